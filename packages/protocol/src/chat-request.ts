@@ -1,0 +1,50 @@
+/**
+ * The body that a client posts to a chat route, and the answer of a route that does not stream. Types only.
+ */
+import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./stream-chunk.ts";
+
+/** One message of the conversation so far. */
+export interface ChatMessage {
+  role: "user" | "assistant" | "system";
+  content: string;
+  id?: string | undefined;
+  /** Milliseconds since 1970-01-01 UTC. */
+  timestamp?: number | undefined;
+  metadata?: Record<string, unknown> | undefined;
+}
+
+/** The answer to an `interrupt`. The token comes from a client: the agent verifies it. */
+export interface ChatResume {
+  requestId: string;
+  resumeToken: string;
+  answer: string | string[];
+}
+
+/** What a client posts to a chat route. */
+export interface ChatRequestBody {
+  messages: ChatMessage[];
+  sessionId?: string | undefined;
+  workflowId?: string | undefined;
+  /** Anything the application wants to hand to its agent. */
+  context?: Record<string, unknown> | undefined;
+  /** `false` asks for one buffered JSON answer instead of a stream. */
+  stream?: boolean | undefined;
+  /** 1 to 128 visible ASCII characters; a repeated POST with the same key attaches to the same run. */
+  idempotencyKey?: string | undefined;
+  resume?: ChatResume | undefined;
+}
+
+/** A whole stream as one value: the JSON that a route answers to `stream: false`. */
+export interface BufferedStreamResult {
+  /** Every chunk, in order. */
+  chunks: StreamChunk[];
+  /**
+   * The deltas of each text joined, different texts separated by a blank line. Whole `message` chunks count only
+   * where there is no delta.
+   */
+  text: string;
+  /** The `structured-data` chunks among `chunks`. */
+  structured: StructuredDataChunk[];
+  /** Present when the stream ended on an `error` chunk. */
+  error?: ErrorChunk | undefined;
+}

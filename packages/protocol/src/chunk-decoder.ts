@@ -1,0 +1,144 @@
+/**
+ * Bytes to chunks: SSE events, JSON, and the checker. Decides whether what was read is the whole stream. Does not
+ * read, wait or reconnect.
+ */
+import { checkChunk } from "./check-chunk.ts";
+import { createSSEDecoder, type SSEDecoderOptions } from "./sse-decoder.ts";
+import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./stream-chunk.ts";
+import { StreamProtocolError, StreamTruncatedError } from "./stream-error.ts";
+
+/** A chunk with its place in the stream. */
+export interface DecodedChunk {
+  chunk: StreamChunk;
+  /** The event id in force, for resuming behind this chunk; `""` when the stream has none. */
+  eventId: string;
+}
+
+export interface ChunkDecoderOptions extends Pick<SSEDecoderOptions, "maxEventBytes"> {
+  /** Called with each chunk whose `type` this version does not know; without it they are skipped. Must not throw. */
+  onUnknownChunk?: ((chunk: UnknownChunk) => void) | undefined;
+}
+
+export interface ChunkDecoder {
+  /**
+   * Decodes the next piece of the stream, however it was cut. Takes time linear in its length.
+   *
+   * What breaks the contract ends the stream: this call returns the chunks before it, and every later call throws.
+   * Bytes after `[DONE]` are ignored, and so are events with an `event:` line other than `message`.
+   *
+   * @throws StreamProtocolError `too-large`, `invalid-json` or `invalid-chunk`, on the call after the one that met it.
+   */
+  decode(bytes: Uint8Array): DecodedChunk[];
+  /**
+   * Tells the decoder that no more bytes come.
+   *
+   * @throws StreamProtocolError what `decode` has not thrown yet.
+   * @throws StreamTruncatedError when the stream is not {@link complete}.
+   */
+  end(): void;
+  /** `[DONE]` was seen: the stream has ended, whatever may still arrive. */
+  readonly done: boolean;
+  /** `[DONE]` was seen, or the last chunk was a terminal: if the stream ends here, nothing is missing. */
+  readonly complete: boolean;
+  /** The id of the last event that was good, for the `Last-Event-ID` header. `""` when there was none. */
+  readonly lastEventId: string;
+  /** The last `retry:` time in milliseconds. */
+  readonly retryMs: number | undefined;
+  /** The heartbeat interval that the server announced (`:hb=<ms>`), in milliseconds; 0 when it sends none. */
+  readonly heartbeatMs: number | undefined;
+}
+
+/**
+ * Creates a decoder for one stream.
+ *
+ * @example
+ * ```ts
+ * const decoder = createChunkDecoder();
+ * const decoded = decoder.decode(new TextEncoder().encode('data: {"type":"done"}\n\ndata: [DONE]\n\n'));
+ * decoder.end(); // throws if the stream is not complete
+ * // decoded is [{ chunk: { type: "done" }, eventId: "" }]
+ * ```
+ */
+export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
+  const { maxEventBytes, onUnknownChunk } = options;
+  let done = false;
+  let lastIsTerminal = false;
+  let lastEventId = "";
+  let heartbeatMs: number | undefined;
+  let failure: StreamProtocolError | undefined;
+
+  const events = createSSEDecoder({
+    maxEventBytes,
+    onComment: (text) => {
+      const announced = /^hb=(\d{1,9})$/.exec(text);
+      if (announced !== null) heartbeatMs = Number(announced[1]);
+    },
+  });
+
+  return {
+    decode(bytes) {
+      const decoded: DecodedChunk[] = [];
+      if (done) return decoded;
+      if (failure !== undefined) throw failure;
+      for (const event of events.decode(bytes)) {
+        if (event.type !== "message") continue;
+        const { data } = event;
+        if (data === "[DONE]") {
+          done = true;
+          return decoded;
+        }
+        let chunk: StreamChunk;
+        try {
+          chunk = JSON.parse(data);
+        } catch (cause) {
+          failure = invalidJson(data, cause);
+          return decoded;
+        }
+        const problem = checkChunk(chunk);
+        if (problem === undefined) {
+          decoded.push({ chunk, eventId: event.lastEventId });
+        } else if (problem.code === "unknown-type") {
+          onUnknownChunk?.(chunk);
+        } else {
+          failure = new StreamProtocolError("invalid-chunk", problem.message);
+          return decoded;
+        }
+        lastEventId = event.lastEventId;
+        lastIsTerminal = isTerminalChunk(chunk);
+      }
+      // Also from events without data, and from events of other types.
+      lastEventId = events.lastEventId;
+      return decoded;
+    },
+    end() {
+      if (done) return;
+      if (failure !== undefined) throw failure;
+      events.end();
+      if (!lastIsTerminal) throw new StreamTruncatedError();
+    },
+    get done() {
+      return done;
+    },
+    get complete() {
+      return done || (lastIsTerminal && failure === undefined);
+    },
+    get lastEventId() {
+      return lastEventId;
+    },
+    get retryMs() {
+      return events.retryMs;
+    },
+    get heartbeatMs() {
+      return heartbeatMs;
+    },
+  };
+}
+
+function invalidJson(data: string, cause: unknown): StreamProtocolError {
+  const start = JSON.stringify(data.length > 60 ? `${data.slice(0, 60)}…` : data);
+  return new StreamProtocolError(
+    "invalid-json",
+    `The data of an event is not JSON: expected one chunk, got ${start}.`,
+    { cause },
+  );
+}

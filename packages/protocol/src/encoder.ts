@@ -1,0 +1,88 @@
+/**
+ * Prints SSE frames: one call, one event. The only place that does. Does not check that a value is a chunk; that is
+ * `checkChunk`'s work.
+ *
+ * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
+ */
+import { isEventIdText } from "./event-id.ts";
+import type { UnknownChunk } from "./stream-chunk.ts";
+import { StreamProtocolError } from "./stream-error.ts";
+
+/** Ends a stream that ended in order; always the last frame. */
+export const DONE_FRAME = "data: [DONE]\n\n";
+
+export interface EncodeChunkOptions {
+  /** Printed as the `id:` line of the event: 1 to 128 visible ASCII characters. */
+  id?: string | undefined;
+}
+
+/**
+ * Prints one chunk as one SSE event, which decodes to `JSON.parse(JSON.stringify(chunk))`.
+ *
+ * JSON text holds no raw line break, so the event is always exactly one `data:` line. Properties that are undefined
+ * are left out, as JSON does.
+ *
+ * @throws StreamProtocolError `unserializable-chunk` when the chunk is undefined, a function or a symbol, or holds a
+ * BigInt or a cycle; `invalid-frame` when `id` is not 1 to 128 visible ASCII characters. Nothing is printed then.
+ *
+ * @example
+ * ```ts
+ * encodeChunk({ type: "text-delta", delta: "Hi" }); // 'data: {"type":"text-delta","delta":"Hi"}\n\n'
+ * ```
+ */
+export function encodeChunk(chunk: UnknownChunk, options?: EncodeChunkOptions): string {
+  const json = stringify(chunk);
+  const id = options?.id;
+  if (id === undefined) return `data: ${json}\n\n`;
+  if (!isEventIdText(id)) {
+    throw new StreamProtocolError(
+      "invalid-frame",
+      `Event id ${JSON.stringify(id)}: expected 1 to 128 visible ASCII characters.`,
+    );
+  }
+  return `id: ${id}\ndata: ${json}\n\n`;
+}
+
+/**
+ * Prints a comment, which readers ignore. Line breaks in `text` continue the comment on the next line, so that no
+ * text can open a field.
+ */
+export function encodeComment(text: string): string {
+  return `:${text.replace(/\r\n|\r|\n/g, "\n:")}\n\n`;
+}
+
+/**
+ * Prints how long a client waits before it reconnects.
+ *
+ * @param ms - Milliseconds; a safe integer >= 0.
+ * @throws StreamProtocolError `invalid-frame` for any other number.
+ */
+export function encodeRetry(ms: number): string {
+  if (!Number.isSafeInteger(ms) || ms < 0) {
+    throw new StreamProtocolError(
+      "invalid-frame",
+      `Retry time ${ms}: expected a whole number of milliseconds >= 0.`,
+    );
+  }
+  return `retry: ${ms}\n\n`;
+}
+
+function stringify(chunk: unknown): string {
+  let json: string | undefined;
+  try {
+    json = JSON.stringify(chunk);
+  } catch (cause) {
+    throw new StreamProtocolError(
+      "unserializable-chunk",
+      `The chunk cannot be written as JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+  if (json === undefined) {
+    throw new StreamProtocolError(
+      "unserializable-chunk",
+      `The chunk cannot be written as JSON: expected an object, got ${typeof chunk}.`,
+    );
+  }
+  return json;
+}

@@ -1,0 +1,52 @@
+/**
+ * Event ids: `<runId>.<seq>`, the cursor from which a run is resumed. The only place that prints or parses them.
+ */
+import { StreamProtocolError } from "./stream-error.ts";
+
+/** The longest event id, in bytes (and characters: ids are ASCII). */
+const maxIdLength = 128;
+
+/** A position in the log of a run. */
+export interface EventId {
+  runId: string;
+  /** Position of the entry in the log: a safe integer >= 0. */
+  seq: number;
+}
+
+/** Whether `text` may stand in an `id:` line: 1 to 128 visible ASCII characters (0x21 to 0x7E). */
+export function isEventIdText(text: string): boolean {
+  return text.length <= maxIdLength && /^[\x21-\x7e]+$/.test(text);
+}
+
+/**
+ * Prints the event id of entry `seq` of run `runId`.
+ *
+ * @throws StreamProtocolError `invalid-frame` when the id would be longer than 128 bytes or hold anything but visible
+ * ASCII, or when `seq` is not a safe integer >= 0.
+ */
+export function formatEventId(runId: string, seq: number): string {
+  const text = `${runId}.${seq}`;
+  if (runId === "" || !Number.isSafeInteger(seq) || seq < 0 || !isEventIdText(text)) {
+    throw new StreamProtocolError(
+      "invalid-frame",
+      `Event id ${JSON.stringify(text)}: expected a run id of visible ASCII characters and a sequence number >= 0, together at most ${maxIdLength} bytes.`,
+    );
+  }
+  return text;
+}
+
+/**
+ * Reads an event id, such as the value of a `Last-Event-ID` header.
+ *
+ * @returns `undefined` for anything that {@link formatEventId} would not have printed.
+ */
+export function parseEventId(text: string): EventId | undefined {
+  const dot = text.lastIndexOf(".");
+  const digits = text.slice(dot + 1);
+  const seq = Number(digits);
+  // Comparing with the printed number refuses "01", "1e3", "+1", "" and everything beyond 2^53 - 1.
+  if (dot < 1 || !isEventIdText(text) || !Number.isSafeInteger(seq) || String(seq) !== digits || seq < 0) {
+    return undefined;
+  }
+  return { runId: text.slice(0, dot), seq };
+}

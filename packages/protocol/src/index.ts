@@ -1,0 +1,94 @@
+/** The contract of Kortyx streams, without zod: the schemas are in `@kortyx/protocol/schemas`. */
+
+export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
+// Is it a chunk?
+export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
+// Read the wire
+export {
+  type ChunkDecoder,
+  type ChunkDecoderOptions,
+  createChunkDecoder,
+  type DecodedChunk,
+} from "./chunk-decoder.ts";
+// Write the wire
+export { DONE_FRAME, type EncodeChunkOptions, encodeChunk, encodeComment, encodeRetry } from "./encoder.ts";
+// Name a place in a run
+export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
+// Fold chunks into what a UI shows
+export {
+  type AssistantMessage,
+  createMessageAccumulator,
+  type MessageAccumulator,
+  type MessagePart,
+  reduceMessage,
+  type StructuredDataPart,
+  type TextPart,
+  type ToolCallPart,
+} from "./message-accumulator.ts";
+export {
+  createSSEDecoder,
+  type SSEDecoder,
+  type SSEDecoderOptions,
+  type SSEEvent,
+} from "./sse-decoder.ts";
+// What travels: chunks, and the request that asks for them
+export type {
+  AbortChunk,
+  CheckpointChunk,
+  ChunkOrigin,
+  DoneChunk,
+  ErrorChunk,
+  FileChunk,
+  InterruptChoiceInput,
+  InterruptChunk,
+  InterruptOption,
+  InterruptTextInput,
+  MessageChunk,
+  ReasoningDeltaChunk,
+  ReasoningEndChunk,
+  ReasoningStartChunk,
+  RunStartChunk,
+  SessionChunk,
+  SourceChunk,
+  StatusChunk,
+  StreamChunk,
+  StreamChunkOf,
+  StreamChunkType,
+  StructuredDataAppendChunk,
+  StructuredDataChunk,
+  StructuredDataFinalChunk,
+  StructuredDataInvalidatedChunk,
+  StructuredDataSetChunk,
+  StructuredDataTextDeltaChunk,
+  TerminalChunk,
+  TextDeltaChunk,
+  TextEndChunk,
+  TextStartChunk,
+  TokenUsage,
+  ToolCallDeltaChunk,
+  ToolCallErrorChunk,
+  ToolCallReadyChunk,
+  ToolCallResultChunk,
+  ToolCallStartChunk,
+  ToolResultChunk,
+  TraceChunk,
+  TransitionChunk,
+  UnknownChunk,
+} from "./stream-chunk.ts";
+export { isTerminalChunk } from "./stream-chunk.ts";
+// Errors
+export {
+  isStreamError,
+  StreamError,
+  StreamProtocolError,
+  type StreamProtocolErrorCode,
+  StreamTruncatedError,
+} from "./stream-error.ts";
+export {
+  applyStructuredChunk,
+  createStructuredStreamAccumulator,
+  reduceStructuredChunks,
+  type StructuredStreamAccumulator,
+  type StructuredStreamChunk,
+  type StructuredStreamState,
+} from "./structured-stream.ts";

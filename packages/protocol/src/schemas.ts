@@ -1,0 +1,195 @@
+/**
+ * The zod schemas of the contract: for backends, for authors of other clients, and as the text that the types and the
+ * checker are proven equal to. Readers never import this file.
+ *
+ * Objects are loose: fields that a version does not know survive a round trip.
+ */
+import { z } from "zod";
+
+const origin = { node: z.string().optional(), id: z.string().optional(), opId: z.string().optional() };
+const segment = { segmentId: z.string().optional(), ...origin };
+const call = { tool: z.string(), toolCallId: z.string(), ...origin };
+
+/** Any JSON value, but there: `undefined` is what JSON leaves out. */
+const present = z.unknown().refine((value) => value !== undefined, { error: "expected a value" });
+const meta = z.record(z.string(), z.unknown()).optional();
+
+const structured = {
+  type: z.literal("structured-data"),
+  streamId: z.string(),
+  dataType: z.string(),
+  schemaId: z.string().optional(),
+  schemaVersion: z.string().optional(),
+  id: z.string().optional(),
+  node: z.string().optional(),
+};
+
+const structuredDataChunkSchema = z.discriminatedUnion("kind", [
+  z.looseObject({ ...structured, kind: z.literal("set"), path: z.string(), value: present }),
+  z.looseObject({ ...structured, kind: z.literal("append"), path: z.string(), items: z.array(present) }),
+  z.looseObject({ ...structured, kind: z.literal("text-delta"), path: z.string(), delta: z.string() }),
+  z.looseObject({ ...structured, kind: z.literal("final"), data: present }),
+]);
+
+const interruptInput = {
+  multiple: z.boolean(),
+  id: z.string().optional(),
+  schemaId: z.string().optional(),
+  schemaVersion: z.string().optional(),
+  meta,
+};
+
+const interruptInputSchema = z.discriminatedUnion("kind", [
+  z.looseObject({ ...interruptInput, kind: z.literal("text"), question: z.string().optional() }),
+  z.looseObject({
+    ...interruptInput,
+    kind: z.enum(["choice", "multi-choice"]),
+    question: z.string(),
+    options: z.array(
+      z.looseObject({ id: z.string(), label: z.string(), description: z.string().optional() }),
+    ),
+  }),
+]);
+
+/** Every chunk that may travel on a stream, discriminated by `type`. */
+export const streamChunkSchema = z.discriminatedUnion("type", [
+  z.looseObject({ type: z.literal("session"), sessionId: z.string() }),
+  z.looseObject({
+    type: z.literal("run-start"),
+    runId: z.string(),
+    sessionId: z.string().optional(),
+    input: z.unknown().optional(),
+  }),
+  z.looseObject({
+    type: z.literal("checkpoint"),
+    id: z.string(),
+    sessionId: z.string(),
+    turnIndex: z.int().min(0),
+    label: z.string().optional(),
+  }),
+  z.looseObject({
+    type: z.literal("trace"),
+    traceId: z.string(),
+    spanId: z.string(),
+    runId: z.string(),
+    rootSpanName: z.string(),
+  }),
+  z.looseObject({ type: z.literal("status"), message: z.string(), node: z.string().optional() }),
+  z.looseObject({ type: z.literal("message"), content: z.string(), node: z.string().optional() }),
+  z.looseObject({ type: z.literal("text-start"), ...segment }),
+  z.looseObject({ type: z.literal("text-delta"), delta: z.string(), ...segment }),
+  z.looseObject({ type: z.literal("text-end"), ...segment }),
+  z.looseObject({ type: z.literal("reasoning-start"), ...segment }),
+  z.looseObject({ type: z.literal("reasoning-delta"), delta: z.string(), ...segment }),
+  z.looseObject({ type: z.literal("reasoning-end"), ...segment }),
+  z.looseObject({ type: z.literal("tool-call-start"), ...call, input: z.unknown().optional() }),
+  z.looseObject({
+    type: z.literal("tool-call-delta"),
+    toolCallId: z.string(),
+    delta: z.string(),
+    tool: z.string().optional(),
+    ...origin,
+  }),
+  z.looseObject({ type: z.literal("tool-call-ready"), ...call, input: present }),
+  z.looseObject({
+    type: z.literal("tool-call-result"),
+    ...call,
+    content: present,
+    structuredContent: z.unknown().optional(),
+    isError: z.boolean().optional(),
+  }),
+  z.looseObject({ type: z.literal("tool-call-error"), ...call, message: z.string() }),
+  z.looseObject({
+    type: z.literal("tool-result"),
+    content: present,
+    tool: z.string().optional(),
+    node: z.string().optional(),
+  }),
+  structuredDataChunkSchema,
+  z.looseObject({
+    type: z.literal("structured-data-invalidated"),
+    streamId: z.string(),
+    checkpointId: z.string(),
+  }),
+  z.looseObject({
+    type: z.literal("interrupt"),
+    requestId: z.string(),
+    resumeToken: z.string(),
+    input: interruptInputSchema,
+    workflow: z.string().optional(),
+    schemaId: z.string().optional(),
+    schemaVersion: z.string().optional(),
+    meta,
+    ...origin,
+  }),
+  z.looseObject({
+    type: z.literal("source"),
+    id: z.string(),
+    url: z.string().optional(),
+    title: z.string().optional(),
+    node: z.string().optional(),
+  }),
+  z.looseObject({
+    type: z.literal("file"),
+    mediaType: z.string(),
+    url: z.string(),
+    name: z.string().optional(),
+    node: z.string().optional(),
+  }),
+  z.looseObject({ type: z.literal("transition"), transitionTo: z.string(), payload: z.unknown().optional() }),
+  z.looseObject({
+    type: z.literal("error"),
+    message: z.string(),
+    code: z.string().optional(),
+    retryable: z.boolean().optional(),
+    correlationId: z.string().optional(),
+  }),
+  z.looseObject({ type: z.literal("abort"), reason: z.string() }),
+  z.looseObject({
+    type: z.literal("done"),
+    data: z.unknown().optional(),
+    finishReason: z.string().optional(),
+    usage: z
+      .looseObject({
+        inputTokens: z.number().optional(),
+        outputTokens: z.number().optional(),
+        totalTokens: z.number().optional(),
+      })
+      .optional(),
+  }),
+]);
+
+/** An id from a client: trimmed; an empty one counts as absent. */
+const id = z
+  .string()
+  .transform((value) => value.trim() || undefined)
+  .optional();
+
+/** One message of the conversation. Unknown keys are kept. */
+export const chatMessageSchema = z.looseObject({
+  role: z.enum(["user", "assistant", "system"]),
+  content: z.string(),
+  id,
+  timestamp: z.number().optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** The body of a POST to a chat route. Unknown keys are kept; ids are trimmed, and an empty one counts as absent. */
+export const chatRequestBodySchema = z.looseObject({
+  messages: z.array(chatMessageSchema),
+  sessionId: id,
+  workflowId: id,
+  context: z.record(z.string(), z.unknown()).optional(),
+  stream: z.boolean().optional(),
+  idempotencyKey: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 visible ASCII characters")
+    .optional(),
+  resume: z
+    .looseObject({
+      requestId: z.string(),
+      resumeToken: z.string(),
+      answer: z.union([z.string(), z.array(z.string())]),
+    })
+    .optional(),
+});

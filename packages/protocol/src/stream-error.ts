@@ -1,0 +1,64 @@
+/**
+ * The errors of the contract, and the guard that recognises them (and those of the client) across copies of the
+ * package. Does not hold errors that only one side can meet.
+ */
+
+/** Shared by every copy and version of the package, so that two copies in one program recognise each other. */
+const brand = Symbol.for("@kortyx/stream-error");
+
+/**
+ * Base of every error that these packages throw. Tell them apart by class, by `name`, or by `code`, which is stable.
+ * Use {@link isStreamError} where more than one copy of the package may be loaded.
+ */
+export abstract class StreamError extends Error {
+  /** A literal on each class, because bundlers rename classes. */
+  abstract override readonly name: string;
+  /** Stable and machine-readable, such as `"truncated"`. */
+  abstract readonly code: string;
+  /** @internal */
+  readonly [brand] = true;
+}
+
+/** What can be wrong with a stream, a chunk, or an argument of the codec. */
+export type StreamProtocolErrorCode =
+  /** The data of an event is not JSON. */
+  | "invalid-json"
+  /** A value is not a chunk: no string `type`, or a known type with wrong fields. */
+  | "invalid-chunk"
+  /** A chunk cannot be written as JSON: undefined, a function, a symbol, a BigInt or a cycle. */
+  | "unserializable-chunk"
+  /** An event id, comment or retry time that would not be one well-formed frame. */
+  | "invalid-frame"
+  /** An event is larger than `maxEventBytes`, or a collected stream than its limit. */
+  | "too-large"
+  /** A `structured-data` chunk that cannot be applied. */
+  | "invalid-structured-data";
+
+/** What travels, or was about to travel, breaks the contract. */
+export class StreamProtocolError extends StreamError {
+  override readonly name = "StreamProtocolError";
+  readonly code: StreamProtocolErrorCode;
+
+  constructor(code: StreamProtocolErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The stream stopped before `[DONE]` and before a terminal chunk: what was read is not the whole answer. */
+export class StreamTruncatedError extends StreamError {
+  override readonly name = "StreamTruncatedError";
+  readonly code = "truncated";
+
+  constructor(
+    message = "The stream ended before [DONE] and before a terminal chunk: the answer is incomplete.",
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Whether `error` is one of these packages' errors, also when another copy of the package made it. */
+export function isStreamError(error: unknown): error is StreamError {
+  return typeof error === "object" && error !== null && brand in error;
+}

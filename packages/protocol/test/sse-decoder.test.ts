@@ -1,0 +1,212 @@
+import { createParser } from "eventsource-parser";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createSSEDecoder, type SSEDecoderOptions, type SSEEvent } from "../src/sse-decoder.ts";
+import cases from "./conformance/sse-cases.json" with { type: "json" };
+import { anyCut, byteByByte, bytesOf, cutAt } from "./pieces.ts";
+
+interface Reading {
+  events: SSEEvent[];
+  lastEventId: string;
+  retry: number | null;
+  error: string | null;
+}
+
+/** Everything that a caller can see of a stream, whatever its pieces. */
+function read(pieces: Uint8Array[], options?: SSEDecoderOptions): Reading {
+  const decoder = createSSEDecoder(options);
+  const events: SSEEvent[] = [];
+  let error: string | null = null;
+  try {
+    for (const piece of pieces) events.push(...decoder.decode(piece));
+    decoder.end();
+  } catch (thrown) {
+    error = (thrown as { code: string }).code;
+  }
+  return { events, lastEventId: decoder.lastEventId, retry: decoder.retryMs ?? null, error };
+}
+
+describe("conformance cases", () => {
+  test("there are as many as were handed down", () => expect(cases.length).toBe(66));
+
+  for (const { id, title, hex, expect: expected } of cases) {
+    const bytes = Uint8Array.from(Buffer.from(hex, "hex"));
+    test(`${id} ${title}: whole, at every two-way split, and byte by byte`, () => {
+      const reading = { ...expected, error: null };
+      expect(read([bytes])).toEqual(reading);
+      for (let place = 0; place <= bytes.length; place++) {
+        expect(read(cutAt(bytes, [place])), `split at ${place}`).toEqual(reading);
+      }
+      expect(read(byteByByte(bytes))).toEqual(reading);
+    });
+  }
+});
+
+/** The parser of record alone, with the standard's persistence of ids, on the whole text. */
+function readWithParser(text: string): Omit<Reading, "error"> & { comments: string[] } {
+  const events: SSEEvent[] = [];
+  const comments: string[] = [];
+  let lastEventId = "";
+  let retry: number | null = null;
+  const parser = createParser({
+    onId: (id) => {
+      lastEventId = id;
+    },
+    onEvent: ({ event, data }) => events.push({ type: event ?? "message", data, lastEventId }),
+    onRetry: (ms) => {
+      retry = ms;
+    },
+    onComment: (comment) => comments.push(comment),
+  });
+  parser.feed("\n");
+  parser.feed(text);
+  return { events, lastEventId, retry, comments };
+}
+
+/** Text over the whole grammar, rich in the neighbourhood of the short cut's two frame shapes. */
+const grammar = fc
+  .array(
+    fc.oneof(
+      {
+        weight: 6,
+        arbitrary: fc.constantFrom("data: ", "id: ", "data: a\n\n", "id: 1\ndata: b\n\n", "\n\n", "\n"),
+      },
+      fc.constantFrom(
+        "data:",
+        "data",
+        "id:",
+        "id",
+        "d",
+        "i",
+        "da",
+        "event: ",
+        "event:x",
+        "retry: 5",
+        ": c",
+        ":",
+      ),
+      fc.constantFrom("\r", "\r\n", "\r\r", "\0", " ", "é", "語", "\u{1f600}", "\u2028", "x", "[DONE]", "{}"),
+      fc.constantFrom("id: \0\ndata: z\n\n", "data: a\ndata: b\n\n", "retry: 7\n", "data: a\n:hb=9\n\n"),
+    ),
+    { maxLength: 24 },
+  )
+  .map((tokens) => tokens.join(""));
+
+describe("the short cut for our own frames", () => {
+  test("reads what the parser reads, over the whole grammar and however the bytes are cut", () => {
+    fc.assert(
+      fc.property(
+        grammar.chain((text) => fc.tuple(fc.constant(text), anyCut(bytesOf(text)))),
+        ([text, pieces]) => {
+          const comments: string[] = [];
+          const { error, ...reading } = read(pieces, { onComment: (comment) => comments.push(comment) });
+          expect(error).toBeNull();
+          expect({ ...reading, comments }).toEqual(readWithParser(text));
+        },
+      ),
+      { numRuns: 5000 },
+    );
+  });
+
+  test("a byte order mark is stripped once, at the start only, however it is cut", () => {
+    const bytes = bytesOf("\ufeff\ufeffdata: 1\n\n\ufeffdata: 2\n\ndata: 3\n\n");
+    for (const pieces of [[bytes], byteByByte(bytes)]) {
+      expect(read(pieces).events.map((event) => event.data)).toEqual(["3"]);
+    }
+  });
+
+  test("the letters that a byte order mark looks like in Latin-1 are ordinary text", () => {
+    expect(
+      read([bytesOf("\u00ef\u00bb\u00bfdata: 1\n\ndata: 2\n\n")]).events.map((event) => event.data),
+    ).toEqual(["2"]);
+  });
+});
+
+describe("maxEventBytes", () => {
+  const kilobyte = "x".repeat(1000);
+  const shapes = {
+    "an unterminated line": `data: ${kilobyte}`,
+    "many data lines": "data: 12345\n".repeat(100),
+    "one complete line": `data: ${kilobyte}\n\n`,
+    "an unknown field": `${kilobyte}: 1\n\n`,
+    "many comment lines": ": 12345\r\n".repeat(100),
+  };
+  for (const [shape, text] of Object.entries(shapes)) {
+    test(`holds for ${shape}, after the events before it were delivered`, () => {
+      const bytes = bytesOf(`data: before\n\n${text}data: after\n\n`);
+      for (const pieces of [[bytes], byteByByte(bytes), cutAt(bytes, [14, 500])]) {
+        expect(read(pieces, { maxEventBytes: 500 })).toEqual({
+          events: [{ type: "message", data: "before", lastEventId: "" }],
+          lastEventId: "",
+          retry: null,
+          error: "too-large",
+        });
+      }
+    });
+  }
+
+  test("counts bytes, not characters: a 3-byte character counts three times", () => {
+    // "data: " + 3 characters of 3 bytes + LF = 16 bytes
+    const bytes = bytesOf("data: 語語語\n\n");
+    expect(read([bytes], { maxEventBytes: 16 }).error).toBeNull();
+    expect(read([bytes], { maxEventBytes: 15 }).error).toBe("too-large");
+  });
+
+  test("an event of exactly the limit passes, one byte more does not, at every split and with every line end", () => {
+    for (const end of ["\n", "\r", "\r\n"]) {
+      const bytes = bytesOf(`data: 1${end}${end}data: 1234${end}${end}data: 2${end}${end}`);
+      const limit = 10 + end.length;
+      for (let place = 0; place <= bytes.length; place++) {
+        const pieces = cutAt(bytes, [place]);
+        expect(read(pieces, { maxEventBytes: limit }).events).toHaveLength(3);
+        expect(read(pieces, { maxEventBytes: limit - 1 })).toMatchObject({
+          events: [{ data: "1" }],
+          error: "too-large",
+        });
+      }
+    }
+  });
+
+  test("gives the same events and the same outcome however the bytes are cut", () => {
+    fc.assert(
+      fc.property(
+        grammar.chain((text) =>
+          fc.tuple(fc.constant(text), anyCut(bytesOf(text)), fc.integer({ min: 1, max: 40 })),
+        ),
+        ([text, pieces, maxEventBytes]) => {
+          const { events, error } = read(pieces, { maxEventBytes });
+          const whole = read([bytesOf(text)], { maxEventBytes });
+          expect({ events, error }).toEqual({ events: whole.events, error: whole.error });
+        },
+      ),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("a piece cut in the middle of a character does not spoil the events before a large one", () => {
+    const bytes = bytesOf(`data: 語\n\ndata: ${"語".repeat(40)}\n\n`);
+    expect(read(cutAt(bytes, [7, 30]), { maxEventBytes: 50 })).toMatchObject({
+      events: [{ data: "語" }],
+      error: "too-large",
+    });
+  });
+
+  test("throws on every call after the one that met the large event", () => {
+    const decoder = createSSEDecoder({ maxEventBytes: 10 });
+    expect(decoder.decode(bytesOf("data: 12345\n\n"))).toEqual([]);
+    const message = "An event is larger than the limit of 10 bytes (maxEventBytes).";
+    expect(() => decoder.decode(bytesOf("data: 1\n\n"))).toThrow(message);
+    expect(() => decoder.decode(new Uint8Array())).toThrow(message);
+    expect(() => decoder.end()).toThrow(message);
+  });
+
+  test("is 8 MiB unless told otherwise", () => {
+    const line = (bytes: number) => bytesOf(`data: ${"x".repeat(bytes - 7)}\n\n`);
+    expect(read([line(8 * 1024 * 1024)]).error).toBeNull();
+    expect(read([line(8 * 1024 * 1024 + 1)]).error).toBe("too-large");
+  });
+});
+
+test("a retry time too large to be a time is ignored", () => {
+  expect(read([bytesOf(`retry: 5\n\nretry: ${"9".repeat(400)}\n\n`)]).retry).toBe(5);
+});
