@@ -126,6 +126,7 @@ export function createMessageAccumulator(): MessageAccumulator {
   /** Structured streams that have changed since the last time the message was handed out. */
   const changedStreams = new Set<string>();
 
+  let lastStreamedText = -1;
   let head: Omit<AssistantMessage, "parts"> = { status: "streaming" };
   let snapshot: AssistantMessage | undefined;
 
@@ -158,7 +159,9 @@ export function createMessageAccumulator(): MessageAccumulator {
       return;
     }
     const part: TextPart = { type, key, text: delta, state: "streaming" };
-    openTexts.set(name, add(chunk.node === undefined ? part : { ...part, node: chunk.node }));
+    const index = add(chunk.node === undefined ? part : { ...part, node: chunk.node });
+    openTexts.set(name, index);
+    if (type === "text") lastStreamedText = index;
   }
 
   function toolCall(toolCallId: string, tool: string | undefined, node: string | undefined) {
@@ -192,6 +195,7 @@ export function createMessageAccumulator(): MessageAccumulator {
     for (const map of [openTexts, toolCalls, structuredParts]) {
       for (const [key, at] of map) if (at > index) map.set(key, at - 1);
     }
+    if (lastStreamedText > index) lastStreamedText--;
     const moved = [...owned].filter((at) => at !== index).map((at) => (at > index ? at - 1 : at));
     owned.clear();
     for (const at of moved) owned.add(at);
@@ -213,9 +217,9 @@ export function createMessageAccumulator(): MessageAccumulator {
         head = { ...head, id: chunk.runId };
         break;
       case "message": {
-        const last = parts.findLast((part) => part.type === "text");
         // Some agents stream a text and then repeat it whole.
-        if (last?.type === "text" && last.text === chunk.content) break;
+        const streamed = parts[lastStreamedText];
+        if (streamed?.type === "text" && streamed.text === chunk.content) break;
         const part: TextPart = { type: "text", key: "", text: chunk.content, state: "done" };
         add(chunk.node === undefined ? part : { ...part, node: chunk.node });
         break;

@@ -145,6 +145,7 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   return {
     decode(bytes) {
       if (failure !== undefined) throw failure;
+      if (bytes.length === 0) return [];
       let text = textDecoder.decode(bytes, { stream: true });
       const hasCR = text.includes("\r");
       const hasLineEnd = hasCR || text.includes("\n");

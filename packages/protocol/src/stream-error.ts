@@ -15,8 +15,10 @@ export abstract class StreamError extends Error {
   abstract override readonly name: string;
   /** Stable and machine-readable, such as `"truncated"`. */
   abstract readonly code: string;
-  /** @internal */
-  readonly [brand] = true;
+  /** @internal On the prototype, so that it is not printed. */
+  get [brand](): true {
+    return true;
+  }
 }
 
 /** What can be wrong with a stream, a chunk, or an argument of the codec. */

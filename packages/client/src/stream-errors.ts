@@ -1,0 +1,71 @@
+/**
+ * The errors that only a client can meet. Those of the contract itself are the protocol's.
+ */
+import { type ErrorChunk, StreamError } from "@kortyx/protocol";
+
+/** The request got no response: refused, unknown host, blocked by CORS, offline. `cause` is what `fetch` threw. */
+export class StreamConnectionError extends StreamError {
+  override readonly name = "StreamConnectionError";
+  readonly code = "connection";
+
+  constructor(url: string, cause: unknown) {
+    super(`No response from ${url}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** The route answered with a status other than 2xx. */
+export class StreamHttpError extends StreamError {
+  override readonly name = "StreamHttpError";
+  readonly code = "http-status";
+  readonly status: number;
+  /** The body: parsed when it is JSON, else its text. At most 64 KiB of it are read. */
+  readonly body: unknown;
+  /** The server's `retry-after`, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(response: Response, body: unknown) {
+    const { status, statusText } = response;
+    const said = (body as { error?: unknown } | null | undefined)?.error;
+    const detail = typeof said === "string" ? said : statusText;
+    super(`The route answered ${status}${detail === "" ? "" : `: ${detail}`}`);
+    this.status = status;
+    this.body = body;
+    this.retryAfterMs = parseRetryAfter(response.headers.get("retry-after"));
+  }
+}
+
+/** The route answered 2xx with something that is not an event stream, such as a login page. */
+export class StreamContentTypeError extends StreamError {
+  override readonly name = "StreamContentTypeError";
+  readonly code = "content-type";
+  /** The `content-type` that came; `""` when there was none. */
+  readonly contentType: string;
+
+  constructor(response: Response) {
+    const contentType = response.headers.get("content-type") ?? "";
+    const from = response.redirected ? ` after a redirect to ${response.url}` : "";
+    super(`Expected text/event-stream, got ${contentType === "" ? "no content type" : contentType}${from}.`);
+    this.contentType = contentType;
+  }
+}
+
+/** The stream ended on an `error` chunk: the server tells that the answer failed. */
+export class StreamRemoteError extends StreamError {
+  override readonly name = "StreamRemoteError";
+  readonly code = "remote";
+  /** What the server said, with its own `code`, `retryable` and `correlationId`. */
+  readonly chunk: ErrorChunk;
+
+  constructor(chunk: ErrorChunk) {
+    super(chunk.message);
+    this.chunk = chunk;
+  }
+}
+
+/** RFC 9110, section 10.2.3: seconds, or an HTTP date. */
+function parseRetryAfter(value: string | null): number | undefined {
+  if (value === null) return undefined;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+}
