@@ -72,8 +72,10 @@ export function createChunkStream(
   let queue: DecodedChunk[] = [];
   let next = 0;
   let state: "idle" | "open" | "over" = "idle";
-  /** The `next()` that waits for bytes. */
-  let pending: Promise<IteratorResult<StreamChunk>> | undefined;
+  /** A `next()` waits for bytes. */
+  let isReading = false;
+  /** The answer to the last `next()` that had to wait. */
+  let last: Promise<IteratorResult<StreamChunk>>;
 
   /** Stops reading for good. */
   function leave(reason?: unknown): void {
@@ -105,77 +107,95 @@ export function createChunkStream(
     body.read().then(cancel, cancel);
   }
 
-  async function start(): Promise<void> {
-    if (signal?.aborted) onAbort();
-    signal?.throwIfAborted();
-    state = "open";
-    signal?.addEventListener("abort", onAbort);
-    const opened = await open(left.signal);
-    const body = opened instanceof Response ? await checkResponse(opened) : opened;
-    if (state !== "open") {
-      body?.cancel().catch(() => {});
-      return;
+  async function start(): Promise<IteratorResult<StreamChunk>> {
+    try {
+      if (signal?.aborted) onAbort();
+      if (state === "over") return end();
+      state = "open";
+      signal?.addEventListener("abort", onAbort);
+      const opened = await open(left.signal);
+      const body = opened instanceof Response ? await checkResponse(opened) : opened;
+      if (isOver()) {
+        body?.cancel().catch(() => {});
+        return end();
+      }
+      if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
+      reader = body.getReader();
+    } catch (error) {
+      return fail(error);
     }
-    if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
-    reader = body.getReader();
+    return readMore();
   }
 
-  /** Reads until there is a chunk, or the end. */
-  async function advance(): Promise<IteratorResult<StreamChunk>> {
-    try {
-      if (state === "idle") await start();
-      while (state === "open") {
-        // Throws what an earlier piece had behind its last good chunk.
-        decoder.decode(noBytes);
-        if (decoder.done) {
-          finish(false);
-          break;
-        }
-        const { done, value } = await read();
-        if (state !== "open") break;
-        if (done) {
-          decoder.end();
-          finish(true);
-          break;
-        }
-        queue = decoder.decode(value);
-        if (queue.length > 0) {
-          next = 1;
-          return { done: false, value: queue[0]!.chunk };
-        }
-      }
-    } catch (error) {
-      // The caller's abort also makes `fetch` and reads fail; its reason is what counts.
-      if (!abortedStreams.has(stream)) {
-        leave();
-        throw error;
-      }
-    }
+  /** Told apart from `state === "over"`, which the compiler takes for impossible after an `await`. */
+  const isOver = (): boolean => state === "over";
+
+  /** The answer to a `next()` that finds nothing more. */
+  function end(): IteratorResult<StreamChunk> {
+    isReading = false;
     if (abortedStreams.has(stream)) throw signal?.reason;
     return { done: true, value: undefined };
   }
 
-  async function read(): Promise<ReadableStreamReadResult<Uint8Array>> {
+  function fail(error: unknown): IteratorResult<StreamChunk> {
+    // Leaving makes `fetch` and reads fail too, which is nobody's error.
+    if (isOver()) return end();
+    isReading = false;
+    leave();
+    throw error;
+  }
+
+  /** Reads until there is a chunk, or the end. Promises are chained by hand: each one more costs every piece. */
+  function readMore(): Promise<IteratorResult<StreamChunk>> {
+    if (isOver()) return settle(end);
     try {
-      return await reader!.read();
-    } catch (cause) {
-      // A connection that breaks behind the terminal has lost nothing.
-      if (decoder.complete) return { done: true, value: undefined };
-      throw new StreamTruncatedError("The connection broke before the stream was complete.", { cause });
+      // Throws what an earlier piece had behind its last good chunk.
+      decoder.decode(noBytes);
+    } catch (error) {
+      return settle(() => fail(error));
     }
+    if (!decoder.done) return reader!.read().then(onPiece, onBroken);
+    finish(false);
+    return settle(end);
+  }
+
+  function onPiece(
+    piece: ReadableStreamReadResult<Uint8Array>,
+  ): IteratorResult<StreamChunk> | Promise<IteratorResult<StreamChunk>> {
+    if (isOver()) return end();
+    try {
+      if (piece.done) {
+        decoder.end();
+        finish(true);
+        return end();
+      }
+      queue = decoder.decode(piece.value);
+    } catch (error) {
+      return fail(error);
+    }
+    if (queue.length === 0) return readMore();
+    next = 1;
+    isReading = false;
+    return { done: false, value: queue[0]!.chunk };
+  }
+
+  function onBroken(cause: unknown): IteratorResult<StreamChunk> | Promise<IteratorResult<StreamChunk>> {
+    // A connection that breaks behind the terminal has lost nothing.
+    if (decoder.complete) return onPiece({ done: true, value: undefined });
+    return fail(new StreamTruncatedError("The connection broke before the stream was complete.", { cause }));
   }
 
   const iterator: AsyncIterator<StreamChunk> = {
     next() {
       if (next < queue.length) return Promise.resolve({ done: false, value: queue[next++]!.chunk });
-      // Calls that do not wait for each other are served in order.
-      const answer = pending === undefined ? advance() : pending.then(iterator.next, iterator.next);
-      pending = answer;
-      const clear = () => {
-        if (pending === answer) pending = undefined;
-      };
-      answer.then(clear, clear);
-      return answer;
+      if (isReading) {
+        // Calls that do not wait for each other are served in order.
+        last = last.then(iterator.next, iterator.next);
+      } else {
+        isReading = true;
+        last = state === "idle" ? start() : readMore();
+      }
+      return last;
     },
     return() {
       leave();
@@ -192,6 +212,10 @@ export function createChunkStream(
     },
   };
   return stream;
+}
+
+async function settle<Value>(outcome: () => Value): Promise<Value> {
+  return outcome();
 }
 
 /** @returns the body of a response that is an event stream. */

@@ -40,7 +40,7 @@ export interface ChunkDecoder {
   readonly done: boolean;
   /** `[DONE]` was seen, or the last chunk was a terminal: if the stream ends here, nothing is missing. */
   readonly complete: boolean;
-  /** The id of the last event that was good, for the `Last-Event-ID` header. `""` when there was none. */
+  /** The id in force at the last good event, for the `Last-Event-ID` header. `""` when there was none. */
   readonly lastEventId: string;
   /** The last `retry:` time in milliseconds. */
   readonly retryMs: number | undefined;
@@ -81,7 +81,10 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
       if (done) return decoded;
       if (failure !== undefined) throw failure;
       for (const event of events.decode(bytes)) {
-        if (event.type !== "message") continue;
+        if (event.type !== "message") {
+          lastEventId = event.lastEventId;
+          continue;
+        }
         const { data } = event;
         if (data === "[DONE]") {
           done = true;
@@ -106,8 +109,6 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
         lastEventId = event.lastEventId;
         lastIsTerminal = isTerminalChunk(chunk);
       }
-      // Also from events without data, and from events of other types.
-      lastEventId = events.lastEventId;
       return decoded;
     },
     end() {

@@ -11,7 +11,7 @@ const segment = { segmentId: z.string().optional(), ...origin };
 const call = { tool: z.string(), toolCallId: z.string(), ...origin };
 
 /** Any JSON value, but there: `undefined` is what JSON leaves out. */
-const present = z.unknown().refine((value) => value !== undefined, { error: "expected a value" });
+const present = z.unknown().refine((value): boolean => value !== undefined, { error: "expected a value" });
 const meta = z.record(z.string(), z.unknown()).optional();
 
 const structured = {

@@ -1,0 +1,197 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkChunk, chunkTable, createChunkChecker, isStreamChunk } from "../src/check-chunk.ts";
+import { streamChunkSchema } from "../src/schemas.ts";
+import { anyChunk, anyJSON, chunkOf, variants } from "./chunk-arbitraries.ts";
+
+const zodAccepts = (value: unknown): boolean => streamChunkSchema.safeParse(value).success;
+
+/** A value of every kind that JSON and JavaScript have, to put in the place of a right one. */
+const strangers: unknown[] = [
+  null,
+  undefined,
+  true,
+  0,
+  -1,
+  1.5,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  2 ** 53,
+  "",
+  "set",
+  [],
+  [null],
+  ["x"],
+  [{}],
+  {},
+  { kind: "text" },
+  { kind: "text", multiple: true },
+  { kind: "choice", multiple: true, question: "q", options: [{ id: "a" }] },
+  { kind: "x" },
+  { inputTokens: "1" },
+  { inputTokens: 1 },
+  { outputTokens: null },
+  { totalTokens: [] },
+  1n,
+  Symbol("s"),
+  () => {},
+];
+
+/** Every chunk that differs from `value` in one place, at any depth: the place is deleted, or holds a stranger. */
+function* mutants(value: unknown): Generator<unknown> {
+  if (typeof value !== "object" || value === null) return;
+  for (const key of Object.keys(value)) {
+    const copy = () => (Array.isArray(value) ? [...value] : { ...value }) as Record<string, unknown>;
+    const deleted = copy();
+    delete deleted[key];
+    yield deleted;
+    for (const stranger of strangers) yield Object.assign(copy(), { [key]: stranger });
+    for (const inner of mutants((value as Record<string, unknown>)[key]))
+      yield Object.assign(copy(), { [key]: inner });
+  }
+}
+
+/** One chunk of each shape with every field present, so that every field is mutated. */
+const fullChunks = variants.flatMap((variant) =>
+  fc.sample(chunkOf({ ...variant, required: { ...variant.required, ...variant.optional }, optional: {} }), {
+    numRuns: variant.literals.type === "interrupt" ? 12 : 2,
+    seed: 7,
+  }),
+);
+const corpus = fullChunks.flatMap((chunk) => [chunk, ...mutants(chunk)]);
+
+test("agrees with the zod schemas when any field is deleted, retyped or nulled", () => {
+  expect(corpus.length).toBeGreaterThan(5000);
+  for (const value of corpus) {
+    if (isStreamChunk(value) !== zodAccepts(value)) expect.fail(`disagree about ${describeValue(value)}`);
+  }
+});
+
+const describeValue = (value: unknown): string =>
+  JSON.stringify(value, (_, inner) =>
+    typeof inner === "bigint" || typeof inner === "symbol" ? String(inner) : inner,
+  );
+
+test("agrees with the zod schemas on random input, at least 40 % of it valid", () => {
+  const anyMutant = anyChunk.chain((chunk) => {
+    const all = [...mutants(chunk)];
+    return fc.nat(all.length - 1).map((index) => all[index]);
+  });
+  const anyType = fc.record({
+    type: fc.constantFrom(...variants.map(({ literals }) => literals.type)),
+    kind: anyJSON,
+  });
+  const input = fc.oneof(
+    { weight: 5, arbitrary: anyChunk },
+    { weight: 3, arbitrary: anyMutant },
+    anyJSON,
+    anyType,
+  );
+  let valid = 0;
+  const numRuns = 3000;
+  fc.assert(
+    fc.property(input, (value) => {
+      const accepted = zodAccepts(value);
+      if (accepted) valid++;
+      expect(isStreamChunk(value)).toBe(accepted);
+    }),
+    { numRuns },
+  );
+  expect(valid / numRuns).toBeGreaterThanOrEqual(0.4);
+});
+
+describe("every rule of the table is needed: without it the checker and the schemas disagree", () => {
+  const table: Record<string, Record<string, unknown>> = chunkTable;
+  const isRule = (value: unknown) => typeof (value as { check?: unknown }).check === "function";
+  for (const [type, row] of Object.entries(table)) {
+    for (const [name, rule] of Object.entries(row)) {
+      const names = isRule(rule) ? [[name]] : Object.keys(rule as object).map((inner) => [name, inner]);
+      for (const [first, inner] of names) {
+        test(`${type} ${inner === undefined ? first : `${first} ${inner}`}`, () => {
+          const without = { ...row };
+          if (inner === undefined) {
+            delete without[first!];
+          } else {
+            const kind = { ...(row[first!] as Record<string, unknown>) };
+            delete kind[inner];
+            without[first!] = kind;
+          }
+          const weaker = createChunkChecker({ ...table, [type]: without } as never);
+          expect(corpus.some((value) => (weaker(value) === undefined) !== zodAccepts(value))).toBe(true);
+        });
+      }
+    }
+  }
+});
+
+describe("what it says", () => {
+  const cases: [unknown, string, string][] = [
+    [undefined, "invalid-chunk", 'Not a chunk: expected an object with a string "type", got nothing.'],
+    ["text", "invalid-chunk", 'Not a chunk: expected an object with a string "type", got a string.'],
+    [[], "invalid-chunk", 'Not a chunk: expected an object with a string "type", got an array.'],
+    [
+      {},
+      "invalid-chunk",
+      'Not a chunk: expected an object with a string "type", got an object whose "type" is nothing.',
+    ],
+    [
+      { type: 7 },
+      "invalid-chunk",
+      'Not a chunk: expected an object with a string "type", got an object whose "type" is a number.',
+    ],
+    [{ type: "x-weather" }, "unknown-type", 'Chunk type "x-weather" is not known.'],
+    [{ type: "toString" }, "unknown-type", 'Chunk type "toString" is not known.'],
+    [
+      { type: "text-delta" },
+      "invalid-chunk",
+      'Chunk "text-delta": field "delta" must be a string, got nothing.',
+    ],
+    [
+      { type: "text-delta", delta: "a", node: null },
+      "invalid-chunk",
+      'Chunk "text-delta": field "node" must be a string, got null.',
+    ],
+    [
+      { type: "checkpoint", id: "a", sessionId: "b", turnIndex: -1 },
+      "invalid-chunk",
+      'Chunk "checkpoint": field "turnIndex" must be an integer >= 0, got a number.',
+    ],
+    [
+      { type: "structured-data", streamId: "s", dataType: "d", kind: "patch" },
+      "invalid-chunk",
+      'Chunk "structured-data": field "kind" must be one of set, append, text-delta, final, got a string.',
+    ],
+    [
+      {
+        type: "interrupt",
+        requestId: "r",
+        resumeToken: "t",
+        input: {
+          kind: "choice",
+          multiple: false,
+          question: "q",
+          options: [{ id: "a", label: "A" }, { id: "b" }],
+        },
+      },
+      "invalid-chunk",
+      'Chunk "interrupt": field "input.options.1.label" must be a string, got nothing.',
+    ],
+    [
+      { type: "done", usage: { inputTokens: "7" } },
+      "invalid-chunk",
+      'Chunk "done": field "usage.inputTokens" must be a finite number, got a string.',
+    ],
+  ];
+  for (const [value, code, message] of cases) {
+    test(message, () => expect(checkChunk(value)).toEqual({ code, message }));
+  }
+
+  test("never quotes a value", () => {
+    expect(checkChunk({ type: "error", message: ["sk-secret"] })?.message).not.toContain("sk-secret");
+  });
+});
+
+test("an undefined property counts as absent, as in JSON", () => {
+  expect(isStreamChunk({ type: "text-delta", delta: "a", node: undefined })).toBe(true);
+  expect(isStreamChunk({ type: "text-delta", delta: undefined })).toBe(false);
+});

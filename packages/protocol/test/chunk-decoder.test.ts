@@ -1,0 +1,246 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { type ChunkDecoderOptions, createChunkDecoder } from "../src/chunk-decoder.ts";
+import { encodeChunk } from "../src/encoder.ts";
+import { anyChunk } from "./chunk-arbitraries.ts";
+import { anyCut, byteByByte, bytesOf } from "./pieces.ts";
+import { transcripts } from "./transcripts.ts";
+
+/** Everything that a caller can see of a stream, whatever its pieces. */
+function read(pieces: Uint8Array[], options?: ChunkDecoderOptions) {
+  const unknown: unknown[] = [];
+  const decoder = createChunkDecoder({ onUnknownChunk: (chunk) => unknown.push(chunk), ...options });
+  const decoded: unknown[] = [];
+  let error: { name: string; code: string; message: string } | undefined;
+  try {
+    for (const piece of pieces) decoded.push(...decoder.decode(piece));
+    decoder.end();
+  } catch (thrown) {
+    const { name, code, message } = thrown as { name: string; code: string; message: string };
+    error = { name, code, message };
+  }
+  const { complete, done, lastEventId } = decoder;
+  return { decoded, unknown, error, complete, done, lastEventId };
+}
+
+const delta = (text: string) => ({ type: "text-delta", delta: text });
+const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
+
+/** A transcript that may be broken: frames, some of them bad, some cut off, in any order. */
+const anyTranscript = fc
+  .array(
+    fc.oneof(
+      { weight: 5, arbitrary: anyChunk.map((chunk) => encodeChunk(chunk)) },
+      {
+        weight: 2,
+        arbitrary: fc
+          .tuple(anyChunk, fc.nat(99))
+          .map(([chunk, seq]) => encodeChunk(chunk, { id: `run.${seq}` })),
+      },
+      fc.constantFrom(
+        "data: [DONE]\n\n",
+        "data: {\n\n",
+        "data: null\n\n",
+        'data: {"type":"text-delta"}\n\n',
+        'data: {"type":"x-new","語":1}\n\n',
+        'event: ping\ndata: {"broken\n\n',
+        ":hb=8000\n\n",
+        "retry: 5\n\n",
+        "id: run.100\n\n",
+        'data: {"type":\r\ndata: "done"}\r\n\r\n',
+        'data: {"type":"te',
+        "\r",
+        "\n",
+      ),
+    ),
+    { maxLength: 8 },
+  )
+  .map((frames) => frames.join(""));
+
+describe("however the bytes are cut", () => {
+  test("a random transcript, good or bad, gives the same chunks and the same outcome", () => {
+    fc.assert(
+      fc.property(
+        anyTranscript.chain((text) => fc.tuple(fc.constant(bytesOf(text)), anyCut(bytesOf(text)))),
+        ([bytes, pieces]) => {
+          const whole = read([bytes]);
+          expect(read(pieces)).toEqual(whole);
+          expect(read(byteByByte(bytes))).toEqual(whole);
+        },
+      ),
+      { numRuns: 600 },
+    );
+  });
+
+  test("a golden transcript with one byte changed gives the same chunks and the same outcome", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...transcripts.map(({ bytes }) => bytes)).chain((bytes) =>
+          fc.tuple(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 })).chain(([place, byte]) => {
+            const changed = bytes.slice();
+            changed[place] = byte;
+            return fc.tuple(fc.constant(changed), anyCut(changed));
+          }),
+        ),
+        ([bytes, pieces]) => {
+          expect(read(pieces)).toEqual(read([bytes]));
+        },
+      ),
+      { numRuns: 600 },
+    );
+  });
+
+  test("the limit on the size of an event gives the same chunks and the same outcome", () => {
+    fc.assert(
+      fc.property(
+        anyTranscript.chain((text) =>
+          fc.tuple(fc.constant(bytesOf(text)), anyCut(bytesOf(text)), fc.integer({ min: 20, max: 200 })),
+        ),
+        ([bytes, pieces, maxEventBytes]) => {
+          expect(read(pieces, { maxEventBytes })).toEqual(read([bytes], { maxEventBytes }));
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("a violation", () => {
+  const violations = {
+    "not JSON": [
+      "data: {oops\n\n",
+      "invalid-json",
+      'The data of an event is not JSON: expected one chunk, got "{oops".',
+    ],
+    "empty data": [
+      "data:\n\n",
+      "invalid-json",
+      'The data of an event is not JSON: expected one chunk, got "".',
+    ],
+    "JSON that is not a chunk": [
+      "data: 7\n\n",
+      "invalid-chunk",
+      'Not a chunk: expected an object with a string "type", got a number.',
+    ],
+    "a known type with a wrong field": [
+      frame({ type: "abort" }),
+      "invalid-chunk",
+      'Chunk "abort": field "reason" must be a string, got nothing.',
+    ],
+    "an event that is too large": [
+      `: ${"x".repeat(200)}\n\n`,
+      "too-large",
+      "An event is larger than the limit of 100 bytes (maxEventBytes).",
+    ],
+  } as const;
+  for (const [name, [bad, code, message]] of Object.entries(violations)) {
+    test(`${name}: the chunks before it in the same piece come first, then the error, again and again`, () => {
+      const decoder = createChunkDecoder({ maxEventBytes: 100 });
+      const piece = bytesOf(frame(delta("a")) + frame(delta("b")) + bad + frame({ type: "done" }));
+      expect(decoder.decode(piece).map(({ chunk }) => chunk)).toEqual([delta("a"), delta("b")]);
+      const error = expect.objectContaining({ name: "StreamProtocolError", code, message });
+      expect(() => decoder.decode(bytesOf(frame(delta("c"))))).toThrow(error);
+      expect(() => decoder.decode(new Uint8Array())).toThrow(error);
+      expect(() => decoder.end()).toThrow(error);
+      expect(decoder.complete).toBe(false);
+    });
+  }
+
+  test("a long event is quoted by its start only", () => {
+    const { error } = read([bytesOf(`data: ${"x".repeat(5000)}\n\n`)]);
+    expect(error?.message.length).toBeLessThan(160);
+  });
+});
+
+describe("the end", () => {
+  const truncated = { name: "StreamTruncatedError", code: "truncated" };
+  const endings = {
+    "[DONE]": [`${frame(delta("a"))}data: [DONE]\n\n`, undefined],
+    "[DONE] and nothing else": ["data: [DONE]\n\n", undefined],
+    "done without [DONE]": [frame({ type: "done" }), undefined],
+    "abort without [DONE]": [frame({ type: "abort", reason: "stopped" }), undefined],
+    "an error and [DONE]": [`${frame({ type: "error", message: "m" })}data: [DONE]\n\n`, undefined],
+    "a terminal, then a heartbeat": [`${frame({ type: "done" })}:hb=1\n\n`, undefined],
+    "an error without [DONE]": [frame({ type: "error", message: "m" }), truncated],
+    "a delta": [frame(delta("a")), truncated],
+    "a delta behind the terminal": [frame({ type: "done" }) + frame(delta("a")), truncated],
+    "an unknown chunk behind the terminal": [frame({ type: "done" }) + frame({ type: "x" }), truncated],
+    "half a frame": ['data: {"type":"done"}', truncated],
+    "a frame without its blank line": ['data: {"type":"done"}\n', truncated],
+    nothing: ["", truncated],
+  } as const;
+  for (const [name, [text, error]] of Object.entries(endings)) {
+    test(`${name} is ${error === undefined ? "complete" : "truncated"}`, () => {
+      const reading = read([bytesOf(text)]);
+      expect(reading.complete).toBe(error === undefined);
+      if (error === undefined) expect(reading.error).toBeUndefined();
+      else expect(reading.error).toMatchObject(error);
+    });
+  }
+
+  test("bytes behind [DONE] are ignored, in the same piece and later", () => {
+    const decoder = createChunkDecoder({ maxEventBytes: 100 });
+    expect(decoder.decode(bytesOf(`data: [DONE]\n\n${frame(delta("late"))}data: {oops\n\n`))).toEqual([]);
+    expect(decoder.done).toBe(true);
+    expect(decoder.decode(bytesOf(`${frame(delta("later"))}${"x".repeat(500)}`))).toEqual([]);
+    decoder.end();
+  });
+});
+
+describe("beside the chunks", () => {
+  test("an unknown type goes to onUnknownChunk whole, and advances lastEventId", () => {
+    const chunk = { type: "x-weather", degrees: 21, nested: { a: [1] } };
+    const reading = read([bytesOf(`id: run.1\n${frame(delta("a"))}id: run.2\n${frame(chunk)}`)]);
+    expect(reading.decoded).toEqual([{ chunk: delta("a"), eventId: "run.1" }]);
+    expect(reading.unknown).toEqual([chunk]);
+    expect(reading.lastEventId).toBe("run.2");
+  });
+
+  test("a bad chunk does not advance lastEventId, nor do those behind it", () => {
+    const text = `id: run.1\n${frame(delta("a"))}id: run.2\n${frame({ type: "abort" })}id: run.3\n${frame(delta("b"))}`;
+    expect(read([bytesOf(text)]).lastEventId).toBe("run.1");
+  });
+
+  test("an event of another type is ignored, whatever its data", () => {
+    expect(
+      read([bytesOf(`event: ping\ndata: {oops\n\nevent: message\n${frame(delta("a"))}`)]).decoded,
+    ).toHaveLength(1);
+  });
+
+  test("the heartbeat interval and the retry time are read from the stream", () => {
+    const decoder = createChunkDecoder();
+    expect(decoder.heartbeatMs).toBeUndefined();
+    expect(decoder.retryMs).toBeUndefined();
+    decoder.decode(bytesOf(": hello\n\n:hb=8000\n\nretry: 3000\n\n:hb=soon\n\n"));
+    expect(decoder.heartbeatMs).toBe(8000);
+    expect(decoder.retryMs).toBe(3000);
+  });
+});
+
+describe("cost", () => {
+  /** Decodes one event of `mebibytes` MiB in 1 KiB pieces. @returns milliseconds, the best of five against noise. */
+  function timeLargeEvent(mebibytes: number): number {
+    const bytes = bytesOf(frame(delta("x".repeat(mebibytes * 1024 * 1024))));
+    const pieces: Uint8Array[] = [];
+    for (let at = 0; at < bytes.length; at += 1024) pieces.push(bytes.subarray(at, at + 1024));
+    const times = Array.from({ length: 5 }, () => {
+      const decoder = createChunkDecoder();
+      let chunks = 0;
+      const start = performance.now();
+      for (const piece of pieces) chunks += decoder.decode(piece).length;
+      const took = performance.now() - start;
+      expect(chunks).toBe(1);
+      return took;
+    });
+    return Math.min(...times);
+  }
+
+  test("a 4 MiB event in 1 KiB pieces takes time linear in its size", () => {
+    timeLargeEvent(2);
+    const ratios = Array.from({ length: 5 }, () => {
+      const two = timeLargeEvent(2);
+      return timeLargeEvent(4) / two;
+    }).sort((a, b) => a - b);
+    expect(ratios[2]).toBeLessThan(2.5);
+  });
+});

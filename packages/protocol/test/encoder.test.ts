@@ -1,0 +1,136 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createChunkDecoder } from "../src/chunk-decoder.ts";
+import { DONE_FRAME, encodeChunk, encodeComment, encodeRetry } from "../src/encoder.ts";
+import { createSSEDecoder } from "../src/sse-decoder.ts";
+import { anyChunk, anyText, chunkOf, variants } from "./chunk-arbitraries.ts";
+import { anyCut, bytesOf } from "./pieces.ts";
+
+const eventsOf = (text: string) => createSSEDecoder().decode(bytesOf(text));
+
+describe("encodeChunk", () => {
+  test("prints one data line and a blank line", () => {
+    expect(encodeChunk({ type: "text-delta", delta: "Hi\n" } as never)).toBe(
+      'data: {"type":"text-delta","delta":"Hi\\n"}\n\n',
+    );
+  });
+
+  test("prints the id line first", () => {
+    expect(encodeChunk({ type: "done" }, { id: "run.7" })).toBe('id: run.7\ndata: {"type":"done"}\n\n');
+  });
+
+  for (const variant of variants) {
+    test(`what it prints for ${Object.values(variant.literals).join("/")} decodes to the chunk, however it is cut`, () => {
+      fc.assert(
+        fc.property(
+          chunkOf(variant).chain((chunk) =>
+            fc.tuple(
+              fc.constant(chunk),
+              anyCut(bytesOf(encodeChunk(chunk, { id: "run.1" }) + DONE_FRAME), 3),
+            ),
+          ),
+          ([chunk, pieces]) => {
+            const decoder = createChunkDecoder();
+            const decoded = pieces.flatMap((piece) => decoder.decode(piece));
+            decoder.end();
+            expect(decoded).toEqual([{ chunk, eventId: "run.1" }]);
+          },
+        ),
+      );
+    });
+  }
+
+  test("leaves out undefined properties, as JSON does", () => {
+    expect(encodeChunk({ type: "done", data: undefined } as never)).toBe('data: {"type":"done"}\n\n');
+  });
+
+  const cycle: Record<string, unknown> = { type: "done" };
+  cycle.data = cycle;
+  const unserializable = {
+    undefined: [undefined, "expected an object, got undefined"],
+    "a function": [() => {}, "expected an object, got function"],
+    "a symbol": [Symbol("s"), "expected an object, got symbol"],
+    "a BigInt inside": [{ type: "done", data: 1n }, "BigInt"],
+    "a cycle": [cycle, "circular"],
+  } as const;
+  for (const [name, [value, words]] of Object.entries(unserializable)) {
+    test(`throws for ${name} and prints nothing`, () => {
+      expect(() => encodeChunk(value as never)).toThrow(
+        expect.objectContaining({
+          name: "StreamProtocolError",
+          code: "unserializable-chunk",
+          message: expect.stringContaining(words),
+        }),
+      );
+    });
+  }
+
+  test("no field value makes more than one event, whatever line breaks it holds", () => {
+    fc.assert(
+      fc.property(anyChunk, (chunk) => {
+        expect(eventsOf(encodeChunk(chunk))).toHaveLength(1);
+      }),
+    );
+  });
+
+  test("an id with a line break, NUL, space, non-ASCII, nothing, or 129 bytes throws", () => {
+    for (const id of ["a\rb", "a\nb", "a\r\nb", "a\0b", "a b", "é", "", "x".repeat(129)]) {
+      expect(() => encodeChunk({ type: "done" }, { id })).toThrow(
+        expect.objectContaining({ name: "StreamProtocolError", code: "invalid-frame" }),
+      );
+    }
+    expect(encodeChunk({ type: "done" }, { id: "~".repeat(128) })).toContain(`id: ${"~".repeat(128)}\n`);
+  });
+
+  test("any id gives one event or a typed error, never two events", () => {
+    fc.assert(
+      fc.property(anyText, (id) => {
+        let frame: string;
+        try {
+          frame = encodeChunk({ type: "done" }, { id });
+        } catch (error) {
+          expect(error).toMatchObject({ name: "StreamProtocolError", code: "invalid-frame" });
+          return;
+        }
+        expect(eventsOf(frame)).toEqual([{ type: "message", data: '{"type":"done"}', lastEventId: id }]);
+      }),
+    );
+  });
+});
+
+describe("encodeComment", () => {
+  test("prints a comment and a blank line", () => {
+    expect(encodeComment("hb=8000")).toBe(":hb=8000\n\n");
+  });
+
+  test("no text opens a field or ends the comment early", () => {
+    expect(encodeComment("a\rdata: 1\n\ndata: 2\r\n\r\nid: 3")).toBe(
+      ":a\n:data: 1\n:\n:data: 2\n:\n:id: 3\n\n",
+    );
+    fc.assert(
+      fc.property(fc.array(anyText), (texts) => {
+        const frame = encodeComment(texts.join("data: x"));
+        expect(eventsOf(`${frame}data: after\n\n`)).toEqual([
+          { type: "message", data: "after", lastEventId: "" },
+        ]);
+      }),
+    );
+  });
+});
+
+describe("encodeRetry", () => {
+  test("prints whole milliseconds", () => {
+    expect(encodeRetry(0)).toBe("retry: 0\n\n");
+    expect(encodeRetry(3000)).toBe("retry: 3000\n\n");
+  });
+
+  test("throws for what is not a whole number >= 0", () => {
+    for (const ms of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+      expect(() => encodeRetry(ms)).toThrow(
+        expect.objectContaining({ name: "StreamProtocolError", code: "invalid-frame" }),
+      );
+    }
+  });
+});
+
+test("the frame that ends a stream is [DONE]", () => expect(DONE_FRAME).toBe("data: [DONE]\n\n"));

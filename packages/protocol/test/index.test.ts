@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as root from "../src/index.ts";
+import * as schemas from "../src/schemas.ts";
+
+test("the public names of the root", () => {
+  expect(Object.keys(root).sort()).toEqual([
+    "DONE_FRAME",
+    "StreamError",
+    "StreamProtocolError",
+    "StreamTruncatedError",
+    "applyStructuredChunk",
+    "checkChunk",
+    "createChunkDecoder",
+    "createMessageAccumulator",
+    "createSSEDecoder",
+    "createStructuredStreamAccumulator",
+    "encodeChunk",
+    "encodeComment",
+    "encodeRetry",
+    "formatEventId",
+    "isStreamChunk",
+    "isStreamError",
+    "isTerminalChunk",
+    "parseEventId",
+    "reduceMessage",
+    "reduceStructuredChunks",
+  ]);
+});
+
+test("the public names of ./schemas", () => {
+  expect(Object.keys(schemas).sort()).toEqual([
+    "chatMessageSchema",
+    "chatRequestBodySchema",
+    "streamChunkSchema",
+  ]);
+});
+
+test("the package does no I/O, reads no clock, starts no timer and asks for no randomness", () => {
+  const folder = new URL("../src/", import.meta.url);
+  const impure =
+    /\b(setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Date|performance|fetch|XMLHttpRequest|WebSocket|EventSource|process|console|crypto|Math\.random|localStorage|document|window|globalThis)\b|from "node:/;
+  for (const file of readdirSync(folder)) {
+    const code = readFileSync(new URL(file, folder), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+    expect(code.match(impure)?.[0], file).toBeUndefined();
+  }
+});
