@@ -11,6 +11,7 @@ import {
   StreamProtocolError,
   type UnknownChunk,
 } from "@kortyx/protocol";
+import { createIdleCall } from "./idle-call.ts";
 import { describeFailure, type OnStreamError } from "./stream-failure.ts";
 import {
   type ChunkIterable,
@@ -38,16 +39,8 @@ const openingWindowMs = 25;
 
 const encoder = new TextEncoder();
 
-/**
- * Runs a callback when all promises that are ready have been served, still within the same macrotask. Node, Bun and
- * Deno have this; it is taken at load time, so that a test's fake clock does not hold it back.
- */
-const nextTick = (globalThis as { process?: { nextTick?: (callback: () => void) => void } }).process
-  ?.nextTick;
-
-/** Where there is no `nextTick`: so many turns of the promise queue without a chunk mean that none is ready. */
-const maxIdleTurns = 32;
-const settled = Promise.resolve();
+/** Stands for no result at all: a bad source may answer with anything, `undefined` included. */
+const noResult: IteratorResult<unknown> = { done: true, value: undefined };
 
 export interface EncodeStreamOptions {
   /** Ends the stream when aborted: the request's signal, where the runtime has one. */
@@ -84,8 +77,6 @@ export function encodeStream(
   let text = "";
   let chunks = 0;
   let filledSince = 0;
-  let isFlushScheduled = false;
-  let idleTurns = 0;
 
   let openingTimer: ReturnType<typeof setTimeout> | undefined = setTimeout(() => {
     openingTimer = undefined;
@@ -118,23 +109,10 @@ export function encodeStream(
     controller.enqueue(piece);
   }
 
-  function flushIfIdle(): void {
-    isFlushScheduled = false;
+  /** The piece goes when no more chunks are ready. */
+  const scheduleFlush = createIdleCall(() => {
     if (isWanted && text !== "") flush();
-  }
-
-  function countIdleTurn(): void {
-    if (++idleTurns < maxIdleTurns) settled.then(countIdleTurn);
-    else flushIfIdle();
-  }
-
-  function scheduleFlush(): void {
-    idleTurns = 0;
-    if (isFlushScheduled) return;
-    isFlushScheduled = true;
-    if (nextTick !== undefined) nextTick(flushIfIdle);
-    else settled.then(countIdleTurn);
-  }
+  });
 
   /** Writes the last piece and closes. */
   function end(lastFrames: string, sourceIsOver: boolean): void {
@@ -189,11 +167,11 @@ export function encodeStream(
     return isWanted;
   }
 
-  /** Takes results for as long as the source answers at once. */
-  function advance(first?: IteratorResult<unknown>): void {
+  /** Takes `first`, and then more for as long as the source answers at once. */
+  function advance(first: IteratorResult<unknown>): void {
     isTaking = true;
     try {
-      if (first === undefined || take(first)) {
+      if (first === noResult || take(first)) {
         for (;;) {
           const result = iterator!.next();
           if (isPromiseLike(result)) {
@@ -225,7 +203,7 @@ export function encodeStream(
     isPending = false;
     iterator = toIterator(chunks);
     if (isClosed) closeIterator(iterator);
-    else if (isWanted) advance();
+    else if (isWanted) advance(noResult);
   }
 
   return new ReadableStream<Uint8Array>(
@@ -253,7 +231,7 @@ export function encodeStream(
           filledSince = Date.now();
           scheduleFlush();
         }
-        if (!isPending && !isTaking && !isClosed && iterator !== undefined) advance();
+        if (!isPending && !isTaking && !isClosed && iterator !== undefined) advance(noResult);
       },
       cancel() {
         release(false);

@@ -1,0 +1,125 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { describe, expect, test, vi } from "vitest";
+import { collectBufferedStream, collectStream } from "../src/collect-stream.ts";
+import { canonicalTranscripts } from "./transcripts.ts";
+
+const delta = (text: string, segmentId?: string): StreamChunk =>
+  segmentId === undefined
+    ? { type: "text-delta", delta: text }
+    : { type: "text-delta", delta: text, segmentId };
+const textOf = async (...chunks: StreamChunk[]) => (await collectBufferedStream(chunks)).text;
+
+describe("collectStream", () => {
+  for (const { name, chunks } of canonicalTranscripts) {
+    test(`gives the chunks of ${name}`, async () => {
+      expect(await collectStream(chunks)).toEqual(chunks);
+      expect(
+        await collectStream(async () =>
+          (async function* () {
+            yield* chunks;
+          })(),
+        ),
+      ).toEqual(chunks);
+    });
+  }
+
+  test("stops at the terminal: the source is not asked again and its return() is called", async () => {
+    const next = vi.fn<() => IteratorResult<StreamChunk>>(() => ({ done: false, value: { type: "done" } }));
+    const leave = vi.fn();
+    expect(await collectStream({ [Symbol.iterator]: () => ({ next, return: leave }) })).toEqual([
+      { type: "done" },
+    ]);
+    expect(next).toHaveBeenCalledTimes(1);
+    expect(leave).toHaveBeenCalledTimes(1);
+  });
+
+  test("rejects with what the source throws", async () => {
+    const boom = new Error("boom");
+    await expect(collectStream(Promise.reject(boom))).rejects.toBe(boom);
+    await expect(
+      collectStream(
+        (async function* () {
+          yield delta("a");
+          throw boom;
+        })(),
+      ),
+    ).rejects.toBe(boom);
+  });
+
+  test("rejects something that is not a chunk, and leaves the source", async () => {
+    const leave = vi.fn();
+    let signal: AbortSignal | undefined;
+    const source = {
+      [Symbol.iterator]: () => ({ next: () => ({ done: false, value: 7 as never }), return: leave }),
+    };
+    const collected = collectStream((context) => {
+      signal = context.signal;
+      return source;
+    });
+    await expect(collected).rejects.toMatchObject({ name: "StreamProtocolError", code: "invalid-chunk" });
+    expect(leave).toHaveBeenCalledTimes(1);
+    expect(signal?.aborted).toBe(true);
+  });
+});
+
+describe("collectBufferedStream", () => {
+  test("gives chunks, text and structured data as one JSON value", async () => {
+    const structured: StreamChunk = {
+      type: "structured-data",
+      streamId: "s",
+      dataType: "d",
+      kind: "final",
+      data: 1,
+    };
+    const chunks = [delta("Hel"), structured, delta("lo"), { type: "done" } as const];
+    expect(await collectBufferedStream(chunks)).toEqual({ chunks, text: "Hello", structured: [structured] });
+  });
+
+  test("joins the deltas of each text, and separates different texts with a blank line", async () => {
+    expect(await textOf(delta("a1", "a"), delta("b1", "b"), delta("a2", "a"), delta("b2", "b"))).toBe(
+      "a1a2\n\nb1b2",
+    );
+    expect(await textOf(delta("one"), { type: "text-end" }, delta("two"))).toBe("one\n\ntwo");
+    expect(await textOf({ type: "text-start" }, { type: "text-end" }, delta("only"))).toBe("only");
+  });
+
+  test("whole messages count only where there is no delta", async () => {
+    const message = (content: string): StreamChunk => ({ type: "message", content });
+    expect(await textOf(message("one"), message("two"))).toBe("one\n\ntwo");
+    expect(await textOf(message("whole"), delta("streamed"))).toBe("streamed");
+  });
+
+  test("reasoning is not part of the text", async () => {
+    expect(await textOf({ type: "reasoning-delta", delta: "hm" }, delta("a"))).toBe("a");
+  });
+
+  test("has an error when the stream ended on one, and not when more followed", async () => {
+    const error: StreamChunk = { type: "error", message: "m" };
+    expect((await collectBufferedStream([delta("a"), error])).error).toEqual(error);
+    expect(await collectBufferedStream([error, { type: "done" }])).not.toHaveProperty("error");
+  });
+
+  test("rejects a stream larger than its limit, counted in bytes of UTF-8, and leaves the source", async () => {
+    const leave = vi.fn();
+    const endless = {
+      [Symbol.iterator]: () => ({
+        next: () => ({ done: false as const, value: delta("語") }),
+        return: leave,
+      }),
+    };
+    await expect(collectBufferedStream(endless, { maxBytes: 1000 })).rejects.toMatchObject({
+      code: "too-large",
+      message: "The stream is larger than the limit of 1000 bytes (maxBytes).",
+    });
+    expect(leave).toHaveBeenCalledTimes(1);
+    // 'data: {"type":"text-delta","delta":"語"}\n\n' is 43 bytes
+    await expect(collectBufferedStream([delta("語")], { maxBytes: 43 })).resolves.toBeDefined();
+    await expect(collectBufferedStream([delta("語")], { maxBytes: 42 })).rejects.toBeDefined();
+  });
+
+  test("the limit is 8 MiB unless told otherwise", async () => {
+    const mebibyte = delta("x".repeat(1024 * 1024));
+    await expect(collectBufferedStream(Array(7).fill(mebibyte))).resolves.toBeDefined();
+    await expect(collectBufferedStream(Array(8).fill(mebibyte))).rejects.toMatchObject({ code: "too-large" });
+  });
+});

@@ -1,0 +1,555 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { encodeStream } from "../src/encode-stream.ts";
+import type { StreamSource } from "../src/stream-source.ts";
+
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
+const done = "data: [DONE]\n\n";
+const decoder = new TextDecoder();
+
+async function readPieces(stream: ReadableStream<Uint8Array>): Promise<string[]> {
+  const pieces: string[] = [];
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return pieces;
+    pieces.push(decoder.decode(value));
+  }
+}
+const readAll = async (stream: ReadableStream<Uint8Array>) => (await readPieces(stream)).join("");
+const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function deferred<Value>() {
+  let resolve!: (value: Value) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<Value>((...settle) => {
+    [resolve, reject] = settle;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A source that counts what is asked of it. `wait` pauses before each chunk but the first. */
+function countedSource(chunks: Iterable<StreamChunk>) {
+  const iterator = chunks[Symbol.iterator]();
+  const source = {
+    pulled: 0,
+    returned: 0,
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        source.pulled++;
+        return iterator.next();
+      },
+      async return() {
+        source.returned++;
+        return { done: true as const, value: undefined };
+      },
+    }),
+  };
+  return source;
+}
+
+function* numbered(count: number) {
+  for (let index = 0; index < count; index++) yield delta(String(index));
+}
+
+/** A source whose `next()` never answers. */
+function silentSource() {
+  const source = {
+    returned: 0,
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise<IteratorResult<StreamChunk>>(() => {}),
+      return() {
+        source.returned++;
+        return new Promise<IteratorResult<StreamChunk>>(() => {});
+      },
+    }),
+  };
+  return source;
+}
+
+describe("sources", () => {
+  const chunks = [delta("a"), delta("b")];
+  const expected = frame(chunks[0]) + frame(chunks[1]) + done;
+  const asyncIterable = async function* () {
+    yield* chunks;
+  };
+  const sources: Record<string, () => StreamSource> = {
+    "an array": () => chunks,
+    "a generator": () => chunks.values(),
+    "an async generator": () => asyncIterable(),
+    "a ReadableStream": () =>
+      new ReadableStream({
+        start: (controller) => {
+          for (const chunk of chunks) controller.enqueue(chunk);
+          controller.close();
+        },
+      }),
+    "a promise of an array": () => Promise.resolve(chunks),
+    "a promise of an async generator": async () => asyncIterable(),
+    "a function": () => () => asyncIterable(),
+    "an async function": () => async () => asyncIterable(),
+  };
+  for (const [name, open] of Object.entries(sources)) {
+    test(`${name} is encoded whole, and ends with [DONE]`, async () => {
+      expect(await readAll(encodeStream(open()))).toBe(expected);
+    });
+  }
+
+  test("an empty source is [DONE] alone", async () => {
+    expect(await readAll(encodeStream([]))).toBe(done);
+  });
+
+  test("an object of unknown type travels as it is", async () => {
+    const chunk = { type: "x-weather", degrees: 21 };
+    expect(await readAll(encodeStream([chunk as never]))).toBe(frame(chunk) + done);
+  });
+
+  for (const terminal of [{ type: "done" }, { type: "abort", reason: "stopped" }] as const) {
+    test(`after ${terminal.type} the source is not asked again and its return() is called`, async () => {
+      const source = countedSource([delta("a"), terminal, delta("never")]);
+      expect(await readAll(encodeStream(source))).toBe(frame(delta("a")) + frame(terminal) + done);
+      expect(source).toMatchObject({ pulled: 2, returned: 1 });
+    });
+  }
+
+  test("an error chunk is not terminal: more may follow", async () => {
+    const error: StreamChunk = { type: "error", message: "m" };
+    expect(await readAll(encodeStream([error, delta("a")]))).toBe(frame(error) + frame(delta("a")) + done);
+  });
+
+  test("a source that ended is not returned", async () => {
+    const source = countedSource([delta("a")]);
+    await readAll(encodeStream(source));
+    expect(source.returned).toBe(0);
+  });
+});
+
+describe("back-pressure", () => {
+  test("a body that nobody reads stops a source of 200,000 chunks after two pieces; read at last, all arrive in order", async () => {
+    const source = countedSource(numbered(200_000));
+    const stream = encodeStream(source);
+    for (let turn = 0; turn < 50; turn++) await macrotask();
+    expect(source.pulled).toBeLessThanOrEqual(130);
+    expect(source.pulled).toBeGreaterThan(0);
+    const text = await readAll(stream);
+    expect(text.endsWith(done)).toBe(true);
+    const seen = [...text.matchAll(/"delta":"(\d+)"/g)].map(([, digits]) => Number(digits));
+    expect(seen).toHaveLength(200_000);
+    expect(seen.every((value, index) => value === index)).toBe(true);
+  });
+
+  test("a reader that stops in the middle stops the source", async () => {
+    const source = countedSource(numbered(10_000));
+    const reader = encodeStream(source).getReader();
+    await reader.read();
+    for (let turn = 0; turn < 50; turn++) await macrotask();
+    const pulled = source.pulled;
+    expect(pulled).toBeLessThanOrEqual(64 * 3);
+    for (let turn = 0; turn < 50; turn++) await macrotask();
+    expect(source.pulled).toBe(pulled);
+  });
+});
+
+/** With and without `nextTick`, which not every runtime has. */
+describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (scheduler) => {
+  let encode = encodeStream;
+  beforeAll(async () => {
+    if (scheduler === "nextTick") return;
+    vi.resetModules();
+    vi.doMock("../src/idle-call.ts", async (importOriginal) => {
+      const { createIdleCall } = await importOriginal<typeof import("../src/idle-call.ts")>();
+      return { createIdleCall: (callback: () => void) => createIdleCall(callback, null) };
+    });
+    encode = (await import("../src/encode-stream.ts")).encodeStream;
+  });
+
+  test("chunks that are ready together travel together: 20,000 arrive in fewer than 400 pieces", async () => {
+    const source = (async function* () {
+      yield* numbered(20_000);
+    })();
+    const pieces = await readPieces(encode(source));
+    expect(pieces.length).toBeLessThan(400);
+    expect(pieces.join("").match(/data: \{/g)).toHaveLength(20_000);
+  });
+
+  test("chunks join through four wrapping generators", async () => {
+    let source: AsyncIterable<StreamChunk> = (async function* () {
+      yield* numbered(6400);
+    })();
+    for (let depth = 0; depth < 4; depth++) {
+      const inner = source;
+      source = (async function* () {
+        for await (const chunk of inner) yield chunk;
+      })();
+    }
+    expect((await readPieces(encode(source))).length).toBeLessThanOrEqual(102);
+  });
+
+  test("a piece holds at most 64 chunks, and ends once it has 16 KiB", async () => {
+    const small = await readPieces(
+      encode(
+        (async function* () {
+          yield* numbered(1000);
+        })(),
+      ),
+    );
+    for (const piece of small) expect(piece.match(/data: \{/g)?.length ?? 0).toBeLessThanOrEqual(64);
+    const large = Array.from({ length: 20 }, () => delta("x".repeat(5000)));
+    const pieces = await readPieces(encode(large));
+    for (const piece of pieces) expect(piece.length).toBeLessThan(16_384 + 5100);
+    expect(pieces.length).toBeGreaterThanOrEqual(5);
+  });
+
+  test("a chunk that is alone is delivered in the macrotask that brought it", async () => {
+    let give: (result: IteratorResult<StreamChunk>) => void = () => {};
+    const source = {
+      [Symbol.asyncIterator]: () => ({
+        next: () =>
+          new Promise<IteratorResult<StreamChunk>>((resolve) => {
+            give = resolve;
+          }),
+      }),
+    };
+    const reader = encode(source).getReader();
+    for (const text of ["a", "b", "c"]) {
+      const read = reader.read();
+      await macrotask();
+      let received = "";
+      read.then(({ value }) => {
+        received = decoder.decode(value);
+      });
+      // The next macrotask finds the chunk delivered already.
+      const inNextMacrotask = new Promise<string>((resolve) => setImmediate(() => resolve(received)));
+      give({ done: false, value: delta(text) });
+      expect(await inNextMacrotask).toBe(frame(delta(text)));
+    }
+    await reader.cancel();
+  });
+
+  test("a chunk that came while nobody read is delivered at the next read, although the source is silent", async () => {
+    const source = (async function* () {
+      yield* numbered(64);
+      await macrotask();
+      yield delta("late");
+      await new Promise(() => {});
+    })();
+    const stream = encode(source);
+    for (let turn = 0; turn < 10; turn++) await macrotask();
+    const reader = stream.getReader();
+    expect(decoder.decode((await reader.read()).value).match(/data: \{/g)).toHaveLength(64);
+    expect(decoder.decode((await reader.read()).value)).toBe(frame(delta("late")));
+    await reader.cancel();
+  });
+
+  for (const busyMs of [1, 1.6, 3]) {
+    test(`a source that computes ${busyMs} ms between its chunks without waiting delivers its first chunk within 10 ms`, async () => {
+      const source = (async function* () {
+        for (const chunk of numbered(64)) {
+          yield chunk;
+          const until = performance.now() + busyMs;
+          while (performance.now() < until);
+        }
+      })();
+      const reader = encode(source).getReader();
+      const start = performance.now();
+      await reader.read();
+      const delay = performance.now() - start;
+      await reader.cancel();
+      expect(delay).toBeLessThan(10);
+    });
+  }
+});
+
+describe("the opening", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test("a source that is silent for 25 ms opens with a comment, then goes on", async () => {
+    let give: (result: IteratorResult<StreamChunk>) => void = () => {};
+    const source = {
+      [Symbol.asyncIterator]: () => ({
+        next: () =>
+          new Promise<IteratorResult<StreamChunk>>((resolve) => {
+            give = resolve;
+          }),
+      }),
+    };
+    const reader = encodeStream(source).getReader();
+    const first = reader.read();
+    await vi.advanceTimersByTimeAsync(24);
+    expect(await Promise.race([first, "silence"])).toBe("silence");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(decoder.decode((await first).value)).toBe(":hb=0\n\n");
+    const second = reader.read();
+    await vi.advanceTimersByTimeAsync(1000);
+    give({ done: false, value: delta("a") });
+    expect(decoder.decode((await second).value)).toBe(frame(delta("a")));
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a source that yields within 25 ms gives no comment, and leaves no timer", async () => {
+    const source = async function* () {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      yield delta("a");
+    };
+    const text = readAll(encodeStream(source()));
+    await vi.advanceTimersByTimeAsync(20);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(await text).toBe(frame(delta("a")) + done);
+  });
+});
+
+describe("the client leaves", () => {
+  let unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => unhandled.push(reason);
+  beforeEach(() => {
+    unhandled = [];
+    process.on("unhandledRejection", onUnhandled);
+  });
+  afterEach(async () => {
+    await macrotask();
+    process.off("unhandledRejection", onUnhandled);
+    expect(unhandled).toEqual([]);
+  });
+
+  test("cancel() resolves at once, return() is called, and the signal of a function source is aborted, while next() is pending", async () => {
+    const source = silentSource();
+    let signal: AbortSignal | undefined;
+    const stream = encodeStream((context) => {
+      signal = context.signal;
+      return source;
+    });
+    await macrotask();
+    const start = performance.now();
+    await stream.cancel();
+    expect(performance.now() - start).toBeLessThan(50);
+    expect(source.returned).toBe(1);
+    expect(signal?.aborted).toBe(true);
+  });
+
+  test("the abort of the signal closes the body without [DONE], with the reason handed on", async () => {
+    const source = silentSource();
+    const abort = new AbortController();
+    let signal: AbortSignal | undefined;
+    const stream = encodeStream(
+      (context) => {
+        signal = context.signal;
+        return source;
+      },
+      { signal: abort.signal },
+    );
+    const text = readAll(stream);
+    await macrotask();
+    abort.abort("gone");
+    expect(await text).toBe("");
+    expect(source.returned).toBe(1);
+    expect(signal?.reason).toBe("gone");
+  });
+
+  test("what a left source still gives or throws is dropped", async () => {
+    for (const settle of ["resolve", "reject"] as const) {
+      const gate = deferred<IteratorResult<StreamChunk>>();
+      const stream = encodeStream({ [Symbol.asyncIterator]: () => ({ next: () => gate.promise }) });
+      await macrotask();
+      await stream.cancel();
+      if (settle === "resolve") gate.resolve({ done: false, value: delta("late") });
+      else gate.reject(new Error("late"));
+      await macrotask();
+    }
+  });
+
+  test("a source whose return() throws or rejects harms nothing", async () => {
+    for (const leave of [
+      () => {
+        throw new Error("in return");
+      },
+      () => Promise.reject(new Error("in return")),
+    ]) {
+      const stream = encodeStream({
+        [Symbol.asyncIterator]: () => ({
+          next: () => new Promise<IteratorResult<StreamChunk>>(() => {}),
+          return: leave,
+        }),
+      });
+      await macrotask();
+      await stream.cancel();
+    }
+  });
+
+  test("a promise of a source that settles after the client left is closed unread", async () => {
+    const source = countedSource(numbered(10));
+    const gate = deferred<typeof source>();
+    const stream = encodeStream(gate.promise);
+    await stream.cancel();
+    gate.resolve(source);
+    await macrotask();
+    expect(source).toMatchObject({ pulled: 0, returned: 1 });
+  });
+
+  test("a request that was aborted before the call opens no source, and closes one that is open", async () => {
+    const open = vi.fn();
+    const source = countedSource(numbered(10));
+    const signal = AbortSignal.abort();
+    expect(await readAll(encodeStream(open, { signal }))).toBe("");
+    expect(await readAll(encodeStream(source, { signal }))).toBe("");
+    expect(open).not.toHaveBeenCalled();
+    expect(source).toMatchObject({ pulled: 0, returned: 1 });
+  });
+
+  test("streams that ended leave no listener on a long-lived signal", async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await readAll(encodeStream([delta("a")], { signal }));
+    await encodeStream(silentSource(), { signal }).cancel();
+    await readAll(encodeStream(["bad" as never], { signal, onError: () => "bad" }));
+    expect(added.mock.calls.map((call) => call[1])).toEqual(removed.mock.calls.map((call) => call[1]));
+    expect(added).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe("a source that fails", () => {
+  const log = vi.spyOn(console, "error").mockImplementation(() => {});
+  beforeEach(() => void log.mockClear());
+
+  const cycle: Record<string, unknown> = { type: "done" };
+  cycle.data = cycle;
+  const boom = new Error("password=hunter2");
+  const failures: Record<
+    string,
+    { open: () => StreamSource; code: string; logged: unknown; before?: string }
+  > = {
+    "throws an Error": {
+      open: () =>
+        (async function* () {
+          yield delta("a");
+          throw boom;
+        })(),
+      code: "internal",
+      logged: boom,
+      before: frame(delta("a")),
+    },
+    "throws a string": {
+      open: () =>
+        (async function* () {
+          yield delta("a");
+          throw "password=hunter2";
+        })(),
+      code: "internal",
+      logged: "password=hunter2",
+      before: frame(delta("a")),
+    },
+    "throws synchronously": {
+      open: () =>
+        (function* () {
+          yield delta("a");
+          throw boom;
+        })(),
+      code: "internal",
+      logged: boom,
+      before: frame(delta("a")),
+    },
+    "is a rejected promise": { open: () => Promise.reject(boom), code: "internal", logged: boom },
+    "is a throwing function": {
+      open: () => () => {
+        throw boom;
+      },
+      code: "internal",
+      logged: boom,
+    },
+    "is not a source": {
+      open: () => 7 as never,
+      code: "internal",
+      logged: expect.objectContaining({
+        name: "TypeError",
+        message:
+          "A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got number.",
+      }),
+    },
+    "answers next() with nonsense": {
+      open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
+      code: "internal",
+      logged: expect.any(TypeError),
+    },
+    "yields a string": {
+      open: () => ["text" as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "invalid-chunk" }),
+    },
+    "yields undefined": {
+      open: () => [undefined as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "invalid-chunk" }),
+    },
+    "yields a chunk with a wrong field": {
+      open: () => [{ type: "abort" } as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({
+        message: 'Chunk "abort": field "reason" must be a string, got nothing.',
+      }),
+    },
+    "yields a BigInt": {
+      open: () => [{ type: "done", data: 1n }],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "unserializable-chunk" }),
+    },
+    "yields a cycle": {
+      open: () => [delta("a"), cycle as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "unserializable-chunk" }),
+      before: frame(delta("a")),
+    },
+  };
+  for (const [name, { open, code, logged, before = "" }] of Object.entries(failures)) {
+    test(`${name}: one masked error chunk, [DONE], a clean close, and the real error logged once with the same id`, async () => {
+      const text = await readAll(encodeStream(open()));
+      const [, correlationId] = /"correlationId":"([0-9a-f-]{36})"/.exec(text) ?? [];
+      expect(text).toBe(
+        `${before}data: {"type":"error","message":"Something went wrong on the server.","code":"${code}","correlationId":"${correlationId}"}\n\n${done}`,
+      );
+      expect(log).toHaveBeenCalledTimes(1);
+      expect(log.mock.calls[0]?.[0]).toContain(correlationId);
+      expect(log.mock.calls[0]?.[1]).toEqual(logged);
+    });
+  }
+
+  test("a source that yielded something bad is left: return() is called and the signal aborted", async () => {
+    const source = countedSource([delta("a"), "bad" as never, delta("never")]);
+    let signal: AbortSignal | undefined;
+    await readAll(
+      encodeStream((context) => {
+        signal = context.signal;
+        return source;
+      }),
+    );
+    expect(source).toMatchObject({ pulled: 2, returned: 1 });
+    expect(signal?.aborted).toBe(true);
+  });
+
+  test("onError replaces the text, the code and retryable, and nothing is logged", async () => {
+    const failing = () => encodeStream.bind(null, Promise.reject(boom));
+    expect(
+      await readAll(failing()({ onError: (error) => (error === boom ? "Try again later." : "?") })),
+    ).toBe(frame({ type: "error", message: "Try again later." }) + done);
+    expect(
+      await readAll(failing()({ onError: () => ({ message: "Busy.", code: "busy", retryable: true }) })),
+    ).toBe(frame({ type: "error", message: "Busy.", code: "busy", retryable: true }) + done);
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  test("an onError that throws or answers nothing gives the masked chunk, and both errors are logged", async () => {
+    const text = await readAll(
+      encodeStream(Promise.reject(boom), {
+        onError: () => {
+          throw new Error("in onError");
+        },
+      }),
+    );
+    expect(text).toContain('"message":"Something went wrong on the server.","code":"internal"');
+    expect(log.mock.calls[0]?.[1]).toMatchObject({ errors: [boom, { message: "in onError" }] });
+    expect(await readAll(encodeStream(Promise.reject(boom), { onError: () => undefined }))).toContain(
+      "internal",
+    );
+  });
+});

@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import * as root from "../src/index.ts";
+
+test("the public names of the root", () => {
+  expect(Object.keys(root).sort()).toEqual([
+    "ChatRequestError",
+    "StreamError",
+    "StreamProtocolError",
+    "chatMessageSchema",
+    "chatRequestBodySchema",
+    "collectBufferedStream",
+    "collectStream",
+    "createStreamResponse",
+    "isStreamChunk",
+    "isStreamError",
+    "isTerminalChunk",
+    "parseChatRequestBody",
+    "streamChunkSchema",
+    "toSSE",
+  ]);
+});
