@@ -1,0 +1,63 @@
+/** Response bodies made by hand, which tell what was done to them. */
+
+export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+export const frame = (chunk: unknown): string => `data: ${JSON.stringify(chunk)}\n\n`;
+export const delta = (text: string) => ({ type: "text-delta", delta: text }) as const;
+export const doneMarker = "data: [DONE]\n\n";
+
+export interface TestBody {
+  stream: ReadableStream<Uint8Array>;
+  /** How many pieces were asked for. */
+  pulls: number;
+  /** The reason of its cancellation, once it was cancelled. */
+  cancelled: { reason: unknown } | undefined;
+  push(text: string): void;
+  close(): void;
+  fail(error: unknown): void;
+}
+
+/** A body that gives the pieces, then whatever is pushed; without `stays`, it closes behind the pieces. */
+export function testBody(pieces: (string | Uint8Array)[], { stays = false } = {}): TestBody {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const queue = [...pieces];
+  const body: TestBody = {
+    stream: new ReadableStream<Uint8Array>(
+      {
+        start(streamController) {
+          controller = streamController;
+        },
+        pull() {
+          body.pulls++;
+          const piece = queue.shift();
+          if (piece !== undefined) controller.enqueue(typeof piece === "string" ? bytesOf(piece) : piece);
+          else if (!stays) controller.close();
+        },
+        cancel(reason) {
+          body.cancelled = { reason };
+        },
+      },
+      { highWaterMark: 0 },
+    ),
+    pulls: 0,
+    cancelled: undefined,
+    push: (text) => controller.enqueue(bytesOf(text)),
+    close: () => controller.close(),
+    fail: (error) => controller.error(error),
+  };
+  return body;
+}
+
+/** Collects a stream; what it throws is part of the answer. */
+export async function collect<Value>(
+  stream: AsyncIterable<Value>,
+): Promise<{ chunks: Value[]; error?: unknown }> {
+  const chunks: Value[] = [];
+  try {
+    for await (const chunk of stream) chunks.push(chunk);
+    return { chunks };
+  } catch (error) {
+    return { chunks, error };
+  }
+}
+
+export const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,0 +1,350 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { readStream } from "../src/read-stream.ts";
+import { bytesOf, collect, delta, doneMarker, frame, macrotask, testBody } from "./bodies.ts";
+
+let unhandled: unknown[] = [];
+const onUnhandled = (reason: unknown) => unhandled.push(reason);
+beforeEach(() => {
+  unhandled = [];
+  process.on("unhandledRejection", onUnhandled);
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  await macrotask();
+  process.off("unhandledRejection", onUnhandled);
+  expect(unhandled).toEqual([]);
+});
+
+describe("golden transcripts", () => {
+  const folder = new URL("../../protocol/transcripts/", import.meta.url);
+  for (const file of readdirSync(folder).filter((name) => name.endsWith(".sse"))) {
+    const bytes = readFileSync(new URL(file, folder));
+    const { complete, entries } = JSON.parse(
+      readFileSync(new URL(file.replace(".sse", ".json"), folder), "utf8"),
+    );
+    test(`${file} gives its chunks and ends ${complete ? "in order" : "truncated"}, in 1-byte and in 100-byte pieces`, async () => {
+      for (const size of [1, 100]) {
+        const pieces: Uint8Array[] = [];
+        for (let at = 0; at < bytes.length; at += size)
+          pieces.push(new Uint8Array(bytes.subarray(at, at + size)));
+        const unknown: unknown[] = [];
+        const { stream } = testBody(pieces);
+        const { chunks, error } = await collect(
+          readStream(stream, { onUnknownChunk: (chunk) => unknown.push(chunk) }),
+        );
+        const known = entries.filter((entry: { unknown?: true }) => !entry.unknown);
+        expect(chunks).toEqual(known.map((entry: { chunk: unknown }) => entry.chunk));
+        expect(unknown).toHaveLength(entries.length - known.length);
+        if (complete) expect(error).toBeUndefined();
+        else expect(error).toMatchObject({ name: "StreamTruncatedError", code: "truncated" });
+      }
+    });
+  }
+});
+
+describe("endings", () => {
+  const good = frame(delta("a"));
+  test("[DONE] ends the iteration at once, although the body stays open", async () => {
+    const body = testBody([good + doneMarker], { stays: true });
+    expect(await collect(readStream(body.stream))).toEqual({ chunks: [delta("a")] });
+  });
+
+  test("a terminal and then the end is complete", async () => {
+    const { stream } = testBody([frame({ type: "done" })]);
+    expect(await collect(readStream(stream))).toEqual({ chunks: [{ type: "done" }] });
+  });
+
+  test("the end without either is truncated, after the chunks before it", async () => {
+    const { chunks, error } = await collect(readStream(testBody([good]).stream));
+    expect(chunks).toEqual([delta("a")]);
+    expect(error).toMatchObject({
+      name: "StreamTruncatedError",
+      message: "The stream ended before [DONE] and before a terminal chunk: the answer is incomplete.",
+    });
+  });
+
+  test("no body is truncated", async () => {
+    expect((await collect(readStream(null))).error).toMatchObject({ name: "StreamTruncatedError" });
+  });
+
+  test("a connection that breaks is truncated, with the cause", async () => {
+    const body = testBody([good], { stays: true });
+    const cause = new TypeError("terminated");
+    const read = collect(readStream(body.stream));
+    await macrotask();
+    body.fail(cause);
+    expect(await read).toMatchObject({
+      chunks: [delta("a")],
+      error: { name: "StreamTruncatedError", cause },
+    });
+  });
+
+  test("a connection that breaks behind the terminal has lost nothing", async () => {
+    const body = testBody([frame({ type: "done" })], { stays: true });
+    const read = collect(readStream(body.stream));
+    await macrotask();
+    body.fail(new TypeError("terminated"));
+    expect(await read).toEqual({ chunks: [{ type: "done" }] });
+  });
+
+  test("what breaks the contract is thrown behind the good chunks of the same piece, without another read, and the body is cancelled", async () => {
+    const body = testBody([`${good}data: {oops\n\n`], { stays: true });
+    const { chunks, error } = await collect(readStream(body.stream));
+    expect(chunks).toEqual([delta("a")]);
+    expect(error).toMatchObject({ name: "StreamProtocolError", code: "invalid-json" });
+    expect(body.pulls).toBe(1);
+    expect(body.cancelled).toBeDefined();
+  });
+
+  test("an event larger than maxEventBytes is an error", async () => {
+    const { stream } = testBody([frame(delta("x".repeat(200)))]);
+    expect((await collect(readStream(stream, { maxEventBytes: 100 }))).error).toMatchObject({
+      code: "too-large",
+    });
+  });
+});
+
+describe("a Response", () => {
+  const headers = { "content-type": "text/event-stream" };
+  const text = frame({ type: "done" }) + doneMarker;
+
+  test("with an event stream is read, whatever the parameters and case of its content type", async () => {
+    for (const contentType of ["text/event-stream", "Text/Event-Stream; charset=utf-8"]) {
+      const response = new Response(text, { headers: { "content-type": contentType } });
+      expect(await collect(readStream(response))).toEqual({ chunks: [{ type: "done" }] });
+    }
+  });
+
+  test("with another content type is an error that names it, and its body is cancelled", async () => {
+    const body = testBody(["<html>"]);
+    const { error } = await collect(
+      readStream(new Response(body.stream, { headers: { "content-type": "text/html" } })),
+    );
+    expect(error).toMatchObject({
+      name: "StreamContentTypeError",
+      code: "content-type",
+      contentType: "text/html",
+      message: "Expected text/event-stream, got text/html.",
+    });
+    await macrotask();
+    expect(body.cancelled).toBeDefined();
+  });
+
+  test("without a content type is an error that says so", async () => {
+    const { error } = await collect(readStream(new Response(testBody([text]).stream)));
+    expect(error).toMatchObject({
+      contentType: "",
+      message: "Expected text/event-stream, got no content type.",
+    });
+  });
+
+  test("without a body is truncated", async () => {
+    expect((await collect(readStream(new Response(null, { status: 204 })))).error).toMatchObject({
+      code: "truncated",
+    });
+  });
+
+  test("with an error status carries the status, the parsed body and retry-after", async () => {
+    const body = JSON.stringify({ error: "Too busy.", code: "busy" });
+    const init = { status: 503, headers: { ...headers, "retry-after": "7" } };
+    expect((await collect(readStream(new Response(body, init)))).error).toMatchObject({
+      name: "StreamHttpError",
+      code: "http-status",
+      status: 503,
+      body: { error: "Too busy.", code: "busy" },
+      retryAfterMs: 7000,
+      message: "The route answered 503: Too busy.",
+    });
+  });
+
+  test("with an error status and a text or no body carries that", async () => {
+    const error = async (body: string | null, init: ResponseInit) =>
+      (await collect(readStream(new Response(body, init)))).error;
+    expect(await error("<h1>Bad gateway</h1>", { status: 502, statusText: "Bad Gateway" })).toMatchObject({
+      body: "<h1>Bad gateway</h1>",
+      retryAfterMs: undefined,
+      message: "The route answered 502: Bad Gateway",
+    });
+    expect(await error(null, { status: 404 })).toMatchObject({ body: "", message: "The route answered 404" });
+  });
+
+  test("of retry-after as a date gives the time until then, at least 0", async () => {
+    const retryAfter = async (value: string) =>
+      (
+        (await collect(readStream(new Response("", { status: 429, headers: { "retry-after": value } }))))
+          .error as { retryAfterMs?: number }
+      ).retryAfterMs;
+    expect(await retryAfter(new Date(Date.now() + 60_000).toUTCString())).toBeGreaterThan(55_000);
+    expect(await retryAfter(new Date(0).toUTCString())).toBe(0);
+    expect(await retryAfter("soon")).toBeUndefined();
+  });
+
+  test("an endless error body is read to 64 KiB and then cancelled", async () => {
+    const kilobyte = "x".repeat(1024);
+    const body = testBody(Array(1000).fill(kilobyte));
+    const { error } = await collect(readStream(new Response(body.stream, { status: 500 })));
+    expect((error as { body: string }).body).toHaveLength(64 * 1024);
+    expect(body.cancelled).toBeDefined();
+  });
+});
+
+describe("pace", () => {
+  test("nothing is read before the first next()", async () => {
+    const body = testBody([frame(delta("a")), doneMarker]);
+    const stream = readStream(body.stream);
+    const iterator = stream[Symbol.asyncIterator]();
+    await macrotask();
+    expect(body.pulls).toBe(0);
+    await iterator.next();
+    expect(body.pulls).toBe(1);
+  });
+
+  test("a slow consumer slows the reading: no piece is asked for before the last one is used up", async () => {
+    const body = testBody([frame(delta("a")) + frame(delta("b")), frame(delta("c")), doneMarker]);
+    const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+    const pulls: number[] = [];
+    for (let count = 0; count < 3; count++) {
+      await iterator.next();
+      await macrotask();
+      pulls.push(body.pulls);
+    }
+    expect(pulls).toEqual([1, 1, 2]);
+  });
+
+  test("a second iteration throws", async () => {
+    const stream = readStream(testBody([doneMarker]).stream);
+    await collect(stream);
+    expect(() => stream[Symbol.asyncIterator]()).toThrow("A stream can be iterated only once.");
+  });
+
+  test("calls of next() that do not wait for each other are served in order", async () => {
+    const body = testBody([frame(delta("a")), frame(delta("b")), frame(delta("c")) + doneMarker]);
+    const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+    const results = await Promise.all([
+      iterator.next(),
+      iterator.next(),
+      iterator.next(),
+      iterator.next(),
+      iterator.next(),
+    ]);
+    expect(results.map(({ value }) => value?.delta)).toEqual(["a", "b", "c", undefined, undefined]);
+  });
+
+  test("after the end, next() goes on answering that it is over, and after an error too", async () => {
+    for (const text of [doneMarker, "data: {oops\n\n"]) {
+      const iterator = readStream(testBody([text]).stream)[Symbol.asyncIterator]();
+      await iterator.next().catch(() => {});
+      expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    }
+  });
+});
+
+describe("leaving", () => {
+  const endless = () => testBody([frame(delta("a")) + frame(delta("b"))], { stays: true });
+
+  test("break cancels the body at once", async () => {
+    const body = endless();
+    for await (const _ of readStream(body.stream)) break;
+    expect(body.cancelled).toBeDefined();
+  });
+
+  test("a throw in the loop cancels the body and comes out unchanged", async () => {
+    const body = endless();
+    const boom = new Error("boom");
+    const loop = (async () => {
+      for await (const _ of readStream(body.stream)) throw boom;
+    })();
+    await expect(loop).rejects.toBe(boom);
+    expect(body.cancelled).toBeDefined();
+  });
+
+  test("return() settles at once while a read is pending, and so does the read", async () => {
+    const body = endless();
+    const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+    await iterator.next();
+    await iterator.next();
+    const pending = iterator.next();
+    expect(await iterator.return?.()).toEqual({ done: true, value: undefined });
+    expect(body.cancelled).toBeDefined();
+    expect(await pending).toEqual({ done: true, value: undefined });
+  });
+
+  test("return() before the first next() reads nothing", async () => {
+    const body = endless();
+    const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+    await iterator.return?.();
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    expect(body.pulls).toBe(0);
+  });
+
+  test("abort rejects with the signal's reason, while a read is pending and with chunks still queued", async () => {
+    for (const taken of [1, 2]) {
+      const body = endless();
+      const abort = new AbortController();
+      const iterator = readStream(body.stream, { signal: abort.signal })[Symbol.asyncIterator]();
+      for (let count = 0; count < taken; count++) await iterator.next();
+      const pending = taken === 2 ? iterator.next() : undefined;
+      const reason = { why: "the user pressed Stop" };
+      abort.abort(reason);
+      await expect(pending ?? iterator.next()).rejects.toBe(reason);
+      expect(body.cancelled).toEqual({ reason });
+    }
+  });
+
+  test("a signal that is aborted already rejects without reading", async () => {
+    const body = endless();
+    const iterator = readStream(body.stream, { signal: AbortSignal.abort("early") })[Symbol.asyncIterator]();
+    await expect(iterator.next()).rejects.toBe("early");
+    expect(body.pulls).toBe(0);
+  });
+
+  test("streams that ended leave no listener on a long-lived signal", async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await collect(readStream(testBody([doneMarker]).stream, { signal }));
+    await collect(readStream(testBody([""]).stream, { signal }));
+    for await (const _ of readStream(endless().stream, { signal })) break;
+    expect(added).toHaveBeenCalledTimes(3);
+    expect(removed.mock.calls.map((call) => call[1])).toEqual(added.mock.calls.map((call) => call[1]));
+  });
+
+  test("a body whose cancel() rejects harms nothing", async () => {
+    const stream = new ReadableStream<Uint8Array>({
+      pull: (controller) => controller.enqueue(bytesOf(frame(delta("a")))),
+      cancel: () => Promise.reject(new Error("in cancel")),
+    });
+    for await (const _ of readStream(stream)) break;
+  });
+});
+
+describe("after [DONE]", () => {
+  test("the body gets one more read, so that the connection can be used again, and is not cancelled when it ends", async () => {
+    const body = testBody([doneMarker]);
+    await collect(readStream(body.stream));
+    await macrotask();
+    expect(body.pulls).toBe(2);
+    expect(body.cancelled).toBeUndefined();
+  });
+
+  test("a body that does not end within 250 ms is cancelled", async () => {
+    vi.useFakeTimers();
+    const body = testBody([doneMarker], { stays: true });
+    await collect(readStream(body.stream));
+    await vi.advanceTimersByTimeAsync(249);
+    expect(body.cancelled).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(body.cancelled).toBeDefined();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a body that goes on is cancelled, and leaves no timer", async () => {
+    vi.useFakeTimers();
+    const body = testBody([doneMarker, "data: more\n\n"], { stays: true });
+    await collect(readStream(body.stream));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(body.cancelled).toBeDefined();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
