@@ -1,18 +1,26 @@
 import { defineConfig } from "vitest/config";
 
-// Tests read the sources of sibling packages, so no build is needed before a unit test.
-const conditions = ["@kortyx/source"];
-const project = (name: string, root: string) => ({
-  ssr: { resolve: { conditions } },
-  test: { name, root, include: ["test/**/*.test.ts", "test/**/*.test.tsx"] },
+/** Unit tests read the sources of sibling packages, so that they need no build. */
+const fromSources = (name: string) => ({
+  ssr: { resolve: { conditions: ["@kortyx/source"] } },
+  test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"] },
+});
+
+/** Apps run on `dist`: only there shows what the build did. */
+const fromDist = (name: string, options = {}) => ({
+  test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...options },
 });
 
 export default defineConfig({
   test: {
     projects: [
-      project("protocol", "packages/protocol"),
-      project("server", "packages/server"),
-      project("client", "packages/client"),
+      fromSources("protocol"),
+      fromSources("server"),
+      fromSources("client"),
+      fromDist("demo"),
+      fromDist("e2e", { globalSetup: "test/require-programs.ts", testTimeout: 30_000, hookTimeout: 60_000 }),
     ],
+    reporters: process.env.CI === "true" ? ["default", "json"] : ["default"],
+    outputFile: { json: ".tmp/test-results.json" },
   },
 });

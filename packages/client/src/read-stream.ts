@@ -114,7 +114,7 @@ export function createChunkStream(
       state = "open";
       signal?.addEventListener("abort", onAbort);
       const opened = await open(left.signal);
-      const body = opened instanceof Response ? await checkResponse(opened) : opened;
+      const body = isResponse(opened) ? await checkResponse(opened) : opened;
       if (isOver()) {
         body?.cancel().catch(() => {});
         return end();
@@ -217,6 +217,9 @@ export function createChunkStream(
 async function settle<Value>(outcome: () => Value): Promise<Value> {
   return outcome();
 }
+
+/** By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to. */
+const isResponse = (body: StreamBody): body is Response => body !== null && "headers" in body;
 
 /** @returns the body of a response that is an event stream. */
 async function checkResponse(response: Response): Promise<ReadableStream<Uint8Array> | null> {

@@ -116,6 +116,14 @@ describe("a Response", () => {
     }
   });
 
+  test("of another class than the global one is read too", async () => {
+    const response = new Response(text, { headers });
+    vi.stubGlobal("Response", class {});
+    const reading = await collect(readStream(response));
+    vi.unstubAllGlobals();
+    expect(reading).toEqual({ chunks: [{ type: "done" }] });
+  });
+
   test("with another content type is an error that names it, and its body is cancelled", async () => {
     const body = testBody(["<html>"]);
     const { error } = await collect(

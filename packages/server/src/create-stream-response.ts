@@ -55,10 +55,10 @@ export function createStreamResponse(
 
 function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers {
   const headers = new Headers(defaultHeaders);
-  const isPairs = custom instanceof Headers || Array.isArray(custom);
-  const entries: Iterable<[string, string | null | undefined]> = isPairs
-    ? (custom as Iterable<[string, string]>)
-    : Object.entries(custom ?? {});
+  const entries: Iterable<[string, string | null | undefined]> =
+    custom !== undefined && Symbol.iterator in custom
+      ? (custom as Iterable<[string, string]>)
+      : Object.entries(custom ?? {});
   for (const [name, value] of entries) {
     if (value === null) headers.delete(name);
     else if (value !== undefined) headers.set(name, value);

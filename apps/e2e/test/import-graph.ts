@@ -1,0 +1,86 @@
+/**
+ * The import graph of published packages, read from their JavaScript, and the rules that it must keep. Trusts no
+ * bundler: an import that is written down counts, whether or not tree-shaking would drop it.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+import { dirname, join } from "node:path";
+import { init, parse } from "es-module-lexer";
+
+await init;
+
+/** A package's folder, by its name. */
+export type PackageFolders = Record<string, string>;
+
+/** Everything that an entry reaches: files of the given packages, and bare names of all others. */
+export function reachableFrom(entry: string, folders: PackageFolders): Set<string> {
+  const reached = new Set<string>();
+  const visit = (specifier: string, importer: string | undefined): void => {
+    const file = resolveFile(specifier, importer, folders);
+    const node = file ?? specifier;
+    if (reached.has(node)) return;
+    reached.add(node);
+    if (file === undefined) return;
+    const [imports] = parse(readFileSync(file, "utf8"));
+    for (const found of imports) {
+      if ("specifier" in found && typeof found.specifier === "string") visit(found.specifier, file);
+    }
+  };
+  visit(entry, undefined);
+  return reached;
+}
+
+function resolveFile(
+  specifier: string,
+  importer: string | undefined,
+  folders: PackageFolders,
+): string | undefined {
+  if (specifier.startsWith(".")) return join(dirname(importer!), specifier);
+  const name = specifier.split("/", 2).join("/");
+  const folder = folders[name];
+  if (folder === undefined) return undefined;
+  const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const target = exports[`.${specifier.slice(name.length)}`]?.default;
+  const file = target === undefined ? undefined : join(folder, target);
+  if (file === undefined || !existsSync(file)) throw new Error(`${specifier} is not exported by ${name}`);
+  return file;
+}
+
+/** What an entry must not reach, with the reason. */
+export interface ImportRule {
+  entry: string;
+  forbids: RegExp;
+  reason: string;
+}
+
+const node = new RegExp(
+  `^(node:.*|(${builtinModules.filter((name) => !name.startsWith("_")).join("|")})(/.*)?)$`,
+);
+const rule = (entry: string, forbids: RegExp, reason: string): ImportRule => ({ entry, forbids, reason });
+
+export const importRules: ImportRule[] = [
+  rule("@kortyx/protocol", /^@kortyx\/(server|client)/, "the contract knows neither side"),
+  rule("@kortyx/server", /^@kortyx\/client/, "a backend never installs the client"),
+  rule("@kortyx/client", /^@kortyx\/server/, "a frontend never installs the server"),
+  ...["@kortyx/protocol", "@kortyx/server", "@kortyx/client"].flatMap((entry) => [
+    rule(entry, node, "root entries run on web standards alone"),
+    rule(entry, /^react(-dom)?(\/|$)/, "root entries know no UI framework"),
+  ]),
+  rule("@kortyx/protocol", /^zod(\/|$)/, "readers do not pay for zod"),
+  rule("@kortyx/client", /^zod(\/|$)/, "readers do not pay for zod"),
+];
+
+/** One sentence for each rule that is broken. */
+export function brokenRules(folders: PackageFolders): string[] {
+  return importRules.flatMap(({ entry, forbids, reason }) => {
+    const reached = [...reachableFrom(entry, folders)].map((node) => packageOf(node, folders));
+    return [...new Set(reached)]
+      .filter((name) => forbids.test(name))
+      .map((name) => `${entry} reaches ${name}: ${reason}`);
+  });
+}
+
+/** The name of the package that a file belongs to; any other node is its own name. */
+function packageOf(node: string, folders: PackageFolders): string {
+  return Object.entries(folders).find(([, folder]) => node.startsWith(join(folder, "/")))?.[0] ?? node;
+}

@@ -1,0 +1,166 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { brokenRules, importRules, type PackageFolders } from "./import-graph.ts";
+import { type PackedPackages, packPackages } from "./packed-packages.ts";
+
+describe("the packages as they are published", () => {
+  let packed: PackedPackages;
+  beforeAll(() => {
+    packed = packPackages();
+  });
+  afterAll(() => packed.remove());
+
+  test("keep every import rule", () => {
+    expect(importRules).toHaveLength(11);
+    expect(brokenRules(packed.folders)).toEqual([]);
+  });
+
+  test("depend on each other in one direction, and on zod and eventsource-parser alone", () => {
+    const dependencies = Object.values(packed.folders).map((folder) => {
+      const { name, dependencies, peerDependencies } = JSON.parse(
+        readFileSync(join(folder, "package.json"), "utf8"),
+      );
+      return [name, Object.keys({ ...dependencies, ...peerDependencies }).sort()];
+    });
+    expect(Object.fromEntries(dependencies)).toEqual({
+      "@kortyx/protocol": ["eventsource-parser", "zod"],
+      "@kortyx/server": ["@kortyx/protocol"],
+      "@kortyx/client": ["@kortyx/protocol"],
+    });
+  });
+
+  test("name no workspace and no catalog in their dependencies", () => {
+    for (const folder of Object.values(packed.folders)) {
+      expect(readFileSync(join(folder, "package.json"), "utf8")).not.toMatch(/workspace:|catalog:/);
+    }
+  });
+
+  test("hold a README, a licence, and no test", () => {
+    for (const folder of Object.values(packed.folders)) {
+      expect(["README.md", "LICENSE", "test"].map((name) => existsSync(join(folder, name)))).toEqual([
+        true,
+        true,
+        false,
+      ]);
+    }
+  });
+});
+
+describe("the import rules", () => {
+  /** Lays packages out in a folder of their own, `files` written over a layout that keeps every rule. */
+  function layOut(files: Record<string, string>): { folders: PackageFolders; remove: () => void } {
+    const root = mkdtempSync(join(tmpdir(), "kortyx-rules-"));
+    const manifest = (name: string) =>
+      JSON.stringify({
+        name: `@kortyx/${name}`,
+        exports: { ".": { default: "./dist/index.js" }, "./schemas": { default: "./dist/schemas.js" } },
+      });
+    const sound = {
+      "protocol/package.json": manifest("protocol"),
+      "protocol/dist/index.js": 'import "eventsource-parser";',
+      "protocol/dist/schemas.js": 'import "zod";',
+      "server/package.json": manifest("server"),
+      "server/dist/index.js":
+        'import "@kortyx/protocol"; import "@kortyx/protocol/schemas"; export * from "./inner.js";',
+      "server/dist/inner.js": "",
+      "client/package.json": manifest("client"),
+      "client/dist/index.js": 'export { a } from "./inner.js"; import "@kortyx/protocol";',
+      "client/dist/inner.js": "export const a = 1;",
+    };
+    for (const [path, text] of Object.entries({ ...sound, ...files })) {
+      mkdirSync(dirname(join(root, path)), { recursive: true });
+      writeFileSync(join(root, path), text);
+    }
+    const folders = Object.fromEntries(
+      ["protocol", "server", "client"].map((name) => [`@kortyx/${name}`, join(root, name)]),
+    );
+    return { folders, remove: () => rmSync(root, { recursive: true }) };
+  }
+
+  const breaches: [string, Record<string, string>, string[]][] = [
+    ["a sound layout", {}, []],
+    [
+      "server imports client",
+      { "server/dist/inner.js": 'import "@kortyx/client";' },
+      ["@kortyx/server reaches @kortyx/client: a backend never installs the client"],
+    ],
+    [
+      "client imports server",
+      { "client/dist/inner.js": 'import("@kortyx/server");' },
+      [
+        "@kortyx/client reaches @kortyx/server: a frontend never installs the server",
+        "@kortyx/client reaches zod: readers do not pay for zod",
+      ],
+    ],
+    [
+      "a root entry reaches Node",
+      { "server/dist/inner.js": 'import "node:http";' },
+      ["@kortyx/server reaches node:http: root entries run on web standards alone"],
+    ],
+    [
+      "a root entry reaches Node under its old name",
+      { "client/dist/inner.js": 'export * from "fs/promises";' },
+      ["@kortyx/client reaches fs/promises: root entries run on web standards alone"],
+    ],
+    [
+      "a root entry reaches React",
+      { "client/dist/inner.js": 'import "react/jsx-runtime";' },
+      ["@kortyx/client reaches react/jsx-runtime: root entries know no UI framework"],
+    ],
+    [
+      "client reaches zod through the contract",
+      { "client/dist/inner.js": 'import "@kortyx/protocol/schemas";' },
+      ["@kortyx/client reaches zod: readers do not pay for zod"],
+    ],
+    [
+      "the contract imports a side",
+      { "protocol/dist/schemas.js": "", "protocol/dist/index.js": 'import "@kortyx/server";' },
+      [
+        "@kortyx/protocol reaches @kortyx/server: the contract knows neither side",
+        "@kortyx/client reaches @kortyx/server: a frontend never installs the server",
+      ],
+    ],
+  ];
+  for (const [name, files, expected] of breaches) {
+    test(`${name}: ${expected.length === 0 ? "nothing" : expected.join("; ")}`, () => {
+      const { folders, remove } = layOut(files);
+      try {
+        expect(brokenRules(folders)).toEqual(expected);
+      } finally {
+        remove();
+      }
+    });
+  }
+});
+
+describe("a bundle for the browser", () => {
+  test("of a minimal reader holds 0 bytes of zod, and no code of the server", async () => {
+    const { metafile, outputFiles } = await build({
+      stdin: {
+        contents: 'import { readStream } from "@kortyx/client"; export { readStream };',
+        resolveDir: fileURLToPath(new URL(".", import.meta.url)),
+      },
+      bundle: true,
+      minify: true,
+      format: "esm",
+      platform: "browser",
+      logLevel: "error",
+      write: false,
+      metafile: true,
+    });
+    const [output] = Object.values(metafile.outputs);
+    const bytesOf = (part: RegExp) =>
+      Object.entries(output!.inputs).reduce(
+        (sum, [path, { bytesInOutput }]) => sum + (part.test(path) ? bytesInOutput : 0),
+        0,
+      );
+    expect(bytesOf(/\/zod[@/]/)).toBe(0);
+    expect(bytesOf(/packages\/server\//)).toBe(0);
+    expect(bytesOf(/eventsource-parser/)).toBeGreaterThan(1000);
+    expect(outputFiles[0]!.text).not.toContain("ZodError");
+  });
+});

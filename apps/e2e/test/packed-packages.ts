@@ -1,0 +1,34 @@
+/** The three packages as they would be published: packed, and unpacked into a folder of their own. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const repository = fileURLToPath(new URL("../../../", import.meta.url));
+
+export interface PackedPackages {
+  /** The unpacked folder of each package, by its name. */
+  folders: Record<string, string>;
+  remove(): void;
+}
+
+/** Packs what `dist` holds; the packages must be built. */
+export function packPackages(): PackedPackages {
+  const root = mkdtempSync(join(tmpdir(), "kortyx-packed-"));
+  const folders: Record<string, string> = {};
+  for (const name of ["protocol", "server", "client"]) {
+    const target = join(root, name);
+    mkdirSync(target);
+    const pnpm = process.env.npm_execpath?.includes("pnpm") ? process.env.npm_execpath : "pnpm";
+    const [command, ...first] = /\.[cm]?js$/.test(pnpm) ? [process.execPath, pnpm] : [pnpm];
+    execFileSync(command!, [...first, "pack", "--pack-destination", target], {
+      cwd: join(repository, "packages", name),
+      stdio: "pipe",
+    });
+    const tarball = readdirSync(target).find((file) => file.endsWith(".tgz"))!;
+    execFileSync("tar", ["-xzf", join(target, tarball), "-C", target]);
+    folders[`@kortyx/${name}`] = join(target, "package");
+  }
+  return { folders, remove: () => rmSync(root, { recursive: true }) };
+}
