@@ -11,6 +11,8 @@ const fromDist = (name: string, options = {}) => ({
   test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...options },
 });
 
+const requirePrograms = new URL("apps/e2e/test/require-programs.ts", import.meta.url).pathname;
+
 export default defineConfig({
   test: {
     projects: [
@@ -18,7 +20,16 @@ export default defineConfig({
       fromSources("server"),
       fromSources("client"),
       fromDist("demo"),
-      fromDist("e2e", { globalSetup: "test/require-programs.ts", testTimeout: 30_000, hookTimeout: 60_000 }),
+      fromDist("e2e", { globalSetup: requirePrograms, testTimeout: 30_000, hookTimeout: 60_000 }),
+      // By itself, after all others: it installs and builds a copy of everything.
+      {
+        test: {
+          name: "command",
+          root: "apps/e2e",
+          include: ["test-command/*.test.ts"],
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
     reporters: process.env.CI === "true" ? ["default", "json"] : ["default"],
     outputFile: { json: ".tmp/test-results.json" },

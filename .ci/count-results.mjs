@@ -2,7 +2,13 @@
 import { readFileSync } from "node:fs";
 
 const failedSteps = Number(process.argv[2]);
-let results = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, numFailedTestSuites: 0 };
+let results = {
+  numPassedTests: 0,
+  numFailedTests: 0,
+  numPendingTests: 0,
+  numTodoTests: 0,
+  numFailedTestSuites: 0,
+};
 try {
   results = JSON.parse(readFileSync(".tmp/test-results.json", "utf8"));
 } catch (error) {
@@ -14,4 +20,3 @@ const skipped = results.numPendingTests + results.numTodoTests;
 const failed = Math.max(results.numFailedTests, failedSteps);
 // Nothing may be skipped here: every program that a test needs is installed.
 process.exitCode = failed > 0 || skipped > 0 || passed === 0 ? 1 : 0;
-console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

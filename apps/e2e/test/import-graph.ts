@@ -13,7 +13,7 @@ await init;
 export type PackageFolders = Record<string, string>;
 
 /** Everything that an entry reaches: files of the given packages, and bare names of all others. */
-export function reachableFrom(entry: string, folders: PackageFolders): Set<string> {
+function reachableFrom(entry: string, folders: PackageFolders): Set<string> {
   const reached = new Set<string>();
   const visit = (specifier: string, importer: string | undefined): void => {
     const file = resolveFile(specifier, importer, folders);
@@ -47,7 +47,7 @@ function resolveFile(
 }
 
 /** What an entry must not reach, with the reason. */
-export interface ImportRule {
+interface ImportRule {
   entry: string;
   forbids: RegExp;
   reason: string;

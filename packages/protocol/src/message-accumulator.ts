@@ -71,6 +71,8 @@ export interface AssistantMessage {
    * `aborted` after an `abort` chunk, `error` when the last chunk was an `error`, `truncated` when the stream was cut.
    */
   readonly status: "streaming" | "done" | "aborted" | "error" | "truncated";
+  /** The reason of the `abort` chunk. */
+  readonly abortReason?: string | undefined;
   /** The error that the stream ended on. */
   readonly error?: Readonly<ErrorChunk> | undefined;
   /** The question that waits for an answer. */
@@ -86,8 +88,11 @@ export interface MessageAccumulator {
    * message is then what it was before.
    */
   apply(chunk: StreamChunk | UnknownChunk): void;
-  /** Tells that no more chunks come: closes what is open. Does nothing after a terminal chunk or an `error`. */
-  finish(status?: "done" | "truncated"): void;
+  /**
+   * Tells that no more chunks come: closes what is open. `truncated` for a stream that was cut, `aborted` for one that
+   * the user left. A terminal chunk or an `error` that was applied has the last word.
+   */
+  finish(status?: "done" | "truncated" | "aborted"): void;
   /** The message so far. The same object until something changes; what has not changed keeps its identity. */
   readonly message: AssistantMessage;
 }
@@ -293,7 +298,7 @@ export function createMessageAccumulator(): MessageAccumulator {
         head = { ...head, status: "done", ...(chunk.usage !== undefined && { usage: chunk.usage }) };
         break;
       case "abort":
-        head = { ...head, status: "aborted" };
+        head = { ...head, status: "aborted", abortReason: chunk.reason };
         break;
     }
   }

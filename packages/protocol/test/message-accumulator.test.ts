@@ -214,13 +214,13 @@ describe("the end", () => {
   });
 
   test("abort makes an aborted message, and nothing is applied after a terminal", () => {
-    const { parts, status } = reduceMessage([
+    const { parts, status, abortReason } = reduceMessage([
       delta("a"),
       { type: "abort", reason: "stopped" },
       delta("late"),
       { type: "done" },
     ]);
-    expect(status).toBe("aborted");
+    expect({ status, abortReason }).toEqual({ status: "aborted", abortReason: "stopped" });
     expect(parts).toMatchObject([{ text: "a", state: "done" }]);
   });
 
@@ -245,6 +245,16 @@ describe("the end", () => {
     expect(accumulator.message).toMatchObject({ status: "truncated", parts: [{ state: "done" }] });
     accumulator.finish();
     expect(accumulator.message.status).toBe("truncated");
+  });
+
+  test("a stream that the user left is aborted, without a reason", () => {
+    const accumulator = createMessageAccumulator();
+    accumulator.apply(delta("a"));
+    accumulator.finish("aborted");
+    expect(accumulator.message).toEqual({
+      parts: [{ type: "text", key: "", text: "a", state: "done" }],
+      status: "aborted",
+    });
   });
 
   test("an interrupt is a part, and waits at the message", () => {

@@ -1,0 +1,63 @@
+/**
+ * Starts the demo: reads the environment, listens, and closes everything on SIGINT and SIGTERM.
+ */
+import type { Server } from "node:http";
+import { fileURLToPath } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import { createApp } from "./app.ts";
+import { createDocumentationAgent } from "./documentation-agent.ts";
+
+// The same from `src` and from `dist`.
+const repositoryFolder = fileURLToPath(new URL("../../../", import.meta.url));
+const pageFolder = fileURLToPath(new URL("../dist/page/", import.meta.url));
+
+const defaultPort = 3000;
+const hostname = process.env.HOST || "127.0.0.1";
+const port = readNumber("PORT", defaultPort, (value) => Number.isInteger(value) && value <= 65_535);
+const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
+
+const agent = createDocumentationAgent({ root: repositoryFolder, tokensPerSecond });
+const app = createApp({ agent, readDocument: agent.readDocument, pageFolder });
+const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+
+server.once("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EADDRINUSE")
+    exitWith(`The demo cannot listen on ${hostname}:${port}: ${error.message}`);
+  exitWith(
+    `Port ${port} is in use. Choose another one: PORT=${port + 1} pnpm demo (or PORT=0 for a free one).`,
+  );
+});
+
+server.listen(port, hostname, () => {
+  const address = server.address();
+  const actualPort = typeof address === "object" && address !== null ? address.port : port;
+  // Browsers treat localhost as a safe origin, and it is what people type.
+  const name = hostname === "127.0.0.1" || hostname === "0.0.0.0" ? "localhost" : hostname;
+  console.log(`Demo: http://${name.includes(":") ? `[${name}]` : name}:${actualPort}`);
+});
+
+for (const [signal, exitCode] of [
+  ["SIGINT", 130],
+  ["SIGTERM", 0],
+] as const) {
+  process.once(signal, () => {
+    server.close(() => process.exit(exitCode));
+    // Streams that are being written would keep the server open until they end.
+    server.closeAllConnections();
+  });
+}
+
+/** Reads a number >= 0 from the environment; an empty variable counts as unset. */
+function readNumber(name: string, fallback: number, isValid: (value: number) => boolean): number {
+  const text = process.env[name]?.trim();
+  if (text === undefined || text === "") return fallback;
+  const value = Number(text);
+  if (!(value >= 0 && isValid(value)))
+    exitWith(`${name} is ${JSON.stringify(text)}; that is not a number it can be.`);
+  return value;
+}
+
+function exitWith(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

@@ -1,0 +1,44 @@
+/** The built demo as a process of its own, on an ephemeral port. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const main = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/main.js", import.meta.url));
+
+export interface DemoProcess {
+  url: string;
+  process: ChildProcess;
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>;
+}
+
+export async function startDemo(environment: Record<string, string> = {}): Promise<DemoProcess> {
+  const child = spawn(process.execPath, [main], {
+    env: { ...process.env, PORT: "0", ...environment },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return {
+    url: await readAddress(child),
+    process: child,
+    kill: () =>
+      new Promise((resolve) => {
+        if (child.exitCode !== null || child.signalCode !== null) return resolve();
+        child.once("exit", () => resolve());
+        child.kill("SIGKILL");
+      }),
+  };
+}
+
+/** Waits for the line with which the demo says where it is. */
+export function readAddress(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout?.on("data", (data) => {
+      output += data;
+      const address = /Demo: (http:\/\/\S+)/.exec(output)?.[1];
+      if (address !== undefined) resolve(address);
+    });
+    child.once("exit", (code) =>
+      reject(new Error(`The demo ended (${code}) before it gave its address:\n${output}`)),
+    );
+  });
+}
