@@ -20,3 +20,4 @@ const skipped = results.numPendingTests + results.numTodoTests;
 const failed = Math.max(results.numFailedTests, failedSteps);
 // Nothing may be skipped here: every program that a test needs is installed.
 process.exitCode = failed > 0 || skipped > 0 || passed === 0 ? 1 : 0;
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

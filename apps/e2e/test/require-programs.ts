@@ -15,4 +15,7 @@ export function setup(): void {
     if (!hasChromium()) throw new Error("chromium is still missing after .ci/setup-system.");
     return;
   }
+  console.warn(
+    "\nSKIPPED: the browser tests, because chromium is missing. `pnpm setup:system` installs it.\n",
+  );
 }
