@@ -201,7 +201,7 @@ describe("failures", () => {
     const start = performance.now();
     const response = await fetch(server.url, { signal: idle.signal });
     const { value } = await response.body!.getReader().read();
-    expect(new TextDecoder().decode(value)).toBe(":hb=0\n\n");
+    expect(new TextDecoder().decode(value)).toBe(":hb=8000\n\n");
     expect(performance.now() - start).toBeLessThan(1000);
     idle.abort();
   });

@@ -11,7 +11,13 @@ import {
   type StreamChunk,
   StreamProtocolError,
 } from "@kortyx/protocol";
-import { closeIterator, openSource, type StreamSource, toIterator } from "./stream-source.ts";
+import {
+  type ChunkIterator,
+  closeIterator,
+  openSource,
+  type StreamSource,
+  toIterator,
+} from "./stream-source.ts";
 
 const defaultMaxBytes = 8 * 1024 * 1024;
 
@@ -22,6 +28,8 @@ export interface CollectLimits {
    * @defaultValue 8 MiB
    */
   maxBytes?: number | undefined;
+  /** Leaves the source when aborted; the collecting then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -47,11 +55,11 @@ export async function collectBufferedStream(
   source: StreamSource,
   limits: CollectLimits = {},
 ): Promise<BufferedStreamResult> {
-  const { maxBytes = defaultMaxBytes } = limits;
+  const { maxBytes = defaultMaxBytes, signal } = limits;
   const encoder = new TextEncoder();
   const chunks: StreamChunk[] = [];
   let bytes = 0;
-  for await (const chunk of readChunks(source)) {
+  for await (const chunk of readChunks(source, signal)) {
     bytes += encoder.encode(encodeChunk(chunk)).length;
     if (bytes > maxBytes) {
       throw new StreamProtocolError(
@@ -70,31 +78,48 @@ export async function collectBufferedStream(
   };
 }
 
-async function* readChunks(source: StreamSource): AsyncGenerator<StreamChunk> {
+/** The chunks of a source up to its terminal. Whatever ends the reading, the source is released. */
+async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGenerator<StreamChunk> {
+  signal?.throwIfAborted();
   const abort = new AbortController();
-  const iterator = toIterator(await openSource(source, abort.signal));
+  let iterator: ChunkIterator | undefined;
   let isOver = false;
+  let leave: () => void = () => {};
+  const left = new Promise<never>((_, reject) => {
+    leave = () => reject(signal?.reason);
+  });
+  left.catch(() => {});
+  signal?.addEventListener("abort", leave);
+  /** An agent that ignores its signal does not hold up whoever has left. */
+  const orLeft = <Value>(value: Value | PromiseLike<Value>) => Promise.race([value, left]);
   try {
+    const opening = openSource(source, abort.signal).then((iterable) => {
+      iterator = toIterator(iterable);
+      if (abort.signal.aborted) closeIterator(iterator);
+      return iterator;
+    });
+    const opened = await orLeft(opening);
     for (;;) {
-      // If this throws, the source has ended by itself.
-      isOver = true;
-      const result = await iterator.next();
-      if (result.done) return;
-      isOver = false;
+      const result = await orLeft(opened.next());
+      if (result.done) {
+        isOver = true;
+        return;
+      }
       const problem = checkChunk(result.value);
       if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
       const chunk = result.value as StreamChunk;
       if (isTerminalChunk(chunk)) {
         isOver = true;
-        closeIterator(iterator);
+        closeIterator(opened);
       }
       yield chunk;
       if (isOver) return;
     }
   } finally {
+    signal?.removeEventListener("abort", leave);
     if (!isOver) {
-      abort.abort();
-      closeIterator(iterator);
+      abort.abort(signal?.reason);
+      if (iterator !== undefined) closeIterator(iterator);
     }
   }
 }

@@ -1,11 +1,14 @@
 /**
  * The response of a streaming route: headers, status, and the pump as its body. Does not read requests.
  */
-import type { StreamChunk } from "@kortyx/protocol";
-import { type EncodeStreamOptions, encodeStream } from "./encode-stream.ts";
+import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
+import { encodeStream } from "./encode-stream.ts";
+import { errorResponse } from "./error-response.ts";
+import type { StreamOptions } from "./stream-pump.ts";
+import { refuseWhileDraining } from "./stream-registry.ts";
 import type { StreamSource } from "./stream-source.ts";
 
-export interface StreamResponseOptions extends EncodeStreamOptions {
+export interface StreamResponseOptions extends StreamOptions {
   /** Headers to add or replace; `null` removes one of the defaults. */
   headers?: HeadersInit | Record<string, string | null | undefined> | undefined;
   /** @defaultValue 200 */
@@ -27,7 +30,8 @@ const defaultHeaders = {
  * The body holds one SSE event for each chunk and ends with `[DONE]`. A source that throws, rejects, or yields
  * something that is not a chunk ends the stream with one `error` chunk, which tells the client nothing but a
  * correlation id unless `onError` says more. When the client leaves, the source's `return()` is called and the signal
- * of a function source is aborted, within 50 ms. Memory: at most two pieces of 64 chunks or 16 KiB, whichever is less.
+ * of a function source is aborted, at once. Memory: at most two pieces of 64 chunks or 16 KiB, whichever is less.
+ * While the process drains, the response is a 503 and the source is not opened.
  *
  * @example
  * ```ts
@@ -36,8 +40,9 @@ const defaultHeaders = {
  * ```
  */
 export function toSSE(source: StreamSource, options: StreamResponseOptions = {}): Response {
-  const { status = 200, headers, ...streamOptions } = options;
-  return new Response(encodeStream(source, streamOptions), { status, headers: mergeHeaders(headers) });
+  const refusal = refuseWhileDraining(source);
+  if (refusal !== undefined) return errorResponse(refusal);
+  return respond(source, options);
 }
 
 /**
@@ -53,7 +58,38 @@ export function createStreamResponse(
   return toSSE(iterable, options);
 }
 
-function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers {
+/**
+ * Waits until the stream has opened, with its first chunk or after 25 ms of silence, so that a source that fails at once
+ * can be answered with a status.
+ *
+ * @returns The response, and the `error` chunk of a source that failed before it gave anything.
+ */
+export async function openStreamResponse(
+  source: StreamSource,
+  options: StreamResponseOptions,
+): Promise<{ response: Response; failure: ErrorChunk | undefined }> {
+  let onOpen!: (failure: ErrorChunk | undefined) => void;
+  const opening = new Promise<ErrorChunk | undefined>((resolve) => {
+    onOpen = resolve;
+  });
+  const response = respond(source, options, onOpen);
+  return { response, failure: await opening };
+}
+
+function respond(
+  source: StreamSource,
+  options: StreamResponseOptions,
+  onOpen?: (failure: ErrorChunk | undefined) => void,
+): Response {
+  const { status = 200, headers, ...streamOptions } = options;
+  return new Response(encodeStream(source, streamOptions, onOpen), {
+    status,
+    headers: mergeHeaders(headers),
+  });
+}
+
+/** The headers of an event stream with those of the caller. */
+export function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers {
   const headers = new Headers(defaultHeaders);
   const entries: Iterable<[string, string | null | undefined]> =
     custom !== undefined && Symbol.iterator in custom

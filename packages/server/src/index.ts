@@ -1,7 +1,7 @@
 /** Streams of chunks as web-standard responses: all that a backend needs, the contract included. */
 
-// The contract
 export type {
+  AssistantMessage,
   BufferedStreamResult,
   ChatMessage,
   ChatRequestBody,
@@ -14,6 +14,7 @@ export type {
   TokenUsage,
   UnknownChunk,
 } from "@kortyx/protocol";
+// The contract
 export {
   isStreamChunk,
   isStreamError,
@@ -22,12 +23,36 @@ export {
   StreamProtocolError,
 } from "@kortyx/protocol";
 export { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "@kortyx/protocol/schemas";
-
+// Read the request
+export {
+  ChatRequestError,
+  type ChatRequestErrorCode,
+  type ChatRequestIssue,
+  type ChatRequestLimits,
+  parseChatRequestBody,
+  readChatRequest,
+} from "./chat-request.ts";
 // Answer with one buffered result
-export { type CollectLimits, collectBufferedStream, collectStream } from "./collect-stream.ts";
+export {
+  type CollectLimits,
+  collectBufferedStream,
+  collectStream,
+} from "./collect-stream.ts";
+// A whole chat route
+export type { CorsOptions } from "./cors.ts";
+export {
+  type AuthorizeResult,
+  type ChatAgent,
+  type ChatAgentOptions,
+  type ChatRoute,
+  type ChatRouteOptions,
+  createChatRoute,
+} from "./create-chat-route.ts";
 // Answer a request with a stream
 export { createStreamResponse, type StreamResponseOptions, toSSE } from "./create-stream-response.ts";
-// Read the request
-export { ChatRequestError, type ChatRequestIssue, parseChatRequestBody } from "./parse-chat-request-body.ts";
+
+// Shut down without cutting answers
+export { type DrainCounts, type DrainOptions, drain } from "./drain.ts";
 export type { ErrorDescription, OnStreamError } from "./stream-failure.ts";
+export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream-pump.ts";
 export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream-source.ts";

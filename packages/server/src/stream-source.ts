@@ -63,6 +63,19 @@ export function closeIterator(iterator: ChunkIterator): void {
   }
 }
 
+/** Closes a source that will not be used: what is open already is told so, a function is not called. */
+export function closeSource(source: StreamSource): void {
+  const close = (iterable: ChunkIterable): void => {
+    try {
+      closeIterator(toIterator(iterable));
+    } catch {
+      // It could not have been iterated either.
+    }
+  };
+  if (isChunkIterable(source)) close(source);
+  else if (isPromiseLike(source)) source.then(close, () => {});
+}
+
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"

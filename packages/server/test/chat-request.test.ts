@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { ChatRequestError, parseChatRequestBody } from "../src/parse-chat-request-body.ts";
+import { ChatRequestError, parseChatRequestBody } from "../src/chat-request.ts";
 
 const messages = [{ role: "user", content: "Hi" }];
 

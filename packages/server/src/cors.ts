@@ -1,0 +1,68 @@
+/**
+ * Cross-origin resource sharing for a chat route: who may ask, and what their pages may see. Source: Fetch Standard,
+ * section 3.3 "CORS protocol".
+ */
+
+/** Which other origins may use a route. */
+export interface CorsOptions {
+  /** One origin (`"https://app.example"`), several, a test, or `"*"` for all. */
+  origin: string | string[] | ((origin: string) => boolean);
+  /** Lets those pages send cookies. Not together with `"*"`. @defaultValue false */
+  credentials?: boolean | undefined;
+}
+
+export interface Cors {
+  /** Adds to an answer what the asking page may see of it. */
+  expose(request: Request, response: Response): Response;
+  /** Answers a preflight. Does no work. */
+  preflight(request: Request, methods: string): Response;
+}
+
+/** How long a browser may remember a preflight, in seconds. */
+const maxAgeSeconds = 600;
+
+/** @throws TypeError for `"*"` with credentials. */
+export function createCors(options: CorsOptions | undefined): Cors {
+  const { origin: allowed, credentials = false } = options ?? { origin: [] };
+  if (allowed === "*" && credentials) {
+    throw new TypeError('cors: origin "*" cannot be combined with credentials; name the origins.');
+  }
+
+  function headersFor(request: Request): Record<string, string> {
+    if (options === undefined) return {};
+    if (allowed === "*") return { "access-control-allow-origin": "*" };
+    // Caches must not give one origin's answer to another.
+    const headers: Record<string, string> = { vary: "origin" };
+    const origin = request.headers.get("origin");
+    const isAllowed =
+      typeof allowed === "function" ? allowed : (name: string) => [allowed].flat().includes(name);
+    if (origin === null || !isAllowed(origin)) return headers;
+    headers["access-control-allow-origin"] = origin;
+    if (credentials) headers["access-control-allow-credentials"] = "true";
+    return headers;
+  }
+
+  return {
+    expose(request, response) {
+      for (const [name, value] of Object.entries(headersFor(request))) response.headers.append(name, value);
+      if (response.headers.has("access-control-allow-origin")) {
+        response.headers.set("access-control-expose-headers", "retry-after");
+      }
+      return response;
+    },
+    preflight(request, methods) {
+      const headers = new Headers({ allow: methods, ...headersFor(request) });
+      if (headers.has("access-control-allow-origin")) {
+        const asked = request.headers.get("access-control-request-headers");
+        headers.set("access-control-allow-methods", methods);
+        headers.set(
+          "access-control-allow-headers",
+          [asked, "content-type", "last-event-id"].filter(Boolean).join(", "),
+        );
+        headers.set("access-control-max-age", String(maxAgeSeconds));
+        headers.append("vary", "access-control-request-headers");
+      }
+      return new Response(null, { status: 204, headers });
+    },
+  };
+}

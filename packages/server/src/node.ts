@@ -1,0 +1,198 @@
+/**
+ * The bridge to `node:http` and `node:http2`, and so to Express and Fastify: a stream written straight to a response,
+ * and a web-standard handler behind a Node server. The only file that knows Node.
+ */
+import { Readable } from "node:stream";
+import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
+import { errorResponse } from "./error-response.ts";
+import { describeFailure } from "./stream-failure.ts";
+import { createStreamPump, type StreamPump } from "./stream-pump.ts";
+import { refuseWhileDraining } from "./stream-registry.ts";
+import { closeSource, type StreamSource } from "./stream-source.ts";
+
+/** What is used of a request of `node:http` or `node:http2`; the `req` of Express, the `request.raw` of Fastify. */
+export interface NodeRequest {
+  method?: string | undefined;
+  url?: string | undefined;
+  httpVersionMajor: number;
+  headers: Record<string, string | string[] | undefined>;
+  socket: object;
+}
+
+/** What is used of the response that belongs to it; the `compression` middleware adds `flush`. */
+export interface NodeResponse {
+  writeHead(status: number, headers: Record<string, string | string[]>): unknown;
+  flushHeaders(): void;
+  write(chunk: string | Uint8Array): boolean;
+  end(): unknown;
+  destroy(): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: as Node's own types have it
+  on(event: string, listener: (...values: any[]) => void): unknown;
+  readonly destroyed?: boolean;
+  readonly writableFinished?: boolean;
+  flush?: () => void;
+}
+
+/** So many characters may be written before the event loop gets a turn. */
+const maxLengthPerTurn = 256 * 1024;
+
+/** Not allowed in HTTP/2: RFC 9113, section 8.2.2. */
+const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/**
+ * Writes a source of chunks to a Node response, with the headers, pace and guarantees of `toSSE` and no web stream in
+ * between. Headers are sent before the first chunk. HEAD gets the headers alone, and the source is not opened.
+ *
+ * @returns Resolves when the response has ended or its socket has closed. Never rejects.
+ *
+ * @example
+ * ```ts
+ * app.post("/api/chat", (req, res) => sendStream(req, res, ({ signal }) => agent.streamChat(req.body.messages, { signal })));
+ * ```
+ */
+export function sendStream(
+  req: NodeRequest,
+  res: NodeResponse,
+  source: StreamSource,
+  options: StreamResponseOptions = {},
+): Promise<void> {
+  const refusal = refuseWhileDraining(source);
+  if (refusal !== undefined) return sendResponse(req, res, errorResponse(refusal));
+  const { status = 200, headers, ...streamOptions } = options;
+  if (req.method === "HEAD" || res.destroyed) {
+    closeSource(source);
+    return sendResponse(req, res, new Response(null, { status, headers: mergeHeaders(headers) }));
+  }
+  writeHead(req, res, status, mergeHeaders(headers));
+  res.flushHeaders();
+
+  return new Promise((resolve) => {
+    let pump: StreamPump | undefined;
+    let lengthThisTurn = 0;
+    const pull = () => {
+      lengthThisTurn = 0;
+      pump?.pull();
+    };
+    res.on("drain", pull);
+    res.on("error", () => pump?.cancel());
+    res.on("close", () => {
+      pump?.cancel();
+      resolve();
+    });
+    pump = createStreamPump(source, streamOptions, {
+      write(text) {
+        const isReady = res.write(text);
+        res.flush?.();
+        lengthThisTurn += text.length;
+        if (isReady) {
+          // A source that never waits would else keep the socket's own events from being seen.
+          if (lengthThisTurn < maxLengthPerTurn) pump?.pull();
+          else setImmediate(pull);
+        }
+        return Buffer.byteLength(text);
+      },
+      close(isCut) {
+        if (isCut) res.destroy();
+        else res.end();
+      },
+    });
+    pump.pull();
+  });
+}
+
+/**
+ * Puts a web-standard handler behind a Node server: `createServer(toNodeHandler(route.fetch))`.
+ *
+ * The request's signal is aborted when the client leaves. Each piece of the response's body is flushed, so that the
+ * `compression` middleware does not hold it back. A handler that throws is answered with a 500, and the error is
+ * logged.
+ *
+ * @returns A listener, which resolves when the response has ended or its socket has closed. Never rejects.
+ */
+export function toNodeHandler(
+  handler: (request: Request) => Response | Promise<Response>,
+): (req: NodeRequest, res: NodeResponse) => Promise<void> {
+  return async (req, res) => {
+    const left = new AbortController();
+    res.on("close", () => {
+      if (!res.writableFinished) left.abort();
+    });
+    let response: Response;
+    try {
+      response = await handler(toRequest(req, left.signal));
+    } catch (error) {
+      const { message, code = "internal", correlationId } = describeFailure(error, undefined);
+      response = errorResponse({ status: 500, error: message, code, correlationId });
+    }
+    await sendResponse(req, res, response);
+  };
+}
+
+function toRequest(req: NodeRequest, signal: AbortSignal): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(req.headers)) {
+    // HTTP/2 has the method, the path and the host among the headers, under names that begin with a colon.
+    if (value === undefined || name.startsWith(":")) continue;
+    for (const one of [value].flat()) headers.append(name, one);
+  }
+  const host = req.headers[":authority"] ?? req.headers.host ?? "localhost";
+  const url = new URL(req.url ?? "/", `${"encrypted" in req.socket ? "https" : "http"}://${host}`);
+  const { method = "GET" } = req;
+  if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
+  const body = Readable.toWeb(req as unknown as Readable) as ReadableStream<Uint8Array>;
+  return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
+}
+
+async function sendResponse(req: NodeRequest, res: NodeResponse, response: Response): Promise<void> {
+  const { status, headers, body } = response;
+  const reader = body?.getReader();
+  const cancel = () => void reader?.cancel().catch(() => {});
+  if (res.destroyed) return cancel();
+
+  let resume: () => void = () => {};
+  let isClosed = false;
+  const closed = new Promise<void>((resolve) => {
+    res.on("close", () => {
+      isClosed = true;
+      // Does nothing to a body that was read to its end.
+      cancel();
+      resume();
+      resolve();
+    });
+  });
+  res.on("error", cancel);
+  res.on("drain", () => resume());
+  writeHead(req, res, status, headers);
+  if (req.method === "HEAD" || reader === undefined) {
+    cancel();
+    res.end();
+    return closed;
+  }
+  res.flushHeaders();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || isClosed) break;
+      const isReady = res.write(value);
+      res.flush?.();
+      if (!isReady && !isClosed) {
+        await new Promise<void>((resolve) => {
+          resume = resolve;
+        });
+      }
+    }
+    res.end();
+  } catch {
+    // The body broke off, and whoever reads must see that.
+    res.destroy();
+  }
+  return closed;
+}
+
+function writeHead(req: NodeRequest, res: NodeResponse, status: number, headers: Headers): void {
+  const fields: Record<string, string | string[]> = Object.fromEntries(headers);
+  const cookies = headers.getSetCookie();
+  if (cookies.length > 0) fields["set-cookie"] = cookies;
+  if (req.httpVersionMajor >= 2) for (const name of connectionHeaders) delete fields[name];
+  res.writeHead(status, fields);
+}

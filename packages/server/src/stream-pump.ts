@@ -1,0 +1,425 @@
+/**
+ * The pump: a source of chunks in, pieces of SSE text out, driven by whoever takes them. Owns the source from the call
+ * on: whatever ends the stream, the source is released here, once. Knows neither HTTP nor web streams.
+ */
+import {
+  type AssistantMessage,
+  checkChunk,
+  createMessageAccumulator,
+  DONE_FRAME,
+  type ErrorChunk,
+  encodeChunk,
+  encodeComment,
+  isTerminalChunk,
+  type MessageAccumulator,
+  StreamProtocolError,
+  type UnknownChunk,
+} from "@kortyx/protocol";
+import { type Deadline, watchDeadlines } from "./deadlines.ts";
+import { createIdleCall } from "./idle-call.ts";
+import { describeFailure, type OnStreamError } from "./stream-failure.ts";
+import { registerStream } from "./stream-registry.ts";
+import {
+  type ChunkIterable,
+  type ChunkIterator,
+  closeIterator,
+  closeSource,
+  isChunkIterable,
+  isPromiseLike,
+  openSource,
+  type StreamSource,
+  toIterator,
+} from "./stream-source.ts";
+
+/** A piece ends at this many chunks, … */
+const maxPieceChunks = 64;
+/** … at this many characters (16 KiB of ASCII), … */
+const maxPieceLength = 16 * 1024;
+/**
+ * … or when it has been filled for this long, because a source that computes without waiting would else hold back its
+ * first chunk. The clock is read at the first eight chunks and then at every fourth, which keeps the true time below
+ * twice as much.
+ */
+const maxFillMs = 4;
+
+/** A source that is silent for this long makes the stream open with a comment, so that headers leave the server. */
+const openingWindowMs = 25;
+
+/** A message larger than this, in characters on the wire, is not collected for `onFinish`. */
+const maxMessageLength = 8 * 1024 * 1024;
+
+/** Stands for no result at all: a bad source may answer with anything, `undefined` included. */
+const noResult: IteratorResult<unknown> = { done: true, value: undefined };
+
+/** Why a stream ended. */
+export type StreamFinishReason =
+  /** The source sent `done`. */
+  | "done"
+  /** The source sent `abort`. */
+  | "abort"
+  /** The source ended without a terminal chunk. */
+  | "end"
+  /** The source failed, or its last chunk was an `error`. */
+  | "error"
+  /** The client left. */
+  | "cancelled"
+  /** `maxDurationMs` passed. */
+  | "timeout"
+  /** The source was silent for `sourceIdleTimeoutMs`. */
+  | "source-idle"
+  /** Nobody read for `stallTimeoutMs`. */
+  | "stalled"
+  /** The process is shutting down: see `drain`. */
+  | "shutdown";
+
+/** What became of a stream. */
+export interface StreamFinish {
+  reason: StreamFinishReason;
+  /** How many chunks of the source were sent. */
+  chunks: number;
+  /** How many bytes were sent, comments included. */
+  bytes: number;
+  durationMs: number;
+  /** What the client has seen, with `collectMessage`; absent when it was larger than 8 MiB. */
+  message?: AssistantMessage | undefined;
+}
+
+export interface StreamOptions {
+  /** Ends the stream when aborted: the request's signal, where the runtime has one. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How often a comment is sent while there is nothing else to send, in milliseconds, 10 % more or less; 0 sends none.
+   * It must be shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for
+   * nginx and AWS, 100 s at Cloudflare.
+   *
+   * @defaultValue 8000
+   */
+  heartbeatMs?: number | undefined;
+  /** Ends the stream with `abort` `timeout` after so many milliseconds. @defaultValue never */
+  maxDurationMs?: number | undefined;
+  /**
+   * Cancels the stream when a piece has waited unread for so many milliseconds; 0 waits for ever.
+   *
+   * @defaultValue 60,000
+   */
+  stallTimeoutMs?: number | undefined;
+  /**
+   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for so many
+   * milliseconds.
+   *
+   * @defaultValue never
+   */
+  sourceIdleTimeoutMs?: number | undefined;
+  /** Decides what the client is told when the source fails. @defaultValue a generic text with a correlation id */
+  onError?: OnStreamError | undefined;
+  /** Called once, when the stream has ended in whatever way. What it throws is logged and harms nothing. */
+  onFinish?: ((finish: StreamFinish) => unknown) | undefined;
+  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
+  collectMessage?: boolean | undefined;
+}
+
+/** Where the pieces go. */
+export interface StreamSink {
+  /**
+   * Called once, before the first piece or at the end: the stream is open, or it failed before it gave anything, and
+   * this is the chunk that says so.
+   */
+  onOpen?(failure: ErrorChunk | undefined): void;
+  /** Takes a piece. @returns its size in bytes. */
+  write(text: string): number;
+  /** Nothing more comes. `isCut`: the stream did not end in order. */
+  close(isCut: boolean): void;
+}
+
+export interface StreamPump {
+  /** The sink can take a piece. Called again only after it was given one. */
+  pull(): void;
+  /** The client has left. */
+  cancel(): void;
+}
+
+/**
+ * Starts pumping; the source is first asked at the first `pull()`.
+ *
+ * Chunks that are ready together make one piece; a chunk that is alone is written within the macrotask that brought
+ * it. Without a `pull()` nothing is written but the last piece, and the source is asked for one chunk at most.
+ */
+export function createStreamPump(source: StreamSource, options: StreamOptions, sink: StreamSink): StreamPump {
+  const { signal, onError, onFinish } = options;
+  const { heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = options;
+  const sourceAbort = new AbortController();
+  const startedAt = performance.now();
+  let iterator: ChunkIterator | undefined;
+
+  /** The sink waits for a piece. */
+  let isWanted = false;
+  /** A `next()` is under way, or the source itself. */
+  let isPending = false;
+  /** The loop that takes results is on the stack. */
+  let isTaking = false;
+  let isClosed = false;
+
+  /** The piece that is being filled. */
+  let text = "";
+  let pieceChunks = 0;
+  let filledSince = startedAt;
+
+  /** When the sink was last given something. */
+  let writtenAt = startedAt;
+  /** Since when the source alone is waited for, as far as chunks tell: heartbeats are not its doing. */
+  let waitingSince = startedAt;
+  let isOpened = false;
+  let lastType = "";
+  let chunks = 0;
+  let bytes = 0;
+  let message: MessageAccumulator | undefined =
+    options.collectMessage === true ? createMessageAccumulator() : undefined;
+
+  const unregister = registerStream({
+    shutdown: () => end("shutdown", { type: "abort", reason: "shutdown" }),
+  });
+  const stopWatching = watchDeadlines(deadlines());
+
+  /** Releases everything that this stream holds. */
+  function release(reason: StreamFinishReason, sourceIsOver: boolean): void {
+    isClosed = true;
+    text = "";
+    open();
+    stopWatching();
+    unregister();
+    signal?.removeEventListener("abort", leave);
+    if (!sourceIsOver) {
+      sourceAbort.abort(signal?.reason);
+      if (iterator !== undefined) closeIterator(iterator);
+    }
+    if (onFinish !== undefined) finish(reason);
+  }
+
+  async function finish(reason: StreamFinishReason): Promise<void> {
+    try {
+      const durationMs = performance.now() - startedAt;
+      message?.finish(reason === "end" ? "done" : reason === "cancelled" ? "aborted" : "truncated");
+      await onFinish?.({ reason, chunks, bytes, durationMs, ...(message && { message: message.message }) });
+    } catch (error) {
+      console.error("onFinish of a stream failed:", error);
+    }
+  }
+
+  /** The client has left. */
+  function leave(): void {
+    if (isClosed) return;
+    release("cancelled", false);
+    // Without `[DONE]`: whoever still reads is to see that the stream was cut.
+    sink.close(true);
+  }
+
+  function open(failure?: ErrorChunk): void {
+    if (isOpened) return;
+    isOpened = true;
+    sink.onOpen?.(failure);
+  }
+
+  function write(piece: string, now: number): void {
+    open();
+    isWanted = false;
+    writtenAt = now;
+    bytes += sink.write(piece);
+  }
+
+  function flush(): void {
+    const piece = text;
+    text = "";
+    pieceChunks = 0;
+    waitingSince = Number.POSITIVE_INFINITY;
+    // A few milliseconds ago at most, and the clock is not read again.
+    write(piece, filledSince);
+  }
+
+  /** The piece goes when no more chunks are ready. */
+  const scheduleFlush = createIdleCall(() => {
+    if (isWanted && text !== "") flush();
+  });
+
+  /** Ends the stream in order: with `last`, where the source has not sent a last chunk itself, and `[DONE]`. */
+  function end(
+    reason: StreamFinishReason,
+    last?: ErrorChunk | { type: "abort"; reason: string },
+    sourceIsOver = false,
+  ): void {
+    if (chunks === 0 && last?.type === "error") open(last);
+    const piece = text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
+    text = "";
+    if (last !== undefined) collect(last, piece.length);
+    // Before the source is released, whose clean-up is code that we do not know.
+    isClosed = true;
+    write(piece, startedAt);
+    release(reason, sourceIsOver);
+    sink.close(false);
+  }
+
+  function collect(chunk: UnknownChunk, length: number): void {
+    if (message === undefined) return;
+    try {
+      if (length > maxMessageLength) throw new RangeError();
+      message.apply(chunk);
+    } catch {
+      // Too large, or a structured object that cannot be built: there is no message.
+      message = undefined;
+    }
+  }
+
+  /** Takes one result of the source. @returns whether the next one is wanted. */
+  function take(result: IteratorResult<unknown>): boolean {
+    if (result.done) {
+      end(lastType === "error" ? "error" : "end", undefined, true);
+      return false;
+    }
+    const chunk = result.value as UnknownChunk;
+    try {
+      const problem = checkChunk(chunk);
+      if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
+      text += encodeChunk(chunk);
+    } catch (error) {
+      end("error", describeFailure(error, onError));
+      return false;
+    }
+    chunks++;
+    pieceChunks++;
+    lastType = chunk.type;
+    if (message !== undefined) collect(chunk, bytes + text.length);
+    if (isTerminalChunk(chunk)) {
+      // Nothing may follow it, so the source is not asked again.
+      if (iterator !== undefined) closeIterator(iterator);
+      end(chunk.type, undefined, true);
+      return false;
+    }
+    if (!isWanted) return false;
+    if (pieceChunks === 1) filledSince = performance.now();
+    if (
+      pieceChunks === maxPieceChunks ||
+      text.length >= maxPieceLength ||
+      ((pieceChunks <= 8 || pieceChunks % 4 === 0) && performance.now() - filledSince >= maxFillMs)
+    ) {
+      flush();
+    } else {
+      scheduleFlush();
+    }
+    // A flush may have brought the next pull with it.
+    return isWanted;
+  }
+
+  /** Takes `first`, and then more for as long as the source answers at once. */
+  function advance(first: IteratorResult<unknown>): void {
+    isTaking = true;
+    try {
+      if (first === noResult || take(first)) {
+        while (!isClosed) {
+          const result = iterator!.next();
+          if (isPromiseLike(result)) {
+            isPending = true;
+            result.then(onResult as (result: unknown) => void, onFailure);
+            break;
+          }
+          if (isClosed || !take(result)) break;
+        }
+      }
+    } catch (error) {
+      // The source threw, or answered with something that is not an iterator result.
+      onFailure(error);
+    }
+    isTaking = false;
+  }
+
+  function onResult(result: IteratorResult<unknown>): void {
+    isPending = false;
+    if (!isClosed) advance(result);
+  }
+
+  function onFailure(error: unknown): void {
+    isPending = false;
+    if (!isClosed) end("error", describeFailure(error, onError), true);
+  }
+
+  function begin(iterable: ChunkIterable): void {
+    isPending = false;
+    iterator = toIterator(iterable);
+    if (isClosed) closeIterator(iterator);
+    else if (isWanted) advance(noResult);
+  }
+
+  /** What is due when nothing happens; when several are due together, the first one wins. */
+  function deadlines(): Deadline[] {
+    const never = Number.POSITIVE_INFINITY;
+    const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
+    const isWaitingForSource = () => isWanted && text === "";
+    return [
+      {
+        dueAt: () => (maxDurationMs > 0 ? startedAt + maxDurationMs : never),
+        run: () => end("timeout", { type: "abort", reason: "timeout" }),
+      },
+      {
+        dueAt(now) {
+          if (sourceIdleTimeoutMs === 0) return never;
+          return (isWaitingForSource() ? waitingSince : now) + sourceIdleTimeoutMs;
+        },
+        run: () =>
+          end("source-idle", {
+            type: "error",
+            message: "The answer did not go on in time.",
+            code: "source-idle",
+            retryable: true,
+          }),
+      },
+      {
+        dueAt: (now) => (stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never),
+        run() {
+          release("stalled", false);
+          sink.close(true);
+        },
+      },
+      {
+        // The first comment opens the stream; the others keep it open. None is sent to a reader that lags.
+        dueAt(now) {
+          const delayMs = isOpened ? heartbeatDelayMs : openingWindowMs;
+          return delayMs > 0 ? (isWaitingForSource() ? writtenAt : now) + delayMs : never;
+        },
+        run: (now) => write(encodeComment(`hb=${heartbeatMs}`), now),
+      },
+    ];
+  }
+
+  try {
+    if (signal?.aborted) {
+      closeSource(source);
+      leave();
+    } else {
+      signal?.addEventListener("abort", leave);
+      if (isChunkIterable(source)) {
+        begin(source);
+      } else {
+        isPending = true;
+        openSource(source, sourceAbort.signal).then(begin).catch(onFailure);
+      }
+    }
+  } catch (error) {
+    onFailure(error);
+  }
+
+  return {
+    pull() {
+      if (isClosed) return;
+      isWanted = true;
+      if (text !== "") {
+        // It came while nobody asked, and can go now, with what else is ready.
+        filledSince = performance.now();
+        scheduleFlush();
+      }
+      if (sourceIdleTimeoutMs > 0 && waitingSince === Number.POSITIVE_INFINITY)
+        waitingSince = performance.now();
+      if (!isPending && !isTaking && iterator !== undefined) advance(noResult);
+    },
+    cancel() {
+      if (!isClosed) release("cancelled", false);
+    },
+  };
+}
