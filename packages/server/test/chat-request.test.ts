@@ -1,5 +1,5 @@
-import { describe, expect, test } from "vitest";
-import { ChatRequestError, parseChatRequestBody } from "../src/chat-request.ts";
+import { describe, expect, test, vi } from "vitest";
+import { ChatRequestError, parseChatRequestBody, readChatRequest } from "../src/chat-request.ts";
 
 const messages = [{ role: "user", content: "Hi" }];
 
@@ -38,61 +38,261 @@ test("a good body is returned with its ids trimmed and its unknown keys kept", (
   });
 });
 
+/** Nested `depth` levels deep, as text. */
+const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+const message = (fields: object) => ({ messages: [{ role: "user", content: "x", ...fields }] });
+const resume = (fields: object) => ({
+  messages,
+  resume: { requestId: "r", resumeToken: "t", answer: "a", ...fields },
+});
+
+/** Bodies of different kinds, each with all that is wrong with it. */
+const badBodies: [body: unknown, issues: string[]][] = [
+  [undefined, ["the body must be an object, got nothing"]],
+  [null, ["the body must be an object, got null"]],
+  [true, ["the body must be an object, got a boolean"]],
+  [7, ["the body must be an object, got a number"]],
+  ["", ["the body must be an object, got an empty string"]],
+  ["{}", ["the body must be an object, got a string of 2 characters"]],
+  [[], ["the body must be an object, got an array"]],
+  [{}, ["messages must be an array, got nothing"]],
+  [{ Messages: [] }, ["messages must be an array, got nothing"]],
+  [{ messages: null }, ["messages must be an array, got null"]],
+  [{ messages: {} }, ["messages must be an array, got an object"]],
+  [{ messages: "Hi" }, ["messages must be an array, got a string of 2 characters"]],
+  [{ messages: 1 }, ["messages must be an array, got a number"]],
+  [{ messages: [null] }, ["messages.0 must be an object, got null"]],
+  [{ messages: ["Hi"] }, ["messages.0 must be an object, got a string of 2 characters"]],
+  [{ messages: [[]] }, ["messages.0 must be an object, got an array"]],
+  [{ messages: [...messages, 7] }, ["messages.1 must be an object, got a number"]],
+  [
+    { messages: [{}] },
+    [
+      'messages.0.role must be one of "user", "assistant", "system", got nothing',
+      "messages.0.content must be a string, got nothing",
+    ],
+  ],
+  [
+    message({ role: "tool" }),
+    ['messages.0.role must be one of "user", "assistant", "system", got a string of 4 characters'],
+  ],
+  [
+    message({ role: "User" }),
+    ['messages.0.role must be one of "user", "assistant", "system", got a string of 4 characters'],
+  ],
+  [
+    message({ role: "" }),
+    ['messages.0.role must be one of "user", "assistant", "system", got an empty string'],
+  ],
+  [message({ role: null }), ['messages.0.role must be one of "user", "assistant", "system", got null']],
+  [
+    message({ role: ["user"] }),
+    ['messages.0.role must be one of "user", "assistant", "system", got an array'],
+  ],
+  [message({ content: null }), ["messages.0.content must be a string, got null"]],
+  [message({ content: 7 }), ["messages.0.content must be a string, got a number"]],
+  [
+    message({ content: [{ type: "text", text: "x" }] }),
+    ["messages.0.content must be a string, got an array"],
+  ],
+  [message({ content: { text: "x" } }), ["messages.0.content must be a string, got an object"]],
+  [message({ id: 7 }), ["messages.0.id must be a string, got a number"]],
+  [message({ id: null }), ["messages.0.id must be a string, got null"]],
+  [message({ timestamp: "now" }), ["messages.0.timestamp must be a number, got a string of 3 characters"]],
+  [message({ timestamp: null }), ["messages.0.timestamp must be a number, got null"]],
+  [message({ timestamp: Number.NaN }), ["messages.0.timestamp must be a number, got a number"]],
+  [message({ metadata: "x" }), ["messages.0.metadata must be an object, got a string of 1 characters"]],
+  [message({ metadata: [] }), ["messages.0.metadata must be an object, got an array"]],
+  [message({ metadata: null }), ["messages.0.metadata must be an object, got null"]],
+  [{ messages, sessionId: 7 }, ["sessionId must be a string, got a number"]],
+  [{ messages, sessionId: null }, ["sessionId must be a string, got null"]],
+  [{ messages, sessionId: ["s"] }, ["sessionId must be a string, got an array"]],
+  [{ messages, workflowId: false }, ["workflowId must be a string, got a boolean"]],
+  [{ messages, workflowId: {} }, ["workflowId must be a string, got an object"]],
+  [{ messages, context: "x" }, ["context must be an object, got a string of 1 characters"]],
+  [{ messages, context: [] }, ["context must be an object, got an array"]],
+  [{ messages, context: null }, ["context must be an object, got null"]],
+  [{ messages, stream: "false" }, ["stream must be a boolean, got a string of 5 characters"]],
+  [{ messages, stream: 0 }, ["stream must be a boolean, got a number"]],
+  [{ messages, stream: null }, ["stream must be a boolean, got null"]],
+  [
+    { messages, idempotencyKey: "" },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got an empty string"],
+  ],
+  [
+    { messages, idempotencyKey: "a b" },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got a string of 3 characters"],
+  ],
+  [
+    { messages, idempotencyKey: "é" },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got a string of 1 characters"],
+  ],
+  [
+    { messages, idempotencyKey: "k".repeat(129) },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got a string of 129 characters"],
+  ],
+  [{ messages, idempotencyKey: 7 }, ["idempotencyKey must be a string, got a number"]],
+  [{ messages, resume: "token" }, ["resume must be an object, got a string of 5 characters"]],
+  [{ messages, resume: null }, ["resume must be an object, got null"]],
+  [resume({ requestId: undefined }), ["resume.requestId must be a string, got nothing"]],
+  [resume({ resumeToken: 7 }), ["resume.resumeToken must be a string, got a number"]],
+  [resume({ answer: undefined }), ["resume.answer must be a string or an array of strings, got nothing"]],
+  [resume({ answer: 7 }), ["resume.answer must be a string or an array of strings, got a number"]],
+  [resume({ answer: ["a", 7] }), ["resume.answer must be a string or an array of strings, got an array"]],
+  [resume({ answer: { id: "a" } }), ["resume.answer must be a string or an array of strings, got an object"]],
+  [
+    { messages: Array(1001).fill(messages[0]) },
+    ["messages must be at most 1000 messages, got an array of 1001 items"],
+  ],
+  [{ messages, extra: JSON.parse(nested(64)) }, ["the body must be nested at most 64 levels deep, got more"]],
+  [JSON.parse(nested(65)), ["the body must be nested at most 64 levels deep, got more"]],
+  [
+    { messages: [{ role: 1 }, { content: "x" }], sessionId: {}, stream: 1 },
+    [
+      'messages.0.role must be one of "user", "assistant", "system", got a number',
+      "messages.0.content must be a string, got nothing",
+      'messages.1.role must be one of "user", "assistant", "system", got nothing',
+      "sessionId must be a string, got an object",
+      "stream must be a boolean, got a number",
+    ],
+  ],
+];
+
 describe("a bad body", () => {
-  const cases: [unknown, string[]][] = [
-    [undefined, ["the body must be an object, got nothing"]],
-    [null, ["the body must be an object, got null"]],
-    [[], ["the body must be an object, got an array"]],
-    ["{}", ["the body must be an object, got a string of 2 characters"]],
-    [{}, ["messages must be an array, got nothing"]],
-    [{ messages: {} }, ["messages must be an array, got an object"]],
-    [{ messages: ["Hi"] }, ["messages.0 must be an object, got a string of 2 characters"]],
-    [
-      { messages: [...messages, { role: "tool", content: "x" }] },
-      ['messages.1.role must be one of "user", "assistant", "system", got a string of 4 characters'],
-    ],
-    [{ messages: [{ role: "user", content: ["x"] }] }, ["messages.0.content must be a string, got an array"]],
-    [
-      { messages: [{ role: "user", content: "x", timestamp: "now" }] },
-      ["messages.0.timestamp must be a number, got a string of 3 characters"],
-    ],
-    [
-      { messages: [{ role: "user", content: "x", metadata: [] }] },
-      ["messages.0.metadata must be an object, got an array"],
-    ],
-    [{ messages, sessionId: 7 }, ["sessionId must be a string, got a number"]],
-    [{ messages, workflowId: null }, ["workflowId must be a string, got null"]],
-    [{ messages, context: "x" }, ["context must be an object, got a string of 1 characters"]],
-    [{ messages, stream: "false" }, ["stream must be a boolean, got a string of 5 characters"]],
-    [
-      { messages, idempotencyKey: "" },
-      ["idempotencyKey must be 1 to 128 visible ASCII characters, got an empty string"],
-    ],
-    [{ messages, idempotencyKey: 7 }, ["idempotencyKey must be a string, got a number"]],
-    [
-      { messages, resume: { requestId: "r", answer: 7 } },
-      [
-        "resume.resumeToken must be a string, got nothing",
-        "resume.answer must be a string or an array of strings, got a number",
-      ],
-    ],
-    [
-      { messages: [{}], sessionId: {}, stream: 1 },
-      [
-        'messages.0.role must be one of "user", "assistant", "system", got nothing',
-        "messages.0.content must be a string, got nothing",
-        "sessionId must be a string, got an object",
-        "stream must be a boolean, got a number",
-      ],
-    ],
-  ];
-  for (const [body, expected] of cases) {
-    test(expected.join("; "), () => expect(issuesOf(body)).toEqual(expected));
+  test("comes in at least 60 kinds", () => expect(badBodies.length).toBeGreaterThanOrEqual(60));
+
+  for (const [index, [body, expected]] of badBodies.entries()) {
+    test(`${index + 1}: ${expected.join("; ")}`, () => expect(issuesOf(body)).toEqual(expected));
   }
 
   test("no value of the client's is repeated", () => {
     expect(JSON.stringify(issuesOf({ messages: "sk-secret", sessionId: ["sk-secret"] }))).not.toContain(
       "sk-secret",
     );
+  });
+});
+
+describe("limits", () => {
+  test("hold where they should: 1000 messages and 64 levels pass, and both can be set", () => {
+    expect(issuesOf({ messages: Array(1000).fill(messages[0]) })).toEqual([]);
+    expect(issuesOf({ messages, extra: JSON.parse(nested(63)) })).toEqual([]);
+    expect(() => parseChatRequestBody({ messages: [...messages, ...messages] }, { maxMessages: 1 })).toThrow(
+      "at most 1 messages",
+    );
+    expect(() => parseChatRequestBody({ messages, extra: [[]] }, { maxDepth: 2 })).toThrow(
+      "at most 2 levels",
+    );
+  });
+
+  test("a value nested 500,000 levels deep is refused, not a stack overflow", () => {
+    let value: unknown = [];
+    for (let depth = 0; depth < 500_000; depth++) value = [value];
+    expect(issuesOf({ messages, context: { value } })).toEqual([
+      "the body must be nested at most 64 levels deep, got more",
+    ]);
+  });
+});
+
+describe("readChatRequest", () => {
+  const request = (
+    body: BodyInit | null,
+    headers: Record<string, string> = { "content-type": "application/json" },
+  ) => new Request("http://host/", { method: "POST", body, headers, duplex: "half" } as RequestInit);
+  const refusal = async (asked: Request, limits = {}) => {
+    const error = await readChatRequest(asked, limits).then(
+      () => expect.fail("was not refused"),
+      (thrown) => thrown,
+    );
+    expect(error).toBeInstanceOf(ChatRequestError);
+    return [error.status, error.code, error.message];
+  };
+  const good = JSON.stringify({ messages });
+
+  test("reads a body declared as JSON, with parameters and suffixes", async () => {
+    for (const contentType of [
+      "application/json",
+      "Application/JSON; charset=utf-8",
+      "application/vnd.api+json",
+    ]) {
+      expect(await readChatRequest(request(good, { "content-type": contentType }))).toEqual({ messages });
+    }
+  });
+
+  test("refuses every other content type with 415", async () => {
+    const words = "Invalid chat request: the content type must be application/json, got";
+    for (const [contentType, named] of [
+      ["text/plain", '"text/plain"'],
+      ["multipart/form-data; boundary=x", '"multipart/form-data"'],
+      ["application/jsonp", '"application/jsonp"'],
+    ] as const) {
+      expect(await refusal(request(good, { "content-type": contentType }))).toEqual([
+        415,
+        "unsupported-media-type",
+        `${words} ${named}.`,
+      ]);
+    }
+    expect(
+      await refusal(new Request("http://host/", { method: "POST", body: new Uint8Array([123, 125]) })),
+    ).toEqual([415, "unsupported-media-type", `${words} none.`]);
+  });
+
+  test("refuses what is not JSON, not UTF-8, or not there with 400", async () => {
+    const notJSON = [400, "invalid-json", "Invalid chat request: the body is not JSON."];
+    expect(await refusal(request("{oops"))).toEqual(notJSON);
+    expect(await refusal(request(""))).toEqual(notJSON);
+    expect(await refusal(request(null))).toEqual(notJSON);
+    const notUTF8 = [400, "invalid-json", "Invalid chat request: the body is not UTF-8."];
+    expect(await refusal(request(new Uint8Array([34, 0xff, 34])))).toEqual(notUTF8);
+    expect(await refusal(request(new Uint8Array([34, 0xe8, 0xaa])))).toEqual(notUTF8);
+  });
+
+  test("refuses JSON that is not a chat request with its issues", async () => {
+    expect(await refusal(request("[]"))).toEqual([
+      400,
+      "invalid-request",
+      "Invalid chat request: the body must be an object, got an array.",
+    ]);
+  });
+
+  test("a body of 500,000 nested arrays gets a 400", async () => {
+    expect((await refusal(request(nested(500_000)))).slice(0, 2)).toEqual([400, "invalid-request"]);
+  });
+
+  test("refuses a declared length beyond the limit without reading", async () => {
+    const pull = vi.fn();
+    const body = new ReadableStream({ pull }, { highWaterMark: 0 });
+    const asked = request(body, { "content-type": "application/json", "content-length": "1048577" });
+    expect((await refusal(asked))[0]).toBe(413);
+    expect(pull).not.toHaveBeenCalled();
+  });
+
+  test("stops reading an endless body at the limit, and cancels it", async () => {
+    let pulled = 0;
+    const cancel = vi.fn();
+    const kilobyte = new TextEncoder().encode(" ".repeat(1024));
+    const body = new ReadableStream(
+      {
+        pull: (controller) => {
+          pulled++;
+          controller.enqueue(kilobyte);
+        },
+        cancel,
+      },
+      { highWaterMark: 0 },
+    );
+    expect(await refusal(request(body))).toEqual([
+      413,
+      "body-too-large",
+      "Invalid chat request: the body is larger than 1048576 bytes.",
+    ]);
+    expect(pulled).toBeLessThanOrEqual(1030);
+    expect(cancel).toHaveBeenCalledTimes(1);
+  });
+
+  test("the limit counts bytes, and a body of exactly the limit passes", async () => {
+    const text = JSON.stringify({ messages: [{ role: "user", content: "語" }] });
+    const bytes = new TextEncoder().encode(text).length;
+    expect(await readChatRequest(request(text), { maxBodyBytes: bytes })).toBeDefined();
+    expect((await refusal(request(text), { maxBodyBytes: bytes - 1 }))[0]).toBe(413);
   });
 });

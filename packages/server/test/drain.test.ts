@@ -1,0 +1,97 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createChatRoute } from "../src/create-chat-route.ts";
+import { toSSE } from "../src/create-stream-response.ts";
+import { drain } from "../src/drain.ts";
+
+/** There is no way back from draining but a new process; tests forget the registry instead. */
+const forget = () => Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => {
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+  forget();
+});
+
+const silent = () => ({
+  [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<StreamChunk>>(() => {}) }),
+});
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+describe("drain", () => {
+  test("resolves at once when no stream is open", async () => {
+    expect(await drain({ deadlineMs: 1000 })).toEqual({ finished: 0, aborted: 0 });
+  });
+
+  test("lets streams finish until the deadline, then ends the others with abort shutdown and [DONE]", async () => {
+    let finish: (result: IteratorResult<StreamChunk>) => void = () => {};
+    const short = toSSE({
+      [Symbol.asyncIterator]: () => ({
+        next: () =>
+          new Promise<IteratorResult<StreamChunk>>((resolve) => {
+            finish = resolve;
+          }),
+      }),
+    });
+    const left = toSSE(silent());
+    const long = toSSE(silent());
+    const texts = [short.text(), long.text()];
+    await pass(100);
+    const drained = drain({ deadlineMs: 5000 });
+    finish({ done: true, value: undefined });
+    await left.body?.cancel();
+    await pass(4899);
+    expect(await Promise.race([texts[1], "still open"])).toBe("still open");
+    await pass(101);
+    expect(await drained).toEqual({ finished: 2, aborted: 1 });
+    expect(await Promise.all(texts)).toEqual([
+      ":hb=8000\n\ndata: [DONE]\n\n",
+      ':hb=8000\n\ndata: {"type":"abort","reason":"shutdown"}\n\ndata: [DONE]\n\n',
+    ]);
+  });
+
+  test("resolves as soon as the last stream has ended", async () => {
+    const response = toSSE(silent());
+    const drained = drain({ deadlineMs: 60_000 });
+    await response.body?.cancel();
+    expect(await drained).toEqual({ finished: 1, aborted: 0 });
+  });
+
+  test("refuses new streams with 503, and opens no source", async () => {
+    await drain({ deadlineMs: 1000 });
+    const open = vi.fn();
+    const returned = vi.fn(async () => ({ done: true as const, value: undefined }));
+    const iterable = { [Symbol.asyncIterator]: () => ({ next: vi.fn(), return: returned }) };
+    for (const response of [toSSE(open), toSSE(iterable), toSSE(Promise.resolve(iterable))]) {
+      expect(response.status).toBe(503);
+      expect(response.headers.get("retry-after")).toBe("1");
+      expect(await response.json()).toEqual({
+        error: "The server is shutting down; ask again.",
+        code: "draining",
+      });
+    }
+    expect(open).not.toHaveBeenCalled();
+    expect(returned).toHaveBeenCalledTimes(2);
+    const streamChat = vi.fn();
+    const body = JSON.stringify({ messages: [] });
+    const request = new Request("http://host/", {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json" },
+    });
+    expect((await createChatRoute({ agent: { streamChat } }).POST(request)).status).toBe(503);
+    expect(streamChat).not.toHaveBeenCalled();
+  });
+
+  test("ends the streams of every copy of the package", async () => {
+    vi.resetModules();
+    const copy = await import("../src/create-stream-response.ts");
+    expect(copy.toSSE).not.toBe(toSSE);
+    const text = copy.toSSE(silent()).text();
+    const drained = drain({ deadlineMs: 10 });
+    await pass(10);
+    expect(await drained).toEqual({ finished: 0, aborted: 1 });
+    expect(await text).toContain('"shutdown"');
+    expect(copy.toSSE([]).status).toBe(503);
+  });
+});
