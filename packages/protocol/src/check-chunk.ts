@@ -49,6 +49,14 @@ const optional = (rule: Field): Field => ({ ...rule, optional: true });
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** An object as JSON makes them, and not a Date, a Map or an instance of a class. */
+function isPlainRecord(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const prototype = Object.getPrototypeOf(value);
+  // Only an Object.prototype, of whatever realm, has this method itself.
+  return prototype === null || Object.hasOwn(prototype, "isPrototypeOf");
+}
+
 /**
  * An object with the given fields; others are left alone. Walks the keys that are there and not those that could be,
  * because a chunk seldom has half of its optional fields.
@@ -76,8 +84,10 @@ function object(fields: Fields): Check {
 
   function missing(value: Record<string, unknown>): Mismatch | undefined {
     for (const name of required) {
-      const mismatch = value[name] === undefined && fields[name]!.check(undefined);
-      if (mismatch) return within(name, mismatch);
+      // What a prototype has is not there for JSON.
+      const mismatch =
+        Object.hasOwn(value, name) && value[name] !== undefined ? undefined : fields[name]!.check(undefined);
+      if (mismatch !== undefined) return within(name, mismatch);
     }
     return undefined;
   }
@@ -116,9 +126,14 @@ const number = field(accept("a finite number", Number.isFinite));
 const count = field(
   accept("an integer >= 0", (value) => Number.isSafeInteger(value) && (value as number) >= 0),
 );
-/** Any JSON value, but there. */
-const anything = field(accept("a value", (value) => value !== undefined));
-const record = field(accept("an object", isRecord));
+/** Any JSON value, but there: JSON leaves the others out. */
+const anything = field(
+  accept(
+    "a JSON value",
+    (value) => value !== undefined && typeof value !== "function" && typeof value !== "symbol",
+  ),
+);
+const record = field(accept("a plain object", isPlainRecord));
 const text = optional(string);
 
 const origin: Fields = { node: text, id: text, opId: text };
@@ -212,8 +227,8 @@ export function createChunkChecker(
     Object.entries(table).map(([type, row]) => [type, isFields(row) ? object(row) : byKind(row)]),
   );
   return (value) => {
-    const type = (value as { type?: unknown } | null | undefined)?.type;
-    if (typeof type !== "string" || typeof value !== "object") {
+    const type = isRecord(value) && Object.hasOwn(value, "type") ? value.type : undefined;
+    if (typeof type !== "string") {
       const received = isRecord(value) ? `an object whose "type" is ${describe(type)}` : describe(value);
       return {
         code: "invalid-chunk",

@@ -38,7 +38,7 @@ export interface ChunkDecoder {
   end(): void;
   /** `[DONE]` was seen: the stream has ended, whatever may still arrive. */
   readonly done: boolean;
-  /** `[DONE]` was seen, or the last chunk was a terminal: if the stream ends here, nothing is missing. */
+  /** `[DONE]` was seen, or the last chunk was a terminal: if the stream ends here, `end()` does not throw. */
   readonly complete: boolean;
   /** The id in force at the last good event, for the `Last-Event-ID` header. `""` when there was none. */
   readonly lastEventId: string;
@@ -75,6 +75,18 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
     },
   });
 
+  /** Why the stream, if it ended here, would not be whole. */
+  function findFault(): Error | undefined {
+    if (done) return undefined;
+    if (failure !== undefined) return failure;
+    try {
+      events.end();
+    } catch (error) {
+      return error as Error;
+    }
+    return lastIsTerminal ? undefined : new StreamTruncatedError();
+  }
+
   return {
     decode(bytes) {
       const decoded: DecodedChunk[] = [];
@@ -101,7 +113,7 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
         if (problem === undefined) {
           decoded.push({ chunk, eventId: event.lastEventId });
         } else if (problem.code === "unknown-type") {
-          onUnknownChunk?.(chunk);
+          onUnknownChunk?.(chunk as unknown as UnknownChunk);
         } else {
           failure = new StreamProtocolError("invalid-chunk", problem.message);
           return decoded;
@@ -112,16 +124,14 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
       return decoded;
     },
     end() {
-      if (done) return;
-      if (failure !== undefined) throw failure;
-      events.end();
-      if (!lastIsTerminal) throw new StreamTruncatedError();
+      const fault = findFault();
+      if (fault !== undefined) throw fault;
     },
     get done() {
       return done;
     },
     get complete() {
-      return done || (lastIsTerminal && failure === undefined);
+      return findFault() === undefined;
     },
     get lastEventId() {
       return lastEventId;

@@ -5,7 +5,7 @@
  * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
  */
 import { isEventIdText } from "./event-id.ts";
-import type { UnknownChunk } from "./stream-chunk.ts";
+import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError } from "./stream-error.ts";
 
 /** Ends a stream that ended in order; always the last frame. */
@@ -30,7 +30,7 @@ export interface EncodeChunkOptions {
  * encodeChunk({ type: "text-delta", delta: "Hi" }); // 'data: {"type":"text-delta","delta":"Hi"}\n\n'
  * ```
  */
-export function encodeChunk(chunk: UnknownChunk, options?: EncodeChunkOptions): string {
+export function encodeChunk(chunk: StreamChunk | UnknownChunk, options?: EncodeChunkOptions): string {
   const json = stringify(chunk);
   const id = options?.id;
   if (id === undefined) return `data: ${json}\n\n`;
@@ -81,7 +81,9 @@ function stringify(chunk: unknown): string {
   if (json === undefined) {
     throw new StreamProtocolError(
       "unserializable-chunk",
-      `The chunk cannot be written as JSON: expected an object, got ${typeof chunk}.`,
+      typeof chunk === "object"
+        ? "The chunk cannot be written as JSON: its toJSON() gives nothing."
+        : `The chunk cannot be written as JSON: expected an object, got ${typeof chunk}.`,
     );
   }
   return json;

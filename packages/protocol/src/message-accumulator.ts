@@ -12,10 +12,16 @@ import {
   type ReasoningStartChunk,
   type SourceChunk,
   type StreamChunk,
+  type StructuredDataChunk,
+  type StructuredDataInvalidatedChunk,
   type TextDeltaChunk,
   type TextEndChunk,
   type TextStartChunk,
   type TokenUsage,
+  type ToolCallReadyChunk,
+  type ToolCallResultChunk,
+  type ToolCallStartChunk,
+  type ToolResultChunk,
   type UnknownChunk,
 } from "./stream-chunk.ts";
 import { createStructuredStreamAccumulator, type StructuredStreamState } from "./structured-stream.ts";
@@ -121,32 +127,45 @@ type TextChunk =
 /** Creates a fold over the chunks of one stream. */
 export function createMessageAccumulator(): MessageAccumulator {
   const structured = createStructuredStreamAccumulator();
-  const parts: MessagePart[] = [];
+  /** In order of their beginning; a part that was invalidated leaves a hole, so that no index ever moves. */
+  const parts: (MessagePart | undefined)[] = [];
   /** Indexes of parts that were made or copied since the last time the message was handed out. */
   const owned = new Set<number>();
-  /** Index of the open text of each key, of each tool call, of each structured stream. */
+  /** Index of each text that is open, each tool call, each tool call without a result, each structured stream. */
   const openTexts = new Map<string, number>();
   const toolCalls = new Map<string, number>();
+  const openToolCalls = new Map<string, number>();
   const structuredParts = new Map<string, number>();
   /** Structured streams that have changed since the last time the message was handed out. */
   const changedStreams = new Set<string>();
+  const finalStreams = new Set<string>();
 
   let lastStreamedText = -1;
+  let legacyResults = 0;
   let head: Omit<AssistantMessage, "parts"> = { status: "streaming" };
+  let isOver = false;
+  /** What was handed out, for as long as nothing changes. */
   let snapshot: AssistantMessage | undefined;
 
   function add(part: MessagePart): number {
+    snapshot = undefined;
     owned.add(parts.length);
     return parts.push(part) - 1;
   }
 
   /** The part at `index`, free to be changed: a copy, if the one that is there was handed out. */
   function edit<Part extends MessagePart>(index: number): Mutable<Part> {
+    snapshot = undefined;
     if (!owned.has(index)) {
       parts[index] = { ...parts[index]! };
       owned.add(index);
     }
     return parts[index] as unknown as Mutable<Part>;
+  }
+
+  function setHead(next: Omit<AssistantMessage, "parts">): void {
+    snapshot = undefined;
+    head = next;
   }
 
   function applyText(type: TextPart["type"], chunk: TextChunk): void {
@@ -160,7 +179,7 @@ export function createMessageAccumulator(): MessageAccumulator {
     }
     const delta = "delta" in chunk ? chunk.delta : "";
     if (open !== undefined) {
-      edit<TextPart>(open).text += delta;
+      if (delta !== "") edit<TextPart>(open).text += delta;
       return;
     }
     const part: TextPart = { type, key, text: delta, state: "streaming" };
@@ -174,6 +193,7 @@ export function createMessageAccumulator(): MessageAccumulator {
     if (index === undefined) {
       index = add({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" });
       toolCalls.set(toolCallId, index);
+      openToolCalls.set(toolCallId, index);
     }
     const part = edit<ToolCallPart>(index);
     if (tool !== undefined) part.tool = tool;
@@ -181,45 +201,67 @@ export function createMessageAccumulator(): MessageAccumulator {
     return part;
   }
 
-  /** The legacy result names no call: it belongs to the last call of its tool that has no result, or stands alone. */
-  function applyLegacyToolResult(tool: string | undefined, content: unknown, node: string | undefined): void {
-    const index = parts.findLastIndex(
-      (part) =>
-        part.type === "tool-call" &&
-        (part.state === "running" || part.state === "input-streaming") &&
-        (tool === undefined || part.tool === tool),
-    );
-    const found = parts[index];
-    const toolCallId = found?.type === "tool-call" ? found.toolCallId : `tool-result:${parts.length}`;
-    Object.assign(toolCall(toolCallId, tool, node), { state: "done", content });
+  /** Its input is whole. A call that has its result already stays as it is. */
+  function runToolCall(chunk: ToolCallStartChunk | ToolCallReadyChunk): void {
+    const part = toolCall(chunk.toolCallId, chunk.tool, chunk.node);
+    if (chunk.input === undefined || !openToolCalls.has(chunk.toolCallId)) return;
+    part.input = chunk.input;
+    part.state = "running";
   }
 
-  function removePart(index: number): void {
-    parts.splice(index, 1);
-    // Rare (an invalidated object), so the indexes behind it are simply moved.
-    for (const map of [openTexts, toolCalls, structuredParts]) {
-      for (const [key, at] of map) if (at > index) map.set(key, at - 1);
+  function endToolCall(
+    chunk: Pick<ToolCallResultChunk, "toolCallId" | "tool" | "node">,
+    result: Partial<ToolCallPart>,
+  ): void {
+    Object.assign(toolCall(chunk.toolCallId, chunk.tool, chunk.node), result);
+    openToolCalls.delete(chunk.toolCallId);
+  }
+
+  /** The legacy result names no call: it belongs to the last call of its tool that has no result, or stands alone. */
+  function applyLegacyToolResult({ tool, content, node }: ToolResultChunk): void {
+    const matching = [...openToolCalls].findLast(
+      ([, index]) => tool === undefined || (parts[index] as ToolCallPart).tool === tool,
+    );
+    const toolCallId = matching?.[0] ?? `tool-result:${legacyResults++}`;
+    endToolCall({ toolCallId, tool: tool as string, node }, { state: "done", content });
+  }
+
+  function applyStructured(chunk: StructuredDataChunk | StructuredDataInvalidatedChunk): void {
+    const { streamId } = chunk;
+    structured.apply(chunk);
+    const index = structuredParts.get(streamId);
+    if (chunk.type === "structured-data-invalidated") {
+      if (index === undefined) return;
+      snapshot = undefined;
+      parts[index] = undefined;
+      structuredParts.delete(streamId);
+      changedStreams.delete(streamId);
+      finalStreams.delete(streamId);
+      return;
     }
-    if (lastStreamedText > index) lastStreamedText--;
-    const moved = [...owned].filter((at) => at !== index).map((at) => (at > index ? at - 1 : at));
-    owned.clear();
-    for (const at of moved) owned.add(at);
+    // Behind a `final` only the same one passes, which changes nothing.
+    if (finalStreams.has(streamId)) return;
+    if (chunk.kind === "final") finalStreams.add(streamId);
+    snapshot = undefined;
+    changedStreams.add(streamId);
+    // The place in the message; the object itself is put there when the message is asked for.
+    if (index === undefined)
+      structuredParts.set(streamId, add({ type: "structured-data" } as StructuredDataPart));
   }
 
   /** Closes what is open: nothing more will come for it. */
   function close(): void {
+    isOver = true;
     for (const index of openTexts.values()) edit<TextPart>(index).state = "done";
     openTexts.clear();
-    for (const index of toolCalls.values()) {
-      const { state } = parts[index] as ToolCallPart;
-      if (state === "running" || state === "input-streaming") edit<ToolCallPart>(index).state = "interrupted";
-    }
+    for (const index of openToolCalls.values()) edit<ToolCallPart>(index).state = "interrupted";
+    openToolCalls.clear();
   }
 
   function applyPart(chunk: StreamChunk): void {
     switch (chunk.type) {
       case "run-start":
-        head = { ...head, id: chunk.runId };
+        setHead({ ...head, id: chunk.runId });
         break;
       case "message": {
         // Some agents stream a text and then repeat it whole.
@@ -239,66 +281,48 @@ export function createMessageAccumulator(): MessageAccumulator {
       case "reasoning-end":
         applyText("reasoning", chunk);
         break;
-      case "tool-call-start": {
-        const part = toolCall(chunk.toolCallId, chunk.tool, chunk.node);
-        if (chunk.input !== undefined) Object.assign(part, { state: "running", input: chunk.input });
+      case "tool-call-start":
+      case "tool-call-ready":
+        runToolCall(chunk);
         break;
-      }
       case "tool-call-delta":
         toolCall(chunk.toolCallId, chunk.tool, chunk.node).inputText += chunk.delta;
         break;
-      case "tool-call-ready":
-        Object.assign(toolCall(chunk.toolCallId, chunk.tool, chunk.node), {
-          state: "running",
-          input: chunk.input,
+      case "tool-call-result": {
+        const { content, structuredContent } = chunk;
+        endToolCall(chunk, {
+          state: chunk.isError === true ? "error" : "done",
+          content,
+          ...(structuredContent !== undefined && { structuredContent }),
         });
         break;
-      case "tool-call-result": {
-        const part = toolCall(chunk.toolCallId, chunk.tool, chunk.node);
-        part.state = chunk.isError === true ? "error" : "done";
-        part.content = chunk.content;
-        if (chunk.structuredContent !== undefined) part.structuredContent = chunk.structuredContent;
-        break;
       }
-      case "tool-call-error": {
-        const part = toolCall(chunk.toolCallId, chunk.tool, chunk.node);
-        part.state = "error";
-        part.errorMessage = chunk.message;
+      case "tool-call-error":
+        endToolCall(chunk, { state: "error", errorMessage: chunk.message });
         break;
-      }
       case "tool-result":
-        applyLegacyToolResult(chunk.tool, chunk.content, chunk.node);
+        applyLegacyToolResult(chunk);
         break;
       case "structured-data":
-      case "structured-data-invalidated": {
-        const { streamId } = chunk;
-        structured.apply(chunk);
-        const index = structuredParts.get(streamId);
-        if (structured.has(streamId)) {
-          // The place in the message; the object itself is put there when the message is asked for.
-          if (index === undefined)
-            structuredParts.set(streamId, add({ type: "structured-data" } as StructuredDataPart));
-          changedStreams.add(streamId);
-        } else if (index !== undefined) {
-          structuredParts.delete(streamId);
-          changedStreams.delete(streamId);
-          removePart(index);
-        }
+      case "structured-data-invalidated":
+        applyStructured(chunk);
         break;
-      }
       case "interrupt":
         add(chunk);
-        head = { ...head, interrupt: chunk };
+        setHead({ ...head, interrupt: chunk });
         break;
       case "source":
       case "file":
         add(chunk);
         break;
       case "done":
-        head = { ...head, status: "done", ...(chunk.usage !== undefined && { usage: chunk.usage }) };
+        setHead({ ...head, status: "done", ...(chunk.usage !== undefined && { usage: chunk.usage }) });
         break;
       case "abort":
-        head = { ...head, status: "aborted", abortReason: chunk.reason };
+        setHead({ ...head, status: "aborted", abortReason: chunk.reason });
+        break;
+      case "error":
+        setHead({ ...head, status: "error", error: chunk });
         break;
     }
   }
@@ -306,25 +330,20 @@ export function createMessageAccumulator(): MessageAccumulator {
   return {
     apply(chunk) {
       // Nothing may follow a terminal.
-      if (head.status === "done" || head.status === "aborted") return;
-      snapshot = undefined;
-      if (chunk.type === "error") {
-        head = { ...head, status: "error", error: chunk as ErrorChunk };
-        return;
-      }
-      if (head.status === "error") {
-        // More followed, so the error was not the outcome.
-        const { error: _, ...rest } = head;
-        head = { ...rest, status: "streaming" };
-      }
+      if (isOver) return;
+      const { error } = head;
       applyPart(chunk as StreamChunk);
+      if (error !== undefined && chunk.type !== "error") {
+        // More followed, so the error was not the outcome.
+        const { error: _, status, ...rest } = head;
+        setHead({ ...rest, status: status === "error" ? "streaming" : status });
+      }
       if (isTerminalChunk(chunk)) close();
     },
     finish(status = "done") {
-      if (head.status !== "streaming" && head.status !== "error") return;
-      snapshot = undefined;
+      if (isOver) return;
       close();
-      if (head.status === "streaming") head = { ...head, status };
+      if (head.status === "streaming") setHead({ ...head, status });
     },
     get message() {
       if (snapshot === undefined) {
@@ -336,7 +355,7 @@ export function createMessageAccumulator(): MessageAccumulator {
         }
         changedStreams.clear();
         owned.clear();
-        snapshot = { ...head, parts: parts.slice() };
+        snapshot = { ...head, parts: parts.filter((part) => part !== undefined) };
       }
       return snapshot;
     },

@@ -10,8 +10,12 @@ const origin = { node: z.string().optional(), id: z.string().optional(), opId: z
 const segment = { segmentId: z.string().optional(), ...origin };
 const call = { tool: z.string(), toolCallId: z.string(), ...origin };
 
-/** Any JSON value, but there: `undefined` is what JSON leaves out. */
-const present = z.unknown().refine((value): boolean => value !== undefined, { error: "expected a value" });
+/** Any JSON value, but there: JSON leaves the others out. */
+const present = z
+  .unknown()
+  .refine((value): boolean => !["undefined", "function", "symbol"].includes(typeof value), {
+    error: "expected a JSON value",
+  });
 const meta = z.record(z.string(), z.unknown()).optional();
 
 const structured = {

@@ -294,7 +294,7 @@ export interface AbortChunk {
   reason: string;
 }
 
-/** Token counts as the model's provider reports them; integers >= 0. */
+/** Token counts, as the model's provider reports them. */
 export interface TokenUsage {
   inputTokens?: number | undefined;
   outputTokens?: number | undefined;
@@ -349,12 +349,13 @@ export type StreamChunkOf<Type extends StreamChunkType> = Extract<StreamChunk, {
 /** A chunk whose `type` this version does not know: not an error, handed on as it came. */
 export interface UnknownChunk {
   type: string;
+  [field: string]: unknown;
 }
 
 /** A chunk that ends its stream: nothing may follow it but `[DONE]`. */
 export type TerminalChunk = DoneChunk | AbortChunk;
 
 /** Whether a chunk ends its stream. `error` does not: more may follow it. */
-export function isTerminalChunk(chunk: UnknownChunk): chunk is TerminalChunk {
+export function isTerminalChunk(chunk: StreamChunk | UnknownChunk): chunk is TerminalChunk {
   return chunk.type === "done" || chunk.type === "abort";
 }

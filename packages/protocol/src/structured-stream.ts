@@ -117,11 +117,11 @@ function apply(
   owned: Owned,
 ): StructuredStreamState | undefined {
   if (state !== undefined && state.streamId !== chunk.streamId) {
-    throw refuse(chunk, `the chunk is for stream "${chunk.streamId}", the state is of "${state.streamId}"`);
+    throw refuse(chunk, `the state is of stream "${shorten(state.streamId)}"`);
   }
   if (chunk.type === "structured-data-invalidated") return undefined;
   if (state?.status === "final") {
-    if (chunk.kind === "final" && JSON.stringify(chunk.data) === JSON.stringify(state.data)) return state;
+    if (chunk.kind === "final" && isSameJSON(chunk.data, state.data)) return state;
     throw refuse(chunk, `"${chunk.kind}" after "final"`);
   }
   return {
@@ -132,6 +132,15 @@ function apply(
     data: chunk.kind === "final" ? chunk.data : write(state?.data, chunk, owned),
     status: chunk.kind === "final" ? "final" : "streaming",
   };
+}
+
+function isSameJSON(one: unknown, other: unknown): boolean {
+  try {
+    return one === other || JSON.stringify(one) === JSON.stringify(other);
+  } catch {
+    // Nested deeper than the stack: it cannot be told, and is not taken for the same.
+    return false;
+  }
 }
 
 /** What a chunk says about its stream; what it leaves out stays as earlier chunks said. */
@@ -157,10 +166,10 @@ function write(root: unknown, chunk: PathChunk, owned: Owned): unknown {
     value = value === undefined ? undefined : read(value as Container, segments[depth]!);
   }
   if (chunk.kind === "append" && value !== undefined && !Array.isArray(value)) {
-    throw refuse(chunk, `expected an array at "${chunk.path}", got ${describe(value)}`);
+    throw refuse(chunk, `expected an array at "${shorten(chunk.path)}", got ${describe(value)}`);
   }
   if (chunk.kind === "text-delta" && value !== undefined && typeof value !== "string") {
-    throw refuse(chunk, `expected a string at "${chunk.path}", got ${describe(value)}`);
+    throw refuse(chunk, `expected a string at "${shorten(chunk.path)}", got ${describe(value)}`);
   }
 
   // Second pass: every container on the path becomes ours, then the value is put in.

@@ -32,6 +32,10 @@ const strangers: unknown[] = [
   { inputTokens: 1 },
   { outputTokens: null },
   { totalTokens: [] },
+  new Date(0),
+  new Map(),
+  new (class Instance {})(),
+  Object.create(null),
   1n,
   Symbol("s"),
   () => {},
@@ -189,6 +193,31 @@ describe("what it says", () => {
   test("never quotes a value", () => {
     expect(checkChunk({ type: "error", message: ["sk-secret"] })?.message).not.toContain("sk-secret");
   });
+});
+
+test("what JSON would not write is not there: prototypes, functions, symbols, the fields of an array", () => {
+  class Delta {
+    type = "text-delta";
+    get delta() {
+      return "x";
+    }
+  }
+  class Done {
+    get type() {
+      return "done";
+    }
+  }
+  const result = { type: "tool-result", content: () => "x" };
+  for (const value of [
+    new Delta(),
+    new Done(),
+    Object.create({ type: "done" }),
+    result,
+    { ...result, content: Symbol("x") },
+    Object.assign([], { type: "done" }),
+  ]) {
+    expect(checkChunk(value)?.code).toBe("invalid-chunk");
+  }
 });
 
 test("an undefined property counts as absent, as in JSON", () => {

@@ -10,7 +10,7 @@ const eventsOf = (text: string) => createSSEDecoder().decode(bytesOf(text));
 
 describe("encodeChunk", () => {
   test("prints one data line and a blank line", () => {
-    expect(encodeChunk({ type: "text-delta", delta: "Hi\n" } as never)).toBe(
+    expect(encodeChunk({ type: "text-delta", delta: "Hi\n" })).toBe(
       'data: {"type":"text-delta","delta":"Hi\\n"}\n\n',
     );
   });
@@ -41,7 +41,7 @@ describe("encodeChunk", () => {
   }
 
   test("leaves out undefined properties, as JSON does", () => {
-    expect(encodeChunk({ type: "done", data: undefined } as never)).toBe('data: {"type":"done"}\n\n');
+    expect(encodeChunk({ type: "done", data: undefined })).toBe('data: {"type":"done"}\n\n');
   });
 
   const cycle: Record<string, unknown> = { type: "done" };
@@ -51,6 +51,7 @@ describe("encodeChunk", () => {
     "a function": [() => {}, "expected an object, got function"],
     "a symbol": [Symbol("s"), "expected an object, got symbol"],
     "a BigInt inside": [{ type: "done", data: 1n }, "BigInt"],
+    "an object whose toJSON() gives nothing": [{ type: "done", toJSON() {} }, "its toJSON() gives nothing"],
     "a cycle": [cycle, "circular"],
   } as const;
   for (const [name, [value, words]] of Object.entries(unserializable)) {

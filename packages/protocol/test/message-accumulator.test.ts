@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
 import type { StreamChunk } from "../src/stream-chunk.ts";
+import { costOfDoubling, timed } from "./cost.ts";
 import { transcripts } from "./transcripts.ts";
 
 const delta = (text: string, segmentId?: string): StreamChunk =>
@@ -177,26 +178,57 @@ describe("tool calls", () => {
     ]);
   });
 
+  test("a call that has its result stays as it is when its start is repeated", () => {
+    const start: StreamChunk = { type: "tool-call-start", ...call, input: 1 };
+    const { parts } = reduceMessage([
+      start,
+      { type: "tool-call-result", ...call, content: 2 },
+      start,
+      { type: "done" },
+    ]);
+    expect(parts).toMatchObject([{ state: "done", content: 2 }]);
+  });
+
+  test("legacy results without a call stay apart, whatever else comes and goes", () => {
+    const { parts } = reduceMessage([
+      set("title", "T"),
+      { type: "tool-result", content: "first" },
+      { type: "structured-data-invalidated", streamId: "card", checkpointId: "c" },
+      { type: "tool-result", content: "second" },
+    ]);
+    expect(parts).toMatchObject([{ content: "first" }, { content: "second" }]);
+  });
+
   test("4,000 deltas of one input cost at most three times what 2,000 cost, read after each", () => {
-    const time = (count: number): number => {
-      const accumulator = createMessageAccumulator();
-      const start = performance.now();
-      for (let index = 0; index < count; index++) {
-        accumulator.apply({
-          type: "tool-call-delta",
-          toolCallId: "c",
-          delta: '{"key": [1, 2, 3], "text": "xxxxxxxxxxxxxxxxxxxxxxxxxx"},',
-        });
-        accumulator.message;
-      }
-      return performance.now() - start;
-    };
-    time(4000);
-    const ratios = Array.from({ length: 9 }, () => {
-      const half = time(2000);
-      return time(4000) / half;
-    }).sort((a, b) => a - b);
-    expect(ratios[4]).toBeLessThanOrEqual(3);
+    const ratio = costOfDoubling(2000, (count) =>
+      timed(() => {
+        const accumulator = createMessageAccumulator();
+        for (let index = 0; index < count; index++) {
+          accumulator.apply({
+            type: "tool-call-delta",
+            toolCallId: "c",
+            delta: '{"key": [1, 2, 3], "text": "xxxxxxxxxxxxxxxxxxxxxxxxxx"},',
+          });
+          accumulator.message;
+        }
+      }),
+    );
+    expect(ratio).toBeLessThanOrEqual(3);
+  });
+
+  test("invalidating objects and legacy results behind 8,000 parts cost at most three times what they cost behind 4,000", () => {
+    const ratio = costOfDoubling(4000, (count) =>
+      timed(() => {
+        const accumulator = createMessageAccumulator();
+        for (let index = 0; index < count; index++) accumulator.apply({ type: "source", id: String(index) });
+        for (let index = 0; index < count; index++) {
+          accumulator.apply(set("title", "T"));
+          accumulator.apply({ type: "structured-data-invalidated", streamId: "card", checkpointId: "c" });
+          accumulator.apply({ type: "tool-result", content: index });
+        }
+      }),
+    );
+    expect(ratio).toBeLessThanOrEqual(3);
   });
 });
 
@@ -244,7 +276,8 @@ describe("the end", () => {
     accumulator.finish("truncated");
     expect(accumulator.message).toMatchObject({ status: "truncated", parts: [{ state: "done" }] });
     accumulator.finish();
-    expect(accumulator.message.status).toBe("truncated");
+    accumulator.apply(delta("late"));
+    expect(accumulator.message).toMatchObject({ status: "truncated", parts: [{ text: "a" }] });
   });
 
   test("a stream that the user left is aborted, without a reason", () => {
@@ -324,6 +357,7 @@ describe("structured data", () => {
   test("a chunk that cannot be applied throws, and the message is what it was", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply(set("title", "T"));
+    accumulator.apply({ type: "error", message: "m" });
     const before = accumulator.message;
     expect(() => accumulator.apply(set("title.x", 1))).toThrow(
       expect.objectContaining({ code: "invalid-structured-data" }),
@@ -333,6 +367,31 @@ describe("structured data", () => {
 });
 
 describe("snapshots", () => {
+  test("the same object while nothing changes", () => {
+    const accumulator = createMessageAccumulator();
+    const final: StreamChunk = {
+      type: "structured-data",
+      streamId: "f",
+      dataType: "card",
+      kind: "final",
+      data: { a: 1 },
+    };
+    accumulator.apply(delta("a", "x"));
+    accumulator.apply(final);
+    const { message } = accumulator;
+    for (const chunk of [
+      { type: "status", message: "m" },
+      { type: "text-start", segmentId: "x" },
+      { type: "text-end", segmentId: "never opened" },
+      structuredClone(final),
+      { type: "structured-data-invalidated", streamId: "unknown", checkpointId: "c" },
+      { type: "brand-new", x: 1 },
+    ] as StreamChunk[]) {
+      accumulator.apply(chunk);
+      expect(accumulator.message, chunk.type).toBe(message);
+    }
+  });
+
   test("the same object until something changes; untouched parts keep their identity, and none ever changes", () => {
     const accumulator = createMessageAccumulator();
     for (const chunk of [delta("a", "x"), delta("b", "y"), set("title", "T")]) accumulator.apply(chunk);
