@@ -33,7 +33,7 @@ export class ChatRequestError extends StreamError {
   readonly code: ChatRequestErrorCode;
   /** The HTTP status to answer with. */
   readonly status: 400 | 413 | 415;
-  /** Every wrong field; empty where the body could not be read. */
+  /** The wrong fields, at most 100 of them; empty where the body could not be read. */
   readonly issues: ChatRequestIssue[];
 
   constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
@@ -89,7 +89,8 @@ export async function readChatRequest(
  *
  * Ids are trimmed, and an empty one counts as absent. Keys that the contract does not name are kept.
  *
- * @throws ChatRequestError listing every wrong field with its path, what was expected and what came.
+ * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
+ * and what came.
  */
 export function parseChatRequestBody(
   value: unknown,
@@ -110,13 +111,20 @@ export function parseChatRequestBody(
   throw invalid(result.error.issues.map((issue) => toIssue(issue, value)));
 }
 
-/** Every wrong field in one error. */
+/** So many wrong fields are listed, and so many are printed: a small body can have a great many. */
+const maxIssues = 100;
+const maxPrintedIssues = 10;
+
+/** All that is wrong in one error. */
 export function invalid(issues: ChatRequestIssue[]): ChatRequestError {
-  const problem = issues.map(
-    ({ path, expected, received }) =>
-      `${path === "" ? "the body" : path} must be ${expected}, got ${received}`,
-  );
-  return new ChatRequestError("invalid-request", problem.join("; "), issues);
+  const problem = issues
+    .slice(0, maxPrintedIssues)
+    .map(
+      ({ path, expected, received }) =>
+        `${path === "" ? "the body" : path} must be ${expected}, got ${received}`,
+    );
+  if (issues.length > maxPrintedIssues) problem.push(`and ${issues.length - maxPrintedIssues} more`);
+  return new ChatRequestError("invalid-request", problem.join("; "), issues.slice(0, maxIssues));
 }
 
 async function readText(request: Request, maxBodyBytes: number): Promise<string> {
@@ -201,6 +209,7 @@ function describeReceived(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
   if (typeof value === "string")
     return value === "" ? "an empty string" : `a string of ${value.length} characters`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;

@@ -30,8 +30,11 @@ const defaultHeaders = {
  * The body holds one SSE event for each chunk and ends with `[DONE]`. A source that throws, rejects, or yields
  * something that is not a chunk ends the stream with one `error` chunk, which tells the client nothing but a
  * correlation id unless `onError` says more. When the client leaves, the source's `return()` is called and the signal
- * of a function source is aborted, at once. Memory: at most two pieces of 64 chunks or 16 KiB, whichever is less.
+ * of a function source is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is
+ * less, and one chunk more.
  * While the process drains, the response is a 503 and the source is not opened.
+ *
+ * @throws TypeError or RangeError for headers or a status that a response cannot have; the source is released then.
  *
  * @example
  * ```ts
@@ -95,9 +98,13 @@ export function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers 
     custom !== undefined && Symbol.iterator in custom
       ? (custom as Iterable<[string, string]>)
       : Object.entries(custom ?? {});
+  const replaced = new Set<string>();
   for (const [name, value] of entries) {
-    if (value === null) headers.delete(name);
-    else if (value !== undefined) headers.set(name, value);
+    if (value === undefined) continue;
+    // The caller's first value replaces ours; a name may come more than once, as `set-cookie` does.
+    if (!replaced.has(name.toLowerCase())) headers.delete(name);
+    replaced.add(name.toLowerCase());
+    if (value !== null) headers.append(name, value);
   }
   return headers;
 }

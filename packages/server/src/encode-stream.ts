@@ -30,7 +30,7 @@ export function encodeStream(
         });
       },
       pull: () => pump.pull(),
-      cancel: () => pump.cancel(),
+      cancel: (reason) => pump.cancel(reason),
     },
     { highWaterMark: 1 },
   );

@@ -22,7 +22,7 @@ export interface NodeRequest {
 /** What is used of the response that belongs to it; the `compression` middleware adds `flush`. */
 export interface NodeResponse {
   writeHead(status: number, headers: Record<string, string | string[]>): unknown;
-  flushHeaders(): void;
+  flushHeaders?(): void;
   write(chunk: string | Uint8Array): boolean;
   end(): unknown;
   destroy(): unknown;
@@ -64,7 +64,7 @@ export function sendStream(
     return sendResponse(req, res, new Response(null, { status, headers: mergeHeaders(headers) }));
   }
   writeHead(req, res, status, mergeHeaders(headers));
-  res.flushHeaders();
+  res.flushHeaders?.();
 
   return new Promise((resolve) => {
     let pump: StreamPump | undefined;
@@ -168,7 +168,7 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
     res.end();
     return closed;
   }
-  res.flushHeaders();
+  res.flushHeaders?.();
   try {
     for (;;) {
       const { done, value } = await reader.read();

@@ -13,20 +13,21 @@ export type OnStreamError = (error: unknown) => ErrorDescription | undefined;
 /**
  * Makes the `error` chunk for a failed source.
  *
- * Without `onError` (or when it throws, or answers `undefined`) the client gets a generic text and a `correlationId`,
+ * Without `onError` (or when it throws, or answers anything without a text) the client gets a generic text and a `correlationId`,
  * and the real error goes to `console.error` with the same id.
  */
 export function describeFailure(error: unknown, onError: OnStreamError | undefined): ErrorChunk {
   let failure = error;
   if (onError !== undefined) {
     try {
-      const description = onError(error);
-      if (typeof description === "string") return { type: "error", message: description };
-      if (description !== undefined) {
-        const { message, code, retryable } = description;
+      const answer = onError(error);
+      const { message, code, retryable }: Partial<ErrorChunk> =
+        typeof answer === "string" ? { message: answer } : (answer ?? {});
+      // Anything else is no answer: an async onError, for example.
+      if (typeof message === "string") {
         return {
           type: "error",
-          message: String(message),
+          message,
           ...(code !== undefined && { code: String(code) }),
           ...(retryable !== undefined && { retryable: Boolean(retryable) }),
         };

@@ -3,6 +3,7 @@
  * on: whatever ends the stream, the source is released here, once. Knows neither HTTP nor web streams.
  */
 import {
+  type AbortChunk,
   type AssistantMessage,
   checkChunk,
   createMessageAccumulator,
@@ -12,6 +13,7 @@ import {
   encodeComment,
   isTerminalChunk,
   type MessageAccumulator,
+  type StreamChunk,
   StreamProtocolError,
   type UnknownChunk,
 } from "@kortyx/protocol";
@@ -35,12 +37,8 @@ import {
 const maxPieceChunks = 64;
 /** … at this many characters (16 KiB of ASCII), … */
 const maxPieceLength = 16 * 1024;
-/**
- * … or when it has been filled for this long, because a source that computes without waiting would else hold back its
- * first chunk. The clock is read at the first eight chunks and then at every fourth, which keeps the true time below
- * twice as much.
- */
-const maxFillMs = 4;
+/** … or when it has been filled for this long, because a source that computes without waiting would else hold it back. */
+const maxFillMs = 5;
 
 /** A source that is silent for this long makes the stream open with a comment, so that headers leave the server. */
 const openingWindowMs = 25;
@@ -118,6 +116,12 @@ export interface StreamOptions {
   collectMessage?: boolean | undefined;
 }
 
+/**
+ * Where a source stands when its stream ends: it has ended by itself, it has said its last word and must be closed, or
+ * it is in the middle and must be told that nobody wants the rest.
+ */
+type SourceState = "over" | "finished" | "unwanted";
+
 /** Where the pieces go. */
 export interface StreamSink {
   /**
@@ -134,8 +138,8 @@ export interface StreamSink {
 export interface StreamPump {
   /** The sink can take a piece. Called again only after it was given one. */
   pull(): void;
-  /** The client has left. */
-  cancel(): void;
+  /** The client has left. The source's signal is aborted with `reason`. */
+  cancel(reason?: unknown): void;
 }
 
 /**
@@ -157,6 +161,8 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   let isPending = false;
   /** The loop that takes results is on the stack. */
   let isTaking = false;
+  /** The source was left while it was on the stack itself. */
+  let mustClose = false;
   let isClosed = false;
 
   /** The piece that is being filled. */
@@ -176,23 +182,28 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     options.collectMessage === true ? createMessageAccumulator() : undefined;
 
   const unregister = registerStream({
-    shutdown: () => end("shutdown", { type: "abort", reason: "shutdown" }),
+    shutdown: () => end("shutdown", "unwanted", { type: "abort", reason: "shutdown" }),
   });
   const stopWatching = watchDeadlines(deadlines());
 
-  /** Releases everything that this stream holds. */
-  function release(reason: StreamFinishReason, sourceIsOver: boolean): void {
+  /**
+   * Releases everything that this stream holds. Last of all the source, whose clean-up is code that we do not know: by
+   * then the stream is closed, and nothing that it does matters any more.
+   */
+  function release(reason: StreamFinishReason, source: SourceState, cause?: unknown): void {
     isClosed = true;
     text = "";
     open();
     stopWatching();
     unregister();
     signal?.removeEventListener("abort", leave);
-    if (!sourceIsOver) {
-      sourceAbort.abort(signal?.reason);
-      if (iterator !== undefined) closeIterator(iterator);
-    }
     if (onFinish !== undefined) finish(reason);
+    if (source === "unwanted") sourceAbort.abort(cause);
+    if (source !== "over" && iterator !== undefined) {
+      // A generator cannot be closed while it runs.
+      if (isTaking) mustClose = true;
+      else closeIterator(iterator);
+    }
   }
 
   async function finish(reason: StreamFinishReason): Promise<void> {
@@ -208,9 +219,10 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   /** The client has left. */
   function leave(): void {
     if (isClosed) return;
-    release("cancelled", false);
+    isClosed = true;
     // Without `[DONE]`: whoever still reads is to see that the stream was cut.
     sink.close(true);
+    release("cancelled", "unwanted", signal?.reason);
   }
 
   function open(failure?: ErrorChunk): void {
@@ -241,23 +253,18 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   });
 
   /** Ends the stream in order: with `last`, where the source has not sent a last chunk itself, and `[DONE]`. */
-  function end(
-    reason: StreamFinishReason,
-    last?: ErrorChunk | { type: "abort"; reason: string },
-    sourceIsOver = false,
-  ): void {
+  function end(reason: StreamFinishReason, source: SourceState, last?: ErrorChunk | AbortChunk): void {
+    if (isClosed) return;
+    isClosed = true;
     if (chunks === 0 && last?.type === "error") open(last);
     const piece = text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
-    text = "";
     if (last !== undefined) collect(last, piece.length);
-    // Before the source is released, whose clean-up is code that we do not know.
-    isClosed = true;
     write(piece, startedAt);
-    release(reason, sourceIsOver);
     sink.close(false);
+    release(reason, source);
   }
 
-  function collect(chunk: UnknownChunk, length: number): void {
+  function collect(chunk: StreamChunk | UnknownChunk, length: number): void {
     if (message === undefined) return;
     try {
       if (length > maxMessageLength) throw new RangeError();
@@ -270,40 +277,45 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
 
   /** Takes one result of the source. @returns whether the next one is wanted. */
   function take(result: IteratorResult<unknown>): boolean {
+    if (typeof result !== "object" || result === null) {
+      const error = new TypeError(
+        `next() of a stream source answered ${result}, which is not an iterator result.`,
+      );
+      end("error", "unwanted", describeFailure(error, onError));
+      return false;
+    }
     if (result.done) {
-      end(lastType === "error" ? "error" : "end", undefined, true);
+      end(lastType === "error" ? "error" : "end", "over");
       return false;
     }
     const chunk = result.value as UnknownChunk;
+    let frame: string;
     try {
       const problem = checkChunk(chunk);
       if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
-      text += encodeChunk(chunk);
+      frame = encodeChunk(chunk);
     } catch (error) {
-      end("error", describeFailure(error, onError));
+      end("error", "unwanted", describeFailure(error, onError));
       return false;
     }
+    // A chunk's own toJSON() may have ended the request.
+    if (isClosed) return false;
+    text += frame;
     chunks++;
     pieceChunks++;
     lastType = chunk.type;
     if (message !== undefined) collect(chunk, bytes + text.length);
     if (isTerminalChunk(chunk)) {
       // Nothing may follow it, so the source is not asked again.
-      if (iterator !== undefined) closeIterator(iterator);
-      end(chunk.type, undefined, true);
+      end(chunk.type, "finished");
       return false;
     }
     if (!isWanted) return false;
-    if (pieceChunks === 1) filledSince = performance.now();
-    if (
-      pieceChunks === maxPieceChunks ||
-      text.length >= maxPieceLength ||
-      ((pieceChunks <= 8 || pieceChunks % 4 === 0) && performance.now() - filledSince >= maxFillMs)
-    ) {
+    const now = performance.now();
+    if (pieceChunks === 1) filledSince = now;
+    if (pieceChunks === maxPieceChunks || text.length >= maxPieceLength || now - filledSince >= maxFillMs)
       flush();
-    } else {
-      scheduleFlush();
-    }
+    else scheduleFlush();
     // A flush may have brought the next pull with it.
     return isWanted;
   }
@@ -324,20 +336,26 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
         }
       }
     } catch (error) {
-      // The source threw, or answered with something that is not an iterator result.
       onFailure(error);
     }
     isTaking = false;
+    if (mustClose) {
+      mustClose = false;
+      closeIterator(iterator!);
+    }
   }
 
   function onResult(result: IteratorResult<unknown>): void {
+    // A promise of a kind of its own may answer twice.
+    if (!isPending) return;
     isPending = false;
     if (!isClosed) advance(result);
   }
 
+  /** The source, or the opening of it, threw: it is over. */
   function onFailure(error: unknown): void {
     isPending = false;
-    if (!isClosed) end("error", describeFailure(error, onError), true);
+    if (!isClosed) end("error", "over", describeFailure(error, onError));
   }
 
   function begin(iterable: ChunkIterable): void {
@@ -355,7 +373,7 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     return [
       {
         dueAt: () => (maxDurationMs > 0 ? startedAt + maxDurationMs : never),
-        run: () => end("timeout", { type: "abort", reason: "timeout" }),
+        run: () => end("timeout", "unwanted", { type: "abort", reason: "timeout" }),
       },
       {
         dueAt(now) {
@@ -363,7 +381,7 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
           return (isWaitingForSource() ? waitingSince : now) + sourceIdleTimeoutMs;
         },
         run: () =>
-          end("source-idle", {
+          end("source-idle", "unwanted", {
             type: "error",
             message: "The answer did not go on in time.",
             code: "source-idle",
@@ -373,8 +391,9 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
       {
         dueAt: (now) => (stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never),
         run() {
-          release("stalled", false);
+          isClosed = true;
           sink.close(true);
+          release("stalled", "unwanted");
         },
       },
       {
@@ -418,8 +437,8 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
         waitingSince = performance.now();
       if (!isPending && !isTaking && iterator !== undefined) advance(noResult);
     },
-    cancel() {
-      if (!isClosed) release("cancelled", false);
+    cancel(reason) {
+      if (!isClosed) release("cancelled", "unwanted", reason);
     },
   };
 }

@@ -100,7 +100,7 @@ const badBodies: [body: unknown, issues: string[]][] = [
   [message({ id: null }), ["messages.0.id must be a string, got null"]],
   [message({ timestamp: "now" }), ["messages.0.timestamp must be a number, got a string of 3 characters"]],
   [message({ timestamp: null }), ["messages.0.timestamp must be a number, got null"]],
-  [message({ timestamp: Number.NaN }), ["messages.0.timestamp must be a number, got a number"]],
+  [message({ timestamp: Number.NaN }), ["messages.0.timestamp must be a number, got NaN"]],
   [message({ metadata: "x" }), ["messages.0.metadata must be an object, got a string of 1 characters"]],
   [message({ metadata: [] }), ["messages.0.metadata must be an object, got an array"]],
   [message({ metadata: null }), ["messages.0.metadata must be an object, got null"]],
@@ -182,6 +182,18 @@ describe("limits", () => {
     expect(() => parseChatRequestBody({ messages, extra: [[]] }, { maxDepth: 2 })).toThrow(
       "at most 2 levels",
     );
+  });
+
+  test("a body with a great many wrong fields has 100 issues and a short message", () => {
+    const error = (() => {
+      try {
+        return parseChatRequestBody({ messages: Array(1000).fill(0) });
+      } catch (thrown) {
+        return thrown as ChatRequestError;
+      }
+    })() as ChatRequestError;
+    expect(error.issues).toHaveLength(100);
+    expect(error.message).toMatch(/messages\.9 must be an object, got a number; and 990 more\.$/);
   });
 
   test("a value nested 500,000 levels deep is refused, not a stack overflow", () => {

@@ -40,6 +40,30 @@ describe("the response", () => {
     }
   });
 
+  test("a header may come more than once", () => {
+    const cookies = new Headers([
+      ["set-cookie", "a=1"],
+      ["set-cookie", "b=2"],
+      ["cache-control", "private"],
+      ["cache-control", "no-store"],
+    ]);
+    const { headers } = toSSE(answer(), { headers: cookies });
+    expect(headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+    expect(headers.get("cache-control")).toBe("private, no-store");
+  });
+
+  test("headers or a status that cannot be throw, and leave no source running", () => {
+    for (const options of [{ headers: { "x-a": "b\nc" } }, { status: 204 }, { status: 999 }]) {
+      let signal: AbortSignal | undefined;
+      const open = (context: { signal: AbortSignal }) => {
+        signal = context.signal;
+        return answer();
+      };
+      expect(() => toSSE(open, options)).toThrow();
+      expect(signal?.aborted ?? true).toBe(true);
+    }
+  });
+
   test("a source that yields at once gives its data frames and [DONE], byte for byte", async () => {
     const text = 'data: {"type":"text-delta","delta":"Hi"}\n\ndata: {"type":"done"}\n\ndata: [DONE]\n\n';
     expect(await toSSE(answer()).text()).toBe(text);
