@@ -53,153 +53,178 @@ export const wasAborted = (stream: AsyncIterable<StreamChunk>): boolean => abort
  * ```
  */
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
-  return createChunkStream(async () => body, options);
+  return createChunkStream(
+    async () => body,
+    options,
+    () => discard(body),
+  );
 }
+
+interface Waiter {
+  resolve(result: IteratorResult<StreamChunk>): void;
+  reject(error: unknown): void;
+}
+
+const over: IteratorResult<StreamChunk> = { done: true, value: undefined };
 
 /**
  * The iterable behind every reading function.
  *
  * @param open - Called at the first `next()`, with a signal that is aborted when the consumer leaves.
+ * @param onUnread - Called when the consumer leaves before that.
  */
 export function createChunkStream(
   open: (signal: AbortSignal) => Promise<StreamBody>,
   options: ReadStreamOptions,
+  onUnread: () => void = () => {},
 ): AsyncIterable<StreamChunk> {
   const { signal, ...decoderOptions } = options;
   const left = new AbortController();
   const decoder = createChunkDecoder(decoderOptions);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  let queue: DecodedChunk[] = [];
-  let next = 0;
   let state: "idle" | "open" | "over" = "idle";
-  /** A `next()` waits for bytes. */
-  let isReading = false;
-  /** The answer to the last `next()` that had to wait. */
-  let last: Promise<IteratorResult<StreamChunk>>;
+  /** The chunks of the last piece, and the first of them that has not been handed out. */
+  let queue: DecodedChunk[] = [];
+  let at = 0;
+  /** The calls of `next()` that wait, in their order. */
+  const waiters: Waiter[] = [];
+  /** What the first `next()` that finds nothing more rejects with. */
+  let failure: { error: unknown } | undefined;
 
-  /** Stops reading for good. */
-  function leave(reason?: unknown): void {
-    if (state === "over") return;
+  /** Hands out what there is to those who wait for it. */
+  function settle(): void {
+    while (waiters.length > 0 && (at < queue.length || state === "over")) {
+      const waiter = waiters.shift()!;
+      if (at < queue.length) {
+        waiter.resolve({ done: false, value: queue[at++]!.chunk });
+      } else if (failure === undefined) {
+        waiter.resolve(over);
+      } else {
+        waiter.reject(failure.error);
+        failure = undefined;
+      }
+    }
+  }
+
+  /** The stream has ended in order, or failed. */
+  function close(error?: { error: unknown }): void {
     state = "over";
-    queue = [];
+    failure = error;
     signal?.removeEventListener("abort", onAbort);
+    settle();
+  }
+
+  /** Stops reading for good: the body is cancelled, or, if it is not there yet, the request. */
+  function leave(reason: unknown, error?: { error: unknown }): void {
+    if (state === "over") return;
+    if (state === "idle") onUnread();
+    queue = [];
+    at = 0;
+    close(error);
     left.abort(reason);
     reader?.cancel(reason).catch(() => {});
   }
 
   function onAbort(): void {
+    if (state === "over") return;
     abortedStreams.add(stream);
-    leave(signal?.reason);
+    leave(signal?.reason, { error: signal?.reason });
   }
 
-  /** The stream ended in order: gives the server a moment to close, so that the connection can be used again. */
-  function finish(bodyIsOver: boolean): void {
-    state = "over";
-    signal?.removeEventListener("abort", onAbort);
-    if (bodyIsOver || reader === undefined) return;
-    const body = reader;
+  /** What fails because the consumer has left is nobody's error. */
+  function fail(error: unknown): void {
+    if (state !== "over") leave(error, { error });
+  }
+
+  /** Gives the server a moment to close the body, so that the connection can be used again. */
+  function finishReading(body: ReadableStreamDefaultReader<Uint8Array>): void {
     const cancel = () => {
       clearTimeout(timer);
+      // Does nothing to a body that is over.
       body.cancel().catch(() => {});
     };
     const timer = setTimeout(cancel, closeGraceMs);
-    // Cancelling a body that is over does nothing.
     body.read().then(cancel, cancel);
   }
 
-  async function start(): Promise<IteratorResult<StreamChunk>> {
+  async function start(): Promise<void> {
+    if (signal?.aborted) return onAbort();
+    state = "open";
+    signal?.addEventListener("abort", onAbort);
     try {
-      if (signal?.aborted) onAbort();
-      if (state === "over") return end();
-      state = "open";
-      signal?.addEventListener("abort", onAbort);
       const opened = await open(left.signal);
-      const body = isResponse(opened) ? await checkResponse(opened) : opened;
-      if (isOver()) {
-        body?.cancel().catch(() => {});
-        return end();
-      }
+      if (left.signal.aborted) return discard(opened);
+      const body = isResponse(opened) ? await checkResponse(opened, left.signal) : opened;
+      if (left.signal.aborted) return discard(body);
       if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
+      if (typeof body?.getReader !== "function") {
+        throw new TypeError(`Expected a body, a Response or null to read; got ${typeof body}.`);
+      }
       reader = body.getReader();
+      readMore();
     } catch (error) {
-      return fail(error);
+      fail(error);
     }
-    return readMore();
   }
 
-  /** Told apart from `state === "over"`, which the compiler takes for impossible after an `await`. */
-  const isOver = (): boolean => state === "over";
-
-  /** The answer to a `next()` that finds nothing more. */
-  function end(): IteratorResult<StreamChunk> {
-    isReading = false;
-    if (abortedStreams.has(stream)) throw signal?.reason;
-    return { done: true, value: undefined };
-  }
-
-  function fail(error: unknown): IteratorResult<StreamChunk> {
-    // Leaving makes `fetch` and reads fail too, which is nobody's error.
-    if (isOver()) return end();
-    isReading = false;
-    leave();
-    throw error;
-  }
-
-  /** Reads until there is a chunk, or the end. Promises are chained by hand: each one more costs every piece. */
-  function readMore(): Promise<IteratorResult<StreamChunk>> {
-    if (isOver()) return settle(end);
+  /** Reads until there is a chunk, or the end. */
+  function readMore(): void {
     try {
       // Throws what an earlier piece had behind its last good chunk.
       decoder.decode(noBytes);
     } catch (error) {
-      return settle(() => fail(error));
+      fail(error);
+      return;
     }
-    if (!decoder.done) return reader!.read().then(onPiece, onBroken);
-    finish(false);
-    return settle(end);
+    if (decoder.done) {
+      finishReading(reader!);
+      close();
+    } else {
+      reader!.read().then(onPiece, onBroken);
+    }
   }
 
-  function onPiece(
-    piece: ReadableStreamReadResult<Uint8Array>,
-  ): IteratorResult<StreamChunk> | Promise<IteratorResult<StreamChunk>> {
-    if (isOver()) return end();
+  function onPiece(piece: ReadableStreamReadResult<Uint8Array>): void {
+    if (state === "over") return;
     try {
       if (piece.done) {
         decoder.end();
-        finish(true);
-        return end();
+        close();
+        return;
       }
       queue = decoder.decode(piece.value);
     } catch (error) {
-      return fail(error);
+      fail(error);
+      return;
     }
-    if (queue.length === 0) return readMore();
-    next = 1;
-    isReading = false;
-    return { done: false, value: queue[0]!.chunk };
+    at = 0;
+    settle();
+    // No chunk in it, or fewer than there are calls waiting.
+    if (waiters.length > 0) readMore();
   }
 
-  function onBroken(cause: unknown): IteratorResult<StreamChunk> | Promise<IteratorResult<StreamChunk>> {
+  function onBroken(cause: unknown): void {
     // A connection that breaks behind the terminal has lost nothing.
-    if (decoder.complete) return onPiece({ done: true, value: undefined });
-    return fail(new StreamTruncatedError("The connection broke before the stream was complete.", { cause }));
+    if (decoder.complete) onPiece({ done: true, value: undefined });
+    else fail(new StreamTruncatedError("The connection broke before the stream was complete.", { cause }));
   }
 
   const iterator: AsyncIterator<StreamChunk> = {
     next() {
-      if (next < queue.length) return Promise.resolve({ done: false, value: queue[next++]!.chunk });
-      if (isReading) {
-        // Calls that do not wait for each other are served in order.
-        last = last.then(iterator.next, iterator.next);
-      } else {
-        isReading = true;
-        last = state === "idle" ? start() : readMore();
+      if (at < queue.length && waiters.length === 0) {
+        return Promise.resolve({ done: false, value: queue[at++]!.chunk });
       }
-      return last;
+      return new Promise((resolve, reject) => {
+        waiters.push({ resolve, reject });
+        if (waiters.length > 1) return;
+        if (state === "over") settle();
+        else if (state === "open") readMore();
+        else void start();
+      });
     },
     return() {
-      leave();
-      return Promise.resolve({ done: true, value: undefined });
+      leave(undefined);
+      return Promise.resolve(over);
     },
   };
 
@@ -214,27 +239,32 @@ export function createChunkStream(
   return stream;
 }
 
-async function settle<Value>(outcome: () => Value): Promise<Value> {
-  return outcome();
+/** By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to. */
+const isResponse = (body: StreamBody): body is Response =>
+  typeof body === "object" && body !== null && "headers" in body;
+
+function discard(body: StreamBody): void {
+  const stream = isResponse(body) ? body.body : body;
+  stream?.cancel().catch(() => {});
 }
 
-/** By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to. */
-const isResponse = (body: StreamBody): body is Response => body !== null && "headers" in body;
-
 /** @returns the body of a response that is an event stream. */
-async function checkResponse(response: Response): Promise<ReadableStream<Uint8Array> | null> {
-  if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response));
+async function checkResponse(
+  response: Response,
+  left: AbortSignal,
+): Promise<ReadableStream<Uint8Array> | null> {
+  if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, left));
   if (response.body === null) return null;
   const mediaType = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (mediaType !== "text/event-stream") {
-    response.body.cancel().catch(() => {});
+    discard(response);
     throw new StreamContentTypeError(response);
   }
   return response.body;
 }
 
-async function readErrorBody(response: Response): Promise<unknown> {
-  const text = await readText(response.body);
+async function readErrorBody(response: Response, left: AbortSignal): Promise<unknown> {
+  const text = await readText(response.body, left);
   try {
     return JSON.parse(text);
   } catch {
@@ -243,8 +273,10 @@ async function readErrorBody(response: Response): Promise<unknown> {
 }
 
 /** Reads the start of a body; what breaks off is as good as its end. */
-async function readText(body: ReadableStream<Uint8Array> | null): Promise<string> {
+async function readText(body: ReadableStream<Uint8Array> | null, left: AbortSignal): Promise<string> {
   const reader = body?.getReader();
+  const cancel = () => void reader?.cancel().catch(() => {});
+  left.addEventListener("abort", cancel);
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
@@ -256,6 +288,6 @@ async function readText(body: ReadableStream<Uint8Array> | null): Promise<string
       text += decoder.decode(value, { stream: true });
     }
   } catch {}
-  reader?.cancel().catch(() => {});
+  cancel();
   return text;
 }

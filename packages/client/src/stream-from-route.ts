@@ -52,6 +52,8 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
     const init: RequestInit = { method, headers: requestHeaders, signal, cache: "no-store" };
     if (content !== undefined) init.body = JSON.stringify(content);
     if (credentials !== undefined) init.credentials = credentials;
+    // The consumer may have left while the options were evaluated.
+    signal.throwIfAborted();
     try {
       return await fetch(url, init);
     } catch (cause) {

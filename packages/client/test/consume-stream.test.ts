@@ -132,6 +132,16 @@ describe("onChunk", () => {
   }
 });
 
+test("what onDone and onError throw comes out as it is", async () => {
+  const boom = new Error("boom");
+  const reject = () => Promise.reject(boom);
+  await expect(consumeStream(streamOf({ type: "done" }), { onDone: reject })).rejects.toBe(boom);
+  await expect(consumeStream(streamOf(delta("a")), { onDone: reject })).rejects.toBe(boom);
+  await expect(consumeStream(streamOf({ type: "error", message: "m" }), { onError: reject })).rejects.toBe(
+    boom,
+  );
+});
+
 test("onText gets the deltas, and a whole message only when nothing was streamed", async () => {
   const texts = async (...chunks: StreamChunk[]) => {
     const seen: string[] = [];

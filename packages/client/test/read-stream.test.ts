@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { readStream } from "../src/read-stream.ts";
 import { bytesOf, collect, delta, doneMarker, frame, macrotask, testBody } from "./bodies.ts";
@@ -64,6 +66,16 @@ describe("endings", () => {
     });
   });
 
+  test("what is no body at all is a TypeError that says so", async () => {
+    for (const nothing of [undefined, "text", {}]) {
+      const { error } = await collect(readStream(nothing as never));
+      expect(error).toMatchObject({
+        name: "TypeError",
+        message: expect.stringContaining("Expected a body, a Response or null to read"),
+      });
+    }
+  });
+
   test("no body is truncated", async () => {
     expect((await collect(readStream(null))).error).toMatchObject({ name: "StreamTruncatedError" });
   });
@@ -110,7 +122,7 @@ describe("a Response", () => {
   const text = frame({ type: "done" }) + doneMarker;
 
   test("with an event stream is read, whatever the parameters and case of its content type", async () => {
-    for (const contentType of ["text/event-stream", "Text/Event-Stream; charset=utf-8"]) {
+    for (const contentType of ["text/event-stream", "Text/Event-Stream ; charset=utf-8"]) {
       const response = new Response(text, { headers: { "content-type": contentType } });
       expect(await collect(readStream(response))).toEqual({ chunks: [{ type: "done" }] });
     }
@@ -184,8 +196,38 @@ describe("a Response", () => {
           .error as { retryAfterMs?: number }
       ).retryAfterMs;
     expect(await retryAfter(new Date(Date.now() + 60_000).toUTCString())).toBeGreaterThan(55_000);
+    expect(await retryAfter("120")).toBe(120_000);
     expect(await retryAfter(new Date(0).toUTCString())).toBe(0);
     expect(await retryAfter("soon")).toBeUndefined();
+  });
+
+  test("an error body that breaks off, or is cut in the middle of a character, gives what came", async () => {
+    const body = testBody(["half of "], { stays: true });
+    const read = collect(readStream(new Response(body.stream, { status: 500 })));
+    await macrotask();
+    body.fail(new Error("reset"));
+    expect((await read).error).toMatchObject({ name: "StreamHttpError", body: "half of " });
+    const bytes = bytesOf("語");
+    const cut = testBody([bytes.subarray(0, 1), bytes.subarray(1)]);
+    expect((await collect(readStream(new Response(cut.stream, { status: 500 })))).error).toMatchObject({
+      body: "語",
+    });
+  });
+
+  test("an error in the body that is no text is left to the body", async () => {
+    const { error } = await collect(readStream(new Response('{"error":{"code":1}}', { status: 500 })));
+    expect(error).toMatchObject({ message: "The route answered 500", body: { error: { code: 1 } } });
+  });
+
+  test("that came after a redirect says where from, when it is no stream", async () => {
+    const response = new Response("<html>", { headers: { "content-type": "text/html" } });
+    Object.defineProperties(response, {
+      redirected: { value: true },
+      url: { value: "https://login.example/" },
+    });
+    expect((await collect(readStream(response))).error).toMatchObject({
+      message: "Expected text/event-stream, got text/html after a redirect to https://login.example/.",
+    });
   });
 
   test("an endless error body is read to 64 KiB and then cancelled", async () => {
@@ -239,6 +281,44 @@ describe("pace", () => {
     expect(results.map(({ value }) => value?.delta)).toEqual(["a", "b", "c", undefined, undefined]);
   });
 
+  test("a call of next() that waits comes before one that is made when its chunk is there", async () => {
+    const text = ["a", "b", "c", "d"].map((letter) => frame(delta(letter))).join("");
+    const iterator = readStream(testBody([text + doneMarker]).stream)[Symbol.asyncIterator]();
+    const order: string[] = [];
+    const call = () => iterator.next().then(({ value }) => void order.push(value?.delta));
+    const [first, second, third] = [call(), call(), call()];
+    await first;
+    await Promise.all([second, third, call()]);
+    expect(order).toEqual(["a", "b", "c", "d"]);
+  });
+
+  test("of two calls of next() that meet an error, the first rejects and the second is over", async () => {
+    const iterator = readStream(testBody(["data: {oops\n\n"]).stream)[Symbol.asyncIterator]();
+    const [first, second] = [iterator.next(), iterator.next()];
+    await expect(first).rejects.toMatchObject({ code: "invalid-json" });
+    expect(await second).toEqual({ done: true, value: undefined });
+  });
+
+  test("200,000 pieces without a chunk, read by one next(), leave nothing in memory", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: () => void = runInNewContext("gc");
+    const heartbeat = bytesOf(":hb=8000\n\n");
+    let pieces = 0;
+    const stream = new ReadableStream<Uint8Array>(
+      { pull: (controller) => (pieces++ < 200_000 ? controller.enqueue(heartbeat) : undefined) },
+      { highWaterMark: 0 },
+    );
+    const iterator = readStream(stream)[Symbol.asyncIterator]();
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    const next = iterator.next();
+    while (pieces <= 200_000) await macrotask();
+    collectGarbage();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(4_000_000);
+    await iterator.return?.();
+    expect(await next).toEqual({ done: true, value: undefined });
+  });
+
   test("after the end, next() goes on answering that it is over, and after an error too", async () => {
     for (const text of [doneMarker, "data: {oops\n\n"]) {
       const iterator = readStream(testBody([text]).stream)[Symbol.asyncIterator]();
@@ -284,6 +364,7 @@ describe("leaving", () => {
     await iterator.return?.();
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
     expect(body.pulls).toBe(0);
+    expect(body.cancelled).toBeDefined();
   });
 
   test("abort rejects with the signal's reason, while a read is pending and with chunks still queued", async () => {
@@ -300,11 +381,41 @@ describe("leaving", () => {
     }
   });
 
+  test("an abort in the same turn as a piece rejects, and the piece is dropped", async () => {
+    const body = testBody([], { stays: true });
+    const abort = new AbortController();
+    const next = readStream(body.stream, { signal: abort.signal })[Symbol.asyncIterator]().next();
+    await macrotask();
+    body.push(frame(delta("late")));
+    abort.abort("stop");
+    await expect(next).rejects.toBe("stop");
+  });
+
+  test("an error body that hangs does not hold up whoever leaves, and is cancelled", async () => {
+    for (const how of ["abort", "return"] as const) {
+      const body = testBody(["part"], { stays: true });
+      const abort = new AbortController();
+      const response = new Response(body.stream, { status: 500 });
+      const iterator = readStream(response, { signal: abort.signal })[Symbol.asyncIterator]();
+      const next = iterator.next();
+      await macrotask();
+      if (how === "abort") {
+        abort.abort("stop");
+        await expect(next).rejects.toBe("stop");
+      } else {
+        await iterator.return?.();
+        expect(await next).toEqual({ done: true, value: undefined });
+      }
+      expect(body.cancelled).toBeDefined();
+    }
+  });
+
   test("a signal that is aborted already rejects without reading", async () => {
     const body = endless();
     const iterator = readStream(body.stream, { signal: AbortSignal.abort("early") })[Symbol.asyncIterator]();
     await expect(iterator.next()).rejects.toBe("early");
     expect(body.pulls).toBe(0);
+    expect(body.cancelled).toBeDefined();
   });
 
   test("streams that ended leave no listener on a long-lived signal", async () => {

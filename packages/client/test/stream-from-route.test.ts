@@ -164,7 +164,37 @@ describe("leaving", () => {
     await macrotask();
     abort.abort("stopped");
     expect(await collected).toEqual({ chunks: [], error: "stopped" });
-    expect(calls[0]?.init.signal?.aborted).toBe(true);
+    expect(calls[0]?.init.signal?.reason).toBe("stopped");
+  });
+
+  test("whoever leaves while an option is evaluated, or while a fetch that ignores its signal is pending, is not held up", async () => {
+    const never = () => new Promise<never>(() => {});
+    for (const option of [{ endpoint: never }, { headers: never }, { body: never }, { fetch: never }]) {
+      const abort = new AbortController();
+      const collected = collect(
+        streamFromRoute({ endpoint: "/", signal: abort.signal, ...fakeFetch(), ...option }),
+      );
+      await macrotask();
+      abort.abort("stopped");
+      expect(await collected).toEqual({ chunks: [], error: "stopped" });
+    }
+  });
+
+  test("no request is made for whoever left while the options were evaluated", async () => {
+    const { calls, fetch } = fakeFetch();
+    const abort = new AbortController();
+    let give: (headers: HeadersInit) => void = () => {};
+    const headers = () =>
+      new Promise<HeadersInit>((resolve) => {
+        give = resolve;
+      });
+    const collected = collect(streamFromRoute({ endpoint: "/", headers, fetch, signal: abort.signal }));
+    await macrotask();
+    abort.abort("stopped");
+    give({});
+    await collected;
+    await macrotask();
+    expect(calls).toHaveLength(0);
   });
 
   test("return() before the headers aborts the request, and the pending next() ends", async () => {
@@ -192,6 +222,7 @@ describe("leaving", () => {
     await iterator.return?.();
     respond(new Response(body.stream, eventStream));
     expect(await pending).toEqual({ done: true, value: undefined });
+    await macrotask();
     expect(body.cancelled).toBeDefined();
   });
 

@@ -34,7 +34,8 @@ const defaultHeaders = {
  * less, and one chunk more.
  * While the process drains, the response is a 503 and the source is not opened.
  *
- * @throws TypeError or RangeError for headers or a status that a response cannot have; the source is released then.
+ * @throws TypeError or RangeError for headers or a status that a response with a body cannot have; the source is not
+ * opened then.
  *
  * @example
  * ```ts
@@ -85,10 +86,10 @@ function respond(
   onOpen?: (failure: ErrorChunk | undefined) => void,
 ): Response {
   const { status = 200, headers, ...streamOptions } = options;
-  return new Response(encodeStream(source, streamOptions, onOpen), {
-    status,
-    headers: mergeHeaders(headers),
-  });
+  const init = { status, headers: mergeHeaders(headers) };
+  // What a response with a body cannot have throws here, before anything is opened.
+  new Response("", init);
+  return new Response(encodeStream(source, streamOptions, onOpen), init);
 }
 
 /** The headers of an event stream with those of the caller. */
