@@ -237,7 +237,10 @@ export function createChunkChecker(
     }
     const check = checks.get(type);
     if (check === undefined) {
-      return { code: "unknown-type", message: `Chunk type ${JSON.stringify(type)} is not known.` };
+      return {
+        code: "unknown-type",
+        message: `Chunk type ${JSON.stringify(type.length > 80 ? `${type.slice(0, 80)}…` : type)} is not known.`,
+      };
     }
     const mismatch = check(value);
     if (mismatch === undefined) return undefined;

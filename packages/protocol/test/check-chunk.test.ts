@@ -144,6 +144,8 @@ describe("what it says", () => {
       'Not a chunk: expected an object with a string "type", got an object whose "type" is a number.',
     ],
     [{ type: "x-weather" }, "unknown-type", 'Chunk type "x-weather" is not known.'],
+    [{ type: 'a"\n' }, "unknown-type", 'Chunk type "a\\"\\n" is not known.'],
+    [{ type: "x".repeat(1000) }, "unknown-type", `Chunk type "${"x".repeat(80)}…" is not known.`],
     [{ type: "toString" }, "unknown-type", 'Chunk type "toString" is not known.'],
     [
       { type: "text-delta" },
@@ -207,6 +209,11 @@ test("what JSON would not write is not there: prototypes, functions, symbols, th
       return "done";
     }
   }
+  const append = { type: "structured-data", streamId: "s", dataType: "d", kind: "append", path: "p" };
+  expect(checkChunk({ ...append, items: [1, undefined] })?.message).toContain(
+    'field "items.1" must be a JSON value',
+  );
+  expect(checkChunk(Object.assign(() => {}, { type: "done" }))?.code).toBe("invalid-chunk");
   const result = { type: "tool-result", content: () => "x" };
   for (const value of [
     new Delta(),

@@ -214,9 +214,19 @@ describe("beside the chunks", () => {
     expect(read([bytesOf(text)]).lastEventId).toBe("run.1");
   });
 
+  test("the error of broken JSON keeps what the parser said as its cause", () => {
+    const decoder = createChunkDecoder();
+    decoder.decode(bytesOf("data: {oops\n\n"));
+    expect(() => decoder.end()).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
+  });
+
   test("an event of another type is ignored, whatever its data", () => {
     expect(
-      read([bytesOf(`event: ping\ndata: {oops\n\nevent: message\n${frame(delta("a"))}`)]).decoded,
+      read([
+        bytesOf(
+          `event: ping\ndata: {oops\n\nevent: other\ndata: {oops\n\nevent: message\n${frame(delta("a"))}`,
+        ),
+      ]).decoded,
     ).toHaveLength(1);
   });
 
@@ -228,7 +238,9 @@ describe("beside the chunks", () => {
     const decoder = createChunkDecoder();
     expect(decoder.heartbeatMs).toBeUndefined();
     expect(decoder.retryMs).toBeUndefined();
-    decoder.decode(bytesOf(": hello\n\n:hb=8000\n\nretry: 3000\n\n:hb=soon\n\n"));
+    decoder.decode(
+      bytesOf(": hello\n\n:hb=8000\n\nretry: 3000\n\n:hb=soon\n\n:xhb=5\n\n:hb=99999999999\n\n"),
+    );
     expect(decoder.heartbeatMs).toBe(8000);
     expect(decoder.retryMs).toBe(3000);
   });

@@ -66,6 +66,21 @@ describe("encodeChunk", () => {
     });
   }
 
+  test("what JSON.stringify threw is the cause, and its words are part of the message", () => {
+    const cause = new Error("too secret to print");
+    for (const [thrown, words] of [
+      [cause, "too secret to print"],
+      ["a text", "a text"],
+    ] as const) {
+      const toJSON = () => {
+        throw thrown;
+      };
+      expect(() => encodeChunk({ type: "done", toJSON })).toThrow(
+        expect.objectContaining({ message: `The chunk cannot be written as JSON: ${words}`, cause: thrown }),
+      );
+    }
+  });
+
   test("no field value makes more than one event, whatever line breaks it holds", () => {
     fc.assert(
       fc.property(anyChunk, (chunk) => {
@@ -75,11 +90,14 @@ describe("encodeChunk", () => {
   });
 
   test("an id with a line break, NUL, space, non-ASCII, nothing, or 129 bytes throws", () => {
-    for (const id of ["a\rb", "a\nb", "a\r\nb", "a\0b", "a b", "é", "", "x".repeat(129)]) {
+    for (const id of ["a\rb", "a\nb", "a\r\nb", "a\0b", "a b", "a\x7f", "é", "", "x".repeat(129)]) {
       expect(() => encodeChunk({ type: "done" }, { id })).toThrow(
         expect.objectContaining({ name: "StreamProtocolError", code: "invalid-frame" }),
       );
     }
+    expect(() => encodeChunk({ type: "done" }, { id: "a b" })).toThrow(
+      'Event id "a b": expected 1 to 128 visible ASCII characters.',
+    );
     expect(encodeChunk({ type: "done" }, { id: "~".repeat(128) })).toContain(`id: ${"~".repeat(128)}\n`);
   });
 
@@ -132,6 +150,10 @@ describe("encodeRetry", () => {
       );
     }
   });
+});
+
+test("a retry time that is none is named", () => {
+  expect(() => encodeRetry(-1)).toThrow("Retry time -1: expected a whole number of milliseconds >= 0.");
 });
 
 test("the frame that ends a stream is [DONE]", () => expect(DONE_FRAME).toBe("data: [DONE]\n\n"));

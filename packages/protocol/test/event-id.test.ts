@@ -41,6 +41,7 @@ test("what is not printed is not read", () => {
     "run.0x1",
     "r n.1",
     "é.1",
+    "run\x7f.1",
     "run.1\n",
     `run.${2 ** 53}`,
     `${"r".repeat(127)}.1`,
@@ -69,5 +70,8 @@ test("an id that could not stand in a frame is not printed", () => {
       expect.objectContaining({ name: "StreamProtocolError", code: "invalid-frame" }),
     );
   }
+  expect(() => formatEventId("a b", 1)).toThrow(
+    'Event id "a b.1": expected a run id of visible ASCII characters and a sequence number >= 0, together at most 128 bytes.',
+  );
   expect(formatEventId("a".repeat(126), 1)).toHaveLength(128);
 });

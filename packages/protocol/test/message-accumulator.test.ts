@@ -84,6 +84,11 @@ describe("texts", () => {
     ).toEqual(["Hi", "Hi"]);
     expect(texts([delta("H"), delta("i"), { type: "message", content: "Hi" }])).toEqual(["Hi"]);
     expect(texts([delta("H"), delta("i"), { type: "message", content: "Bye" }])).toEqual(["Hi", "Bye"]);
+    const reasoning: StreamChunk = { type: "reasoning-delta", delta: "hm" };
+    expect(texts([delta("Hi"), reasoning, { type: "message", content: "Hi" }])).toEqual(["Hi", false]);
+    expect(reduceMessage([{ type: "message", content: "a", node: "n" }]).parts).toEqual([
+      { type: "text", key: "", text: "a", state: "done", node: "n" },
+    ]);
   });
 });
 
@@ -187,6 +192,15 @@ describe("tool calls", () => {
       { type: "done" },
     ]);
     expect(parts).toMatchObject([{ state: "done", content: 2 }]);
+  });
+
+  test("a legacy result completes a call whose input is still being streamed", () => {
+    const { parts } = reduceMessage([
+      { type: "tool-call-start", ...call },
+      { type: "tool-result", tool: "search", content: 1 },
+    ]);
+    expect(parts).toMatchObject([{ toolCallId: "c1", state: "done", content: 1 }]);
+    expect(parts[0]).not.toHaveProperty("structuredContent");
   });
 
   test("legacy results without a call stay apart, whatever else comes and goes", () => {

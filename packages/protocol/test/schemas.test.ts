@@ -1,9 +1,16 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "../src/schemas.ts";
+import { chunkOf, variants } from "./chunk-arbitraries.ts";
 
-test("a chunk keeps the fields that no version knows", () => {
-  const chunk = { type: "text-delta", delta: "a", extra: { deep: [1] } };
-  expect(streamChunkSchema.parse(chunk)).toEqual(chunk);
+test("a chunk of any shape keeps the fields that no version knows", () => {
+  for (const variant of variants) {
+    for (const sample of fc.sample(chunkOf(variant), { numRuns: 3, seed: 1 })) {
+      const fields = Object.entries(sample).filter(([name]) => name !== "__proto__");
+      const chunk = { ...Object.fromEntries(fields), extra: { deep: [1] } };
+      expect(streamChunkSchema.parse(chunk)).toEqual(chunk);
+    }
+  }
 });
 
 describe("a chat request", () => {
@@ -43,6 +50,30 @@ describe("a chat request", () => {
       false,
       false,
     ]);
+  });
+
+  test("every field has its type", () => {
+    const accepts = (fields: object) => chatRequestBodySchema.safeParse({ messages, ...fields }).success;
+    for (const fields of [
+      { context: "x" },
+      { context: [] },
+      { stream: "yes" },
+      { resume: { requestId: "r", answer: "a" } },
+    ]) {
+      expect(accepts(fields), JSON.stringify(fields)).toBe(false);
+    }
+    const message = (fields: object) =>
+      chatMessageSchema.safeParse({ role: "user", content: "x", ...fields }).success;
+    expect([message({ role: "system" }), message({ role: "tool" }), message({ timestamp: "now" })]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  test("a resume keeps unknown keys", () => {
+    const resume = { requestId: "r", resumeToken: "t", answer: "a", extra: 1 };
+    expect(chatRequestBodySchema.parse({ messages: [], resume }).resume).toEqual(resume);
   });
 
   test("a resume carries one answer or several", () => {

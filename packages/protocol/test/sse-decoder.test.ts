@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createSSEDecoder, type SSEDecoderOptions, type SSEEvent } from "../src/sse-decoder.ts";
 import cases from "./conformance/sse-cases.json" with { type: "json" };
+import { costOfDoubling, timed } from "./cost.ts";
 import { anyCut, byteByByte, bytesOf, cutAt } from "./pieces.ts";
 
 interface Reading {
@@ -177,10 +178,23 @@ describe("maxEventBytes", () => {
           const { events, error } = read(pieces, { maxEventBytes });
           const whole = read([bytesOf(text)], { maxEventBytes });
           expect({ events, error }).toEqual({ events: whole.events, error: whole.error });
+          const bytewise = read(byteByByte(bytesOf(text)), { maxEventBytes });
+          expect({ events, error }).toEqual({ events: bytewise.events, error: bytewise.error });
         },
       ),
       { numRuns: 3000 },
     );
+  });
+
+  test("mixed line ends in awkward pieces do not make an event look larger than it is", () => {
+    const cases: [pieces: string[], limit: number][] = [
+      [["data: 1\r", "data: 2", "\n", "\n", "data: 34\n\n"], 20],
+      [["data: 1\n\ndata: 2\r\r", "data: 3456789\n\n"], 20],
+      [["x\r", "y\n\ndata: 1", "\n", "\n", "data: 2345\n\n"], 16],
+    ];
+    for (const [pieces, maxEventBytes] of cases) {
+      expect(read(pieces.map(bytesOf), { maxEventBytes }).error, JSON.stringify(pieces)).toBeNull();
+    }
   });
 
   test("a piece cut in the middle of a character does not spoil the events before a large one", () => {
@@ -205,6 +219,17 @@ describe("maxEventBytes", () => {
     expect(read([line(8 * 1024 * 1024)]).error).toBeNull();
     expect(read([line(8 * 1024 * 1024 + 1)]).error).toBe("too-large");
   });
+});
+
+test("an event of many lines, one line a piece, takes time linear in their number", () => {
+  const piece = bytesOf("data: x\n");
+  const ratio = costOfDoubling(20_000, (lines) => {
+    const decoder = createSSEDecoder();
+    return timed(() => {
+      for (let line = 0; line < lines; line++) decoder.decode(piece);
+    });
+  });
+  expect(ratio).toBeLessThan(3);
 });
 
 test("a retry time too large to be a time is ignored", () => {

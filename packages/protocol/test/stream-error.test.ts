@@ -17,7 +17,12 @@ test("errors are told apart by class, name and code, and keep their cause", () =
     message: "words",
     cause,
   });
-  expect(new StreamTruncatedError()).toMatchObject({ name: "StreamTruncatedError", code: "truncated" });
+  expect(new StreamTruncatedError()).toMatchObject({
+    name: "StreamTruncatedError",
+    code: "truncated",
+    message: "The stream ended before [DONE] and before a terminal chunk: the answer is incomplete.",
+  });
+  expect(new StreamTruncatedError("cut", { cause })).toMatchObject({ message: "cut", cause });
 });
 
 test("isStreamError knows errors of another copy of the package", async () => {

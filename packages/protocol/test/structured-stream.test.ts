@@ -118,6 +118,10 @@ describe("refusals", () => {
       [append("a", 1), set("a.length", 9)],
       '"length" is not an index of the array at "a"',
     ],
+    "a key of an array at the root": [
+      [set("0", 1), set("a", 1)],
+      '"a" is not an index of the array at the root',
+    ],
     "an index with a leading zero": [
       [append("a", 1), set("a.00", 9)],
       '"00" is not an index of the array at "a"',
@@ -258,7 +262,9 @@ describe("the accumulator", () => {
     const accumulator = createStructuredStreamAccumulator();
     accumulator.apply({ ...set("a", 1), streamId: "one" });
     accumulator.apply({ ...set("a", 2), streamId: "two" });
+    const [given] = [...accumulator.entries()];
     accumulator.apply({ ...set("b", 3), streamId: "one" });
+    expect(given?.[1].data).toEqual({ a: 1 });
     expect([...accumulator.entries()].map(([id, { data }]) => [id, data])).toEqual([
       ["one", { a: 1, b: 3 }],
       ["two", { a: 2 }],

@@ -100,11 +100,11 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
     });
     const opened = await orLeft(opening);
     for (;;) {
+      // If this throws, the source has ended by itself.
+      isOver = true;
       const result = await orLeft(opened.next());
-      if (result.done) {
-        isOver = true;
-        return;
-      }
+      if (result.done) return;
+      isOver = false;
       const problem = checkChunk(result.value);
       if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
       const chunk = result.value as StreamChunk;
@@ -117,7 +117,7 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
     }
   } finally {
     signal?.removeEventListener("abort", leave);
-    if (!isOver) {
+    if (!isOver || signal?.aborted) {
       abort.abort(signal?.reason);
       if (iterator !== undefined) closeIterator(iterator);
     }

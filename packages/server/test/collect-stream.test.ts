@@ -46,6 +46,38 @@ describe("collectStream", () => {
     ).rejects.toBe(boom);
   });
 
+  test("a source that threw has ended: it is not returned", async () => {
+    const boom = new Error("boom");
+    const leave = vi.fn();
+    const next = () => {
+      throw boom;
+    };
+    await expect(collectStream({ [Symbol.iterator]: () => ({ next, return: leave }) })).rejects.toBe(boom);
+    expect(leave).not.toHaveBeenCalled();
+  });
+
+  test("the abort of the signal rejects with its reason and leaves the source, also while it is pending", async () => {
+    const leave = vi.fn();
+    let signal: AbortSignal | undefined;
+    const abort = new AbortController();
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}), return: leave }),
+    };
+    const collected = collectBufferedStream(
+      (context) => {
+        signal = context.signal;
+        return source;
+      },
+      { signal: abort.signal },
+    );
+    await new Promise((resolve) => setImmediate(resolve));
+    abort.abort("gone");
+    await expect(collected).rejects.toBe("gone");
+    expect(leave).toHaveBeenCalledTimes(1);
+    expect(signal?.reason).toBe("gone");
+    await expect(collectBufferedStream([], { signal: abort.signal })).rejects.toBe("gone");
+  });
+
   test("rejects something that is not a chunk, and leaves the source", async () => {
     const leave = vi.fn();
     let signal: AbortSignal | undefined;
