@@ -3,12 +3,9 @@
  * Opens no port.
  */
 import { serveStatic } from "@hono/node-server/serve-static";
+import { type ChatAgent, createChatRoute } from "@kortyx/server";
 import { Hono, type MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
-import { type ChatAgent, createChatHandler } from "./chat-route.ts";
-
-const maxBodyBytes = 1024 * 1024;
 
 export interface AppOptions {
   agent: ChatAgent;
@@ -42,7 +39,7 @@ const pageCache: MiddlewareHandler = async (c, next) => {
 /** Creates the application; `app.request("/api/chat", …)` drives it without a port. */
 export function createApp({ agent, readDocument, pageFolder }: AppOptions): Hono {
   const app = new Hono();
-  const POST = createChatHandler(agent);
+  const route = createChatRoute({ agent });
 
   app.onError((error, c) => {
     console.error(error);
@@ -50,9 +47,7 @@ export function createApp({ agent, readDocument, pageFolder }: AppOptions): Hono
   });
   app.notFound((c) => c.json({ error: "There is nothing here.", code: "not-found" }, 404));
 
-  const tooLarge = { error: `The body is larger than ${maxBodyBytes} bytes.`, code: "too-large" };
-  app.use("/api/*", bodyLimit({ maxSize: maxBodyBytes, onError: (c) => c.json(tooLarge, 413) }));
-  app.post("/api/chat", (c) => POST(c.req.raw));
+  app.all("/api/chat", (c) => route.fetch(c.req.raw));
 
   app.get("/docs/:path{.+}", async (c) => {
     const source = await readDocument?.(c.req.param("path"));

@@ -3,7 +3,6 @@
  * Needs no model, no key and no network, and yet streams what an agent with a model and a tool would.
  */
 import type { ChatMessage, StreamChunk } from "@kortyx/server";
-import type { ChatAgent } from "./chat-route.ts";
 import { createDocumentationIndex, type DocumentationSearch } from "./documentation-index.ts";
 import { documentUrl } from "./markdown-sections.ts";
 import { paceText, splitText } from "./pace-text.ts";
@@ -16,7 +15,12 @@ export interface DocumentationAgentOptions {
   tokensPerSecond?: number | undefined;
 }
 
-export interface DocumentationAgent extends ChatAgent {
+export interface DocumentationAgent {
+  /** Answers the last question of the user. Ends at once when the signal is aborted. */
+  streamChat(
+    messages: readonly ChatMessage[],
+    options: { sessionId?: string | undefined; signal?: AbortSignal | undefined },
+  ): AsyncGenerator<StreamChunk>;
   /** The source of a file that answers may link to; `undefined` for every other path. */
   readDocument(path: string): Promise<string | undefined>;
 }

@@ -1,9 +1,10 @@
 /**
- * Starts the demo: reads the environment, listens, and closes everything on SIGINT and SIGTERM.
+ * Starts the demo: reads the environment, listens, ends at once on SIGINT, and drains on SIGTERM.
  */
 import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
+import { drain } from "@kortyx/server";
 import { createApp } from "./app.ts";
 import { createDocumentationAgent } from "./documentation-agent.ts";
 
@@ -12,6 +13,8 @@ const repositoryFolder = fileURLToPath(new URL("../../../", import.meta.url));
 const pageFolder = fileURLToPath(new URL("../dist/page/", import.meta.url));
 
 const defaultPort = 3000;
+/** How long answers may go on after SIGTERM. */
+const drainDeadlineMs = 5000;
 const hostname = process.env.HOST || "127.0.0.1";
 const port = readNumber("PORT", defaultPort, (value) => Number.isInteger(value) && value <= 65_535);
 const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
@@ -36,15 +39,17 @@ server.listen(port, hostname, () => {
   console.log(`Demo: http://${name.includes(":") ? `[${name}]` : name}:${actualPort}`);
 });
 
-for (const [signal, exitCode] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 0],
-] as const) {
-  process.once(signal, () => {
-    server.close(() => process.exit(exitCode));
-    // Streams that are being written would keep the server open until they end.
-    server.closeAllConnections();
-  });
+// Ctrl+C ends everything at once; whoever stops a service lets the answers under way be finished.
+process.once("SIGINT", () => close(130));
+process.once("SIGTERM", async () => {
+  await drain({ deadlineMs: drainDeadlineMs });
+  close(0);
+});
+
+function close(exitCode: number): void {
+  server.close(() => process.exit(exitCode));
+  if (exitCode !== 0) server.closeAllConnections();
+  else server.closeIdleConnections();
 }
 
 /** Reads a number >= 0 from the environment; an empty variable counts as unset. */

@@ -1,7 +1,6 @@
-import type { StreamChunk } from "@kortyx/server";
+import type { ChatAgent, StreamChunk } from "@kortyx/server";
 import { describe, expect, test, vi } from "vitest";
 import { createApp } from "../src/app.ts";
-import type { ChatAgent } from "../src/chat-route.ts";
 
 const chunks: StreamChunk[] = [
   { type: "session", sessionId: "s1" },
@@ -55,7 +54,10 @@ describe("a stream", () => {
     const agent = createAgent();
     await (await post(agent, { messages, sessionId: "s1", workflowId: "w1" })).text();
     expect(agent.streamChat.mock.calls).toEqual([
-      [messages, { sessionId: "s1", workflowId: "w1", signal: expect.any(AbortSignal) }],
+      [
+        messages,
+        expect.objectContaining({ sessionId: "s1", workflowId: "w1", signal: expect.any(AbortSignal) }),
+      ],
     ]);
   });
 
@@ -126,7 +128,11 @@ describe("without a stream", () => {
     };
     const response = await post(agent, { messages, stream: false });
     expect(response.status).toBe(500);
-    expect(await response.json()).toEqual({ error: "Something went wrong on the server.", code: "internal" });
+    expect(await response.json()).toEqual({
+      error: "Something went wrong on the server.",
+      code: "internal",
+      correlationId: expect.any(String),
+    });
     expect(log).toHaveBeenCalledTimes(1);
     log.mockRestore();
   });
@@ -156,7 +162,6 @@ describe("a bad request", () => {
     expect(await response.json()).toEqual({
       error: "Invalid chat request: the body is not JSON.",
       code: "invalid-json",
-      issues: [],
     });
   });
 
@@ -165,13 +170,13 @@ describe("a bad request", () => {
     const response = await post(createAgent(), { messages: [{ role: "user", content }] });
     expect(response.status).toBe(413);
     expect(await response.json()).toEqual({
-      error: "The body is larger than 1048576 bytes.",
-      code: "too-large",
+      error: "Invalid chat request: the body is larger than 1048576 bytes.",
+      code: "body-too-large",
     });
   });
 
-  test("is a 404 when it is not a POST", async () => {
+  test("is a 405 when it is not a POST", async () => {
     const response = await createApp({ agent: createAgent() }).request("/api/chat");
-    expect(response.status).toBe(404);
+    expect(response.status).toBe(405);
   });
 });

@@ -21,26 +21,40 @@ async function readAddress(child: ChildProcess): Promise<string> {
   return String(line).trim().replace("Demo: ", "");
 }
 
-test.each([
-  ["SIGINT", 130],
-  ["SIGTERM", 0],
-] as const)("%s ends the process with code %i, also in the middle of a stream", async (signal, code) => {
-  const { child, readOutput, exit } = startDemo({ PORT: "0", DEMO_TOKENS_PER_SECOND: "0.01" });
-  const address = await readAddress(child);
-  const response = await fetch(`${address}/api/chat`, {
+const ask = (address: string) =>
+  fetch(`${address}/api/chat`, {
     method: "POST",
+    headers: { "content-type": "application/json" },
     body: JSON.stringify({ messages: [{ role: "user", content: "flumoxitron" }] }),
   });
-  const reader = response.body!.getReader();
+
+test("SIGINT ends the process at once, also in the middle of a stream", async () => {
+  const { child, readOutput, exit } = startDemo({ PORT: "0", DEMO_TOKENS_PER_SECOND: "0.01" });
+  const reader = (await ask(await readAddress(child))).body!.getReader();
   await reader.read();
 
   const startedAt = performance.now();
-  child.kill(signal);
-  expect(await exit).toEqual([code, null]);
+  child.kill("SIGINT");
+  expect(await exit).toEqual([130, null]);
   expect(performance.now() - startedAt).toBeLessThan(1500);
   expect(readOutput()).toMatch(/^Demo: http:\/\/localhost:\d+\n$/);
   await reader.cancel().catch(() => {});
 });
+
+test("SIGTERM lets a short answer finish, ends a long one with abort shutdown, and ends the process in order", async () => {
+  for (const [tokensPerSecond, ending] of [
+    ["100", '"finishReason":"stop"'],
+    ["0.01", '{"type":"abort","reason":"shutdown"}'],
+  ] as const) {
+    const { child, exit } = startDemo({ PORT: "0", DEMO_TOKENS_PER_SECOND: tokensPerSecond });
+    const response = await ask(await readAddress(child));
+    child.kill("SIGTERM");
+    const text = await response.text();
+    expect(text).toContain(ending);
+    expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+    expect(await exit).toEqual([0, null]);
+  }
+}, 15_000);
 
 test("a port that is in use is said to be so", async () => {
   const other = createServer();

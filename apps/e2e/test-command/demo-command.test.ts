@@ -72,7 +72,9 @@ test("is up in under a minute, serves the page, and leaves no process and no por
     expect(await (await fetch(url)).text()).toContain("<title>");
     // Ctrl-C while an answer is being written.
     const body = JSON.stringify({ messages: [{ role: "user", content: "What is a chunk?" }] });
-    const answer = await fetch(`${url}/api/chat`, { method: "POST", body });
+    const headers = { "content-type": "application/json" };
+    const answer = await fetch(`${url}/api/chat`, { method: "POST", headers, body });
+    expect(answer.headers.get("content-type")).toBe("text/event-stream");
     await answer.body!.getReader().read();
     expect(processesOf(child.pid!).length).toBeGreaterThan(1);
     process.kill(-child.pid!, "SIGINT");

@@ -1,4 +1,8 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { consumeStream, streamChatFromRoute } from "@kortyx/client";
@@ -6,7 +10,7 @@ import { build } from "esbuild";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
-import { listen } from "./live-server.ts";
+import { listen, until } from "./live-server.ts";
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 /** Inside this package, so that the snippets find what they import. */
@@ -20,13 +24,22 @@ function snippetsOf(readme: string): string[] {
 
 /** What the snippets call their agent: it repeats the question, letter by letter. */
 const agentModule = `
+import type { ChatMessage, StreamChunk } from "@kortyx/server";
+interface Options { sessionId?: string | undefined; signal?: AbortSignal | undefined }
 export const agent = {
-  async *streamChat(messages, { sessionId }) {
+  async *streamChat(messages: ChatMessage[], { sessionId }: Options): AsyncGenerator<StreamChunk> {
     yield { type: "session", sessionId: sessionId ?? "new" };
-    for (const letter of messages.at(-1).content) yield { type: "text-delta", delta: letter };
+    for (const letter of messages.at(-1)?.content ?? "") yield { type: "text-delta", delta: letter };
     yield { type: "done" };
   },
 };
+`;
+
+/** What the snippets call their route. */
+const routeModule = `
+import { createChatRoute } from "@kortyx/server";
+import { agent } from "./agent.ts";
+export const route = createChatRoute({ agent });
 `;
 
 /** Writes a snippet beside the agent that it imports. @returns its path. */
@@ -39,29 +52,61 @@ function writeSnippet(name: string, code: string): string {
 beforeAll(() => {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "agent.ts"), agentModule);
+  writeFileSync(join(folder, "route.ts"), routeModule);
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("every README has as many snippets as are run here", () => {
-  const counts = [
-    "README.md",
-    "packages/protocol/README.md",
-    "packages/server/README.md",
-    "packages/client/README.md",
-  ].map((readme) => snippetsOf(readme).length);
-  expect(counts).toEqual([2, 1, 1, 1]);
+const pages = [
+  "README.md",
+  "packages/protocol/README.md",
+  "packages/server/README.md",
+  "packages/client/README.md",
+  "docs/infrastructure.md",
+];
+
+test("every page has as many snippets as are run here", () => {
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 3, 1, 1]);
+});
+
+test("every snippet type-checks, as strictly as this project itself", () => {
+  const checked = join(folder, "checked");
+  mkdirSync(checked);
+  for (const [name, module] of [
+    ["agent.ts", agentModule],
+    ["route.ts", routeModule],
+  ] as const) {
+    writeFileSync(join(checked, name), module);
+  }
+  for (const page of pages) {
+    for (const [index, code] of snippetsOf(page).entries()) {
+      writeFileSync(join(checked, `${page.replaceAll(/\W/g, "-")}-${index}.ts`), code);
+    }
+  }
+  const compilerOptions = { types: ["node"], customConditions: [] };
+  const config = { extends: join(repository, "tsconfig.base.json"), compilerOptions, include: ["*.ts"] };
+  writeFileSync(join(checked, "tsconfig.json"), JSON.stringify(config));
+  const tsc = join(repository, "node_modules/typescript/bin/tsc");
+  const { stdout } = spawnSync(process.execPath, [tsc, "-p", checked], { encoding: "utf8" });
+  expect(stdout).toBe("");
 });
 
 const messages = [{ role: "user" as const, content: "Hello" }];
 type Route = { POST: (request: Request) => Promise<Response> };
 
-for (const readme of ["README.md", "packages/server/README.md"]) {
-  test(`the server snippet of ${readme} answers a live request`, async () => {
-    const file = writeSnippet(`${readme.replaceAll(/\W/g, "-")}.ts`, snippetsOf(readme)[0]!);
-    const { POST }: Route = await import(pathToFileURL(file).href);
+const jsonHeaders = { "content-type": "application/json" };
+const routeSnippets: [string, string][] = [
+  ["README.md", snippetsOf("README.md")[0]!],
+  ["packages/server/README.md, a whole route", snippetsOf("packages/server/README.md")[0]!],
+  ["packages/server/README.md, one stream", snippetsOf("packages/server/README.md")[1]!],
+];
+
+for (const [index, [name, code]] of routeSnippets.entries()) {
+  test(`the server snippet of ${name} answers a live request`, async () => {
+    const { POST }: Route = await import(pathToFileURL(writeSnippet(`route-${index}.ts`, code)).href);
     const server = await listen(POST);
     let text = "";
-    const outcome = await consumeStream(streamChatFromRoute({ endpoint: server.url, messages }), {
+    const stream = streamChatFromRoute({ endpoint: server.url, messages, headers: { cookie: "a=1" } });
+    const outcome = await consumeStream(stream, {
       onText: (delta) => {
         text += delta;
       },
@@ -72,17 +117,83 @@ for (const readme of ["README.md", "packages/server/README.md"]) {
   });
 }
 
-test("the server snippet of packages/server/README.md answers one buffered result, and a bad body in the parser's words", async () => {
-  const file = writeSnippet("buffered.ts", snippetsOf("packages/server/README.md")[0]!);
-  const { POST }: Route = await import(pathToFileURL(file).href);
-  const ask = (body: unknown) =>
-    POST(new Request("http://host/", { method: "POST", body: JSON.stringify(body) }));
-  expect(await (await ask({ messages, stream: false })).json()).toMatchObject({ text: "Hello" });
-  const bad = await ask({ messages: "Hello" });
-  expect(bad.status).toBe(400);
-  expect(await bad.json()).toMatchObject({
-    error: "Invalid chat request: messages must be an array, got a string of 5 characters.",
+for (const [index, [name, code]] of routeSnippets.slice(1).entries()) {
+  test(`the server snippet of ${name} answers one buffered result, and a bad body in the parser's words`, async () => {
+    const { POST }: Route = await import(pathToFileURL(writeSnippet(`buffered-${index}.ts`, code)).href);
+    const headers = { ...jsonHeaders, cookie: "a=1" };
+    const ask = (body: unknown) =>
+      POST(new Request("http://host/", { method: "POST", headers, body: JSON.stringify(body) }));
+    expect(await (await ask({ messages, stream: false })).json()).toMatchObject({ text: "Hello" });
+    const bad = await ask({ messages: "Hello" });
+    expect(bad.status).toBe(400);
+    expect(await bad.json()).toMatchObject({
+      error: "Invalid chat request: messages must be an array, got a string of 5 characters.",
+      code: "invalid-request",
+    });
   });
+}
+
+test("the Node snippet of packages/server/README.md serves a route and a stream", async () => {
+  const file = writeSnippet("node.ts", snippetsOf("packages/server/README.md")[2]!);
+  const { server }: { server: Server } = await import(pathToFileURL(file).href);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  for (const path of ["/api/chat", "/other"]) {
+    const body = JSON.stringify({ messages });
+    const response = await fetch(url + path, {
+      method: "POST",
+      headers: { ...jsonHeaders, cookie: "a=1" },
+      body,
+    });
+    expect(await response.text()).toContain('data: {"type":"done"}\n\ndata: [DONE]\n\n');
+  }
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test("the program of docs/infrastructure.md drains on SIGTERM and ends in order", async () => {
+  const file = join(folder, "program.mjs");
+  await build({
+    stdin: { contents: snippetsOf("docs/infrastructure.md")[0]!, resolveDir: folder, loader: "ts" },
+    bundle: true,
+    format: "esm",
+    platform: "node",
+    outfile: file,
+    logLevel: "error",
+  });
+  const port = 30_000 + Math.floor(Math.random() * 2000);
+  const child = spawn(process.execPath, [file], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  try {
+    let output = "";
+    child.stdout.on("data", (data) => {
+      output += data;
+    });
+    const exited = once(child, "exit");
+    const ask = () =>
+      fetch(`http://127.0.0.1:${port}/`, {
+        method: "POST",
+        headers: { ...jsonHeaders, cookie: "a=1" },
+        body: JSON.stringify({ messages }),
+      }).then(
+        (response) => response.text(),
+        () => "",
+      );
+    let text = "";
+    await until(() => {
+      void ask().then((answer) => {
+        text = answer;
+      });
+      return text !== "";
+    }, "the program answers");
+    child.kill("SIGTERM");
+    expect(await exited).toEqual([0, null]);
+    expect(output).toBe('0 streams finished, 0 were ended with abort "shutdown".\n');
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
 
 test("the snippet of packages/protocol/README.md runs, and its assertions hold", async () => {
@@ -126,7 +237,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
         logLevel: "error",
       });
       const { POST }: Route = await import(
-        pathToFileURL(writeSnippet("route.ts", snippetsOf("README.md")[0]!)).href
+        pathToFileURL(writeSnippet("page-route.ts", snippetsOf("README.md")[0]!)).href
       );
       const server = await listen((request) => {
         const { pathname } = new URL(request.url);
