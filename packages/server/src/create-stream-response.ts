@@ -4,7 +4,7 @@
 import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
 import { encodeStream } from "./encode-stream.ts";
 import { errorResponse } from "./error-response.ts";
-import type { StreamOptions } from "./stream-pump.ts";
+import type { StreamOptions } from "./stream-options.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
 import type { StreamSource } from "./stream-source.ts";
 

@@ -1,7 +1,8 @@
 /**
  * The pump as a web-standard body: a `ReadableStream` of bytes. Knows nothing of HTTP.
  */
-import { createStreamPump, type StreamOptions, type StreamPump, type StreamSink } from "./stream-pump.ts";
+import type { StreamOptions } from "./stream-options.ts";
+import { createStreamPump, type StreamPump, type StreamSink } from "./stream-pump.ts";
 import type { StreamSource } from "./stream-source.ts";
 
 const encoder = new TextEncoder();

@@ -54,5 +54,5 @@ export { createStreamResponse, type StreamResponseOptions, toSSE } from "./creat
 // Shut down without cutting answers
 export { type DrainCounts, type DrainOptions, drain } from "./drain.ts";
 export type { ErrorDescription, OnStreamError } from "./stream-failure.ts";
-export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream-pump.ts";
+export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream-options.ts";
 export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream-source.ts";

@@ -4,7 +4,6 @@
  */
 import {
   type AbortChunk,
-  type AssistantMessage,
   checkChunk,
   createMessageAccumulator,
   DONE_FRAME,
@@ -19,7 +18,8 @@ import {
 } from "@kortyx/protocol";
 import { type Deadline, watchDeadlines } from "./deadlines.ts";
 import { createIdleCall } from "./idle-call.ts";
-import { describeFailure, type OnStreamError } from "./stream-failure.ts";
+import { describeFailure } from "./stream-failure.ts";
+import type { StreamFinishReason, StreamOptions } from "./stream-options.ts";
 import { registerStream } from "./stream-registry.ts";
 import {
   type ChunkIterable,
@@ -48,73 +48,6 @@ const maxMessageLength = 8 * 1024 * 1024;
 
 /** Stands for no result at all: a bad source may answer with anything, `undefined` included. */
 const noResult: IteratorResult<unknown> = { done: true, value: undefined };
-
-/** Why a stream ended. */
-export type StreamFinishReason =
-  /** The source sent `done`. */
-  | "done"
-  /** The source sent `abort`. */
-  | "abort"
-  /** The source ended without a terminal chunk. */
-  | "end"
-  /** The source failed, or its last chunk was an `error`. */
-  | "error"
-  /** The client left. */
-  | "cancelled"
-  /** `maxDurationMs` passed. */
-  | "timeout"
-  /** The source was silent for `sourceIdleTimeoutMs`. */
-  | "source-idle"
-  /** Nobody read for `stallTimeoutMs`. */
-  | "stalled"
-  /** The process is shutting down: see `drain`. */
-  | "shutdown";
-
-/** What became of a stream. */
-export interface StreamFinish {
-  reason: StreamFinishReason;
-  /** How many chunks of the source were sent. */
-  chunks: number;
-  /** How many bytes were sent, comments included. */
-  bytes: number;
-  durationMs: number;
-  /** What the client has seen, with `collectMessage`; absent when it was larger than 8 MiB. */
-  message?: AssistantMessage | undefined;
-}
-
-export interface StreamOptions {
-  /** Ends the stream when aborted: the request's signal, where the runtime has one. */
-  signal?: AbortSignal | undefined;
-  /**
-   * How often a comment is sent while there is nothing else to send, in milliseconds, 10 % more or less; 0 sends none.
-   * It must be shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for
-   * nginx and AWS, 100 s at Cloudflare.
-   *
-   * @defaultValue 8000
-   */
-  heartbeatMs?: number | undefined;
-  /** Ends the stream with `abort` `timeout` after so many milliseconds. @defaultValue never */
-  maxDurationMs?: number | undefined;
-  /**
-   * Cancels the stream when a piece has waited unread for so many milliseconds; 0 waits for ever.
-   *
-   * @defaultValue 60,000
-   */
-  stallTimeoutMs?: number | undefined;
-  /**
-   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for so many
-   * milliseconds.
-   *
-   * @defaultValue never
-   */
-  sourceIdleTimeoutMs?: number | undefined;
-  /** Decides what the client is told when the source fails. @defaultValue a generic text with a correlation id */
-  onError?: OnStreamError | undefined;
-  /** Called once, when the stream has ended in whatever way. What it throws is logged and harms nothing. */
-  onFinish?: ((finish: StreamFinish) => unknown) | undefined;
-  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
-  collectMessage?: boolean | undefined;
-}
 
 /**
  * Where a source stands when its stream ends: it has ended by itself, it has said its last word and must be closed, or

@@ -1,7 +1,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { encodeStream } from "../src/encode-stream.ts";
-import type { StreamFinish, StreamOptions } from "../src/stream-pump.ts";
+import type { StreamFinish, StreamOptions } from "../src/stream-options.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {

@@ -1,0 +1,72 @@
+/**
+ * What a stream can be told, and what it tells when it has ended. Types only.
+ */
+import type { AssistantMessage } from "@kortyx/protocol";
+import type { OnStreamError } from "./stream-failure.ts";
+
+/** Why a stream ended. */
+export type StreamFinishReason =
+  /** The source sent `done`. */
+  | "done"
+  /** The source sent `abort`. */
+  | "abort"
+  /** The source ended without a terminal chunk. */
+  | "end"
+  /** The source failed, or its last chunk was an `error`. */
+  | "error"
+  /** The client left. */
+  | "cancelled"
+  /** `maxDurationMs` passed. */
+  | "timeout"
+  /** The source was silent for `sourceIdleTimeoutMs`. */
+  | "source-idle"
+  /** Nobody read for `stallTimeoutMs`. */
+  | "stalled"
+  /** The process is shutting down: see `drain`. */
+  | "shutdown";
+
+/** What became of a stream. */
+export interface StreamFinish {
+  reason: StreamFinishReason;
+  /** How many chunks of the source were sent. */
+  chunks: number;
+  /** How many bytes were sent, comments included. */
+  bytes: number;
+  durationMs: number;
+  /** What the client has seen, with `collectMessage`; absent when it was larger than 8 MiB. */
+  message?: AssistantMessage | undefined;
+}
+
+export interface StreamOptions {
+  /** Ends the stream when aborted: the request's signal, where the runtime has one. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How often a comment is sent while there is nothing else to send, in milliseconds, 10 % more or less; 0 sends none.
+   * It must be shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for
+   * nginx and AWS, 100 s at Cloudflare.
+   *
+   * @defaultValue 8000
+   */
+  heartbeatMs?: number | undefined;
+  /** Ends the stream with `abort` `timeout` after so many milliseconds. @defaultValue never */
+  maxDurationMs?: number | undefined;
+  /**
+   * Cancels the stream when a piece has waited unread for so many milliseconds; 0 waits for ever.
+   *
+   * @defaultValue 60,000
+   */
+  stallTimeoutMs?: number | undefined;
+  /**
+   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for so many
+   * milliseconds.
+   *
+   * @defaultValue never
+   */
+  sourceIdleTimeoutMs?: number | undefined;
+  /** Decides what the client is told when the source fails. @defaultValue a generic text with a correlation id */
+  onError?: OnStreamError | undefined;
+  /** Called once, when the stream has ended in whatever way. What it throws is logged and harms nothing. */
+  onFinish?: ((finish: StreamFinish) => unknown) | undefined;
+  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
+  collectMessage?: boolean | undefined;
+}
