@@ -74,6 +74,8 @@ function toBlocks(node: Block, print: (node: Node) => string): MarkdownBlock[] {
     case "list":
       return node.children.map((item) => ({ kind: "item", markdown: print(item) }));
     case "paragraph": {
+      // A picture by itself is nothing to quote.
+      if (node.children.every(({ type }) => type === "image" || type === "imageReference")) return [];
       const text = print(node);
       // Tables are no part of CommonMark: to the parser they are paragraphs.
       if (/^\|.*\n\|[\s:|-]+(?:\n|$)/.test(text)) return [{ kind: "table", markdown: text }];

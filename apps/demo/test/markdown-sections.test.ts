@@ -4,6 +4,12 @@ import { documentUrl, parseMarkdownSections } from "../src/markdown-sections.ts"
 const blocksOf = (markdown: string, path = "docs/guide/a.md") =>
   parseMarkdownSections(path, markdown).flatMap((section) => section.blocks);
 
+test("a picture by itself is not quoted", () => {
+  expect(blocksOf("# A\n\n![A picture](a.png)\n\nText with ![an icon](i.png).")).toEqual([
+    { kind: "text", markdown: "Text with an icon." },
+  ]);
+});
+
 test("a section is a heading and what stands below it", () => {
   const sections = parseMarkdownSections("a.md", "# The `title`\n\nOne.\n\n## Two\n\n## Three\n\nFour.\n");
   expect(sections).toEqual([
