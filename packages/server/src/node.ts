@@ -5,6 +5,7 @@
 import { Readable } from "node:stream";
 import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
+import { onNextTurn } from "./event-loop-turn.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { createStreamPump, type StreamPump } from "./stream-pump.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
@@ -29,12 +30,18 @@ export interface NodeResponse {
   // biome-ignore lint/suspicious/noExplicitAny: as Node's own types have it
   on(event: string, listener: (...values: any[]) => void): unknown;
   readonly destroyed?: boolean;
-  readonly writableFinished?: boolean;
+  readonly writableEnded: boolean;
+  readonly writableFinished: boolean;
+  /** HTTP/2 only. */
+  readonly stream?: { readonly destroyed: boolean; close(code: number): void };
   flush?: () => void;
 }
 
-/** So many characters may be written before the event loop gets a turn. */
-const maxLengthPerTurn = 256 * 1024;
+/** After so long, writing a body lets the event loop turn once. */
+const maxTurnMs = 10;
+
+/** `INTERNAL_ERROR`: RFC 9113, section 7. */
+const http2InternalError = 2;
 
 /** Not allowed in HTTP/2: RFC 9113, section 8.2.2. */
 const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
@@ -59,7 +66,7 @@ export function sendStream(
   const refusal = refuseWhileDraining(source);
   if (refusal !== undefined) return sendResponse(req, res, errorResponse(refusal));
   const { status = 200, headers, ...streamOptions } = options;
-  if (req.method === "HEAD" || res.destroyed) {
+  if (req.method === "HEAD" || isGone(res)) {
     closeSource(source);
     return sendResponse(req, res, new Response(null, { status, headers: mergeHeaders(headers) }));
   }
@@ -68,12 +75,7 @@ export function sendStream(
 
   return new Promise((resolve) => {
     let pump: StreamPump | undefined;
-    let lengthThisTurn = 0;
-    const pull = () => {
-      lengthThisTurn = 0;
-      pump?.pull();
-    };
-    res.on("drain", pull);
+    res.on("drain", () => pump?.pull());
     res.on("error", () => pump?.cancel());
     res.on("close", () => {
       pump?.cancel();
@@ -83,16 +85,11 @@ export function sendStream(
       write(text) {
         const isReady = res.write(text);
         res.flush?.();
-        lengthThisTurn += text.length;
-        if (isReady) {
-          // A source that never waits would else keep the socket's own events from being seen.
-          if (lengthThisTurn < maxLengthPerTurn) pump?.pull();
-          else setImmediate(pull);
-        }
+        if (isReady) pump?.pull();
         return Buffer.byteLength(text);
       },
       close(isCut) {
-        if (isCut) res.destroy();
+        if (isCut) breakOff(res);
         else res.end();
       },
     });
@@ -114,9 +111,12 @@ export function toNodeHandler(
 ): (req: NodeRequest, res: NodeResponse) => Promise<void> {
   return async (req, res) => {
     const left = new AbortController();
-    res.on("close", () => {
-      if (!res.writableFinished) left.abort();
-    });
+    const onClose = () => {
+      // Over HTTP/2 a response that was cut off counts as finished, but not as ended.
+      if (!res.writableEnded || !res.writableFinished) left.abort();
+    };
+    if (isGone(res)) onClose();
+    else res.on("close", onClose);
     let response: Response;
     try {
       response = await handler(toRequest(req, left.signal));
@@ -147,7 +147,7 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
   const { status, headers, body } = response;
   const reader = body?.getReader();
   const cancel = () => void reader?.cancel().catch(() => {});
-  if (res.destroyed) return cancel();
+  if (isGone(res)) return cancel();
 
   let resume: () => void = () => {};
   let isClosed = false;
@@ -170,9 +170,15 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
   }
   res.flushHeaders?.();
   try {
+    let turnedAt = performance.now();
     for (;;) {
       const { done, value } = await reader.read();
       if (done || isClosed) break;
+      // A body that is not ours may never wait, and the system may take all it gives at once.
+      if (performance.now() - turnedAt >= maxTurnMs) {
+        await new Promise<void>((resolve) => onNextTurn(resolve));
+        turnedAt = performance.now();
+      }
       const isReady = res.write(value);
       res.flush?.();
       if (!isReady && !isClosed) {
@@ -184,9 +190,21 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
     res.end();
   } catch {
     // The body broke off, and whoever reads must see that.
-    res.destroy();
+    breakOff(res);
   }
   return closed;
+}
+
+/** Whether there is nobody to answer any more. Of a response over HTTP/2 only its stream tells. */
+function isGone(res: NodeResponse): boolean {
+  return res.destroyed === true || res.stream?.destroyed === true;
+}
+
+/** Ends a response so that whoever reads sees that it is incomplete. */
+function breakOff(res: NodeResponse): void {
+  // Over HTTP/2, `destroy()` resets the stream with NO_ERROR, which reads like an end in order.
+  if (res.stream === undefined) res.destroy();
+  else res.stream.close(http2InternalError);
 }
 
 function writeHead(req: NodeRequest, res: NodeResponse, status: number, headers: Headers): void {

@@ -17,6 +17,7 @@ import {
   type UnknownChunk,
 } from "@kortyx/protocol";
 import { type Deadline, watchDeadlines } from "./deadlines.ts";
+import { onNextTurn } from "./event-loop-turn.ts";
 import { createIdleCall } from "./idle-call.ts";
 import { describeFailure } from "./stream-failure.ts";
 import type { StreamFinishReason, StreamOptions } from "./stream-options.ts";
@@ -39,6 +40,12 @@ const maxPieceChunks = 64;
 const maxPieceLength = 16 * 1024;
 /** … or when it has been filled for this long, because a source that computes without waiting would else hold it back. */
 const maxFillMs = 5;
+
+/**
+ * After so long the event loop gets a turn. Neither a socket that takes everything at once nor the reader of a web
+ * stream gives it one (`drain` too comes in the same turn), and beside a source that never waits, nothing else would run.
+ */
+const maxTurnMs = 10;
 
 /** A source that is silent for this long makes the stream open with a comment, so that headers leave the server. */
 const openingWindowMs = 25;
@@ -94,6 +101,8 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   let isPending = false;
   /** The loop that takes results is on the stack. */
   let isTaking = false;
+  /** The source is not asked again before the event loop has turned. */
+  let isTurnDue = false;
   /** The source was left while it was on the stack itself. */
   let mustClose = false;
   let isClosed = false;
@@ -102,6 +111,8 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   let text = "";
   let pieceChunks = 0;
   let filledSince = startedAt;
+  /** When the event loop was last waited for. */
+  let turnedAt = startedAt;
 
   /** When the sink was last given something. */
   let writtenAt = startedAt;
@@ -176,6 +187,10 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     text = "";
     pieceChunks = 0;
     waitingSince = Number.POSITIVE_INFINITY;
+    if (!isTurnDue && filledSince - turnedAt >= maxTurnMs) {
+      isTurnDue = true;
+      onNextTurn(onTurn);
+    }
     // A few milliseconds ago at most, and the clock is not read again.
     write(piece, filledSince);
   }
@@ -206,6 +221,12 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
       // Too large, or a structured object that cannot be built: there is no message.
       message = undefined;
     }
+  }
+
+  function onTurn(): void {
+    isTurnDue = false;
+    turnedAt = performance.now();
+    if (isWanted) askSource();
   }
 
   /** Takes one result of the source. @returns whether the next one is wanted. */
@@ -258,7 +279,7 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     isTaking = true;
     try {
       if (first === noResult || take(first)) {
-        while (!isClosed) {
+        while (!isClosed && !isTurnDue) {
           const result = iterator!.next();
           if (isPromiseLike(result)) {
             isPending = true;
@@ -276,6 +297,10 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
       mustClose = false;
       closeIterator(iterator!);
     }
+  }
+
+  function askSource(): void {
+    if (!isClosed && !isPending && !isTaking && !isTurnDue && iterator !== undefined) advance(noResult);
   }
 
   function onResult(result: IteratorResult<unknown>): void {
@@ -368,7 +393,7 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
       }
       if (sourceIdleTimeoutMs > 0 && waitingSince === Number.POSITIVE_INFINITY)
         waitingSince = performance.now();
-      if (!isPending && !isTaking && iterator !== undefined) advance(noResult);
+      askSource();
     },
     cancel(reason) {
       if (!isClosed) release("cancelled", "unwanted", reason);

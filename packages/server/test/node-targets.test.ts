@@ -1,0 +1,524 @@
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { connect, constants, createSecureServer } from "node:http2";
+import type { AddressInfo, Server } from "node:net";
+import { Worker } from "node:worker_threads";
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { toSSE } from "../src/index.ts";
+import { toNodeHandler } from "../src/node.ts";
+import { type ClientResponse, type Destination, openRequest, type RequestOptions } from "./node-client.ts";
+import { type Answer, type RunningTarget, type Target, targets } from "./node-targets.ts";
+import { selfSignedCertificate } from "./self-signed-certificate.ts";
+
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
+const done = "data: [DONE]\n\n";
+const openingComment = ":hb=8000\n\n";
+
+function deferred<Value>() {
+  let resolve!: (value: Value) => void;
+  const promise = new Promise<Value>((settle) => {
+    resolve = settle;
+  });
+  return { promise, resolve };
+}
+
+/** Waits for `promise`, but not longer than `boundMs`. */
+async function within<Value>(boundMs: number, promise: Promise<Value>, what: string): Promise<Value> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`Not within ${boundMs} ms: ${what}.`)), boundMs);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const pause = (durationMs: number) => new Promise<void>((resolve) => setTimeout(resolve, durationMs));
+
+async function until(condition: () => boolean, boundMs: number, what: string): Promise<void> {
+  const deadline = performance.now() + boundMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`Not within ${boundMs} ms: ${what}.`);
+    await pause(2);
+  }
+}
+
+/** A busy machine delays one try, and hardly three: the first that is fast enough counts, or else the fastest. */
+async function bestOfThree(boundMs: number, measure: () => Promise<number>): Promise<number> {
+  let best = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && best >= boundMs; attempt++) best = Math.min(best, await measure());
+  return best;
+}
+
+/** Reads to the end. `isCut`: the end was not one of HTTP. */
+async function readRest({ pieces }: ClientResponse): Promise<{ text: string; isCut: boolean }> {
+  const parts: string[] = [];
+  try {
+    for await (const piece of pieces) parts.push(piece);
+    return { text: parts.join(""), isCut: false };
+  } catch {
+    return { text: parts.join(""), isCut: true };
+  }
+}
+
+/** Reads until the text so far meets the condition. */
+async function readUntil({ pieces }: ClientResponse, isEnough: (text: string) => boolean): Promise<string> {
+  let text = "";
+  while (!isEnough(text)) {
+    const piece = await pieces.next();
+    if (piece.done) throw new Error(`The body ended after ${JSON.stringify(text)}.`);
+    text += piece.value;
+  }
+  return text;
+}
+
+/** Gives `chunks`, and is then silent for ever. Tells when it is left. */
+function silentSource(chunks: StreamChunk[] = []) {
+  const rest = chunks.values();
+  const aborted = deferred<number>();
+  const returned = deferred<number>();
+  const state = { isOpened: false };
+  const source = ({ signal }: { signal: AbortSignal }) => {
+    state.isOpened = true;
+    signal.addEventListener("abort", () => aborted.resolve(performance.now()));
+    return {
+      [Symbol.asyncIterator]: () => ({
+        async next(): Promise<IteratorResult<StreamChunk>> {
+          const next = rest.next();
+          return next.done ? new Promise(() => {}) : { done: false, value: next.value };
+        },
+        return() {
+          returned.resolve(performance.now());
+          return new Promise<IteratorResult<StreamChunk>>(() => {});
+        },
+      }),
+    };
+  };
+  return { source, state, left: Promise.all([aborted.promise, returned.promise]) };
+}
+
+/** What a behaviour is tested with: a client, and a server that answers as the test says. */
+interface Stage {
+  target: Target;
+  running: RunningTarget;
+  /** Sends a request, which is answered with this. Whoever does not leave is made to, after the test. */
+  open(answer: Answer | Promise<Answer>, options?: RequestOptions): Promise<ClientResponse>;
+  /** Sets what is answered to requests from elsewhere. */
+  answerWith(answer: Answer): void;
+  /** The signal of the last request, where a handler was given one. */
+  requestSignal(): AbortSignal | undefined;
+  /** What there was before the server was started. */
+  before: { timers: number; streams: number };
+}
+
+/** Those that keep the process alive. */
+const countTimers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+
+const countStreams = () => {
+  const registry = (globalThis as { [key: symbol]: unknown })[Symbol.for("@kortyx/server/streams")];
+  return (registry as { streams: Set<unknown> } | undefined)?.streams.size ?? 0;
+};
+
+/** Tests of these run on every target, in this order. The last one closes the server. */
+const behaviours: { title: string; run: (stage: Stage) => Promise<void> }[] = [];
+const behaviour = (title: string, run: (stage: Stage) => Promise<void>) =>
+  void behaviours.push({ title, run });
+
+behaviour(
+  "a short source gives exactly its frames and [DONE], with the headers of an event stream",
+  async ({ target, open }) => {
+    const chunks = [delta("a"), delta("é 💬 \n"), { type: "done" } as const];
+    const response = await open({ source: chunks });
+    expect(response.status).toBe(200);
+    expect(response.headers).toMatchObject({
+      "content-type": "text/event-stream",
+      "cache-control": "no-cache",
+      "x-accel-buffering": "no",
+    });
+    expect(response.headers["content-encoding"]).toBe(target.isCompressed ? "gzip" : undefined);
+    expect(response.headers.connection).toBe(target.protocol === "http2" ? undefined : "keep-alive");
+    expect(await readRest(response)).toEqual({ text: chunks.map(frame).join("") + done, isCut: false });
+  },
+);
+
+behaviour("of a silent source the headers and the opening comment arrive within 100 ms", async ({ open }) => {
+  const durationMs = await bestOfThree(100, async () => {
+    const start = performance.now();
+    const response = await open({ source: silentSource().source });
+    expect(await readUntil(response, (text) => text.includes("\n\n"))).toBe(openingComment);
+    return performance.now() - start;
+  });
+  expect(durationMs).toBeLessThan(100);
+});
+
+behaviour("heartbeats keep coming while the source is silent", async ({ open }) => {
+  const response = await open({ source: silentSource().source, options: { heartbeatMs: 40 } });
+  const comments = ":hb=40\n\n".repeat(5);
+  const text = await within(
+    2000,
+    readUntil(response, (text) => text.length >= comments.length),
+    "five comments",
+  );
+  expect(text.startsWith(comments)).toBe(true);
+});
+
+behaviour("the first event of a source that is then silent arrives within 100 ms", async ({ open }) => {
+  const durationMs = await bestOfThree(100, async () => {
+    const start = performance.now();
+    const response = await open({ source: silentSource([delta("a")]).source });
+    expect(await readUntil(response, (text) => text.includes("\n\n"))).toBe(frame(delta("a")));
+    return performance.now() - start;
+  });
+  expect(durationMs).toBeLessThan(100);
+});
+
+behaviour(
+  "a source that throws in the middle gives one masked error chunk, [DONE] and a clean end",
+  async ({ open }) => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const response = await open({
+      source: (async function* () {
+        yield delta("a");
+        throw new Error("password=hunter2");
+      })(),
+    });
+    const { text, isCut } = await readRest(response);
+    const [, correlationId] = /"correlationId":"([0-9a-f-]{36})"/.exec(text) ?? [];
+    expect(text).toBe(
+      `${frame(delta("a"))}data: {"type":"error","message":"Something went wrong on the server.","code":"internal","correlationId":"${correlationId}"}\n\n${done}`,
+    );
+    expect(isCut).toBe(false);
+    expect(log).toHaveBeenCalledTimes(1);
+    log.mockRestore();
+  },
+);
+
+behaviour(
+  "50,000 chunks arrive complete and in order at a client that reads with pauses",
+  async ({ open }) => {
+    const chunks = Array.from({ length: 50_000 }, (_, index) => delta(String(index)));
+    const response = await open({
+      source: (async function* () {
+        yield* chunks;
+      })(),
+    });
+    let text = "";
+    let pieces = 0;
+    for await (const piece of response.pieces) {
+      text += piece;
+      if (++pieces % 10 === 0) await pause(3);
+    }
+    const expected = chunks.map(frame).join("") + done;
+    expect(text).toHaveLength(expected.length);
+    expect(text === expected).toBe(true);
+  },
+);
+
+behaviour(
+  "a client that does not read stops a source of 2,000,000 chunks, and when it reads on all that was given arrives",
+  async ({ open }) => {
+    // Of a size, and of bytes that do not compress, so that the buffers of the sockets hold few of them.
+    const noise = randomBytes(64 * 1024).toString("base64");
+    let total = 2_000_000;
+    let pulled = 0;
+    const source = (async function* () {
+      for (; pulled < total; pulled++) {
+        const offset = (pulled * 997) % (noise.length - 1000);
+        yield delta(`${pulled}:${noise.slice(offset, offset + 1000)}`);
+      }
+    })();
+    const response = await open({ source });
+    // It stands still when 20 looks in a row find nothing new.
+    let seen = -1;
+    let unchanged = 0;
+    await until(
+      () => {
+        unchanged = pulled === seen ? unchanged + 1 : 0;
+        seen = pulled;
+        return unchanged === 20;
+      },
+      4000,
+      "a standstill of the source",
+    );
+    // The sockets of a loopback connection hold 6 MiB or so.
+    expect(pulled).toBeLessThan(20_000);
+    total = pulled + 2000;
+    let received = 0;
+    let isInOrder = true;
+    let rest = "";
+    for await (const piece of response.pieces) {
+      const frames = (rest + piece).split("\n\n");
+      rest = frames.pop()!;
+      for (const text of frames) {
+        if (text === "data: [DONE]") continue;
+        isInOrder &&= text.startsWith(`data: {"type":"text-delta","delta":"${received}:`);
+        received++;
+      }
+    }
+    expect({ received, isInOrder, rest }).toEqual({ received: total, isInOrder: true, rest: "" });
+  },
+);
+
+const greedyClient = new URL("./greedy-client.mjs", import.meta.url);
+
+/** How long an endless source goes on, so that a test in which the event loop is starved fails instead of hanging. */
+const giveUpMs = 3000;
+
+for (const kind of ["generator", "async generator"] as const) {
+  behaviour(
+    `an endless ${kind} that never waits leaves the event loop its turns, and ends within 1 s when the client leaves`,
+    async ({ running, answerWith }) => {
+      let ticks = 0;
+      let longestGapMs = 0;
+      let interval: ReturnType<typeof setInterval> | undefined;
+      const ended = deferred<number>();
+      const twentyTicks = deferred<void>();
+      const begin = () => {
+        let lastTick = performance.now();
+        interval = setInterval(() => {
+          const now = performance.now();
+          longestGapMs = Math.max(longestGapMs, now - lastTick);
+          lastTick = now;
+          if (++ticks === 20) twentyTicks.resolve();
+        }, 10);
+        return lastTick;
+      };
+      const end = () => {
+        clearInterval(interval);
+        ended.resolve(performance.now());
+        // The test need not wait longer.
+        setTimeout(twentyTicks.resolve);
+      };
+      function* endless() {
+        const startedAt = begin();
+        try {
+          while (performance.now() - startedAt < giveUpMs) yield delta("more");
+        } finally {
+          end();
+        }
+      }
+      async function* endlessAsync() {
+        yield* endless();
+      }
+      answerWith({ source: kind === "generator" ? endless() : endlessAsync() });
+      const { origin, certificate } = running;
+      // A client in this thread would share the event loop that it is to starve.
+      const client = new Worker(greedyClient, { workerData: { origin, certificate } });
+      try {
+        await within(giveUpMs + 4000, twentyTicks.promise, "20 ticks of a timer");
+        const leftAt = performance.now();
+        client.postMessage("leave");
+        const endedAt = await within(giveUpMs, ended.promise, "the end of the source");
+        expect(ticks).toBeGreaterThanOrEqual(20);
+        expect(longestGapMs).toBeLessThan(1000);
+        expect(endedAt - leftAt).toBeGreaterThan(0);
+        expect(endedAt - leftAt).toBeLessThan(1000);
+      } finally {
+        await client.terminate();
+      }
+    },
+  );
+}
+
+behaviour(
+  "when the client's socket closes, a pending source has its signal aborted and return() called within 50 ms",
+  async ({ target, running, open, requestSignal }) => {
+    const durationMs = await bestOfThree(50, async () => {
+      const closed = deferred<number>();
+      running.server.once("connection", (socket) =>
+        socket.once("close", () => closed.resolve(performance.now())),
+      );
+      const { source, left } = silentSource();
+      const response = await open({ source });
+      await readUntil(response, (text) => text === openingComment);
+      response.leave();
+      const [closedAt, [abortedAt, returnedAt]] = await within(
+        500,
+        Promise.all([closed.promise, left]),
+        "the socket closed on the server, the signal aborted and return() called",
+      );
+      expect(requestSignal()?.aborted).toBe(target.bridge === "sendStream" ? undefined : true);
+      return Math.max(abortedAt, returnedAt) - closedAt;
+    });
+    expect(durationMs).toBeLessThan(50);
+  },
+);
+
+behaviour(
+  "a client that has left before the handler answers: the source is not opened, or left at once",
+  async ({ target, running, open }) => {
+    const closed = deferred<void>();
+    const arrived = deferred<void>();
+    running.server.once("connection", (socket) => socket.once("close", closed.resolve));
+    running.server.once("request", () => arrived.resolve());
+    const gate = deferred<Answer>();
+    const leave = new AbortController();
+    const response = open(gate.promise, { signal: leave.signal });
+    await within(1000, arrived.promise, "the request");
+    leave.abort();
+    await expect(response).rejects.toThrow();
+    await within(500, closed.promise, "the socket closed on the server");
+    const { source, state, left } = silentSource();
+    gate.resolve({ source });
+    await new Promise((resolve) => setImmediate(resolve));
+    if (target.bridge === "sendStream") expect(state.isOpened).toBe(false);
+    if (state.isOpened) await within(50, left, "the source left");
+  },
+);
+
+behaviour("HEAD gets the headers and no body, and the source is not opened", async ({ open }) => {
+  const { source, state } = silentSource();
+  const response = await open({ source }, { method: "HEAD" });
+  expect(response.status).toBe(200);
+  expect(response.headers["content-type"]).toBe("text/event-stream");
+  expect(await within(1000, readRest(response), "the end")).toEqual({ text: "", isCut: false });
+  expect(state.isOpened).toBe(false);
+});
+
+behaviour("the abort of the option signal ends the body without [DONE]", async ({ target, open }) => {
+  const abort = new AbortController();
+  const { source, left } = silentSource([delta("a")]);
+  const response = await open({ source, options: { signal: abort.signal } });
+  expect(await readUntil(response, (text) => text.includes("\n\n"))).toBe(frame(delta("a")));
+  abort.abort();
+  await within(50, left, "the signal aborted and return() called");
+  // `sendStream` breaks off visibly; the body of a `Response` never fails, and just ends.
+  const rest = { text: "", isCut: target.bridge === "sendStream" };
+  expect(await within(1000, readRest(response), "the end")).toEqual(rest);
+});
+
+behaviour(
+  "nothing is left when all streams have ended: no call, no stream, no timer, and the server closes within 1 s",
+  async ({ running, before }) => {
+    await until(() => running.unresolved() === 0, 1000, "every call resolved");
+    await until(() => countStreams() <= before.streams, 1000, "every stream unregistered");
+    await within(1000, running.close(), "the server closed");
+    await until(() => countTimers() <= before.timers, 1000, "every timer stopped");
+  },
+);
+
+for (const target of targets)
+  describe(target.name, () => {
+    const opened: Promise<ClientResponse>[] = [];
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    let stage: Stage;
+
+    beforeAll(async () => {
+      const before = { timers: countTimers(), streams: countStreams() };
+      let answer: Answer | Promise<Answer> = { source: [] };
+      let signal: AbortSignal | undefined;
+      const running = await target.start((request) => {
+        signal = request?.signal;
+        return answer;
+      });
+      process.on("warning", onWarning);
+      stage = {
+        target,
+        running,
+        before,
+        requestSignal: () => signal,
+        answerWith(next) {
+          answer = next;
+        },
+        open(next, options) {
+          answer = next;
+          const response = openRequest({ ...running, protocol: target.protocol }, options);
+          opened.push(response);
+          return response;
+        },
+      };
+    });
+
+    afterEach(async () => {
+      for (const response of opened.splice(0)) (await response.catch(() => undefined))?.leave();
+      // An `UnsupportedWarning` tells of a header that HTTP/2 does not have.
+      expect(warnings.splice(0)).toEqual([]);
+    });
+
+    afterAll(async () => {
+      process.off("warning", onWarning);
+      if (stage.running.server.listening) await stage.running.close();
+    });
+
+    for (const { title, run } of behaviours) test(title, () => run(stage));
+  });
+
+describe("the bridge alone", () => {
+  const servers: Server[] = [];
+  afterEach(() => {
+    for (const server of servers.splice(0)) server.close();
+  });
+
+  async function serve(protocol: "http1" | "http2", handler: () => Response): Promise<Destination> {
+    const { key, cert } = await selfSignedCertificate();
+    const listener = toNodeHandler(handler);
+    const server =
+      protocol === "http1" ? createServer(listener) : createSecureServer({ key, cert }, listener);
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const scheme = protocol === "http1" ? "http" : "https";
+    return { protocol, origin: `${scheme}://127.0.0.1:${port}`, certificate: cert };
+  }
+
+  for (const protocol of ["http1", "http2"] as const) {
+    test(`over ${protocol}, a handler that answers HEAD with a stream all the same: no body is sent, and the source is left at once`, async () => {
+      const { source, left } = silentSource([delta("a")]);
+      const response = await openRequest(await serve(protocol, () => toSSE(source)), { method: "HEAD" });
+      expect(response.headers["content-type"]).toBe("text/event-stream");
+      expect(await readRest(response)).toEqual({ text: "", isCut: false });
+      await within(50, left, "the source left");
+    });
+
+    test(`over ${protocol}, a body that breaks off is seen to be incomplete`, async () => {
+      let breakOff: () => void = () => {};
+      const body = () =>
+        new ReadableStream({
+          start(controller) {
+            controller.enqueue(new TextEncoder().encode("half of it"));
+            breakOff = () => controller.error(new Error("broken off"));
+          },
+        });
+      const response = await openRequest(await serve(protocol, () => new Response(body())));
+      expect(await readUntil(response, (text) => text !== "")).toBe("half of it");
+      breakOff();
+      expect(await readRest(response)).toEqual({ text: "", isCut: true });
+    });
+  }
+
+  for (const target of targets.filter(({ protocol }) => protocol === "http2")) {
+    test(`${target.name}: a stream that the client resets is left, and the others of its connection go on`, async () => {
+      const leaving = silentSource();
+      const gate = deferred<StreamChunk[]>();
+      const sources = [leaving.source, gate.promise];
+      const running = await target.start(() => ({ source: sources.shift()! }));
+      servers.push(running.server);
+      const session = connect(running.origin, { ca: running.certificate! });
+      const [first, second] = [session.request({ ":path": "/" }), session.request({ ":path": "/" })];
+      await Promise.all([once(first, "response"), once(second, "response")]);
+      first.close(constants.NGHTTP2_CANCEL);
+      await within(500, leaving.left, "the source left");
+      gate.resolve([delta("b")]);
+      let text = "";
+      for await (const bytes of second) text += bytes;
+      expect(text.replace(openingComment, "")).toBe(frame(delta("b")) + done);
+      session.close();
+    });
+  }
+});
+
+test("every behaviour was registered for every target, and none is skipped", ({ task }) => {
+  expect(targets).toHaveLength(10);
+  expect(behaviours).toHaveLength(14);
+  const names = targets.map(({ name }) => name);
+  const suites = task.file.tasks.filter(({ name }) => names.includes(name));
+  const tests = suites.flatMap((suite) => (suite.type === "suite" ? suite.tasks : []));
+  const combinations = tests.filter(({ type, mode }) => type === "test" && mode === "run");
+  expect(new Set(combinations.map(({ suite, name }) => `${suite?.name}: ${name}`)).size).toBe(140);
+});
