@@ -492,6 +492,41 @@ describe("the bridge alone", () => {
     });
   }
 
+  test("a body that is not ours and never waits leaves the event loop its turns", async () => {
+    const giveUpMs = 3000;
+    const piece = new TextEncoder().encode("x".repeat(40));
+    let startedAt = 0;
+    let ticks = 0;
+    let ticksWhileGiving = 0;
+    const ended = deferred<void>();
+    let timer: NodeJS.Timeout | undefined;
+    const body = new ReadableStream({
+      pull(controller) {
+        startedAt ||= performance.now();
+        timer ??= setInterval(() => ticks++, 10);
+        if (performance.now() - startedAt < giveUpMs / 3) {
+          // Slower than the client, so that its socket is never full, and yet never waiting.
+          const until = performance.now() + 0.2;
+          while (performance.now() < until);
+          controller.enqueue(piece);
+          return;
+        }
+        ticksWhileGiving = ticks;
+        controller.close();
+        ended.resolve();
+      },
+    });
+    const { origin } = await serve("http1", () => new Response(body));
+    const client = new Worker(greedyClient, { workerData: { origin } });
+    try {
+      await within(giveUpMs, ended.promise, "the end of the body");
+      expect(ticksWhileGiving).toBeGreaterThanOrEqual(40);
+    } finally {
+      clearInterval(timer);
+      await client.terminate();
+    }
+  });
+
   for (const target of targets.filter(({ protocol }) => protocol === "http2")) {
     test(`${target.name}: a stream that the client resets is left, and the others of its connection go on`, async () => {
       const leaving = silentSource();
