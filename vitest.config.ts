@@ -11,6 +11,11 @@ const fromDist = (name: string, options = {}) => ({
   test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...options },
 });
 
+/** A suite of `apps/e2e` that runs when all with a lower order have ended. */
+const alone = (name: string, groupOrder: number) => ({
+  test: { name, root: "apps/e2e", include: [`test-${name}/*.test.ts`], sequence: { groupOrder } },
+});
+
 const requirePrograms = new URL("apps/e2e/test/require-programs.ts", import.meta.url).pathname;
 
 export default defineConfig({
@@ -20,16 +25,16 @@ export default defineConfig({
       fromSources("server"),
       fromSources("client"),
       fromDist("demo"),
-      fromDist("e2e", { globalSetup: requirePrograms, testTimeout: 30_000, hookTimeout: 60_000 }),
-      // By itself, after all others: it installs and builds a copy of everything.
-      {
-        test: {
-          name: "command",
-          root: "apps/e2e",
-          include: ["test-command/*.test.ts"],
-          sequence: { groupOrder: 1 },
-        },
-      },
+      // Browsers, proxies and processes: after the tests that count milliseconds.
+      fromDist("e2e", {
+        globalSetup: requirePrograms,
+        testTimeout: 30_000,
+        hookTimeout: 60_000,
+        sequence: { groupOrder: 1 },
+      }),
+      // Each by itself, after all others: they take the whole machine.
+      alone("command", 2),
+      alone("load", 3),
     ],
     reporters: process.env.CI === "true" ? ["default", "json"] : ["default"],
     outputFile: { json: ".tmp/test-results.json" },

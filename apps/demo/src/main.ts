@@ -50,6 +50,8 @@ function close(exitCode: number): void {
   server.close(() => process.exit(exitCode));
   if (exitCode !== 0) server.closeAllConnections();
   else server.closeIdleConnections();
+  // For clients that have stopped reading, which nothing else would end.
+  setTimeout(() => server.closeAllConnections(), 1000);
 }
 
 /** Reads a number >= 0 from the environment; an empty variable counts as unset. */

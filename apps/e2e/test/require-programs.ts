@@ -5,17 +5,27 @@
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { hasChromium } from "./chromium.ts";
+import { hasNginx } from "./nginx.ts";
+
+const programs = [
+  { name: "chromium", isThere: hasChromium, suite: "the browser tests" },
+  { name: "nginx", isThere: hasNginx, suite: "the tests behind nginx" },
+];
 
 export function setup(): void {
-  if (hasChromium()) return;
+  let missing = programs.filter(({ isThere }) => !isThere());
+  if (missing.length === 0) return;
   if (process.env.CI === "true") {
     execFileSync("sh", [fileURLToPath(new URL("../../../.ci/setup-system", import.meta.url))], {
       stdio: "inherit",
     });
-    if (!hasChromium()) throw new Error("chromium is still missing after .ci/setup-system.");
+    missing = missing.filter(({ isThere }) => !isThere());
+    const [first] = missing;
+    if (first !== undefined) throw new Error(`${first.name} is still missing after .ci/setup-system.`);
     return;
   }
-  console.warn(
-    "\nSKIPPED: the browser tests, because chromium is missing. `pnpm setup:system` installs it.\n",
+  const lines = missing.map(
+    ({ name, suite }) => `SKIPPED: ${suite}, because ${name} is missing. \`pnpm setup:system\` installs it.`,
   );
+  console.warn(`\n${lines.join("\n")}\n`);
 }

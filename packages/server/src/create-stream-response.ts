@@ -72,6 +72,9 @@ export async function openStreamResponse(
   source: StreamSource,
   options: StreamResponseOptions,
 ): Promise<{ response: Response; failure: ErrorChunk | undefined }> {
+  // Draining may have begun while the request was being read.
+  const refusal = refuseWhileDraining(source);
+  if (refusal !== undefined) return { response: errorResponse(refusal), failure: undefined };
   let onOpen!: (failure: ErrorChunk | undefined) => void;
   const opening = new Promise<ErrorChunk | undefined>((resolve) => {
     onOpen = resolve;

@@ -22,7 +22,7 @@ export function watchDeadlines(deadlines: Deadline[]): () => void {
   function arm(now: number): void {
     const next = Math.min(...deadlines.map((deadline) => deadline.dueAt(now)));
     if (next === Number.POSITIVE_INFINITY) return;
-    timer = setTimeout(fire, Math.min(Math.ceil(next - now), maxDelayMs));
+    timer = setTimeout(fire, Math.max(0, Math.min(Math.ceil(next - now), maxDelayMs)));
   }
 
   function fire(): void {

@@ -9,6 +9,9 @@ export interface DrainOptions {
   deadlineMs: number;
 }
 
+/** After the deadline, so long may clients take to read the last bytes. */
+const lastBytesMs = 1000;
+
 /** What became of the streams that were open. */
 export interface DrainCounts {
   /** Ended by themselves. */
@@ -21,15 +24,18 @@ export interface DrainCounts {
  * Lets open streams finish and refuses new ones, with status 503, `code` `draining` and `retry-after`. There is no way
  * back: the process is about to end.
  *
- * Call it first, then close the server: the last bytes of a stream may still be on their way when this resolves.
+ * Call it first, then close the server: behind an adapter that is not ours, the last bytes of a stream may still be on
+ * their way when this resolves.
  *
- * @returns Resolves when no stream is open, at the deadline at the latest.
+ * @returns Resolves when no stream is open, and, behind our own adapter for Node, its last bytes are written: a second
+ * after the deadline at the latest.
  *
  * @example
  * ```ts
  * process.once("SIGTERM", async () => {
  *   await drain({ deadlineMs: 20_000 });
  *   server.close(() => process.exit(0));
+ *   setTimeout(() => server.closeAllConnections(), 1000); // for clients that do not read
  * });
  * ```
  */
@@ -37,21 +43,23 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
   const registry = streamRegistry();
   registry.isDraining = true;
   const open = registry.streams.size;
+  let aborted = 0;
   return new Promise((resolve) => {
-    const settle = (aborted: number) => {
+    const settle = () => {
       clearTimeout(timer);
-      registry.onEnd = undefined;
+      registry.listeners.delete(check);
       resolve({ finished: open - aborted, aborted });
     };
-    const timer = setTimeout(() => {
-      const late = [...registry.streams];
-      registry.onEnd = undefined;
-      for (const stream of late) stream.shutdown();
-      settle(late.length);
-    }, deadlineMs);
-    registry.onEnd = () => {
-      if (registry.streams.size === 0) settle(0);
+    const check = () => {
+      if (registry.streams.size + registry.responses.size === 0) settle();
     };
-    registry.onEnd();
+    let timer = setTimeout(() => {
+      const late = [...registry.streams];
+      aborted = late.length;
+      timer = setTimeout(settle, lastBytesMs);
+      for (const stream of late) stream.shutdown();
+    }, deadlineMs);
+    registry.listeners.add(check);
+    check();
   });
 }

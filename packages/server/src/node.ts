@@ -2,13 +2,13 @@
  * The bridge to `node:http` and `node:http2`, and so to Express and Fastify: a stream written straight to a response,
  * and a web-standard handler behind a Node server. The only file that knows Node.
  */
-import { Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { createStreamPump, type StreamPump } from "./stream-pump.ts";
-import { refuseWhileDraining } from "./stream-registry.ts";
+import { refuseWhileDraining, registerResponse } from "./stream-registry.ts";
 import { closeSource, type StreamSource } from "./stream-source.ts";
 
 /** What is used of a request of `node:http` or `node:http2`; the `req` of Express, the `request.raw` of Fastify. */
@@ -139,8 +139,49 @@ function toRequest(req: NodeRequest, signal: AbortSignal): Request {
   const url = new URL(req.url ?? "/", `${"encrypted" in req.socket ? "https" : "http"}://${host}`);
   const { method = "GET" } = req;
   if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
-  const body = Readable.toWeb(req as unknown as Readable) as ReadableStream<Uint8Array>;
+  const body = toBody(req as unknown as Readable);
   return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
+}
+
+/**
+ * A request's body. Not by `Readable.toWeb`: cancelled while more is on its way, it ends the process with an exception
+ * that nobody can catch (https://github.com/nodejs/node/issues/64529), and it closes the socket before the answer is out.
+ */
+function toBody(req: Readable): ReadableStream<Uint8Array> {
+  let isOver = false;
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const end = (settle: () => void) => () => {
+          if (isOver) return;
+          isOver = true;
+          settle();
+        };
+        req.on("data", (piece: Uint8Array) => {
+          if (isOver) return;
+          req.pause();
+          controller.enqueue(new Uint8Array(piece));
+        });
+        req.on(
+          "end",
+          end(() => controller.close()),
+        );
+        req.on("error", (error) => end(() => controller.error(error))());
+        req.on(
+          "close",
+          end(() => controller.error(new Error("The client left before the body was complete."))),
+        );
+        req.pause();
+      },
+      pull: () => void req.resume(),
+      cancel() {
+        isOver = true;
+        // The rest is thrown away, so that the client can read the answer.
+        req.resume();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 async function sendResponse(req: NodeRequest, res: NodeResponse, response: Response): Promise<void> {
@@ -208,6 +249,9 @@ function breakOff(res: NodeResponse): void {
 }
 
 function writeHead(req: NodeRequest, res: NodeResponse, status: number, headers: Headers): void {
+  const unregister = headers.get("content-type") === "text/event-stream" ? registerResponse(res) : undefined;
+  res.on("close", () => unregister?.());
+  res.on("finish", () => unregister?.());
   const fields: Record<string, string | string[]> = Object.fromEntries(headers);
   const cookies = headers.getSetCookie();
   if (cookies.length > 0) fields["set-cookie"] = cookies;

@@ -15,25 +15,40 @@ export interface OpenStream {
 interface StreamRegistry {
   streams: Set<OpenStream>;
   isDraining: boolean;
-  /** Called when a stream has ended. */
-  onEnd: (() => void) | undefined;
+  /** Responses whose last bytes may still be on their way, as far as the adapter for Node knows. */
+  responses: Set<object>;
+  /** Called when a stream or a response has ended. */
+  listeners: Set<() => void>;
 }
 
 const key = Symbol.for("@kortyx/server/streams");
 
 export function streamRegistry(): StreamRegistry {
   const holder = globalThis as { [key]?: StreamRegistry };
-  holder[key] ??= { streams: new Set(), isDraining: false, onEnd: undefined };
+  holder[key] ??= { streams: new Set(), isDraining: false, responses: new Set(), listeners: new Set() };
   return holder[key];
 }
 
 /** @returns a function to call when the stream has ended. */
 export function registerStream(stream: OpenStream): () => void {
+  return register("streams", stream);
+}
+
+/** @returns a function to call when the last byte has been handed to the system, or the client has left. */
+export function registerResponse(response: object): () => void {
+  return register("responses", response);
+}
+
+function register<Kind extends "streams" | "responses">(
+  kind: Kind,
+  entry: Kind extends "streams" ? OpenStream : object,
+): () => void {
   const registry = streamRegistry();
-  registry.streams.add(stream);
+  const entries = registry[kind] as Set<object>;
+  entries.add(entry);
   return () => {
-    registry.streams.delete(stream);
-    registry.onEnd?.();
+    entries.delete(entry);
+    for (const onEnd of registry.listeners) onEnd();
   };
 }
 
@@ -48,6 +63,7 @@ export function refuseWhileDraining(source?: StreamSource): RouteError | undefin
     status: 503,
     error: "The server is shutting down; ask again.",
     code: "draining",
-    headers: { "retry-after": String(retryAfterSeconds) },
+    // A connection that is kept would bring the next request here, too.
+    headers: { "retry-after": String(retryAfterSeconds), connection: "close" },
   };
 }

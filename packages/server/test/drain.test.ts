@@ -57,6 +57,16 @@ describe("drain", () => {
     expect(await drained).toEqual({ finished: 1, aborted: 0 });
   });
 
+  test("may be called twice: both resolve as soon as the last stream has ended", async () => {
+    const response = toSSE(silent());
+    const both = [drain({ deadlineMs: 60_000 }), drain({ deadlineMs: 60_000 })];
+    await response.body?.cancel();
+    expect(await Promise.all(both)).toEqual([
+      { finished: 1, aborted: 0 },
+      { finished: 1, aborted: 0 },
+    ]);
+  });
+
   test("refuses new streams with 503, and opens no source", async () => {
     await drain({ deadlineMs: 1000 });
     const open = vi.fn();

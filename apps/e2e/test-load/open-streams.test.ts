@@ -1,0 +1,46 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, onTestFinished, test } from "vitest";
+import type { OpenStreamsReport } from "../load/open-streams.ts";
+
+const script = fileURLToPath(new URL("../load/open-streams.ts", import.meta.url));
+const reportFile = fileURLToPath(new URL("../.tmp/open-streams.json", import.meta.url));
+
+test("5,000 streams at once get all of their chunks, and leave no memory, timer or handle behind", async () => {
+  const child = spawn(
+    process.execPath,
+    [script, "--streams", "5000", "--chunks", "4", "--json", reportFile],
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  // Its server ends with it.
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => {
+      output += text;
+    });
+  const exitCode = await new Promise((resolve) => child.once("close", resolve));
+  console.log(output);
+  expect(exitCode, output).toBe(0);
+  expect(output).not.toContain("Warning");
+
+  const report: OpenStreamsReport = JSON.parse(readFileSync(reportFile, "utf8"));
+  expect(report.complaints).toEqual([]);
+  expect(report.rounds.map((round) => round.way)).toEqual(["bare", "to-sse", "send-stream"]);
+  for (const { way, before, whileOpen, after, wholeStreams, endedInOrder } of report.rounds) {
+    expect(wholeStreams, way).toBe(5000);
+    expect(endedInOrder, way).toBe(2500);
+    expect(whileOpen.connections, way).toBe(5000);
+    // What is not left afterwards was there to be seen.
+    expect(whileOpen.resources.TCPSocketWrap, way).toBe(5000);
+    if (way !== "bare") expect(whileOpen.resources.Timeout, way).toBeGreaterThanOrEqual(5000);
+    expect(after.heapBytes, way).toBeLessThan(before.heapBytes * 1.05);
+    expect(after.resources, way).toEqual(before.resources);
+    expect(after.resources, way).not.toHaveProperty("Timeout");
+    expect(after.resources, way).not.toHaveProperty("TCPSocketWrap");
+    expect(after.openSources, way).toBe(0);
+  }
+}, 90_000);
