@@ -8,6 +8,7 @@ import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import { openStreamResponse, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
+import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
 import type { ChunkIterable } from "./stream-source.ts";
@@ -98,6 +99,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     if (owner === null) return errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" });
     if (typeof owner === "object") return owner;
 
+    keepRequest(request.signal, request);
     const body = await readChatRequest(request, { maxBodyBytes, maxMessages, maxDepth });
     checkRoles(body.messages);
     const open = ({ signal }: { signal: AbortSignal }) => callAgent(body, owner, signal);

@@ -6,6 +6,7 @@ import type { Readable } from "node:stream";
 import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
+import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { createStreamPump, type StreamPump } from "./stream-pump.ts";
 import { refuseWhileDraining, registerResponse } from "./stream-registry.ts";
@@ -119,7 +120,9 @@ export function toNodeHandler(
     else res.on("close", onClose);
     let response: Response;
     try {
-      response = await handler(toRequest(req, left.signal));
+      const request = toRequest(req, left.signal);
+      keepRequest(res, request);
+      response = await handler(request);
     } catch (error) {
       const { message, code = "internal", correlationId } = describeFailure(error, undefined);
       response = errorResponse({ status: 500, error: message, code, correlationId });

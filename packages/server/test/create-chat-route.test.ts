@@ -1,6 +1,11 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type ChatAgentOptions, type ChatRouteOptions, createChatRoute } from "../src/create-chat-route.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
 
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 const messages: ChatMessage[] = [{ role: "user", content: "Hi" }];
@@ -96,17 +101,27 @@ describe("POST", () => {
   test("the abort of the request reaches the agent, streaming and buffered", async () => {
     for (const stream of [true, false]) {
       let signal: AbortSignal | undefined;
+      let timer: NodeJS.Timeout | undefined;
       const { route } = routeOf((given) => {
         signal = given;
-        return {
-          [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<StreamChunk>>(() => {}) }),
-        };
+        // Something in the world keeps a pending agent in memory.
+        const next = () =>
+          new Promise<IteratorResult<StreamChunk>>((resolve) => {
+            timer = setTimeout(() => resolve({ done: true, value: undefined }), 60_000);
+          });
+        return { [Symbol.asyncIterator]: () => ({ next }) };
       });
       const abort = new AbortController();
       const answered = route.POST(post({ messages, stream }, { signal: abort.signal }));
       await vi.waitFor(() => expect(signal).toBeDefined());
+      // Nobody but the route holds the request any more, and its signal must be heard all the same.
+      for (let turn = 0; turn < 3; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        collectGarbage();
+      }
       abort.abort("gone");
       await answered;
+      clearTimeout(timer);
       expect(signal?.aborted).toBe(true);
     }
   });

@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { connect, constants, createSecureServer } from "node:http2";
-import type { AddressInfo, Server } from "node:net";
+import { type AddressInfo, connect as connectSocket, type Server } from "node:net";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Worker } from "node:worker_threads";
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
@@ -491,6 +493,31 @@ describe("the bridge alone", () => {
       expect(await readRest(response)).toEqual({ text: "", isCut: true });
     });
   }
+
+  test("the signal of a request that the handler has forgotten is aborted all the same when the client leaves", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: () => void = runInNewContext("gc");
+    const aborted = deferred<void>();
+    let isAsked = false;
+    const listener = toNodeHandler((request) => {
+      request.signal.addEventListener("abort", () => aborted.resolve());
+      isAsked = true;
+      return new Promise<Response>(() => {});
+    });
+    const server = createServer(listener);
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const client = connectSocket(port, "127.0.0.1");
+    client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    while (!isAsked) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 3; turn++) {
+      await new Promise((resolve) => setImmediate(resolve));
+      collectGarbage();
+    }
+    client.destroy();
+    await within(500, aborted.promise, "the signal aborted");
+  });
 
   test("a body that is not ours and never waits leaves the event loop its turns", async () => {
     const giveUpMs = 3000;
