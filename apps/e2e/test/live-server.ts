@@ -1,17 +1,22 @@
-/** A web-standard handler on a real socket: loopback, an ephemeral port. */
-import type { Server } from "node:http";
+/** Handlers on real sockets: loopback, an ephemeral port. */
+import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
+import type { StreamChunk } from "@kortyx/client";
 
 export interface LiveServer {
   url: string;
   close(): Promise<void>;
 }
 
-export async function listen(
-  handler: (request: Request) => Response | Promise<Response>,
-): Promise<LiveServer> {
-  const server = createAdaptorServer({ fetch: handler }) as Server;
+/** A web-standard handler behind Hono's Node server. */
+export const listen = (handler: (request: Request) => Response | Promise<Response>): Promise<LiveServer> =>
+  serve(createAdaptorServer({ fetch: handler }) as Server);
+
+/** A listener of `node:http`. */
+export const listenOnNode = (listener: RequestListener): Promise<LiveServer> => serve(createServer(listener));
+
+async function serve(server: Server): Promise<LiveServer> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -22,6 +27,17 @@ export async function listen(
         server.closeAllConnections();
       }),
   };
+}
+
+/** Collects a stream; what it throws is part of the answer. */
+export async function collect(stream: AsyncIterable<StreamChunk>) {
+  const chunks: StreamChunk[] = [];
+  try {
+    for await (const chunk of stream) chunks.push(chunk);
+    return { chunks };
+  } catch (error) {
+    return { chunks, error };
+  }
 }
 
 /** Waits for a condition that something real brings about; the caller's test fails by name when it does not. */

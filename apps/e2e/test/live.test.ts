@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { consumeStream, readStream, streamChatFromRoute } from "@kortyx/client";
 import { collectBufferedStream, parseChatRequestBody, type StreamChunk, toSSE } from "@kortyx/server";
 import { afterEach, describe, expect, test } from "vitest";
-import { type LiveServer, listen, until } from "./live-server.ts";
+import { collect, type LiveServer, listen, until } from "./live-server.ts";
 
 let server: LiveServer | undefined;
 afterEach(async () => {
@@ -14,16 +14,6 @@ afterEach(async () => {
 
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 const messages = [{ role: "user" as const, content: "Hello" }];
-
-async function collect(stream: AsyncIterable<StreamChunk>) {
-  const chunks: StreamChunk[] = [];
-  try {
-    for await (const chunk of stream) chunks.push(chunk);
-    return { chunks };
-  } catch (error) {
-    return { chunks, error };
-  }
-}
 
 describe("a route and a reader", () => {
   const agent = {
@@ -189,8 +179,7 @@ describe("failures", () => {
     expect(refused).toMatchObject({ name: "StreamConnectionError", code: "connection" });
   });
 
-  test("headers and first bytes of a silent source reach fetch", async () => {
-    const idle = new AbortController();
+  test("headers and first bytes of a silent source reach fetch within 100 ms", async () => {
     server = await listen(() =>
       toSSE(({ signal }) =>
         (async function* (): AsyncGenerator<StreamChunk> {
@@ -198,11 +187,16 @@ describe("failures", () => {
         })(),
       ),
     );
-    const start = performance.now();
-    const response = await fetch(server.url, { signal: idle.signal });
-    const { value } = await response.body!.getReader().read();
-    expect(new TextDecoder().decode(value)).toBe(":hb=8000\n\n");
-    expect(performance.now() - start).toBeLessThan(1000);
-    idle.abort();
+    const times: number[] = [];
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const start = performance.now();
+      const reader = (await fetch(server.url)).body!.getReader();
+      const { value } = await reader.read();
+      times.push(performance.now() - start);
+      expect(new TextDecoder().decode(value)).toBe(":hb=8000\n\n");
+      await reader.cancel();
+    }
+    // The best of three, because the machine does other things too.
+    expect(Math.min(...times)).toBeLessThan(100);
   });
 });

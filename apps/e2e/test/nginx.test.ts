@@ -3,9 +3,8 @@ import { readStream, streamChatFromRoute } from "@kortyx/client";
 import { type StreamChunk, type StreamResponseOptions, type StreamSource, toSSE } from "@kortyx/server";
 import { sendStream, toNodeHandler } from "@kortyx/server/node";
 import { afterEach, describe, expect, test } from "vitest";
-import { type LiveServer, until } from "./live-server.ts";
+import { collect, type LiveServer, listenOnNode, until } from "./live-server.ts";
 import { hasNginx, startNginx } from "./nginx.ts";
-import { listenOnNode } from "./node-server.ts";
 import { type StreamProgram, startStreamProgram } from "./stream-program.ts";
 
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
@@ -36,16 +35,6 @@ async function serve(
   const nginx = await startNginx(server.url, directives);
   started.push(nginx);
   return nginx.url;
-}
-
-async function collect(stream: AsyncIterable<StreamChunk>) {
-  const chunks: StreamChunk[] = [];
-  try {
-    for await (const chunk of stream) chunks.push(chunk);
-    return { chunks };
-  } catch (error) {
-    return { chunks, error };
-  }
 }
 
 const settings = [

@@ -232,9 +232,7 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   /** Takes one result of the source. @returns whether the next one is wanted. */
   function take(result: IteratorResult<unknown>): boolean {
     if (typeof result !== "object" || result === null) {
-      const error = new TypeError(
-        `next() of a stream source answered ${result}, which is not an iterator result.`,
-      );
+      const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
       end("error", "unwanted", describeFailure(error, onError));
       return false;
     }

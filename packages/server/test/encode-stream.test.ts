@@ -53,6 +53,20 @@ function* numbered(count: number) {
   for (let index = 0; index < count; index++) yield delta(String(index));
 }
 
+/** A source that waits for what the test gives it. */
+function handFed() {
+  let answer: (result: IteratorResult<StreamChunk>) => void = () => {};
+  return {
+    give: (chunk: StreamChunk) => answer({ done: false, value: chunk }),
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        new Promise<IteratorResult<StreamChunk>>((resolve) => {
+          answer = resolve;
+        }),
+    }),
+  };
+}
+
 /** A source whose `next()` never answers. */
 function silentSource() {
   const source = {
@@ -246,15 +260,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
   });
 
   test("a chunk that is alone is delivered in the macrotask that brought it", async () => {
-    let give: (result: IteratorResult<StreamChunk>) => void = () => {};
-    const source = {
-      [Symbol.asyncIterator]: () => ({
-        next: () =>
-          new Promise<IteratorResult<StreamChunk>>((resolve) => {
-            give = resolve;
-          }),
-      }),
-    };
+    const source = handFed();
     const reader = encode(source).getReader();
     for (const text of ["a", "b", "c"]) {
       const read = reader.read();
@@ -265,7 +271,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
       });
       // The next macrotask finds the chunk delivered already.
       const inNextMacrotask = new Promise<string>((resolve) => setImmediate(() => resolve(received)));
-      give({ done: false, value: delta(text) });
+      source.give(delta(text));
       expect(await inNextMacrotask).toBe(frame(delta(text)));
     }
     await reader.cancel();
@@ -325,15 +331,7 @@ describe("the opening", () => {
   afterEach(() => void vi.useRealTimers());
 
   test("a source that is silent for 25 ms opens with a comment, then goes on", async () => {
-    let give: (result: IteratorResult<StreamChunk>) => void = () => {};
-    const source = {
-      [Symbol.asyncIterator]: () => ({
-        next: () =>
-          new Promise<IteratorResult<StreamChunk>>((resolve) => {
-            give = resolve;
-          }),
-      }),
-    };
+    const source = handFed();
     const reader = encodeStream(source).getReader();
     const first = reader.read();
     await vi.advanceTimersByTimeAsync(24);
@@ -342,7 +340,7 @@ describe("the opening", () => {
     expect(decoder.decode((await first).value)).toBe(":hb=8000\n\n");
     const second = reader.read();
     await vi.advanceTimersByTimeAsync(1000);
-    give({ done: false, value: delta("a") });
+    source.give(delta("a"));
     expect(decoder.decode((await second).value)).toBe(frame(delta("a")));
     await reader.cancel();
     expect(vi.getTimerCount()).toBe(0);
@@ -670,7 +668,7 @@ describe("a source that fails", () => {
       open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
       code: "internal",
       logged: expect.objectContaining({
-        message: "next() of a stream source answered undefined, which is not an iterator result.",
+        message: "next() of a source answered undefined, which is no iterator result.",
       }),
     },
     "yields a string": {
