@@ -281,7 +281,9 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
           const result = iterator!.next();
           if (isPromiseLike(result)) {
             isPending = true;
-            result.then(onResult as (result: unknown) => void, onFailure);
+            // A promise of a foreign kind may answer twice; a native one does not.
+            const answer = result instanceof Promise ? result : Promise.resolve(result);
+            answer.then(onResult, onFailure);
             break;
           }
           if (isClosed || !take(result)) break;
@@ -302,8 +304,6 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   }
 
   function onResult(result: IteratorResult<unknown>): void {
-    // A promise of a kind of its own may answer twice.
-    if (!isPending) return;
     isPending = false;
     if (!isClosed) advance(result);
   }

@@ -193,6 +193,7 @@ describe("limits", () => {
       }
     })() as ChatRequestError;
     expect(error.issues).toHaveLength(100);
+    expect(issuesOf({ messages: Array(10).fill(0) })).toHaveLength(10);
     expect(error.message).toMatch(/messages\.9 must be an object, got a number; and 990 more\.$/);
   });
 
@@ -301,10 +302,37 @@ describe("readChatRequest", () => {
     expect(cancel).toHaveBeenCalledTimes(1);
   });
 
+  test("a character that comes in pieces is one character", async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ messages: [{ role: "user", content: "語" }] }));
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(new Uint8Array([byte]));
+        controller.close();
+      },
+    });
+    expect((await readChatRequest(request(body))).messages[0]?.content).toBe("語");
+  });
+
+  test("a body that is refused unread is cancelled", async () => {
+    const json = { "content-type": "application/json" };
+    for (const headers of [{ "content-type": "text/plain" }, { ...json, "content-length": "1048577" }]) {
+      const cancel = vi.fn();
+      await refusal(request(new ReadableStream({ cancel }, { highWaterMark: 0 }), headers));
+      expect(cancel).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  test("a content type is quoted by its start only", async () => {
+    const [, , message] = await refusal(request("{}", { "content-type": `text/${"x".repeat(1000)}` }));
+    expect(message.length).toBeLessThan(250);
+  });
+
   test("the limit counts bytes, and a body of exactly the limit passes", async () => {
     const text = JSON.stringify({ messages: [{ role: "user", content: "語" }] });
     const bytes = new TextEncoder().encode(text).length;
     expect(await readChatRequest(request(text), { maxBodyBytes: bytes })).toBeDefined();
+    const declared = { "content-type": "application/json", "content-length": String(bytes) };
+    expect(await readChatRequest(request(text, declared), { maxBodyBytes: bytes })).toBeDefined();
     expect((await refusal(request(text), { maxBodyBytes: bytes - 1 }))[0]).toBe(413);
   });
 });

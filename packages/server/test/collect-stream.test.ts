@@ -78,6 +78,27 @@ describe("collectStream", () => {
     await expect(collectBufferedStream([], { signal: abort.signal })).rejects.toBe("gone");
   });
 
+  test("a source that opens after the caller left is closed, and a long-lived signal keeps no listener", async () => {
+    const abort = new AbortController();
+    const leave = vi.fn();
+    let open: (source: Iterable<StreamChunk>) => void = () => {};
+    const opening = new Promise<Iterable<StreamChunk>>((resolve) => {
+      open = resolve;
+    });
+    const collected = collectBufferedStream(opening, { signal: abort.signal });
+    abort.abort("gone");
+    await expect(collected).rejects.toBe("gone");
+    open({ [Symbol.iterator]: () => ({ next: vi.fn(), return: leave }) });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(leave).toHaveBeenCalledTimes(1);
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await collectBufferedStream([], { signal });
+    expect(removed.mock.calls.map((call) => call[1])).toEqual(added.mock.calls.map((call) => call[1]));
+    expect(added).toHaveBeenCalledTimes(1);
+  });
+
   test("rejects something that is not a chunk, and leaves the source", async () => {
     const leave = vi.fn();
     let signal: AbortSignal | undefined;

@@ -206,6 +206,11 @@ describe("an agent that fails", () => {
       const response = await route.POST(post({ messages, stream }));
       expect(response.status).toBe(500);
       expect(await response.json()).toEqual({ error: "The model is busy.", code: "busy" });
+      const short = routeOf(failures["rejects when called"], { onError: () => "Busy." }).route;
+      expect(await (await short.POST(post({ messages, stream }))).json()).toEqual({
+        error: "Busy.",
+        code: "internal",
+      });
     }
   });
 });
@@ -238,6 +243,30 @@ describe("a request that is refused", () => {
       [415, "unsupported-media-type"],
       [413, "body-too-large"],
     ]);
+  });
+
+  test("has too many messages, or is nested too deep, for the limits of the route: 400", async () => {
+    const { route } = routeOf(answer, { maxMessages: 1, maxDepth: 3 });
+    for (const body of [{ messages: [...messages, ...messages] }, { messages, context: { a: { b: [] } } }]) {
+      const response = await route.POST(post(body));
+      expect([response.status, (await response.json()).code]).toEqual([400, "invalid-request"]);
+    }
+  });
+
+  test("asks for a buffered answer that is larger than maxBufferedBytes: 500", async () => {
+    const response = await routeOf(answer, { maxBufferedBytes: 10 }).route.POST(
+      post({ messages, stream: false }),
+    );
+    expect(response.status).toBe(500);
+  });
+
+  test("is answered with exactly what it needs to know, and nobody keeps the answer", async () => {
+    const response = await routeOf(answer).route.POST(post("{oops"));
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(await response.json()).toEqual({
+      error: "Invalid chat request: the body is not JSON.",
+      code: "invalid-json",
+    });
   });
 
   test("holds a system message: 400, unless the route allows the role", async () => {
@@ -371,6 +400,19 @@ describe("cors", () => {
       "access-control-max-age": "600",
       vary: "origin, access-control-request-headers",
     });
+  });
+
+  test("an origin is compared whole, and a vary of the route's own is kept", async () => {
+    const { route } = routeOf(answer, {
+      cors: { origin: "https://app.example" },
+      headers: { vary: "cookie" },
+    });
+    for (const origin of ["https://app.example.evil.test", "http://app.example", "https://app.exampl"]) {
+      expect(corsHeaders(await route.OPTIONS(preflight(origin)))).toEqual({ vary: "origin" });
+    }
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect(response.headers.get("vary")).toBe("cookie, origin");
+    await response.text();
   });
 
   test("another origin is allowed nothing, and caches keep the answers apart", async () => {

@@ -49,6 +49,11 @@ describe("the response", () => {
     ]);
     const { headers } = toSSE(answer(), { headers: cookies });
     expect(headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+    const pairs: [string, string][] = [
+      ["Set-Cookie", "a=1"],
+      ["Set-Cookie", "b=2"],
+    ];
+    expect(toSSE(answer(), { headers: pairs }).headers.getSetCookie()).toEqual(["a=1", "b=2"]);
     expect(headers.get("cache-control")).toBe("private, no-store");
   });
 

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createChatRoute } from "../src/create-chat-route.ts";
 import { toSSE } from "../src/create-stream-response.ts";
 import { drain } from "../src/drain.ts";
+import { registerResponse, streamRegistry } from "../src/stream-registry.ts";
 
 /** There is no way back from draining but a new process; tests forget the registry instead. */
 const forget = () => Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
@@ -91,6 +92,64 @@ describe("drain", () => {
     });
     expect((await createChatRoute({ agent: { streamChat } }).POST(request)).status).toBe(503);
     expect(streamChat).not.toHaveBeenCalled();
+  });
+
+  test("refuses what it is asked before and while it reads a request, buffered answers too", async () => {
+    const streamChat = vi.fn();
+    const ask = (stream: boolean) =>
+      new Request("http://host/", {
+        method: "POST",
+        body: JSON.stringify({ messages: [], stream }),
+        headers: { "content-type": "application/json" },
+      });
+    const beginning = createChatRoute({
+      agent: { streamChat },
+      authorize: () => {
+        void drain({ deadlineMs: 0 });
+        return "ann";
+      },
+    });
+    expect((await beginning.POST(ask(true))).status).toBe(503);
+    await pass(0);
+    const authorize = vi.fn();
+    const route = createChatRoute({ agent: { streamChat }, authorize });
+    const refused = await route.POST(ask(false));
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("connection")).toBe("close");
+    expect(authorize).not.toHaveBeenCalled();
+    expect(streamChat).not.toHaveBeenCalled();
+  });
+
+  test("waits for responses whose last bytes are on their way, for a second after the deadline", async () => {
+    const release = registerResponse({});
+    const early = drain({ deadlineMs: 60_000 });
+    expect(await Promise.race([early, "waits"])).toBe("waits");
+    release();
+    expect(await early).toEqual({ finished: 0, aborted: 0 });
+    registerResponse({});
+    const late = drain({ deadlineMs: 10 });
+    await pass(1009);
+    expect(await Promise.race([late, "waits"])).toBe("waits");
+    await pass(1);
+    expect(await late).toEqual({ finished: 0, aborted: 0 });
+    expect(streamRegistry().listeners.size).toBe(0);
+  });
+
+  test("before the first chunk of a route's stream is an aborted stream, not a failure", async () => {
+    const route = createChatRoute({ agent: { streamChat: silent } });
+    const request = new Request("http://host/", {
+      method: "POST",
+      body: '{"messages":[]}',
+      headers: { "content-type": "application/json" },
+    });
+    const answered = route.POST(request);
+    while (streamRegistry().streams.size === 0) await pass(0);
+    const drained = drain({ deadlineMs: 0 });
+    await pass(0);
+    await drained;
+    const response = await answered;
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('data: {"type":"abort","reason":"shutdown"}\n\ndata: [DONE]\n\n');
   });
 
   test("ends the streams of every copy of the package", async () => {

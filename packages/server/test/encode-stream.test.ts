@@ -546,6 +546,16 @@ describe("the client leaves", () => {
       };
       const json = { type: "done", toJSON };
       expect(await readAll(encodeStream([json as never], { signal: second.signal }))).toBe("");
+      const third = abort();
+      const another = {
+        ...delta("a"),
+        toJSON() {
+          third.now();
+          return delta("a");
+        },
+      };
+      expect(await readAll(encodeStream([another], { signal: third.signal }))).toBe("");
+      await macrotask();
     });
 
     test("a synchronous generator's own body: it is closed as soon as it can be", async () => {
@@ -713,24 +723,21 @@ describe("a source that fails", () => {
     });
   }
 
-  test("a promise that answers twice gives its chunk once", async () => {
-    let asked = 0;
-    const twice = (result: IteratorResult<StreamChunk>) => ({
+  test("a promise that answers twice gives its chunk once, also while the next one is pending", async () => {
+    const gate = deferred<IteratorResult<StreamChunk>>();
+    const result: IteratorResult<StreamChunk> = { done: false, value: delta("a") };
+    const twice = {
       // biome-ignore lint/suspicious/noThenProperty: this is what is tested
-      then(resolve: (result: IteratorResult<StreamChunk>) => void) {
+      then(resolve: (answer: typeof result) => void) {
         resolve(result);
-        resolve(result);
+        setImmediate(resolve, result);
       },
-    });
-    const source = {
-      [Symbol.asyncIterator]: () => ({
-        next: () =>
-          twice(
-            asked++ === 0 ? { done: false, value: delta("a") } : { done: true, value: undefined },
-          ) as never,
-      }),
     };
-    expect(await readAll(encodeStream(source))).toBe(frame(delta("a")) + done);
+    const answers = [twice as never, gate.promise];
+    const text = readAll(encodeStream({ [Symbol.asyncIterator]: () => ({ next: () => answers.shift()! }) }));
+    for (let turn = 0; turn < 5; turn++) await macrotask();
+    gate.resolve({ done: true, value: undefined });
+    expect(await text).toBe(frame(delta("a")) + done);
   });
 
   test("a source whose next() rejects has ended: it is not returned", async () => {

@@ -470,6 +470,16 @@ describe("the bridge alone", () => {
   }
 
   for (const protocol of ["http1", "http2"] as const) {
+    test(`over ${protocol}, every cookie of a response is sent`, async () => {
+      const headers: [string, string][] = [
+        ["set-cookie", "a=1"],
+        ["set-cookie", "b=2"],
+      ];
+      const response = await openRequest(await serve(protocol, () => new Response("x", { headers })));
+      expect(response.headers["set-cookie"]).toEqual(["a=1", "b=2"]);
+      await readRest(response);
+    });
+
     test(`over ${protocol}, a handler that answers HEAD with a stream all the same: no body is sent, and the source is left at once`, async () => {
       const { source, left } = silentSource([delta("a")]);
       const response = await openRequest(await serve(protocol, () => toSSE(source)), { method: "HEAD" });

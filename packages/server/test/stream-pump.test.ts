@@ -251,6 +251,15 @@ describe("limits", () => {
   });
 });
 
+test("a deadline beyond what timers can wait for does not come early", async () => {
+  const { stream } = fed({ maxDurationMs: 2 ** 32, heartbeatMs: 0, stallTimeoutMs: 0 });
+  const seen = reading(stream);
+  await pass(2 ** 31);
+  expect(seen.isOver).toBe(false);
+  await pass(2 ** 31);
+  expect(seen.isOver).toBe(true);
+});
+
 describe("onFinish", () => {
   const finishOf = async (chunks: StreamChunk[], options: StreamOptions = {}) => {
     const finishes: StreamFinish[] = [];
@@ -312,6 +321,19 @@ describe("onFinish", () => {
     });
   });
 
+  test("says of the message of a source without a terminal that it is done", async () => {
+    expect((await finishOf([delta("a")], { collectMessage: true })).message?.status).toBe("done");
+  });
+
+  test("is called before the source is told that nobody wants the rest", async () => {
+    const order: string[] = [];
+    const { stream, signal } = fed({ maxDurationMs: 1000, onFinish: () => order.push("finish") });
+    signal.addEventListener("abort", () => order.push("abort"));
+    reading(stream);
+    await pass(1000);
+    expect(order).toEqual(["finish", "abort"]);
+  });
+
   test("has the partial message of a stream that was left, and the error of one that failed", async () => {
     const { source, stream, finishes } = fed({ collectMessage: true });
     reading(stream);
@@ -335,7 +357,9 @@ describe("onFinish", () => {
   test("has no message of more than 8 MiB", async () => {
     const mebibyte = delta("x".repeat(1024 * 1024));
     expect(await finishOf(Array(7).fill(mebibyte), { collectMessage: true })).toHaveProperty("message");
-    expect(await finishOf(Array(9).fill(mebibyte), { collectMessage: true })).not.toHaveProperty("message");
+    expect(await finishOf(Array(8).fill(mebibyte), { collectMessage: true })).not.toHaveProperty("message");
+    const one = delta("x".repeat(9 * 1024 * 1024));
+    expect(await finishOf([one], { collectMessage: true })).not.toHaveProperty("message");
   });
 
   test("that throws or rejects is logged and harms nothing", async () => {
