@@ -199,7 +199,7 @@ test("the program of docs/infrastructure.md drains on SIGTERM and ends in order"
 test("the snippet of packages/protocol/README.md runs, and its assertions hold", async () => {
   const code = snippetsOf("packages/protocol/README.md")[0]!;
   expect(code.match(/console\.assert/g)).toHaveLength(2);
-  const strict = code.replaceAll("console.assert", "(globalThis as any).strictAssert");
+  const strict = code.replaceAll("console.assert", "globalThis.strictAssert");
   Object.assign(globalThis, { strictAssert: (condition: boolean) => expect(condition).toBe(true) });
   await import(pathToFileURL(writeSnippet("protocol.ts", strict)).href);
   expect.assertions(3);

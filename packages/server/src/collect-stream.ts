@@ -103,8 +103,11 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
       // If this throws, the source has ended by itself.
       isOver = true;
       const result = await orLeft(opened.next());
-      if (result.done) return;
+      if (result?.done) return;
       isOver = false;
+      if (typeof result !== "object" || result === null) {
+        throw new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
+      }
       const problem = checkChunk(result.value);
       if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
       const chunk = result.value as StreamChunk;

@@ -44,11 +44,15 @@ export function createCors(options: CorsOptions | undefined): Cors {
 
   return {
     expose(request, response) {
-      for (const [name, value] of Object.entries(headersFor(request))) response.headers.append(name, value);
-      if (response.headers.has("access-control-allow-origin")) {
-        response.headers.set("access-control-expose-headers", "retry-after");
+      if (options === undefined) return response;
+      // A copy: the headers of a redirect, or of what `fetch` resolved to, cannot be changed.
+      const headers = new Headers(response.headers);
+      for (const [name, value] of Object.entries(headersFor(request))) headers.append(name, value);
+      if (headers.has("access-control-allow-origin")) {
+        headers.set("access-control-expose-headers", "retry-after");
       }
-      return response;
+      const { status, statusText } = response;
+      return new Response(response.body, { status, statusText, headers });
     },
     preflight(request, methods) {
       const headers = new Headers({ allow: methods, ...headersFor(request) });

@@ -118,10 +118,14 @@ export function toNodeHandler(
     };
     if (isGone(res)) onClose();
     else res.on("close", onClose);
+    const request = toRequest(req, left.signal);
+    if (request === undefined) {
+      const error = "The request's method, path or host is not one that can be served.";
+      return sendResponse(req, res, errorResponse({ status: 400, error, code: "bad-request" }));
+    }
+    keepRequest(res, request);
     let response: Response;
     try {
-      const request = toRequest(req, left.signal);
-      keepRequest(res, request);
       response = await handler(request);
     } catch (error) {
       const { message, code = "internal", correlationId } = describeFailure(error, undefined);
@@ -131,7 +135,8 @@ export function toNodeHandler(
   };
 }
 
-function toRequest(req: NodeRequest, signal: AbortSignal): Request {
+/** @returns `undefined` for what a web-standard request cannot be: a malformed host, the method TRACE. */
+function toRequest(req: NodeRequest, signal: AbortSignal): Request | undefined {
   const headers = new Headers();
   for (const [name, value] of Object.entries(req.headers)) {
     // HTTP/2 has the method, the path and the host among the headers, under names that begin with a colon.
@@ -139,11 +144,17 @@ function toRequest(req: NodeRequest, signal: AbortSignal): Request {
     for (const one of [value].flat()) headers.append(name, one);
   }
   const host = req.headers[":authority"] ?? req.headers.host ?? "localhost";
-  const url = new URL(req.url ?? "/", `${"encrypted" in req.socket ? "https" : "http"}://${host}`);
-  const { method = "GET" } = req;
-  if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
-  const body = toBody(req as unknown as Readable);
-  return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
+  const origin = `${"encrypted" in req.socket ? "https" : "http"}://${host}`;
+  const { method = "GET", url: target = "/" } = req;
+  try {
+    // Not resolved against the origin: the path "//other/x" would name another host.
+    const url = target.startsWith("/") ? `${origin}${target}` : new URL(target, origin);
+    if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
+    const body = toBody(req as unknown as Readable);
+    return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
+  } catch {
+    return undefined;
+  }
 }
 
 /**
@@ -155,6 +166,12 @@ function toBody(req: Readable): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
+        // Somebody else has read it, such as a body parser that was mounted before.
+        if (req.readableEnded || req.destroyed) {
+          isOver = true;
+          controller.close();
+          return;
+        }
         const end = (settle: () => void) => () => {
           if (isOver) return;
           isOver = true;

@@ -46,6 +46,15 @@ describe("collectStream", () => {
     ).rejects.toBe(boom);
   });
 
+  test("rejects an answer that is no iterator result, and leaves the source", async () => {
+    const leave = vi.fn();
+    const source = {
+      [Symbol.asyncIterator]: () => ({ next: async () => undefined as never, return: leave }),
+    };
+    await expect(collectStream(source)).rejects.toThrow("next() of a source answered undefined");
+    expect(leave).toHaveBeenCalledTimes(1);
+  });
+
   test("a source that threw has ended: it is not returned", async () => {
     const boom = new Error("boom");
     const leave = vi.fn();

@@ -415,6 +415,14 @@ describe("cors", () => {
     await response.text();
   });
 
+  test("an answer of authorize whose headers cannot be changed is exposed too", async () => {
+    const authorize = () => Response.redirect("https://login.example/");
+    const { route } = routeOf(answer, { authorize, cors: { origin: "https://app.example" } });
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect([response.status, response.headers.get("location")]).toEqual([302, "https://login.example/"]);
+    expect(corsHeaders(response)).toMatchObject({ "access-control-allow-origin": "https://app.example" });
+  });
+
   test("another origin is allowed nothing, and caches keep the answers apart", async () => {
     const { route } = routeOf(answer, { cors: { origin: (origin) => origin.endsWith(".example") } });
     expect(corsHeaders(await route.OPTIONS(preflight("https://evil.test")))).toEqual({ vary: "origin" });

@@ -9,7 +9,7 @@ import { Worker } from "node:worker_threads";
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { toSSE } from "../src/index.ts";
-import { toNodeHandler } from "../src/node.ts";
+import { sendStream, toNodeHandler } from "../src/node.ts";
 import { type ClientResponse, type Destination, openRequest, type RequestOptions } from "./node-client.ts";
 import { type Answer, type RunningTarget, type Target, targets } from "./node-targets.ts";
 import { selfSignedCertificate } from "./self-signed-certificate.ts";
@@ -503,6 +503,93 @@ describe("the bridge alone", () => {
       expect(await readRest(response)).toEqual({ text: "", isCut: true });
     });
   }
+
+  /** What a raw request is answered with, first line and handler's view of the URL. */
+  async function askRaw(
+    head: string,
+    handler: (request: Request) => Response | Promise<Response>,
+  ): Promise<string> {
+    const server = createServer(toNodeHandler(handler));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const client = connectSocket(port, "127.0.0.1");
+    client.write(`${head}\r\nconnection: close\r\n\r\n`);
+    let text = "";
+    for await (const bytes of client) text += bytes;
+    return text;
+  }
+
+  test("a malformed host and a method that no request can have are answered with 400, and nothing is logged", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const handler = vi.fn(() => new Response("x"));
+    for (const head of ["GET / HTTP/1.1\r\nhost: a b", "TRACE / HTTP/1.1\r\nhost: x"]) {
+      expect(await askRaw(head, handler)).toMatch(/^HTTP\/1\.1 400 /);
+    }
+    expect(handler).not.toHaveBeenCalled();
+    expect(log).not.toHaveBeenCalled();
+    log.mockRestore();
+  });
+
+  test("HEAD through sendStream closes a source that was open already", async () => {
+    const returned = vi.fn(async () => ({ done: true as const, value: undefined }));
+    const source = { [Symbol.asyncIterator]: () => ({ next: vi.fn(), return: returned }) };
+    const server = createServer((req, res) => void sendStream(req, res, source));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "HEAD" });
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    expect(returned).toHaveBeenCalledTimes(1);
+  });
+
+  test("a stream that nobody reads is cut when it stalls: what is read at last has no end", async () => {
+    const stalled = deferred<string>();
+    function* flood() {
+      for (;;) yield delta("x".repeat(10_000));
+    }
+    const options = {
+      stallTimeoutMs: 200,
+      onFinish: ({ reason }: { reason: string }) => stalled.resolve(reason),
+    };
+    const server = createServer((req, res) => void sendStream(req, res, flood(), options));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const client = connectSocket(port, "127.0.0.1").pause();
+    client.on("error", () => {});
+    client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+    expect(await within(4000, stalled.promise, "the stall")).toBe("stalled");
+    let tail = "";
+    client.on("data", (bytes) => {
+      tail = (tail + bytes).slice(-100);
+    });
+    await within(4000, once(client.resume(), "close"), "the end of the connection");
+    expect(tail).not.toContain("[DONE]");
+    // The last chunk of a chunked body, which a body that is whole ends with.
+    expect(tail.endsWith("0\r\n\r\n")).toBe(false);
+  });
+
+  test("a path that begins with two slashes names no other host", async () => {
+    const echo = (request: Request) => new Response(request.url);
+    expect(await askRaw("GET //other/x HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/\/other\/x/);
+    expect(await askRaw("GET http://here/y HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/y/);
+  });
+
+  test("a body that somebody else has read is empty, and nobody waits for it", async () => {
+    const listener = toNodeHandler(async (request) => new Response(`<${await request.text()}>`));
+    const server = createServer(async (req, res) => {
+      for await (const _ of req);
+      await listener(req, res);
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    const answered = fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: "x" }).then((response) =>
+      response.text(),
+    );
+    expect(await within(2000, answered, "the answer")).toBe("<>");
+  });
 
   test("the signal of a request that the handler has forgotten is aborted all the same when the client leaves", async () => {
     setFlagsFromString("--expose-gc");
