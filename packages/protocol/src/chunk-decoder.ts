@@ -3,6 +3,7 @@
  * read, wait or reconnect.
  */
 import { checkChunk } from "./check-chunk.ts";
+import { type EventId, parseEventId } from "./event-id.ts";
 import { createSSEDecoder, type SSEDecoderOptions } from "./sse-decoder.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./stream-error.ts";
@@ -17,6 +18,11 @@ export interface DecodedChunk {
 export interface ChunkDecoderOptions extends Pick<SSEDecoderOptions, "maxEventBytes"> {
   /** Called with each chunk whose `type` this version does not know; without it they are skipped. Must not throw. */
   onUnknownChunk?: ((chunk: UnknownChunk) => void) | undefined;
+  /**
+   * The event id (`<runId>.<seq>`) that the stream is resumed behind: the events of that run up to this one are
+   * dropped. Anything else than such an id is ignored.
+   */
+  after?: string | undefined;
 }
 
 export interface ChunkDecoder {
@@ -24,9 +30,11 @@ export interface ChunkDecoder {
    * Decodes the next piece of the stream, however it was cut. Takes time linear in its length.
    *
    * What breaks the contract ends the stream: this call returns the chunks before it, and every later call throws.
-   * Bytes after `[DONE]` are ignored, and so are events with an `event:` line other than `message`.
+   * Bytes after `[DONE]` are ignored, and so are events with an `event:` line other than `message`. Where events have
+   * ids of a run, one that was seen before is dropped, and a missing one breaks the contract.
    *
-   * @throws StreamProtocolError `too-large`, `invalid-json` or `invalid-chunk`, on the call after the one that met it.
+   * @throws StreamProtocolError `too-large`, `invalid-json`, `invalid-chunk` or `sequence-gap`, on the call after the
+   * one that met it.
    */
   decode(bytes: Uint8Array): DecodedChunk[];
   /**
@@ -60,10 +68,11 @@ export interface ChunkDecoder {
  * ```
  */
 export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
-  const { maxEventBytes, onUnknownChunk } = options;
+  const { maxEventBytes, onUnknownChunk, after = "" } = options;
+  const sequence = createSequence(after);
   let done = false;
   let lastIsTerminal = false;
-  let lastEventId = "";
+  let lastEventId = after;
   let heartbeatMs: number | undefined;
   let failure: StreamProtocolError | undefined;
 
@@ -93,14 +102,22 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
       if (done) return decoded;
       if (failure !== undefined) throw failure;
       for (const event of events.decode(bytes)) {
-        if (event.type !== "message") {
-          lastEventId = event.lastEventId;
-          continue;
-        }
-        const { data } = event;
-        if (data === "[DONE]") {
+        const { type, data, id } = event;
+        if (type === "message" && data === "[DONE]") {
           done = true;
           return decoded;
+        }
+        if (id !== undefined) {
+          const problem = sequence.follow(id);
+          if (problem === "seen") continue;
+          if (problem !== undefined) {
+            failure = problem;
+            return decoded;
+          }
+        }
+        if (type !== "message") {
+          lastEventId = sequence.place ?? event.lastEventId;
+          continue;
         }
         let chunk: StreamChunk;
         try {
@@ -111,14 +128,14 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
         }
         const problem = checkChunk(chunk);
         if (problem === undefined) {
-          decoded.push({ chunk, eventId: event.lastEventId });
+          decoded.push({ chunk, eventId: sequence.place ?? event.lastEventId });
         } else if (problem.code === "unknown-type") {
           onUnknownChunk?.(chunk as unknown as UnknownChunk);
         } else {
           failure = new StreamProtocolError("invalid-chunk", problem.message);
           return decoded;
         }
-        lastEventId = event.lastEventId;
+        lastEventId = sequence.place ?? event.lastEventId;
         lastIsTerminal = isTerminalChunk(chunk);
       }
       return decoded;
@@ -144,6 +161,43 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
     },
   };
 }
+
+/** Follows the events of a run: none twice, none missing. Knows nothing of ids that are not `<runId>.<seq>`. */
+function createSequence(after: string) {
+  let last = parseEventId(after);
+  /** The id of the last event; nothing that is repeated behind it takes it back. */
+  let place = last === undefined ? undefined : after;
+  /** Nearly every id is this one, and need not be parsed. */
+  let next = nextId(last);
+
+  return {
+    follow(id: string): "seen" | StreamProtocolError | undefined {
+      if (id === next) {
+        last!.seq++;
+      } else {
+        const found = parseEventId(id);
+        if (found === undefined) return undefined;
+        if (last !== undefined) {
+          if (found.runId === last.runId && found.seq <= last.seq) return "seen";
+          return new StreamProtocolError(
+            "sequence-gap",
+            `Expected event ${next} next, got ${id}: what is between them is missing.`,
+          );
+        }
+        last = found;
+      }
+      place = id;
+      next = nextId(last);
+      return undefined;
+    },
+    get place() {
+      return place;
+    },
+  };
+}
+
+const nextId = (last: EventId | undefined): string | undefined =>
+  last === undefined ? undefined : `${last.runId}.${last.seq + 1}`;
 
 function invalidJson(data: string, cause: unknown): StreamProtocolError {
   const start = JSON.stringify(data.length > 60 ? `${data.slice(0, 60)}…` : data);

@@ -21,6 +21,8 @@ export interface SSEEvent {
   data: string;
   /** The last event id in force: it persists over events without an `id:` line; `""` when there was none. */
   lastEventId: string;
+  /** What the event's own `id:` line says; absent without one. */
+  id?: string | undefined;
 }
 
 export interface SSEDecoderOptions {
@@ -85,7 +87,10 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
 
   // These only queue: an exception here would leave the parser in the middle of a line.
   const parser = createParser({
-    onEvent: ({ event, data }) => events.push({ type: event ?? "message", data, lastEventId }),
+    onEvent: ({ event, data, id }) => {
+      const type = event ?? "message";
+      events.push(id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id });
+    },
     onId: (id) => {
       lastEventId = id;
     },
@@ -117,7 +122,7 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
             const dataEnd = text.indexOf("\n", lineEnd + 7);
             if (dataEnd !== -1 && text.charCodeAt(dataEnd + 1) === LF && !id.includes("\0")) {
               lastEventId = id;
-              events.push({ type: "message", data: text.slice(lineEnd + 7, dataEnd), lastEventId });
+              events.push({ type: "message", data: text.slice(lineEnd + 7, dataEnd), lastEventId, id });
               at = dataEnd + 2;
               continue;
             }

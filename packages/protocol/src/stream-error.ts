@@ -31,6 +31,8 @@ export type StreamProtocolErrorCode =
   | "unserializable-chunk"
   /** An event id, comment or retry time that would not be one well-formed frame. */
   | "invalid-frame"
+  /** An event of a run is missing, or belongs to another run. */
+  | "sequence-gap"
   /** An event is larger than `maxEventBytes`, or a collected stream than its limit. */
   | "too-large"
   /** A `structured-data` chunk that cannot be applied. */

@@ -200,6 +200,61 @@ describe("the end", () => {
   });
 });
 
+describe("the events of a run", () => {
+  const event = (seq: number, chunk: unknown = delta(`${seq};`), runId = "run") =>
+    `id: ${runId}.${seq}\n${frame(chunk)}`;
+  const texts = (reading: ReturnType<typeof read>) =>
+    reading.decoded.map((entry) => (entry as { chunk: { delta: string } }).chunk.delta).join("");
+
+  test("are given once each, whatever is repeated, and a repeated one never moves the place", () => {
+    const reading = read([
+      bytesOf(event(3) + event(4) + event(3) + event(4) + event(4) + event(5) + event(3)),
+    ]);
+    expect(texts(reading)).toBe("3;4;5;");
+    expect(reading.lastEventId).toBe("run.5");
+  });
+
+  test("are dropped up to the one that the stream is resumed behind, bad ones included", () => {
+    const text = `${event(0)}id: run.1\ndata: {\n\n${event(2, { type: "x-new" })}${event(3)}`;
+    const reading = read([bytesOf(text)], { after: "run.2" });
+    expect(texts(reading)).toBe("3;");
+    expect(reading.unknown).toEqual([]);
+  });
+
+  test.each([
+    ["one is missing", event(3) + event(5), {}, "3;", "Expected event run.4 next, got run.5"],
+    ["one is missing behind the place to resume", event(5), { after: "run.3" }, "", "Expected event run.4"],
+    ["one is of another run", event(3) + event(4, undefined, "other"), {}, "3;", "got other.4"],
+    ["the run is another than the resumed one", event(4), { after: "r.3" }, "", "Expected event r.4"],
+  ])("%s: sequence-gap", (_, text, options, before, message) => {
+    const reading = read([bytesOf(text)], options);
+    expect(texts(reading)).toBe(before);
+    expect(reading.error).toMatchObject({ code: "sequence-gap", message: expect.stringContaining(message) });
+  });
+
+  test("an unknown type, and an event of another kind, keep their places in the sequence", () => {
+    const text = `${event(0)}${event(1, { type: "x-new" })}event: ping\n${event(2)}${event(3)}`;
+    const reading = read([bytesOf(`${text}data: [DONE]\n\n`)]);
+    expect(texts(reading)).toBe("0;3;");
+    expect(reading.error).toBeUndefined();
+  });
+
+  test("a chunk without an id of its own is given, and leaves the place where it was", () => {
+    const text = event(1) + frame(delta("x;")) + frame(delta("x;"));
+    const reading = read([bytesOf(text)], { after: "run.2" });
+    expect(texts(reading)).toBe("x;x;");
+    expect(reading.lastEventId).toBe("run.2");
+    expect(texts(read([bytesOf(event(1) + frame(delta("x;")) + frame(delta("x;")) + event(2))]))).toBe(
+      "1;x;x;2;",
+    );
+  });
+
+  test("ids of another kind have no sequence", () => {
+    const text = `id: b\n${frame(delta("1"))}id: a\n${frame(delta("2"))}id: a\n${frame(delta("3"))}`;
+    expect(texts(read([bytesOf(text)], { after: "c" }))).toBe("123");
+  });
+});
+
 describe("beside the chunks", () => {
   test("an unknown type goes to onUnknownChunk whole, and advances lastEventId", () => {
     const chunk = { type: "x-weather", degrees: 21, nested: { a: [1] } };

@@ -111,7 +111,7 @@ describe("encodeChunk", () => {
           expect(error).toMatchObject({ name: "StreamProtocolError", code: "invalid-frame" });
           return;
         }
-        expect(eventsOf(frame)).toEqual([{ type: "message", data: '{"type":"done"}', lastEventId: id }]);
+        expect(eventsOf(frame)).toEqual([{ type: "message", data: '{"type":"done"}', lastEventId: id, id }]);
       }),
     );
   });
