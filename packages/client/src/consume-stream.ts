@@ -2,7 +2,7 @@
  * Reads a stream to its end with callbacks, and says how it ended. Does not open, retry or reconnect.
  */
 import type { AbortChunk, DoneChunk, ErrorChunk, StreamChunk } from "@kortyx/protocol";
-import { wasAborted } from "./read-stream.ts";
+import { wasAborted } from "./chunk-stream.ts";
 import { StreamRemoteError } from "./stream-errors.ts";
 
 /** How a stream ended. */

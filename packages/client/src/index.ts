@@ -8,6 +8,7 @@ export type {
   ChatRequestBody,
   ChatResume,
   ErrorChunk,
+  InterruptChunk,
   MessageAccumulator,
   MessagePart,
   StreamChunk,
@@ -31,22 +32,45 @@ export {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
+// Keep a conversation
+export type { ChatTransport, ChatTransportOptions } from "./chat-transport.ts";
 export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from "./consume-stream.ts";
+export {
+  type Chat,
+  type ChatInput,
+  type ChatOptions,
+  type ChatSnapshot,
+  type ChatStatus,
+  type ChatTiming,
+  createChat,
+} from "./create-chat.ts";
 // Read a stream that is there
 export { type ReadStreamOptions, readStream, type StreamBody } from "./read-stream.ts";
+// Ask a route for one whole answer
+export { type RequestChatOptions, requestChat } from "./request-chat.ts";
+export type { Resolvable, RouteOptions } from "./request-route.ts";
 // Errors
 export {
+  ChatStateError,
+  type ChatStateErrorCode,
   StreamConnectionError,
   StreamContentTypeError,
   StreamHttpError,
+  StreamIdleError,
   StreamRemoteError,
 } from "./stream-errors.ts";
 // Ask a route for a stream
 export {
-  type Resolvable,
-  type RouteOptions,
+  type ConnectionState,
+  type RouteStreamOptions,
   type StreamChatFromRouteOptions,
   type StreamFromRouteOptions,
   streamChatFromRoute,
   streamFromRoute,
 } from "./stream-from-route.ts";
+export {
+  type AssistantUIMessage,
+  toMessageText,
+  type UIMessage,
+  type UserUIMessage,
+} from "./ui-message.ts";

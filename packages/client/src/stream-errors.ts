@@ -3,7 +3,10 @@
  */
 import { type ErrorChunk, StreamError } from "@kortyx/protocol";
 
-/** The request got no response: refused, unknown host, blocked by CORS, offline. `cause` is what `fetch` threw. */
+/**
+ * The request got no response: refused, unknown host, blocked by CORS, offline, or no headers in time. `cause` is what
+ * `fetch` threw.
+ */
 export class StreamConnectionError extends StreamError {
   override readonly name = "StreamConnectionError";
   readonly code = "connection";
@@ -34,18 +37,30 @@ export class StreamHttpError extends StreamError {
   }
 }
 
-/** The route answered 2xx with something that is not an event stream, such as a login page. */
+/** The route answered 2xx with something else than was asked for, such as a login page. */
 export class StreamContentTypeError extends StreamError {
   override readonly name = "StreamContentTypeError";
   readonly code = "content-type";
   /** The `content-type` that came; `""` when there was none. */
   readonly contentType: string;
 
-  constructor(response: Response) {
+  constructor(response: Response, expected: string) {
     const contentType = response.headers.get("content-type") ?? "";
     const from = response.redirected ? ` after a redirect to ${response.url}` : "";
-    super(`Expected text/event-stream, got ${contentType === "" ? "no content type" : contentType}${from}.`);
+    super(`Expected ${expected}, got ${contentType === "" ? "no content type" : contentType}${from}.`);
     this.contentType = contentType;
+  }
+}
+
+/** Nothing came for longer than the server's heartbeats allow, or than `idleTimeoutMs`: the connection is dead. */
+export class StreamIdleError extends StreamError {
+  override readonly name = "StreamIdleError";
+  readonly code = "idle";
+
+  constructor(silentMs: number) {
+    super(
+      `Nothing has come for ${silentMs / 1000} s: the connection is taken for dead, the answer is incomplete.`,
+    );
   }
 }
 
@@ -59,6 +74,26 @@ export class StreamRemoteError extends StreamError {
   constructor(chunk: ErrorChunk) {
     super(chunk.message);
     this.chunk = chunk;
+  }
+}
+
+/** Why a chat cannot do what it was asked for. */
+export type ChatStateErrorCode =
+  /** An answer is under way: `stop()` it, or wait for it. */
+  | "busy"
+  /** There is no message of the user to answer again. */
+  | "nothing-to-regenerate"
+  /** The question was answered already, or the conversation went on without an answer. */
+  | "not-pending";
+
+/** A chat was asked for what its state does not allow. */
+export class ChatStateError extends StreamError {
+  override readonly name = "ChatStateError";
+  readonly code: ChatStateErrorCode;
+
+  constructor(code: ChatStateErrorCode, message: string) {
+    super(message);
+    this.code = code;
   }
 }
 

@@ -1,76 +1,136 @@
 /**
- * Asks a route for a stream: one request, made at the first `next()`. Does not repeat it.
+ * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
 import type { ChatMessage, ChatRequestBody, StreamChunk } from "@kortyx/protocol";
-import { createChunkStream, type ReadStreamOptions } from "./read-stream.ts";
-import { StreamConnectionError } from "./stream-errors.ts";
+import { checkResponse } from "./check-response.ts";
+import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
+import { createId } from "./create-id.ts";
+import { createReconnectPolicy } from "./reconnect-policy.ts";
+import { type Resolvable, type RouteOptions, requestRoute } from "./request-route.ts";
+import { waitToReconnect } from "./wait-to-reconnect.ts";
 
-/** A value, or a function that gives it, called for every request. */
-export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
+/** What a stream's connection does. */
+export type ConnectionState =
+  /** The route has answered with a stream. */
+  | { state: "open" }
+  | {
+      /** The connection was lost; the next request follows in `delayMs` milliseconds, or earlier. */
+      state: "reconnecting";
+      /** 1 for the first attempt since something new came. */
+      attempt: number;
+      delayMs: number;
+      /** Why it was lost, or why the last attempt failed. */
+      error: unknown;
+    };
 
-/** How a route is reached. */
-export interface RouteOptions extends ReadStreamOptions {
-  /** Where the route is; relative to the page in a browser. */
-  endpoint: Resolvable<string | URL>;
-  /** Added to `content-type: application/json` and `accept: text/event-stream`, or replacing them. */
-  headers?: Resolvable<HeadersInit> | undefined;
-  /** As in `fetch`; `"include"` sends cookies to another origin. */
-  credentials?: RequestCredentials | undefined;
-  /** Makes the request. @defaultValue the global `fetch` */
-  fetch?: ((url: string | URL, init: RequestInit) => Promise<Response>) | undefined;
+/** How a stream is asked for, and asked for again. */
+export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
+  /**
+   * The request may be made twice: the route has runs, and the request an idempotency key. Without it a POST is made
+   * again only when the server has refused it because it is about to end (503 `draining`).
+   *
+   * @defaultValue `true` for GET, else `false`
+   */
+  idempotent?: boolean | undefined;
+  /** How many attempts in a row may bring nothing new before the stream fails; 0 never reconnects. @defaultValue 10 */
+  maxReconnects?: number | undefined;
+  /** How long to wait for the headers of an answer, in milliseconds; 0 is forever. @defaultValue 30,000 */
+  connectTimeoutMs?: number | undefined;
+  /** Called when the connection is open, and when it is lost but not given up. Must not throw. */
+  onConnectionChange?: ((connection: ConnectionState) => void) | undefined;
 }
 
-export interface StreamFromRouteOptions extends RouteOptions {
+export interface StreamFromRouteOptions extends RouteStreamOptions {
   /** Sent as JSON. Nothing is sent when it is undefined. */
   body?: Resolvable<unknown> | undefined;
   /** @defaultValue `"POST"` */
   method?: string | undefined;
+  /** Added to the endpoint's query. */
+  query?: Record<string, string> | undefined;
 }
 
 /**
- * Asks a route for a stream and reads it. Options that are functions are evaluated when the request is made.
+ * Asks a route for a stream and reads it. Options that are functions are evaluated for every request.
+ *
+ * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what comes behind the last event is asked
+ * for with GET and `Last-Event-ID`, after a random delay (full jitter, from 0.5 s doubling to 20 s) on top of what the
+ * server wants (`retry`, `retry-after`). No chunk is given twice, and none is left out.
  *
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
  * 2xx, and what {@link readStream} throws.
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
+  const { endpoint, headers, credentials, fetch, body, method = "POST", query, ...rest } = options;
   const {
-    endpoint,
-    body,
-    method = "POST",
-    headers,
-    fetch = globalThis.fetch,
-    credentials,
-    ...readOptions
-  } = options;
-  return createChunkStream(async (signal) => {
-    const url = await resolve(endpoint);
-    const content = await resolve(body);
-    const requestHeaders = new Headers({ accept: "text/event-stream" });
-    if (content !== undefined) requestHeaders.set("content-type", "application/json");
-    for (const [name, value] of new Headers(await resolve(headers))) requestHeaders.set(name, value);
-    const init: RequestInit = { method, headers: requestHeaders, signal, cache: "no-store" };
-    if (content !== undefined) init.body = JSON.stringify(content);
-    if (credentials !== undefined) init.credentials = credentials;
-    // The consumer may have left while the options were evaluated.
-    signal.throwIfAborted();
-    try {
-      return await fetch(url, init);
-    } catch (cause) {
-      throw new StreamConnectionError(String(url), cause);
+    idempotent = method === "GET",
+    maxReconnects = 10,
+    connectTimeoutMs = 30_000,
+    onConnectionChange,
+    ...chunkStreamOptions
+  } = rest;
+  const route: RouteOptions = { endpoint, headers, credentials, fetch };
+  const policy = createReconnectPolicy({
+    idempotent,
+    maxReconnects,
+    canRefreshHeaders: typeof headers === "function",
+    random: Math.random,
+  });
+  const common = { accept: "text/event-stream", timeoutMs: connectTimeoutMs };
+  let hasChunks = false;
+
+  const open: OpenBody = async (signal, interruption) => {
+    const { lastEventId = "", retryMs, newChunks = 0, lastType } = interruption ?? {};
+    hasChunks ||= newChunks > 0;
+    let madeProgress = newChunks > 0;
+    let action: "repeat" | "resume" = "repeat";
+    let failure = interruption && { error: interruption.error };
+    for (;;) {
+      if (failure !== undefined) {
+        const { error } = failure;
+        const step = policy.next({ error, lastEventId, retryMs, madeProgress, hasChunks });
+        if (step.action === "fail") throw step.error;
+        const { attempt, floorMs, jitterMs } = step;
+        if (attempt > 0) {
+          onConnectionChange?.({ state: "reconnecting", attempt, delayMs: floorMs + jitterMs, error });
+        }
+        await waitToReconnect(floorMs, jitterMs, signal);
+        action = step.action;
+        madeProgress = false;
+      }
+      try {
+        const response =
+          action === "resume"
+            ? await requestRoute(route, {
+                ...common,
+                method: "GET",
+                headers: { "last-event-id": lastEventId },
+                signal,
+              })
+            : await requestRoute(route, { ...common, method, body, query, signal });
+        // The server has nothing more: an `error` may be how a run ends.
+        if (action === "resume" && response.status === 204 && lastType === "error") return "over";
+        await checkResponse(response, "text/event-stream", signal);
+        if (response.body !== null) onConnectionChange?.({ state: "open" });
+        return response.body;
+      } catch (error) {
+        if (signal.aborted) throw error;
+        failure = { error };
+      }
     }
-  }, readOptions);
+  };
+  return createChunkStream(open, chunkStreamOptions);
 }
 
 export interface StreamChatFromRouteOptions
-  extends RouteOptions,
+  extends RouteStreamOptions,
     Omit<ChatRequestBody, "messages" | "stream"> {
   /** The conversation so far, the newest message last. */
   messages: ChatMessage[];
 }
 
 /**
- * Asks a chat route for the answer to a conversation and reads it.
+ * Asks a chat route for the answer to a conversation and reads it. With `idempotent: true` the request gets an
+ * idempotency key, unless it has one.
  *
  * @throws As {@link streamFromRoute} does.
  *
@@ -83,11 +143,8 @@ export interface StreamChatFromRouteOptions
  * ```
  */
 export function streamChatFromRoute(options: StreamChatFromRouteOptions): AsyncIterable<StreamChunk> {
-  const { messages, sessionId, workflowId, context, idempotencyKey, resume, ...routeOptions } = options;
+  const { messages, sessionId, workflowId, context, resume, ...rest } = options;
+  const { idempotencyKey = rest.idempotent === true ? createId() : undefined, ...routeOptions } = rest;
   const body: ChatRequestBody = { messages, sessionId, workflowId, context, idempotencyKey, resume };
   return streamFromRoute({ ...routeOptions, body });
-}
-
-async function resolve<Value>(value: Resolvable<Value>): Promise<Value> {
-  return typeof value === "function" ? (value as () => Value | Promise<Value>)() : value;
 }

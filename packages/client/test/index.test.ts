@@ -1,22 +1,32 @@
 import { expect, test } from "vitest";
 import * as root from "../src/index.ts";
+import * as react from "../src/react.ts";
 
 test("the public names of the root", () => {
   expect(Object.keys(root).sort()).toEqual([
+    "ChatStateError",
     "StreamConnectionError",
     "StreamContentTypeError",
     "StreamError",
     "StreamHttpError",
+    "StreamIdleError",
     "StreamProtocolError",
     "StreamRemoteError",
     "StreamTruncatedError",
     "consumeStream",
+    "createChat",
     "createMessageAccumulator",
     "createStructuredStreamAccumulator",
     "isStreamError",
     "readStream",
     "reduceMessage",
+    "requestChat",
     "streamChatFromRoute",
     "streamFromRoute",
+    "toMessageText",
   ]);
+});
+
+test("the public names of the hook", () => {
+  expect(Object.keys(react)).toEqual(["useChat"]);
 });

@@ -1,0 +1,56 @@
+/**
+ * How a chat reaches its agent: over a route, or over whatever an application puts in its place. Holds no state.
+ */
+import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
+import { checkResponse, discardBody } from "./check-response.ts";
+import { requestRoute } from "./request-route.ts";
+import { type ConnectionState, type RouteStreamOptions, streamFromRoute } from "./stream-from-route.ts";
+
+export interface ChatTransportOptions {
+  /** Aborted when nobody wants the stream any more. */
+  signal: AbortSignal;
+  /** To be called when the connection is lost but not given up, and when it is back. */
+  onConnectionChange: (connection: ConnectionState) => void;
+}
+
+/** Carries a chat. What a method throws, or its stream, becomes the chat's `error`. */
+export interface ChatTransport {
+  /** Asks for an answer. */
+  start(body: ChatRequestBody, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
+  /**
+   * Follows the newest run of a session from its beginning, whether it is over or not. A stream that throws a
+   * `StreamHttpError` with status 404 or 405 before its first chunk says that there is none.
+   */
+  resume?(target: { sessionId: string }, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
+  /**
+   * Stops a run for everybody who follows it; its stream then ends on an `abort` chunk. A `StreamHttpError` with status
+   * 404 or 405 says that there is no such run.
+   */
+  stop?(target: { runId: string } | { idempotencyKey: string }): Promise<void>;
+}
+
+/** A stop that is not answered in this time has failed. */
+const stopTimeoutMs = 10_000;
+
+/** Carries a chat over a route: POST starts, GET resumes, DELETE stops. */
+export function createRouteTransport(readOptions: () => RouteStreamOptions): ChatTransport {
+  return {
+    start: (body, options) => streamFromRoute({ ...readOptions(), ...options, body }),
+    resume: ({ sessionId }, options) =>
+      streamFromRoute({ ...readOptions(), ...options, method: "GET", query: { session: sessionId } }),
+    async stop(target) {
+      const { signal } = new AbortController();
+      const query: Record<string, string> =
+        "runId" in target ? { run: target.runId } : { key: target.idempotencyKey };
+      const response = await requestRoute(readOptions(), {
+        method: "DELETE",
+        accept: "application/json",
+        query,
+        signal,
+        timeoutMs: stopTimeoutMs,
+      });
+      await checkResponse(response, undefined, signal);
+      discardBody(response.body);
+    },
+  };
+}

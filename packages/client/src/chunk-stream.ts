@@ -1,0 +1,292 @@
+/**
+ * Bytes to chunks, one at a time, at the consumer's pace, over one body or several. Owns the body that it reads:
+ * whatever ends the iteration, the body is cancelled or read to its end here. Does not know where bodies come from.
+ */
+import {
+  type ChunkDecoderOptions,
+  createChunkDecoder,
+  type DecodedChunk,
+  type StreamChunk,
+  StreamTruncatedError,
+} from "@kortyx/protocol";
+import { discardBody } from "./check-response.ts";
+import { createIdleWatchdog } from "./idle-watchdog.ts";
+import { StreamIdleError } from "./stream-errors.ts";
+
+/** After `[DONE]`, so long may the server take to close the body before it is cancelled. */
+const closeGraceMs = 250;
+
+const noBytes = new Uint8Array();
+
+export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
+  /** Ends the iteration when aborted: it then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /**
+   * The longest silence, in milliseconds, before the connection counts as dead. Any byte ends it, heartbeats included.
+   * As soon as the server announces its heartbeats, three of their intervals and 2 s count instead, or nothing where it
+   * sends none. Only time in which the consumer waits counts. 0 waits forever.
+   *
+   * @defaultValue 60,000
+   */
+  idleTimeoutMs?: number | undefined;
+}
+
+/** Where the reading stands when a body has ended too early. */
+export interface Interruption {
+  error: unknown;
+  /** The event id to resume behind; `""` when there is none. */
+  lastEventId: string;
+  /** How long the server wants to be left alone, in milliseconds. */
+  retryMs: number | undefined;
+  /** Chunks that this body has given. */
+  newChunks: number;
+  /** The type of the last chunk of all bodies. */
+  lastType: StreamChunk["type"] | undefined;
+}
+
+/**
+ * Provides the next body.
+ *
+ * @param signal - Aborted when the consumer leaves.
+ * @param interruption - Why the body before ended; undefined for the first one.
+ * @returns `null` when there should be a body and is none; `"over"` when the stream has nothing more to give.
+ * @throws What the iteration is to throw.
+ */
+export type OpenBody = (
+  signal: AbortSignal,
+  interruption: Interruption | undefined,
+) => Promise<ReadableStream<Uint8Array> | null | "over">;
+
+interface Waiter {
+  resolve(result: IteratorResult<StreamChunk>): void;
+  reject(error: unknown): void;
+}
+
+const over: IteratorResult<StreamChunk> = { done: true, value: undefined };
+
+/** Streams that ended because the caller's own signal was aborted. */
+const abortedStreams = new WeakSet<AsyncIterable<StreamChunk>>();
+
+/** Whether a stream failed because its caller aborted it. */
+export const wasAborted = (stream: AsyncIterable<StreamChunk>): boolean => abortedStreams.has(stream);
+
+/**
+ * The iterable behind every reading function.
+ *
+ * @param open - Called at the first `next()`, and after every body that ended too early.
+ * @param onUnread - Called when the consumer leaves before the first `next()`.
+ */
+export function createChunkStream(
+  open: OpenBody,
+  options: ChunkStreamOptions,
+  onUnread: () => void = () => {},
+): AsyncIterable<StreamChunk> {
+  const { signal, idleTimeoutMs = 60_000, ...decoderOptions } = options;
+  const left = new AbortController();
+  let decoder = createChunkDecoder(decoderOptions);
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let watchdog = createIdleWatchdog(idleTimeoutMs);
+  let watchTimer: ReturnType<typeof setTimeout> | undefined;
+  /** `idle`: nothing was asked for yet. */
+  let state: "idle" | "open" | "over" = "idle";
+  /** The chunks of the last piece, and the first of them that has not been handed out. */
+  let queue: DecodedChunk[] = [];
+  let at = 0;
+  /** The calls of `next()` that wait, in their order. */
+  const waiters: Waiter[] = [];
+  /** What the first `next()` that finds nothing more rejects with. */
+  let failure: { error: unknown } | undefined;
+  let retryMs: number | undefined;
+  let newChunks = 0;
+  let lastType: StreamChunk["type"] | undefined;
+
+  /** Hands out what there is to those who wait for it. */
+  function settle(): void {
+    while (waiters.length > 0 && (at < queue.length || state === "over")) {
+      const waiter = waiters.shift()!;
+      if (at < queue.length) {
+        waiter.resolve({ done: false, value: queue[at++]!.chunk });
+      } else if (failure === undefined) {
+        waiter.resolve(over);
+      } else {
+        waiter.reject(failure.error);
+        failure = undefined;
+      }
+    }
+  }
+
+  /** The stream has ended in order, or failed. */
+  function close(error?: { error: unknown }): void {
+    state = "over";
+    failure = error;
+    clearTimeout(watchTimer);
+    signal?.removeEventListener("abort", onAbort);
+    settle();
+  }
+
+  /** Stops reading for good: the body is cancelled, or, if it is not there yet, the request. */
+  function leave(reason: unknown, error?: { error: unknown }): void {
+    if (state === "over") return;
+    if (state === "idle") onUnread();
+    queue = [];
+    at = 0;
+    close(error);
+    left.abort(reason);
+    reader?.cancel(reason).catch(() => {});
+  }
+
+  function onAbort(): void {
+    if (state === "over") return;
+    abortedStreams.add(stream);
+    leave(signal?.reason, { error: signal?.reason });
+  }
+
+  /** Gives the server a moment to close the body, so that the connection can be used again. */
+  function finishReading(body: ReadableStreamDefaultReader<Uint8Array>): void {
+    const cancel = () => {
+      clearTimeout(timer);
+      // Does nothing to a body that is over.
+      body.cancel().catch(() => {});
+    };
+    const timer = setTimeout(cancel, closeGraceMs);
+    body.read().then(cancel, cancel);
+  }
+
+  async function openBody(interruption?: Interruption): Promise<void> {
+    try {
+      const body = await open(left.signal, interruption);
+      if (left.signal.aborted) return body === "over" ? undefined : discardBody(body);
+      if (body === "over") return close();
+      if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
+      if (typeof body?.getReader !== "function") {
+        throw new TypeError(`Expected a body, a Response or null to read; got ${typeof body}.`);
+      }
+      reader = body.getReader();
+      readMore();
+    } catch (error) {
+      // What fails because the consumer has left is nobody's error.
+      if (state !== "over") leave(error, { error });
+    }
+  }
+
+  /** This body gives no more. */
+  function interrupt(error: unknown): void {
+    reader?.cancel(error).catch(() => {});
+    reader = undefined;
+    clearTimeout(watchTimer);
+    watchdog = createIdleWatchdog(idleTimeoutMs);
+    retryMs = decoder.retryMs ?? retryMs;
+    const { lastEventId } = decoder;
+    decoder = createChunkDecoder({ ...decoderOptions, after: lastEventId });
+    const interruption: Interruption = { error, lastEventId, retryMs, newChunks, lastType };
+    newChunks = 0;
+    void openBody(interruption);
+  }
+
+  /** Reads until there is a chunk, or the end. */
+  function readMore(): void {
+    try {
+      // Throws what an earlier piece had behind its last good chunk.
+      decoder.decode(noBytes);
+    } catch (error) {
+      interrupt(error);
+      return;
+    }
+    if (decoder.done) {
+      finishReading(reader!);
+      close();
+      return;
+    }
+    const body = reader!;
+    watch(watchdog.readStarted(performance.now()));
+    body.read().then(
+      (piece) => {
+        // Whoever has given a body up does not listen to it any more.
+        if (body === reader && state !== "over") onPiece(piece);
+      },
+      (cause) => {
+        if (body === reader && state !== "over") {
+          onBroken(
+            new StreamTruncatedError("The connection broke before the stream was complete.", { cause }),
+          );
+        }
+      },
+    );
+  }
+
+  function watch(delayMs: number | undefined): void {
+    if (delayMs === undefined) return;
+    clearTimeout(watchTimer);
+    watchTimer = setTimeout(() => {
+      const nextMs = watchdog.look(performance.now());
+      if (nextMs === 0) onBroken(new StreamIdleError(watchdog.limitMs));
+      else watch(nextMs);
+    }, delayMs);
+  }
+
+  function onPiece(piece: ReadableStreamReadResult<Uint8Array>): void {
+    watchdog.readEnded();
+    try {
+      if (piece.done) {
+        decoder.end();
+        close();
+        return;
+      }
+      queue = decoder.decode(piece.value);
+    } catch (error) {
+      interrupt(error);
+      return;
+    }
+    at = 0;
+    if (decoder.heartbeatMs !== undefined) watchdog.announced(decoder.heartbeatMs);
+    if (queue.length > 0) {
+      newChunks += queue.length;
+      lastType = queue.at(-1)!.chunk.type;
+      settle();
+    }
+    // No chunk in it, or fewer than there are calls waiting.
+    if (waiters.length > 0) readMore();
+  }
+
+  function onBroken(error: Error): void {
+    // A connection that breaks behind the terminal has lost nothing.
+    if (decoder.complete) {
+      reader?.cancel(error).catch(() => {});
+      close();
+    } else {
+      interrupt(error);
+    }
+  }
+
+  const iterator: AsyncIterator<StreamChunk> = {
+    next() {
+      if (at < queue.length && waiters.length === 0) {
+        return Promise.resolve({ done: false, value: queue[at++]!.chunk });
+      }
+      return new Promise((resolve, reject) => {
+        waiters.push({ resolve, reject });
+        if (waiters.length > 1) return;
+        if (state === "over") return settle();
+        if (state === "open") return readMore();
+        if (signal?.aborted) return onAbort();
+        state = "open";
+        signal?.addEventListener("abort", onAbort);
+        void openBody();
+      });
+    },
+    return() {
+      leave(undefined);
+      return Promise.resolve(over);
+    },
+  };
+
+  let isTaken = false;
+  const stream: AsyncIterable<StreamChunk> = {
+    [Symbol.asyncIterator]() {
+      if (isTaken) throw new TypeError("A stream can be iterated only once.");
+      isTaken = true;
+      return iterator;
+    },
+  };
+  return stream;
+}

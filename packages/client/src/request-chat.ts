@@ -1,0 +1,80 @@
+/**
+ * Asks a chat route for one buffered answer instead of a stream. Makes one request.
+ */
+import { type BufferedStreamResult, checkChunk, StreamProtocolError } from "@kortyx/protocol";
+import { checkResponse } from "./check-response.ts";
+import { requestRoute } from "./request-route.ts";
+import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
+
+export interface RequestChatOptions
+  extends Omit<
+    StreamChatFromRouteOptions,
+    | "idempotent"
+    | "maxReconnects"
+    | "connectTimeoutMs"
+    | "idleTimeoutMs"
+    | "maxEventBytes"
+    | "onConnectionChange"
+    | "onUnknownChunk"
+  > {}
+
+/**
+ * Asks a chat route for the whole answer at once. Waits as long as the route takes: use `signal` to end it.
+ *
+ * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result.
+ * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamProtocolError
+ * when it is not a buffered result, or the signal's reason.
+ *
+ * @example
+ * ```ts
+ * const messages = [{ role: "user" as const, content: "Hello" }];
+ * const { text } = await requestChat({ endpoint: "/api/chat", messages });
+ * ```
+ */
+export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
+  const { endpoint, headers, credentials, fetch, signal = new AbortController().signal, ...body } = options;
+  try {
+    const response = await requestRoute(
+      { endpoint, headers, credentials, fetch },
+      {
+        method: "POST",
+        accept: "application/json",
+        body: { ...body, stream: false },
+        signal,
+        timeoutMs: 0,
+      },
+    );
+    await checkResponse(response, "application/json", signal);
+    return parseResult(await response.text());
+  } catch (error) {
+    // What fails because the caller aborted is the caller's reason.
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+function parseResult(text: string): BufferedStreamResult {
+  let result: BufferedStreamResult;
+  try {
+    result = JSON.parse(text);
+  } catch (cause) {
+    throw new StreamProtocolError("invalid-json", "The answer is not JSON.", { cause });
+  }
+  if (
+    !Array.isArray(result?.chunks) ||
+    !Array.isArray(result.structured) ||
+    typeof result.text !== "string"
+  ) {
+    throw new StreamProtocolError(
+      "invalid-chunk",
+      "The answer is no buffered result: expected { chunks: [], text: string, structured: [] }.",
+    );
+  }
+  for (const [index, chunk] of result.chunks.entries()) {
+    const problem = checkChunk(chunk);
+    if (problem !== undefined && problem.code !== "unknown-type") {
+      throw new StreamProtocolError("invalid-chunk", `chunks.${index}: ${problem.message}`);
+    }
+  }
+  return result;
+}

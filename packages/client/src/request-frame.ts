@@ -1,0 +1,28 @@
+/**
+ * Waits for the moment at which a change becomes visible. Owns its timer and its frame.
+ */
+
+/** A page that is hidden or busy may not paint for long. */
+const maxWaitMs = 100;
+/** Where nothing is painted. */
+const timerMs = 16;
+
+/**
+ * Calls back once, before the next paint, or after 16 ms where nothing is painted.
+ *
+ * @returns a function that calls it off.
+ */
+export function requestFrame(callback: () => void): () => void {
+  const hasFrames = typeof requestAnimationFrame === "function";
+  const cancel = () => {
+    clearTimeout(timer);
+    if (hasFrames) cancelAnimationFrame(frame);
+  };
+  const run = () => {
+    cancel();
+    callback();
+  };
+  const timer = setTimeout(run, hasFrames ? maxWaitMs : timerMs);
+  const frame = hasFrames ? requestAnimationFrame(run) : 0;
+  return cancel;
+}

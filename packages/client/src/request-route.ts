@@ -1,0 +1,87 @@
+/**
+ * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
+ */
+import { StreamConnectionError } from "./stream-errors.ts";
+
+/** A value, or a function that gives it, called for every request. */
+export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
+
+/** How a route is reached. */
+export interface RouteOptions {
+  /** Where the route is; relative to the page in a browser. */
+  endpoint: Resolvable<string | URL>;
+  /** Added to `content-type: application/json` and `accept`, or replacing them. */
+  headers?: Resolvable<HeadersInit> | undefined;
+  /** As in `fetch`; `"include"` sends cookies to another origin. */
+  credentials?: RequestCredentials | undefined;
+  /** Makes the request. @defaultValue the global `fetch` */
+  fetch?: ((url: string | URL, init: RequestInit) => Promise<Response>) | undefined;
+}
+
+export interface RouteRequest {
+  method: string;
+  accept: string;
+  /** Sent as JSON; nothing is sent when it is undefined. */
+  body?: Resolvable<unknown> | undefined;
+  /** Set last, so that nothing replaces them. */
+  headers?: Record<string, string> | undefined;
+  /** Added to the endpoint's query. */
+  query?: Record<string, string> | undefined;
+  /** Aborts the request, and the body of its answer. */
+  signal: AbortSignal;
+  /** How long to wait for the headers of the answer, in milliseconds; 0 is forever. */
+  timeoutMs: number;
+}
+
+/**
+ * @throws StreamConnectionError when there is no answer, or none in time; the signal's reason when it was aborted
+ * before the request was made; what an option's function threw.
+ */
+export async function requestRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
+  const { method, accept, query, signal, timeoutMs } = request;
+  const { credentials, fetch = globalThis.fetch } = route;
+  const url = addQuery(await resolve(route.endpoint), query);
+  const body = await resolve(request.body);
+  const headers = new Headers({ accept });
+  if (body !== undefined) headers.set("content-type", "application/json");
+  for (const [name, value] of new Headers(await resolve(route.headers))) headers.set(name, value);
+  for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
+  // The consumer may have left while the options were evaluated.
+  signal.throwIfAborted();
+
+  const timeout = new AbortController();
+  const timer =
+    timeoutMs === 0
+      ? undefined
+      : setTimeout(() => {
+          timeout.abort(new DOMException(`no answer within ${timeoutMs / 1000} s`, "TimeoutError"));
+        }, timeoutMs);
+  const init: RequestInit = {
+    method,
+    headers,
+    signal: AbortSignal.any([signal, timeout.signal]),
+    // An answer is never the one to another question.
+    cache: "no-store",
+  };
+  if (body !== undefined) init.body = JSON.stringify(body);
+  if (credentials !== undefined) init.credentials = credentials;
+  try {
+    return await fetch(url, init);
+  } catch (cause) {
+    throw new StreamConnectionError(String(url), cause);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function addQuery(url: string | URL, query: Record<string, string> = {}): string | URL {
+  const added = new URLSearchParams(query).toString();
+  if (added === "") return url;
+  const [target = "", fragment] = String(url).split("#");
+  const whole = `${target}${target.includes("?") ? "&" : "?"}${added}`;
+  return fragment === undefined ? whole : `${whole}#${fragment}`;
+}
+
+async function resolve<Value>(value: Resolvable<Value>): Promise<Value> {
+  return typeof value === "function" ? (value as () => Value | Promise<Value>)() : value;
+}
