@@ -15,241 +15,17 @@ export interface ChunkProblem {
   message: string;
 }
 
-/** Where a value departs from its table. `path` is empty for the value itself. */
-interface Mismatch {
-  path: string;
-  expected: string;
-  received: unknown;
-}
-
-type Check = (value: unknown) => Mismatch | undefined;
-
-/** One rule of the table. A value whose `typeof` equals `type` passes at once; any other is for `check`. */
-interface Field {
-  type: "string" | "boolean" | "";
-  optional: boolean;
-  check: Check;
-}
-
-/** Field rules by name: the rows of the table. */
-type Fields = Record<string, Field>;
-
-const reject =
-  (expected: string): Check =>
-  (received) => ({ path: "", expected, received });
-
-const accept =
-  (expected: string, accepts: (value: unknown) => boolean): Check =>
-  (received) =>
-    accepts(received) ? undefined : { path: "", expected, received };
-
-const field = (check: Check, type: Field["type"] = ""): Field => ({ type, optional: false, check });
-const optional = (rule: Field): Field => ({ ...rule, optional: true });
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** An object as JSON makes them, and not a Date, a Map or an instance of a class. */
-function isPlainRecord(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  // Only an Object.prototype, of whatever realm, has this method itself.
-  return prototype === null || Object.hasOwn(prototype, "isPrototypeOf");
-}
-
 /**
- * An object with the given fields; others are left alone. Walks the keys that are there and not those that could be,
- * because a chunk seldom has half of its optional fields.
+ * @param path - Where the value is, from the chunk down, each name with a dot behind it.
+ * @returns what is wrong with the value; undefined for nothing.
  */
-function object(fields: Fields): Check {
-  // Without a prototype: a key such as "toString" has no rule.
-  const rules: Record<string, Field | undefined> = Object.assign(Object.create(null), fields);
-  const required = Object.keys(fields).filter((name) => !fields[name]!.optional);
-  return (value) => {
-    if (!isRecord(value)) return { path: "", expected: "an object", received: value };
-    let found = 0;
-    for (const name in value) {
-      const rule = rules[name];
-      if (rule === undefined) continue;
-      const fieldValue = value[name];
-      if (fieldValue === undefined) continue;
-      if (typeof fieldValue !== rule.type) {
-        const mismatch = rule.check(fieldValue);
-        if (mismatch !== undefined) return within(name, mismatch);
-      }
-      if (!rule.optional) found++;
-    }
-    return found === required.length ? undefined : missing(value);
-  };
+type Check = (value: unknown, path: string) => string | undefined;
 
-  function missing(value: Record<string, unknown>): Mismatch | undefined {
-    for (const name of required) {
-      // What a prototype has is not there for JSON.
-      const mismatch =
-        Object.hasOwn(value, name) && value[name] !== undefined ? undefined : fields[name]!.check(undefined);
-      if (mismatch !== undefined) return within(name, mismatch);
-    }
-    return undefined;
-  }
-}
-
-/** An object whose `kind` chooses its fields. */
-function byKind(kinds: Record<string, Fields>): Check {
-  const checks = new Map(Object.entries(kinds).map(([kind, fields]) => [kind, object(fields)]));
-  const expected = `one of ${[...checks.keys()].join(", ")}`;
-  return (value) => {
-    if (!isRecord(value)) return { path: "", expected: "an object", received: value };
-    const check = checks.get(value.kind as string);
-    return check === undefined ? { path: "kind", expected, received: value.kind } : check(value);
-  };
-}
-
-function arrayOf(check: Check): Check {
-  return (value) => {
-    if (!Array.isArray(value)) return { path: "", expected: "an array", received: value };
-    for (let index = 0; index < value.length; index++) {
-      const mismatch = check(value[index]);
-      if (mismatch !== undefined) return within(String(index), mismatch);
-    }
-    return undefined;
-  };
-}
-
-const within = (name: string, mismatch: Mismatch): Mismatch => ({
-  ...mismatch,
-  path: mismatch.path === "" ? name : `${name}.${mismatch.path}`,
-});
-
-const string = field(reject("a string"), "string");
-const boolean = field(reject("a boolean"), "boolean");
-const number = field(accept("a finite number", Number.isFinite));
-const count = field(
-  accept("an integer >= 0", (value) => Number.isSafeInteger(value) && (value as number) >= 0),
-);
-/** Any JSON value, but there: JSON leaves the others out. */
-const anything = field(
-  accept(
-    "a JSON value",
-    (value) => value !== undefined && typeof value !== "function" && typeof value !== "symbol",
-  ),
-);
-const record = field(accept("a plain object", isPlainRecord));
-const text = optional(string);
-
-const origin: Fields = { node: text, id: text, opId: text };
-const segment: Fields = { segmentId: text, ...origin };
-const call: Fields = { tool: string, toolCallId: string, ...origin };
-const structured: Fields = {
-  streamId: string,
-  dataType: string,
-  schemaId: text,
-  schemaVersion: text,
-  id: text,
-  node: text,
-};
-const question: Fields = {
-  multiple: boolean,
-  id: text,
-  schemaId: text,
-  schemaVersion: text,
-  meta: optional(record),
-};
-const choice: Fields = {
-  ...question,
-  question: string,
-  options: field(arrayOf(object({ id: string, label: string, description: text }))),
-};
-
-/** @internal The table, for the tests that prove it equal to the zod schemas, row by row. */
-export const chunkTable = {
-  session: { sessionId: string },
-  "run-start": { runId: string, sessionId: text },
-  checkpoint: { id: string, sessionId: string, turnIndex: count, label: text },
-  trace: { traceId: string, spanId: string, runId: string, rootSpanName: string },
-  status: { message: string, node: text },
-  message: { content: string, node: text },
-  "text-start": segment,
-  "text-delta": { delta: string, ...segment },
-  "text-end": segment,
-  "reasoning-start": segment,
-  "reasoning-delta": { delta: string, ...segment },
-  "reasoning-end": segment,
-  "tool-call-start": call,
-  "tool-call-delta": { toolCallId: string, delta: string, tool: text, ...origin },
-  "tool-call-ready": { ...call, input: anything },
-  "tool-call-result": { ...call, content: anything, isError: optional(boolean) },
-  "tool-call-error": { ...call, message: string },
-  "tool-result": { content: anything, tool: text, node: text },
-  "structured-data": {
-    set: { ...structured, path: string, value: anything },
-    append: { ...structured, path: string, items: field(arrayOf(anything.check)) },
-    "text-delta": { ...structured, path: string, delta: string },
-    final: { ...structured, data: anything },
-  },
-  "structured-data-invalidated": { streamId: string, checkpointId: string },
-  interrupt: {
-    requestId: string,
-    resumeToken: string,
-    input: field(byKind({ text: { ...question, question: text }, choice: choice, "multi-choice": choice })),
-    workflow: text,
-    schemaId: text,
-    schemaVersion: text,
-    meta: optional(record),
-    ...origin,
-  },
-  source: { id: string, url: text, title: text, node: text },
-  file: { mediaType: string, url: string, name: text, node: text },
-  transition: { transitionTo: string },
-  error: { message: string, code: text, retryable: optional(boolean), correlationId: text },
-  abort: { reason: string },
-  done: {
-    finishReason: text,
-    usage: optional(
-      field(
-        object({
-          inputTokens: optional(number),
-          outputTokens: optional(number),
-          totalTokens: optional(number),
-        }),
-      ),
-    ),
-  },
-} as const satisfies Record<StreamChunkType, Fields | Record<string, Fields>>;
-
-const isFields = (row: Fields | Record<string, Fields>): row is Fields =>
-  Object.values(row).every((rule) => typeof rule.check === "function");
-
-/** @internal Makes a checker from a table. */
-export function createChunkChecker(
-  table: Record<string, Fields | Record<string, Fields>>,
-): (value: unknown) => ChunkProblem | undefined {
-  const checks = new Map(
-    Object.entries(table).map(([type, row]) => [type, isFields(row) ? object(row) : byKind(row)]),
-  );
-  return (value) => {
-    const type = isRecord(value) && Object.hasOwn(value, "type") ? value.type : undefined;
-    if (typeof type !== "string") {
-      const received = isRecord(value) ? `an object whose "type" is ${describe(type)}` : describe(value);
-      return {
-        code: "invalid-chunk",
-        message: `Not a chunk: expected an object with a string "type", got ${received}.`,
-      };
-    }
-    const check = checks.get(type);
-    if (check === undefined) {
-      return {
-        code: "unknown-type",
-        message: `Chunk type ${JSON.stringify(type.length > 80 ? `${type.slice(0, 80)}…` : type)} is not known.`,
-      };
-    }
-    const mismatch = check(value);
-    if (mismatch === undefined) return undefined;
-    const { path, expected, received } = mismatch;
-    return {
-      code: "invalid-chunk",
-      message: `Chunk "${type}": field "${path}" must be ${expected}, got ${describe(received)}.`,
-    };
-  };
+/** One rule of the table. A value whose `typeof` is `type` passes at once; any other is for `check`. */
+interface Rule {
+  type: string;
+  isOptional: boolean;
+  check: Check;
 }
 
 /** Names a value's type, never the value: it may be a secret, or 8 MiB long. */
@@ -257,8 +33,163 @@ function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
-  const type = typeof value;
-  return type === "object" ? "an object" : `a ${type}`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+const accept =
+  (expected: string, accepts: (value: unknown) => unknown): Check =>
+  (value, path) =>
+    accepts(value) ? undefined : `field "${path.slice(0, -1)}" must be ${expected}, got ${describe(value)}`;
+
+const isRecord = (value: unknown): value is Record<string, unknown> => describe(value) === "an object";
+
+const anObject = accept("an object", isRecord);
+const anArray = accept("an array", Array.isArray);
+
+/** What a field can be. Objects with fields of their own, and lists, are added below. */
+const types: Record<string, Check> = {
+  string: accept("a string", () => false),
+  boolean: accept("a boolean", () => false),
+  finite: accept("a finite number", Number.isFinite),
+  count: accept("an integer >= 0", (value) => Number.isSafeInteger(value) && (value as number) >= 0),
+  // Any JSON value, but there: JSON leaves the others out.
+  json: accept("a JSON value", (value) => !["undefined", "function", "symbol"].includes(typeof value)),
+  // An object as JSON makes them, and not a Date, a Map or an instance of a class: only an Object.prototype, of
+  // whatever realm, has this method itself.
+  record: accept("a plain object", (value) => {
+    if (!isRecord(value)) return false;
+    const prototype = Object.getPrototypeOf(value);
+    return prototype === null || Object.hasOwn(prototype, "isPrototypeOf");
+  }),
+};
+
+/**
+ * An object with the given fields; others are left alone. Walks the keys that are there and not those that could be,
+ * because a chunk seldom has half of its optional fields.
+ *
+ * @param fields - Names, each with `:type` unless it is a string, and `?` when it may be missing.
+ */
+function object(fields: string): Check {
+  // Without a prototype: a key such as "toString" has no rule.
+  const rules: Record<string, Rule | undefined> = Object.create(null);
+  const required: string[] = [];
+  for (const field of fields.split(" ")) {
+    const [name = "", type = "string"] = field.replace("?", "").split(":");
+    const isOptional = field.endsWith("?");
+    rules[name] = { type, isOptional, check: types[type]! };
+    if (!isOptional) required.push(name);
+  }
+  return (value, path) => {
+    if (!isRecord(value)) return anObject(value, path);
+    let found = 0;
+    for (const name in value) {
+      const rule = rules[name];
+      const inner = value[name];
+      if (rule === undefined || inner === undefined) continue;
+      const problem = typeof inner === rule.type ? undefined : rule.check(inner, `${path}${name}.`);
+      if (problem !== undefined) return problem;
+      if (!rule.isOptional) found++;
+    }
+    if (found === required.length) return undefined;
+    // What a prototype has is not there for JSON.
+    const missing = required.find((name) => !Object.hasOwn(value, name) || value[name] === undefined);
+    return missing && rules[missing]!.check(undefined, `${path}${missing}.`);
+  };
+}
+
+/** An object whose `kind` chooses its fields. */
+function byKind(kinds: Record<string, string>): Check {
+  const checks = new Map(Object.entries(kinds).map(([kind, fields]) => [kind, object(fields)]));
+  const aKind = accept(`one of ${[...checks.keys()].join(", ")}`, () => false);
+  return (value, path) => {
+    if (!isRecord(value)) return anObject(value, path);
+    const check = checks.get(value.kind as string);
+    return check === undefined ? aKind(value.kind, `${path}kind.`) : check(value, path);
+  };
+}
+
+function arrayOf(check: Check): Check {
+  return (value, path) => {
+    if (!Array.isArray(value)) return anArray(value, path);
+    for (let index = 0; index < value.length; index++) {
+      const problem = check(value[index], `${path}${index}.`);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  };
+}
+
+const question = "multiple:boolean id? schemaId? schemaVersion? meta:record?";
+const choice = `${question} question options:options`;
+types.items = arrayOf(types.json!);
+types.options = arrayOf(object("id label description?"));
+types.usage = object("inputTokens:finite? outputTokens:finite? totalTokens:finite?");
+types.input = byKind({ text: `${question} question?`, choice, "multi-choice": choice });
+
+const origin = "node? id? opId?";
+const segment = `segmentId? ${origin}`;
+const call = `tool toolCallId ${origin}`;
+const structured = "streamId dataType schemaId? schemaVersion? id? node?";
+
+/** @internal The table, for the tests that prove it equal to the zod schemas, rule by rule. */
+export const chunkTable = {
+  session: "sessionId",
+  "run-start": "runId sessionId?",
+  checkpoint: "id sessionId turnIndex:count label?",
+  trace: "traceId spanId runId rootSpanName",
+  status: "message node?",
+  message: "content node?",
+  "text-start": segment,
+  "text-delta": `delta ${segment}`,
+  "text-end": segment,
+  "reasoning-start": segment,
+  "reasoning-delta": `delta ${segment}`,
+  "reasoning-end": segment,
+  "tool-call-start": call,
+  "tool-call-delta": `toolCallId delta tool? ${origin}`,
+  "tool-call-ready": `${call} input:json`,
+  "tool-call-result": `${call} content:json isError:boolean?`,
+  "tool-call-error": `${call} message`,
+  "tool-result": "content:json tool? node?",
+  "structured-data": {
+    set: `${structured} path value:json`,
+    append: `${structured} path items:items`,
+    "text-delta": `${structured} path delta`,
+    final: `${structured} data:json`,
+  },
+  "structured-data-invalidated": "streamId checkpointId",
+  interrupt: `requestId resumeToken input:input workflow? schemaId? schemaVersion? meta:record? ${origin}`,
+  source: "id url? title? node?",
+  file: "mediaType url name? node?",
+  transition: "transitionTo",
+  error: "message code? retryable:boolean? correlationId?",
+  abort: "reason",
+  done: "finishReason? usage:usage?",
+} as const satisfies Record<StreamChunkType, string | Record<string, string>>;
+
+/** @internal Makes a checker from a table. */
+export function createChunkChecker(
+  table: Record<string, string | Record<string, string>>,
+): (value: unknown) => ChunkProblem | undefined {
+  const checks = new Map(
+    Object.entries(table).map(([type, row]) => [type, typeof row === "string" ? object(row) : byKind(row)]),
+  );
+  return (value) => {
+    const type = isRecord(value) && Object.hasOwn(value, "type") ? value.type : undefined;
+    const check = checks.get(type as string);
+    const problem = check?.(value, "");
+    if (problem !== undefined) return { code: "invalid-chunk", message: `Chunk "${type}": ${problem}.` };
+    if (check !== undefined) return undefined;
+    if (typeof type === "string") {
+      const name = JSON.stringify(type.length > 80 ? `${type.slice(0, 80)}…` : type);
+      return { code: "unknown-type", message: `Chunk type ${name} is not known.` };
+    }
+    const received = describe(value) + (isRecord(value) ? ` whose "type" is ${describe(type)}` : "");
+    return {
+      code: "invalid-chunk",
+      message: `Not a chunk: expected an object with a string "type", got ${received}.`,
+    };
+  };
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { checkChunk } from "./check-chunk.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
-import { createSSEDecoder, type SSEDecoderOptions } from "./sse-decoder.ts";
+import { createSSEDecoder, type SSEDecoderOptions, type SSEEvent } from "./sse-decoder.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./stream-error.ts";
 
@@ -69,11 +69,13 @@ export interface ChunkDecoder {
  */
 export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
   const { maxEventBytes, onUnknownChunk, after = "" } = options;
-  const sequence = createSequence(after);
-  let done = false;
-  let lastIsTerminal = false;
+  /** The last event of a run, and the only one that may follow it. */
+  let place = parseEventId(after);
+  let nextId = nextIdOf(place);
   let lastEventId = after;
   let heartbeatMs: number | undefined;
+  let isDone = false;
+  let lastIsTerminal = false;
   let failure: StreamProtocolError | undefined;
 
   const events = createSSEDecoder({
@@ -84,71 +86,68 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
     },
   });
 
-  /** Why the stream, if it ended here, would not be whole. */
-  function findFault(): Error | undefined {
-    if (done) return undefined;
-    if (failure !== undefined) return failure;
-    try {
-      events.end();
-    } catch (error) {
-      return error as Error;
+  /** @returns whether the event is one that was given before. */
+  function isRepeated(id: string): boolean {
+    if (id === nextId) {
+      place!.seq++;
+    } else {
+      const found = parseEventId(id);
+      if (found === undefined) return false;
+      if (place !== undefined) {
+        if (found.runId === place.runId && found.seq <= place.seq) return true;
+        const problem = `Expected event ${nextId} next, got ${id}: what is between them is missing.`;
+        throw new StreamProtocolError("sequence-gap", problem);
+      }
+      place = found;
     }
-    return lastIsTerminal ? undefined : new StreamTruncatedError();
+    nextId = nextIdOf(place);
+    return false;
+  }
+
+  /** Reads one event. What is wrong with it is thrown. */
+  function read({ type, data, id, lastEventId: idInForce }: SSEEvent, decoded: DecodedChunk[]): void {
+    if (id !== undefined && isRepeated(id)) return;
+    // Nothing that is repeated takes the place in a run back.
+    const eventId = place === undefined ? idInForce : id === undefined ? lastEventId : id;
+    if (type === "message") {
+      const chunk = parseJson(data) as StreamChunk;
+      const problem = checkChunk(chunk);
+      if (problem === undefined) decoded.push({ chunk, eventId });
+      else if (problem.code === "unknown-type") onUnknownChunk?.(chunk as unknown as UnknownChunk);
+      else throw new StreamProtocolError("invalid-chunk", problem.message);
+      lastIsTerminal = isTerminalChunk(chunk);
+    }
+    lastEventId = eventId;
   }
 
   return {
     decode(bytes) {
       const decoded: DecodedChunk[] = [];
-      if (done) return decoded;
+      if (isDone) return decoded;
       if (failure !== undefined) throw failure;
-      for (const event of events.decode(bytes)) {
-        const { type, data, id } = event;
-        if (type === "message" && data === "[DONE]") {
-          done = true;
-          return decoded;
+      const found = events.decode(bytes);
+      try {
+        for (const event of found) {
+          isDone = event.type === "message" && event.data === "[DONE]";
+          if (isDone) break;
+          read(event, decoded);
         }
-        if (id !== undefined) {
-          const problem = sequence.follow(id);
-          if (problem === "seen") continue;
-          if (problem !== undefined) {
-            failure = problem;
-            return decoded;
-          }
-        }
-        if (type !== "message") {
-          lastEventId = sequence.place ?? event.lastEventId;
-          continue;
-        }
-        let chunk: StreamChunk;
-        try {
-          chunk = JSON.parse(data);
-        } catch (cause) {
-          failure = invalidJson(data, cause);
-          return decoded;
-        }
-        const problem = checkChunk(chunk);
-        if (problem === undefined) {
-          decoded.push({ chunk, eventId: sequence.place ?? event.lastEventId });
-        } else if (problem.code === "unknown-type") {
-          onUnknownChunk?.(chunk as unknown as UnknownChunk);
-        } else {
-          failure = new StreamProtocolError("invalid-chunk", problem.message);
-          return decoded;
-        }
-        lastEventId = sequence.place ?? event.lastEventId;
-        lastIsTerminal = isTerminalChunk(chunk);
+      } catch (error) {
+        failure = error as StreamProtocolError;
       }
       return decoded;
     },
     end() {
-      const fault = findFault();
-      if (fault !== undefined) throw fault;
+      if (isDone) return;
+      if (failure !== undefined) throw failure;
+      events.end();
+      if (!lastIsTerminal) throw new StreamTruncatedError();
     },
     get done() {
-      return done;
+      return isDone;
     },
     get complete() {
-      return findFault() === undefined;
+      return isDone || (lastIsTerminal && failure === undefined && !events.failed);
     },
     get lastEventId() {
       return lastEventId;
@@ -162,48 +161,15 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
   };
 }
 
-/** Follows the events of a run: none twice, none missing. Knows nothing of ids that are not `<runId>.<seq>`. */
-function createSequence(after: string) {
-  let last = parseEventId(after);
-  /** The id of the last event; nothing that is repeated behind it takes it back. */
-  let place = last === undefined ? undefined : after;
-  /** Nearly every id is this one, and need not be parsed. */
-  let next = nextId(last);
+const nextIdOf = (place: EventId | undefined): string | undefined =>
+  place && `${place.runId}.${place.seq + 1}`;
 
-  return {
-    follow(id: string): "seen" | StreamProtocolError | undefined {
-      if (id === next) {
-        last!.seq++;
-      } else {
-        const found = parseEventId(id);
-        if (found === undefined) return undefined;
-        if (last !== undefined) {
-          if (found.runId === last.runId && found.seq <= last.seq) return "seen";
-          return new StreamProtocolError(
-            "sequence-gap",
-            `Expected event ${next} next, got ${id}: what is between them is missing.`,
-          );
-        }
-        last = found;
-      }
-      place = id;
-      next = nextId(last);
-      return undefined;
-    },
-    get place() {
-      return place;
-    },
-  };
-}
-
-const nextId = (last: EventId | undefined): string | undefined =>
-  last === undefined ? undefined : `${last.runId}.${last.seq + 1}`;
-
-function invalidJson(data: string, cause: unknown): StreamProtocolError {
-  const start = JSON.stringify(data.length > 60 ? `${data.slice(0, 60)}…` : data);
-  return new StreamProtocolError(
-    "invalid-json",
-    `The data of an event is not JSON: expected one chunk, got ${start}.`,
-    { cause },
-  );
+function parseJson(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch (cause) {
+    const start = JSON.stringify(data.length > 60 ? `${data.slice(0, 60)}…` : data);
+    const problem = `The data of an event is not JSON: expected one chunk, got ${start}.`;
+    throw new StreamProtocolError("invalid-json", problem, { cause });
+  }
 }

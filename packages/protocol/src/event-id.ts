@@ -41,12 +41,8 @@ export function formatEventId(runId: string, seq: number): string {
  * @returns `undefined` for anything that {@link formatEventId} would not have printed.
  */
 export function parseEventId(text: string): EventId | undefined {
-  const dot = text.lastIndexOf(".");
-  const digits = text.slice(dot + 1);
+  const [, runId, digits] = /^([\x21-\x7e]+)\.(0|[1-9]\d{0,15})$/.exec(text) ?? [];
   const seq = Number(digits);
-  // Comparing with the printed number refuses "01", "1e3", "+1", "" and everything beyond 2^53 - 1.
-  if (dot < 1 || !isEventIdText(text) || !Number.isSafeInteger(seq) || String(seq) !== digits || seq < 0) {
-    return undefined;
-  }
-  return { runId: text.slice(0, dot), seq };
+  if (runId === undefined || text.length > maxIdLength || !Number.isSafeInteger(seq)) return undefined;
+  return { runId, seq };
 }

@@ -5,7 +5,6 @@
  * Source: HTML Standard, sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
  */
 import { createParser } from "eventsource-parser";
-import { createEventSizer } from "./event-size.ts";
 import { StreamProtocolError } from "./stream-error.ts";
 
 /** 8 MiB. */
@@ -27,13 +26,16 @@ export interface SSEEvent {
 
 export interface SSEDecoderOptions {
   /**
-   * The largest event, in bytes from one blank line to the next, comments and line ends included. It bounds the memory
-   * that one event can take.
+   * The largest event, in bytes of UTF-8 from one blank line to the next, comments included, a line end counted once.
+   * It bounds the memory that one event can take.
    *
    * @defaultValue 8 MiB
    */
   maxEventBytes?: number | undefined;
-  /** Called with the text of each comment line, without its colon and one leading space. Must not throw. */
+  /**
+   * Called with the text of each comment line, without its colon and one leading space, when the blank line behind it
+   * is there. Must not throw.
+   */
   onComment?: ((text: string) => void) | undefined;
 }
 
@@ -53,6 +55,8 @@ export interface SSEDecoder {
    * @throws StreamProtocolError `too-large` when that is what ended the stream and `decode` has not thrown it yet.
    */
   end(): void;
+  /** An event was too large: the next call throws. */
+  readonly failed: boolean;
   /** The last event id that was dispatched, for the `Last-Event-ID` header. `""` when there was none. */
   readonly lastEventId: string;
   /** The last valid `retry:` time in milliseconds. */
@@ -71,19 +75,22 @@ export interface SSEDecoder {
  */
 export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   const { maxEventBytes = defaultMaxEventBytes, onComment } = options;
-  const textDecoder = createTextDecoder();
-  const sizer = createEventSizer(maxEventBytes);
+  // The byte order mark is left to this file, because runtimes differ in how they strip one that comes in pieces.
+  const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
   let events: SSEEvent[] = [];
   let lastEventId = "";
   let retryMs: number | undefined;
   let failure: StreamProtocolError | undefined;
   /** The first character has been seen, so that a byte order mark is not one any more. */
-  let started = false;
-  /** The start of a frame in our encoder's spelling, kept back until the rest is there. */
+  let hasStarted = false;
+  /** The last character was CR: an LF now belongs to the same line end. */
+  let afterCR = false;
+  /** The event that is under way: what came since the last blank line. Line ends are LF. */
   let carry = "";
-  /** The parser has seen a part of an event: it gets everything until that event's blank line. */
-  let parserIsBusy = false;
+  let carryEndsLine = false;
+  /** At least as many bytes as `carry` has; counted exactly only where it matters. */
+  let carryBytes = 0;
 
   // These only queue: an exception here would leave the parser in the middle of a line.
   const parser = createParser({
@@ -103,93 +110,95 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   parser.feed("\n");
 
   /**
-   * Reads text without CR. Whole frames in our encoder's spelling are cut out here; everything else is the parser's.
-   * The two agree because a blank line resets the parser, so it never notices the frames that it does not get.
+   * Reads the events of a text that begins behind a blank line; what has no blank line yet is carried. Frames in our
+   * encoder's spelling are cut out here, all others are the parser's. The two agree because the parser gets whole
+   * events alone, so that it never notices those that it does not get.
    */
-  function readFrames(text: string): void {
+  function readEvents(text: string): void {
     let at = 0;
-    while (at < text.length) {
-      if (!parserIsBusy) {
-        const lineEnd = text.indexOf("\n", at);
-        if (lineEnd !== -1) {
-          if (text.startsWith("data: ", at) && text.charCodeAt(lineEnd + 1) === LF) {
-            events.push({ type: "message", data: text.slice(at + 6, lineEnd), lastEventId });
-            at = lineEnd + 2;
-            continue;
-          }
-          if (text.startsWith("id: ", at) && text.startsWith("data: ", lineEnd + 1)) {
-            const id = text.slice(at + 4, lineEnd);
-            const dataEnd = text.indexOf("\n", lineEnd + 7);
-            if (dataEnd !== -1 && text.charCodeAt(dataEnd + 1) === LF && !id.includes("\0")) {
-              lastEventId = id;
-              events.push({ type: "message", data: text.slice(lineEnd + 7, dataEnd), lastEventId, id });
-              at = dataEnd + 2;
-              continue;
-            }
-          }
+    for (;;) {
+      while (text.charCodeAt(at) === LF) at++;
+      const lineEnd = text.indexOf("\n", at);
+      if (lineEnd === -1) break;
+      // The blank line, or what is behind the one line that may come before the data of our frames.
+      const isOneLine = text.charCodeAt(lineEnd + 1) === LF;
+      const end = isOneLine ? lineEnd : text.indexOf("\n\n", lineEnd);
+      if (end === -1) break;
+      if (carryBytes > maxEventBytes && byteLength(text.slice(at, end + 1)) > maxEventBytes) {
+        fail();
+        return;
+      }
+      const dataAt = isOneLine ? at : lineEnd + 1;
+      const isOurs =
+        text.startsWith("data: ", dataAt) &&
+        (isOneLine || (text.startsWith("id: ", at) && text.indexOf("\n", dataAt) === end));
+      const id = isOurs && !isOneLine ? text.slice(at + 4, lineEnd) : undefined;
+      if (!isOurs || id?.includes("\0")) {
+        parser.feed(text.slice(at, end + 2));
+      } else {
+        const data = text.slice(dataAt + 6, end);
+        if (id === undefined) {
+          events.push({ type: "message", data, lastEventId });
+        } else {
+          lastEventId = id;
+          events.push({ type: "message", data, lastEventId, id });
         }
       }
-      const blankLine = text.indexOf("\n\n", at);
-      if (blankLine !== -1) {
-        parser.feed(text.slice(at, blankLine + 2));
-        parserIsBusy = false;
-        at = blankLine + 2;
-        continue;
-      }
-      const rest = text.slice(at);
-      if (!parserIsBusy && mayBecomeOurFrame(rest)) {
-        carry = rest;
-      } else {
-        parser.feed(rest);
-        parserIsBusy = true;
-      }
-      return;
+      at = end + 2;
     }
+    carry = at === 0 ? text : text.slice(at);
+    // No character takes more than three bytes for each of its UTF-16 code units; three more may not be decoded yet.
+    if (at > 0) carryBytes = 3 * carry.length + 3;
+    carryEndsLine = carry.endsWith("\n");
+  }
+
+  function fail(): void {
+    carry = "";
+    failure = new StreamProtocolError(
+      "too-large",
+      `An event is larger than the limit of ${maxEventBytes} bytes (maxEventBytes).`,
+    );
   }
 
   return {
     decode(bytes) {
       if (failure !== undefined) throw failure;
-      if (bytes.length === 0) return [];
+      events = [];
       let text = textDecoder.decode(bytes, { stream: true });
-      const hasCR = text.includes("\r");
-      const hasLineEnd = hasCR || text.includes("\n");
-      const cut = sizer.count(bytes, hasLineEnd);
-      if (cut !== -1) {
-        failure = new StreamProtocolError(
-          "too-large",
-          `An event is larger than the limit of ${maxEventBytes} bytes (maxEventBytes).`,
-        );
-        // The events before it count. They end with a line end, which leaves no half character behind, so that the
-        // rest of the piece decodes by itself.
-        const rest = cut === 0 ? text : createTextDecoder().decode(bytes.subarray(cut), { stream: true });
-        text = text.slice(0, text.length - rest.length);
-      }
-      if (!started && text !== "") {
-        started = true;
-        if (text.charCodeAt(0) === BOM) text = text.slice(1);
+      carryBytes += bytes.length;
+      if (text === "") return events;
+      if (!hasStarted && text.charCodeAt(0) === BOM) text = text.slice(1);
+      hasStarted = true;
+      if (afterCR && text.startsWith("\n")) text = text.slice(1);
+      afterCR = false;
+      if (text.includes("\r")) {
+        afterCR = text.endsWith("\r");
+        text = text.replace(/\r\n?/g, "\n");
       }
 
-      events = [];
-      if (carry !== "" && !hasLineEnd) {
+      // A text that is carried is searched only where it is new, which keeps the work linear.
+      if (carry === "") {
+        readEvents(text);
+      } else if ((carryEndsLine && text.startsWith("\n")) || text.includes("\n\n")) {
+        readEvents(carry + text);
+      } else if (text !== "") {
         carry += text;
-      } else {
-        if (carry !== "") {
-          text = carry + text;
-          carry = "";
-        }
-        if (hasCR || (parserIsBusy && !hasLineEnd)) {
-          parser.feed(text);
-          parserIsBusy = true;
-        } else {
-          readFrames(text);
-        }
-        if (sizer.atBoundary) parserIsBusy = false;
+        carryEndsLine = text.endsWith("\n");
+      }
+      if (carryBytes > maxEventBytes) {
+        carryBytes = byteLength(carry);
+        if (carryBytes > maxEventBytes) fail();
       }
       return events;
     },
     end() {
       if (failure !== undefined) throw failure;
+      // The event itself is dropped, but its `retry:` counts.
+      parser.feed(carry.slice(0, carry.lastIndexOf("\n") + 1));
+      carry = "";
+    },
+    get failed() {
+      return failure !== undefined;
     },
     get lastEventId() {
       return lastEventId;
@@ -200,17 +209,4 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   };
 }
 
-/** Leaves the byte order mark to this file, because runtimes differ in how they strip one that comes in pieces. */
-const createTextDecoder = () => new TextDecoder("utf-8", { ignoreBOM: true });
-
-/**
- * Whether text without a blank line may still grow into `data: …` or `id: …` + `data: …`. Says no to anything that
- * takes effect before its blank line (`retry:`, comments), and to more lines than our frames have, which keeps the
- * work linear: a carried text is searched again only when a line end arrives.
- */
-function mayBecomeOurFrame(text: string): boolean {
-  if (!text.startsWith("d") && !text.startsWith("i")) return false;
-  const lineEnd = text.indexOf("\n");
-  if (lineEnd === -1 || lineEnd === text.length - 1) return true;
-  return text.startsWith("d", lineEnd + 1) && !text.includes("\n", lineEnd + 1);
-}
+const byteLength = (text: string): number => new TextEncoder().encode(text).length;
