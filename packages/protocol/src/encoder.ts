@@ -31,7 +31,16 @@ export interface EncodeChunkOptions {
  * ```
  */
 export function encodeChunk(chunk: StreamChunk | UnknownChunk, options?: EncodeChunkOptions): string {
-  const json = stringify(chunk);
+  return encodeChunkJson(stringify(chunk), options);
+}
+
+/**
+ * Prints a chunk that is JSON text already, such as an entry of a run's log. Does not look into the text: it must be
+ * what `JSON.stringify` gives, without a line break.
+ *
+ * @throws StreamProtocolError `invalid-frame` as {@link encodeChunk} does.
+ */
+export function encodeChunkJson(json: string, options?: EncodeChunkOptions): string {
   const id = options?.id;
   if (id === undefined) return `data: ${json}\n\n`;
   if (!isEventIdText(id)) {

@@ -11,7 +11,14 @@ export {
   type DecodedChunk,
 } from "./chunk-decoder.ts";
 // Write the wire
-export { DONE_FRAME, type EncodeChunkOptions, encodeChunk, encodeComment, encodeRetry } from "./encoder.ts";
+export {
+  DONE_FRAME,
+  type EncodeChunkOptions,
+  encodeChunk,
+  encodeChunkJson,
+  encodeComment,
+  encodeRetry,
+} from "./encoder.ts";
 // Name a place in a run
 export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
 // Fold chunks into what a UI shows

@@ -16,6 +16,7 @@ test("the public names of the root", () => {
     "createSSEDecoder",
     "createStructuredStreamAccumulator",
     "encodeChunk",
+    "encodeChunkJson",
     "encodeComment",
     "encodeRetry",
     "formatEventId",

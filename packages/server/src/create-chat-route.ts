@@ -4,6 +4,7 @@
  */
 import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
 import { ChatRequestError, type ChatRequestLimits, invalid, readChatRequest } from "./chat-request.ts";
+import { type ChatRunOptions, type ChatRuns, createChatRuns } from "./chat-runs.ts";
 import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import { openStreamResponse, type StreamResponseOptions } from "./create-stream-response.ts";
@@ -11,7 +12,7 @@ import { errorResponse } from "./error-response.ts";
 import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
-import type { ChunkIterable } from "./stream-source.ts";
+import type { ChunkIterable, StreamSource } from "./stream-source.ts";
 
 /** What an agent gets beside the messages. */
 export interface ChatAgentOptions {
@@ -36,7 +37,8 @@ export interface ChatRouteOptions
     ChatRequestLimits {
   agent: ChatAgent;
   /**
-   * Says who asks, before the body is read. `null` answers 401; a `Response` is the answer.
+   * Says who asks, before the body is read. `null` answers 401; a `Response` is the answer. A route with runs must
+   * have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.
    *
    * @defaultValue everybody may ask
    */
@@ -52,7 +54,19 @@ export interface ChatRouteOptions
   cors?: CorsOptions | undefined;
   /** The largest answer to `stream: false`, in bytes. @defaultValue 8 MiB */
   maxBufferedBytes?: CollectLimits["maxBytes"];
+  /**
+   * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated
+   * POST with the same idempotency key attaches to it. `onFinish` of the route then tells of connections, that of the
+   * runs of answers.
+   */
+  runs?: ChatRunOptions | undefined;
 }
+
+/**
+ * For `authorize` of a route with runs that everybody may use: whoever knows a run's id, which cannot be guessed, may
+ * follow and stop it. Nobody's session can be asked for.
+ */
+export const anonymous = (): string => "anonymous";
 
 /** The name of whoever asks, `null` for nobody, or the answer itself. */
 export type AuthorizeResult = string | Response | null;
@@ -69,16 +83,14 @@ export interface ChatRoute {
   fetch: Handler;
 }
 
-const allowedMethods = "POST, OPTIONS";
-
 /**
  * Creates a chat route.
  *
  * POST answers a stream, or one JSON value when the body says `stream: false`. An agent that fails within the first
- * 25 ms is answered with status 500; later, its failure is an `error` chunk. Failures are JSON
+ * 25 ms is answered with status 500; later, or with runs, its failure is an `error` chunk. Failures are JSON
  * `{ error, code, issues?, correlationId? }`.
  *
- * @throws TypeError when `cors` allows every origin together with credentials, which browsers refuse.
+ * @throws TypeError when `runs` are there without `authorize`, and when `cors` allows every origin together with credentials, which browsers refuse.
  *
  * @example
  * ```ts
@@ -87,22 +99,44 @@ const allowedMethods = "POST, OPTIONS";
  * ```
  */
 export function createChatRoute(options: ChatRouteOptions): ChatRoute {
-  const { agent, authorize, allowedRoles = ["user", "assistant"], cors: corsOptions, ...rest } = options;
+  const {
+    agent,
+    authorize,
+    allowedRoles = ["user", "assistant"],
+    cors: corsOptions,
+    runs,
+    ...rest
+  } = options;
   const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
   const { onError } = streamOptions;
   const cors = createCors(corsOptions);
+  if (runs !== undefined && authorize === undefined) {
+    throw new TypeError(
+      "runs: a route with runs needs `authorize`; `authorize: anonymous` lets everybody ask.",
+    );
+  }
+  const chatRuns = runs && createChatRuns(runs, authorize !== anonymous, streamOptions);
+  const allowedMethods = runs === undefined ? "POST, OPTIONS" : "POST, GET, DELETE, OPTIONS";
 
-  async function answerPost(request: Request): Promise<Response> {
+  /** @returns who asks, or what to answer instead. */
+  async function identify(request: Request): Promise<string | undefined | Response> {
     const refusal = refuseWhileDraining();
     if (refusal !== undefined) return errorResponse(refusal);
     const owner = await authorize?.(request);
-    if (owner === null) return errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" });
+    return owner === null
+      ? errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" })
+      : owner;
+  }
+
+  async function answerPost(request: Request): Promise<Response> {
+    const owner = await identify(request);
     if (typeof owner === "object") return owner;
 
     keepRequest(request.signal, request);
     const body = await readChatRequest(request, { maxBodyBytes, maxMessages, maxDepth });
     checkRoles(body.messages);
     const open = ({ signal }: { signal: AbortSignal }) => callAgent(body, owner, signal);
+    if (chatRuns !== undefined) return answerRun(chatRuns, request, body, owner!, open);
     if (body.stream === false) return answerBuffered(open, request.signal);
     const { response, failure } = await openStreamResponse(open, {
       ...streamOptions,
@@ -112,6 +146,37 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     const { message, code = "internal", correlationId } = failure;
     return errorResponse({ status: 500, error: message, code, correlationId });
   }
+
+  async function answerRun(
+    { start, respond, chunksOf }: ChatRuns,
+    request: Request,
+    { idempotencyKey, ...body }: ChatRequestBody,
+    owner: string,
+    source: StreamSource,
+  ): Promise<Response> {
+    const target = await start({
+      owner,
+      sessionId: body.sessionId,
+      key: idempotencyKey,
+      body,
+      input: body.messages.findLast(({ role }) => role === "user"),
+      source,
+      lastEventId: request.headers.get("last-event-id"),
+    });
+    if (target instanceof Response) return target;
+    if (body.stream !== false) return respond(target, request.signal);
+    return answerBuffered(() => chunksOf(target, request.signal), request.signal);
+  }
+
+  /** GET and DELETE, where there are runs. */
+  const answerOwner =
+    (answer: (request: Request, owner: string) => Promise<Response>): Handler =>
+    async (request) => {
+      const owner = await identify(request);
+      if (typeof owner === "object") return owner;
+      keepRequest(request.signal, request);
+      return answer(request, owner!);
+    };
 
   function callAgent(body: ChatRequestBody, owner: string | undefined, signal: AbortSignal) {
     const { messages, sessionId, workflowId, context, resume } = body;
@@ -164,23 +229,25 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   const refuseMethod = answering(async () =>
     errorResponse({
       status: 405,
-      error: "This route takes POST.",
+      error: runs === undefined ? "This route takes POST." : "This route takes POST, GET and DELETE.",
       code: "method-not-allowed",
       headers: { allow: allowedMethods },
     }),
   );
   const POST = answering(answerPost);
+  const GET = chatRuns ? answering(answerOwner(chatRuns.resume)) : refuseMethod;
+  const DELETE = chatRuns ? answering(answerOwner(chatRuns.stop)) : refuseMethod;
   const HEAD: Handler = async (request) => {
     const { status, headers } = await refuseMethod(request);
     return new Response(null, { status, headers });
   };
   const OPTIONS: Handler = async (request) => cors.preflight(request, allowedMethods);
-  const handlers: Record<string, Handler> = { POST, HEAD, OPTIONS };
+  const handlers: Record<string, Handler> = { POST, GET, DELETE, HEAD, OPTIONS };
 
   return {
     POST,
-    GET: refuseMethod,
-    DELETE: refuseMethod,
+    GET,
+    DELETE,
     HEAD,
     OPTIONS,
     fetch: (request) => (handlers[request.method] ?? refuseMethod)(request),

@@ -42,6 +42,7 @@ export interface DrainCounts {
 export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
   const registry = streamRegistry();
   registry.isDraining = true;
+  for (const stream of [...registry.streams]) stream.handOff?.();
   const open = registry.streams.size;
   let aborted = 0;
   return new Promise((resolve) => {

@@ -11,17 +11,20 @@ const encoder = new TextEncoder();
  * Encodes a source of chunks. A reader that does not read stops the source after one or two pieces. The stream never
  * errors: a source that fails ends it with an `error` chunk and `[DONE]`.
  */
-export function encodeStream(
+export const encodeStream = (
   source: StreamSource,
   options: StreamOptions = {},
   onOpen?: StreamSink["onOpen"],
-): ReadableStream<Uint8Array> {
+): ReadableStream<Uint8Array> =>
+  encodePump((sink) => createStreamPump(source, options, { ...(onOpen && { onOpen }), ...sink }));
+
+/** Makes a body of whatever a pump writes. */
+export function encodePump(createPump: (sink: StreamSink) => StreamPump): ReadableStream<Uint8Array> {
   let pump: StreamPump;
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        pump = createStreamPump(source, options, {
-          ...(onOpen && { onOpen }),
+        pump = createPump({
           write(text) {
             const piece = encoder.encode(text);
             controller.enqueue(piece);

@@ -32,6 +32,8 @@ export {
   parseChatRequestBody,
   readChatRequest,
 } from "./chat-request.ts";
+// Answers that outlive their connection
+export type { ChatRunOptions, RunStart } from "./chat-runs.ts";
 // Answer with one buffered result
 export {
   type CollectLimits,
@@ -42,6 +44,7 @@ export {
 export type { CorsOptions } from "./cors.ts";
 export {
   type AuthorizeResult,
+  anonymous,
   type ChatAgent,
   type ChatAgentOptions,
   type ChatRoute,
@@ -53,6 +56,18 @@ export { createStreamResponse, type StreamResponseOptions, toSSE } from "./creat
 
 // Shut down without cutting answers
 export { type DrainCounts, type DrainOptions, drain } from "./drain.ts";
+export { createMemoryRunStore, type MemoryRunStoreOptions } from "./memory-run-store.ts";
+export type { RunFinish, RunLimits } from "./run-producer.ts";
+export type {
+  AppendResult,
+  OpenedRun,
+  OpenRun,
+  RunPage,
+  RunRecord,
+  RunStore,
+  RunStoreOptions,
+  RunTerminal,
+} from "./run-store.ts";
 export type { ErrorDescription, OnStreamError } from "./stream-failure.ts";
 export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream-options.ts";
 export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream-source.ts";

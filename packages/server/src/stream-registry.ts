@@ -10,6 +10,8 @@ import { closeSource, type StreamSource } from "./stream-source.ts";
 export interface OpenStream {
   /** Ends it in order, with `abort` `shutdown`. */
   shutdown(): void;
+  /** Gives it up to another process as soon as draining begins; absent where only this one can go on with it. */
+  handOff?: (() => void) | undefined;
 }
 
 interface StreamRegistry {

@@ -1,0 +1,273 @@
+/**
+ * The runs of a chat route: starts, attaches, resumes and stops them, and says so in the words of HTTP. Knows nothing of
+ * agents or bodies beyond their hash.
+ */
+import {
+  type ChatMessage,
+  createChunkDecoder,
+  parseEventId,
+  type RunStartChunk,
+  type StreamChunk,
+} from "@kortyx/protocol";
+import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
+import { encodePump } from "./encode-stream.ts";
+import { errorResponse } from "./error-response.ts";
+import { createFollowPump } from "./follow-run.ts";
+import { createRunFeeds } from "./run-feed.ts";
+import { type RunFinish, type RunLimits, startRunProducer } from "./run-producer.ts";
+import { type RunRecord, type RunStore, stopped } from "./run-store.ts";
+import type { StreamSource } from "./stream-source.ts";
+
+/** What a chat route does with its runs. */
+export interface ChatRunOptions extends RunLimits {
+  /** Where runs are kept: `createMemoryRunStore()`, or one of `@kortyx/server/sqlite` and `@kortyx/server/redis`. */
+  store: RunStore;
+  /** What happens to a new run in a session that has an open one: refused, or in place of it, or beside it. @defaultValue `"reject"` */
+  onActiveRun?: "reject" | "stop" | "allow" | undefined;
+  /** What happens to a run when the last of those who follow it in this process leaves. @defaultValue `"continue"` */
+  onDisconnect?: "continue" | "cancel" | undefined;
+  /** How many runs of one owner may be open. @defaultValue 8 */
+  maxOpenRuns?: number | undefined;
+  /** Keeps a platform awake that freezes its functions once they have answered. */
+  waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
+  /** Called, and waited for, before the agent is. What it throws ends the run with an `error` chunk. */
+  onStart?: ((start: RunStart) => unknown) | undefined;
+  /** Called, and waited for, when a run has ended. What it throws is logged. */
+  onFinish?: ((finish: RunFinish) => unknown) | undefined;
+}
+
+/** How a run has begun. */
+export interface RunStart {
+  runId: string;
+  owner: string;
+  sessionId: string | undefined;
+  /** What the user said to begin it. */
+  input: ChatMessage | undefined;
+}
+
+export interface StartRequest {
+  owner: string;
+  sessionId: string | undefined;
+  key: string | undefined;
+  /** Whatever tells this request from another one with the same key. */
+  body: unknown;
+  input: ChatMessage | undefined;
+  source: StreamSource;
+  /** Where a client that attaches stands; -1 for the beginning. */
+  lastEventId: string | null;
+}
+
+export interface ChatRuns {
+  /** Starts a run, or attaches to the one with the same key. @returns its id and cursor, or a refusal. */
+  start(request: StartRequest): Promise<FollowTarget | Response>;
+  /** Answers with the run's log behind the cursor. */
+  respond(target: FollowTarget, signal: AbortSignal): Response;
+  /** The chunks of a run from its beginning, for an answer in one piece. */
+  chunksOf(target: FollowTarget, signal: AbortSignal): AsyncIterable<StreamChunk>;
+  /** GET */
+  resume(request: Request, owner: string): Promise<Response>;
+  /** DELETE */
+  stop(request: Request, owner: string): Promise<Response>;
+}
+
+/** A run, and how much of it the client has. */
+export interface FollowTarget {
+  runId: string;
+  after: number;
+}
+
+const notFound = () => errorResponse({ status: 404, error: "There is no such run.", code: "run-not-found" });
+const badCursor = (error: string) => errorResponse({ status: 400, error, code: "invalid-cursor" });
+
+/**
+ * @param hasOwners - Runs can be asked for by their session, because sessions belong to somebody.
+ * @param streamOptions - Of the connections that follow.
+ */
+export function createChatRuns(
+  options: ChatRunOptions,
+  hasOwners: boolean,
+  streamOptions: StreamResponseOptions,
+): ChatRuns {
+  const { store, onActiveRun = "reject", maxOpenRuns = 8, waitUntil, onStart, onFinish } = options;
+  const onLastLeft =
+    options.onDisconnect === "cancel"
+      ? (runId: string) => {
+          store.end(runId, { type: "abort", reason: "cancelled" }).catch(logStoreFailure);
+        }
+      : undefined;
+  const feeds = createRunFeeds(store, onLastLeft);
+
+  /** @returns undefined for a run that is unknown, or another owner's: the two must look the same. */
+  async function find(runId: string, owner: string): Promise<RunRecord | undefined> {
+    const page = await store.read(runId, Number.MAX_SAFE_INTEGER, 0);
+    return page?.run.owner === owner ? page.run : undefined;
+  }
+
+  async function start(request: StartRequest): Promise<FollowTarget | Response> {
+    const { owner, sessionId, key, input, lastEventId } = request;
+    const opening = {
+      runId: createRunId(),
+      owner,
+      sessionId,
+      key,
+      bodyHash: await hash(request.body),
+      maxOpenRuns,
+      allowActiveRun: onActiveRun === "allow",
+    };
+    let opened = await store.open(opening);
+    if (opened.status === "run-active" && onActiveRun === "stop") {
+      await store.end(opened.run.runId, stopped);
+      opened = await store.open(opening);
+    }
+    switch (opened.status) {
+      case "key-conflict":
+        return errorResponse({
+          status: 409,
+          error: "The idempotency key belongs to another request.",
+          code: "key-conflict",
+        });
+      case "run-active":
+        return errorResponse({
+          status: 409,
+          error: "The session has an answer under way.",
+          code: "run-active",
+        });
+      case "too-many-runs":
+        return errorResponse({
+          status: 429,
+          error: "Too many answers are under way.",
+          code: "too-many-runs",
+          headers: { "retry-after": "5" },
+        });
+      case "store-full":
+        return errorResponse({
+          status: 503,
+          error: "The server cannot take another answer now.",
+          code: "store-full",
+          headers: { "retry-after": "5" },
+        });
+      case "attached": {
+        const after = parseCursor(lastEventId, opened.run);
+        return after instanceof Response ? after : { runId: opened.run.runId, after };
+      }
+      case "created": {
+        const { runId, terminal } = opened.run;
+        if (terminal === undefined) {
+          const first: RunStartChunk = { type: "run-start", runId, sessionId, input };
+          const producer = startRunProducer({
+            ...options,
+            runId,
+            first,
+            source: withStart(request.source, { runId, owner, sessionId, input }),
+            onError: streamOptions.onError,
+            onFinish,
+          });
+          waitUntil?.(producer.finished);
+          await producer.started;
+        }
+        return { runId, after: -1 };
+      }
+    }
+  }
+
+  function withStart(source: StreamSource, info: RunStart): StreamSource {
+    if (onStart === undefined) return source;
+    return async (context) => {
+      await onStart(info);
+      return typeof source === "function" ? source(context) : source;
+    };
+  }
+
+  function respond({ runId, after }: FollowTarget, signal: AbortSignal): Response {
+    const { headers, status = 200 } = streamOptions;
+    const feed = feeds.get(runId, after);
+    const body = encodePump((sink) =>
+      createFollowPump({ runId, after, feed, store }, { ...streamOptions, signal }, sink),
+    );
+    return new Response(body, { status, headers: mergeHeaders(headers) });
+  }
+
+  /** @returns the position that the client has; an answer when that is none. */
+  function parseCursor(text: string | null, run: RunRecord): number | Response {
+    if (text === null || text === "") return -1;
+    const id = parseEventId(text);
+    if (id === undefined) return badCursor("The event id is malformed.");
+    if (id.runId !== run.runId) return badCursor("The event id is another run's.");
+    return id.seq > run.lastSeq ? badCursor("The event id is beyond the end of the run.") : id.seq;
+  }
+
+  return {
+    start,
+    respond,
+    async *chunksOf({ runId }, signal) {
+      const response = respond({ runId, after: -1 }, signal);
+      const reader = response.body!.getReader();
+      const decoder = createChunkDecoder();
+      try {
+        while (!decoder.done) {
+          const { done, value } = await reader.read();
+          if (done) break;
+          for (const { chunk } of decoder.decode(value)) yield chunk;
+        }
+        decoder.end();
+      } finally {
+        void reader.cancel();
+      }
+    },
+    async resume(request, owner) {
+      const { searchParams } = new URL(request.url);
+      const lastEventId = request.headers.get("last-event-id");
+      const session = searchParams.get("session");
+      const runId = parseEventId(lastEventId ?? "")?.runId ?? searchParams.get("run");
+      if (runId === null && session === null) {
+        if (lastEventId !== null) return badCursor("The event id is malformed.");
+        return badCursor("Which run? Expected Last-Event-ID, ?run= or ?session=.");
+      }
+      const run =
+        runId === null ? hasOwners && (await store.latest(owner, session!)) : await find(runId, owner);
+      if (!run) return notFound();
+      const afterText = searchParams.get("after");
+      const cursor = lastEventId ?? (afterText === null ? null : `${run.runId}.${afterText}`);
+      const after = parseCursor(cursor, run);
+      if (after instanceof Response) return after;
+      // The end of the run is where a browser's own EventSource gives up, too.
+      if (run.terminal !== undefined && after >= run.lastSeq) return new Response(null, { status: 204 });
+      return respond({ runId: run.runId, after }, request.signal);
+    },
+    async stop(request, owner) {
+      const { searchParams } = new URL(request.url);
+      const key = searchParams.get("key");
+      const session = searchParams.get("session");
+      let runId = searchParams.get("run");
+      if (runId === null && key !== null) {
+        runId = (await store.stopKey(owner, key)) ?? null;
+        if (runId === null) return stoppedAnswer({ runId: null, terminal: null }, 202);
+      } else if (runId === null && session !== null) {
+        runId = (hasOwners && (await store.latest(owner, session))?.runId) || null;
+      } else if (runId === null) {
+        return badCursor("Which run? Expected ?run=, ?key= or ?session=.");
+      }
+      const run = runId === null ? undefined : await find(runId, owner);
+      const terminal = run && (await store.end(run.runId, stopped));
+      return terminal === undefined ? notFound() : stoppedAnswer({ runId: run!.runId, terminal }, 200);
+    },
+  };
+}
+
+const stoppedAnswer = (body: unknown, status: number): Response =>
+  Response.json(body, { status, headers: { "cache-control": "no-store" } });
+
+function logStoreFailure(error: unknown): void {
+  console.error("A store of runs failed:", error);
+}
+
+/** 128 random bits: whoever does not know a run cannot find it. */
+const createRunId = (): string => toHex(crypto.getRandomValues(new Uint8Array(16)));
+
+async function hash(body: unknown): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)));
+}
+
+const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -1,0 +1,165 @@
+/**
+ * One connection that follows a run: from a cursor to the end of the log, at the client's pace. Nothing that happens to
+ * the connection happens to the run.
+ */
+import { DONE_FRAME, encodeChunk, encodeComment, encodeRetry } from "@kortyx/protocol";
+import { type Deadline, watchDeadlines } from "./deadlines.ts";
+import { printFrame, type RunFeed } from "./run-feed.ts";
+import type { RunStore } from "./run-store.ts";
+import type { StreamOptions } from "./stream-options.ts";
+import type { StreamPump, StreamSink } from "./stream-pump.ts";
+import { registerStream } from "./stream-registry.ts";
+
+/** A piece is closed at this many characters. */
+const maxPieceLength = 64 * 1024;
+/** Entries of one read by a follower that is behind the feed. */
+const catchUpEntries = 512;
+/** When many connections are given up together, their clients come back spread over so many milliseconds. */
+const retrySpreadMs = 3000;
+const openingWindowMs = 25;
+
+export interface FollowedRun {
+  runId: string;
+  /** The client has everything up to this position. */
+  after: number;
+  feed: RunFeed;
+  store: RunStore;
+}
+
+/**
+ * Starts following; the first piece is written at the first `pull()`. The connection ends with `[DONE]` when the log
+ * does. When it is only given up (`maxDurationMs`, a shutdown, a store that does not answer), it ends with `retry:` and
+ * without `[DONE]`, so that the client resumes.
+ */
+export function createFollowPump(
+  followed: FollowedRun,
+  options: StreamOptions,
+  sink: StreamSink,
+): StreamPump {
+  const { runId, feed, store } = followed;
+  const { signal, heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000 } = options;
+  const startedAt = performance.now();
+  let { after } = followed;
+  let isWanted = false;
+  let isClosed = false;
+  let isOpened = false;
+  let isCatchingUp = false;
+  let writtenAt = startedAt;
+
+  const leaveFeed = feed.join(() => advance());
+  const unregister = registerStream({
+    shutdown: () => detach(),
+    handOff: store.isShared ? detach : undefined,
+  });
+  const stopWatching = watchDeadlines(deadlines());
+  signal?.addEventListener("abort", leave);
+  if (signal?.aborted) leave();
+
+  function release(): void {
+    isClosed = true;
+    stopWatching();
+    unregister();
+    signal?.removeEventListener("abort", leave);
+    leaveFeed();
+  }
+
+  function leave(): void {
+    if (isClosed) return;
+    release();
+    sink.close(true);
+  }
+
+  function write(text: string): void {
+    isWanted = false;
+    if (!isOpened) sink.onOpen?.(undefined);
+    isOpened = true;
+    writtenAt = performance.now();
+    sink.write(text);
+  }
+
+  /** Gives the connection up; the run goes on. */
+  function detach(): void {
+    if (isClosed) return;
+    write(encodeRetry(Math.round(Math.random() * retrySpreadMs)));
+    release();
+    sink.close(false);
+  }
+
+  function end(lastWords: string): void {
+    write(lastWords + DONE_FRAME);
+    release();
+    sink.close(false);
+  }
+
+  function advance(): void {
+    if (isClosed || !isWanted || isCatchingUp) return;
+    if (after < feed.from) {
+      void catchUp();
+      return;
+    }
+    const { text, count } = feed.page(after, maxPieceLength);
+    after += count;
+    const isAtEnd = after >= feed.lastSeq;
+    if (isAtEnd && feed.state === "ended") end(text);
+    else if (isAtEnd && feed.state === "lost") end(text + encodeChunk(runLost));
+    else if (isAtEnd && feed.state === "failed") detach();
+    else if (count > 0) write(text);
+  }
+
+  /** Reads what the feed does not have. */
+  async function catchUp(): Promise<void> {
+    isCatchingUp = true;
+    try {
+      const page = await store.read(runId, after, Math.min(catchUpEntries, feed.from - after));
+      if (isClosed) return;
+      if (page === undefined) return end(encodeChunk(runLost));
+      const text = page.entries.map((json, index) => printFrame(runId, after + 1 + index, json)).join("");
+      after += page.entries.length;
+      write(text);
+    } catch {
+      detach();
+    } finally {
+      isCatchingUp = false;
+    }
+    advance();
+  }
+
+  function deadlines(): Deadline[] {
+    const never = Number.POSITIVE_INFINITY;
+    const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
+    return [
+      { dueAt: () => (maxDurationMs > 0 ? startedAt + maxDurationMs : never), run: detach },
+      {
+        dueAt: (now) => (stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never),
+        run() {
+          release();
+          sink.close(true);
+        },
+      },
+      {
+        dueAt(now) {
+          const delayMs = isOpened ? heartbeatDelayMs : openingWindowMs;
+          return delayMs > 0 ? (isWanted ? writtenAt : now) + delayMs : never;
+        },
+        run: () => write(encodeComment(`hb=${heartbeatMs}`)),
+      },
+    ];
+  }
+
+  return {
+    pull() {
+      isWanted = true;
+      advance();
+    },
+    cancel() {
+      if (!isClosed) release();
+    },
+  };
+}
+
+const runLost = {
+  type: "error",
+  message: "The answer is not kept any more.",
+  code: "run-lost",
+  retryable: true,
+} as const;

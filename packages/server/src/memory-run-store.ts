@@ -1,0 +1,238 @@
+/**
+ * Runs in the memory of one process: they survive their connections, not the process.
+ */
+import type { RunStore } from "./run-store.ts";
+import {
+  defaultLeaseMs,
+  defaultRetentionMs,
+  producerLost,
+  type RunRecord,
+  type RunStoreOptions,
+  type RunTerminal,
+  stopped,
+  stoppedKeyMs,
+} from "./run-store.ts";
+import { createRunWaiters } from "./run-waiters.ts";
+
+export interface MemoryRunStoreOptions extends RunStoreOptions {
+  /**
+   * The size of all logs together, in UTF-16 code units of JSON. Beyond it the runs that ended first are forgotten, and
+   * when none has ended, nothing is taken.
+   *
+   * @defaultValue 268,435,456 (256 Mi)
+   */
+  maxSize?: number | undefined;
+}
+
+interface MemoryRun {
+  runId: string;
+  owner: string;
+  sessionId: string | undefined;
+  key: string | undefined;
+  bodyHash: string;
+  entries: string[];
+  size: number;
+  terminal: RunTerminal | undefined;
+  leaseUntil: number;
+  endedAt: number;
+}
+
+/** Whoever stops keys that do not exist takes no more memory than this. */
+const maxStoppedKeys = 10_000;
+
+/** Room for the terminal of every run, whatever the limit. */
+const runOverhead = 512;
+
+/** Creates a store. */
+export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
+  const { maxSize = 256 * 1024 * 1024, retentionMs = defaultRetentionMs, leaseMs = defaultLeaseMs } = options;
+  const runs = new Map<string, MemoryRun>();
+  /** In the order in which they ended. */
+  const endedRuns = new Set<MemoryRun>();
+  const keys = new Map<string, string>();
+  /** When each key that was stopped before its run was opened is forgotten. */
+  const stoppedKeys = new Map<string, number>();
+  /** The runs of a session, the newest last. */
+  const sessions = new Map<string, string[]>();
+  const openRuns = new Map<string, Set<MemoryRun>>();
+  const waiters = createRunWaiters();
+  let size = 0;
+
+  const nameOf = (owner: string, name: string) => JSON.stringify([owner, name]);
+
+  const toRecord = ({ runId, owner, sessionId, entries, terminal }: MemoryRun): RunRecord => ({
+    runId,
+    owner,
+    sessionId,
+    lastSeq: entries.length - 1,
+    terminal,
+  });
+
+  function forget(run: MemoryRun): void {
+    runs.delete(run.runId);
+    endedRuns.delete(run);
+    size -= run.size;
+    if (run.key !== undefined) keys.delete(nameOf(run.owner, run.key));
+    if (run.sessionId === undefined) return;
+    const session = nameOf(run.owner, run.sessionId);
+    const rest = (sessions.get(session) ?? []).filter((id) => id !== run.runId);
+    if (rest.length === 0) sessions.delete(session);
+    else sessions.set(session, rest);
+  }
+
+  /** Forgets what was kept long enough. */
+  function purge(now: number): void {
+    for (const run of endedRuns) {
+      if (run.endedAt + retentionMs > now) break;
+      forget(run);
+    }
+    for (const [key, until] of stoppedKeys) {
+      if (until > now) break;
+      stoppedKeys.delete(key);
+    }
+  }
+
+  /** @returns whether there is room for so much, after the runs that ended first were forgotten. */
+  function makeRoom(needed: number): boolean {
+    for (const run of endedRuns) {
+      if (size + needed <= maxSize) return true;
+      forget(run);
+    }
+    return size + needed <= maxSize;
+  }
+
+  function find(runId: string): MemoryRun | undefined {
+    purge(performance.now());
+    return runs.get(runId);
+  }
+
+  function endRun(run: MemoryRun, terminal: RunTerminal): RunTerminal {
+    if (run.terminal !== undefined) return run.terminal;
+    run.terminal = terminal;
+    run.entries.push(JSON.stringify(terminal));
+    run.endedAt = performance.now();
+    endedRuns.add(run);
+    const ofOwner = openRuns.get(run.owner);
+    ofOwner?.delete(run);
+    if (ofOwner?.size === 0) openRuns.delete(run.owner);
+    waiters.wake(run.runId, Number.POSITIVE_INFINITY);
+    return terminal;
+  }
+
+  function endIfExpired(run: MemoryRun): void {
+    if (run.terminal === undefined && run.leaseUntil <= performance.now()) endRun(run, producerLost);
+  }
+
+  return {
+    isShared: false,
+    leaseMs,
+    async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
+      const now = performance.now();
+      purge(now);
+      const keyName = key === undefined ? undefined : nameOf(owner, key);
+      const known = keyName === undefined ? undefined : runs.get(keys.get(keyName) ?? "");
+      if (known !== undefined) {
+        if (known.bodyHash !== bodyHash) return { status: "key-conflict" };
+        return { status: "attached", run: toRecord(known) };
+      }
+      for (const run of openRuns.get(owner) ?? []) endIfExpired(run);
+      const ofOwner = openRuns.get(owner) ?? new Set();
+      if (sessionId !== undefined && !allowActiveRun) {
+        const active = [...ofOwner].find((run) => run.sessionId === sessionId);
+        if (active !== undefined) return { status: "run-active", run: toRecord(active) };
+      }
+      if (ofOwner.size >= maxOpenRuns) return { status: "too-many-runs" };
+      if (!makeRoom(runOverhead)) return { status: "store-full" };
+
+      const run: MemoryRun = {
+        runId,
+        owner,
+        sessionId,
+        key,
+        bodyHash,
+        entries: [],
+        size: runOverhead,
+        terminal: undefined,
+        leaseUntil: now + leaseMs,
+        endedAt: 0,
+      };
+      runs.set(runId, run);
+      size += runOverhead;
+      ofOwner.add(run);
+      openRuns.set(owner, ofOwner);
+      if (keyName !== undefined) keys.set(keyName, runId);
+      if (sessionId !== undefined) {
+        const session = nameOf(owner, sessionId);
+        sessions.set(session, [...(sessions.get(session) ?? []), runId]);
+      }
+      if (keyName !== undefined && stoppedKeys.delete(keyName)) endRun(run, stopped);
+      return { status: "created", run: toRecord(run) };
+    },
+    async append(runId, firstSeq, entries) {
+      const run = find(runId);
+      if (run === undefined) return "lost";
+      if (run.terminal !== undefined) return "ended";
+      if (firstSeq > run.entries.length)
+        throw new RangeError(`Run ${runId} has no entry before ${firstSeq}.`);
+      const fresh = entries.slice(run.entries.length - firstSeq);
+      const added = fresh.reduce((sum, entry) => sum + entry.length, 0);
+      if (!makeRoom(added)) return "full";
+      run.leaseUntil = performance.now() + leaseMs;
+      if (fresh.length === 0) return "ok";
+      for (const entry of fresh) run.entries.push(entry);
+      run.size += added;
+      size += added;
+      waiters.wake(runId, run.entries.length - 1);
+      return "ok";
+    },
+    async renew(runId) {
+      const run = find(runId);
+      if (run === undefined) return "lost";
+      if (run.terminal !== undefined) return "ended";
+      run.leaseUntil = performance.now() + leaseMs;
+      return "ok";
+    },
+    async end(runId, terminal) {
+      const run = find(runId);
+      return run && endRun(run, terminal);
+    },
+    async endIfLeaseExpired(runId) {
+      const run = find(runId);
+      if (run !== undefined) endIfExpired(run);
+      return run?.terminal;
+    },
+    async read(runId, after, limit) {
+      const run = find(runId);
+      return run && { run: toRecord(run), entries: run.entries.slice(after + 1, after + 1 + limit) };
+    },
+    async wait(runId, after, signal) {
+      const run = find(runId);
+      if (run === undefined || run.terminal !== undefined || run.entries.length - 1 > after) return;
+      await waiters.wait(runId, after, signal);
+    },
+    async latest(owner, sessionId) {
+      purge(performance.now());
+      const newest = sessions.get(nameOf(owner, sessionId))?.at(-1);
+      const run = newest === undefined ? undefined : runs.get(newest);
+      return run && toRecord(run);
+    },
+    async stopKey(owner, key) {
+      const now = performance.now();
+      purge(now);
+      const keyName = nameOf(owner, key);
+      const runId = keys.get(keyName);
+      if (runId === undefined) {
+        stoppedKeys.delete(keyName);
+        stoppedKeys.set(keyName, now + stoppedKeyMs);
+        for (const oldest of stoppedKeys.keys()) {
+          if (stoppedKeys.size <= maxStoppedKeys) break;
+          stoppedKeys.delete(oldest);
+        }
+      }
+      return runId;
+    },
+    async close() {
+      waiters.wakeAll();
+    },
+  };
+}

@@ -1,0 +1,149 @@
+/**
+ * What the followers of one run in this process share: one reader of the store, and the frames that it has read. Does
+ * not write to anybody.
+ */
+import { encodeChunkJson, formatEventId } from "@kortyx/protocol";
+import type { RunStore } from "./run-store.ts";
+
+/** Entries of one read of the store. */
+const pageEntries = 512;
+/** A store that fails is asked again after so long, for as long as a lease. */
+const storeRetryMs = 250;
+
+/** What a follower gets next. */
+export interface FeedPage {
+  /** Frames, ready for the wire. */
+  text: string;
+  /** How many. */
+  count: number;
+}
+
+export interface RunFeed {
+  /** The position behind which this feed has frames; a follower that is further back reads on its own. */
+  readonly from: number;
+  /** Frames behind `after`, as many as fit one piece. */
+  page(after: number, maxLength: number): FeedPage;
+  /**
+   * `open`: more may come. `ended`: the frames that are there are all. `lost`: the run is gone. `failed`: the store has
+   * not answered for a lease.
+   */
+  readonly state: "open" | "ended" | "lost" | "failed";
+  /** The position of the last frame. */
+  readonly lastSeq: number;
+  /** Calls back whenever there is more, or the state has changed. @returns a function that leaves the feed. */
+  join(listener: () => void): () => void;
+}
+
+export interface RunFeeds {
+  /** The feed of a run, which begins behind `after` unless it is there already. */
+  get(runId: string, after: number): RunFeed;
+}
+
+/** @param onLastLeft - Called when the last follower has left a run that goes on. */
+export function createRunFeeds(store: RunStore, onLastLeft?: (runId: string) => void): RunFeeds {
+  const feeds = new Map<string, RunFeed>();
+  return {
+    get(runId, after) {
+      let feed = feeds.get(runId);
+      if (feed === undefined) {
+        feed = createRunFeed(store, runId, after, (isOpen) => {
+          feeds.delete(runId);
+          if (isOpen) onLastLeft?.(runId);
+        });
+        feeds.set(runId, feed);
+      }
+      return feed;
+    },
+  };
+}
+
+function createRunFeed(
+  store: RunStore,
+  runId: string,
+  from: number,
+  onEmpty: (isOpen: boolean) => void,
+): RunFeed {
+  const frames: string[] = [];
+  const listeners = new Set<() => void>();
+  const left = new AbortController();
+  let state: RunFeed["state"] = "open";
+  let hasStarted = false;
+
+  function tell(): void {
+    for (const listener of [...listeners]) listener();
+  }
+
+  function change(next: RunFeed["state"]): void {
+    state = next;
+    tell();
+  }
+
+  async function readOn(): Promise<void> {
+    let failingSince: number | undefined;
+    while (!left.signal.aborted) {
+      try {
+        const lastSeq = from + frames.length;
+        const page = await store.read(runId, lastSeq, pageEntries);
+        if (page === undefined) return change("lost");
+        failingSince = undefined;
+        for (const json of page.entries) frames.push(printFrame(runId, from + frames.length + 1, json));
+        if (page.run.terminal !== undefined && from + frames.length >= page.run.lastSeq)
+          return change("ended");
+        if (page.entries.length > 0) tell();
+        else await waitForMore(lastSeq);
+      } catch (error) {
+        const now = performance.now();
+        failingSince ??= now;
+        if (now - failingSince > store.leaseMs) {
+          console.error(`The store of run ${runId} does not answer:`, error);
+          return change("failed");
+        }
+        await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+      }
+    }
+  }
+
+  /** A run whose producer is dead has nobody else who could end it. */
+  async function waitForMore(lastSeq: number): Promise<void> {
+    const timeout = new AbortController();
+    const timer = setTimeout(() => timeout.abort(), store.leaseMs / 3);
+    await store.wait(runId, lastSeq, AbortSignal.any([left.signal, timeout.signal]));
+    clearTimeout(timer);
+    if (timeout.signal.aborted && !left.signal.aborted) await store.endIfLeaseExpired(runId);
+  }
+
+  return {
+    from,
+    page(after, maxLength) {
+      let text = "";
+      let count = 0;
+      for (let index = after - from; index < frames.length && text.length < maxLength; index++) {
+        text += frames[index];
+        count++;
+      }
+      return { text, count };
+    },
+    get state() {
+      return state;
+    },
+    get lastSeq() {
+      return from + frames.length;
+    },
+    join(listener) {
+      listeners.add(listener);
+      if (!hasStarted) {
+        hasStarted = true;
+        void readOn();
+      }
+      return () => {
+        if (!listeners.delete(listener) || listeners.size > 0) return;
+        left.abort();
+        onEmpty(state === "open");
+      };
+    },
+  };
+}
+
+/** An entry of a log as it travels. */
+export const printFrame = (runId: string, seq: number, json: string): string =>
+  encodeChunkJson(json, { id: formatEventId(runId, seq) });

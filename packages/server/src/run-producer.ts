@@ -1,0 +1,358 @@
+/**
+ * Writes one run: takes chunks from its source and appends them to its log, in batches, never more than one at a time.
+ * Owns the source. Nobody has to be there to read.
+ */
+import {
+  type AssistantMessage,
+  checkChunk,
+  createMessageAccumulator,
+  type ErrorChunk,
+  encodeChunk,
+  isTerminalChunk,
+  type StreamChunk,
+  StreamProtocolError,
+  type UnknownChunk,
+} from "@kortyx/protocol";
+import { onNextTurn } from "./event-loop-turn.ts";
+import { producerLost, type RunStore, type RunTerminal } from "./run-store.ts";
+import { describeFailure, type OnStreamError } from "./stream-failure.ts";
+import { registerStream } from "./stream-registry.ts";
+import {
+  type ChunkIterator,
+  closeIterator,
+  isPromiseLike,
+  openSource,
+  type StreamSource,
+  toIterator,
+} from "./stream-source.ts";
+
+/** A batch is appended at this many chunks, … */
+const maxBatchChunks = 64;
+/** … at this many characters of JSON, … */
+const maxBatchLength = 64 * 1024;
+/** … or when it is this old. */
+const flushWindowMs = 15;
+/** A store that fails is asked again after so long, for as long as the lease holds. */
+const storeRetryMs = 250;
+
+/** How large a run may grow. */
+export interface RunLimits {
+  /** In UTF-16 code units of JSON. @defaultValue 8,388,608 */
+  maxRunSize?: number | undefined;
+  /** @defaultValue 100,000 */
+  maxRunChunks?: number | undefined;
+  /** In milliseconds. @defaultValue 1,800,000 (30 minutes) */
+  maxRunDurationMs?: number | undefined;
+}
+
+/** How a run has ended. */
+export interface RunFinish {
+  runId: string;
+  /** What its followers have seen. */
+  message: AssistantMessage;
+  terminal: RunTerminal;
+}
+
+export interface RunProducerOptions extends RunLimits {
+  store: RunStore;
+  runId: string;
+  source: StreamSource;
+  /** The first entry. */
+  first: StreamChunk;
+  onError?: OnStreamError | undefined;
+  /** Called, and waited for, when the run has ended. What it throws is logged. */
+  onFinish?: ((finish: RunFinish) => unknown) | undefined;
+}
+
+export interface RunProducer {
+  /** Resolves when the first entry is in the log. */
+  readonly started: Promise<void>;
+  /** Resolves when the run has ended, its source is released and `onFinish` is done. Never rejects. */
+  readonly finished: Promise<void>;
+}
+
+/** Chunks that a UI waits for are appended at once. */
+const isBoundary = (type: string): boolean => type.startsWith("tool-") || type === "interrupt";
+
+/** Starts producing. */
+export function startRunProducer(options: RunProducerOptions): RunProducer {
+  const { store, runId, source, first, onError, onFinish } = options;
+  const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000, maxRunDurationMs = 30 * 60_000 } = options;
+  const sourceAbort = new AbortController();
+  const ended = new AbortController();
+  const message = createMessageAccumulator();
+  let iterator: ChunkIterator | undefined;
+  /** A `next()` is under way, or the source itself. */
+  let isPending = true;
+  /** Nothing more is taken from the source. */
+  let isOver = false;
+  /** As in the pump: it has ended by itself, it has said its last word, or nobody wants the rest. */
+  let sourceState: "over" | "finished" | "unwanted" = "unwanted";
+  /** An error that is the outcome if nothing follows it. */
+  let heldError: ErrorChunk | undefined;
+
+  let batch: string[] = [];
+  let batchChunks: UnknownChunk[] = [];
+  let batchLength = 0;
+  let batchIsUrgent = false;
+  let flushTimer: ReturnType<typeof setTimeout> | undefined;
+  let isAppending = false;
+  /** Called when nothing is being appended. */
+  let onIdle: (() => void) | undefined;
+
+  let nextSeq = 0;
+  let chunks = 0;
+  let size = 0;
+  let hasText = false;
+  let leaseUntil = performance.now() + store.leaseMs;
+  let terminal: RunTerminal | undefined;
+
+  let onStarted!: () => void;
+  const started = new Promise<void>((resolve) => {
+    onStarted = resolve;
+  });
+
+  const unregister = registerStream({ shutdown: () => void finish({ type: "abort", reason: "shutdown" }) });
+  const durationTimer = setTimeout(
+    () => void finish({ type: "abort", reason: "timeout" }),
+    Math.min(maxRunDurationMs, 2 ** 31 - 1),
+  );
+  const renewTimer = setInterval(renew, store.leaseMs / 3);
+
+  let onFinished!: () => void;
+  const finished = new Promise<void>((resolve) => {
+    onFinished = resolve;
+  });
+
+  /** The log has its terminal, or is out of reach: nothing more can be written. */
+  async function close(last: RunTerminal | undefined): Promise<void> {
+    if (ended.signal.aborted) return;
+    ended.abort();
+    isOver = true;
+    terminal = last;
+    clearTimeout(flushTimer);
+    clearTimeout(durationTimer);
+    clearInterval(renewTimer);
+    unregister();
+    onStarted();
+    releaseSource();
+    try {
+      apply((terminal ?? producerLost) as UnknownChunk);
+      message.finish("truncated");
+      await onFinish?.({ runId, message: message.message, terminal: terminal ?? producerLost });
+    } catch (error) {
+      console.error(`onFinish of run ${runId} failed:`, error);
+    }
+    onFinished();
+  }
+
+  function releaseSource(): void {
+    if (sourceState === "unwanted") sourceAbort.abort();
+    if (sourceState !== "over" && iterator !== undefined) closeIterator(iterator);
+    sourceState = "over";
+  }
+
+  function apply(chunk: StreamChunk | UnknownChunk): void {
+    if (onFinish === undefined) return;
+    try {
+      message.apply(chunk);
+    } catch {
+      // A structured object that cannot be built is left out.
+    }
+  }
+
+  /** Ends the run from this side: what is there is written first. */
+  async function finish(last: RunTerminal): Promise<void> {
+    if (isOver) return;
+    isOver = true;
+    releaseSource();
+    await flushAll();
+    if (ended.signal.aborted) return;
+    await close(await withStore(() => store.end(runId, last)));
+  }
+
+  /** Asks the store until it answers, or the lease has passed. @returns undefined then. */
+  async function withStore<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        if (performance.now() >= leaseUntil) {
+          console.error(`Run ${runId} has lost its store:`, error);
+          return undefined;
+        }
+        await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+        if (ended.signal.aborted) return undefined;
+      }
+    }
+  }
+
+  async function renew(): Promise<void> {
+    if (isAppending || ended.signal.aborted) return;
+    const askedAt = performance.now();
+    try {
+      if ((await store.renew(runId)) === "ok") leaseUntil = askedAt + store.leaseMs;
+      else await closeEnded();
+    } catch (error) {
+      if (performance.now() < leaseUntil) return;
+      console.error(`Run ${runId} has lost its store:`, error);
+      await close(undefined);
+    }
+  }
+
+  /** Somebody else has ended the run. */
+  async function closeEnded(): Promise<void> {
+    const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
+    await close(page?.run.terminal);
+  }
+
+  async function append(): Promise<void> {
+    isAppending = true;
+    clearTimeout(flushTimer);
+    flushTimer = undefined;
+    const entries = batch;
+    const entryChunks = batchChunks;
+    batch = [];
+    batchChunks = [];
+    batchLength = 0;
+    batchIsUrgent = false;
+    const askedAt = performance.now();
+    const result = await withStore(() => store.append(runId, nextSeq, entries));
+    isAppending = false;
+    if (ended.signal.aborted) return;
+    if (result === "ok") {
+      leaseUntil = askedAt + store.leaseMs;
+      nextSeq += entries.length;
+      for (const chunk of entryChunks) apply(chunk);
+      onStarted();
+    } else if (result === "full") {
+      batch = [];
+      isOver = true;
+      await close(await withStore(() => store.end(runId, tooLarge("The store of answers is full."))));
+    } else if (result === undefined) {
+      await close(undefined);
+    } else {
+      await closeEnded();
+    }
+    onIdle?.();
+    if (batch.length > 0 && onIdle === undefined) scheduleFlush();
+    // Beside a source and a store that never wait, nothing else would run.
+    if (!isOver) onNextTurn(ask);
+  }
+
+  async function flushAll(): Promise<void> {
+    if (isAppending) {
+      await new Promise<void>((resolve) => {
+        onIdle = resolve;
+      });
+      onIdle = undefined;
+    }
+    if (batch.length > 0 && !ended.signal.aborted) await append();
+  }
+
+  const isFull = () => batch.length >= maxBatchChunks || batchLength >= maxBatchLength;
+
+  function scheduleFlush(): void {
+    if (isAppending) return;
+    if (batchIsUrgent || isFull()) void append();
+    else flushTimer ??= setTimeout(() => void append(), flushWindowMs);
+  }
+
+  function push(chunk: StreamChunk | UnknownChunk, json: string): void {
+    batch.push(json);
+    batchChunks.push(chunk as UnknownChunk);
+    batchLength += json.length;
+    // The entry that makes a run addressable, and the first that a user sees.
+    const isFirstText = chunk.type === "text-delta" && !hasText;
+    hasText ||= isFirstText;
+    batchIsUrgent ||= chunks < 2 || isFirstText || isBoundary(chunk.type);
+    chunks++;
+    size += json.length;
+  }
+
+  const tooLarge = (text: string): ErrorChunk => ({ type: "error", message: text, code: "run-too-large" });
+
+  /** Takes one result of the source. */
+  function take(result: IteratorResult<unknown>): void {
+    if (result.done) {
+      sourceState = "over";
+      void finish(heldError ?? { type: "done" });
+      return;
+    }
+    const chunk = result.value as UnknownChunk;
+    let json: string;
+    try {
+      const problem = checkChunk(chunk);
+      if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
+      json = encodeChunk(chunk).slice("data: ".length, -"\n\n".length);
+    } catch (error) {
+      void finish(describeFailure(error, onError));
+      return;
+    }
+    if (heldError !== undefined) {
+      push(heldError, JSON.stringify(heldError));
+      heldError = undefined;
+    }
+    if (isTerminalChunk(chunk)) {
+      sourceState = "finished";
+      void finish(chunk);
+      return;
+    }
+    if (size + json.length > maxRunSize || chunks >= maxRunChunks) {
+      void finish(tooLarge("The answer is larger than this server allows."));
+      return;
+    }
+    if (chunk.type === "error") heldError = chunk as unknown as ErrorChunk;
+    else push(chunk, json);
+    scheduleFlush();
+  }
+
+  function ask(): void {
+    if (iterator === undefined) return;
+    try {
+      while (!isOver && !isPending && !(isAppending && isFull())) {
+        const result = iterator.next();
+        if (isPromiseLike(result)) {
+          isPending = true;
+          Promise.resolve(result).then((value) => {
+            isPending = false;
+            if (isOver) return;
+            take(value);
+            ask();
+          }, onFailure);
+          return;
+        }
+        take(result);
+      }
+    } catch (error) {
+      onFailure(error);
+    }
+  }
+
+  function onFailure(error: unknown): void {
+    isPending = false;
+    sourceState = "over";
+    if (!isOver) void finish(describeFailure(error, onError));
+  }
+
+  async function watchForEnd(): Promise<void> {
+    while (!ended.signal.aborted) {
+      await store.wait(runId, Number.MAX_SAFE_INTEGER, ended.signal);
+      if (ended.signal.aborted || isAppending) continue;
+      const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
+      if (!isOver && (page === undefined || page.run.terminal !== undefined)) await close(page?.run.terminal);
+    }
+  }
+
+  push(first, JSON.stringify(first));
+  void append().then(watchForEnd);
+  openSource(source, sourceAbort.signal)
+    .then((iterable) => {
+      iterator = toIterator(iterable);
+      isPending = false;
+      if (isOver) closeIterator(iterator);
+      else ask();
+    })
+    .catch(onFailure);
+  return { started, finished };
+}

@@ -1,0 +1,123 @@
+/**
+ * What a run is, and what a store of runs does. A run is one answer: a log with one writer, that ends with exactly one
+ * terminal. Types only: the stores are in `memory-run-store.ts`, `sqlite.ts` and `redis.ts`.
+ */
+import type { AbortChunk, DoneChunk, ErrorChunk } from "@kortyx/protocol";
+
+/** The chunk that ends a run. An `error` ends one when nothing followed it. */
+export type RunTerminal = DoneChunk | AbortChunk | ErrorChunk;
+
+/** What a store knows of a run, beside its log. */
+export interface RunRecord {
+  readonly runId: string;
+  readonly owner: string;
+  readonly sessionId: string | undefined;
+  /** The position of the last entry; -1 while the log is empty. */
+  readonly lastSeq: number;
+  /** The last entry, when it has ended the run. */
+  readonly terminal: RunTerminal | undefined;
+}
+
+export interface OpenRun {
+  /** Minted by the server: at least 128 random bits. */
+  runId: string;
+  owner: string;
+  sessionId: string | undefined;
+  /** The client's idempotency key. */
+  key: string | undefined;
+  /** Tells apart requests with the same key. */
+  bodyHash: string;
+  /** How many runs of one owner may be open. */
+  maxOpenRuns: number;
+  /** The session may have another open run. */
+  allowActiveRun: boolean;
+}
+
+export type OpenedRun =
+  /** The run is open; when its key was stopped before, it has its terminal already. */
+  | { status: "created"; run: RunRecord }
+  /** The key is known: this is its run, in whatever state. */
+  | { status: "attached"; run: RunRecord }
+  /** The key is known, with another body. */
+  | { status: "key-conflict" }
+  /** The session has an open run. */
+  | { status: "run-active"; run: RunRecord }
+  | { status: "too-many-runs" }
+  | { status: "store-full" };
+
+/** `ended`: the run has its terminal. `lost`: there is no such run. `full`: the store cannot take more. */
+export type AppendResult = "ok" | "ended" | "lost" | "full";
+
+/** A piece of a log, and the run as it is at that moment. */
+export interface RunPage {
+  readonly run: RunRecord;
+  /** The entries behind the cursor, in order, as JSON text. */
+  readonly entries: readonly string[];
+}
+
+/**
+ * Keeps runs. Every method is atomic, also between processes where the store is shared. What a method throws is a
+ * failure of the store, which may pass.
+ */
+export interface RunStore {
+  /** Other processes see the same runs. */
+  readonly isShared: boolean;
+  /** How long a run stays open without a word of its producer, in milliseconds. */
+  readonly leaseMs: number;
+  open(request: OpenRun): Promise<OpenedRun>;
+  /**
+   * Adds entries, the first of which is at position `firstSeq`, and renews the lease. Those that are there already are
+   * left as they are, so that a repeated append changes nothing.
+   */
+  append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult>;
+  /** Renews the lease. */
+  renew(runId: string): Promise<AppendResult>;
+  /** Ends a run. @returns the terminal that has ended it, which may be an earlier one; undefined for an unknown run. */
+  end(runId: string, terminal: RunTerminal): Promise<RunTerminal | undefined>;
+  /** Ends a run whose lease has expired on the store's clock, with `error` `producer-lost`. */
+  endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined>;
+  /**
+   * Reads at most `limit` entries behind position `after` (-1 is before the first one).
+   *
+   * @returns undefined for a run that is unknown, or was kept long enough.
+   */
+  read(runId: string, after: number, limit: number): Promise<RunPage | undefined>;
+  /**
+   * Resolves when the log may hold an entry behind `after`, when the run has ended or is gone, or when the signal is
+   * aborted. May resolve early; never rejects.
+   */
+  wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
+  /** The newest run of a session, open or ended. */
+  latest(owner: string, sessionId: string): Promise<RunRecord | undefined>;
+  /**
+   * The id of the run with this key. Where there is none, the key is remembered for 60 s, and the run that opens with
+   * it is stopped at once.
+   */
+  stopKey(owner: string, key: string): Promise<string | undefined>;
+  /** Releases what the store holds in this process. */
+  close(): Promise<void>;
+}
+
+/** What a run ends with when its producer has not renewed the lease. */
+export const producerLost: ErrorChunk = {
+  type: "error",
+  message: "The answer was interrupted on the server.",
+  code: "producer-lost",
+  retryable: true,
+};
+
+/** What a run ends with when somebody stops it. */
+export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
+
+/** How long a stop is remembered whose run has not been opened yet. */
+export const stoppedKeyMs = 60_000;
+
+export interface RunStoreOptions {
+  /** How long a run is kept after its end, in milliseconds. @defaultValue 900,000 (15 minutes) */
+  retentionMs?: number | undefined;
+  /** How long a run stays open without a word of its producer, in milliseconds. @defaultValue 15,000 */
+  leaseMs?: number | undefined;
+}
+
+export const defaultRetentionMs = 15 * 60_000;
+export const defaultLeaseMs = 15_000;

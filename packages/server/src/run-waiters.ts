@@ -1,0 +1,56 @@
+/**
+ * Wakes those in this process who wait for a run. Knows nothing of logs.
+ */
+
+export interface RunWaiters {
+  /** Resolves when `wake` tells of something behind `after`, or when the signal is aborted. */
+  wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
+  /** The log has reached position `lastSeq`; Infinity when it has ended. */
+  wake(runId: string, lastSeq: number): void;
+  /** Wakes everybody, to look for themselves. */
+  wakeAll(): void;
+  /** The runs that are waited for. */
+  runIds(): string[];
+}
+
+interface Waiter {
+  after: number;
+  resume: () => void;
+}
+
+/** @param onChange - Called when the first one begins to wait and when the last one has stopped. */
+export function createRunWaiters(onChange: (isWaitedFor: boolean) => void = () => {}): RunWaiters {
+  const waiters = new Map<string, Set<Waiter>>();
+
+  function wake(runId: string, lastSeq: number): void {
+    for (const { after, resume } of waiters.get(runId) ?? []) {
+      if (lastSeq > after) resume();
+    }
+  }
+
+  return {
+    wait(runId, after, signal) {
+      if (signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => {
+        const ofRun = waiters.get(runId) ?? new Set();
+        const resume = () => {
+          signal.removeEventListener("abort", resume);
+          ofRun.delete(waiter);
+          if (ofRun.size === 0) waiters.delete(runId);
+          if (waiters.size === 0) onChange(false);
+          resolve();
+        };
+        const waiter = { after, resume };
+        signal.addEventListener("abort", resume);
+        ofRun.add(waiter);
+        waiters.set(runId, ofRun);
+        if (waiters.size === 1 && ofRun.size === 1) onChange(true);
+      });
+    },
+    wake,
+    wakeAll() {
+      for (const runId of waiters.keys()) wake(runId, Number.POSITIVE_INFINITY);
+    },
+    runIds: () => [...waiters.keys()],
+  };
+}
