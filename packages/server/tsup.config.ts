@@ -8,4 +8,6 @@ export default defineConfig({
   splitting: true,
   clean: true,
   dts: false,
+  // `node:sqlite` has no other name.
+  removeNodeProtocol: false,
 });
