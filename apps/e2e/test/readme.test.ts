@@ -6,8 +6,9 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { consumeStream, streamChatFromRoute } from "@kortyx/client";
+import type { RunStore } from "@kortyx/server";
 import { build } from "esbuild";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { listen, until } from "./live-server.ts";
@@ -17,9 +18,11 @@ const repository = fileURLToPath(new URL("../../../", import.meta.url));
 const folder = fileURLToPath(new URL("../.tmp/readme/", import.meta.url));
 
 /** The TypeScript snippets of a README, as they stand there. */
-function snippetsOf(readme: string): string[] {
+function snippetsOf(readme: string, language: "ts" | "tsx" = "ts"): string[] {
   const text = readFileSync(join(repository, readme), "utf8");
-  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code!);
+  return [...text.matchAll(/^```(tsx?)\n([\s\S]*?)^```$/gm)]
+    .filter(([, name]) => name === language)
+    .map(([, , code]) => code!);
 }
 
 /** What the snippets call their agent: it repeats the question, letter by letter. */
@@ -62,10 +65,12 @@ const pages = [
   "packages/server/README.md",
   "packages/client/README.md",
   "docs/infrastructure.md",
+  "docs/runs.md",
 ];
 
 test("every page has as many snippets as are run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 3, 1, 1]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 3, 4, 1, 2]);
+  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([0, 0, 0, 1, 0, 0]);
 });
 
 test("every snippet type-checks, as strictly as this project itself", () => {
@@ -78,12 +83,18 @@ test("every snippet type-checks, as strictly as this project itself", () => {
     writeFileSync(join(checked, name), module);
   }
   for (const page of pages) {
-    for (const [index, code] of snippetsOf(page).entries()) {
-      writeFileSync(join(checked, `${page.replaceAll(/\W/g, "-")}-${index}.ts`), code);
+    for (const language of ["ts", "tsx"] as const) {
+      for (const [index, code] of snippetsOf(page, language).entries()) {
+        writeFileSync(join(checked, `${page.replaceAll(/\W/g, "-")}-${index}.${language}`), code);
+      }
     }
   }
-  const compilerOptions = { types: ["node"], customConditions: [] };
-  const config = { extends: join(repository, "tsconfig.base.json"), compilerOptions, include: ["*.ts"] };
+  const compilerOptions = { types: ["node"], customConditions: [], jsx: "react-jsx" };
+  const config = {
+    extends: join(repository, "tsconfig.base.json"),
+    compilerOptions,
+    include: ["*.ts", "*.tsx"],
+  };
   writeFileSync(join(checked, "tsconfig.json"), JSON.stringify(config));
   const tsc = join(repository, "node_modules/typescript/bin/tsc");
   const { stdout } = spawnSync(process.execPath, [tsc, "-p", checked], { encoding: "utf8" });
@@ -91,7 +102,9 @@ test("every snippet type-checks, as strictly as this project itself", () => {
 });
 
 const messages = [{ role: "user" as const, content: "Hello" }];
-type Route = { POST: (request: Request) => Promise<Response> };
+type Handler = (request: Request) => Promise<Response>;
+type Route = { POST: Handler };
+type RunRoute = { POST: Handler; GET: Handler; DELETE: Handler; store: RunStore } & Record<string, Handler>;
 
 const jsonHeaders = { "content-type": "application/json" };
 const routeSnippets: [string, string][] = [
@@ -149,6 +162,28 @@ test("the Node snippet of packages/server/README.md serves a route and a stream"
   }
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
+});
+
+test("the route of docs/runs.md keeps an answer that can be followed and stopped, by its owner alone", async () => {
+  process.env.RUNS_FILE = join(folder, "runs.db");
+  const file = writeSnippet("runs.ts", snippetsOf("docs/runs.md")[0]!);
+  const { POST, GET, DELETE, store }: RunRoute = await import(pathToFileURL(file).href);
+  const ask = (method: string, query: string, user: string, body?: unknown) => {
+    const handler = { POST, GET, DELETE }[method]!;
+    const headers = { ...jsonHeaders, cookie: `user=${user}` };
+    const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+    return handler(new Request(`http://host/${query}`, init));
+  };
+  /** The events; a comment may have come before the agent was ready. */
+  const eventsOf = async (response: Response) => (await response.text()).replaceAll(/^:.*\n\n/gm, "");
+  const first = await eventsOf(await ask("POST", "", "ann", { messages, sessionId: "s" }));
+  expect(first).toMatch(/^id: [0-9a-f]{32}\.0\ndata: {"type":"run-start"/);
+  expect(await eventsOf(await ask("GET", "?session=s", "ann"))).toBe(first);
+  expect((await ask("GET", "?session=s", "bob")).status).toBe(404);
+  expect(await (await ask("DELETE", "?session=s", "ann")).json()).toMatchObject({
+    terminal: { type: "done" },
+  });
+  await store.close();
 });
 
 test("the program of docs/infrastructure.md drains on SIGTERM and ends in order", async () => {
@@ -212,9 +247,49 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
+  /** Shows a page with `code` as its only script, beside the README's route, and closes it. */
+  async function withPage(code: string, look: (page: Page) => Promise<void>): Promise<void> {
+    const { outputFiles } = await build({
+      stdin: { contents: code, resolveDir: folder, loader: "tsx" },
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      jsx: "automatic",
+      define: { "process.env.NODE_ENV": '"production"' },
+      write: false,
+      logLevel: "error",
+    });
+    const { POST }: Route = await import(
+      pathToFileURL(writeSnippet("page-route.ts", snippetsOf("README.md")[0]!)).href
+    );
+    const server = await listen((request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/api/chat") return POST(request);
+      if (pathname === "/client.js") {
+        return new Response(outputFiles[0]!.text, { headers: { "content-type": "text/javascript" } });
+      }
+      return new Response(
+        '<!doctype html><p id="answer"></p><p id="status"></p><div id="root"></div><script type="module" src="/client.js"></script>',
+        { headers: { "content-type": "text/html", "content-security-policy": "default-src 'self'" } },
+      );
+    });
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    try {
+      await page.goto(server.url);
+      await look(page);
+      expect(complaints).toEqual([]);
+    } finally {
+      await page.close();
+      await server.close();
+    }
+  }
+
+  const clientReadme = "packages/client/README.md";
   const clientSnippets: [string, string, string][] = [
     ["README.md", snippetsOf("README.md")[1]!, "done"],
-    ["packages/client/README.md", snippetsOf("packages/client/README.md")[0]!, "complete"],
+    [clientReadme, snippetsOf(clientReadme)[0]!, "complete"],
     [
       "the smallest consumer",
       `import { consumeStream, streamChatFromRoute } from "@kortyx/client";
@@ -228,40 +303,71 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   ];
   for (const [name, code, outcome] of clientSnippets) {
     test(`the client snippet of ${name} shows the streamed answer`, async () => {
-      const { outputFiles } = await build({
-        stdin: { contents: code, resolveDir: folder, loader: "ts" },
-        bundle: true,
-        format: "esm",
-        platform: "browser",
-        write: false,
-        logLevel: "error",
+      await withPage(code, async (page) => {
+        await page.locator(`#answer[data-outcome=${outcome}]`).waitFor();
+        const question = /content: "([^"]*)"/.exec(code)?.[1];
+        expect(await page.locator("#answer").textContent()).toBe(question);
       });
-      const { POST }: Route = await import(
-        pathToFileURL(writeSnippet("page-route.ts", snippetsOf("README.md")[0]!)).href
-      );
-      const server = await listen((request) => {
-        const { pathname } = new URL(request.url);
-        if (pathname === "/api/chat") return POST(request);
-        if (pathname === "/client.js") {
-          return new Response(outputFiles[0]!.text, { headers: { "content-type": "text/javascript" } });
-        }
-        return new Response(
-          '<!doctype html><p id="answer"></p><script type="module" src="/client.js"></script>',
-          {
-            headers: { "content-type": "text/html", "content-security-policy": "default-src 'self'" },
-          },
-        );
+    });
+  }
+
+  test(`the conversation of ${clientReadme} shows both sides and its status`, async () => {
+    await withPage(snippetsOf(clientReadme)[1]!, async (page) => {
+      await page.getByText("ready", { exact: true }).waitFor();
+      expect(await page.locator("#answer").textContent()).toBe("user: Hello\nassistant: Hello");
+    });
+  });
+
+  test(`the component of ${clientReadme} asks and shows the answer`, async () => {
+    writeFileSync(join(folder, "chat.tsx"), snippetsOf(clientReadme, "tsx")[0]!);
+    const code = `import { createRoot } from "react-dom/client";
+      import { Chat } from "./chat.tsx";
+      createRoot(document.querySelector("#root")!).render(<Chat />);`;
+    await withPage(code, async (page) => {
+      await page.getByRole("textbox").fill("Hello");
+      await page.getByRole("button", { name: "Send" }).click();
+      await page.locator("form > p:nth-child(2)", { hasText: "Hello" }).waitFor();
+      await page.getByRole("button", { name: "Send" }).waitFor();
+      expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Hello"]);
+    });
+  });
+
+  const show = 'messages.map(toMessageText).join("|") + " " + status';
+  const frameworks: [name: string, code: string][] = [
+    [
+      "Vue",
+      `import { toMessageText } from "@kortyx/client";
+       import { createApp, h } from "vue";
+       import { useChat } from "./vue.ts";
+       createApp({
+         setup() {
+           const { state, send } = useChat({ endpoint: "/api/chat" });
+           void send("Hello");
+           return () => { const { messages, status } = state.value; return h("p", ${show}); };
+         },
+       }).mount("#root");`,
+    ],
+    [
+      "Solid",
+      `import { toMessageText } from "@kortyx/client";
+       import { createEffect } from "solid-js";
+       import { render } from "solid-js/web";
+       import { useChat } from "./solid.ts";
+       render(() => {
+         const { state, send } = useChat({ endpoint: "/api/chat" });
+         void send("Hello");
+         const line = document.createElement("p");
+         createEffect(() => { const { messages, status } = state(); line.textContent = ${show}; });
+         return line;
+       }, document.querySelector("#root")!);`,
+    ],
+  ];
+  for (const [index, [name, code]] of frameworks.entries()) {
+    test(`the ${name} recipe of ${clientReadme} follows the chat`, async () => {
+      writeSnippet(`${name.toLowerCase()}.ts`, snippetsOf(clientReadme)[2 + index]!);
+      await withPage(code, async (page) => {
+        await page.getByText("Hello|Hello ready", { exact: true }).waitFor();
       });
-      const page = await browser.newPage();
-      const complaints: string[] = [];
-      page.on("pageerror", (error) => complaints.push(error.message));
-      await page.goto(server.url);
-      await page.locator(`#answer[data-outcome=${outcome}]`).waitFor();
-      const question = /content: "([^"]*)"/.exec(code)?.[1];
-      expect(await page.locator("#answer").textContent()).toBe(question);
-      expect(complaints).toEqual([]);
-      await page.close();
-      await server.close();
     });
   }
 });

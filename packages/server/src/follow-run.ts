@@ -79,15 +79,17 @@ export function createFollowPump(
 
   /** Gives the connection up; the run goes on. */
   function detach(): void {
-    if (isClosed) return;
-    write(encodeRetry(Math.round(Math.random() * retrySpreadMs)));
-    release();
-    sink.close(false);
+    if (!isClosed) close(encodeRetry(Math.round(Math.random() * retrySpreadMs)));
   }
 
   function end(lastWords: string): void {
-    write(lastWords + DONE_FRAME);
+    close(lastWords + DONE_FRAME);
+  }
+
+  /** A sink may ask for more while it takes a piece: by then this is over. */
+  function close(lastWords: string): void {
     release();
+    write(lastWords);
     sink.close(false);
   }
 
