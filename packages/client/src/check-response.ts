@@ -5,6 +5,8 @@ import { StreamContentTypeError, StreamHttpError } from "./stream-errors.ts";
 
 /** The most that is read of the body of a response that is not what was asked for. */
 const maxErrorBodyBytes = 64 * 1024;
+/** The longest that is waited for it. */
+const maxErrorBodyMs = 10_000;
 
 /**
  * @param mediaType - What the answer is to be; undefined for anything.
@@ -47,7 +49,9 @@ async function readStart(
 ): Promise<string> {
   const reader = body?.getReader();
   const cancel = () => void reader?.cancel().catch(() => {});
+  if (signal?.aborted) cancel();
   signal?.addEventListener("abort", cancel);
+  const timer = setTimeout(cancel, maxErrorBodyMs);
   const decoder = new TextDecoder();
   let text = "";
   let bytes = 0;
@@ -55,10 +59,11 @@ async function readStart(
     while (reader !== undefined && bytes < maxErrorBodyBytes) {
       const { done, value } = await reader.read();
       if (done) break;
+      text += decoder.decode(value.subarray(0, maxErrorBodyBytes - bytes), { stream: true });
       bytes += value.length;
-      text += decoder.decode(value, { stream: true });
     }
   } catch {}
+  clearTimeout(timer);
   signal?.removeEventListener("abort", cancel);
   cancel();
   return text;

@@ -74,7 +74,7 @@ export function createReconnectPolicy(options: ReconnectPolicyOptions): Reconnec
       }
       const response = error instanceof StreamHttpError ? error : undefined;
       const status = response?.status ?? 0;
-      if (response === undefined) outage = error;
+      if (response === undefined && (madeProgress || outage === undefined)) outage = error;
 
       const canResume = parseEventId(lastEventId) !== undefined;
       const action = canResume ? "resume" : "repeat";

@@ -32,14 +32,15 @@ export interface RequestChatOptions
  * ```
  */
 export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
-  const { endpoint, headers, credentials, fetch, signal = new AbortController().signal, ...body } = options;
+  const { endpoint, headers, credentials, fetch, signal = new AbortController().signal } = options;
+  const { messages, sessionId, workflowId, context, idempotencyKey, resume } = options;
   try {
     const response = await requestRoute(
       { endpoint, headers, credentials, fetch },
       {
         method: "POST",
         accept: "application/json",
-        body: { ...body, stream: false },
+        body: { messages, sessionId, workflowId, context, idempotencyKey, resume, stream: false },
         signal,
         timeoutMs: 0,
       },

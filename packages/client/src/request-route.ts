@@ -42,6 +42,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   const { credentials, fetch = globalThis.fetch } = route;
   const url = addQuery(await resolve(route.endpoint), query);
   const body = await resolve(request.body);
+  const json = body === undefined ? undefined : JSON.stringify(body);
   const headers = new Headers({ accept });
   if (body !== undefined) headers.set("content-type", "application/json");
   for (const [name, value] of new Headers(await resolve(route.headers))) headers.set(name, value);
@@ -63,7 +64,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
     // An answer is never the one to another question.
     cache: "no-store",
   };
-  if (body !== undefined) init.body = JSON.stringify(body);
+  if (json !== undefined) init.body = json;
   if (credentials !== undefined) init.credentials = credentials;
   try {
     return await fetch(url, init);

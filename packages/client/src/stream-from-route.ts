@@ -77,11 +77,14 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   });
   const common = { accept: "text/event-stream", timeoutMs: connectTimeoutMs };
   let hasChunks = false;
+  let knownEventId = "";
 
   const open: OpenBody = async (signal, interruption) => {
     const { lastEventId = "", retryMs, newChunks = 0, lastType } = interruption ?? {};
     hasChunks ||= newChunks > 0;
-    let madeProgress = newChunks > 0;
+    // Chunks of unknown types are none, but the next resume begins behind them.
+    let madeProgress = newChunks > 0 || lastEventId !== knownEventId;
+    knownEventId = lastEventId;
     let action: "repeat" | "resume" = "repeat";
     let failure = interruption && { error: interruption.error };
     for (;;) {
@@ -94,6 +97,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
           onConnectionChange?.({ state: "reconnecting", attempt, delayMs: floorMs + jitterMs, error });
         }
         await waitToReconnect(floorMs, jitterMs, signal);
+        signal.throwIfAborted();
         action = step.action;
         madeProgress = false;
       }

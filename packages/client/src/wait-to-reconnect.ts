@@ -21,7 +21,7 @@ function wait(delayMs: number, signal: AbortSignal, isCutShort: boolean): Promis
     const end = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", end);
-      browser?.removeEventListener("online", end);
+      browser?.removeEventListener?.("online", end);
       page?.removeEventListener("visibilitychange", onVisibility);
       resolve();
     };
@@ -30,7 +30,7 @@ function wait(delayMs: number, signal: AbortSignal, isCutShort: boolean): Promis
     };
     const timer = setTimeout(end, delayMs);
     signal.addEventListener("abort", end);
-    browser?.addEventListener("online", end);
+    browser?.addEventListener?.("online", end);
     page?.addEventListener("visibilitychange", onVisibility);
   });
 }

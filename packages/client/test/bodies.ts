@@ -16,8 +16,14 @@ export interface TestBody {
   fail(error: unknown): void;
 }
 
-/** A body that gives the pieces, then whatever is pushed; without `stays`, it closes behind the pieces. */
-export function testBody(pieces: (string | Uint8Array)[], { stays = false } = {}): TestBody {
+/**
+ * A body that gives the pieces, then whatever is pushed; without `stays`, it closes behind the pieces, or fails with
+ * what `breaks` is.
+ */
+export function testBody(
+  pieces: (string | Uint8Array)[],
+  { stays = false, breaks }: { stays?: boolean; breaks?: Error | undefined } = {},
+): TestBody {
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   const queue = [...pieces];
   const body: TestBody = {
@@ -30,6 +36,7 @@ export function testBody(pieces: (string | Uint8Array)[], { stays = false } = {}
           body.pulls++;
           const piece = queue.shift();
           if (piece !== undefined) controller.enqueue(typeof piece === "string" ? bytesOf(piece) : piece);
+          else if (breaks !== undefined) controller.error(breaks);
           else if (!stays) controller.close();
         },
         cancel(reason) {
@@ -61,3 +68,44 @@ export async function collect<Value>(
 }
 
 export const macrotask = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export const eventStream = { headers: { "content-type": "text/event-stream" } };
+
+/** A response that streams the pieces and then ends. */
+export const streamResponse = (...pieces: (string | Uint8Array)[]): Response =>
+  new Response(testBody(pieces).stream, eventStream);
+
+interface FetchCall {
+  url: string | URL;
+  init: RequestInit & { headers: Headers };
+}
+
+/** A `fetch` that remembers its calls. */
+export function fakeFetch(
+  respond: (init: RequestInit) => Response | Promise<Response> = () =>
+    streamResponse(frame(delta("Hi")) + doneMarker),
+) {
+  const calls: FetchCall[] = [];
+  const fetch = async (url: string | URL, init: RequestInit) => {
+    calls.push({ url, init: init as FetchCall["init"] });
+    return respond(init);
+  };
+  return { calls, fetch };
+}
+
+/** Answers each request with the next of these, and every further one with the last; an Error is thrown. */
+export function inTurn(...answers: ((() => Response) | Error)[]): () => Response {
+  let next = 0;
+  return () => {
+    const answer = answers[Math.min(next++, answers.length - 1)];
+    if (typeof answer === "function") return answer();
+    throw answer;
+  };
+}
+
+/** A `fetch` that never answers, and fails as `fetch` does when its signal is aborted. */
+export const hangingFetch = () =>
+  fakeFetch(
+    ({ signal }) =>
+      new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
+  );

@@ -1,8 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { readStream } from "../src/read-stream.ts";
+import { type ReadStreamOptions, readStream } from "../src/read-stream.ts";
 import { bytesOf, collect, delta, doneMarker, frame, macrotask, testBody } from "./bodies.ts";
 
 let unhandled: unknown[] = [];
@@ -435,6 +436,162 @@ describe("leaving", () => {
       cancel: () => Promise.reject(new Error("in cancel")),
     });
     for await (const _ of readStream(stream)) break;
+  });
+});
+
+describe("silence", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+  /** Reads a body that stays open, and tells whether the reading is over. */
+  function start(pieces: string[], options: ReadStreamOptions = {}) {
+    const body = testBody(pieces, { stays: true });
+    const reading = { body, isOver: false, collected: collect(readStream(body.stream, options)) };
+    void reading.collected.then(() => {
+      reading.isOver = true;
+    });
+    return reading;
+  }
+
+  test("of 60 s is an error that says so, and cancels the body", async () => {
+    const reading = start([frame(delta("a"))]);
+    await advance(59_999);
+    expect(reading.isOver).toBe(false);
+    await advance(1);
+    const { chunks, error } = await reading.collected;
+    expect(chunks).toEqual([delta("a")]);
+    expect(error).toMatchObject({
+      name: "StreamIdleError",
+      code: "idle",
+      message: "Nothing has come for 60 s: the connection is taken for dead, the answer is incomplete.",
+    });
+    expect(reading.body.cancelled).toEqual({ reason: error });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("is ended by any byte: a comment, a line end, a part of a chunk", async () => {
+    const reading = start([]);
+    for (const text of [":\n\n", "\n", "data: ", '{"type":', '"done"}\n\n']) {
+      await advance(59_999);
+      reading.body.push(text);
+    }
+    await advance(59_999);
+    expect(reading.isOver).toBe(false);
+    await advance(1);
+    expect(reading.isOver).toBe(true);
+  });
+
+  test("behind the terminal has lost nothing: the stream ends in order", async () => {
+    const reading = start([frame({ type: "done" })]);
+    await advance(60_000);
+    expect(await reading.collected).toEqual({ chunks: [{ type: "done" }] });
+    expect(reading.body.cancelled).toBeDefined();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  for (const [name, pieces, options, limitMs, seconds] of [
+    ["idleTimeoutMs", [], { idleTimeoutMs: 1_500 }, 1_500, "1.5"],
+    ["the server's heartbeats", [":hb=8000\n\n"], {}, 26_000, "26"],
+    ["the newest announcement", [":hb=1000\n\n", ":hb=8000\n\n"], {}, 26_000, "26"],
+    ["the heartbeats, not idleTimeoutMs", [":hb=30000\n\n"], { idleTimeoutMs: 10 }, 92_000, "92"],
+  ] as const) {
+    test(`is borne as long as ${name} says`, async () => {
+      const reading = start([...pieces], options);
+      await advance(limitMs - 1);
+      expect(reading.isOver).toBe(false);
+      await advance(1);
+      expect((await reading.collected).error).toMatchObject({
+        message: expect.stringContaining(`Nothing has come for ${seconds} s:`),
+      });
+    });
+  }
+
+  for (const [name, pieces, options] of [
+    ["idleTimeoutMs is 0, whatever is announced", [":hb=1000\n\n"], { idleTimeoutMs: 0 }],
+    ["the server sends no heartbeats on purpose", [":hb=0\n\n"], {}],
+  ] as const) {
+    test(`is borne for ever when ${name}`, async () => {
+      const reading = start([...pieces], options);
+      await advance(10_000_000);
+      expect([reading.isOver, vi.getTimerCount()]).toEqual([false, 0]);
+      reading.body.push(doneMarker);
+      expect(await reading.collected).toEqual({ chunks: [] });
+    });
+  }
+
+  test("means nothing while the consumer is busy", async () => {
+    const body = testBody([frame(delta("a")), frame(delta("b")), doneMarker]);
+    const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+    for (const letter of ["a", "b"]) {
+      expect((await iterator.next()).value).toEqual(delta(letter));
+      await advance(600_000);
+    }
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+  });
+
+  test("of a program that was suspended is excused for one more interval", async () => {
+    for (const comes of [true, false]) {
+      const reading = start([frame(delta("a"))]);
+      await advance(30_000);
+      // Timers stand still while the clock goes on.
+      const { now } = performance;
+      vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + 3_600_000);
+      await advance(30_000);
+      expect(reading.isOver).toBe(false);
+      await advance(59_999);
+      expect(reading.isOver).toBe(false);
+      if (comes) reading.body.push(doneMarker);
+      await advance(1);
+      expect((await reading.collected).error).toEqual(
+        comes ? undefined : expect.objectContaining({ name: "StreamIdleError" }),
+      );
+      vi.restoreAllMocks();
+    }
+  });
+
+  for (const how of ["the end", "an error", "an abort", "leaving"] as const) {
+    test(`is not waited for after ${how}: no timer is left`, async () => {
+      const abort = new AbortController();
+      const body = testBody([frame(delta("a"))], { stays: true });
+      const iterator = readStream(body.stream, { signal: abort.signal })[Symbol.asyncIterator]();
+      await iterator.next();
+      const next = iterator.next();
+      next.catch(() => {});
+      await advance(0);
+      expect(vi.getTimerCount()).toBe(1);
+      if (how === "the end") body.close();
+      else if (how === "an error") body.fail(new Error("reset"));
+      else if (how === "an abort") abort.abort();
+      else await iterator.return?.();
+      await next.catch(() => {});
+      await advance(0);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+  }
+
+  test("needs one timer, however reads, bytes and announcements follow each other", async () => {
+    const anyStep = fc.oneof(
+      fc.constant("next" as const),
+      fc.constantFrom(":\n\n", ":hb=1000\n\n", ":hb=8000\n\n", ":hb=0\n\n", frame(delta("a"))),
+      fc.nat(50_000),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyStep, { maxLength: 30 }), async (steps) => {
+        const body = testBody([], { stays: true });
+        const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+        const calls: Promise<unknown>[] = [];
+        for (const step of steps) {
+          if (step === "next") calls.push(iterator.next().catch(() => {}));
+          else if (typeof step === "number") await advance(step);
+          else if (body.cancelled === undefined) body.push(step);
+          await advance(0);
+          expect(vi.getTimerCount()).toBeLessThanOrEqual(1);
+        }
+        await iterator.return?.();
+        await Promise.all(calls);
+        expect(vi.getTimerCount()).toBe(0);
+      }),
+      { numRuns: 200 },
+    );
   });
 });
 

@@ -1,19 +1,31 @@
-import { describe, expect, test, vi } from "vitest";
-import { streamChatFromRoute, streamFromRoute } from "../src/stream-from-route.ts";
-import { collect, delta, doneMarker, frame, macrotask, testBody } from "./bodies.ts";
+import type { StreamChunk } from "@kortyx/protocol";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  type ConnectionState,
+  type StreamFromRouteOptions,
+  streamChatFromRoute,
+  streamFromRoute,
+} from "../src/stream-from-route.ts";
+import {
+  bytesOf,
+  collect,
+  delta,
+  doneMarker,
+  eventStream,
+  fakeFetch,
+  frame,
+  hangingFetch,
+  inTurn,
+  macrotask,
+  streamResponse,
+  testBody,
+} from "./bodies.ts";
 
-const eventStream = { headers: { "content-type": "text/event-stream" } };
-const answer = () => new Response(frame(delta("Hi")) + doneMarker, eventStream);
-
-/** A `fetch` that remembers its calls. */
-function fakeFetch(respond: (init: RequestInit) => Response | Promise<Response> = answer) {
-  const calls: { url: string | URL; init: RequestInit & { headers: Headers } }[] = [];
-  const fetch = async (url: string | URL, init: RequestInit) => {
-    calls.push({ url, init: init as RequestInit & { headers: Headers } });
-    return respond(init);
-  };
-  return { calls, fetch };
-}
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 describe("the request", () => {
   test("is made at the first next(), once", async () => {
@@ -150,13 +162,6 @@ describe("failures", () => {
 });
 
 describe("leaving", () => {
-  /** A `fetch` that never answers, and fails as `fetch` does when its signal is aborted. */
-  const hangingFetch = () =>
-    fakeFetch(
-      ({ signal }) =>
-        new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
-    );
-
   test("abort before the headers aborts the request and rejects with the caller's reason", async () => {
     const { calls, fetch } = hangingFetch();
     const abort = new AbortController();
@@ -231,4 +236,674 @@ describe("leaving", () => {
     for await (const _ of streamFromRoute({ endpoint: "/", fetch })) break;
     expect(calls[0]?.init.signal?.aborted).toBe(true);
   });
+});
+
+/** An event of a run. */
+const entry = (seq: number, chunk: StreamChunk, runId = "run") => `id: ${runId}.${seq}\n${frame(chunk)}`;
+const httpError = (status: number, headers: HeadersInit = {}, body = "{}") =>
+  new Response(body, { status, headers });
+const [a, b, c] = [delta("a"), delta("b"), delta("c")];
+const noDelay = () => void vi.spyOn(Math, "random").mockReturnValue(0);
+
+/** Collects the stream of a route that gives these answers in turn. */
+async function ask(
+  answers: Parameters<typeof inTurn>,
+  options: Partial<StreamFromRouteOptions> = {},
+): Promise<{ chunks: StreamChunk[]; error?: unknown; requests: string[]; states: ConnectionState[] }> {
+  const next = inTurn(...answers);
+  const abort = new AbortController();
+  const { calls, fetch } = fakeFetch(() => {
+    if (calls.length > 100) abort.abort("asked without end");
+    return next();
+  });
+  const states: ConnectionState[] = [];
+  const collected = await collect(
+    streamFromRoute({
+      endpoint: "/api",
+      body: {},
+      fetch,
+      signal: abort.signal,
+      onConnectionChange: (state) => states.push(state),
+      ...options,
+    }),
+  );
+  const requests = calls.map(({ init }) =>
+    `${init.method} ${init.headers.get("last-event-id") ?? ""}`.trimEnd(),
+  );
+  return { ...collected, requests, states };
+}
+
+describe("a stream with event ids", () => {
+  beforeEach(noDelay);
+
+  test("goes on behind the last event, with a GET that has no body and no query", async () => {
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        () => streamResponse(entry(0, a) + entry(1, b)),
+        () => streamResponse(entry(2, c) + doneMarker),
+      ),
+    );
+    const stream = streamFromRoute({
+      endpoint: "/api",
+      query: { a: "1" },
+      body: { x: 1 },
+      headers: { authorization: "t", "last-event-id": "mine" },
+      credentials: "include",
+      fetch,
+    });
+    expect(await collect(stream)).toEqual({ chunks: [a, b, c] });
+    expect(calls.map(({ url }) => url)).toEqual(["/api?a=1", "/api"]);
+    expect(calls[1]?.init).toMatchObject({ method: "GET", credentials: "include", cache: "no-store" });
+    expect(calls[1]?.init).not.toHaveProperty("body");
+    expect(Object.fromEntries(calls[1]!.init.headers)).toEqual({
+      accept: "text/event-stream",
+      authorization: "t",
+      "last-event-id": "run.1",
+    });
+  });
+
+  test("goes on however its connection ended, also when the next ones fail before their headers or after", async () => {
+    const { chunks, error, requests } = await ask([
+      () =>
+        new Response(testBody([entry(0, a)], { breaks: new TypeError("terminated") }).stream, eventStream),
+      new TypeError("fetch failed"),
+      () => httpError(502, {}, "<html>"),
+      () => streamResponse(),
+      () => streamResponse(entry(1, b)),
+      () => streamResponse(entry(2, { type: "done" })),
+    ]);
+    expect(error).toBeUndefined();
+    expect(chunks).toEqual([a, b, { type: "done" }]);
+    expect(requests).toEqual(["POST", ...Array(4).fill("GET run.0"), "GET run.1"]);
+  });
+
+  test("gives no chunk twice when the server repeats some", async () => {
+    const { chunks, error } = await ask([
+      () => streamResponse(entry(0, a) + entry(1, b)),
+      () => streamResponse(entry(0, a) + entry(1, b) + entry(2, c) + doneMarker),
+    ]);
+    expect([chunks, error]).toEqual([[a, b, c], undefined]);
+  });
+
+  test("whose next event is missing, or of another run, is an error and is not asked for again", async () => {
+    for (const next of [entry(2, c), entry(1, c, "other")]) {
+      const { chunks, error, requests } = await ask([
+        () => streamResponse(entry(0, a)),
+        () => streamResponse(next + doneMarker),
+      ]);
+      expect(chunks).toEqual([a]);
+      expect(error).toMatchObject({ name: "StreamProtocolError", code: "sequence-gap" });
+      expect(requests).toEqual(["POST", "GET run.0"]);
+    }
+  });
+
+  test("that breaks the contract is not asked for again", async () => {
+    const { error, requests } = await ask([() => streamResponse(`${entry(0, a)}data: {oops\n\n`)]);
+    expect(error).toMatchObject({ name: "StreamProtocolError", code: "invalid-json" });
+    expect(requests).toEqual(["POST"]);
+  });
+
+  test("is over when there is nothing behind an error chunk (204)", async () => {
+    const failed = { type: "error", message: "Producer lost." } as const;
+    const { chunks, error, states } = await ask([
+      () => streamResponse(entry(0, a) + entry(1, failed)),
+      () => new Response(null, { status: 204 }),
+    ]);
+    expect([chunks, error]).toEqual([[a, failed], undefined]);
+    expect(states.map(({ state }) => state)).toEqual(["open", "reconnecting"]);
+  });
+
+  test("is truncated when there is nothing (204) behind any other chunk, or in the first place", async () => {
+    const nothing = () => new Response(null, { status: 204 });
+    const failed = { type: "error", message: "m" } as const;
+    for (const answers of [
+      [nothing],
+      [() => streamResponse(entry(0, a)), nothing],
+      [() => streamResponse(entry(0, failed) + entry(1, a)), nothing],
+      [() => streamResponse(entry(0, failed)), () => streamResponse(entry(1, a)), nothing],
+    ]) {
+      const { error, states } = await ask(answers);
+      expect(error).toMatchObject({
+        name: "StreamTruncatedError",
+        message: "The response has no body: the answer is missing.",
+      });
+      expect(states.filter(({ state }) => state === "open")).toHaveLength(answers.length - 1);
+    }
+  });
+
+  test("fails with what interrupted it when the route cannot resume (405)", async () => {
+    const { chunks, error, requests } = await ask([
+      () => streamResponse(entry(0, a)),
+      () => httpError(503),
+      () => httpError(405),
+    ]);
+    expect(chunks).toEqual([a]);
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toEqual(["POST", "GET run.0", "GET run.0"]);
+  });
+
+  test("fails with what the route says when the run is gone, or a page answers in its place", async () => {
+    const gone = await ask([() => streamResponse(entry(0, a)), () => httpError(404)]);
+    expect(gone.error).toMatchObject({ name: "StreamHttpError", status: 404 });
+    const login = await ask([
+      () => streamResponse(entry(0, a)),
+      () => new Response("<html>", { headers: { "content-type": "text/html" } }),
+    ]);
+    expect(login.error).toMatchObject({ name: "StreamContentTypeError" });
+  });
+
+  test("is given up after 10 attempts in a row that bring nothing new, with the error of the last", async () => {
+    const { error, requests, states } = await ask([
+      () => streamResponse(entry(0, a)),
+      ...Array(9).fill(new TypeError("fetch failed")),
+      () => httpError(504),
+    ]);
+    expect(error).toMatchObject({ name: "StreamHttpError", status: 504 });
+    expect(requests).toHaveLength(11);
+    expect(states.map((state) => (state.state === "open" ? 0 : state.attempt))).toEqual([
+      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
+  });
+
+  test("is given up too when connections open and bring nothing, however much came before", async () => {
+    const { chunks, error, requests } = await ask([
+      ...[0, 1, 2].map((seq) => () => streamResponse(entry(seq, a))),
+      () => streamResponse(":hb=8000\n\n"),
+    ]);
+    expect(chunks).toEqual([a, a, a]);
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toHaveLength(13);
+  });
+
+  test("is followed over any number of connections that each bring something new", async () => {
+    const { chunks, error } = await ask(
+      Array.from(
+        { length: 30 },
+        (_, seq) => () => streamResponse(entry(seq, a), seq === 29 ? doneMarker : ""),
+      ),
+      { maxReconnects: 1 },
+    );
+    expect([chunks.length, error]).toEqual([30, undefined]);
+  });
+
+  test("does not reconnect when maxReconnects is 0", async () => {
+    const { error, requests } = await ask([() => streamResponse(entry(0, a))], { maxReconnects: 0 });
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toEqual(["POST"]);
+  });
+
+  test("asks for headers and endpoint again for every request, and for the body only when it is sent", async () => {
+    const [endpoint, headers, body] = [vi.fn(() => "/api"), vi.fn(() => ({})), vi.fn(() => ({}))];
+    await ask(
+      [
+        () => streamResponse(entry(0, a)),
+        () => httpError(503),
+        () => streamResponse(entry(1, b) + doneMarker),
+      ],
+      { endpoint, headers, body },
+    );
+    expect([endpoint, headers, body].map(({ mock }) => mock.calls.length)).toEqual([3, 3, 1]);
+  });
+
+  test("gets over headers that have expired meanwhile, without a word", async () => {
+    let token = 0;
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        () => streamResponse(entry(0, a)),
+        () => httpError(401),
+        () => streamResponse(entry(1, b) + doneMarker),
+      ),
+    );
+    const states: string[] = [];
+    const { chunks } = await collect(
+      streamFromRoute({
+        endpoint: "/",
+        headers: () => ({ authorization: `token ${token++}` }),
+        fetch,
+        onConnectionChange: ({ state }) => states.push(state),
+      }),
+    );
+    expect(chunks).toEqual([a, b]);
+    expect(calls.map(({ init }) => init.headers.get("authorization"))).toEqual([
+      "token 0",
+      "token 1",
+      "token 2",
+    ]);
+    expect(states).toEqual(["open", "reconnecting", "open"]);
+  });
+
+  test("ends by itself when onConnectionChange is not given", async () => {
+    const answers = [() => streamResponse(entry(0, a)), () => streamResponse(entry(1, b) + doneMarker)];
+    expect((await ask(answers, { onConnectionChange: undefined })).chunks).toEqual([a, b]);
+  });
+});
+
+describe("a request that is made again", () => {
+  beforeEach(noDelay);
+  const good = () => streamResponse(frame(a) + doneMarker);
+
+  for (const [name, answer] of [
+    ["no answer", new TypeError("fetch failed")],
+    ["502", () => httpError(502)],
+    ["429", () => httpError(429)],
+    ["a body that broke off before the first chunk", () => streamResponse(":hb=8000\n\n")],
+  ] as const) {
+    test(`after ${name} is one that is idempotent, or a GET that is not said not to be`, async () => {
+      for (const [options, requests] of [
+        [{}, ["POST"]],
+        [{ idempotent: false }, ["POST"]],
+        [{ idempotent: true }, ["POST", "POST"]],
+        [{ method: "GET", body: undefined }, ["GET", "GET"]],
+        [{ method: "GET", body: undefined, idempotent: false }, ["GET"]],
+        [{ method: "PUT" }, ["PUT"]],
+      ] as const) {
+        const asked = await ask([answer, good], options);
+        expect(asked.requests).toEqual(requests);
+        expect(asked.error === undefined).toBe(requests.length === 2);
+      }
+    });
+  }
+
+  test("is never one whose answer has begun, when its events have no ids", async () => {
+    const { chunks, error, requests } = await ask([() => streamResponse(frame(a)), good], {
+      idempotent: true,
+    });
+    expect(chunks).toEqual([a]);
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toEqual(["POST"]);
+  });
+
+  test("is any that a server has refused because it is about to end", async () => {
+    const draining = () => httpError(503, {}, '{"error":"Restarting.","code":"draining"}');
+    const { chunks, requests } = await ask([draining, draining, good]);
+    expect([chunks, requests]).toEqual([[a], ["POST", "POST", "POST"]]);
+  });
+
+  test("has the same query, and its endpoint, headers and body asked for again", async () => {
+    let count = 0;
+    const { calls, fetch } = fakeFetch(inTurn(() => httpError(502), good));
+    const body = () => ({ count: ++count });
+    await collect(streamFromRoute({ endpoint: "/api", query: { a: "1" }, body, idempotent: true, fetch }));
+    expect(calls.map(({ url, init }) => [url, init.body])).toEqual([
+      ["/api?a=1", '{"count":1}'],
+      ["/api?a=1", '{"count":2}'],
+    ]);
+  });
+
+  test("after a 401 is one whose headers come from a function, once", async () => {
+    const refused = () => httpError(401);
+    expect((await ask([refused, good], { headers: () => ({}) })).chunks).toEqual([a]);
+    const twice = await ask([refused, refused, good], { headers: () => ({}) });
+    expect(twice.error).toMatchObject({ name: "StreamHttpError", status: 401 });
+    expect(twice.requests).toHaveLength(2);
+    expect((await ask([refused, good], { headers: {} })).requests).toHaveLength(1);
+  });
+
+  test("of a chat has the idempotency key that the first one had, and every chat its own", async () => {
+    const messages = [{ role: "user" as const, content: "Hello" }];
+    const keys: string[][] = [];
+    for (let chat = 0; chat < 2; chat++) {
+      const { calls, fetch } = fakeFetch(inTurn(new TypeError("fetch failed"), () => httpError(502), good));
+      await collect(streamChatFromRoute({ endpoint: "/", messages, idempotent: true, fetch }));
+      keys.push(calls.map(({ init }) => JSON.parse(init.body as string).idempotencyKey));
+    }
+    expect(keys[0]).toEqual(Array(3).fill(expect.stringMatching(/^[0-9a-f]{32}$/)));
+    expect(new Set(keys[0]).size).toBe(1);
+    expect(new Set(keys.flat()).size).toBe(2);
+  });
+
+  test("of a chat keeps the caller's key; without idempotent there is none", async () => {
+    const messages = [{ role: "user" as const, content: "Hello" }];
+    const { calls, fetch } = fakeFetch();
+    for (const options of [{ idempotent: true, idempotencyKey: "mine" }, { idempotent: false }, {}]) {
+      await collect(streamChatFromRoute({ endpoint: "/", messages, fetch, ...options }));
+    }
+    expect(calls.map(({ init }) => JSON.parse(init.body as string))).toEqual([
+      { messages, idempotencyKey: "mine" },
+      { messages },
+      { messages },
+    ]);
+  });
+});
+
+describe("the time between attempts", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+  });
+  afterEach(() => expect(vi.getTimerCount()).toBe(0));
+  const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+  /** Asks, and tells what has happened so far. */
+  function start(answers: Parameters<typeof inTurn>, options: Partial<StreamFromRouteOptions> = {}) {
+    const { calls, fetch } = fakeFetch(inTurn(...answers));
+    const delays: number[] = [];
+    const collected = collect(
+      streamFromRoute({
+        endpoint: "/",
+        fetch,
+        onConnectionChange: (state) => state.state === "reconnecting" && delays.push(state.delayMs),
+        ...options,
+      }),
+    );
+    return { calls, delays, collected };
+  }
+
+  test("is random, and doubles as long as nothing comes", async () => {
+    const { calls, delays, collected } = start([
+      () => streamResponse(entry(0, a)),
+      new TypeError("fetch failed"),
+      () => httpError(502),
+      () => streamResponse(entry(1, b)),
+      () => streamResponse(entry(2, c) + doneMarker),
+    ]);
+    const counts: number[] = [];
+    for (const ms of [0, 249, 1, 499, 1, 999, 1, 249, 1]) {
+      await advance(ms);
+      counts.push(calls.length);
+    }
+    expect(counts).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    expect(await collected).toEqual({ chunks: [a, b, c] });
+    expect(delays).toEqual([250, 500, 1_000, 250]);
+  });
+
+  test("is what the server wants and the random part, and what it said once holds for later connections", async () => {
+    const { calls, delays, collected } = start([
+      () => streamResponse(`retry: 3000\n\n${entry(0, a)}`),
+      () => streamResponse(entry(1, b)),
+      () => httpError(503, { "retry-after": "7" }),
+      () => streamResponse(`retry: 100\n\n${entry(2, c)}`),
+      () => streamResponse(doneMarker),
+    ]);
+    const counts: number[] = [];
+    for (const ms of [3_249, 1, 3_249, 1, 7_499, 1, 349, 1]) {
+      await advance(ms);
+      counts.push(calls.length);
+    }
+    expect(counts).toEqual([1, 2, 2, 3, 3, 4, 4, 5]);
+    expect(await collected).toEqual({ chunks: [a, b, c] });
+    expect(delays).toEqual([3_250, 3_250, 7_500, 350]);
+  });
+
+  test("is told with the attempt and the error that it follows, and the open connection after it", async () => {
+    const states: ConnectionState[] = [];
+    const { collected } = start(
+      [
+        () => streamResponse(entry(0, a)),
+        new TypeError("fetch failed"),
+        () => streamResponse(entry(1, b) + doneMarker),
+      ],
+      { onConnectionChange: (state) => states.push(state) },
+    );
+    await advance(2_000);
+    await collected;
+    expect(states).toEqual([
+      { state: "open" },
+      {
+        state: "reconnecting",
+        attempt: 1,
+        delayMs: 250,
+        error: expect.objectContaining({ name: "StreamTruncatedError" }),
+      },
+      {
+        state: "reconnecting",
+        attempt: 2,
+        delayMs: 500,
+        error: expect.objectContaining({ name: "StreamConnectionError" }),
+      },
+      { state: "open" },
+    ]);
+  });
+
+  test("that the server wants to be more than 2 minutes is the end", async () => {
+    const { collected } = start([
+      () => streamResponse(entry(0, a)),
+      () => httpError(503, { "retry-after": "121" }),
+    ]);
+    await advance(250);
+    expect(await collected).toMatchObject({ chunks: [a], error: { status: 503, retryAfterMs: 121_000 } });
+  });
+
+  test("ends at once when the consumer aborts, with the reason, and no request follows", async () => {
+    for (const retry of ["", "retry: 60000\n\n"]) {
+      const abort = new AbortController();
+      const { calls, collected } = start([() => streamResponse(retry + entry(0, a))], {
+        signal: abort.signal,
+      });
+      await advance(100);
+      expect(vi.getTimerCount()).toBe(1);
+      abort.abort("left");
+      expect(await collected).toEqual({ chunks: [a], error: "left" });
+      expect(vi.getTimerCount()).toBe(0);
+      await advance(100_000);
+      expect(calls).toHaveLength(1);
+    }
+  });
+
+  test("does not begin for a request that failed because the consumer has left", async () => {
+    const { calls, fetch } = hangingFetch();
+    const abort = new AbortController();
+    const onConnectionChange = vi.fn();
+    const options = { endpoint: "/", idempotent: true, onConnectionChange, signal: abort.signal };
+    const collected = collect(streamFromRoute({ ...options, fetch }));
+    await advance(0);
+    abort.abort("left");
+    expect(await collected).toEqual({ chunks: [], error: "left" });
+    await advance(100_000);
+    expect(calls).toHaveLength(1);
+    expect(onConnectionChange).not.toHaveBeenCalled();
+  });
+
+  test("ends at once when the consumer leaves, and so does the pending next()", async () => {
+    const { calls, fetch } = fakeFetch(() => streamResponse(entry(0, a)));
+    const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
+    await iterator.next();
+    const pending = iterator.next();
+    await advance(100);
+    expect(vi.getTimerCount()).toBe(1);
+    await iterator.return?.();
+    expect(await pending).toEqual({ done: true, value: undefined });
+    expect(vi.getTimerCount()).toBe(0);
+    await advance(100_000);
+    expect(calls).toHaveLength(1);
+  });
+});
+
+describe("silence", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => expect(vi.getTimerCount()).toBe(0));
+  const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+  test("before the headers is an error after 30 s", async () => {
+    const { calls, fetch } = hangingFetch();
+    const collected = collect(streamFromRoute({ endpoint: "/api", fetch }));
+    await advance(29_999);
+    expect(calls[0]?.init.signal?.aborted).toBe(false);
+    await advance(1);
+    expect((await collected).error).toMatchObject({
+      name: "StreamConnectionError",
+      message: "No response from /api: no answer within 30 s",
+    });
+  });
+
+  test("before the headers is borne as long as connectTimeoutMs says, 0 being forever", async () => {
+    const { fetch } = hangingFetch();
+    const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs: 1_500, fetch }));
+    await advance(1_500);
+    expect((await collected).error).toMatchObject({
+      message: "No response from /api: no answer within 1.5 s",
+    });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const forever = collect(streamFromRoute({ endpoint: "/", connectTimeoutMs: 0, fetch, signal }));
+    await advance(0);
+    expect(vi.getTimerCount()).toBe(0);
+    abort.abort("left");
+    expect(await forever).toEqual({ chunks: [], error: "left" });
+  });
+
+  test("before the headers of a resume is one more failed attempt", async () => {
+    noDelay();
+    let request = 0;
+    const { calls, fetch } = fakeFetch(({ signal }) => {
+      if (++request === 1) return streamResponse(entry(0, a));
+      if (request === 3) return streamResponse(entry(1, b) + doneMarker);
+      return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    });
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
+    await advance(30_000);
+    expect(await collected).toEqual({ chunks: [a, b] });
+    expect(calls).toHaveLength(3);
+  });
+
+  test("in the body cancels it, and the stream goes on behind the last event", async () => {
+    noDelay();
+    const silent = testBody([entry(0, a)], { stays: true });
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        () => new Response(silent.stream, eventStream),
+        () => streamResponse(entry(1, b) + doneMarker),
+      ),
+    );
+    const states: ConnectionState[] = [];
+    const onConnectionChange = (state: ConnectionState) => states.push(state);
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch, onConnectionChange }));
+    await advance(59_999);
+    expect(calls).toHaveLength(1);
+    await advance(1);
+    expect(await collected).toEqual({ chunks: [a, b] });
+    expect(silent.cancelled).toBeDefined();
+    expect(states[1]).toMatchObject({
+      state: "reconnecting",
+      error: { name: "StreamIdleError", code: "idle" },
+    });
+  });
+
+  test("is measured anew on every connection: what one server announced does not hold for the next", async () => {
+    noDelay();
+    const bodies = [testBody([`:hb=1000\n\n${entry(0, a)}`], { stays: true }), testBody([], { stays: true })];
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        ...bodies.map(
+          ({ stream }) =>
+            () =>
+              new Response(stream, eventStream),
+        ),
+        () => streamResponse(doneMarker),
+      ),
+    );
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
+    await advance(4_999);
+    expect(calls).toHaveLength(1);
+    await advance(1);
+    expect(calls).toHaveLength(2);
+    await advance(59_999);
+    expect(calls).toHaveLength(2);
+    await advance(1);
+    expect(calls).toHaveLength(3);
+    expect(await collected).toEqual({ chunks: [a] });
+  });
+});
+
+describe("however a run's connections are cut", () => {
+  const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(
+    fc.string({ unit: "grapheme", maxLength: 6 }).map((text): StreamChunk => delta(text)),
+    fc.constantFrom<StreamChunk>(
+      { type: "status", message: "data: x" },
+      { type: "error", message: "Once more." },
+      { type: "tool-call-start", tool: "search", toolCallId: "c", input: { q: "語\n\n" } },
+    ),
+  );
+  const anyEnd = fc.constantFrom<StreamChunk>(
+    { type: "done", finishReason: "stop" },
+    { type: "abort", reason: "stopped" },
+    { type: "error", message: "Producer lost." },
+  );
+  /** A request that fails, or an answer that repeats `again` events and is cut behind a part of its bytes. */
+  const anyFate = fc.oneof(
+    { weight: 1, arbitrary: fc.constantFrom<"refused" | "unavailable">("refused", "unavailable") },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        again: fc.nat(3),
+        part: fc.double({ min: 0, max: 1, noNaN: true }),
+        breaks: fc.boolean(),
+      }),
+    },
+  );
+
+  test("the chunks are the same: none twice, none missing, none left for a request that cannot be made again", async () => {
+    noDelay();
+    let cuts = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyChunk, { maxLength: 8 }),
+        anyEnd,
+        fc.array(anyFate, { minLength: 3, maxLength: 12 }),
+        fc.infiniteStream(fc.integer({ min: 1, max: 60 })),
+        async (chunks, end, fates, sizes) => {
+          const log = [{ type: "run-start", runId: "run" } as const, ...chunks, end];
+          const queue = [...fates];
+          const { calls, fetch } = fakeFetch(({ method, headers }) => {
+            const fate = queue.shift() ?? { again: 0, part: 1, breaks: false };
+            if (fate === "refused") throw new TypeError("fetch failed");
+            if (fate === "unavailable") return httpError(503);
+            const after = (headers as Headers).get("last-event-id");
+            expect(method).toBe(after === null ? "POST" : "GET");
+            const from = after === null ? 0 : Number(after.slice("run.".length)) + 1;
+            if (from === log.length) return new Response(null, { status: 204 });
+            const first = Math.max(0, from - fate.again);
+            const events = log.slice(first).map((chunk, index) => entry(first + index, chunk));
+            const bytes = bytesOf([":hb=8000\n\n", ...events, doneMarker].join(""));
+            const length = Math.round(bytes.length * fate.part);
+            if (length < bytes.length) cuts++;
+            const pieces: Uint8Array[] = [];
+            for (let at = 0; at < length; ) {
+              const size = sizes.next().value!;
+              pieces.push(bytes.slice(at, Math.min(at + size, length)));
+              at += size;
+            }
+            const breaks = fate.breaks ? new TypeError("terminated") : undefined;
+            return new Response(testBody(pieces, { breaks }).stream, eventStream);
+          });
+          const messages = [{ role: "user" as const, content: "Hello" }];
+          const stream = streamChatFromRoute({
+            endpoint: "/",
+            messages,
+            idempotent: true,
+            maxReconnects: 20,
+            fetch,
+          });
+          expect(await collect(stream)).toEqual({ chunks: log });
+          const posts = calls.filter(({ init }) => init.method === "POST");
+          expect(new Set(posts.map(({ init }) => init.body)).size).toBe(1);
+        },
+      ),
+      { numRuns: 400 },
+    );
+    expect(cuts).toBeGreaterThan(1_000);
+  });
+});
+
+test("chunks of unknown types are progress: the next resume begins behind them", async () => {
+  noDelay();
+  let seq = 0;
+  const { fetch } = fakeFetch(() =>
+    streamResponse(seq < 20 ? `id: run.${seq++}\n${frame({ type: "x-new" })}` : doneMarker),
+  );
+  const stream = streamFromRoute({ endpoint: "/", idempotent: true, fetch, maxReconnects: 3 });
+  expect(await collect(stream)).toEqual({ chunks: [] });
+});
+
+test("whoever leaves during the back-off has no option evaluated again", async () => {
+  vi.useFakeTimers();
+  const headers = vi.fn(() => ({}));
+  const abort = new AbortController();
+  const { fetch } = fakeFetch(() => streamResponse(entry(0, a)));
+  const collected = collect(streamFromRoute({ endpoint: "/", headers, fetch, signal: abort.signal }));
+  await vi.advanceTimersByTimeAsync(0);
+  abort.abort("left");
+  expect(await collected).toMatchObject({ error: "left" });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(headers).toHaveBeenCalledTimes(1);
 });

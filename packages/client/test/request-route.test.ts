@@ -1,0 +1,244 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { type RouteOptions, type RouteRequest, requestRoute } from "../src/request-route.ts";
+import { fakeFetch, hangingFetch, macrotask } from "./bodies.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+/** Makes one request, and gives what `fetch` was called with. */
+async function request(route: Partial<RouteOptions>, request: Partial<RouteRequest> = {}) {
+  const { calls, fetch } = fakeFetch();
+  const { signal } = new AbortController();
+  await requestRoute(
+    { endpoint: "/api", fetch, ...route },
+    { method: "POST", accept: "text/event-stream", signal, timeoutMs: 0, ...request },
+  );
+  expect(calls).toHaveLength(1);
+  const { url, init } = calls[0]!;
+  return { url, init, headers: Object.fromEntries(init.headers) };
+}
+
+describe("the query", () => {
+  for (const [endpoint, url] of [
+    ["/api", "/api?session=s+1"],
+    ["/api?a=1", "/api?a=1&session=s+1"],
+    ["/api#top", "/api?session=s+1#top"],
+    ["/api?a=1#top", "/api?a=1&session=s+1#top"],
+    ["/api#", "/api?session=s+1#"],
+    ["", "?session=s+1"],
+    ["https://host:8080/api?a=%20", "https://host:8080/api?a=%20&session=s+1"],
+  ] as const) {
+    test(`is added to ${JSON.stringify(endpoint)}`, async () => {
+      expect((await request({ endpoint }, { query: { session: "s 1" } })).url).toBe(url);
+    });
+  }
+
+  test("is added to a URL, and to what a function gives", async () => {
+    const query = { run: "a&b", after: "=" };
+    for (const endpoint of [new URL("http://host/api?x=1"), () => new URL("http://host/api?x=1")]) {
+      expect((await request({ endpoint }, { query })).url).toBe("http://host/api?x=1&run=a%26b&after=%3D");
+    }
+  });
+
+  test("that is empty leaves the endpoint as it is", async () => {
+    const endpoint = new URL("http://host/api?x=1#y");
+    expect((await request({ endpoint }, { query: {} })).url).toBe(endpoint);
+    expect((await request({ endpoint })).url).toBe(endpoint);
+  });
+});
+
+describe("headers", () => {
+  test("say what is sent and wanted; content-type only with a body", async () => {
+    expect((await request({}, { body: null })).headers).toEqual({
+      accept: "text/event-stream",
+      "content-type": "application/json",
+    });
+    expect((await request({}, { accept: "application/json" })).headers).toEqual({
+      accept: "application/json",
+    });
+  });
+
+  test("of the caller, in any shape and case, replace ours", async () => {
+    const entries: [string, string][] = [
+      ["ACCEPT", "x/y"],
+      ["X-Token", "t"],
+    ];
+    for (const headers of [
+      entries,
+      Object.fromEntries(entries),
+      new Headers(entries),
+      () => entries,
+      async () => new Headers(entries),
+    ]) {
+      expect((await request({ headers }, { body: 1 })).headers).toEqual({
+        accept: "x/y",
+        "content-type": "application/json",
+        "x-token": "t",
+      });
+    }
+  });
+
+  test("of the request itself are replaced by nothing", async () => {
+    const { headers } = await request(
+      { headers: { "Last-Event-ID": "caller", "x-other": "kept" } },
+      { headers: { "last-event-id": "run.3" } },
+    );
+    expect(headers).toEqual({ accept: "text/event-stream", "last-event-id": "run.3", "x-other": "kept" });
+  });
+});
+
+describe("the rest of the request", () => {
+  test("is the method, the body as JSON, no cache, and credentials where they are given", async () => {
+    const { init } = await request({ credentials: "include" }, { method: "DELETE", body: { a: [1] } });
+    expect(init).toMatchObject({
+      method: "DELETE",
+      body: '{"a":[1]}',
+      cache: "no-store",
+      credentials: "include",
+    });
+    const bare = (await request({}, { method: "GET" })).init;
+    expect(Object.keys(bare).sort()).toEqual(["cache", "headers", "method", "signal"]);
+  });
+
+  test("false, 0, null and an empty text are bodies, undefined is none", async () => {
+    for (const [body, sent] of [
+      [false, "false"],
+      [0, "0"],
+      [null, "null"],
+      ["", '""'],
+      [undefined, undefined],
+      [async () => undefined, undefined],
+    ] as const) {
+      expect((await request({}, { body })).init.body).toBe(sent);
+    }
+  });
+
+  test("is made with the global fetch of the moment when there is no other", async () => {
+    const { calls, fetch } = fakeFetch();
+    vi.stubGlobal("fetch", fetch);
+    const { signal } = new AbortController();
+    await requestRoute({ endpoint: "/api" }, { method: "GET", accept: "x/y", signal, timeoutMs: 0 });
+    expect(calls).toHaveLength(1);
+  });
+});
+
+describe("no answer", () => {
+  const start = (fetch: RouteOptions["fetch"], timeoutMs: number, signal = new AbortController().signal) => {
+    const response = requestRoute(
+      { endpoint: new URL("http://host/api"), fetch },
+      { method: "POST", accept: "x/y", query: { a: "1" }, signal, timeoutMs },
+    );
+    response.catch(() => {});
+    return response;
+  };
+
+  test("in time is an error that names the URL and the time, and aborts the request", async () => {
+    vi.useFakeTimers();
+    const { calls, fetch } = hangingFetch();
+    const response = start(fetch, 30_000);
+    await vi.advanceTimersByTimeAsync(29_999);
+    expect(calls[0]?.init.signal?.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls[0]?.init.signal?.aborted).toBe(true);
+    await expect(response).rejects.toMatchObject({
+      name: "StreamConnectionError",
+      code: "connection",
+      message: "No response from http://host/api?a=1: no answer within 30 s",
+      cause: { name: "TimeoutError" },
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("is waited for without end when the time is 0", async () => {
+    vi.useFakeTimers();
+    const { calls, fetch } = hangingFetch();
+    start(fetch, 0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(calls[0]?.init.signal?.aborted).toBe(false);
+  });
+
+  test("because fetch failed is an error with its cause, whatever that is, and leaves no timer", async () => {
+    vi.useFakeTimers();
+    const cause = new TypeError("fetch failed");
+    await expect(start(() => Promise.reject(cause), 30_000)).rejects.toMatchObject({
+      message: "No response from http://host/api?a=1: fetch failed",
+      cause,
+    });
+    await expect(start(() => Promise.reject("offline"), 30_000)).rejects.toMatchObject({
+      message: "No response from http://host/api?a=1: offline",
+      cause: "offline",
+    });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("an answer in time leaves no timer, and its body is not aborted when the time is over", async () => {
+    vi.useFakeTimers();
+    const { calls, fetch } = fakeFetch();
+    await start(fetch, 30_000);
+    expect(vi.getTimerCount()).toBe(0);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(calls[0]?.init.signal?.aborted).toBe(false);
+  });
+
+  test("the caller's abort reaches the request with its reason, also when the headers are there", async () => {
+    const abort = new AbortController();
+    const { calls, fetch } = fakeFetch();
+    await start(fetch, 30_000, abort.signal);
+    abort.abort("stopped");
+    expect(calls[0]?.init.signal?.reason).toBe("stopped");
+  });
+});
+
+describe("options that are functions", () => {
+  test("are evaluated once for a request, the endpoint first, then the body, then the headers", async () => {
+    const order: string[] = [];
+    const note =
+      <Value>(name: string, value: Value) =>
+      async () => {
+        order.push(name);
+        return value;
+      };
+    const [endpoint, headers, body] = [note("endpoint", "/x"), note("headers", {}), note("body", 1)];
+    await request({ endpoint, headers }, { body });
+    expect(order).toEqual(["endpoint", "body", "headers"]);
+  });
+
+  test("that throw make no request, leave no timer, and are not taken for a missing answer", async () => {
+    vi.useFakeTimers();
+    const boom = new Error("no token");
+    for (const option of [
+      { endpoint: () => Promise.reject(boom) },
+      { headers: () => Promise.reject(boom) },
+    ]) {
+      const { calls, fetch } = fakeFetch();
+      const { signal } = new AbortController();
+      const response = requestRoute(
+        { endpoint: "/", fetch, ...option },
+        { method: "GET", accept: "x/y", signal, timeoutMs: 30_000 },
+      );
+      await expect(response).rejects.toBe(boom);
+      expect([calls.length, vi.getTimerCount()]).toEqual([0, 0]);
+    }
+  });
+
+  test("of whoever leaves meanwhile lead to no request, but to the signal's reason", async () => {
+    const { calls, fetch } = fakeFetch();
+    const abort = new AbortController();
+    const response = requestRoute(
+      { endpoint: "/", fetch, headers: () => macrotask().then(() => ({})) },
+      { method: "GET", accept: "x/y", signal: abort.signal, timeoutMs: 30_000 },
+    );
+    abort.abort("stopped");
+    await expect(response).rejects.toBe("stopped");
+    expect(calls).toHaveLength(0);
+  });
+});
+
+test("a body that JSON cannot hold fails before anything is waited for", async () => {
+  vi.useFakeTimers();
+  await expect(request({}, { body: { n: 1n }, timeoutMs: 1000 })).rejects.toThrow(TypeError);
+  expect(vi.getTimerCount()).toBe(0);
+});
