@@ -146,7 +146,10 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     });
 
   /** Waits until a tab shows what is expected; fails with what it shows. */
-  async function shows(page: Page, expected: Partial<Awaited<ReturnType<typeof stateOf>>>): Promise<void> {
+  async function shows(
+    page: Page,
+    expected: { lines?: string[]; status?: string; reconnecting?: boolean },
+  ): Promise<void> {
     await expect.poll(() => stateOf(page), { timeout: 5000, interval: 20 }).toMatchObject(expected);
   }
 

@@ -21,12 +21,16 @@ export async function checkResponse(
 ): Promise<void> {
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
   // Nothing can be of any type.
-  if (response.body === null || mediaType === undefined) return;
+  if (bodyOf(response) === null || mediaType === undefined) return;
   const received = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
   if (received === mediaType) return;
   discardBody(response.body);
   throw new StreamContentTypeError(response, mediaType);
 }
+
+/** Chromium gives an empty stream as the body of a 204, where the Fetch Standard has `null`. */
+export const bodyOf = (response: Response): ReadableStream<Uint8Array> | null =>
+  response.status === 204 ? null : response.body;
 
 /** Releases the connection of a body that nobody will read. */
 export function discardBody(body: ReadableStream<Uint8Array> | null): void {

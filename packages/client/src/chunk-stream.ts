@@ -64,6 +64,12 @@ interface Waiter {
 
 const over: IteratorResult<StreamChunk> = { done: true, value: undefined };
 
+/** Cancels a body, which does nothing to one that is over, and unlocks it. */
+function releaseReader(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, reason?: unknown): void {
+  reader?.cancel(reason).catch(() => {});
+  reader?.releaseLock();
+}
+
 /** Streams that ended because the caller's own signal was aborted. */
 const abortedStreams = new WeakSet<AsyncIterable<StreamChunk>>();
 
@@ -132,7 +138,7 @@ export function createChunkStream(
     at = 0;
     close(error);
     left.abort(reason);
-    reader?.cancel(reason).catch(() => {});
+    releaseReader(reader, reason);
   }
 
   function onAbort(): void {
@@ -143,13 +149,18 @@ export function createChunkStream(
 
   /** Gives the server a moment to close the body, so that the connection can be used again. */
   function finishReading(body: ReadableStreamDefaultReader<Uint8Array>): void {
-    const cancel = () => {
+    let isReleased = false;
+    const release = () => {
+      isReleased = true;
       clearTimeout(timer);
-      // Does nothing to a body that is over.
-      body.cancel().catch(() => {});
+      releaseReader(body);
     };
-    const timer = setTimeout(cancel, closeGraceMs);
-    body.read().then(cancel, cancel);
+    const readOn = (): Promise<void> =>
+      body.read().then(({ done }) => {
+        if (!isReleased) return done ? release() : readOn();
+      }, release);
+    const timer = setTimeout(release, closeGraceMs);
+    void readOn();
   }
 
   async function openBody(interruption?: Interruption): Promise<void> {
@@ -171,7 +182,7 @@ export function createChunkStream(
 
   /** This body gives no more. */
   function interrupt(error: unknown): void {
-    reader?.cancel(error).catch(() => {});
+    releaseReader(reader, error);
     reader = undefined;
     clearTimeout(watchTimer);
     watchdog = createIdleWatchdog(idleTimeoutMs);
@@ -229,6 +240,7 @@ export function createChunkStream(
     try {
       if (piece.done) {
         decoder.end();
+        releaseReader(reader);
         close();
         return;
       }
@@ -251,7 +263,7 @@ export function createChunkStream(
   function onBroken(error: Error): void {
     // A connection that breaks behind the terminal has lost nothing.
     if (decoder.complete) {
-      reader?.cancel(error).catch(() => {});
+      releaseReader(reader, error);
       close();
     } else {
       interrupt(error);

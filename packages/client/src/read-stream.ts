@@ -2,7 +2,7 @@
  * Reads a stream that is there. Makes no requests.
  */
 import type { StreamChunk } from "@kortyx/protocol";
-import { checkResponse, discardBody } from "./check-response.ts";
+import { bodyOf, checkResponse, discardBody } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream } from "./chunk-stream.ts";
 
 export interface ReadStreamOptions extends ChunkStreamOptions {}
@@ -31,7 +31,7 @@ export type StreamBody = ReadableStream<Uint8Array> | Response | null;
  * ```
  */
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
-  const bytes = isResponse(body) ? body.body : body;
+  const bytes = isResponse(body) ? bodyOf(body) : body;
   return createChunkStream(
     async (signal, interruption) => {
       // There is no second body.

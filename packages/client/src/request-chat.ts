@@ -1,7 +1,12 @@
 /**
  * Asks a chat route for one buffered answer instead of a stream. Makes one request.
  */
-import { type BufferedStreamResult, checkChunk, StreamProtocolError } from "@kortyx/protocol";
+import {
+  type BufferedStreamResult,
+  checkChunk,
+  StreamProtocolError,
+  StreamTruncatedError,
+} from "@kortyx/protocol";
 import { checkResponse } from "./check-response.ts";
 import { requestRoute } from "./request-route.ts";
 import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
@@ -22,8 +27,8 @@ export interface RequestChatOptions
  * Asks a chat route for the whole answer at once. Waits as long as the route takes: use `signal` to end it.
  *
  * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result.
- * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamProtocolError
- * when it is not a buffered result, or the signal's reason.
+ * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamTruncatedError
+ * when the connection broke, StreamProtocolError when it is not a buffered result, or the signal's reason.
  *
  * @example
  * ```ts
@@ -46,11 +51,19 @@ export async function requestChat(options: RequestChatOptions): Promise<Buffered
       },
     );
     await checkResponse(response, "application/json", signal);
-    return parseResult(await response.text());
+    return parseResult(await readText(response));
   } catch (error) {
     // What fails because the caller aborted is the caller's reason.
     signal.throwIfAborted();
     throw error;
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  try {
+    return await response.text();
+  } catch (cause) {
+    throw new StreamTruncatedError("The connection broke before the answer was complete.", { cause });
   }
 }
 

@@ -2,7 +2,7 @@
  * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
 import type { ChatMessage, ChatRequestBody, StreamChunk } from "@kortyx/protocol";
-import { checkResponse } from "./check-response.ts";
+import { bodyOf, checkResponse } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
 import { createReconnectPolicy } from "./reconnect-policy.ts";
@@ -114,8 +114,9 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
         // The server has nothing more: an `error` may be how a run ends.
         if (action === "resume" && response.status === 204 && lastType === "error") return "over";
         await checkResponse(response, "text/event-stream", signal);
-        if (response.body !== null) onConnectionChange?.({ state: "open" });
-        return response.body;
+        const bytes = bodyOf(response);
+        if (bytes !== null) onConnectionChange?.({ state: "open" });
+        return bytes;
       } catch (error) {
         if (signal.aborted) throw error;
         failure = { error };

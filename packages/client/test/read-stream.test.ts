@@ -615,12 +615,48 @@ describe("after [DONE]", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a body that goes on is cancelled, and leaves no timer", async () => {
+  test("a body that goes on is cancelled after 250 ms, and leaves no timer", async () => {
     vi.useFakeTimers();
     const body = testBody([doneMarker, "data: more\n\n"], { stays: true });
     await collect(readStream(body.stream));
-    await vi.advanceTimersByTimeAsync(0);
+    await vi.advanceTimersByTimeAsync(249);
+    expect(body.cancelled).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
     expect(body.cancelled).toBeDefined();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("the body is unlocked and over", () => {
+  const whole = frame(delta("a")) + doneMarker;
+  const endings: [string, string[], (stream: AsyncIterable<unknown>) => Promise<unknown>][] = [
+    ["when it has ended", [whole], collect],
+    ["when it was cut", [frame(delta("a"))], collect],
+    ["when it broke the contract", ["data: {\n\n"], collect],
+    [
+      "when the loop was left",
+      [frame(delta("a")), whole],
+      async (stream) => {
+        for await (const _ of stream) break;
+      },
+    ],
+    [
+      "when it was left while a read was pending",
+      [frame(delta("a"))],
+      async (stream) => {
+        const iterator = stream[Symbol.asyncIterator]();
+        await iterator.next();
+        const pending = iterator.next();
+        await iterator.return?.();
+        await pending;
+      },
+    ],
+  ];
+  test.each(endings)("%s", async (title, pieces, read) => {
+    const body = testBody(pieces, { stays: title.includes("pending") });
+    await read(readStream(body.stream));
+    await macrotask();
+    expect(body.stream.locked).toBe(false);
+    expect(await body.stream.getReader().read()).toEqual({ done: true, value: undefined });
   });
 });

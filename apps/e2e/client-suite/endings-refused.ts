@@ -1,0 +1,203 @@
+/**
+ * Answers that are no stream, and streams that break the contract.
+ */
+import {
+  a,
+  aFrame,
+  b,
+  eventOf,
+  gap,
+  html,
+  httpStatus,
+  invalidChunk,
+  invalidJson,
+  json,
+  loginPage,
+  notAStream,
+  runStart,
+  text,
+} from "./ending-values.ts";
+import { delta, doneMarker, frame, frameOf } from "./frames.ts";
+import type { EndingRow } from "./read-ending.ts";
+
+export const refusedEndings: EndingRow[] = [
+  {
+    name: "400 with JSON keeps what was wrong",
+    answers: { status: 400, headers: json, body: '{"error":"Bad request","issues":["messages: missing"]}' },
+    chunks: [],
+    ends: {
+      ...httpStatus,
+      status: 400,
+      body: { error: "Bad request", issues: ["messages: missing"] },
+      retryAfterMs: null,
+    },
+  },
+  {
+    name: "401 with a text keeps the text",
+    answers: { status: 401, headers: text, body: "Log in first." },
+    chunks: [],
+    ends: { ...httpStatus, status: 401, body: "Log in first." },
+  },
+  {
+    name: "404 with a page keeps the page",
+    answers: { status: 404, headers: html, body: "<h1>Not found</h1>" },
+    chunks: [],
+    ends: { ...httpStatus, status: 404, body: "<h1>Not found</h1>" },
+  },
+  {
+    name: "413 without a body has an empty one",
+    answers: { status: 413, headers: {} },
+    chunks: [],
+    ends: { ...httpStatus, status: 413, body: "" },
+  },
+  {
+    name: "429 with retry-after in seconds says how long to wait",
+    answers: { status: 429, headers: { ...json, "retry-after": "7" }, body: '{"code":"run-limit"}' },
+    chunks: [],
+    ends: { ...httpStatus, status: 429, body: { code: "run-limit" }, retryAfterMs: 7_000 },
+  },
+  {
+    name: "503 with retry-after as a date that is over says that nothing is to be waited for",
+    answers: { status: 503, headers: { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" } },
+    chunks: [],
+    ends: { ...httpStatus, status: 503, body: "", retryAfterMs: 0 },
+  },
+  {
+    name: "503 with a retry-after that is neither says nothing",
+    answers: { status: 503, headers: { ...text, "retry-after": "soon" }, body: "Later." },
+    chunks: [],
+    ends: { ...httpStatus, status: 503, body: "Later.", retryAfterMs: null },
+  },
+  {
+    name: "503 of a server that drains, without any reconnect, keeps its code",
+    answers: { status: 503, headers: { ...json, "retry-after": "3" }, body: '{"code":"draining"}' },
+    options: { maxReconnects: 0 },
+    chunks: [],
+    ends: { ...httpStatus, status: 503, body: { code: "draining" }, retryAfterMs: 3_000 },
+  },
+  {
+    name: "500 with JSON keeps it",
+    answers: { status: 500, headers: json, body: '{"error":"Internal","correlationId":"c-1"}' },
+    chunks: [],
+    ends: { ...httpStatus, status: 500, body: { error: "Internal", correlationId: "c-1" } },
+  },
+  {
+    name: "502 of a gateway keeps its page",
+    answers: { status: 502, headers: html, body: "<h1>Bad gateway</h1>" },
+    chunks: [],
+    ends: { ...httpStatus, status: 502, body: "<h1>Bad gateway</h1>" },
+  },
+  {
+    name: "an error whose body never ends is given up, with what has come of it",
+    answers: { status: 502, headers: html, body: "<h1>Bad", ending: "hold" },
+    chunks: [],
+    ends: { ...httpStatus, status: 502, body: "<h1>Bad" },
+  },
+  {
+    name: "500 that calls itself an event stream is an error all the same",
+    answers: { status: 500, body: aFrame + doneMarker },
+    chunks: [],
+    ends: { ...httpStatus, status: 500, body: aFrame + doneMarker },
+  },
+  {
+    name: "a Response with an error status is no stream",
+    answers: { status: 500, headers: text, body: "Oops." },
+    read: "response",
+    chunks: [],
+    ends: { ...httpStatus, status: 500, body: "Oops." },
+  },
+  {
+    name: "200 with a page is no stream",
+    answers: { headers: html, body: loginPage },
+    chunks: [],
+    ends: { ...notAStream, contentType: "text/html; charset=utf-8" },
+  },
+  {
+    name: "200 with JSON is no stream",
+    answers: { headers: json, body: '{"text":"Hi"}' },
+    chunks: [],
+    ends: { ...notAStream, contentType: "application/json" },
+  },
+  {
+    name: "200 without a content type is no stream",
+    answers: { headers: {}, body: aFrame + doneMarker },
+    chunks: [],
+    ends: { ...notAStream, contentType: "" },
+  },
+  {
+    name: "a redirect to a login page is no stream",
+    answers: { status: 302, headers: { location: "/login" } },
+    chunks: [],
+    ends: { ...notAStream, contentType: "text/html" },
+  },
+  {
+    name: "a redirect to the stream is followed",
+    answers: {
+      status: 307,
+      headers: {
+        location: `/answer?case=redirected&answer=${encodeURIComponent(JSON.stringify({ body: aFrame + doneMarker }))}`,
+      },
+    },
+    chunks: [a],
+    ends: { outcome: "end" },
+  },
+];
+
+export const brokenEndings: EndingRow[] = [
+  {
+    name: "an event larger than maxEventBytes breaks the contract",
+    answers: { body: aFrame + frame(delta("x".repeat(1_000))) + doneMarker },
+    options: { maxEventBytes: 500 },
+    chunks: [a],
+    ends: { name: "StreamProtocolError", code: "too-large" },
+  },
+  {
+    name: "an event that never ends breaks the contract as soon as it is larger than maxEventBytes",
+    answers: { body: `${aFrame}data: ${"x".repeat(1_000)}`, ending: "hold" },
+    options: { maxEventBytes: 500 },
+    chunks: [a],
+    ends: { name: "StreamProtocolError", code: "too-large" },
+  },
+  {
+    name: "broken JSON breaks the contract, behind the chunks before it",
+    answers: { body: `${aFrame}data: {"type":"text-delta",\n\n${doneMarker}` },
+    chunks: [a],
+    ends: invalidJson,
+  },
+  {
+    name: "a wrong field breaks the contract",
+    answers: { body: aFrame + frame({ type: "text-delta", delta: 1 }) + doneMarker },
+    chunks: [a],
+    ends: invalidChunk,
+  },
+  {
+    name: "a missing field breaks the contract",
+    answers: { body: aFrame + frame({ type: "text-delta" }) + doneMarker },
+    chunks: [a],
+    ends: invalidChunk,
+  },
+  {
+    name: "JSON that is no object breaks the contract",
+    answers: { body: `${aFrame}data: 42\n\n${doneMarker}` },
+    chunks: [a],
+    ends: invalidChunk,
+  },
+  {
+    name: "an object without a type breaks the contract",
+    answers: { body: aFrame + frame({ delta: "a" }) + doneMarker },
+    chunks: [a],
+    ends: invalidChunk,
+  },
+  {
+    name: "a missing event of a run is a gap",
+    answers: { body: eventOf(0, runStart) + eventOf(2, b) + doneMarker },
+    chunks: [runStart],
+    ends: gap,
+  },
+  {
+    name: "an event of another run is a gap",
+    answers: { body: eventOf(0, runStart) + frameOf("other", 1, a) + doneMarker },
+    chunks: [runStart],
+    ends: gap,
+  },
+];

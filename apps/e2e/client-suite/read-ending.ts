@@ -1,0 +1,173 @@
+/**
+ * Reads one row of the table of endings: asks for what the row says, in the way it says, and compares all that came of
+ * it. Holds no rows.
+ */
+import type { ChatMessage, StreamChunk, StreamFromRouteOptions } from "@kortyx/client";
+import { type Answer, answerUrl, type SeenRequest } from "./answer.ts";
+import { askUntil, assert, assertEqual, newId, type SuiteCase, type SuiteContext } from "./suite-case.ts";
+
+/** How a stream ended, as one value. */
+interface EndingResult {
+  /** What `consumeStream` resolved to; `end` for a loop that ended. */
+  outcome?: "done" | "abort" | "error" | "end";
+  /** What was thrown, or given to `onError`: its `name`, its `code`, and whatever else of it the row names. */
+  name?: string;
+  code?: string;
+  status?: number;
+  body?: unknown;
+  retryAfterMs?: number | null;
+  contentType?: string;
+  text?: string;
+  /** What was thrown is this very value: the reason of the caller's signal. */
+  reason?: string;
+}
+
+export interface EndingRow {
+  name: string;
+  where?: "page";
+  /** What the first request is answered with, the second, and so on; the last one again from there on. */
+  answers: Answer | Answer[];
+  /** Asked instead of the suite server's own origin. */
+  at?: "foreign" | "refused";
+  options?: Pick<
+    StreamFromRouteOptions,
+    "idempotent" | "maxReconnects" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
+  >;
+  /**
+   * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave.
+   * `nothing`: `readStream` of `null`. `buffered`: `requestChat`. The other three: what a chat of `createChat` is asked.
+   *
+   * @defaultValue "consume"
+   */
+  read?: "consume" | "loop" | "response" | "nothing" | "buffered" | "second send" | "regenerate" | "respond";
+  /** When the caller aborts. */
+  aborts?: "before the request" | "when it was asked" | "at a chunk" | "when it waits to reconnect";
+  /** What the consumer was given before the end. */
+  chunks: StreamChunk[];
+  /** What `onUnknownChunk` was given. */
+  unknown?: unknown[];
+  ends: EndingResult;
+  /** How many requests were made. @defaultValue as many as there are answers */
+  requests?: number;
+}
+
+const messages: ChatMessage[] = [{ role: "user", content: "Hello" }];
+
+export const toCase = (row: EndingRow): SuiteCase => ({
+  name: row.name,
+  ...(row.where === undefined ? {} : { where: row.where }),
+  async run(context) {
+    const { chunks, unknown, errors, ends, thrown, requests } = await readEnding(row, context);
+    const { isStreamError, ...classes } = context.client;
+    const named = Object.keys(row.ends) as (keyof EndingResult)[];
+    assertEqual(
+      { chunks, unknown, ends: Object.fromEntries(named.map((key) => [key, ends[key]])), requests },
+      {
+        chunks: row.chunks,
+        unknown: row.unknown ?? [],
+        ends: row.ends,
+        requests: row.requests ?? [row.answers].flat().length,
+      },
+      "chunks, ending and requests",
+    );
+    assertEqual(ends.outcome, row.ends.outcome, "the outcome");
+    const read = row.read ?? "consume";
+    if (row.ends.name !== undefined) {
+      const error = thrown ?? errors[0];
+      const Class = classes[row.ends.name as "StreamError"];
+      assert(isStreamError(error) && error instanceof Class, `the error is a ${row.ends.name}`);
+      assert(read !== "consume" || (errors.length === 1 && errors[0] === error), "onError got it, once");
+    } else {
+      assert(errors.length === 0, "onError is silent");
+    }
+  },
+});
+
+/** All that came of a row. */
+interface Reading {
+  chunks: StreamChunk[];
+  unknown: unknown[];
+  errors: unknown[];
+  ends: EndingResult;
+  thrown?: unknown;
+  requests: number;
+}
+
+async function readEnding(row: EndingRow, context: SuiteContext): Promise<Reading> {
+  const { consumeStream, createChat, readStream, requestChat, streamFromRoute } = context.client;
+  const { aborts, at, options, read = "consume" } = row;
+  const id = newId();
+  const answers = [row.answers].flat();
+  const reading: Reading = { chunks: [], unknown: [], errors: [], ends: {}, requests: 0 };
+  const abort = new AbortController();
+  const stop = () => abort.abort("stopped");
+  const told: Promise<unknown>[] = [];
+
+  const endpoint = () => {
+    const answer = answers[Math.min(reading.requests++, answers.length - 1)]!;
+    return answerUrl(at === undefined ? context.baseUrl : context[`${at}Url`], id, answer);
+  };
+  const keepChunk = (chunk: StreamChunk) => {
+    reading.chunks.push(chunk);
+    if (answers.some(({ endsAfterChunks = 0 }) => endsAfterChunks > 0)) {
+      told.push(fetch(`${context.baseUrl}/progress?case=${id}&chunks=${reading.chunks.length}`));
+    }
+    if (aborts === "at a chunk") stop();
+  };
+  const onUnknownChunk = (chunk: unknown) => void reading.unknown.push(chunk);
+  const open = () =>
+    streamFromRoute({
+      endpoint,
+      body: { messages },
+      signal: abort.signal,
+      onUnknownChunk,
+      onConnectionChange: ({ state }) => {
+        if (aborts === "when it waits to reconnect" && state === "reconnecting") stop();
+      },
+      ...options,
+    });
+
+  if (aborts === "before the request") stop();
+  if (aborts === "when it was asked") {
+    const wasAsked = (requests: SeenRequest[]) => requests.length > 0;
+    told.push(askUntil(context, ["/requests", id], wasAsked, "the request has arrived").then(stop));
+  }
+  try {
+    if (read === "consume") {
+      const onError = (error: Error) => void reading.errors.push(error);
+      const { outcome } = await consumeStream(open(), { onChunk: keepChunk, onError });
+      reading.ends = { ...describe(reading.errors[0]), outcome: outcome as "done" };
+    } else if (read === "buffered") {
+      const result = await requestChat({ endpoint, messages, signal: abort.signal });
+      reading.chunks.push(...result.chunks);
+      reading.ends = { outcome: "end", text: result.text };
+    } else if (read === "second send" || read === "regenerate" || read === "respond") {
+      const chat = createChat({ endpoint });
+      const first = read === "second send" ? chat.send("Hello") : undefined;
+      try {
+        if (read === "second send") await chat.send("Hello?");
+        else if (read === "regenerate") await chat.regenerate();
+        else await chat.respond({ requestId: "r" }, "yes");
+      } finally {
+        chat.close();
+        await first;
+      }
+    } else {
+      const body = read === "loop" ? open() : readStream(read === "nothing" ? null : await fetch(endpoint()));
+      for await (const chunk of body) keepChunk(chunk);
+      reading.ends = { outcome: "end" };
+    }
+  } catch (error) {
+    reading.thrown = error;
+    reading.ends = error === abort.signal.reason ? { reason: error as string } : describe(error);
+  }
+  await Promise.all(told);
+  return reading;
+}
+
+/** The fields of an error that a row may name. */
+function describe(error: unknown): EndingResult {
+  if (!(error instanceof Error)) return {};
+  const { name, code, status, body, retryAfterMs = null, contentType } = error as Error & EndingResult;
+  return { name, code, status, body, retryAfterMs, contentType } as EndingResult;
+}

@@ -1,0 +1,48 @@
+/**
+ * The log of a run that both sides of the suite know: what the server has, and what the client must end up with.
+ */
+import type { StreamChunk } from "@kortyx/client";
+import type { AnswerEnding } from "./answer.ts";
+import { done, doneMarker, frameOf } from "./frames.ts";
+
+/** How a run is answered once; travels in the query, as an `Answer` does. */
+export interface RunAnswer {
+  /** How many pieces of text the run has, between its `run-start` and its `done`. */
+  size: number;
+  /** Only so many bytes are sent. */
+  bytes?: number;
+  /** What follows them. @defaultValue "end" */
+  ending?: AnswerEnding;
+  /** Sent as `retry:` before the first event. */
+  retryMs?: number;
+  /** Announced before the first event. No heartbeat follows. */
+  heartbeatMs?: number;
+  /** The server does not look at `last-event-id`, and begins at the start. */
+  replays?: true;
+}
+
+export const runUrl = (baseUrl: string, runId: string, answer: RunAnswer): string =>
+  `${baseUrl}/run?${new URLSearchParams({ case: runId, answer: JSON.stringify(answer) })}`;
+
+/** The texts have characters of one to four bytes, so that cuts go through them too. */
+function entryOf(runId: string, seq: number, size: number): StreamChunk {
+  if (seq === 0) return { type: "run-start", runId, input: "Hello" };
+  if (seq > size) return done;
+  return { type: "text-delta", delta: `${seq}: wörter — 🙂 ` };
+}
+
+/** Every entry of the log. */
+export const runLog = (runId: string, size: number): StreamChunk[] =>
+  Array.from({ length: size + 2 }, (_, seq) => entryOf(runId, seq, size));
+
+/** What is sent behind entry `after`, and no more of it than `maxBytes` need. */
+export function printRun(runId: string, after: number, answer: RunAnswer): string {
+  const { size, retryMs, heartbeatMs, bytes = Infinity } = answer;
+  let text = retryMs === undefined ? "" : `retry: ${retryMs}\n\n`;
+  if (heartbeatMs !== undefined) text += `:hb=${heartbeatMs}\n\n`;
+  for (let seq = after + 1; seq <= size + 1; seq++) {
+    if (text.length >= bytes) return text;
+    text += frameOf(runId, seq, entryOf(runId, seq, size));
+  }
+  return text + doneMarker;
+}

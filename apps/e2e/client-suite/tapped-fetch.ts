@@ -1,0 +1,70 @@
+/**
+ * A `fetch` that tells what the client does with the body it gets.
+ */
+
+export interface TappedFetch {
+  fetch: (url: string | URL, init: RequestInit) => Promise<Response>;
+  /** The client has cancelled the body. */
+  readonly isCancelled: boolean;
+  /** The client waits for the next bytes. */
+  readonly isReading: boolean;
+  /** The client has asked for more after it cancelled the body. */
+  readonly isReadAfterCancel: boolean;
+  /** How much the client has been given. */
+  readonly bytesRead: number;
+  /** The signal of the request. */
+  readonly signal: AbortSignal | undefined;
+}
+
+export function tapFetch(): TappedFetch {
+  let isCancelled = false;
+  let isReading = false;
+  let isReadAfterCancel = false;
+  let bytesRead = 0;
+  let signal: AbortSignal | undefined;
+
+  return {
+    async fetch(url, init) {
+      signal = init.signal ?? undefined;
+      const { body, status, headers } = await fetch(url, init);
+      const reader = body!.getReader();
+      const tapped = new ReadableStream<Uint8Array>(
+        {
+          async pull(controller) {
+            isReadAfterCancel ||= isCancelled;
+            isReading = true;
+            const { done, value } = await reader.read();
+            isReading = false;
+            if (isCancelled) return;
+            if (done) controller.close();
+            else {
+              bytesRead += value.length;
+              controller.enqueue(value);
+            }
+          },
+          cancel(reason) {
+            isCancelled = true;
+            return reader.cancel(reason);
+          },
+        },
+        { highWaterMark: 0 },
+      );
+      return new Response(tapped, { status, headers });
+    },
+    get isCancelled() {
+      return isCancelled;
+    },
+    get isReading() {
+      return isReading;
+    },
+    get isReadAfterCancel() {
+      return isReadAfterCancel;
+    },
+    get bytesRead() {
+      return bytesRead;
+    },
+    get signal() {
+      return signal;
+    },
+  };
+}

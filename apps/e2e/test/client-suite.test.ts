@@ -1,0 +1,61 @@
+import { readFileSync } from "node:fs";
+import * as client from "@kortyx/client";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { endingRows } from "../client-suite/endings.ts";
+import { createContext, stopJitter, suite } from "../client-suite/suite.ts";
+import type { SuiteContext } from "../client-suite/suite-case.ts";
+import { type SuiteServer, startSuiteServer } from "../client-suite/suite-server.ts";
+
+describe("the client in Node", () => {
+  let server: SuiteServer;
+  let context: SuiteContext;
+  let restoreJitter: () => void;
+  beforeAll(async () => {
+    server = await startSuiteServer();
+    context = await createContext(client, { baseUrl: server.url, randomCuts: 1_000 });
+    restoreJitter = stopJitter();
+  });
+  afterAll(async () => {
+    restoreJitter?.();
+    await server?.close();
+  });
+
+  const here = suite.map(({ name, cases }) => ({
+    name,
+    cases: cases.filter(({ where }) => where !== "page"),
+  }));
+
+  describe.each(here)("$name", { concurrent: true }, ({ cases }) => {
+    test.each(cases.filter(({ isAlone }) => !isAlone))("$name", ({ run }) => run(context));
+  });
+
+  describe("one by one", () => {
+    const alone = here.flatMap(({ cases }) => cases.filter(({ isAlone }) => isAlone));
+    test.each(alone)("$name", ({ run }) => run(context));
+  });
+});
+
+describe("the table of endings", () => {
+  test("has at least 40 rows, each with its own name, and no two with the same input and outcome", () => {
+    expect(endingRows.length).toBeGreaterThanOrEqual(40);
+    expect(new Set(endingRows.map(({ name }) => name)).size).toBe(endingRows.length);
+    const rows = endingRows.map(({ name, ...row }) => JSON.stringify(row));
+    expect(new Set(rows).size).toBe(rows.length);
+  });
+
+  test("has every class and code of the client's README", () => {
+    const readme = readFileSync(new URL("../node_modules/@kortyx/client/README.md", import.meta.url), "utf8");
+    const section = readme.split(/^## /m).find((part) => part.startsWith("How it can fail"));
+    const cells = [...(section ?? "").matchAll(/^\|([^|]+)\|([^|]+)\|/gm)];
+    const quotedIn = (column: 1 | 2, shape: RegExp) =>
+      cells
+        .flatMap((row) => [...row[column]!.matchAll(/`([^`]+)`/g)].map(([, quoted]) => quoted!))
+        .filter((quoted) => shape.test(quoted));
+    const classes = quotedIn(1, /^[A-Z]\w+Error$/);
+    const codes = quotedIn(2, /^[a-z]+(-[a-z]+)*$/).filter((code) => code !== "code");
+    expect(classes).toContain("StreamTruncatedError");
+    expect(codes).toContain("truncated");
+    expect(endingRows.map(({ ends }) => ends.name)).toEqual(expect.arrayContaining(classes));
+    expect(endingRows.map(({ ends }) => ends.code)).toEqual(expect.arrayContaining(codes));
+  });
+});
