@@ -9,6 +9,7 @@ import {
   createMessageAccumulator,
   type InterruptChunk,
   type MessageAccumulator,
+  type MessagePart,
   type RunStartChunk,
   type StreamChunk,
   StreamTruncatedError,
@@ -197,7 +198,10 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     cancelFrame = undefined;
     const messages = current?.hasChunks ? messagesOf(current) : snapshot.messages;
     snapshot = withInterrupt({ ...snapshot, messages, ...change });
-    for (const listener of [...listeners]) callSafely(() => listener(snapshot));
+    for (const listener of [...listeners]) {
+      // Whoever was told may have sent another away.
+      if (listeners.has(listener)) callSafely(() => listener(snapshot));
+    }
   }
 
   function createRun(before: readonly UIMessage[], idempotencyKey?: string): Run {
@@ -289,7 +293,8 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
 
   /** A run's message takes the place of the one with its id, or of the answers to what it answers. */
   function placeAnswer(run: Run, { runId, input }: RunStartChunk): void {
-    const said = readUserMessage(input);
+    // What this chat has asked for itself is in its place, whatever the agent was sent of it.
+    const said = run === probe ? readUserMessage(input) : undefined;
     run.runId = runId;
     run.id = runId;
     const all = [...run.before, ...run.behind];
@@ -368,7 +373,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     const { runId, idempotencyKey } = run;
     if (transport.stop === undefined || (runId ?? idempotencyKey) === undefined) return leave(run);
     try {
-      await transport.stop(runId === undefined ? { idempotencyKey: idempotencyKey! } : { runId });
+      const target = runId === undefined ? { idempotencyKey: idempotencyKey! } : { runId };
+      // An answer that has ended needs no word about it.
+      await Promise.race([transport.stop(target), run.ended]);
     } catch (error) {
       // It ended by itself, or there is nothing to be stopped.
       if (run !== current) return;
@@ -395,6 +402,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       const said = typeof input === "string" ? { content: input } : input;
       const message: UserUIMessage = { ...said, role: "user", id: said.id ?? createId() };
       const { messages } = snapshot;
+      if (lastResume?.messageId === message.id) lastResume = undefined;
       const replaced = messages.findIndex(({ id }) => id === message.id);
       await ask([...(replaced === -1 ? messages : messages.slice(0, replaced)), message]);
     },
@@ -439,10 +447,18 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       dropProbe();
       const run = current;
       if (run === undefined) return;
-      run.stopping ??= stopRun(run).catch((error) => {
-        run.stopping = undefined;
-        throw error;
-      });
+      if (run.stopping === undefined) {
+        // It is there before anybody is told, who might stop, too.
+        let settle!: (stopping: Promise<void>) => void;
+        run.stopping = new Promise((resolve) => {
+          settle = resolve;
+        });
+        const stopping = stopRun(run).catch((error) => {
+          run.stopping = undefined;
+          throw error;
+        });
+        settle(stopping);
+      }
       await run.stopping;
     },
     close() {
@@ -450,9 +466,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       if (current !== undefined) leave(current);
     },
     async clear() {
-      dropProbe();
       // Whoever hears that the answer has ended may ask for the next one.
       while (current !== undefined) await chat.stop();
+      dropProbe();
       publish({
         messages: [],
         status: "ready",
@@ -489,10 +505,18 @@ function withInterrupt(state: Omit<ChatSnapshot, "interrupt">): ChatSnapshot {
 }
 
 /** What was kept while it was still growing does not grow any more. */
-const settle = (message: UIMessage): UIMessage =>
-  message.role === "assistant" && message.status === "streaming"
-    ? { ...message, status: "truncated" }
-    : message;
+function settle(message: UIMessage): UIMessage {
+  if (message.role === "user" || message.status !== "streaming") return message;
+  const parts = message.parts.map((part): MessagePart => {
+    if (part.type === "tool-call") {
+      const isOpen = part.state === "running" || part.state === "input-streaming";
+      return isOpen ? { ...part, state: "interrupted" } : part;
+    }
+    const isText = part.type === "text" || part.type === "reasoning";
+    return isText && part.state === "streaming" ? { ...part, state: "done" } : part;
+  });
+  return { ...message, status: "truncated", parts };
+}
 
 const answers = new WeakMap<object, AssistantUIMessage>();
 

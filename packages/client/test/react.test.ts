@@ -1,0 +1,99 @@
+import { createElement, type ReactNode, StrictMode } from "react";
+import { renderToString } from "react-dom/server";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { createChat } from "../src/create-chat.ts";
+import { type UseChatOptions, type UseChatResult, useChat } from "../src/react.ts";
+import { toMessageText, type UIMessage } from "../src/ui-message.ts";
+import { delta, done, flush, nextFrame, streamOf, testTransport } from "./chat-harness.ts";
+
+// What happens in a page is shown in a browser, by the tests that have one.
+
+let consoleError: ReturnType<typeof vi.spyOn>;
+beforeEach(() => {
+  vi.useFakeTimers();
+  consoleError = vi.spyOn(console, "error").mockImplementation(() => {});
+});
+afterEach(() => {
+  expect(consoleError).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+const initialMessages: UIMessage[] = [
+  { role: "user", id: "u1", content: "Hello" },
+  {
+    role: "assistant",
+    id: "a1",
+    status: "done",
+    parts: [{ type: "text", key: "", text: "Hi", state: "done" }],
+  },
+];
+
+type Source = Parameters<typeof useChat>[0];
+
+function Page({ source, results }: { source: Source; results: UseChatResult[] }): ReactNode {
+  const result = useChat(source);
+  results.push(result);
+  const texts = result.messages.map((message) =>
+    createElement("p", { key: message.id }, toMessageText(message)),
+  );
+  return createElement("main", { "data-status": result.status }, texts);
+}
+
+/** Renders on a server. @returns the HTML, and what the hook returned at each render. */
+function render(source: Source): { html: string; results: UseChatResult[] } {
+  const results: UseChatResult[] = [];
+  const page = createElement(Page, { source, results });
+  return { html: renderToString(createElement(StrictMode, null, page)), results };
+}
+
+test("a server renders the messages that it is given, and asks for nothing", async () => {
+  const transport = testTransport();
+  const options: UseChatOptions = { transport, initialMessages, sessionId: "session-1", resumeOnMount: true };
+  const { html, results } = render(options);
+  expect(html).toBe('<main data-status="ready"><p>Hello</p><p>Hi</p></main>');
+  expect(results[0]).toMatchObject({
+    messages: initialMessages,
+    status: "ready",
+    reconnecting: false,
+    sessionId: "session-1",
+  });
+  await nextFrame();
+  expect(transport.streams).toEqual([]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
+test("a server renders a chat that is shared, as it is", async () => {
+  const transport = testTransport();
+  const chat = createChat({ transport, initialMessages });
+  void chat.send("More");
+  streamOf(transport).give(delta("Half an"));
+  await flush();
+  streamOf(transport).give(delta(" answer"));
+  await nextFrame();
+  const { html, results } = render(chat);
+  expect(html).toBe(
+    '<main data-status="streaming"><p>Hello</p><p>Hi</p><p>More</p><p>Half an answer</p></main>',
+  );
+  expect(results[0]?.chat).toBe(chat);
+  streamOf(transport).give(done);
+  streamOf(transport).end();
+  await flush();
+  expect(render(chat).html).toContain('data-status="ready"');
+});
+
+test("the hook returns the state, the chat, and what can be done with it", () => {
+  const chat = createChat({ transport: testTransport(), sessionId: "session-1" });
+  const { results } = render(chat);
+  const { messages, status, reconnecting, error, interrupt, sessionId, timing, ...rest } = results[0]!;
+  expect({ messages, status, reconnecting, error, interrupt, sessionId, timing }).toEqual(chat.getSnapshot());
+  const { getSnapshot: _, subscribe: __, ...methods } = chat;
+  expect(rest).toEqual({ chat, ...methods });
+});
+
+test("on a server, each render has a chat of its own", () => {
+  const options: UseChatOptions = { transport: testTransport() };
+  const [one, two] = [render(options), render(options)].map(({ results }) => results.at(-1)!);
+  expect(one?.chat).not.toBe(two?.chat);
+  expect(one?.sessionId).not.toBe(two?.sessionId);
+});
