@@ -19,17 +19,22 @@ describe("the packages as they are published", () => {
   });
 
   test("depend on each other in one direction, and on zod and eventsource-parser alone", () => {
-    const dependencies = Object.values(packed.folders).map((folder) => {
-      const { name, dependencies, peerDependencies } = JSON.parse(
-        readFileSync(join(folder, "package.json"), "utf8"),
+    const manifests = Object.values(packed.folders).map((folder) =>
+      JSON.parse(readFileSync(join(folder, "package.json"), "utf8")),
+    );
+    const namesOf = (field: string) =>
+      Object.fromEntries(
+        manifests.map((manifest) => [manifest.name, Object.keys(manifest[field] ?? {}).sort()]),
       );
-      return [name, Object.keys({ ...dependencies, ...peerDependencies }).sort()];
-    });
-    expect(Object.fromEntries(dependencies)).toEqual({
+    expect(namesOf("dependencies")).toEqual({
       "@kortyx/protocol": ["eventsource-parser", "zod"],
       "@kortyx/server": ["@kortyx/protocol"],
       "@kortyx/client": ["@kortyx/protocol"],
     });
+    // Of entries of their own, and only for those who use them.
+    const peers = { "@kortyx/protocol": [], "@kortyx/server": ["redis"], "@kortyx/client": ["react"] };
+    expect(namesOf("peerDependencies")).toEqual(peers);
+    expect(namesOf("peerDependenciesMeta")).toEqual(peers);
   });
 
   test("name no workspace and no catalog in their dependencies", () => {

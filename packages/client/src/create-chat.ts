@@ -142,6 +142,8 @@ export interface Chat {
 
 /** One answer that is asked for or followed. */
 interface Run {
+  /** This chat has asked for it, and does not only follow it. */
+  isAsked: boolean;
   accumulator: MessageAccumulator;
   abort: AbortController;
   idempotencyKey: string | undefined;
@@ -204,12 +206,13 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     }
   }
 
-  function createRun(before: readonly UIMessage[], idempotencyKey?: string): Run {
+  function createRun(isAsked: boolean, before: readonly UIMessage[], idempotencyKey?: string): Run {
     let end!: () => void;
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
     return {
+      isAsked,
       accumulator: createMessageAccumulator(),
       abort: new AbortController(),
       idempotencyKey,
@@ -231,7 +234,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   function ask(messages: readonly UIMessage[], resume?: ChatResume): Promise<void> {
     dropProbe();
     const { workflowId, context, idempotent, selectMessages = (all) => all } = read();
-    const run = createRun(messages, idempotent === true ? createId() : undefined);
+    const run = createRun(true, messages, idempotent === true ? createId() : undefined);
     current = run;
     publish({ messages, status: "submitted", error: undefined, timing: { startedAt: run.startedAt } });
     // Whoever was told may have ended it.
@@ -265,6 +268,10 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   }
 
   function apply(run: Run, chunk: StreamChunk): void {
+    if (run === probe && chunk.type === "run-start" && isWhole(chunk.runId)) {
+      leave(run);
+      return;
+    }
     run.accumulator.apply(chunk);
     if (chunk.type === "run-start") placeAnswer(run, chunk);
     const isFirst = !run.hasChunks;
@@ -291,10 +298,16 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     }
   }
 
+  /** What is shown to its end already has nothing to be followed for. */
+  function isWhole(runId: string): boolean {
+    const shown = snapshot.messages.find(({ id }) => id === runId);
+    return shown?.role === "assistant" && (shown.status === "done" || shown.abortReason !== undefined);
+  }
+
   /** A run's message takes the place of the one with its id, or of the answers to what it answers. */
   function placeAnswer(run: Run, { runId, input }: RunStartChunk): void {
     // What this chat has asked for itself is in its place, whatever the agent was sent of it.
-    const said = run === probe ? readUserMessage(input) : undefined;
+    const said = run.isAsked ? undefined : readUserMessage(input);
     run.runId = runId;
     run.id = runId;
     const all = [...run.before, ...run.behind];
@@ -394,7 +407,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       // Its own entry, also when the same function subscribes twice.
       const own = (state: ChatSnapshot) => listener(state);
       listeners.add(own);
-      listener(snapshot);
+      callSafely(() => listener(snapshot));
       return () => void listeners.delete(own);
     },
     async send(input) {
@@ -431,7 +444,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       const followed = current ?? probe;
       if (followed !== undefined) return followed.ended;
       if (transport.resume === undefined) return;
-      const run = createRun(snapshot.messages);
+      const run = createRun(false, snapshot.messages);
       probe = run;
       const { sessionId } = snapshot;
       const { signal } = run.abort;

@@ -1,7 +1,7 @@
 /**
  * The state of a conversation as a React hook. Everything that happens is `createChat`'s.
  */
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useInsertionEffect, useState, useSyncExternalStore } from "react";
 import { type Chat, type ChatOptions, type ChatSnapshot, createChat } from "./create-chat.ts";
 
 export type UseChatOptions = ChatOptions & {
@@ -14,6 +14,14 @@ export interface UseChatResult
     Pick<Chat, "send" | "respond" | "regenerate" | "resume" | "stop" | "close" | "clear"> {
   /** The chat itself, to be used by other components too: `useChat(chat)`. */
   chat: Chat;
+}
+
+interface Shown {
+  /** What makes it another chat. */
+  key: Chat | string | undefined;
+  chat: Chat;
+  /** Of a chat of the component's own: asked for whenever one is needed, so that none is that of an earlier render. */
+  latest?: { options: ChatOptions };
 }
 
 /**
@@ -30,35 +38,31 @@ export interface UseChatResult
  */
 export function useChat(source: UseChatOptions | Chat): UseChatResult {
   const isShared = "getSnapshot" in source;
-  const options = isShared ? undefined : source;
-  const latest = useRef(options);
-  useEffect(() => {
-    latest.current = options;
+  const key = isShared ? source : source.sessionId;
+  const create = (): Shown => {
+    if (isShared) return { key, chat: source };
+    const latest: { options: ChatOptions } = { options: source };
+    return { key, chat: createChat(() => latest.options), latest };
+  };
+  const [state, setState] = useState(create);
+  let shown = state;
+  if (shown.key !== key) {
+    shown = create();
+    setState(shown);
+  }
+  const { chat, latest } = shown;
+  // Before the effects of children, which may ask already.
+  useInsertionEffect(() => {
+    if (latest !== undefined && !isShared) latest.options = source;
   });
 
-  const key = isShared ? source : source.sessionId;
-  const create = () => {
-    if (isShared) return { key, chat: source };
-    // Asked for whenever one is needed, so that an option is never that of an earlier render.
-    let initial: ChatOptions | undefined = source;
-    const chat = createChat(() => initial ?? latest.current!);
-    initial = undefined;
-    return { key, chat };
-  };
-  const [shown, setShown] = useState(create);
-  let { chat } = shown;
-  if (shown.key !== key) {
-    const next = create();
-    setShown(next);
-    chat = next.chat;
-  }
-
-  const resumeOnMount = options?.resumeOnMount === true;
+  const resumeOnMount = !isShared && source.resumeOnMount === true;
   useEffect(() => {
-    if (isShared) return undefined;
+    if (!isShared) return () => chat.close();
+  }, [chat, isShared]);
+  useEffect(() => {
     if (resumeOnMount) void chat.resume();
-    return () => chat.close();
-  }, [chat, isShared, resumeOnMount]);
+  }, [chat, resumeOnMount]);
 
   const snapshot = useSyncExternalStore(chat.subscribe, chat.getSnapshot, chat.getSnapshot);
   const { send, respond, regenerate, resume, stop, close, clear } = chat;

@@ -2046,7 +2046,7 @@ describe("over a route", () => {
 
   test("POST asks, GET resumes, DELETE stops, each with the options of its moment", async () => {
     const start = testBody([frame(runStart("run-1"))], { stays: true });
-    const whole = frame(runStart("run-1")) + frame(delta("Whole")) + doneMarker;
+    const whole = frame(runStart("run-2")) + frame(delta("Whole")) + doneMarker;
     const { chat, requests, bodies, refresh } = setUpRoute(
       new Response(start.stream, eventStream),
       new Response(JSON.stringify({ runId: "run-1", terminal: {} })),
@@ -2063,7 +2063,7 @@ describe("over a route", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) "]);
     refresh();
     await chat.resume();
-    expect(read(chat)).toEqual(["Hello", "(done) Whole"]);
+    expect(read(chat)).toEqual(["Hello", "(aborted) ", "(done) Whole"]);
     expect(requests).toEqual([
       "POST /api/chat token-1",
       "DELETE /api/chat?run=run-1 token-2",
@@ -2075,6 +2075,20 @@ describe("over a route", () => {
       undefined,
     ]);
     await vi.advanceTimersByTimeAsync(250);
+  });
+
+  test("a run that is shown to its end is not read again", async () => {
+    for (const ending of [{ type: "done" }, { type: "abort", reason: "stopped" }]) {
+      const run = frame(runStart("run-1")) + frame(delta("Whole")) + frame(ending) + doneMarker;
+      const { chat } = setUpRoute(new Response(run, eventStream), new Response(run, eventStream));
+      await chat.send("Hello");
+      const { messages } = chat.getSnapshot();
+      const states = record(chat);
+      await chat.resume();
+      expect(states).toHaveLength(1);
+      expect(chat.getSnapshot().messages).toBe(messages);
+      await vi.advanceTimersByTimeAsync(250);
+    }
   });
 
   test("a session without a run is silent, however the route says it", async () => {

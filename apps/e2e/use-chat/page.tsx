@@ -1,0 +1,29 @@
+/** Shows the scene that the page's path names: in StrictMode unless `?once` is asked for. */
+import { StrictMode } from "react";
+import { createRoot, hydrateRoot } from "react-dom/client";
+import { counts, type SceneName, scenes } from "./scenes.tsx";
+
+declare global {
+  interface Window {
+    /** How often the chat was rendered, and how many frames the page has painted meanwhile. */
+    counts: { renders: number; frames: number };
+  }
+}
+
+window.counts = {
+  get renders() {
+    return counts.renders;
+  },
+  frames: 0,
+};
+const countFrame = () => {
+  window.counts.frames++;
+  requestAnimationFrame(countFrame);
+};
+requestAnimationFrame(countFrame);
+
+const Scene = scenes[location.pathname.slice(1) as SceneName];
+const scene = location.search === "?once" ? <Scene /> : <StrictMode children={<Scene />} />;
+const root = document.querySelector("#root")!;
+if (root.childElementCount > 0) hydrateRoot(root, scene);
+else createRoot(root).render(scene);
