@@ -13,7 +13,7 @@ export interface DemoProcess {
 
 export async function startDemo(environment: Record<string, string> = {}): Promise<DemoProcess> {
   const child = spawn(process.execPath, [main], {
-    env: { ...process.env, PORT: "0", ...environment },
+    env: { ...process.env, PORT: "0", DEMO_RUNS_FILE: ":memory:", ...environment },
     stdio: ["ignore", "pipe", "inherit"],
   });
   return {

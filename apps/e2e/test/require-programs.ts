@@ -1,15 +1,19 @@
 /**
- * Runs before the end-to-end tests: what they need beside npm packages must be there. In CI it is installed, and a
- * failure to install it fails the run; elsewhere its suites are skipped, and this says which command installs it.
+ * Runs before the end-to-end tests, and before all others when all run: what they need beside npm packages must be
+ * there. In CI it is installed, and a failure to install it fails the run; elsewhere its suites are skipped, and this
+ * says which command installs it.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { hasChromium } from "./chromium.ts";
 import { hasNginx } from "./nginx.ts";
 
+const hasRedis = () => spawnSync("redis-server", ["--version"]).status === 0;
+
 const programs = [
   { name: "chromium", isThere: hasChromium, suite: "the browser tests" },
   { name: "nginx", isThere: hasNginx, suite: "the tests behind nginx" },
+  { name: "redis-server", isThere: hasRedis, suite: "the tests of runs in Redis" },
 ];
 
 export function setup(): void {

@@ -16,6 +16,8 @@ import { createFollowPump } from "./follow-run.ts";
 import { createRunFeeds } from "./run-feed.ts";
 import { type RunFinish, type RunLimits, startRunProducer } from "./run-producer.ts";
 import { type RunRecord, type RunStore, stopped } from "./run-store.ts";
+import type { StreamOptions } from "./stream-options.ts";
+import { refuseWhileDraining } from "./stream-registry.ts";
 import type { StreamSource } from "./stream-source.ts";
 
 /** What a chat route does with its runs. */
@@ -77,7 +79,10 @@ export interface FollowTarget {
 }
 
 const notFound = () => errorResponse({ status: 404, error: "There is no such run.", code: "run-not-found" });
-const badCursor = (error: string) => errorResponse({ status: 400, error, code: "invalid-cursor" });
+const badRequest = (error: string, code: string) => errorResponse({ status: 400, error, code });
+const badCursor = (error: string) => badRequest(error, "invalid-cursor");
+/** Whether a run can have this key: nothing else is worth remembering. */
+const isKey = (text: string): boolean => /^[\x21-\x7e]{1,128}$/.test(text);
 
 /**
  * @param hasOwners - Runs can be asked for by their session, because sessions belong to somebody.
@@ -104,6 +109,9 @@ export function createChatRuns(
   }
 
   async function start(request: StartRequest): Promise<FollowTarget | Response> {
+    // Draining may have begun while the request was being read.
+    const refusal = refuseWhileDraining();
+    if (refusal !== undefined) return errorResponse(refusal);
     const { owner, sessionId, key, input, lastEventId } = request;
     const opening = {
       runId: createRunId(),
@@ -178,12 +186,14 @@ export function createChatRuns(
     };
   }
 
-  function respond({ runId, after }: FollowTarget, signal: AbortSignal): Response {
-    const { headers, status = 200 } = streamOptions;
+  function follow({ runId, after }: FollowTarget, options: StreamOptions, canHandOff: boolean) {
     const feed = feeds.get(runId, after);
-    const body = encodePump((sink) =>
-      createFollowPump({ runId, after, feed, store }, { ...streamOptions, signal }, sink),
-    );
+    return encodePump((sink) => createFollowPump({ runId, after, feed, store, canHandOff }, options, sink));
+  }
+
+  function respond(target: FollowTarget, signal: AbortSignal): Response {
+    const { headers, status = 200 } = streamOptions;
+    const body = follow(target, { ...streamOptions, signal }, store.isShared);
     return new Response(body, { status, headers: mergeHeaders(headers) });
   }
 
@@ -200,8 +210,9 @@ export function createChatRuns(
     start,
     respond,
     async *chunksOf({ runId }, signal) {
-      const response = respond({ runId, after: -1 }, signal);
-      const reader = response.body!.getReader();
+      // An answer in one piece cannot be resumed: it is not given up while the run goes on.
+      const body = follow({ runId, after: -1 }, { signal, stallTimeoutMs: 0 }, false);
+      const reader = body.getReader();
       const decoder = createChunkDecoder();
       try {
         while (!decoder.done) {
@@ -216,7 +227,7 @@ export function createChatRuns(
     },
     async resume(request, owner) {
       const { searchParams } = new URL(request.url);
-      const lastEventId = request.headers.get("last-event-id");
+      const lastEventId = request.headers.get("last-event-id") || null;
       const session = searchParams.get("session");
       const runId = parseEventId(lastEventId ?? "")?.runId ?? searchParams.get("run");
       if (runId === null && session === null) {
@@ -240,6 +251,8 @@ export function createChatRuns(
       const session = searchParams.get("session");
       let runId = searchParams.get("run");
       if (runId === null && key !== null) {
+        if (!isKey(key))
+          return badRequest("The key must be 1 to 128 visible ASCII characters.", "invalid-key");
         runId = (await store.stopKey(owner, key)) ?? null;
         if (runId === null) return stoppedAnswer({ runId: null, terminal: null }, 202);
       } else if (runId === null && session !== null) {

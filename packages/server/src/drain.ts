@@ -12,7 +12,7 @@ export interface DrainOptions {
 /** After the deadline, so long may clients take to read the last bytes. */
 const lastBytesMs = 1000;
 
-/** What became of the streams that were open. */
+/** What became of the answers that were under way: streams, and runs that are written here. */
 export interface DrainCounts {
   /** Ended by themselves. */
   finished: number;
@@ -21,8 +21,8 @@ export interface DrainCounts {
 }
 
 /**
- * Lets open streams finish and refuses new ones, with status 503, `code` `draining` and `retry-after`. There is no way
- * back: the process is about to end.
+ * Lets open streams finish and refuses new ones, with status 503, `code` `draining` and `retry-after`. Clients that
+ * follow a run in a shared store are sent to another process at once. There is no way back: the process is about to end.
  *
  * Call it first, then close the server: behind an adapter that is not ours, the last bytes of a stream may still be on
  * their way when this resolves.
@@ -42,7 +42,7 @@ export interface DrainCounts {
 export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
   const registry = streamRegistry();
   registry.isDraining = true;
-  for (const stream of [...registry.streams]) stream.handOff?.();
+  for (const follower of [...registry.followers]) follower.handOff?.();
   const open = registry.streams.size;
   let aborted = 0;
   return new Promise((resolve) => {
@@ -52,7 +52,7 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
       resolve({ finished: open - aborted, aborted });
     };
     const check = () => {
-      if (registry.streams.size + registry.responses.size === 0) settle();
+      if (registry.streams.size + registry.followers.size + registry.responses.size === 0) settle();
     };
     let timer = setTimeout(() => {
       const late = [...registry.streams];

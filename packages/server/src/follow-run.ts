@@ -4,11 +4,11 @@
  */
 import { DONE_FRAME, encodeChunk, encodeComment, encodeRetry } from "@kortyx/protocol";
 import { type Deadline, watchDeadlines } from "./deadlines.ts";
-import { printFrame, type RunFeed } from "./run-feed.ts";
+import { type LeftFollower, printFrame, type RunFeed } from "./run-feed.ts";
 import type { RunStore } from "./run-store.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import type { StreamPump, StreamSink } from "./stream-pump.ts";
-import { registerStream } from "./stream-registry.ts";
+import { registerFollower } from "./stream-registry.ts";
 
 /** A piece is closed at this many characters. */
 const maxPieceLength = 64 * 1024;
@@ -24,6 +24,8 @@ export interface FollowedRun {
   after: number;
   feed: RunFeed;
   store: RunStore;
+  /** Another process can go on with it when this one shuts down. */
+  canHandOff: boolean;
 }
 
 /**
@@ -36,7 +38,7 @@ export function createFollowPump(
   options: StreamOptions,
   sink: StreamSink,
 ): StreamPump {
-  const { runId, feed, store } = followed;
+  const { runId, feed, store, canHandOff } = followed;
   const { signal, heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000 } = options;
   const startedAt = performance.now();
   let { after } = followed;
@@ -47,25 +49,23 @@ export function createFollowPump(
   let writtenAt = startedAt;
 
   const leaveFeed = feed.join(() => advance());
-  const unregister = registerStream({
-    shutdown: () => detach(),
-    handOff: store.isShared ? detach : undefined,
-  });
+  // Where nobody else can go on with it, it carries the terminal that its producer writes when this process shuts down.
+  const unregister = registerFollower({ handOff: canHandOff ? detach : undefined });
   const stopWatching = watchDeadlines(deadlines());
   signal?.addEventListener("abort", leave);
   if (signal?.aborted) leave();
 
-  function release(): void {
+  function release(as: LeftFollower): void {
     isClosed = true;
     stopWatching();
     unregister();
     signal?.removeEventListener("abort", leave);
-    leaveFeed();
+    leaveFeed(as);
   }
 
   function leave(): void {
     if (isClosed) return;
-    release();
+    release("gone");
     sink.close(true);
   }
 
@@ -88,7 +88,7 @@ export function createFollowPump(
 
   /** A sink may ask for more while it takes a piece: by then this is over. */
   function close(lastWords: string): void {
-    release();
+    release("detached");
     write(lastWords);
     sink.close(false);
   }
@@ -133,10 +133,7 @@ export function createFollowPump(
       { dueAt: () => (maxDurationMs > 0 ? startedAt + maxDurationMs : never), run: detach },
       {
         dueAt: (now) => (stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never),
-        run() {
-          release();
-          sink.close(true);
-        },
+        run: leave,
       },
       {
         dueAt(now) {
@@ -154,7 +151,7 @@ export function createFollowPump(
       advance();
     },
     cancel() {
-      if (!isClosed) release();
+      if (!isClosed) release("gone");
     },
   };
 }

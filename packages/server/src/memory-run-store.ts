@@ -108,8 +108,11 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
 
   function endRun(run: MemoryRun, terminal: RunTerminal): RunTerminal {
     if (run.terminal !== undefined) return run.terminal;
+    const json = JSON.stringify(terminal);
     run.terminal = terminal;
-    run.entries.push(JSON.stringify(terminal));
+    run.entries.push(json);
+    run.size += json.length;
+    size += json.length;
     run.endedAt = performance.now();
     endedRuns.add(run);
     const ofOwner = openRuns.get(run.owner);

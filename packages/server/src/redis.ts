@@ -63,10 +63,11 @@ local function log_key(id) return P .. 'log:' .. id end
 local function keep(id, owner, ms)
   redis.call('PEXPIRE', run_key(id), ms)
   redis.call('PEXPIRE', log_key(id), ms)
-  redis.call('PEXPIRE', P .. 'open:' .. owner, ms)
   local names = redis.call('HMGET', run_key(id), 'keyName', 'sessionName')
   if names[1] then redis.call('PEXPIRE', names[1], ms) end
-  if names[2] then redis.call('PEXPIRE', names[2], ms) end
+  -- Other runs of the owner and of the session may be open for longer.
+  redis.call('PEXPIRE', P .. 'open:' .. owner, LEASE + KEEP)
+  if names[2] then redis.call('PEXPIRE', names[2], LEASE + KEEP) end
 end
 local function record(id)
   return redis.call('HMGET', run_key(id), 'owner', 'session', 'seq', 'terminal', 'hash', 'lease')
@@ -83,7 +84,7 @@ local function finish(id, run, terminal)
 end
 local function lease(id, run)
   redis.call('HSET', run_key(id), 'lease', now + LEASE)
-  if tonumber(run[6]) - now < LEASE * 2 / 3 then keep(id, run[1], LEASE + KEEP) end
+  if redis.call('PTTL', run_key(id)) < LEASE * 2 / 3 + KEEP then keep(id, run[1], LEASE + KEEP) end
 end
 `;
 
@@ -169,9 +170,11 @@ local run = record(ARGV[4])
 if not run[1] then return false end
 local entries = {}
 if tonumber(ARGV[6]) > 0 and tonumber(ARGV[5]) < tonumber(run[3]) then
-  for i, entry in ipairs(redis.call('XRANGE', log_key(ARGV[4]), (tonumber(ARGV[5]) + 2) .. '-0', '+', 'COUNT', ARGV[6])) do
-    entries[i] = entry[2][2]
-  end
+  local first = (tonumber(ARGV[5]) + 2) .. '-0'
+  local found = redis.call('XRANGE', log_key(ARGV[4]), first, '+', 'COUNT', ARGV[6])
+  -- A log that was evicted, wholly or in its first part, is lost.
+  if not found[1] or found[1][1] ~= first then return false end
+  for i, entry in ipairs(found) do entries[i] = entry[2][2] end
 end
 return {run[1], run[2], run[3], run[4], entries}`,
 
@@ -205,7 +208,9 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   const channels = new Map<string, number>();
   /** The last position that was heard of, for the runs that are listened to. */
   const heard = new Map<string, number>();
-  let subscriber: Promise<RedisSubscriber> | undefined;
+  /** Channels that are being left: a client that is asked to listen again in the middle of it would not. */
+  const leaving = new Map<string, Promise<void>>();
+  let subscriber: { connection: RedisSubscriber; opening: Promise<unknown> } | undefined;
   let tickTimer: ReturnType<typeof setInterval> | undefined;
   let isClosed = false;
 
@@ -216,20 +221,25 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   /** Redis knows the scripts by their hashes, until it is restarted. */
   const hashes = new Map<string, Promise<string>>();
 
-  async function evaluate(name: keyof typeof scripts, values: (string | number)[]): Promise<unknown> {
-    const hash = hashes.get(name) ?? client.scriptLoad(library + scripts[name]);
+  function load(name: keyof typeof scripts): Promise<string> {
+    const hash = client.scriptLoad(library + scripts[name]);
     hashes.set(name, hash);
+    return hash;
+  }
+
+  async function evaluate(name: keyof typeof scripts, values: (string | number)[]): Promise<unknown> {
+    const options = { keys: [], arguments: [prefix, leaseMs, retentionMs, ...values].map(String) };
     try {
-      const texts = [prefix, leaseMs, retentionMs, ...values].map(String);
-      return await client.evalSha(await hash, { keys: [], arguments: texts });
+      return await client.evalSha(await (hashes.get(name) ?? load(name)), options);
     } catch (error) {
       hashes.delete(name);
-      if (String(error).includes("NOSCRIPT")) return evaluate(name, values);
-      throw error;
+      if (!String(error).includes("NOSCRIPT")) throw error;
+      return client.evalSha(await load(name), options);
     }
   }
 
   async function run(script: keyof typeof scripts, values: (string | number)[]): Promise<unknown> {
+    if (isClosed) throw new Error("The store of runs is closed.");
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -252,11 +262,12 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   function tick(): void {
     const waited = new Set(waiters.runIds());
     for (const [runId, ticks] of channels) {
-      channels.set(runId, waited.has(runId) ? 0 : ticks + 1);
-      if (ticks < lingerTicks) continue;
+      const idleTicks = waited.has(runId) ? 0 : ticks + 1;
+      channels.set(runId, idleTicks);
+      if (idleTicks <= lingerTicks) continue;
       channels.delete(runId);
       heard.delete(runId);
-      subscriber?.then((connection) => connection.unsubscribe(`${prefix}log:${runId}`)).catch(() => {});
+      leave(runId);
     }
     if (waited.size === 0 && channels.size === 0) {
       clearInterval(tickTimer);
@@ -265,23 +276,54 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
     waiters.wakeAll();
   }
 
-  /** One connection of this process listens for all of its runs. Without it, the tick still finds everything. */
+  function leave(runId: string): void {
+    if (subscriber === undefined) return;
+    const left = subscriber.connection
+      .unsubscribe(`${prefix}log:${runId}`)
+      .catch(() => {})
+      .then(() => void leaving.delete(runId));
+    leaving.set(runId, left);
+  }
+
+  /**
+   * One connection of this process listens for all of its runs. Until it does, and whenever it does not, the tick finds
+   * everything.
+   */
   async function listen(runId: string | undefined): Promise<void> {
+    subscriber ??= openSubscriber();
+    const { connection, opening } = subscriber;
     try {
-      subscriber ??= (async () => {
-        const connection = client.duplicate();
-        connection.on("error", () => {});
-        await connection.connect();
-        await connection.subscribe(`${prefix}ended`, (id) => tell(id, Number.POSITIVE_INFINITY));
-        return connection;
-      })();
-      const connection = await subscriber;
+      await opening;
       if (runId !== undefined) {
+        await leaving.get(runId);
         await connection.subscribe(`${prefix}log:${runId}`, (lastSeq) => tell(runId, Number(lastSeq)));
       }
     } catch {
+      if (subscriber?.connection !== connection) return;
+      // Whoever waits next tries again, with every channel.
       subscriber = undefined;
+      channels.clear();
+      heard.clear();
+      destroy(connection);
     }
+  }
+
+  function openSubscriber() {
+    const connection = client.duplicate();
+    connection.on("error", () => {});
+    const opening = connection
+      .connect()
+      .then(() => connection.subscribe(`${prefix}ended`, (id) => tell(id, Number.POSITIVE_INFINITY)));
+    return { connection, opening };
+  }
+
+  /** What was written before we listened has not been heard of. */
+  async function catchUp(runId: string, after: number): Promise<void> {
+    // Nothing but the end is of interest then, and that is told of every run.
+    const wantsEntries = after < Number.MAX_SAFE_INTEGER;
+    if (wantsEntries) channels.set(runId, 0);
+    await listen(wantsEntries ? runId : undefined);
+    tell(runId, await lastSeqOf(runId));
   }
 
   async function end(runId: string, terminal: RunTerminal, onlyIfExpired: 0 | 1) {
@@ -325,22 +367,11 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
       return { run: toRecord(runId, [owner, session, seq, terminal]), entries };
     },
     async wait(runId, after, signal) {
-      if (isClosed || signal.aborted) return;
-      try {
-        const isNew = !channels.has(runId) && after < Number.MAX_SAFE_INTEGER;
-        if (isNew) {
-          channels.set(runId, 0);
-          await listen(runId);
-        } else if (subscriber === undefined) {
-          await listen(undefined);
-        }
-        // What was written before we listened has not been heard of.
-        const last = isNew || !channels.has(runId) ? await lastSeqOf(runId) : (heard.get(runId) ?? -1);
-        if (last <= after && !isClosed) await waiters.wait(runId, after, signal);
-      } catch {
-        // Whoever waits asks again, and meets the failure there.
-        await new Promise((resolve) => setTimeout(resolve, tickMs / 4));
-      }
+      if (isClosed || signal.aborted || (heard.get(runId) ?? -1) > after) return;
+      const waiting = waiters.wait(runId, after, signal);
+      // Its failure is met by whoever waits, when the tick lets them ask.
+      if (!channels.has(runId)) catchUp(runId, after).catch(() => {});
+      await waiting;
     },
     async latest(owner, sessionId) {
       const answer = (await run("latest", [owner, sessionId])) as [string, ...Fields] | null;
@@ -355,7 +386,8 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
       isClosed = true;
       clearInterval(tickTimer);
       waiters.wakeAll();
-      (await subscriber?.catch(() => undefined))?.destroy();
+      if (subscriber !== undefined) destroy(subscriber.connection);
+      subscriber = undefined;
     },
   };
 
@@ -363,6 +395,14 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   async function lastSeqOf(runId: string): Promise<number> {
     const answer = (await run("read", [runId, -1, 0])) as [...Fields, string[]] | null;
     return answer === null || answer[3] !== null ? Number.POSITIVE_INFINITY : Number(answer[2]);
+  }
+}
+
+function destroy(connection: RedisSubscriber): void {
+  try {
+    connection.destroy();
+  } catch {
+    // It has given up by itself.
   }
 }
 

@@ -31,24 +31,27 @@ export interface RunFeed {
   /** The position of the last frame. */
   readonly lastSeq: number;
   /** Calls back whenever there is more, or the state has changed. @returns a function that leaves the feed. */
-  join(listener: () => void): () => void;
+  join(listener: () => void): (as: LeftFollower) => void;
 }
+
+/** `gone`: the client has left. `detached`: it was told to come back. */
+export type LeftFollower = "gone" | "detached";
 
 export interface RunFeeds {
   /** The feed of a run, which begins behind `after` unless it is there already. */
   get(runId: string, after: number): RunFeed;
 }
 
-/** @param onLastLeft - Called when the last follower has left a run that goes on. */
+/** @param onLastLeft - Called when the last follower of a run that goes on has left, and was not told to come back. */
 export function createRunFeeds(store: RunStore, onLastLeft?: (runId: string) => void): RunFeeds {
   const feeds = new Map<string, RunFeed>();
   return {
     get(runId, after) {
       let feed = feeds.get(runId);
       if (feed === undefined) {
-        feed = createRunFeed(store, runId, after, (isOpen) => {
+        feed = createRunFeed(store, runId, after, (isAbandoned) => {
           feeds.delete(runId);
-          if (isOpen) onLastLeft?.(runId);
+          if (isAbandoned) onLastLeft?.(runId);
         });
         feeds.set(runId, feed);
       }
@@ -61,13 +64,15 @@ function createRunFeed(
   store: RunStore,
   runId: string,
   from: number,
-  onEmpty: (isOpen: boolean) => void,
+  onEmpty: (isAbandoned: boolean) => void,
 ): RunFeed {
   const frames: string[] = [];
   const listeners = new Set<() => void>();
-  const left = new AbortController();
   let state: RunFeed["state"] = "open";
   let hasStarted = false;
+  let isLeft = false;
+  /** Aborted when there is nothing to wait for any more. One for each wait: what is made of several signals leaks in Node 22. */
+  let waiting = new AbortController();
 
   function tell(): void {
     for (const listener of [...listeners]) listener();
@@ -80,7 +85,7 @@ function createRunFeed(
 
   async function readOn(): Promise<void> {
     let failingSince: number | undefined;
-    while (!left.signal.aborted) {
+    while (!isLeft) {
       try {
         const lastSeq = from + frames.length;
         const page = await store.read(runId, lastSeq, pageEntries);
@@ -105,11 +110,16 @@ function createRunFeed(
 
   /** A run whose producer is dead has nobody else who could end it. */
   async function waitForMore(lastSeq: number): Promise<void> {
-    const timeout = new AbortController();
-    const timer = setTimeout(() => timeout.abort(), store.leaseMs / 3);
-    await store.wait(runId, lastSeq, AbortSignal.any([left.signal, timeout.signal]));
+    if (isLeft) return;
+    waiting = new AbortController();
+    let isSilent = false;
+    const timer = setTimeout(() => {
+      isSilent = true;
+      waiting.abort();
+    }, store.leaseMs / 3);
+    await store.wait(runId, lastSeq, waiting.signal);
     clearTimeout(timer);
-    if (timeout.signal.aborted && !left.signal.aborted) await store.endIfLeaseExpired(runId);
+    if (isSilent && !isLeft) await store.endIfLeaseExpired(runId);
   }
 
   return {
@@ -135,10 +145,11 @@ function createRunFeed(
         hasStarted = true;
         void readOn();
       }
-      return () => {
+      return (as) => {
         if (!listeners.delete(listener) || listeners.size > 0) return;
-        left.abort();
-        onEmpty(state === "open");
+        isLeft = true;
+        waiting.abort();
+        onEmpty(state === "open" && as === "gone");
       };
     },
   };

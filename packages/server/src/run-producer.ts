@@ -32,6 +32,8 @@ const maxBatchChunks = 64;
 const maxBatchLength = 64 * 1024;
 /** … or when it is this old. */
 const flushWindowMs = 15;
+/** A terminal may exceed the limit of its run by so much, because a run must end. */
+const maxTerminalLength = 64 * 1024;
 /** A store that fails is asked again after so long, for as long as the lease holds. */
 const storeRetryMs = 250;
 
@@ -71,8 +73,9 @@ export interface RunProducer {
   readonly finished: Promise<void>;
 }
 
-/** Chunks that a UI waits for are appended at once. */
-const isBoundary = (type: string): boolean => type.startsWith("tool-") || type === "interrupt";
+/** Chunks that a UI waits for are appended at once; the pieces of a tool's input are text like any other. */
+const isBoundary = (type: string): boolean =>
+  (type.startsWith("tool-") && type !== "tool-call-delta") || type === "interrupt";
 
 /** Starts producing. */
 export function startRunProducer(options: RunProducerOptions): RunProducer {
@@ -95,8 +98,11 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   let batchChunks: UnknownChunk[] = [];
   let batchLength = 0;
   let batchIsUrgent = false;
+  let batchedAt = 0;
   let flushTimer: ReturnType<typeof setTimeout> | undefined;
   let isAppending = false;
+  /** The source is not asked again before the event loop has turned. */
+  let isTurnDue = false;
   /** Called when nothing is being appended. */
   let onIdle: (() => void) | undefined;
 
@@ -165,10 +171,18 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   async function finish(last: RunTerminal): Promise<void> {
     if (isOver) return;
     isOver = true;
+    if (last !== heldError) letGo();
     releaseSource();
-    await flushAll();
+    await whenIdle();
+    if (batch.length > 0 && !ended.signal.aborted) await append();
     if (ended.signal.aborted) return;
     await close(await withStore(() => store.end(runId, last)));
+  }
+
+  /** Something follows the error: it was not the outcome. */
+  function letGo(): void {
+    if (heldError !== undefined) push(heldError, JSON.stringify(heldError));
+    heldError = undefined;
   }
 
   /** Asks the store until it answers, or the lease has passed. @returns undefined then. */
@@ -192,7 +206,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     const askedAt = performance.now();
     try {
       if ((await store.renew(runId)) === "ok") leaseUntil = askedAt + store.leaseMs;
-      else await closeEnded();
+      else await closeEnded([]);
     } catch (error) {
       if (performance.now() < leaseUntil) return;
       console.error(`Run ${runId} has lost its store:`, error);
@@ -200,14 +214,19 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     }
   }
 
-  /** Somebody else has ended the run. */
-  async function closeEnded(): Promise<void> {
+  /** Somebody else has ended the run. What its log holds of `inDoubt` was written, although we were not told. */
+  async function closeEnded(inDoubt: UnknownChunk[]): Promise<void> {
+    isOver = true;
+    releaseSource();
     const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
+    if (page !== undefined) for (const chunk of inDoubt.slice(0, page.run.lastSeq - nextSeq)) apply(chunk);
     await close(page?.run.terminal);
   }
 
   async function append(): Promise<void> {
     isAppending = true;
+    // Beside a source that never waits, nothing else would run.
+    takeTurn();
     clearTimeout(flushTimer);
     flushTimer = undefined;
     const entries = batch;
@@ -218,47 +237,56 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     batchIsUrgent = false;
     const askedAt = performance.now();
     const result = await withStore(() => store.append(runId, nextSeq, entries));
-    isAppending = false;
-    if (ended.signal.aborted) return;
     if (result === "ok") {
       leaseUntil = askedAt + store.leaseMs;
       nextSeq += entries.length;
       for (const chunk of entryChunks) apply(chunk);
       onStarted();
     } else if (result === "full") {
-      batch = [];
       isOver = true;
+      releaseSource();
       await close(await withStore(() => store.end(runId, tooLarge("The store of answers is full."))));
     } else if (result === undefined) {
       await close(undefined);
     } else {
-      await closeEnded();
+      await closeEnded(entryChunks);
     }
-    onIdle?.();
-    if (batch.length > 0 && onIdle === undefined) scheduleFlush();
-    // Beside a source and a store that never wait, nothing else would run.
-    if (!isOver) onNextTurn(ask);
+    isAppending = false;
+    if (onIdle !== undefined) onIdle();
+    else scheduleFlush();
+    // There is room for more.
+    takeTurn();
   }
 
-  async function flushAll(): Promise<void> {
-    if (isAppending) {
-      await new Promise<void>((resolve) => {
-        onIdle = resolve;
-      });
-      onIdle = undefined;
-    }
-    if (batch.length > 0 && !ended.signal.aborted) await append();
+  function takeTurn(): void {
+    if (!isTurnDue) onNextTurn(onTurn);
+    isTurnDue = true;
+  }
+
+  function onTurn(): void {
+    isTurnDue = false;
+    ask();
+  }
+
+  async function whenIdle(): Promise<void> {
+    if (!isAppending) return;
+    await new Promise<void>((resolve) => {
+      onIdle = resolve;
+    });
+    onIdle = undefined;
   }
 
   const isFull = () => batch.length >= maxBatchChunks || batchLength >= maxBatchLength;
 
   function scheduleFlush(): void {
-    if (isAppending) return;
-    if (batchIsUrgent || isFull()) void append();
-    else flushTimer ??= setTimeout(() => void append(), flushWindowMs);
+    if (isAppending || batch.length === 0 || ended.signal.aborted) return;
+    const delayMs = batchedAt + flushWindowMs - performance.now();
+    if (batchIsUrgent || isFull() || delayMs <= 0) void append();
+    else flushTimer ??= setTimeout(append, delayMs);
   }
 
   function push(chunk: StreamChunk | UnknownChunk, json: string): void {
+    if (batch.length === 0) batchedAt = performance.now();
     batch.push(json);
     batchChunks.push(chunk as UnknownChunk);
     batchLength += json.length;
@@ -274,6 +302,11 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
 
   /** Takes one result of the source. */
   function take(result: IteratorResult<unknown>): void {
+    if (typeof result !== "object" || result === null) {
+      const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
+      void finish(describeFailure(error, onError));
+      return;
+    }
     if (result.done) {
       sourceState = "over";
       void finish(heldError ?? { type: "done" });
@@ -289,17 +322,18 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
       void finish(describeFailure(error, onError));
       return;
     }
-    if (heldError !== undefined) {
-      push(heldError, JSON.stringify(heldError));
-      heldError = undefined;
-    }
-    if (isTerminalChunk(chunk)) {
-      sourceState = "finished";
-      void finish(chunk);
+    letGo();
+    const isTerminal = isTerminalChunk(chunk);
+    const isTooLarge = isTerminal
+      ? size + json.length > maxRunSize + maxTerminalLength
+      : size + json.length > maxRunSize || chunks >= maxRunChunks;
+    if (isTooLarge) {
+      void finish(tooLarge("The answer is larger than this server allows."));
       return;
     }
-    if (size + json.length > maxRunSize || chunks >= maxRunChunks) {
-      void finish(tooLarge("The answer is larger than this server allows."));
+    if (isTerminal) {
+      sourceState = "finished";
+      void finish(chunk as RunTerminal);
       return;
     }
     if (chunk.type === "error") heldError = chunk as unknown as ErrorChunk;
@@ -307,19 +341,16 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     scheduleFlush();
   }
 
+  /** A batch that is full is appended at once, unless another one is: then the source waits. */
   function ask(): void {
     if (iterator === undefined) return;
     try {
-      while (!isOver && !isPending && !(isAppending && isFull())) {
+      while (!isOver && !isPending && !isTurnDue && !isFull()) {
         const result = iterator.next();
         if (isPromiseLike(result)) {
           isPending = true;
-          Promise.resolve(result).then((value) => {
-            isPending = false;
-            if (isOver) return;
-            take(value);
-            ask();
-          }, onFailure);
+          const answer = result instanceof Promise ? result : Promise.resolve(result);
+          answer.then(onResult).catch(onFailure);
           return;
         }
         take(result);
@@ -327,6 +358,13 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     } catch (error) {
       onFailure(error);
     }
+  }
+
+  function onResult(result: IteratorResult<unknown>): void {
+    isPending = false;
+    if (isOver) return;
+    take(result);
+    ask();
   }
 
   function onFailure(error: unknown): void {
@@ -338,9 +376,15 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   async function watchForEnd(): Promise<void> {
     while (!ended.signal.aborted) {
       await store.wait(runId, Number.MAX_SAFE_INTEGER, ended.signal);
-      if (ended.signal.aborted || isAppending) continue;
+      if (ended.signal.aborted) return;
       const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
-      if (!isOver && (page === undefined || page.run.terminal !== undefined)) await close(page?.run.terminal);
+      if (page !== undefined && page.run.terminal === undefined) continue;
+      // Whoever is ending it closes it, too.
+      if (isOver) return;
+      isOver = true;
+      releaseSource();
+      await whenIdle();
+      await close(page?.run.terminal);
     }
   }
 

@@ -6,6 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import {
   defaultLeaseMs,
   defaultRetentionMs,
+  type OpenedRun,
   producerLost,
   type RunRecord,
   type RunStore,
@@ -122,14 +123,20 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   });
 
   function poll(): void {
-    const current = readVersion.get()?.data_version;
-    if (current === version) return;
-    version = current;
-    for (const runId of waiters.runIds()) {
-      const row = find(runId);
-      waiters.wake(runId, row === undefined || row.terminal !== null ? Number.POSITIVE_INFINITY : row.seq);
+    try {
+      const current = readVersion.get()?.data_version;
+      if (current === version) return;
+      version = current;
+      for (const runId of waiters.runIds()) waiters.wake(runId, reachOf(load(runId)));
+    } catch {
+      // Whoever waits asks again, and meets the failure there.
+      waiters.wakeAll();
     }
   }
+
+  /** The position of the last entry; Infinity when none will follow. */
+  const reachOf = (row: Row | undefined): number =>
+    row === undefined || row.terminal !== null ? Number.POSITIVE_INFINITY : row.seq;
 
   /** The clock of the machine, which all its processes share. */
   const clock = (): number => Date.now();
@@ -151,9 +158,12 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
     if (now - purgedAt < Math.min(purgeIntervalMs, retentionMs)) return;
     purgedAt = now;
     write(() => {
-      const old = "SELECT run_id FROM runs WHERE ended_at <= ?";
-      database.prepare(`DELETE FROM entries WHERE run_id IN (${old})`).run(now - retentionMs);
-      database.prepare("DELETE FROM runs WHERE ended_at <= ?").run(now - retentionMs);
+      // A run whose producer is gone, and whom nobody has asked for, has ended with its lease.
+      for (const old of ["ended_at <= ?", "terminal IS NULL AND lease_until <= ?"]) {
+        const runIds = `SELECT run_id FROM runs WHERE ${old}`;
+        database.prepare(`DELETE FROM entries WHERE run_id IN (${runIds})`).run(now - retentionMs);
+        database.prepare(`DELETE FROM runs WHERE ${old}`).run(now - retentionMs);
+      }
       database.prepare("DELETE FROM stopped_keys WHERE until <= ?").run(now);
     });
   }
@@ -189,11 +199,12 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   }
 
   return {
-    isShared: true,
+    isShared: path !== ":memory:",
     leaseMs,
     async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
       purge();
-      return write(() => {
+      const lost: string[] = [];
+      const opened = write((): OpenedRun => {
         const known = key === undefined ? undefined : (findByKey.get(owner, key) as Row | undefined);
         if (known !== undefined) {
           if (known.body_hash !== bodyHash) return { status: "key-conflict" };
@@ -203,6 +214,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
         const open = (findOpen.all(owner) as unknown as Row[]).filter((row) => {
           if (row.lease_until > now) return true;
           endRun(row, producerLost);
+          lost.push(row.run_id);
           return false;
         });
         const active = open.find((row) => sessionId !== undefined && row.session_id === sessionId);
@@ -213,6 +225,8 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
         if (key !== undefined && takeStoppedKey.run(owner, key, now).changes > 0) endRun(row, stopped);
         return { status: "created", run: toRecord(row) };
       });
+      for (const lostId of lost) waiters.wake(lostId, Number.POSITIVE_INFINITY);
+      return opened;
     },
     async append(runId, firstSeq, entries) {
       const result = write(() => {
@@ -250,9 +264,13 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
       return { run: toRecord(row), entries: rows.map(({ json }) => json as string) };
     },
     async wait(runId, after, signal) {
-      const row = find(runId);
-      if (row === undefined || row.terminal !== null || row.seq > after) return;
-      await waiters.wait(runId, after, signal);
+      const waiting = waiters.wait(runId, after, signal);
+      try {
+        waiters.wake(runId, reachOf(find(runId)));
+      } catch {
+        waiters.wake(runId, Number.POSITIVE_INFINITY);
+      }
+      await waiting;
     },
     async latest(owner, sessionId) {
       purge();

@@ -10,12 +10,17 @@ import { closeSource, type StreamSource } from "./stream-source.ts";
 export interface OpenStream {
   /** Ends it in order, with `abort` `shutdown`. */
   shutdown(): void;
-  /** Gives it up to another process as soon as draining begins; absent where only this one can go on with it. */
+}
+
+/** A connection that follows a run: it ends with the run. */
+export interface OpenFollower {
+  /** Gives it up to another process, as soon as draining begins; absent where only this one can go on with it. */
   handOff?: (() => void) | undefined;
 }
 
 interface StreamRegistry {
   streams: Set<OpenStream>;
+  followers: Set<OpenFollower>;
   isDraining: boolean;
   /** Responses whose last bytes may still be on their way, as far as the adapter for Node knows. */
   responses: Set<object>;
@@ -27,30 +32,33 @@ const key = Symbol.for("@kortyx/server/streams");
 
 export function streamRegistry(): StreamRegistry {
   const holder = globalThis as { [key]?: StreamRegistry };
-  holder[key] ??= { streams: new Set(), isDraining: false, responses: new Set(), listeners: new Set() };
+  holder[key] ??= {
+    streams: new Set(),
+    followers: new Set(),
+    isDraining: false,
+    responses: new Set(),
+    listeners: new Set(),
+  };
   return holder[key];
 }
 
 /** @returns a function to call when the stream has ended. */
-export function registerStream(stream: OpenStream): () => void {
-  return register("streams", stream);
-}
+export const registerStream = (stream: OpenStream): (() => void) =>
+  register(streamRegistry().streams, stream);
+
+/** @returns a function to call when the connection has ended. */
+export const registerFollower = (follower: OpenFollower): (() => void) =>
+  register(streamRegistry().followers, follower);
 
 /** @returns a function to call when the last byte has been handed to the system, or the client has left. */
-export function registerResponse(response: object): () => void {
-  return register("responses", response);
-}
+export const registerResponse = (response: object): (() => void) =>
+  register(streamRegistry().responses, response);
 
-function register<Kind extends "streams" | "responses">(
-  kind: Kind,
-  entry: Kind extends "streams" ? OpenStream : object,
-): () => void {
-  const registry = streamRegistry();
-  const entries = registry[kind] as Set<object>;
+function register<Entry>(entries: Set<Entry>, entry: Entry): () => void {
   entries.add(entry);
   return () => {
     entries.delete(entry);
-    for (const onEnd of registry.listeners) onEnd();
+    for (const onEnd of streamRegistry().listeners) onEnd();
   };
 }
 

@@ -1,0 +1,96 @@
+/** A real Redis: a process of the test's own, behind a socket in a folder of its own, that keeps nothing. */
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createClient } from "redis";
+
+const executable = process.env.REDIS_SERVER_PATH ?? "redis-server";
+
+/** Whether the tests of Redis can run. In CI they must. */
+export function hasRedis(): boolean {
+  try {
+    execFileSync(executable, ["--version"], { stdio: "ignore" });
+    return true;
+  } catch {
+    if (process.env.CI !== "true") return false;
+    throw new Error("redis-server is missing: `pnpm setup:system` installs it.");
+  }
+}
+
+/** A client as an application makes it, but quick to come back. */
+const createTestClient = (socketPath: string) =>
+  createClient({ socket: { path: socketPath, reconnectStrategy: 20 } });
+
+type TestClient = ReturnType<typeof createTestClient>;
+
+export interface RedisServer {
+  /** Where it listens. */
+  socketPath: string;
+  /** A connected client, which is destroyed with the server. */
+  connect(): Promise<TestClient>;
+  /** Ends the process, as a crash would. */
+  kill(): Promise<void>;
+  /** Starts it again on the same socket, empty. */
+  restart(): Promise<void>;
+  /** Stops it for good, with its clients. */
+  close(): Promise<void>;
+}
+
+export async function startRedis(): Promise<RedisServer> {
+  const folder = mkdtempSync(join(tmpdir(), "kortyx-redis-"));
+  const socketPath = join(folder, "redis.sock");
+  const clients: TestClient[] = [];
+  let child = await launch(folder);
+
+  const kill = () =>
+    new Promise<void>((resolve) => {
+      if (child.exitCode !== null || child.signalCode !== null) return resolve();
+      child.once("exit", () => resolve());
+      child.kill("SIGKILL");
+    });
+
+  return {
+    socketPath,
+    async connect() {
+      const client = createTestClient(socketPath);
+      client.on("error", () => {});
+      clients.push(client);
+      await client.connect();
+      return client;
+    },
+    kill,
+    async restart() {
+      await kill();
+      child = await launch(folder);
+    },
+    async close() {
+      for (const client of clients) client.destroy();
+      await kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(folder: string): Promise<ChildProcess> {
+  const settings = { port: "0", unixsocket: "redis.sock", dir: folder, save: "", appendonly: "no" };
+  const child = spawn(
+    executable,
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    { cwd: folder, stdio: ["ignore", "pipe", "inherit"] },
+  );
+  // A test run that is cut short leaves no server behind.
+  const endWithUs = () => void child.kill("SIGKILL");
+  process.once("exit", endWithUs);
+  child.once("exit", () => process.removeListener("exit", endWithUs));
+  let log = "";
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on("data", (data) => {
+      log += data;
+      if (/ready to accept connections/i.test(log)) resolve();
+    });
+    child.once("error", reject);
+    child.once("exit", () => reject(new Error(`redis-server ended before it listened: ${log}`)));
+  });
+  return child;
+}
