@@ -1,55 +1,49 @@
 /**
- * Full-text search over a repository's Markdown, as it is on the disk at the moment of the question. Owns the index;
- * does not decide how an answer reads.
+ * The search over a repository's Markdown, as it is on the disk at the moment of the question. Owns what has been read
+ * of the files; how sections are ranked is the matter of `section-search.ts`.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import MiniSearch from "minisearch";
 import { listMarkdownFiles } from "./list-markdown-files.ts";
 import { type MarkdownSection, parseMarkdownSections } from "./markdown-sections.ts";
+import {
+  createSectionSearch,
+  type DocumentationSearch,
+  isInside,
+  type SectionSearch,
+} from "./section-search.ts";
 
-/** A section that answers a question. */
-interface DocumentationHit {
-  section: MarkdownSection;
-  /** Higher is better; comparable within one search. */
-  score: number;
-  /** The words of the section that matched, in lower case, and how rare each of them is. */
-  rarities: ReadonlyMap<string, number>;
+interface SearchOptions {
+  /** Searches only this file, or the files below this folder. @defaultValue all files */
+  path?: string | undefined;
+  signal?: AbortSignal | undefined;
 }
 
-export interface DocumentationSearch {
-  /** Best first; at most {@link maxHits}. */
-  hits: DocumentationHit[];
-  /** Whether a word of the question occurs nowhere. */
-  hasUnknownWords: boolean;
+/** There is nothing at the path that was to be searched. Its message may be shown to the user. */
+export class UnknownPathError extends Error {
+  override readonly name = "UnknownPathError";
 }
 
 export interface DocumentationIndex {
-  /** Searches the files as they are now. Rejects with the signal's reason when aborted. */
-  search(query: string, signal?: AbortSignal): Promise<DocumentationSearch>;
+  /**
+   * Searches the files as they are now.
+   *
+   * @throws UnknownPathError when no file is at the path.
+   * @throws The signal's reason when it is aborted.
+   */
+  search(query: string, options?: SearchOptions): Promise<DocumentationSearch>;
   /** The sections of all files, in order: the same array until a file is added, removed or changed. */
   readSections(signal?: AbortSignal): Promise<readonly MarkdownSection[]>;
   /** The source of a file; `undefined` for everything that is not one of the indexed files. */
   readDocument(path: string): Promise<string | undefined>;
 }
 
-const maxHits = 5;
-
-/**
- * A section must hold this much of the question, words being weighed by how rare they are. Below it, a question about
- * something unknown would be answered with sections that merely share a common word with it.
- */
-const minCoverage = 0.3;
-
-/** A hit that is this much worse than the best one answers another question. */
-const minRelativeScore = 0.5;
-
 interface Snapshot {
   /** The paths and versions of the files, to tell whether anything has changed. */
   key: string;
   paths: Set<string>;
   sections: MarkdownSection[];
-  miniSearch: MiniSearch;
+  search: SectionSearch;
 }
 
 /** Creates an index over the Markdown files below `root`. Nothing is read before the first question. */
@@ -73,7 +67,7 @@ export function createDocumentationIndex(root: string): DocumentationIndex {
     }
     parsed = next;
     const sections = [...parsed.values()].flatMap((file) => file.sections);
-    snapshot = { key, paths: new Set(parsed.keys()), sections, miniSearch: buildIndex(sections) };
+    snapshot = { key, paths: new Set(parsed.keys()), sections, search: createSectionSearch(sections) };
     return snapshot;
   }
 
@@ -87,8 +81,12 @@ export function createDocumentationIndex(root: string): DocumentationIndex {
   }
 
   return {
-    async search(query, signal) {
-      return searchIn(await refresh(signal), query);
+    async search(query, { path, signal } = {}) {
+      const { paths, search } = await refresh(signal);
+      if (path !== undefined && ![...paths].some((file) => isInside(file, path))) {
+        throw new UnknownPathError(`There is no Markdown at ${JSON.stringify(path)}.`);
+      }
+      return search(query, path);
     },
     async readSections(signal) {
       return (await refresh(signal)).sections;
@@ -100,83 +98,3 @@ export function createDocumentationIndex(root: string): DocumentationIndex {
     },
   };
 }
-
-function buildIndex(sections: MarkdownSection[]): MiniSearch {
-  const miniSearch = new MiniSearch({
-    fields: ["heading", "document", "text"],
-    processTerm: toIndexTerms,
-    searchOptions: {
-      processTerm: toSearchTerm,
-      boost: { heading: 3 },
-      prefix: (term) => term.length >= 3,
-      // Mistyped words; in short ones, a single letter makes another word.
-      fuzzy: (term) => (term.length >= 6 && !/\d/.test(term) ? (term.length >= 10 ? 2 : 1) : false),
-      weights: { prefix: 0.5, fuzzy: 0.3 },
-      // A heading with nothing below it is hardly ever an answer.
-      boostDocument: (id) => (sections[id as number]!.blocks.length === 0 ? 0.3 : 1),
-    },
-  });
-  miniSearch.addAll(sections.map((section, id) => ({ ...section, id })));
-  return miniSearch;
-}
-
-function searchIn({ miniSearch, sections }: Snapshot, query: string): DocumentationSearch {
-  const results = miniSearch.search(query);
-  const words = new Set(tokenize(query).flatMap((term) => toSearchTerm(term) ?? []));
-
-  /** In how many sections each word occurs: of the question, and of the sections that it matched. */
-  const wordCounts = countEach(results.map((result) => result.queryTerms));
-  const termCounts = countEach(results.map((result) => result.terms));
-  const rarity = (count = 1) => Math.log(1 + sections.length / count);
-  const weigh = (some: Iterable<string>) =>
-    [...some].reduce((sum, word) => sum + rarity(wordCounts.get(word)), 0);
-
-  const total = weigh(words);
-  const relevant = results.filter((result) => weigh(new Set(result.queryTerms)) >= minCoverage * total);
-  const best = relevant[0]?.score ?? 0;
-  const hits = relevant
-    .filter((result) => result.score >= minRelativeScore * best)
-    .slice(0, maxHits)
-    .map(({ id, score, terms }) => ({
-      section: sections[id as number]!,
-      score,
-      rarities: new Map(terms.map((term) => [term, rarity(termCounts.get(term))])),
-    }));
-  return { hits, hasUnknownWords: [...words].some((word) => !wordCounts.has(word)) };
-}
-
-/** In how many of the lists each word occurs. */
-function countEach(lists: string[][]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const word of lists.flatMap((list) => [...new Set(list)])) {
-    counts.set(word, (counts.get(word) ?? 0) + 1);
-  }
-  return counts;
-}
-
-const tokenize = MiniSearch.getDefault("tokenize") as (text: string) => string[];
-
-/** `createMessageAccumulator` is found as a whole and by its words. */
-function toIndexTerms(term: string): string[] {
-  const parts = term.match(/[A-Z]?[a-z\d]+|[A-Z]+(?![a-z])|[^A-Za-z\d]+/g) ?? [];
-  const words = parts.length > 1 ? [term, ...parts] : [term];
-  return words.flatMap((word) => toSearchTerm(word) ?? []);
-}
-
-/** @returns The word without the ending of a plural; `undefined` for a word that nobody searches for. */
-function toSearchTerm(term: string): string | undefined {
-  const word = term.toLowerCase();
-  if (word === "" || stopWords.has(word)) return undefined;
-  return word.length >= 4 ? word.replace(/(?<![isu])s$/, "") : word;
-}
-
-/** Words that say how a question is asked, not what it is about. */
-const stopWords = new Set(
-  `a about after all also am an and any are aren as at be because been before being between both but by can could d
-  describe did do docs documentation does doesn doing don done each every explain find for from get gets give got had
-  happen happened happening happens has have having he her here him his how i if in into is isn it its just know let like ll look m make makes many may
-  me mean means might more most much must my need needs no not of on once one only or other our out over own please
-  re repository s said same say says she should show so some such t tell tells than that the their them then there
-  these they this those through to too under until up us use used uses using ve very want was way we were what when
-  where whether which while who whose why will with won word work works would you your`.split(/\s+/),
-);

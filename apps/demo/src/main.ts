@@ -1,15 +1,19 @@
 /**
- * Starts the demo: reads the environment, listens, ends at once on SIGINT, and drains on SIGTERM.
+ * Starts the demo: reads the environment, chooses the agent, listens, ends at once on SIGINT, and drains on SIGTERM.
  */
 import type { Server } from "node:http";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { drain } from "@kortyx/server";
 import { createApp } from "./app.ts";
+import { createRunStore } from "./create-run-store.ts";
 import { createDocumentationAgent } from "./documentation-agent.ts";
+import { createModelAgent } from "./model-agent.ts";
+import { type ModelEndpoint, readModelEndpoint } from "./model-endpoint.ts";
 
 // The same from `src` and from `dist`.
 const repositoryFolder = fileURLToPath(new URL("../../../", import.meta.url));
+const runsFile = fileURLToPath(new URL("../.data/runs.db", import.meta.url));
 const pageFolder = fileURLToPath(new URL("../dist/page/", import.meta.url));
 
 const defaultPort = 3000;
@@ -19,8 +23,15 @@ const hostname = process.env.HOST || "127.0.0.1";
 const port = readNumber("PORT", defaultPort, (value) => Number.isInteger(value) && value <= 65_535);
 const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
 
-const agent = createDocumentationAgent({ root: repositoryFolder, tokensPerSecond });
-const app = createApp({ agent, readDocument: agent.readDocument, pageFolder });
+const endpoint = readEndpoint();
+
+const documentation = createDocumentationAgent({ root: repositoryFolder, tokensPerSecond });
+const { search, readDocument } = documentation;
+const agent = endpoint === undefined ? documentation : createModelAgent({ endpoint, search });
+const store = await createRunStore(process.env, runsFile).catch((error) =>
+  exitWith(`The demo cannot keep its answers: ${error.message}`),
+);
+const app = createApp({ agent, store, readDocument, pageFolder });
 const server = createAdaptorServer({ fetch: app.fetch }) as Server;
 
 server.once("error", (error: NodeJS.ErrnoException) => {
@@ -37,6 +48,7 @@ server.listen(port, hostname, () => {
   // Browsers treat localhost as a safe origin, and it is what people type.
   const name = hostname === "127.0.0.1" || hostname === "0.0.0.0" ? "localhost" : hostname;
   console.log(`Demo: http://${name.includes(":") ? `[${name}]` : name}:${actualPort}`);
+  if (endpoint !== undefined) console.log(`Model: ${endpoint.model} at ${endpoint.baseUrl}`);
 });
 
 // Ctrl+C ends everything at once; whoever stops a service lets the answers under way be finished.
@@ -62,6 +74,14 @@ function readNumber(name: string, fallback: number, isValid: (value: number) => 
   if (!(value >= 0 && isValid(value)))
     exitWith(`${name} is ${JSON.stringify(text)}; that is not a number it can be.`);
   return value;
+}
+
+function readEndpoint(): ModelEndpoint | undefined {
+  try {
+    return readModelEndpoint(process.env);
+  } catch (error) {
+    exitWith((error as Error).message);
+  }
 }
 
 function exitWith(message: string): never {

@@ -21,7 +21,7 @@ export interface MarkdownSection {
   /** Plain text; the document's title for what stands above the first heading. */
   heading: string;
   blocks: MarkdownBlock[];
-  /** Plain text of the blocks, for the search. */
+  /** Plain text of the blocks. */
   text: string;
 }
 

@@ -10,12 +10,20 @@ const maxQuoteLength = 640;
 /** Words to look for, in lower case, and what finding each of them is worth. */
 export type TermWeights = ReadonlyMap<string, number>;
 
-/** Quotes the part of a section that is worth most, with the section's heading above it. */
-export function quoteSection(section: MarkdownSection, terms: TermWeights): string {
+/**
+ * Quotes the part of a section that is worth most, with the section's heading above it.
+ *
+ * @param passage - Where that part begins, when it is known: a block of the section, or a row of a table.
+ */
+export function quoteSection(
+  section: MarkdownSection,
+  terms: TermWeights,
+  passage?: MarkdownBlock | undefined,
+): string {
   // What the heading says is true of every part of the section.
   const heading = section.heading.toLowerCase();
   const wanted = new Map([...terms].filter(([term]) => !heading.includes(term)));
-  const parts = selectBlocks(section.blocks, wanted);
+  const parts = selectBlocks(section.blocks, wanted, passage);
   let text = `**${section.heading.replace(/[\\*_`[\]<]/g, "\\$&")}**`;
   for (const [index, part] of parts.entries()) {
     const isListContinued = part.kind === "item" && parts[index - 1]?.kind === "item";
@@ -25,8 +33,16 @@ export function quoteSection(section: MarkdownSection, terms: TermWeights): stri
 }
 
 /** Consecutive blocks that fit into a quote, beginning with the one that answers best. */
-function selectBlocks(blocks: readonly MarkdownBlock[], terms: TermWeights): MarkdownBlock[] {
-  const scores = blocks.map((block) => weighTerms(block.markdown, terms));
+function selectBlocks(
+  blocks: readonly MarkdownBlock[],
+  terms: TermWeights,
+  passage: MarkdownBlock | undefined,
+): MarkdownBlock[] {
+  const scores = blocks.map((block) =>
+    passage === undefined
+      ? weighTerms(block.markdown, terms)
+      : Number(block.markdown.includes(passage.markdown)),
+  );
   const isWhole = blocks.reduce((length, block) => length + block.markdown.length, 0) <= maxQuoteLength;
   let first = isWhole ? 0 : Math.max(0, scores.indexOf(Math.max(...scores)));
   // "These are the options:" belongs to what follows it.

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { createApp } from "../src/app.ts";
 import { createDocumentationAgent } from "../src/documentation-agent.ts";
@@ -8,16 +9,19 @@ async function createDemo() {
   const folder = await createTemporaryFolder({
     "outside.md": "# Outside",
     "root/docs/a b.md": "# A <script>",
+    "root/ground.md": "# Ground floor\n\n## Kitchen\n\nThe stove is green.\n",
+    "root/upper.md": "# Upper floor\n\n## Kitchen\n\nThe stove is blue.\n",
     "root/package.json": "{}",
     "page/index.html": "<!doctype html><title>Page</title>",
     "page/assets/index-1a2b3c.js": "export {};",
   });
   const agent = createDocumentationAgent({ root: join(folder, "root"), tokensPerSecond: 0 });
-  return createApp({ agent, readDocument: agent.readDocument, pageFolder: join(folder, "page") });
+  const app = createApp({ agent, readDocument: agent.readDocument, pageFolder: join(folder, "page") });
+  return { app, agent };
 }
 
 test("a document is served as plain text, under the address of its source chunk", async () => {
-  const app = await createDemo();
+  const { app } = await createDemo();
   const response = await app.request("/docs/docs/a%20b.md");
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/plain; charset=UTF-8");
@@ -41,7 +45,7 @@ test.each([
   "/docs/%E0%A4%A",
   "/docs/",
 ])("nothing but the documents is served: %s", async (path) => {
-  const app = await createDemo();
+  const { app } = await createDemo();
   // `new Request` would resolve the dots before they reach the application.
   const request = new Request("http://localhost/");
   Object.defineProperty(request, "url", { value: `http://localhost${path}` });
@@ -51,7 +55,7 @@ test.each([
 });
 
 test("the page comes with a strict Content-Security-Policy and is asked for every time", async () => {
-  const response = await (await createDemo()).request("/");
+  const response = await (await createDemo()).app.request("/");
   expect(response.status).toBe(200);
   expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");
   expect(response.headers.get("cache-control")).toBe("no-cache");
@@ -59,16 +63,61 @@ test("the page comes with a strict Content-Security-Policy and is asked for ever
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
   );
   expect(response.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(response.headers.get("referrer-policy")).toBe("no-referrer");
+});
+
+// What the build makes of the page, so this needs a build.
+test("the built page has nothing that its Content-Security-Policy forbids", async () => {
+  const pageFolder = fileURLToPath(new URL("../dist/page/", import.meta.url));
+  const { agent } = await createDemo();
+  const html = await (await createApp({ agent, pageFolder }).request("/")).text();
+  const scripts = html.match(/<script[^>]*>[^<]*/g) ?? [];
+  expect(scripts.length).toBeGreaterThan(0);
+  for (const script of scripts) expect(script).toMatch(/ src="\/assets\/[^"]+\.js">\s*$/);
+  expect(html).not.toMatch(/<style| style=| on[a-z]+=|(?:src|href)="(?:https?:|data:|\/\/)/i);
+});
+
+test("a question of the agent's is answered with a second request to the route", async () => {
+  const { app } = await createDemo();
+  const post = async (body: object) => {
+    const messages = [{ role: "user", content: "Kitchen" }];
+    const response = await app.request("/api/chat", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ messages, sessionId: "s1", stream: false, ...body }),
+    });
+    return { status: response.status, ...(await response.json()) };
+  };
+  const { chunks } = await post({});
+  expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "interrupt" });
+  const { requestId, resumeToken } = chunks.at(-2);
+  const resume = { requestId, resumeToken, answer: "upper.md" };
+  expect(await post({ resume })).toMatchObject({
+    status: 200,
+    text: expect.stringContaining("The stove is blue."),
+  });
+  expect(await post({ resume: { ...resume, resumeToken: "mine" } })).toMatchObject({
+    status: 500,
+    error: { type: "error", code: "invalid-resume-token" },
+  });
+});
+
+test("a visitor gets a cookie with the page, once, that no script can read", async () => {
+  const { app } = await createDemo();
+  const cookie = (await app.request("/")).headers.get("set-cookie");
+  expect(cookie).toMatch(/^visitor=[0-9a-f-]{36}; Max-Age=31536000; Path=\/; HttpOnly; SameSite=Strict$/);
+  const headers = { cookie: cookie!.split(";")[0]! };
+  expect((await app.request("/", { headers })).headers.get("set-cookie")).toBeNull();
 });
 
 test("a file with a hash in its name is kept by the browser", async () => {
-  const response = await (await createDemo()).request("/assets/index-1a2b3c.js");
+  const response = await (await createDemo()).app.request("/assets/index-1a2b3c.js");
   expect(response.headers.get("content-type")).toBe("text/javascript; charset=utf-8");
   expect(response.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
 });
 
 test("a file that is not there is a 404 that nobody keeps", async () => {
-  const response = await (await createDemo()).request("/assets/index-old.js");
+  const response = await (await createDemo()).app.request("/assets/index-old.js");
   expect(response.status).toBe(404);
   expect(response.headers.get("cache-control")).toBe("no-cache");
 });

@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { StreamChunk } from "@kortyx/server";
+import { reduceMessage } from "@kortyx/client";
+import type { ChatAgentOptions, StreamChunk, StreamChunkOf } from "@kortyx/server";
 import { collectBufferedStream, collectStream } from "@kortyx/server";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createDocumentationAgent } from "../src/documentation-agent.ts";
@@ -21,6 +22,10 @@ async function createAgent(tokensPerSecond = 0) {
   return { root, agent: createDocumentationAgent({ root, tokensPerSecond }) };
 }
 
+/** All that was said. */
+const textOf = (chunks: readonly StreamChunk[]) =>
+  chunks.map((chunk) => (chunk.type === "text-delta" ? chunk.delta : "")).join("");
+
 describe("an answer", () => {
   test("quotes a file as soon as it is there, and no longer than it is there", async () => {
     const { root, agent } = await createAgent();
@@ -38,21 +43,22 @@ describe("an answer", () => {
     expect(await ask()).toMatch(/^I found nothing about this/);
   });
 
-  test("arrives as session, status, tool call, text, sources and done, in this order", async () => {
+  test("arrives as session, status, tool call, text with its reading list, sources and done, in this order", async () => {
     const { agent } = await createAgent();
     const chunks = await collectStream(
       agent.streamChat([user("Which colour has the stove?")], { sessionId: "s1" }),
     );
     const types = chunks.map((chunk) => chunk.type);
-    expect(types.filter((type, index) => type !== types[index - 1])).toEqual([
+    expect(types.slice(0, 6)).toEqual([
       "session",
       "status",
       "tool-call-start",
       "tool-call-result",
       "text-delta",
-      "source",
-      "done",
+      "structured-data",
     ]);
+    expect(new Set(types.slice(4, -2))).toEqual(new Set(["text-delta", "structured-data"]));
+    expect(types.slice(-2)).toEqual(["source", "done"]);
 
     const toolCallId = expect.any(String);
     expect(chunks.slice(0, 4)).toEqual([
@@ -87,6 +93,54 @@ describe("an answer", () => {
     });
   });
 
+  test("fills a reading list of what it found, one step with each piece of text", async () => {
+    const { agent } = await createAgent();
+    const { chunks, structured } = await collectBufferedStream(agent.streamChat([user("stove")], {}));
+    const kinds = structured.map(({ kind }) => kind);
+    expect(kinds.slice(0, 2)).toEqual(["set", "append"]);
+    expect(new Set(kinds.slice(2, -1))).toEqual(new Set(["text-delta"]));
+    expect(structured.at(-1)).toEqual({
+      type: "structured-data",
+      streamId: structured[0]?.streamId,
+      dataType: "reading-list",
+      kind: "final",
+      data: {
+        title: "Where to read on",
+        items: [
+          {
+            heading: "Kitchen",
+            document: "Kitchen",
+            url: "/docs/docs/kitchen.md",
+            words: 9,
+            summary: "The stove is green.",
+          },
+        ],
+      },
+    });
+    const types = chunks.map((chunk) => chunk.type);
+    const firstStep = types.indexOf("structured-data");
+    expect(types.slice(firstStep - 1, firstStep + 3)).toEqual([
+      "text-delta",
+      "structured-data",
+      "text-delta",
+      "structured-data",
+    ]);
+    // The reader of the page sees one answer: all steps lead to what the last one says.
+    const [part] = reduceMessage(chunks).parts.filter(({ type }) => type === "structured-data");
+    expect(part).toMatchObject({ status: "final", data: { title: "Where to read on" } });
+  });
+
+  test("has its whole reading list, also when there is less to be said than to be listed", async () => {
+    const text = "Wombat of a big zoo that has a lot of room for it and is not far from here.";
+    const sections = ["one", "two", "three", "four", "five"].map((word) => `## ${word}\n\n${text}\n`);
+    const root = await createTemporaryFolder({ "zoo.md": `# Zoo\n\n${sections.join("\n")}` });
+    const agent = createDocumentationAgent({ root, tokensPerSecond: 0 });
+    const { chunks, structured } = await collectBufferedStream(agent.streamChat([user("wombat")], {}));
+    expect(structured.at(-1)).toMatchObject({ kind: "final", data: { items: { length: 5 } } });
+    const types = chunks.map((chunk) => chunk.type);
+    expect(types.lastIndexOf("structured-data") - types.lastIndexOf("text-delta")).toBeGreaterThan(1);
+  });
+
   test("quotes code blocks whole", async () => {
     const { agent } = await createAgent();
     const { text } = await collectBufferedStream(agent.streamChat([user("stove")], {}));
@@ -97,7 +151,7 @@ describe("an answer", () => {
     const { agent } = await createAgent();
     const { chunks } = await collectBufferedStream(agent.streamChat([user("flumoxitron")], {}));
     expect(chunks.find((chunk) => chunk.type === "tool-call-result")?.content).toBe("Nothing found.");
-    expect(chunks.filter((chunk) => chunk.type === "source")).toEqual([]);
+    expect(chunks.filter(({ type }) => type === "source" || type === "structured-data")).toEqual([]);
     expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop" });
   });
 
@@ -158,6 +212,7 @@ describe("the pace", () => {
     await readFirstDelta(stream);
 
     let arrived = 0;
+    expect((await stream.next()).value.type).toBe("structured-data");
     const second = stream.next().then(() => arrived++);
     await vi.advanceTimersByTimeAsync(99);
     expect(arrived).toBe(0);
@@ -186,6 +241,7 @@ describe("the pace", () => {
       signal: abort.signal,
     }) as AsyncGenerator<StreamChunk>;
     await readFirstDelta(stream);
+    expect((await stream.next()).value.type).toBe("structured-data");
     const pending = stream.next();
     await vi.waitFor(() => expect(vi.getTimerCount()).toBe(1));
 
@@ -197,7 +253,8 @@ describe("the pace", () => {
   });
 });
 
-test("an abort during the search ends the stream without an error and without a chunk", async () => {
+test("an abort during the search ends the stream without an error, a chunk or a word in the log", async () => {
+  const log = vi.spyOn(console, "error");
   const { agent } = await createAgent();
   const abort = new AbortController();
   const types: string[] = [];
@@ -206,6 +263,8 @@ test("an abort during the search ends the stream without an error and without a 
     if (chunk.type === "tool-call-start") abort.abort();
   }
   expect(types).toEqual(["session", "status", "tool-call-start"]);
+  expect(log).not.toHaveBeenCalled();
+  log.mockRestore();
 });
 
 test("a signal that is aborted already makes an empty stream", async () => {
@@ -214,7 +273,170 @@ test("a signal that is aborted already makes an empty stream", async () => {
   expect(await collectStream(stream)).toEqual([]);
 });
 
-test("a failure that is not an abort reaches the caller", async () => {
-  const agent = createDocumentationAgent({ root: join(await createTemporaryFolder(), "missing") });
-  await expect(collectStream(agent.streamChat([user("roses")], {}))).rejects.toThrow("ENOENT");
+/** A house whose two floors have a kitchen each. */
+async function createHouse() {
+  const root = await createTemporaryFolder({
+    "ground.md": "# Ground floor\n\n## Kitchen\n\nThe stove is green.\n",
+    "upper.md": "# Upper floor\n\n## Kitchen\n\nThe stove is blue.\n",
+  });
+  return createDocumentationAgent({ root, tokensPerSecond: 0 });
+}
+
+const isInterrupt = (chunk: StreamChunk): chunk is StreamChunkOf<"interrupt"> => chunk.type === "interrupt";
+
+/** Asks what makes the agent ask back, and gives its question. */
+async function askBack(agent: ReturnType<typeof createDocumentationAgent>, question: string) {
+  const chunks = await collectStream(agent.streamChat([user(question)], { sessionId: "s1" }));
+  const [interrupt] = chunks.filter(isInterrupt);
+  return { types: chunks.map(({ type }) => type), done: chunks.at(-1), interrupt: interrupt! };
+}
+
+const answerTo = (
+  agent: ReturnType<typeof createDocumentationAgent>,
+  { requestId, resumeToken }: StreamChunkOf<"interrupt">,
+  answer: string,
+  options: Partial<ChatAgentOptions> = {},
+) =>
+  collectStream(
+    agent.streamChat([user("Kitchen"), user(answer)], {
+      sessionId: "s1",
+      resume: { requestId, resumeToken, answer },
+      ...options,
+    }),
+  );
+
+describe("a question that names two documents equally well", () => {
+  test("is answered with a choice, and the stream ends on an interrupt", async () => {
+    const { types, done, interrupt } = await askBack(await createHouse(), "Where is the kitchen?");
+    expect(types).toEqual(["session", "status", "tool-call-start", "tool-call-result", "interrupt", "done"]);
+    expect(done).toEqual({ type: "done", finishReason: "interrupt" });
+    expect(interrupt).toEqual({
+      type: "interrupt",
+      requestId: expect.stringMatching(/^[\da-f-]{36}$/),
+      resumeToken: expect.any(String),
+      input: {
+        kind: "choice",
+        multiple: false,
+        question: "Several documents are about this. Which one do you mean?",
+        options: [
+          { id: "ground.md", label: "Kitchen", description: "ground.md" },
+          { id: "upper.md", label: "Kitchen", description: "upper.md" },
+        ],
+      },
+    });
+  });
+
+  test("is answered from the document that was chosen", async () => {
+    const agent = await createHouse();
+    const { interrupt } = await askBack(agent, "Where is the kitchen?");
+    const chunks = await answerTo(agent, interrupt, "upper.md");
+    expect(chunks.find((chunk) => chunk.type === "tool-call-start")?.input).toEqual({
+      query: "Where is the kitchen?",
+      path: "upper.md",
+    });
+    expect(textOf(chunks)).toContain("The stove is blue.");
+    expect(textOf(chunks)).not.toContain("green");
+    expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop" });
+  });
+
+  test("is answered at once when another word says which one is meant", async () => {
+    const { interrupt, done } = await askBack(await createHouse(), "Which kitchen is blue?");
+    expect(interrupt).toBeUndefined();
+    expect(done).toMatchObject({ finishReason: "stop" });
+  });
+});
+
+describe("a question without a word to search for", () => {
+  test("is answered with a question for one, without a search", async () => {
+    const { types, done, interrupt } = await askBack(await createHouse(), "Why?");
+    expect(types).toEqual(["session", "interrupt", "done"]);
+    expect(done).toEqual({ type: "done", finishReason: "interrupt" });
+    expect(interrupt.input).toEqual({
+      kind: "text",
+      multiple: false,
+      question: "Your question has no word that I could search for. What is it about?",
+    });
+  });
+
+  test("goes on with the words that were given", async () => {
+    const agent = await createHouse();
+    const { interrupt } = await askBack(agent, "Why?");
+    const chunks = await answerTo(agent, interrupt, "the blue stove");
+    expect(chunks.find((chunk) => chunk.type === "tool-call-start")?.input).toEqual({
+      query: "the blue stove",
+    });
+    expect(textOf(chunks)).toContain("The stove is blue.");
+  });
+
+  test("is asked again when the answer has no word either", async () => {
+    const agent = await createHouse();
+    const { interrupt } = await askBack(agent, "Why?");
+    const chunks = await answerTo(agent, interrupt, "??");
+    expect(chunks.map(({ type }) => type)).toEqual(["session", "interrupt", "done"]);
+  });
+});
+
+test.each([
+  ["changed", (token: string) => `${token}x`, "s1"],
+  ["of another session", (token: string) => token, "s2"],
+])("a token that is %s ends the answer on an error", async (_, change, sessionId) => {
+  const agent = await createHouse();
+  const { interrupt } = await askBack(agent, "Kitchen");
+  const changed = { ...interrupt, resumeToken: change(interrupt.resumeToken) };
+  expect(await answerTo(agent, changed, "upper.md", { sessionId })).toEqual([
+    { type: "session", sessionId },
+    {
+      type: "error",
+      code: "invalid-resume-token",
+      message: "This question can no longer be answered. Please ask again.",
+      retryable: false,
+    },
+  ]);
+});
+
+test("a token of an agent that was restarted ends the answer on an error", async () => {
+  const { interrupt } = await askBack(await createHouse(), "Kitchen");
+  const chunks = await answerTo(await createHouse(), interrupt, "upper.md");
+  expect(chunks.at(-1)).toMatchObject({ type: "error", code: "invalid-resume-token" });
+});
+
+describe("a search that fails", () => {
+  test("where no file is, is told as the tool's error; the agent apologises and searches everywhere", async () => {
+    const { agent } = await createAgent();
+    const chunks = await collectStream(agent.streamChat([user("roses in:cellar")], {}));
+    const tools = chunks.filter((chunk) => "toolCallId" in chunk);
+    expect(tools).toEqual([
+      expect.objectContaining({ type: "tool-call-start", input: { query: "roses", path: "cellar" } }),
+      {
+        type: "tool-call-error",
+        tool: "search_documentation",
+        toolCallId: tools[0]?.toolCallId,
+        message: 'There is no Markdown at "cellar".',
+      },
+      expect.objectContaining({ type: "tool-call-start", input: { query: "roses" } }),
+      expect.objectContaining({ type: "tool-call-result", toolCallId: tools[2]?.toolCallId }),
+    ]);
+    expect(tools[2]?.toolCallId).not.toBe(tools[0]?.toolCallId);
+    expect(textOf(chunks)).toMatch(
+      /^I am sorry, I could not search there, so I searched everywhere\.\n\nThis is what the documentation says:\n\n> \*\*Garden\*\*/,
+    );
+    expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop" });
+  });
+
+  test("for a reason of its own tells nothing of it, and the answer still ends in order", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const error = new Error("ENOENT: /home/secret");
+    const search = vi.fn(() => Promise.reject(error));
+    const agent = createDocumentationAgent({ root: "", tokensPerSecond: 0, search });
+    const chunks = await collectStream(agent.streamChat([user("roses")], {}));
+    expect(chunks[3]).toMatchObject({ type: "tool-call-error", message: "The search failed." });
+    expect(textOf(chunks)).toBe(
+      "I am sorry, my search failed, so I cannot answer this now. Please ask again in a while.",
+    );
+    expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop" });
+    expect(JSON.stringify(chunks)).not.toContain("secret");
+    expect(search).toHaveBeenCalledTimes(1);
+    expect(log.mock.calls).toEqual([[error]]);
+    log.mockRestore();
+  });
 });

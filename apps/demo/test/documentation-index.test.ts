@@ -4,9 +4,6 @@ import { expect, test } from "vitest";
 import { createDocumentationIndex } from "../src/documentation-index.ts";
 import { createTemporaryFolder, writeFileIn } from "./temporary-folder.ts";
 
-const headingsOf = async (root: string, query: string) =>
-  (await createDocumentationIndex(root).search(query)).hits.map((hit) => hit.section.heading);
-
 test("is rebuilt when a file is changed, added, renamed or removed, and only then", async () => {
   const root = await createTemporaryFolder({ "a.md": "# A\n\none\n" });
   const index = createDocumentationIndex(root);
@@ -52,43 +49,31 @@ test("leaves out dependencies, builds, dot-folders, changelogs, links and what i
   expect(sections.map((section) => section.heading)).toEqual(["Root", "Package"]);
 });
 
-test("ranks a section by its heading first", async () => {
-  const root = await createTemporaryFolder({
-    "a.md":
-      "# A\n\n## Other\n\nHeartbeats, heartbeats, heartbeats.\n\n## Heartbeats\n\nA comment when idle.\n",
-  });
-  expect((await headingsOf(root, "What are heartbeats?"))[0]).toBe("Heartbeats");
+test("searches the files as they are, all of them or those at a path", async () => {
+  const root = await createTemporaryFolder({ "a.md": "# A\n\nwombat\n", "docs/b.md": "# B\n\nwombat\n" });
+  const index = createDocumentationIndex(root);
+  const pathsOf = async (path?: string) =>
+    (await index.search("wombat", { path })).hits.map((hit) => hit.section.path).sort();
+  expect(await pathsOf()).toEqual(["a.md", "docs/b.md"]);
+  expect(await pathsOf("docs")).toEqual(["docs/b.md"]);
+  await writeFileIn(root, "docs/c.md", "# C\n\nwombat\n");
+  expect(await pathsOf("docs")).toEqual(["docs/b.md", "docs/c.md"]);
 });
 
-test("forgives a mistyped word, finds the beginning of a word, and the words inside a name", async () => {
-  const root = await createTemporaryFolder({
-    "a.md": "# A\n\nUse createMessageAccumulator for reconnecting.\n",
-  });
-  expect(await headingsOf(root, "reconecting")).toEqual(["A"]);
-  expect(await headingsOf(root, "reconn")).toEqual(["A"]);
-  expect(await headingsOf(root, "accumulators")).toEqual(["A"]);
-  expect(await headingsOf(root, "CreateMessageAccumulator")).toEqual(["A"]);
-});
-
-test("does not answer a question about something unknown with sections that share a common word", async () => {
-  const words = ["stream", "stream", "stream", "stream", "stream", "stream", "stream", "stream"];
-  const root = await createTemporaryFolder({
-    "a.md": words.map((word, index) => `# Part ${index}\n\nA ${word} of things.\n`).join("\n"),
-  });
-  expect(await headingsOf(root, "How does a flumoxitron stream?")).toEqual([]);
-  expect(await headingsOf(root, "stream")).toHaveLength(5);
-});
-
-test("finds nothing for a question without a word to look for", async () => {
-  const root = await createTemporaryFolder({ "a.md": "# What is this?\n\nWhat it is.\n" });
-  expect(await headingsOf(root, "what is this?")).toEqual([]);
-  expect(await headingsOf(root, "  ")).toEqual([]);
-});
+test.each(["missing", "doc", "docs/b", "../docs", "/docs", ""])(
+  "refuses to search where no file is: %j",
+  async (path) => {
+    const index = createDocumentationIndex(await createTemporaryFolder({ "docs/b.md": "# B\n" }));
+    const error = await index.search("b", { path }).catch((reason) => reason);
+    expect(error.name).toBe("UnknownPathError");
+    expect(error.message).toBe(`There is no Markdown at "${path}".`);
+  },
+);
 
 test("rejects with the reason of the signal", async () => {
   const index = createDocumentationIndex(await createTemporaryFolder({ "a.md": "# A" }));
   const reason = new Error("enough");
-  await expect(index.search("a", AbortSignal.abort(reason))).rejects.toBe(reason);
+  await expect(index.search("a", { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
 });
 
 test("reads indexed files only", async () => {

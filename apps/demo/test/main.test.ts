@@ -1,14 +1,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
+import { answerWith, delta, finish, refuseWith, startModelServer } from "./model-server.ts";
+import { createTemporaryFolder } from "./temporary-folder.ts";
 
 // What `pnpm demo` starts, so this needs a build.
 const mainFile = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 
 function startDemo(env: Record<string, string>) {
-  const child = spawn(process.execPath, [mainFile], { env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [mainFile], {
+    env: { DEMO_RUNS_FILE: ":memory:", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   child.stdout.on("data", (data) => (output += data));
@@ -17,15 +23,17 @@ function startDemo(env: Record<string, string>) {
 }
 
 async function readAddress(child: ChildProcess): Promise<string> {
-  const [line] = await once(child.stdout!, "data");
-  return String(line).trim().replace("Demo: ", "");
+  const [line] = await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
+  const address = /^Demo: (\S+)/.exec(String(line))?.[1];
+  if (address === undefined) throw new Error(`The demo did not start: ${line}`);
+  return address;
 }
 
 const ask = (address: string) =>
   fetch(`${address}/api/chat`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ messages: [{ role: "user", content: "flumoxitron" }] }),
+    headers: { "content-type": "application/json", cookie: "visitor=me" },
+    body: JSON.stringify({ messages: [{ role: "user", content: "flumoxitron" }], sessionId: "s" }),
   });
 
 test("SIGINT ends the process at once, also in the middle of a stream", async () => {
@@ -75,4 +83,66 @@ test.each([
   const { readOutput, exit } = startDemo({ PORT: "0", [name]: value });
   expect(await exit).toEqual([1, null]);
   expect(readOutput()).toBe(`${name} is "${value}"; that is not a number it can be.\n`);
+});
+
+const model = { OPENAI_API_KEY: "sk-secret-0123456789", OPENAI_MODEL: "tiny" };
+
+test.each([
+  [{ OPENAI_API_KEY: "sk-secret-0123456789" }, "OPENAI_API_KEY without OPENAI_BASE_URL and OPENAI_MODEL: "],
+  [model, "OPENAI_API_KEY and OPENAI_MODEL without OPENAI_BASE_URL: "],
+])("a model that is configured in part is refused: %j", async (env, beginning) => {
+  const { readOutput, exit } = startDemo({ PORT: "0", ...env });
+  expect(await exit).toEqual([1, null]);
+  expect(readOutput()).toBe(
+    `${beginning}set all three to use a model, or none. For a model that needs no key, set any.\n`,
+  );
+});
+
+test("with a model, its answer is streamed", async () => {
+  const { baseUrl, requests } = await startModelServer(
+    answerWith(delta({ content: "It hums." }), finish("stop")),
+  );
+  const { child, readOutput } = startDemo({ PORT: "0", OPENAI_BASE_URL: baseUrl, ...model });
+  const text = await (await ask(await readAddress(child))).text();
+  expect(text).toContain('data: {"type":"text-delta","delta":"It hums.","segmentId":"round-1"}\n\n');
+  expect(text).toContain('data: {"type":"done","finishReason":"stop"}\n\ndata: [DONE]\n\n');
+  expect(requests[0]?.headers.authorization).toBe("Bearer sk-secret-0123456789");
+  expect(readOutput()).toContain(`Model: tiny at ${baseUrl}\n`);
+});
+
+test("a key that is refused is told on the page and in the log, without the key", async () => {
+  const { baseUrl } = await startModelServer(
+    refuseWith(401, { error: { message: "Incorrect API key provided: sk-secret-0123456789" } }),
+  );
+  const { child, readOutput } = startDemo({ PORT: "0", OPENAI_BASE_URL: baseUrl, ...model });
+  const text = await (await ask(await readAddress(child))).text();
+  expect(text).toContain(
+    '{"type":"error","code":"model-unauthorized","message":"The model\'s endpoint did not accept OPENAI_API_KEY.","retryable":false,',
+  );
+  expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
+  child.kill("SIGTERM");
+  await once(child, "close");
+  expect(readOutput()).toContain("The model's endpoint did not accept OPENAI_API_KEY. [model-unauthorized ");
+  expect(text + readOutput()).not.toContain("sk-secret");
+});
+
+test("an answer is still there after a restart, for the visitor who asked alone", async () => {
+  const folder = await createTemporaryFolder({});
+  const env = { PORT: "0", DEMO_TOKENS_PER_SECOND: "0", DEMO_RUNS_FILE: join(folder, "kept", "runs.db") };
+  const first = startDemo(env);
+  const answer = await (await ask(await readAddress(first.child))).text();
+  first.child.kill("SIGKILL");
+  await first.exit;
+
+  const address = await readAddress(startDemo(env).child);
+  const follow = (cookie: string) => fetch(`${address}/api/chat?session=s`, { headers: { cookie } });
+  expect(await (await follow("visitor=me")).text()).toBe(answer);
+  expect((await follow("visitor=you")).status).toBe(404);
+  expect((await follow("")).status).toBe(401);
+});
+
+test("a store that cannot be opened ends the start with a reason", async () => {
+  const { readOutput, exit } = startDemo({ PORT: "0", DEMO_RUNS_FILE: "/dev/null/runs.db" });
+  expect(await exit).toEqual([1, null]);
+  expect(readOutput()).toMatch(/^The demo cannot keep its answers: /);
 });

@@ -54,3 +54,12 @@ test("the words of the heading do not decide which part is quoted", () => {
   const text = quote(`# Wombat\n\nFirst.\n\n${filler(40)}\n\nA wombat again.\n`, "wombat");
   expect(text).toContain("> First.");
 });
+
+test("a long section begins at the passage that was found, wherever its words stand first", () => {
+  const [section] = parseMarkdownSections(
+    "a.md",
+    `# A\n\nA wombat.\n\n${filler(40)}\n\n- One wombat.\n- Two wombats.\n`,
+  );
+  const passage = { kind: "item", markdown: "- Two wombats." } as const;
+  expect(quoteSection(section!, new Map([["wombat", 1]]), passage)).toBe("> **A**\n>\n> - Two wombats.");
+});

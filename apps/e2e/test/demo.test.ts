@@ -1,89 +1,114 @@
-import { mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { createApp } from "@kortyx/demo/app";
 import { createDocumentationAgent } from "@kortyx/demo/documentation-agent";
-import type { StreamChunk } from "@kortyx/server";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
+import {
+  agentOf,
+  type DemoPage,
+  type DemoPageOptions,
+  done,
+  listenWith,
+  openDemoPage,
+  pause,
+  repository,
+  text,
+} from "./demo-page.ts";
 import { startDemo } from "./demo-process.ts";
-import { listen, until } from "./live-server.ts";
-
-const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const pageFolder = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/page/", import.meta.url));
-/** Pictures for people to look at. */
-const pictures = fileURLToPath(new URL("../.tmp/pictures/", import.meta.url));
-
-type Agent = Parameters<typeof createApp>[0]["agent"];
-
-/** The built page and the route, around an agent of the test's own. */
-const listenWith = (agent: Agent) =>
-  listen(createApp({ agent, pageFolder }).fetch as (request: Request) => Promise<Response>);
-
-const agentOf = (streamChat: (signal: AbortSignal) => AsyncIterable<StreamChunk>): Agent => ({
-  streamChat: (_messages, { signal }) => streamChat(signal!),
-});
-
-const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+import { until } from "./live-server.ts";
 
 describe.skipIf(!hasChromium())("the demo in Chromium", () => {
   let browser: Browser;
-  let page: Page;
-  /** Console errors, exceptions and breaches of the Content-Security-Policy. */
-  let complaints: string[];
+  let demo: DemoPage;
+  const closers: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
-    mkdirSync(pictures, { recursive: true });
     browser = await launchChromium();
   });
   afterAll(() => browser?.close());
-  beforeEach(async () => {
-    page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
-    complaints = [];
-    page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-    page.on("pageerror", (error) => complaints.push(error.message));
+  afterEach(async () => {
+    for (const close of closers.splice(0).reverse()) await close();
   });
-  afterEach(() => page.close());
 
-  const ask = async (question: string) => {
-    await page.getByRole("textbox", { name: "Message" }).fill(question);
-    await page.getByRole("button", { name: "Send" }).click();
+  const open = async (url: string, options?: DemoPageOptions) => {
+    demo = await openDemoPage(browser, url, options);
+    closers.push(demo.close);
+    return demo;
   };
-  const answer = () => page.getByRole("article", { name: "Assistant" }).last();
-  const answerWith = (status: string) =>
-    page.locator(`article[aria-label=Assistant][data-status=${status}]`).last();
+  const serve = async (agent: Parameters<typeof listenWith>[0]) => {
+    const server = await listenWith(agent);
+    closers.push(server.close);
+    return server;
+  };
+  const start = async (environment: Record<string, string>) => {
+    const process = await startDemo(environment);
+    closers.push(process.kill);
+    return process;
+  };
 
   test("an answer streams in: its text is seen at three lengths before it is complete, with its search and its sources", async () => {
-    const demo = await startDemo({ DEMO_TOKENS_PER_SECOND: "40" });
-    try {
-      await page.goto(demo.url);
-      await ask("What happens when the client leaves?");
-      const lengths = new Set<number>();
-      while ((await answer().getAttribute("data-status")) === "streaming" && lengths.size < 1000) {
-        lengths.add((await answer().textContent())?.length ?? 0);
-        if (lengths.size === 4) await page.screenshot({ path: `${pictures}streaming.png` });
-        await page.waitForTimeout(30);
-      }
-      expect(lengths.size).toBeGreaterThan(3);
-      await answerWith("done").waitFor();
-      const whole = (await answer().textContent())?.length ?? 0;
-      expect([...lengths].filter((length) => length < whole).length).toBeGreaterThanOrEqual(3);
-      expect(await answer().getByTestId("tool-call").getAttribute("data-state")).toBe("done");
-      const source = answer().getByRole("list", { name: "Sources" }).getByRole("link").first();
-      const document = await fetch(new URL((await source.getAttribute("href"))!, demo.url));
-      expect(document.status).toBe(200);
-      expect(await document.text()).toContain("# ");
-      await page.screenshot({ path: `${pictures}answer.png` });
-      expect(complaints).toEqual([]);
-    } finally {
-      await demo.kill();
+    const { url } = await start({ DEMO_TOKENS_PER_SECOND: "40" });
+    const { page, answer, answerWith, complaints } = await open(url);
+    await page.getByRole("textbox", { name: "Message" }).fill("How can it fail?");
+    await page.getByRole("button", { name: "Send" }).click();
+    await answer().waitFor();
+    const lengths = new Set<number>();
+    while ((await answer().getAttribute("data-status")) === "streaming" && lengths.size < 1000) {
+      lengths.add((await answer().textContent())?.length ?? 0);
+      await page.waitForTimeout(30);
     }
+    await answerWith("done");
+    const whole = (await answer().textContent())?.length ?? 0;
+    expect([...lengths].filter((length) => length < whole).length).toBeGreaterThanOrEqual(3);
+    expect(await answer().getByTestId("tool-call").getAttribute("data-state")).toBe("done");
+    const source = answer().getByRole("list", { name: "Sources" }).getByRole("link").first();
+    const document = await fetch(new URL((await source.getAttribute("href"))!, url));
+    expect(document.status).toBe(200);
+    expect(await document.text()).toContain("# ");
+    expect(complaints).toEqual([]);
   });
 
-  test("Stop stops the agent on the server, and keeps the partial answer, marked", async () => {
+  test("every example on the empty page shows what it says", async () => {
+    const { url } = await start({ DEMO_TOKENS_PER_SECOND: "0" });
+    const { page, answer, answerWith, complaints } = await open(url);
+    const tryExample = async (name: string) => {
+      await page.getByRole("button", { name: "New conversation" }).click();
+      await page.getByRole("list", { name: "Example questions" }).getByRole("button", { name }).click();
+      await answerWith("done");
+      return answer();
+    };
+
+    const search = await tryExample("A search, a list that grows, sources");
+    expect(await search.getByTestId("tool-call").getAttribute("data-state")).toBe("done");
+    expect(await search.getByTestId("structured-data").getByRole("link").count()).toBeGreaterThan(0);
+    expect(await search.getByRole("list", { name: "Sources" }).getByRole("link").count()).toBeGreaterThan(0);
+
+    const choices = await tryExample("A question back, with choices");
+    const options = choices.getByTestId("question").getByRole("button");
+    expect(await options.count()).toBeGreaterThan(1);
+    const chosen = await options.first().locator("strong").textContent();
+    await options.first().click();
+    await page.getByRole("button", { name: "Regenerate" }).waitFor();
+    expect(await page.getByRole("article", { name: "You" }).last().textContent()).toContain(chosen);
+    expect(await answer().locator("blockquote").count()).toBeGreaterThan(0);
+
+    const words = await tryExample("A question back, in your own words");
+    await words.getByRole("textbox", { name: "Your answer" }).fill("the wire");
+    await words.getByRole("button", { name: "Answer" }).click();
+    await page.getByRole("button", { name: "Regenerate" }).waitFor();
+    expect(await answer().locator("blockquote").count()).toBeGreaterThan(0);
+
+    const failing = await tryExample("A tool that fails");
+    const calls = failing.getByTestId("tool-call");
+    expect(await calls.first().getAttribute("data-state")).toBe("error");
+    expect(await calls.first().textContent()).toContain('There is no Markdown at "nowhere".');
+    expect(await calls.last().getAttribute("data-state")).toBe("done");
+    expect(complaints).toEqual([]);
+  });
+
+  test("Stop stops the agent on the server, and keeps the partial answer, marked, with a Retry", async () => {
     const documentation = createDocumentationAgent({ root: repository, tokensPerSecond: 40 });
     const seen = { chunks: 0, aborted: false, ended: false };
-    const server = await listenWith({
+    const { url } = await serve({
       async *streamChat(messages, options) {
         options.signal?.addEventListener("abort", () => {
           seen.aborted = true;
@@ -98,89 +123,302 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
         }
       },
     });
-    await page.goto(server.url);
+    const { page, ask, answer, answerWith, complaints } = await open(url);
     await ask("What is the wire?");
-    await page.locator("article[aria-label=Assistant] blockquote").first().waitFor();
+    await answer().locator("blockquote").first().waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
-    await answerWith("stopped").waitFor();
+    await answerWith("aborted");
     await until(() => seen.aborted && seen.ended, "the agent stopped");
     const { chunks } = seen;
-    const text = await answer().textContent();
-    expect(text).toContain("Stopped");
+    const stopped = await answer().textContent();
+    expect(stopped).toContain("Stopped");
     await page.waitForTimeout(300);
     expect(seen.chunks).toBe(chunks);
-    expect(await answer().textContent()).toBe(text);
+    expect(await answer().textContent()).toBe(stopped);
+    expect(await page.getByTestId("stream-state").textContent()).toBe("Stopped");
+    await page.getByRole("button", { name: "Retry" }).click();
+    await answerWith("streaming");
+    expect(await page.getByRole("article", { name: "Assistant" }).count()).toBe(1);
+    // Escape stops too, wherever the focus is.
+    await page.getByRole("button", { name: "New conversation" }).focus();
+    await page.keyboard.press("Escape");
+    await answerWith("aborted");
     expect(complaints).toEqual([]);
-    await server.close();
   });
 
-  test("a server that is killed in mid-answer shows an error and not a finished answer; Retry works when it is back", async () => {
-    const demo = await startDemo({ DEMO_TOKENS_PER_SECOND: "20" });
-    await page.goto(demo.url);
+  test("a server that is killed in mid-answer is waited for; what it has lost is marked as cut off, and Retry asks again", async () => {
+    const process = await start({ DEMO_TOKENS_PER_SECOND: "20" });
+    const { page, ask, answer, answerWith } = await open(process.url);
     await ask("What is a chunk?");
-    await page.locator("article[aria-label=Assistant] blockquote").first().waitFor();
-    await demo.kill();
-    await answerWith("error").waitFor();
+    await answer().locator("blockquote").first().waitFor();
+    await process.kill();
+    await page.getByText("The connection is lost, trying again…").waitFor();
+    await page.getByTestId("stream-state").getByText("Reconnecting, attempt ").waitFor();
+    expect(await answer().getAttribute("data-status")).toBe("streaming");
+    await start({ PORT: new URL(process.url).port, DEMO_TOKENS_PER_SECOND: "0" });
+    await answerWith("truncated");
     expect(await page.getByRole("alert").textContent()).toContain("The answer was cut off");
-    expect(await answerWith("done").count()).toBe(0);
-    await page.screenshot({ path: `${pictures}error.png` });
-    const again = await startDemo({ PORT: new URL(demo.url).port, DEMO_TOKENS_PER_SECOND: "0" });
-    try {
-      await page.getByRole("button", { name: "Retry" }).click();
-      await answerWith("done").waitFor();
-      expect(await page.getByRole("article", { name: "Assistant" }).count()).toBe(1);
-    } finally {
-      await again.kill();
-    }
+    expect(await answer().locator("blockquote").count()).toBe(1);
+    expect(await page.getByRole("button", { name: "Regenerate" }).count()).toBe(0);
+    await page.getByRole("button", { name: "Retry" }).click();
+    await answerWith("done");
+    expect(await page.getByRole("article", { name: "Assistant" }).count()).toBe(1);
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
+  test("a connection that breaks in mid-answer costs nothing: the answer goes on, and no word is lost or repeated", async () => {
+    const words = Array.from({ length: 40 }, (_, index) => `word-${index} `);
+    const { url, cut } = await serve(
+      agentOf(async function* (_question, { signal }) {
+        for (const word of words) {
+          yield text(word);
+          await pause(20, signal);
+        }
+        yield done;
+      }),
+    );
+    const { page, ask, answer, answerWith } = await open(url);
+    await ask("Anything");
+    await answer().getByText("word-10").waitFor();
+    cut();
+    await answerWith("done");
+    expect(await answer().locator(".markdown").textContent()).toBe(words.join("").trim());
+    await expect.poll(() => page.getByTestId("stream-state").textContent()).toBe("Idle");
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
+  test("Retry of an answer that was cut off gets the rest of it, where the server has gone on, and asks for no other", async () => {
+    let asked = 0;
+    const { url, cut } = await serve(
+      agentOf(async function* (_question, { signal }) {
+        asked++;
+        for (let word = 0; word < 30; word++) {
+          yield text(`word-${word} `);
+          await pause(20, signal);
+        }
+        yield done;
+      }),
+    );
+    const { page, ask, answer, answerWith } = await open(url);
+    await ask("Anything");
+    await answer().getByText("word-5").waitFor();
+    await page.route("**/api/chat", (route) => route.fulfill({ status: 404, json: {} }));
+    cut();
+    await answerWith("truncated");
+    await page.unroute("**/api/chat");
+    await page.getByRole("button", { name: "Retry" }).click();
+    await answerWith("done");
+    expect(await answer().textContent()).toContain("word-29");
+    expect(await page.getByRole("article", { name: "Assistant" }).count()).toBe(1);
+    expect(asked).toBe(1);
+  });
+
+  test("another tab shows the answer growing, and Stop there stops it everywhere", async () => {
+    let aborted = false;
+    const { url } = await serve(
+      agentOf(async function* (_question, { signal }) {
+        for (let word = 0; !signal.aborted; word++) {
+          yield text(`word-${word} `);
+          await pause(20, signal);
+        }
+        aborted = true;
+      }),
+    );
+    const { page, ask, answer, answerWith, complaints } = await open(url);
+    await ask("Anything");
+    await answer().getByText("word-10").waitFor();
+    const other = await page.context().newPage();
+    await other.goto(page.url());
+    await other.locator("article[data-status=streaming]").getByText("word-20").waitFor();
+    await other.getByRole("button", { name: "Stop" }).click();
+    await other.locator("article[data-status=aborted]").waitFor();
+    await answerWith("aborted");
+    await until(() => aborted, "the agent stopped");
+    const texts = await Promise.all([page, other].map((tab) => tab.locator(".markdown").textContent()));
+    expect(texts[0]).toBe(texts[1]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("whoever is offline can stop waiting, and is told that the server does not know", async () => {
+    const { url, close } = await serve(
+      agentOf(async function* (_question, { signal }) {
+        yield text("Half of it.");
+        await pause(60_000, signal);
+      }),
+    );
+    const { page, ask, answer, answerWith } = await open(url);
+    await ask("Anything");
+    await answer().getByText("Half of it.").waitFor();
+    await close();
+    await page.getByText("The connection is lost, trying again…").waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await answerWith("aborted");
+    expect(await answer().textContent()).toContain("Half of it.");
+    await page.getByText("The server could not be reached").first().waitFor();
+  });
+
+  test("Regenerate asks again, and puts the new answer in the place of the old one", async () => {
+    let answers = 0;
+    const asked: number[] = [];
+    const { url } = await serve({
+      async *streamChat(messages) {
+        asked.push(messages.length);
+        yield text(`Answer ${++answers}`);
+        yield done;
+      },
+    });
+    const { page, ask, answer, answerWith, complaints } = await open(url);
+    await ask("One");
+    await answerWith("done");
+    await ask("Two");
+    await answer().getByText("Answer 2").waitFor();
+    await page.getByRole("button", { name: "Regenerate" }).click();
+    await answer().getByText("Answer 3").waitFor();
+    expect(await page.getByRole("article", { name: "Assistant" }).allTextContents()).toEqual([
+      expect.stringContaining("Answer 1"),
+      expect.stringContaining("Answer 3"),
+    ]);
+    expect(asked).toEqual([1, 3, 3]);
+    expect(await page.getByRole("button", { name: "Regenerate" }).count()).toBe(1);
+    expect(complaints).toEqual([]);
+  });
+
+  test("buffered, the answer comes as one JSON value and is shown at once", async () => {
+    const { url } = await serve(
+      agentOf(async function* (_question, { signal }) {
+        for (let word = 1; word <= 20; word++) {
+          yield text(`word-${word} `);
+          await pause(20, signal);
+        }
+        yield done;
+      }),
+    );
+    const { page, ask, answer, answerWith, complaints } = await open(url);
+    await page.getByText("Buffered").click();
+    const request = page.waitForRequest("**/api/chat");
+    await ask("Anything");
+    expect((await request).postDataJSON()).toMatchObject({ stream: false });
+    expect((await (await request).response())?.headers()["content-type"]).toBe("application/json");
+    await answer().waitFor();
+    expect(await answer().textContent()).toContain("word-1 word-2");
+    expect(await answer().textContent()).toContain("word-20");
+    await answerWith("done");
+    await expect.poll(() => page.getByLabel("Chunks").getByRole("listitem").count()).toBe(22);
+    // The same conversation goes on live.
+    await page.getByText("Live").click();
+    const next = page.waitForRequest("**/api/chat");
+    await ask("More");
+    expect((await next).postDataJSON().stream).toBeUndefined();
+    expect((await next).postDataJSON().messages).toHaveLength(3);
+    await answer().getByText("word-20").waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test("buffered, an agent that fails half-way shows what it had said, and that it failed", async () => {
+    const { url } = await serve(
+      agentOf(async function* () {
+        yield text("Half an ");
+        yield { type: "error", message: "The model is overloaded.", correlationId: "c-1" };
+      }),
+    );
+    const { page, ask, answer, answerWith } = await open(url);
+    await page.getByText("Buffered").click();
+    await ask("Anything");
+    await answerWith("error");
+    expect(await answer().textContent()).toContain("Half an");
+    expect(await page.getByRole("alert").textContent()).toContain("The model is overloaded.Reference: c-1");
   });
 
   test("an agent that fails shows its error with a reference, and not what it said", async () => {
-    const server = await listenWith(
+    const { url } = await serve(
       agentOf(async function* () {
-        yield delta("Half an ");
+        yield text("Half an ");
         throw new Error("password=hunter2");
       }),
     );
-    await page.goto(server.url);
+    const { page, ask } = await open(url);
     await ask("Anything");
     const alert = page.getByRole("alert");
     await alert.waitFor();
-    expect(await alert.textContent()).toMatch(
-      /Something went wrong on the server\. Reference: [0-9a-f-]{36}/,
-    );
+    expect(await alert.textContent()).toMatch(/Something went wrong on the server\.Reference: [0-9a-f-]{36}/);
     expect(await page.content()).not.toContain("hunter2");
-    await server.close();
+  });
+
+  test("a route that refuses or fails is explained in words, with a Retry", async () => {
+    const { url } = await serve(agentOf(async function* () {}));
+    const { page, ask } = await open(url);
+    // Live, what may pass is tried again first.
+    await page.getByText("Buffered").click();
+    const cases = [
+      [401, { error: "Please sign in." }, "You are not signed in"],
+      [409, { error: "Active.", code: "run-active" }, "An answer is still under way"],
+      [413, { error: "Too large." }, "The question is too long"],
+      [429, { error: "Slow down." }, "Too many questions"],
+      [500, { error: "Something went wrong on the server.", correlationId: "c-7" }, "Reference: c-7"],
+      [503, { error: "Draining.", code: "busy" }, "The server is busy or restarting"],
+    ] as const;
+    let next = 0;
+    await page.route("**/api/chat", (route) => {
+      const [status, json] = cases[next++] ?? [];
+      return status === undefined ? route.continue() : route.fulfill({ status, json });
+    });
+    await ask("Anything");
+    for (const [, , shown] of cases) {
+      await page.getByRole("alert").getByText(shown).waitFor();
+      await page.getByRole("button", { name: "Retry" }).click();
+    }
+    await page.getByText("The answer is empty.").waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
   });
 
   test("Markdown from an agent is text: no HTML, no script, no dangerous link", async () => {
     const hostile =
       '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> [click](javascript:window.hacked=1) **bold**';
-    const server = await listenWith(
+    const { url } = await serve(
       agentOf(async function* () {
-        for (const letter of hostile) yield delta(letter);
-        yield { type: "done" };
+        yield { type: "source", id: "1", title: "Source", url: "javascript:window.hacked=1" };
+        yield { type: "file", name: "File", mediaType: "text/html", url: "data:text/html,x" };
+        for (const letter of hostile) yield text(letter);
+        yield done;
       }),
     );
-    await page.goto(server.url);
+    const { page, ask, answer, answerWith, complaints } = await open(url);
     await ask("Anything");
-    await answerWith("done").waitFor();
+    await answerWith("done");
     expect(await answer().locator("strong").textContent()).toBe("bold");
+    expect(await answer().getByText("Source", { exact: true }).count()).toBe(1);
+    expect(await answer().getByText("File", { exact: true }).count()).toBe(1);
+    expect(await answer().textContent()).not.toContain("<");
     expect(await answer().locator("img, script").count()).toBe(0);
-    expect(await answer().locator('a[href^="javascript"]').count()).toBe(0);
+    expect(await answer().locator("a[href^=javascript], a[href^=data]").count()).toBe(0);
     expect(await page.evaluate("window.hacked")).toBeUndefined();
     expect(complaints).toEqual([]);
-    await server.close();
   });
 
-  test("the page fits a phone: nothing is wider than 375 px", async () => {
-    const server = await listenWith(createDocumentationAgent({ root: repository, tokensPerSecond: 0 }));
-    await page.setViewportSize({ width: 375, height: 740 });
-    await page.goto(server.url);
+  test("the page fits a phone: nothing is wider than 375 px, with the stream and the drawer open too", async () => {
+    const { url } = await start({ DEMO_TOKENS_PER_SECOND: "0" });
+    const { page, ask, answer, answerWith, complaints } = await open(url, { width: 375, height: 780 });
+    // Code and tables scroll by themselves; nothing else may.
+    const tooWide = () =>
+      page.evaluate(() =>
+        [...document.querySelectorAll("body *")]
+          .filter((element) => {
+            const { left, right } = element.getBoundingClientRect();
+            return (left < 0 || right > 375) && element.closest(".wide-content > *") === null;
+          })
+          .map((element) => element.outerHTML.slice(0, 100)),
+      );
+    expect(await tooWide()).toEqual([]);
     await ask("Which errors can a stream end with?");
-    await answerWith("done").waitFor();
-    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(375);
-    await page.screenshot({ path: `${pictures}phone.png` });
+    await answerWith("done");
+    await answer().getByTestId("tool-call").locator("summary").click();
+    expect(await tooWide()).toEqual([]);
+    await page.getByRole("button", { name: /^Stream/ }).click();
+    await page.getByRole("complementary", { name: "Stream" }).waitFor();
+    expect(await tooWide()).toEqual([]);
+    await page.getByRole("button", { name: "Conversations" }).click();
+    await page.getByRole("dialog", { name: "Conversations" }).waitFor();
+    expect(await tooWide()).toEqual([]);
     expect(complaints).toEqual([]);
-    await server.close();
   });
 });

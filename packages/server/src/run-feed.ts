@@ -119,7 +119,7 @@ function createRunFeed(
     }, store.leaseMs / 3);
     await store.wait(runId, lastSeq, waiting.signal);
     clearTimeout(timer);
-    if (isSilent && !isLeft) await store.endIfLeaseExpired(runId);
+    if (isSilent) await store.endIfLeaseExpired(runId);
   }
 
   return {

@@ -254,8 +254,6 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     isAppending = false;
     if (onIdle !== undefined) onIdle();
     else scheduleFlush();
-    // There is room for more.
-    takeTurn();
   }
 
   function takeTurn(): void {
@@ -341,7 +339,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     scheduleFlush();
   }
 
-  /** A batch that is full is appended at once, unless another one is: then the source waits. */
+  /** A batch that is full is appended at once, unless another one is: then the source waits until it is its turn. */
   function ask(): void {
     if (iterator === undefined) return;
     try {

@@ -170,6 +170,23 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(await timeOf(ending)).toBeLessThan(1500);
     });
 
+    test("that came while nobody waited is remembered", async () => {
+      const store = create();
+      const runId = await openRun(store);
+      const listening = store.wait(runId, -1, never);
+      await vi.waitFor(async () => expect((await subscribers()).length).toBe(1));
+      await store.append(runId, 0, ["0"]);
+      await listening;
+      for (let seq = 1; seq < 4; seq++) {
+        await store.append(runId, seq, [`${seq}`]);
+        // Its message was sent before the answers to these.
+        for (let trips = 0; trips < 3; trips++) await subscribers();
+        expect(await timeOf(store.wait(runId, seq - 1, never))).toBeLessThan(400);
+      }
+      await store.end(runId, { type: "done" });
+      expect(await timeOf(store.wait(runId, 100, never))).toBeLessThan(400);
+    });
+
     test("comes again when a connection to listen with that has given up is replaced", async () => {
       let connections = 0;
       const store = create({

@@ -106,6 +106,18 @@ describe("the followers of a run", () => {
     expect(store.reads).toBe(reads);
   });
 
+  test("who leave in the middle of a read wait for nothing any more", async () => {
+    const store = countingStore();
+    await openRun(store, { runId: "r" });
+    const leave = createRunFeeds(store)
+      .get("r", -1)
+      .join(() => {});
+    expect(store.reads).toBe(1);
+    leave("gone");
+    await pass(0);
+    expect([store.waits, store.reads]).toEqual([0, 1]);
+  });
+
   test("share a feed while one of them is there, and get a new one after that", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });

@@ -1,58 +1,69 @@
-/** The chat: a conversation, and the box to type into. */
-import { useRef } from "react";
+/** One conversation: what was said, and the box to say something. */
+import type { ChatTransport } from "@kortyx/client";
+import { useChat } from "@kortyx/client/react";
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from "react";
+import { Announcer } from "./announcer.tsx";
+import { ChatStatusLine } from "./chat-status-line.tsx";
 import { Composer } from "./composer.tsx";
+import type { ConversationStore } from "./conversation-store.ts";
 import { EmptyState } from "./empty-state.tsx";
-import { LogoIcon } from "./icons.tsx";
-import { TurnView } from "./turn-view.tsx";
-import { useConversation } from "./use-conversation.ts";
-import { useStickToBottom } from "./use-stick-to-bottom.ts";
+import { keepConversation } from "./keep-conversation.ts";
+import { MessageList } from "./message-list.tsx";
+import { type StoredConversation, wasCut } from "./stored-conversation.ts";
+import type { StreamLog } from "./stream-log.ts";
+import { useChatActions } from "./use-chat-actions.ts";
 
-export function ChatPage() {
-  const { turns, isStreaming, send, stop, retry } = useConversation("/api/chat");
-  const log = useRef<HTMLDivElement>(null);
+export interface ChatPageProps {
+  id: string;
+  /** What was said before the page was loaded. */
+  opened: StoredConversation | undefined;
+  transport: ChatTransport;
+  store: ConversationStore;
+  log: StreamLog;
+  /** Shown beside the Send button. */
+  controls: ReactNode;
+}
+
+export function ChatPage({ id, opened, transport, store, log, controls }: ChatPageProps) {
+  const { messages, status, reconnecting, error, interrupt, timing, chat } = useChat({
+    transport,
+    idempotent: true,
+    sessionId: opened?.sessionId ?? id,
+    initialMessages: opened?.messages,
+    resumeOnMount: wasCut(opened),
+    onChunk: log.onChunk,
+    onConnectionChange: log.onConnectionChange,
+  });
+  useEffect(() => log.follow(chat), [log, chat]);
+  // Before the answer is left, so that it is kept as one to go on with.
+  useLayoutEffect(() => keepConversation(chat, id, store), [chat, id, store]);
+
   const input = useRef<HTMLTextAreaElement>(null);
-  useStickToBottom(log, turns, turns.length);
-
-  /** The button that was pressed goes away; whoever uses a keyboard goes on in the text box. */
-  function thenFocusInput<Values extends unknown[]>(action: (...values: Values) => void) {
-    return (...values: Values) => {
-      action(...values);
-      input.current?.focus();
-    };
-  }
+  const { send, respond, retry, stop, refusal } = useChatActions(chat, input);
+  const isBusy = status !== "ready" && status !== "error";
 
   return (
-    <div className="page">
-      <header className="header">
-        <div className="column">
-          <LogoIcon />
-          <p>
-            <strong>Kortyx demo</strong>
-            <span>streamed from the documentation</span>
-          </p>
-        </div>
-      </header>
-
-      <main className="log" ref={log}>
-        <div className="column" role="log" aria-label="Conversation" aria-live="polite">
-          {turns.map((turn, index) => (
-            <TurnView
-              key={turn.id}
-              turn={turn}
-              onRetry={index === turns.length - 1 && !isStreaming ? thenFocusInput(retry) : undefined}
-            />
-          ))}
-        </div>
-        {turns.length === 0 && <EmptyState onAsk={thenFocusInput(send)} />}
-      </main>
-
-      <Composer
-        ref={input}
-        lastTurn={turns.at(-1)}
-        isStreaming={isStreaming}
-        onSend={thenFocusInput(send)}
-        onStop={thenFocusInput(stop)}
-      />
-    </div>
+    <main className="chat">
+      <MessageList
+        messages={messages}
+        isBusy={isBusy}
+        error={error}
+        openQuestion={interrupt?.requestId}
+        onAnswer={respond}
+        onRetry={retry}
+      >
+        <EmptyState onAsk={send} />
+      </MessageList>
+      <Composer ref={input} isBusy={isBusy} onSend={send} onStop={stop} controls={controls}>
+        <ChatStatusLine
+          status={reconnecting ? "reconnecting" : status}
+          timing={timing}
+          last={messages.at(-1)}
+          log={log}
+          refusal={refusal}
+        />
+      </Composer>
+      <Announcer messages={messages} status={status} refusal={refusal} />
+    </main>
   );
 }

@@ -1,23 +1,26 @@
-/** The box to type into, with Send or Stop, and a line that says what is going on. */
-import { type KeyboardEvent, type Ref, useState } from "react";
-import type { Turn } from "./conversation.ts";
+/** The box to type into, with Send or Stop. */
+import { type KeyboardEvent, type ReactNode, type Ref, useEffect, useState } from "react";
 import { SendIcon, StopIcon } from "./icons.tsx";
 
 export interface ComposerProps {
   ref: Ref<HTMLTextAreaElement>;
-  lastTurn: Turn | undefined;
-  isStreaming: boolean;
+  /** An answer is under way: it can be stopped, and nothing can be sent. */
+  isBusy: boolean;
   onSend: (text: string) => void;
   onStop: () => void;
+  /** Shown in the box. */
+  controls: ReactNode;
+  /** Shown below the box. */
+  children: ReactNode;
 }
 
-export function Composer({ ref, lastTurn, isStreaming, onSend, onStop }: ComposerProps) {
+export function Composer({ ref, isBusy, onSend, onStop, controls, children }: ComposerProps) {
   const [text, setText] = useState("");
   const isEmpty = text.trim() === "";
 
   function send(): void {
-    if (isEmpty || isStreaming) return;
-    onSend(text);
+    if (isEmpty || isBusy) return;
+    onSend(text.trim());
     setText("");
   }
 
@@ -27,11 +30,20 @@ export function Composer({ ref, lastTurn, isStreaming, onSend, onStop }: Compose
       event.preventDefault();
       send();
     }
-    if (event.key === "Escape" && isStreaming) onStop();
   }
 
+  useEffect(() => {
+    if (!isBusy) return undefined;
+    const onEscape = (event: globalThis.KeyboardEvent) => {
+      // A drawer that is open is what it closes.
+      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) onStop();
+    };
+    document.addEventListener("keydown", onEscape);
+    return () => document.removeEventListener("keydown", onEscape);
+  }, [isBusy, onStop]);
+
   return (
-    <footer className="composer">
+    <div className="composer">
       <form
         className="column"
         onSubmit={(event) => {
@@ -43,7 +55,7 @@ export function Composer({ ref, lastTurn, isStreaming, onSend, onStop }: Compose
           <textarea
             ref={ref}
             aria-label="Message"
-            aria-describedby="composer-hint"
+            aria-keyshortcuts="Enter Escape"
             placeholder="Ask about the documentation"
             rows={1}
             maxLength={4000}
@@ -51,55 +63,40 @@ export function Composer({ ref, lastTurn, isStreaming, onSend, onStop }: Compose
             onChange={(event) => setText(event.target.value)}
             onKeyDown={onKeyDown}
           />
-          {isStreaming ? (
-            <button
-              key="stop"
-              type="button"
-              className="round"
-              aria-label="Stop"
-              title="Stop"
-              onClick={onStop}
-            >
-              <StopIcon />
-            </button>
-          ) : (
-            <button
-              key="send"
-              type="submit"
-              className="round"
-              aria-label="Send"
-              title="Send"
-              disabled={isEmpty}
-            >
-              <SendIcon />
-            </button>
-          )}
+          <div className="box-controls">
+            {controls}
+            {isBusy ? (
+              <button
+                key="stop"
+                type="button"
+                className="round"
+                aria-label="Stop"
+                title="Stop (Esc)"
+                onClick={onStop}
+              >
+                <StopIcon />
+              </button>
+            ) : (
+              <button
+                key="send"
+                type="submit"
+                className="round"
+                aria-label="Send"
+                title="Send (Enter)"
+                disabled={isEmpty}
+              >
+                <SendIcon />
+              </button>
+            )}
+          </div>
         </div>
-        <div className="status-line">
-          <p role="status">{describeStatus(lastTurn)}</p>
-          <p id="composer-hint" className="hint">
-            Enter sends, Shift+Enter breaks the line
+        <div className="below-box">
+          {children}
+          <p className="hint">
+            <kbd>Enter</kbd> sends · <kbd>Shift+Enter</kbd> breaks the line · <kbd>Esc</kbd> stops
           </p>
         </div>
       </form>
-    </footer>
+    </div>
   );
-}
-
-function describeStatus(turn: Turn | undefined): string {
-  if (turn?.role !== "assistant") return "Ready";
-  switch (turn.status) {
-    case "streaming": {
-      const isWriting = turn.message.parts.some((part) => part.type === "text");
-      return `${isWriting ? "Answering" : (turn.activity ?? "Sending")}…`;
-    }
-    case "done": {
-      const tokens = turn.message.usage?.outputTokens;
-      return tokens === undefined ? "Answered" : `Answered in ${tokens} tokens`;
-    }
-    case "stopped":
-      return "Stopped";
-    case "error":
-      return "Failed";
-  }
 }

@@ -2,8 +2,13 @@
 import { memo } from "react";
 import Markdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
+import { splitMarkdown } from "./split-markdown.ts";
+import { WideContent } from "./wide-content.tsx";
 
 const plugins = [remarkGfm];
+
+/** Below the heading of the message, whatever level the agent has chosen. */
+const heading: Components["h1"] = ({ children }) => <h3>{children}</h3>;
 
 const components: Components = {
   a: ({ href, title, children }) => (
@@ -13,12 +18,22 @@ const components: Components = {
   ),
   // The Content-Security-Policy would block most of them.
   img: ({ alt }) => <span>{alt}</span>,
-  // A wide table scrolls by itself, not the page.
   table: ({ children }) => (
-    <div className="scroller">
+    <WideContent label="Table">
       <table>{children}</table>
-    </div>
+    </WideContent>
   ),
+  pre: ({ children }) => (
+    <WideContent label="Code">
+      <pre>{children}</pre>
+    </WideContent>
+  ),
+  h1: heading,
+  h2: heading,
+  h3: heading,
+  h4: heading,
+  h5: heading,
+  h6: heading,
 };
 
 export interface MarkdownTextProps {
@@ -29,9 +44,19 @@ export interface MarkdownTextProps {
 export const MarkdownText = memo(function MarkdownText({ text, isStreaming }: MarkdownTextProps) {
   return (
     <div className={isStreaming ? "markdown streaming" : "markdown"}>
-      <Markdown remarkPlugins={plugins} components={components} skipHtml>
-        {text}
-      </Markdown>
+      {splitMarkdown(text).map((block, index) => (
+        // Blocks are only ever added at the end.
+        <MarkdownBlock key={index} text={block} />
+      ))}
     </div>
+  );
+});
+
+/** Parsing is what costs: a block that has not changed is not parsed again. */
+const MarkdownBlock = memo(function MarkdownBlock({ text }: { text: string }) {
+  return (
+    <Markdown remarkPlugins={plugins} components={components} skipHtml>
+      {text}
+    </Markdown>
   );
 });

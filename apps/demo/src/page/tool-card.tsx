@@ -1,7 +1,8 @@
 /** A tool call: what was called, how it stands, and on demand what went in and came out. */
 import type { ToolCallPart } from "@kortyx/client";
 import { memo } from "react";
-import { ChevronIcon, SearchIcon } from "./icons.tsx";
+import { DataTree } from "./data-tree.tsx";
+import { ChevronIcon, ToolIcon } from "./icons.tsx";
 
 /** What the demo's search returns. */
 interface SearchHit {
@@ -11,52 +12,77 @@ interface SearchHit {
 }
 
 export const ToolCard = memo(function ToolCard({ part }: { part: ToolCallPart }) {
-  const { tool, state, input, content } = part;
-  const query = (input as { query?: unknown } | null | undefined)?.query;
+  const { tool, state, input, inputText, content, structuredContent, errorMessage } = part;
   return (
-    <details className="tool" data-testid="tool-call" data-state={state}>
-      <summary>
-        <SearchIcon />
-        <code>{tool}</code>
-        <span className="tool-state">{describeState(part)}</span>
-        <ChevronIcon />
-      </summary>
-      <div className="tool-body">
-        <h3>Input</h3>
-        <p>{typeof query === "string" ? query : toJson(input)}</p>
-        {content !== undefined && <h3>Result</h3>}
-        {content !== undefined && <ToolContent content={content} />}
-      </div>
-    </details>
+    <div className="card tool" data-testid="tool-call" data-state={state}>
+      <details>
+        <summary>
+          <ToolIcon />
+          <span className="card-name">{tool === "" ? "Tool" : tool.replaceAll("_", " ")}</span>
+          <span className="card-gist">{gistOf(part)}</span>
+          <span className="card-state" data-state={state}>
+            {describeState(part)}
+          </span>
+          <ChevronIcon />
+        </summary>
+        <div className="card-body">
+          <h3>Input</h3>
+          {input === undefined ? <pre className="wrapped">{inputText}</pre> : <DataTree value={input} />}
+          {content !== undefined && (
+            <>
+              <h3>Result</h3>
+              {isSearchHits(content) ? <SearchHits hits={content} /> : <DataTree value={content} />}
+            </>
+          )}
+          {structuredContent !== undefined && (
+            <>
+              <h3>Data</h3>
+              <DataTree value={structuredContent} />
+            </>
+          )}
+        </div>
+      </details>
+      {errorMessage !== undefined && <p className="card-error">{errorMessage}</p>}
+    </div>
   );
 });
 
-function ToolContent({ content }: { content: unknown }) {
-  if (!isSearchHits(content)) return <p>{typeof content === "string" ? content : toJson(content)}</p>;
+function SearchHits({ hits }: { hits: SearchHit[] }) {
   return (
-    <ol>
-      {content.map(({ path, heading, score }) => (
+    <ol className="hits">
+      {hits.map(({ path, heading, score }) => (
         <li key={`${path} ${heading} ${score}`}>
           <span>
             <strong>{heading}</strong> {path}
           </span>
-          <output aria-label="Score">{score.toFixed(1)}</output>
+          <span title="Score">{score.toFixed(1)}</span>
         </li>
       ))}
     </ol>
   );
 }
 
-function describeState({ state, content, errorMessage }: ToolCallPart): string {
+/** The one thing that tells this call from others. */
+function gistOf({ state, input, inputText }: ToolCallPart): string {
+  if (input === undefined) return state === "input-streaming" ? inputText.slice(-80) : inputText.slice(0, 80);
+  const values = typeof input === "object" && input !== null ? Object.values(input) : [input];
+  return values
+    .filter((value) => typeof value === "string")
+    .join(" · ")
+    .slice(0, 120);
+}
+
+function describeState({ state, content }: ToolCallPart): string {
   switch (state) {
     case "input-streaming":
+      return "Preparing";
     case "running":
       return "Running";
     case "done":
-      if (!isSearchHits(content)) return typeof content === "string" ? content : "Done";
+      if (!isSearchHits(content)) return "Done";
       return content.length === 1 ? "1 section" : `${content.length} sections`;
     case "error":
-      return errorMessage ?? "Failed";
+      return "Failed";
     case "interrupted":
       return "Interrupted";
   }
@@ -72,5 +98,3 @@ function isSearchHits(content: unknown): content is SearchHit[] {
     )
   );
 }
-
-const toJson = (value: unknown): string => (value === undefined ? "" : JSON.stringify(value));

@@ -1,0 +1,38 @@
+/**
+ * Where the demo keeps its answers: in a SQLite file that survives restarts, or in Redis for several processes.
+ */
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import type { RunStore } from "@kortyx/server";
+import { createRedisRunStore } from "@kortyx/server/redis";
+import { createSqliteRunStore } from "@kortyx/server/sqlite";
+import { createClient } from "redis";
+
+/**
+ * @param environment - `REDIS_URL` chooses Redis.
+ * @param defaultFile - Of SQLite; `DEMO_RUNS_FILE` names another one.
+ * @throws What the store's own client throws when the file or the server cannot be reached.
+ */
+export async function createRunStore(
+  environment: Record<string, string | undefined>,
+  defaultFile: string,
+): Promise<RunStore> {
+  const { REDIS_URL, DEMO_RUNS_FILE } = environment;
+  if (REDIS_URL) {
+    const client = createClient({ url: REDIS_URL });
+    // The client connects again by itself; without a listener its errors would end the process.
+    client.on("error", (error) => console.error(`Redis: ${error.message}`));
+    await client.connect();
+    const store = createRedisRunStore({ client });
+    return {
+      ...store,
+      async close() {
+        await store.close();
+        client.destroy();
+      },
+    };
+  }
+  const path = DEMO_RUNS_FILE || defaultFile;
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  return createSqliteRunStore({ path });
+}

@@ -1,0 +1,56 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { fromMarkdown } from "mdast-util-from-markdown";
+import { expect, test } from "vitest";
+import { listMarkdownFiles } from "../src/list-markdown-files.ts";
+import { splitMarkdown } from "../src/page/split-markdown.ts";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** What a text means, without where each part of it stands. */
+const parse = (markdown: string): unknown[] =>
+  JSON.parse(
+    JSON.stringify(fromMarkdown(markdown).children, (key, value) => (key === "position" ? undefined : value)),
+  );
+
+test("the blocks of every document of this repository read alone as they read together, whole or half-written", async () => {
+  const paths = [...(await listMarkdownFiles(root, undefined)).keys()];
+  expect(paths.length).toBeGreaterThan(5);
+  for (const path of paths) {
+    const whole = readFileSync(`${root}${path}`, "utf8");
+    for (const share of [1, 0.77, 0.5, 0.31, 0.13]) {
+      const text = whole.slice(0, whole.length * share);
+      const blocks = splitMarkdown(text);
+      expect(blocks.join("")).toBe(text);
+      expect(blocks.flatMap(parse), path).toEqual(parse(text));
+      if (share === 1) expect(blocks.length, path).toBeGreaterThan(2);
+    }
+  }
+});
+
+test.each([
+  ["code with empty lines", "```\na\n\nb\n```\n\nText\n", 2],
+  ["code that is still open", "~~~\na\n\nb\n\n# c\n", 1],
+  ["a fence in a longer fence", "````\n```\n\nb\n````\n\nText\n", 2],
+  ["a list with space between its items", "- a\n\n- b\n\n  more of b\n\nText\n", 2],
+  ["a numbered list", "1. a\n\n2. b\n\n   - c\n\nText\n", 2],
+  ["quotes", "> a\n\n> b\n>\n> c\n", 2],
+  ["indented code", "Text\n\n    a\n\n    b\n\nText\n", 2],
+  ["a link that is defined elsewhere", "[a][b]\n\nText\n\n[b]: https://example.com\n", 1],
+])("%s is not torn apart", (_name, text, count) => {
+  const blocks = splitMarkdown(text);
+  expect(blocks).toHaveLength(count);
+  expect(blocks.join("")).toBe(text);
+  expect(blocks.flatMap(parse)).toEqual(parse(text));
+});
+
+test("a text that grows changes its last block only", () => {
+  const text = "One.\n\n- a\n- b\n\n```\ncode\n\nmore\n```\n\n> quote\n\nEnd.";
+  let before: string[] = [];
+  for (let length = 1; length <= text.length; length++) {
+    const blocks = splitMarkdown(text.slice(0, length));
+    expect(blocks.slice(0, before.length - 1)).toEqual(before.slice(0, -1));
+    before = blocks;
+  }
+  expect(before).toHaveLength(5);
+});

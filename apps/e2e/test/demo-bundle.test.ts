@@ -1,0 +1,64 @@
+/** What the demo gives to browsers: its page, and nothing of what the server knows. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { pageFolder } from "./demo-page.ts";
+import { startDemo } from "./demo-process.ts";
+
+const demoFolder = fileURLToPath(new URL("../node_modules/@kortyx/demo/", import.meta.url));
+const secret = "sk-sentinel-7f3a9c";
+const environment = {
+  OPENAI_API_KEY: secret,
+  OPENAI_BASE_URL: `http://127.0.0.1:9/${secret}`,
+  OPENAI_MODEL: "some-model",
+  VITE_API_KEY: secret,
+};
+
+const readAll = (folder: string): string =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
+    .join("\n");
+
+test("the page is built without a look at the environment: neither names nor values of its variables are in it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "demo-page-"));
+  try {
+    const vite = join(demoFolder, "node_modules/vite/bin/vite.js");
+    execFileSync(process.execPath, [vite, "build", "--outDir", folder, "--logLevel", "error"], {
+      cwd: demoFolder,
+      env: { ...process.env, ...environment },
+    });
+    for (const built of [readAll(folder), readAll(pageFolder)]) {
+      expect(built).toContain("/api/chat");
+      expect(built).not.toContain(secret);
+      expect(built).not.toMatch(/OPENAI|API_KEY|process\.env/);
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("the server sends its secrets to nobody, and no page without its strict Content-Security-Policy", async () => {
+  const demo = await startDemo(environment);
+  try {
+    const page = await fetch(demo.url);
+    const policy = page.headers.get("content-security-policy") ?? "";
+    expect(policy).toContain("default-src 'self'");
+    expect(policy).not.toMatch(/unsafe|data:|\*/);
+    const html = await page.text();
+    expect(html).not.toMatch(/<style|<script(?![^>]* src=)| style=| on\w+=/);
+    const answer = await fetch(`${demo.url}/api/chat`, {
+      method: "POST",
+      headers: { "content-type": "application/json", cookie: page.headers.get("set-cookie") ?? "" },
+      body: JSON.stringify({ messages: [{ role: "user", content: "Your key?" }], stream: false }),
+    });
+    const said = await answer.text();
+    expect(said).toContain('"type":"error"');
+    expect(said).not.toContain(secret);
+  } finally {
+    await demo.kill();
+  }
+});

@@ -1,0 +1,149 @@
+/**
+ * The demo's page in Chromium, for the tests that drive it: opened in one colour scheme and size, with everything that
+ * the browser complains about, pictures for people, and the checks that every state of the page must pass.
+ */
+import { mkdirSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import { createApp } from "@kortyx/demo/app";
+import { createMemoryRunStore, type RunStore, type StreamChunk } from "@kortyx/server";
+import axe from "axe-core";
+import type { Browser, Page } from "playwright-core";
+
+export const repository = fileURLToPath(new URL("../../../", import.meta.url));
+export const pageFolder = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/page/", import.meta.url));
+const pictures = fileURLToPath(new URL("../.tmp/pictures/", import.meta.url));
+
+type Agent = Parameters<typeof createApp>[0]["agent"];
+type StreamChatOptions = Parameters<Agent["streamChat"]>[1];
+
+export interface DemoServer {
+  url: string;
+  /** Breaks every connection; the server goes on. */
+  cut(): void;
+  close(): Promise<void>;
+}
+
+/**
+ * The built page and the route, around an agent of the test's own.
+ *
+ * @param store - The demo's route has runs; `null` for one that has none.
+ */
+export async function listenWith(
+  agent: Agent,
+  store: RunStore | null = createMemoryRunStore(),
+): Promise<DemoServer> {
+  const { fetch } = createApp({ agent, store: store ?? undefined, pageFolder });
+  const server = createAdaptorServer({ fetch }) as Server;
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cut: () => server.closeAllConnections(),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** An agent whose answers are what a generator yields. */
+export const agentOf = (
+  answer: (question: string, options: StreamChatOptions) => AsyncIterable<StreamChunk>,
+): Agent => ({
+  streamChat: (messages, options) => answer(messages.at(-1)?.content ?? "", options),
+});
+
+export const text = (delta: string): StreamChunk => ({ type: "text-delta", delta });
+export const done: StreamChunk = { type: "done", finishReason: "stop" };
+
+/** Resolves after the delay, or as soon as nobody wants the answer any more. */
+export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const wake = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", wake);
+      resolve();
+    };
+    const timer = setTimeout(wake, delayMs);
+    signal.addEventListener("abort", wake);
+  });
+}
+
+export interface DemoPageOptions {
+  width?: number;
+  height?: number;
+}
+
+const colorSchemes = ["light", "dark"] as const;
+
+/** A page of the demo, in a browser profile of its own. */
+export interface DemoPage {
+  page: Page;
+  /** Console errors, exceptions and breaches of the Content-Security-Policy. */
+  complaints: string[];
+  ask(question: string): Promise<void>;
+  answer(): ReturnType<Page["locator"]>;
+  /** Waits for an answer that has ended, or stands, so. */
+  answerWith(status: string): Promise<void>;
+  /** What axe finds wrong with the page as it is, in light and in dark: empty when nothing is. */
+  violations(): Promise<string[]>;
+  /** For people to look at, in light and in dark. */
+  picture(name: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openDemoPage(
+  browser: Browser,
+  url: string,
+  { width = 1280, height = 860 }: DemoPageOptions = {},
+): Promise<DemoPage> {
+  const context = await browser.newContext({ viewport: { width, height } });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(url);
+  await page.getByRole("textbox", { name: "Message" }).waitFor();
+  return {
+    page,
+    complaints,
+    async ask(question) {
+      const box = page.getByRole("textbox", { name: "Message" });
+      await box.fill(question);
+      await box.press("Enter");
+    },
+    answer: () => page.getByRole("article", { name: "Assistant" }).last(),
+    answerWith: (status) =>
+      page.locator(`article[aria-label=Assistant][data-status=${status}]`).last().waitFor(),
+    async violations() {
+      // Not a script of the page: the Content-Security-Policy, which allows none from elsewhere, has no say.
+      await page.evaluate(axe.source);
+      const found: string[] = [];
+      for (const colorScheme of colorSchemes) {
+        await page.emulateMedia({ colorScheme });
+        for (const violation of await page.evaluate(runAxe)) found.push(`${colorScheme}: ${violation}`);
+      }
+      return found;
+    },
+    async picture(name) {
+      mkdirSync(pictures, { recursive: true });
+      for (const colorScheme of colorSchemes) {
+        await page.emulateMedia({ colorScheme });
+        const path = `${pictures}${name}-${page.viewportSize()?.width}-${colorScheme}.png`;
+        await page.screenshot({ path, animations: "disabled" });
+      }
+    },
+    close: () => context.close(),
+  };
+}
+
+/** Runs in the page, where axe is. */
+async function runAxe(): Promise<string[]> {
+  const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run();
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
+  );
+}

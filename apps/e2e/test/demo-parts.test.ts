@@ -1,0 +1,282 @@
+/** Every part that an answer can have, as it grows and as it ends. */
+import type { StreamChunk } from "@kortyx/server";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { hasChromium, launchChromium } from "./chromium.ts";
+import { agentOf, type DemoPage, done, listenWith, openDemoPage, text } from "./demo-page.ts";
+
+type Resume = { requestId: string; resumeToken: string; answer: string | string[] };
+
+describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
+  let browser: Browser;
+  let demo: DemoPage;
+  let server: Awaited<ReturnType<typeof listenWith>>;
+  /** What the agent says, one chunk at each call; it waits in between. */
+  let say: (chunk: StreamChunk) => void;
+  let breakOff: (error: Error) => void;
+  let resumed: Resume | undefined;
+  let onAgent = () => {};
+
+  beforeAll(async () => {
+    browser = await launchChromium();
+    server = await listenWith(
+      agentOf(async function* (_question, { resume, signal }) {
+        resumed = resume;
+        onAgent();
+        const said: StreamChunk[] = [];
+        let wake = () => {};
+        let failure: Error | undefined;
+        say = (chunk) => {
+          said.push(chunk);
+          wake();
+        };
+        breakOff = (error) => {
+          failure = error;
+          wake();
+        };
+        signal.addEventListener("abort", () => wake());
+        while (!signal.aborted) {
+          const chunk = said.shift();
+          if (chunk !== undefined) yield chunk;
+          else if (failure !== undefined) throw failure;
+          else
+            await new Promise<void>((resolve) => {
+              wake = resolve;
+            });
+          if (chunk?.type === "done") return;
+        }
+      }),
+    );
+    demo = await openDemoPage(browser, server.url);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+  afterEach(() => expect(demo.complaints).toEqual([]));
+
+  /** Resolves when the agent is asked the next time. */
+  const nextAgent = () =>
+    new Promise<void>((resolve) => {
+      onAgent = resolve;
+    });
+
+  /** Asks in a conversation of its own, and returns when the agent is listening. */
+  async function begin() {
+    await demo.page.getByRole("button", { name: "New conversation" }).click();
+    const agent = nextAgent();
+    await demo.ask("Anything");
+    await agent;
+    return demo;
+  }
+  const card = () => demo.answer().getByTestId("tool-call").last();
+  const cardIn = (state: string) =>
+    demo.page.locator(`[data-testid=tool-call][data-state=${state}]`).last().waitFor();
+
+  test("a tool call shows its input while that is written, that it runs, and what it returned", async () => {
+    await begin();
+    const call = { tool: "send_mail", toolCallId: "1" };
+    say({ type: "tool-call-start", ...call });
+    say({ type: "tool-call-delta", toolCallId: "1", delta: '{"to":"ada@' });
+    await cardIn("input-streaming");
+    await card().locator("summary").click();
+    await card().locator("pre").getByText('{"to":"ada@').waitFor();
+    say({ type: "tool-call-delta", toolCallId: "1", delta: 'example.com"}' });
+    await card().locator("pre").getByText('{"to":"ada@example.com"}').waitFor();
+    say({ type: "tool-call-ready", ...call, input: { to: "ada@example.com" } });
+    await cardIn("running");
+    expect(await card().locator("summary").textContent()).toContain("send mail");
+    say({ type: "tool-call-result", ...call, content: { accepted: true, size_in_bytes: 1234 } });
+    await cardIn("done");
+    // What was opened stays open while the card changes.
+    expect(await card().locator("dl").last().textContent()).toBe("AcceptedYesSize in bytes1,234");
+
+    say({ type: "tool-call-start", ...call, toolCallId: "2", input: {} });
+    say({ type: "tool-call-result", ...call, toolCallId: "2", content: "No such address.", isError: true });
+    await cardIn("error");
+    say({ type: "tool-call-start", ...call, toolCallId: "3", input: {} });
+    say({ type: "tool-call-error", ...call, toolCallId: "3", message: "The mail server is down." });
+    await card().getByText("The mail server is down.").waitFor();
+    say({ type: "tool-call-start", ...call, toolCallId: "4", input: {} });
+    await cardIn("running");
+    say(done);
+    await cardIn("interrupted");
+    expect(await card().textContent()).toContain("Interrupted");
+  });
+
+  test("a reading list grows item by item, and letter by letter", async () => {
+    await begin();
+    const head = { type: "structured-data", streamId: "s", dataType: "reading-list" } as const;
+    const list = demo.page.getByTestId("structured-data");
+    say({ ...head, kind: "set", path: "title", value: "Where to read on" });
+    await list.getByRole("heading", { name: "Where to read on" }).waitFor();
+    expect(await list.getAttribute("data-state")).toBe("running");
+    for (const [index, heading] of ["Runs", "Stop"].entries()) {
+      const item = { heading, document: "Docs", url: "/docs/a.md", words: 440, summary: "" };
+      say({ ...head, kind: "append", path: "items", items: [item] });
+      await list.getByRole("link", { name: heading }).waitFor();
+      expect(await list.getByRole("listitem").count()).toBe(index + 1);
+    }
+    say({ ...head, kind: "text-delta", path: "items.1.summary", delta: "How to" });
+    await list.getByText("How to", { exact: true }).waitFor();
+    say({ ...head, kind: "text-delta", path: "items.1.summary", delta: " end it" });
+    await list.getByText("How to end it").waitFor();
+    expect(await list.getByRole("listitem").first().textContent()).toContain("Docs · 2 min");
+    const items = [{ heading: "Runs", document: "Docs", url: "/docs/a.md", words: 1, summary: "All" }];
+    say({ ...head, kind: "final", data: { title: "Read", items } });
+    say(done);
+    await demo.answerWith("done");
+    expect(await list.getAttribute("data-state")).toBe("done");
+    expect(await list.getByRole("listitem").count()).toBe(1);
+  });
+
+  test("data of a kind that the page does not know is a readable tree, whatever it holds", async () => {
+    await begin();
+    const head = { type: "structured-data", streamId: "s", dataType: "trip-plan" } as const;
+    const tree = demo.page.getByTestId("structured-data");
+    say({ ...head, kind: "set", path: "destination", value: "Lisbon" });
+    await tree.getByText("Lisbon").waitFor();
+    say({ ...head, kind: "set", path: "isBooked", value: false });
+    say({ ...head, kind: "append", path: "stops", items: [{ city: "Porto", nights: 2 }] });
+    await tree.getByRole("cell", { name: "Porto" }).waitFor();
+    say({ ...head, kind: "append", path: "stops", items: [{ city: "Faro", nights: 1500 }] });
+    await tree.getByRole("cell", { name: "Faro" }).waitFor();
+    expect(await tree.getByRole("columnheader").allTextContents()).toEqual(["City", "Nights"]);
+    expect(await tree.getByRole("row").last().textContent()).toBe("Faro1,500");
+    say({ ...head, kind: "set", path: "notes", value: ["One", { deep: [[["x"]]] }, null] });
+    await tree.getByText("One").waitFor();
+    expect(await tree.locator("dt").allTextContents()).toEqual([
+      "Destination",
+      "Is booked",
+      "Stops",
+      "Notes",
+      "Deep",
+    ]);
+    // The stream ends before the data is final.
+    say(done);
+    await demo.answerWith("done");
+    expect(await tree.textContent()).toContain("Not complete");
+    expect(await tree.getByRole("heading").textContent()).toBe("trip plan");
+  });
+
+  const ask = (input: Extract<StreamChunk, { type: "interrupt" }>["input"]) => {
+    say({ type: "interrupt", requestId: "r", resumeToken: "t", input });
+    say({ ...done, finishReason: "interrupt" } as StreamChunk);
+  };
+  const options = [
+    { id: "a", label: "Alpha", description: "The first" },
+    { id: "b", label: "Beta" },
+    { id: "c", label: "Gamma" },
+  ];
+
+  test("a choice is one press; the answer is what the user says, and the question is closed", async () => {
+    const { page, answer, answerWith } = await begin();
+    ask({ kind: "choice", multiple: false, question: "Which one?", options });
+    const question = page.getByRole("group", { name: "Which one?" });
+    await question.waitFor();
+    expect(await page.getByRole("button", { name: "Regenerate" }).count()).toBe(0);
+    const agent = nextAgent();
+    await question.getByRole("button", { name: "Beta" }).click();
+    await agent;
+    expect(resumed).toEqual({ requestId: "r", resumeToken: "t", answer: "b" });
+    expect(await page.getByRole("article", { name: "You" }).last().locator("p").textContent()).toBe("Beta");
+    expect(await question.getByRole("button", { name: "Alpha" }).isDisabled()).toBe(true);
+    // The button that was pressed is gone; a keyboard goes on in the text box.
+    expect(await page.evaluate("document.activeElement.ariaLabel")).toBe("Message");
+    say(text("Beta it is."));
+    say(done);
+    await answerWith("done");
+    expect(await answer().textContent()).toContain("Beta it is.");
+  });
+
+  test("several choices are ticked and confirmed, in the order in which they are offered", async () => {
+    const { page } = await begin();
+    ask({ kind: "multi-choice", multiple: true, question: "Which ones?", options });
+    const question = page.getByRole("group", { name: "Which ones?" });
+    const confirm = question.getByRole("button", { name: "Confirm" });
+    await question.waitFor();
+    expect(await confirm.isDisabled()).toBe(true);
+    for (const name of ["Gamma", "Beta", "Alpha", "Beta"]) {
+      await question.getByRole("checkbox", { name }).focus();
+      await page.keyboard.press("Space");
+    }
+    const agent = nextAgent();
+    await confirm.click();
+    await agent;
+    expect(resumed?.answer).toEqual(["a", "c"]);
+    expect(await page.getByRole("article", { name: "You" }).last().locator("p").textContent()).toBe(
+      "Alpha, Gamma",
+    );
+  });
+
+  test("a question for words takes the focus of whoever waits for it, and Enter answers", async () => {
+    const { page } = await begin();
+    ask({ kind: "text", multiple: false, question: "What is your name?" });
+    const field = page.getByRole("textbox", { name: "Your answer" });
+    await field.waitFor();
+    await expect.poll(() => field.evaluate((element) => element === document.activeElement)).toBe(true);
+    const agent = nextAgent();
+    await page.keyboard.type(" Ada ");
+    await page.keyboard.press("Enter");
+    await agent;
+    expect(resumed?.answer).toBe("Ada");
+  });
+
+  test("an answer that is refused can be tried again, with the same answer", async () => {
+    const { page, answerWith, complaints } = await begin();
+    ask({ kind: "text", multiple: true });
+    const field = page.getByRole("textbox", { name: "Your answers, one in each line" });
+    await field.fill("One\n\n Two");
+    await page.route("**/api/chat", (route) => route.fulfill({ status: 413, json: {} }));
+    await page.getByRole("button", { name: "Answer" }).click();
+    await page.getByRole("alert").waitFor();
+    await page.unroute("**/api/chat");
+    resumed = undefined;
+    const agent = nextAgent();
+    await page.getByRole("button", { name: "Retry" }).click();
+    await agent;
+    expect(resumed).toMatchObject({ answer: ["One", "Two"] });
+    say(done);
+    await answerWith("done");
+    expect(complaints.splice(0)).toEqual([expect.stringContaining("413")]);
+  });
+
+  test("sources, files, reasoning and parallel texts stand where they belong", async () => {
+    const { answer, answerWith } = await begin();
+    say({ type: "reasoning-delta", delta: "The user wants both." });
+    await answer().getByText("Thinking").waitFor();
+    say({ type: "text-delta", segmentId: "one", delta: "First, " });
+    say({ type: "text-delta", segmentId: "two", delta: "Second, " });
+    say({ type: "text-delta", segmentId: "one", delta: "one." });
+    say({ type: "text-delta", segmentId: "two", delta: "two." });
+    say({ type: "file", mediaType: "application/pdf", url: "/report.pdf", name: "report.pdf" });
+    say({ type: "source", id: "1", title: "A document", url: "/docs/a.md" });
+    say({ type: "source", id: "2", title: "A book" });
+    say(done);
+    await answerWith("done");
+    expect(await answer().locator(".markdown").allTextContents()).toEqual(["First, one.", "Second, two."]);
+    expect(await answer().getByRole("link", { name: "report.pdf" }).getAttribute("href")).toBe("/report.pdf");
+    const sources = answer().getByRole("list", { name: "Sources" });
+    expect(await sources.getByRole("listitem").allTextContents()).toEqual(["A document", "A book"]);
+    expect(await sources.getByRole("link").count()).toBe(1);
+    expect(await answer().getByText("The user wants both.").isVisible()).toBe(false);
+    await answer().getByText("Reasoning").click();
+    expect(await answer().getByText("The user wants both.").isVisible()).toBe(true);
+  });
+
+  test("what an agent breaks off is marked, and what it had said is kept", async () => {
+    const { page, answer, answerWith } = await begin();
+    say(text("Half an "));
+    await answerWith("streaming");
+    breakOff(new Error("secret"));
+    await answerWith("error");
+    expect(await answer().textContent()).toContain("Half an");
+    expect(await page.getByRole("alert").textContent()).toContain("The answer failed");
+    const agent = nextAgent();
+    await page.getByRole("button", { name: "Retry" }).click();
+    await agent;
+    say({ type: "abort", reason: "timeout" });
+    await answerWith("aborted");
+    expect(await answer().textContent()).toContain("Out of time");
+  });
+});
