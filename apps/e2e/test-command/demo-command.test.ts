@@ -69,10 +69,12 @@ test("is up in under a minute, serves the page, and leaves no process and no por
     console.info(`The demo was up after ${seconds.toFixed(1)} s, in a fresh copy.`);
     expect(seconds).toBeLessThan(60);
     expect(url).toBe(`http://localhost:${port}`);
-    expect(await (await fetch(url)).text()).toContain("<title>");
+    const page = await fetch(url);
+    expect(await page.text()).toContain("<title>");
+    const cookie = page.headers.get("set-cookie")!.split(";")[0]!;
     // Ctrl-C while an answer is being written.
     const body = JSON.stringify({ messages: [{ role: "user", content: "What is a chunk?" }] });
-    const headers = { "content-type": "application/json" };
+    const headers = { "content-type": "application/json", cookie };
     const answer = await fetch(`${url}/api/chat`, { method: "POST", headers, body });
     expect(answer.headers.get("content-type")).toBe("text/event-stream");
     await answer.body!.getReader().read();

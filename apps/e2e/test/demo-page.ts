@@ -111,6 +111,8 @@ export async function openDemoPage(
     page,
     complaints,
     async ask(question) {
+      // While an answer is under way there is none, and nothing is sent.
+      await page.getByRole("button", { name: "Send" }).waitFor();
       const box = page.getByRole("textbox", { name: "Message" });
       await box.fill(question);
       await box.press("Enter");
