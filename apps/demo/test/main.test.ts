@@ -1,6 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
@@ -139,6 +139,26 @@ test("an answer is still there after a restart, for the visitor who asked alone"
   expect(await (await follow("visitor=me")).text()).toBe(answer);
   expect((await follow("visitor=you")).status).toBe(404);
   expect((await follow("")).status).toBe(401);
+});
+
+const hasRedis = spawnSync("redis-server", ["--version"]).status === 0;
+
+test.skipIf(!hasRedis)("REDIS_URL keeps the answers in Redis, for every process", async () => {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const redis = spawn("redis-server", ["--port", `${port}`, "--bind", "127.0.0.1", "--save", ""]);
+  onTestFinished(() => void redis.kill("SIGKILL"));
+  let log = "";
+  redis.stdout.on("data", (data) => (log += data));
+  await expect.poll(() => log).toMatch(/ready to accept/i);
+
+  const env = { PORT: "0", DEMO_TOKENS_PER_SECOND: "0", REDIS_URL: `redis://127.0.0.1:${port}` };
+  const [first, second] = await Promise.all([1, 2].map(() => readAddress(startDemo(env).child)));
+  const answer = await (await ask(first!)).text();
+  const followed = await fetch(`${second}/api/chat?session=s`, { headers: { cookie: "visitor=me" } });
+  expect(await followed.text()).toBe(answer);
 });
 
 test("a store that cannot be opened ends the start with a reason", async () => {
