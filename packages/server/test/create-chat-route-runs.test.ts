@@ -22,7 +22,7 @@ beforeEach(() => log.mockClear());
 afterEach(async () => {
   // Whatever a test has left running ends here, so that it cannot disturb another one.
   for (const stream of streamRegistry().streams) stream.shutdown();
-  await vi.waitFor(() => expect(streamRegistry().streams.size + streamRegistry().followers.size).toBe(0));
+  await until(() => expect(streamRegistry().streams.size + streamRegistry().followers.size).toBe(0));
   forget();
 });
 
@@ -31,6 +31,8 @@ const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text 
 const stoppedFrame = '{"type":"abort","reason":"stopped"}';
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const settle = () => new Promise(setImmediate);
+/** Until `check` passes: at once, or on a busy machine a little later. */
+const until = (check: () => unknown) => vi.waitFor(check, { interval: 2, timeout: 5000 });
 
 type Agent = (options: ChatAgentOptions) => AsyncIterable<StreamChunk>;
 
@@ -143,7 +145,7 @@ async function start(route: ChatRoute, body: object = {}, init: RequestInit = an
   const response = await route.POST(post(body, init));
   expect(response.status).toBe(200);
   const { seen, leave } = reading(response);
-  await vi.waitFor(() => expect(seen.text).toContain("text-delta"), { interval: 1 });
+  await until(() => expect(seen.text).toContain("text-delta"));
   return { runId: runIdOf(seen.text), seen, leave };
 }
 const refusal = async (response: Response) => [response.status, (await response.json()).code];
@@ -224,10 +226,10 @@ describe("POST", () => {
     const body = { idempotencyKey: "k", sessionId: "s" };
     const first = await start(route, body);
     next();
-    await vi.waitFor(() => expect(first.seen.text).toContain('"delta":"1"'));
+    await until(() => expect(first.seen.text).toContain('"delta":"1"'));
     const again = reading(await route.POST(post(body))).seen;
     const behind = reading(await route.POST(post(body, lastEventId(`${first.runId}.1`)))).seen;
-    await vi.waitFor(() => expect(again.text).toBe(first.seen.text));
+    await until(() => expect(again.text).toBe(first.seen.text));
     await route.DELETE(del(`?run=${first.runId}`));
     await Promise.all([first.seen.over, again.over, behind.over]);
     expect(again.text).toBe(first.seen.text);
@@ -373,7 +375,7 @@ describe("POST", () => {
       yield delta("late");
     };
     const { route } = routeOf(silent, {
-      route: { headers: { "x-run": "7", connection: null }, heartbeatMs: 15, maxDurationMs: 150 },
+      route: { headers: { "x-run": "7", connection: null }, heartbeatMs: 15, maxDurationMs: 400 },
     });
     const response = await route.POST(post());
     expect([response.headers.get("x-run"), response.headers.get("connection")]).toEqual(["7", null]);
@@ -442,12 +444,12 @@ describe("stream: false", () => {
     const { route, calls } = routeOf(agent);
     const abort = new AbortController();
     const answered = route.POST(post({ stream: false, sessionId: "s" }, { ...ann(), signal: abort.signal }));
-    await vi.waitFor(() => expect(calls.length).toBe(1));
+    await until(() => expect(calls.length).toBe(1));
     abort.abort();
     await answered;
     next();
     const { seen } = reading(await route.GET(get("?session=s")));
-    await vi.waitFor(() => expect(seen.text).toContain('"delta":"1"'));
+    await until(() => expect(seen.text).toContain('"delta":"1"'));
     expect(calls[0]?.[1].signal.aborted).toBe(false);
   });
 });
@@ -506,7 +508,7 @@ describe("GET", () => {
       await route.GET(get("", lastEventId(`${runId}.0`))),
     ].map((response) => reading(response).seen);
     next();
-    await vi.waitFor(() => {
+    await until(() => {
       for (const { text } of [seen, ...followers]) expect(text).toContain(`id: ${runId}.2\n`);
     });
     await route.DELETE(del(`?run=${runId}`));
@@ -551,7 +553,7 @@ describe("GET", () => {
     const expired = runIdOf(
       await (await route.POST(post({ sessionId: "old", idempotencyKey: "old" }))).text(),
     );
-    await vi.waitFor(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
+    await until(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
     const foreign = routeOf(steered().agent);
     const { runId } = await start(foreign.route, { sessionId: "s", idempotencyKey: "k" }, bob());
     const asked = (on: ChatRoute, query: string, init = ann()) => [
@@ -813,7 +815,7 @@ describe("callbacks", () => {
       },
     );
     const runId = runIdOf(await (await route.POST(post({ sessionId: "s" }))).text());
-    await vi.waitFor(() => expect(order).toEqual(["start", "agent", "finish"]));
+    await until(() => expect(order).toEqual(["start", "agent", "finish"]));
     expect(onStart.mock.calls).toEqual([[{ runId, owner: "ann", sessionId: "s", input: messages[0] }]]);
     expect(finishes).toEqual([
       {
@@ -854,7 +856,7 @@ describe("callbacks", () => {
     await (await route.POST(post({ idempotencyKey: "k" }))).text();
     await (await route.POST(post({ idempotencyKey: "k" }))).text();
     expect(promises.length).toBe(1);
-    await vi.waitFor(() => expect(finish).toBeDefined());
+    await until(() => expect(finish).toBeDefined());
     expect(await Promise.race([promises[0], "waits"])).toBe("waits");
     finish();
     await promises[0];
@@ -884,9 +886,9 @@ describe("a client that leaves", () => {
     }
     expect(calls[0]?.[1].signal.aborted).toBe(false);
     const { seen } = reading(await route.GET(get(`?run=${runId}`)));
-    await vi.waitFor(() => expect(seen.text).toContain('"delta":"3"'));
+    await until(() => expect(seen.text).toContain('"delta":"3"'));
     await route.DELETE(del(`?run=${runId}`));
-    await vi.waitFor(() => expect(finishes.length).toBe(1));
+    await until(() => expect(finishes.length).toBe(1));
   });
 
   test("as the last one stops it with onDisconnect: cancel, but not before, and not when it was told to come back", async () => {
@@ -894,16 +896,16 @@ describe("a client that leaves", () => {
     const { route, calls } = routeOf(steered().agent, { runs });
     const { runId, leave } = await start(route);
     const other = reading(await route.GET(get(`?run=${runId}`)));
-    await vi.waitFor(() => expect(other.seen.text).toContain("text-delta"));
+    await until(() => expect(other.seen.text).toContain("text-delta"));
     await leave();
     await pause(20);
     expect(calls[0]?.[1].signal.aborted).toBe(false);
     await other.leave();
-    await vi.waitFor(() => expect(calls[0]?.[1].signal.aborted).toBe(true));
+    await until(() => expect(calls[0]?.[1].signal.aborted).toBe(true));
     const text = await (await route.GET(get(`?run=${runId}`))).text();
     expect(eventsOf(text).at(-2)?.data).toBe('{"type":"abort","reason":"cancelled"}');
 
-    const short = routeOf(steered().agent, { runs, route: { maxDurationMs: 50 } });
+    const short = routeOf(steered().agent, { runs, route: { maxDurationMs: 300 } });
     const detached = await start(short.route);
     await detached.seen.over;
     expect(detached.seen.text).toMatch(/retry: \d+\n\n$/);
@@ -919,8 +921,8 @@ describe("draining", () => {
     const { seen } = await start(route);
     const buffered = routeOf(steered().agent);
     const answered = buffered.route.POST(post({ stream: false }));
-    await vi.waitFor(() => expect(buffered.calls.length).toBe(1));
-    const drained = drain({ deadlineMs: 60 });
+    await until(() => expect(buffered.calls.length).toBe(1));
+    const drained = drain({ deadlineMs: 600 });
     await pause(20);
     expect(seen.isOver).toBe(false);
     for (const request of [post(), get("?session=s"), del("?session=s")]) {
@@ -981,8 +983,8 @@ describe("draining", () => {
     const { seen, runId } = await start(here.route);
     const buffered = routeOf(steered().agent, { runs: { store } });
     const answered = buffered.route.POST(post({ stream: false }, bob()));
-    await vi.waitFor(() => expect(buffered.calls.length).toBe(1));
-    const drained = drain({ deadlineMs: 200 });
+    await until(() => expect(buffered.calls.length).toBe(1));
+    const drained = drain({ deadlineMs: 1500 });
     await seen.over;
     expect(seen.text).toMatch(/"delta":"0"\}\n\nretry: \d+\n\n$/);
     next();
@@ -991,7 +993,7 @@ describe("draining", () => {
     forget();
     const there = routeOf(answer, { runs: { store } });
     const resumed = reading(await there.route.GET(get("", lastEventId(`${runId}.1`)))).seen;
-    await vi.waitFor(() => expect(resumed.text).toContain('"delta":"1"'));
+    await until(() => expect(resumed.text).toContain('"delta":"1"'));
     Object.assign(globalThis, { [Symbol.for("@kortyx/server/streams")]: registry });
     expect(await drained).toEqual({ finished: 0, aborted: 2 });
     await resumed.over;
@@ -1018,7 +1020,7 @@ describeStores((name, _, setUp) => {
     });
     afterEach(async () => {
       for (const stream of streamRegistry().streams) stream.shutdown();
-      await vi.waitFor(() => expect(streamRegistry().streams.size).toBe(0));
+      await until(() => expect(streamRegistry().streams.size).toBe(0));
       await store.close();
       fixture.dispose();
     });
@@ -1071,7 +1073,7 @@ describeStores((name, _, setUp) => {
         }),
       );
       expect(calls.length).toBe(50);
-      await vi.waitFor(() => expect(streamRegistry().streams.size).toBe(0));
+      await until(() => expect(streamRegistry().streams.size).toBe(0));
     });
 
     test("a run that is stopped while it streams as fast as it can leaves the process alive", async () => {
@@ -1091,7 +1093,7 @@ describeStores((name, _, setUp) => {
         expect((await response.json()).terminal).toEqual({ type: "abort", reason: "stopped" });
         await seen.over;
         expect(eventsOf(seen.text).at(-2)?.data).toBe(stoppedFrame);
-        await vi.waitFor(() => expect(calls[count]?.[1].signal.aborted).toBe(true));
+        await until(() => expect(calls[count]?.[1].signal.aborted).toBe(true));
       }
     });
 

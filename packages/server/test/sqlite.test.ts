@@ -250,13 +250,15 @@ describe("two processes", () => {
         acknowledged = (batch + 1) * 10;
       });
     }
-    await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(0), { interval: 1 });
+    await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(0), { interval: 1, timeout: 5000 });
     await child.kill();
     const log = await logOf(store, runId);
     expect(log.length % 10).toBe(0);
     expect(log.length).toBeGreaterThanOrEqual(acknowledged);
     expect(log).toEqual(Array.from({ length: log.length }, (_, index) => `"${index}"`));
-    await expect.poll(() => store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
+    await expect
+      .poll(() => store.endIfLeaseExpired(runId), { timeout: 5000 })
+      .toMatchObject({ code: "producer-lost" });
     expect((await logOf(store, runId)).length).toBe(log.length + 1);
   });
 
