@@ -19,7 +19,7 @@ export async function createRunStore(
 ): Promise<RunStore> {
   const { REDIS_URL, DEMO_RUNS_FILE } = environment;
   if (REDIS_URL) {
-    const client = createClient({ url: REDIS_URL });
+    const client = createClient({ url: REDIS_URL, disableOfflineQueue: true });
     // The client connects again by itself; without a listener its errors would end the process.
     client.on("error", (error) => console.error(`Redis: ${error.message}`));
     await client.connect();

@@ -71,7 +71,7 @@ function createRunFeed(
   let state: RunFeed["state"] = "open";
   let hasStarted = false;
   let isLeft = false;
-  /** Aborted when there is nothing to wait for any more. One for each wait: what is made of several signals leaks in Node 22. */
+  /** Ends the wait that is under way. One for each wait: a signal that is made of several leaks in Node 22. */
   let waiting = new AbortController();
 
   function tell(): void {
