@@ -1,0 +1,91 @@
+/** Who takes part in what. A new peer is a file in `implementations/` and its name here. */
+import type { Contest } from "./harness/run-rounds.ts";
+
+const encoders = "limit kortyx ai-sdk tanstack-ai ag-ui assistant-stream better-sse hono trpc".split(" ");
+const decoders =
+  "limit kortyx ai-sdk tanstack-ai ag-ui assistant-stream openai eventsource-parser eventsource-parser-stream".split(
+    " ",
+  );
+const servers = [
+  ..."limit/node kortyx/node kortyx/hono kortyx/bridge ai-sdk/node ai-sdk/hono tanstack-ai/hono".split(" "),
+  ..."ag-ui/node assistant-stream/hono better-sse/node hono/hono trpc/node".split(" "),
+];
+const cutters = "limit kortyx ai-sdk ag-ui assistant-stream eventsource-parser".split(" ");
+
+const isOurs = (name: string): boolean => /^(limit|kortyx)\b/.test(name);
+export const isPeer = (name: string): boolean => !isOurs(name);
+const ours = (names: string[]): string[] => names.filter(isOurs);
+const peers = (names: string[]): string[] => names.filter(isPeer);
+/** Their chunks are texts alone. */
+const withoutMixed = (names: string[]): string[] => names.filter((name) => name !== "assistant-stream");
+
+export interface Plan {
+  rounds: number;
+  /** How long one process measures, behind its warm-up. */
+  budgetMs: number;
+  contests: Contest[];
+}
+
+const contests = (peerRounds?: number): Contest[] => [
+  { workload: "encode text sync", implementations: encoders },
+  { workload: "encode text burst16", implementations: encoders },
+  { workload: "encode text alone", implementations: encoders },
+  { workload: "encode mixed burst16", implementations: withoutMixed(encoders) },
+  { workload: "encode text wrapped", implementations: ["kortyx"], maxRounds: 1 },
+  { workload: "decode text 16384", implementations: decoders },
+  { workload: "decode text frame", implementations: cutters },
+  { workload: "decode text 7", implementations: cutters },
+  { workload: "decode mixed 16384", implementations: withoutMixed(decoders) },
+  { workload: "validate", implementations: ["kortyx", "kortyx/unchecked"] },
+  { workload: "big-event", implementations: ["kortyx", "eventsource-parser"] },
+  {
+    workload: "big-event",
+    implementations: peers(decoders).filter((name) => name !== "eventsource-parser"),
+    maxRounds: 1,
+  },
+  { workload: "http full", implementations: servers },
+  {
+    workload: "http paced",
+    implementations: ours(servers).concat("ai-sdk/hono", "hono/hono", "better-sse/node"),
+  },
+  { workload: "http idle", implementations: ours(servers), maxRounds: 3 },
+  { workload: "http idle", implementations: peers(servers), maxRounds: peerRounds },
+  { workload: "chat 10000", implementations: ["kortyx/chat"] },
+  {
+    workload: "chat 10000",
+    implementations: ["kortyx", "ai-sdk", "assistant-stream"],
+    maxRounds: peerRounds,
+  },
+  { workload: "runs memory", implementations: ["kortyx"] },
+  { workload: "runs sqlite", implementations: ["kortyx"] },
+  { workload: "runs redis", implementations: ["kortyx"] },
+];
+
+const inQuick = /^(limit|kortyx|ai-sdk|ag-ui|hono|eventsource-parser)(?!-)/;
+const quickContests: Contest[] = contests()
+  .filter(
+    ({ workload, implementations }) =>
+      !(/idle|big-event|chat/.test(workload) && implementations.every(isPeer)),
+  )
+  .map((contest) => ({
+    ...contest,
+    implementations: contest.implementations.filter((name) => inQuick.test(name)),
+  }));
+
+export const plans = {
+  default: { rounds: 5, budgetMs: 400, contests: contests(1) },
+  full: { rounds: 7, budgetMs: 900, contests: contests(3) },
+  quick: { rounds: 1, budgetMs: 150, contests: quickContests },
+  /** Needs nothing but our packages. */
+  guard: {
+    rounds: 3,
+    budgetMs: 300,
+    contests: [
+      { workload: "encode text sync", implementations: ["limit", "kortyx"] },
+      { workload: "encode text burst16", implementations: ["limit", "kortyx"] },
+      { workload: "decode text 16384", implementations: ["limit", "kortyx"] },
+      { workload: "decode text frame", implementations: ["limit", "kortyx"] },
+      { workload: "http full", implementations: ["limit/node", "kortyx/node"] },
+    ],
+  },
+} satisfies Record<string, Plan>;

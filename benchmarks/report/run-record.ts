@@ -1,0 +1,72 @@
+/** All that is known of a run: kept in a file, from which the report, the chart and the README's table are made. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, totalmem } from "node:os";
+import type { Results } from "../harness/run-rounds.ts";
+import { median } from "../harness/statistics.ts";
+import type { Implementation } from "../implementations/implementation.ts";
+
+export interface RunRecord {
+  mode: string;
+  date: string;
+  rounds: number;
+  minutes: number;
+  machine: string;
+  implementations: Record<string, { title: string; form: string; versions: string }>;
+  results: Results;
+}
+
+/** One line for the run and one for each workload, so that a difference can be read. */
+export function writeRun({ results, ...run }: RunRecord, file: URL): void {
+  const lines = [run, ...Object.entries(results)].map((line) => `${JSON.stringify(line)}\n`);
+  writeFileSync(file, lines.join(""));
+}
+
+export function readRun(file: URL): RunRecord {
+  const [run, ...results] = readFileSync(file, "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  return { ...run, results: Object.fromEntries(results) };
+}
+
+/** No names of hosts: what matters is what it can do. */
+export const describeMachine = (): string =>
+  `${cpus().length} cores, ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ` +
+  `${process.platform}, Node ${process.version}`;
+
+export async function describeImplementations(names: string[]): Promise<RunRecord["implementations"]> {
+  const described: RunRecord["implementations"] = {};
+  for (const name of new Set(names)) {
+    const { title, form, packages } = (await import(`../implementations/${name}.ts`))
+      .implementation as Implementation;
+    described[name] = { title, form, versions: packages.map((one) => `${one} ${versionOf(one)}`).join(", ") };
+  }
+  return described;
+}
+
+function versionOf(name: string): string {
+  const file = new URL(`../node_modules/${name}/package.json`, import.meta.url);
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).version : "?";
+}
+
+export const titlesOf = ({ implementations }: RunRecord): Record<string, string> =>
+  Object.fromEntries(Object.entries(implementations).map(([name, { title }]) => [name, title]));
+
+/** What was measured, round by round. */
+export const valuesOf = ({ results }: RunRecord, workload: string, name: string, measure: string): number[] =>
+  (results[workload]?.[name] ?? []).map((round) => round?.[measure] ?? Number.NaN).filter(Number.isFinite);
+
+/** The median of the ratios within the rounds. */
+export function ratioTo(
+  run: RunRecord,
+  workload: string,
+  name: string,
+  base: string,
+  measure: string,
+): number {
+  const { [name]: own = [], [base]: others = [] } = run.results[workload] ?? {};
+  const ratios = own.map(
+    (round, index) => (round?.[measure] ?? Number.NaN) / (others[index]?.[measure] ?? Number.NaN),
+  );
+  return median(ratios.filter(Number.isFinite));
+}

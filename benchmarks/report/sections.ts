@@ -1,0 +1,65 @@
+/** The tables behind the first one: what each workload is, and what is shown of it. */
+
+export interface Section {
+  workload: string;
+  title: string;
+  /** Whom the others are compared with, by the first measure. */
+  base: string;
+  measures: string[];
+  text: string;
+}
+
+/** What the names of measures mean. */
+export const measureTitles: Record<string, string> = {
+  ns: "ns per chunk",
+  bytes: "bytes per chunk",
+  chunksPerPiece: "chunks per piece",
+  ms: "ms",
+  growth: "growth",
+  cpuUs: "server CPU, µs per chunk",
+  firstP50Ms: "first chunk p50, ms",
+  firstP99Ms: "first chunk p99, ms",
+  heapKB: "KB per stream",
+  leftKB: "KB left",
+  us: "µs per delta",
+  perFrame: "notifications per 16 ms",
+  firstTokenExtraMs: "first durable token over the plain one, ms",
+  appendUs: "append at 50 tokens/s × 200 runs, µs per chunk",
+  batchUs: "append in batches of 32, µs per chunk",
+  replayUs: "replay, µs per chunk",
+  followerUs: "100 followers, µs per chunk and follower",
+};
+
+const text = "Text deltas of 4 to 8 characters, 2,000 in a stream.";
+const mixed =
+  "Of 20 chunks 12 text deltas, half of them in other scripts, a tool call in six chunks and two structured objects of 1 to 4 KB; 500 in a stream.";
+const runs = "CPU of our process alone. SQLite in a temporary file; Redis over TCP on the same machine.";
+
+/** Workload, title, base, measures, text. */
+export const sections: Section[] = `
+encode text sync | Encoding, synchronous source | limit | ns bytes chunksPerPiece | ${text} An async generator that never waits.
+encode text burst16 | Encoding, bursts of 16 | limit | ns bytes chunksPerPiece | ${text} 16 in one macrotask.
+encode text alone | Encoding, one chunk per macrotask | limit | ns bytes chunksPerPiece | ${text}
+encode mixed burst16 | Encoding, mixed, bursts of 16 | limit | ns bytes chunksPerPiece | ${mixed}
+decode text 16384 | Reading, 16 KiB pieces | limit | ns | ${text}
+decode text frame | Reading, one frame per read | limit | ns | ${text}
+decode text 7 | Reading, 7-byte pieces | limit | ns | ${text}
+decode mixed 16384 | Reading, mixed, 16 KiB pieces | limit | ns | ${mixed}
+validate | The checker | kortyx/unchecked | ns | Our SSE decoder and \`JSON.parse\`, 16 KiB pieces, with the checker and without.
+big-event | One event of 8 MiB in 1 KiB pieces | eventsource-parser | ms growth | Growth is the time for 8 MiB over that for 4 MiB: 2 is linear, 4 is quadratic.
+http full | HTTP, one client at full speed | limit/node | cpuUs | 10,000 text deltas in bursts of 16. All CPU time of the server's process; the client is another one.
+http paced | HTTP, 500 paced clients | limit/node | cpuUs firstP50Ms firstP99Ms | A chunk every 50 ms to each client. The first chunks are those of 500 requests sent at the same moment.
+http idle | HTTP, 2,000 idle streams | limit/node | heapKB leftKB | Heap of the server after a collection, heartbeats on where there are any; and what is left when all clients have gone.
+chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | 16 deltas a millisecond. What iterating the same source costs is taken off. \`createChat\` tells once per frame, the others at every delta.
+runs memory | Runs: memory | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
+runs sqlite | Runs: SQLite | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
+runs redis | Runs: Redis | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
+`
+  .trim()
+  .split("\n")
+  .map((line) => {
+    const [workload = "", title = "", base = "", measures = "", about = ""] = line
+      .split("|")
+      .map((cell) => cell.trim());
+    return { workload, title, base, measures: measures.split(" "), text: about };
+  });

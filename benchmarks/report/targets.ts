@@ -1,0 +1,112 @@
+/** The targets: ratios within one round, and the median over the rounds. */
+import type { Results } from "../harness/run-rounds.ts";
+import { median } from "../harness/statistics.ts";
+import { isPeer } from "../plan.ts";
+
+/**
+ * One target a line: its id in `reasons.ts`, what it is, what it must reach and could (`>=` or `<=`), its unit; and where
+ * its number comes from: workload, measure, and whose, or whose over (`/`) or less (`-`) whose. `fastest` is the best peer.
+ */
+const table = `
+sync-limit | \`toSSE\`, synchronous source: fraction of the limit | >= 0.65 | 0.9 | | encode text sync | ns | limit / kortyx
+sync-ai | … times faster than the AI SDK | >= 5 | 8 | × | encode text sync | ns | ai-sdk / kortyx
+sync-peer | … than the fastest peer | >= 2.5 | 4 | × | encode text sync | ns | fastest / kortyx
+burst-limit | \`toSSE\`, bursts of 16: fraction of the limit | >= 0.6 | 0.8 | | encode text burst16 | ns | limit / kortyx
+burst-ai | … times faster than the AI SDK | >= 3.5 | 5 | × | encode text burst16 | ns | ai-sdk / kortyx
+burst-peer | … than the fastest peer | >= 1.8 | 2.7 | × | encode text burst16 | ns | fastest / kortyx
+alone-ai | \`toSSE\`, one chunk per macrotask: times faster than the AI SDK | >= 1.4 | 2.3 | × | encode text alone | ns | ai-sdk / kortyx
+alone-peer | … than the fastest peer | >= 0.85 | 1.2 | × | encode text alone | ns | fastest / kortyx
+mixed-limit | \`toSSE\`, mixed, bursts of 16: fraction of the limit | >= 0.8 | 0.95 | | encode mixed burst16 | ns | limit / kortyx
+wrapped | chunks of a burst of 16 that travel together, through 4 wrapping generators | >= 15 | | | encode text wrapped | chunksPerPiece | kortyx
+read-limit | \`readStream\`, 16 KiB pieces: fraction of the unvalidated limit | >= 0.65 | 0.9 | | decode text 16384 | ns | limit / kortyx
+read-ai | … times faster than the AI SDK | >= 6 | 8 | × | decode text 16384 | ns | ai-sdk / kortyx
+read-ag-ui | … than AG-UI | >= 5 | 6.5 | × | decode text 16384 | ns | ag-ui / kortyx
+read-assistant | … than assistant-stream | >= 2.5 | 3.3 | × | decode text 16384 | ns | assistant-stream / kortyx
+read-frame | \`readStream\`, one frame per read: fraction of the limit | >= 0.9 | 1.1 | | decode text frame | ns | limit / kortyx
+read-7 | \`readStream\`, 7-byte pieces: fraction of the limit | >= 1 | 1.3 | | decode text 7 | ns | limit / kortyx
+validation | validation, 16 KiB pieces: over none | <= 1.15 | 1.05 | × | validate | ns | kortyx / kortyx/unchecked
+http-send | HTTP at full speed, server CPU over \`res.write\`: \`sendStream\` | <= 0.6 | 0.5 | × | http full | cpuUs | kortyx/node / limit/node
+http-hono | … \`toSSE\` through Hono's Node server | <= 0.8 | 0.6 | × | http full | cpuUs | kortyx/hono / limit/node
+paced-send | 500 paced clients, server CPU over \`res.write\`: \`sendStream\` | <= 1.2 | 1 | × | http paced | cpuUs | kortyx/node / limit/node
+paced-hono | … \`toSSE\` through Hono's Node server | <= 1.5 | 1.3 | × | http paced | cpuUs | kortyx/hono / limit/node
+heap | heap per idle open stream, heartbeats on: \`sendStream\` | <= 12 | 8 | KB | http idle | heapKB | kortyx/node
+heap-hono | … \`toSSE\` through Hono's Node server | <= 12 | 8 | KB | http idle | heapKB | kortyx/hono
+left | … left when \`sendStream\` has closed, beside what \`res.write\` leaves | <= 0.1 | | KB | http idle | leftKB | kortyx/node - limit/node
+first-send | first chunk of 500 clients, p50 over \`res.write\`: \`sendStream\` | <= 1.5 | 1.2 | × | http paced | firstP50Ms | kortyx/node / limit/node
+first-hono | … \`toSSE\` through Hono's Node server | <= 1.5 | 1.2 | × | http paced | firstP50Ms | kortyx/hono / limit/node
+big | one 8 MiB event in 1 KiB pieces: over bare eventsource-parser | <= 2 | 1.2 | × | big-event | ms | kortyx / eventsource-parser
+big-linear | … over 4 MiB; linear is 2 | <= 2.6 | | × | big-event | growth | kortyx
+first-memory | first durable token over the plain one: memory | <= 2 | 1 | ms | runs memory | firstTokenExtraMs | kortyx
+first-sqlite | … SQLite | <= 5 | 2 | ms | runs sqlite | firstTokenExtraMs | kortyx
+first-redis | … Redis | <= 5 | 2 | ms | runs redis | firstTokenExtraMs | kortyx
+redis-append | Redis append, 200 runs at 50 tokens/s: our CPU per chunk | <= 60 | 30 | µs | runs redis | appendUs | kortyx
+chat | \`createChat\`, 10,000 deltas: store work per delta | <= 3 | 1 | µs | chat 10000 | us | kortyx/chat
+chat-linear | … of 20,000 deltas over that; linear is 1 | <= 1.5 | | × | chat 10000 | growth | kortyx/chat
+chat-frames | … notifications per frame | <= 1 | | | chat 10000 | perFrame | kortyx/chat
+`;
+
+export interface Target {
+  id: string;
+  what: string;
+  isHigherBetter: boolean;
+  must: number;
+  stretch: number | undefined;
+  unit: string;
+  workload: string;
+  measure: string;
+  formula: string[];
+}
+
+export const targets: Target[] = table
+  .trim()
+  .split("\n")
+  .map((line) => {
+    const [
+      id = "",
+      what = "",
+      goal = "",
+      stretch = "",
+      unit = "",
+      workload = "",
+      measure = "",
+      formula = "",
+    ] = line.split("|").map((cell) => cell.trim());
+    const [relation, must] = goal.split(" ");
+    const goals = { must: Number(must), stretch: stretch === "" ? undefined : Number(stretch) };
+    return {
+      id,
+      what,
+      isHigherBetter: relation === ">=",
+      ...goals,
+      unit,
+      workload,
+      measure,
+      formula: formula.split(" "),
+    };
+  });
+
+export interface Outcome {
+  values: number[];
+  median: number;
+  verdict: "stretch" | "met" | "MISSED" | "not measured";
+}
+
+export function assess(target: Target, results: Results, rounds: number): Outcome {
+  const { workload, measure, formula, must, stretch, isHigherBetter } = target;
+  const measured = results[workload] ?? {};
+  const values: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const of = (name: string): number => measured[name]?.[round]?.[measure] ?? Number.NaN;
+    const fastest = (): number =>
+      Math.min(...Object.keys(measured).filter(isPeer).map(of).filter(Number.isFinite));
+    const [left = "", operator, right = ""] = formula;
+    const value = left === "fastest" ? fastest() : of(left);
+    const result = operator === "/" ? value / of(right) : operator === "-" ? value - of(right) : value;
+    if (Number.isFinite(result)) values.push(result);
+  }
+  const middle = median(values);
+  const reaches = (goal: number | undefined): boolean =>
+    goal !== undefined && (isHigherBetter ? middle >= goal : middle <= goal);
+  if (values.length === 0) return { values, median: middle, verdict: "not measured" };
+  return { values, median: middle, verdict: reaches(stretch) ? "stretch" : reaches(must) ? "met" : "MISSED" };
+}

@@ -1,0 +1,34 @@
+/** Bytes as they come from a network: cut into pieces, one for each read. */
+import type { Implementation, Source } from "../implementations/implementation.ts";
+
+/** All bytes of an implementation's own encoder. */
+export async function encodeAll(implementation: Implementation, source: Source): Promise<Uint8Array> {
+  const response = await implementation.encode!(source);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** One frame in each piece, or as many bytes. */
+export function cutBytes(bytes: Uint8Array, size: number | "frame"): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = size === "frame" ? frameEnd(bytes, at) : at + size;
+    pieces.push(bytes.slice(at, end));
+    at = end;
+  }
+  return pieces;
+}
+
+function frameEnd(bytes: Uint8Array, from: number): number {
+  for (let at = from; at < bytes.length; at++) if (bytes[at] === 10 && bytes[at + 1] === 10) return at + 2;
+  return bytes.length;
+}
+
+export function createBody(pieces: Uint8Array[]): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at < pieces.length) controller.enqueue(pieces[at++]!);
+      else controller.close();
+    },
+  });
+}

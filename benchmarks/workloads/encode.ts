@@ -1,0 +1,48 @@
+/** A source of chunks as the body of a response, read to its end: `encode <content> <arrival>`. */
+import { measurePasses } from "../harness/measure-passes.ts";
+import type { Job, Measures } from "../harness/run-rounds.ts";
+import type { Implementation, Source } from "../implementations/implementation.ts";
+import { contents } from "./chunks.ts";
+import { createSource, wrap } from "./sources.ts";
+
+const counts = { text: 2000, mixed: 500 };
+
+async function drain(
+  implementation: Implementation,
+  source: Source,
+): Promise<{ bytes: number; pieces: number }> {
+  if (implementation.encodeBytes !== undefined) {
+    return { bytes: await implementation.encodeBytes(source), pieces: 0 };
+  }
+  const reader = (await implementation.encode!(source)).body!.getReader();
+  let bytes = 0;
+  let pieces = 0;
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    bytes += read.value.length;
+    pieces++;
+  }
+  return { bytes, pieces };
+}
+
+export async function measure({ variant: [content, arrival], budgetMs, load }: Job): Promise<Measures> {
+  const implementation = await load();
+  const count = counts[content as keyof typeof counts];
+  const original = contents[content as keyof typeof contents](count);
+  const chunks = implementation.translate?.(original) ?? original;
+  if (arrival === "wrapped") {
+    const { pieces } = await drain(implementation, wrap(createSource(chunks, "burst16"), 4));
+    return { chunksPerPiece: count / pieces };
+  }
+
+  const { bytes } = await drain(implementation, createSource(chunks, arrival!));
+  const content_ = original.reduce((sum, chunk) => sum + ("delta" in chunk ? chunk.delta.length : 0), 0);
+  if (bytes < content_ + 8 * count) throw new Error(`Only ${bytes} bytes for ${count} chunks.`);
+  let pieces = 0;
+  const ns = await measurePasses(async () => {
+    const drained = await drain(implementation, createSource(chunks, arrival!));
+    if (drained.bytes < 0.9 * bytes) throw new Error(`${drained.bytes} bytes, not ${bytes}.`);
+    pieces = drained.pieces;
+    return count;
+  }, budgetMs);
+  return { ns, bytes: bytes / count, ...(pieces > 0 && { chunksPerPiece: count / pieces }) };
+}
