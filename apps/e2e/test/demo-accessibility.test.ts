@@ -199,7 +199,7 @@ describe.skipIf(!hasChromium())("the demo for everybody, in Chromium", () => {
   });
 
   test("all of it can be done with a keyboard, and the focus is never lost", async () => {
-    const { page, answer, answerWith } = await open(server.url);
+    const { page, answer, answerWith } = await open(server.url, { isPrivate: true });
     const focused = () =>
       page.evaluate(() => {
         const element = document.activeElement as HTMLElement;

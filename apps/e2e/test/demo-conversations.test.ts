@@ -2,7 +2,15 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
-import { type DemoPage, done, listenWith, openDemoPage, pause, text } from "./demo-page.ts";
+import {
+  type DemoPage,
+  type DemoPageOptions,
+  done,
+  listenWith,
+  openDemoPage,
+  pause,
+  text,
+} from "./demo-page.ts";
 import { until } from "./live-server.ts";
 
 describe.skipIf(!hasChromium())("the demo's conversations in Chromium", () => {
@@ -35,16 +43,18 @@ describe.skipIf(!hasChromium())("the demo's conversations in Chromium", () => {
 
   beforeAll(async () => {
     browser = await launchChromium();
-    server = await listenWith(agent);
   });
   afterAll(async () => {
     await browser?.close();
-    await server?.close();
   });
-  afterEach(() => demo.close());
+  afterEach(async () => {
+    await demo.close();
+    await server.close();
+  });
 
-  const open = async (url = server.url) => {
-    demo = await openDemoPage(browser, url);
+  const open = async (store?: null, options?: DemoPageOptions) => {
+    server = await listenWith(agent, store);
+    demo = await openDemoPage(browser, server.url, options);
     asked.length = 0;
     return demo;
   };
@@ -110,8 +120,7 @@ describe.skipIf(!hasChromium())("the demo's conversations in Chromium", () => {
   });
 
   test("where the server keeps no runs, a reload cuts the answer off: it is kept, marked, and can be asked for again", async () => {
-    const plain = await listenWith(agent, null);
-    const { page, ask, answer, answerWith, complaints } = await open(plain.url);
+    const { page, ask, answer, answerWith, complaints } = await open(null);
     const before = aborted;
     await ask("go on");
     await answer().getByText("word-10").waitFor();
@@ -127,7 +136,6 @@ describe.skipIf(!hasChromium())("the demo's conversations in Chromium", () => {
     expect(await page.getByRole("article", { name: "Assistant" }).count()).toBe(1);
     // The browser itself notes that a route without runs refuses GET and DELETE.
     expect(new Set(complaints)).toEqual(new Set([expect.stringContaining("405")]));
-    await plain.close();
   });
 
   test("a question of the agent's can still be answered after a reload", async () => {
@@ -260,7 +268,7 @@ describe.skipIf(!hasChromium())("the demo's conversations in Chromium", () => {
   });
 
   test("a page whose storage is full or switched off works, and forgets", async () => {
-    const { page, ask, answerWith, complaints } = await open();
+    const { page, ask, answerWith, complaints } = await open(undefined, { isPrivate: true });
     await page.addInitScript(() => {
       if (location.search === "?full") {
         Storage.prototype.setItem = () => {

@@ -10,7 +10,7 @@ import { createAdaptorServer } from "@hono/node-server";
 import { createApp } from "@kortyx/demo/app";
 import { createMemoryRunStore, type RunStore, type StreamChunk } from "@kortyx/server";
 import axe from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, ConsoleMessage, Page } from "playwright-core";
 
 export const repository = fileURLToPath(new URL("../../../", import.meta.url));
 export const pageFolder = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/page/", import.meta.url));
@@ -75,11 +75,13 @@ export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
 export interface DemoPageOptions {
   width?: number;
   height?: number;
+  /** A browser profile of its own, and no tab that other tests have used. */
+  isPrivate?: boolean;
 }
 
 const colorSchemes = ["light", "dark"] as const;
 
-/** A page of the demo, in a browser profile of its own. */
+/** A page of the demo. What it keeps belongs to the server's address, so a server of one's own is a clean start. */
 export interface DemoPage {
   page: Page;
   /** Console errors, exceptions and breaches of the Content-Security-Policy. */
@@ -98,13 +100,19 @@ export interface DemoPage {
 export async function openDemoPage(
   browser: Browser,
   url: string,
-  { width = 1280, height = 860 }: DemoPageOptions = {},
+  { width = 1280, height = 860, isPrivate = false }: DemoPageOptions = {},
 ): Promise<DemoPage> {
-  const context = await browser.newContext({ viewport: { width, height } });
-  const page = await context.newPage();
+  // A tab is opened once for many tests: that takes longer than most of them.
+  const tab = isPrivate ? undefined : idleTabs.get(browser);
+  const page = tab ?? (await (await browser.newContext()).newPage());
+  idleTabs.delete(browser);
   const complaints: string[] = [];
-  page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  page.on("pageerror", (error) => complaints.push(error.message));
+  const onConsole = (message: ConsoleMessage) =>
+    message.type() === "error" && complaints.push(message.text());
+  const onError = (error: Error) => complaints.push(error.message);
+  page.on("console", onConsole);
+  page.on("pageerror", onError);
+  await page.setViewportSize({ width, height });
   await page.goto(url);
   await page.getByRole("textbox", { name: "Message" }).waitFor();
   return {
@@ -138,9 +146,20 @@ export async function openDemoPage(
         await page.screenshot({ path, animations: "disabled" });
       }
     },
-    close: () => context.close(),
+    async close() {
+      if (isPrivate) return page.context().close();
+      for (const other of page.context().pages()) if (other !== page) await other.close();
+      page.off("console", onConsole);
+      page.off("pageerror", onError);
+      await page.unrouteAll({ behavior: "ignoreErrors" });
+      await page.emulateMedia({ colorScheme: null });
+      await page.goto("about:blank");
+      idleTabs.set(browser, page);
+    },
   };
 }
+
+const idleTabs = new WeakMap<Browser, Page>();
 
 /** Runs in the page, where axe is. */
 async function runAxe(): Promise<string[]> {

@@ -41,7 +41,7 @@ export function ConversationList(props: ConversationListProps) {
         New conversation
       </button>
       <h2>Conversations</h2>
-      {conversations.length === 0 && <p className="muted">What you ask is kept in this browser.</p>}
+      {conversations.length === 0 && <p className="muted">Your conversations are kept in this browser.</p>}
       <ul className="conversations">
         {conversations.map((conversation) => {
           const { id } = conversation;

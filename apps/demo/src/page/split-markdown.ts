@@ -5,8 +5,11 @@
 
 const fence = /^ {0,3}(`{3,}|~{3,})/;
 const listItem = /^ {0,3}(?:[-*+]|\d{1,9}[.)])(?:\s|$)/;
-/** `[name]: address` and `[^note]: text` say something about other blocks. */
-const definition = /^ {0,3}\[[^\]\n]+\]:/m;
+/**
+ * `[name]: address` and `[^note]: text` say something about other blocks; a comment, `<pre>` and their like may hold
+ * empty lines.
+ */
+const indivisible = /^ {0,3}(?:\[[^\]\n]+\]:|<(?:!|\?|(?:pre|script|style|textarea)\b))/im;
 
 /**
  * Cuts before a line that begins a block: behind an empty line, not indented, outside of a fence, and no further item
@@ -15,7 +18,7 @@ const definition = /^ {0,3}\[[^\]\n]+\]:/m;
  * @returns the blocks; joined, they are the text.
  */
 export function splitMarkdown(text: string): string[] {
-  if (definition.test(text)) return [text];
+  if (indivisible.test(text)) return [text];
   const blocks: string[] = [];
   let block = "";
   let openFence: string | undefined;
