@@ -10,7 +10,7 @@ export function renderReport(run: RunRecord): string {
   const { date, mode, rounds, minutes, machine, implementations, results } = run;
   const parts = [
     "# What a stream costs",
-    `${date}, \`pnpm bench${mode === "default" ? "" : ` --${mode}`}\`: ${rounds} rounds, ${minutes} minutes. ${machine}. [How to read it](README.md).`,
+    `${date}, \`pnpm bench${mode === "default" ? "" : ` --${mode}`}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"}, ${minutes} minutes. ${machine}. [How to read it](README.md).`,
     "## Targets",
     "Ratios within one round; the median over the rounds, with the smallest and the largest.",
     renderTargets(run),

@@ -50,7 +50,7 @@ big-event | One event of 8 MiB in 1 KiB pieces | eventsource-parser | ms growth 
 http full | HTTP, one client at full speed | limit/node | cpuUs | 10,000 text deltas in bursts of 16. All CPU time of the server's process; the client is another one.
 http paced | HTTP, 500 paced clients | limit/node | cpuUs firstP50Ms firstP99Ms | A chunk every 50 ms to each client. The first chunks are those of 500 requests sent at the same moment.
 http idle | HTTP, 2,000 idle streams | limit/node | heapKB leftKB | Heap of the server after a collection, heartbeats on where there are any; and what is left when all clients have gone.
-chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | 16 deltas a millisecond. What iterating the same source costs is taken off. \`createChat\` tells once per frame, the others at every delta.
+chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | 64 deltas in a macrotask. What iterating the same source costs is taken off. \`createChat\` tells once per frame, the others at every delta.
 runs memory | Runs: memory | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs sqlite | Runs: SQLite | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs redis | Runs: Redis | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}

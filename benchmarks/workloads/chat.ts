@@ -1,33 +1,42 @@
 /**
- * A message from many deltas, 16 of them a millisecond: `chat 10000`, or another number. `kortyx/chat` is a whole
- * conversation's state with a subscriber that shows its text; all others fold chunks into a message. What iterating the
- * same source costs is taken off.
+ * A message from many deltas: `chat 10000`, or another number. `kortyx/chat` is a whole conversation's state with a
+ * subscriber that shows its text; all others fold chunks into a message. The cost is measured with 64 deltas in a
+ * macrotask, and what iterating the same source costs is taken off; the notifications with 64 deltas a millisecond.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createChat, toMessageText } from "../../packages/client/dist/index.js";
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 import { cpuNanoseconds } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
+import { median } from "../harness/statistics.ts";
 import { textChunks } from "./chunks.ts";
 
 /** The frame of `createChat` where nothing is painted. */
 const frameMs = 16;
 
+/** Waits for the next deltas to come. */
+type Wait = () => Promise<unknown>;
+
+const nextMillisecond: Wait = () => sleep(1);
+const nextMacrotask: Wait = () => new Promise((resolve) => setImmediate(resolve));
+
+async function* createSource(chunks: unknown[], wait: Wait): AsyncGenerator<unknown> {
+  for (let index = 0; index < chunks.length; index++) {
+    if (index % 64 === 0) await wait();
+    yield chunks[index];
+  }
+}
+
 export async function measure({ variant: [size], name, load }: Job): Promise<Measures> {
   const implementation = await load();
 
-  async function* createTimedSource(chunks: unknown[]): AsyncGenerator<unknown> {
-    for (let index = 0; index < chunks.length; index++) {
-      if (index % 16 === 0) await sleep(1);
-      yield chunks[index];
-    }
-  }
-
-  async function fold(chunks: unknown[]): Promise<{ shown: string; notifications: number }> {
+  /** @returns how often it was told of a change. */
+  async function fold(count: number, wait: Wait): Promise<number> {
+    const { chunks, text } = prepare(count);
     let shown = "";
     let notifications = 0;
     if (name === "kortyx/chat") {
-      const source = createTimedSource(chunks) as AsyncIterable<StreamChunk>;
+      const source = createSource(chunks, wait) as AsyncIterable<StreamChunk>;
       const chat = createChat({ transport: { start: () => source } });
       chat.subscribe(({ messages }) => {
         notifications++;
@@ -39,34 +48,50 @@ export async function measure({ variant: [size], name, load }: Job): Promise<Mea
       await chat.send("Hello");
     } else {
       let last: unknown;
-      await implementation.accumulate!(createTimedSource(chunks), (message) => {
+      await implementation.accumulate!(createSource(chunks, wait), (message) => {
         notifications++;
         last = message;
       });
       const { parts } = last as { parts: { text?: string }[] };
       shown = parts.map((part) => part.text ?? "").join("");
     }
-    return { shown, notifications };
+    if (shown !== text) throw new Error(`Shows ${shown.length} characters of ${text.length}.`);
+    return notifications;
   }
 
-  async function run(count: number): Promise<{ us: number; perFrame: number }> {
-    const original = textChunks(count) as { delta: string }[];
-    const chunks = implementation.translate?.(original as StreamChunk[]) ?? original;
-    const beforeBare = cpuNanoseconds();
-    for await (const chunk of createTimedSource(chunks)) void chunk;
-    const before = cpuNanoseconds();
-    const startedAt = performance.now();
-    const { shown, notifications } = await fold(chunks);
-    const frames = (performance.now() - startedAt) / frameMs;
-    const text = original.map(({ delta }) => delta).join("");
-    if (shown !== text) throw new Error(`Shows ${shown.length} characters of ${text.length}.`);
-    const ns = cpuNanoseconds() - before - (before - beforeBare);
-    return { us: ns / count / 1000, perFrame: notifications / frames };
+  /** The chunks as the implementation speaks them, and their text; made once for each count. */
+  const prepared = new Map<number, { chunks: unknown[]; text: string }>();
+  function prepare(count: number): { chunks: unknown[]; text: string } {
+    const known = prepared.get(count);
+    if (known !== undefined) return known;
+    const original = textChunks(count);
+    const text = original.map((chunk) => (chunk as { delta: string }).delta).join("");
+    const made = { chunks: implementation.translate?.(original) ?? original, text };
+    prepared.set(count, made);
+    return made;
+  }
+
+  /** @returns microseconds per delta, without the source and with it. */
+  async function cost(count: number): Promise<{ us: number; wholeUs: number }> {
+    const runs: { bare: number; whole: number }[] = [];
+    for (let times = 0; times < 9; times++) {
+      const { chunks } = prepare(count);
+      const start = cpuNanoseconds();
+      for await (const chunk of createSource(chunks, nextMacrotask)) void chunk;
+      const middle = cpuNanoseconds();
+      await fold(count, nextMacrotask);
+      runs.push({ bare: middle - start, whole: cpuNanoseconds() - middle });
+    }
+    const wholeUs = median(runs.map(({ whole }) => whole)) / count / 1000;
+    return { us: wholeUs - median(runs.map(({ bare }) => bare)) / count / 1000, wholeUs };
   }
 
   const count = Number(size);
-  await run(count);
-  const measured = await run(count);
-  if (name !== "kortyx/chat") return measured;
-  return { ...measured, growth: (await run(2 * count)).us / measured.us };
+  await cost(count);
+  const { us, wholeUs } = await cost(count);
+  const startedAt = performance.now();
+  const notifications = await fold(count, nextMillisecond);
+  const perFrame = notifications / ((performance.now() - startedAt) / frameMs);
+  if (name !== "kortyx/chat") return { us, perFrame };
+  return { us, perFrame, growth: (await cost(2 * count)).wholeUs / wholeUs };
 }
