@@ -897,6 +897,7 @@ test("chunks of unknown types are progress: the next resume begins behind them",
 
 test("whoever leaves during the back-off has no option evaluated again", async () => {
   vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
   const headers = vi.fn(() => ({}));
   const abort = new AbortController();
   const { fetch } = fakeFetch(() => streamResponse(entry(0, a)));
