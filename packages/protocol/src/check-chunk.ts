@@ -21,6 +21,9 @@ export interface ChunkProblem {
  */
 type Check = (value: unknown, path: string) => string | undefined;
 
+/** The same for what is known to be an object. */
+type RecordCheck = (value: Record<string, unknown>, path: string) => string | undefined;
+
 /** One rule of the table. A value whose `typeof` is `type` passes at once; any other is for `check`. */
 interface Rule {
   type: string;
@@ -41,7 +44,8 @@ const accept =
   (value, path) =>
     accepts(value) ? undefined : `field "${path.slice(0, -1)}" must be ${expected}, got ${describe(value)}`;
 
-const isRecord = (value: unknown): value is Record<string, unknown> => describe(value) === "an object";
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const anObject = accept("an object", isRecord);
 const anArray = accept("an array", Array.isArray);
@@ -69,21 +73,20 @@ const types: Record<string, Check> = {
  *
  * @param fields - Names, each with `:type` unless it is a string, and `?` when it may be missing.
  */
-function object(fields: string): Check {
-  // Without a prototype: a key such as "toString" has no rule.
-  const rules: Record<string, Rule | undefined> = Object.create(null);
+function fieldsOf(fields: string): RecordCheck {
+  const rules = new Map<string, Rule>();
   const required: string[] = [];
   for (const field of fields.split(" ")) {
     const [name = "", type = "string"] = field.replace("?", "").split(":");
     const isOptional = field.endsWith("?");
-    rules[name] = { type, isOptional, check: types[type]! };
+    rules.set(name, { type, isOptional, check: types[type]! });
     if (!isOptional) required.push(name);
   }
   return (value, path) => {
-    if (!isRecord(value)) return anObject(value, path);
     let found = 0;
     for (const name in value) {
-      const rule = rules[name];
+      if (name === "type") continue;
+      const rule = rules.get(name);
       const inner = value[name];
       if (rule === undefined || inner === undefined) continue;
       const problem = typeof inner === rule.type ? undefined : rule.check(inner, `${path}${name}.`);
@@ -93,20 +96,24 @@ function object(fields: string): Check {
     if (found === required.length) return undefined;
     // What a prototype has is not there for JSON.
     const missing = required.find((name) => !Object.hasOwn(value, name) || value[name] === undefined);
-    return missing && rules[missing]!.check(undefined, `${path}${missing}.`);
+    return missing && rules.get(missing)!.check(undefined, `${path}${missing}.`);
   };
 }
 
 /** An object whose `kind` chooses its fields. */
-function byKind(kinds: Record<string, string>): Check {
-  const checks = new Map(Object.entries(kinds).map(([kind, fields]) => [kind, object(fields)]));
+function byKind(kinds: Record<string, string>): RecordCheck {
+  const checks = new Map(Object.entries(kinds).map(([kind, fields]) => [kind, fieldsOf(fields)]));
   const aKind = accept(`one of ${[...checks.keys()].join(", ")}`, () => false);
   return (value, path) => {
-    if (!isRecord(value)) return anObject(value, path);
     const check = checks.get(value.kind as string);
     return check === undefined ? aKind(value.kind, `${path}kind.`) : check(value, path);
   };
 }
+
+const object =
+  (check: RecordCheck): Check =>
+  (value, path) =>
+    isRecord(value) ? check(value, path) : anObject(value, path);
 
 function arrayOf(check: Check): Check {
   return (value, path) => {
@@ -122,9 +129,9 @@ function arrayOf(check: Check): Check {
 const question = "multiple:boolean id? schemaId? schemaVersion? meta:record?";
 const choice = `${question} question options:options`;
 types.items = arrayOf(types.json!);
-types.options = arrayOf(object("id label description?"));
-types.usage = object("inputTokens:finite? outputTokens:finite? totalTokens:finite?");
-types.input = byKind({ text: `${question} question?`, choice, "multi-choice": choice });
+types.options = arrayOf(object(fieldsOf("id label description?")));
+types.usage = object(fieldsOf("inputTokens:finite? outputTokens:finite? totalTokens:finite?"));
+types.input = object(byKind({ text: `${question} question?`, choice, "multi-choice": choice }));
 
 const origin = "node? id? opId?";
 const segment = `segmentId? ${origin}`;
@@ -172,12 +179,17 @@ export function createChunkChecker(
   table: Record<string, string | Record<string, string>>,
 ): (value: unknown) => ChunkProblem | undefined {
   const checks = new Map(
-    Object.entries(table).map(([type, row]) => [type, typeof row === "string" ? object(row) : byKind(row)]),
+    Object.entries(table).map(([type, row]) => [type, typeof row === "string" ? fieldsOf(row) : byKind(row)]),
   );
+  // Chunks come in runs of one type, and to find a text that JSON has just made takes longer than to compare it.
+  let lastType: unknown;
+  let lastCheck: RecordCheck | undefined;
   return (value) => {
     const type = isRecord(value) && Object.hasOwn(value, "type") ? value.type : undefined;
-    const check = checks.get(type as string);
-    const problem = check?.(value, "");
+    const check = type === lastType ? lastCheck : checks.get(type as string);
+    lastType = type;
+    lastCheck = check;
+    const problem = check?.(value as Record<string, unknown>, "");
     if (problem !== undefined) return { code: "invalid-chunk", message: `Chunk "${type}": ${problem}.` };
     if (check !== undefined) return undefined;
     if (typeof type === "string") {

@@ -4,7 +4,7 @@
  */
 import { checkChunk } from "./check-chunk.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
-import { createSSEDecoder, type SSEDecoderOptions, type SSEEvent } from "./sse-decoder.ts";
+import { createSSEReader, type SSEDecoderOptions } from "./sse-decoder.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./stream-error.ts";
 
@@ -75,15 +75,26 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
   let lastEventId = after;
   let heartbeatMs: number | undefined;
   let isDone = false;
-  let lastIsTerminal = false;
+  /** Undefined before the first one. */
+  let lastChunk: StreamChunk | undefined;
   let failure: StreamProtocolError | undefined;
+  /** The chunks of the piece that is being decoded. */
+  let decoded: DecodedChunk[] = [];
 
-  const events = createSSEDecoder({
-    maxEventBytes,
-    onComment: (text) => {
-      const announced = /^hb=(\d{1,9})$/.exec(text);
-      if (announced !== null) heartbeatMs = Number(announced[1]);
-    },
+  function onComment(text: string): void {
+    const announced = /^hb=(\d{1,9})$/.exec(text);
+    if (announced !== null) heartbeatMs = Number(announced[1]);
+  }
+
+  const events = createSSEReader({ maxEventBytes, onComment }, (type, data, idInForce, id) => {
+    if (isDone || failure !== undefined) return;
+    isDone = data === "[DONE]" && type === "message";
+    if (isDone) return;
+    try {
+      read(type, data, idInForce, id);
+    } catch (error) {
+      failure = error as StreamProtocolError;
+    }
   });
 
   /** @returns whether the event is one that was given before. */
@@ -105,7 +116,7 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
   }
 
   /** Reads one event. What is wrong with it is thrown. */
-  function read({ type, data, id, lastEventId: idInForce }: SSEEvent, decoded: DecodedChunk[]): void {
+  function read(type: string, data: string, idInForce: string, id: string | undefined): void {
     if (id !== undefined && isRepeated(id)) return;
     // Nothing that is repeated takes the place in a run back.
     const eventId = place === undefined ? idInForce : id === undefined ? lastEventId : id;
@@ -115,39 +126,32 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
       if (problem === undefined) decoded.push({ chunk, eventId });
       else if (problem.code === "unknown-type") onUnknownChunk?.(chunk as unknown as UnknownChunk);
       else throw new StreamProtocolError("invalid-chunk", problem.message);
-      lastIsTerminal = isTerminalChunk(chunk);
+      lastChunk = chunk;
     }
     lastEventId = eventId;
   }
 
+  const endsWithTerminal = (): boolean => lastChunk !== undefined && isTerminalChunk(lastChunk);
+
   return {
     decode(bytes) {
-      const decoded: DecodedChunk[] = [];
+      decoded = [];
       if (isDone) return decoded;
       if (failure !== undefined) throw failure;
-      const found = events.decode(bytes);
-      try {
-        for (const event of found) {
-          isDone = event.type === "message" && event.data === "[DONE]";
-          if (isDone) break;
-          read(event, decoded);
-        }
-      } catch (error) {
-        failure = error as StreamProtocolError;
-      }
+      events.read(bytes);
       return decoded;
     },
     end() {
       if (isDone) return;
       if (failure !== undefined) throw failure;
       events.end();
-      if (!lastIsTerminal) throw new StreamTruncatedError();
+      if (!endsWithTerminal()) throw new StreamTruncatedError();
     },
     get done() {
       return isDone;
     },
     get complete() {
-      return isDone || (lastIsTerminal && failure === undefined && !events.failed);
+      return isDone || (endsWithTerminal() && failure === undefined && !events.failed);
     },
     get lastEventId() {
       return lastEventId;

@@ -9,6 +9,9 @@ import { StreamProtocolError } from "./stream-error.ts";
 
 /** 8 MiB. */
 const defaultMaxEventBytes = 8 * 1024 * 1024;
+/** What is not a character yet has one byte less than the longest one, at most. */
+const maxUnfinishedBytes = 3;
+const streaming = { stream: true };
 const LF = 10;
 const BOM = 0xfeff;
 
@@ -63,6 +66,15 @@ export interface SSEDecoder {
   readonly retryMs: number | undefined;
 }
 
+/** The same, with each event handed on in a call: the way on which chunks are read has no object for an event. */
+export interface SSEReader extends Omit<SSEDecoder, "decode"> {
+  /** @throws as `decode` does. */
+  read(bytes: Uint8Array): void;
+}
+
+/** Gets what an {@link SSEEvent} has. Must not throw. */
+export type OnSSEEvent = (type: string, data: string, lastEventId: string, id: string | undefined) => void;
+
 /**
  * Creates a decoder for one stream.
  *
@@ -70,15 +82,39 @@ export interface SSEDecoder {
  * ```ts
  * const decoder = createSSEDecoder();
  * decoder.decode(new TextEncoder().encode("id: 7\ndata: hi\n\n"));
- * // [{ type: "message", data: "hi", lastEventId: "7" }]
+ * // [{ type: "message", data: "hi", lastEventId: "7", id: "7" }]
  * ```
  */
 export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
+  let events: SSEEvent[] = [];
+  const reader = createSSEReader(options, (type, data, lastEventId, id) => {
+    events.push(id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id });
+  });
+  return {
+    decode(bytes) {
+      events = [];
+      reader.read(bytes);
+      return events;
+    },
+    end: reader.end,
+    get failed() {
+      return reader.failed;
+    },
+    get lastEventId() {
+      return reader.lastEventId;
+    },
+    get retryMs() {
+      return reader.retryMs;
+    },
+  };
+}
+
+/** @internal */
+export function createSSEReader(options: SSEDecoderOptions, onEvent: OnSSEEvent): SSEReader {
   const { maxEventBytes = defaultMaxEventBytes, onComment } = options;
   // The byte order mark is left to this file, because runtimes differ in how they strip one that comes in pieces.
   const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-  let events: SSEEvent[] = [];
   let lastEventId = "";
   let retryMs: number | undefined;
   let failure: StreamProtocolError | undefined;
@@ -89,15 +125,12 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   /** The event that is under way: what came since the last blank line. Line ends are LF. */
   let carry = "";
   let carryEndsLine = false;
-  /** At least as many bytes as `carry` has; counted exactly only where it matters. */
+  /** At least as many bytes as `carry` and an unfinished character have; counted exactly only where it matters. */
   let carryBytes = 0;
 
-  // These only queue: an exception here would leave the parser in the middle of a line.
+  // An exception in one of these would leave the parser in the middle of a line.
   const parser = createParser({
-    onEvent: ({ event, data, id }) => {
-      const type = event ?? "message";
-      events.push(id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id });
-    },
+    onEvent: ({ event = "message", data, id }) => onEvent(event, data, lastEventId, id),
     onId: (id) => {
       lastEventId = id;
     },
@@ -136,19 +169,14 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
       if (!isOurs || id?.includes("\0")) {
         parser.feed(text.slice(at, end + 2));
       } else {
-        const data = text.slice(dataAt + 6, end);
-        if (id === undefined) {
-          events.push({ type: "message", data, lastEventId });
-        } else {
-          lastEventId = id;
-          events.push({ type: "message", data, lastEventId, id });
-        }
+        if (id !== undefined) lastEventId = id;
+        onEvent("message", text.slice(dataAt + 6, end), lastEventId, id);
       }
       at = end + 2;
     }
     carry = at === 0 ? text : text.slice(at);
-    // No character takes more than three bytes for each of its UTF-16 code units; three more may not be decoded yet.
-    if (at > 0) carryBytes = 3 * carry.length + 3;
+    // No character takes more than three bytes for each of its UTF-16 code units.
+    if (at > 0) carryBytes = 3 * carry.length + maxUnfinishedBytes;
     carryEndsLine = carry.endsWith("\n");
   }
 
@@ -161,12 +189,13 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   }
 
   return {
-    decode(bytes) {
+    read(bytes) {
       if (failure !== undefined) throw failure;
-      events = [];
-      let text = textDecoder.decode(bytes, { stream: true });
+      // Behind an ASCII character nothing is unfinished, and runtimes are faster where nothing can be.
+      const isWhole = bytes[bytes.length - 1]! < 0x80;
+      let text = textDecoder.decode(bytes, isWhole ? undefined : streaming);
       carryBytes += bytes.length;
-      if (text === "") return events;
+      if (text === "") return;
       if (!hasStarted && text.charCodeAt(0) === BOM) text = text.slice(1);
       hasStarted = true;
       if (afterCR && text.startsWith("\n")) text = text.slice(1);
@@ -186,10 +215,10 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
         carryEndsLine = text.endsWith("\n");
       }
       if (carryBytes > maxEventBytes) {
-        carryBytes = byteLength(carry);
-        if (carryBytes > maxEventBytes) fail();
+        const exactly = byteLength(carry);
+        carryBytes = exactly + maxUnfinishedBytes;
+        if (exactly > maxEventBytes) fail();
       }
-      return events;
     },
     end() {
       if (failure !== undefined) throw failure;

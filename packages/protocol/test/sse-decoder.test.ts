@@ -207,6 +207,12 @@ describe("maxEventBytes", () => {
     });
   });
 
+  test("the bytes of a character that is cut behind a blank line count", () => {
+    const bytes = bytesOf("\n\n語");
+    expect(read(cutAt(bytes, [4]), { maxEventBytes: 2 }).error).toBe("too-large");
+    expect(read(cutAt(bytes, [4]), { maxEventBytes: 3 }).error).toBeNull();
+  });
+
   test("throws on every call after the one that met the large event", () => {
     const decoder = createSSEDecoder({ maxEventBytes: 10 });
     expect(decoder.decode(bytesOf("data: 12345\n\n"))).toEqual([]);
