@@ -5,7 +5,6 @@
 import {
   type ChunkDecoderOptions,
   createChunkDecoder,
-  type DecodedChunk,
   type StreamChunk,
   StreamTruncatedError,
 } from "@kortyx/protocol";
@@ -15,8 +14,6 @@ import { StreamIdleError } from "./stream-errors.ts";
 
 /** After `[DONE]`, so long may the server take to close the body before it is cancelled. */
 const closeGraceMs = 250;
-
-const noBytes = new Uint8Array();
 
 export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /** Ends the iteration when aborted: it then rejects with the signal's reason. */
@@ -91,13 +88,12 @@ export function createChunkStream(
   const left = new AbortController();
   let decoder = createChunkDecoder(decoderOptions);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  /** Reads the next piece of this body. */
+  let readPiece: () => void;
   let watchdog = createIdleWatchdog(idleTimeoutMs);
   let watchTimer: ReturnType<typeof setTimeout> | undefined;
   /** `idle`: nothing was asked for yet. */
   let state: "idle" | "open" | "over" = "idle";
-  /** The chunks of the last piece, and the first of them that has not been handed out. */
-  let queue: DecodedChunk[] = [];
-  let at = 0;
   /** The calls of `next()` that wait, in their order. */
   const waiters: Waiter[] = [];
   /** What the first `next()` that finds nothing more rejects with. */
@@ -106,18 +102,12 @@ export function createChunkStream(
   let newChunks = 0;
   let lastType: StreamChunk["type"] | undefined;
 
-  /** Hands out what there is to those who wait for it. */
+  /** Answers those who wait at the end. */
   function settle(): void {
-    while (waiters.length > 0 && (at < queue.length || state === "over")) {
-      const waiter = waiters.shift()!;
-      if (at < queue.length) {
-        waiter.resolve({ done: false, value: queue[at++]!.chunk });
-      } else if (failure === undefined) {
-        waiter.resolve(over);
-      } else {
-        waiter.reject(failure.error);
-        failure = undefined;
-      }
+    for (const waiter of waiters.splice(0)) {
+      if (failure === undefined) waiter.resolve(over);
+      else waiter.reject(failure.error);
+      failure = undefined;
     }
   }
 
@@ -134,8 +124,6 @@ export function createChunkStream(
   function leave(reason: unknown, error?: { error: unknown }): void {
     if (state === "over") return;
     if (state === "idle") onUnread();
-    queue = [];
-    at = 0;
     close(error);
     left.abort(reason);
     releaseReader(reader, reason);
@@ -172,12 +160,27 @@ export function createChunkStream(
       if (typeof body?.getReader !== "function") {
         throw new TypeError(`Expected a body, a Response or null to read; got ${typeof body}.`);
       }
-      reader = body.getReader();
-      readMore();
+      startReading(body);
     } catch (error) {
       // What fails because the consumer has left is nobody's error.
       if (state !== "over") leave(error, { error });
     }
+  }
+
+  function startReading(stream: ReadableStream<Uint8Array>): void {
+    const body = stream.getReader();
+    reader = body;
+    // Whoever has given a body up does not listen to it any more.
+    const isHeard = () => body === reader && state !== "over";
+    const onRead = (piece: ReadableStreamReadResult<Uint8Array>) => {
+      if (isHeard()) onPiece(piece);
+    };
+    const onReadError = (cause: unknown) => {
+      if (!isHeard()) return;
+      onBroken(new StreamTruncatedError("The connection broke before the stream was complete.", { cause }));
+    };
+    readPiece = () => void body.read().then(onRead, onReadError);
+    readMore();
   }
 
   /** This body gives no more. */
@@ -194,35 +197,39 @@ export function createChunkStream(
     void openBody(interruption);
   }
 
-  /** Reads until there is a chunk, or the end. */
-  function readMore(): void {
+  /** Takes the next chunk of the piece that is there. What is wrong with it is thrown. */
+  function take(): IteratorResult<StreamChunk> | undefined {
+    const chunk = decoder.next();
+    // The caller may have aborted in `onUnknownChunk`.
+    if (chunk === undefined || state === "over") return undefined;
+    newChunks++;
+    lastType = chunk.type;
+    return { done: false, value: chunk };
+  }
+
+  /** Gives those who wait what the piece has, and reads on if that is not enough. */
+  function advance(): void {
     try {
-      // Throws what an earlier piece had behind its last good chunk.
-      decoder.decode(noBytes);
+      while (waiters.length > 0) {
+        const result = take();
+        if (result === undefined) return readMore();
+        waiters.shift()!.resolve(result);
+      }
     } catch (error) {
       interrupt(error);
-      return;
     }
+  }
+
+  function readMore(): void {
+    if (state === "over") return;
     if (decoder.done) {
       finishReading(reader!);
       close();
       return;
     }
-    const body = reader!;
+    if (decoder.heartbeatMs !== undefined) watchdog.announced(decoder.heartbeatMs);
     watch(watchdog.readStarted(performance.now()));
-    body.read().then(
-      (piece) => {
-        // Whoever has given a body up does not listen to it any more.
-        if (body === reader && state !== "over") onPiece(piece);
-      },
-      (cause) => {
-        if (body === reader && state !== "over") {
-          onBroken(
-            new StreamTruncatedError("The connection broke before the stream was complete.", { cause }),
-          );
-        }
-      },
-    );
+    readPiece();
   }
 
   function watch(delayMs: number | undefined): void {
@@ -244,20 +251,12 @@ export function createChunkStream(
         close();
         return;
       }
-      queue = decoder.decode(piece.value);
+      decoder.push(piece.value);
     } catch (error) {
       interrupt(error);
       return;
     }
-    at = 0;
-    if (decoder.heartbeatMs !== undefined) watchdog.announced(decoder.heartbeatMs);
-    if (queue.length > 0) {
-      newChunks += queue.length;
-      lastType = queue.at(-1)!.chunk.type;
-      settle();
-    }
-    // No chunk in it, or fewer than there are calls waiting.
-    if (waiters.length > 0) readMore();
+    advance();
   }
 
   function onBroken(error: Error): void {
@@ -270,21 +269,26 @@ export function createChunkStream(
     }
   }
 
+  function wait(resolve: Waiter["resolve"], reject: Waiter["reject"]): void {
+    waiters.push({ resolve, reject });
+    if (waiters.length > 1) return;
+    if (state === "over") return settle();
+    if (state === "open") return advance();
+    if (signal?.aborted) return onAbort();
+    state = "open";
+    signal?.addEventListener("abort", onAbort);
+    void openBody();
+  }
+
   const iterator: AsyncIterator<StreamChunk> = {
     next() {
-      if (at < queue.length && waiters.length === 0) {
-        return Promise.resolve({ done: false, value: queue[at++]!.chunk });
+      try {
+        const result = state === "open" ? take() : undefined;
+        if (result !== undefined) return Promise.resolve(result);
+      } catch {
+        // It is thrown again where somebody waits.
       }
-      return new Promise((resolve, reject) => {
-        waiters.push({ resolve, reject });
-        if (waiters.length > 1) return;
-        if (state === "over") return settle();
-        if (state === "open") return readMore();
-        if (signal?.aborted) return onAbort();
-        state = "open";
-        signal?.addEventListener("abort", onAbort);
-        void openBody();
-      });
+      return new Promise(wait);
     },
     return() {
       leave(undefined);

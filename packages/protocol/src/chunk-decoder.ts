@@ -3,8 +3,9 @@
  * read, wait or reconnect.
  */
 import { checkChunk } from "./check-chunk.ts";
+import { parseDelta } from "./delta-json.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
-import { createSSEReader, type SSEDecoderOptions } from "./sse-decoder.ts";
+import { createSSEDecoder, type SSEDecoderOptions, type SSEEvent } from "./sse-decoder.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./stream-error.ts";
 
@@ -38,9 +39,19 @@ export interface ChunkDecoder {
    */
   decode(bytes: Uint8Array): DecodedChunk[];
   /**
+   * Takes the next piece, whose chunks `next` gives one by one: `decode` for those who hand chunks on at a consumer's
+   * pace. Nothing is parsed before it is asked for.
+   */
+  push(bytes: Uint8Array): void;
+  /**
+   * @returns the next chunk of what was pushed; its event id is `lastEventId`. `undefined` when there is no whole one.
+   * @throws StreamProtocolError as `decode` does, but at once, and from then on at every call.
+   */
+  next(): StreamChunk | undefined;
+  /**
    * Tells the decoder that no more bytes come.
    *
-   * @throws StreamProtocolError what `decode` has not thrown yet.
+   * @throws StreamProtocolError what has not been thrown yet.
    * @throws StreamTruncatedError when the stream is not {@link complete}.
    */
   end(): void;
@@ -75,26 +86,16 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
   let lastEventId = after;
   let heartbeatMs: number | undefined;
   let isDone = false;
-  /** Undefined before the first one. */
-  let lastChunk: StreamChunk | undefined;
+  /** The last chunk was a terminal. */
+  let isTerminated = false;
   let failure: StreamProtocolError | undefined;
-  /** The chunks of the piece that is being decoded. */
-  let decoded: DecodedChunk[] = [];
 
-  function onComment(text: string): void {
-    const announced = /^hb=(\d{1,9})$/.exec(text);
-    if (announced !== null) heartbeatMs = Number(announced[1]);
-  }
-
-  const events = createSSEReader({ maxEventBytes, onComment }, (type, data, idInForce, id) => {
-    if (isDone || failure !== undefined) return;
-    isDone = data === "[DONE]" && type === "message";
-    if (isDone) return;
-    try {
-      read(type, data, idInForce, id);
-    } catch (error) {
-      failure = error as StreamProtocolError;
-    }
+  const events = createSSEDecoder({
+    maxEventBytes,
+    onComment: (text) => {
+      const announced = /^hb=(\d{1,9})$/.exec(text);
+      if (announced !== null) heartbeatMs = Number(announced[1]);
+    },
   });
 
   /** @returns whether the event is one that was given before. */
@@ -115,43 +116,82 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
     return false;
   }
 
-  /** Reads one event. What is wrong with it is thrown. */
-  function read(type: string, data: string, idInForce: string, id: string | undefined): void {
-    if (id !== undefined && isRepeated(id)) return;
+  /** Reads one event. What is wrong with it is thrown. @returns its chunk, unless there is none to be handed on. */
+  function read({ type, data, id, lastEventId: idInForce }: SSEEvent): StreamChunk | undefined {
+    isDone = data === "[DONE]" && type === "message";
+    if (isDone || (id !== undefined && isRepeated(id))) return undefined;
     // Nothing that is repeated takes the place in a run back.
     const eventId = place === undefined ? idInForce : id === undefined ? lastEventId : id;
+    let given: StreamChunk | undefined;
     if (type === "message") {
-      const chunk = parseJson(data) as StreamChunk;
-      const problem = checkChunk(chunk);
-      if (problem === undefined) decoded.push({ chunk, eventId });
-      else if (problem.code === "unknown-type") onUnknownChunk?.(chunk as unknown as UnknownChunk);
-      else throw new StreamProtocolError("invalid-chunk", problem.message);
-      lastChunk = chunk;
+      isTerminated = false;
+      given = parseDelta(data) ?? parseChunk(data);
     }
     lastEventId = eventId;
+    return given;
   }
 
-  const endsWithTerminal = (): boolean => lastChunk !== undefined && isTerminalChunk(lastChunk);
+  /** @returns a chunk of a known type. */
+  function parseChunk(data: string): StreamChunk | undefined {
+    const chunk = parseJson(data) as StreamChunk;
+    const problem = checkChunk(chunk);
+    if (problem?.code === "invalid-chunk") {
+      throw new StreamProtocolError("invalid-chunk", problem.message);
+    }
+    isTerminated = isTerminalChunk(chunk);
+    if (problem === undefined) return chunk;
+    onUnknownChunk?.(chunk as unknown as UnknownChunk);
+    return undefined;
+  }
+
+  function push(bytes: Uint8Array): void {
+    if (isDone) return;
+    if (failure !== undefined) throw failure;
+    events.push(bytes);
+  }
+
+  function next(): StreamChunk | undefined {
+    if (failure !== undefined) throw failure;
+    try {
+      while (!isDone) {
+        const event = events.next();
+        if (event === undefined) break;
+        const chunk = read(event);
+        if (chunk !== undefined) return chunk;
+      }
+    } catch (error) {
+      failure = error as StreamProtocolError;
+      throw error;
+    }
+    return undefined;
+  }
 
   return {
     decode(bytes) {
-      decoded = [];
-      if (isDone) return decoded;
-      if (failure !== undefined) throw failure;
-      events.read(bytes);
+      push(bytes);
+      const decoded: DecodedChunk[] = [];
+      try {
+        for (let chunk = next(); chunk !== undefined; chunk = next()) {
+          decoded.push({ chunk, eventId: lastEventId });
+        }
+      } catch {
+        // The next call throws it.
+      }
       return decoded;
     },
+    push,
+    next,
     end() {
       if (isDone) return;
       if (failure !== undefined) throw failure;
       events.end();
-      if (!endsWithTerminal()) throw new StreamTruncatedError();
+      if (!isTerminated) throw new StreamTruncatedError();
     },
     get done() {
       return isDone;
     },
     get complete() {
-      return isDone || (endsWithTerminal() && failure === undefined && !events.failed);
+      return isDone || (isTerminated && failure === undefined);
     },
     get lastEventId() {
       return lastEventId;

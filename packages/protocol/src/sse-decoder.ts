@@ -52,28 +52,24 @@ export interface SSEDecoder {
    * @throws StreamProtocolError `too-large`, on the call after the one that met it.
    */
   decode(bytes: Uint8Array): SSEEvent[];
+  /** Takes the next piece, whose events `next` gives one by one: `decode` for those who may want to stop in between. */
+  push(bytes: Uint8Array): void;
+  /**
+   * @returns the next event of what was pushed; `undefined` when there is no whole one.
+   * @throws StreamProtocolError `too-large`, from then on at every call.
+   */
+  next(): SSEEvent | undefined;
   /**
    * Tells the decoder that the stream is over. An event without its blank line is dropped, as the standard says.
    *
-   * @throws StreamProtocolError `too-large` when that is what ended the stream and `decode` has not thrown it yet.
+   * @throws StreamProtocolError `too-large` when that is what ended the stream and nothing has thrown it yet.
    */
   end(): void;
-  /** An event was too large: the next call throws. */
-  readonly failed: boolean;
   /** The last event id that was dispatched, for the `Last-Event-ID` header. `""` when there was none. */
   readonly lastEventId: string;
   /** The last valid `retry:` time in milliseconds. */
   readonly retryMs: number | undefined;
 }
-
-/** The same, with each event handed on in a call: the way on which chunks are read has no object for an event. */
-export interface SSEReader extends Omit<SSEDecoder, "decode"> {
-  /** @throws as `decode` does. */
-  read(bytes: Uint8Array): void;
-}
-
-/** Gets what an {@link SSEEvent} has. Must not throw. */
-export type OnSSEEvent = (type: string, data: string, lastEventId: string, id: string | undefined) => void;
 
 /**
  * Creates a decoder for one stream.
@@ -86,31 +82,6 @@ export type OnSSEEvent = (type: string, data: string, lastEventId: string, id: s
  * ```
  */
 export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
-  let events: SSEEvent[] = [];
-  const reader = createSSEReader(options, (type, data, lastEventId, id) => {
-    events.push(id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id });
-  });
-  return {
-    decode(bytes) {
-      events = [];
-      reader.read(bytes);
-      return events;
-    },
-    end: reader.end,
-    get failed() {
-      return reader.failed;
-    },
-    get lastEventId() {
-      return reader.lastEventId;
-    },
-    get retryMs() {
-      return reader.retryMs;
-    },
-  };
-}
-
-/** @internal */
-export function createSSEReader(options: SSEDecoderOptions, onEvent: OnSSEEvent): SSEReader {
   const { maxEventBytes = defaultMaxEventBytes, onComment } = options;
   // The byte order mark is left to this file, because runtimes differ in how they strip one that comes in pieces.
   const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -122,15 +93,23 @@ export function createSSEReader(options: SSEDecoderOptions, onEvent: OnSSEEvent)
   let hasStarted = false;
   /** The last character was CR: an LF now belongs to the same line end. */
   let afterCR = false;
-  /** The event that is under way: what came since the last blank line. Line ends are LF. */
-  let carry = "";
-  let carryEndsLine = false;
-  /** At least as many bytes as `carry` and an unfinished character have; counted exactly only where it matters. */
-  let carryBytes = 0;
 
+  /** What is not read yet begins at `at`, behind a blank line. Line ends are LF. */
+  let text = "";
+  let at = 0;
+  /** There may be a whole event in it. A text without one is not searched again, which keeps the work linear. */
+  let mayHoldEvent = false;
+  let endsLine = false;
+  /** At least as many bytes as it and an unfinished character have; counted exactly only where it matters. */
+  let textBytes = 0;
+
+  /** What the parser found in the event that it was given. */
+  let found: SSEEvent | undefined;
   // An exception in one of these would leave the parser in the middle of a line.
   const parser = createParser({
-    onEvent: ({ event = "message", data, id }) => onEvent(event, data, lastEventId, id),
+    onEvent: ({ event: type = "message", data, id }) => {
+      found = id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id };
+    },
     onId: (id) => {
       lastEventId = id;
     },
@@ -142,92 +121,106 @@ export function createSSEReader(options: SSEDecoderOptions, onEvent: OnSSEEvent)
   // The byte order mark is stripped below; a blank line takes the parser past its own search for one.
   parser.feed("\n");
 
-  /**
-   * Reads the events of a text that begins behind a blank line; what has no blank line yet is carried. Frames in our
-   * encoder's spelling are cut out here, all others are the parser's. The two agree because the parser gets whole
-   * events alone, so that it never notices those that it does not get.
-   */
-  function readEvents(text: string): void {
-    let at = 0;
-    for (;;) {
-      while (text.charCodeAt(at) === LF) at++;
-      const lineEnd = text.indexOf("\n", at);
-      if (lineEnd === -1) break;
-      // The blank line, or what is behind the one line that may come before the data of our frames.
-      const isOneLine = text.charCodeAt(lineEnd + 1) === LF;
-      const end = isOneLine ? lineEnd : text.indexOf("\n\n", lineEnd);
-      if (end === -1) break;
-      if (carryBytes > maxEventBytes && byteLength(text.slice(at, end + 1)) > maxEventBytes) {
-        fail();
-        return;
-      }
-      const dataAt = isOneLine ? at : lineEnd + 1;
-      const isOurs =
-        text.startsWith("data: ", dataAt) &&
-        (isOneLine || (text.startsWith("id: ", at) && text.indexOf("\n", dataAt) === end));
-      const id = isOurs && !isOneLine ? text.slice(at + 4, lineEnd) : undefined;
-      if (!isOurs || id?.includes("\0")) {
-        parser.feed(text.slice(at, end + 2));
-      } else {
-        if (id !== undefined) lastEventId = id;
-        onEvent("message", text.slice(dataAt + 6, end), lastEventId, id);
-      }
-      at = end + 2;
+  function push(bytes: Uint8Array): void {
+    if (failure !== undefined) throw failure;
+    // Behind an ASCII character nothing is unfinished, and runtimes are faster where nothing can be.
+    const isWhole = bytes[bytes.length - 1]! < 0x80;
+    let piece = textDecoder.decode(bytes, isWhole ? undefined : streaming);
+    textBytes += bytes.length;
+    if (!hasStarted && piece !== "") {
+      hasStarted = true;
+      if (piece.charCodeAt(0) === BOM) piece = piece.slice(1);
     }
-    carry = at === 0 ? text : text.slice(at);
-    // No character takes more than three bytes for each of its UTF-16 code units.
-    if (at > 0) carryBytes = 3 * carry.length + maxUnfinishedBytes;
-    carryEndsLine = carry.endsWith("\n");
+    if (afterCR && piece !== "") {
+      afterCR = false;
+      if (piece.startsWith("\n")) piece = piece.slice(1);
+    }
+    if (piece.includes("\r")) {
+      afterCR = piece.endsWith("\r");
+      piece = piece.replace(/\r\n?/g, "\n");
+    }
+    if (piece === "") return;
+    mayHoldEvent ||= text === "" || (endsLine && piece.startsWith("\n")) || piece.includes("\n\n");
+    endsLine = piece.endsWith("\n");
+    text = text.slice(at) + piece;
+    at = 0;
   }
 
-  function fail(): void {
-    carry = "";
+  /**
+   * Reads one event. Frames in our encoder's spelling are cut out here, all others are the parser's. The two agree
+   * because the parser gets whole events alone, so that it never notices those that it does not get.
+   */
+  function next(): SSEEvent | undefined {
+    if (failure !== undefined) throw failure;
+    while (mayHoldEvent) {
+      while (text.charCodeAt(at) === LF) at++;
+      const lineEnd = text.indexOf("\n", at);
+      // The blank line, or what is behind the one line that may come before the data of our frames.
+      const isOneLine = lineEnd !== -1 && text.charCodeAt(lineEnd + 1) === LF;
+      const end = isOneLine || lineEnd === -1 ? lineEnd : text.indexOf("\n\n", lineEnd);
+      if (end === -1) {
+        mayHoldEvent = false;
+        text = text.slice(at);
+        // No character takes more than three bytes for each of its UTF-16 code units.
+        if (at > 0) textBytes = 3 * text.length + maxUnfinishedBytes;
+        at = 0;
+        break;
+      }
+      if (textBytes > maxEventBytes && byteLength(text.slice(at, end + 1)) > maxEventBytes) fail();
+      const start = at;
+      const dataAt = isOneLine ? at : lineEnd + 1;
+      at = end + 2;
+      const isOurs =
+        text.startsWith("data: ", dataAt) &&
+        (isOneLine || (text.startsWith("id: ", start) && text.indexOf("\n", dataAt) === end));
+      const id = isOurs && !isOneLine ? text.slice(start + 4, lineEnd) : undefined;
+      if (!isOurs || id?.includes("\0")) {
+        found = undefined;
+        parser.feed(text.slice(start, at));
+        if (found !== undefined) return found;
+      } else {
+        const data = text.slice(dataAt + 6, end);
+        if (id === undefined) return { type: "message", data, lastEventId };
+        lastEventId = id;
+        return { type: "message", data, lastEventId, id };
+      }
+    }
+    if (textBytes > maxEventBytes) {
+      const exactly = byteLength(text);
+      textBytes = exactly + maxUnfinishedBytes;
+      if (exactly > maxEventBytes) fail();
+    }
+    return undefined;
+  }
+
+  function fail(): never {
+    text = "";
     failure = new StreamProtocolError(
       "too-large",
       `An event is larger than the limit of ${maxEventBytes} bytes (maxEventBytes).`,
     );
+    throw failure;
   }
 
   return {
-    read(bytes) {
-      if (failure !== undefined) throw failure;
-      // Behind an ASCII character nothing is unfinished, and runtimes are faster where nothing can be.
-      const isWhole = bytes[bytes.length - 1]! < 0x80;
-      let text = textDecoder.decode(bytes, isWhole ? undefined : streaming);
-      carryBytes += bytes.length;
-      if (text === "") return;
-      if (!hasStarted && text.charCodeAt(0) === BOM) text = text.slice(1);
-      hasStarted = true;
-      if (afterCR && text.startsWith("\n")) text = text.slice(1);
-      afterCR = false;
-      if (text.includes("\r")) {
-        afterCR = text.endsWith("\r");
-        text = text.replace(/\r\n?/g, "\n");
+    decode(bytes) {
+      push(bytes);
+      const events: SSEEvent[] = [];
+      try {
+        for (let event = next(); event !== undefined; event = next()) events.push(event);
+      } catch (error) {
+        // The next call throws what ended the stream.
+        if (error !== failure) throw error;
       }
-
-      // A text that is carried is searched only where it is new, which keeps the work linear.
-      if (carry === "") {
-        readEvents(text);
-      } else if ((carryEndsLine && text.startsWith("\n")) || text.includes("\n\n")) {
-        readEvents(carry + text);
-      } else if (text !== "") {
-        carry += text;
-        carryEndsLine = text.endsWith("\n");
-      }
-      if (carryBytes > maxEventBytes) {
-        const exactly = byteLength(carry);
-        carryBytes = exactly + maxUnfinishedBytes;
-        if (exactly > maxEventBytes) fail();
-      }
+      return events;
     },
+    push,
+    next,
     end() {
       if (failure !== undefined) throw failure;
       // The event itself is dropped, but its `retry:` counts.
-      parser.feed(carry.slice(0, carry.lastIndexOf("\n") + 1));
-      carry = "";
-    },
-    get failed() {
-      return failure !== undefined;
+      parser.feed(text.slice(0, text.lastIndexOf("\n") + 1));
+      text = "";
     },
     get lastEventId() {
       return lastEventId;

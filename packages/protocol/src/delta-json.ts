@@ -1,0 +1,47 @@
+/**
+ * A short cut past JSON for the chunk that streams are made of: a text or reasoning delta, alone or with its segment,
+ * in characters that JSON does not escape. Says what JSON and the checker would say, or nothing.
+ */
+import type { ReasoningDeltaChunk, TextDeltaChunk } from "./stream-chunk.ts";
+
+type DeltaChunk = TextDeltaChunk | ReasoningDeltaChunk;
+
+/**
+ * Neither quote nor backslash nor control character; and no surrogate, which JSON escapes where it is alone.
+ *
+ * Source: ECMA-262, QuoteJSONString.
+ */
+const unescaped = String.raw`[ !#-[\]-\ud7ff\ue000-\uffff]*`;
+const isUnescaped = new RegExp(`^${unescaped}$`);
+const deltaJson = new RegExp(
+  String.raw`^\{"type":"(text|reasoning)-delta","delta":"(${unescaped})"(?:,"segmentId":"(${unescaped})")?\}$`,
+);
+
+/** The properties of a chunk that is printed here, in the order in which JSON would print them. */
+const names = ["type", "delta", "segmentId"];
+
+/** @returns what `JSON.stringify` makes of a valid delta, or undefined: ask the checker and JSON. */
+export function printDelta(value: unknown): string | undefined {
+  // Prototypes and toJSON() are JSON's business.
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) {
+    return undefined;
+  }
+  const { type, delta, segmentId, toJSON } = value as Record<string, unknown>;
+  if ((type !== "text-delta" && type !== "reasoning-delta") || toJSON !== undefined) return undefined;
+  if (typeof delta !== "string" || !isUnescaped.test(delta)) return undefined;
+  let count = 0;
+  for (const name in value) if (name !== names[count++]) return undefined;
+  if (count === 2) return `{"type":"${type}","delta":"${delta}"}`;
+  if (typeof segmentId !== "string" || !isUnescaped.test(segmentId)) return undefined;
+  return `{"type":"${type}","delta":"${delta}","segmentId":"${segmentId}"}`;
+}
+
+/** @returns the valid chunk that `JSON.parse` makes of `json`, or undefined: ask JSON and the checker. */
+export function parseDelta(json: string): DeltaChunk | undefined {
+  const found = deltaJson.exec(json);
+  if (found === null) return undefined;
+  const type = found[1] === "text" ? "text-delta" : "reasoning-delta";
+  const delta = found[2]!;
+  const segmentId = found[3];
+  return segmentId === undefined ? { type, delta } : { type, delta, segmentId };
+}
