@@ -212,8 +212,13 @@ export function createChunkStream(
     try {
       while (waiters.length > 0) {
         const result = take();
-        if (result === undefined) return readMore();
-        waiters.shift()!.resolve(result);
+        if (result === undefined) {
+          readMore();
+          return;
+        }
+        // Nearly always there is one, and an array gives its last element more easily.
+        const waiter = waiters.length === 1 ? waiters.pop() : waiters.shift();
+        waiter?.resolve(result);
       }
     } catch (error) {
       interrupt(error);
@@ -272,12 +277,14 @@ export function createChunkStream(
   function wait(resolve: Waiter["resolve"], reject: Waiter["reject"]): void {
     waiters.push({ resolve, reject });
     if (waiters.length > 1) return;
-    if (state === "over") return settle();
-    if (state === "open") return advance();
-    if (signal?.aborted) return onAbort();
-    state = "open";
-    signal?.addEventListener("abort", onAbort);
-    void openBody();
+    if (state === "over") settle();
+    else if (state === "open") advance();
+    else if (signal?.aborted) onAbort();
+    else {
+      state = "open";
+      signal?.addEventListener("abort", onAbort);
+      void openBody();
+    }
   }
 
   const iterator: AsyncIterator<StreamChunk> = {

@@ -46,6 +46,21 @@ describe("golden transcripts", () => {
   }
 });
 
+test.each(["x", "xa", "ax", "axa"])(
+  "aborting in onUnknownChunk ends the iteration there: %s",
+  async (order) => {
+    const frames = [...order].map((name) => frame(name === "x" ? { type: "x-new" } : delta("a")));
+    const abort = new AbortController();
+    const body = testBody([frames.join(""), frame(delta("late"))], { stays: true });
+    const onUnknownChunk = () => abort.abort("enough");
+    const { chunks, error } = await collect(
+      readStream(body.stream, { signal: abort.signal, onUnknownChunk }),
+    );
+    expect({ chunks, error }).toEqual({ chunks: order[0] === "a" ? [delta("a")] : [], error: "enough" });
+    expect(body.cancelled).toEqual({ reason: "enough" });
+  },
+);
+
 describe("endings", () => {
   const good = frame(delta("a"));
   test("[DONE] ends the iteration at once, although the body stays open", async () => {

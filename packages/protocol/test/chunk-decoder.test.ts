@@ -106,6 +106,50 @@ describe("however the bytes are cut", () => {
   });
 });
 
+describe("push and next", () => {
+  test("give what decode gives, with each chunk's id as lastEventId, and throw at once", () => {
+    fc.assert(
+      fc.property(
+        anyTranscript.chain((text) => anyCut(bytesOf(text))),
+        (pieces) => {
+          const unknown: unknown[] = [];
+          const decoder = createChunkDecoder({ onUnknownChunk: (chunk) => unknown.push(chunk) });
+          const decoded: unknown[] = [];
+          let error: { name: string; code: string; message: string } | undefined;
+          try {
+            for (const piece of pieces) {
+              decoder.push(piece);
+              for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) {
+                decoded.push({ chunk, eventId: decoder.lastEventId });
+              }
+            }
+            decoder.end();
+          } catch (thrown) {
+            const { name, code, message } = thrown as { name: string; code: string; message: string };
+            error = { name, code, message };
+          }
+          const { complete, done, lastEventId } = decoder;
+          expect({ decoded, unknown, error, complete, done, lastEventId }).toEqual(read(pieces));
+        },
+      ),
+    );
+  });
+
+  test("nothing is parsed before it is asked for, and pieces may come meanwhile", () => {
+    const decoder = createChunkDecoder();
+    decoder.push(bytesOf(`${frame(delta("a"))}data: {"type":`));
+    decoder.push(bytesOf(`"text-delta","delta":"b"}\n`));
+    expect(decoder.next()).toEqual(delta("a"));
+    decoder.push(bytesOf(`\n${frame(delta("c"))}data: broken\n\n`));
+    expect(decoder.next()).toEqual(delta("b"));
+    expect(decoder.complete).toBe(false);
+    expect(decoder.next()).toEqual(delta("c"));
+    expect(() => decoder.next()).toThrow("not JSON");
+    expect(() => decoder.next()).toThrow("not JSON");
+    expect(() => decoder.push(bytesOf("\n"))).toThrow("not JSON");
+  });
+});
+
 describe("a violation", () => {
   const violations = {
     "not JSON": [

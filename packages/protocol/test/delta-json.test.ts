@@ -1,0 +1,158 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { isStreamChunk } from "../src/check-chunk.ts";
+import { parseDelta, printDelta } from "../src/delta-json.ts";
+
+/** Texts with and without what JSON escapes. */
+const anyText = fc.oneof(
+  fc.string({ maxLength: 6 }),
+  fc.string({ unit: "binary", maxLength: 6 }),
+  fc.constantFrom(
+    "",
+    "語",
+    "é",
+    "😀",
+    "\ud800",
+    "\udc00",
+    '"',
+    "\\",
+    "\n",
+    "\u0000",
+    "\u001f",
+    "\u007f",
+    "\u2028",
+    "\uffff",
+  ),
+);
+
+const anyValue = fc.oneof(
+  { weight: 6, arbitrary: anyText },
+  fc.constantFrom("text-delta", "reasoning-delta", undefined, null, 1, true, {}),
+);
+
+/** Objects that are plain deltas, or nearly. */
+const nearlyDelta = fc
+  .tuple(
+    fc.oneof(
+      fc.constantFrom(["type", "delta"], ["type", "delta", "segmentId"]),
+      fc.shuffledSubarray(["type", "delta", "segmentId", "node", "语", "toJSON"], { minLength: 1 }),
+    ),
+    fc.constantFrom("text-delta", "reasoning-delta", "text-end", 1),
+    fc.array(anyValue, { minLength: 6, maxLength: 6 }),
+    fc.oneof(
+      { weight: 3, arbitrary: fc.constant<object | null>(Object.prototype) },
+      fc.constantFrom(null, Array.prototype, { segmentId: "inherited" }),
+    ),
+  )
+  .map(([names, type, values, prototype]) => {
+    const chunk = Object.create(prototype);
+    names.forEach((name, index) => {
+      chunk[name] = name === "type" ? type : values[index];
+    });
+    return chunk;
+  });
+
+describe("printDelta", () => {
+  test("says what JSON.stringify says of a valid chunk, or nothing", () => {
+    let printed = 0;
+    fc.assert(
+      fc.property(nearlyDelta, (chunk) => {
+        const json = printDelta(chunk);
+        if (json === undefined) return;
+        printed++;
+        expect(json).toBe(JSON.stringify(chunk));
+        expect(isStreamChunk(chunk)).toBe(true);
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(printed).toBeGreaterThan(300);
+  });
+
+  test.each([
+    [
+      "a toJSON() that cannot be seen",
+      Object.defineProperty({ type: "text-delta", delta: "a" }, "toJSON", { value: () => 1 }),
+    ],
+    ["a property behind the three", { type: "text-delta", delta: "a", segmentId: "s", node: "n" }],
+    ["another order", { delta: "a", type: "text-delta" }],
+    [
+      "a class",
+      new (class {
+        type = "text-delta";
+        delta = "a";
+      })(),
+    ],
+    ["an array", Object.assign([], { type: "text-delta", delta: "a" })],
+    ["a boxed number", Object.assign(new Number(5), { type: "text-delta", delta: "a" })],
+    ["a segment that is undefined", { type: "text-delta", delta: "a", segmentId: undefined }],
+    ["null", null],
+    ["a text", "text-delta"],
+  ])("leaves %s to JSON", (_, chunk) => {
+    expect(printDelta(chunk)).toBeUndefined();
+  });
+
+  test.each([
+    [{ type: "text-delta", delta: "語 é /\u007f\u2028" }],
+    [{ type: "reasoning-delta", delta: "" }],
+    [{ type: "text-delta", delta: "a", segmentId: "s" }],
+  ])("prints %j itself", (chunk) => {
+    expect(printDelta(chunk)).toBe(JSON.stringify(chunk));
+  });
+});
+
+describe("parseDelta", () => {
+  const parse = (json: string): unknown => {
+    try {
+      return JSON.parse(json);
+    } catch {
+      return "no JSON";
+    }
+  };
+
+  test("says what JSON.parse says of a valid chunk, or nothing", () => {
+    let parsed = 0;
+    const anyJson = fc
+      .tuple(
+        fc.constantFrom("text", "reasoning", "text-delta", "x"),
+        fc.tuple(anyText, fc.boolean()),
+        fc.option(fc.tuple(anyText, fc.boolean())),
+        fc.option(fc.tuple(fc.nat(60), fc.constantFrom("", " ", '"', "\\", "\n", "}", ",", "\u0001"))),
+      )
+      .map(([type, delta, segment, change]) => {
+        // As JSON, or raw: quotes, backslashes and control characters included.
+        const quote = ([text, isRaw]: [string, boolean]) => (isRaw ? `"${text}"` : JSON.stringify(text));
+        const json = `{"type":"${type}-delta","delta":${quote(delta)}${segment ? `,"segmentId":${quote(segment)}` : ""}}`;
+        return change === null ? json : json.slice(0, change[0]) + change[1] + json.slice(change[0]);
+      });
+    fc.assert(
+      fc.property(anyJson, (json) => {
+        const chunk = parseDelta(json);
+        if (chunk === undefined) return;
+        parsed++;
+        expect(chunk).toStrictEqual(parse(json));
+        expect(Object.keys(chunk)).toEqual(Object.keys(JSON.parse(json)));
+        expect(isStreamChunk(chunk)).toBe(true);
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(parsed).toBeGreaterThan(300);
+  });
+
+  test.each([
+    '{"type":"text-delta","delta":"語 é /"}',
+    '{"type":"reasoning-delta","delta":"","segmentId":"s"}',
+  ])("reads %s itself", (json) => {
+    expect(parseDelta(json)).toEqual(JSON.parse(json));
+  });
+
+  test.each([
+    '{"type":"text-delta","delta":"a\\n"}',
+    '{"type":"text-delta","delta":"a\t"}',
+    '{"type":"text-delta","delta":"a"b"}',
+    '{"type":"text-delta","delta":"a"} ',
+    '{"type":"text-delta","delta":"a","id":"x"}',
+    '{"type":"text-end"}',
+  ])("leaves %s to JSON", (json) => {
+    expect(parseDelta(json)).toBeUndefined();
+  });
+});
