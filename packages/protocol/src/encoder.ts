@@ -1,9 +1,10 @@
 /**
- * Prints SSE frames: one call, one event. The only place that does. Does not check that a value is a chunk; that is
- * `checkChunk`'s work.
+ * Prints SSE frames: one call, one event. The only place that does.
  *
  * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
  */
+import { checkChunk } from "./check-chunk.ts";
+import { printDelta } from "./delta-json.ts";
 import { isEventIdText } from "./event-id.ts";
 import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError } from "./stream-error.ts";
@@ -17,7 +18,8 @@ export interface EncodeChunkOptions {
 }
 
 /**
- * Prints one chunk as one SSE event, which decodes to `JSON.parse(JSON.stringify(chunk))`.
+ * Prints one chunk as one SSE event, which decodes to `JSON.parse(JSON.stringify(chunk))`. Does not check that it is
+ * one.
  *
  * JSON text holds no raw line break, so the event is always exactly one `data:` line. Properties that are undefined
  * are left out, as JSON does.
@@ -32,6 +34,21 @@ export interface EncodeChunkOptions {
  */
 export function encodeChunk(chunk: StreamChunk | UnknownChunk, options?: EncodeChunkOptions): string {
   return encodeChunkJson(stringify(chunk), options);
+}
+
+/**
+ * Checks a value, and prints it as JSON text for {@link encodeChunkJson}: what a server does with each chunk of a
+ * source. A chunk of a type that this version does not know passes.
+ *
+ * @throws StreamProtocolError `invalid-chunk` when the value is not a chunk, `unserializable-chunk` as
+ * {@link encodeChunk} does.
+ */
+export function stringifyChunk(value: unknown): string {
+  const json = printDelta(value);
+  if (json !== undefined) return json;
+  const problem = checkChunk(value);
+  if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
+  return stringify(value);
 }
 
 /**
@@ -79,7 +96,7 @@ export function encodeRetry(ms: number): string {
 function stringify(chunk: unknown): string {
   let json: string | undefined;
   try {
-    json = JSON.stringify(chunk);
+    json = printDelta(chunk) ?? JSON.stringify(chunk);
   } catch (cause) {
     throw new StreamProtocolError(
       "unserializable-chunk",

@@ -18,6 +18,7 @@ export {
   encodeChunkJson,
   encodeComment,
   encodeRetry,
+  stringifyChunk,
 } from "./encoder.ts";
 // Name a place in a run
 export { type EventId, formatEventId, parseEventId } from "./event-id.ts";

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
-import { DONE_FRAME, encodeChunk, encodeComment, encodeRetry } from "../src/encoder.ts";
+import {
+  DONE_FRAME,
+  encodeChunk,
+  encodeChunkJson,
+  encodeComment,
+  encodeRetry,
+  stringifyChunk,
+} from "../src/encoder.ts";
 import { createSSEDecoder } from "../src/sse-decoder.ts";
 import { anyChunk, anyText, chunkOf, variants } from "./chunk-arbitraries.ts";
 import { anyCut, bytesOf } from "./pieces.ts";
@@ -113,6 +120,27 @@ describe("encodeChunk", () => {
         }
         expect(eventsOf(frame)).toEqual([{ type: "message", data: '{"type":"done"}', lastEventId: id, id }]);
       }),
+    );
+  });
+});
+
+describe("stringifyChunk", () => {
+  test("prints what JSON does, of known and of unknown types, so that it can be a frame", () => {
+    fc.assert(
+      fc.property(fc.oneof(anyChunk, fc.constant({ type: "x-new", at: 1 })), (chunk) => {
+        expect(stringifyChunk(chunk)).toBe(JSON.stringify(chunk));
+        expect(encodeChunkJson(stringifyChunk(chunk))).toBe(encodeChunk(chunk));
+      }),
+    );
+  });
+
+  test.each([
+    [{ type: "text-delta", delta: 1 }, "invalid-chunk", /"delta" must be a string, got a number/],
+    [undefined, "invalid-chunk", /got nothing/],
+    [{ type: "tool-call-ready", tool: "t", toolCallId: "c", input: 1n }, "unserializable-chunk", /BigInt/],
+  ])("refuses %o", (value, code, message) => {
+    expect(() => stringifyChunk(value)).toThrow(
+      expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
   });
 });

@@ -26,6 +26,7 @@ test("the public names of the root", () => {
     "parseEventId",
     "reduceMessage",
     "reduceStructuredChunks",
+    "stringifyChunk",
   ]);
 });
 

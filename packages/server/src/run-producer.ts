@@ -4,13 +4,11 @@
  */
 import {
   type AssistantMessage,
-  checkChunk,
   createMessageAccumulator,
   type ErrorChunk,
-  encodeChunk,
   isTerminalChunk,
   type StreamChunk,
-  StreamProtocolError,
+  stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
 import { onNextTurn } from "./event-loop-turn.ts";
@@ -313,9 +311,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     const chunk = result.value as UnknownChunk;
     let json: string;
     try {
-      const problem = checkChunk(chunk);
-      if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
-      json = encodeChunk(chunk).slice("data: ".length, -"\n\n".length);
+      json = stringifyChunk(chunk);
     } catch (error) {
       void finish(describeFailure(error, onError));
       return;

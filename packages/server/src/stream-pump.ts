@@ -4,16 +4,16 @@
  */
 import {
   type AbortChunk,
-  checkChunk,
   createMessageAccumulator,
   DONE_FRAME,
   type ErrorChunk,
   encodeChunk,
+  encodeChunkJson,
   encodeComment,
   isTerminalChunk,
   type MessageAccumulator,
   type StreamChunk,
-  StreamProtocolError,
+  stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
 import { type Deadline, watchDeadlines } from "./deadlines.ts";
@@ -243,9 +243,7 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     const chunk = result.value as UnknownChunk;
     let frame: string;
     try {
-      const problem = checkChunk(chunk);
-      if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
-      frame = encodeChunk(chunk);
+      frame = encodeChunkJson(stringifyChunk(chunk));
     } catch (error) {
       end("error", "unwanted", describeFailure(error, onError));
       return false;
