@@ -53,9 +53,6 @@ const openingWindowMs = 25;
 /** A message larger than this, in characters on the wire, is not collected for `onFinish`. */
 const maxMessageLength = 8 * 1024 * 1024;
 
-/** Stands for no result at all: a bad source may answer with anything, `undefined` included. */
-const noResult: IteratorResult<unknown> = { done: true, value: undefined };
-
 /**
  * Where a source stands when its stream ends: it has ended by itself, it has said its last word and must be closed, or
  * it is in the middle and must be told that nobody wants the rest.
@@ -97,9 +94,9 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
 
   /** The sink waits for a piece. */
   let isWanted = false;
-  /** A `next()` is under way, or the source itself. */
-  let isPending = false;
-  /** The loop that takes results is on the stack. */
+  /** The loop that asks the source runs, or waits for an answer. */
+  let isAsking = false;
+  /** It is on the stack. */
   let isTaking = false;
   /** The source is not asked again before the event loop has turned. */
   let isTurnDue = false;
@@ -226,19 +223,19 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
   function onTurn(): void {
     isTurnDue = false;
     turnedAt = performance.now();
-    if (isWanted) askSource();
+    askSource();
   }
 
-  /** Takes one result of the source. @returns whether the next one is wanted. */
-  function take(result: IteratorResult<unknown>): boolean {
+  /** Takes one result of the source. */
+  function take(result: IteratorResult<unknown>): void {
     if (typeof result !== "object" || result === null) {
       const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
       end("error", "unwanted", describeFailure(error, onError));
-      return false;
+      return;
     }
     if (result.done) {
       end(lastType === "error" ? "error" : "end", "over");
-      return false;
+      return;
     }
     const chunk = result.value as UnknownChunk;
     let frame: string;
@@ -246,10 +243,10 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
       frame = encodeChunkJson(stringifyChunk(chunk));
     } catch (error) {
       end("error", "unwanted", describeFailure(error, onError));
-      return false;
+      return;
     }
     // A chunk's own toJSON() may have ended the request.
-    if (isClosed) return false;
+    if (isClosed) return;
     text += frame;
     chunks++;
     pieceChunks++;
@@ -258,65 +255,58 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     if (isTerminalChunk(chunk)) {
       // Nothing may follow it, so the source is not asked again.
       end(chunk.type, "finished");
-      return false;
+      return;
     }
-    if (!isWanted) return false;
+    if (!isWanted) return;
     const now = performance.now();
     if (pieceChunks === 1) filledSince = now;
-    if (pieceChunks === maxPieceChunks || text.length >= maxPieceLength || now - filledSince >= maxFillMs)
-      flush();
+    const isFull =
+      pieceChunks === maxPieceChunks || text.length >= maxPieceLength || now - filledSince >= maxFillMs;
+    if (isFull) flush();
     else scheduleFlush();
-    // A flush may have brought the next pull with it.
-    return isWanted;
   }
 
-  /** Takes `first`, and then more for as long as the source answers at once. */
-  function advance(first: IteratorResult<unknown>): void {
-    isTaking = true;
+  /** Asks the source for as long as somebody wants its chunks. Never rejects. */
+  async function askSource(): Promise<void> {
+    if (isAsking || iterator === undefined) return;
+    isAsking = true;
     try {
-      if (first === noResult || take(first)) {
-        while (!isClosed && !isTurnDue) {
-          const result = iterator!.next();
-          if (isPromiseLike(result)) {
-            isPending = true;
-            // A promise of a foreign kind may answer twice; a native one does not.
-            const answer = result instanceof Promise ? result : Promise.resolve(result);
-            answer.then(onResult, onFailure);
-            break;
-          }
-          if (isClosed || !take(result)) break;
+      while (isWanted && !isClosed && !isTurnDue) {
+        isTaking = true;
+        const answer = iterator.next();
+        let result: IteratorResult<unknown>;
+        if (isPromiseLike(answer)) {
+          stopTaking();
+          result = await answer;
+          isTaking = true;
+        } else {
+          result = answer;
         }
+        if (!isClosed) take(result);
       }
     } catch (error) {
       onFailure(error);
     }
+    stopTaking();
+    isAsking = false;
+  }
+
+  function stopTaking(): void {
     isTaking = false;
-    if (mustClose) {
-      mustClose = false;
-      closeIterator(iterator!);
-    }
-  }
-
-  function askSource(): void {
-    if (!isClosed && !isPending && !isTaking && !isTurnDue && iterator !== undefined) advance(noResult);
-  }
-
-  function onResult(result: IteratorResult<unknown>): void {
-    isPending = false;
-    if (!isClosed) advance(result);
+    if (!mustClose) return;
+    mustClose = false;
+    closeIterator(iterator!);
   }
 
   /** The source, or the opening of it, threw: it is over. */
   function onFailure(error: unknown): void {
-    isPending = false;
     if (!isClosed) end("error", "over", describeFailure(error, onError));
   }
 
   function begin(iterable: ChunkIterable): void {
-    isPending = false;
     iterator = toIterator(iterable);
     if (isClosed) closeIterator(iterator);
-    else if (isWanted) advance(noResult);
+    else askSource();
   }
 
   /** What is due when nothing happens; when several are due together, the first one wins. */
@@ -370,7 +360,6 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
       if (isChunkIterable(source)) {
         begin(source);
       } else {
-        isPending = true;
         openSource(source, sourceAbort.signal).then(begin).catch(onFailure);
       }
     }
