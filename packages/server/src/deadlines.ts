@@ -3,40 +3,49 @@
  * nothing. Knows nothing of streams.
  */
 
-/** Something that is due at some time. Times are in milliseconds of `performance.now()`, which never jumps. */
-export interface Deadline {
-  /** When it is due, as things stand `now`; asked only when the timer fires. Must not be before the last answer. */
-  dueAt(now: number): number;
-  /** Called when it is due. May stop the timer. */
-  run(now: number): void;
+/** Something with deadlines. Times are in milliseconds of `performance.now()`, which never jumps. */
+export interface Watched {
+  /**
+   * When each of its deadlines is due, as things stand `now`; infinity for never. Asked only when the timer fires. None
+   * may be before the last answer.
+   */
+  dueTimes(now: number): number[];
+  /** The deadline at `index` is due. May stop the watch. */
+  onDue(index: number, now: number): void;
 }
 
 /** The longest delay that timers take; a longer one would fire at once. */
 const maxDelayMs = 2 ** 31 - 1;
 
-/** Starts watching. @returns a function that stops it for good. */
-export function watchDeadlines(deadlines: Deadline[]): () => void {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let isStopped = false;
+export class DeadlineWatch {
+  readonly #watched: Watched;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isStopped = false;
 
-  function arm(now: number): void {
-    const next = Math.min(...deadlines.map((deadline) => deadline.dueAt(now)));
+  /** Starts watching. */
+  constructor(watched: Watched) {
+    this.#watched = watched;
+    this.#arm(performance.now());
+  }
+
+  /** Stops for good. */
+  stop(): void {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #arm(now: number): void {
+    const next = Math.min(...this.#watched.dueTimes(now));
     if (next === Number.POSITIVE_INFINITY) return;
-    timer = setTimeout(fire, Math.max(0, Math.min(Math.ceil(next - now), maxDelayMs)));
+    const delayMs = Math.max(0, Math.min(Math.ceil(next - now), maxDelayMs));
+    this.#timer = setTimeout(DeadlineWatch.#fire, delayMs, this);
   }
 
-  function fire(): void {
+  static #fire(this: void, watch: DeadlineWatch): void {
     const now = performance.now();
-    for (const deadline of deadlines) {
-      if (deadline.dueAt(now) <= now) deadline.run(now);
-      if (isStopped) return;
+    for (const [index, dueAt] of watch.#watched.dueTimes(now).entries()) {
+      if (dueAt <= now && !watch.#isStopped) watch.#watched.onDue(index, now);
     }
-    arm(performance.now());
+    if (!watch.#isStopped) watch.#arm(performance.now());
   }
-
-  arm(performance.now());
-  return () => {
-    isStopped = true;
-    clearTimeout(timer);
-  };
 }

@@ -24,27 +24,46 @@ export const encodeStream = (
   source: StreamSource,
   options: StreamOptions = {},
   onOpen?: StreamSink["onOpen"],
-): ReadableStream<Uint8Array> =>
-  encodePump((sink) => createStreamPump(source, options, { ...(onOpen && { onOpen }), ...sink }));
+): ReadableStream<Uint8Array> => encodePump((sink) => createStreamPump(source, options, sink), onOpen);
 
 /** Makes a body of whatever a pump writes. */
-export function encodePump(createPump: (sink: StreamSink) => StreamPump): ReadableStream<Uint8Array> {
-  let pump: StreamPump;
-  return new ReadableStream<Uint8Array>(
-    {
-      start(controller) {
-        pump = createPump({
-          write(text) {
-            const piece = toBytes(text);
-            controller.enqueue(piece);
-            return piece.length;
-          },
-          close: () => controller.close(),
-        });
-      },
-      pull: () => pump.pull(),
-      cancel: (reason) => pump.cancel(reason),
-    },
-    { highWaterMark: 1 },
-  );
+export function encodePump(
+  createPump: (sink: StreamSink) => StreamPump,
+  onOpen?: StreamSink["onOpen"],
+): ReadableStream<Uint8Array> {
+  const body = new Body();
+  if (onOpen !== undefined) body.onOpen = onOpen;
+  const stream = new ReadableStream<Uint8Array>(body, { highWaterMark: 1 });
+  // The stream asks for the first piece in a later turn of the promise queue.
+  body.pump = createPump(body);
+  return stream;
+}
+
+/** What the stream asks and what the pump writes to: one object, and no closures, because many streams wait at a time. */
+class Body implements UnderlyingDefaultSource<Uint8Array>, StreamSink {
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  pump!: StreamPump;
+  onOpen?: NonNullable<StreamSink["onOpen"]>;
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+  }
+
+  pull(): void {
+    this.pump.pull();
+  }
+
+  cancel(reason: unknown): void {
+    this.pump.cancel(reason);
+  }
+
+  write(text: string): number {
+    const piece = toBytes(text);
+    this.#controller.enqueue(piece);
+    return piece.length;
+  }
+
+  close(): void {
+    this.#controller.close();
+  }
 }

@@ -3,7 +3,7 @@
  * the connection happens to the run.
  */
 import { DONE_FRAME, encodeChunk, encodeComment, encodeRetry } from "@kortyx/protocol";
-import { type Deadline, watchDeadlines } from "./deadlines.ts";
+import { DeadlineWatch } from "./deadlines.ts";
 import { type LeftFollower, printFrame, type RunFeed } from "./run-feed.ts";
 import type { RunStore } from "./run-store.ts";
 import type { StreamOptions } from "./stream-options.ts";
@@ -17,6 +17,7 @@ const catchUpEntries = 512;
 /** When many connections are given up together, their clients come back spread over so many milliseconds. */
 const retrySpreadMs = 3000;
 const openingWindowMs = 25;
+const never = Number.POSITIVE_INFINITY;
 
 export interface FollowedRun {
   runId: string;
@@ -51,13 +52,28 @@ export function createFollowPump(
   const leaveFeed = feed.join(() => advance());
   // Where nobody else can go on with it, it carries the terminal that its producer writes when this process shuts down.
   const unregister = registerFollower({ handOff: canHandOff ? detach : undefined });
-  const stopWatching = watchDeadlines(deadlines());
+  const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
+  const watch = new DeadlineWatch({
+    dueTimes(now) {
+      const silenceMs = isOpened ? heartbeatDelayMs : openingWindowMs;
+      return [
+        maxDurationMs > 0 ? startedAt + maxDurationMs : never,
+        stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never,
+        silenceMs > 0 ? (isWanted ? writtenAt : now) + silenceMs : never,
+      ];
+    },
+    onDue(index) {
+      if (index === 0) detach();
+      else if (index === 1) leave();
+      else write(encodeComment(`hb=${heartbeatMs}`));
+    },
+  });
   signal?.addEventListener("abort", leave);
   if (signal?.aborted) leave();
 
   function release(as: LeftFollower): void {
     isClosed = true;
-    stopWatching();
+    watch.stop();
     unregister();
     signal?.removeEventListener("abort", leave);
     leaveFeed(as);
@@ -124,25 +140,6 @@ export function createFollowPump(
       isCatchingUp = false;
     }
     advance();
-  }
-
-  function deadlines(): Deadline[] {
-    const never = Number.POSITIVE_INFINITY;
-    const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
-    return [
-      { dueAt: () => (maxDurationMs > 0 ? startedAt + maxDurationMs : never), run: detach },
-      {
-        dueAt: (now) => (stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never),
-        run: leave,
-      },
-      {
-        dueAt(now) {
-          const delayMs = isOpened ? heartbeatDelayMs : openingWindowMs;
-          return delayMs > 0 ? (isWanted ? writtenAt : now) + delayMs : never;
-        },
-        run: () => write(encodeComment(`hb=${heartbeatMs}`)),
-      },
-    ];
   }
 
   return {

@@ -3,7 +3,7 @@
  * for company has to go.
  */
 
-type NextTick = (callback: () => void) => void;
+type NextTick = <Value>(callback: (value: Value) => void, value: Value) => void;
 
 /**
  * Node, Bun and Deno run these callbacks when the promise queue is empty. Taken at load time, so that a test's fake
@@ -15,31 +15,49 @@ const runtimeNextTick = (globalThis as { process?: { nextTick?: NextTick } }).pr
 const maxIdleTurns = 32;
 const settled = Promise.resolve();
 
-/**
- * @returns A function to call whenever something has come. `callback` runs once, when nothing more does.
- */
-export function createIdleCall(
-  callback: () => void,
+export interface IdleCall {
+  /** Something has come: the call is made once, when nothing more does. */
+  schedule(): void;
+}
+
+/** @param callback - Called with `owner`. */
+export const createIdleCall = <Owner>(
+  owner: Owner,
+  callback: (owner: Owner) => void,
   nextTick: NextTick | null = runtimeNextTick ?? null,
-): () => void {
-  let isScheduled = false;
-  let idleTurns = 0;
+): IdleCall => new Idle(owner, callback, nextTick);
 
-  function run(): void {
-    isScheduled = false;
-    callback();
+class Idle<Owner> implements IdleCall {
+  readonly #owner: Owner;
+  readonly #callback: (owner: Owner) => void;
+  readonly #nextTick: NextTick | null;
+  #isScheduled = false;
+  #idleTurns = 0;
+
+  constructor(owner: Owner, callback: (owner: Owner) => void, nextTick: NextTick | null) {
+    this.#owner = owner;
+    this.#callback = callback;
+    this.#nextTick = nextTick;
   }
 
-  function countTurn(): void {
-    if (++idleTurns < maxIdleTurns) settled.then(countTurn);
-    else run();
+  schedule(): void {
+    this.#idleTurns = 0;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const nextTick = this.#nextTick;
+    if (nextTick !== null) nextTick(Idle.#run, this);
+    else this.#waitForTurn();
   }
 
-  return () => {
-    idleTurns = 0;
-    if (isScheduled) return;
-    isScheduled = true;
-    if (nextTick !== null) nextTick(run);
-    else settled.then(countTurn);
-  };
+  #waitForTurn(): void {
+    settled.then(() => {
+      if (++this.#idleTurns < maxIdleTurns) this.#waitForTurn();
+      else Idle.#run(this);
+    });
+  }
+
+  static #run<Owner>(this: void, call: Idle<Owner>): void {
+    call.#isScheduled = false;
+    call.#callback(call.#owner);
+  }
 }

@@ -16,12 +16,12 @@ import {
   stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
-import { type Deadline, watchDeadlines } from "./deadlines.ts";
+import { DeadlineWatch, type Watched } from "./deadlines.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { createIdleCall } from "./idle-call.ts";
 import { describeFailure } from "./stream-failure.ts";
 import type { StreamFinishReason, StreamOptions } from "./stream-options.ts";
-import { registerStream } from "./stream-registry.ts";
+import { type OpenStream, registerStream } from "./stream-registry.ts";
 import {
   type ChunkIterable,
   type ChunkIterator,
@@ -52,6 +52,15 @@ const openingWindowMs = 25;
 
 /** A message larger than this, in characters on the wire, is not collected for `onFinish`. */
 const maxMessageLength = 8 * 1024 * 1024;
+
+const never = Number.POSITIVE_INFINITY;
+
+const sourceIdle: ErrorChunk = {
+  type: "error",
+  message: "The answer did not go on in time.",
+  code: "source-idle",
+  retryable: true,
+};
 
 /**
  * Where a source stands when its stream ends: it has ended by itself, it has said its last word and must be closed, or
@@ -85,156 +94,224 @@ export interface StreamPump {
  * Chunks that are ready together make one piece; a chunk that is alone is written within the macrotask that brought
  * it. Without a `pull()` nothing is written but the last piece, and the source is asked for one chunk at most.
  */
-export function createStreamPump(source: StreamSource, options: StreamOptions, sink: StreamSink): StreamPump {
-  const { signal, onError, onFinish } = options;
-  const { heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = options;
-  const sourceAbort = new AbortController();
-  const startedAt = performance.now();
-  let iterator: ChunkIterator | undefined;
+export const createStreamPump = (
+  source: StreamSource,
+  options: StreamOptions,
+  sink: StreamSink,
+): StreamPump => new Pump(source, options, sink);
+
+/** A class, because thousands of streams wait at the same time: without closures one takes half of the memory. */
+class Pump implements StreamPump, OpenStream, Watched {
+  readonly #options: StreamOptions;
+  readonly #sink: StreamSink;
+  readonly #startedAt = performance.now();
+  #sourceAbort: AbortController | undefined;
+  #iterator: ChunkIterator | undefined;
 
   /** The sink waits for a piece. */
-  let isWanted = false;
+  #isWanted = false;
   /** The loop that asks the source runs, or waits for an answer. */
-  let isAsking = false;
+  #isAsking = false;
   /** It is on the stack. */
-  let isTaking = false;
+  #isTaking = false;
   /** The source is not asked again before the event loop has turned. */
-  let isTurnDue = false;
+  #isTurnDue = false;
   /** The source was left while it was on the stack itself. */
-  let mustClose = false;
-  let isClosed = false;
+  #mustClose = false;
+  #isClosed = false;
 
   /** The piece that is being filled. */
-  let text = "";
-  let pieceChunks = 0;
-  let filledSince = startedAt;
+  #text = "";
+  #pieceChunks = 0;
+  #filledSince = this.#startedAt;
   /** When the event loop was last waited for. */
-  let turnedAt = startedAt;
+  #turnedAt = this.#startedAt;
 
   /** When the sink was last given something. */
-  let writtenAt = startedAt;
+  #writtenAt = this.#startedAt;
   /** Since when the source alone is waited for, as far as chunks tell: heartbeats are not its doing. */
-  let waitingSince = startedAt;
-  let isOpened = false;
-  let lastType = "";
-  let chunks = 0;
-  let bytes = 0;
-  let message: MessageAccumulator | undefined =
-    options.collectMessage === true ? createMessageAccumulator() : undefined;
+  #waitingSince = this.#startedAt;
+  readonly #heartbeatMs: number;
+  /** That interval, 10 % more or less. */
+  readonly #heartbeatDelayMs: number;
+  #isOpened = false;
+  #lastType = "";
+  #chunks = 0;
+  #bytes = 0;
+  #message: MessageAccumulator | undefined;
 
-  const unregister = registerStream({
-    shutdown: () => end("shutdown", "unwanted", { type: "abort", reason: "shutdown" }),
+  /** The piece goes when no more chunks are ready. */
+  readonly #idleCall = createIdleCall(this, (pump: Pump) => {
+    if (pump.#isWanted && pump.#text !== "") pump.#flush();
   });
-  const stopWatching = watchDeadlines(deadlines());
+  /** Only there when the caller has a signal. */
+  #onAbort: (() => void) | undefined;
+  readonly #unregister: () => void;
+  readonly #watch: DeadlineWatch;
+
+  constructor(source: StreamSource, options: StreamOptions, sink: StreamSink) {
+    this.#options = options;
+    this.#sink = sink;
+    this.#heartbeatMs = options.heartbeatMs ?? 8000;
+    this.#heartbeatDelayMs = this.#heartbeatMs * (0.9 + Math.random() * 0.2);
+    if (options.collectMessage === true) this.#message = createMessageAccumulator();
+    this.#unregister = registerStream(this);
+    this.#watch = new DeadlineWatch(this);
+    const { signal } = options;
+    try {
+      if (signal?.aborted) {
+        closeSource(source);
+        this.#leave();
+        return;
+      }
+      if (signal !== undefined) {
+        this.#onAbort = () => this.#leave();
+        signal.addEventListener("abort", this.#onAbort);
+      }
+      if (isChunkIterable(source)) {
+        this.#begin(source);
+      } else {
+        this.#sourceAbort = new AbortController();
+        openSource(source, this.#sourceAbort.signal)
+          .then((iterable) => this.#begin(iterable))
+          .catch((error) => this.#onFailure(error));
+      }
+    } catch (error) {
+      this.#onFailure(error);
+    }
+  }
+
+  pull(): void {
+    if (this.#isClosed) return;
+    this.#isWanted = true;
+    if (this.#text !== "") {
+      // It came while nobody asked, and can go now, with what else is ready.
+      this.#filledSince = performance.now();
+      this.#idleCall.schedule();
+    }
+    const { sourceIdleTimeoutMs = 0 } = this.#options;
+    if (sourceIdleTimeoutMs > 0 && this.#waitingSince === never) this.#waitingSince = performance.now();
+    void this.#askSource();
+  }
+
+  cancel(reason?: unknown): void {
+    if (!this.#isClosed) this.#release("cancelled", "unwanted", reason);
+  }
+
+  /** The process is shutting down. */
+  shutdown(): void {
+    this.#end("shutdown", "unwanted", { type: "abort", reason: "shutdown" });
+  }
 
   /**
    * Releases everything that this stream holds. Last of all the source, whose clean-up is code that we do not know: by
    * then the stream is closed, and nothing that it does matters any more.
    */
-  function release(reason: StreamFinishReason, source: SourceState, cause?: unknown): void {
-    isClosed = true;
-    text = "";
-    open();
-    stopWatching();
-    unregister();
-    signal?.removeEventListener("abort", leave);
-    if (onFinish !== undefined) finish(reason);
-    if (source === "unwanted") sourceAbort.abort(cause);
-    if (source !== "over" && iterator !== undefined) {
+  #release(reason: StreamFinishReason, source: SourceState, cause?: unknown): void {
+    this.#isClosed = true;
+    this.#text = "";
+    this.#open();
+    this.#watch.stop();
+    this.#unregister();
+    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#options.onFinish !== undefined) void this.#finish(reason);
+    if (source === "unwanted") this.#sourceAbort?.abort(cause);
+    if (source !== "over" && this.#iterator !== undefined) {
       // A generator cannot be closed while it runs.
-      if (isTaking) mustClose = true;
-      else closeIterator(iterator);
+      if (this.#isTaking) this.#mustClose = true;
+      else closeIterator(this.#iterator);
     }
   }
 
-  async function finish(reason: StreamFinishReason): Promise<void> {
+  async #finish(reason: StreamFinishReason): Promise<void> {
     try {
-      const durationMs = performance.now() - startedAt;
-      message?.finish(reason === "end" ? "done" : reason === "cancelled" ? "aborted" : "truncated");
-      await onFinish?.({ reason, chunks, bytes, durationMs, ...(message && { message: message.message }) });
+      const durationMs = performance.now() - this.#startedAt;
+      this.#message?.finish(reason === "end" ? "done" : reason === "cancelled" ? "aborted" : "truncated");
+      await this.#options.onFinish?.({
+        reason,
+        chunks: this.#chunks,
+        bytes: this.#bytes,
+        durationMs,
+        ...(this.#message && { message: this.#message.message }),
+      });
     } catch (error) {
       console.error("onFinish of a stream failed:", error);
     }
   }
 
   /** The client has left. */
-  function leave(): void {
-    if (isClosed) return;
-    isClosed = true;
+  #leave(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     // Without `[DONE]`: whoever still reads is to see that the stream was cut.
-    sink.close(true);
-    release("cancelled", "unwanted", signal?.reason);
+    this.#sink.close(true);
+    this.#release("cancelled", "unwanted", this.#options.signal?.reason);
   }
 
-  function open(failure?: ErrorChunk): void {
-    if (isOpened) return;
-    isOpened = true;
-    sink.onOpen?.(failure);
+  #open(failure?: ErrorChunk): void {
+    if (this.#isOpened) return;
+    this.#isOpened = true;
+    this.#sink.onOpen?.(failure);
   }
 
-  function write(piece: string, now: number): void {
-    open();
-    isWanted = false;
-    writtenAt = now;
-    bytes += sink.write(piece);
+  #write(piece: string, now: number): void {
+    this.#open();
+    this.#isWanted = false;
+    this.#writtenAt = now;
+    this.#bytes += this.#sink.write(piece);
   }
 
-  function flush(): void {
-    const piece = text;
-    text = "";
-    pieceChunks = 0;
-    waitingSince = Number.POSITIVE_INFINITY;
-    if (!isTurnDue && filledSince - turnedAt >= maxTurnMs) {
-      isTurnDue = true;
-      onNextTurn(onTurn);
+  #flush(): void {
+    const piece = this.#text;
+    this.#text = "";
+    this.#pieceChunks = 0;
+    this.#waitingSince = never;
+    if (!this.#isTurnDue && this.#filledSince - this.#turnedAt >= maxTurnMs) {
+      this.#isTurnDue = true;
+      onNextTurn(() => this.#onTurn());
     }
     // A few milliseconds ago at most, and the clock is not read again.
-    write(piece, filledSince);
+    this.#write(piece, this.#filledSince);
   }
-
-  /** The piece goes when no more chunks are ready. */
-  const scheduleFlush = createIdleCall(() => {
-    if (isWanted && text !== "") flush();
-  });
 
   /** Ends the stream in order: with `last`, where the source has not sent a last chunk itself, and `[DONE]`. */
-  function end(reason: StreamFinishReason, source: SourceState, last?: ErrorChunk | AbortChunk): void {
-    if (isClosed) return;
-    isClosed = true;
-    if (chunks === 0 && last?.type === "error") open(last);
-    const piece = text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
-    if (last !== undefined) collect(last, piece.length);
-    write(piece, startedAt);
-    sink.close(false);
-    release(reason, source);
+  #end(reason: StreamFinishReason, source: SourceState, last?: ErrorChunk | AbortChunk): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#chunks === 0 && last?.type === "error") this.#open(last);
+    const piece = this.#text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
+    if (last !== undefined) this.#collect(last, piece.length);
+    this.#write(piece, this.#startedAt);
+    this.#sink.close(false);
+    this.#release(reason, source);
   }
 
-  function collect(chunk: StreamChunk | UnknownChunk, length: number): void {
-    if (message === undefined) return;
+  #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
+    if (this.#message === undefined) return;
     try {
       if (length > maxMessageLength) throw new RangeError();
-      message.apply(chunk);
+      this.#message.apply(chunk);
     } catch {
       // Too large, or a structured object that cannot be built: there is no message.
-      message = undefined;
+      this.#message = undefined;
     }
   }
 
-  function onTurn(): void {
-    isTurnDue = false;
-    turnedAt = performance.now();
-    askSource();
+  #onTurn(): void {
+    this.#isTurnDue = false;
+    this.#turnedAt = performance.now();
+    void this.#askSource();
   }
 
   /** Takes one result of the source. */
-  function take(result: IteratorResult<unknown>): void {
+  #take(result: IteratorResult<unknown>): void {
     if (typeof result !== "object" || result === null) {
       const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
-      end("error", "unwanted", describeFailure(error, onError));
+      this.#end("error", "unwanted", describeFailure(error, this.#options.onError));
       return;
     }
     if (result.done) {
-      end(lastType === "error" ? "error" : "end", "over");
+      this.#end(this.#lastType === "error" ? "error" : "end", "over");
       return;
     }
     const chunk = result.value as UnknownChunk;
@@ -242,146 +319,99 @@ export function createStreamPump(source: StreamSource, options: StreamOptions, s
     try {
       frame = encodeChunkJson(stringifyChunk(chunk));
     } catch (error) {
-      end("error", "unwanted", describeFailure(error, onError));
+      this.#end("error", "unwanted", describeFailure(error, this.#options.onError));
       return;
     }
     // A chunk's own toJSON() may have ended the request.
-    if (isClosed) return;
-    text += frame;
-    chunks++;
-    pieceChunks++;
-    lastType = chunk.type;
-    if (message !== undefined) collect(chunk, bytes + text.length);
+    if (this.#isClosed) return;
+    this.#text += frame;
+    this.#chunks++;
+    this.#pieceChunks++;
+    this.#lastType = chunk.type;
+    if (this.#message !== undefined) this.#collect(chunk, this.#bytes + this.#text.length);
     if (isTerminalChunk(chunk)) {
       // Nothing may follow it, so the source is not asked again.
-      end(chunk.type, "finished");
+      this.#end(chunk.type, "finished");
       return;
     }
-    if (!isWanted) return;
+    if (!this.#isWanted) return;
     const now = performance.now();
-    if (pieceChunks === 1) filledSince = now;
+    if (this.#pieceChunks === 1) this.#filledSince = now;
     const isFull =
-      pieceChunks === maxPieceChunks || text.length >= maxPieceLength || now - filledSince >= maxFillMs;
-    if (isFull) flush();
-    else scheduleFlush();
+      this.#pieceChunks === maxPieceChunks ||
+      this.#text.length >= maxPieceLength ||
+      now - this.#filledSince >= maxFillMs;
+    if (isFull) this.#flush();
+    else this.#idleCall.schedule();
   }
 
   /** Asks the source for as long as somebody wants its chunks. Never rejects. */
-  async function askSource(): Promise<void> {
-    if (isAsking || iterator === undefined) return;
-    isAsking = true;
+  async #askSource(): Promise<void> {
+    if (this.#isAsking || this.#iterator === undefined) return;
+    this.#isAsking = true;
     try {
-      while (isWanted && !isClosed && !isTurnDue) {
-        isTaking = true;
-        const answer = iterator.next();
+      while (this.#isWanted && !this.#isClosed && !this.#isTurnDue) {
+        this.#isTaking = true;
+        const answer = this.#iterator.next();
         let result: IteratorResult<unknown>;
         if (isPromiseLike(answer)) {
-          stopTaking();
+          this.#stopTaking();
           result = await answer;
-          isTaking = true;
+          this.#isTaking = true;
         } else {
           result = answer;
         }
-        if (!isClosed) take(result);
+        if (!this.#isClosed) this.#take(result);
       }
     } catch (error) {
-      onFailure(error);
+      this.#onFailure(error);
     }
-    stopTaking();
-    isAsking = false;
+    this.#stopTaking();
+    this.#isAsking = false;
   }
 
-  function stopTaking(): void {
-    isTaking = false;
-    if (!mustClose) return;
-    mustClose = false;
-    closeIterator(iterator!);
+  #stopTaking(): void {
+    this.#isTaking = false;
+    if (!this.#mustClose) return;
+    this.#mustClose = false;
+    closeIterator(this.#iterator!);
   }
 
   /** The source, or the opening of it, threw: it is over. */
-  function onFailure(error: unknown): void {
-    if (!isClosed) end("error", "over", describeFailure(error, onError));
+  #onFailure(error: unknown): void {
+    if (!this.#isClosed) this.#end("error", "over", describeFailure(error, this.#options.onError));
   }
 
-  function begin(iterable: ChunkIterable): void {
-    iterator = toIterator(iterable);
-    if (isClosed) closeIterator(iterator);
-    else askSource();
+  #begin(iterable: ChunkIterable): void {
+    this.#iterator = toIterator(iterable);
+    if (this.#isClosed) closeIterator(this.#iterator);
+    else void this.#askSource();
   }
 
   /** What is due when nothing happens; when several are due together, the first one wins. */
-  function deadlines(): Deadline[] {
-    const never = Number.POSITIVE_INFINITY;
-    const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
-    const isWaitingForSource = () => isWanted && text === "";
+  dueTimes(now: number): number[] {
+    const { maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = this.#options;
+    const isWaitingForSource = this.#isWanted && this.#text === "";
+    // The first comment opens the stream; the others keep it open. None is sent to a reader that lags.
+    const silenceMs = this.#isOpened ? this.#heartbeatDelayMs : openingWindowMs;
     return [
-      {
-        dueAt: () => (maxDurationMs > 0 ? startedAt + maxDurationMs : never),
-        run: () => end("timeout", "unwanted", { type: "abort", reason: "timeout" }),
-      },
-      {
-        dueAt(now) {
-          if (sourceIdleTimeoutMs === 0) return never;
-          return (isWaitingForSource() ? waitingSince : now) + sourceIdleTimeoutMs;
-        },
-        run: () =>
-          end("source-idle", "unwanted", {
-            type: "error",
-            message: "The answer did not go on in time.",
-            code: "source-idle",
-            retryable: true,
-          }),
-      },
-      {
-        dueAt: (now) => (stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never),
-        run() {
-          isClosed = true;
-          sink.close(true);
-          release("stalled", "unwanted");
-        },
-      },
-      {
-        // The first comment opens the stream; the others keep it open. None is sent to a reader that lags.
-        dueAt(now) {
-          const delayMs = isOpened ? heartbeatDelayMs : openingWindowMs;
-          return delayMs > 0 ? (isWaitingForSource() ? writtenAt : now) + delayMs : never;
-        },
-        run: (now) => write(encodeComment(`hb=${heartbeatMs}`), now),
-      },
+      maxDurationMs > 0 ? this.#startedAt + maxDurationMs : never,
+      sourceIdleTimeoutMs > 0 ? (isWaitingForSource ? this.#waitingSince : now) + sourceIdleTimeoutMs : never,
+      stallTimeoutMs > 0 ? (this.#isWanted ? now : this.#writtenAt) + stallTimeoutMs : never,
+      silenceMs > 0 ? (isWaitingForSource ? this.#writtenAt : now) + silenceMs : never,
     ];
   }
 
-  try {
-    if (signal?.aborted) {
-      closeSource(source);
-      leave();
-    } else {
-      signal?.addEventListener("abort", leave);
-      if (isChunkIterable(source)) {
-        begin(source);
-      } else {
-        openSource(source, sourceAbort.signal).then(begin).catch(onFailure);
-      }
-    }
-  } catch (error) {
-    onFailure(error);
+  onDue(index: number, now: number): void {
+    if (index === 0) this.#end("timeout", "unwanted", { type: "abort", reason: "timeout" });
+    else if (index === 1) this.#end("source-idle", "unwanted", sourceIdle);
+    else if (index === 2) this.#stall();
+    else this.#write(encodeComment(`hb=${this.#heartbeatMs}`), now);
   }
 
-  return {
-    pull() {
-      if (isClosed) return;
-      isWanted = true;
-      if (text !== "") {
-        // It came while nobody asked, and can go now, with what else is ready.
-        filledSince = performance.now();
-        scheduleFlush();
-      }
-      if (sourceIdleTimeoutMs > 0 && waitingSince === Number.POSITIVE_INFINITY)
-        waitingSince = performance.now();
-      askSource();
-    },
-    cancel(reason) {
-      if (!isClosed) release("cancelled", "unwanted", reason);
-    },
-  };
+  #stall(): void {
+    this.#isClosed = true;
+    this.#sink.close(true);
+    this.#release("stalled", "unwanted");
+  }
 }

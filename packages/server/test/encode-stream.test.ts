@@ -217,7 +217,9 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     vi.resetModules();
     vi.doMock("../src/idle-call.ts", async (importOriginal) => {
       const { createIdleCall } = await importOriginal<typeof import("../src/idle-call.ts")>();
-      return { createIdleCall: (callback: () => void) => createIdleCall(callback, null) };
+      return {
+        createIdleCall: (owner: unknown, call: (owner: unknown) => void) => createIdleCall(owner, call, null),
+      };
     });
     encode = (await import("../src/encode-stream.ts")).encodeStream;
   });
