@@ -75,3 +75,5 @@ function record(size: number, seed: number): unknown {
 }
 
 export const contents = { text: textChunks, mixed: mixedChunks };
+/** How many of them a stream has where it is encoded or read as a whole. */
+export const counts = { text: 2000, mixed: 500 };

@@ -3,10 +3,8 @@ import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { implementation as kortyx } from "../implementations/kortyx.ts";
 import { createBody, cutBytes, encodeAll } from "./bodies.ts";
-import { contents } from "./chunks.ts";
+import { contents, counts } from "./chunks.ts";
 import { createSource } from "./sources.ts";
-
-const counts = { text: 2000, mixed: 500 };
 
 export async function measure({ variant: [content, size], budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();

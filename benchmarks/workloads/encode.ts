@@ -2,10 +2,8 @@
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import type { Implementation, Source } from "../implementations/implementation.ts";
-import { contents } from "./chunks.ts";
+import { contents, counts } from "./chunks.ts";
 import { createSource, wrap } from "./sources.ts";
-
-const counts = { text: 2000, mixed: 500 };
 
 async function drain(
   implementation: Implementation,

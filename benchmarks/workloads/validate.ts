@@ -1,30 +1,61 @@
-/** What the checker adds to reading: our SSE decoder and `JSON.parse`, with it (`kortyx`) and without it (`kortyx/unchecked`). */
-import { checkChunk, createSSEDecoder } from "../../packages/protocol/dist/index.js";
+/**
+ * What checking adds to reading, without streams around it: `validate <content>`. `kortyx` is the chunk decoder, which
+ * checks everything; `kortyx/unchecked` is our SSE decoder with a bare `JSON.parse`.
+ */
+import { deepStrictEqual } from "node:assert";
+import { createChunkDecoder, createSSEDecoder, type StreamChunk } from "../../packages/protocol/dist/index.js";
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
-import { createBody, cutBytes, encodeAll } from "./bodies.ts";
-import { textChunks } from "./chunks.ts";
+import { cutBytes, encodeAll } from "./bodies.ts";
+import { contents, counts } from "./chunks.ts";
 import { createSource } from "./sources.ts";
 
-const count = 2000;
+/** @returns how many chunks were read. */
+type Read = (pieces: Uint8Array[], onChunk: (chunk: unknown) => void) => number;
 
-export async function measure({ name, budgetMs, load }: Job): Promise<Measures> {
-  const pieces = cutBytes(await encodeAll(await load(), createSource(textChunks(count), "sync")), 16384);
-  const check = name.endsWith("/unchecked") ? () => undefined : checkChunk;
+const checked: Read = (pieces, onChunk) => {
+  const decoder = createChunkDecoder();
+  let count = 0;
+  for (const piece of pieces) {
+    decoder.push(piece);
+    for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) {
+      onChunk(chunk);
+      count++;
+    }
+  }
+  decoder.end();
+  return count;
+};
+
+const unchecked: Read = (pieces, onChunk) => {
+  const decoder = createSSEDecoder();
+  let count = 0;
+  for (const piece of pieces) {
+    decoder.push(piece);
+    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+      if (event.data === "[DONE]") continue;
+      onChunk(JSON.parse(event.data));
+      count++;
+    }
+  }
+  decoder.end();
+  return count;
+};
+
+export async function measure({ variant: [content], name, budgetMs, load }: Job): Promise<Measures> {
+  const original: StreamChunk[] = contents[content as keyof typeof contents](
+    counts[content as keyof typeof counts],
+  );
+  const pieces = cutBytes(await encodeAll(await load(), createSource(original, "sync")), 16384);
+  const read = name.endsWith("/unchecked") ? unchecked : checked;
+  const found: unknown[] = [];
+  read(pieces, (chunk) => found.push(chunk));
+  deepStrictEqual(found, original);
 
   const ns = await measurePasses(async () => {
-    const decoder = createSSEDecoder();
-    const reader = createBody(pieces).getReader();
-    let chunks = 0;
-    for (let read = await reader.read(); !read.done; read = await reader.read()) {
-      for (const { data } of decoder.decode(read.value)) {
-        if (data === "[DONE]") continue;
-        if (check(JSON.parse(data)) !== undefined) throw new Error(`Not a chunk: ${data}`);
-        chunks++;
-      }
-    }
-    if (chunks !== count) throw new Error(`${chunks} chunks of ${count}.`);
-    return chunks;
+    const count = read(pieces, () => {});
+    if (count !== original.length) throw new Error(`${count} chunks of ${original.length}.`);
+    return count;
   }, budgetMs);
   return { ns };
 }

@@ -72,7 +72,7 @@ export function sendStream(
     return sendResponse(req, res, new Response(null, { status, headers: mergeHeaders(headers) }));
   }
   writeHead(req, res, status, mergeHeaders(headers));
-  res.flushHeaders?.();
+  const flushHeaders = flushHeadersSoon(res);
 
   return new Promise((resolve) => {
     let pump: StreamPump | undefined;
@@ -84,6 +84,7 @@ export function sendStream(
     });
     pump = createStreamPump(source, streamOptions, {
       write(text) {
+        flushHeaders.isDone = true;
         const isReady = res.write(text);
         res.flush?.();
         if (isReady) pump?.pull();
@@ -229,7 +230,7 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
     res.end();
     return closed;
   }
-  res.flushHeaders?.();
+  const flushHeaders = flushHeadersSoon(res);
   try {
     let turnedAt = performance.now();
     for (;;) {
@@ -240,6 +241,7 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
         await new Promise<void>((resolve) => onNextTurn(resolve));
         turnedAt = performance.now();
       }
+      flushHeaders.isDone = true;
       const isReady = res.write(value);
       res.flush?.();
       if (!isReady && !isClosed) {
@@ -266,6 +268,18 @@ function breakOff(res: NodeResponse): void {
   // Over HTTP/2, `destroy()` resets the stream with NO_ERROR, which reads like an end in order.
   if (res.stream === undefined) res.destroy();
   else res.stream.close(http2InternalError);
+}
+
+/**
+ * Sends the headers in the next turn of the event loop, unless what is written first has taken them along: a packet less
+ * for a stream that begins at once.
+ */
+function flushHeadersSoon(res: NodeResponse): { isDone: boolean } {
+  const flush = { isDone: false };
+  onNextTurn(() => {
+    if (!flush.isDone && !res.writableEnded && !isGone(res)) res.flushHeaders?.();
+  });
+  return flush;
 }
 
 function writeHead(req: NodeRequest, res: NodeResponse, status: number, headers: Headers): void {
