@@ -89,9 +89,10 @@ function respond(
   onOpen?: (failure: ErrorChunk | undefined) => void,
 ): Response {
   const { status = 200, headers, ...streamOptions } = options;
-  const init = { status, headers: mergeHeaders(headers) };
+  const isPlain = status === 200 && headers === undefined;
+  const init = { status, headers: isPlain ? defaultHeaders : mergeHeaders(headers) };
   // What a response with a body cannot have throws here, before anything is opened.
-  new Response("", init);
+  if (!isPlain) new Response("", init);
   return new Response(encodeStream(source, streamOptions, onOpen), init);
 }
 
