@@ -7,15 +7,14 @@ import type { ReasoningDeltaChunk, TextDeltaChunk } from "./stream-chunk.ts";
 type DeltaChunk = TextDeltaChunk | ReasoningDeltaChunk;
 
 /**
- * Neither quote nor backslash nor control character; and no surrogate, which JSON escapes where it is alone.
+ * Characters that JSON does not escape: neither quote nor backslash nor control character; and no surrogate, which it
+ * escapes where it is alone.
  *
  * Source: ECMA-262, QuoteJSONString.
  */
-const unescaped = String.raw`[ !#-[\]-\ud7ff\ue000-\uffff]*`;
-const isUnescaped = new RegExp(`^${unescaped}$`);
-const deltaJson = new RegExp(
-  String.raw`^\{"type":"(text|reasoning)-delta","delta":"(${unescaped})"(?:,"segmentId":"(${unescaped})")?\}$`,
-);
+const isUnescaped = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
+const deltaJson =
+  /^\{"type":"(text|reasoning)-delta","delta":"([ !#-[\]-\ud7ff\ue000-\uffff]*)"(?:,"segmentId":"([ !#-[\]-\ud7ff\ue000-\uffff]*)")?\}$/;
 
 /** The properties of a chunk that is printed here, in the order in which JSON would print them. */
 const names = ["type", "delta", "segmentId"];
