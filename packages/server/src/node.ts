@@ -49,7 +49,8 @@ const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "tran
 
 /**
  * Writes a source of chunks to a Node response, with the headers, pace and guarantees of `toSSE` and no web stream in
- * between. Headers travel with the first piece, or alone in the next turn of the event loop. HEAD gets the headers alone, and the source is not opened.
+ * between. Headers travel with the first piece, or alone in the next turn of the event loop. HEAD gets the headers
+ * alone, and the source is not opened.
  *
  * @returns Resolves when the response has ended or its socket has closed. Never rejects.
  *
