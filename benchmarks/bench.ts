@@ -1,14 +1,28 @@
 /** `pnpm bench`: installs what the peers need, builds our packages, runs the plan, and writes the report. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { profile } from "./harness/profile.ts";
 import { runRounds } from "./harness/run-rounds.ts";
 import { type Plan, plans } from "./plan.ts";
+import { renderChart } from "./report/chart.ts";
+import { judge } from "./report/guard.ts";
+import { renderReport, renderSection } from "./report/markdown.ts";
+import { fillReadme } from "./report/readme-table.ts";
+import {
+  describeImplementations,
+  describeMachine,
+  type RunRecord,
+  readRun,
+  writeRun,
+} from "./report/run-record.ts";
+import { sections } from "./report/sections.ts";
 import { hasRedis } from "./workloads/redis-server.ts";
 
 const usage = `pnpm bench [--quick | --full | --guard] [--only <part of a workload's name>] [--rounds <number>]
-pnpm bench --profile "<workload>" <implementation>`;
+pnpm bench --profile "<workload>" <implementation>
+pnpm bench --report`;
 
 const { values: options, positionals } = parseArgs({
   // A literal -- reaches the script.
@@ -21,25 +35,42 @@ const { values: options, positionals } = parseArgs({
     only: { type: "string" },
     rounds: { type: "string" },
     profile: { type: "string" },
+    report: { type: "boolean" },
     help: { type: "boolean" },
   },
 });
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const here = (path: string): URL => new URL(path, import.meta.url);
 
 function run(command: string, folder: string): void {
-  const { status } = spawnSync(command, { cwd: here(folder), shell: true, stdio: "inherit" });
+  const { status } = spawnSync(command, { cwd: fileURLToPath(here(folder)), shell: true, stdio: "inherit" });
   if (status !== 0) throw new Error(`${command} failed.`);
+}
+
+/** Everything that people read of a run. A quick look does not take the place of the last full run. */
+function writeReport(record: RunRecord): void {
+  const folder = record.mode === "quick" ? "./.tmp/" : "./";
+  mkdirSync(here(folder), { recursive: true });
+  writeRun(record, here(`${folder}results.ndjson`));
+  writeFileSync(here(`${folder}report.md`), renderReport(record));
+  writeFileSync(here(`${folder}chart.svg`), renderChart(record));
+  if (record.mode !== "quick") {
+    writeFileSync(here("../README.md"), fillReadme(readFileSync(here("../README.md"), "utf8"), record));
+  }
+  console.log(`Wrote ${fileURLToPath(here(`${folder}report.md`))}`);
 }
 
 async function main(): Promise<void> {
   if (options.help) return console.log(usage);
+  if (options.report) {
+    const last = readRun(here("./results.ndjson"));
+    if (last === undefined) throw new Error("There is no results.ndjson: pnpm bench makes one.");
+    return writeReport(last);
+  }
   const mode = options.guard ? "guard" : options.full ? "full" : options.quick ? "quick" : "default";
   if (mode !== "guard") run("pnpm install --frozen-lockfile --prefer-offline --silent", ".");
   run('pnpm exec turbo run build --filter="./packages/*" --output-logs=errors-only', "..");
-
   if (options.profile !== undefined) {
-    const { profile } = await import("./harness/profile.ts");
     return console.log(await profile(options.profile, positionals[0] ?? "kortyx", 2000));
   }
 
@@ -50,16 +81,13 @@ async function main(): Promise<void> {
     .filter(({ workload }) => workload !== "runs redis" || hasRedis());
   const startedAt = performance.now();
   const results = await runRounds(contests, rounds, plan.budgetMs, console.log);
-
   if (mode === "guard") {
-    const { judge } = await import("./report/guard.ts");
     process.exitCode = judge(results, rounds) ? 0 : 1;
     return;
   }
 
-  const { describeImplementations, describeMachine, writeRun } = await import("./report/run-record.ts");
   const names = contests.flatMap(({ implementations }) => implementations.map((name) => name.split("/")[0]!));
-  const record = {
+  const record: RunRecord = {
     mode,
     date: new Date().toISOString().slice(0, 10),
     rounds,
@@ -68,21 +96,9 @@ async function main(): Promise<void> {
     implementations: await describeImplementations(names),
     results,
   };
-  const { renderReport, renderSection } = await import("./report/markdown.ts");
-  const { renderChart } = await import("./report/chart.ts");
-  if (options.only !== undefined) {
-    const { sections } = await import("./report/sections.ts");
-    const measured = sections.filter(({ workload }) => results[workload] !== undefined);
-    console.log(measured.map((section) => renderSection(section, record)).join("\n\n"));
-    return;
-  }
-  // A quick look does not take the place of the committed report.
-  const folder = mode === "quick" ? ".tmp/" : "";
-  mkdirSync(here("./.tmp"), { recursive: true });
-  writeFileSync(here(`./${folder}report.md`), renderReport(record));
-  writeFileSync(here(`./${folder}chart.svg`), renderChart(record));
-  writeRun(record, new URL(`./${folder}results.ndjson`, import.meta.url));
-  console.log(`Wrote ${here(`./${folder}report.md`)}`);
+  if (options.only === undefined) return writeReport(record);
+  const measured = sections.filter(({ workload }) => results[workload] !== undefined);
+  console.log(measured.map((section) => renderSection(section, record)).join("\n\n"));
 }
 
 await main();

@@ -3,7 +3,10 @@
  * other processes do to this machine does not count, nor what V8 does on its own threads.
  */
 
-/** In nanoseconds. Node 22 knows only the time of the whole process. */
+/**
+ * In nanoseconds. Node 22 knows only the time of the whole process. Linux may bring it up to date no oftener than every 4
+ * milliseconds: only what takes a hundred or more is worth a difference.
+ */
 export function cpuNanoseconds(): number {
   const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
   return (user + system) * 1000;

@@ -5,7 +5,8 @@ import type { Implementation } from "./implementation.ts";
 export const implementation: Implementation = {
   title: "eventsource-parser/stream",
   packages: ["eventsource-parser"],
-  form: "`body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())`, `JSON.parse`, unvalidated",
+  isUnvalidated: true,
+  form: "`body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())`, `JSON.parse`",
 
   async decode(body, onChunk) {
     const decoder = new TextDecoderStream() as unknown as TransformStream<Uint8Array, string>;

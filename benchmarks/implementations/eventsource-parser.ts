@@ -5,7 +5,8 @@ import type { Implementation } from "./implementation.ts";
 export const implementation: Implementation = {
   title: "eventsource-parser",
   packages: ["eventsource-parser"],
-  form: "`reader.read()`, `TextDecoder`, `parser.feed(text)`, `JSON.parse` in `onEvent`, unvalidated",
+  isUnvalidated: true,
+  form: "`reader.read()`, `TextDecoder`, `parser.feed(text)`, `JSON.parse` in `onEvent`",
 
   async decode(body, onChunk) {
     const parser = createParser({

@@ -12,13 +12,15 @@ export interface Implementation {
   packages: string[];
   /** How it is used, for the report. */
   form: string;
+  /** Its `decode` hands on whatever is JSON; the report says so beside its name. */
+  isUnvalidated?: boolean;
   /** What our chunks are in its own vocabulary, one for one, with what must stand before and behind them. */
   translate?(chunks: StreamChunk[]): unknown[];
   /** A source as the response of a route. */
   encode?(source: Source): Response | Promise<Response>;
   /** For what makes bytes but no response. @returns how many bytes. */
   encodeBytes?(source: Source): Promise<number>;
-  /** A body back into chunks, validated unless `form` says otherwise. */
+  /** A body back into chunks, validated unless `isUnvalidated`. */
   decode?(body: ReadableStream<Uint8Array>, onChunk: (chunk: unknown) => void): Promise<void>;
   /** A source written to a response of `node:http`. */
   serve?(source: Source, req: IncomingMessage, res: ServerResponse): unknown;

@@ -10,7 +10,7 @@ type Chunks = AsyncIterable<StreamChunk>;
 export const implementation: Implementation = {
   title: "Kortyx",
   packages: [],
-  form: "`toSSE(source)`; `for await (const chunk of readStream(body))`, validated; `sendStream(req, res, source)`",
+  form: "`toSSE(source)`; `for await (const chunk of readStream(body))`, validated; `sendStream(req, res, source)`; `createMessageAccumulator`; heartbeats as by default",
 
   encode: (source) => toSSE(source as Chunks),
 

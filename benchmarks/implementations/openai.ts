@@ -5,7 +5,8 @@ import { eventStreamResponse, type Implementation } from "./implementation.ts";
 export const implementation: Implementation = {
   title: "OpenAI `Stream`",
   packages: ["openai"],
-  form: "`Stream.fromSSEResponse(response, controller)` over our bytes, unvalidated",
+  isUnvalidated: true,
+  form: "`Stream.fromSSEResponse(response, controller)` over our bytes",
 
   async decode(body, onChunk) {
     const stream = Stream.fromSSEResponse<unknown>(eventStreamResponse(body), new AbortController());

@@ -9,8 +9,9 @@ type Chunks = Parameters<typeof toServerSentEventsResponse>[0];
 export const implementation: Implementation = {
   title: "TanStack AI",
   packages: ["@tanstack/ai", "@tanstack/ai-client"],
+  isUnvalidated: true,
   form:
-    "`toServerSentEventsResponse(stream, { abortController })`; `fetchServerSentEvents(url).connect(…)`, unvalidated; " +
+    "`toServerSentEventsResponse(stream, { abortController })`; `fetchServerSentEvents(url).connect(…)`; " +
     "no heartbeats",
 
   translate: toAgUiEvents,

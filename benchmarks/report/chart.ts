@@ -1,54 +1,77 @@
-/** The chart: what an implementation costs beside the limit, as bars. Drawn for light and dark pages alike. */
+/** The chart: what an implementation costs beside the limit, as bars. Brings its own background, light or dark. */
 import { isPeer } from "../plan.ts";
-import { formatNumber } from "./format.ts";
-import { type RunRecord, ratioTo, titlesOf } from "./run-record.ts";
+import { formatName, formatNumber } from "./format.ts";
+import { type RunRecord, ratioTo } from "./run-record.ts";
 
 const panels = [
-  { title: "Encode, bursts of 16", workload: "encode text burst16", key: "ns", base: "limit" },
-  { title: "Read and validate, 16 KiB pieces", workload: "decode text 16384", key: "ns", base: "limit" },
+  { title: "Encoding, bursts of 16", workload: "encode text burst16", key: "ns", base: "limit" },
+  { title: "Reading, 16 KiB pieces", workload: "decode text 16384", key: "ns", base: "limit" },
   { title: "Server CPU over HTTP, at full speed", workload: "http full", key: "cpuUs", base: "limit/node" },
 ];
 
-const width = 760;
-const labelWidth = 190;
+const width = 840;
+const margin = 16;
 const rowHeight = 22;
-const barWidth = width - labelWidth - 60;
+/** Fonts differ from one machine to the next: wider than the longest label needs. */
+const labelWidth = 290;
+const numberWidth = 60;
+const barWidth = width - labelWidth - numberWidth - margin;
+
+/** Whoever shows the page dark may show the picture light, and the other way round: so it never is transparent. */
+const style = `
+text { font: 12px system-ui, sans-serif; fill: #1f2328 }
+.title { font-weight: 600; font-size: 14px }
+.about { fill: #59636e }
+.label { text-anchor: end }
+.own { font-weight: 600 }
+.page { fill: #ffffff; stroke: #d1d9e0 }
+.ours { fill: #1a7f64 }
+.limit { fill: #818b98 }
+.peer { fill: #b7c4d3 }
+@media (prefers-color-scheme: dark) {
+text { fill: #f0f6fc }
+.about { fill: #9198a1 }
+.page { fill: #0d1117; stroke: #3d444d }
+.ours { fill: #3fb68f }
+.limit { fill: #7d8590 }
+.peer { fill: #465364 }
+}`;
 
 export function renderChart(run: RunRecord): string {
-  const titles = titlesOf(run);
-  let y = 8;
+  const { results } = run;
   const parts: string[] = [];
+  let y = margin + 12;
+  const about = "The time that each takes for the same work: the limit takes 1, and less is better.";
+  parts.push(`<text class="about" x="${margin}" y="${y}">${about}</text>`);
+  y += 12;
   for (const { title, workload, key, base } of panels) {
-    const measured = run.results[workload];
-    if (measured === undefined) continue;
-    const bars = Object.keys(measured)
-      .map((name) => ({ name, ratio: ratioTo(run, workload, name, base, key) }))
+    const bars = Object.keys(results[workload] ?? {})
+      .map((name) => ({ name, ratio: ratioTo(results, workload, name, base, key) }))
       .filter(({ ratio }) => Number.isFinite(ratio))
       .toSorted((a, b) => a.ratio - b.ratio);
+    if (bars.length === 0) continue;
     const longest = Math.max(...bars.map(({ ratio }) => ratio));
-    parts.push(`<text class="title" x="0" y="${y + 14}">${title} (limit = 1, less is better)</text>`);
-    y += 26;
+    parts.push(`<text class="title" x="${margin}" y="${y + 20}">${title}</text>`);
+    y += 32;
     for (const { name, ratio } of bars) {
       const length = Math.max(2, (ratio / longest) * barWidth);
       const kind = name === base ? "limit" : isPeer(name) ? "peer" : "ours";
-      const [implementation = "", way] = name.split("/");
-      const label = `${(titles[implementation] ?? name).replaceAll("`", "")}${way === undefined ? "" : ` (${way})`}`;
+      const own = kind === "ours" ? " own" : "";
+      const label = formatName(name, workload, run).replaceAll("`", "");
       parts.push(
-        `<text class="label" x="${labelWidth - 8}" y="${y + 14}">${escapeText(label)}</text>`,
-        `<rect class="${kind}" x="${labelWidth}" y="${y + 3}" width="${length.toFixed(1)}" height="${rowHeight - 7}" rx="2"/>`,
-        `<text x="${(labelWidth + length + 6).toFixed(1)}" y="${y + 14}">${formatNumber(ratio)}</text>`,
+        `<text class="label${own}" x="${labelWidth - 8}" y="${y + 15}">${escapeText(label)}</text>`,
+        `<rect class="${kind}" x="${labelWidth}" y="${y + 3}" width="${length.toFixed(1)}" height="${rowHeight - 6}" rx="2"/>`,
+        `<text class="value${own}" x="${(labelWidth + length + 6).toFixed(1)}" y="${y + 15}">${formatNumber(ratio)}</text>`,
       );
       y += rowHeight;
     }
-    y += 14;
+    y += 10;
   }
-  const style =
-    "text{font:12px system-ui,sans-serif;fill:#24292f}.title{font-weight:600;font-size:13px}.label{text-anchor:end}" +
-    ".ours{fill:#1a7f64}.limit{fill:#8c959f}.peer{fill:#b9c4d0}" +
-    "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.ours{fill:#3fb68f}.limit{fill:#6e7681}.peer{fill:#3d4855}}";
+  y += margin - 10;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" role="img" ` +
-    `aria-label="What streams cost beside the limit">\n<style>${style}</style>\n${parts.join("\n")}\n</svg>\n`
+    `aria-label="What encoding, reading and serving cost beside the limit">\n<style>${style}\n</style>\n` +
+    `<rect class="page" x="0.5" y="0.5" width="${width - 1}" height="${y - 1}" rx="6"/>\n${parts.join("\n")}\n</svg>\n`
   );
 }
 

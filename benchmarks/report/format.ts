@@ -1,12 +1,18 @@
 /** Numbers and names as people read them. */
+import type { RunRecord } from "./run-record.ts";
 import type { Target } from "./targets.ts";
 
 /** Three digits that mean something. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "–";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
-  return value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+  const text = value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
+  return text === "-0.00" ? "0.00" : text;
 }
+
+/** Two digits, for those who only pass by. */
+export const formatShort = (value: number): string =>
+  !Number.isFinite(value) ? "–" : value >= 10 ? Math.round(value).toLocaleString("en") : value.toPrecision(2);
 
 export const formatGoal = (target: Target, goal: number | undefined): string =>
   goal === undefined ? "" : `${target.isHigherBetter ? "≥" : "≤"} ${withUnit(String(goal), target)}`;
@@ -17,16 +23,21 @@ export const formatValue = (target: Target, value: number): string =>
 const withUnit = (text: string, { unit }: Target): string =>
   `${text}${unit === "×" || unit === "" ? "" : " "}${unit}`;
 
+/** What stands behind a name's slash. */
 const ways: Record<string, string> = {
   node: "on `node:http`",
-  hono: "behind Hono's Node server",
-  bridge: "by `toNodeHandler`",
-  unchecked: "without the checker",
-  chat: "`createChat`",
+  hono: "on Hono's server",
+  "kortyx/node": "`sendStream`",
+  "kortyx/hono": "`toSSE` on Hono's server",
+  "kortyx/bridge": "`toSSE` by `toNodeHandler`",
+  "kortyx/unchecked": "unvalidated",
+  "kortyx/chat": "`createChat`",
 };
 
-export function formatName(name: string, titles: Record<string, string>): string {
-  const [implementation = "", way] = name.split("/");
-  const title = titles[implementation] ?? implementation;
-  return way === undefined ? title : `${title}, ${ways[way] ?? way}`;
+/** @param workload - Where it is named: who does not validate is only worth a word where chunks are read. */
+export function formatName(name: string, workload: string, { implementations }: RunRecord): string {
+  const [implementation = "", way = ""] = name.split("/");
+  const { title = implementation, isUnvalidated } = implementations[implementation] ?? {};
+  const how = way === "" ? "" : `, ${ways[name] ?? ways[way] ?? way}`;
+  return `${title}${how}${isUnvalidated && /^(decode|big-event)/.test(workload) ? ", unvalidated" : ""}`;
 }

@@ -1,8 +1,8 @@
 /** The report: the targets first, then what was measured, then how. */
 import { median } from "../harness/statistics.ts";
 import { formatGoal, formatName, formatNumber, formatValue } from "./format.ts";
-import { reasons } from "./reasons.ts";
-import { type RunRecord, ratioTo, titlesOf, valuesOf } from "./run-record.ts";
+import { reasons, room } from "./reasons.ts";
+import { type RunRecord, ratioTo, valuesOf } from "./run-record.ts";
 import { measureTitles, type Section, sections } from "./sections.ts";
 import { assess, targets } from "./targets.ts";
 
@@ -12,7 +12,7 @@ export function renderReport(run: RunRecord): string {
     "# What a stream costs",
     `${date}, \`pnpm bench${mode === "default" ? "" : ` --${mode}`}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"}, ${minutes} minutes. ${machine}. [How to read it](README.md).`,
     "## Targets",
-    "Ratios within one round; the median over the rounds, with the smallest and the largest.",
+    `Ratios within one round; the median over the rounds, with the smallest and the largest. The limit is what \`JSON.stringify\`, \`JSON.parse\`, UTF-8 and \`res.write\` cost with nothing around them. **must** was reached by a bare prototype, **stretch** would be ahead of everybody. ${countVerdicts(run)}`,
     renderTargets(run),
     "![Cost beside the limit](chart.svg)",
     "## Measurements",
@@ -27,35 +27,50 @@ export function renderReport(run: RunRecord): string {
   return `${parts.join("\n\n")}\n`;
 }
 
-function renderTargets({ results, rounds }: RunRecord): string {
+function countVerdicts({ results, rounds }: RunRecord): string {
+  const verdicts = targets.map((target) => assess(target, results, rounds).verdict);
+  const kinds = ["stretch", "met", "MISSED", "not measured"] as const;
+  const counts = kinds.map((kind) => `${verdicts.filter((verdict) => verdict === kind).length} ${kind}`);
+  return `Of ${targets.length} targets: ${counts.join(", ")}.`;
+}
+
+function renderTargets(run: RunRecord): string {
   const rows = targets.map((target) => {
-    const { median: middle, values, verdict } = assess(target, results, rounds);
+    const { median: middle, values, peer, verdict } = assess(target, run.results, run.rounds);
     const range = `${formatNumber(Math.min(...values))} to ${formatNumber(Math.max(...values))}`;
+    const remarks = {
+      MISSED: reasons[target.id] ?? "no reason given",
+      met: room[target.id] ?? "",
+      stretch: "",
+      "not measured": "",
+    };
     return [
-      target.what,
+      `${target.what}${peer === undefined ? "" : `, ${formatName(peer, target.workload, run)}`}`,
       formatGoal(target, target.must),
       formatGoal(target, target.stretch),
       `${formatValue(target, middle)}${values.length > 1 ? ` (${range})` : ""}`,
       verdict === "MISSED" ? "**MISSED**" : verdict,
-      verdict === "MISSED" ? (reasons[target.id] ?? "") : "",
+      remarks[verdict],
     ];
   });
-  return renderTable(["what", "must", "stretch", "measured", "verdict", "reason"], rows);
+  return renderTable(
+    ["what", "must", "stretch", "measured", "verdict", "why missed, or how far it can go"],
+    rows,
+  );
 }
 
 export function renderSection({ workload, title, base, measures, text }: Section, run: RunRecord): string {
-  const titles = titlesOf(run);
+  const { results } = run;
   const [first = ""] = measures;
-  const middleOf = (name: string, measure: string): number => median(valuesOf(run, workload, name, measure));
-  const names = Object.keys(run.results[workload]!).toSorted(
-    (a, b) => middleOf(a, first) - middleOf(b, first),
-  );
+  const middleOf = (name: string, measure: string): number =>
+    median(valuesOf(results, workload, name, measure));
+  const names = Object.keys(results[workload]!).toSorted((a, b) => middleOf(a, first) - middleOf(b, first));
   const rows = names.map((name) => [
-    formatName(name, titles),
+    formatName(name, workload, run),
     ...measures.map((measure) => formatNumber(middleOf(name, measure))),
-    ...(base === "" ? [] : [formatNumber(ratioTo(run, workload, name, base, first))]),
+    ...(base === "" ? [] : [formatNumber(ratioTo(results, workload, name, base, first))]),
   ]);
-  const ratioTitle = base === "" ? [] : [`× ${formatName(base, titles)}`];
+  const ratioTitle = base === "" ? [] : [`× ${formatName(base, workload, run)}`];
   const heads = ["", ...measures.map((measure) => measureTitles[measure]!), ...ratioTitle];
   return `### ${title}\n\n${text}\n\n${renderTable(heads, rows)}`;
 }

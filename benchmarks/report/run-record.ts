@@ -4,6 +4,7 @@ import { cpus, totalmem } from "node:os";
 import type { Results } from "../harness/run-rounds.ts";
 import { median } from "../harness/statistics.ts";
 import type { Implementation } from "../implementations/implementation.ts";
+import { isPeer } from "../plan.ts";
 
 export interface RunRecord {
   mode: string;
@@ -11,7 +12,10 @@ export interface RunRecord {
   rounds: number;
   minutes: number;
   machine: string;
-  implementations: Record<string, { title: string; form: string; versions: string }>;
+  implementations: Record<
+    string,
+    Pick<Implementation, "title" | "form" | "isUnvalidated"> & { versions: string }
+  >;
   results: Results;
 }
 
@@ -21,7 +25,9 @@ export function writeRun({ results, ...run }: RunRecord, file: URL): void {
   writeFileSync(file, lines.join(""));
 }
 
-export function readRun(file: URL): RunRecord {
+/** @returns undefined when there is none. */
+export function readRun(file: URL): RunRecord | undefined {
+  if (!existsSync(file)) return undefined;
   const [run, ...results] = readFileSync(file, "utf8")
     .trim()
     .split("\n")
@@ -37,9 +43,10 @@ export const describeMachine = (): string =>
 export async function describeImplementations(names: string[]): Promise<RunRecord["implementations"]> {
   const described: RunRecord["implementations"] = {};
   for (const name of new Set(names)) {
-    const { title, form, packages } = (await import(`../implementations/${name}.ts`))
+    const { packages, title, form, isUnvalidated } = (await import(`../implementations/${name}.ts`))
       .implementation as Implementation;
-    described[name] = { title, form, versions: packages.map((one) => `${one} ${versionOf(one)}`).join(", ") };
+    const versions = packages.map((one) => `${one} ${versionOf(one)}`).join(", ");
+    described[name] = { title, form, versions, ...(isUnvalidated && { isUnvalidated }) };
   }
   return described;
 }
@@ -49,22 +56,32 @@ function versionOf(name: string): string {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).version : "?";
 }
 
-export const titlesOf = ({ implementations }: RunRecord): Record<string, string> =>
-  Object.fromEntries(Object.entries(implementations).map(([name, { title }]) => [name, title]));
-
 /** What was measured, round by round. */
-export const valuesOf = ({ results }: RunRecord, workload: string, name: string, measure: string): number[] =>
+export const valuesOf = (results: Results, workload: string, name: string, measure: string): number[] =>
   (results[workload]?.[name] ?? []).map((round) => round?.[measure] ?? Number.NaN).filter(Number.isFinite);
+
+/** @returns the peer with the smallest median of those whose name ends with `way`. */
+export function fastestPeer(
+  results: Results,
+  workload: string,
+  measure: string,
+  way = "",
+): string | undefined {
+  const middleOf = (name: string): number => median(valuesOf(results, workload, name, measure));
+  return Object.keys(results[workload] ?? {})
+    .filter((name) => isPeer(name) && name.endsWith(way) && Number.isFinite(middleOf(name)))
+    .toSorted((a, b) => middleOf(a) - middleOf(b))[0];
+}
 
 /** The median of the ratios within the rounds. */
 export function ratioTo(
-  run: RunRecord,
+  results: Results,
   workload: string,
   name: string,
   base: string,
   measure: string,
 ): number {
-  const { [name]: own = [], [base]: others = [] } = run.results[workload] ?? {};
+  const { [name]: own = [], [base]: others = [] } = results[workload] ?? {};
   const ratios = own.map(
     (round, index) => (round?.[measure] ?? Number.NaN) / (others[index]?.[measure] ?? Number.NaN),
   );

@@ -10,24 +10,28 @@ const MiB = 1024 * 1024;
 /** What is around the text, so that the event as a whole stays below our default limit of 8 MiB. */
 const envelope = 1024;
 
-export async function measure({ load }: Job): Promise<Measures> {
+export async function measure({ budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();
   const encoder = implementation.encode === undefined ? kortyx : implementation;
 
-  /** @returns milliseconds */
+  /** Reads it again and again, but once where that takes long. @returns milliseconds */
   async function read(size: number): Promise<number> {
     const original: StreamChunk[] = [{ type: "text-delta", delta: "x".repeat(size - envelope) }];
     const bytes = await encodeAll(encoder, createSource(encoder.translate?.(original) ?? original, "sync"));
     const pieces = cutBytes(bytes, 1024);
-    let longest = 0;
+    let times = 0;
+    const startedAt = performance.now();
     const before = cpuNanoseconds();
-    await implementation.decode!(createBody(pieces), (chunk) => {
-      const { delta, textDelta } = chunk as Record<string, string>;
-      longest = Math.max(longest, (delta ?? textDelta)?.length ?? 0);
-    });
-    const ms = (cpuNanoseconds() - before) / 1e6;
-    if (longest !== size - envelope) throw new Error(`Read ${longest} characters of ${size - envelope}.`);
-    return ms;
+    while (times === 0 || performance.now() - startedAt < budgetMs) {
+      let longest = 0;
+      await implementation.decode!(createBody(pieces), (chunk) => {
+        const { delta, textDelta } = chunk as Record<string, string>;
+        longest = Math.max(longest, (delta ?? textDelta)?.length ?? 0);
+      });
+      if (longest !== size - envelope) throw new Error(`Read ${longest} characters of ${size - envelope}.`);
+      times++;
+    }
+    return (cpuNanoseconds() - before) / 1e6 / times;
   }
 
   await read(MiB / 4);

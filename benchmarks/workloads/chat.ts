@@ -6,9 +6,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { createChat, toMessageText } from "../../packages/client/dist/index.js";
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
-import { cpuNanoseconds } from "../harness/measure-passes.ts";
+import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
-import { median } from "../harness/statistics.ts";
 import { textChunks } from "./chunks.ts";
 
 /** The frame of `createChat` where nothing is painted. */
@@ -27,7 +26,7 @@ async function* createSource(chunks: unknown[], wait: Wait): AsyncGenerator<unkn
   }
 }
 
-export async function measure({ variant: [size], name, load }: Job): Promise<Measures> {
+export async function measure({ variant: [size], name, budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();
 
   /** @returns how often it was told of a change. */
@@ -73,21 +72,19 @@ export async function measure({ variant: [size], name, load }: Job): Promise<Mea
 
   /** @returns microseconds per delta, without the source and with it. */
   async function cost(count: number): Promise<{ us: number; wholeUs: number }> {
-    const runs: { bare: number; whole: number }[] = [];
-    for (let times = 0; times < 9; times++) {
-      const { chunks } = prepare(count);
-      const start = cpuNanoseconds();
+    const { chunks } = prepare(count);
+    const bareNs = await measurePasses(async () => {
       for await (const chunk of createSource(chunks, nextMacrotask)) void chunk;
-      const middle = cpuNanoseconds();
+      return count;
+    }, budgetMs);
+    const wholeNs = await measurePasses(async () => {
       await fold(count, nextMacrotask);
-      runs.push({ bare: middle - start, whole: cpuNanoseconds() - middle });
-    }
-    const wholeUs = median(runs.map(({ whole }) => whole)) / count / 1000;
-    return { us: wholeUs - median(runs.map(({ bare }) => bare)) / count / 1000, wholeUs };
+      return count;
+    }, budgetMs);
+    return { us: (wholeNs - bareNs) / 1000, wholeUs: wholeNs / 1000 };
   }
 
   const count = Number(size);
-  await cost(count);
   const { us, wholeUs } = await cost(count);
   const startedAt = performance.now();
   const notifications = await fold(count, nextMillisecond);

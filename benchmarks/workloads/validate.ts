@@ -3,7 +3,11 @@
  * checks everything; `kortyx/unchecked` is our SSE decoder with a bare `JSON.parse`.
  */
 import { deepStrictEqual } from "node:assert";
-import { createChunkDecoder, createSSEDecoder, type StreamChunk } from "../../packages/protocol/dist/index.js";
+import {
+  createChunkDecoder,
+  createSSEDecoder,
+  type StreamChunk,
+} from "../../packages/protocol/dist/index.js";
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { cutBytes, encodeAll } from "./bodies.ts";
