@@ -84,7 +84,13 @@ export function createChunkStream(
   options: ChunkStreamOptions,
   onUnread: () => void = () => {},
 ): AsyncIterable<StreamChunk> {
-  const { signal, idleTimeoutMs = 60_000, ...decoderOptions } = options;
+  const { signal, idleTimeoutMs = 60_000, maxEventBytes, onUnknownChunk } = options;
+  const decoderOptions: ChunkDecoderOptions = {
+    maxEventBytes,
+    onUnknownChunk: (chunk) => {
+      if (state !== "over") onUnknownChunk?.(chunk);
+    },
+  };
   const left = new AbortController();
   let decoder = createChunkDecoder(decoderOptions);
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;

@@ -46,6 +46,17 @@ describe("golden transcripts", () => {
   }
 });
 
+test("aborting in onUnknownChunk, with nothing behind it, reads no more and is told no more", async () => {
+  vi.useFakeTimers();
+  const abort = new AbortController();
+  const onUnknownChunk = vi.fn(() => abort.abort("enough"));
+  const body = testBody([frame({ type: "x-new" }).repeat(5)], { stays: true });
+  const { error } = await collect(readStream(body.stream, { signal: abort.signal, onUnknownChunk }));
+  expect(error).toBe("enough");
+  expect(onUnknownChunk).toHaveBeenCalledTimes(1);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test.each(["x", "xa", "ax", "axa"])(
   "aborting in onUnknownChunk ends the iteration there: %s",
   async (order) => {

@@ -17,7 +17,10 @@ export interface DecodedChunk {
 }
 
 export interface ChunkDecoderOptions extends Pick<SSEDecoderOptions, "maxEventBytes"> {
-  /** Called with each chunk whose `type` this version does not know; without it they are skipped. Must not throw. */
+  /**
+   * Called with each chunk whose `type` this version does not know; without it they are skipped. Must not throw, nor ask
+   * for the next chunk.
+   */
   onUnknownChunk?: ((chunk: UnknownChunk) => void) | undefined;
   /**
    * The event id (`<runId>.<seq>`) that the stream is resumed behind: the events of that run up to this one are
@@ -49,7 +52,7 @@ export interface ChunkDecoder {
    */
   next(): StreamChunk | undefined;
   /**
-   * Tells the decoder that no more bytes come.
+   * Tells the decoder that no more bytes come, and judges what was read: `next` must have said that there is no more.
    *
    * @throws StreamProtocolError what has not been thrown yet.
    * @throws StreamTruncatedError when the stream is not {@link complete}.
@@ -151,9 +154,9 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
   }
 
   function next(): StreamChunk | undefined {
-    if (failure !== undefined) throw failure;
     try {
       while (!isDone) {
+        if (failure !== undefined) throw failure;
         const event = events.next();
         if (event === undefined) break;
         const chunk = read(event);

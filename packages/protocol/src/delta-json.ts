@@ -30,12 +30,18 @@ export function printDelta(value: unknown): string | undefined {
   if (typeof delta !== "string" || !isUnescaped.test(delta)) return undefined;
   let count = 0;
   for (const name in value) if (name !== names[count++]) return undefined;
+  // Behind its own properties a polluted prototype would show its.
+  if (count < 2 || !Object.hasOwn(value, names[count - 1]!)) return undefined;
   if (count === 2) return `{"type":"${type}","delta":"${delta}"}`;
   if (typeof segmentId !== "string" || !isUnescaped.test(segmentId)) return undefined;
   return `{"type":"${type}","delta":"${delta}","segmentId":"${segmentId}"}`;
 }
 
-/** @returns the valid chunk that `JSON.parse` makes of `json`, or undefined: ask JSON and the checker. */
+/**
+ * The texts of the chunk may be slices that keep all of `json` in memory, and what it was cut from.
+ *
+ * @returns the valid chunk that `JSON.parse` makes of `json`, or undefined: ask JSON and the checker.
+ */
 export function parseDelta(json: string): DeltaChunk | undefined {
   const found = deltaJson.exec(json);
   if (found === null) return undefined;

@@ -60,7 +60,8 @@ export interface SSEDecoder {
    */
   next(): SSEEvent | undefined;
   /**
-   * Tells the decoder that the stream is over. An event without its blank line is dropped, as the standard says.
+   * Tells the decoder that the stream is over. An event without its blank line is dropped, as the standard says, and so
+   * is what `next` has not given yet.
    *
    * @throws StreamProtocolError `too-large` when that is what ended the stream and nothing has thrown it yet.
    */
@@ -102,6 +103,10 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   let endsLine = false;
   /** At least as many bytes as it and an unfinished character have; counted exactly only where it matters. */
   let textBytes = 0;
+  /** Nothing came since the bytes were counted. */
+  let isCounted = false;
+  /** What came while the text was not read to its end. */
+  let later = "";
 
   /** What the parser found in the event that it was given. */
   let found: SSEEvent | undefined;
@@ -140,10 +145,16 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
       piece = piece.replace(/\r\n?/g, "\n");
     }
     if (piece === "") return;
-    mayHoldEvent ||= text === "" || (endsLine && piece.startsWith("\n")) || piece.includes("\n\n");
+    isCounted = false;
+    // What is no UTF-8 becomes a character of three bytes for each byte of it.
+    if (piece.includes("\ufffd")) textBytes += 2 * (bytes.length + 1);
+    if (mayHoldEvent) {
+      later += piece;
+    } else {
+      mayHoldEvent = text === "" || (endsLine && piece.startsWith("\n")) || piece.includes("\n\n");
+      text += piece;
+    }
     endsLine = piece.endsWith("\n");
-    text = text.slice(at) + piece;
-    at = 0;
   }
 
   /**
@@ -159,12 +170,13 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
       const isOneLine = lineEnd !== -1 && text.charCodeAt(lineEnd + 1) === LF;
       const end = isOneLine || lineEnd === -1 ? lineEnd : text.indexOf("\n\n", lineEnd);
       if (end === -1) {
-        mayHoldEvent = false;
-        text = text.slice(at);
+        text = text.slice(at) + later;
         // No character takes more than three bytes for each of its UTF-16 code units.
         if (at > 0) textBytes = 3 * text.length + maxUnfinishedBytes;
         at = 0;
-        break;
+        mayHoldEvent = later !== "";
+        later = "";
+        continue;
       }
       if (textBytes > maxEventBytes && byteLength(text.slice(at, end + 1)) > maxEventBytes) fail();
       const start = at;
@@ -185,7 +197,8 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
         return { type: "message", data, lastEventId, id };
       }
     }
-    if (textBytes > maxEventBytes) {
+    if (textBytes > maxEventBytes && !isCounted) {
+      isCounted = true;
       const exactly = byteLength(text);
       textBytes = exactly + maxUnfinishedBytes;
       if (exactly > maxEventBytes) fail();
@@ -193,8 +206,14 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
     return undefined;
   }
 
+  function clear(): void {
+    text = later = "";
+    at = 0;
+    mayHoldEvent = false;
+  }
+
   function fail(): never {
-    text = "";
+    clear();
     failure = new StreamProtocolError(
       "too-large",
       `An event is larger than the limit of ${maxEventBytes} bytes (maxEventBytes).`,
@@ -219,8 +238,9 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
     end() {
       if (failure !== undefined) throw failure;
       // The event itself is dropped, but its `retry:` counts.
-      parser.feed(text.slice(0, text.lastIndexOf("\n") + 1));
-      text = "";
+      const rest = text + later;
+      parser.feed(rest.slice(Math.max(at, rest.lastIndexOf("\n\n") + 1), rest.lastIndexOf("\n") + 1));
+      clear();
     },
     get lastEventId() {
       return lastEventId;

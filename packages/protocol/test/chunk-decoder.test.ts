@@ -293,6 +293,22 @@ describe("the events of a run", () => {
     );
   });
 
+  test("an id of another kind does not forget the place", () => {
+    const next = (id: string) => `id: ${id}\n${frame(delta(id))}`;
+    const ids = (text: string) =>
+      read([bytesOf(text)]).decoded.map((one) => (one as { eventId: string }).eventId);
+    expect(ids(next("r.1") + next("foo") + next("r.1"))).toEqual(["r.1", "foo"]);
+    expect(read([bytesOf(next("r.1") + next("foo") + next("r.3"))]).error?.code).toBe("sequence-gap");
+    expect(createChunkDecoder({ after: "abc" }).lastEventId).toBe("abc");
+  });
+
+  test("[DONE] is the end, whatever its id", () => {
+    const { done, error, lastEventId } = read([
+      bytesOf(`id: r.1\n${frame(delta("a"))}id: r.9\ndata: [DONE]\n\n`),
+    ]);
+    expect({ done, error, lastEventId }).toEqual({ done: true, error: undefined, lastEventId: "r.1" });
+  });
+
   test("ids of another kind have no sequence", () => {
     const text = `id: b\n${frame(delta("1"))}id: a\n${frame(delta("2"))}id: a\n${frame(delta("3"))}`;
     expect(texts(read([bytesOf(text)], { after: "c" }))).toBe("123");

@@ -91,6 +91,24 @@ describe("printDelta", () => {
     expect(printDelta(chunk)).toBeUndefined();
   });
 
+  test("properties that cannot be seen, or are another's, are JSON's business", () => {
+    const hidden = { enumerable: false, value: "x" };
+    expect(
+      printDelta(Object.defineProperties({ type: "text-delta" }, { delta: hidden, segmentId: hidden })),
+    ).toBeUndefined();
+    Object.defineProperty(Object.prototype, "segmentId", {
+      value: "x",
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+    try {
+      expect(printDelta({ type: "text-delta", delta: "a" })).toBeUndefined();
+    } finally {
+      delete (Object.prototype as { segmentId?: string }).segmentId;
+    }
+  });
+
   test.each([
     [{ type: "text-delta", delta: "語 é /\u007f\u2028" }],
     [{ type: "reasoning-delta", delta: "" }],

@@ -213,6 +213,21 @@ describe("maxEventBytes", () => {
     expect(read(cutAt(bytes, [4]), { maxEventBytes: 3 }).error).toBeNull();
   });
 
+  test("what is not UTF-8 counts as what it becomes, however it is cut", () => {
+    const bytes = Uint8Array.from([...bytesOf("data: a\n\ndata: "), ...Array(20).fill(0xff), 10, 10]);
+    for (let place = 0; place <= bytes.length; place++) {
+      expect(read(cutAt(bytes, [place]), { maxEventBytes: 67 }).events, `${place}`).toHaveLength(2);
+      expect(read(cutAt(bytes, [place]), { maxEventBytes: 66 }).error, `${place}`).toBe("too-large");
+    }
+  });
+
+  test("a large character behind an event that was read counts in full", () => {
+    const bytes = bytesOf(`data: a\n\ndata: ${"€".repeat(16)}\n\n`);
+    for (let place = 0; place <= bytes.length; place++) {
+      expect(read(cutAt(bytes, [place]), { maxEventBytes: 50 }).error, `${place}`).toBe("too-large");
+    }
+  });
+
   test("throws on every call after the one that met the large event", () => {
     const decoder = createSSEDecoder({ maxEventBytes: 10 });
     expect(decoder.decode(bytesOf("data: 12345\n\n"))).toEqual([]);
@@ -242,4 +257,52 @@ test("an event of many lines, one line a piece, takes time linear in their numbe
 
 test("a retry time too large to be a time is ignored", () => {
   expect(read([bytesOf(`retry: 5\n\nretry: ${"9".repeat(400)}\n\n`)]).retry).toBe(5);
+});
+
+describe("push and next", () => {
+  const frames = (count: number) => "data: x\n\n".repeat(count);
+
+  test("events that were pushed together, and one more for each that is asked for, take linear time", () => {
+    const factor = costOfDoubling(5_000, (count) => {
+      const decoder = createSSEDecoder();
+      const one = bytesOf(frames(1));
+      return timed(() => {
+        decoder.push(bytesOf(frames(count)));
+        for (let index = 0; index < count; index++) {
+          decoder.push(one);
+          decoder.next();
+        }
+      });
+    });
+    expect(factor).toBeLessThan(3);
+  });
+
+  test("beside an event near the limit, empty pieces and calls that give nothing cost nothing", () => {
+    const decoder = createSSEDecoder();
+    decoder.push(bytesOf(`data: a\n\ndata: ${"x".repeat(8 * 1024 * 1024 - 6)}`));
+    expect(decoder.next()?.data).toBe("a");
+    const once = timed(() => decoder.next());
+    const often = timed(() => {
+      for (let index = 0; index < 300; index++) {
+        decoder.push(new Uint8Array());
+        decoder.next();
+      }
+    });
+    expect(often).toBeLessThan(once + 100);
+  });
+
+  test("end() drops what was not asked for: no comment is repeated, no id moves", () => {
+    const comments: string[] = [];
+    const decoder = createSSEDecoder({ onComment: (text) => comments.push(text) });
+    decoder.push(bytesOf(":c\nid: 1\ndata: a\n\nid: 2\ndata: b\n\nretry: 5\nid: 3\ndata: c\n"));
+    expect(decoder.next()?.id).toBe("1");
+    decoder.end();
+    expect({ comments, id: decoder.lastEventId, retryMs: decoder.retryMs }).toEqual({
+      comments: ["c"],
+      id: "1",
+      retryMs: 5,
+    });
+    expect(decoder.next()).toBeUndefined();
+    expect(decoder.decode(bytesOf("\n\n"))).toEqual([]);
+  });
 });
