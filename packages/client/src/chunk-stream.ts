@@ -293,6 +293,16 @@ export function createChunkStream(
     }
   }
 
+  /** The decoder has just said that there is nothing. */
+  function waitForMore(resolve: Waiter["resolve"], reject: Waiter["reject"]): void {
+    if (state === "open" && waiters.length === 0) {
+      waiters.push({ resolve, reject });
+      readMore();
+    } else {
+      wait(resolve, reject);
+    }
+  }
+
   const iterator: AsyncIterator<StreamChunk> = {
     next() {
       try {
@@ -300,8 +310,9 @@ export function createChunkStream(
         if (result !== undefined) return Promise.resolve(result);
       } catch {
         // It is thrown again where somebody waits.
+        return new Promise(wait);
       }
-      return new Promise(wait);
+      return new Promise(waitForMore);
     },
     return() {
       leave(undefined);

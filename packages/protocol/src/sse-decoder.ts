@@ -170,28 +170,25 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
       const isOneLine = lineEnd !== -1 && text.charCodeAt(lineEnd + 1) === LF;
       const end = isOneLine || lineEnd === -1 ? lineEnd : text.indexOf("\n\n", lineEnd);
       if (end === -1) {
-        text = text.slice(at) + later;
-        // No character takes more than three bytes for each of its UTF-16 code units.
-        if (at > 0) textBytes = 3 * text.length + maxUnfinishedBytes;
-        at = 0;
-        mayHoldEvent = later !== "";
-        later = "";
+        keepRest();
         continue;
       }
       if (textBytes > maxEventBytes && byteLength(text.slice(at, end + 1)) > maxEventBytes) fail();
       const start = at;
+      const whole = text;
       const dataAt = isOneLine ? at : lineEnd + 1;
       at = end + 2;
+      if (at === whole.length) keepRest();
       const isOurs =
-        text.startsWith("data: ", dataAt) &&
-        (isOneLine || (text.startsWith("id: ", start) && text.indexOf("\n", dataAt) === end));
-      const id = isOurs && !isOneLine ? text.slice(start + 4, lineEnd) : undefined;
+        whole.startsWith("data: ", dataAt) &&
+        (isOneLine || (whole.startsWith("id: ", start) && whole.indexOf("\n", dataAt) === end));
+      const id = isOurs && !isOneLine ? whole.slice(start + 4, lineEnd) : undefined;
       if (!isOurs || id?.includes("\0")) {
         found = undefined;
-        parser.feed(text.slice(start, at));
+        parser.feed(whole.slice(start, end + 2));
         if (found !== undefined) return found;
       } else {
-        const data = text.slice(dataAt + 6, end);
+        const data = whole.slice(dataAt + 6, end);
         if (id === undefined) return { type: "message", data, lastEventId };
         lastEventId = id;
         return { type: "message", data, lastEventId, id };
@@ -204,6 +201,16 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
       if (exactly > maxEventBytes) fail();
     }
     return undefined;
+  }
+
+  /** What is left of the text is the text, with what has come since. */
+  function keepRest(): void {
+    text = text.slice(at) + later;
+    mayHoldEvent = later !== "";
+    later = "";
+    // No character takes more than three bytes for each of its UTF-16 code units.
+    if (at > 0) textBytes = 3 * text.length + maxUnfinishedBytes;
+    at = 0;
   }
 
   function clear(): void {
