@@ -16,7 +16,7 @@ export interface StreamResponseOptions extends StreamOptions {
 }
 
 /** `x-accel-buffering` makes nginx hand each event on at once. */
-const defaultHeaders = {
+export const defaultHeaders = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache",
   connection: "keep-alive",

@@ -3,7 +3,7 @@
  * and a web-standard handler behind a Node server. The only file that knows Node.
  */
 import type { Readable } from "node:stream";
-import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
+import { defaultHeaders, mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { keepRequest } from "./keep-request.ts";
@@ -72,7 +72,7 @@ export function sendStream(
     closeSource(source);
     return sendResponse(req, res, new Response(null, { status, headers: mergeHeaders(headers) }));
   }
-  writeHead(req, res, status, mergeHeaders(headers));
+  writeHead(req, res, status, headers === undefined ? defaultHeaders : toFields(mergeHeaders(headers)));
   const flushHeaders = flushHeadersSoon(res);
 
   return new Promise((resolve) => {
@@ -225,7 +225,7 @@ async function sendResponse(req: NodeRequest, res: NodeResponse, response: Respo
   });
   res.on("error", cancel);
   res.on("drain", () => resume());
-  writeHead(req, res, status, headers);
+  writeHead(req, res, status, toFields(headers));
   if (req.method === "HEAD" || reader === undefined) {
     cancel();
     res.end();
@@ -283,13 +283,24 @@ function flushHeadersSoon(res: NodeResponse): { isDone: boolean } {
   return flush;
 }
 
-function writeHead(req: NodeRequest, res: NodeResponse, status: number, headers: Headers): void {
-  const unregister = headers.get("content-type") === "text/event-stream" ? registerResponse(res) : undefined;
+function writeHead(
+  req: NodeRequest,
+  res: NodeResponse,
+  status: number,
+  headers: Record<string, string | string[]>,
+): void {
+  const unregister = headers["content-type"] === "text/event-stream" ? registerResponse(res) : undefined;
   res.on("close", () => unregister?.());
   res.on("finish", () => unregister?.());
+  const fields = { ...headers };
+  if (req.httpVersionMajor >= 2) for (const name of connectionHeaders) delete fields[name];
+  res.writeHead(status, fields);
+}
+
+/** Headers as Node takes them. */
+function toFields(headers: Headers): Record<string, string | string[]> {
   const fields: Record<string, string | string[]> = Object.fromEntries(headers);
   const cookies = headers.getSetCookie();
   if (cookies.length > 0) fields["set-cookie"] = cookies;
-  if (req.httpVersionMajor >= 2) for (const name of connectionHeaders) delete fields[name];
-  res.writeHead(status, fields);
+  return fields;
 }
