@@ -96,7 +96,7 @@ export function encodeRetry(ms: number): string {
 function stringify(chunk: unknown): string {
   let json: string | undefined;
   try {
-    json = printDelta(chunk) ?? JSON.stringify(chunk);
+    json = JSON.stringify(chunk);
   } catch (cause) {
     throw new StreamProtocolError(
       "unserializable-chunk",
