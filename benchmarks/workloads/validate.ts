@@ -3,11 +3,7 @@
  * checks everything; `kortyx/unchecked` is our SSE decoder with a bare `JSON.parse`.
  */
 import { deepStrictEqual } from "node:assert";
-import {
-  createChunkDecoder,
-  createSSEDecoder,
-  type StreamChunk,
-} from "../../packages/protocol/dist/index.js";
+import { createPullDecoder, createSSEDecoder, type StreamChunk } from "../../packages/protocol/dist/index.js";
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { cutBytes, encodeAll } from "./bodies.ts";
@@ -18,7 +14,7 @@ import { createSource } from "./sources.ts";
 type Read = (pieces: Uint8Array[], onChunk: (chunk: unknown) => void) => number;
 
 const checked: Read = (pieces, onChunk) => {
-  const decoder = createChunkDecoder();
+  const decoder = createPullDecoder();
   let count = 0;
   for (const piece of pieces) {
     decoder.push(piece);
@@ -27,7 +23,7 @@ const checked: Read = (pieces, onChunk) => {
       count++;
     }
   }
-  decoder.end();
+  if (!decoder.complete) throw new Error("The stream is not complete.");
   return count;
 };
 
@@ -35,8 +31,7 @@ const unchecked: Read = (pieces, onChunk) => {
   const decoder = createSSEDecoder();
   let count = 0;
   for (const piece of pieces) {
-    decoder.push(piece);
-    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
+    for (const event of decoder.decode(piece)) {
       if (event.data === "[DONE]") continue;
       onChunk(JSON.parse(event.data));
       count++;

@@ -33,7 +33,7 @@ export const bodyOf = (response: Response): ReadableStream<Uint8Array> | null =>
   response.status === 204 ? null : response.body;
 
 /** Releases the connection of a body that nobody will read. */
-export function discardBody(body: ReadableStream<Uint8Array> | null): void {
+export function discardBody(body: ReadableStream<Uint8Array> | null | undefined): void {
   body?.cancel().catch(() => {});
 }
 

@@ -4,8 +4,10 @@
  */
 import {
   type ChunkDecoderOptions,
-  createChunkDecoder,
+  createPullDecoder,
   type StreamChunk,
+  StreamError,
+  StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
 import { discardBody } from "./check-response.ts";
@@ -46,25 +48,32 @@ export interface Interruption {
  *
  * @param signal - Aborted when the consumer leaves.
  * @param interruption - Why the body before ended; undefined for the first one.
- * @returns `null` when there should be a body and is none; `"over"` when the stream has nothing more to give.
+ * @returns `null` when there should be a body and is none; `undefined` when the stream has nothing more to give.
  * @throws What the iteration is to throw.
  */
 export type OpenBody = (
   signal: AbortSignal,
   interruption: Interruption | undefined,
-) => Promise<ReadableStream<Uint8Array> | null | "over">;
+) => Promise<ReadableStream<Uint8Array> | null | undefined>;
 
-interface Waiter {
-  resolve(result: IteratorResult<StreamChunk>): void;
-  reject(error: unknown): void;
-}
+type Result = IteratorResult<StreamChunk>;
 
-const over: IteratorResult<StreamChunk> = { done: true, value: undefined };
+const over: Result = { done: true, value: undefined };
 
 /** Cancels a body, which does nothing to one that is over, and unlocks it. */
 function releaseReader(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, reason?: unknown): void {
   reader?.cancel(reason).catch(() => {});
   reader?.releaseLock();
+}
+
+/** Gives the server a moment to close the body, so that the connection can be used again. */
+function finishReading(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+  const release = () => {
+    clearTimeout(timer);
+    releaseReader(reader);
+  };
+  const timer = setTimeout(release, closeGraceMs);
+  reader.read().then(release, release);
 }
 
 /** Streams that ended because the caller's own signal was aborted. */
@@ -85,162 +94,94 @@ export function createChunkStream(
   onUnread: () => void = () => {},
 ): AsyncIterable<StreamChunk> {
   const { signal, idleTimeoutMs = 60_000, maxEventBytes, onUnknownChunk } = options;
-  const decoderOptions: ChunkDecoderOptions = {
-    maxEventBytes,
-    onUnknownChunk: (chunk) => {
-      if (state !== "over") onUnknownChunk?.(chunk);
-    },
-  };
-  const left = new AbortController();
-  let decoder = createChunkDecoder(decoderOptions);
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  /** Reads the next piece of this body. */
-  let readPiece: () => void;
-  let watchdog = createIdleWatchdog(idleTimeoutMs);
-  let watchTimer: ReturnType<typeof setTimeout> | undefined;
-  /** `idle`: nothing was asked for yet. */
-  let state: "idle" | "open" | "over" = "idle";
-  /** The calls of `next()` that wait, in their order. */
-  const waiters: Waiter[] = [];
+  let isStarted = false;
+  let isOver = false;
   /** What the first `next()` that finds nothing more rejects with. */
   let failure: { error: unknown } | undefined;
-  let retryMs: number | undefined;
+  const left = new AbortController();
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let decoder = createDecoder();
+  let watchdog = createIdleWatchdog(idleTimeoutMs);
+  let watchTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Why the watchdog has cancelled the body. */
+  let idle: StreamIdleError | undefined;
+  let interruption: Interruption | undefined;
   let newChunks = 0;
   let lastType: StreamChunk["type"] | undefined;
+  /** Calls of `next()` that wait, and the last one of them all. */
+  let waiting = 0;
+  let lastCall: Promise<Result>;
 
-  /** Answers those who wait at the end. */
-  function settle(): void {
-    for (const waiter of waiters.splice(0)) {
-      if (failure === undefined) waiter.resolve(over);
-      else waiter.reject(failure.error);
-      failure = undefined;
-    }
+  function createDecoder(after?: string) {
+    return createPullDecoder({
+      maxEventBytes,
+      onUnknownChunk: (chunk) => {
+        if (!isOver) onUnknownChunk?.(chunk);
+      },
+      after,
+    });
   }
 
   /** The stream has ended in order, or failed. */
   function close(error?: { error: unknown }): void {
-    state = "over";
+    if (isOver) return;
+    isOver = true;
     failure = error;
     clearTimeout(watchTimer);
     signal?.removeEventListener("abort", onAbort);
-    settle();
   }
 
-  /** Stops reading for good: the body is cancelled, or, if it is not there yet, the request. */
+  /** Stops reading for good: the body is cancelled, which ends a pending read; or the request, where there is none. */
   function leave(reason: unknown, error?: { error: unknown }): void {
-    if (state === "over") return;
-    if (state === "idle") onUnread();
+    if (isOver) return;
     close(error);
+    if (!isStarted) onUnread();
     left.abort(reason);
     releaseReader(reader, reason);
   }
 
   function onAbort(): void {
-    if (state === "over") return;
     abortedStreams.add(stream);
     leave(signal?.reason, { error: signal?.reason });
   }
 
-  /** Gives the server a moment to close the body, so that the connection can be used again. */
-  function finishReading(body: ReadableStreamDefaultReader<Uint8Array>): void {
-    let isReleased = false;
-    const release = () => {
-      isReleased = true;
-      clearTimeout(timer);
-      releaseReader(body);
-    };
-    const readOn = (): Promise<void> =>
-      body.read().then(({ done }) => {
-        if (!isReleased) return done ? release() : readOn();
-      }, release);
-    const timer = setTimeout(release, closeGraceMs);
-    void readOn();
-  }
-
-  async function openBody(interruption?: Interruption): Promise<void> {
+  async function openBody(): Promise<void> {
+    const opening = open(left.signal, interruption);
+    const hasLeft = new Promise<void>((resolve) => {
+      left.signal.onabort = () => resolve();
+    });
     try {
-      const body = await open(left.signal, interruption);
-      if (left.signal.aborted) return body === "over" ? undefined : discardBody(body);
-      if (body === "over") return close();
+      const body = await Promise.race([opening, hasLeft]);
       if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
-      if (typeof body?.getReader !== "function") {
-        throw new TypeError(`Expected a body, a Response or null to read; got ${typeof body}.`);
-      }
-      startReading(body);
+      if (body === undefined) close();
+      else reader = body.getReader();
     } catch (error) {
-      // What fails because the consumer has left is nobody's error.
-      if (state !== "over") leave(error, { error });
+      leave(error, { error });
     }
-  }
-
-  function startReading(stream: ReadableStream<Uint8Array>): void {
-    const body = stream.getReader();
-    reader = body;
-    // Whoever has given a body up does not listen to it any more.
-    const isHeard = () => body === reader && state !== "over";
-    const onRead = (piece: ReadableStreamReadResult<Uint8Array>) => {
-      if (isHeard()) onPiece(piece);
-    };
-    const onReadError = (cause: unknown) => {
-      if (!isHeard()) return;
-      onBroken(new StreamTruncatedError("The connection broke before the stream was complete.", { cause }));
-    };
-    readPiece = () => void body.read().then(onRead, onReadError);
-    readMore();
+    // A body that comes when nobody wants it any more.
+    if (isOver) opening.then(discardBody).catch(() => {});
   }
 
   /** This body gives no more. */
-  function interrupt(error: unknown): void {
-    releaseReader(reader, error);
-    reader = undefined;
-    clearTimeout(watchTimer);
-    watchdog = createIdleWatchdog(idleTimeoutMs);
-    retryMs = decoder.retryMs ?? retryMs;
-    const { lastEventId } = decoder;
-    decoder = createChunkDecoder({ ...decoderOptions, after: lastEventId });
-    const interruption: Interruption = { error, lastEventId, retryMs, newChunks, lastType };
-    newChunks = 0;
-    void openBody(interruption);
-  }
-
-  /** Takes the next chunk of the piece that is there. What is wrong with it is thrown. */
-  function take(): IteratorResult<StreamChunk> | undefined {
-    const chunk = decoder.next();
-    // The caller may have aborted in `onUnknownChunk`.
-    if (chunk === undefined || state === "over") return undefined;
-    newChunks++;
-    lastType = chunk.type;
-    return { done: false, value: chunk };
-  }
-
-  /** Gives those who wait what the piece has, and reads on if that is not enough. */
-  function advance(): void {
-    try {
-      while (waiters.length > 0) {
-        const result = take();
-        if (result === undefined) {
-          readMore();
-          return;
-        }
-        // Nearly always there is one, and an array gives its last element more easily.
-        const waiter = waiters.length === 1 ? waiters.pop() : waiters.shift();
-        waiter?.resolve(result);
-      }
-    } catch (error) {
-      interrupt(error);
-    }
-  }
-
-  function readMore(): void {
-    if (state === "over") return;
-    if (decoder.done) {
-      finishReading(reader!);
+  function interrupt(thrown: unknown): void {
+    releaseReader(reader, thrown);
+    // A connection that breaks behind the terminal has lost nothing.
+    if (decoder.complete && !(thrown instanceof StreamProtocolError)) {
       close();
       return;
     }
-    if (decoder.heartbeatMs !== undefined) watchdog.announced(decoder.heartbeatMs);
-    watch(watchdog.readStarted(performance.now()));
-    readPiece();
+    const error =
+      thrown instanceof StreamError
+        ? thrown
+        : new StreamTruncatedError("The connection broke: the answer is incomplete.", { cause: thrown });
+    reader = undefined;
+    idle = undefined;
+    clearTimeout(watchTimer);
+    watchdog = createIdleWatchdog(idleTimeoutMs);
+    const { lastEventId, retryMs = interruption?.retryMs } = decoder;
+    decoder = createDecoder(lastEventId);
+    interruption = { error, lastEventId, retryMs, newChunks, lastType };
+    newChunks = 0;
   }
 
   function watch(delayMs: number | undefined): void {
@@ -248,71 +189,64 @@ export function createChunkStream(
     clearTimeout(watchTimer);
     watchTimer = setTimeout(() => {
       const nextMs = watchdog.look(performance.now());
-      if (nextMs === 0) onBroken(new StreamIdleError(watchdog.limitMs));
-      else watch(nextMs);
+      if (nextMs !== 0) return watch(nextMs);
+      // Which ends the read that is pending.
+      idle = new StreamIdleError(watchdog.limitMs);
+      reader!.cancel(idle).catch(() => {});
     }, delayMs);
   }
 
-  function onPiece(piece: ReadableStreamReadResult<Uint8Array>): void {
-    watchdog.readEnded();
+  async function pull(): Promise<Result> {
     try {
-      if (piece.done) {
-        decoder.end();
-        releaseReader(reader);
-        close();
-        return;
+      if (!isStarted) {
+        signal?.addEventListener("abort", onAbort);
+        if (signal?.aborted) onAbort();
+        isStarted = true;
       }
-      decoder.push(piece.value);
-    } catch (error) {
-      interrupt(error);
-      return;
-    }
-    advance();
-  }
-
-  function onBroken(error: Error): void {
-    // A connection that breaks behind the terminal has lost nothing.
-    if (decoder.complete) {
-      releaseReader(reader, error);
-      close();
-    } else {
-      interrupt(error);
-    }
-  }
-
-  function wait(resolve: Waiter["resolve"], reject: Waiter["reject"]): void {
-    waiters.push({ resolve, reject });
-    if (waiters.length > 1) return;
-    if (state === "over") settle();
-    else if (state === "open") advance();
-    else if (signal?.aborted) onAbort();
-    else {
-      state = "open";
-      signal?.addEventListener("abort", onAbort);
-      void openBody();
-    }
-  }
-
-  /** The decoder has just said that there is nothing. */
-  function waitForMore(resolve: Waiter["resolve"], reject: Waiter["reject"]): void {
-    if (state === "open" && waiters.length === 0) {
-      waiters.push({ resolve, reject });
-      readMore();
-    } else {
-      wait(resolve, reject);
+      while (!isOver) {
+        if (reader === undefined) {
+          await openBody();
+          continue;
+        }
+        try {
+          const value = decoder.next();
+          // The caller may have aborted in `onUnknownChunk`.
+          if (isOver) break;
+          if (value !== undefined) {
+            newChunks++;
+            lastType = value.type;
+            return { done: false, value };
+          }
+          if (decoder.done) {
+            finishReading(reader);
+            close();
+            break;
+          }
+          if (decoder.heartbeatMs !== undefined) watchdog.announced(decoder.heartbeatMs);
+          watch(watchdog.readStarted(performance.now()));
+          const piece = await reader.read();
+          watchdog.readEnded();
+          if (idle !== undefined) throw idle;
+          if (!piece.done) decoder.push(piece.value);
+          else if (decoder.complete) close();
+          else throw new StreamTruncatedError();
+        } catch (error) {
+          interrupt(error);
+        }
+      }
+      if (failure === undefined) return over;
+      const { error } = failure;
+      failure = undefined;
+      throw error;
+    } finally {
+      waiting--;
     }
   }
 
   const iterator: AsyncIterator<StreamChunk> = {
     next() {
-      try {
-        const result = state === "open" ? take() : undefined;
-        if (result !== undefined) return Promise.resolve(result);
-      } catch {
-        // It is thrown again where somebody waits.
-        return new Promise(wait);
-      }
-      return new Promise(waitForMore);
+      lastCall = waiting++ === 0 ? pull() : lastCall.then(pull, pull);
+      return lastCall;
     },
     return() {
       leave(undefined);

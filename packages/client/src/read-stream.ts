@@ -31,7 +31,7 @@ export type StreamBody = ReadableStream<Uint8Array> | Response | null;
  * ```
  */
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
-  const bytes = isResponse(body) ? bodyOf(body) : body;
+  const bytes = isResponse(body) ? bodyOf(body) : (body ?? null);
   return createChunkStream(
     async (signal, interruption) => {
       // There is no second body.

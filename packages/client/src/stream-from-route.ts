@@ -112,7 +112,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
               })
             : await requestRoute(route, { ...common, method, body, query, signal });
         // The server has nothing more: an `error` may be how a run ends.
-        if (action === "resume" && response.status === 204 && lastType === "error") return "over";
+        if (action === "resume" && response.status === 204 && lastType === "error") return undefined;
         await checkResponse(response, "text/event-stream", signal);
         const bytes = bodyOf(response);
         if (bytes !== null) onConnectionChange?.({ state: "open" });

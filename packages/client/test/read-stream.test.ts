@@ -93,18 +93,18 @@ describe("endings", () => {
     });
   });
 
-  test("what is no body at all is a TypeError that says so", async () => {
-    for (const nothing of [undefined, "text", {}]) {
+  test("what is no body at all is a TypeError", async () => {
+    for (const nothing of ["text", {}]) {
       const { error } = await collect(readStream(nothing as never));
-      expect(error).toMatchObject({
-        name: "TypeError",
-        message: expect.stringContaining("Expected a body, a Response or null to read"),
-      });
+      expect(error).toMatchObject({ name: "TypeError", message: expect.stringContaining("getReader") });
     }
   });
 
   test("no body is truncated", async () => {
-    expect((await collect(readStream(null))).error).toMatchObject({ name: "StreamTruncatedError" });
+    for (const nothing of [null, undefined]) {
+      const { error } = await collect(readStream(nothing as null));
+      expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    }
   });
 
   test("a connection that breaks is truncated, with the cause", async () => {
@@ -641,13 +641,11 @@ describe("after [DONE]", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a body that goes on is cancelled after 250 ms, and leaves no timer", async () => {
+  test("a body that goes on is cancelled behind its next piece, and leaves no timer", async () => {
     vi.useFakeTimers();
     const body = testBody([doneMarker, "data: more\n\n"], { stays: true });
     await collect(readStream(body.stream));
-    await vi.advanceTimersByTimeAsync(249);
-    expect(body.cancelled).toBeUndefined();
-    await vi.advanceTimersByTimeAsync(1);
+    await vi.advanceTimersByTimeAsync(0);
     expect(body.cancelled).toBeDefined();
     expect(vi.getTimerCount()).toBe(0);
   });

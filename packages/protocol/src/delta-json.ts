@@ -2,10 +2,6 @@
  * A short cut past JSON for the chunk that streams are made of: a text or reasoning delta, alone or with its segment,
  * in characters that JSON does not escape. Says what JSON and the checker would say, or nothing.
  */
-import type { ReasoningDeltaChunk, TextDeltaChunk } from "./stream-chunk.ts";
-
-type DeltaChunk = TextDeltaChunk | ReasoningDeltaChunk;
-
 /**
  * Characters that JSON does not escape: neither quote nor backslash nor control character; and no surrogate, which it
  * escapes where it is alone.
@@ -13,8 +9,6 @@ type DeltaChunk = TextDeltaChunk | ReasoningDeltaChunk;
  * Source: ECMA-262, QuoteJSONString.
  */
 const isUnescaped = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
-const deltaJson =
-  /^\{"type":"(text|reasoning)-delta","delta":"([ !#-[\]-\ud7ff\ue000-\uffff]*)"(?:,"segmentId":"([ !#-[\]-\ud7ff\ue000-\uffff]*)")?\}$/;
 
 /** The properties of a chunk that is printed here, in the order in which JSON would print them. */
 const names = ["type", "delta", "segmentId"];
@@ -35,18 +29,4 @@ export function printDelta(value: unknown): string | undefined {
   if (count === 2) return `{"type":"${type}","delta":"${delta}"}`;
   if (typeof segmentId !== "string" || !isUnescaped.test(segmentId)) return undefined;
   return `{"type":"${type}","delta":"${delta}","segmentId":"${segmentId}"}`;
-}
-
-/**
- * The texts of the chunk may be slices that keep all of `json` in memory, and what it was cut from.
- *
- * @returns the valid chunk that `JSON.parse` makes of `json`, or undefined: ask JSON and the checker.
- */
-export function parseDelta(json: string): DeltaChunk | undefined {
-  const found = deltaJson.exec(json);
-  if (found === null) return undefined;
-  const type = found[1] === "text" ? "text-delta" : "reasoning-delta";
-  const delta = found[2]!;
-  const segmentId = found[3];
-  return segmentId === undefined ? { type, delta } : { type, delta, segmentId };
 }

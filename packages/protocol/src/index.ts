@@ -2,14 +2,10 @@
 
 export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
 // Is it a chunk?
-export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
+export { checkChunk, isStreamChunk } from "./check-chunk.ts";
+export type { ChunkProblem } from "./chunk-checker.ts";
 // Read the wire
-export {
-  type ChunkDecoder,
-  type ChunkDecoderOptions,
-  createChunkDecoder,
-  type DecodedChunk,
-} from "./chunk-decoder.ts";
+export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
 // Write the wire
 export {
   DONE_FRAME,
@@ -33,6 +29,12 @@ export {
   type TextPart,
   type ToolCallPart,
 } from "./message-accumulator.ts";
+export {
+  type ChunkDecoderOptions,
+  createPullDecoder,
+  type PullDecoder,
+  type StreamPosition,
+} from "./pull-decoder.ts";
 export {
   createSSEDecoder,
   type SSEDecoder,

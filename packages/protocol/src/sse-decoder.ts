@@ -1,19 +1,12 @@
 /**
- * Bytes to SSE events. The grammar is eventsource-parser's; this file adds UTF-8, the limit on the size of an event,
- * and a short cut for the frames that our own encoder prints. Knows nothing of chunks.
+ * Bytes to SSE events, of any kind and for anybody. The grammar is eventsource-parser's; this file adds UTF-8 and the
+ * limit on the size of an event. Knows nothing of chunks.
  *
  * Source: HTML Standard, sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
  */
 import { createParser } from "eventsource-parser";
-import { StreamProtocolError } from "./stream-error.ts";
-
-/** 8 MiB. */
-const defaultMaxEventBytes = 8 * 1024 * 1024;
-/** What is not a character yet has one byte less than the longest one, at most. */
-const maxUnfinishedBytes = 3;
-const streaming = { stream: true };
-const LF = 10;
-const BOM = 0xfeff;
+import { createEventFrames } from "./event-frames.ts";
+import type { StreamProtocolError } from "./stream-error.ts";
 
 /** One event as the standard dispatches it. */
 export interface SSEEvent {
@@ -52,18 +45,10 @@ export interface SSEDecoder {
    * @throws StreamProtocolError `too-large`, on the call after the one that met it.
    */
   decode(bytes: Uint8Array): SSEEvent[];
-  /** Takes the next piece, whose events `next` gives one by one: `decode` for those who may want to stop in between. */
-  push(bytes: Uint8Array): void;
   /**
-   * @returns the next event of what was pushed; `undefined` when there is no whole one.
-   * @throws StreamProtocolError `too-large`, from then on at every call.
-   */
-  next(): SSEEvent | undefined;
-  /**
-   * Tells the decoder that the stream is over. An event without its blank line is dropped, as the standard says, and so
-   * is what `next` has not given yet.
+   * Tells the decoder that the stream is over. An event without its blank line is dropped, as the standard says.
    *
-   * @throws StreamProtocolError `too-large` when that is what ended the stream and nothing has thrown it yet.
+   * @throws StreamProtocolError `too-large` when that is what ended the stream.
    */
   end(): void;
   /** The last event id that was dispatched, for the `Last-Event-ID` header. `""` when there was none. */
@@ -83,37 +68,16 @@ export interface SSEDecoder {
  * ```
  */
 export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
-  const { maxEventBytes = defaultMaxEventBytes, onComment } = options;
-  // The byte order mark is left to this file, because runtimes differ in how they strip one that comes in pieces.
-  const textDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
+  const frames = createEventFrames(options.maxEventBytes);
   let lastEventId = "";
   let retryMs: number | undefined;
   let failure: StreamProtocolError | undefined;
-  /** The first character has been seen, so that a byte order mark is not one any more. */
-  let hasStarted = false;
-  /** The last character was CR: an LF now belongs to the same line end. */
-  let afterCR = false;
+  let events: SSEEvent[] = [];
 
-  /** What is not read yet begins at `at`, behind a blank line. Line ends are LF. */
-  let text = "";
-  let at = 0;
-  /** There may be a whole event in it. A text without one is not searched again, which keeps the work linear. */
-  let mayHoldEvent = false;
-  let endsLine = false;
-  /** At least as many bytes as it and an unfinished character have; counted exactly only where it matters. */
-  let textBytes = 0;
-  /** Nothing came since the bytes were counted. */
-  let isCounted = false;
-  /** What came while the text was not read to its end. */
-  let later = "";
-
-  /** What the parser found in the event that it was given. */
-  let found: SSEEvent | undefined;
   // An exception in one of these would leave the parser in the middle of a line.
   const parser = createParser({
     onEvent: ({ event: type = "message", data, id }) => {
-      found = id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id };
+      events.push(id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id });
     },
     onId: (id) => {
       lastEventId = id;
@@ -121,133 +85,28 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
     onRetry: (ms) => {
       if (Number.isSafeInteger(ms)) retryMs = ms;
     },
-    onComment,
+    onComment: options.onComment,
   });
-  // The byte order mark is stripped below; a blank line takes the parser past its own search for one.
+  // The byte order mark was stripped before; a blank line takes the parser past its own search for one.
   parser.feed("\n");
-
-  function push(bytes: Uint8Array): void {
-    if (failure !== undefined) throw failure;
-    // Behind an ASCII character nothing is unfinished, and runtimes are faster where nothing can be.
-    const isWhole = bytes[bytes.length - 1]! < 0x80;
-    let piece = textDecoder.decode(bytes, isWhole ? undefined : streaming);
-    textBytes += bytes.length;
-    if (!hasStarted && piece !== "") {
-      hasStarted = true;
-      if (piece.charCodeAt(0) === BOM) piece = piece.slice(1);
-    }
-    if (afterCR && piece !== "") {
-      afterCR = false;
-      if (piece.startsWith("\n")) piece = piece.slice(1);
-    }
-    if (piece.includes("\r")) {
-      afterCR = piece.endsWith("\r");
-      piece = piece.replace(/\r\n?/g, "\n");
-    }
-    if (piece === "") return;
-    isCounted = false;
-    // What is no UTF-8 becomes a character of three bytes for each byte of it.
-    if (piece.includes("\ufffd")) textBytes += 2 * (bytes.length + 1);
-    if (mayHoldEvent) {
-      later += piece;
-    } else {
-      mayHoldEvent = text === "" || (endsLine && piece.startsWith("\n")) || piece.includes("\n\n");
-      text += piece;
-    }
-    endsLine = piece.endsWith("\n");
-  }
-
-  /**
-   * Reads one event. Frames in our encoder's spelling are cut out here, all others are the parser's. The two agree
-   * because the parser gets whole events alone, so that it never notices those that it does not get.
-   */
-  function next(): SSEEvent | undefined {
-    if (failure !== undefined) throw failure;
-    while (mayHoldEvent) {
-      while (text.charCodeAt(at) === LF) at++;
-      const lineEnd = text.indexOf("\n", at);
-      // The blank line, or what is behind the one line that may come before the data of our frames.
-      const isOneLine = lineEnd !== -1 && text.charCodeAt(lineEnd + 1) === LF;
-      const end = isOneLine || lineEnd === -1 ? lineEnd : text.indexOf("\n\n", lineEnd);
-      if (end === -1) {
-        keepRest();
-        continue;
-      }
-      if (textBytes > maxEventBytes && byteLength(text.slice(at, end + 1)) > maxEventBytes) fail();
-      const start = at;
-      const whole = text;
-      const dataAt = isOneLine ? at : lineEnd + 1;
-      at = end + 2;
-      if (at === whole.length) keepRest();
-      const isOurs =
-        whole.startsWith("data: ", dataAt) &&
-        (isOneLine || (whole.startsWith("id: ", start) && whole.indexOf("\n", dataAt) === end));
-      const id = isOurs && !isOneLine ? whole.slice(start + 4, lineEnd) : undefined;
-      if (!isOurs || id?.includes("\0")) {
-        found = undefined;
-        parser.feed(whole.slice(start, end + 2));
-        if (found !== undefined) return found;
-      } else {
-        const data = whole.slice(dataAt + 6, end);
-        if (id === undefined) return { type: "message", data, lastEventId };
-        lastEventId = id;
-        return { type: "message", data, lastEventId, id };
-      }
-    }
-    if (textBytes > maxEventBytes && !isCounted) {
-      isCounted = true;
-      const exactly = byteLength(text);
-      textBytes = exactly + maxUnfinishedBytes;
-      if (exactly > maxEventBytes) fail();
-    }
-    return undefined;
-  }
-
-  /** What is left of the text is the text, with what has come since. */
-  function keepRest(): void {
-    text = text.slice(at) + later;
-    mayHoldEvent = later !== "";
-    later = "";
-    // No character takes more than three bytes for each of its UTF-16 code units.
-    if (at > 0) textBytes = 3 * text.length + maxUnfinishedBytes;
-    at = 0;
-  }
-
-  function clear(): void {
-    text = later = "";
-    at = 0;
-    mayHoldEvent = false;
-  }
-
-  function fail(): never {
-    clear();
-    failure = new StreamProtocolError(
-      "too-large",
-      `An event is larger than the limit of ${maxEventBytes} bytes (maxEventBytes).`,
-    );
-    throw failure;
-  }
 
   return {
     decode(bytes) {
-      push(bytes);
-      const events: SSEEvent[] = [];
+      if (failure !== undefined) throw failure;
+      frames.push(bytes);
+      events = [];
       try {
-        for (let event = next(); event !== undefined; event = next()) events.push(event);
+        for (let frame = frames.next(); frame !== undefined; frame = frames.next()) parser.feed(frame);
       } catch (error) {
-        // The next call throws what ended the stream.
-        if (error !== failure) throw error;
+        failure = error as StreamProtocolError;
       }
       return events;
     },
-    push,
-    next,
     end() {
       if (failure !== undefined) throw failure;
       // The event itself is dropped, but its `retry:` counts.
-      const rest = text + later;
-      parser.feed(rest.slice(Math.max(at, rest.lastIndexOf("\n\n") + 1), rest.lastIndexOf("\n") + 1));
-      clear();
+      const rest = frames.rest();
+      parser.feed(rest.slice(0, rest.lastIndexOf("\n") + 1));
     },
     get lastEventId() {
       return lastEventId;
@@ -257,5 +116,3 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
     },
   };
 }
-
-const byteLength = (text: string): number => new TextEncoder().encode(text).length;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isStreamChunk } from "../src/check-chunk.ts";
-import { parseDelta, printDelta } from "../src/delta-json.ts";
+import { printDelta } from "../src/delta-json.ts";
 
 /** Texts with and without what JSON escapes. */
 const anyText = fc.oneof(
@@ -115,62 +115,5 @@ describe("printDelta", () => {
     [{ type: "text-delta", delta: "a", segmentId: "s" }],
   ])("prints %j itself", (chunk) => {
     expect(printDelta(chunk)).toBe(JSON.stringify(chunk));
-  });
-});
-
-describe("parseDelta", () => {
-  const parse = (json: string): unknown => {
-    try {
-      return JSON.parse(json);
-    } catch {
-      return "no JSON";
-    }
-  };
-
-  test("says what JSON.parse says of a valid chunk, or nothing", () => {
-    let parsed = 0;
-    const anyJson = fc
-      .tuple(
-        fc.constantFrom("text", "reasoning", "text-delta", "x"),
-        fc.tuple(anyText, fc.boolean()),
-        fc.option(fc.tuple(anyText, fc.boolean())),
-        fc.option(fc.tuple(fc.nat(60), fc.constantFrom("", " ", '"', "\\", "\n", "}", ",", "\u0001"))),
-      )
-      .map(([type, delta, segment, change]) => {
-        // As JSON, or raw: quotes, backslashes and control characters included.
-        const quote = ([text, isRaw]: [string, boolean]) => (isRaw ? `"${text}"` : JSON.stringify(text));
-        const json = `{"type":"${type}-delta","delta":${quote(delta)}${segment ? `,"segmentId":${quote(segment)}` : ""}}`;
-        return change === null ? json : json.slice(0, change[0]) + change[1] + json.slice(change[0]);
-      });
-    fc.assert(
-      fc.property(anyJson, (json) => {
-        const chunk = parseDelta(json);
-        if (chunk === undefined) return;
-        parsed++;
-        expect(chunk).toStrictEqual(parse(json));
-        expect(Object.keys(chunk)).toEqual(Object.keys(JSON.parse(json)));
-        expect(isStreamChunk(chunk)).toBe(true);
-      }),
-      { numRuns: 20_000 },
-    );
-    expect(parsed).toBeGreaterThan(300);
-  });
-
-  test.each([
-    '{"type":"text-delta","delta":"語 é /"}',
-    '{"type":"reasoning-delta","delta":"","segmentId":"s"}',
-  ])("reads %s itself", (json) => {
-    expect(parseDelta(json)).toEqual(JSON.parse(json));
-  });
-
-  test.each([
-    '{"type":"text-delta","delta":"a\\n"}',
-    '{"type":"text-delta","delta":"a\t"}',
-    '{"type":"text-delta","delta":"a"b"}',
-    '{"type":"text-delta","delta":"a"} ',
-    '{"type":"text-delta","delta":"a","id":"x"}',
-    '{"type":"text-end"}',
-  ])("leaves %s to JSON", (json) => {
-    expect(parseDelta(json)).toBeUndefined();
   });
 });

@@ -13,6 +13,7 @@ test("the public names of the root", () => {
     "checkChunk",
     "createChunkDecoder",
     "createMessageAccumulator",
+    "createPullDecoder",
     "createSSEDecoder",
     "createStructuredStreamAccumulator",
     "encodeChunk",

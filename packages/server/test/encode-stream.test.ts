@@ -697,7 +697,7 @@ describe("a source that fails", () => {
       open: () => [{ type: "abort" } as never],
       code: "invalid-chunk",
       logged: expect.objectContaining({
-        message: 'Chunk "abort": field "reason" must be a string, got nothing.',
+        message: 'Chunk "abort": reason must be string, got undefined.',
       }),
     },
     "yields a BigInt": {

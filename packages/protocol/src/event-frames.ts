@@ -1,0 +1,86 @@
+/**
+ * Bytes to frames, the texts of whole events: UTF-8, line ends, and the limit on the size of an event. Does not know
+ * what stands in a frame.
+ *
+ * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
+ */
+import { StreamProtocolError } from "./stream-error.ts";
+
+export interface EventFrames {
+  /** Takes the next piece of the stream, however it was cut. What `next` has yet to give is copied each time. */
+  push(bytes: Uint8Array): void;
+  /**
+   * @returns the next event, from its first line to the blank line behind it, with LF for every line end; `undefined`
+   * when there is no whole one.
+   * @throws StreamProtocolError `too-large`, from then on at every call.
+   */
+  next(): string | undefined;
+  /** @returns what `next` has not given: the event that has begun, as far as it is there. */
+  rest(): string;
+}
+
+/** @param maxEventBytes - The largest event, in bytes of UTF-8; a line end counts once, the blank line does not. */
+export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames {
+  // The byte order mark is left to this file, because runtimes differ in how they strip one that comes in pieces.
+  const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+  /** The character that is none when the next piece begins with it: a byte order mark, or the LF of a CRLF. */
+  let skipped = "\ufeff";
+  /** What `next` has yet to give begins at `at`. */
+  let text = "";
+  let at = 0;
+  let lastCharacter = "";
+  /** There may be a whole event in it, or a blank line. A text without is not searched, which keeps the work linear. */
+  let mayHoldEvent = false;
+  /** At least as many bytes as the text has: an event is measured only where they could be too many. */
+  let bytes = 0;
+
+  function refuseAbove(size: number): void {
+    if (size > maxEventBytes) {
+      throw new StreamProtocolError(
+        "too-large",
+        `An event is larger than ${maxEventBytes} bytes (maxEventBytes).`,
+      );
+    }
+  }
+
+  return {
+    push(piece) {
+      // Behind an ASCII character nothing is unfinished, and runtimes are faster where nothing can be.
+      let added = utf8.decode(piece, { stream: !(piece[piece.length - 1]! < 0x80) });
+      if (added === "") return;
+      if (added[0] === skipped) added = added.slice(1);
+      skipped = added.endsWith("\r") ? "\n" : "";
+      if (added.includes("\r")) added = added.replace(/\r\n?/g, "\n");
+      mayHoldEvent ||= text === "" || (lastCharacter + added).includes("\n\n");
+      lastCharacter = added.at(-1) ?? lastCharacter;
+      text += added;
+      // A character may have begun in the piece before; each byte that is no UTF-8 becomes a character of three.
+      bytes += 3 + piece.length * (added.includes("\ufffd") ? 3 : 1);
+    },
+    next() {
+      if (mayHoldEvent) {
+        while (text[at] === "\n") at++;
+        const end = text.indexOf("\n\n", at) + 2;
+        if (end > 1) {
+          const frame = text.slice(at, end);
+          if (bytes > maxEventBytes) refuseAbove(byteLength(frame) - 1);
+          at = end;
+          return frame;
+        }
+        text = text.slice(at);
+        // No character takes more than three bytes for each of its UTF-16 code units.
+        bytes = 3 * text.length;
+        at = 0;
+        mayHoldEvent = false;
+      }
+      if (bytes > maxEventBytes) {
+        bytes = byteLength(text);
+        refuseAbove(bytes);
+      }
+      return undefined;
+    },
+    rest: () => text.slice(at),
+  };
+}
+
+const byteLength = (text: string): number => new TextEncoder().encode(text).length;

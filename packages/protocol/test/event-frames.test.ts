@@ -1,0 +1,92 @@
+import { describe, expect, test } from "vitest";
+import { createEventFrames } from "../src/event-frames.ts";
+import { costOfDoubling, timed } from "./cost.ts";
+import { byteByByte, bytesOf } from "./pieces.ts";
+
+function read(pieces: Uint8Array[]): string[] {
+  const frames = createEventFrames();
+  const all: string[] = [];
+  for (const piece of pieces) {
+    frames.push(piece);
+    for (let frame = frames.next(); frame !== undefined; frame = frames.next()) all.push(frame);
+  }
+  return all;
+}
+
+test("a frame is an event with its blank line: LF for every line end, no byte order mark, no other blank line", () => {
+  const bytes = bytesOf("\ufeff\r\n\rdata: 1\r\n\r\n\n\n\n:c\rdata: 語\r\rdata: 3\n\r\ndata: 4\n");
+  for (const pieces of [[bytes], byteByByte(bytes)]) {
+    expect(read(pieces)).toEqual(["data: 1\n\n", ":c\ndata: 語\n\n", "data: 3\n\n"]);
+  }
+});
+
+test("an empty piece changes nothing, also in the middle of a character", () => {
+  const bytes = bytesOf("data: 語\n\n");
+  const nothing = new Uint8Array();
+  expect(read([nothing, bytes.subarray(0, 7), nothing, bytes.subarray(7), nothing])).toEqual([
+    "data: 語\n\n",
+  ]);
+});
+
+test("frames wait until they are asked for, while pieces come", () => {
+  const frames = createEventFrames();
+  frames.push(bytesOf("data: 1\n\ndata: 2\n"));
+  frames.push(bytesOf("\nda"));
+  expect(frames.next()).toBe("data: 1\n\n");
+  frames.push(bytesOf("ta: 3\n"));
+  expect(frames.next()).toBe("data: 2\n\n");
+  expect(frames.next()).toBeUndefined();
+  expect(frames.rest()).toBe("data: 3\n");
+  frames.push(bytesOf("\n"));
+  expect(frames.next()).toBe("data: 3\n\n");
+  expect(frames.rest()).toBe("");
+});
+
+test("an event that is too large is refused again and again, after those before it", () => {
+  for (const end of ["", "\n\n"]) {
+    const frames = createEventFrames(10);
+    frames.push(bytesOf(`data: 1\n\ndata: 23456${end}`));
+    expect(frames.next()).toBe("data: 1\n\n");
+    for (let call = 0; call < 3; call++) {
+      expect(() => frames.next()).toThrow("An event is larger than 10 bytes (maxEventBytes).");
+    }
+  }
+});
+
+describe("takes time linear in the length of the stream", () => {
+  test("for an event of many lines, one line a piece", () => {
+    const piece = bytesOf("data: x\n");
+    const ratio = costOfDoubling(20_000, (lines) => {
+      const frames = createEventFrames();
+      return timed(() => {
+        for (let line = 0; line < lines; line++) {
+          frames.push(piece);
+          frames.next();
+        }
+      });
+    });
+    expect(ratio).toBeLessThan(3);
+  });
+
+  test("for many events in one piece", () => {
+    const ratio = costOfDoubling(20_000, (count) => {
+      const bytes = bytesOf("data: x\n\n".repeat(count));
+      return timed(() => read([bytes]));
+    });
+    expect(ratio).toBeLessThan(3);
+  });
+
+  test("and beside an event near the limit, empty pieces and calls that give nothing cost nothing", () => {
+    const frames = createEventFrames();
+    frames.push(bytesOf(`data: a\n\ndata: ${"x".repeat(8 * 1024 * 1024 - 6)}`));
+    frames.next();
+    const once = timed(() => frames.next());
+    const often = timed(() => {
+      for (let call = 0; call < 300; call++) {
+        frames.push(new Uint8Array());
+        frames.next();
+      }
+    });
+    expect(often).toBeLessThan(once + 100);
+  });
+});
