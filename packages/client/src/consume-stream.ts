@@ -3,7 +3,7 @@
  */
 import type { AbortChunk, DoneChunk, ErrorChunk, StreamChunk } from "@kortyx/protocol";
 import { wasAborted } from "./chunk-stream.ts";
-import { StreamRemoteError } from "./stream-errors.ts";
+import { StreamRemoteError, toError } from "./stream-errors.ts";
 
 /** How a stream ended. */
 export interface StreamOutcome {
@@ -46,52 +46,33 @@ export async function consumeStream(
   handlers: ConsumeStreamHandlers = {},
 ): Promise<StreamOutcome> {
   const { onChunk, onText, onDone, onError } = handlers;
-  const iterator = stream[Symbol.asyncIterator]();
   let last: StreamChunk | undefined;
   let hasDelta = false;
-
-  for (;;) {
-    let result: IteratorResult<StreamChunk>;
-    try {
-      result = await iterator.next();
-    } catch (error) {
-      if (!wasAborted(stream))
-        await onError?.(error instanceof Error ? error : new Error(String(error), { cause: error }));
-      throw error;
-    }
-    if (result.done) break;
-    last = result.value;
-    try {
+  let isCalling = false;
+  try {
+    for await (last of stream) {
+      isCalling = true;
       if (last.type === "text-delta") {
         hasDelta = true;
-        if (onText !== undefined) await onText(last.delta);
-      } else if (last.type === "message" && !hasDelta && onText !== undefined) {
-        await onText(last.content);
+        await onText?.(last.delta);
+      } else if (last.type === "message" && !hasDelta) {
+        await onText?.(last.content);
       }
-      if (onChunk !== undefined && (await onChunk(last)) === false) {
-        await iterator.return?.();
-        return { outcome: "stopped" };
-      }
-    } catch (error) {
-      await iterator.return?.();
-      throw error;
+      if ((await onChunk?.(last)) === false) return { outcome: "stopped" };
+      isCalling = false;
     }
+  } catch (error) {
+    if (!isCalling && !wasAborted(stream)) await onError?.(toError(error));
+    throw error;
   }
-
-  switch (last?.type) {
-    case "error":
-      await onError?.(new StreamRemoteError(last));
-      return { outcome: "error", chunk: last };
-    case "done":
-    case "abort": {
-      const outcome: StreamOutcome = { outcome: last.type, chunk: last };
-      await onDone?.(outcome);
-      return outcome;
-    }
-    default: {
-      const outcome: StreamOutcome = { outcome: "end" };
-      await onDone?.(outcome);
-      return outcome;
-    }
+  if (last?.type === "error") {
+    await onError?.(new StreamRemoteError(last));
+    return { outcome: "error", chunk: last };
   }
+  const outcome: StreamOutcome =
+    last?.type === "done" || last?.type === "abort"
+      ? { outcome: last.type, chunk: last }
+      : { outcome: "end" };
+  await onDone?.(outcome);
+  return outcome;
 }

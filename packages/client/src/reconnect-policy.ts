@@ -2,7 +2,7 @@
  * Decides what follows a failed request or an interrupted body: another request, and when, or the end. Is given the
  * randomness; waits for nothing and asks nobody.
  */
-import { isStreamError, parseEventId } from "@kortyx/protocol";
+import { parseEventId } from "@kortyx/protocol";
 import { StreamHttpError } from "./stream-errors.ts";
 
 /** The back-off before attempt n is a random time below `baseMs * 2 ** n`, and never more than `capMs`. */
@@ -13,10 +13,10 @@ const capMs = 20_000;
 const maxFloorMs = 120_000;
 
 /**
- * The route is there, but cannot answer now: request timeout, too early, too many requests, and the failures of a
- * server or of what stands before it (RFC 9110, section 15; RFC 8470; RFC 6585).
+ * What may go better the next time. Of an answer, its status: request timeout, too early, too many requests, and the
+ * failures of a server or of what stands before it (RFC 9110, section 15; RFC 8470; RFC 6585). Else the error's code.
  */
-const passingStatuses = [408, 425, 429, 500, 502, 503, 504];
+const passing = /^(408|425|429|50[0234]|truncated|idle|connection)$/;
 
 export interface ReconnectPolicyOptions {
   /** The first request may be made again without harm. */
@@ -34,80 +34,76 @@ export interface ReconnectFailure {
   /** The event id to resume behind; `""` when there is none. */
   lastEventId: string;
   /** The server's `retry:`, in milliseconds. */
-  retryMs: number | undefined;
-  /** The connection that failed brought something new. */
-  madeProgress: boolean;
-  /** The stream has given chunks. */
-  hasChunks: boolean;
+  retryMs?: number | undefined;
+  /** How many chunks the connection that failed has given. */
+  newChunks: number;
 }
 
-/** What follows a failure. */
-export type ReconnectStep =
-  | { action: "fail"; error: unknown }
-  | {
-      /** `resume` asks for what comes behind `lastEventId`, `repeat` makes the first request again. */
-      action: "resume" | "repeat";
-      /** 1 for the first attempt since something new came; 0 for one that only has other headers. */
-      attempt: number;
-      /** Nothing may be asked before. */
-      floorMs: number;
-      /** To be waited for beyond that, unless there is reason to think that the connection is back. */
-      jitterMs: number;
-    };
-
-export interface ReconnectPolicy {
-  next(failure: ReconnectFailure): ReconnectStep;
+/** The next request. */
+export interface ReconnectStep {
+  /** It asks for what comes behind `lastEventId`, and does not make the first request again. */
+  isResume: boolean;
+  /** 1 for the first attempt since something new came; 0 for one that only has other headers. */
+  attempt: number;
+  /** Nothing may be asked before, in milliseconds from now. */
+  floorMs: number;
+  /** To be waited for beyond that, unless there is reason to think that the connection is back. */
+  jitterMs: number;
 }
 
-export function createReconnectPolicy(options: ReconnectPolicyOptions): ReconnectPolicy {
+/**
+ * @returns what is to be asked after each failure of one stream.
+ * @throws The returned function throws what the stream fails with, when nothing is to be asked any more.
+ */
+export function createReconnectPolicy(
+  options: ReconnectPolicyOptions,
+): (failure: ReconnectFailure) => ReconnectStep {
   const { idempotent, canRefreshHeaders, maxReconnects, random } = options;
   let attempt = 0;
   let hasRefreshed = false;
+  let hasChunks = false;
+  let knownEventId = "";
   /** Why the stream is not read any more: what later attempts run into only hides it. */
   let outage: unknown;
 
-  return {
-    next({ error, lastEventId, retryMs, madeProgress, hasChunks }) {
-      if (madeProgress) {
-        attempt = 0;
-        hasRefreshed = false;
-      }
-      const response = error instanceof StreamHttpError ? error : undefined;
-      const status = response?.status ?? 0;
-      if (response === undefined && (madeProgress || outage === undefined)) outage = error;
+  return ({ error, lastEventId, retryMs = 0, newChunks }) => {
+    // Chunks of unknown types are none, but the next resume begins behind them.
+    const madeProgress = newChunks > 0 || lastEventId !== knownEventId;
+    knownEventId = lastEventId;
+    hasChunks ||= newChunks > 0;
+    if (madeProgress) {
+      attempt = 0;
+      hasRefreshed = false;
+    }
+    const response = error instanceof StreamHttpError ? error : undefined;
+    const status = response?.status;
+    if (status === undefined && (madeProgress || outage === undefined)) outage = error;
 
-      const canResume = parseEventId(lastEventId) !== undefined;
-      const action = canResume ? "resume" : "repeat";
-      if ((status === 401 || status === 403) && canRefreshHeaders && !hasRefreshed) {
-        hasRefreshed = true;
-        // Nobody has worked on a request that was refused.
-        if (canResume || !hasChunks) return { action, attempt: 0, floorMs: 0, jitterMs: 0 };
-      }
-      // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
-      if (status === 405 && canResume) return { action: "fail", error: outage ?? error };
-      const mayRepeat = !hasChunks && (idempotent || isDraining(response));
-      const floorMs = response?.retryAfterMs ?? retryMs ?? 0;
-      if (
-        !(canResume || mayRepeat) ||
-        !isPassing(error, status) ||
-        attempt >= maxReconnects ||
-        floorMs > maxFloorMs
-      ) {
-        return { action: "fail", error };
-      }
-      const jitterMs = random() * Math.min(capMs, baseMs * 2 ** attempt);
-      attempt++;
-      return { action, attempt, floorMs, jitterMs };
-    },
+    const isResume = parseEventId(lastEventId) !== undefined;
+    // Nobody has worked on a request that was refused.
+    if (
+      (status === 401 || status === 403) &&
+      canRefreshHeaders &&
+      !hasRefreshed &&
+      (isResume || !hasChunks)
+    ) {
+      hasRefreshed = true;
+      return { isResume, attempt: 0, floorMs: 0, jitterMs: 0 };
+    }
+    // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
+    if (status === 405 && isResume) throw outage ?? error;
+    // A server that is about to end has refused the request before it did anything.
+    const isDraining = status === 503 && (response?.body as { code?: unknown } | null)?.code === "draining";
+    const floorMs = response?.retryAfterMs ?? retryMs;
+    if (
+      !(isResume || (!hasChunks && (idempotent || isDraining))) ||
+      !passing.test(`${status ?? (error as { code?: unknown } | undefined)?.code}`) ||
+      attempt >= maxReconnects ||
+      floorMs > maxFloorMs
+    ) {
+      throw error;
+    }
+    const jitterMs = random() * Math.min(capMs, baseMs * 2 ** attempt);
+    return { isResume, attempt: ++attempt, floorMs, jitterMs };
   };
 }
-
-/** Whether the next attempt may go better. */
-function isPassing(error: unknown, status: number): boolean {
-  if (status !== 0) return passingStatuses.includes(status);
-  return isStreamError(error) && ["truncated", "idle", "connection"].includes(error.code);
-}
-
-/** A server that is about to end has refused the request before it did anything. */
-const isDraining = (response: StreamHttpError | undefined): boolean =>
-  response?.status === 503 && (response.body as { code?: unknown } | null)?.code === "draining";

@@ -23,8 +23,8 @@ export interface RouteRequest {
   accept: string;
   /** Sent as JSON; nothing is sent when it is undefined. */
   body?: Resolvable<unknown> | undefined;
-  /** Set last, so that nothing replaces them. */
-  headers?: Record<string, string> | undefined;
+  /** Asks for what comes behind this event. */
+  lastEventId?: string | undefined;
   /** Added to the endpoint's query. */
   query?: Record<string, string> | undefined;
   /** Aborts the request, and the body of its answer. */
@@ -38,36 +38,32 @@ export interface RouteRequest {
  * before the request was made; what an option's function threw.
  */
 export async function requestRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
-  const { method, accept, query, signal, timeoutMs } = request;
+  const { method, accept, lastEventId, query, signal, timeoutMs } = request;
   const { credentials, fetch = globalThis.fetch } = route;
   const url = addQuery(await resolve(route.endpoint), query);
-  const body = await resolve(request.body);
-  const json = body === undefined ? undefined : JSON.stringify(body);
-  const headers = new Headers({ accept });
-  if (body !== undefined) headers.set("content-type", "application/json");
-  for (const [name, value] of new Headers(await resolve(route.headers))) headers.set(name, value);
-  for (const [name, value] of Object.entries(request.headers ?? {})) headers.set(name, value);
+  const body = JSON.stringify(await resolve(request.body));
+  const headers = new Headers(await resolve(route.headers));
+  const setDefault = (name: string, value: string) => headers.has(name) || headers.set(name, value);
+  setDefault("accept", accept);
+  if (body !== undefined) setDefault("content-type", "application/json");
+  if (lastEventId !== undefined) headers.set("last-event-id", lastEventId);
   // The consumer may have left while the options were evaluated.
   signal.throwIfAborted();
 
   const timeout = new AbortController();
   const timer =
-    timeoutMs === 0
-      ? undefined
-      : setTimeout(() => {
-          timeout.abort(new DOMException(`no answer within ${timeoutMs / 1000} s`, "TimeoutError"));
-        }, timeoutMs);
-  const init: RequestInit = {
-    method,
-    headers,
-    signal: AbortSignal.any([signal, timeout.signal]),
-    // An answer is never the one to another question.
-    cache: "no-store",
-  };
-  if (json !== undefined) init.body = json;
-  if (credentials !== undefined) init.credentials = credentials;
+    timeoutMs &&
+    setTimeout(() => timeout.abort(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
   try {
-    return await fetch(url, init);
+    return await fetch(url, {
+      method,
+      headers,
+      body,
+      credentials,
+      signal: AbortSignal.any([signal, timeout.signal]),
+      // An answer is never the one to another question.
+      cache: "no-store",
+    } as RequestInit);
   } catch (cause) {
     throw new StreamConnectionError(String(url), cause);
   } finally {
@@ -75,12 +71,11 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   }
 }
 
-function addQuery(url: string | URL, query: Record<string, string> = {}): string | URL {
-  const added = new URLSearchParams(query).toString();
-  if (added === "") return url;
-  const [target = "", fragment] = String(url).split("#");
-  const whole = `${target}${target.includes("?") ? "&" : "?"}${added}`;
-  return fragment === undefined ? whole : `${whole}#${fragment}`;
+function addQuery(url: string | URL, query?: Record<string, string>): string | URL {
+  if (query === undefined) return url;
+  // A fragment is never sent.
+  const [target = ""] = String(url).split("#");
+  return `${target}${target.includes("?") ? "&" : "?"}${new URLSearchParams(query)}`;
 }
 
 async function resolve<Value>(value: Resolvable<Value>): Promise<Value> {

@@ -12,7 +12,7 @@ export class StreamConnectionError extends StreamError {
   readonly code = "connection";
 
   constructor(url: string, cause: unknown) {
-    super(`No response from ${url}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`No response from ${url}: ${toError(cause).message}`, { cause });
   }
 }
 
@@ -30,10 +30,10 @@ export class StreamHttpError extends StreamError {
     const { status, statusText } = response;
     const said = (body as { error?: unknown } | null | undefined)?.error;
     const detail = typeof said === "string" ? said : statusText;
-    super(`The route answered ${status}${detail === "" ? "" : `: ${detail}`}`);
+    super(`The route answered ${status}${detail && `: ${detail}`}`);
     this.status = status;
     this.body = body;
-    this.retryAfterMs = parseRetryAfter(response.headers.get("retry-after"));
+    this.retryAfterMs = parseRetryAfter(response.headers.get("retry-after") ?? undefined);
   }
 }
 
@@ -47,7 +47,7 @@ export class StreamContentTypeError extends StreamError {
   constructor(response: Response, expected: string) {
     const contentType = response.headers.get("content-type") ?? "";
     const from = response.redirected ? ` after a redirect to ${response.url}` : "";
-    super(`Expected ${expected}, got ${contentType === "" ? "no content type" : contentType}${from}.`);
+    super(`Expected ${expected}, got ${contentType || "no content type"}${from}.`);
     this.contentType = contentType;
   }
 }
@@ -58,9 +58,7 @@ export class StreamIdleError extends StreamError {
   readonly code = "idle";
 
   constructor(silentMs: number) {
-    super(
-      `Nothing has come for ${silentMs / 1000} s: the connection is taken for dead, the answer is incomplete.`,
-    );
+    super(`Nothing has come for ${silentMs / 1000} s: the answer is incomplete.`);
   }
 }
 
@@ -98,9 +96,11 @@ export class ChatStateError extends StreamError {
 }
 
 /** RFC 9110, section 10.2.3: seconds, or an HTTP date. */
-function parseRetryAfter(value: string | null): number | undefined {
-  if (value === null) return undefined;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
-  const date = Date.parse(value);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now());
+function parseRetryAfter(value = ""): number | undefined {
+  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
+
+/** What anybody may throw, as an Error. */
+export const toError = (thrown: unknown): Error =>
+  thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });

@@ -5,7 +5,7 @@ import type { ChatMessage, ChatRequestBody, StreamChunk } from "@kortyx/protocol
 import { bodyOf, checkResponse } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
-import { createReconnectPolicy } from "./reconnect-policy.ts";
+import { createReconnectPolicy, type ReconnectFailure } from "./reconnect-policy.ts";
 import { type Resolvable, type RouteOptions, requestRoute } from "./request-route.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
 
@@ -60,70 +60,56 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * 2xx, and what {@link readStream} throws.
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
-  const { endpoint, headers, credentials, fetch, body, method = "POST", query, ...rest } = options;
   const {
+    body,
+    method = "POST",
+    query,
     idempotent = method === "GET",
     maxReconnects = 10,
     connectTimeoutMs = 30_000,
     onConnectionChange,
-    ...chunkStreamOptions
-  } = rest;
-  const route: RouteOptions = { endpoint, headers, credentials, fetch };
-  const policy = createReconnectPolicy({
+  } = options;
+  const nextStep = createReconnectPolicy({
     idempotent,
     maxReconnects,
-    canRefreshHeaders: typeof headers === "function",
+    canRefreshHeaders: typeof options.headers === "function",
     random: Math.random,
   });
-  const common = { accept: "text/event-stream", timeoutMs: connectTimeoutMs };
-  let hasChunks = false;
-  let knownEventId = "";
 
   const open: OpenBody = async (signal, interruption) => {
-    const { lastEventId = "", retryMs, newChunks = 0, lastType } = interruption ?? {};
-    hasChunks ||= newChunks > 0;
-    // Chunks of unknown types are none, but the next resume begins behind them.
-    let madeProgress = newChunks > 0 || lastEventId !== knownEventId;
-    knownEventId = lastEventId;
-    let action: "repeat" | "resume" = "repeat";
-    let failure = interruption && { error: interruption.error };
+    let failure: ReconnectFailure | undefined = interruption;
+    let isResume = false;
     for (;;) {
       if (failure !== undefined) {
+        const { attempt, floorMs, jitterMs, ...step } = nextStep(failure);
         const { error } = failure;
-        const step = policy.next({ error, lastEventId, retryMs, madeProgress, hasChunks });
-        if (step.action === "fail") throw step.error;
-        const { attempt, floorMs, jitterMs } = step;
         if (attempt > 0) {
           onConnectionChange?.({ state: "reconnecting", attempt, delayMs: floorMs + jitterMs, error });
         }
         await waitToReconnect(floorMs, jitterMs, signal);
         signal.throwIfAborted();
-        action = step.action;
-        madeProgress = false;
+        isResume = step.isResume;
       }
       try {
-        const response =
-          action === "resume"
-            ? await requestRoute(route, {
-                ...common,
-                method: "GET",
-                headers: { "last-event-id": lastEventId },
-                signal,
-              })
-            : await requestRoute(route, { ...common, method, body, query, signal });
+        const response = await requestRoute(options, {
+          accept: "text/event-stream",
+          timeoutMs: connectTimeoutMs,
+          signal,
+          ...(isResume ? { method: "GET", lastEventId: failure?.lastEventId } : { method, body, query }),
+        });
         // The server has nothing more: an `error` may be how a run ends.
-        if (action === "resume" && response.status === 204 && lastType === "error") return undefined;
+        if (isResume && response.status === 204 && interruption?.lastType === "error") return undefined;
         await checkResponse(response, "text/event-stream", signal);
         const bytes = bodyOf(response);
         if (bytes !== null) onConnectionChange?.({ state: "open" });
         return bytes;
       } catch (error) {
         if (signal.aborted) throw error;
-        failure = { error };
+        failure = { lastEventId: "", ...interruption, error, newChunks: 0 };
       }
     }
   };
-  return createChunkStream(open, chunkStreamOptions);
+  return createChunkStream(open, options);
 }
 
 export interface StreamChatFromRouteOptions
@@ -148,8 +134,8 @@ export interface StreamChatFromRouteOptions
  * ```
  */
 export function streamChatFromRoute(options: StreamChatFromRouteOptions): AsyncIterable<StreamChunk> {
-  const { messages, sessionId, workflowId, context, resume, ...rest } = options;
-  const { idempotencyKey = rest.idempotent === true ? createId() : undefined, ...routeOptions } = rest;
+  const { messages, sessionId, workflowId, context, resume } = options;
+  const { idempotencyKey = options.idempotent === true ? createId() : undefined } = options;
   const body: ChatRequestBody = { messages, sessionId, workflowId, context, idempotencyKey, resume };
-  return streamFromRoute({ ...routeOptions, body });
+  return streamFromRoute({ ...options, body });
 }

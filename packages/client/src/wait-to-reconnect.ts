@@ -13,24 +13,23 @@ export async function waitToReconnect(floorMs: number, jitterMs: number, signal:
 }
 
 function wait(delayMs: number, signal: AbortSignal, isCutShort: boolean): Promise<void> {
-  if (signal.aborted || delayMs <= 0) return Promise.resolve();
   return new Promise((resolve) => {
-    // Neither exists outside of a page.
-    const page = isCutShort ? globalThis.document : undefined;
-    const browser = isCutShort ? globalThis.window : undefined;
+    if (signal.aborted || delayMs <= 0) return resolve();
+    const over = new AbortController();
     const end = () => {
       clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      browser?.removeEventListener?.("online", end);
-      page?.removeEventListener("visibilitychange", onVisibility);
+      over.abort();
       resolve();
     };
-    const onVisibility = () => {
-      if (page?.visibilityState === "visible") end();
-    };
     const timer = setTimeout(end, delayMs);
-    signal.addEventListener("abort", end);
-    browser?.addEventListener?.("online", end);
-    page?.addEventListener("visibilitychange", onVisibility);
+    signal.addEventListener("abort", end, over);
+    if (!isCutShort) return;
+    // Neither exists outside of a page.
+    const { window, document } = globalThis;
+    window?.addEventListener?.("online", end, over);
+    const onVisibility = () => {
+      if (document.visibilityState === "visible") end();
+    };
+    document?.addEventListener("visibilitychange", onVisibility, over);
   });
 }

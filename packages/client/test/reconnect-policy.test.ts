@@ -5,6 +5,7 @@ import {
   createReconnectPolicy,
   type ReconnectFailure,
   type ReconnectPolicyOptions,
+  type ReconnectStep,
 } from "../src/reconnect-policy.ts";
 import {
   StreamConnectionError,
@@ -13,21 +14,32 @@ import {
   StreamIdleError,
 } from "../src/stream-errors.ts";
 
-const policyOf = (options: Partial<ReconnectPolicyOptions> = {}) =>
-  createReconnectPolicy({
+type Outcome = ReconnectStep | { failedWith: unknown };
+
+function policyOf(options: Partial<ReconnectPolicyOptions> = {}) {
+  const nextStep = createReconnectPolicy({
     idempotent: false,
     canRefreshHeaders: false,
     maxReconnects: 10,
     random: () => 0,
     ...options,
   });
+  return {
+    next(failure: ReconnectFailure): Outcome {
+      try {
+        return nextStep(failure);
+      } catch (error) {
+        return { failedWith: error };
+      }
+    },
+  };
+}
 
 const failureOf = (error: unknown, failure: Partial<ReconnectFailure> = {}): ReconnectFailure => ({
   error,
   lastEventId: "",
   retryMs: undefined,
-  madeProgress: false,
-  hasChunks: false,
+  newChunks: 0,
   ...failure,
 });
 
@@ -54,21 +66,20 @@ const lasting: [string, unknown][] = [
   ["nothing", undefined],
 ];
 
-/** Something came, and its events can be resumed behind. */
-const resumable = { lastEventId: "run.3", hasChunks: true };
+/** Events came that can be resumed behind. */
+const resumable = { lastEventId: "run.3" };
 
 describe("what follows", () => {
   for (const [name, error] of passing) {
     test(`${name} is: resumed with event ids; repeated when idempotent and nothing came; else the end`, () => {
-      expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ action: "resume", attempt: 1 });
+      expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
       expect(policyOf({ idempotent: true }).next(failureOf(error))).toMatchObject({
-        action: "repeat",
+        isResume: false,
         attempt: 1,
       });
-      expect(policyOf().next(failureOf(error))).toEqual({ action: "fail", error });
-      expect(policyOf({ idempotent: true }).next(failureOf(error, { hasChunks: true }))).toEqual({
-        action: "fail",
-        error,
+      expect(policyOf().next(failureOf(error))).toEqual({ failedWith: error });
+      expect(policyOf({ idempotent: true }).next(failureOf(error, { newChunks: 1 }))).toEqual({
+        failedWith: error,
       });
     });
   }
@@ -77,8 +88,7 @@ describe("what follows", () => {
     test(`${name} is the end, whatever could be asked again`, () => {
       for (const failure of [failureOf(error), failureOf(error, resumable)]) {
         const step = policyOf({ idempotent: true }).next(failure);
-        expect(step.action).toBe("fail");
-        expect(step).toHaveProperty("error", error);
+        expect(step).toEqual({ failedWith: error });
       }
     });
   }
@@ -86,8 +96,8 @@ describe("what follows", () => {
   test("ids that are no event ids of a run is as without ids", () => {
     for (const lastEventId of ["7", "run", ".3", "run.", "run.03", "run.-1"]) {
       const error = new StreamTruncatedError();
-      const step = policyOf({ idempotent: true }).next(failureOf(error, { lastEventId, hasChunks: true }));
-      expect(step).toEqual({ action: "fail", error });
+      const step = policyOf({ idempotent: true }).next(failureOf(error, { lastEventId, newChunks: 1 }));
+      expect(step).toEqual({ failedWith: error });
     }
   });
 
@@ -95,14 +105,14 @@ describe("what follows", () => {
     const step = policyOf({ idempotent: true }).next(
       failureOf(new StreamTruncatedError(), { lastEventId: "run.0" }),
     );
-    expect(step).toMatchObject({ action: "resume" });
+    expect(step).toMatchObject({ isResume: true });
   });
 });
 
 describe("a server that is about to end", () => {
   test("is asked again, although the request may not be made twice", () => {
     expect(policyOf().next(failureOf(draining("1")))).toEqual({
-      action: "repeat",
+      isResume: false,
       attempt: 1,
       floorMs: 1_000,
       jitterMs: 0,
@@ -116,12 +126,12 @@ describe("a server that is about to end", () => {
       status(503, null),
       status(500, { code: "draining" }),
     ]) {
-      expect(policyOf().next(failureOf(error))).toEqual({ action: "fail", error });
+      expect(policyOf().next(failureOf(error))).toEqual({ failedWith: error });
     }
   });
 
   test("is not asked again when chunks have come that cannot be resumed behind", () => {
-    expect(policyOf().next(failureOf(draining(), { hasChunks: true }))).toMatchObject({ action: "fail" });
+    expect(policyOf().next(failureOf(draining(), { newChunks: 1 }))).toHaveProperty("failedWith");
   });
 });
 
@@ -129,44 +139,44 @@ describe("headers that were refused", () => {
   for (const code of [401, 403]) {
     test(`(${code}) are asked for again once, at once and without counting, when they come from a function`, () => {
       const refresh = { attempt: 0, floorMs: 0, jitterMs: 0 };
-      for (const [failure, action] of [
-        [{}, "repeat"],
-        [resumable, "resume"],
-        [{ retryMs: 5_000 }, "repeat"],
+      for (const [failure, isResume] of [
+        [{}, false],
+        [resumable, true],
+        [{ retryMs: 5_000 }, false],
       ] as const) {
         const policy = policyOf({ canRefreshHeaders: true, maxReconnects: 0 });
         const error = status(code, "", { "retry-after": "9" });
-        expect(policy.next(failureOf(error, failure))).toEqual({ action, ...refresh });
-        expect(policy.next(failureOf(error, failure))).toEqual({ action: "fail", error });
+        expect(policy.next(failureOf(error, failure))).toEqual({ isResume, ...refresh });
+        expect(policy.next(failureOf(error, failure))).toEqual({ failedWith: error });
       }
     });
   }
 
   test("of both statuses are asked for again once in all, not once each", () => {
     const policy = policyOf({ canRefreshHeaders: true });
-    expect(policy.next(failureOf(status(401)))).toMatchObject({ action: "repeat" });
-    expect(policy.next(failureOf(status(403)))).toMatchObject({ action: "fail" });
+    expect(policy.next(failureOf(status(401)))).toMatchObject({ isResume: false });
+    expect(policy.next(failureOf(status(403)))).toHaveProperty("failedWith");
   });
 
   test("may be refused again after something new has come", () => {
     const policy = policyOf({ canRefreshHeaders: true });
-    const truncated = failureOf(new StreamTruncatedError(), { ...resumable, madeProgress: true });
+    const truncated = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 });
     for (let connection = 0; connection < 3; connection++) {
-      expect(policy.next(truncated)).toMatchObject({ action: "resume", attempt: 1 });
-      expect(policy.next(failureOf(status(401), resumable))).toMatchObject({ action: "resume", attempt: 0 });
-      expect(policy.next(failureOf(status(502), resumable))).toMatchObject({ action: "resume", attempt: 2 });
+      expect(policy.next(truncated)).toMatchObject({ isResume: true, attempt: 1 });
+      expect(policy.next(failureOf(status(401), resumable))).toMatchObject({ isResume: true, attempt: 0 });
+      expect(policy.next(failureOf(status(502), resumable))).toMatchObject({ isResume: true, attempt: 2 });
     }
   });
 
   test("are not asked for again behind chunks that cannot be resumed behind", () => {
     const error = status(401);
     const policy = policyOf({ canRefreshHeaders: true, idempotent: true });
-    expect(policy.next(failureOf(error, { hasChunks: true }))).toEqual({ action: "fail", error });
+    expect(policy.next(failureOf(error, { newChunks: 1 }))).toEqual({ failedWith: error });
   });
 
   test("are the end when they are a value, which has nothing else to say", () => {
     const error = status(401);
-    expect(policyOf().next(failureOf(error, resumable))).toEqual({ action: "fail", error });
+    expect(policyOf().next(failureOf(error, resumable))).toEqual({ failedWith: error });
   });
 });
 
@@ -174,23 +184,23 @@ describe("a route without GET (405)", () => {
   test("leaves the error of the outage, because it is why the answer is incomplete", () => {
     const policy = policyOf();
     const outage = new StreamTruncatedError();
-    policy.next(failureOf(outage, { ...resumable, madeProgress: true }));
-    expect(policy.next(failureOf(status(405), resumable))).toEqual({ action: "fail", error: outage });
+    policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
+    expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
   });
 
   test("leaves it also when another status came between", () => {
     const policy = policyOf();
     const outage = new StreamIdleError(60_000);
-    policy.next(failureOf(outage, { ...resumable, madeProgress: true }));
+    policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
     policy.next(failureOf(status(502), resumable));
-    expect(policy.next(failureOf(status(405), resumable))).toEqual({ action: "fail", error: outage });
+    expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
   });
 
   test("is an error like any other when nothing was to be resumed", () => {
     const error = status(405);
     const policy = policyOf({ idempotent: true });
     expect(policy.next(failureOf(new StreamConnectionError("/", "offline")))).toMatchObject({ attempt: 1 });
-    expect(policy.next(failureOf(error))).toEqual({ action: "fail", error });
+    expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
   });
 });
 
@@ -202,7 +212,7 @@ describe("the delay", () => {
     const steps = Array.from({ length: 8 }, () => policy.next(truncated));
     expect(steps).toEqual(
       [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000].map((jitterMs, index) => ({
-        action: "resume",
+        isResume: true,
         attempt: index + 1,
         floorMs: 0,
         jitterMs,
@@ -214,7 +224,7 @@ describe("the delay", () => {
     const policy = policyOf({ random: () => 0.5 });
     policy.next(truncated);
     policy.next(truncated);
-    expect(policy.next({ ...truncated, madeProgress: true })).toMatchObject({ attempt: 1, jitterMs: 250 });
+    expect(policy.next({ ...truncated, newChunks: 1 })).toMatchObject({ attempt: 1, jitterMs: 250 });
     expect(policy.next(truncated)).toMatchObject({ attempt: 2, jitterMs: 500 });
   });
 
@@ -231,9 +241,9 @@ describe("the delay", () => {
   test("that the server wants is borne up to 2 minutes", () => {
     const stepAt = (retryAfter: string) =>
       policyOf().next(failureOf(status(429, "", { "retry-after": retryAfter }), resumable));
-    expect(stepAt("120")).toMatchObject({ action: "resume", floorMs: 120_000 });
-    expect(stepAt("121")).toMatchObject({ action: "fail", error: { status: 429 } });
-    expect(policyOf().next({ ...truncated, retryMs: 120_001 })).toMatchObject({ action: "fail" });
+    expect(stepAt("120")).toMatchObject({ isResume: true, floorMs: 120_000 });
+    expect(stepAt("121")).toMatchObject({ failedWith: { status: 429 } });
+    expect(policyOf().next({ ...truncated, retryMs: 120_001 })).toHaveProperty("failedWith");
   });
 });
 
@@ -242,15 +252,13 @@ describe("maxReconnects", () => {
 
   test("is how many attempts in a row may bring nothing new", () => {
     const policy = policyOf({ maxReconnects: 2 });
-    const actions = Array.from({ length: 3 }, () => policy.next(truncated).action);
-    expect(actions).toEqual(["resume", "resume", "fail"]);
-    expect(policy.next({ ...truncated, madeProgress: true })).toMatchObject({ action: "resume", attempt: 1 });
+    const steps = Array.from({ length: 3 }, () => policy.next(truncated));
+    expect(steps).toMatchObject([{ isResume: true }, { isResume: true }, { failedWith: truncated.error }]);
+    expect(policy.next({ ...truncated, newChunks: 1 })).toMatchObject({ isResume: true, attempt: 1 });
   });
 
   test("of 0 never reconnects", () => {
-    expect(policyOf({ maxReconnects: 0 }).next({ ...truncated, madeProgress: true })).toMatchObject({
-      action: "fail",
-    });
+    expect(policyOf({ maxReconnects: 0 }).next({ ...truncated, newChunks: 1 })).toHaveProperty("failedWith");
   });
 });
 
@@ -265,8 +273,7 @@ const anyFailure = fc.record<ReconnectFailure>({
   ),
   lastEventId: fc.constantFrom("", "7", "run.0", "run.12"),
   retryMs: fc.option(fc.oneof(fc.nat(10_000), fc.nat(200_000)), { nil: undefined }),
-  madeProgress: fc.boolean(),
-  hasChunks: fc.boolean(),
+  newChunks: fc.nat(1),
 });
 
 test("over any failures and any randomness: the delay is in its bounds, the attempts are counted and limited, and nothing is repeated that could do harm", () => {
@@ -280,28 +287,29 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
       }),
       (idempotent, canRefreshHeaders, maxReconnects, failures) => {
         let random = 0;
-        const policy = createReconnectPolicy({
-          idempotent,
-          canRefreshHeaders,
-          maxReconnects,
-          random: () => random,
-        });
+        const policy = policyOf({ idempotent, canRefreshHeaders, maxReconnects, random: () => random });
         let attempts = 0;
         let refreshes = 0;
+        let hasChunks = false;
+        let known = "";
         for (const [failure, value] of failures) {
-          const { error, lastEventId, retryMs, madeProgress, hasChunks } = failure;
+          const { error, lastEventId, retryMs, newChunks } = failure;
           random = value;
-          if (madeProgress) {
+          if (newChunks > 0 || lastEventId !== known) {
             attempts = 0;
             refreshes = 0;
           }
+          known = lastEventId;
+          hasChunks ||= newChunks > 0;
           const step = policy.next(failure);
-          if (step.action === "fail") {
-            if (!(error instanceof StreamHttpError && error.status === 405)) expect(step.error).toBe(error);
+          if ("failedWith" in step) {
+            if (!(error instanceof StreamHttpError && error.status === 405)) {
+              expect(step.failedWith).toBe(error);
+            }
             continue;
           }
           const hasId = lastEventId.startsWith("run.");
-          expect(step.action).toBe(hasId ? "resume" : "repeat");
+          expect(step.isResume).toBe(hasId);
           if (step.attempt === 0) {
             expect(error).toMatchObject({ status: expect.toBeOneOf([401, 403]) });
             expect([canRefreshHeaders, ++refreshes]).toEqual([true, 1]);
@@ -319,7 +327,7 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
           expect(step.floorMs).toBeLessThanOrEqual(120_000);
           expect(step.jitterMs).toBeGreaterThanOrEqual(0);
           expect(step.jitterMs).toBeLessThan(Math.min(20_000, 500 * 2 ** (attempts - 1)));
-          if (step.action === "repeat") {
+          if (!step.isResume) {
             const isDraining = error instanceof StreamHttpError && error.message.endsWith("Restarting.");
             expect({ hasChunks, mayRepeat: idempotent || isDraining }).toEqual({
               hasChunks: false,
@@ -336,7 +344,7 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
 test("a route without GET leaves the outage, whatever the attempts since then have met", () => {
   const policy = policyOf();
   const outage = new StreamTruncatedError();
-  policy.next(failureOf(outage, { ...resumable, madeProgress: true }));
+  policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
   policy.next(failureOf(new StreamConnectionError("/", new TypeError("fetch failed")), resumable));
-  expect(policy.next(failureOf(status(405), resumable))).toEqual({ action: "fail", error: outage });
+  expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
 });

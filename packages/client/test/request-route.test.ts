@@ -24,9 +24,9 @@ describe("the query", () => {
   for (const [endpoint, url] of [
     ["/api", "/api?session=s+1"],
     ["/api?a=1", "/api?a=1&session=s+1"],
-    ["/api#top", "/api?session=s+1#top"],
-    ["/api?a=1#top", "/api?a=1&session=s+1#top"],
-    ["/api#", "/api?session=s+1#"],
+    ["/api#top", "/api?session=s+1"],
+    ["/api?a=1#top", "/api?a=1&session=s+1"],
+    ["/api#", "/api?session=s+1"],
     ["", "?session=s+1"],
     ["https://host:8080/api?a=%20", "https://host:8080/api?a=%20&session=s+1"],
   ] as const) {
@@ -42,9 +42,8 @@ describe("the query", () => {
     }
   });
 
-  test("that is empty leaves the endpoint as it is", async () => {
+  test("that is not there leaves the endpoint as it is", async () => {
     const endpoint = new URL("http://host/api?x=1#y");
-    expect((await request({ endpoint }, { query: {} })).url).toBe(endpoint);
     expect((await request({ endpoint })).url).toBe(endpoint);
   });
 });
@@ -83,7 +82,7 @@ describe("headers", () => {
   test("of the request itself are replaced by nothing", async () => {
     const { headers } = await request(
       { headers: { "Last-Event-ID": "caller", "x-other": "kept" } },
-      { headers: { "last-event-id": "run.3" } },
+      { lastEventId: "run.3" },
     );
     expect(headers).toEqual({ accept: "text/event-stream", "last-event-id": "run.3", "x-other": "kept" });
   });
@@ -98,8 +97,8 @@ describe("the rest of the request", () => {
       cache: "no-store",
       credentials: "include",
     });
-    const bare = (await request({}, { method: "GET" })).init;
-    expect(Object.keys(bare).sort()).toEqual(["cache", "headers", "method", "signal"]);
+    const { body, credentials } = (await request({}, { method: "GET" })).init;
+    expect([body, credentials]).toEqual([undefined, undefined]);
   });
 
   test("false, 0, null and an empty text are bodies, undefined is none", async () => {
@@ -146,7 +145,7 @@ describe("no answer", () => {
       name: "StreamConnectionError",
       code: "connection",
       message: "No response from http://host/api?a=1: no answer within 30 s",
-      cause: { name: "TimeoutError" },
+      cause: { message: "no answer within 30 s" },
     });
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -36,10 +36,7 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
 
   function refuseAbove(size: number): void {
     if (size > maxEventBytes) {
-      throw new StreamProtocolError(
-        "too-large",
-        `An event is larger than ${maxEventBytes} bytes (maxEventBytes).`,
-      );
+      throw new StreamProtocolError("too-large", `An event exceeds maxEventBytes (${maxEventBytes}).`);
     }
   }
 

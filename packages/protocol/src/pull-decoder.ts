@@ -89,10 +89,7 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
       if (found === undefined) return false;
       if (place !== undefined) {
         if (found.runId === place.runId && found.seq <= place.seq) return true;
-        throw new StreamProtocolError(
-          "sequence-gap",
-          `Expected event ${nextId}, got ${id}: some are missing.`,
-        );
+        throw new StreamProtocolError("sequence-gap", `Expected event ${nextId}, got ${id}.`);
       }
       place = found;
     }
@@ -106,8 +103,9 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
     try {
       chunk = JSON.parse(data);
     } catch (cause) {
-      const problem = `The data of an event is not JSON: ${JSON.stringify(data.slice(0, 60))}.`;
-      throw new StreamProtocolError("invalid-json", problem, { cause });
+      throw new StreamProtocolError("invalid-json", `Not JSON: ${JSON.stringify(data.slice(0, 60))}.`, {
+        cause,
+      });
     }
     const problem = checkChunk(chunk);
     if (problem?.code === "invalid-chunk") throw new StreamProtocolError(problem.code, problem.message);

@@ -54,10 +54,7 @@ export class StreamTruncatedError extends StreamError {
   override readonly name = "StreamTruncatedError";
   readonly code = "truncated";
 
-  constructor(
-    message = "The stream ended before [DONE] and before a terminal chunk: the answer is incomplete.",
-    options?: ErrorOptions,
-  ) {
+  constructor(message = "The stream ended too early: the answer is incomplete.", options?: ErrorOptions) {
     super(message, options);
   }
 }
