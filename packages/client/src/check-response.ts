@@ -3,8 +3,8 @@
  */
 import { StreamContentTypeError, StreamHttpError } from "./stream-errors.ts";
 
-/** The most that is read of the body of a response that is not what was asked for. */
-const maxErrorBodyBytes = 64 * 1024;
+/** The most that is kept of the body of a response that is not what was asked for, in UTF-16 code units. */
+const maxErrorBodyLength = 64 * 1024;
 /** The longest that is waited for it. */
 const maxErrorBodyMs = 10_000;
 
@@ -17,12 +17,12 @@ const maxErrorBodyMs = 10_000;
 export async function checkResponse(
   response: Response,
   mediaType: string | undefined,
-  signal: AbortSignal | undefined,
+  signal: AbortSignal,
 ): Promise<void> {
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
   // Nothing can be of any type.
   if (bodyOf(response) === null || mediaType === undefined) return;
-  const received = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  const [received] = response.headers.get("content-type")?.toLowerCase().split(/ *;/) ?? [];
   if (received === mediaType) return;
   discardBody(response.body);
   throw new StreamContentTypeError(response, mediaType);
@@ -37,38 +37,29 @@ export function discardBody(body: ReadableStream<Uint8Array> | null | undefined)
   body?.cancel().catch(() => {});
 }
 
-async function readErrorBody(response: Response, signal: AbortSignal | undefined): Promise<unknown> {
-  const text = await readStart(response.body, signal);
+/** Reads the start of a body, as JSON if it is; what breaks off is as good as its end. */
+async function readErrorBody({ body }: Response, signal: AbortSignal): Promise<unknown> {
+  const reader = body?.getReader();
+  const cancel = () => void reader?.cancel().catch(() => {});
+  const timer = setTimeout(cancel, maxErrorBodyMs);
+  signal.addEventListener("abort", cancel);
+  if (signal.aborted) cancel();
+  const utf8 = new TextDecoder();
+  let text = "";
+  try {
+    while (reader !== undefined && text.length < maxErrorBodyLength) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      text += utf8.decode(value, { stream: true });
+    }
+  } catch {}
+  clearTimeout(timer);
+  signal.removeEventListener("abort", cancel);
+  cancel();
+  text = text.slice(0, maxErrorBodyLength);
   try {
     return JSON.parse(text);
   } catch {
     return text;
   }
-}
-
-/** Reads the start of a body; what breaks off is as good as its end. */
-async function readStart(
-  body: ReadableStream<Uint8Array> | null,
-  signal: AbortSignal | undefined,
-): Promise<string> {
-  const reader = body?.getReader();
-  const cancel = () => void reader?.cancel().catch(() => {});
-  if (signal?.aborted) cancel();
-  signal?.addEventListener("abort", cancel);
-  const timer = setTimeout(cancel, maxErrorBodyMs);
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  try {
-    while (reader !== undefined && bytes < maxErrorBodyBytes) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      text += decoder.decode(value.subarray(0, maxErrorBodyBytes - bytes), { stream: true });
-      bytes += value.length;
-    }
-  } catch {}
-  clearTimeout(timer);
-  signal?.removeEventListener("abort", cancel);
-  cancel();
-  return text;
 }

@@ -248,9 +248,9 @@ export function createChunkStream(
       lastCall = waiting++ === 0 ? pull() : lastCall.then(pull, pull);
       return lastCall;
     },
-    return() {
+    async return() {
       leave(undefined);
-      return Promise.resolve(over);
+      return over;
     },
   };
 

@@ -4,6 +4,7 @@
  */
 import { parseEventId } from "@kortyx/protocol";
 import { StreamHttpError } from "./stream-errors.ts";
+import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 
 /** The back-off before attempt n is a random time below `baseMs * 2 ** n`, and never more than `capMs`. */
 const baseMs = 500;
@@ -17,17 +18,6 @@ const maxFloorMs = 120_000;
  * failures of a server or of what stands before it (RFC 9110, section 15; RFC 8470; RFC 6585). Else the error's code.
  */
 const passing = /^(408|425|429|50[0234]|truncated|idle|connection)$/;
-
-export interface ReconnectPolicyOptions {
-  /** The first request may be made again without harm. */
-  idempotent: boolean;
-  /** `headers` may have something else to say the next time. */
-  canRefreshHeaders: boolean;
-  /** How many attempts in a row may bring nothing new. */
-  maxReconnects: number;
-  /** From 0 to below 1. */
-  random: () => number;
-}
 
 export interface ReconnectFailure {
   error: unknown;
@@ -52,13 +42,15 @@ export interface ReconnectStep {
 }
 
 /**
+ * @param random - Gives numbers from 0 to below 1.
  * @returns what is to be asked after each failure of one stream.
  * @throws The returned function throws what the stream fails with, when nothing is to be asked any more.
  */
 export function createReconnectPolicy(
-  options: ReconnectPolicyOptions,
+  options: Pick<StreamFromRouteOptions, "method" | "idempotent" | "maxReconnects" | "headers">,
+  random: () => number,
 ): (failure: ReconnectFailure) => ReconnectStep {
-  const { idempotent, canRefreshHeaders, maxReconnects, random } = options;
+  const { method, idempotent = method === "GET", maxReconnects = 10, headers } = options;
   let attempt = 0;
   let hasRefreshed = false;
   let hasChunks = false;
@@ -83,7 +75,7 @@ export function createReconnectPolicy(
     // Nobody has worked on a request that was refused.
     if (
       (status === 401 || status === 403) &&
-      canRefreshHeaders &&
+      typeof headers === "function" &&
       !hasRefreshed &&
       (isResume || !hasChunks)
     ) {

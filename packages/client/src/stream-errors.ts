@@ -21,7 +21,7 @@ export class StreamHttpError extends StreamError {
   override readonly name = "StreamHttpError";
   readonly code = "http-status";
   readonly status: number;
-  /** The body: parsed when it is JSON, else its text. At most 64 KiB of it are read. */
+  /** The body: parsed when it is JSON, else its text. At most 65,536 UTF-16 code units of it are kept. */
   readonly body: unknown;
   /** The server's `retry-after`, in milliseconds. */
   readonly retryAfterMs: number | undefined;

@@ -60,21 +60,8 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * 2xx, and what {@link readStream} throws.
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
-  const {
-    body,
-    method = "POST",
-    query,
-    idempotent = method === "GET",
-    maxReconnects = 10,
-    connectTimeoutMs = 30_000,
-    onConnectionChange,
-  } = options;
-  const nextStep = createReconnectPolicy({
-    idempotent,
-    maxReconnects,
-    canRefreshHeaders: typeof options.headers === "function",
-    random: Math.random,
-  });
+  const { body, method = "POST", query, connectTimeoutMs = 30_000, onConnectionChange } = options;
+  const nextStep = createReconnectPolicy(options, Math.random);
 
   const open: OpenBody = async (signal, interruption) => {
     let failure: ReconnectFailure | undefined = interruption;

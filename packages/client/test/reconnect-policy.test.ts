@@ -1,12 +1,7 @@
 import { StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  createReconnectPolicy,
-  type ReconnectFailure,
-  type ReconnectPolicyOptions,
-  type ReconnectStep,
-} from "../src/reconnect-policy.ts";
+import { createReconnectPolicy, type ReconnectFailure, type ReconnectStep } from "../src/reconnect-policy.ts";
 import {
   StreamConnectionError,
   StreamContentTypeError,
@@ -16,14 +11,16 @@ import {
 
 type Outcome = ReconnectStep | { failedWith: unknown };
 
-function policyOf(options: Partial<ReconnectPolicyOptions> = {}) {
-  const nextStep = createReconnectPolicy({
-    idempotent: false,
-    canRefreshHeaders: false,
-    maxReconnects: 10,
-    random: () => 0,
-    ...options,
-  });
+interface PolicyOptions {
+  idempotent?: boolean;
+  canRefreshHeaders?: boolean;
+  maxReconnects?: number;
+  random?: () => number;
+}
+
+function policyOf({ canRefreshHeaders = false, random = () => 0, ...options }: PolicyOptions = {}) {
+  const headers = canRefreshHeaders ? () => ({}) : {};
+  const nextStep = createReconnectPolicy({ ...options, headers }, random);
   return {
     next(failure: ReconnectFailure): Outcome {
       try {

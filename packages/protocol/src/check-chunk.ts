@@ -2,8 +2,8 @@
  * Says whether any JavaScript value is a chunk: on the server, for what a source yields. Stricter than the checker
  * alone about what JSON cannot write.
  */
-import { type ChunkProblem, createChunkChecker, isRecord } from "./chunk-checker.ts";
-import type { StreamChunk } from "./stream-chunk.ts";
+import { createChunkChecker, isRecord } from "./chunk-checker.ts";
+import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
 
 /** @internal What accepts the types of fields that hold less than JavaScript does. */
 export const strictTypes = {
@@ -18,13 +18,30 @@ export const strictTypes = {
   },
 };
 
+/** Why a value is not a chunk that this version knows. */
+export interface ChunkProblem {
+  /** `unknown-type`: an object with a string `type` that this version does not know, to be handed on as it is. */
+  code: "unknown-type" | "invalid-chunk";
+  /** Names the type, the field, what was expected and what came. Never quotes a value. */
+  message: string;
+}
+
+const problemOf = createChunkChecker(strictTypes);
+
 /**
  * Says why a value is not a chunk; `undefined` when it is one.
  *
  * Costs 20 to 100 ns for a valid chunk, whatever its type. Fields that the type does not have are left alone.
  * An undefined property counts as absent, as it does in JSON.
  */
-export const checkChunk: (value: unknown) => ChunkProblem | undefined = createChunkChecker(strictTypes);
+export function checkChunk(value: unknown): ChunkProblem | undefined {
+  // What a prototype has is not there for JSON.
+  const problem = problemOf(isRecord(value) && !Object.hasOwn(value, "type") ? {} : value);
+  if (problem === undefined) return undefined;
+  if (problem !== null) return { code: "invalid-chunk", message: problem };
+  const name = JSON.stringify((value as UnknownChunk).type.slice(0, 80));
+  return { code: "unknown-type", message: `Chunk type ${name} is not known.` };
+}
 
 /** Whether a value is a chunk of a type that this version knows, with all its fields right. */
 export function isStreamChunk(value: unknown): value is StreamChunk {

@@ -7,14 +7,6 @@
  */
 import type { StreamChunkType } from "./stream-chunk.ts";
 
-/** Why a value is not a chunk that this version knows. */
-export interface ChunkProblem {
-  /** `unknown-type`: an object with a string `type` that this version does not know, to be handed on as it is. */
-  code: "unknown-type" | "invalid-chunk";
-  /** Names the type, the field, what was expected and what came. Never quotes a value. */
-  message: string;
-}
-
 /** The fields of an object: names, each with `?` when it may be missing, and `:type` unless it is a string. */
 type Fields = string;
 /** An object that always has the same fields, or whose `kind` chooses them. */
@@ -85,7 +77,7 @@ const describe = (value: unknown): string =>
 export const isRecord = (value: unknown): value is Record<string, unknown> => describe(value) === "object";
 
 const mismatch = (value: unknown, path: string, expected: string): string =>
-  `${path.slice(1)} must be ${expected}, got ${describe(value)}`;
+  `${path.slice(1) || "it"} must be ${expected}, got ${describe(value)}`;
 
 /** What accepts the values of a type, where it takes more than `typeof`. */
 type Accepts = Record<string, ((value: unknown) => unknown) | undefined>;
@@ -97,14 +89,16 @@ const parsed: Accepts = {
 };
 
 /**
- * Makes a checker from a table.
+ * Makes a checker from a table. It returns `undefined` for a chunk, `null` for an object with a string `type` that this
+ * version does not know, and for anything else what is wrong with it: the type, the field, what was expected and what
+ * came, but never a value.
  *
  * @param strict - For values that did not come through JSON: what accepts a type of field, in place of what is here.
  */
 export function createChunkChecker(
   strict: Accepts = {},
   table: Record<string, Row> = chunkTable,
-): (value: unknown) => ChunkProblem | undefined {
+): (value: unknown) => string | null | undefined {
   function checkOf(type: string): Check {
     const row = shapes[type];
     if (row !== undefined) return checkRow(row);
@@ -170,18 +164,15 @@ export function createChunkChecker(
   let lastType: unknown;
   let check: Check | undefined;
   return (value) => {
-    const type = isRecord(value) && Object.hasOwn(value, "type") ? value.type : undefined;
+    const type = (value as { type?: unknown } | null | undefined)?.type;
     if (type !== lastType) {
       check = checks.get(type);
       lastType = type;
     }
     if (check !== undefined) {
       const problem = check(value, "");
-      if (problem === undefined) return undefined;
-      return { code: "invalid-chunk", message: `Chunk "${type}": ${problem}.` };
+      return problem && `Chunk "${type}": ${problem}.`;
     }
-    return typeof type === "string"
-      ? { code: "unknown-type", message: `Chunk type ${JSON.stringify(type.slice(0, 80))} is not known.` }
-      : { code: "invalid-chunk", message: `Not a chunk: no string "type" in ${describe(value)}.` };
+    return typeof type === "string" ? null : `Not a chunk: no string "type" in ${describe(value)}.`;
   };
 }

@@ -41,8 +41,8 @@ export function formatEventId(runId: string, seq: number): string {
  * @returns `undefined` for anything that {@link formatEventId} would not have printed.
  */
 export function parseEventId(text: string): EventId | undefined {
-  const [, runId, digits] = /^([\x21-\x7e]+)\.(0|[1-9]\d{0,15})$/.exec(text) ?? [];
+  // No more than 128 characters.
+  const [, runId, digits] = /^(?=.{3,128}$)([\x21-\x7e]+)\.(0|[1-9]\d{0,15})$/.exec(text) ?? [];
   const seq = Number(digits);
-  if (runId === undefined || text.length > maxIdLength || !Number.isSafeInteger(seq)) return undefined;
-  return { runId, seq };
+  return runId !== undefined && Number.isSafeInteger(seq) ? { runId, seq } : undefined;
 }

@@ -2,8 +2,7 @@
 
 export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
 // Is it a chunk?
-export { checkChunk, isStreamChunk } from "./check-chunk.ts";
-export type { ChunkProblem } from "./chunk-checker.ts";
+export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
 // Read the wire
 export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
 // Write the wire

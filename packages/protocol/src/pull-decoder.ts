@@ -57,7 +57,7 @@ export interface PullDecoder extends StreamPosition {
   next(): StreamChunk | undefined;
 }
 
-const checkChunk = /* @__PURE__ */ createChunkChecker();
+const problemOf = /* @__PURE__ */ createChunkChecker();
 
 /** A line of a frame: its field and its value. A line that begins with a colon is a comment. */
 const anyLine = /([^:\n]*)(?:: ?)?([^\n]*)\n/g;
@@ -107,8 +107,8 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
         cause,
       });
     }
-    const problem = checkChunk(chunk);
-    if (problem?.code === "invalid-chunk") throw new StreamProtocolError(problem.code, problem.message);
+    const problem = problemOf(chunk);
+    if (problem) throw new StreamProtocolError("invalid-chunk", problem);
     decoder.complete = isTerminalChunk(chunk);
     if (problem === undefined) return chunk;
     onUnknownChunk?.(chunk as unknown as UnknownChunk);

@@ -109,8 +109,8 @@ describe("however the bytes are cut", () => {
 
 describe("a violation", () => {
   const violations = {
-    "not JSON": ["data: {oops\n\n", "invalid-json", 'The data of an event is not JSON: "{oops".'],
-    "empty data": ["data:\n\n", "invalid-json", 'The data of an event is not JSON: "".'],
+    "not JSON": ["data: {oops\n\n", "invalid-json", 'Not JSON: "{oops".'],
+    "empty data": ["data:\n\n", "invalid-json", 'Not JSON: "".'],
     "JSON that is not a chunk": ["data: 7\n\n", "invalid-chunk", 'Not a chunk: no string "type" in number.'],
     "a known type with a wrong field": [
       frame({ type: "abort" }),
@@ -120,7 +120,7 @@ describe("a violation", () => {
     "an event that is too large": [
       `: ${"x".repeat(200)}\n\n`,
       "too-large",
-      "An event is larger than 100 bytes (maxEventBytes).",
+      "An event exceeds maxEventBytes (100).",
     ],
   } as const;
   for (const [name, [bad, code, message]] of Object.entries(violations)) {

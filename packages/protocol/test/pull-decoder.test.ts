@@ -182,7 +182,7 @@ describe("asked for one by one", () => {
     expect(decoder.next()).toEqual(delta("b"));
     expect(decoder.next()).toEqual(delta("c"));
     expect(decoder.complete).toBe(false);
-    expect(() => decoder.next()).toThrow("not JSON");
+    expect(() => decoder.next()).toThrow("Not JSON");
   });
 
   test("each chunk's event id is lastEventId while it is the last one given", () => {

@@ -20,7 +20,7 @@ test("errors are told apart by class, name and code, and keep their cause", () =
   expect(new StreamTruncatedError()).toMatchObject({
     name: "StreamTruncatedError",
     code: "truncated",
-    message: "The stream ended before [DONE] and before a terminal chunk: the answer is incomplete.",
+    message: "The stream ended too early: the answer is incomplete.",
   });
   expect(new StreamTruncatedError("cut", { cause })).toMatchObject({ message: "cut", cause });
 });
