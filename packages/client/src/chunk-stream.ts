@@ -76,23 +76,20 @@ function finishReading(reader: ReadableStreamDefaultReader<Uint8Array>): void {
   reader.read().then(release, release);
 }
 
-/** Streams that ended because the caller's own signal was aborted. */
-const abortedStreams = new WeakSet<AsyncIterable<StreamChunk>>();
+interface ChunkStream extends AsyncIterable<StreamChunk> {
+  isAborted?: boolean;
+}
 
-/** Whether a stream failed because its caller aborted it. */
-export const wasAborted = (stream: AsyncIterable<StreamChunk>): boolean => abortedStreams.has(stream);
+/** Whether a stream failed because its caller's own signal was aborted. */
+export const wasAborted = (stream: ChunkStream): boolean => stream.isAborted === true;
 
 /**
  * The iterable behind every reading function.
  *
- * @param open - Called at the first `next()`, and after every body that ended too early.
- * @param onUnread - Called when the consumer leaves before the first `next()`.
+ * @param open - Called at the first `next()`, and after every body that ended too early; also, with a signal that is
+ * aborted, when the consumer leaves before the first `next()`.
  */
-export function createChunkStream(
-  open: OpenBody,
-  options: ChunkStreamOptions,
-  onUnread: () => void = () => {},
-): AsyncIterable<StreamChunk> {
+export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): AsyncIterable<StreamChunk> {
   const { signal, idleTimeoutMs = 60_000, maxEventBytes, onUnknownChunk } = options;
   let isStarted = false;
   let isOver = false;
@@ -123,26 +120,27 @@ export function createChunkStream(
   }
 
   /** The stream has ended in order, or failed. */
-  function close(error?: { error: unknown }): void {
+  function close(failed?: { error: unknown }): void {
     if (isOver) return;
     isOver = true;
-    failure = error;
+    failure = failed;
     clearTimeout(watchTimer);
     signal?.removeEventListener("abort", onAbort);
   }
 
   /** Stops reading for good: the body is cancelled, which ends a pending read; or the request, where there is none. */
-  function leave(reason: unknown, error?: { error: unknown }): void {
+  function leave(failed?: { error: unknown }): void {
     if (isOver) return;
-    close(error);
-    if (!isStarted) onUnread();
-    left.abort(reason);
-    releaseReader(reader, reason);
+    close(failed);
+    left.abort(failed?.error);
+    releaseReader(reader, failed?.error);
+    // There may be a body that nobody has begun to read.
+    if (!isStarted) void openBody();
   }
 
   function onAbort(): void {
-    abortedStreams.add(stream);
-    leave(signal?.reason, { error: signal?.reason });
+    stream.isAborted = true;
+    leave({ error: signal?.reason });
   }
 
   async function openBody(): Promise<void> {
@@ -154,11 +152,11 @@ export function createChunkStream(
       const body = await Promise.race([opening, hasLeft]);
       if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
       if (body === undefined) close();
-      else reader = body.getReader();
+      if (!isOver) reader = body!.getReader();
     } catch (error) {
-      leave(error, { error });
+      leave({ error });
     }
-    // A body that comes when nobody wants it any more.
+    // Nobody wants a body that comes now.
     if (isOver) opening.then(discardBody).catch(() => {});
   }
 
@@ -249,13 +247,13 @@ export function createChunkStream(
       return lastCall;
     },
     async return() {
-      leave(undefined);
+      leave();
       return over;
     },
   };
 
   let isTaken = false;
-  const stream: AsyncIterable<StreamChunk> = {
+  const stream: ChunkStream = {
     [Symbol.asyncIterator]() {
       if (isTaken) throw new TypeError("A stream can be iterated only once.");
       isTaken = true;

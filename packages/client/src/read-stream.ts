@@ -2,7 +2,7 @@
  * Reads a stream that is there. Makes no requests.
  */
 import type { StreamChunk } from "@kortyx/protocol";
-import { bodyOf, checkResponse, discardBody } from "./check-response.ts";
+import { bodyOf, checkResponse } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream } from "./chunk-stream.ts";
 
 export interface ReadStreamOptions extends ChunkStreamOptions {}
@@ -31,17 +31,13 @@ export type StreamBody = ReadableStream<Uint8Array> | Response | null;
  * ```
  */
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
-  const bytes = isResponse(body) ? bodyOf(body) : (body ?? null);
-  return createChunkStream(
-    async (signal, interruption) => {
-      // There is no second body.
-      if (interruption !== undefined) throw interruption.error;
-      if (isResponse(body)) await checkResponse(body, "text/event-stream", signal);
-      return bytes;
-    },
-    options,
-    () => discardBody(bytes),
-  );
+  return createChunkStream(async (signal, interruption) => {
+    // There is no second body.
+    if (interruption !== undefined) throw interruption.error;
+    if (!isResponse(body)) return body ?? null;
+    await checkResponse(body, "text/event-stream", signal);
+    return bodyOf(body);
+  }, options);
 }
 
 /** By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to. */

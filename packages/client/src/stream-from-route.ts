@@ -74,9 +74,10 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
           onConnectionChange?.({ state: "reconnecting", attempt, delayMs: floorMs + jitterMs, error });
         }
         await waitToReconnect(floorMs, jitterMs, signal);
-        signal.throwIfAborted();
         isResume = step.isResume;
       }
+      // Nothing is asked of anybody for a consumer who has left.
+      signal.throwIfAborted();
       try {
         const response = await requestRoute(options, {
           accept: "text/event-stream",

@@ -391,6 +391,7 @@ describe("leaving", () => {
     await iterator.return?.();
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
     expect(body.pulls).toBe(0);
+    await macrotask();
     expect(body.cancelled).toBeDefined();
   });
 

@@ -71,7 +71,7 @@ export const chunkTable = {
 type Check = (value: any, path: string) => string | undefined;
 
 /** Names a value's type, never the value: it may be a secret, or 8 MiB long. */
-const describe = (value: unknown): string =>
+export const describe = (value: unknown): string =>
   value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 
 export const isRecord = (value: unknown): value is Record<string, unknown> => describe(value) === "object";

@@ -12,19 +12,14 @@ import {
   type ReasoningStartChunk,
   type SourceChunk,
   type StreamChunk,
-  type StructuredDataChunk,
-  type StructuredDataInvalidatedChunk,
   type TextDeltaChunk,
   type TextEndChunk,
   type TextStartChunk,
   type TokenUsage,
-  type ToolCallReadyChunk,
-  type ToolCallResultChunk,
   type ToolCallStartChunk,
-  type ToolResultChunk,
   type UnknownChunk,
 } from "./stream-chunk.ts";
-import { createStructuredStreamAccumulator, type StructuredStreamState } from "./structured-stream.ts";
+import { foldStructured, type OwnedContainers, type StructuredStreamState } from "./structured-stream.ts";
 
 /** A text, or a piece of the model's reasoning. */
 export interface TextPart {
@@ -115,7 +110,6 @@ export function reduceMessage(chunks: Iterable<StreamChunk | UnknownChunk>): Ass
   return accumulator.message;
 }
 
-type Mutable<Part> = { -readonly [Key in keyof Part]: Part[Key] };
 type TextChunk =
   | TextStartChunk
   | TextDeltaChunk
@@ -124,21 +118,33 @@ type TextChunk =
   | ReasoningDeltaChunk
   | ReasoningEndChunk;
 
+type ToolCallChunk = Pick<ToolCallStartChunk, "toolCallId" | "node"> & { tool?: string | undefined };
+
+/** What becomes of a part that is still growing when nothing more comes. */
+const closedStates: Record<string, string> = {
+  streaming: "done",
+  "input-streaming": "interrupted",
+  running: "interrupted",
+};
+
+/** @internal The part as it is when nothing more comes; itself when it does not wait for more. */
+export function closePart(part: MessagePart): MessagePart {
+  if (part.type !== "text" && part.type !== "reasoning" && part.type !== "tool-call") return part;
+  const state = closedStates[part.state];
+  return state === undefined ? part : ({ ...part, state } as MessagePart);
+}
+
 /** Creates a fold over the chunks of one stream. */
 export function createMessageAccumulator(): MessageAccumulator {
-  const structured = createStructuredStreamAccumulator();
   /** In order of their beginning; a part that was invalidated leaves a hole, so that no index ever moves. */
   const parts: (MessagePart | undefined)[] = [];
-  /** Indexes of parts that were made or copied since the last time the message was handed out. */
-  const owned = new Set<number>();
   /** Index of each text that is open, each tool call, each tool call without a result, each structured stream. */
   const openTexts = new Map<string, number>();
   const toolCalls = new Map<string, number>();
-  const openToolCalls = new Map<string, number>();
-  const structuredParts = new Map<string, number>();
-  /** Structured streams that have changed since the last time the message was handed out. */
-  const changedStreams = new Set<string>();
-  const finalStreams = new Set<string>();
+  const openToolCalls = new Set<number>();
+  const structured = new Map<string, number>();
+  /** The containers of structured data that nobody else holds. */
+  let owned: OwnedContainers = new WeakSet();
 
   let lastStreamedText = -1;
   let legacyResults = 0;
@@ -147,128 +153,70 @@ export function createMessageAccumulator(): MessageAccumulator {
   /** What was handed out, for as long as nothing changes. */
   let snapshot: AssistantMessage | undefined;
 
-  function add(part: MessagePart): number {
+  function set(index: number, part: MessagePart | undefined): number {
     snapshot = undefined;
-    owned.add(parts.length);
-    return parts.push(part) - 1;
+    parts[index] = part;
+    return index;
   }
 
-  /** The part at `index`, free to be changed: a copy, if the one that is there was handed out. */
-  function edit<Part extends MessagePart>(index: number): Mutable<Part> {
-    snapshot = undefined;
-    if (!owned.has(index)) {
-      parts[index] = { ...parts[index]! };
-      owned.add(index);
-    }
-    return parts[index] as unknown as Mutable<Part>;
-  }
+  const add = (part: MessagePart): number => set(parts.length, part);
 
-  function setHead(next: Omit<AssistantMessage, "parts">): void {
+  /** What was handed out never changes: the part becomes another. */
+  const change = (index: number, changes: Partial<TextPart | ToolCallPart>) =>
+    set(index, { ...parts[index], ...changes } as MessagePart);
+
+  function setHead(changes: Partial<AssistantMessage>): void {
     snapshot = undefined;
-    head = next;
+    head = { ...head, ...changes };
   }
 
   function applyText(type: TextPart["type"], chunk: TextChunk): void {
     const key = chunk.segmentId ?? chunk.opId ?? chunk.id ?? "";
-    const name = `${type}:${key}`;
+    const name = type + key;
     const open = openTexts.get(name);
-    if (chunk.type === "text-end" || chunk.type === "reasoning-end") {
-      if (open !== undefined) edit<TextPart>(open).state = "done";
-      openTexts.delete(name);
-      return;
-    }
     const delta = "delta" in chunk ? chunk.delta : "";
-    if (open !== undefined) {
-      if (delta !== "") edit<TextPart>(open).text += delta;
-      return;
+    if (chunk.type === "text-end" || chunk.type === "reasoning-end") {
+      if (open !== undefined) change(open, { state: "done" });
+      openTexts.delete(name);
+    } else if (open === undefined) {
+      const index = add({ type, key, text: delta, state: "streaming", node: chunk.node });
+      openTexts.set(name, index);
+      if (type === "text") lastStreamedText = index;
+    } else if (delta !== "") {
+      change(open, { text: (parts[open] as TextPart).text + delta });
     }
-    const part: TextPart = { type, key, text: delta, state: "streaming" };
-    const index = add(chunk.node === undefined ? part : { ...part, node: chunk.node });
-    openTexts.set(name, index);
-    if (type === "text") lastStreamedText = index;
   }
 
-  function toolCall(toolCallId: string, tool: string | undefined, node: string | undefined) {
+  const toolCallAt = (index: number): ToolCallPart => parts[index] as ToolCallPart;
+  function applyToolCall(
+    { toolCallId, tool, node }: ToolCallChunk,
+    changes: Partial<ToolCallPart>,
+    inputDelta = "",
+  ): void {
     let index = toolCalls.get(toolCallId);
     if (index === undefined) {
       index = add({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" });
       toolCalls.set(toolCallId, index);
-      openToolCalls.set(toolCallId, index);
+      openToolCalls.add(index);
     }
-    const part = edit<ToolCallPart>(index);
-    if (tool !== undefined) part.tool = tool;
-    if (node !== undefined) part.node = node;
-    return part;
-  }
-
-  /** Its input is whole. A call that has its result already stays as it is. */
-  function runToolCall(chunk: ToolCallStartChunk | ToolCallReadyChunk): void {
-    const part = toolCall(chunk.toolCallId, chunk.tool, chunk.node);
-    if (chunk.input === undefined || !openToolCalls.has(chunk.toolCallId)) return;
-    part.input = chunk.input;
-    part.state = "running";
-  }
-
-  function endToolCall(
-    chunk: Pick<ToolCallResultChunk, "toolCallId" | "tool" | "node">,
-    result: Partial<ToolCallPart>,
-  ): void {
-    Object.assign(toolCall(chunk.toolCallId, chunk.tool, chunk.node), result);
-    openToolCalls.delete(chunk.toolCallId);
-  }
-
-  /** The legacy result names no call: it belongs to the last call of its tool that has no result, or stands alone. */
-  function applyLegacyToolResult({ tool, content, node }: ToolResultChunk): void {
-    const matching = [...openToolCalls].findLast(
-      ([, index]) => tool === undefined || (parts[index] as ToolCallPart).tool === tool,
-    );
-    const toolCallId = matching?.[0] ?? `tool-result:${legacyResults++}`;
-    endToolCall({ toolCallId, tool: tool as string, node }, { state: "done", content });
-  }
-
-  function applyStructured(chunk: StructuredDataChunk | StructuredDataInvalidatedChunk): void {
-    const { streamId } = chunk;
-    structured.apply(chunk);
-    const index = structuredParts.get(streamId);
-    if (chunk.type === "structured-data-invalidated") {
-      if (index === undefined) return;
-      snapshot = undefined;
-      parts[index] = undefined;
-      structuredParts.delete(streamId);
-      changedStreams.delete(streamId);
-      finalStreams.delete(streamId);
-      return;
-    }
-    // Behind a `final` only the same one passes, which changes nothing.
-    if (finalStreams.has(streamId)) return;
-    if (chunk.kind === "final") finalStreams.add(streamId);
-    snapshot = undefined;
-    changedStreams.add(streamId);
-    // The place in the message; the object itself is put there when the message is asked for.
-    if (index === undefined)
-      structuredParts.set(streamId, add({ type: "structured-data" } as StructuredDataPart));
-  }
-
-  /** Closes what is open: nothing more will come for it. */
-  function close(): void {
-    isOver = true;
-    for (const index of openTexts.values()) edit<TextPart>(index).state = "done";
-    openTexts.clear();
-    for (const index of openToolCalls.values()) edit<ToolCallPart>(index).state = "interrupted";
-    openToolCalls.clear();
+    const part = toolCallAt(index);
+    if (changes.state === "done" || changes.state === "error") openToolCalls.delete(index);
+    const inputText = part.inputText + inputDelta;
+    change(index, { tool: tool ?? part.tool, node: node ?? part.node, inputText, ...changes });
   }
 
   function applyPart(chunk: StreamChunk): void {
     switch (chunk.type) {
       case "run-start":
-        setHead({ ...head, id: chunk.runId });
+        setHead({ id: chunk.runId });
         break;
       case "message": {
-        // Some agents stream a text and then repeat it whole.
+        const { content: text, node } = chunk;
         const streamed = parts[lastStreamedText];
-        if (streamed?.type === "text" && streamed.text === chunk.content) break;
-        const part: TextPart = { type: "text", key: "", text: chunk.content, state: "done" };
-        add(chunk.node === undefined ? part : { ...part, node: chunk.node });
+        // Some agents stream a text and then repeat it whole.
+        if (streamed?.type !== "text" || streamed.text !== text) {
+          add({ type: "text", key: "", text, state: "done", node });
+        }
         break;
       }
       case "text-start":
@@ -282,49 +230,72 @@ export function createMessageAccumulator(): MessageAccumulator {
         applyText("reasoning", chunk);
         break;
       case "tool-call-start":
-      case "tool-call-ready":
-        runToolCall(chunk);
+      case "tool-call-ready": {
+        const { input } = chunk;
+        const index = toolCalls.get(chunk.toolCallId);
+        // A call that has its result already stays as it is.
+        const isRunning = input !== undefined && (index === undefined || openToolCalls.has(index));
+        applyToolCall(chunk, isRunning ? { input, state: "running" } : {});
         break;
+      }
       case "tool-call-delta":
-        toolCall(chunk.toolCallId, chunk.tool, chunk.node).inputText += chunk.delta;
+        applyToolCall(chunk, {}, chunk.delta);
         break;
       case "tool-call-result": {
-        const { content, structuredContent } = chunk;
-        endToolCall(chunk, {
-          state: chunk.isError === true ? "error" : "done",
-          content,
-          ...(structuredContent !== undefined && { structuredContent }),
-        });
+        const { content, structuredContent, isError } = chunk;
+        applyToolCall(chunk, { state: isError === true ? "error" : "done", content, structuredContent });
         break;
       }
       case "tool-call-error":
-        endToolCall(chunk, { state: "error", errorMessage: chunk.message });
+        applyToolCall(chunk, { state: "error", errorMessage: chunk.message });
         break;
-      case "tool-result":
-        applyLegacyToolResult(chunk);
+      case "tool-result": {
+        // It names no call: it belongs to the last call of its tool that has no result, or stands alone.
+        const { tool, content, node } = chunk;
+        const index = [...openToolCalls].findLast(
+          (open) => tool === undefined || toolCallAt(open).tool === tool,
+        );
+        const toolCallId =
+          index === undefined ? `tool-result:${legacyResults++}` : toolCallAt(index).toolCallId;
+        applyToolCall({ toolCallId, tool, node }, { state: "done", content });
         break;
+      }
       case "structured-data":
-      case "structured-data-invalidated":
-        applyStructured(chunk);
+      case "structured-data-invalidated": {
+        const { streamId } = chunk;
+        const index = structured.get(streamId) ?? parts.length;
+        const before = parts[index] as StructuredDataPart | undefined;
+        const after = foldStructured(before, chunk, owned);
+        if (after === before) break;
+        set(index, after && { ...after, type: "structured-data" });
+        if (after === undefined) structured.delete(streamId);
+        else structured.set(streamId, index);
         break;
+      }
       case "interrupt":
+        setHead({ interrupt: chunk });
         add(chunk);
-        setHead({ ...head, interrupt: chunk });
         break;
       case "source":
       case "file":
         add(chunk);
         break;
       case "done":
-        setHead({ ...head, status: "done", ...(chunk.usage !== undefined && { usage: chunk.usage }) });
+        setHead({ status: "done", usage: chunk.usage });
         break;
       case "abort":
-        setHead({ ...head, status: "aborted", abortReason: chunk.reason });
+        setHead({ status: "aborted", abortReason: chunk.reason });
         break;
       case "error":
-        setHead({ ...head, status: "error", error: chunk });
+        setHead({ status: "error", error: chunk });
         break;
     }
+  }
+
+  /** Closes what is open: nothing more will come for it. */
+  function close(): void {
+    isOver = true;
+    for (const [index, part] of parts.entries()) set(index, part && closePart(part));
   }
 
   return {
@@ -335,26 +306,18 @@ export function createMessageAccumulator(): MessageAccumulator {
       applyPart(chunk as StreamChunk);
       if (error !== undefined && chunk.type !== "error") {
         // More followed, so the error was not the outcome.
-        const { error: _, status, ...rest } = head;
-        setHead({ ...rest, status: status === "error" ? "streaming" : status });
+        setHead({ error: undefined, status: head.status === "error" ? "streaming" : head.status });
       }
       if (isTerminalChunk(chunk)) close();
     },
     finish(status = "done") {
       if (isOver) return;
       close();
-      if (head.status === "streaming") setHead({ ...head, status });
+      if (head.status === "streaming") setHead({ status });
     },
     get message() {
       if (snapshot === undefined) {
-        for (const streamId of changedStreams) {
-          parts[structuredParts.get(streamId)!] = {
-            type: "structured-data",
-            ...structured.get(streamId)!,
-          };
-        }
-        changedStreams.clear();
-        owned.clear();
+        owned = new WeakSet();
         snapshot = { ...head, parts: parts.filter((part) => part !== undefined) };
       }
       return snapshot;

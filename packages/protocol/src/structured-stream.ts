@@ -2,11 +2,14 @@
  * Folds `structured-data` chunks into the object that they describe: the canonical reducer of the contract. Knows
  * nothing of messages, and does not check that a value is a chunk.
  */
+import { describe, isRecord } from "./chunk-checker.ts";
 import type { StructuredDataChunk, StructuredDataInvalidatedChunk } from "./stream-chunk.ts";
 import { StreamProtocolError } from "./stream-error.ts";
 
 /** The deepest path that a chunk may name, in segments. */
 const maxPathSegments = 64;
+/** Segments that no path may have. */
+const forbidden = /^(|__proto__|prototype|constructor)$/;
 
 /** A structured object, as far as it has been streamed. Never changes once it was handed out. */
 export interface StructuredStreamState {
@@ -25,10 +28,8 @@ export interface StructuredStreamState {
 /** A chunk that changes a structured object. */
 export type StructuredStreamChunk = StructuredDataChunk | StructuredDataInvalidatedChunk;
 
-type Container = Record<string, unknown> | unknown[];
-
 /** The containers that were made since the last time the object was handed out: only they may be changed in place. */
-type Owned = WeakSet<Container>;
+export type OwnedContainers = WeakSet<object>;
 
 /**
  * Applies one chunk to the state of its stream, without changing that state.
@@ -46,7 +47,7 @@ export function applyStructuredChunk(
   state: StructuredStreamState | undefined,
   chunk: StructuredStreamChunk,
 ): StructuredStreamState | undefined {
-  return apply(state, chunk, new WeakSet());
+  return foldStructured(state, chunk, new WeakSet());
 }
 
 /**
@@ -82,7 +83,7 @@ export interface StructuredStreamAccumulator {
 
 /** Creates a fold over the `structured-data` chunks of any number of streams. */
 export function createStructuredStreamAccumulator(): StructuredStreamAccumulator {
-  const streams = new Map<string, { state: StructuredStreamState; owned: Owned }>();
+  const streams = new Map<string, { state: StructuredStreamState; owned: OwnedContainers }>();
 
   function get(streamId: string): StructuredStreamState | undefined {
     const stream = streams.get(streamId);
@@ -95,8 +96,8 @@ export function createStructuredStreamAccumulator(): StructuredStreamAccumulator
     apply(chunk) {
       const { streamId } = chunk;
       const stream = streams.get(streamId);
-      const owned: Owned = stream?.owned ?? new WeakSet();
-      const state = apply(stream?.state, chunk, owned);
+      const owned: OwnedContainers = stream?.owned ?? new WeakSet();
+      const state = foldStructured(stream?.state, chunk, owned);
       if (state === undefined) streams.delete(streamId);
       else if (stream === undefined) streams.set(streamId, { state, owned });
       else stream.state = state;
@@ -111,27 +112,34 @@ export function createStructuredStreamAccumulator(): StructuredStreamAccumulator
   };
 }
 
-function apply(
+/**
+ * @internal {@link applyStructuredChunk} for one who knows which containers nobody else holds.
+ *
+ * @param owned - The containers that may be changed in place; those that are made are added.
+ */
+export function foldStructured(
   state: StructuredStreamState | undefined,
   chunk: StructuredStreamChunk,
-  owned: Owned,
+  owned: OwnedContainers,
 ): StructuredStreamState | undefined {
-  if (state !== undefined && state.streamId !== chunk.streamId) {
-    throw refuse(chunk, `the state is of stream "${shorten(state.streamId)}"`);
+  const { streamId } = chunk;
+  if (state !== undefined && state.streamId !== streamId) {
+    refuse(chunk, `the state is of stream "${start(state.streamId)}"`);
   }
   if (chunk.type === "structured-data-invalidated") return undefined;
+  const { kind, dataType } = chunk;
   if (state?.status === "final") {
-    if (chunk.kind === "final" && isSameJSON(chunk.data, state.data)) return state;
-    throw refuse(chunk, `"${chunk.kind}" after "final"`);
+    if (kind === "final" && isSameJSON(chunk.data, state.data)) return state;
+    refuse(chunk, `"${kind}" after "final"`);
   }
-  return {
-    ...state,
-    streamId: chunk.streamId,
-    dataType: chunk.dataType,
-    ...pickDefined(chunk),
-    data: chunk.kind === "final" ? chunk.data : write(state?.data, chunk, owned),
-    status: chunk.kind === "final" ? "final" : "streaming",
-  };
+  const next = { ...state, streamId, dataType };
+  // What a chunk leaves out stays as earlier chunks said.
+  for (const name of ["schemaId", "schemaVersion", "id", "node"] as const) {
+    if (chunk[name] !== undefined) next[name] = chunk[name];
+  }
+  return kind === "final"
+    ? { ...next, data: chunk.data, status: kind }
+    : { ...next, data: write(state?.data, chunk, owned), status: "streaming" };
 }
 
 function isSameJSON(one: unknown, other: unknown): boolean {
@@ -143,135 +151,71 @@ function isSameJSON(one: unknown, other: unknown): boolean {
   }
 }
 
-/** What a chunk says about its stream; what it leaves out stays as earlier chunks said. */
-function pickDefined(chunk: StructuredDataChunk): Partial<StructuredStreamState> {
-  const picked: Record<string, string> = {};
-  for (const name of ["schemaId", "schemaVersion", "id", "node"] as const) {
-    const value = chunk[name];
-    if (value !== undefined) picked[name] = value;
-  }
-  return picked;
-}
-
 type PathChunk = Exclude<StructuredDataChunk, { kind: "final" }>;
 
-/** Applies a chunk at its path. Checks everything before it changes anything. */
-function write(root: unknown, chunk: PathChunk, owned: Owned): unknown {
-  const segments = parsePath(chunk);
-  // First pass, without a write: where the path leads, so that a refused chunk leaves nothing half done.
-  let value = root;
-  for (let depth = 0; depth < segments.length; depth++) {
-    if (value !== undefined) checkStep(value, segments, depth, chunk);
-    else if (isIndex(segments[depth]!) && segments[depth] !== "0") throw beyondEnd(segments, depth, 0, chunk);
-    value = value === undefined ? undefined : read(value as Container, segments[depth]!);
-  }
-  if (chunk.kind === "append" && value !== undefined && !Array.isArray(value)) {
-    throw refuse(chunk, `expected an array at "${shorten(chunk.path)}", got ${describe(value)}`);
-  }
-  if (chunk.kind === "text-delta" && value !== undefined && typeof value !== "string") {
-    throw refuse(chunk, `expected a string at "${shorten(chunk.path)}", got ${describe(value)}`);
-  }
-
-  // Second pass: every container on the path becomes ours, then the value is put in.
-  const ownedRoot = own(root, segments[0]!, owned);
-  let parent = ownedRoot;
-  for (let depth = 0; depth < segments.length - 1; depth++) {
-    const child = own(read(parent, segments[depth]!), segments[depth + 1]!, owned);
-    put(parent, segments[depth]!, child);
-    parent = child;
-  }
-  const last = segments[segments.length - 1]!;
-  switch (chunk.kind) {
-    case "set":
-      put(parent, last, chunk.value);
-      break;
-    case "append": {
-      const items = own(value, "0", owned) as unknown[];
-      for (const item of chunk.items) items.push(item);
-      put(parent, last, items);
-      break;
-    }
-    case "text-delta":
-      put(parent, last, ((value as string | undefined) ?? "") + chunk.delta);
-      break;
-  }
-  return ownedRoot;
-}
-
-/** The container itself when it is ours already, else a copy of it, or a new one that fits the next segment. */
-function own(value: unknown, nextSegment: string, owned: Owned): Container {
-  if (owned.has(value as Container)) return value as Container;
-  const container: Container = Array.isArray(value)
-    ? value.slice()
-    : value !== undefined
-      ? { ...(value as Record<string, unknown>) }
-      : isIndex(nextSegment)
-        ? []
-        : {};
-  owned.add(container);
-  return container;
-}
-
-function parsePath(chunk: PathChunk): string[] {
-  const { path } = chunk;
+/**
+ * Applies a chunk at its path. Everything is checked on the way down and written on the way up, so that a refused chunk
+ * leaves nothing half done.
+ */
+function write(root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown {
+  const { kind, path } = chunk;
   // Cut short of a huge path: one segment more than allowed is enough to refuse it.
   const segments = path.split(".", maxPathSegments + 1);
-  if (segments.length > maxPathSegments) {
-    throw refuse(chunk, `path "${shorten(path)}" has more than ${maxPathSegments} segments`);
+  if (segments.length > maxPathSegments || segments.some((segment) => forbidden.test(segment))) {
+    refuse(chunk, `path "${start(path)}" has an empty or forbidden segment, or more than ${maxPathSegments}`);
   }
-  for (const segment of segments) {
-    if (segment === "") throw refuse(chunk, `path "${shorten(path)}" has an empty segment`);
-    if (segment === "__proto__" || segment === "prototype" || segment === "constructor") {
-      throw refuse(chunk, `path "${shorten(path)}" has the forbidden segment "${segment}"`);
+
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape.
+  function update(found: any, depth: number): unknown {
+    const segment = segments[depth];
+    if (segment === undefined) return change(found);
+    const isIndex = /^(0|[1-9]\d*)$/.test(segment);
+    const value = found === undefined ? (isIndex ? [] : {}) : found;
+    if (Array.isArray(value) ? !isIndex || Number(segment) > value.length : !isRecord(value)) {
+      misfit(`"${start(segment)}"`, value);
     }
+    // Own properties only, so that inherited names such as `toString` are plain keys.
+    const inner = update(Object.hasOwn(value, segment) ? value[segment] : undefined, depth + 1);
+    const container = own(value, owned);
+    container[segment] = inner;
+    return container;
   }
-  return segments;
-}
 
-/** Whether `segments[depth]` can be looked up in `value`. */
-function checkStep(value: unknown, segments: string[], depth: number, chunk: PathChunk): void {
-  const segment = segments[depth]!;
-  if (Array.isArray(value)) {
-    if (!isIndex(segment))
-      throw refuse(chunk, `"${shorten(segment)}" is not an index of the array at ${at(segments, depth)}`);
-    if (Number(segment) > value.length) throw beyondEnd(segments, depth, value.length, chunk);
-  } else if (typeof value !== "object" || value === null) {
-    throw refuse(chunk, `expected an object or an array at ${at(segments, depth)}, got ${describe(value)}`);
+  function change(value: unknown): unknown {
+    if (kind === "set") return chunk.value;
+    if (kind === "text-delta") {
+      if (value !== undefined && typeof value !== "string") misfit(kind, value);
+      return `${value ?? ""}${chunk.delta}`;
+    }
+    const list = value === undefined ? [] : value;
+    if (!Array.isArray(list)) misfit(kind, value);
+    const items = own(list, owned);
+    for (const item of chunk.items) items.push(item);
+    return items;
   }
+
+  function misfit(what: string, value: unknown): never {
+    const where = Array.isArray(value) ? `an array of ${value.length}` : describe(value);
+    return refuse(chunk, `${what} in path "${start(path)}" does not fit ${where}`);
+  }
+
+  return update(root, 0);
 }
 
-const isIndex = (segment: string): boolean => /^(0|[1-9]\d*)$/.test(segment);
-
-/** Own properties only, so that inherited names such as `toString` are plain keys. */
-function read(container: Container, segment: string): unknown {
-  return Object.hasOwn(container, segment) ? (container as Record<string, unknown>)[segment] : undefined;
+/** The container itself when it is ours already, else a copy of it. */
+// biome-ignore lint/suspicious/noExplicitAny: an array or an object.
+function own(container: any, owned: OwnedContainers): any {
+  if (owned.has(container)) return container;
+  const copy = Array.isArray(container) ? container.slice() : { ...container };
+  owned.add(copy);
+  return copy;
 }
 
-function put(container: Container, segment: string, value: unknown): void {
-  (container as Record<string, unknown>)[segment] = value;
-}
+const start = (text: string): string => text.slice(0, 80);
 
-function beyondEnd(segments: string[], depth: number, length: number, chunk: PathChunk): StreamProtocolError {
-  return refuse(
-    chunk,
-    `index ${shorten(segments[depth]!)} lies beyond the array at ${at(segments, depth)}, which has ${length} items`,
-  );
-}
-
-const at = (segments: string[], depth: number): string =>
-  depth === 0 ? "the root" : `"${shorten(segments.slice(0, depth).join("."))}"`;
-
-const shorten = (text: string): string => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
-
-function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}
-
-function refuse(chunk: StructuredStreamChunk, reason: string): StreamProtocolError {
-  return new StreamProtocolError(
+function refuse(chunk: StructuredStreamChunk, reason: string): never {
+  throw new StreamProtocolError(
     "invalid-structured-data",
-    `Structured stream "${shorten(chunk.streamId)}": ${reason}.`,
+    `Structured stream "${start(chunk.streamId)}": ${reason}.`,
   );
 }
