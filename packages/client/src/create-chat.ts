@@ -6,10 +6,10 @@ import {
   type ChatMessage,
   type ChatRequestBody,
   type ChatResume,
+  closePart,
   createMessageAccumulator,
   type InterruptChunk,
   type MessageAccumulator,
-  type MessagePart,
   type RunStartChunk,
   type StreamChunk,
   StreamTruncatedError,
@@ -17,7 +17,7 @@ import {
 import { type ChatTransport, createRouteTransport } from "./chat-transport.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
-import { ChatStateError, StreamHttpError, StreamRemoteError } from "./stream-errors.ts";
+import { ChatStateError, StreamRemoteError, toError } from "./stream-errors.ts";
 import type { ConnectionState, RouteStreamOptions } from "./stream-from-route.ts";
 import {
   type AssistantUIMessage,
@@ -75,7 +75,9 @@ interface ChatBehaviour
   /** Called with every chunk, before the state shows it. What it throws fails the answer. */
   onChunk?: ((chunk: StreamChunk) => void) | undefined;
   /** Called when an answer has ended, in whatever way; `message` is missing when nothing of it has come. */
-  onFinish?: ((result: { message?: AssistantUIMessage; error?: Error }) => void) | undefined;
+  onFinish?:
+    | ((result: { message?: AssistantUIMessage | undefined; error?: Error | undefined }) => void)
+    | undefined;
 }
 
 /** A chat over a route, or over a transport of the application's own. */
@@ -144,24 +146,22 @@ export interface Chat {
 interface Run {
   /** This chat has asked for it, and does not only follow it. */
   isAsked: boolean;
-  accumulator: MessageAccumulator;
+  accumulator: MessageAccumulator<AssistantUIMessage>;
   abort: AbortController;
   idempotencyKey: string | undefined;
-  runId: string | undefined;
-  /** The id of its message. */
-  id: string;
+  runId?: string;
   /** The messages before its own and behind it. */
   before: readonly UIMessage[];
   behind: readonly UIMessage[];
-  hasChunks: boolean;
+  hasChunks?: boolean;
   /** The connection was open at least once. */
-  wasOpen: boolean;
+  wasOpen?: boolean;
   startedAt: number;
   /** On the clock that never jumps. */
   start: number;
-  stopping: Promise<void> | undefined;
-  ended: Promise<void>;
-  end: () => void;
+  stopping?: Promise<void> | undefined;
+  /** When it gives no more. */
+  ended: PromiseWithResolvers<void>;
 }
 
 /**
@@ -207,26 +207,16 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   }
 
   function createRun(isAsked: boolean, before: readonly UIMessage[], idempotencyKey?: string): Run {
-    let end!: () => void;
-    const ended = new Promise<void>((resolve) => {
-      end = resolve;
-    });
     return {
       isAsked,
-      accumulator: createMessageAccumulator(),
+      accumulator: createMessageAccumulator({ id: createId(), role: "assistant" } as AssistantUIMessage),
       abort: new AbortController(),
       idempotencyKey,
-      runId: undefined,
-      id: createId(),
       before,
       behind: [],
-      hasChunks: false,
-      wasOpen: false,
       startedAt: Date.now(),
       start: performance.now(),
-      stopping: undefined,
-      ended,
-      end,
+      ended: Promise.withResolvers(),
     };
   }
 
@@ -238,7 +228,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     current = run;
     publish({ messages, status: "submitted", error: undefined, timing: { startedAt: run.startedAt } });
     // Whoever was told may have ended it.
-    if (run !== current) return run.ended;
+    if (run !== current) return run.ended.promise;
     void follow(run, () =>
       transport.start(
         {
@@ -252,7 +242,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         { signal: run.abort.signal, onConnectionChange: (connection) => onConnection(run, connection) },
       ),
     );
-    return run.ended;
+    return run.ended.promise;
   }
 
   async function follow(run: Run, open: () => AsyncIterable<StreamChunk>): Promise<void> {
@@ -263,7 +253,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       }
       finish(run, "done");
     } catch (error) {
-      finish(run, "truncated", error instanceof Error ? error : new Error(String(error), { cause: error }));
+      finish(run, "truncated", toError(error));
     }
   }
 
@@ -309,7 +299,6 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     // What this chat has asked for itself is in its place, whatever the agent was sent of it.
     const said = run.isAsked ? undefined : readUserMessage(input);
     run.runId = runId;
-    run.id = runId;
     const all = [...run.before, ...run.behind];
     let from = all.findIndex(({ id }) => id === runId);
     let to = from + 1;
@@ -350,14 +339,13 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       if (error !== undefined && !meansNoRun(error) && (run.wasOpen || !isEmptyAnswer(error))) {
         publish({ status: "error", error });
       }
-      run.end();
+      run.ended.resolve();
       return;
     }
     // An answer in order without a chunk is an answer all the same.
     run.hasChunks ||= how === "done";
     const { timing } = snapshot;
     const messages = run.hasChunks ? messagesOf(run) : snapshot.messages;
-    const answer = run.hasChunks ? answerOf(run) : undefined;
     current = undefined;
     publish({
       messages,
@@ -366,8 +354,8 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       reconnecting: false,
       timing: timing && { ...timing, durationMs: performance.now() - run.start },
     });
-    run.end();
-    callSafely(() => read().onFinish?.({ ...(answer && { message: answer }), ...(error && { error }) }));
+    run.ended.resolve();
+    callSafely(() => read().onFinish?.({ message: run.hasChunks ? message : undefined, error }));
   }
 
   /** Stops reading. */
@@ -388,7 +376,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     try {
       const target = runId === undefined ? { idempotencyKey: idempotencyKey! } : { runId };
       // An answer that has ended needs no word about it.
-      await Promise.race([transport.stop(target), run.ended]);
+      await Promise.race([transport.stop(target), run.ended.promise]);
     } catch (error) {
       // It ended by itself, or there is nothing to be stopped.
       if (run !== current) return;
@@ -397,7 +385,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       throw error;
     }
     const timer = setTimeout(() => leave(run), stopGraceMs);
-    await run.ended;
+    await run.ended.promise;
     clearTimeout(timer);
   }
 
@@ -435,14 +423,14 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       const { messages } = snapshot;
       const asked = messages.findLastIndex(({ role }) => role === "user");
       if (asked === -1) {
-        throw new ChatStateError("nothing-to-regenerate", "There is no message of the user to answer again.");
+        throw new ChatStateError("nothing-to-regenerate", "There is nothing to answer again.");
       }
       const isAnswer = lastResume?.messageId === messages[asked]!.id;
       await ask(messages.slice(0, asked + 1), isAnswer ? lastResume?.resume : undefined);
     },
     async resume() {
       const followed = current ?? probe;
-      if (followed !== undefined) return followed.ended;
+      if (followed !== undefined) return followed.ended.promise;
       if (transport.resume === undefined) return;
       const run = createRun(false, snapshot.messages);
       probe = run;
@@ -454,7 +442,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
           { signal, onConnectionChange: (connection) => onConnection(run, connection) },
         ),
       );
-      await run.ended;
+      await run.ended.promise;
     },
     async stop() {
       dropProbe();
@@ -494,7 +482,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
 
   function refuseWhileBusy(): void {
     if (current !== undefined) {
-      throw new ChatStateError("busy", "An answer is under way: stop it, or wait until it has ended.");
+      throw new ChatStateError("busy", "An answer is under way.");
     }
   }
 
@@ -520,35 +508,14 @@ function withInterrupt(state: Omit<ChatSnapshot, "interrupt">): ChatSnapshot {
 /** What was kept while it was still growing does not grow any more. */
 function settle(message: UIMessage): UIMessage {
   if (message.role === "user" || message.status !== "streaming") return message;
-  const parts = message.parts.map((part): MessagePart => {
-    if (part.type === "tool-call") {
-      const isOpen = part.state === "running" || part.state === "input-streaming";
-      return isOpen ? { ...part, state: "interrupted" } : part;
-    }
-    const isText = part.type === "text" || part.type === "reasoning";
-    return isText && part.state === "streaming" ? { ...part, state: "done" } : part;
-  });
-  return { ...message, status: "truncated", parts };
+  return { ...message, status: "truncated", parts: message.parts.map(closePart) };
 }
 
-const answers = new WeakMap<object, AssistantUIMessage>();
-
-/** The same object for as long as the answer has not changed. */
-function answerOf({ accumulator, id }: Run): AssistantUIMessage {
-  const { message } = accumulator;
-  let answer = answers.get(message);
-  if (answer?.id !== id) {
-    answer = { ...message, id, role: "assistant" };
-    answers.set(message, answer);
-  }
-  return answer;
-}
-
-const messagesOf = (run: Run): UIMessage[] => [...run.before, answerOf(run), ...run.behind];
+const messagesOf = (run: Run): UIMessage[] => [...run.before, run.accumulator.message, ...run.behind];
 
 /** Not found, or a route without runs. */
 const meansNoRun = (error: unknown): boolean =>
-  error instanceof StreamHttpError && (error.status === 404 || error.status === 405);
+  [404, 405].includes((error as { status?: unknown } | undefined)?.status as number);
 
 /** 204: there is nothing to be followed. */
 const isEmptyAnswer = (error: Error): boolean => error instanceof StreamTruncatedError;

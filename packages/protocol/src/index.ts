@@ -20,6 +20,7 @@ export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
 // Fold chunks into what a UI shows
 export {
   type AssistantMessage,
+  closePart,
   createMessageAccumulator,
   type MessageAccumulator,
   type MessagePart,

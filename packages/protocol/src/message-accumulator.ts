@@ -81,7 +81,8 @@ export interface AssistantMessage {
   readonly usage?: Readonly<TokenUsage> | undefined;
 }
 
-export interface MessageAccumulator {
+/** @typeParam Fields - What the message has besides, from the beginning. */
+export interface MessageAccumulator<Fields = unknown> {
   /**
    * Applies the next chunk. Costs what the chunk holds, not what the message holds.
    *
@@ -95,7 +96,7 @@ export interface MessageAccumulator {
    */
   finish(status?: "done" | "truncated" | "aborted"): void;
   /** The message so far. The same object until something changes; what has not changed keeps its identity. */
-  readonly message: AssistantMessage;
+  readonly message: AssistantMessage & Fields;
 }
 
 /**
@@ -127,15 +128,19 @@ const closedStates: Record<string, string> = {
   running: "interrupted",
 };
 
-/** @internal The part as it is when nothing more comes; itself when it does not wait for more. */
+/** @returns the part as it is when nothing more comes: itself, unless it waits for more. */
 export function closePart(part: MessagePart): MessagePart {
   if (part.type !== "text" && part.type !== "reasoning" && part.type !== "tool-call") return part;
   const state = closedStates[part.state];
   return state === undefined ? part : ({ ...part, state } as MessagePart);
 }
 
-/** Creates a fold over the chunks of one stream. */
-export function createMessageAccumulator(): MessageAccumulator {
+/**
+ * Creates a fold over the chunks of one stream.
+ *
+ * @param fields - What the message has besides; an `id` is that of the run as soon as a chunk tells it.
+ */
+export function createMessageAccumulator<Fields extends object>(fields?: Fields): MessageAccumulator<Fields> {
   /** In order of their beginning; a part that was invalidated leaves a hole, so that no index ever moves. */
   const parts: (MessagePart | undefined)[] = [];
   /** Index of each text that is open, each tool call, each tool call without a result, each structured stream. */
@@ -148,10 +153,10 @@ export function createMessageAccumulator(): MessageAccumulator {
 
   let lastStreamedText = -1;
   let legacyResults = 0;
-  let head: Omit<AssistantMessage, "parts"> = { status: "streaming" };
+  let head = { ...fields, status: "streaming" } as Omit<AssistantMessage, "parts"> & Fields;
   let isOver = false;
   /** What was handed out, for as long as nothing changes. */
-  let snapshot: AssistantMessage | undefined;
+  let snapshot: (AssistantMessage & Fields) | undefined;
 
   function set(index: number, part: MessagePart | undefined): number {
     snapshot = undefined;

@@ -11,6 +11,7 @@ test("the public names of the root", () => {
     "StreamTruncatedError",
     "applyStructuredChunk",
     "checkChunk",
+    "closePart",
     "createChunkDecoder",
     "createMessageAccumulator",
     "createPullDecoder",
