@@ -14,18 +14,12 @@ import {
   type StreamChunk,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import { type ChatTransport, createRouteTransport } from "./chat-transport.ts";
+import { type ChatTransport, type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
 import { ChatStateError, StreamRemoteError, toError } from "./stream-errors.ts";
 import type { ConnectionState, RouteStreamOptions } from "./stream-from-route.ts";
-import {
-  type AssistantUIMessage,
-  readUserMessage,
-  toChatMessages,
-  type UIMessage,
-  type UserUIMessage,
-} from "./ui-message.ts";
+import { type AssistantUIMessage, toChatMessages, type UIMessage, type UserUIMessage } from "./ui-message.ts";
 
 /** After a stop was accepted, so long may its `abort` chunk take. */
 const stopGraceMs = 10_000;
@@ -191,14 +185,14 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   let current: Run | undefined;
   /** A run that may be there: it becomes the current one with its first chunk. */
   let probe: Run | undefined;
-  /** The answer to a question, for as long as its message is the last one that the user said. */
-  let lastResume: { messageId: string; resume: ChatResume } | undefined;
+  /** What the user said to answer a question, with what the agent is told then. */
+  const resumes = new WeakMap<UIMessage, ChatResume>();
   let cancelFrame: (() => void) | undefined;
 
-  function publish(change: Partial<ChatSnapshot> = {}): void {
+  function publish(change: Partial<ChatSnapshot> = {}, run = current): void {
     cancelFrame?.();
     cancelFrame = undefined;
-    const messages = current?.hasChunks ? messagesOf(current) : snapshot.messages;
+    const messages = run?.hasChunks ? messagesOf(run) : snapshot.messages;
     snapshot = withInterrupt({ ...snapshot, messages, ...change });
     for (const listener of [...listeners]) {
       // Whoever was told may have sent another away.
@@ -229,26 +223,31 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     publish({ messages, status: "submitted", error: undefined, timing: { startedAt: run.startedAt } });
     // Whoever was told may have ended it.
     if (run !== current) return run.ended.promise;
-    void follow(run, () =>
-      transport.start(
-        {
-          messages: selectMessages(toChatMessages(messages)),
-          sessionId: snapshot.sessionId,
-          workflowId,
-          context,
-          idempotencyKey: run.idempotencyKey,
-          resume,
-        },
-        { signal: run.abort.signal, onConnectionChange: (connection) => onConnection(run, connection) },
-      ),
-    );
+    const { idempotencyKey } = run;
+    void follow(run, (options) => {
+      const { sessionId } = snapshot;
+      const said = selectMessages(toChatMessages(messages));
+      return transport.start(
+        { messages: said, sessionId, workflowId, context, idempotencyKey, resume },
+        options,
+      );
+    });
     return run.ended.promise;
   }
 
-  async function follow(run: Run, open: () => AsyncIterable<StreamChunk>): Promise<void> {
+  const isLive = (run: Run): boolean => run === current || run === probe;
+
+  async function follow(
+    run: Run,
+    open: (options: ChatTransportOptions) => AsyncIterable<StreamChunk>,
+  ): Promise<void> {
+    const options: ChatTransportOptions = {
+      signal: run.abort.signal,
+      onConnectionChange: (connection) => onConnection(run, connection),
+    };
     try {
-      for await (const chunk of open()) {
-        if (run !== current && run !== probe) return;
+      for await (const chunk of open(options)) {
+        if (!isLive(run)) return;
         apply(run, chunk);
       }
       finish(run, "done");
@@ -268,7 +267,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     run.hasChunks = true;
     read().onChunk?.(chunk);
     // Whoever was called may have ended it.
-    if (run !== current && run !== probe) return;
+    if (!isLive(run)) return;
     if (isFirst) {
       if (run === probe) {
         probe = undefined;
@@ -297,12 +296,12 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   /** A run's message takes the place of the one with its id, or of the answers to what it answers. */
   function placeAnswer(run: Run, { runId, input }: RunStartChunk): void {
     // What this chat has asked for itself is in its place, whatever the agent was sent of it.
-    const said = run.isAsked ? undefined : readUserMessage(input);
+    const said = run.isAsked ? undefined : (input as ChatMessage | null | undefined);
     run.runId = runId;
     const all = [...run.before, ...run.behind];
     let from = all.findIndex(({ id }) => id === runId);
     let to = from + 1;
-    if (from === -1 && said !== undefined) {
+    if (from === -1 && typeof said?.content === "string") {
       const asked = all.findLastIndex(
         (message) =>
           message.role === "user" &&
@@ -327,8 +326,8 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
 
   /** The run gives no more. */
   function finish(run: Run, how: "done" | "truncated" | "aborted", thrown?: Error): void {
+    if (!isLive(run)) return;
     const isProbe = run === probe;
-    if (!isProbe && run !== current) return;
     probe = undefined;
     run.accumulator.finish(how);
     const { message } = run.accumulator;
@@ -345,15 +344,16 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     // An answer in order without a chunk is an answer all the same.
     run.hasChunks ||= how === "done";
     const { timing } = snapshot;
-    const messages = run.hasChunks ? messagesOf(run) : snapshot.messages;
     current = undefined;
-    publish({
-      messages,
-      status: error === undefined ? "ready" : "error",
-      error,
-      reconnecting: false,
-      timing: timing && { ...timing, durationMs: performance.now() - run.start },
-    });
+    publish(
+      {
+        status: error === undefined ? "ready" : "error",
+        error,
+        reconnecting: false,
+        timing: timing && { ...timing, durationMs: performance.now() - run.start },
+      },
+      run,
+    );
     run.ended.resolve();
     callSafely(() => read().onFinish?.({ message: run.hasChunks ? message : undefined, error }));
   }
@@ -381,6 +381,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       // It ended by itself, or there is nothing to be stopped.
       if (run !== current) return;
       if (meansNoRun(error)) return leave(run);
+      run.stopping = undefined;
       publish({ status: run.hasChunks ? "streaming" : statusBefore });
       throw error;
     }
@@ -403,7 +404,6 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       const said = typeof input === "string" ? { content: input } : input;
       const message: UserUIMessage = { ...said, role: "user", id: said.id ?? createId() };
       const { messages } = snapshot;
-      if (lastResume?.messageId === message.id) lastResume = undefined;
       const replaced = messages.findIndex(({ id }) => id === message.id);
       await ask([...(replaced === -1 ? messages : messages.slice(0, replaced)), message]);
     },
@@ -415,7 +415,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       }
       const message: UserUIMessage = { role: "user", id: createId(), content: textOf(answer, interrupt) };
       const resume = { requestId, resumeToken: interrupt.resumeToken, answer };
-      lastResume = { messageId: message.id, resume };
+      resumes.set(message, resume);
       await ask([...messages, message], resume);
     },
     async regenerate() {
@@ -425,8 +425,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       if (asked === -1) {
         throw new ChatStateError("nothing-to-regenerate", "There is nothing to answer again.");
       }
-      const isAnswer = lastResume?.messageId === messages[asked]!.id;
-      await ask(messages.slice(0, asked + 1), isAnswer ? lastResume?.resume : undefined);
+      await ask(messages.slice(0, asked + 1), resumes.get(messages[asked]!));
     },
     async resume() {
       const followed = current ?? probe;
@@ -434,33 +433,21 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       if (transport.resume === undefined) return;
       const run = createRun(false, snapshot.messages);
       probe = run;
-      const { sessionId } = snapshot;
-      const { signal } = run.abort;
-      void follow(run, () =>
-        transport.resume!(
-          { sessionId },
-          { signal, onConnectionChange: (connection) => onConnection(run, connection) },
-        ),
-      );
+      void follow(run, (options) => transport.resume!({ sessionId: snapshot.sessionId }, options));
       await run.ended.promise;
     },
     async stop() {
       dropProbe();
       const run = current;
       if (run === undefined) return;
-      if (run.stopping === undefined) {
+      let { stopping } = run;
+      if (stopping === undefined) {
         // It is there before anybody is told, who might stop, too.
-        let settle!: (stopping: Promise<void>) => void;
-        run.stopping = new Promise((resolve) => {
-          settle = resolve;
-        });
-        const stopping = stopRun(run).catch((error) => {
-          run.stopping = undefined;
-          throw error;
-        });
-        settle(stopping);
+        const { promise, resolve } = Promise.withResolvers<void>();
+        run.stopping = stopping = promise;
+        resolve(stopRun(run));
       }
-      await run.stopping;
+      await stopping;
     },
     close() {
       dropProbe();

@@ -34,12 +34,10 @@ export function readStream(body: StreamBody, options: ReadStreamOptions = {}): A
   return createChunkStream(async (signal, interruption) => {
     // There is no second body.
     if (interruption !== undefined) throw interruption.error;
-    if (!isResponse(body)) return body ?? null;
-    await checkResponse(body, "text/event-stream", signal);
-    return bodyOf(body);
+    // By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to.
+    const response = (body as Response | null)?.headers && (body as Response);
+    if (response === undefined) return (body as ReadableStream<Uint8Array> | null) ?? null;
+    await checkResponse(response, "text/event-stream", signal);
+    return bodyOf(response);
   }, options);
 }
-
-/** By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to. */
-const isResponse = (body: StreamBody): body is Response =>
-  typeof body === "object" && body !== null && "headers" in body;

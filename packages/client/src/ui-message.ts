@@ -38,10 +38,3 @@ export function toChatMessages(messages: readonly UIMessage[]): ChatMessage[] {
     return content === "" ? [] : [{ role: "assistant", content, id: message.id }];
   });
 }
-
-/** @returns what the user said to begin a run, as the run's first chunk tells it; undefined for anything else. */
-export function readUserMessage(input: unknown): (Omit<ChatMessage, "role"> & { id?: string }) | undefined {
-  const { content, id, ...rest } = (input ?? {}) as { content?: unknown; id?: unknown };
-  if (typeof content !== "string") return undefined;
-  return { ...rest, content, ...(typeof id === "string" && { id }) };
-}

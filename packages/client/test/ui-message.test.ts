@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  type AssistantUIMessage,
-  readUserMessage,
-  toChatMessages,
-  toMessageText,
-  type UIMessage,
-} from "../src/ui-message.ts";
+import { type AssistantUIMessage, toChatMessages, toMessageText, type UIMessage } from "../src/ui-message.ts";
 
 const text = (content: string) => ({ type: "text", text: content, state: "done", key: content }) as const;
 const answerOf = (parts: unknown[], more: object = {}): AssistantUIMessage =>
@@ -48,24 +42,5 @@ describe("toChatMessages", () => {
     expect(toChatMessages([answerOf([text("Half an")], { status: "truncated" })])).toEqual([
       { role: "assistant", content: "Half an", id: "run" },
     ]);
-  });
-});
-
-describe("readUserMessage", () => {
-  test("gives the content, the id and whatever else the message holds", () => {
-    const metadata = { a: 1 };
-    const message = readUserMessage({ role: "user", content: "Hi", id: "u", timestamp: 5, metadata });
-    expect(message).toMatchObject({ content: "Hi", id: "u", timestamp: 5, metadata });
-  });
-
-  test("gives no id where there is none, or where it is not a text", () => {
-    expect(readUserMessage({ content: "Hi" })).toStrictEqual({ content: "Hi" });
-    expect(readUserMessage({ content: "Hi", id: 7 })).toStrictEqual({ content: "Hi" });
-  });
-
-  test("gives nothing for what is no message", () => {
-    for (const input of [undefined, null, "Hi", 5, [], {}, { content: 5 }, { text: "Hi" }]) {
-      expect(readUserMessage(input)).toBeUndefined();
-    }
   });
 });

@@ -2,11 +2,12 @@
  * Says whether any JavaScript value is a chunk: on the server, for what a source yields. Stricter than the checker
  * alone about what JSON cannot write.
  */
-import { createChunkChecker, isRecord } from "./chunk-checker.ts";
+import { createChunkChecker, isRecord, parsedTypes } from "./chunk-checker.ts";
 import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
 
-/** @internal What accepts the types of fields that hold less than JavaScript does. */
+/** @internal For any value: less than what its `typeof` says, where JSON cannot write it all. */
 export const strictTypes = {
+  ...parsedTypes,
   number: Number.isFinite,
   JSON: (value: unknown) => !["undefined", "function", "symbol"].includes(typeof value),
   // An object as JSON makes them, and not a Date, a Map or an instance of a class: only an Object.prototype, of

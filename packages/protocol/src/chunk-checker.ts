@@ -82,7 +82,8 @@ const mismatch = (value: unknown, path: string, expected: string): string =>
 /** What accepts the values of a type, where it takes more than `typeof`. */
 type Accepts = Record<string, ((value: unknown) => unknown) | undefined>;
 
-const parsed: Accepts = {
+/** For what `JSON.parse` gives. */
+export const parsedTypes: Accepts = {
   "integer>=0": (value) => Number.isSafeInteger(value) && (value as number) >= 0,
   JSON: (value) => value !== undefined,
   "{}": isRecord,
@@ -93,16 +94,16 @@ const parsed: Accepts = {
  * version does not know, and for anything else what is wrong with it: the type, the field, what was expected and what
  * came, but never a value.
  *
- * @param strict - For values that did not come through JSON: what accepts a type of field, in place of what is here.
+ * @param types - What accepts each type of field that is no `typeof`, or less than that.
  */
 export function createChunkChecker(
-  strict: Accepts = {},
+  types = parsedTypes,
   table: Record<string, Row> = chunkTable,
 ): (value: unknown) => string | null | undefined {
   function checkOf(type: string): Check {
     const row = shapes[type];
     if (row !== undefined) return checkRow(row);
-    const accepts = strict[type] ?? parsed[type];
+    const accepts = types[type];
     if (!type.endsWith("[]")) {
       return (value, path) => (accepts?.(value) ? undefined : mismatch(value, path, type));
     }
@@ -119,12 +120,12 @@ export function createChunkChecker(
 
   /** Walks the fields that are there and not those that could be: a chunk seldom has half of its optional ones. */
   function checkFields(fields: Fields): Check {
-    const rules = new Map<string, { typeOf: string; isOptional: boolean; check: Check }>();
+    const rules = new Map<string, [typeOf: string, check: Check, optional: string | undefined]>();
     const required: string[] = [];
     for (const field of fields.split(" ")) {
       const [, name = "", optional, type = "string"] = /(\w*)(\?)?:?(.+)?/.exec(field)!;
       // Whatever has this `typeof` needs no other check.
-      rules.set(name, { typeOf: strict[type] ? "" : type, isOptional: !!optional, check: checkOf(type) });
+      rules.set(name, [types[type] ? "" : type, checkOf(type), optional]);
       if (!optional) required.push(name);
     }
     return (value, path) => {
@@ -134,14 +135,14 @@ export function createChunkChecker(
         const rule = rules.get(name);
         const inner = value[name];
         if (rule === undefined || inner === undefined) continue;
-        const problem = typeof inner === rule.typeOf ? undefined : rule.check(inner, `${path}.${name}`);
+        const problem = typeof inner === rule[0] ? undefined : rule[1](inner, `${path}.${name}`);
         if (problem !== undefined) return problem;
-        if (!rule.isOptional) found++;
+        if (!rule[2]) found++;
       }
       if (found === required.length) return undefined;
       // What a prototype has is not there for JSON.
       const missing = required.find((name) => !Object.hasOwn(value, name) || value[name] === undefined);
-      return missing && rules.get(missing)!.check(undefined, `${path}.${missing}`);
+      return missing && rules.get(missing)![1](undefined, `${path}.${missing}`);
     };
   }
 
