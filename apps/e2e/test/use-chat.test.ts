@@ -159,7 +159,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
         search: "",
         body: {
           messages: [{ role: "user", content: "Hello" }],
-          sessionId: expect.stringMatching(/^[0-9a-f]{32}$/),
+          sessionId: expect.stringMatching(/^\d+(-\d+){3}$/),
         },
       },
     ]);

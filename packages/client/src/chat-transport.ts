@@ -2,7 +2,7 @@
  * How a chat reaches its agent: over a route, or over whatever an application puts in its place. Holds no state.
  */
 import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
-import { checkResponse, discardBody } from "./check-response.ts";
+import { checkResponse, discard } from "./check-response.ts";
 import { requestRoute } from "./request-route.ts";
 import { type ConnectionState, type RouteStreamOptions, streamFromRoute } from "./stream-from-route.ts";
 
@@ -50,7 +50,7 @@ export function createRouteTransport(readOptions: () => RouteStreamOptions): Cha
         timeoutMs: stopTimeoutMs,
       });
       await checkResponse(response, undefined, signal);
-      discardBody(response.body);
+      discard(response.body);
     },
   };
 }

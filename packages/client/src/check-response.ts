@@ -24,7 +24,7 @@ export async function checkResponse(
   if (bodyOf(response) === null || mediaType === undefined) return;
   const [received] = response.headers.get("content-type")?.toLowerCase().split(/ *;/) ?? [];
   if (received === mediaType) return;
-  discardBody(response.body);
+  discard(response.body);
   throw new StreamContentTypeError(response, mediaType);
 }
 
@@ -32,15 +32,18 @@ export async function checkResponse(
 export const bodyOf = (response: Response): ReadableStream<Uint8Array> | null =>
   response.status === 204 ? null : response.body;
 
-/** Releases the connection of a body that nobody will read. */
-export function discardBody(body: ReadableStream<Uint8Array> | null | undefined): void {
-  body?.cancel().catch(() => {});
+/** Releases the connection of a body that nobody will read, or read on; whether that works is nobody's concern. */
+export function discard(
+  body: ReadableStream<Uint8Array> | ReadableStreamDefaultReader<Uint8Array> | null | undefined,
+  reason?: unknown,
+): void {
+  body?.cancel(reason).catch(() => {});
 }
 
 /** Reads the start of a body, as JSON if it is; what breaks off is as good as its end. */
 async function readErrorBody({ body }: Response, signal: AbortSignal): Promise<unknown> {
   const reader = body?.getReader();
-  const cancel = () => void reader?.cancel().catch(() => {});
+  const cancel = () => discard(reader);
   const timer = setTimeout(cancel, maxErrorBodyMs);
   signal.addEventListener("abort", cancel);
   if (signal.aborted) cancel();

@@ -10,7 +10,7 @@ import {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import { discardBody } from "./check-response.ts";
+import { discard } from "./check-response.ts";
 import { createIdleWatchdog } from "./idle-watchdog.ts";
 import { StreamIdleError } from "./stream-errors.ts";
 
@@ -62,7 +62,7 @@ const over: Result = { done: true, value: undefined };
 
 /** Cancels a body, which does nothing to one that is over, and unlocks it. */
 function releaseReader(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, reason?: unknown): void {
-  reader?.cancel(reason).catch(() => {});
+  discard(reader, reason);
   reader?.releaseLock();
 }
 
@@ -150,14 +150,15 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
     });
     try {
       const body = await Promise.race([opening, hasLeft]);
-      if (body === null) throw new StreamTruncatedError("The response has no body: the answer is missing.");
+      if (body === null)
+        throw new StreamTruncatedError("The response has no body: the answer is incomplete.");
       if (body === undefined) close();
       if (!isOver) reader = body!.getReader();
     } catch (error) {
       leave({ error });
     }
     // Nobody wants a body that comes now.
-    if (isOver) opening.then(discardBody).catch(() => {});
+    if (isOver) opening.then((body) => discard(body)).catch(() => {});
   }
 
   /** This body gives no more. */
@@ -190,7 +191,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
       if (nextMs !== 0) return watch(nextMs);
       // Which ends the read that is pending.
       idle = new StreamIdleError(watchdog.limitMs);
-      reader!.cancel(idle).catch(() => {});
+      discard(reader, idle);
     }, delayMs);
   }
 

@@ -9,7 +9,6 @@ import {
   closePart,
   createMessageAccumulator,
   type InterruptChunk,
-  type MessageAccumulator,
   type RunStartChunk,
   type StreamChunk,
   StreamTruncatedError,
@@ -138,24 +137,16 @@ export interface Chat {
 
 /** One answer that is asked for or followed. */
 interface Run {
-  /** This chat has asked for it, and does not only follow it. */
-  isAsked: boolean;
-  accumulator: MessageAccumulator<AssistantUIMessage>;
-  abort: AbortController;
-  idempotencyKey: string | undefined;
-  runId?: string;
-  /** The messages before its own and behind it. */
-  before: readonly UIMessage[];
-  behind: readonly UIMessage[];
-  hasChunks?: boolean;
-  /** The connection was open at least once. */
-  wasOpen?: boolean;
-  startedAt: number;
-  /** On the clock that never jumps. */
-  start: number;
-  stopping?: Promise<void> | undefined;
-  /** When it gives no more. */
-  ended: PromiseWithResolvers<void>;
+  /** The chat is busy with it: from the beginning, or, where it is only looked for, from its first chunk on. */
+  isShown: boolean;
+  /** Resolves when it gives no more. */
+  ended: Promise<void>;
+  /** @returns the conversation with what has come of it; undefined when nothing has. */
+  messages(): UIMessage[] | undefined;
+  /** Stops reading. */
+  leave(): void;
+  /** Stops it for everybody. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -181,110 +172,203 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     reconnecting: false,
     sessionId,
   });
-  /** The answer that is under way. */
-  let current: Run | undefined;
-  /** A run that may be there: it becomes the current one with its first chunk. */
-  let probe: Run | undefined;
+  /** The answer that is under way, or looked for. */
+  let live: Run | undefined;
   /** What the user said to answer a question, with what the agent is told then. */
   const resumes = new WeakMap<UIMessage, ChatResume>();
   let cancelFrame: (() => void) | undefined;
 
-  function publish(change: Partial<ChatSnapshot> = {}, run = current): void {
+  function publish(change: Partial<ChatSnapshot> = {}, run = live): void {
     cancelFrame?.();
     cancelFrame = undefined;
-    const messages = run?.hasChunks ? messagesOf(run) : snapshot.messages;
-    snapshot = withInterrupt({ ...snapshot, messages, ...change });
+    snapshot = withInterrupt({ ...snapshot, messages: run?.messages() ?? snapshot.messages, ...change });
     for (const listener of [...listeners]) {
       // Whoever was told may have sent another away.
       if (listeners.has(listener)) callSafely(() => listener(snapshot));
     }
   }
 
-  function createRun(isAsked: boolean, before: readonly UIMessage[], idempotencyKey?: string): Run {
-    return {
-      isAsked,
-      accumulator: createMessageAccumulator({ id: createId(), role: "assistant" } as AssistantUIMessage),
-      abort: new AbortController(),
-      idempotencyKey,
-      before,
-      behind: [],
-      startedAt: Date.now(),
-      start: performance.now(),
-      ended: Promise.withResolvers(),
-    };
-  }
-
   /** Asks for the answer to `messages`. */
   function ask(messages: readonly UIMessage[], resume?: ChatResume): Promise<void> {
-    dropProbe();
+    dropUnseen();
     const { workflowId, context, idempotent, selectMessages = (all) => all } = read();
-    const run = createRun(true, messages, idempotent === true ? createId() : undefined);
-    current = run;
-    publish({ messages, status: "submitted", error: undefined, timing: { startedAt: run.startedAt } });
-    // Whoever was told may have ended it.
-    if (run !== current) return run.ended.promise;
-    const { idempotencyKey } = run;
-    void follow(run, (options) => {
+    const idempotencyKey = idempotent === true ? createId() : undefined;
+    const open = (options: ChatTransportOptions) => {
       const { sessionId } = snapshot;
       const said = selectMessages(toChatMessages(messages));
       return transport.start(
         { messages: said, sessionId, workflowId, context, idempotencyKey, resume },
         options,
       );
-    });
-    return run.ended.promise;
-  }
-
-  const isLive = (run: Run): boolean => run === current || run === probe;
-
-  async function follow(
-    run: Run,
-    open: (options: ChatTransportOptions) => AsyncIterable<StreamChunk>,
-  ): Promise<void> {
-    const options: ChatTransportOptions = {
-      signal: run.abort.signal,
-      onConnectionChange: (connection) => onConnection(run, connection),
     };
-    try {
-      for await (const chunk of open(options)) {
-        if (!isLive(run)) return;
-        apply(run, chunk);
-      }
-      finish(run, "done");
-    } catch (error) {
-      finish(run, "truncated", toError(error));
-    }
+    return startRun(true, messages, open, idempotencyKey);
   }
 
-  function apply(run: Run, chunk: StreamChunk): void {
-    if (run === probe && chunk.type === "run-start" && isWhole(chunk.runId)) {
-      leave(run);
-      return;
-    }
-    run.accumulator.apply(chunk);
-    if (chunk.type === "run-start") placeAnswer(run, chunk);
-    const isFirst = !run.hasChunks;
-    run.hasChunks = true;
-    read().onChunk?.(chunk);
-    // Whoever was called may have ended it.
-    if (!isLive(run)) return;
-    if (isFirst) {
-      if (run === probe) {
-        probe = undefined;
-        current = run;
+  /**
+   * @param isAsked - This chat asks for the answer, and does not only look for it.
+   * @param before - The messages before its own.
+   * @returns a promise that resolves when the run gives no more.
+   */
+  function startRun(
+    isAsked: boolean,
+    before: readonly UIMessage[],
+    open: (options: ChatTransportOptions) => AsyncIterable<StreamChunk>,
+    idempotencyKey?: string,
+  ): Promise<void> {
+    const accumulator = createMessageAccumulator({ id: createId(), role: "assistant" } as AssistantUIMessage);
+    const abort = new AbortController();
+    const ended = Promise.withResolvers<void>();
+    const startedAt = Date.now();
+    /** On the clock that never jumps. */
+    const start = performance.now();
+    /** The messages behind its own. */
+    let behind: readonly UIMessage[] = [];
+    let runId: string | undefined;
+    let hasChunks = false;
+    /** The connection was open at least once. */
+    let wasOpen = false;
+    let stopping: Promise<void> | undefined;
+
+    async function follow(): Promise<void> {
+      try {
+        for await (const chunk of open({ signal: abort.signal, onConnectionChange })) {
+          if (run !== live) return;
+          apply(chunk);
+        }
+        finish("done");
+      } catch (error) {
+        finish("truncated", toError(error));
       }
-      const firstChunkMs = performance.now() - run.start;
-      publish({
-        status: run.stopping === undefined ? "streaming" : "stopping",
-        error: undefined,
-        timing: { startedAt: run.startedAt, firstChunkMs },
-        ...(chunk.type === "session" && { sessionId: chunk.sessionId }),
-      });
-    } else if (chunk.type === "session" && chunk.sessionId !== snapshot.sessionId) {
-      publish({ sessionId: chunk.sessionId });
-    } else {
-      cancelFrame ??= requestFrame(() => publish());
     }
+
+    function apply(chunk: StreamChunk): void {
+      if (!run.isShown && chunk.type === "run-start" && isWhole(chunk.runId)) {
+        leave();
+        return;
+      }
+      accumulator.apply(chunk);
+      if (chunk.type === "run-start") placeAnswer(chunk);
+      const isFirst = !hasChunks;
+      hasChunks = true;
+      read().onChunk?.(chunk);
+      // Whoever was called may have ended it.
+      if (run !== live) return;
+      run.isShown = true;
+      const sessionId = chunk.type === "session" ? chunk.sessionId : snapshot.sessionId;
+      if (isFirst) {
+        publish({
+          status: stopping === undefined ? "streaming" : "stopping",
+          error: undefined,
+          timing: { startedAt, firstChunkMs: performance.now() - start },
+          sessionId,
+        });
+      } else if (sessionId !== snapshot.sessionId) {
+        publish({ sessionId });
+      } else {
+        cancelFrame ??= requestFrame(() => publish());
+      }
+    }
+
+    /** Its message takes the place of the one with its id, or of the answers to what it answers. */
+    function placeAnswer(chunk: RunStartChunk): void {
+      runId = chunk.runId;
+      // What this chat has asked for itself is in its place, whatever the agent was sent of it.
+      const said = isAsked ? undefined : (chunk.input as ChatMessage | null | undefined);
+      const all = [...before, ...behind];
+      let from = all.findIndex(({ id }) => id === runId);
+      let to = from + 1;
+      if (from === -1 && typeof said?.content === "string") {
+        from =
+          all.findLastIndex(
+            ({ role, id, content }: Partial<ChatMessage>) =>
+              role === "user" && (said.id === undefined ? content === said.content : id === said.id),
+          ) + 1;
+        if (from === 0) from = all.push({ ...said, role: "user", id: said.id ?? createId() });
+        to = from;
+        while (all[to]?.role === "assistant") to++;
+      }
+      if (from === -1) return;
+      before = all.slice(0, from);
+      behind = all.slice(to);
+    }
+
+    function onConnectionChange(connection: ConnectionState): void {
+      read().onConnectionChange?.(connection);
+      wasOpen ||= connection.state === "open";
+      const reconnecting = connection.state === "reconnecting";
+      if (run === live && run.isShown && reconnecting !== snapshot.reconnecting) publish({ reconnecting });
+    }
+
+    /** The run gives no more. */
+    function finish(how: "done" | "truncated" | "aborted", thrown?: Error): void {
+      if (run !== live) return;
+      live = undefined;
+      accumulator.finish(how);
+      const { message } = accumulator;
+      let error = thrown;
+      if (message.status === "error") error ??= new StreamRemoteError(message.error!);
+      const status = error === undefined ? "ready" : "error";
+      if (run.isShown) {
+        // An answer in order without a chunk is an answer all the same.
+        hasChunks ||= how === "done";
+        const { timing } = snapshot;
+        const durationMs = performance.now() - start;
+        publish({ status, error, reconnecting: false, timing: timing && { ...timing, durationMs } }, run);
+      } else if (error !== undefined && !meansNoRun(error) && (wasOpen || !isEmptyAnswer(error))) {
+        // A session without a run is nothing to speak of.
+        publish({ status, error });
+      }
+      ended.resolve();
+      if (run.isShown) {
+        callSafely(() => read().onFinish?.({ message: hasChunks ? message : undefined, error }));
+      }
+    }
+
+    function leave(): void {
+      finish("aborted");
+      abort.abort();
+    }
+
+    async function stop(): Promise<void> {
+      const statusBefore = snapshot.status;
+      publish({ status: "stopping" });
+      if (transport.stop === undefined || (runId ?? idempotencyKey) === undefined) return leave();
+      try {
+        const target = runId === undefined ? { idempotencyKey: idempotencyKey! } : { runId };
+        // An answer that has ended needs no word about it.
+        await Promise.race([transport.stop(target), ended.promise]);
+      } catch (error) {
+        // It ended by itself, or there is nothing to be stopped.
+        if (run !== live) return;
+        if (meansNoRun(error)) return leave();
+        stopping = undefined;
+        publish({ status: hasChunks ? "streaming" : statusBefore });
+        throw error;
+      }
+      const timer = setTimeout(leave, stopGraceMs);
+      await ended.promise;
+      clearTimeout(timer);
+    }
+
+    const run: Run = {
+      isShown: isAsked,
+      ended: ended.promise,
+      messages: () => (hasChunks ? [...before, accumulator.message, ...behind] : undefined),
+      leave,
+      stop() {
+        if (stopping !== undefined) return stopping;
+        // It is there before anybody is told, who might stop, too.
+        const { promise, resolve } = Promise.withResolvers<void>();
+        stopping = promise;
+        resolve(stop());
+        return promise;
+      },
+    };
+    live = run;
+    if (isAsked) publish({ messages: before, status: "submitted", error: undefined, timing: { startedAt } });
+    // Whoever was told may have ended it.
+    if (run === live) void follow();
+    return run.ended;
   }
 
   /** What is shown to its end already has nothing to be followed for. */
@@ -293,101 +377,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     return shown?.role === "assistant" && (shown.status === "done" || shown.abortReason !== undefined);
   }
 
-  /** A run's message takes the place of the one with its id, or of the answers to what it answers. */
-  function placeAnswer(run: Run, { runId, input }: RunStartChunk): void {
-    // What this chat has asked for itself is in its place, whatever the agent was sent of it.
-    const said = run.isAsked ? undefined : (input as ChatMessage | null | undefined);
-    run.runId = runId;
-    const all = [...run.before, ...run.behind];
-    let from = all.findIndex(({ id }) => id === runId);
-    let to = from + 1;
-    if (from === -1 && typeof said?.content === "string") {
-      const asked = all.findLastIndex(
-        (message) =>
-          message.role === "user" &&
-          (said.id === undefined ? message.content === said.content : message.id === said.id),
-      );
-      if (asked === -1) all.push({ ...said, role: "user", id: said.id ?? createId() });
-      from = asked === -1 ? all.length : asked + 1;
-      to = from;
-      while (all[to]?.role === "assistant") to++;
-    }
-    if (from === -1) return;
-    run.before = all.slice(0, from);
-    run.behind = all.slice(to);
-  }
-
-  function onConnection(run: Run, connection: ConnectionState): void {
-    read().onConnectionChange?.(connection);
-    run.wasOpen ||= connection.state === "open";
-    const reconnecting = connection.state === "reconnecting";
-    if (run === current && reconnecting !== snapshot.reconnecting) publish({ reconnecting });
-  }
-
-  /** The run gives no more. */
-  function finish(run: Run, how: "done" | "truncated" | "aborted", thrown?: Error): void {
-    if (!isLive(run)) return;
-    const isProbe = run === probe;
-    probe = undefined;
-    run.accumulator.finish(how);
-    const { message } = run.accumulator;
-    let error = thrown;
-    if (message.status === "error") error ??= new StreamRemoteError(message.error!);
-    if (isProbe) {
-      // No chunk has come: a session without a run is nothing to speak of.
-      if (error !== undefined && !meansNoRun(error) && (run.wasOpen || !isEmptyAnswer(error))) {
-        publish({ status: "error", error });
-      }
-      run.ended.resolve();
-      return;
-    }
-    // An answer in order without a chunk is an answer all the same.
-    run.hasChunks ||= how === "done";
-    const { timing } = snapshot;
-    current = undefined;
-    publish(
-      {
-        status: error === undefined ? "ready" : "error",
-        error,
-        reconnecting: false,
-        timing: timing && { ...timing, durationMs: performance.now() - run.start },
-      },
-      run,
-    );
-    run.ended.resolve();
-    callSafely(() => read().onFinish?.({ message: run.hasChunks ? message : undefined, error }));
-  }
-
-  /** Stops reading. */
-  function leave(run: Run): void {
-    finish(run, "aborted");
-    run.abort.abort();
-  }
-
-  function dropProbe(): void {
-    if (probe !== undefined) leave(probe);
-  }
-
-  async function stopRun(run: Run): Promise<void> {
-    const statusBefore = snapshot.status;
-    publish({ status: "stopping" });
-    const { runId, idempotencyKey } = run;
-    if (transport.stop === undefined || (runId ?? idempotencyKey) === undefined) return leave(run);
-    try {
-      const target = runId === undefined ? { idempotencyKey: idempotencyKey! } : { runId };
-      // An answer that has ended needs no word about it.
-      await Promise.race([transport.stop(target), run.ended.promise]);
-    } catch (error) {
-      // It ended by itself, or there is nothing to be stopped.
-      if (run !== current) return;
-      if (meansNoRun(error)) return leave(run);
-      run.stopping = undefined;
-      publish({ status: run.hasChunks ? "streaming" : statusBefore });
-      throw error;
-    }
-    const timer = setTimeout(() => leave(run), stopGraceMs);
-    await run.ended.promise;
-    clearTimeout(timer);
+  /** Whatever happens next does not wait for a run that may be there. */
+  function dropUnseen(): void {
+    if (live?.isShown === false) live.leave();
   }
 
   const chat: Chat = {
@@ -428,35 +420,20 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       await ask(messages.slice(0, asked + 1), resumes.get(messages[asked]!));
     },
     async resume() {
-      const followed = current ?? probe;
-      if (followed !== undefined) return followed.ended.promise;
+      if (live !== undefined) return live.ended;
+      const { messages, sessionId } = snapshot;
       if (transport.resume === undefined) return;
-      const run = createRun(false, snapshot.messages);
-      probe = run;
-      void follow(run, (options) => transport.resume!({ sessionId: snapshot.sessionId }, options));
-      await run.ended.promise;
+      await startRun(false, messages, (options) => transport.resume!({ sessionId }, options));
     },
     async stop() {
-      dropProbe();
-      const run = current;
-      if (run === undefined) return;
-      let { stopping } = run;
-      if (stopping === undefined) {
-        // It is there before anybody is told, who might stop, too.
-        const { promise, resolve } = Promise.withResolvers<void>();
-        run.stopping = stopping = promise;
-        resolve(stopRun(run));
-      }
-      await stopping;
+      dropUnseen();
+      await live?.stop();
     },
-    close() {
-      dropProbe();
-      if (current !== undefined) leave(current);
-    },
+    close: () => live?.leave(),
     async clear() {
       // Whoever hears that the answer has ended may ask for the next one.
-      while (current !== undefined) await chat.stop();
-      dropProbe();
+      do await chat.stop();
+      while (live !== undefined);
       publish({
         messages: [],
         status: "ready",
@@ -468,9 +445,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   };
 
   function refuseWhileBusy(): void {
-    if (current !== undefined) {
-      throw new ChatStateError("busy", "An answer is under way.");
-    }
+    if (live?.isShown) throw new ChatStateError("busy", "An answer is under way.");
   }
 
   return chat;
@@ -497,8 +472,6 @@ function settle(message: UIMessage): UIMessage {
   if (message.role === "user" || message.status !== "streaming") return message;
   return { ...message, status: "truncated", parts: message.parts.map(closePart) };
 }
-
-const messagesOf = (run: Run): UIMessage[] => [...run.before, run.accumulator.message, ...run.behind];
 
 /** Not found, or a route without runs. */
 const meansNoRun = (error: unknown): boolean =>

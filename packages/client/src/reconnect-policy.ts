@@ -29,17 +29,15 @@ export interface ReconnectFailure {
   newChunks: number;
 }
 
-/** The next request. */
-export interface ReconnectStep {
-  /** It asks for what comes behind `lastEventId`, and does not make the first request again. */
-  isResume: boolean;
-  /** 1 for the first attempt since something new came; 0 for one that only has other headers. */
-  attempt: number;
-  /** Nothing may be asked before, in milliseconds from now. */
-  floorMs: number;
-  /** To be waited for beyond that, unless there is reason to think that the connection is back. */
-  jitterMs: number;
-}
+/**
+ * The next request.
+ *
+ * - `isResume`: it asks for what comes behind `lastEventId`, and does not make the first request again.
+ * - `attempt`: 1 for the first since something new came; 0 for one that only has other headers.
+ * - `floorMs`: nothing may be asked before, in milliseconds from now.
+ * - `jitterMs`: to be waited for beyond that, unless there is reason to think that the connection is back.
+ */
+export type ReconnectStep = [isResume: boolean, attempt: number, floorMs: number, jitterMs: number];
 
 /**
  * @param random - Gives numbers from 0 to below 1.
@@ -80,7 +78,7 @@ export function createReconnectPolicy(
       (isResume || !hasChunks)
     ) {
       hasRefreshed = true;
-      return { isResume, attempt: 0, floorMs: 0, jitterMs: 0 };
+      return [isResume, 0, 0, 0];
     }
     // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
     if (status === 405 && isResume) throw outage ?? error;
@@ -96,6 +94,6 @@ export function createReconnectPolicy(
       throw error;
     }
     const jitterMs = random() * Math.min(capMs, baseMs * 2 ** attempt);
-    return { isResume, attempt: ++attempt, floorMs, jitterMs };
+    return [isResume, ++attempt, floorMs, jitterMs];
   };
 }

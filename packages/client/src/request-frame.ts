@@ -13,16 +13,16 @@ const timerMs = 16;
  * @returns a function that calls it off.
  */
 export function requestFrame(callback: () => void): () => void {
-  const hasFrames = typeof requestAnimationFrame === "function";
+  const { requestAnimationFrame, cancelAnimationFrame } = globalThis;
   const cancel = () => {
     clearTimeout(timer);
-    if (hasFrames) cancelAnimationFrame(frame);
+    cancelAnimationFrame?.(frame!);
   };
   const run = () => {
     cancel();
     callback();
   };
-  const timer = setTimeout(run, hasFrames ? maxWaitMs : timerMs);
-  const frame = hasFrames ? requestAnimationFrame(run) : 0;
+  const frame = requestAnimationFrame?.(run);
+  const timer = setTimeout(run, frame === undefined ? timerMs : maxWaitMs);
   return cancel;
 }

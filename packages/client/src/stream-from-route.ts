@@ -68,13 +68,13 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
     let isResume = false;
     for (;;) {
       if (failure !== undefined) {
-        const { attempt, floorMs, jitterMs, ...step } = nextStep(failure);
+        const [isBehind, attempt, floorMs, jitterMs] = nextStep(failure);
         const { error } = failure;
         if (attempt > 0) {
           onConnectionChange?.({ state: "reconnecting", attempt, delayMs: floorMs + jitterMs, error });
         }
         await waitToReconnect(floorMs, jitterMs, signal);
-        isResume = step.isResume;
+        isResume = isBehind;
       }
       // Nothing is asked of anybody for a consumer who has left.
       signal.throwIfAborted();

@@ -1,7 +1,7 @@
 /**
  * The messages of a conversation as a user interface shows them, and what a route is sent of them.
  */
-import type { AssistantMessage, ChatMessage, TextPart } from "@kortyx/protocol";
+import type { AssistantMessage, ChatMessage } from "@kortyx/protocol";
 
 /** What the user has said. */
 export interface UserUIMessage extends Readonly<ChatMessage> {
@@ -24,10 +24,7 @@ export type UIMessage = UserUIMessage | AssistantUIMessage;
  */
 export function toMessageText(message: UIMessage | AssistantMessage): string {
   if ("content" in message) return message.content;
-  return message.parts
-    .filter((part): part is TextPart => part.type === "text")
-    .map(({ text }) => text)
-    .join("\n\n");
+  return message.parts.flatMap((part) => (part.type === "text" ? part.text : [])).join("\n\n");
 }
 
 /** What a route is sent of a conversation: what was said. Answers without a text are left out. */

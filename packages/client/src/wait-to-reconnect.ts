@@ -7,29 +7,24 @@
  * @param jitterMs - Waited for behind it, until the browser says that it is online again or the page is looked at.
  * @returns a promise that resolves then, or as soon as the signal is aborted.
  */
-export async function waitToReconnect(floorMs: number, jitterMs: number, signal: AbortSignal): Promise<void> {
-  await wait(floorMs, signal, false);
-  await wait(jitterMs, signal, true);
-}
-
-function wait(delayMs: number, signal: AbortSignal, isCutShort: boolean): Promise<void> {
+export function waitToReconnect(floorMs: number, jitterMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted || delayMs <= 0) return resolve();
+    if (signal.aborted || floorMs + jitterMs <= 0) return resolve();
+    const start = performance.now();
     const over = new AbortController();
     const end = () => {
       clearTimeout(timer);
       over.abort();
       resolve();
     };
-    const timer = setTimeout(end, delayMs);
-    signal.addEventListener("abort", end, over);
-    if (!isCutShort) return;
+    const timer = setTimeout(end, floorMs + jitterMs);
     // Neither exists outside of a page.
     const { window, document } = globalThis;
-    window?.addEventListener?.("online", end, over);
-    const onVisibility = () => {
-      if (document.visibilityState === "visible") end();
+    const wake = () => {
+      if (performance.now() - start >= floorMs && document?.visibilityState !== "hidden") end();
     };
-    document?.addEventListener("visibilitychange", onVisibility, over);
+    signal.addEventListener("abort", end, over);
+    window?.addEventListener?.("online", wake, over);
+    document?.addEventListener("visibilitychange", wake, over);
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { checkResponse, discardBody } from "../src/check-response.ts";
+import { checkResponse, discard } from "../src/check-response.ts";
 import type { StreamHttpError } from "../src/stream-errors.ts";
 import { bytesOf, macrotask, testBody } from "./bodies.ts";
 
@@ -147,14 +147,14 @@ describe("a response of another status", () => {
   });
 });
 
-test("discardBody cancels a body, and is silent about one that does not let itself be cancelled", async () => {
+test("discard cancels a body, and is silent about one that does not let itself be cancelled", async () => {
   const unhandled = vi.fn();
   process.on("unhandledRejection", unhandled);
   const body = testBody(["x"]);
-  discardBody(body.stream);
+  discard(body.stream);
   expect(body.cancelled).toBeDefined();
-  discardBody(new ReadableStream({ cancel: () => Promise.reject(new Error("in cancel")) }));
-  discardBody(null);
+  discard(new ReadableStream({ cancel: () => Promise.reject(new Error("in cancel")) }));
+  discard(null);
   await macrotask();
   process.off("unhandledRejection", unhandled);
   expect(unhandled).not.toHaveBeenCalled();

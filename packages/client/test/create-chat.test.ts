@@ -112,7 +112,7 @@ describe("a chat that has done nothing", () => {
     const chat = createChat({ transport: testTransport() });
     const { sessionId, ...rest } = chat.getSnapshot();
     expect(rest).toEqual({ messages: [], status: "ready", reconnecting: false });
-    expect(sessionId).toMatch(/^[0-9a-f]{32}$/);
+    expect(sessionId).toMatch(/^\d+(-\d+){3}$/);
     expect(createChat({ transport: testTransport() }).getSnapshot().sessionId).not.toBe(sessionId);
   });
 
@@ -229,10 +229,10 @@ describe("send", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "ready"]);
     const { messages, ...rest } = chat.getSnapshot();
     expect(messages).toEqual([
-      { role: "user", id: expect.stringMatching(/^[0-9a-f]{32}$/), content: "Hello" },
+      { role: "user", id: expect.stringMatching(/^\d+(-\d+){3}$/), content: "Hello" },
       {
         role: "assistant",
-        id: expect.stringMatching(/^[0-9a-f]{32}$/),
+        id: expect.stringMatching(/^\d+(-\d+){3}$/),
         status: "done",
         parts: [{ type: "text", key: "", text: "Hi there", state: "done" }],
       },
@@ -294,7 +294,7 @@ describe("send", () => {
     const input = { content: "Hello", role: "system" };
     void chat.send(input);
     expect(chat.getSnapshot().messages).toEqual([
-      { role: "user", content: "Hello", id: expect.stringMatching(/^[0-9a-f]{32}$/) },
+      { role: "user", content: "Hello", id: expect.stringMatching(/^\d+(-\d+){3}$/) },
     ]);
     await finishWith(transport, done);
   });
@@ -663,7 +663,7 @@ describe("stop of a run", () => {
   test("stops it by its idempotency key for as long as its id is not known", async () => {
     const { chat, transport, stream } = await setUpBusy([], { idempotent: true });
     const { idempotencyKey } = stream.body!;
-    expect(idempotencyKey).toMatch(/^[0-9a-f]{32}$/);
+    expect(idempotencyKey).toMatch(/^\d+(-\d+){3}$/);
     void chat.stop();
     expect(transport.stops).toEqual([{ idempotencyKey }]);
     expect(statusOf(chat)).toBe("stopping");
@@ -1154,7 +1154,7 @@ describe("resume", () => {
     void chat.resume();
     await finishWith(transport, runStart("run-2", { content: "More" }), delta("Here"), done);
     expect(chat.getSnapshot().messages).toMatchObject([
-      { role: "user", content: "More", id: expect.stringMatching(/^[0-9a-f]{32}$/) },
+      { role: "user", content: "More", id: expect.stringMatching(/^\d+(-\d+){3}$/) },
       { role: "assistant", id: "run-2" },
     ]);
   });
@@ -1470,7 +1470,7 @@ describe("clear", () => {
     await flush();
     await chat.clear();
     const { sessionId, ...rest } = chat.getSnapshot();
-    expect(sessionId).toMatch(/^[0-9a-f]{32}$/);
+    expect(sessionId).toMatch(/^\d+(-\d+){3}$/);
     expect(rest).toEqual({ messages: [], status: "ready", reconnecting: false });
     void chat.send("Anew");
     expect(streamOf(transport).body).toMatchObject({ sessionId, messages: [{ content: "Anew" }] });
@@ -2018,7 +2018,7 @@ describe("the options", () => {
     void chat.send("Hello");
     await finishWith(transport, delta("Hi"), done);
     await chat.clear();
-    expect(chat.getSnapshot().sessionId).toMatch(/^[0-9a-f]{32}$/);
+    expect(chat.getSnapshot().sessionId).toMatch(/^\d+(-\d+){3}$/);
   });
 });
 

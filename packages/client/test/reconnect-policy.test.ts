@@ -1,7 +1,7 @@
 import { StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createReconnectPolicy, type ReconnectFailure, type ReconnectStep } from "../src/reconnect-policy.ts";
+import { createReconnectPolicy, type ReconnectFailure } from "../src/reconnect-policy.ts";
 import {
   StreamConnectionError,
   StreamContentTypeError,
@@ -9,7 +9,9 @@ import {
   StreamIdleError,
 } from "../src/stream-errors.ts";
 
-type Outcome = ReconnectStep | { failedWith: unknown };
+type Outcome =
+  | { isResume: boolean; attempt: number; floorMs: number; jitterMs: number }
+  | { failedWith: unknown };
 
 interface PolicyOptions {
   idempotent?: boolean;
@@ -24,7 +26,8 @@ function policyOf({ canRefreshHeaders = false, random = () => 0, ...options }: P
   return {
     next(failure: ReconnectFailure): Outcome {
       try {
-        return nextStep(failure);
+        const [isResume, attempt, floorMs, jitterMs] = nextStep(failure);
+        return { isResume, attempt, floorMs, jitterMs };
       } catch (error) {
         return { failedWith: error };
       }

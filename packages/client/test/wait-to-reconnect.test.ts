@@ -150,7 +150,7 @@ describe("in a page", () => {
     expect([browser.held.length, page.held.length]).toEqual([1, 1]);
     await advance(50);
     expect([browser.held, page.held]).toEqual([[], []]);
-    expect(added).toHaveBeenCalledTimes(2);
+    expect(added).toHaveBeenCalledTimes(1);
     expect(removed.mock.calls.map(([, end]) => end)).toEqual(added.mock.calls.map(([, end]) => end));
   });
 });
