@@ -21,9 +21,9 @@ export async function checkResponse(
 ): Promise<void> {
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
   // Nothing can be of any type.
-  if (bodyOf(response) === null || mediaType === undefined) return;
-  const [received] = response.headers.get("content-type")?.toLowerCase().split(/ *;/) ?? [];
-  if (received === mediaType) return;
+  if (!bodyOf(response) || !mediaType) return;
+  const isExpected = new RegExp(`^${mediaType} *(;|$)`, "i");
+  if (isExpected.test(`${response.headers.get("content-type")}`)) return;
   discard(response.body);
   throw new StreamContentTypeError(response, mediaType);
 }
@@ -50,7 +50,7 @@ async function readErrorBody({ body }: Response, signal: AbortSignal): Promise<u
   const utf8 = new TextDecoder();
   let text = "";
   try {
-    while (reader !== undefined && text.length < maxErrorBodyLength) {
+    while (reader && text.length < maxErrorBodyLength) {
       const { done, value } = await reader.read();
       if (done) break;
       text += utf8.decode(value, { stream: true });

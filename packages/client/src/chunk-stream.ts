@@ -5,13 +5,14 @@
 import {
   type ChunkDecoderOptions,
   createPullDecoder,
+  type PullDecoder,
   type StreamChunk,
   StreamError,
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
 import { discard } from "./check-response.ts";
-import { createIdleWatchdog } from "./idle-watchdog.ts";
+import { createIdleWatchdog, type IdleWatchdog, never } from "./idle-watchdog.ts";
 import { StreamIdleError } from "./stream-errors.ts";
 
 /** After `[DONE]`, so long may the server take to close the body before it is cancelled. */
@@ -58,7 +59,7 @@ export type OpenBody = (
 
 type Result = IteratorResult<StreamChunk>;
 
-const over: Result = { done: true, value: undefined };
+const over = { done: true } as Result;
 
 /** Cancels a body, which does nothing to one that is over, and unlocks it. */
 function releaseReader(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, reason?: unknown): void {
@@ -96,28 +97,20 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   /** What the first `next()` that finds nothing more rejects with. */
   let failure: { error: unknown } | undefined;
   const left = new AbortController();
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  let decoder = createDecoder();
-  let watchdog = createIdleWatchdog(idleTimeoutMs);
-  let watchTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Why the watchdog has cancelled the body. */
-  let idle: StreamIdleError | undefined;
   let interruption: Interruption | undefined;
-  let newChunks = 0;
+  // Of each body:
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let decoder: PullDecoder;
+  let watchdog: IdleWatchdog;
+  let watchTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Why the watchdog has cancelled it. */
+  let idle: StreamIdleError | undefined;
+  let newChunks: number;
+  // Of all of them:
   let lastType: StreamChunk["type"] | undefined;
   /** Calls of `next()` that wait, and the last one of them all. */
   let waiting = 0;
   let lastCall: Promise<Result>;
-
-  function createDecoder(after?: string) {
-    return createPullDecoder({
-      maxEventBytes,
-      onUnknownChunk: (chunk) => {
-        if (!isOver) onUnknownChunk?.(chunk);
-      },
-      after,
-    });
-  }
 
   /** The stream has ended in order, or failed. */
   function close(failed?: { error: unknown }): void {
@@ -144,15 +137,24 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   }
 
   async function openBody(): Promise<void> {
+    watchdog = createIdleWatchdog(idleTimeoutMs);
+    idle = undefined;
+    newChunks = 0;
+    decoder = createPullDecoder({
+      maxEventBytes,
+      onUnknownChunk: (chunk) => {
+        if (!isOver) onUnknownChunk?.(chunk);
+      },
+      after: interruption?.lastEventId,
+    });
     const opening = open(left.signal, interruption);
     const hasLeft = new Promise<void>((resolve) => {
       left.signal.onabort = () => resolve();
     });
     try {
       const body = await Promise.race([opening, hasLeft]);
-      if (body === null)
-        throw new StreamTruncatedError("The response has no body: the answer is incomplete.");
-      if (body === undefined) close();
+      if (body === null) throw new StreamTruncatedError("The response has no body");
+      if (!body) close();
       if (!isOver) reader = body!.getReader();
     } catch (error) {
       leave({ error });
@@ -172,19 +174,15 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
     const error =
       thrown instanceof StreamError
         ? thrown
-        : new StreamTruncatedError("The connection broke: the answer is incomplete.", { cause: thrown });
+        : new StreamTruncatedError("The connection broke", { cause: thrown });
     reader = undefined;
-    idle = undefined;
     clearTimeout(watchTimer);
-    watchdog = createIdleWatchdog(idleTimeoutMs);
     const { lastEventId, retryMs = interruption?.retryMs } = decoder;
-    decoder = createDecoder(lastEventId);
     interruption = { error, lastEventId, retryMs, newChunks, lastType };
-    newChunks = 0;
   }
 
-  function watch(delayMs: number | undefined): void {
-    if (delayMs === undefined) return;
+  function watch(delayMs: number): void {
+    if (delayMs === never) return;
     clearTimeout(watchTimer);
     watchTimer = setTimeout(() => {
       const nextMs = watchdog.look(performance.now());
@@ -203,7 +201,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
         isStarted = true;
       }
       while (!isOver) {
-        if (reader === undefined) {
+        if (!reader) {
           await openBody();
           continue;
         }
@@ -211,7 +209,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           const value = decoder.next();
           // The caller may have aborted in `onUnknownChunk`.
           if (isOver) break;
-          if (value !== undefined) {
+          if (value) {
             newChunks++;
             lastType = value.type;
             return { done: false, value };
@@ -221,11 +219,11 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
             close();
             break;
           }
-          if (decoder.heartbeatMs !== undefined) watchdog.announced(decoder.heartbeatMs);
-          watch(watchdog.readStarted(performance.now()));
+          watchdog.expect(decoder.heartbeatMs);
+          watch(watchdog.start(performance.now()));
           const piece = await reader.read();
-          watchdog.readEnded();
-          if (idle !== undefined) throw idle;
+          watchdog.end();
+          if (idle) throw idle;
           if (!piece.done) decoder.push(piece.value);
           else if (decoder.complete) close();
           else throw new StreamTruncatedError();
@@ -233,10 +231,10 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           interrupt(error);
         }
       }
-      if (failure === undefined) return over;
-      const { error } = failure;
+      const failed = failure;
       failure = undefined;
-      throw error;
+      if (failed) throw failed.error;
+      return over;
     } finally {
       waiting--;
     }

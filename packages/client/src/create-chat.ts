@@ -9,6 +9,7 @@ import {
   closePart,
   createMessageAccumulator,
   type InterruptChunk,
+  type InterruptOption,
   type RunStartChunk,
   type StreamChunk,
   StreamTruncatedError,
@@ -163,7 +164,7 @@ interface Run {
  */
 export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   const read = typeof options === "function" ? options : () => options;
-  const transport = read().transport ?? createRouteTransport(() => read() as RouteStreamOptions);
+  const transport = read().transport ?? createRouteTransport(read as () => RouteStreamOptions);
   const { initialMessages = [], sessionId = createId() } = read();
   const listeners = new Set<(snapshot: ChatSnapshot) => void>();
   let snapshot = withInterrupt({
@@ -184,20 +185,20 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     snapshot = withInterrupt({ ...snapshot, messages: run?.messages() ?? snapshot.messages, ...change });
     for (const listener of [...listeners]) {
       // Whoever was told may have sent another away.
-      if (listeners.has(listener)) callSafely(() => listener(snapshot));
+      if (listeners.has(listener)) listener(snapshot);
     }
   }
 
   /** Asks for the answer to `messages`. */
   function ask(messages: readonly UIMessage[], resume?: ChatResume): Promise<void> {
-    dropUnseen();
-    const { workflowId, context, idempotent, selectMessages = (all) => all } = read();
-    const idempotencyKey = idempotent === true ? createId() : undefined;
+    live?.leave();
+    const { workflowId, context, idempotent, selectMessages } = read();
+    const idempotencyKey = idempotent ? createId() : undefined;
     const open = (options: ChatTransportOptions) => {
       const { sessionId } = snapshot;
-      const said = selectMessages(toChatMessages(messages));
+      const said = toChatMessages(messages);
       return transport.start(
-        { messages: said, sessionId, workflowId, context, idempotencyKey, resume },
+        { messages: selectMessages?.(said) ?? said, sessionId, workflowId, context, idempotencyKey, resume },
         options,
       );
     };
@@ -257,7 +258,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       const sessionId = chunk.type === "session" ? chunk.sessionId : snapshot.sessionId;
       if (isFirst) {
         publish({
-          status: stopping === undefined ? "streaming" : "stopping",
+          status: stopping ? "stopping" : "streaming",
           error: undefined,
           timing: { startedAt, firstChunkMs: performance.now() - start },
           sessionId,
@@ -265,7 +266,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       } else if (sessionId !== snapshot.sessionId) {
         publish({ sessionId });
       } else {
-        cancelFrame ??= requestFrame(() => publish());
+        cancelFrame ??= requestFrame(publish);
       }
     }
 
@@ -281,7 +282,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         from =
           all.findLastIndex(
             ({ role, id, content }: Partial<ChatMessage>) =>
-              role === "user" && (said.id === undefined ? content === said.content : id === said.id),
+              role === "user" && (said.id ? id === said.id : content === said.content),
           ) + 1;
         if (from === 0) from = all.push({ ...said, role: "user", id: said.id ?? createId() });
         to = from;
@@ -307,15 +308,14 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       const { message } = accumulator;
       let error = thrown;
       if (message.status === "error") error ??= new StreamRemoteError(message.error!);
-      const status = error === undefined ? "ready" : "error";
+      const status = error ? "error" : "ready";
       if (run.isShown) {
         // An answer in order without a chunk is an answer all the same.
         hasChunks ||= how === "done";
-        const { timing } = snapshot;
-        const durationMs = performance.now() - start;
-        publish({ status, error, reconnecting: false, timing: timing && { ...timing, durationMs } }, run);
-      } else if (error !== undefined && !meansNoRun(error) && (wasOpen || !isEmptyAnswer(error))) {
-        // A session without a run is nothing to speak of.
+        const timing = { startedAt, ...snapshot.timing, durationMs: performance.now() - start };
+        publish({ status, error, reconnecting: false, timing }, run);
+      } else if (error && !meansNoRun(error) && (wasOpen || !(error instanceof StreamTruncatedError))) {
+        // A session without a run is nothing to speak of, whether it is not found or there is nothing to follow (204).
         publish({ status, error });
       }
       ended.resolve();
@@ -332,9 +332,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     async function stop(): Promise<void> {
       const statusBefore = snapshot.status;
       publish({ status: "stopping" });
-      if (transport.stop === undefined || (runId ?? idempotencyKey) === undefined) return leave();
+      if (!transport.stop || !(runId ?? idempotencyKey)) return leave();
       try {
-        const target = runId === undefined ? { idempotencyKey: idempotencyKey! } : { runId };
+        const target = runId ? { runId } : { idempotencyKey: idempotencyKey! };
         // An answer that has ended needs no word about it.
         await Promise.race([transport.stop(target), ended.promise]);
       } catch (error) {
@@ -356,7 +356,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       messages: () => (hasChunks ? [...before, accumulator.message, ...behind] : undefined),
       leave,
       stop() {
-        if (stopping !== undefined) return stopping;
+        if (stopping) return stopping;
         // It is there before anybody is told, who might stop, too.
         const { promise, resolve } = Promise.withResolvers<void>();
         stopping = promise;
@@ -374,66 +374,64 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   /** What is shown to its end already has nothing to be followed for. */
   function isWhole(runId: string): boolean {
     const shown = snapshot.messages.find(({ id }) => id === runId);
-    return shown?.role === "assistant" && (shown.status === "done" || shown.abortReason !== undefined);
+    const { status, abortReason } = (shown ?? {}) as Partial<AssistantUIMessage>;
+    return status === "done" || abortReason !== undefined;
   }
 
-  /** Whatever happens next does not wait for a run that may be there. */
-  function dropUnseen(): void {
-    if (live?.isShown === false) live.leave();
+  /** @returns the conversation, when it is the user's turn. */
+  function whenFree(): ChatSnapshot {
+    if (live?.isShown) throw new ChatStateError("busy");
+    return snapshot;
   }
 
   const chat: Chat = {
     getSnapshot: () => snapshot,
     subscribe(listener) {
       // Its own entry, also when the same function subscribes twice.
-      const own = (state: ChatSnapshot) => listener(state);
+      const own = (state: ChatSnapshot) => callSafely(() => listener(state));
       listeners.add(own);
-      callSafely(() => listener(snapshot));
-      return () => void listeners.delete(own);
+      own(snapshot);
+      return () => listeners.delete(own);
     },
     async send(input) {
-      refuseWhileBusy();
       const said = typeof input === "string" ? { content: input } : input;
       const message: UserUIMessage = { ...said, role: "user", id: said.id ?? createId() };
-      const { messages } = snapshot;
+      const { messages } = whenFree();
       const replaced = messages.findIndex(({ id }) => id === message.id);
       await ask([...(replaced === -1 ? messages : messages.slice(0, replaced)), message]);
     },
     async respond({ requestId }, answer) {
-      refuseWhileBusy();
-      const { interrupt, messages } = snapshot;
-      if (interrupt?.requestId !== requestId) {
-        throw new ChatStateError("not-pending", `The question ${requestId} does not wait for an answer.`);
-      }
+      const { interrupt, messages } = whenFree();
+      if (interrupt?.requestId !== requestId) throw new ChatStateError("not-pending");
       const message: UserUIMessage = { role: "user", id: createId(), content: textOf(answer, interrupt) };
       const resume = { requestId, resumeToken: interrupt.resumeToken, answer };
       resumes.set(message, resume);
       await ask([...messages, message], resume);
     },
     async regenerate() {
-      refuseWhileBusy();
-      const { messages } = snapshot;
+      const { messages } = whenFree();
       const asked = messages.findLastIndex(({ role }) => role === "user");
       if (asked === -1) {
-        throw new ChatStateError("nothing-to-regenerate", "There is nothing to answer again.");
+        throw new ChatStateError("nothing-to-regenerate");
       }
       await ask(messages.slice(0, asked + 1), resumes.get(messages[asked]!));
     },
     async resume() {
-      if (live !== undefined) return live.ended;
+      if (live) return live.ended;
       const { messages, sessionId } = snapshot;
       if (transport.resume === undefined) return;
       await startRun(false, messages, (options) => transport.resume!({ sessionId }, options));
     },
     async stop() {
-      dropUnseen();
+      // A run that may be there is only looked for.
+      if (live?.isShown === false) live.leave();
       await live?.stop();
     },
     close: () => live?.leave(),
     async clear() {
       // Whoever hears that the answer has ended may ask for the next one.
       do await chat.stop();
-      while (live !== undefined);
+      while (live);
       publish({
         messages: [],
         status: "ready",
@@ -443,10 +441,6 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       });
     },
   };
-
-  function refuseWhileBusy(): void {
-    if (live?.isShown) throw new ChatStateError("busy", "An answer is under way.");
-  }
 
   return chat;
 }
@@ -462,9 +456,8 @@ function callSafely(callback: () => void): void {
 
 /** The question that the last message ends on. */
 function withInterrupt(state: Omit<ChatSnapshot, "interrupt">): ChatSnapshot {
-  const last = state.messages.at(-1);
-  const interrupt = last?.role === "assistant" && last.status === "done" ? last.interrupt : undefined;
-  return { ...state, interrupt };
+  const { status, interrupt } = (state.messages.at(-1) ?? {}) as Partial<AssistantUIMessage>;
+  return { ...state, interrupt: status === "done" ? interrupt : undefined };
 }
 
 /** What was kept while it was still growing does not grow any more. */
@@ -477,14 +470,11 @@ function settle(message: UIMessage): UIMessage {
 const meansNoRun = (error: unknown): boolean =>
   [404, 405].includes((error as { status?: unknown } | undefined)?.status as number);
 
-/** 204: there is nothing to be followed. */
-const isEmptyAnswer = (error: Error): boolean => error instanceof StreamTruncatedError;
-
 /** What the user has said by answering: the labels of the options, or the text. */
 function textOf(answer: string | string[], { input }: InterruptChunk): string {
-  const options = "options" in input ? input.options : [];
+  const { options } = input as { options?: InterruptOption[] };
   return [answer]
     .flat()
-    .map((said) => options.find(({ id }) => id === said)?.label ?? said)
+    .map((said) => options?.find(({ id }) => id === said)?.label ?? said)
     .join(", ");
 }

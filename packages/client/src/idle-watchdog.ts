@@ -8,65 +8,67 @@ const maxTimerMs = 2 ** 31 - 1;
 /** So much later than asked for may a timer fire on a busy machine; beyond it, the program was suspended. */
 const lateMs = 2_000;
 
+/** What nobody waits for. */
+export const never = Number.POSITIVE_INFINITY;
+
+/** Times are in milliseconds, and `Infinity` is {@link never}. */
 export interface IdleWatchdog {
   /**
    * A read begins at `now`: silence counts from here.
    *
-   * @returns in how many milliseconds to {@link look}, in place of any earlier look; `undefined` when the look that was
-   * asked for is early enough, or none is needed.
+   * @returns in how long to {@link look}, in place of any earlier look; `Infinity` when the look that was asked for is
+   * early enough, or none is needed.
    */
-  readStarted(now: number): number | undefined;
+  start(now: number): number;
   /** The read has ended: while nobody reads, silence means nothing. */
-  readEnded(): void;
-  /** The server has told how often it sends something: every `heartbeatMs`, or nothing on purpose (0). */
-  announced(heartbeatMs: number): void;
-  /** @returns in how many milliseconds to look again, `undefined` for not at all, or 0: the connection is dead. */
-  look(now: number): number | undefined;
-  /** The silence that is borne now, in milliseconds; 0 is forever. */
+  end(): void;
+  /** What the server has told of how often it sends something: every `heartbeatMs`, or nothing on purpose (0). */
+  expect(heartbeatMs: number | undefined): void;
+  /** @returns in how long to look again, or 0: the connection is dead. */
+  look(now: number): number;
+  /** The silence that is borne now. */
   readonly limitMs: number;
 }
+
+/** More than a timer can wait, about 25 days, is forever, and so is 0. */
+const limitOf = (ms: number): number => (ms > 0 && ms <= maxTimerMs ? ms : never);
 
 /**
  * @param idleTimeoutMs - The silence that is borne until the server announces its heartbeats; from then on it is three
  * of their intervals and 2 seconds. 0 is forever, whatever the server announces.
  */
 export function createIdleWatchdog(idleTimeoutMs: number): IdleWatchdog {
-  let limitMs = Math.min(idleTimeoutMs, maxTimerMs);
-  /** When the pending read began. */
-  let since: number | undefined;
+  let limitMs = limitOf(idleTimeoutMs);
+  /** When the pending read began; never, while there is none. */
+  let since = never;
   /** When the next look was asked for. */
-  let due: number | undefined;
+  let due = never;
   /** The silence since the last read was already excused once. */
   let isExcused = false;
 
   return {
-    readStarted(now) {
+    start(now) {
       since = now;
       isExcused = false;
-      if (limitMs === 0 || (due !== undefined && due <= now + limitMs)) return undefined;
+      if (due <= now + limitMs) return never;
       due = now + limitMs;
       return limitMs;
     },
-    readEnded() {
-      since = undefined;
+    end() {
+      since = never;
     },
-    announced(heartbeatMs) {
-      if (idleTimeoutMs === 0) return;
-      limitMs = heartbeatMs === 0 ? 0 : Math.min(3 * heartbeatMs + 2_000, maxTimerMs);
+    expect(heartbeatMs) {
+      if (heartbeatMs === undefined || idleTimeoutMs === 0) return;
+      limitMs = limitOf(heartbeatMs && 3 * heartbeatMs + 2_000);
     },
     look(now) {
-      const isLate = due !== undefined && now > due + lateMs;
-      due = undefined;
-      if (since === undefined || limitMs === 0) return undefined;
       // Whoever was asleep did not listen: what came meanwhile has yet to be read.
-      if (isLate && !isExcused) {
+      if (now > due + lateMs && !isExcused) {
         isExcused = true;
-        since = now;
+        since = Math.max(since, now);
       }
-      const leftMs = since + limitMs - now;
-      if (leftMs <= 0) return 0;
-      due = now + leftMs;
-      return leftMs;
+      due = since + limitMs;
+      return Math.max(0, due - now);
     },
     get limitMs() {
       return limitMs;

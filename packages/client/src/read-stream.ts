@@ -33,10 +33,10 @@ export type StreamBody = ReadableStream<Uint8Array> | Response | null;
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
   return createChunkStream(async (signal, interruption) => {
     // There is no second body.
-    if (interruption !== undefined) throw interruption.error;
+    if (interruption) throw interruption.error;
     // By shape, not by class: some server adapters replace the global `Response`, but not what `fetch` resolves to.
     const response = (body as Response | null)?.headers && (body as Response);
-    if (response === undefined) return (body as ReadableStream<Uint8Array> | null) ?? null;
+    if (!response) return (body as ReadableStream<Uint8Array> | null) ?? null;
     await checkResponse(response, "text/event-stream", signal);
     return bodyOf(response);
   }, options);

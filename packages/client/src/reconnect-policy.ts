@@ -3,7 +3,7 @@
  * randomness; waits for nothing and asks nobody.
  */
 import { parseEventId } from "@kortyx/protocol";
-import { StreamHttpError } from "./stream-errors.ts";
+import type { StreamHttpError } from "./stream-errors.ts";
 import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 
 /** The back-off before attempt n is a random time below `baseMs * 2 ** n`, and never more than `capMs`. */
@@ -65,14 +65,13 @@ export function createReconnectPolicy(
       attempt = 0;
       hasRefreshed = false;
     }
-    const response = error instanceof StreamHttpError ? error : undefined;
-    const status = response?.status;
+    const { status, code, body, retryAfterMs: floorMs = retryMs } = (error ?? {}) as Partial<StreamHttpError>;
     if (status === undefined && (madeProgress || outage === undefined)) outage = error;
 
     const isResume = parseEventId(lastEventId) !== undefined;
     // Nobody has worked on a request that was refused.
     if (
-      (status === 401 || status === 403) &&
+      /^40[13]$/.test(`${status}`) &&
       typeof headers === "function" &&
       !hasRefreshed &&
       (isResume || !hasChunks)
@@ -83,11 +82,10 @@ export function createReconnectPolicy(
     // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
     if (status === 405 && isResume) throw outage ?? error;
     // A server that is about to end has refused the request before it did anything.
-    const isDraining = status === 503 && (response?.body as { code?: unknown } | null)?.code === "draining";
-    const floorMs = response?.retryAfterMs ?? retryMs;
+    const isDraining = status === 503 && (body as { code?: unknown } | null)?.code === "draining";
     if (
       !(isResume || (!hasChunks && (idempotent || isDraining))) ||
-      !passing.test(`${status ?? (error as { code?: unknown } | undefined)?.code}`) ||
+      !passing.test(`${status ?? code}`) ||
       attempt >= maxReconnects ||
       floorMs > maxFloorMs
     ) {

@@ -63,7 +63,7 @@ async function readText(response: Response): Promise<string> {
   try {
     return await response.text();
   } catch (cause) {
-    throw new StreamTruncatedError("The connection broke before the answer was complete.", { cause });
+    throw new StreamTruncatedError("The connection broke", { cause });
   }
 }
 

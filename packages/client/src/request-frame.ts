@@ -23,6 +23,6 @@ export function requestFrame(callback: () => void): () => void {
     callback();
   };
   const frame = requestAnimationFrame?.(run);
-  const timer = setTimeout(run, frame === undefined ? timerMs : maxWaitMs);
+  const timer = setTimeout(run, frame ? maxWaitMs : timerMs);
   return cancel;
 }

@@ -1,7 +1,7 @@
 /**
  * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
  */
-import { StreamConnectionError } from "./stream-errors.ts";
+import { StreamConnectionError, StreamIdleError } from "./stream-errors.ts";
 
 /** A value, or a function that gives it, called for every request. */
 export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
@@ -45,15 +45,13 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   const headers = new Headers(await resolve(route.headers));
   const setDefault = (name: string, value: string) => headers.has(name) || headers.set(name, value);
   setDefault("accept", accept);
-  if (body !== undefined) setDefault("content-type", "application/json");
-  if (lastEventId !== undefined) headers.set("last-event-id", lastEventId);
+  if (body) setDefault("content-type", "application/json");
+  if (lastEventId) headers.set("last-event-id", lastEventId);
   // The consumer may have left while the options were evaluated.
   signal.throwIfAborted();
 
   const timeout = new AbortController();
-  const timer =
-    timeoutMs &&
-    setTimeout(() => timeout.abort(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs);
+  const timer = timeoutMs && setTimeout(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
   try {
     return await fetch(url, {
       method,
@@ -72,7 +70,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
 }
 
 function addQuery(url: string | URL, query?: Record<string, string>): string | URL {
-  if (query === undefined) return url;
+  if (!query) return url;
   // A fragment is never sent.
   const [target = ""] = String(url).split("#");
   return `${target}${target.includes("?") ? "&" : "?"}${new URLSearchParams(query)}`;

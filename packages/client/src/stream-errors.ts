@@ -20,11 +20,11 @@ export class StreamConnectionError extends StreamError {
 export class StreamHttpError extends StreamError {
   override readonly name = "StreamHttpError";
   readonly code = "http-status";
-  readonly status: number;
+  declare readonly status: number;
   /** The body: parsed when it is JSON, else its text. At most 65,536 UTF-16 code units of it are kept. */
-  readonly body: unknown;
+  declare readonly body: unknown;
   /** The server's `retry-after`, in milliseconds. */
-  readonly retryAfterMs: number | undefined;
+  declare readonly retryAfterMs: number | undefined;
 
   constructor(response: Response, body: unknown) {
     const { status, statusText } = response;
@@ -42,11 +42,11 @@ export class StreamContentTypeError extends StreamError {
   override readonly name = "StreamContentTypeError";
   readonly code = "content-type";
   /** The `content-type` that came; `""` when there was none. */
-  readonly contentType: string;
+  declare readonly contentType: string;
 
   constructor(response: Response, expected: string) {
     const contentType = response.headers.get("content-type") ?? "";
-    const from = response.redirected ? ` after a redirect to ${response.url}` : "";
+    const from = response.url && ` from ${response.url}`;
     super(`Expected ${expected}, got ${contentType || "no content type"}${from}.`);
     this.contentType = contentType;
   }
@@ -58,7 +58,7 @@ export class StreamIdleError extends StreamError {
   readonly code = "idle";
 
   constructor(silentMs: number) {
-    super(`Nothing has come for ${silentMs / 1000} s: the answer is incomplete.`);
+    super(`Nothing came for ${silentMs / 1000} s: the answer is incomplete.`);
   }
 }
 
@@ -67,7 +67,7 @@ export class StreamRemoteError extends StreamError {
   override readonly name = "StreamRemoteError";
   readonly code = "remote";
   /** What the server said, with its own `code`, `retryable` and `correlationId`. */
-  readonly chunk: ErrorChunk;
+  declare readonly chunk: ErrorChunk;
 
   constructor(chunk: ErrorChunk) {
     super(chunk.message);
@@ -87,10 +87,10 @@ export type ChatStateErrorCode =
 /** A chat was asked for what its state does not allow. */
 export class ChatStateError extends StreamError {
   override readonly name = "ChatStateError";
-  readonly code: ChatStateErrorCode;
+  declare readonly code: ChatStateErrorCode;
 
-  constructor(code: ChatStateErrorCode, message: string) {
-    super(message);
+  constructor(code: ChatStateErrorCode) {
+    super(`The chat cannot do this now: ${code}.`);
     this.code = code;
   }
 }

@@ -67,7 +67,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
     let failure: ReconnectFailure | undefined = interruption;
     let isResume = false;
     for (;;) {
-      if (failure !== undefined) {
+      if (failure) {
         const [isBehind, attempt, floorMs, jitterMs] = nextStep(failure);
         const { error } = failure;
         if (attempt > 0) {
@@ -89,7 +89,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
         if (isResume && response.status === 204 && interruption?.lastType === "error") return undefined;
         await checkResponse(response, "text/event-stream", signal);
         const bytes = bodyOf(response);
-        if (bytes !== null) onConnectionChange?.({ state: "open" });
+        if (bytes) onConnectionChange?.({ state: "open" });
         return bytes;
       } catch (error) {
         if (signal.aborted) throw error;
@@ -123,7 +123,7 @@ export interface StreamChatFromRouteOptions
  */
 export function streamChatFromRoute(options: StreamChatFromRouteOptions): AsyncIterable<StreamChunk> {
   const { messages, sessionId, workflowId, context, resume } = options;
-  const { idempotencyKey = options.idempotent === true ? createId() : undefined } = options;
+  const { idempotencyKey = options.idempotent ? createId() : undefined } = options;
   const body: ChatRequestBody = { messages, sessionId, workflowId, context, idempotencyKey, resume };
   return streamFromRoute({ ...options, body });
 }

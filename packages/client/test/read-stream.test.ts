@@ -253,7 +253,7 @@ describe("a Response", () => {
       url: { value: "https://login.example/" },
     });
     expect((await collect(readStream(response))).error).toMatchObject({
-      message: "Expected text/event-stream, got text/html after a redirect to https://login.example/.",
+      message: "Expected text/event-stream, got text/html from https://login.example/.",
     });
   });
 
@@ -489,7 +489,7 @@ describe("silence", () => {
     expect(error).toMatchObject({
       name: "StreamIdleError",
       code: "idle",
-      message: "Nothing has come for 60 s: the answer is incomplete.",
+      message: "Nothing came for 60 s: the answer is incomplete.",
     });
     expect(reading.body.cancelled).toEqual({ reason: error });
     expect(vi.getTimerCount()).toBe(0);
@@ -527,7 +527,7 @@ describe("silence", () => {
       expect(reading.isOver).toBe(false);
       await advance(1);
       expect((await reading.collected).error).toMatchObject({
-        message: expect.stringContaining(`Nothing has come for ${seconds} s:`),
+        message: expect.stringContaining(`Nothing came for ${seconds} s:`),
       });
     });
   }

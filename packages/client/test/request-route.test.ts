@@ -144,8 +144,8 @@ describe("no answer", () => {
     await expect(response).rejects.toMatchObject({
       name: "StreamConnectionError",
       code: "connection",
-      message: "No response from http://host/api?a=1: no answer within 30 s",
-      cause: { message: "no answer within 30 s" },
+      message: "No response from http://host/api?a=1: Nothing came for 30 s: the answer is incomplete.",
+      cause: { name: "StreamIdleError" },
     });
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -722,7 +722,7 @@ describe("silence", () => {
     await advance(1);
     expect((await collected).error).toMatchObject({
       name: "StreamConnectionError",
-      message: "No response from /api: no answer within 30 s",
+      message: "No response from /api: Nothing came for 30 s: the answer is incomplete.",
     });
   });
 
@@ -731,7 +731,7 @@ describe("silence", () => {
     const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs: 1_500, fetch }));
     await advance(1_500);
     expect((await collected).error).toMatchObject({
-      message: "No response from /api: no answer within 1.5 s",
+      message: "No response from /api: Nothing came for 1.5 s: the answer is incomplete.",
     });
     const abort = new AbortController();
     const { signal } = abort;

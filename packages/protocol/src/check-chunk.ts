@@ -2,8 +2,8 @@
  * Says whether any JavaScript value is a chunk: on the server, for what a source yields. Stricter than the checker
  * alone about what JSON cannot write.
  */
-import { createChunkChecker, isRecord, parsedTypes } from "./chunk-checker.ts";
-import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
+import { createChunkChecker, describe, isRecord, parsedTypes } from "./chunk-checker.ts";
+import type { StreamChunk } from "./stream-chunk.ts";
 
 /** @internal For any value: less than what its `typeof` says, where JSON cannot write it all. */
 export const strictTypes = {
@@ -36,11 +36,14 @@ const problemOf = createChunkChecker(strictTypes);
  * An undefined property counts as absent, as it does in JSON.
  */
 export function checkChunk(value: unknown): ChunkProblem | undefined {
-  // What a prototype has is not there for JSON.
-  const problem = problemOf(isRecord(value) && !Object.hasOwn(value, "type") ? {} : value);
+  // JSON knows no functions with fields, nor what a prototype has.
+  if (!isRecord(value) || !Object.hasOwn(value, "type")) {
+    return { code: "invalid-chunk", message: `Not a chunk: no string "type" in ${describe(value)}.` };
+  }
+  const problem = problemOf(value);
   if (problem === undefined) return undefined;
   if (problem !== null) return { code: "invalid-chunk", message: problem };
-  const name = JSON.stringify((value as UnknownChunk).type.slice(0, 80));
+  const name = JSON.stringify((value.type as string).slice(0, 80));
   return { code: "unknown-type", message: `Chunk type ${name} is not known.` };
 }
 

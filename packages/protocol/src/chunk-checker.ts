@@ -77,7 +77,7 @@ export const describe = (value: unknown): string =>
 export const isRecord = (value: unknown): value is Record<string, unknown> => describe(value) === "object";
 
 const mismatch = (value: unknown, path: string, expected: string): string =>
-  `${path.slice(1) || "it"} must be ${expected}, got ${describe(value)}`;
+  `${path.slice(1)} must be ${expected}, got ${describe(value)}`;
 
 /** What accepts the values of a type, where it takes more than `typeof`. */
 type Accepts = Record<string, ((value: unknown) => unknown) | undefined>;
@@ -102,7 +102,7 @@ export function createChunkChecker(
 ): (value: unknown) => string | null | undefined {
   function checkOf(type: string): Check {
     const row = shapes[type];
-    if (row !== undefined) return checkRow(row);
+    if (row) return checkRow(row);
     const accepts = types[type];
     if (!type.endsWith("[]")) {
       return (value, path) => (accepts?.(value) ? undefined : mismatch(value, path, type));
@@ -111,7 +111,7 @@ export function createChunkChecker(
     return (value, path) => {
       if (!Array.isArray(value)) return mismatch(value, path, type);
       let problem: string | undefined;
-      for (let index = 0; problem === undefined && index < value.length; index++) {
+      for (let index = 0; !problem && index < value.length; index++) {
         problem = check(value[index], `${path}.${index}`);
       }
       return problem;
@@ -123,7 +123,12 @@ export function createChunkChecker(
     const rules = new Map<string, [typeOf: string, check: Check, optional: string | undefined]>();
     const required: string[] = [];
     for (const field of fields.split(" ")) {
-      const [, name = "", optional, type = "string"] = /(\w*)(\?)?:?(.+)?/.exec(field)!;
+      const [, name, optional, type = "string"] = /(\w*)(\?)?:?(.+)?/.exec(field) as unknown as [
+        string,
+        string,
+        string?,
+        string?,
+      ];
       // Whatever has this `typeof` needs no other check.
       rules.set(name, [types[type] ? "" : type, checkOf(type), optional]);
       if (!optional) required.push(name);
@@ -134,9 +139,9 @@ export function createChunkChecker(
       for (const name in value) {
         const rule = rules.get(name);
         const inner = value[name];
-        if (rule === undefined || inner === undefined) continue;
+        if (!rule || inner === undefined) continue;
         const problem = typeof inner === rule[0] ? undefined : rule[1](inner, `${path}.${name}`);
-        if (problem !== undefined) return problem;
+        if (problem) return problem;
         if (!rule[2]) found++;
       }
       if (found === required.length) return undefined;
@@ -154,9 +159,7 @@ export function createChunkChecker(
     const checks = checkRows(row);
     return (value, path) => {
       const check = checks.get(value?.kind);
-      return check === undefined
-        ? mismatch(value?.kind, `${path}.kind`, Object.keys(row).join("|"))
-        : check(value, path);
+      return check ? check(value, path) : mismatch(value?.kind, `${path}.kind`, Object.keys(row).join("|"));
     };
   }
 
@@ -170,7 +173,7 @@ export function createChunkChecker(
       check = checks.get(type);
       lastType = type;
     }
-    if (check !== undefined) {
+    if (check) {
       const problem = check(value, "");
       return problem && `Chunk "${type}": ${problem}.`;
     }

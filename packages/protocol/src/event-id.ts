@@ -9,7 +9,7 @@ const maxIdLength = 128;
 /** A position in the log of a run. */
 export interface EventId {
   runId: string;
-  /** Position of the entry in the log: a safe integer >= 0. */
+  /** Position of the entry in the log: an integer from 0 to 10^15 - 1. */
   seq: number;
 }
 
@@ -22,14 +22,14 @@ export function isEventIdText(text: string): boolean {
  * Prints the event id of entry `seq` of run `runId`.
  *
  * @throws StreamProtocolError `invalid-frame` when the id would be longer than 128 bytes or hold anything but visible
- * ASCII, or when `seq` is not a safe integer >= 0.
+ * ASCII, or when `seq` is not an integer from 0 to 10^15 - 1.
  */
 export function formatEventId(runId: string, seq: number): string {
   const text = `${runId}.${seq}`;
-  if (runId === "" || !Number.isSafeInteger(seq) || seq < 0 || !isEventIdText(text)) {
+  if (parseEventId(text)?.runId !== runId) {
     throw new StreamProtocolError(
       "invalid-frame",
-      `Event id ${JSON.stringify(text)}: expected a run id of visible ASCII characters and a sequence number >= 0, together at most ${maxIdLength} bytes.`,
+      `Event id ${JSON.stringify(text)}: expected a run id of visible ASCII characters and a whole number, together at most ${maxIdLength} bytes.`,
     );
   }
   return text;
@@ -41,8 +41,7 @@ export function formatEventId(runId: string, seq: number): string {
  * @returns `undefined` for anything that {@link formatEventId} would not have printed.
  */
 export function parseEventId(text: string): EventId | undefined {
-  // No more than 128 characters.
-  const [, runId, digits] = /^(?=.{3,128}$)([\x21-\x7e]+)\.(0|[1-9]\d{0,15})$/.exec(text) ?? [];
-  const seq = Number(digits);
-  return runId !== undefined && Number.isSafeInteger(seq) ? { runId, seq } : undefined;
+  // No more than 128 characters, and digits that a number can hold.
+  const [, runId, seq] = /^(?=.{3,128}$)([\x21-\x7e]+)\.(0|[1-9]\d{0,14})$/.exec(text) ?? [];
+  return runId === undefined ? undefined : { runId, seq: Number(seq) };
 }

@@ -121,18 +121,12 @@ type TextChunk =
 
 type ToolCallChunk = Pick<ToolCallStartChunk, "toolCallId" | "node"> & { tool?: string | undefined };
 
-/** What becomes of a part that is still growing when nothing more comes. */
-const closedStates: Record<string, string> = {
-  streaming: "done",
-  "input-streaming": "interrupted",
-  running: "interrupted",
-};
-
 /** @returns the part as it is when nothing more comes: itself, unless it waits for more. */
 export function closePart(part: MessagePart): MessagePart {
-  if (part.type !== "text" && part.type !== "reasoning" && part.type !== "tool-call") return part;
-  const state = closedStates[part.state];
-  return state === undefined ? part : ({ ...part, state } as MessagePart);
+  const { state } = part as Partial<TextPart | ToolCallPart>;
+  if (state === "streaming") return { ...part, state: "done" } as TextPart;
+  const isOpen = state === "running" || state === "input-streaming";
+  return isOpen ? ({ ...part, state: "interrupted" } as ToolCallPart) : part;
 }
 
 /**
@@ -180,14 +174,14 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
     const name = type + key;
     const open = openTexts.get(name);
     const delta = "delta" in chunk ? chunk.delta : "";
-    if (chunk.type === "text-end" || chunk.type === "reasoning-end") {
+    if (chunk.type.endsWith("-end")) {
       if (open !== undefined) change(open, { state: "done" });
       openTexts.delete(name);
     } else if (open === undefined) {
       const index = add({ type, key, text: delta, state: "streaming", node: chunk.node });
       openTexts.set(name, index);
       if (type === "text") lastStreamedText = index;
-    } else if (delta !== "") {
+    } else if (delta) {
       change(open, { text: (parts[open] as TextPart).text + delta });
     }
   }
@@ -273,8 +267,8 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
         const after = foldStructured(before, chunk, owned);
         if (after === before) break;
         set(index, after && { ...after, type: "structured-data" });
-        if (after === undefined) structured.delete(streamId);
-        else structured.set(streamId, index);
+        if (after) structured.set(streamId, index);
+        else structured.delete(streamId);
         break;
       }
       case "interrupt":
@@ -309,7 +303,7 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
       if (isOver) return;
       const { error } = head;
       applyPart(chunk as StreamChunk);
-      if (error !== undefined && chunk.type !== "error") {
+      if (error && chunk.type !== "error") {
         // More followed, so the error was not the outcome.
         setHead({ error: undefined, status: head.status === "error" ? "streaming" : head.status });
       }
@@ -321,9 +315,9 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
       if (head.status === "streaming") setHead({ status });
     },
     get message() {
-      if (snapshot === undefined) {
+      if (!snapshot) {
         owned = new WeakSet();
-        snapshot = { ...head, parts: parts.filter((part) => part !== undefined) };
+        snapshot = { ...head, parts: parts.filter(Boolean) as MessagePart[] };
       }
       return snapshot;
     },

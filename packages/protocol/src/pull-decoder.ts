@@ -39,9 +39,9 @@ export interface StreamPosition {
   /** The id in force at the last good event, for the `Last-Event-ID` header. `""` when there was none. */
   readonly lastEventId: string;
   /** The last `retry:` time in milliseconds. */
-  readonly retryMs: number | undefined;
+  readonly retryMs?: number | undefined;
   /** The heartbeat interval that the server announced (`:hb=<ms>`), in milliseconds; 0 when it sends none. */
-  readonly heartbeatMs: number | undefined;
+  readonly heartbeatMs?: number | undefined;
 }
 
 export interface PullDecoder extends StreamPosition {
@@ -56,6 +56,8 @@ export interface PullDecoder extends StreamPosition {
    */
   next(): StreamChunk | undefined;
 }
+
+type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 const problemOf = /* @__PURE__ */ createChunkChecker();
 
@@ -86,8 +88,8 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
       place!.seq++;
     } else {
       const found = parseEventId(id);
-      if (found === undefined) return false;
-      if (place !== undefined) {
+      if (!found) return false;
+      if (place) {
         if (found.runId === place.runId && found.seq <= place.seq) return true;
         throw new StreamProtocolError("sequence-gap", `Expected event ${nextId}, got ${id}.`);
       }
@@ -121,7 +123,7 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
     let id = own?.[1];
     let data = own?.[5];
     let type = "message";
-    if (own === null) {
+    if (!own) {
       for (const [, field, value = ""] of frame.matchAll(anyLine)) {
         if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
         else if (field === "event") type = value || "message";
@@ -136,7 +138,7 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
       decoder.done = decoder.complete = true;
       return undefined;
     }
-    if (id !== undefined && isRepeated(id)) return undefined;
+    if (id && isRepeated(id)) return undefined;
     let chunk: StreamChunk | undefined;
     if (type === "message") {
       decoder.complete = false;
@@ -147,22 +149,20 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
     return chunk;
   }
 
-  const decoder = {
+  const decoder: Mutable<PullDecoder> = {
     push: frames.push,
     next() {
       while (!decoder.done) {
         const frame = frames.next();
-        if (frame === undefined) break;
+        if (!frame) break;
         const chunk = read(frame);
-        if (chunk !== undefined) return chunk;
+        if (chunk) return chunk;
       }
       return undefined;
     },
     done: false,
     complete: false,
     lastEventId: after,
-    retryMs: undefined as number | undefined,
-    heartbeatMs: undefined as number | undefined,
   };
   isRepeated(after);
   return decoder;

@@ -4,7 +4,7 @@
  */
 
 /** Shared by every copy and version of the package, so that two copies in one program recognise each other. */
-const brand = Symbol.for("@kortyx/stream-error");
+const brand = Symbol.for("@kortyx/error");
 
 /**
  * Base of every error that these packages throw. Tell them apart by class, by `name`, or by `code`, which is stable.
@@ -41,7 +41,7 @@ export type StreamProtocolErrorCode =
 /** What travels, or was about to travel, breaks the contract. */
 export class StreamProtocolError extends StreamError {
   override readonly name = "StreamProtocolError";
-  readonly code: StreamProtocolErrorCode;
+  declare readonly code: StreamProtocolErrorCode;
 
   constructor(code: StreamProtocolErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -54,8 +54,9 @@ export class StreamTruncatedError extends StreamError {
   override readonly name = "StreamTruncatedError";
   readonly code = "truncated";
 
-  constructor(message = "The stream ended too early: the answer is incomplete.", options?: ErrorOptions) {
-    super(message, options);
+  /** @param what - What happened, without a full stop. */
+  constructor(what = "The stream ended too early", options?: ErrorOptions) {
+    super(`${what}: the answer is incomplete.`, options);
   }
 }
 

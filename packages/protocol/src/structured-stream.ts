@@ -47,6 +47,9 @@ export function applyStructuredChunk(
   state: StructuredStreamState | undefined,
   chunk: StructuredStreamChunk,
 ): StructuredStreamState | undefined {
+  if (state !== undefined && state.streamId !== chunk.streamId) {
+    refuse(chunk, `the state is of stream "${start(state.streamId)}"`);
+  }
   return foldStructured(state, chunk, new WeakSet());
 }
 
@@ -113,7 +116,7 @@ export function createStructuredStreamAccumulator(): StructuredStreamAccumulator
 }
 
 /**
- * @internal {@link applyStructuredChunk} for one who knows which containers nobody else holds.
+ * @internal {@link applyStructuredChunk} for one who knows whose state it is, and which containers nobody else holds.
  *
  * @param owned - The containers that may be changed in place; those that are made are added.
  */
@@ -123,9 +126,6 @@ export function foldStructured(
   owned: OwnedContainers,
 ): StructuredStreamState | undefined {
   const { streamId } = chunk;
-  if (state !== undefined && state.streamId !== streamId) {
-    refuse(chunk, `the state is of stream "${start(state.streamId)}"`);
-  }
   if (chunk.type === "structured-data-invalidated") return undefined;
   const { kind, dataType } = chunk;
   if (state?.status === "final") {
@@ -162,7 +162,7 @@ function write(root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown
   // Cut short of a huge path: one segment more than allowed is enough to refuse it.
   const segments = path.split(".", maxPathSegments + 1);
   if (segments.length > maxPathSegments || segments.some((segment) => forbidden.test(segment))) {
-    refuse(chunk, `path "${start(path)}" has an empty or forbidden segment, or more than ${maxPathSegments}`);
+    refuse(chunk, `path "${start(path)}" is empty, reserved or too deep in places`);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape.

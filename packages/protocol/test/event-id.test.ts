@@ -18,9 +18,13 @@ test("what is printed is read back", () => {
     maxLength: 100,
   });
   fc.assert(
-    fc.property(visible, fc.maxSafeNat(), (runId, seq) => {
-      expect(parseEventId(formatEventId(runId, seq))).toEqual({ runId, seq });
-    }),
+    fc.property(
+      visible,
+      fc.maxSafeNat().map((seq) => seq % 10 ** 15),
+      (runId, seq) => {
+        expect(parseEventId(formatEventId(runId, seq))).toEqual({ runId, seq });
+      },
+    ),
   );
 });
 
@@ -71,7 +75,7 @@ test("an id that could not stand in a frame is not printed", () => {
     );
   }
   expect(() => formatEventId("a b", 1)).toThrow(
-    'Event id "a b.1": expected a run id of visible ASCII characters and a sequence number >= 0, together at most 128 bytes.',
+    'Event id "a b.1": expected a run id of visible ASCII characters and a whole number, together at most 128 bytes.',
   );
   expect(formatEventId("a".repeat(126), 1)).toHaveLength(128);
 });

@@ -22,7 +22,10 @@ test("errors are told apart by class, name and code, and keep their cause", () =
     code: "truncated",
     message: "The stream ended too early: the answer is incomplete.",
   });
-  expect(new StreamTruncatedError("cut", { cause })).toMatchObject({ message: "cut", cause });
+  expect(new StreamTruncatedError("Cut", { cause })).toMatchObject({
+    message: "Cut: the answer is incomplete.",
+    cause,
+  });
 });
 
 test("isStreamError knows errors of another copy of the package", async () => {
