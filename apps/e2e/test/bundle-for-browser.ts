@@ -1,36 +1,40 @@
-/** A bundle as a page would load it, of the packages as they were built. */
+/** A bundle as a page would load it, made by Vite of the packages as they were built. */
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, type Rollup } from "vite";
 
 export interface Bundle {
   text: string;
-  bytes: Uint8Array;
-  /** How many bytes come from the files whose path matches. */
+  /** How many bytes come from the files whose path matches, before they are minified. */
   bytesOf(path: RegExp): number;
 }
 
+const entry = fileURLToPath(new URL("bundle-entry.js", import.meta.url));
+
 /** @param external - What is not to be part of it. */
 export async function bundleForBrowser(code: string, external: string[] = []): Promise<Bundle> {
-  const { metafile, outputFiles } = await build({
-    stdin: { contents: code, resolveDir: fileURLToPath(new URL(".", import.meta.url)) },
-    bundle: true,
-    minify: true,
-    format: "esm",
-    platform: "browser",
-    target: "es2022",
-    external,
+  const { output } = (await build({
+    configFile: false,
     logLevel: "error",
-    write: false,
-    metafile: true,
-  });
-  const [output] = Object.values(metafile.outputs);
-  const [file] = outputFiles;
+    plugins: [
+      {
+        name: "entry",
+        resolveId: (id) => (id === entry ? id : undefined),
+        load: (id) => (id === entry ? code : undefined),
+      },
+    ],
+    build: {
+      write: false,
+      target: "es2022",
+      modulePreload: { polyfill: false },
+      rollupOptions: { input: entry, external, preserveEntrySignatures: "strict" },
+    },
+  })) as Rollup.RollupOutput;
+  const [chunk] = output;
   return {
-    text: file!.text,
-    bytes: file!.contents,
+    text: chunk.code,
     bytesOf: (path) =>
-      Object.entries(output!.inputs).reduce(
-        (sum, [input, { bytesInOutput }]) => sum + (path.test(input) ? bytesInOutput : 0),
+      Object.entries(chunk.modules).reduce(
+        (sum, [file, { renderedLength }]) => sum + (path.test(file) ? renderedLength : 0),
         0,
       ),
   };

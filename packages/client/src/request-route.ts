@@ -72,7 +72,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
 function addQuery(url: string | URL, query?: Record<string, string>): string | URL {
   if (!query) return url;
   // A fragment is never sent.
-  const [target = ""] = String(url).split("#");
+  const target = String(url).replace(/#.*/, "");
   return `${target}${target.includes("?") ? "&" : "?"}${new URLSearchParams(query)}`;
 }
 

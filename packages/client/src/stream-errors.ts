@@ -33,7 +33,7 @@ export class StreamHttpError extends StreamError {
     super(`The route answered ${status}${detail && `: ${detail}`}`);
     this.status = status;
     this.body = body;
-    this.retryAfterMs = parseRetryAfter(response.headers.get("retry-after") ?? undefined);
+    this.retryAfterMs = parseRetryAfter(response.headers.get("retry-after") as string);
   }
 }
 
@@ -90,13 +90,13 @@ export class ChatStateError extends StreamError {
   declare readonly code: ChatStateErrorCode;
 
   constructor(code: ChatStateErrorCode) {
-    super(`The chat cannot do this now: ${code}.`);
+    super(`Not possible now: ${code}.`);
     this.code = code;
   }
 }
 
-/** RFC 9110, section 10.2.3: seconds, or an HTTP date. */
-function parseRetryAfter(value = ""): number | undefined {
+/** RFC 9110, section 10.2.3: seconds, or an HTTP date; no header is neither. */
+function parseRetryAfter(value: string): number | undefined {
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
