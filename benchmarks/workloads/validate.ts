@@ -1,5 +1,5 @@
 /**
- * What checking adds to reading, without streams around it: `validate <content>`. `kortyx` is the chunk decoder, which
+ * What checking adds to reading, without streams around it: `validate <content>`. `kortyx` is the pull decoder, which
  * checks everything; `kortyx/unchecked` is our SSE decoder with a bare `JSON.parse`.
  */
 import { deepStrictEqual } from "node:assert";

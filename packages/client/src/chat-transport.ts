@@ -18,13 +18,14 @@ export interface ChatTransport {
   /** Asks for an answer. */
   start(body: ChatRequestBody, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
   /**
-   * Follows the newest run of a session from its beginning, whether it is over or not. A stream that throws a
-   * `StreamHttpError` with status 404 or 405 before its first chunk says that there is none.
+   * Follows the newest run of a session from its beginning, whether it is over or not. A stream says that there is none
+   * when it throws, before its first chunk, an error whose `status` is 404 or 405, as `StreamHttpError` has it; or a
+   * `StreamTruncatedError` before `open` was told.
    */
   resume?(target: { sessionId: string }, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
   /**
-   * Stops a run for everybody who follows it; its stream then ends on an `abort` chunk. A `StreamHttpError` with status
-   * 404 or 405 says that there is no such run.
+   * Stops a run for everybody who follows it; its stream then ends on an `abort` chunk. An error whose `status` is 404
+   * or 405 says that there is no such run.
    */
   stop?(target: { runId: string } | { idempotencyKey: string }): Promise<void>;
 }

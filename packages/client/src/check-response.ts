@@ -1,5 +1,5 @@
 /**
- * Tells an event stream from every other answer of a route. Reads no stream.
+ * Tells the answer that was asked for from every other answer of a route. Reads no stream.
  */
 import { StreamContentTypeError, StreamHttpError } from "./stream-errors.ts";
 
@@ -20,7 +20,7 @@ export async function checkResponse(
   signal: AbortSignal,
 ): Promise<void> {
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
-  // Nothing can be of any type.
+  // Without a body there is no type to check.
   if (!bodyOf(response) || !mediaType) return;
   const isExpected = new RegExp(`^${mediaType} *(;|$)`, "i");
   if (isExpected.test(`${response.headers.get("content-type")}`)) return;

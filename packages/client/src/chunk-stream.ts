@@ -7,7 +7,6 @@ import {
   createPullDecoder,
   type PullDecoder,
   type StreamChunk,
-  StreamError,
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
@@ -147,10 +146,10 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
       },
       after: interruption?.lastEventId,
     });
-    const opening = open(left.signal, interruption);
     const hasLeft = new Promise<void>((resolve) => {
       left.signal.onabort = () => resolve();
     });
+    const opening = open(left.signal, interruption);
     try {
       const body = await Promise.race([opening, hasLeft]);
       if (body === null) throw new StreamTruncatedError("The response has no body");
@@ -164,17 +163,13 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   }
 
   /** This body gives no more. */
-  function interrupt(thrown: unknown): void {
-    releaseReader(reader, thrown);
+  function interrupt(error: unknown): void {
+    releaseReader(reader, error);
     // A connection that breaks behind the terminal has lost nothing.
-    if (decoder.complete && !(thrown instanceof StreamProtocolError)) {
+    if (decoder.complete && !(error instanceof StreamProtocolError)) {
       close();
       return;
     }
-    const error =
-      thrown instanceof StreamError
-        ? thrown
-        : new StreamTruncatedError("The connection broke", { cause: thrown });
     reader = undefined;
     clearTimeout(watchTimer);
     const { lastEventId, retryMs = interruption?.retryMs } = decoder;
@@ -195,7 +190,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
 
   async function pull(): Promise<Result> {
     try {
-      if (!isStarted) {
+      if (!isStarted && !isOver) {
         signal?.addEventListener("abort", onAbort);
         if (signal?.aborted) onAbort();
         isStarted = true;
@@ -221,11 +216,15 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           }
           watchdog.expect(decoder.heartbeatMs);
           watch(watchdog.start(performance.now()));
-          const piece = await reader.read();
+          let piece: ReadableStreamReadResult<Uint8Array>;
+          try {
+            piece = await reader.read();
+          } catch (cause) {
+            throw new StreamTruncatedError("The connection broke", { cause });
+          }
           watchdog.end();
           if (idle) throw idle;
           if (!piece.done) decoder.push(piece.value);
-          else if (decoder.complete) close();
           else throw new StreamTruncatedError();
         } catch (error) {
           interrupt(error);

@@ -68,7 +68,10 @@ interface ChatBehaviour
   selectMessages?: ((messages: ChatMessage[]) => ChatMessage[]) | undefined;
   /** Called with every chunk, before the state shows it. What it throws fails the answer. */
   onChunk?: ((chunk: StreamChunk) => void) | undefined;
-  /** Called when an answer has ended, in whatever way; `message` is missing when nothing of it has come. */
+  /**
+   * Called when an answer has ended, in whatever way; `message` is missing when it failed or was left before anything of
+   * it came.
+   */
   onFinish?:
     | ((result: { message?: AssistantUIMessage | undefined; error?: Error | undefined }) => void)
     | undefined;
@@ -122,6 +125,7 @@ export interface Chat {
   resume(): Promise<void>;
   /**
    * Ends the answer, for everybody who follows it. Resolves when it has ended; what has come is kept.
+   * Without an id of the run or of its request, or with a transport that cannot stop, it is only left.
    *
    * @throws As a rejection, what the transport's `stop` threw; the answer goes on then.
    */
@@ -341,8 +345,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         // It ended by itself, or there is nothing to be stopped.
         if (run !== live) return;
         if (meansNoRun(error)) return leave();
-        stopping = undefined;
+        // Whoever is told may try again, but not before this try is over.
         publish({ status: hasChunks ? "streaming" : statusBefore });
+        stopping = undefined;
         throw error;
       }
       const timer = setTimeout(leave, stopGraceMs);
@@ -371,7 +376,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     return run.ended;
   }
 
-  /** What is shown to its end already has nothing to be followed for. */
+  /** Whether an answer is shown to its end already: then there is nothing to follow. */
   function isWhole(runId: string): boolean {
     const shown = snapshot.messages.find(({ id }) => id === runId);
     const { status, abortReason } = (shown ?? {}) as Partial<AssistantUIMessage>;
@@ -430,8 +435,8 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     close: () => live?.leave(),
     async clear() {
       // Whoever hears that the answer has ended may ask for the next one.
-      do await chat.stop();
-      while (live);
+      if (!live?.isShown) chat.close();
+      while (live) await chat.stop();
       publish({
         messages: [],
         status: "ready",

@@ -43,7 +43,7 @@ export function createIdleWatchdog(idleTimeoutMs: number): IdleWatchdog {
   let since = never;
   /** When the next look was asked for. */
   let due = never;
-  /** The silence since the last read was already excused once. */
+  /** The silence of the pending read was already excused once. */
   let isExcused = false;
 
   return {

@@ -2,11 +2,11 @@
  * Decides what follows a failed request or an interrupted body: another request, and when, or the end. Is given the
  * randomness; waits for nothing and asks nobody.
  */
-import { parseEventId } from "@kortyx/protocol";
+import { parseEventId, StreamError } from "@kortyx/protocol";
 import type { StreamHttpError } from "./stream-errors.ts";
 import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 
-/** The back-off before attempt n is a random time below `baseMs * 2 ** n`, and never more than `capMs`. */
+/** The back-off before attempt n is a random time below `baseMs * 2 ** (n - 1)`, and never more than `capMs`. */
 const baseMs = 500;
 const capMs = 20_000;
 
@@ -65,7 +65,12 @@ export function createReconnectPolicy(
       attempt = 0;
       hasRefreshed = false;
     }
-    const { status, code, body, retryAfterMs: floorMs = retryMs } = (error ?? {}) as Partial<StreamHttpError>;
+    const {
+      status,
+      code,
+      body,
+      retryAfterMs: floorMs = retryMs,
+    } = (error instanceof StreamError ? error : {}) as Partial<StreamHttpError>;
     if (status === undefined && (madeProgress || outage === undefined)) outage = error;
 
     const isResume = parseEventId(lastEventId) !== undefined;

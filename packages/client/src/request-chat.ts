@@ -26,7 +26,8 @@ export interface RequestChatOptions
 /**
  * Asks a chat route for the whole answer at once. Waits as long as the route takes: use `signal` to end it.
  *
- * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result.
+ * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result, or
+ * the start of its text where that is longer than 65,536 UTF-16 code units.
  * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamTruncatedError
  * when the connection broke, StreamProtocolError when it is not a buffered result, or the signal's reason.
  *

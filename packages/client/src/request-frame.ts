@@ -8,7 +8,7 @@ const maxWaitMs = 100;
 const timerMs = 16;
 
 /**
- * Calls back once, before the next paint, or after 16 ms where nothing is painted.
+ * Calls back once: before the next paint, after 100 ms at the latest; or after 16 ms where nothing is painted.
  *
  * @returns a function that calls it off.
  */

@@ -57,7 +57,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
       method,
       headers,
       body,
-      credentials,
+      ...(credentials && { credentials }),
       signal: AbortSignal.any([signal, timeout.signal]),
       // An answer is never the one to another question.
       cache: "no-store",

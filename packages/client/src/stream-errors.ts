@@ -52,7 +52,10 @@ export class StreamContentTypeError extends StreamError {
   }
 }
 
-/** Nothing came for longer than the server's heartbeats allow, or than `idleTimeoutMs`: the connection is dead. */
+/**
+ * Nothing came for longer than the server's heartbeats allow, or than `idleTimeoutMs`: the connection is dead. Also the
+ * `cause` of a `StreamConnectionError` when no headers came within `connectTimeoutMs`.
+ */
 export class StreamIdleError extends StreamError {
   override readonly name = "StreamIdleError";
   readonly code = "idle";

@@ -27,7 +27,8 @@ export type ConnectionState =
 export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   /**
    * The request may be made twice: the route has runs, and the request an idempotency key. Without it a POST is made
-   * again only when the server has refused it because it is about to end (503 `draining`).
+   * again only when the server has refused it: because it is about to end (503 `draining`), or with 401 or 403 where
+   * `headers` is a function.
    *
    * @defaultValue `true` for GET, else `false`
    */

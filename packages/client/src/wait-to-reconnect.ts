@@ -4,7 +4,8 @@
 
 /**
  * @param floorMs - Waited for whatever happens.
- * @param jitterMs - Waited for behind it, until the browser says that it is online again or the page is looked at.
+ * @param jitterMs - Waited for behind it, but no longer once a page that is not hidden comes online again, or the page is
+ * looked at. What happens before `floorMs` is over does not count.
  * @returns a promise that resolves then, or as soon as the signal is aborted.
  */
 export function waitToReconnect(floorMs: number, jitterMs: number, signal: AbortSignal): Promise<void> {
@@ -21,7 +22,7 @@ export function waitToReconnect(floorMs: number, jitterMs: number, signal: Abort
     // Neither exists outside of a page.
     const { window, document } = globalThis;
     const wake = () => {
-      if (performance.now() - start >= floorMs && document?.visibilityState !== "hidden") end();
+      if (performance.now() - start >= floorMs && !document?.hidden) end();
     };
     signal.addEventListener("abort", end, over);
     window?.addEventListener?.("online", wake, over);

@@ -660,6 +660,25 @@ describe("stop of a run", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "stopping", "ready"]);
   });
 
+  test("that fails is not tried again without end by a subscriber who stops whatever streams", async () => {
+    for (const fail of [
+      () => Promise.reject(new Error("offline")),
+      () => {
+        throw new Error("offline");
+      },
+    ]) {
+      const stop = vi.fn(fail);
+      const { chat } = await setUpBusy([runStart("run-1"), delta("Half")], {}, { stop });
+      chat.subscribe(({ status }) => {
+        if (status === "streaming") chat.stop().catch(() => {});
+      });
+      await flush();
+      expect(stop.mock.calls.length).toBeLessThanOrEqual(2);
+      expect(statusOf(chat)).toBe("streaming");
+      chat.close();
+    }
+  });
+
   test("stops it by its idempotency key for as long as its id is not known", async () => {
     const { chat, transport, stream } = await setUpBusy([], { idempotent: true });
     const { idempotencyKey } = stream.body!;
@@ -1476,6 +1495,22 @@ describe("clear", () => {
     expect(streamOf(transport).body).toMatchObject({ sessionId, messages: [{ content: "Anew" }] });
     await finishWith(transport, delta("Hi"), done);
     expect(read(chat)).toEqual(["Anew", "(done) Hi"]);
+  });
+
+  test("where nothing is under way is over at once: what is said next begins the new session", async () => {
+    for (const isLookedFor of [false, true]) {
+      const { chat, transport } = setUp({ initialMessages: [user("Hello", "u1")], sessionId: "old" });
+      if (isLookedFor) void chat.resume();
+      void chat.clear();
+      const { messages, sessionId } = chat.getSnapshot();
+      expect(messages).toEqual([]);
+      void chat.send("Anew");
+      expect(streamOf(transport).body).toMatchObject({ sessionId, messages: [{ content: "Anew" }] });
+      expect(sessionId).not.toBe("old");
+      await finishWith(transport, delta("Hi"), done);
+      expect(read(chat)).toEqual(["Anew", "(done) Hi"]);
+      expect(transport.stops).toEqual([]);
+    }
   });
 
   test("stops the answer first", async () => {

@@ -72,6 +72,16 @@ test.each(["x", "xa", "ax", "axa"])(
   },
 );
 
+test("what onUnknownChunk throws comes out as it is", async () => {
+  const mistake = new RangeError("of the application");
+  const onUnknownChunk = () => {
+    throw mistake;
+  };
+  const body = testBody([frame({ type: "x-new" }), doneMarker]);
+  expect(await collect(readStream(body.stream, { onUnknownChunk }))).toEqual({ chunks: [], error: mistake });
+  expect(body.cancelled).toBeDefined();
+});
+
 describe("endings", () => {
   const good = frame(delta("a"));
   test("[DONE] ends the iteration at once, although the body stays open", async () => {
@@ -446,6 +456,15 @@ describe("leaving", () => {
     expect(body.cancelled).toBeDefined();
   });
 
+  test("next() behind a return() that came first listens to nothing", async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const iterator = readStream(endless().stream, { signal })[Symbol.asyncIterator]();
+    await iterator.return?.();
+    expect(await iterator.next()).toEqual({ done: true, value: undefined });
+    expect(added).not.toHaveBeenCalled();
+  });
+
   test("streams that ended leave no listener on a long-lived signal", async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
@@ -656,6 +675,7 @@ describe("the body is unlocked and over", () => {
   const whole = frame(delta("a")) + doneMarker;
   const endings: [string, string[], (stream: AsyncIterable<unknown>) => Promise<unknown>][] = [
     ["when it has ended", [whole], collect],
+    ["when it has ended on a terminal chunk", [frame({ type: "done" })], collect],
     ["when it was cut", [frame(delta("a"))], collect],
     ["when it broke the contract", ["data: {\n\n"], collect],
     [

@@ -161,6 +161,30 @@ describe("failures", () => {
   });
 });
 
+test("what an option's function or onUnknownChunk throws is final, whatever it looks like", async () => {
+  const refused = Object.assign(new Error("no token"), { status: 401, code: "idle" });
+  const headers = vi.fn(() => {
+    throw refused;
+  });
+  const unasked = fakeFetch();
+  expect(
+    (await collect(streamFromRoute({ endpoint: "/", idempotent: true, headers, ...unasked }))).error,
+  ).toBe(refused);
+  expect(headers).toHaveBeenCalledTimes(1);
+
+  const { calls, fetch } = fakeFetch(() =>
+    streamResponse(`id: run.1\n${frame(delta("a"))}id: run.2\n${frame({ type: "x-new" })}`),
+  );
+  const onUnknownChunk = () => {
+    throw refused;
+  };
+  expect(await collect(streamFromRoute({ endpoint: "/", fetch, onUnknownChunk }))).toEqual({
+    chunks: [delta("a")],
+    error: refused,
+  });
+  expect(calls).toHaveLength(1);
+});
+
 describe("leaving", () => {
   test("abort before the headers aborts the request and rejects with the caller's reason", async () => {
     const { calls, fetch } = hangingFetch();
@@ -183,6 +207,17 @@ describe("leaving", () => {
       abort.abort("stopped");
       expect(await collected).toEqual({ chunks: [], error: "stopped" });
     }
+  });
+
+  test("whoever leaves from within an option's function is not held up by the next one", async () => {
+    const abort = new AbortController();
+    const endpoint = () => {
+      abort.abort("stopped");
+      return "/";
+    };
+    const headers = () => new Promise<never>(() => {});
+    const stream = streamFromRoute({ endpoint, headers, signal: abort.signal, ...fakeFetch() });
+    expect(await collect(stream)).toEqual({ chunks: [], error: "stopped" });
   });
 
   test("no request is made for whoever left while the options were evaluated", async () => {

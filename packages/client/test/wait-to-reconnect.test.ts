@@ -19,7 +19,7 @@ class Target extends EventTarget {
 /** Puts a page around the test. */
 function stubPage() {
   const browser = new Target();
-  const page = Object.assign(new Target(), { visibilityState: "visible" });
+  const page = Object.assign(new Target(), { hidden: false });
   vi.stubGlobal("window", browser);
   vi.stubGlobal("document", page);
   return {
@@ -27,7 +27,7 @@ function stubPage() {
     page,
     goOnline: () => browser.dispatchEvent(new Event("online")),
     become(visibilityState: "visible" | "hidden") {
-      page.visibilityState = visibilityState;
+      page.hidden = visibilityState === "hidden";
       page.dispatchEvent(new Event("visibilitychange"));
     },
   };

@@ -1,5 +1,6 @@
 /**
- * Says whether any JavaScript value is a chunk: on the server, for what a source yields. Stricter than the checker
+ * Says whether any JavaScript value is a chunk: on the server for what a source yields, in `requestChat` for a
+ * buffered answer. Stricter than the checker
  * alone about what JSON cannot write.
  */
 import { createChunkChecker, describe, isRecord, parsedTypes } from "./chunk-checker.ts";
@@ -8,7 +9,6 @@ import type { StreamChunk } from "./stream-chunk.ts";
 /** @internal For any value: less than what its `typeof` says, where JSON cannot write it all. */
 export const strictTypes = {
   ...parsedTypes,
-  number: Number.isFinite,
   JSON: (value: unknown) => !["undefined", "function", "symbol"].includes(typeof value),
   // An object as JSON makes them, and not a Date, a Map or an instance of a class: only an Object.prototype, of
   // whatever realm, has this method itself.
@@ -32,7 +32,7 @@ const problemOf = createChunkChecker(strictTypes);
 /**
  * Says why a value is not a chunk; `undefined` when it is one.
  *
- * Costs 20 to 100 ns for a valid chunk, whatever its type. Fields that the type does not have are left alone.
+ * Costs some dozen nanoseconds for a chunk of texts, and more with what its objects and lists hold. Fields that the type does not have are left alone.
  * An undefined property counts as absent, as it does in JSON.
  */
 export function checkChunk(value: unknown): ChunkProblem | undefined {

@@ -1,6 +1,6 @@
 /**
  * The table of all chunks, and the checker that it drives: O(1) in the number of chunk types, no `eval`, no allocation
- * for a valid chunk. By itself it is for what `JSON.parse` gives; what else JavaScript has is `check-chunk.ts`.
+ * for a valid chunk whose fields are all texts. By itself it is for what `JSON.parse` gives; what else JavaScript has is `check-chunk.ts`.
  *
  * It says the same as the zod schemas in `schemas.ts` (property tests hold the two together) at a fraction of their
  * size and time, so that readers need no zod.
@@ -84,6 +84,8 @@ type Accepts = Record<string, ((value: unknown) => unknown) | undefined>;
 
 /** For what `JSON.parse` gives. */
 export const parsedTypes: Accepts = {
+  // JSON may hold a number that is too large for one.
+  number: Number.isFinite,
   "integer>=0": (value) => Number.isSafeInteger(value) && (value as number) >= 0,
   JSON: (value) => value !== undefined,
   "{}": isRecord,

@@ -9,7 +9,7 @@ import { type StreamProtocolError, StreamTruncatedError } from "./stream-error.t
 /** A chunk with its place in the stream. */
 export interface DecodedChunk {
   chunk: StreamChunk;
-  /** The event id in force, for resuming behind this chunk; `""` when the stream has none. */
+  /** The event id in force, for resuming behind this chunk; `""` when the stream has none, and none was given as `after`. */
   eventId: string;
 }
 

@@ -1,7 +1,8 @@
 /**
  * A short cut past JSON for the chunk that streams are made of: a text or reasoning delta, alone or with its segment,
- * in characters that JSON does not escape. Says what JSON and the checker would say, or nothing.
+ * in characters that JSON does not escape. Prints what JSON would print of a valid one, or nothing.
  */
+
 /**
  * Characters that JSON does not escape: neither quote nor backslash nor control character; and no surrogate, which it
  * escapes where it is alone.

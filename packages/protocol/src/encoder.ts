@@ -25,7 +25,8 @@ export interface EncodeChunkOptions {
  * are left out, as JSON does.
  *
  * @throws StreamProtocolError `unserializable-chunk` when the chunk is undefined, a function or a symbol, or holds a
- * BigInt or a cycle; `invalid-frame` when `id` is not 1 to 128 visible ASCII characters. Nothing is printed then.
+ * BigInt or a cycle, or when its `toJSON()` gives nothing; `invalid-frame` when `id` is not 1 to 128 visible ASCII
+ * characters. Nothing is printed then.
  *
  * @example
  * ```ts

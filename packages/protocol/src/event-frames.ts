@@ -7,7 +7,7 @@
 import { StreamProtocolError } from "./stream-error.ts";
 
 export interface EventFrames {
-  /** Takes the next piece of the stream, however it was cut. What `next` has yet to give is copied each time. */
+  /** Takes the next piece of the stream, however it was cut. What `next` has yet to give is copied: ask for it first. */
   push(bytes: Uint8Array): void;
   /**
    * @returns the next event, from its first line to the blank line behind it, with LF for every line end; `undefined`
@@ -15,7 +15,7 @@ export interface EventFrames {
    * @throws StreamProtocolError `too-large`, from then on at every call.
    */
   next(): string | undefined;
-  /** @returns what `next` has not given: the event that has begun, as far as it is there. */
+  /** @returns the event that has begun, as far as it is there, once `next` has said that there is no whole one. */
   rest(): string;
 }
 
@@ -50,7 +50,8 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
       if (added.includes("\r")) added = added.replace(/\r\n?/g, "\n");
       mayHoldEvent ||= text === "" || (lastCharacter + added).includes("\n\n");
       lastCharacter = added.at(-1) ?? lastCharacter;
-      text += added;
+      text = text.slice(at) + added;
+      at = 0;
       // A character may have begun in the piece before; each byte that is no UTF-8 becomes a character of three.
       bytes += 3 + piece.length * (added.includes("\ufffd") ? 3 : 1);
     },
@@ -76,7 +77,7 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
       }
       return undefined;
     },
-    rest: () => text.slice(at),
+    rest: () => text,
   };
 }
 

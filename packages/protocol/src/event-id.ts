@@ -1,5 +1,6 @@
 /**
- * Event ids: `<runId>.<seq>`, the cursor from which a run is resumed. The only place that prints or parses them.
+ * Event ids: `<runId>.<seq>`, the cursor from which a run is resumed. The only place that parses them, and that prints those
+ * that go on the wire.
  */
 import { StreamProtocolError } from "./stream-error.ts";
 

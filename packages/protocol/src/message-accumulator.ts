@@ -55,6 +55,7 @@ export interface StructuredDataPart extends StructuredStreamState {
   readonly type: "structured-data";
 }
 
+/** One part of an assistant message. */
 export type MessagePart =
   | TextPart
   | ToolCallPart
@@ -121,12 +122,11 @@ type TextChunk =
 
 type ToolCallChunk = Pick<ToolCallStartChunk, "toolCallId" | "node"> & { tool?: string | undefined };
 
-/** @returns the part as it is when nothing more comes: itself, unless it waits for more. */
+/** @returns the part as it is when nothing more comes. */
 export function closePart(part: MessagePart): MessagePart {
-  const { state } = part as Partial<TextPart | ToolCallPart>;
-  if (state === "streaming") return { ...part, state: "done" } as TextPart;
-  const isOpen = state === "running" || state === "input-streaming";
-  return isOpen ? ({ ...part, state: "interrupted" } as ToolCallPart) : part;
+  if (part.type === "text" || part.type === "reasoning") return { ...part, state: "done" };
+  const isOpen = part.type === "tool-call" && part.state !== "done" && part.state !== "error";
+  return isOpen ? { ...part, state: "interrupted" } : part;
 }
 
 /**
@@ -294,7 +294,7 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
   /** Closes what is open: nothing more will come for it. */
   function close(): void {
     isOver = true;
-    for (const [index, part] of parts.entries()) set(index, part && closePart(part));
+    for (const index of [...openTexts.values(), ...openToolCalls]) set(index, closePart(parts[index]!));
   }
 
   return {

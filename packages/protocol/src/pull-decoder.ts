@@ -25,7 +25,7 @@ export interface ChunkDecoderOptions {
   onUnknownChunk?: ((chunk: UnknownChunk) => void) | undefined;
   /**
    * The event id (`<runId>.<seq>`) that the stream is resumed behind: the events of that run up to this one are
-   * dropped. Anything else than such an id is ignored.
+   * dropped, and the next one must be the one behind it. Anything else than such an id drops nothing.
    */
   after?: string | undefined;
 }
@@ -34,9 +34,9 @@ export interface ChunkDecoderOptions {
 export interface StreamPosition {
   /** `[DONE]` was seen: the stream has ended, whatever may still arrive. */
   readonly done: boolean;
-  /** `[DONE]` was seen, or the last chunk was a terminal: the stream may end here. */
+  /** `[DONE]` was seen, or the last chunk was a terminal: the stream may end here, unless an error was thrown. */
   readonly complete: boolean;
-  /** The id in force at the last good event, for the `Last-Event-ID` header. `""` when there was none. */
+  /** The id in force at the last good event, for the `Last-Event-ID` header; before the first one `after`, or `""`. */
   readonly lastEventId: string;
   /** The last `retry:` time in milliseconds. */
   readonly retryMs?: number | undefined;
@@ -44,8 +44,12 @@ export interface StreamPosition {
   readonly heartbeatMs?: number | undefined;
 }
 
+/** Gives the chunks of one stream one by one. */
 export interface PullDecoder extends StreamPosition {
-  /** Takes the next piece of the stream, however it was cut. What `next` has yet to give is copied each time. */
+  /**
+   * Takes the next piece of the stream, however it was cut. What `next` has yet to give is copied: ask for it first. What
+   * comes behind `done` is of no use.
+   */
   push(bytes: Uint8Array): void;
   /**
    * Parses no more than it gives.
@@ -128,7 +132,7 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
         if (field === "data") data = data === undefined ? value : `${data}\n${value}`;
         else if (field === "event") type = value || "message";
         else if (field === "id" && !value.includes("\0")) id = value;
-        else if (field === "retry" && /^\d{1,15}$/.test(value)) decoder.retryMs = Number(value);
+        else if (field === "retry" && /^\d{1,16}$/.test(value)) decoder.retryMs = Number(value);
         else if (field === "" && /^hb=\d{1,9}$/.test(value)) decoder.heartbeatMs = Number(value.slice(3));
       }
       // A block without data is no event, but its id counts.

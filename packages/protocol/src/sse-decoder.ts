@@ -1,12 +1,12 @@
 /**
- * Bytes to SSE events, of any kind and for anybody. The grammar is eventsource-parser's; this file adds UTF-8 and the
- * limit on the size of an event. Knows nothing of chunks.
+ * Bytes to SSE events, of any kind and for anybody. The grammar is eventsource-parser's; UTF-8 and the limit on the size of
+ * an event are those of `event-frames.ts`. Knows nothing of chunks.
  *
  * Source: HTML Standard, sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
  */
 import { createParser } from "eventsource-parser";
 import { createEventFrames } from "./event-frames.ts";
-import type { StreamProtocolError } from "./stream-error.ts";
+import { StreamProtocolError } from "./stream-error.ts";
 
 /** One event as the standard dispatches it. */
 export interface SSEEvent {
@@ -29,8 +29,8 @@ export interface SSEDecoderOptions {
    */
   maxEventBytes?: number | undefined;
   /**
-   * Called with the text of each comment line, without its colon and one leading space, when the blank line behind it
-   * is there. Must not throw.
+   * Called with the text of each comment line, without its colon and one leading space: when the blank line behind it is
+   * there, or at `end()`. Must not throw.
    */
   onComment?: ((text: string) => void) | undefined;
 }
@@ -98,7 +98,8 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
       try {
         for (let frame = frames.next(); frame !== undefined; frame = frames.next()) parser.feed(frame);
       } catch (error) {
-        failure = error as StreamProtocolError;
+        if (!(error instanceof StreamProtocolError)) throw error;
+        failure = error;
       }
       return events;
     },

@@ -7,7 +7,7 @@
 const brand = Symbol.for("@kortyx/error");
 
 /**
- * Base of every error that these packages throw. Tell them apart by class, by `name`, or by `code`, which is stable.
+ * Base of these packages' own errors; a wrong use of a function may also throw a `TypeError`. Tell them apart by class, by `name`, or by `code`, which is stable.
  * Use {@link isStreamError} where more than one copy of the package may be loaded.
  */
 export abstract class StreamError extends Error {
@@ -27,9 +27,9 @@ export type StreamProtocolErrorCode =
   | "invalid-json"
   /** A value is not a chunk: no string `type`, or a known type with wrong fields. */
   | "invalid-chunk"
-  /** A chunk cannot be written as JSON: undefined, a function, a symbol, a BigInt or a cycle. */
+  /** A chunk cannot be written as JSON: undefined, a function, a symbol, a BigInt or a cycle, or a `toJSON()` that gives nothing. */
   | "unserializable-chunk"
-  /** An event id, comment or retry time that would not be one well-formed frame. */
+  /** An event id or retry time that would not make one well-formed frame. */
   | "invalid-frame"
   /** An event of a run is missing, or belongs to another run. */
   | "sequence-gap"

@@ -162,7 +162,7 @@ function write(root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown
   // Cut short of a huge path: one segment more than allowed is enough to refuse it.
   const segments = path.split(".", maxPathSegments + 1);
   if (segments.length > maxPathSegments || segments.some((segment) => forbidden.test(segment))) {
-    refuse(chunk, `path "${start(path)}" is empty, reserved or too deep in places`);
+    refuse(chunk, `path "${start(path)}" is not allowed`);
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape.

@@ -120,6 +120,12 @@ test("the checker for parsed JSON says of it what the strict one says", () => {
   }
 });
 
+test("JSON may hold a number that is too large for one, which no checker takes", () => {
+  const parsed = JSON.parse('{"type":"done","usage":{"inputTokens":1e999}}');
+  expect(createChunkChecker()(parsed)).toBe('Chunk "done": usage.inputTokens must be number, got number.');
+  expect(isStreamChunk(parsed)).toBe(false);
+});
+
 describe("every rule of the table is needed: without it the checker and the schemas disagree", () => {
   const table: Record<string, string | Record<string, string>> = chunkTable;
   const without = (fields: string, field: string) =>

@@ -39,6 +39,7 @@ test("frames wait until they are asked for, while pieces come", () => {
   expect(frames.rest()).toBe("data: 3\n");
   frames.push(bytesOf("\n"));
   expect(frames.next()).toBe("data: 3\n\n");
+  expect(frames.next()).toBeUndefined();
   expect(frames.rest()).toBe("");
 });
 
@@ -64,6 +65,24 @@ describe("takes time linear in the length of the stream", () => {
           frames.next();
         }
       });
+    });
+    expect(ratio).toBeLessThan(3);
+  });
+
+  test("for one who stays an event behind", () => {
+    const piece = bytesOf(`data: ${"x".repeat(500)}\n\n`);
+    const ratio = costOfDoubling(4_000, (count) => {
+      const frames = createEventFrames();
+      frames.push(piece);
+      const took = timed(() => {
+        for (let event = 0; event < count; event++) {
+          frames.push(piece);
+          frames.next();
+        }
+      });
+      expect(frames.next()).toBe(`data: ${"x".repeat(500)}\n\n`);
+      expect(frames.next()).toBeUndefined();
+      return took;
     });
     expect(ratio).toBeLessThan(3);
   });

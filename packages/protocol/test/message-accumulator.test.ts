@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
+import { closePart, createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
 import type { StreamChunk } from "../src/stream-chunk.ts";
 import { costOfDoubling, timed } from "./cost.ts";
 import { transcripts } from "./transcripts.ts";
@@ -404,6 +404,25 @@ describe("snapshots", () => {
       accumulator.apply(chunk);
       expect(accumulator.message, chunk.type).toBe(message);
     }
+  });
+
+  test("the end changes nothing but what is open: not a part with a state of its own, nor a whole message", () => {
+    const file = { type: "file", mediaType: "m", url: "u", state: "running" } as StreamChunk;
+    const ask = { type: "source", id: "s", state: "streaming" } as StreamChunk;
+    const accumulator = createMessageAccumulator();
+    for (const chunk of [
+      { type: "message", content: "x" },
+      file,
+      ask,
+      { type: "error", message: "m" },
+    ] as StreamChunk[]) {
+      accumulator.apply(chunk);
+    }
+    const { message } = accumulator;
+    expect(message.parts.slice(1)).toEqual([file, ask]);
+    accumulator.finish();
+    expect(accumulator.message).toBe(message);
+    for (const part of message.parts.slice(1)) expect(closePart(part)).toBe(part);
   });
 
   test("the same object until something changes; untouched parts keep their identity, and none ever changes", () => {
