@@ -15,7 +15,7 @@ import {
   notAStream,
   truncated,
 } from "./ending-values.ts";
-import { done, doneMarker } from "./frames.ts";
+import { done, doneMarker, frame } from "./frames.ts";
 import type { EndingRow } from "./read-ending.ts";
 
 const result = (chunks: unknown[], answer = "a") => JSON.stringify({ chunks, text: answer, structured: [] });
@@ -87,6 +87,25 @@ export const bufferedEndings: EndingRow[] = [
 ];
 
 export const refusedByState: EndingRow[] = [
+  {
+    name: "a chat whose agent sends an object that cannot be built breaks the contract",
+    answers: {
+      body:
+        aFrame +
+        frame({
+          type: "structured-data",
+          kind: "set",
+          streamId: "s",
+          dataType: "d",
+          path: "a..b",
+          value: 1,
+        }) +
+        doneMarker,
+    },
+    read: "send",
+    chunks: [a],
+    ends: { name: "StreamProtocolError", code: "invalid-structured-data" },
+  },
   {
     name: "a chat that is answered already is busy",
     answers: { body: aFrame, ending: "hold" },

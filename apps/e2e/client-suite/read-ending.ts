@@ -35,11 +35,21 @@ export interface EndingRow {
   >;
   /**
    * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave.
-   * `nothing`: `readStream` of `null`. `buffered`: `requestChat`. The other three: what a chat of `createChat` is asked.
+   * `nothing`: `readStream` of `null`. `buffered`: `requestChat`. `send`: a chat of `createChat`, whose state
+   * holds the error. The other three: what a chat is asked that it refuses.
    *
    * @defaultValue "consume"
    */
-  read?: "consume" | "loop" | "response" | "nothing" | "buffered" | "second send" | "regenerate" | "respond";
+  read?:
+    | "consume"
+    | "loop"
+    | "response"
+    | "nothing"
+    | "buffered"
+    | "send"
+    | "second send"
+    | "regenerate"
+    | "respond";
   /** When the caller aborts. */
   aborts?: "before the request" | "when it was asked" | "at a chunk" | "when it waits to reconnect";
   /** What the consumer was given before the end. */
@@ -141,6 +151,10 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
       const result = await requestChat({ endpoint, messages, signal: abort.signal });
       reading.chunks.push(...result.chunks);
       reading.ends = { outcome: "end", text: result.text };
+    } else if (read === "send") {
+      const chat = createChat({ endpoint, onChunk: keepChunk });
+      await chat.send("Hello");
+      throw chat.getSnapshot().error;
     } else if (read === "second send" || read === "regenerate" || read === "respond") {
       const chat = createChat({ endpoint });
       const first = read === "second send" ? chat.send("Hello") : undefined;
