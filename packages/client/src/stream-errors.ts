@@ -12,7 +12,7 @@ export class StreamConnectionError extends StreamError {
   readonly code = "connection";
 
   constructor(url: string, cause: unknown) {
-    super(`No response from ${url}: ${toError(cause).message}`, { cause });
+    super(`No response from ${url}: ${cause}`, { cause });
   }
 }
 
@@ -93,7 +93,7 @@ export class ChatStateError extends StreamError {
   declare readonly code: ChatStateErrorCode;
 
   constructor(code: ChatStateErrorCode) {
-    super(`Not possible now: ${code}.`);
+    super(`Not now: ${code}.`);
     this.code = code;
   }
 }

@@ -165,7 +165,7 @@ describe("an answer", () => {
     const cause = new TypeError("fetch failed");
     await expect(ask(() => Promise.reject(cause))).rejects.toMatchObject({
       name: "StreamConnectionError",
-      message: "No response from /api: fetch failed",
+      message: "No response from /api: TypeError: fetch failed",
       cause,
     });
   });

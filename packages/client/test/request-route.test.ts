@@ -146,7 +146,8 @@ describe("no answer", () => {
     await expect(response).rejects.toMatchObject({
       name: "StreamConnectionError",
       code: "connection",
-      message: "No response from http://host/api?a=1: Nothing came for 30 s: the answer is incomplete.",
+      message:
+        "No response from http://host/api?a=1: StreamIdleError: Nothing came for 30 s: the answer is incomplete.",
       cause: { name: "StreamIdleError" },
     });
     expect(vi.getTimerCount()).toBe(0);
@@ -165,7 +166,7 @@ describe("no answer", () => {
     vi.useFakeTimers();
     const cause = new TypeError("fetch failed");
     await expect(start(() => Promise.reject(cause), 30_000)).rejects.toMatchObject({
-      message: "No response from http://host/api?a=1: fetch failed",
+      message: "No response from http://host/api?a=1: TypeError: fetch failed",
       cause,
     });
     await expect(start(() => Promise.reject("offline"), 30_000)).rejects.toMatchObject({

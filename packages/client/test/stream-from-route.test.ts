@@ -132,7 +132,7 @@ describe("failures", () => {
     expect(error).toMatchObject({
       name: "StreamConnectionError",
       code: "connection",
-      message: "No response from /api: fetch failed",
+      message: "No response from /api: TypeError: fetch failed",
       cause,
     });
   });
@@ -757,7 +757,7 @@ describe("silence", () => {
     await advance(1);
     expect((await collected).error).toMatchObject({
       name: "StreamConnectionError",
-      message: "No response from /api: Nothing came for 30 s: the answer is incomplete.",
+      message: "No response from /api: StreamIdleError: Nothing came for 30 s: the answer is incomplete.",
     });
   });
 
@@ -766,7 +766,7 @@ describe("silence", () => {
     const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs: 1_500, fetch }));
     await advance(1_500);
     expect((await collected).error).toMatchObject({
-      message: "No response from /api: Nothing came for 1.5 s: the answer is incomplete.",
+      message: "No response from /api: StreamIdleError: Nothing came for 1.5 s: the answer is incomplete.",
     });
     const abort = new AbortController();
     const { signal } = abort;

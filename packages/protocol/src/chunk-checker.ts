@@ -74,7 +74,8 @@ type Check = (value: any, path: string) => string | undefined;
 export const describe = (value: unknown): string =>
   value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 
-export const isRecord = (value: unknown): value is Record<string, unknown> => describe(value) === "object";
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const mismatch = (value: unknown, path: string, expected: string): string =>
   `${path.slice(1)} must be ${expected}, got ${describe(value)}`;
@@ -139,6 +140,7 @@ export function createChunkChecker(
       if (!isRecord(value)) return mismatch(value, path, "{}");
       let found = 0;
       for (const name in value) {
+        if (name === "type") continue;
         const rule = rules.get(name);
         const inner = value[name];
         if (!rule || inner === undefined) continue;

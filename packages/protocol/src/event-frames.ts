@@ -25,6 +25,8 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
   const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
   /** The character that is none when the next piece begins with it: a byte order mark, or the LF of a CRLF. */
   let skipped = "\ufeff";
+  /** The last piece ended on an ASCII character: nothing is unfinished, and runtimes are faster where nothing can be. */
+  let isWhole = true;
   /** What `next` has yet to give begins at `at`. */
   let text = "";
   let at = 0;
@@ -36,14 +38,16 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
 
   function refuseAbove(size: number): void {
     if (size > maxEventBytes) {
-      throw new StreamProtocolError("too-large", `An event exceeds maxEventBytes (${maxEventBytes}).`);
+      throw new StreamProtocolError("too-large", `An event exceeds maxEventBytes, ${maxEventBytes}.`);
     }
   }
 
   return {
     push(piece) {
-      // Behind an ASCII character nothing is unfinished, and runtimes are faster where nothing can be.
-      let added = utf8.decode(piece, { stream: !(piece[piece.length - 1]! < 0x80) });
+      // The longest character has one byte more than what there may be of it.
+      const unfinishedBytes = isWhole ? 0 : 3;
+      isWhole = piece[piece.length - 1]! < 0x80;
+      let added = utf8.decode(piece, { stream: !isWhole });
       if (added === "") return;
       if (added[0] === skipped) added = added.slice(1);
       skipped = added.endsWith("\r") ? "\n" : "";
@@ -52,8 +56,8 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
       lastCharacter = added.at(-1) ?? lastCharacter;
       text = text.slice(at) + added;
       at = 0;
-      // A character may have begun in the piece before; each byte that is no UTF-8 becomes a character of three.
-      bytes += 3 + piece.length * (added.includes("\ufffd") ? 3 : 1);
+      // Each byte that is no UTF-8 becomes a character of three.
+      bytes += unfinishedBytes + piece.length * (added.includes("\ufffd") ? 3 : 1);
     },
     next() {
       if (mayHoldEvent) {
@@ -67,7 +71,7 @@ export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames 
         }
         text = text.slice(at);
         // No character takes more than three bytes for each of its UTF-16 code units.
-        bytes = 3 * text.length;
+        if (at > 0) bytes = 3 * text.length;
         at = 0;
         mayHoldEvent = false;
       }

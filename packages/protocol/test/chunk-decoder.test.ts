@@ -120,7 +120,7 @@ describe("a violation", () => {
     "an event that is too large": [
       `: ${"x".repeat(200)}\n\n`,
       "too-large",
-      "An event exceeds maxEventBytes (100).",
+      "An event exceeds maxEventBytes, 100.",
     ],
   } as const;
   for (const [name, [bad, code, message]] of Object.entries(violations)) {

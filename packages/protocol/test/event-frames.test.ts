@@ -49,7 +49,7 @@ test("an event that is too large is refused again and again, after those before 
     frames.push(bytesOf(`data: 1\n\ndata: 23456${end}`));
     expect(frames.next()).toBe("data: 1\n\n");
     for (let call = 0; call < 3; call++) {
-      expect(() => frames.next()).toThrow("An event exceeds maxEventBytes (10).");
+      expect(() => frames.next()).toThrow("An event exceeds maxEventBytes, 10.");
     }
   }
 });

@@ -231,7 +231,7 @@ describe("maxEventBytes", () => {
   test("throws on every call after the one that met the large event", () => {
     const decoder = createSSEDecoder({ maxEventBytes: 10 });
     expect(decoder.decode(bytesOf("data: 12345\n\n"))).toEqual([]);
-    const message = "An event exceeds maxEventBytes (10).";
+    const message = "An event exceeds maxEventBytes, 10.";
     expect(() => decoder.decode(bytesOf("data: 1\n\n"))).toThrow(message);
     expect(() => decoder.decode(new Uint8Array())).toThrow(message);
     expect(() => decoder.end()).toThrow(message);
