@@ -279,6 +279,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       runId = chunk.runId;
       // What this chat has asked for itself is in its place, whatever the agent was sent of it.
       const said = isAsked ? undefined : (chunk.input as ChatMessage | null | undefined);
+      const saidId = typeof said?.id === "string" ? said.id : undefined;
       const all = [...before, ...behind];
       let from = all.findIndex(({ id }) => id === runId);
       let to = from + 1;
@@ -286,9 +287,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         from =
           all.findLastIndex(
             ({ role, id, content }: Partial<ChatMessage>) =>
-              role === "user" && (said.id ? id === said.id : content === said.content),
+              role === "user" && (saidId ? id === saidId : content === said.content),
           ) + 1;
-        if (from === 0) from = all.push({ ...said, role: "user", id: said.id ?? createId() });
+        if (from === 0) from = all.push({ ...said, role: "user", id: saidId ?? createId() });
         to = from;
         while (all[to]?.role === "assistant") to++;
       }
@@ -308,6 +309,8 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     function finish(how: "done" | "truncated" | "aborted", thrown?: Error): void {
       if (run !== live) return;
       live = undefined;
+      // Whoever waits for it goes on when everybody has been told.
+      ended.resolve();
       accumulator.finish(how);
       const { message } = accumulator;
       let error = thrown;
@@ -318,13 +321,10 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         hasChunks ||= how === "done";
         const timing = { startedAt, ...snapshot.timing, durationMs: performance.now() - start };
         publish({ status, error, reconnecting: false, timing }, run);
+        callSafely(() => read().onFinish?.({ message: hasChunks ? message : undefined, error }));
       } else if (error && !meansNoRun(error) && (wasOpen || !(error instanceof StreamTruncatedError))) {
         // A session without a run is nothing to speak of, whether it is not found or there is nothing to follow (204).
         publish({ status, error });
-      }
-      ended.resolve();
-      if (run.isShown) {
-        callSafely(() => read().onFinish?.({ message: hasChunks ? message : undefined, error }));
       }
     }
 
@@ -378,15 +378,19 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
 
   /** Whether an answer is shown to its end already: then there is nothing to follow. */
   function isWhole(runId: string): boolean {
-    const shown = snapshot.messages.find(({ id }) => id === runId);
-    const { status, abortReason } = (shown ?? {}) as Partial<AssistantUIMessage>;
-    return status === "done" || abortReason !== undefined;
+    const shown = snapshot.messages.find(({ id }) => id === runId) as AssistantUIMessage | undefined;
+    return shown?.status === "done" || shown?.abortReason !== undefined;
   }
 
   /** @returns the conversation, when it is the user's turn. */
   function whenFree(): ChatSnapshot {
     if (live?.isShown) throw new ChatStateError("busy");
     return snapshot;
+  }
+
+  /** Nothing is to be stopped of a run that is only looked for. */
+  function dropUnseen(): void {
+    if (!live?.isShown) live?.leave();
   }
 
   const chat: Chat = {
@@ -424,18 +428,17 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     async resume() {
       if (live) return live.ended;
       const { messages, sessionId } = snapshot;
-      if (transport.resume === undefined) return;
+      if (!transport.resume) return;
       await startRun(false, messages, (options) => transport.resume!({ sessionId }, options));
     },
     async stop() {
-      // A run that may be there is only looked for.
-      if (live?.isShown === false) live.leave();
+      dropUnseen();
       await live?.stop();
     },
     close: () => live?.leave(),
     async clear() {
       // Whoever hears that the answer has ended may ask for the next one.
-      if (!live?.isShown) chat.close();
+      dropUnseen();
       while (live) await chat.stop();
       publish({
         messages: [],

@@ -1171,7 +1171,7 @@ describe("resume", () => {
   test("gives what was said in another tab an id, if it has none", async () => {
     const { chat, transport } = setUp();
     void chat.resume();
-    await finishWith(transport, runStart("run-2", { content: "More" }), delta("Here"), done);
+    await finishWith(transport, runStart("run-2", { content: "More", id: 5 }), delta("Here"), done);
     expect(chat.getSnapshot().messages).toMatchObject([
       { role: "user", content: "More", id: expect.stringMatching(/^\d+(-\d+){3}$/) },
       { role: "assistant", id: "run-2" },

@@ -155,3 +155,25 @@ export function chunkOf({ literals, required, optional }: Variant): fc.Arbitrary
 
 /** A valid chunk of any shape. */
 export const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(...variants.map(chunkOf));
+
+/** Texts with and without what JSON escapes. */
+export const anyEscapedText = fc.oneof(
+  fc.string({ maxLength: 6 }),
+  fc.string({ unit: "binary", maxLength: 6 }),
+  fc.constantFrom(
+    "",
+    "語",
+    "é",
+    "😀",
+    "\ud800",
+    "\udc00",
+    '"',
+    "\\",
+    "\n",
+    "\u0000",
+    "\u001f",
+    "\u007f",
+    "\u2028",
+    "\uffff",
+  ),
+);

@@ -2,31 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isStreamChunk } from "../src/check-chunk.ts";
 import { printDelta } from "../src/delta-json.ts";
-
-/** Texts with and without what JSON escapes. */
-const anyText = fc.oneof(
-  fc.string({ maxLength: 6 }),
-  fc.string({ unit: "binary", maxLength: 6 }),
-  fc.constantFrom(
-    "",
-    "語",
-    "é",
-    "😀",
-    "\ud800",
-    "\udc00",
-    '"',
-    "\\",
-    "\n",
-    "\u0000",
-    "\u001f",
-    "\u007f",
-    "\u2028",
-    "\uffff",
-  ),
-);
+import { anyEscapedText } from "./chunk-arbitraries.ts";
 
 const anyValue = fc.oneof(
-  { weight: 6, arbitrary: anyText },
+  { weight: 6, arbitrary: anyEscapedText },
   fc.constantFrom("text-delta", "reasoning-delta", undefined, null, 1, true, {}),
 );
 

@@ -4,7 +4,7 @@ import { checkChunk } from "../src/check-chunk.ts";
 import { encodeChunk } from "../src/encoder.ts";
 import { createPullDecoder } from "../src/pull-decoder.ts";
 import { createSSEDecoder } from "../src/sse-decoder.ts";
-import { anyChunk } from "./chunk-arbitraries.ts";
+import { anyChunk, anyEscapedText } from "./chunk-arbitraries.ts";
 import { anyCut, bytesOf } from "./pieces.ts";
 
 const delta = (text: string) => ({ type: "text-delta", delta: text });
@@ -68,32 +68,12 @@ function readTheLongWay(text: string): Reading {
   return { ...reading, retryMs: decoder.retryMs };
 }
 
-/** Texts with and without what JSON escapes. */
-const anyText = fc.oneof(
-  fc.string({ maxLength: 6 }),
-  fc.string({ unit: "binary", maxLength: 6 }),
-  fc.constantFrom(
-    "",
-    "語",
-    "😀",
-    "\ud800",
-    '"',
-    "\\",
-    "\n",
-    "\u0000",
-    "\u001f",
-    "\u007f",
-    "\u2028",
-    "\uffff",
-  ),
-);
-
 /** The JSON of a delta, or nearly: texts raw as well as quoted, with a character too many somewhere. */
 const nearlyDelta = fc
   .tuple(
     fc.constantFrom("text", "reasoning", "text-delta", "x"),
-    fc.tuple(anyText, fc.boolean()),
-    fc.option(fc.tuple(anyText, fc.boolean())),
+    fc.tuple(anyEscapedText, fc.boolean()),
+    fc.option(fc.tuple(anyEscapedText, fc.boolean())),
     fc.option(fc.tuple(fc.nat(60), fc.constantFrom("", " ", '"', "\\", "}", ",", "\u0001"))),
   )
   .map(([type, text, segment, change]) => {
