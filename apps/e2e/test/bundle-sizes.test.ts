@@ -5,22 +5,32 @@ import { bundleForBrowser } from "./bundle-for-browser.ts";
 
 const readme = readFileSync(new URL("../../../packages/client/README.md", import.meta.url), "utf8");
 
-const uses: [row: string, budgetBytes: number, code: string][] = [
-  ["`readStream`", 5_000, 'import { readStream } from "@kortyx/client"; globalThis.use = readStream;'],
+/** Upper bounds with room. A change that needs more raises the number, here and in the README, and says why. */
+const budgets: [row: string, kilobytes: number, imports: string[]][] = [
+  ["`readStream`", 6.5, ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;']],
   [
     "`streamChatFromRoute`, `consumeStream`",
-    6_000,
-    'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
+    8,
+    [
+      'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
+    ],
   ],
-  ["`createChat`", 9_000, 'import { createChat } from "@kortyx/client"; globalThis.use = createChat;'],
-  ["`useChat`", 10_000, 'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;'],
+  [
+    "`createChat`, `useChat`",
+    13,
+    [
+      'import { createChat } from "@kortyx/client"; globalThis.use = createChat;',
+      'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',
+    ],
+  ],
 ];
 
-describe("what the client adds to a page, gzipped, is within its budget, and is what its README prints", () => {
-  test.each(uses)("%s: at most %i bytes", async (row, budgetBytes, code) => {
-    const { text } = await bundleForBrowser(code, ["react"]);
-    const bytes = gzipSync(text, { level: 9 }).length;
-    expect(bytes).toBeLessThanOrEqual(budgetBytes);
-    expect(readme).toContain(`| ${row} | ${(bytes / 1000).toFixed(1)} |`);
+describe("what the client adds to a page, gzipped, is within the budget that its README states", () => {
+  test.each(budgets)("%s: at most %s kB", async (row, kilobytes, imports) => {
+    for (const code of imports) {
+      const { text } = await bundleForBrowser(code, ["react"]);
+      expect(gzipSync(text, { level: 9 }).length).toBeLessThanOrEqual(kilobytes * 1000);
+    }
+    expect(readme).toContain(`| ${row} | ${kilobytes} kB |`);
   });
 });
