@@ -32,6 +32,13 @@ export default defineConfig({
         hookTimeout: 60_000,
         sequence: { groupOrder: 1 },
       }),
+      // Frameworks and runtimes that only these tests install.
+      fromDist("runtimes", {
+        globalSetup: new URL("apps/runtimes/install.ts", import.meta.url).pathname,
+        testTimeout: 30_000,
+        hookTimeout: 60_000,
+        sequence: { groupOrder: 1 },
+      }),
       // Each by itself, after all others: they take the whole machine.
       alone("command", 2),
       alone("load", 3),

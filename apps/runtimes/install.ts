@@ -1,0 +1,30 @@
+/**
+ * Runs before the tests of this folder: installs what they need, which the rest of the repository never waits for.
+ * Without a registry they are skipped, and this says so; in CI that fails the run.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+
+/** Whether the tests of this folder can run. */
+export const isInstalled = (): boolean => existsSync(new URL("node_modules/.modules.yaml", import.meta.url));
+
+export function setup(): void {
+  if (!isInstalled()) {
+    console.info("Installing Next.js and workerd for apps/runtimes, once: 400 MB, up to a minute.");
+  }
+  const { status, stdout, stderr, error } = spawnSync(
+    "pnpm",
+    ["install", "--frozen-lockfile", "--prefer-offline"],
+    { cwd: folder, encoding: "utf8" },
+  );
+  if (status === 0) return;
+  const reason = error?.message ?? `${stdout}${stderr}`;
+  if (process.env.CI === "true") throw new Error(`apps/runtimes could not be installed:\n${reason}`);
+  const what = isInstalled()
+    ? "apps/runtimes may be out of date"
+    : "SKIPPED: the tests on Next.js and workerd";
+  console.warn(`\n${what}, because \`pnpm install\` failed in apps/runtimes:\n${reason}\n`);
+}
