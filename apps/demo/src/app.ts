@@ -2,13 +2,13 @@
  * The demo as one web-standard application: the chat route, the documents that answers link to, and the built page.
  * Opens no port.
  */
-import { type ChatAgent, createChatRoute, type RunStore } from "@kortyx/server";
+import { type ChatRouteOptions, createChatRoute, type RunStore } from "@kortyx/server";
 import { Hono } from "hono";
 import { servePage } from "./serve-page.ts";
 import { readVisitor, welcomeVisitor } from "./visitor.ts";
 
 export interface AppOptions {
-  agent: ChatAgent;
+  agent: ChatRouteOptions["agent"];
   /** Keeps the answers, so that they survive a reload and can be stopped from any tab. */
   store?: RunStore | undefined;
   /** Gives the source of a document that `/docs/<path>` serves. */

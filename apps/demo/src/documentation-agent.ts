@@ -27,10 +27,7 @@ export interface DocumentationAgentOptions {
 
 export interface DocumentationAgent {
   /** Answers the last question of the user, or goes on with an answer to its own. Ends at once when aborted. */
-  streamChat(
-    messages: readonly ChatMessage[],
-    options: Partial<ChatAgentOptions>,
-  ): AsyncGenerator<StreamChunk>;
+  streamChat(messages: readonly ChatMessage[], options: ChatAgentOptions): AsyncGenerator<StreamChunk>;
   /** The tool that it calls. */
   search: Search;
   /** The source of a file that answers may link to; `undefined` for every other path. */
@@ -50,7 +47,7 @@ export function createDocumentationAgent(options: DocumentationAgentOptions): Do
 
   async function* answer(
     messages: readonly ChatMessage[],
-    { sessionId = crypto.randomUUID(), resume, signal }: Partial<ChatAgentOptions>,
+    { sessionId = crypto.randomUUID(), resume, signal }: ChatAgentOptions,
   ): AsyncGenerator<StreamChunk> {
     yield { type: "session", sessionId };
     const said = messages.findLast((message) => message.role === "user")?.content ?? "";

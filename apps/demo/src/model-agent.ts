@@ -24,10 +24,7 @@ export interface ModelAgentOptions {
 
 export interface ModelAgent {
   /** Answers the conversation. What goes wrong with the model is an `error` chunk. Ends at once when aborted. */
-  streamChat(
-    messages: readonly ChatMessage[],
-    options: Partial<ChatAgentOptions>,
-  ): AsyncGenerator<StreamChunk>;
+  streamChat(messages: readonly ChatMessage[], options: ChatAgentOptions): AsyncGenerator<StreamChunk>;
 }
 
 /** What the model said in one round. */
@@ -50,7 +47,7 @@ export function createModelAgent(options: ModelAgentOptions): ModelAgent {
 
   async function* answer(
     messages: readonly ChatMessage[],
-    { sessionId = crypto.randomUUID(), resume, signal }: Partial<ChatAgentOptions>,
+    { sessionId = crypto.randomUUID(), resume, signal }: ChatAgentOptions,
   ): AsyncGenerator<StreamChunk> {
     yield { type: "session", sessionId };
     if (resume !== undefined) {

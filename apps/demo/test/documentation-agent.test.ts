@@ -295,7 +295,7 @@ const answerTo = (
   agent: ReturnType<typeof createDocumentationAgent>,
   { requestId, resumeToken }: StreamChunkOf<"interrupt">,
   answer: string,
-  options: Partial<ChatAgentOptions> = {},
+  options: ChatAgentOptions = {},
 ) =>
   collectStream(
     agent.streamChat([user("Kitchen"), user(answer)], {

@@ -27,10 +27,9 @@ function snippetsOf(readme: string, language: "ts" | "tsx" = "ts"): string[] {
 
 /** What the snippets call their agent: it repeats the question, letter by letter. */
 const agentModule = `
-import type { ChatMessage, StreamChunk } from "@kortyx/server";
-interface Options { sessionId?: string | undefined; signal?: AbortSignal | undefined }
-export const agent = {
-  async *streamChat(messages: ChatMessage[], { sessionId }: Options): AsyncGenerator<StreamChunk> {
+import type { ChatAgent } from "@kortyx/server";
+export const agent: ChatAgent = {
+  async *streamChat(messages, { sessionId }) {
     yield { type: "session", sessionId: sessionId ?? "new" };
     for (const letter of messages.at(-1)?.content ?? "") yield { type: "text-delta", delta: letter };
     yield { type: "done" };

@@ -11,9 +11,9 @@ export interface RouteOptions {
   /** Where the route is; relative to the page in a browser. */
   endpoint: Resolvable<string | URL>;
   /** Added to `content-type: application/json` and `accept`, or replacing them. */
-  headers?: Resolvable<HeadersInit> | undefined;
+  headers?: Resolvable<RequestInit["headers"]> | undefined;
   /** As in `fetch`; `"include"` sends cookies to another origin. */
-  credentials?: RequestCredentials | undefined;
+  credentials?: "omit" | "same-origin" | "include" | undefined;
   /** Makes the request. @defaultValue the global `fetch` */
   fetch?: ((url: string | URL, init: RequestInit) => Promise<Response>) | undefined;
 }

@@ -16,15 +16,15 @@ import type { ChunkIterable, StreamSource } from "./stream-source.ts";
 
 /** What an agent gets beside the messages. */
 export interface ChatAgentOptions {
-  sessionId: string | undefined;
-  workflowId: string | undefined;
-  context: Record<string, unknown> | undefined;
+  sessionId?: string | undefined;
+  workflowId?: string | undefined;
+  context?: Record<string, unknown> | undefined;
   /** The answer to an `interrupt`. Its token comes from the client: verify it. */
-  resume: ChatResume | undefined;
+  resume?: ChatResume | undefined;
   /** What `authorize` returned. */
-  owner: string | undefined;
-  /** Aborted when nobody wants the answer any more. */
-  signal: AbortSignal;
+  owner?: string | undefined;
+  /** Aborted when the answer is no longer wanted: pass it to the model. A route always sets it. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Anything that answers a conversation with chunks. */
@@ -35,7 +35,12 @@ export interface ChatAgent {
 export interface ChatRouteOptions
   extends Omit<StreamResponseOptions, "signal" | "status">,
     ChatRequestLimits {
-  agent: ChatAgent;
+  agent: {
+    streamChat(
+      messages: ChatMessage[],
+      options: ChatAgentOptions & { signal: AbortSignal },
+    ): ReturnType<ChatAgent["streamChat"]>;
+  };
   /**
    * Says who asks, before the body is read. `null` answers 401; a `Response` is the answer. A route with runs must
    * have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.

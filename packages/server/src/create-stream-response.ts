@@ -10,7 +10,7 @@ import type { StreamSource } from "./stream-source.ts";
 
 export interface StreamResponseOptions extends StreamOptions {
   /** Headers to add or replace; `null` removes one of the defaults. */
-  headers?: HeadersInit | Record<string, string | null | undefined> | undefined;
+  headers?: RequestInit["headers"] | Record<string, string | null | undefined> | undefined;
   /** @defaultValue 200 */
   status?: number | undefined;
 }

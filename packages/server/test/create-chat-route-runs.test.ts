@@ -34,7 +34,8 @@ const settle = () => new Promise(setImmediate);
 /** Until `check` passes: at once, or on a busy machine a little later. */
 const until = (check: () => unknown) => vi.waitFor(check, { interval: 2, timeout: 5000 });
 
-type Agent = (options: ChatAgentOptions) => AsyncIterable<StreamChunk>;
+type AgentOptions = ChatAgentOptions & { signal: AbortSignal };
+type Agent = (options: AgentOptions) => AsyncIterable<StreamChunk>;
 
 const answer: Agent = async function* () {
   yield delta("Hel");
@@ -52,7 +53,7 @@ function steered() {
       allowed++;
       proceed();
     },
-    agent: async function* ({ signal }: ChatAgentOptions): AsyncGenerator<StreamChunk> {
+    agent: async function* ({ signal }: AgentOptions): AsyncGenerator<StreamChunk> {
       for (let count = 0; ; count++) {
         while (count === allowed && !signal.aborted) {
           await new Promise<void>((resolve) => {
@@ -80,7 +81,7 @@ interface Set {
 
 /** A route with runs, whose user is named in a header. */
 function routeOf(agent: Agent = answer, { runs, route: options }: Set = {}) {
-  const calls: [ChatMessage[], ChatAgentOptions][] = [];
+  const calls: [ChatMessage[], AgentOptions][] = [];
   const store = runs?.store ?? createMemoryRunStore();
   const route = createChatRoute({
     agent: {

@@ -28,9 +28,10 @@ function routeOf(
   streamChat: (signal: AbortSignal) => AsyncIterable<StreamChunk> | Promise<AsyncIterable<StreamChunk>>,
   options: Partial<ChatRouteOptions> = {},
 ) {
-  const calls: [ChatMessage[], ChatAgentOptions][] = [];
+  type AgentOptions = ChatAgentOptions & { signal: AbortSignal };
+  const calls: [ChatMessage[], AgentOptions][] = [];
   const agent = {
-    streamChat(asked: ChatMessage[], agentOptions: ChatAgentOptions) {
+    streamChat(asked: ChatMessage[], agentOptions: AgentOptions) {
       calls.push([asked, agentOptions]);
       return streamChat(agentOptions.signal);
     },
