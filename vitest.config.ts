@@ -1,19 +1,36 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
+
+/**
+ * When a test counts as hanging. No test judges by this how fast something is, and a machine with much else to do may
+ * take its time; a test that needs more says so, and why.
+ */
+const patience = {
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 30_000, interval: 10 } },
+};
 
 /** Unit tests read the sources of sibling packages, so that they need no build. */
 const fromSources = (name: string) => ({
   ssr: { resolve: { conditions: ["@kortyx/source"] } },
-  test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"] },
+  test: { name, root: `packages/${name}`, include: ["test/**/*.test.ts"], ...patience },
 });
 
 /** Apps run on `dist`: only there shows what the build did. */
 const fromDist = (name: string, options = {}) => ({
-  test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...options },
+  test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...patience, ...options },
 });
 
 /** A suite of `apps/e2e` that runs when all with a lower order have ended. */
 const alone = (name: string, groupOrder: number) => ({
-  test: { name, root: "apps/e2e", include: [`test-${name}/*.test.ts`], sequence: { groupOrder } },
+  test: {
+    name,
+    root: "apps/e2e",
+    include: [`test-${name}/*.test.ts`],
+    sequence: { groupOrder },
+    ...patience,
+  },
 });
 
 const requirePrograms = new URL("apps/e2e/test/require-programs.ts", import.meta.url).pathname;
@@ -25,24 +42,15 @@ export default defineConfig({
       fromSources("server"),
       fromSources("client"),
       fromDist("demo"),
-      // Browsers, proxies and processes: after the tests that count milliseconds.
-      fromDist("e2e", {
-        globalSetup: requirePrograms,
-        testTimeout: 30_000,
-        hookTimeout: 60_000,
-        sequence: { groupOrder: 1 },
-      }),
+      fromDist("e2e", { globalSetup: requirePrograms }),
       // Frameworks and runtimes that only these tests install.
-      fromDist("runtimes", {
-        globalSetup: new URL("apps/runtimes/install.ts", import.meta.url).pathname,
-        testTimeout: 30_000,
-        hookTimeout: 60_000,
-        sequence: { groupOrder: 1 },
-      }),
+      fromDist("runtimes", { globalSetup: new URL("apps/runtimes/install.ts", import.meta.url).pathname }),
       // Each by itself, after all others: they take the whole machine.
-      alone("command", 2),
-      alone("load", 3),
+      alone("command", 1),
+      alone("load", 2),
     ],
+    // Two at least: most tests of sockets and browsers wait more than they work.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     reporters: process.env.CI === "true" ? ["default", "json"] : ["default"],
     outputFile: { json: ".tmp/test-results.json" },
   },
