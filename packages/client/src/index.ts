@@ -33,17 +33,17 @@ export {
   StreamTruncatedError,
 } from "@kortyx/protocol";
 // Keep a conversation
+export type {
+  Chat,
+  ChatInput,
+  ChatOptions,
+  ChatSnapshot,
+  ChatStatus,
+  ChatTiming,
+} from "./chat.ts";
 export type { ChatTransport, ChatTransportOptions } from "./chat-transport.ts";
 export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from "./consume-stream.ts";
-export {
-  type Chat,
-  type ChatInput,
-  type ChatOptions,
-  type ChatSnapshot,
-  type ChatStatus,
-  type ChatTiming,
-  createChat,
-} from "./create-chat.ts";
+export { createChat } from "./create-chat.ts";
 // Read a stream that is there
 export { type ReadStreamOptions, readStream, type StreamBody } from "./read-stream.ts";
 // Ask a route for one whole answer

@@ -2,7 +2,8 @@
  * The state of a conversation as a React hook. Everything that happens is `createChat`'s.
  */
 import { useEffect, useInsertionEffect, useState, useSyncExternalStore } from "react";
-import { type Chat, type ChatOptions, type ChatSnapshot, createChat } from "./create-chat.ts";
+import type { Chat, ChatOptions, ChatSnapshot } from "./chat.ts";
+import { createChat } from "./create-chat.ts";
 
 export type UseChatOptions = ChatOptions & {
   /** Follows the newest run of the session when the component appears. @defaultValue false */

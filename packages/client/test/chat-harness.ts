@@ -1,8 +1,8 @@
 /** A chat's transport made by hand: streams that the test feeds, and a record of what was asked for. */
 import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
 import { vi } from "vitest";
+import type { Chat, ChatSnapshot } from "../src/chat.ts";
 import type { ChatTransport, ChatTransportOptions } from "../src/chat-transport.ts";
-import type { Chat, ChatSnapshot } from "../src/create-chat.ts";
 import { StreamHttpError } from "../src/stream-errors.ts";
 
 export const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });

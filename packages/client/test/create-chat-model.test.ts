@@ -7,7 +7,8 @@ import {
 } from "@kortyx/protocol";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type ChatSnapshot, createChat } from "../src/create-chat.ts";
+import type { ChatSnapshot } from "../src/chat.ts";
+import { createChat } from "../src/create-chat.ts";
 import { toMessageText } from "../src/ui-message.ts";
 import { delta, httpError, outcomeOf, type TestStream, testTransport } from "./chat-harness.ts";
 

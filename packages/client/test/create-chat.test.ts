@@ -1,7 +1,8 @@
 import type { InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import { StreamTruncatedError } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Chat, type ChatOptions, type ChatSnapshot, createChat } from "../src/create-chat.ts";
+import type { Chat, ChatOptions, ChatSnapshot } from "../src/chat.ts";
+import { createChat } from "../src/create-chat.ts";
 import { toMessageText, type UIMessage } from "../src/ui-message.ts";
 import { doneMarker, eventStream, frame, testBody } from "./bodies.ts";
 import {
