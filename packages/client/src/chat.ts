@@ -16,6 +16,8 @@ export interface ChatSnapshot {
   readonly status: ChatStatus;
   /** The connection was lost and is being restored; the answer goes on after that. */
   readonly reconnecting: boolean;
+  /** While `reconnecting`: why the connection was lost, or why the newest attempt failed. */
+  readonly connectionError?: Error | undefined;
   /** Why the last answer failed. */
   readonly error?: Error | undefined;
   /** The question that waits for `respond()`. */

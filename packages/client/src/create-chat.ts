@@ -186,7 +186,10 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       read().onConnectionChange?.(connection);
       wasOpen ||= connection.state === "open";
       const reconnecting = connection.state === "reconnecting";
-      if (run === live && run.isShown && reconnecting !== snapshot.reconnecting) publish({ reconnecting });
+      const connectionError = reconnecting ? toError(connection.error) : undefined;
+      if (run === live && run.isShown && connectionError !== snapshot.connectionError) {
+        publish({ reconnecting, connectionError });
+      }
     }
 
     /** The run gives no more. */
@@ -204,7 +207,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         // An answer in order without a chunk is an answer all the same.
         hasChunks ||= how === "done";
         const timing = { startedAt, ...snapshot.timing, durationMs: performance.now() - start };
-        publish({ status, error, reconnecting: false, timing }, run);
+        publish({ status, error, reconnecting: false, connectionError: undefined, timing }, run);
         callSafely(() => read().onFinish?.({ message: hasChunks ? message : undefined, error }));
       } else if (error && !meansNoRun(error) && (wasOpen || !(error instanceof StreamTruncatedError))) {
         // A session without a run is nothing to speak of, whether it is not found or there is nothing to follow (204).

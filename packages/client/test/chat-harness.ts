@@ -30,7 +30,8 @@ export interface TestStream {
   end(): void;
   fail(error: unknown): void;
   connect(): void;
-  lose(): void;
+  /** Its connection is lost, or one more attempt to restore it has failed. */
+  lose(error?: unknown): void;
 }
 
 export interface TestTransport extends ChatTransport {
@@ -101,8 +102,8 @@ function testStream(
         throw error;
       }),
     connect: () => onConnectionChange({ state: "open" }),
-    lose: () =>
-      onConnectionChange({ state: "reconnecting", attempt: 1, delayMs: 100, error: new Error("lost") }),
+    lose: (error = new Error("lost")) =>
+      onConnectionChange({ state: "reconnecting", attempt: 1, delayMs: 100, error }),
   };
   return stream;
 }

@@ -1677,13 +1677,30 @@ describe("reconnecting", () => {
     expect(states).toHaveLength(before);
     stream.lose();
     expect(chat.getSnapshot()).toMatchObject({ reconnecting: true, status: "streaming" });
-    stream.lose();
     expect(states).toHaveLength(before + 1);
     stream.connect();
     expect(chat.getSnapshot().reconnecting).toBe(false);
     expect(states).toHaveLength(before + 2);
     stream.end();
     await flush();
+  });
+
+  test("shows why the newest attempt failed, before the first chunk too, and is no error of the answer", async () => {
+    for (const chunks of [[], [delta("Half")]]) {
+      const { chat, stream } = await setUpBusy(chunks);
+      const [lost, refused] = [new Error("The connection broke."), new Error("Nothing listens.")];
+      stream.lose(lost);
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: true, connectionError: lost });
+      stream.lose(refused);
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: true, connectionError: refused });
+      stream.lose("no Error at all");
+      expect(chat.getSnapshot().connectionError).toBeInstanceOf(Error);
+      expect(chat.getSnapshot().error).toBeUndefined();
+      stream.connect();
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: false, connectionError: undefined });
+      stream.end();
+      await flush();
+    }
   });
 
   test("is over when the answer has ended, in whatever way", async () => {
@@ -1693,7 +1710,7 @@ describe("reconnecting", () => {
       if (end === "fail") stream.fail(new Error("gave up"));
       else void chat[end]();
       await flush();
-      expect(chat.getSnapshot().reconnecting).toBe(false);
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: false, connectionError: undefined });
     }
   });
 
