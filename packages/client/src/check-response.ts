@@ -1,6 +1,7 @@
 /**
  * Tells the answer that was asked for from every other answer of a route. Reads no stream.
  */
+import { parseMediaType } from "@kortyx/protocol";
 import { StreamContentTypeError, StreamHttpError } from "./stream-errors.ts";
 
 /** The most that is kept of the body of a response that is not what was asked for, in UTF-16 code units. */
@@ -22,8 +23,7 @@ export async function checkResponse(
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
   // Without a body there is no type to check.
   if (!bodyOf(response) || !mediaType) return;
-  const isExpected = new RegExp(`^${mediaType} *(;|$)`, "i");
-  if (isExpected.test(`${response.headers.get("content-type")}`)) return;
+  if (parseMediaType(response.headers.get("content-type")) === mediaType) return;
   discard(response.body);
   throw new StreamContentTypeError(response, mediaType);
 }

@@ -10,11 +10,11 @@ export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
 export interface RouteOptions {
   /** Where the route is; relative to the page in a browser. */
   endpoint: Resolvable<string | URL>;
-  /** Added to `content-type: application/json` and `accept`, or replacing them. */
+  /** Added to `content-type: application/json` (left out for GET and HEAD) and `accept`, or replacing them. */
   headers?: Resolvable<RequestInit["headers"]> | undefined;
   /** As in `fetch`; `"include"` sends cookies to another origin. */
   credentials?: "omit" | "same-origin" | "include" | undefined;
-  /** Makes the request. @defaultValue the global `fetch` */
+  /** Makes the request. `init.headers` is a plain object with lower-case names. @defaultValue the global `fetch` */
   fetch?: ((url: string | URL, init: RequestInit) => Promise<Response>) | undefined;
 }
 
@@ -45,7 +45,8 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   const headers = new Headers(await resolve(route.headers));
   const setDefault = (name: string, value: string) => headers.has(name) || headers.set(name, value);
   setDefault("accept", accept);
-  if (body) setDefault("content-type", "application/json");
+  // Without a type, servers that guard against forged forms take a DELETE for one. A GET stays free of CORS preflights.
+  if (!/^(GET|HEAD)$/i.test(method)) setDefault("content-type", "application/json");
   if (lastEventId) headers.set("last-event-id", lastEventId);
   // The consumer may have left while the options were evaluated.
   signal.throwIfAborted();
@@ -55,7 +56,8 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   try {
     return await fetch(url, {
       method,
-      headers,
+      // Wrappers around `fetch` spread them.
+      headers: Object.fromEntries(headers),
       body,
       ...(credentials && { credentials }),
       signal: AbortSignal.any([signal, timeout.signal]),

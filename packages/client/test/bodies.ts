@@ -77,6 +77,7 @@ export const streamResponse = (...pieces: (string | Uint8Array)[]): Response =>
 
 interface FetchCall {
   url: string | URL;
+  /** What was passed, with the headers as a `Headers`. */
   init: RequestInit & { headers: Headers };
 }
 
@@ -87,7 +88,7 @@ export function fakeFetch(
 ) {
   const calls: FetchCall[] = [];
   const fetch = async (url: string | URL, init: RequestInit) => {
-    calls.push({ url, init: init as FetchCall["init"] });
+    calls.push({ url, init: { ...init, headers: new Headers(init.headers) } });
     return respond(init);
   };
   return { calls, fetch };

@@ -152,6 +152,7 @@ describe("stop", () => {
     expect(Object.fromEntries(calls[0]!.init.headers)).toEqual({
       accept: "application/json",
       authorization: "t",
+      "content-type": "application/json",
     });
     for (const body of bodies) expect(body.cancelled).toBeDefined();
   });

@@ -2086,7 +2086,7 @@ describe("over a route", () => {
       sessionId: "session-1",
       headers: { authorization: `token-${token}` },
       async fetch(url, { method, headers, body }) {
-        requests.push(`${method} ${url} ${(headers as Headers).get("authorization")}`);
+        requests.push(`${method} ${url} ${new Headers(headers).get("authorization")}`);
         bodies.push(body === undefined ? undefined : JSON.parse(body as string));
         return responses.shift()!;
       },

@@ -158,8 +158,15 @@ describe("a Response", () => {
   const headers = { "content-type": "text/event-stream" };
   const text = frame({ type: "done" }) + doneMarker;
 
-  test("with an event stream is read, whatever the parameters and case of its content type", async () => {
-    for (const contentType of ["text/event-stream", "Text/Event-Stream ; charset=utf-8"]) {
+  test("with an event stream is read, however its content type is written, and where it came more than once", async () => {
+    for (const contentType of [
+      "text/event-stream",
+      "Text/Event-Stream ; charset=utf-8",
+      "text/event-stream\t; charset=utf-8",
+      "text/event-stream, text/event-stream; charset=utf-8",
+      "text/html, text/event-stream",
+      "text/event-stream, nonsense",
+    ]) {
       const response = new Response(text, { headers: { "content-type": contentType } });
       expect(await collect(readStream(response))).toEqual({ chunks: [{ type: "done" }] });
     }
@@ -186,6 +193,14 @@ describe("a Response", () => {
     });
     await macrotask();
     expect(body.cancelled).toBeDefined();
+  });
+
+  test("with two content types is what the last one says", async () => {
+    const response = new Response(text, { headers: { "content-type": "text/event-stream, text/html" } });
+    expect((await collect(readStream(response))).error).toMatchObject({
+      name: "StreamContentTypeError",
+      contentType: "text/event-stream, text/html",
+    });
   });
 
   test("without a content type is an error that says so", async () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type RouteOptions, type RouteRequest, requestRoute } from "../src/request-route.ts";
-import { fakeFetch, hangingFetch, macrotask } from "./bodies.ts";
+import { fakeFetch, hangingFetch, macrotask, streamResponse } from "./bodies.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -49,14 +49,54 @@ describe("the query", () => {
 });
 
 describe("headers", () => {
-  test("say what is sent and wanted; content-type only with a body", async () => {
-    expect((await request({}, { body: null })).headers).toEqual({
-      accept: "text/event-stream",
-      "content-type": "application/json",
-    });
-    expect((await request({}, { accept: "application/json" })).headers).toEqual({
-      accept: "application/json",
-    });
+  test("say what is sent and wanted, with a body or without", async () => {
+    for (const [method, body] of [
+      ["POST", null],
+      ["POST", undefined],
+      ["DELETE", undefined],
+      ["delete", undefined],
+    ] as const) {
+      expect((await request({}, { method, body })).headers).toEqual({
+        accept: "text/event-stream",
+        "content-type": "application/json",
+      });
+    }
+  });
+
+  test("of a GET or HEAD declare no content, so that browsers ask for no permission first", async () => {
+    for (const method of ["GET", "get", "HEAD"]) {
+      expect((await request({}, { method, accept: "application/json" })).headers).toEqual({
+        accept: "application/json",
+      });
+    }
+  });
+
+  test("reach a fetch of the application's own that spreads or indexes them", async () => {
+    const sent: unknown[] = [];
+    const fetch = async (_url: string | URL, init: RequestInit) => {
+      const given = init.headers as Record<string, string>;
+      sent.push({ ...given, authorization: "Bearer t" }, given["x-tenant"]);
+      return streamResponse();
+    };
+    const { signal } = new AbortController();
+    const asked = { method: "POST", accept: "x/y", body: 1, lastEventId: "run.3", signal, timeoutMs: 0 };
+    for (const headers of [
+      { "X-Tenant": "a" },
+      [["X-Tenant", "a"]] as [string, string][],
+      new Headers({ "X-Tenant": "a" }),
+    ]) {
+      await requestRoute({ endpoint: "/api", fetch, headers }, asked);
+      expect(sent.splice(0)).toEqual([
+        {
+          accept: "x/y",
+          "content-type": "application/json",
+          "x-tenant": "a",
+          "last-event-id": "run.3",
+          authorization: "Bearer t",
+        },
+        "a",
+      ]);
+    }
   });
 
   test("of the caller, in any shape and case, replace ours", async () => {
@@ -82,7 +122,7 @@ describe("headers", () => {
   test("of the request itself are replaced by nothing", async () => {
     const { headers } = await request(
       { headers: { "Last-Event-ID": "caller", "x-other": "kept" } },
-      { lastEventId: "run.3" },
+      { method: "GET", lastEventId: "run.3" },
     );
     expect(headers).toEqual({ accept: "text/event-stream", "last-event-id": "run.3", "x-other": "kept" });
   });

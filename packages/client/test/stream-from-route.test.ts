@@ -883,7 +883,7 @@ describe("however a run's connections are cut", () => {
             const fate = queue.shift() ?? { again: 0, part: 1, breaks: false };
             if (fate === "refused") throw new TypeError("fetch failed");
             if (fate === "unavailable") return httpError(503);
-            const after = (headers as Headers).get("last-event-id");
+            const after = new Headers(headers).get("last-event-id");
             expect(method).toBe(after === null ? "POST" : "GET");
             const from = after === null ? 0 : Number(after.slice("run.".length)) + 1;
             if (from === log.length) return new Response(null, { status: 204 });

@@ -17,6 +17,8 @@ export {
 } from "./encoder.ts";
 // Name a place in a run
 export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
+// Is it a stream?
+export { parseMediaType } from "./media-type.ts";
 // Fold chunks into what a UI shows
 export {
   type AssistantMessage,

@@ -26,6 +26,7 @@ test("the public names of the root", () => {
     "isStreamError",
     "isTerminalChunk",
     "parseEventId",
+    "parseMediaType",
     "reduceMessage",
     "reduceStructuredChunks",
     "stringifyChunk",

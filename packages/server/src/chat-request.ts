@@ -2,7 +2,7 @@
  * Reads and validates what a client posts to a chat route. Everything in it is untrusted, its size and depth included.
  * Does not answer.
  */
-import { type ChatRequestBody, StreamError } from "@kortyx/protocol";
+import { type ChatRequestBody, parseMediaType, StreamError } from "@kortyx/protocol";
 import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
 
 type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
@@ -55,6 +55,13 @@ export interface ChatRequestLimits {
 }
 
 /**
+ * What a browser takes for the type of a form, whatever follows: any page may send such a request without a preflight.
+ * `text/plain;,application/json` is one, although its last value is JSON (Fetch Standard, "CORS-safelisted
+ * request-header").
+ */
+const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-form-urlencoded)[\t ]*(;|$)/i;
+
+/**
  * Reads and validates the body of a request.
  *
  * @throws ChatRequestError: 415 for a content type that is not JSON, 413 for a body that is too large, 400 for one that
@@ -65,10 +72,11 @@ export async function readChatRequest(
   limits: ChatRequestLimits = {},
 ): Promise<ChatRequestBody> {
   const { maxBodyBytes = 1024 * 1024 } = limits;
-  const mediaType = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase() ?? "";
-  if (!/^application\/([^;]+\+)?json$/.test(mediaType)) {
+  const contentType = request.headers.get("content-type");
+  const isJSON = /^application\/(.+\+)?json$/.test(parseMediaType(contentType));
+  if (!isJSON || formType.test(contentType!)) {
     request.body?.cancel().catch(() => {});
-    const received = mediaType === "" ? "none" : JSON.stringify(mediaType.slice(0, 100));
+    const received = contentType ? JSON.stringify(contentType.slice(0, 100)) : "none";
     throw new ChatRequestError(
       "unsupported-media-type",
       `the content type must be application/json, got ${received}`,

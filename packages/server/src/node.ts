@@ -3,6 +3,7 @@
  * and a web-standard handler behind a Node server. The only file that knows Node.
  */
 import type { Readable } from "node:stream";
+import { parseMediaType } from "@kortyx/protocol";
 import { defaultHeaders, mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
@@ -289,7 +290,8 @@ function writeHead(
   status: number,
   headers: Record<string, string | string[]>,
 ): void {
-  const unregister = headers["content-type"] === "text/event-stream" ? registerResponse(res) : undefined;
+  const isStream = parseMediaType(String(headers["content-type"])) === "text/event-stream";
+  const unregister = isStream ? registerResponse(res) : undefined;
   res.on("close", () => unregister?.());
   res.on("finish", () => unregister?.());
   const fields = { ...headers };

@@ -226,6 +226,10 @@ describe("readChatRequest", () => {
       "application/json",
       "Application/JSON; charset=utf-8",
       "application/vnd.api+json",
+      "application/json\t; charset=utf-8",
+      "application/json, application/json; charset=utf-8",
+      "text/html, application/json",
+      "application/json, nonsense",
     ]) {
       expect(await readChatRequest(request(good, { "content-type": contentType }))).toEqual({ messages });
     }
@@ -233,15 +237,22 @@ describe("readChatRequest", () => {
 
   test("refuses every other content type with 415", async () => {
     const words = "Invalid chat request: the content type must be application/json, got";
-    for (const [contentType, named] of [
-      ["text/plain", '"text/plain"'],
-      ["multipart/form-data; boundary=x", '"multipart/form-data"'],
-      ["application/jsonp", '"application/jsonp"'],
-    ] as const) {
+    for (const contentType of [
+      "text/plain",
+      "multipart/form-data; boundary=x",
+      "application/jsonp",
+      "application/json, text/html",
+      "nonsense",
+      // Browsers send these to other origins without asking first.
+      "text/plain;,application/json",
+      "TEXT/plain ; a=b, application/json",
+      "multipart/form-data;,application/json",
+      "application/x-www-form-urlencoded;,application/json",
+    ]) {
       expect(await refusal(request(good, { "content-type": contentType }))).toEqual([
         415,
         "unsupported-media-type",
-        `${words} ${named}.`,
+        `${words} "${contentType}".`,
       ]);
     }
     expect(

@@ -4,6 +4,7 @@ import { type AddressInfo, connect } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import { toSSE } from "../src/index.ts";
 import { sendStream, toNodeHandler } from "../src/node.ts";
+import { streamRegistry } from "../src/stream-registry.ts";
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -45,4 +46,12 @@ test("toNodeHandler: the headers of a body that gives nothing yet are sent alone
   const silent = () => new Response(new ReadableStream(), { headers: { "content-type": "text/plain" } });
   const bytes = await firstBytes((req, res) => void toNodeHandler(silent)(req, res));
   expect(bytes).toMatch(/^HTTP\/1\.1 200 OK\r\n.*content-type: text\/plain.*\r\n\r\n$/s);
+});
+
+test("a stream that declares its charset is one that draining waits for, too", async () => {
+  const headers = { "content-type": "text/event-stream; charset=utf-8" };
+  const earlier = new Set(streamRegistry().responses);
+  await firstBytes((req, res) => void sendStream(req, res, answer(), { headers }));
+  await firstBytes((req, res) => void toNodeHandler(() => toSSE(answer(), { headers }))(req, res));
+  expect([...streamRegistry().responses].filter((response) => !earlier.has(response))).toHaveLength(2);
 });
