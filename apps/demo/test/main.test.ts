@@ -140,7 +140,7 @@ test("an answer is still there after a restart, for the visitor who asked alone"
   const address = await readAddress(startDemo(env).child);
   const follow = (cookie: string) => fetch(`${address}/api/chat?session=s`, { headers: { cookie } });
   expect(await readEvents(await follow("visitor=me"))).toBe(answer);
-  expect((await follow("visitor=you")).status).toBe(404);
+  expect((await follow("visitor=you")).status).toBe(204);
   expect((await follow("")).status).toBe(401);
 });
 

@@ -79,6 +79,7 @@ export interface FollowTarget {
 }
 
 const notFound = () => errorResponse({ status: 404, error: "There is no such run.", code: "run-not-found" });
+const nothingToFollow = () => new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
 const badRequest = (error: string, code: string) => errorResponse({ status: 400, error, code });
 const badCursor = (error: string) => badRequest(error, "invalid-cursor");
 /** Whether a run can have this key: nothing else is worth remembering. */
@@ -236,13 +237,14 @@ export function createChatRuns(
       }
       const run =
         runId === null ? hasOwners && (await store.latest(owner, session!)) : await find(runId, owner);
-      if (!run) return notFound();
+      // A session without a run is the usual case of a first visit, and browsers log every 404 as an error.
+      if (!run) return runId === null ? nothingToFollow() : notFound();
       const afterText = searchParams.get("after");
       const cursor = lastEventId ?? (afterText === null ? null : `${run.runId}.${afterText}`);
       const after = parseCursor(cursor, run);
       if (after instanceof Response) return after;
       // The end of the run is where a browser's own EventSource gives up, too.
-      if (run.terminal !== undefined && after >= run.lastSeq) return new Response(null, { status: 204 });
+      if (run.terminal !== undefined && after >= run.lastSeq) return nothingToFollow();
       return respond({ runId: run.runId, after }, request.signal);
     },
     async stop(request, owner) {

@@ -563,11 +563,11 @@ describe("GET", () => {
     ];
     const responses = await Promise.all([
       ...asked(route, "?run=unknown"),
-      ...asked(route, "?session=unknown"),
       ...asked(route, `?run=${expired}`),
-      ...asked(route, "?session=old"),
       ...asked(foreign.route, `?run=${runId}`),
-      ...asked(foreign.route, "?session=s"),
+      route.DELETE(del("?session=unknown")),
+      route.DELETE(del("?session=old")),
+      foreign.route.DELETE(del("?session=s")),
       route.GET(get("", lastEventId("unknown.0"))),
       route.GET(get("", lastEventId(`${expired}.3`))),
       foreign.route.GET(get("", lastEventId(`${runId}.0`))),
@@ -589,6 +589,30 @@ describe("GET", () => {
       ]);
     }
     expect((await foreign.store.read(runId, -1, 1))?.run.terminal).toBe(undefined);
+  });
+
+  test("answers 204 to a session without a run, whether it is unknown, expired or somebody else's", async () => {
+    const store = createMemoryRunStore({ retentionMs: 30 });
+    const { route } = routeOf(answer, { runs: { store } });
+    const expired = runIdOf(await (await route.POST(post({ sessionId: "old" }))).text());
+    await until(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
+    const foreign = routeOf(steered().agent);
+    await start(foreign.route, { sessionId: "s" }, bob());
+    const everybody = routeOf(steered().agent, { route: { authorize: anonymous } });
+    await start(everybody.route, { sessionId: "s" }, {});
+    for (const response of [
+      await route.GET(get("?session=unknown")),
+      await route.GET(get("?session=unknown&after=3")),
+      await route.GET(get("?session=old")),
+      await foreign.route.GET(get("?session=s")),
+      await everybody.route.GET(get("?session=s", {})),
+    ]) {
+      expect([response.status, Object.fromEntries(response.headers), await response.text()]).toEqual([
+        204,
+        { "cache-control": "no-store" },
+        "",
+      ]);
+    }
   });
 });
 
@@ -721,12 +745,8 @@ describe("who may ask", () => {
   test("may be everybody: then a run is known by its id alone, and no session can be asked for", async () => {
     const { route } = routeOf(steered().agent, { route: { authorize: anonymous } });
     const { runId, seen } = await start(route, { sessionId: "s", idempotencyKey: "k" }, {});
-    for (const response of [
-      await route.GET(get("?session=s", {})),
-      await route.DELETE(del("?session=s", {})),
-    ]) {
-      expect(await refusal(response)).toEqual([404, "run-not-found"]);
-    }
+    expect((await route.GET(get("?session=s", {}))).status).toBe(204);
+    expect(await refusal(await route.DELETE(del("?session=s", {})))).toEqual([404, "run-not-found"]);
     expect(seen.isOver).toBe(false);
     const follower = reading(await route.GET(get(`?run=${runId}`, {}))).seen;
     expect((await route.DELETE(del(`?run=${runId}`, {}))).status).toBe(200);
