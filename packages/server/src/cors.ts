@@ -1,7 +1,9 @@
 /**
- * Cross-origin resource sharing for a chat route: who may ask, and what their pages may see. Source: Fetch Standard,
- * section 3.3 "CORS protocol".
+ * Cross-origin resource sharing for a chat route: which origins may use it, and what their pages may read. Adds to the
+ * lists that a response has already; does not decide what the application exposes. Source: Fetch Standard, section 3.3
+ * "CORS protocol".
  */
+import { joinHeaderLists } from "./header-list.ts";
 
 /** Which other origins may use a route. */
 export interface CorsOptions {
@@ -12,9 +14,9 @@ export interface CorsOptions {
 }
 
 export interface Cors {
-  /** Adds to an answer what the asking page may see of it. */
+  /** @returns the response, with what the requesting page may read of it. */
   expose(request: Request, response: Response): Response;
-  /** Answers a preflight. Does no work. */
+  /** @returns the response to a preflight. */
   preflight(request: Request, methods: string): Response;
 }
 
@@ -47,9 +49,12 @@ export function createCors(options: CorsOptions | undefined): Cors {
       if (options === undefined) return response;
       // A copy: the headers of a redirect, or of what `fetch` resolved to, cannot be changed.
       const headers = new Headers(response.headers);
-      for (const [name, value] of Object.entries(headersFor(request))) headers.append(name, value);
+      const { vary, ...access } = headersFor(request);
+      if (vary !== undefined) addToList(headers, "vary", vary);
+      // Not appended: browsers refuse two origins.
+      for (const [name, value] of Object.entries(access)) headers.set(name, value);
       if (headers.has("access-control-allow-origin")) {
-        headers.set("access-control-expose-headers", "retry-after");
+        addToList(headers, "access-control-expose-headers", "retry-after");
       }
       const { status, statusText } = response;
       return new Response(response.body, { status, statusText, headers });
@@ -69,4 +74,8 @@ export function createCors(options: CorsOptions | undefined): Cors {
       return new Response(null, { status: 204, headers });
     },
   };
+}
+
+function addToList(headers: Headers, name: string, value: string): void {
+  headers.set(name, joinHeaderLists(headers.get(name) ?? "", value));
 }

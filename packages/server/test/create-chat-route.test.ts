@@ -424,6 +424,52 @@ describe("cors", () => {
     expect(corsHeaders(response)).toMatchObject({ "access-control-allow-origin": "https://app.example" });
   });
 
+  const exposed = (response: Response) => response.headers.get("access-control-expose-headers");
+
+  test("what the application exposes of a stream is kept beside retry-after, each name once", async () => {
+    for (const [own, expected] of [
+      ["x-request-id", "x-request-id, retry-after"],
+      ["X-Request-Id, x-plan", "X-Request-Id, x-plan, retry-after"],
+      ["Retry-After, x-plan", "Retry-After, x-plan"],
+      ["*", "*, retry-after"],
+    ] as const) {
+      const { route } = routeOf(answer, {
+        cors: { origin: "https://app.example" },
+        headers: { "access-control-expose-headers": own },
+      });
+      const response = await route.POST(post({ messages }, from("https://app.example")));
+      expect(exposed(response)).toBe(expected);
+      await response.text();
+    }
+  });
+
+  test("what a response of authorize exposes, varies by and allows is kept, with one origin", async () => {
+    const authorize = () =>
+      Response.json(
+        { plan: "free" },
+        {
+          status: 402,
+          headers: {
+            "access-control-allow-origin": "*",
+            "access-control-expose-headers": "x-plan",
+            "cache-control": "private",
+            vary: "Cookie, Origin",
+            allow: "POST",
+          },
+        },
+      );
+    const { route } = routeOf(answer, { authorize, cors: { origin: "https://app.example" } });
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect(Object.fromEntries(response.headers)).toEqual({
+      "access-control-allow-origin": "https://app.example",
+      "access-control-expose-headers": "x-plan, retry-after",
+      allow: "POST",
+      "cache-control": "private",
+      "content-type": "application/json",
+      vary: "Cookie, Origin",
+    });
+  });
+
   test("another origin is allowed nothing, and caches keep the answers apart", async () => {
     const { route } = routeOf(answer, { cors: { origin: (origin) => origin.endsWith(".example") } });
     expect(corsHeaders(await route.OPTIONS(preflight("https://evil.test")))).toEqual({ vary: "origin" });
