@@ -14,6 +14,7 @@ import { encodePump } from "./encode-stream.ts";
 import { errorResponse } from "./error-response.ts";
 import { createFollowPump } from "./follow-run.ts";
 import { createRunFeeds } from "./run-feed.ts";
+import { watchOpening } from "./run-opening.ts";
 import { type RunFinish, type RunLimits, startRunProducer } from "./run-producer.ts";
 import { type RunRecord, type RunStore, stopped } from "./run-store.ts";
 import type { StreamOptions } from "./stream-options.ts";
@@ -32,7 +33,10 @@ export interface ChatRunOptions extends RunLimits {
   maxOpenRuns?: number | undefined;
   /** Keeps a platform awake that freezes its functions once they have answered. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
-  /** Called, and waited for, before the agent is. What it throws ends the run with an `error` chunk. */
+  /**
+   * Called, and waited for, before the agent is. What it throws ends the run with an `error` chunk; a `Response` that it
+   * throws within a second is the response to the request.
+   */
   onStart?: ((start: RunStart) => unknown) | undefined;
   /** Called, and waited for, when a run has ended. What it throws is logged. */
   onFinish?: ((finish: RunFinish) => unknown) | undefined;
@@ -60,7 +64,12 @@ export interface StartRequest {
 }
 
 export interface ChatRuns {
-  /** Starts a run, or attaches to the one with the same key. @returns its id and cursor, or a refusal. */
+  /**
+   * Starts a run, or attaches to the one with the same key.
+   *
+   * @returns its id and cursor, or a refusal.
+   * @throws what `onStart` or the agent throws on purpose in place of a beginning.
+   */
   start(request: StartRequest): Promise<FollowTarget | Response>;
   /** Answers with the run's log behind the cursor. */
   respond(target: FollowTarget, signal: AbortSignal): Response;
@@ -163,28 +172,23 @@ export function createChatRuns(
         const { runId, terminal } = opened.run;
         if (terminal === undefined) {
           const first: RunStartChunk = { type: "run-start", runId, sessionId, input };
+          const opening = watchOpening(request.source, () => onStart?.({ runId, owner, sessionId, input }));
           const producer = startRunProducer({
             ...options,
             runId,
             first,
-            source: withStart(request.source, { runId, owner, sessionId, input }),
+            source: opening.source,
             onError: streamOptions.onError,
             onFinish,
           });
           waitUntil?.(producer.finished);
           await producer.started;
+          // A run that is stopped meanwhile never begins.
+          await Promise.race([opening.begun, producer.finished]);
         }
         return { runId, after: -1 };
       }
     }
-  }
-
-  function withStart(source: StreamSource, info: RunStart): StreamSource {
-    if (onStart === undefined) return source;
-    return async (context) => {
-      await onStart(info);
-      return typeof source === "function" ? source(context) : source;
-    };
   }
 
   function follow({ runId, after }: FollowTarget, options: StreamOptions, canHandOff: boolean) {

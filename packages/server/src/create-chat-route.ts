@@ -13,6 +13,7 @@ import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
 import type { ChunkIterable, StreamSource } from "./stream-source.ts";
+import { isForFramework, toThrownResponse } from "./thrown-response.ts";
 
 /** What an agent gets beside the messages. */
 export interface ChatAgentOptions {
@@ -42,8 +43,8 @@ export interface ChatRouteOptions
     ): ReturnType<ChatAgent["streamChat"]>;
   };
   /**
-   * Says who asks, before the body is read. `null` answers 401; a `Response` is the answer. A route with runs must
-   * have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.
+   * Says who asks, before the body is read. `null` answers 401; a `Response`, returned or thrown, is the answer. A route
+   * with runs must have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.
    *
    * @defaultValue everybody may ask
    */
@@ -94,6 +95,10 @@ export interface ChatRoute {
  * POST answers a stream, or one JSON value when the body says `stream: false`. An agent that fails within the first
  * 25 ms is answered with status 500; later, or with runs, its failure is an `error` chunk. Failures are JSON
  * `{ error, code, issues?, correlationId? }`.
+ *
+ * A `Response` that is thrown before the stream has begun, by `authorize`, the agent or `onStart` of a run, is the
+ * answer, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit and
+ * React Router throw to themselves, such as a redirect, is thrown on.
  *
  * @throws TypeError when `runs` are there without `authorize`, and when `cors` allows every origin together with credentials, which browsers refuse.
  *
@@ -209,17 +214,16 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     });
   }
 
-  /** Every failure becomes an answer, and every answer tells other origins what they may see of it. */
+  /** Every failure becomes a response, and every response tells pages of other origins what they may read of it. */
   const answering =
     (answer: Handler): Handler =>
     async (request) => {
-      let response: Response;
       try {
-        response = await answer(request);
+        return cors.expose(request, await answer(request));
       } catch (error) {
-        response = answerError(error);
+        if (isForFramework(error)) throw error;
+        return cors.expose(request, toThrownResponse(error) ?? answerError(error));
       }
-      return cors.expose(request, response);
     };
 
   function answerError(error: unknown): Response {

@@ -2,11 +2,12 @@
  * The response of a streaming route: headers, status, and the pump as its body. Does not read requests.
  */
 import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
-import { encodeStream } from "./encode-stream.ts";
+import { encodeStream, type StreamOpening } from "./encode-stream.ts";
 import { errorResponse } from "./error-response.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
 import type { StreamSource } from "./stream-source.ts";
+import { isThrownOnPurpose } from "./thrown-response.ts";
 
 export interface StreamResponseOptions extends StreamOptions {
   /** Headers to add or replace; `null` removes one of the defaults. */
@@ -67,6 +68,7 @@ export function createStreamResponse(
  * can be answered with a status.
  *
  * @returns The response, and the `error` chunk of a source that failed before it gave anything.
+ * @throws what the source throws on purpose before it gave anything.
  */
 export async function openStreamResponse(
   source: StreamSource,
@@ -75,25 +77,28 @@ export async function openStreamResponse(
   // Draining may have begun while the request was being read.
   const refusal = refuseWhileDraining(source);
   if (refusal !== undefined) return { response: errorResponse(refusal), failure: undefined };
-  let onOpen!: (failure: ErrorChunk | undefined) => void;
-  const opening = new Promise<ErrorChunk | undefined>((resolve) => {
-    onOpen = resolve;
+  let opening!: StreamOpening;
+  const opened = new Promise<ErrorChunk | undefined>((resolve, reject) => {
+    opening = {
+      onOpen: resolve,
+      onThrow(error) {
+        if (!isThrownOnPurpose(error)) return false;
+        reject(error);
+        return true;
+      },
+    };
   });
-  const response = respond(source, options, onOpen);
-  return { response, failure: await opening };
+  const response = respond(source, options, opening);
+  return { response, failure: await opened };
 }
 
-function respond(
-  source: StreamSource,
-  options: StreamResponseOptions,
-  onOpen?: (failure: ErrorChunk | undefined) => void,
-): Response {
+function respond(source: StreamSource, options: StreamResponseOptions, opening?: StreamOpening): Response {
   const { status = 200, headers, ...streamOptions } = options;
   const isPlain = status === 200 && headers === undefined;
   const init = { status, headers: isPlain ? defaultHeaders : mergeHeaders(headers) };
   // What a response with a body cannot have throws here, before anything is opened.
   if (!isPlain) new Response("", init);
-  return new Response(encodeStream(source, streamOptions, onOpen), init);
+  return new Response(encodeStream(source, streamOptions, opening), init);
 }
 
 /** The headers of an event stream with those of the caller. */

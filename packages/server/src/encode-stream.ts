@@ -23,16 +23,19 @@ function toBytes(text: string): Uint8Array {
 export const encodeStream = (
   source: StreamSource,
   options: StreamOptions = {},
-  onOpen?: StreamSink["onOpen"],
-): ReadableStream<Uint8Array> => encodePump((sink) => createStreamPump(source, options, sink), onOpen);
+  opening?: StreamOpening,
+): ReadableStream<Uint8Array> => encodePump((sink) => createStreamPump(source, options, sink), opening);
+
+/** How a stream begins. */
+export type StreamOpening = Pick<StreamSink, "onOpen" | "onThrow">;
 
 /** Makes a body of whatever a pump writes. */
 export function encodePump(
   createPump: (sink: StreamSink) => StreamPump,
-  onOpen?: StreamSink["onOpen"],
+  opening?: StreamOpening,
 ): ReadableStream<Uint8Array> {
   const body = new Body();
-  if (onOpen !== undefined) body.onOpen = onOpen;
+  if (opening !== undefined) Object.assign(body, opening);
   const stream = new ReadableStream<Uint8Array>(body, { highWaterMark: 1 });
   // The stream asks for the first piece in a later turn of the promise queue.
   body.pump = createPump(body);
@@ -44,6 +47,7 @@ class Body implements UnderlyingDefaultSource<Uint8Array>, StreamSink {
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   pump!: StreamPump;
   onOpen?: NonNullable<StreamSink["onOpen"]>;
+  onThrow?: NonNullable<StreamSink["onThrow"]>;
 
   start(controller: ReadableStreamDefaultController<Uint8Array>): void {
     this.#controller = controller;

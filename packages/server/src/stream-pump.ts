@@ -75,6 +75,11 @@ export interface StreamSink {
    * this is the chunk that says so.
    */
   onOpen?(failure: ErrorChunk | undefined): void;
+  /**
+   * Called in place of `onOpen` when the source throws before it gave anything. When it returns true, it has dealt with
+   * the error, and the stream closes without a word.
+   */
+  onThrow?(error: unknown): boolean;
   /** Takes a piece. @returns its size in bytes. */
   write(text: string): number;
   /** Nothing more comes. `isCut`: the stream did not end in order. */
@@ -379,7 +384,14 @@ class Pump implements StreamPump, OpenStream, Watched {
 
   /** The source, or the opening of it, threw: it is over. */
   #onFailure(error: unknown): void {
-    if (!this.#isClosed) this.#end("error", "over", describeFailure(error, this.#options.onError));
+    if (this.#isClosed) return;
+    if (!this.#isOpened && this.#chunks === 0 && this.#sink.onThrow?.(error)) {
+      this.#isClosed = true;
+      this.#sink.close(true);
+      this.#release("error", "over");
+      return;
+    }
+    this.#end("error", "over", describeFailure(error, this.#options.onError));
   }
 
   #begin(iterable: ChunkIterable): void {
