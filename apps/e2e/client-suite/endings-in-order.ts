@@ -14,6 +14,13 @@ export const endingsInOrder: EndingRow[] = [
     ends: { outcome: "end" },
   },
   {
+    name: "a time that no timer can take is forever, not at once",
+    answers: { body: [aFrame, doneMarker], everyMs: 50 },
+    options: { connectTimeoutMs: 2 ** 31, idleTimeoutMs: 2 ** 31 },
+    chunks: [a],
+    ends: { outcome: "end" },
+  },
+  {
     name: "a done chunk and [DONE] is done",
     answers: { body: aFrame + doneFrame + doneMarker },
     chunks: [a, done],

@@ -6,6 +6,7 @@ import {
   type ChunkDecoderOptions,
   createPullDecoder,
   type PullDecoder,
+  parseDelayMs,
   type StreamChunk,
   StreamProtocolError,
   StreamTruncatedError,
@@ -23,7 +24,7 @@ export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /**
    * The longest silence, in milliseconds, before the connection counts as dead. Any byte ends it, heartbeats included.
    * As soon as the server announces its heartbeats, three of their intervals and 2 s count instead, or nothing where it
-   * sends none. Only time in which the consumer waits counts. 0 waits forever.
+   * sends none. Only time in which the consumer waits counts. 0 waits forever; `Infinity` until heartbeats are announced.
    *
    * @defaultValue 60,000
    */
@@ -90,7 +91,8 @@ export const wasAborted = (stream: ChunkStream): boolean => stream.isAborted ===
  * aborted, when the consumer leaves before the first `next()`.
  */
 export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): AsyncIterable<StreamChunk> {
-  const { signal, idleTimeoutMs = 60_000, maxEventBytes, onUnknownChunk } = options;
+  const { signal, maxEventBytes, onUnknownChunk } = options;
+  const idleTimeoutMs = parseDelayMs("idleTimeoutMs", options.idleTimeoutMs ?? 60_000);
   let isStarted = false;
   let isOver = false;
   /** What the first `next()` that finds nothing more rejects with. */

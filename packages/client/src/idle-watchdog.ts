@@ -1,9 +1,7 @@
 /**
  * Decides when a silent connection is given up. Is told the time, and says how long to wait; starts no timer.
  */
-
-/** The most that a timer can wait (HTML Standard, section 8.6: a signed 32 bit integer). */
-const maxTimerMs = 2 ** 31 - 1;
+import { maxTimerMs } from "@kortyx/protocol";
 
 /** So much later than asked for may a timer fire on a busy machine; beyond it, the program was suspended. */
 const lateMs = 2_000;

@@ -22,6 +22,7 @@ export type StreamBody = ReadableStream<Uint8Array> | Response | null;
  * @throws StreamProtocolError when what arrives breaks the contract; the chunks before it have been delivered.
  * @throws StreamHttpError, StreamContentTypeError when a `Response` is not a stream.
  * @throws The signal's reason when the caller aborted.
+ * @throws RangeError, at the call, for a time that is not a number of milliseconds.
  *
  * @example
  * ```ts

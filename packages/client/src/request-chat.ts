@@ -48,7 +48,7 @@ export async function requestChat(options: RequestChatOptions): Promise<Buffered
         accept: "application/json",
         body: { messages, sessionId, workflowId, context, idempotencyKey, resume, stream: false },
         signal,
-        timeoutMs: 0,
+        timeoutMs: Number.POSITIVE_INFINITY,
       },
     );
     await checkResponse(response, "application/json", signal);

@@ -1,6 +1,7 @@
 /**
  * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
  */
+import { startTimer } from "./start-timer.ts";
 import { StreamConnectionError, StreamIdleError } from "./stream-errors.ts";
 
 /** A value, or a function that gives it, called for every request. */
@@ -29,7 +30,7 @@ export interface RouteRequest {
   query?: Record<string, string> | undefined;
   /** Aborts the request, and the body of its answer. */
   signal: AbortSignal;
-  /** How long to wait for the headers of the answer, in milliseconds; 0 is forever. */
+  /** How long to wait for the headers of the answer, in milliseconds; `Infinity` is forever. */
   timeoutMs: number;
 }
 
@@ -52,7 +53,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   signal.throwIfAborted();
 
   const timeout = new AbortController();
-  const timer = timeoutMs && setTimeout(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
+  const timer = startTimer(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
   try {
     return await fetch(url, {
       method,

@@ -1,7 +1,7 @@
 /**
  * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
-import type { ChatMessage, ChatRequestBody, StreamChunk } from "@kortyx/protocol";
+import { type ChatMessage, type ChatRequestBody, parseTimeoutMs, type StreamChunk } from "@kortyx/protocol";
 import { bodyOf, checkResponse } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
@@ -35,7 +35,11 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   idempotent?: boolean | undefined;
   /** How many attempts in a row may bring nothing new before the stream fails; 0 never reconnects. @defaultValue 10 */
   maxReconnects?: number | undefined;
-  /** How long to wait for the headers of an answer, in milliseconds; 0 is forever. @defaultValue 30,000 */
+  /**
+   * How long to wait for the headers of an answer, in milliseconds; 0 and `Infinity` are forever.
+   *
+   * @defaultValue 30,000
+   */
   connectTimeoutMs?: number | undefined;
   /** Called when the connection is open, and when it is lost but not given up. Must not throw. */
   onConnectionChange?: ((connection: ConnectionState) => void) | undefined;
@@ -57,11 +61,13 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * for with GET and `Last-Event-ID`, after a random delay (full jitter, from 0.5 s doubling to 20 s) on top of what the
  * server wants (`retry`, `retry-after`). No chunk is given twice, and none is left out.
  *
+ * @throws RangeError for a time that is not a number of milliseconds.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
  * 2xx, and what {@link readStream} throws.
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
-  const { body, method = "POST", query, connectTimeoutMs = 30_000, onConnectionChange } = options;
+  const { body, method = "POST", query, onConnectionChange } = options;
+  const timeoutMs = parseTimeoutMs("connectTimeoutMs", options.connectTimeoutMs ?? 30_000);
   const nextStep = createReconnectPolicy(options, Math.random);
 
   const open: OpenBody = async (signal, interruption) => {
@@ -82,7 +88,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
       try {
         const response = await requestRoute(options, {
           accept: "text/event-stream",
-          timeoutMs: connectTimeoutMs,
+          timeoutMs,
           signal,
           ...(isResume ? { method: "GET", lastEventId: failure?.lastEventId } : { method, body, query }),
         });

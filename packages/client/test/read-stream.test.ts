@@ -568,6 +568,7 @@ describe("silence", () => {
 
   for (const [name, pieces, options] of [
     ["idleTimeoutMs is 0, whatever is announced", [":hb=1000\n\n"], { idleTimeoutMs: 0 }],
+    ["idleTimeoutMs is more than a timer can wait", [":x\n\n"], { idleTimeoutMs: 2 ** 31 }],
     ["the server sends no heartbeats on purpose", [":hb=0\n\n"], {}],
   ] as const) {
     test(`is borne for ever when ${name}`, async () => {

@@ -13,7 +13,7 @@ async function request(route: Partial<RouteOptions>, request: Partial<RouteReque
   const { signal } = new AbortController();
   await requestRoute(
     { endpoint: "/api", fetch, ...route },
-    { method: "POST", accept: "text/event-stream", signal, timeoutMs: 0, ...request },
+    { method: "POST", accept: "text/event-stream", signal, timeoutMs: Infinity, ...request },
   );
   expect(calls).toHaveLength(1);
   const { url, init } = calls[0]!;
@@ -79,7 +79,14 @@ describe("headers", () => {
       return streamResponse();
     };
     const { signal } = new AbortController();
-    const asked = { method: "POST", accept: "x/y", body: 1, lastEventId: "run.3", signal, timeoutMs: 0 };
+    const asked = {
+      method: "POST",
+      accept: "x/y",
+      body: 1,
+      lastEventId: "run.3",
+      signal,
+      timeoutMs: Infinity,
+    };
     for (const headers of [
       { "X-Tenant": "a" },
       [["X-Tenant", "a"]] as [string, string][],
@@ -160,7 +167,7 @@ describe("the rest of the request", () => {
     const { calls, fetch } = fakeFetch();
     vi.stubGlobal("fetch", fetch);
     const { signal } = new AbortController();
-    await requestRoute({ endpoint: "/api" }, { method: "GET", accept: "x/y", signal, timeoutMs: 0 });
+    await requestRoute({ endpoint: "/api" }, { method: "GET", accept: "x/y", signal, timeoutMs: Infinity });
     expect(calls).toHaveLength(1);
   });
 });
@@ -193,10 +200,10 @@ describe("no answer", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("is waited for without end when the time is 0", async () => {
+  test("is waited for without end when the time is forever", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
-    start(fetch, 0);
+    start(fetch, Infinity);
     await vi.advanceTimersByTimeAsync(0);
     expect(vi.getTimerCount()).toBe(0);
     expect(calls[0]?.init.signal?.aborted).toBe(false);

@@ -777,6 +777,32 @@ describe("silence", () => {
     expect(await forever).toEqual({ chunks: [], error: "left" });
   });
 
+  for (const connectTimeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
+    test(`before the headers is borne forever when no timer can wait so long: ${connectTimeoutMs} ms`, async () => {
+      let respond: (response: Response) => void = () => {};
+      const { fetch } = fakeFetch(
+        () =>
+          new Promise((resolve) => {
+            respond = resolve;
+          }),
+      );
+      const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs, fetch }));
+      await advance(86_400_000);
+      respond(streamResponse(frame(a) + doneMarker));
+      expect(await collected).toEqual({ chunks: [a] });
+    });
+  }
+
+  test("that is not a number of milliseconds is refused, and nothing is asked", () => {
+    const { calls, fetch } = fakeFetch();
+    for (const ms of [Number.NaN, -1, "30" as unknown as number]) {
+      for (const name of ["connectTimeoutMs", "idleTimeoutMs"]) {
+        expect(() => streamFromRoute({ endpoint: "/", fetch, [name]: ms })).toThrow(RangeError);
+      }
+    }
+    expect(calls).toEqual([]);
+  });
+
   test("before the headers of a resume is one more failed attempt", async () => {
     noDelay();
     let request = 0;

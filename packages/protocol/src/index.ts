@@ -5,6 +5,8 @@ export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } f
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
 // Read the wire
 export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
+// Read a number of milliseconds that a caller sets
+export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
 // Write the wire
 export {
   DONE_FRAME,

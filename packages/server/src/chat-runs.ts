@@ -15,7 +15,7 @@ import { errorResponse } from "./error-response.ts";
 import { createFollowPump } from "./follow-run.ts";
 import { createRunFeeds } from "./run-feed.ts";
 import { watchOpening } from "./run-opening.ts";
-import { type RunFinish, type RunLimits, startRunProducer } from "./run-producer.ts";
+import { type RunFinish, type RunLimits, readMaxRunDurationMs, startRunProducer } from "./run-producer.ts";
 import { type RunRecord, type RunStore, stopped } from "./run-store.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
@@ -104,6 +104,7 @@ export function createChatRuns(
   streamOptions: StreamResponseOptions,
 ): ChatRuns {
   const { store, onActiveRun = "reject", maxOpenRuns = 8, waitUntil, onStart, onFinish } = options;
+  readMaxRunDurationMs(options);
   const onLastLeft =
     options.onDisconnect === "cancel"
       ? (runId: string) => {

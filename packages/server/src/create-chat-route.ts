@@ -11,6 +11,7 @@ import { openStreamResponse, type StreamResponseOptions } from "./create-stream-
 import { errorResponse } from "./error-response.ts";
 import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
+import { readStreamTimes } from "./stream-options.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
 import type { ChunkIterable, StreamSource } from "./stream-source.ts";
 import { isForFramework, toThrownResponse } from "./thrown-response.ts";
@@ -101,6 +102,7 @@ export interface ChatRoute {
  * React Router throw to themselves, such as a redirect, is thrown on.
  *
  * @throws TypeError when `runs` are there without `authorize`, and when `cors` allows every origin together with credentials, which browsers refuse.
+ * @throws RangeError for a time that is not a number of milliseconds.
  *
  * @example
  * ```ts
@@ -119,6 +121,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   } = options;
   const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
   const { onError } = streamOptions;
+  readStreamTimes(streamOptions);
   const cors = createCors(corsOptions);
   if (runs !== undefined && authorize === undefined) {
     throw new TypeError(

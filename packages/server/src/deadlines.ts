@@ -2,6 +2,8 @@
  * All deadlines of one stream on one timer, which is set again only when it fires: what happens in between costs
  * nothing. Knows nothing of streams.
  */
+import { maxTimerMs } from "@kortyx/protocol";
+import { ref, type Timer, unref } from "./start-timer.ts";
 
 /** Something with deadlines. Times are in milliseconds of `performance.now()`, which never jumps. */
 export interface Watched {
@@ -14,18 +16,31 @@ export interface Watched {
   onDue(index: number, now: number): void;
 }
 
-/** The longest delay that timers take; a longer one would fire at once. */
-const maxDelayMs = 2 ** 31 - 1;
-
 export class DeadlineWatch {
   readonly #watched: Watched;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #isStopped = false;
+  /** The process stays alive for the next deadline. */
+  #isHeld = true;
 
-  /** Starts watching. */
+  /** Starts watching, and holds the process. */
   constructor(watched: Watched) {
     this.#watched = watched;
     this.#arm(performance.now());
+  }
+
+  /** Keeps the process alive for the next deadline: a reader waits for what happens then. */
+  hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    ref(this.#timer);
+  }
+
+  /** Lets the process end before the next deadline. */
+  letGo(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    unref(this.#timer);
   }
 
   /** Stops for good. */
@@ -37,8 +52,9 @@ export class DeadlineWatch {
   #arm(now: number): void {
     const next = Math.min(...this.#watched.dueTimes(now));
     if (next === Number.POSITIVE_INFINITY) return;
-    const delayMs = Math.max(0, Math.min(Math.ceil(next - now), maxDelayMs));
+    const delayMs = Math.max(0, Math.min(Math.ceil(next - now), maxTimerMs));
     this.#timer = setTimeout(DeadlineWatch.#fire, delayMs, this);
+    if (!this.#isHeld) unref(this.#timer);
   }
 
   static #fire(this: void, watch: DeadlineWatch): void {

@@ -2,14 +2,19 @@
  * Ends a process without cutting answers: for the handler of SIGTERM. Does not close servers or exit; that is the
  * program's.
  */
+import { parseDelayMs } from "@kortyx/protocol";
+import { startTimer } from "./start-timer.ts";
 import { streamRegistry } from "./stream-registry.ts";
 
 export interface DrainOptions {
-  /** How long streams may go on, in milliseconds. Those that have not ended by then end with `abort` `shutdown`. */
+  /**
+   * How long streams may continue, in milliseconds; those that have not ended by then end with `abort` `shutdown`. 0 ends
+   * all of them at once; `Infinity`, or more than 2,147,483,647 (25 days), waits for each.
+   */
   deadlineMs: number;
 }
 
-/** After the deadline, so long may clients take to read the last bytes. */
+/** After the deadline, clients may take this long to read the last bytes. */
 const lastBytesMs = 1000;
 
 /** What became of the answers that were under way: streams, and runs that are written here. */
@@ -28,7 +33,8 @@ export interface DrainCounts {
  * their way when this resolves.
  *
  * @returns Resolves when no stream is open, and, behind our own adapter for Node, its last bytes are written: a second
- * after the deadline at the latest.
+ * after the deadline at the latest. Until then it keeps the process alive, unless `deadlineMs` is forever.
+ * @throws RangeError for a `deadlineMs` that is not a number of milliseconds; nothing is refused or ended then.
  *
  * @example
  * ```ts
@@ -40,6 +46,7 @@ export interface DrainCounts {
  * ```
  */
 export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
+  const deadline = parseDelayMs("deadlineMs", deadlineMs);
   const registry = streamRegistry();
   registry.isDraining = true;
   for (const follower of [...registry.followers]) follower.handOff?.();
@@ -54,12 +61,12 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
     const check = () => {
       if (registry.streams.size + registry.followers.size + registry.responses.size === 0) settle();
     };
-    let timer = setTimeout(() => {
+    let timer = startTimer(() => {
       const late = [...registry.streams];
       aborted = late.length;
-      timer = setTimeout(settle, lastBytesMs);
+      timer = startTimer(settle, lastBytesMs);
       for (const stream of late) stream.shutdown();
-    }, deadlineMs);
+    }, deadline);
     registry.listeners.add(check);
     check();
   });

@@ -2,11 +2,11 @@
  * One connection that follows a run: from a cursor to the end of the log, at the client's pace. Nothing that happens to
  * the connection happens to the run.
  */
-import { DONE_FRAME, encodeChunk, encodeComment, encodeRetry } from "@kortyx/protocol";
+import { DONE_FRAME, encodeChunk, encodeRetry } from "@kortyx/protocol";
 import { DeadlineWatch } from "./deadlines.ts";
 import { type LeftFollower, printFrame, type RunFeed } from "./run-feed.ts";
 import type { RunStore } from "./run-store.ts";
-import type { StreamOptions } from "./stream-options.ts";
+import { encodeHeartbeat, readStreamTimes, type StreamOptions } from "./stream-options.ts";
 import type { StreamPump, StreamSink } from "./stream-pump.ts";
 import { registerFollower } from "./stream-registry.ts";
 
@@ -17,7 +17,6 @@ const catchUpEntries = 512;
 /** When many connections are given up together, their clients come back spread over so many milliseconds. */
 const retrySpreadMs = 3000;
 const openingWindowMs = 25;
-const never = Number.POSITIVE_INFINITY;
 
 export interface FollowedRun {
   runId: string;
@@ -40,7 +39,8 @@ export function createFollowPump(
   sink: StreamSink,
 ): StreamPump {
   const { runId, feed, store, canHandOff } = followed;
-  const { signal, heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000 } = options;
+  const { signal } = options;
+  const { heartbeatMs, maxDurationMs, stallTimeoutMs } = readStreamTimes(options);
   const startedAt = performance.now();
   let { after } = followed;
   let isWanted = false;
@@ -57,15 +57,15 @@ export function createFollowPump(
     dueTimes(now) {
       const silenceMs = isOpened ? heartbeatDelayMs : openingWindowMs;
       return [
-        maxDurationMs > 0 ? startedAt + maxDurationMs : never,
-        stallTimeoutMs > 0 ? (isWanted ? now : writtenAt) + stallTimeoutMs : never,
-        silenceMs > 0 ? (isWanted ? writtenAt : now) + silenceMs : never,
+        startedAt + maxDurationMs,
+        (isWanted ? now : writtenAt) + stallTimeoutMs,
+        (isWanted ? writtenAt : now) + silenceMs,
       ];
     },
     onDue(index) {
       if (index === 0) detach();
       else if (index === 1) leave();
-      else write(encodeComment(`hb=${heartbeatMs}`));
+      else write(encodeHeartbeat(heartbeatMs));
     },
   });
   signal?.addEventListener("abort", leave);
@@ -87,6 +87,8 @@ export function createFollowPump(
 
   function write(text: string): void {
     isWanted = false;
+    // As in the pump: for more than its first piece, a stream asks only when somebody reads.
+    watch.letGo();
     if (!isOpened) sink.onOpen?.(undefined);
     isOpened = true;
     writtenAt = performance.now();
@@ -145,6 +147,7 @@ export function createFollowPump(
   return {
     pull() {
       isWanted = true;
+      watch.hold();
       advance();
     },
     cancel() {

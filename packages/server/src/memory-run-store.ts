@@ -3,12 +3,11 @@
  */
 import type { RunStore } from "./run-store.ts";
 import {
-  defaultLeaseMs,
-  defaultRetentionMs,
   producerLost,
   type RunRecord,
   type RunStoreOptions,
   type RunTerminal,
+  readRunStoreTimes,
   stopped,
   stoppedKeyMs,
 } from "./run-store.ts";
@@ -43,9 +42,14 @@ const maxStoppedKeys = 10_000;
 /** Room for the terminal of every run, whatever the limit. */
 const runOverhead = 512;
 
-/** Creates a store. */
+/**
+ * Creates a store.
+ *
+ * @throws RangeError for a time that is not a number of milliseconds.
+ */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
-  const { maxSize = 256 * 1024 * 1024, retentionMs = defaultRetentionMs, leaseMs = defaultLeaseMs } = options;
+  const { maxSize = 256 * 1024 * 1024 } = options;
+  const { retentionMs, leaseMs } = readRunStoreTimes(options);
   const runs = new Map<string, MemoryRun>();
   /** In the order in which they ended. */
   const endedRuns = new Set<MemoryRun>();

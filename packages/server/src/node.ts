@@ -9,6 +9,7 @@ import { errorResponse } from "./error-response.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
+import { readStreamTimes } from "./stream-options.ts";
 import { createStreamPump, type StreamPump } from "./stream-pump.ts";
 import { refuseWhileDraining, registerResponse } from "./stream-registry.ts";
 import { closeSource, type StreamSource } from "./stream-source.ts";
@@ -51,7 +52,8 @@ const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "tran
 /**
  * Writes a source of chunks to a Node response, with the headers, pace and guarantees of `toSSE` and no web stream in
  * between. Headers travel with the first piece, or alone in the next turn of the event loop. HEAD gets the headers
- * alone, and the source is not opened.
+ * alone, and the source is not opened. A time among the options that is not a number of milliseconds is answered with a
+ * 500, and logged.
  *
  * @returns Resolves when the response has ended or its socket has closed. Never rejects.
  *
@@ -69,6 +71,12 @@ export function sendStream(
   const refusal = refuseWhileDraining(source);
   if (refusal !== undefined) return sendResponse(req, res, errorResponse(refusal));
   const { status = 200, headers, ...streamOptions } = options;
+  try {
+    readStreamTimes(streamOptions);
+  } catch (error) {
+    closeSource(source);
+    return sendResponse(req, res, toFailure(error));
+  }
   if (req.method === "HEAD" || isGone(res)) {
     closeSource(source);
     return sendResponse(req, res, new Response(null, { status, headers: mergeHeaders(headers) }));
@@ -131,11 +139,16 @@ export function toNodeHandler(
     try {
       response = await handler(request);
     } catch (error) {
-      const { message, code = "internal", correlationId } = describeFailure(error, undefined);
-      response = errorResponse({ status: 500, error: message, code, correlationId });
+      response = toFailure(error);
     }
     await sendResponse(req, res, response);
   };
+}
+
+/** What is answered, and logged, in place of a response that cannot be made. */
+function toFailure(error: unknown): Response {
+  const { message, code = "internal", correlationId } = describeFailure(error, undefined);
+  return errorResponse({ status: 500, error: message, code, correlationId });
 }
 
 /** @returns `undefined` for what a web-standard request cannot be: a malformed host, the method TRACE. */

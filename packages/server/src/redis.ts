@@ -2,20 +2,21 @@
  * Runs in Redis: they survive every process but Redis itself, and all machines see them. Works with a client of the
  * `redis` package, version 5 or later, of which it uses little enough to be satisfied by another.
  */
+import { parseTimeoutMs } from "@kortyx/protocol";
 import {
   type AppendResult,
-  defaultLeaseMs,
-  defaultRetentionMs,
   type OpenedRun,
   producerLost,
   type RunRecord,
   type RunStore,
   type RunStoreOptions,
   type RunTerminal,
+  readRunStoreTimes,
   stopped,
   stoppedKeyMs,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
+import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
 
 /** What is used of a client; it must be connected, and stays the caller's. */
 export interface RedisClient {
@@ -37,7 +38,11 @@ export interface RedisRunStoreOptions extends RunStoreOptions {
   client: RedisClient;
   /** Before every key and channel. @defaultValue `"kortyx:"` */
   prefix?: string | undefined;
-  /** How long a command may take, in milliseconds; a client that is offline would wait. @defaultValue 2000 */
+  /**
+   * How long a command may take, in milliseconds, where a client that is offline would wait; 0 is forever.
+   *
+   * @defaultValue 2000
+   */
   commandTimeoutMs?: number | undefined;
 }
 
@@ -200,10 +205,13 @@ type Fields = [string, string, string, string | null];
 /**
  * Creates a store. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash of Redis may lose the last
  * second; with eviction of keys that have an expiry, runs may vanish, which their followers are told.
+ *
+ * @throws RangeError for a time that is not a number of milliseconds.
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
-  const { client, prefix = "kortyx:", commandTimeoutMs = 2_000 } = options;
-  const { retentionMs = defaultRetentionMs, leaseMs = defaultLeaseMs } = options;
+  const { client, prefix = "kortyx:" } = options;
+  const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
+  const { retentionMs, leaseMs } = readRunStoreTimes(options);
   /** Runs whose appends are listened to, and how many ticks ago somebody last waited. */
   const channels = new Map<string, number>();
   /** The last position that was heard of, for the runs that are listened to. */
@@ -211,11 +219,11 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   /** Channels that are being left: a client that is asked to listen again in the middle of it would not. */
   const leaving = new Map<string, Promise<void>>();
   let subscriber: { connection: RedisSubscriber; opening: Promise<unknown> } | undefined;
-  let tickTimer: ReturnType<typeof setInterval> | undefined;
+  let tickTimer: Timer | undefined;
   let isClosed = false;
 
   const waiters = createRunWaiters((isWaitedFor) => {
-    if (isWaitedFor && !isClosed) tickTimer ??= setInterval(tick, tickMs);
+    if (isWaitedFor && !isClosed) tickTimer ??= unref(startInterval(tick, tickMs));
   });
 
   /** Redis knows the scripts by their hashes, until it is restarted. */
@@ -240,9 +248,9 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
 
   async function run(script: keyof typeof scripts, values: (string | number)[]): Promise<unknown> {
     if (isClosed) throw new Error("The store of runs is closed.");
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(
+      timer = startTimer(
         () => reject(new Error(`Redis has not answered within ${commandTimeoutMs} ms.`)),
         commandTimeoutMs,
       );

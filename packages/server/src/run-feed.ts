@@ -4,6 +4,7 @@
  */
 import { encodeChunkJson, formatEventId } from "@kortyx/protocol";
 import type { RunStore } from "./run-store.ts";
+import { startTimer, unref } from "./start-timer.ts";
 
 /** Entries of one read of the store. */
 const pageEntries = 512;
@@ -113,10 +114,13 @@ function createRunFeed(
     if (isLeft) return;
     waiting = new AbortController();
     let isSilent = false;
-    const timer = setTimeout(() => {
-      isSilent = true;
-      waiting.abort();
-    }, store.leaseMs / 3);
+    // Not what keeps a process alive: a follower that is read does.
+    const timer = unref(
+      startTimer(() => {
+        isSilent = true;
+        waiting.abort();
+      }, store.leaseMs / 3),
+    );
     await store.wait(runId, lastSeq, waiting.signal);
     clearTimeout(timer);
     if (isSilent) await store.endIfLeaseExpired(runId);

@@ -7,12 +7,14 @@ import {
   createMessageAccumulator,
   type ErrorChunk,
   isTerminalChunk,
+  parseTimeoutMs,
   type StreamChunk,
   stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { producerLost, type RunStore, type RunTerminal } from "./run-store.ts";
+import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
 import { describeFailure, type OnStreamError } from "./stream-failure.ts";
 import { registerStream } from "./stream-registry.ts";
 import {
@@ -41,7 +43,7 @@ export interface RunLimits {
   maxRunSize?: number | undefined;
   /** @defaultValue 100,000 */
   maxRunChunks?: number | undefined;
-  /** In milliseconds. @defaultValue 1,800,000 (30 minutes) */
+  /** In milliseconds; 0 is forever. @defaultValue 1,800,000 (30 minutes) */
   maxRunDurationMs?: number | undefined;
 }
 
@@ -71,6 +73,10 @@ export interface RunProducer {
   readonly finished: Promise<void>;
 }
 
+/** @throws RangeError for what is not a number of milliseconds. */
+export const readMaxRunDurationMs = ({ maxRunDurationMs = 30 * 60_000 }: RunLimits): number =>
+  parseTimeoutMs("maxRunDurationMs", maxRunDurationMs);
+
 /** Chunks that a UI waits for are appended at once; the pieces of a tool's input are text like any other. */
 const isBoundary = (type: string): boolean =>
   (type.startsWith("tool-") && type !== "tool-call-delta") || type === "interrupt";
@@ -78,7 +84,7 @@ const isBoundary = (type: string): boolean =>
 /** Starts producing. */
 export function startRunProducer(options: RunProducerOptions): RunProducer {
   const { store, runId, source, first, onError, onFinish } = options;
-  const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000, maxRunDurationMs = 30 * 60_000 } = options;
+  const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000 } = options;
   const sourceAbort = new AbortController();
   const ended = new AbortController();
   const message = createMessageAccumulator();
@@ -97,7 +103,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   let batchLength = 0;
   let batchIsUrgent = false;
   let batchedAt = 0;
-  let flushTimer: ReturnType<typeof setTimeout> | undefined;
+  let flushTimer: Timer | undefined;
   let isAppending = false;
   /** The source is not asked again before the event loop has turned. */
   let isTurnDue = false;
@@ -117,11 +123,11 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   });
 
   const unregister = registerStream({ shutdown: () => void finish({ type: "abort", reason: "shutdown" }) });
-  const durationTimer = setTimeout(
-    () => void finish({ type: "abort", reason: "timeout" }),
-    Math.min(maxRunDurationMs, 2 ** 31 - 1),
+  // A process that has nothing to do but to watch over a run may end.
+  const durationTimer = unref(
+    startTimer(() => void finish({ type: "abort", reason: "timeout" }), readMaxRunDurationMs(options)),
   );
-  const renewTimer = setInterval(renew, store.leaseMs / 3);
+  const renewTimer = unref(startInterval(renew, store.leaseMs / 3));
 
   let onFinished!: () => void;
   const finished = new Promise<void>((resolve) => {

@@ -1,8 +1,8 @@
 /**
  * What a run is, and what a store of runs does. A run is one answer: a log with one writer, that ends with exactly one
- * terminal. Types only: the stores are in `memory-run-store.ts`, `sqlite.ts` and `redis.ts`.
+ * terminal. The stores are in `memory-run-store.ts`, `sqlite.ts` and `redis.ts`; here is what they share.
  */
-import type { AbortChunk, DoneChunk, ErrorChunk } from "@kortyx/protocol";
+import { type AbortChunk, type DoneChunk, type ErrorChunk, parseDelayMs } from "@kortyx/protocol";
 
 /** The chunk that ends a run. An `error` ends one when nothing followed it. */
 export type RunTerminal = DoneChunk | AbortChunk | ErrorChunk;
@@ -113,11 +113,37 @@ export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
 export const stoppedKeyMs = 60_000;
 
 export interface RunStoreOptions {
-  /** How long a run is kept after its end, in milliseconds. @defaultValue 900,000 (15 minutes) */
+  /**
+   * How long a run is kept after its end, in milliseconds; 0 forgets it at once, `Infinity` never does.
+   *
+   * @defaultValue 900,000 (15 minutes)
+   */
   retentionMs?: number | undefined;
-  /** How long a run stays open without a word of its producer, in milliseconds. @defaultValue 15,000 */
+  /**
+   * How long a run stays open when its producer does not renew it, in milliseconds, at least 1. With `Infinity`, a run
+   * whose process has died stays open for good.
+   *
+   * @defaultValue 15,000
+   */
   leaseMs?: number | undefined;
 }
 
-export const defaultRetentionMs = 15 * 60_000;
-export const defaultLeaseMs = 15_000;
+/** A hundred years: what a store keeps forever, in a number that every store can add to a date. */
+const foreverMs = 100 * 365 * 86_400_000;
+
+/**
+ * The times of a store, which are finite: Redis has no other.
+ *
+ * @throws RangeError for what is not a number of milliseconds, and for a lease of 0, with which every run is lost at once.
+ */
+export function readRunStoreTimes({
+  retentionMs = 15 * 60_000,
+  leaseMs = 15_000,
+}: RunStoreOptions): Required<{ [Name in keyof RunStoreOptions]: number }> {
+  const lease = parseDelayMs("leaseMs", leaseMs);
+  if (lease === 0) throw new RangeError("leaseMs must be at least 1; got 0.");
+  return {
+    retentionMs: Math.min(parseDelayMs("retentionMs", retentionMs), foreverMs),
+    leaseMs: Math.min(lease, foreverMs),
+  };
+}

@@ -4,18 +4,18 @@
  */
 import { DatabaseSync } from "node:sqlite";
 import {
-  defaultLeaseMs,
-  defaultRetentionMs,
   type OpenedRun,
   producerLost,
   type RunRecord,
   type RunStore,
   type RunStoreOptions,
   type RunTerminal,
+  readRunStoreTimes,
   stopped,
   stoppedKeyMs,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
+import { startInterval, type Timer, unref } from "./start-timer.ts";
 
 export interface SqliteRunStoreOptions extends RunStoreOptions {
   /** The file, which is created when it is missing; `":memory:"` for none. */
@@ -75,10 +75,12 @@ const schema = `
  * Creates a store. A write is in the file when it is acknowledged; a power failure may undo the last ones, but leaves a
  * log that is whole.
  *
- * @throws What `node:sqlite` throws when the file cannot be opened.
+ * @throws What `node:sqlite` throws when the file cannot be opened; RangeError for a time that is not a number of
+ * milliseconds.
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
-  const { path, retentionMs = defaultRetentionMs, leaseMs = defaultLeaseMs } = options;
+  const { path } = options;
+  const { retentionMs, leaseMs } = readRunStoreTimes(options);
   const database = new DatabaseSync(path);
   database.exec(
     `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${schema}`,
@@ -111,7 +113,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   );
   const readVersion = database.prepare("PRAGMA data_version");
 
-  let pollTimer: ReturnType<typeof setInterval> | undefined;
+  let pollTimer: Timer | undefined;
   let version: unknown;
   let purgedAt = 0;
   let isClosed = false;
@@ -119,7 +121,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   // Own writes wake at once; those of other processes change the version of the file.
   const waiters = createRunWaiters((isWaitedFor) => {
     clearInterval(pollTimer);
-    if (isWaitedFor && !isClosed) pollTimer = setInterval(poll, pollMs);
+    if (isWaitedFor && !isClosed) pollTimer = unref(startInterval(poll, pollMs));
   });
 
   function poll(): void {

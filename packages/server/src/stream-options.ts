@@ -1,7 +1,8 @@
 /**
- * What a stream can be told, and what it tells when it has ended. Types only.
+ * What a stream can be told, and what it tells when it has ended. Reads the numbers of milliseconds among it; the rest is
+ * types.
  */
-import type { AssistantMessage } from "@kortyx/protocol";
+import { type AssistantMessage, encodeComment, parseTimeoutMs } from "@kortyx/protocol";
 import type { OnStreamError } from "./stream-failure.ts";
 
 /** Why a stream ended. */
@@ -37,6 +38,10 @@ export interface StreamFinish {
   message?: AssistantMessage | undefined;
 }
 
+/**
+ * Options of one stream. Those in milliseconds are 0 or more; `Infinity`, and what is more than 2,147,483,647 (25 days), is
+ * never. Anything else is a RangeError.
+ */
 export interface StreamOptions {
   /** Ends the stream when aborted: the request's signal, where the runtime has one. */
   signal?: AbortSignal | undefined;
@@ -48,17 +53,17 @@ export interface StreamOptions {
    * @defaultValue 8000
    */
   heartbeatMs?: number | undefined;
-  /** Ends the stream with `abort` `timeout` after so many milliseconds. @defaultValue never */
+  /** Ends the stream with `abort` `timeout` after this many milliseconds; 0 never does. @defaultValue never */
   maxDurationMs?: number | undefined;
   /**
-   * Cancels the stream when a piece has waited unread for so many milliseconds; 0 waits for ever.
+   * Cancels the stream when a piece has waited unread for this many milliseconds; 0 never does.
    *
    * @defaultValue 60,000
    */
   stallTimeoutMs?: number | undefined;
   /**
-   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for so many
-   * milliseconds.
+   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for this many
+   * milliseconds; 0 never does.
    *
    * @defaultValue never
    */
@@ -70,3 +75,28 @@ export interface StreamOptions {
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
   collectMessage?: boolean | undefined;
 }
+
+/** The times of a stream, in milliseconds; `Infinity` is never. */
+export interface StreamTimes {
+  heartbeatMs: number;
+  maxDurationMs: number;
+  stallTimeoutMs: number;
+  sourceIdleTimeoutMs: number;
+}
+
+/** @throws RangeError for what is not a number of milliseconds. */
+export const readStreamTimes = ({
+  heartbeatMs = 8000,
+  maxDurationMs = 0,
+  stallTimeoutMs = 60_000,
+  sourceIdleTimeoutMs = 0,
+}: StreamOptions): StreamTimes => ({
+  heartbeatMs: parseTimeoutMs("heartbeatMs", heartbeatMs),
+  maxDurationMs: parseTimeoutMs("maxDurationMs", maxDurationMs),
+  stallTimeoutMs: parseTimeoutMs("stallTimeoutMs", stallTimeoutMs),
+  sourceIdleTimeoutMs: parseTimeoutMs("sourceIdleTimeoutMs", sourceIdleTimeoutMs),
+});
+
+/** The comment that keeps a connection awake, and announces how often it comes: 0 where it never does. */
+export const encodeHeartbeat = (heartbeatMs: number): string =>
+  encodeComment(`hb=${heartbeatMs === Number.POSITIVE_INFINITY ? 0 : heartbeatMs}`);

@@ -9,7 +9,6 @@ import {
   type ErrorChunk,
   encodeChunk,
   encodeChunkJson,
-  encodeComment,
   isTerminalChunk,
   type MessageAccumulator,
   type StreamChunk,
@@ -20,7 +19,13 @@ import { DeadlineWatch, type Watched } from "./deadlines.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { createIdleCall } from "./idle-call.ts";
 import { describeFailure } from "./stream-failure.ts";
-import type { StreamFinishReason, StreamOptions } from "./stream-options.ts";
+import {
+  encodeHeartbeat,
+  readStreamTimes,
+  type StreamFinishReason,
+  type StreamOptions,
+  type StreamTimes,
+} from "./stream-options.ts";
 import { type OpenStream, registerStream } from "./stream-registry.ts";
 import {
   type ChunkIterable,
@@ -136,8 +141,8 @@ class Pump implements StreamPump, OpenStream, Watched {
   #writtenAt = this.#startedAt;
   /** Since when the source alone is waited for, as far as chunks tell: heartbeats are not its doing. */
   #waitingSince = this.#startedAt;
-  readonly #heartbeatMs: number;
-  /** That interval, 10 % more or less. */
+  readonly #times: StreamTimes;
+  /** The interval of its heartbeats, 10 % more or less. */
   readonly #heartbeatDelayMs: number;
   #isOpened = false;
   #lastType = "";
@@ -157,8 +162,8 @@ class Pump implements StreamPump, OpenStream, Watched {
   constructor(source: StreamSource, options: StreamOptions, sink: StreamSink) {
     this.#options = options;
     this.#sink = sink;
-    this.#heartbeatMs = options.heartbeatMs ?? 8000;
-    this.#heartbeatDelayMs = this.#heartbeatMs * (0.9 + Math.random() * 0.2);
+    this.#times = readStreamTimes(options);
+    this.#heartbeatDelayMs = this.#times.heartbeatMs * (0.9 + Math.random() * 0.2);
     if (options.collectMessage === true) this.#message = createMessageAccumulator();
     this.#unregister = registerStream(this);
     this.#watch = new DeadlineWatch(this);
@@ -189,13 +194,15 @@ class Pump implements StreamPump, OpenStream, Watched {
   pull(): void {
     if (this.#isClosed) return;
     this.#isWanted = true;
+    this.#watch.hold();
     if (this.#text !== "") {
       // It came while nobody asked, and can go now, with what else is ready.
       this.#filledSince = performance.now();
       this.#idleCall.schedule();
     }
-    const { sourceIdleTimeoutMs = 0 } = this.#options;
-    if (sourceIdleTimeoutMs > 0 && this.#waitingSince === never) this.#waitingSince = performance.now();
+    if (this.#times.sourceIdleTimeoutMs !== never && this.#waitingSince === never) {
+      this.#waitingSince = performance.now();
+    }
     void this.#askSource();
   }
 
@@ -262,6 +269,8 @@ class Pump implements StreamPump, OpenStream, Watched {
   #write(piece: string, now: number): void {
     this.#open();
     this.#isWanted = false;
+    // The stream asks for its first piece by itself; for more, only when somebody reads.
+    this.#watch.letGo();
     this.#writtenAt = now;
     this.#bytes += this.#sink.write(piece);
   }
@@ -402,15 +411,15 @@ class Pump implements StreamPump, OpenStream, Watched {
 
   /** What is due when nothing happens; when several are due together, the first one wins. */
   dueTimes(now: number): number[] {
-    const { maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = this.#options;
+    const { maxDurationMs, stallTimeoutMs, sourceIdleTimeoutMs } = this.#times;
     const isWaitingForSource = this.#isWanted && this.#text === "";
     // The first comment opens the stream; the others keep it open. None is sent to a reader that lags.
     const silenceMs = this.#isOpened ? this.#heartbeatDelayMs : openingWindowMs;
     return [
-      maxDurationMs > 0 ? this.#startedAt + maxDurationMs : never,
-      sourceIdleTimeoutMs > 0 ? (isWaitingForSource ? this.#waitingSince : now) + sourceIdleTimeoutMs : never,
-      stallTimeoutMs > 0 ? (this.#isWanted ? now : this.#writtenAt) + stallTimeoutMs : never,
-      silenceMs > 0 ? (isWaitingForSource ? this.#writtenAt : now) + silenceMs : never,
+      this.#startedAt + maxDurationMs,
+      (isWaitingForSource ? this.#waitingSince : now) + sourceIdleTimeoutMs,
+      (this.#isWanted ? now : this.#writtenAt) + stallTimeoutMs,
+      (isWaitingForSource ? this.#writtenAt : now) + silenceMs,
     ];
   }
 
@@ -418,7 +427,7 @@ class Pump implements StreamPump, OpenStream, Watched {
     if (index === 0) this.#end("timeout", "unwanted", { type: "abort", reason: "timeout" });
     else if (index === 1) this.#end("source-idle", "unwanted", sourceIdle);
     else if (index === 2) this.#stall();
-    else this.#write(encodeComment(`hb=${this.#heartbeatMs}`), now);
+    else this.#write(encodeHeartbeat(this.#times.heartbeatMs), now);
   }
 
   #stall(): void {

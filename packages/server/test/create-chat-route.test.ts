@@ -2,7 +2,13 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type ChatAgentOptions, type ChatRouteOptions, createChatRoute } from "../src/create-chat-route.ts";
+import {
+  anonymous,
+  type ChatAgentOptions,
+  type ChatRouteOptions,
+  createChatRoute,
+} from "../src/create-chat-route.ts";
+import { createMemoryRunStore } from "../src/memory-run-store.ts";
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");
@@ -43,6 +49,16 @@ const answer = async function* () {
   yield delta("lo");
   yield { type: "done" } as const;
 };
+
+test("a time that is not a number of milliseconds is refused when the route is created", () => {
+  for (const ms of [Number.NaN, -1]) {
+    for (const name of ["heartbeatMs", "maxDurationMs", "stallTimeoutMs", "sourceIdleTimeoutMs"]) {
+      expect(() => routeOf(answer, { [name]: ms })).toThrow(RangeError);
+    }
+    const runs = { store: createMemoryRunStore(), maxRunDurationMs: ms };
+    expect(() => routeOf(answer, { runs, authorize: anonymous })).toThrow(RangeError);
+  }
+});
 
 describe("POST", () => {
   test("streams the agent's answer, and gives the agent what the body says", async () => {

@@ -68,6 +68,24 @@ describe("drain", () => {
     ]);
   });
 
+  for (const deadlineMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
+    test(`ends nothing before its time when the deadline is forever: ${deadlineMs} ms`, async () => {
+      const response = toSSE(silent(), { stallTimeoutMs: 0 });
+      const drained = drain({ deadlineMs });
+      await pass(86_400_000);
+      expect(await Promise.race([drained, "waits"])).toBe("waits");
+      await response.body?.cancel();
+      expect(await drained).toEqual({ finished: 1, aborted: 0 });
+    });
+  }
+
+  test("refuses a deadline that is not a number of milliseconds, and drains nothing", () => {
+    for (const deadlineMs of [Number.NaN, -1]) {
+      expect(() => drain({ deadlineMs })).toThrow(RangeError);
+    }
+    expect(toSSE([]).status).toBe(200);
+  });
+
   test("refuses new streams with 503, and opens no source", async () => {
     await drain({ deadlineMs: 1000 });
     const open = vi.fn();

@@ -9,7 +9,7 @@ import { Worker } from "node:worker_threads";
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { toSSE } from "../src/index.ts";
-import { sendStream, toNodeHandler } from "../src/node.ts";
+import { type NodeRequest, type NodeResponse, sendStream, toNodeHandler } from "../src/node.ts";
 import { type ClientResponse, type Destination, openRequest, type RequestOptions } from "./node-client.ts";
 import { type Answer, type RunningTarget, type Target, targets } from "./node-targets.ts";
 import { selfSignedCertificate } from "./self-signed-certificate.ts";
@@ -457,9 +457,14 @@ describe("the bridge alone", () => {
     for (const server of servers.splice(0)) server.close();
   });
 
-  async function serve(protocol: "http1" | "http2", handler: () => Response): Promise<Destination> {
+  const serve = (protocol: "http1" | "http2", handler: () => Response): Promise<Destination> =>
+    listen(protocol, toNodeHandler(handler));
+
+  async function listen(
+    protocol: "http1" | "http2",
+    listener: (req: NodeRequest, res: NodeResponse) => Promise<void>,
+  ): Promise<Destination> {
     const { key, cert } = await selfSignedCertificate();
-    const listener = toNodeHandler(handler);
     const server =
       protocol === "http1" ? createServer(listener) : createSecureServer({ key, cert }, listener);
     servers.push(server);
@@ -470,6 +475,19 @@ describe("the bridge alone", () => {
   }
 
   for (const protocol of ["http1", "http2"] as const) {
+    test(`over ${protocol}, a time that is not a number of milliseconds is a 500 with the reason in the log`, async () => {
+      const error = vi.spyOn(console, "error").mockImplementation(() => {});
+      const open = vi.fn();
+      const listener = (req: NodeRequest, res: NodeResponse) =>
+        sendStream(req, res, open, { heartbeatMs: Number.NaN });
+      const response = await openRequest(await listen(protocol, listener));
+      expect(response.status).toBe(500);
+      expect((await readRest(response)).text).toContain('"code":"internal"');
+      expect(open).not.toHaveBeenCalled();
+      expect(String(error.mock.calls[0]?.[1])).toContain("heartbeatMs must be a number of milliseconds");
+      error.mockRestore();
+    });
+
     test(`over ${protocol}, every cookie of a response is sent`, async () => {
       const headers: [string, string][] = [
         ["set-cookie", "a=1"],

@@ -486,12 +486,24 @@ describe("limits", () => {
     expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);
   });
 
-  test("a duration that timers cannot wait for does not come early", async () => {
+  for (const maxRunDurationMs of [0, 2 ** 31, 2 ** 40, Number.POSITIVE_INFINITY]) {
+    test(`a duration that is forever does not come early: ${maxRunDurationMs} ms`, async () => {
+      const source = handFed();
+      const { producer, finishes, store } = await produce(source.open, { maxRunDurationMs });
+      await pass(3_600_000);
+      expect(finishes).toEqual([]);
+      expect(store.appends).toEqual([[0, 1]]);
+      source.end();
+      await producer.finished;
+    });
+  }
+
+  test("a lease that no timer can wait for is renewed with the entries alone", async () => {
     const source = handFed();
-    const { producer, finishes, store } = await produce(source.open, { maxRunDurationMs: 2 ** 40 });
-    await pass(100);
-    expect(finishes).toEqual([]);
-    expect(store.appends).toEqual([[0, 1]]);
+    const store = watchedStore({ leaseMs: Number.POSITIVE_INFINITY });
+    const { producer } = await produce(source.open, { store });
+    await pass(3_600_000);
+    expect(store.renewals).toBe(0);
     source.end();
     await producer.finished;
   });

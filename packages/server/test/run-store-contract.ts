@@ -84,6 +84,39 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
       expect(create({ leaseMs: 70 }).leaseMs).toBe(70);
     });
 
+    test("keeps runs, and leases, forever when it is told to", async () => {
+      for (const forever of [Number.POSITIVE_INFINITY, 2 ** 31, 1e300]) {
+        use({ retentionMs: forever, leaseMs: forever });
+        expect(store.leaseMs).toBeGreaterThan(2 ** 31);
+        const runId = await openRun(store);
+        expect(await store.append(runId, 0, ["0"])).toBe("ok");
+        expect(await store.renew(runId)).toBe("ok");
+        expect(await other.endIfLeaseExpired(runId)).toBe(undefined);
+        expect(await store.end(runId, done)).toEqual(done);
+        expect(await logOf(other, runId)).toEqual(["0", JSON.stringify(done)]);
+      }
+    });
+
+    test("takes fractions of milliseconds", async () => {
+      use({ retentionMs: 200_000 / 3, leaseMs: 100_000 / 3 });
+      const runId = await openRun(store);
+      expect(await store.append(runId, 0, ["0"])).toBe("ok");
+      expect(await store.end(runId, done)).toEqual(done);
+      expect(await logOf(other, runId)).toEqual(["0", JSON.stringify(done)]);
+    });
+
+    test("is not created with times that are not numbers of milliseconds, or without a lease", () => {
+      for (const options of [
+        { retentionMs: Number.NaN },
+        { retentionMs: -1 },
+        { leaseMs: Number.NaN },
+        { leaseMs: -1 },
+        { leaseMs: 0 },
+      ]) {
+        expect(() => create(options)).toThrow(RangeError);
+      }
+    });
+
     describe("open", () => {
       test("makes a run with an empty log", async () => {
         const request = opening({ sessionId: "s", key: "k" });

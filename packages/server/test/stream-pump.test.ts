@@ -251,13 +251,44 @@ describe("limits", () => {
   });
 });
 
-test("a deadline beyond what timers can wait for does not come early", async () => {
-  const { stream } = fed({ maxDurationMs: 2 ** 32, heartbeatMs: 0, stallTimeoutMs: 0 });
-  const seen = reading(stream);
-  await pass(2 ** 31);
-  expect(seen.isOver).toBe(false);
-  await pass(2 ** 31);
-  expect(seen.isOver).toBe(true);
+describe("times that no timer can wait", () => {
+  for (const ms of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
+    test(`are never, all of them: ${ms} ms`, async () => {
+      const { source, stream, finishes } = fed({
+        maxDurationMs: ms,
+        heartbeatMs: ms,
+        stallTimeoutMs: ms,
+        sourceIdleTimeoutMs: ms,
+      });
+      const seen = reading(stream);
+      await pass(86_400_000);
+      // The comment that opens a silent stream says that there are no heartbeats.
+      expect(seen).toEqual({ text: ":hb=0\n\n", isOver: false });
+      expect(finishes).toEqual([]);
+      source.end();
+      await pass(0);
+      expect(seen.text).toBe(`:hb=0\n\n${done}`);
+    });
+  }
+
+  test("leave the others as they are", async () => {
+    const { stream } = fed({ maxDurationMs: 2 ** 31 - 1, heartbeatMs: 0, stallTimeoutMs: Infinity });
+    const seen = reading(stream);
+    await pass(2 ** 31 - 2);
+    expect(seen.isOver).toBe(false);
+    await pass(1);
+    expect(seen.text).toContain('"timeout"');
+  });
+});
+
+test("a time that is not a number of milliseconds is refused, and nothing is opened", () => {
+  for (const name of ["maxDurationMs", "heartbeatMs", "stallTimeoutMs", "sourceIdleTimeoutMs"]) {
+    const open = vi.fn();
+    for (const ms of [Number.NaN, -1, "8000" as unknown as number]) {
+      expect(() => encodeStream(open, { [name]: ms })).toThrow(RangeError);
+    }
+    expect(open).not.toHaveBeenCalled();
+  }
 });
 
 describe("onFinish", () => {

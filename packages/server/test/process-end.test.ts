@@ -1,0 +1,47 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+
+const script = fileURLToPath(new URL("process-end.mjs", import.meta.url));
+/** Far more than the start of a process takes, and less than the shortest of the defaults that must not be waited for. */
+const limitMs = 50_000;
+
+/** Runs one program to its end. Rejects when it is still there after the limit, or ends with another code than 0. */
+async function run(program: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ["--conditions=@kortyx/source", "--disable-warning=ExperimentalWarning", script, program],
+    { timeout: limitMs },
+  );
+  return stdout.trim();
+}
+
+describe.concurrent("a process ends by itself when it", () => {
+  test.each([
+    "leaves an answer unread",
+    "leaves an agent that never answers",
+    "leaves a function that never answers",
+    "leaves a route's answer",
+    "leaves a route's agent that never answers",
+    "leaves a run",
+    "leaves a run that never ends",
+    "leaves a run that never ends, in a file",
+    "leaves an answer that it has begun to read",
+    "cancels an answer",
+  ])("%s", async (program) => {
+    expect(await run(program)).toBe("");
+  });
+});
+
+describe.concurrent("a process stays until it has what it waits for when it", () => {
+  test.each([
+    ["reads an answer that is given up", '"reason":"timeout"'],
+    ["reads an answer whose agent is silent", '"code":"source-idle"'],
+    ["reads an answer late", '"reason":"timeout"'],
+    ["reads a run that takes too long", '"reason":"timeout"'],
+    ["drains an answer that nobody reads", '{"finished":0,"aborted":1}'],
+  ])("%s", async (program, waitedFor) => {
+    expect(await run(program)).toContain(waitedFor);
+  });
+});
