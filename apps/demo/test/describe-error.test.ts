@@ -21,7 +21,10 @@ test.each([
   [new StreamContentTypeError(html, "text/event-stream"), "Something else answered"],
   [new StreamProtocolError("too-large", "Too large."), "The answer is too large"],
   [new StreamProtocolError("invalid-chunk", "No chunk."), "The answer could not be read"],
-  [new ChatStateError("busy"), "An answer is still under way"],
+  [
+    new ChatStateError("busy", "Cannot send while an answer is streaming; call stop() first."),
+    "An answer is still under way",
+  ],
   [new RangeError("secret detail"), "Something went wrong on this page"],
   ["thrown text", "Something went wrong on this page"],
 ])("%s is told in words for the user, without its own", (error, title) => {

@@ -10,6 +10,7 @@ import { type SceneName, scenes } from "../use-chat/scenes.tsx";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { type LiveServer, listen, until } from "./live-server.ts";
 
+const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 
 /** A request for an answer, which the test gives by hand. */
@@ -159,7 +160,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
         search: "",
         body: {
           messages: [{ role: "user", content: "Hello" }],
-          sessionId: expect.stringMatching(/^\d+(-\d+){3}$/),
+          sessionId: expect.stringMatching(uuidV4),
         },
       },
     ]);

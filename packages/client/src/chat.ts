@@ -14,16 +14,24 @@ export interface ChatSnapshot {
   /** The conversation. A message that has not changed is the same object as in the snapshot before. */
   readonly messages: readonly UIMessage[];
   readonly status: ChatStatus;
+  /** What the agent says that it does: the newest `status` chunk, until text follows or the answer ends. */
+  readonly statusMessage?: string | undefined;
   /** The connection was lost and is being restored; the answer goes on after that. */
   readonly reconnecting: boolean;
   /** While `reconnecting`: why the connection was lost, or why the newest attempt failed. */
   readonly connectionError?: Error | undefined;
-  /** Why the last answer failed. */
+  /**
+   * Why the last answer failed (`status` is `"error"`), or why the last action was refused (`status` stays what it
+   * was): `send` while an answer is streaming, or a `stop` that did not reach the server. The next success clears it.
+   */
   readonly error?: Error | undefined;
   /** The question that waits for `respond()`. */
   readonly interrupt?: Readonly<InterruptChunk> | undefined;
-  /** Keep it, and the messages, to go on after a reload. */
-  readonly sessionId: string;
+  /**
+   * Keep it, and the messages, to continue after a reload. Missing in a new conversation until the first question is
+   * asked, so that nothing random is rendered.
+   */
+  readonly sessionId?: string | undefined;
   /** Of the last answer. */
   readonly timing?: ChatTiming | undefined;
 }
@@ -40,9 +48,12 @@ export interface ChatTiming {
 interface ChatBehaviour
   extends Pick<ChatRequestBody, "workflowId" | "context">,
     Pick<RouteStreamOptions, "idempotent" | "onConnectionChange"> {
-  /** The session to go on with. @defaultValue a new one */
+  /** The session to continue. @defaultValue a new one, a UUID, with the first question */
   sessionId?: string | undefined;
-  /** The conversation so far. */
+  /**
+   * The conversation so far. It may come later, while the chat has no messages: options that are a function are called
+   * again before each action, and `useChat` shows what a later render brings.
+   */
   initialMessages?: readonly UIMessage[] | undefined;
   /**
    * What the agent is sent of the conversation.
@@ -71,7 +82,12 @@ export type ChatOptions = ChatBehaviour &
 /** What the user says: a text, or a message whose `id` may replace an earlier one. */
 export type ChatInput = string | Omit<ChatMessage, "role">;
 
-/** The state of one conversation, and what can be done with it. */
+/**
+ * The state of one conversation, and what can be done with it.
+ *
+ * Every action may be an event handler as it is, such as `onClick={stop}`. A refusal is in the snapshot's `error`, and
+ * its promise rejects for callers that wait for it; for all others it is handled.
+ */
 export interface Chat {
   /** The state as it was last told to the subscribers. The same object until then. */
   getSnapshot(): ChatSnapshot;
@@ -85,14 +101,15 @@ export interface Chat {
    * Says something. With the `id` of an earlier message, that message is replaced, and what followed it is dropped.
    *
    * @returns a promise that resolves when the answer has ended, in whatever way.
-   * @throws ChatStateError `busy`, as a rejection.
+   * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without metadata; `invalid-message`
+   * for what is not a message, such as the event of `onClick={send}`.
    */
   send(input: ChatInput): Promise<void>;
   /**
    * Answers a question of the agent's.
    *
    * @param answer - A text, or the ids of options.
-   * @throws ChatStateError `busy` or `not-pending`, as a rejection.
+   * @throws ChatStateError, as a rejection: `busy`, `not-pending`, or `invalid-message` for another kind of answer.
    */
   respond(interrupt: Pick<InterruptChunk, "requestId">, answer: string | string[]): Promise<void>;
   /**
@@ -102,7 +119,19 @@ export interface Chat {
    */
   regenerate(): Promise<void>;
   /**
-   * Follows the newest run of the session, if there is one: after a reload, or in another tab.
+   * Replaces the messages by what the application knows better: a loaded history, a changed or a removed message.
+   * Status and session stay.
+   *
+   * @param messages - The new messages, or a function that gets the present ones and returns the new ones.
+   * @throws ChatStateError, as a rejection: `busy`, so that a growing answer is never lost; `invalid-message` for what
+   * is not an array.
+   */
+  setMessages(
+    messages: readonly UIMessage[] | ((messages: readonly UIMessage[]) => readonly UIMessage[]),
+  ): Promise<void>;
+  /**
+   * Follows the newest run of the session, if there is one: after a reload, or in another tab. Without a session there
+   * is none, and nothing is requested.
    *
    * @returns a promise that resolves when there is none, or when it has ended.
    */
@@ -117,7 +146,7 @@ export interface Chat {
   /** Stops following the answer, which a route with runs goes on with. The chat can be used again. */
   close(): void;
   /**
-   * Stops the answer, and starts over: no messages, a new session.
+   * Stops the answer, and starts over: no messages, and a new session with the next question.
    *
    * @throws As `stop` does; nothing has changed then.
    */

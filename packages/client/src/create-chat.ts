@@ -7,19 +7,18 @@ import {
   type ChatResume,
   closePart,
   createMessageAccumulator,
-  type InterruptChunk,
-  type InterruptOption,
   type RunStartChunk,
   type StreamChunk,
   StreamTruncatedError,
 } from "@kortyx/protocol";
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat.ts";
+import { toAnswerMessage, toUserMessage } from "./chat-input.ts";
 import { type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
 import { ChatStateError, StreamRemoteError, toError } from "./stream-errors.ts";
 import type { ConnectionState, RouteStreamOptions } from "./stream-from-route.ts";
-import { type AssistantUIMessage, toChatMessages, type UIMessage, type UserUIMessage } from "./ui-message.ts";
+import { type AssistantUIMessage, toChatMessages, type UIMessage } from "./ui-message.ts";
 
 /** After a stop was accepted, so long may its `abort` chunk take. */
 const stopGraceMs = 10_000;
@@ -28,6 +27,8 @@ const stopGraceMs = 10_000;
 interface Run {
   /** The chat is busy with it: from the beginning, or, where it is only looked for, from its first chunk on. */
   isShown: boolean;
+  /** The newest `status` chunk, until text follows. */
+  statusMessage: string | undefined;
   /** Resolves when it gives no more. */
   ended: Promise<void>;
   /** @returns the conversation with what has come of it; undefined when nothing has. */
@@ -51,16 +52,33 @@ interface Run {
  * ```
  */
 export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
+  return createChatState(options).chat;
+}
+
+/** A chat, and what only the owner of its options does with it. */
+export interface ChatState {
+  chat: Chat;
+  /** Shows `initialMessages` that come later than the chat, as long as nothing was said, set or cleared. */
+  takeHistory(): void;
+}
+
+/** @param options - As those of {@link createChat}. */
+export function createChatState(options: ChatOptions | (() => ChatOptions)): ChatState {
   const read = typeof options === "function" ? options : () => options;
   const transport = read().transport ?? createRouteTransport(read as () => RouteStreamOptions);
-  const { initialMessages = [], sessionId = createId() } = read();
+  const { initialMessages = [], sessionId } = read();
   const listeners = new Set<(snapshot: ChatSnapshot) => void>();
+  const firstMessages = initialMessages.map(settle);
   let snapshot = withInterrupt({
-    messages: initialMessages.map(settle),
+    messages: firstMessages,
     status: "ready",
     reconnecting: false,
-    sessionId,
+    sessionId: sessionId || undefined,
   });
+  /** Why the last answer failed. */
+  let failure: Error | undefined;
+  /** Why the last action was refused; it hides the failure. */
+  let refusal: Error | undefined;
   /** The answer that is under way, or looked for. */
   let live: Run | undefined;
   /** What the user said to answer a question, with what the agent is told then. */
@@ -70,46 +88,85 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   function publish(change: Partial<ChatSnapshot> = {}, run = live): void {
     cancelFrame?.();
     cancelFrame = undefined;
-    snapshot = withInterrupt({ ...snapshot, messages: run?.messages() ?? snapshot.messages, ...change });
+    snapshot = withInterrupt({
+      ...snapshot,
+      messages: run?.messages() ?? snapshot.messages,
+      statusMessage: run?.statusMessage,
+      error: refusal ?? failure,
+      ...change,
+    });
     for (const listener of [...listeners]) {
       // Whoever was told may have sent another away.
       if (listeners.has(listener)) listener(snapshot);
     }
   }
 
+  function takeHistory(): void {
+    const { initialMessages } = read();
+    // Whatever changes the messages puts another array in place of the first one.
+    if (snapshot.messages !== firstMessages || firstMessages.length > 0 || !initialMessages?.length) return;
+    publish({ messages: initialMessages.map(settle) });
+  }
+
+  /**
+   * Does what a button may call: nobody waits for that promise. It rejects all the same for callers that do.
+   *
+   * @param action - Changes the state at once, as far as it can, so that two clicks never do the same.
+   */
+  function act(action: () => Promise<void> | undefined): Promise<void> {
+    const acting = (async () => {
+      try {
+        await action();
+      } catch (thrown) {
+        const error = toError(thrown);
+        if (refusal !== error) {
+          refusal = error;
+          publish();
+        }
+        throw error;
+      }
+    })();
+    acting.catch(() => {});
+    return acting;
+  }
+
   /** Asks for the answer to `messages`. */
   function ask(messages: readonly UIMessage[], resume?: ChatResume): Promise<void> {
     live?.leave();
+    const sessionId = snapshot.sessionId ?? createId();
     const { workflowId, context, idempotent, selectMessages } = read();
     const idempotencyKey = idempotent ? createId() : undefined;
     const open = (options: ChatTransportOptions) => {
-      const { sessionId } = snapshot;
       const said = toChatMessages(messages);
       return transport.start(
         { messages: selectMessages?.(said) ?? said, sessionId, workflowId, context, idempotencyKey, resume },
         options,
       );
     };
-    return startRun(true, messages, open, idempotencyKey);
+    return startRun(open, { messages, sessionId, idempotencyKey });
   }
 
   /**
-   * @param isAsked - This chat asks for the answer, and does not only look for it.
-   * @param before - The messages before its own.
+   * @param asked - The conversation that this chat wants to be answered; undefined where it only looks for a run.
    * @returns a promise that resolves when the run gives no more.
    */
   function startRun(
-    isAsked: boolean,
-    before: readonly UIMessage[],
     open: (options: ChatTransportOptions) => AsyncIterable<StreamChunk>,
-    idempotencyKey?: string,
+    asked?: {
+      messages: readonly UIMessage[];
+      sessionId: string;
+      idempotencyKey: string | undefined;
+    },
   ): Promise<void> {
+    const idempotencyKey = asked?.idempotencyKey;
     const accumulator = createMessageAccumulator({ id: createId(), role: "assistant" } as AssistantUIMessage);
     const abort = new AbortController();
     const ended = Promise.withResolvers<void>();
     const startedAt = Date.now();
     /** On the clock that never jumps. */
     const start = performance.now();
+    /** The messages before its own. */
+    let before = asked?.messages ?? [];
     /** The messages behind its own. */
     let behind: readonly UIMessage[] = [];
     let runId: string | undefined;
@@ -136,7 +193,11 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         return;
       }
       accumulator.apply(chunk);
+      // Those that came while it was looked for are before it, too.
+      if (!run.isShown) before = snapshot.messages;
       if (chunk.type === "run-start") placeAnswer(chunk);
+      if (chunk.type === "status") run.statusMessage = chunk.message;
+      else if (isText(chunk)) run.statusMessage = undefined;
       const isFirst = !hasChunks;
       hasChunks = true;
       read().onChunk?.(chunk);
@@ -145,9 +206,9 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       run.isShown = true;
       const sessionId = chunk.type === "session" ? chunk.sessionId : snapshot.sessionId;
       if (isFirst) {
+        if (!asked) failure = refusal = undefined;
         publish({
           status: stopping ? "stopping" : "streaming",
-          error: undefined,
           timing: { startedAt, firstChunkMs: performance.now() - start },
           sessionId,
         });
@@ -162,7 +223,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     function placeAnswer(chunk: RunStartChunk): void {
       runId = chunk.runId;
       // What this chat has asked for itself is in its place, whatever the agent was sent of it.
-      const said = isAsked ? undefined : (chunk.input as ChatMessage | null | undefined);
+      const said = asked ? undefined : (chunk.input as ChatMessage | null | undefined);
       const saidId = typeof said?.id === "string" ? said.id : undefined;
       const all = [...before, ...behind];
       let from = all.findIndex(({ id }) => id === runId);
@@ -196,6 +257,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     function finish(how: "done" | "truncated" | "aborted", thrown?: Error): void {
       if (run !== live) return;
       live = undefined;
+      run.statusMessage = undefined;
       // Whoever waits for it goes on when everybody has been told.
       ended.resolve();
       accumulator.finish(how);
@@ -207,11 +269,14 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         // An answer in order without a chunk is an answer all the same.
         hasChunks ||= how === "done";
         const timing = { startedAt, ...snapshot.timing, durationMs: performance.now() - start };
-        publish({ status, error, reconnecting: false, connectionError: undefined, timing }, run);
+        failure = error;
+        refusal = undefined;
+        publish({ status, reconnecting: false, connectionError: undefined, timing }, run);
         callSafely(() => read().onFinish?.({ message: hasChunks ? message : undefined, error }));
       } else if (error && !meansNoRun(error) && (wasOpen || !(error instanceof StreamTruncatedError))) {
         // A session without a run is nothing to speak of, whether it is not found or there is nothing to follow (204).
-        publish({ status, error });
+        failure = error;
+        publish({ status });
       }
     }
 
@@ -228,14 +293,15 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
         const target = runId ? { runId } : { idempotencyKey: idempotencyKey! };
         // An answer that has ended needs no word about it.
         await Promise.race([transport.stop(target), ended.promise]);
-      } catch (error) {
+      } catch (thrown) {
         // It ended by itself, or there is nothing to be stopped.
         if (run !== live) return;
-        if (meansNoRun(error)) return leave();
+        if (meansNoRun(thrown)) return leave();
+        refusal = toError(thrown);
         // Whoever is told may try again, but not before this try is over.
         publish({ status: hasChunks ? "streaming" : statusBefore });
         stopping = undefined;
-        throw error;
+        throw refusal;
       }
       const timer = setTimeout(leave, stopGraceMs);
       await ended.promise;
@@ -243,7 +309,8 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
     }
 
     const run: Run = {
-      isShown: isAsked,
+      isShown: asked !== undefined,
+      statusMessage: undefined,
       ended: ended.promise,
       messages: () => (hasChunks ? [...before, accumulator.message, ...behind] : undefined),
       leave,
@@ -257,7 +324,11 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       },
     };
     live = run;
-    if (isAsked) publish({ messages: before, status: "submitted", error: undefined, timing: { startedAt } });
+    if (asked) {
+      failure = refusal = undefined;
+      const { messages, sessionId } = asked;
+      publish({ messages, sessionId, status: "submitted", timing: { startedAt } });
+    }
     // Whoever was told may have ended it.
     if (run === live) void follow();
     return run.ended;
@@ -270,8 +341,11 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   }
 
   /** @returns the conversation, when it is the user's turn. */
-  function whenFree(): ChatSnapshot {
-    if (live?.isShown) throw new ChatStateError("busy");
+  function whenFree(action: string, isBusy = live?.isShown): ChatSnapshot {
+    takeHistory();
+    if (isBusy) {
+      throw new ChatStateError("busy", `Cannot ${action} while an answer is streaming; call stop() first.`);
+    }
     return snapshot;
   }
 
@@ -289,55 +363,79 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
       own(snapshot);
       return () => listeners.delete(own);
     },
-    async send(input) {
-      const said = typeof input === "string" ? { content: input } : input;
-      const message: UserUIMessage = { ...said, role: "user", id: said.id ?? createId() };
-      const { messages } = whenFree();
-      const replaced = messages.findIndex(({ id }) => id === message.id);
-      await ask([...(replaced === -1 ? messages : messages.slice(0, replaced)), message]);
-    },
-    async respond({ requestId }, answer) {
-      const { interrupt, messages } = whenFree();
-      if (interrupt?.requestId !== requestId) throw new ChatStateError("not-pending");
-      const message: UserUIMessage = { role: "user", id: createId(), content: textOf(answer, interrupt) };
-      const resume = { requestId, resumeToken: interrupt.resumeToken, answer };
-      resumes.set(message, resume);
-      await ask([...messages, message], resume);
-    },
-    async regenerate() {
-      const { messages } = whenFree();
-      const asked = messages.findLastIndex(({ role }) => role === "user");
-      if (asked === -1) {
-        throw new ChatStateError("nothing-to-regenerate");
-      }
-      await ask(messages.slice(0, asked + 1), resumes.get(messages[asked]!));
-    },
-    async resume() {
-      if (live) return live.ended;
-      const { messages, sessionId } = snapshot;
-      if (!transport.resume) return;
-      await startRun(false, messages, (options) => transport.resume!({ sessionId }, options));
-    },
-    async stop() {
-      dropUnseen();
-      await live?.stop();
-    },
+    send: (input) =>
+      act(() => {
+        const { messages } = whenFree("send");
+        const message = toUserMessage(input);
+        const replaced = messages.findIndex(({ id }) => id === message.id);
+        return ask([...(replaced === -1 ? messages : messages.slice(0, replaced)), message]);
+      }),
+    respond: (asked, answer) =>
+      act(() => {
+        const { interrupt, messages } = whenFree("respond");
+        if (!interrupt || interrupt.requestId !== asked?.requestId) {
+          throw new ChatStateError(
+            "not-pending",
+            "Cannot respond: the question was answered already, or the conversation went on without an answer.",
+          );
+        }
+        const message = toAnswerMessage(answer, interrupt);
+        const resume = { requestId: interrupt.requestId, resumeToken: interrupt.resumeToken, answer };
+        resumes.set(message, resume);
+        return ask([...messages, message], resume);
+      }),
+    regenerate: () =>
+      act(() => {
+        const { messages } = whenFree("regenerate");
+        const asked = messages.findLastIndex(({ role }) => role === "user");
+        if (asked === -1) {
+          throw new ChatStateError(
+            "nothing-to-regenerate",
+            "Cannot regenerate: the user has said nothing yet.",
+          );
+        }
+        return ask(messages.slice(0, asked + 1), resumes.get(messages[asked]!));
+      }),
+    setMessages: (next) =>
+      act(() => {
+        // A run that was found is not shown before `onChunk` has seen its first chunk, but must not be lost.
+        const { messages } = whenFree("set messages", live?.messages() !== undefined || live?.isShown);
+        const replaced = typeof next === "function" ? next(messages) : next;
+        if (!Array.isArray(replaced)) {
+          throw new ChatStateError(
+            "invalid-message",
+            `Cannot set messages to ${typeof replaced}: expected an array, or a function that returns one.`,
+          );
+        }
+        refusal = undefined;
+        publish({ messages: replaced.map(settle) });
+        return undefined;
+      }),
+    resume: () =>
+      act(() => {
+        if (live) return live.ended;
+        takeHistory();
+        const { sessionId } = snapshot;
+        if (!transport.resume || !sessionId) return undefined;
+        return startRun((options) => transport.resume!({ sessionId }, options));
+      }),
+    stop: () =>
+      act(() => {
+        dropUnseen();
+        return live?.stop();
+      }),
     close: () => live?.leave(),
-    async clear() {
-      // Whoever hears that the answer has ended may ask for the next one.
-      dropUnseen();
-      while (live) await chat.stop();
-      publish({
-        messages: [],
-        status: "ready",
-        error: undefined,
-        timing: undefined,
-        sessionId: createId(),
-      });
-    },
+    clear: () =>
+      act(async () => {
+        // Whoever hears that the answer has ended may ask for the next one.
+        dropUnseen();
+        while (live) await chat.stop();
+        failure = refusal = undefined;
+        publish({ messages: [], status: "ready", timing: undefined, sessionId: undefined });
+      }),
   };
 
-  return chat;
+  return { chat, takeHistory };
 }
 
 /** A mistake of whoever is told is not the answer's, nor the others'. */
@@ -365,11 +463,6 @@ function settle(message: UIMessage): UIMessage {
 const meansNoRun = (error: unknown): boolean =>
   [404, 405].includes((error as { status?: unknown } | undefined)?.status as number);
 
-/** What the user has said by answering: the labels of the options, or the text. */
-function textOf(answer: string | string[], { input }: InterruptChunk): string {
-  const { options } = input as { options?: InterruptOption[] };
-  return [answer]
-    .flat()
-    .map((said) => options?.find(({ id }) => id === said)?.label ?? said)
-    .join(", ");
-}
+/** Whether a chunk shows the user text. */
+const isText = (chunk: StreamChunk): boolean =>
+  chunk.type === "message" || (chunk.type === "text-delta" && chunk.delta !== "");

@@ -1,6 +1,13 @@
 /**
- * Makes ids that nobody can guess and nobody has made before. Uses no `randomUUID`, which pages without https lack.
+ * Makes the ids of sessions, messages and requests. Uses `getRandomValues` and not `randomUUID`, which pages without
+ * https lack.
  */
 
-/** @returns 128 random bits as four decimal numbers. */
-export const createId = (): string => crypto.getRandomValues(new Uint32Array(4)).join("-");
+/** @returns a random UUID, version 4 (RFC 9562, section 5.4), in lower case. */
+export function createId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6]! & 0x0f) | 0x40;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}

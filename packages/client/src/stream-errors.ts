@@ -80,20 +80,24 @@ export class StreamRemoteError extends StreamError {
 
 /** Why a chat cannot do what it was asked for. */
 export type ChatStateErrorCode =
-  /** An answer is under way: `stop()` it, or wait for it. */
+  /** An answer is streaming: `stop()` it, or wait for it. */
   | "busy"
+  /** A message without text, metadata or anything else. */
+  | "empty-message"
+  /** Not a message at all, such as the event that a handler gets. */
+  | "invalid-message"
   /** There is no message of the user to answer again. */
   | "nothing-to-regenerate"
   /** The question was answered already, or the conversation went on without an answer. */
   | "not-pending";
 
-/** A chat was asked for what its state does not allow. */
+/** A chat refused an action, because of its state or of what it was given. */
 export class ChatStateError extends StreamError {
   override readonly name = "ChatStateError";
   declare readonly code: ChatStateErrorCode;
 
-  constructor(code: ChatStateErrorCode) {
-    super(`Not now: ${code}.`);
+  constructor(code: ChatStateErrorCode, message: string) {
+    super(message);
     this.code = code;
   }
 }

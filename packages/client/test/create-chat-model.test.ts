@@ -34,6 +34,7 @@ const deeds = [
   "regenerate",
   "respond",
   "respond to nothing",
+  "forget",
 ] as const;
 type Deed = (typeof deeds)[number];
 
@@ -148,6 +149,8 @@ function createWorld(hasRuns: boolean) {
   const promises: { outcome: { is: unknown }; allowed: (error: unknown) => boolean }[] = [];
   let reactions: Reaction[] = [];
   let isResponding = false;
+  /** The first chunk of a run that was looked for is not shown yet. */
+  let isFinding = false;
 
   const chat = createChat({
     transport,
@@ -159,7 +162,9 @@ function createWorld(hasRuns: boolean) {
       const isFirst = stream.read.length === 1;
       const isFound = stream.body === undefined;
       if (isFirst && !isFound) showAnswer(stream);
+      isFinding = isFirst && isFound;
       react("onChunk");
+      isFinding = false;
       // Whoever was called may not want the run that was found.
       if (isFirst && isFound && !stream.signal.aborted) showAnswer(stream);
     },
@@ -245,6 +250,13 @@ function createWorld(hasRuns: boolean) {
         break;
       case "respond to nothing":
         keep(chat.respond({ requestId: "nothing" }, "yes"), refusal("not-pending"));
+        break;
+      case "forget":
+        if (isFree && !isFinding) expected = expected.slice(0, -1);
+        keep(
+          chat.setMessages((messages) => messages.slice(0, -1)),
+          isFinding ? "busy" : refusal(),
+        );
         break;
       case "resume":
         keep(chat.resume(), undefined);
@@ -434,7 +446,9 @@ function createWorld(hasRuns: boolean) {
     expect(isBusy(status)).toBe(underWay !== undefined);
     if (status === "submitted") expect(underWay!.read).toHaveLength(0);
     if (status === "streaming") expect(underWay!.read).not.toHaveLength(0);
-    expect(error !== undefined).toBe(status === "error");
+    // An answer that failed has an error; any other is of an action that was refused.
+    if (status === "error") expect(error).toBeDefined();
+    else if (error !== undefined && error !== stopFailed) expect(error.name).toBe("ChatStateError");
     if (reconnecting) expect(isBusy(status)).toBe(true);
 
     const lastMessage = messages.at(-1);

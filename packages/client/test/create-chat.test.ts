@@ -19,6 +19,8 @@ import {
   testTransport,
 } from "./chat-harness.ts";
 
+const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
 let unhandled: unknown[] = [];
 const onUnhandled = (reason: unknown) => unhandled.push(reason);
 let consoleError: ReturnType<typeof vi.spyOn>;
@@ -109,12 +111,23 @@ async function finishWith(transport: TestTransport, ...chunks: StreamChunk[]): P
 }
 
 describe("a chat that has done nothing", () => {
-  test("is ready, empty, and has a session that nobody can guess", () => {
+  test("is ready and empty, has no session, and has drawn no random number, so that it renders the same everywhere", () => {
+    const getRandomValues = vi.spyOn(crypto, "getRandomValues");
+    const random = vi.spyOn(Math, "random");
+    const initialMessages = [user("Hello", "u1"), answer("Hi", "a1")];
     const chat = createChat({ transport: testTransport() });
-    const { sessionId, ...rest } = chat.getSnapshot();
-    expect(rest).toEqual({ messages: [], status: "ready", reconnecting: false });
-    expect(sessionId).toMatch(/^\d+(-\d+){3}$/);
-    expect(createChat({ transport: testTransport() }).getSnapshot().sessionId).not.toBe(sessionId);
+    expect(chat.getSnapshot()).toEqual({ messages: [], status: "ready", reconnecting: false });
+    expect(
+      createChat({ transport: testTransport(), initialMessages }).getSnapshot().sessionId,
+    ).toBeUndefined();
+    expect(getRandomValues).not.toHaveBeenCalled();
+    expect(random).not.toHaveBeenCalled();
+  });
+
+  test("has the session that it is given; an empty text is none", () => {
+    const chatOf = (sessionId: string) => createChat({ transport: testTransport(), sessionId });
+    expect(chatOf("session-1").getSnapshot().sessionId).toBe("session-1");
+    expect(chatOf("").getSnapshot().sessionId).toBeUndefined();
   });
 
   test("has asked for nothing", async () => {
@@ -230,10 +243,10 @@ describe("send", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "ready"]);
     const { messages, ...rest } = chat.getSnapshot();
     expect(messages).toEqual([
-      { role: "user", id: expect.stringMatching(/^\d+(-\d+){3}$/), content: "Hello" },
+      { role: "user", id: expect.stringMatching(uuidV4), content: "Hello" },
       {
         role: "assistant",
-        id: expect.stringMatching(/^\d+(-\d+){3}$/),
+        id: expect.stringMatching(uuidV4),
         status: "done",
         parts: [{ type: "text", key: "", text: "Hi there", state: "done" }],
       },
@@ -295,7 +308,7 @@ describe("send", () => {
     const input = { content: "Hello", role: "system" };
     void chat.send(input);
     expect(chat.getSnapshot().messages).toEqual([
-      { role: "user", content: "Hello", id: expect.stringMatching(/^\d+(-\d+){3}$/) },
+      { role: "user", content: "Hello", id: expect.stringMatching(uuidV4) },
     ]);
     await finishWith(transport, done);
   });
@@ -327,15 +340,23 @@ describe("send", () => {
     expect(new Set(chat.getSnapshot().messages.map(({ id }) => id)).size).toBe(4);
   });
 
-  test("while an answer is under way is refused with `busy`, and changes nothing", async () => {
+  test("while an answer is under way is refused with `busy`, and changes nothing but the error", async () => {
     for (const chunks of [[], [delta("Hi")]]) {
       const { chat, transport, stream } = await setUpBusy(chunks);
       const before = chat.getSnapshot();
-      const refused = { name: "ChatStateError", code: "busy" };
-      await expect(chat.send("More")).rejects.toMatchObject(refused);
-      await expect(chat.regenerate()).rejects.toMatchObject(refused);
-      await expect(chat.respond(question, "a")).rejects.toMatchObject(refused);
-      expect(chat.getSnapshot()).toBe(before);
+      for (const [action, refused] of [
+        ["send", chat.send("More")],
+        ["regenerate", chat.regenerate()],
+        ["respond", chat.respond(question, "a")],
+        ["set messages", chat.setMessages([])],
+      ] as const) {
+        await expect(refused).rejects.toMatchObject({
+          name: "ChatStateError",
+          code: "busy",
+          message: `Cannot ${action} while an answer is streaming; call stop() first.`,
+        });
+      }
+      expect(chat.getSnapshot()).toEqual({ ...before, error: expect.objectContaining({ code: "busy" }) });
       expect(transport.streams).toHaveLength(1);
       stream.end();
       await flush();
@@ -683,7 +704,7 @@ describe("stop of a run", () => {
   test("stops it by its idempotency key for as long as its id is not known", async () => {
     const { chat, transport, stream } = await setUpBusy([], { idempotent: true });
     const { idempotencyKey } = stream.body!;
-    expect(idempotencyKey).toMatch(/^\d+(-\d+){3}$/);
+    expect(idempotencyKey).toMatch(uuidV4);
     void chat.stop();
     expect(transport.stops).toEqual([{ idempotencyKey }]);
     expect(statusOf(chat)).toBe("stopping");
@@ -729,12 +750,13 @@ describe("stop of a run", () => {
       await flush();
       expect(stop.is).toBe(boom);
       expect(statusOf(chat)).toBe(before);
-      expect(chat.getSnapshot().error).toBeUndefined();
+      expect(chat.getSnapshot().error).toBe(boom);
       expect(stream.isOpen).toBe(true);
       stream.give(delta("!"), done);
       stream.end();
       await flush();
       expect(statusOf(chat)).toBe("ready");
+      expect(chat.getSnapshot().error).toBeUndefined();
     }
   });
 
@@ -1174,7 +1196,7 @@ describe("resume", () => {
     void chat.resume();
     await finishWith(transport, runStart("run-2", { content: "More", id: 5 }), delta("Here"), done);
     expect(chat.getSnapshot().messages).toMatchObject([
-      { role: "user", content: "More", id: expect.stringMatching(/^\d+(-\d+){3}$/) },
+      { role: "user", content: "More", id: expect.stringMatching(uuidV4) },
       { role: "assistant", id: "run-2" },
     ]);
   });
@@ -1344,8 +1366,12 @@ describe("regenerate", () => {
       await expect(chat.regenerate()).rejects.toMatchObject({
         name: "ChatStateError",
         code: "nothing-to-regenerate",
+        message: "Cannot regenerate: the user has said nothing yet.",
       });
-      expect(states).toHaveLength(1);
+      expect(states.map(({ status, error }) => [status, error && "refused"])).toEqual([
+        ["ready", undefined],
+        ["ready", "refused"],
+      ]);
       expect(transport.streams).toHaveLength(0);
     }
   });
@@ -1407,7 +1433,7 @@ describe("respond", () => {
     const { chat, transport } = await setUpAsked();
     const before = chat.getSnapshot();
     await expect(chat.respond({ requestId: "request-0" }, "a")).rejects.toMatchObject(refused);
-    expect(chat.getSnapshot()).toBe(before);
+    expect(chat.getSnapshot()).toEqual({ ...before, error: expect.objectContaining(refused) });
     void chat.send("Never mind");
     await finishWith(transport, done);
     await expect(chat.respond(question, "a")).rejects.toMatchObject(refused);
@@ -1489,10 +1515,10 @@ describe("clear", () => {
     stream.fail(new Error("offline"));
     await flush();
     await chat.clear();
-    const { sessionId, ...rest } = chat.getSnapshot();
-    expect(sessionId).toMatch(/^\d+(-\d+){3}$/);
-    expect(rest).toEqual({ messages: [], status: "ready", reconnecting: false });
+    expect(chat.getSnapshot()).toEqual({ messages: [], status: "ready", reconnecting: false });
     void chat.send("Anew");
+    const { sessionId } = chat.getSnapshot();
+    expect(sessionId).toMatch(uuidV4);
     expect(streamOf(transport).body).toMatchObject({ sessionId, messages: [{ content: "Anew" }] });
     await finishWith(transport, delta("Hi"), done);
     expect(read(chat)).toEqual(["Anew", "(done) Hi"]);
@@ -1503,11 +1529,11 @@ describe("clear", () => {
       const { chat, transport } = setUp({ initialMessages: [user("Hello", "u1")], sessionId: "old" });
       if (isLookedFor) void chat.resume();
       void chat.clear();
-      const { messages, sessionId } = chat.getSnapshot();
-      expect(messages).toEqual([]);
+      expect(chat.getSnapshot()).toMatchObject({ messages: [], sessionId: undefined });
       void chat.send("Anew");
+      const { sessionId } = chat.getSnapshot();
+      expect(sessionId).toMatch(uuidV4);
       expect(streamOf(transport).body).toMatchObject({ sessionId, messages: [{ content: "Anew" }] });
-      expect(sessionId).not.toBe("old");
       await finishWith(transport, delta("Hi"), done);
       expect(read(chat)).toEqual(["Anew", "(done) Hi"]);
       expect(transport.stops).toEqual([]);
@@ -1613,6 +1639,430 @@ describe("the session", () => {
     void chat.resume();
     expect(streamOf(transport).sessionId).toBe("session-3");
     await finishWith(transport);
+  });
+});
+
+describe("the session of a new chat", () => {
+  test("is made for the first question, shown with it, and stays", async () => {
+    const transport = testTransport();
+    const chat = createChat({ transport });
+    const states = record(chat);
+    void chat.send("Hello");
+    const { sessionId } = chat.getSnapshot();
+    expect(sessionId).toMatch(uuidV4);
+    expect(streamOf(transport).body?.sessionId).toBe(sessionId);
+    expect(states.map(({ status, sessionId }) => [status, sessionId])).toEqual([
+      ["ready", undefined],
+      ["submitted", sessionId],
+    ]);
+    await finishWith(transport, delta("Hi"), done);
+    void chat.send("More");
+    expect(streamOf(transport).body?.sessionId).toBe(sessionId);
+    await finishWith(transport, delta("Hi"), done);
+    expect(chat.getSnapshot().sessionId).toBe(sessionId);
+  });
+
+  test("is made for another answer to a kept question, too", async () => {
+    const transport = testTransport();
+    const chat = createChat({ transport, initialMessages: [user("Hello", "u1")] });
+    void chat.regenerate();
+    expect(streamOf(transport).body?.sessionId).toMatch(uuidV4);
+    await finishWith(transport, done);
+  });
+
+  test("is not made for a question that is refused", async () => {
+    const chat = createChat({ transport: testTransport() });
+    await expect(chat.send("")).rejects.toMatchObject({ code: "empty-message" });
+    expect(chat.getSnapshot().sessionId).toBeUndefined();
+  });
+
+  test("is not there yet: resume has nothing to follow, and requests nothing, until there was a question", async () => {
+    const transport = testTransport();
+    const chat = createChat({ transport });
+    const states = record(chat);
+    await chat.resume();
+    expect(transport.streams).toEqual([]);
+    expect(states).toHaveLength(1);
+    void chat.send("Hello");
+    await finishWith(transport, delta("Hi"), done);
+    void chat.resume();
+    expect(streamOf(transport).sessionId).toBe(chat.getSnapshot().sessionId);
+    await finishWith(transport);
+    await chat.clear();
+    await chat.resume();
+    expect(transport.streams).toHaveLength(2);
+  });
+});
+
+describe("a history that comes later than the chat", () => {
+  const history = [user("Earlier", "u1"), answer("Yes", "a1")];
+
+  /** A chat whose options get `initialMessages` when they are set. */
+  function setUpLater() {
+    const transport = testTransport();
+    const options: ChatOptions = { transport, sessionId: "session-1" };
+    const chat = createChat(() => options);
+    return { transport, chat, states: record(chat), options };
+  }
+
+  test("is sent with the first question, and shown before it", async () => {
+    const { chat, transport, options } = setUpLater();
+    options.initialMessages = history;
+    void chat.send("More");
+    expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More"]);
+    expect(streamOf(transport).body?.messages.map(({ content }) => content)).toEqual([
+      "Earlier",
+      "Yes",
+      "More",
+    ]);
+    await finishWith(transport, done);
+  });
+
+  test("is there for regenerate, respond and setMessages, too", async () => {
+    const { chat, transport, options } = setUpLater();
+    options.initialMessages = history;
+    void chat.regenerate();
+    expect(read(chat)).toEqual(["Earlier"]);
+    await finishWith(transport, done);
+
+    const asked: UIMessage = { ...answer("Well", "a1"), parts: [question], interrupt: question } as UIMessage;
+    const other = setUpLater();
+    other.options.initialMessages = [asked];
+    void other.chat.respond(question, "a");
+    expect(streamOf(other.transport).body?.resume).toMatchObject({ requestId: "request-1", answer: "a" });
+    await finishWith(other.transport, done);
+
+    const third = setUpLater();
+    third.options.initialMessages = history;
+    await third.chat.setMessages((messages) => messages.slice(1));
+    expect(read(third.chat)).toEqual(["(done) Yes"]);
+  });
+
+  test("is shown around a run that was looked for meanwhile", async () => {
+    const { chat, transport, options } = setUpLater();
+    void chat.resume();
+    await flush();
+    options.initialMessages = [...history, user("More", "u2")];
+    await chat.setMessages((messages) => messages);
+    streamOf(transport).give(runStart("run-2", { role: "user", id: "u2", content: "More" }), delta("He"));
+    await nextFrame();
+    expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(streaming) He"]);
+    await finishWith(transport, delta("re"), done);
+    expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(done) Here"]);
+  });
+
+  test("is not shown any more once something was said, set or cleared", async () => {
+    for (const begin of ["send", "setMessages", "clear"] as const) {
+      const { chat, transport, options } = setUpLater();
+      if (begin === "send") {
+        void chat.send("Hello");
+        await finishWith(transport, delta("Hi"), done);
+      } else if (begin === "setMessages") {
+        await chat.setMessages([]);
+      } else {
+        await chat.clear();
+      }
+      const before = read(chat);
+      options.initialMessages = history;
+      void chat.send("More");
+      expect(read(chat)).toEqual([...before, "More"]);
+      await finishWith(transport, done);
+    }
+  });
+
+  test("does not come back after clear", async () => {
+    const { chat, transport } = setUp({ initialMessages: history });
+    await chat.clear();
+    void chat.send("Anew");
+    expect(read(chat)).toEqual(["Anew"]);
+    await finishWith(transport, done);
+  });
+});
+
+describe("setMessages", () => {
+  const [hello, hi] = [user("Hello", "u1"), answer("Hi", "a1")];
+
+  test("replaces the messages at once, by others or by what a function makes of them", async () => {
+    const { chat, states, transport } = setUp({ initialMessages: [hello, hi] });
+    const set = outcomeOf(chat.setMessages([hello]));
+    expect(chat.getSnapshot().messages).toEqual([hello]);
+    expect(chat.getSnapshot().messages[0]).toBe(hello);
+    void chat.setMessages((messages) => [...messages, hi]);
+    expect(chat.getSnapshot().messages).toEqual([hello, hi]);
+    await flush();
+    expect(set.is).toBe("resolved");
+    expect(states).toHaveLength(3);
+    expect(chat.getSnapshot()).toMatchObject({ status: "ready", sessionId: "session-1" });
+    void chat.send("More");
+    expect(streamOf(transport).body?.messages).toHaveLength(3);
+    await finishWith(transport, done);
+  });
+
+  test("a message that was kept while it was growing is truncated, and a question that it ends on is open", async () => {
+    const { chat } = setUp();
+    await chat.setMessages([{ ...hi, status: "streaming" } as UIMessage]);
+    expect(chat.getSnapshot().messages).toMatchObject([{ status: "truncated" }]);
+    const asked = { ...hi, parts: [question], interrupt: question } as UIMessage;
+    await chat.setMessages([asked]);
+    expect(chat.getSnapshot().interrupt).toBe(question);
+    await chat.setMessages([]);
+    expect(chat.getSnapshot().interrupt).toBeUndefined();
+  });
+
+  test("keeps why the last answer failed", async () => {
+    const { chat, stream } = await setUpBusy([delta("Half")]);
+    const boom = new Error("offline");
+    stream.fail(boom);
+    await flush();
+    await chat.setMessages((messages) => messages.slice(0, 1));
+    expect(read(chat)).toEqual(["Hello"]);
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
+  });
+
+  test("while an answer is growing is refused, and the answer goes on", async () => {
+    const { chat, stream } = await setUpBusy([delta("Half")]);
+    const next = vi.fn(() => []);
+    await expect(chat.setMessages(next)).rejects.toMatchObject({ code: "busy" });
+    expect(next).not.toHaveBeenCalled();
+    stream.give(delta(" an answer"), done);
+    stream.end();
+    await flush();
+    expect(read(chat)).toEqual(["Hello", "(done) Half an answer"]);
+  });
+
+  test("in `onChunk` does not lose a run that was just found", async () => {
+    const all: Partial<{ chat: Chat; set: { is: unknown } }> = {};
+    const { chat, transport } = setUp({
+      onChunk: () => {
+        all.set ??= outcomeOf(all.chat!.setMessages([]));
+      },
+    });
+    all.chat = chat;
+    void chat.resume();
+    await finishWith(transport, runStart("run-1", hello), delta("Hi"), done);
+    expect(all.set?.is).toMatchObject({ code: "busy" });
+    expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
+  });
+
+  test("of what is no list is refused by name, and what the function throws is the refusal", async () => {
+    const { chat } = setUp({ initialMessages: [hello] });
+    await expect(chat.setMessages(new Event("click") as never)).rejects.toMatchObject({
+      code: "invalid-message",
+      message: "Cannot set messages to object: expected an array, or a function that returns one.",
+    });
+    await expect(chat.setMessages((() => undefined) as never)).rejects.toMatchObject({
+      code: "invalid-message",
+    });
+    const boom = new Error("boom");
+    const set = chat.setMessages(() => {
+      throw boom;
+    });
+    await expect(set).rejects.toBe(boom);
+    expect(chat.getSnapshot()).toMatchObject({ messages: [hello], error: boom, status: "ready" });
+  });
+});
+
+describe("an action that is refused", () => {
+  const click = new Event("click") as never;
+
+  test("needs nobody who waits for it: no rejection is unhandled, whatever a button calls", async () => {
+    // That none is unhandled is asserted after each test.
+    const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
+    chat.send("More");
+    chat.send(click);
+    chat.send("");
+    chat.regenerate();
+    chat.respond(question, "a");
+    (chat.respond as (...args: unknown[]) => void)(click);
+    (chat.respond as (...args: unknown[]) => void)();
+    chat.setMessages([]);
+    chat.setMessages(click);
+    chat.clear();
+    (chat.stop as (event: never) => void)(click);
+    transport.answerStop(httpError(500));
+    await flush();
+    expect(chat.getSnapshot()).toMatchObject({ status: "streaming", error: { status: 500 } });
+    stream.end();
+    await flush();
+    (chat.respond as (...args: unknown[]) => void)(click);
+    await setUp()
+      .chat.regenerate()
+      .catch(() => {});
+    setUp().chat.regenerate();
+    createChat({ transport: testTransport() }).resume();
+    await flush();
+  });
+
+  test("takes the event of a button that is stop, clear, regenerate, resume or close", async () => {
+    for (const method of ["stop", "clear", "close", "regenerate", "resume"] as const) {
+      const { chat, transport } = setUpPlain();
+      chat.send("Hello");
+      await finishWith(transport, delta("Hi"), done);
+      const handler = chat[method] as (event: never) => unknown;
+      handler(click);
+      await flush();
+      expect(chat.getSnapshot().error).toBeUndefined();
+      if (method === "regenerate") await finishWith(transport, done);
+    }
+  });
+
+  test("rejects for a caller who waits, and shows at once", async () => {
+    const { chat, states } = setUp();
+    const sent = chat.send("");
+    expect(chat.getSnapshot()).toMatchObject({ status: "ready", error: { code: "empty-message" } });
+    expect(states).toHaveLength(2);
+    await expect(sent).rejects.toBe(chat.getSnapshot().error);
+    expect(states).toHaveLength(2);
+  });
+
+  test("asks nothing: an empty question and an event are not sent", async () => {
+    const { chat, transport } = setUp();
+    for (const input of ["", "  ", click, { content: "" }, undefined as never]) {
+      await expect(chat.send(input)).rejects.toMatchObject({ name: "ChatStateError" });
+    }
+    expect(transport.streams).toHaveLength(0);
+    void chat.send({ content: "", metadata: { file: "a" } });
+    expect(transport.streams).toHaveLength(1);
+    await finishWith(transport, done);
+  });
+
+  test("is told once, and is over with the next success", async () => {
+    for (const succeed of ["send", "setMessages", "clear"] as const) {
+      const { chat, transport } = setUp();
+      await expect(chat.send("")).rejects.toThrow();
+      if (succeed === "send") chat.send("Hello");
+      else if (succeed === "setMessages") chat.setMessages([]);
+      else chat.clear();
+      expect(chat.getSnapshot().error).toBeUndefined();
+      if (succeed === "send") await finishWith(transport, done);
+    }
+  });
+
+  test("is over when the answer that stood in its way has ended", async () => {
+    const { chat, stream } = await setUpBusy([]);
+    await expect(chat.send("More")).rejects.toMatchObject({ code: "busy" });
+    stream.give(delta("Hi"));
+    await nextFrame();
+    expect(chat.getSnapshot()).toMatchObject({ status: "streaming", error: { code: "busy" } });
+    stream.give(done);
+    stream.end();
+    await flush();
+    expect(chat.getSnapshot()).toMatchObject({ status: "ready" });
+    expect(chat.getSnapshot().error).toBeUndefined();
+  });
+
+  test("is over when a run is found", async () => {
+    const { chat, transport } = setUp();
+    await expect(chat.regenerate()).rejects.toThrow();
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1"), delta("Hi"));
+    await flush();
+    expect(chat.getSnapshot()).toMatchObject({ status: "streaming" });
+    expect(chat.getSnapshot().error).toBeUndefined();
+    await finishWith(transport, done);
+  });
+
+  test("hides why the last answer failed only until the next success", async () => {
+    const { chat, stream } = await setUpBusy([delta("Half")]);
+    const boom = new Error("offline");
+    stream.fail(boom);
+    await flush();
+    await expect(chat.send("")).rejects.toThrow();
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { code: "empty-message" } });
+    await chat.setMessages((messages) => messages);
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
+  });
+
+  test("a stop that fails twice with the same error leaves the answer streaming", async () => {
+    const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
+    const boom = new Error("offline");
+    for (let i = 0; i < 2; i++) {
+      const stop = outcomeOf(chat.stop());
+      transport.answerStop(boom);
+      await flush();
+      expect(stop.is).toBe(boom);
+      expect(chat.getSnapshot()).toMatchObject({ status: "streaming", error: boom });
+    }
+    stream.end();
+    await flush();
+  });
+
+  test("a clear whose stop fails shows it, once, and what is no Error becomes the cause of one", async () => {
+    const { chat, transport, stream, states } = await setUpBusy([runStart("run-1"), delta("Half")]);
+    const cleared = outcomeOf(chat.clear());
+    transport.answerStop("no reason");
+    await flush();
+    const { error } = chat.getSnapshot();
+    expect(error).toMatchObject({ message: "no reason", cause: "no reason" });
+    expect(cleared.is).toBe(error);
+    expect(states.filter((state) => state.error === error)).toHaveLength(1);
+    stream.end();
+    await flush();
+  });
+});
+
+describe("the status message", () => {
+  const status = (message: string): StreamChunk => ({ type: "status", message });
+  const messageOf = (chat: Chat) => chat.getSnapshot().statusMessage;
+
+  test("is the newest one of the answer, until its text follows", async () => {
+    const { chat, stream } = await setUpBusy([status("Searching")]);
+    expect(messageOf(chat)).toBe("Searching");
+    stream.give(
+      status("Reading"),
+      { type: "tool-call-start", tool: "read", toolCallId: "c1", input: {} },
+      { type: "reasoning-delta", delta: "Hm." },
+      delta(""),
+    );
+    await nextFrame();
+    expect(messageOf(chat)).toBe("Reading");
+    stream.give(delta("Hi"));
+    await nextFrame();
+    expect(messageOf(chat)).toBeUndefined();
+    stream.give(status("Checking"));
+    await nextFrame();
+    expect(messageOf(chat)).toBe("Checking");
+    stream.give({ type: "message", content: "Hi" });
+    await nextFrame();
+    expect(messageOf(chat)).toBeUndefined();
+    stream.end();
+    await flush();
+  });
+
+  test("is shown once per frame, and stays while something else changes", async () => {
+    const { chat, states, stream } = await setUpBusy([runStart("run-1")]);
+    const before = states.length;
+    stream.give(...Array.from({ length: 100 }, (_, index) => status(`Step ${index}`)));
+    await nextFrame();
+    expect(states).toHaveLength(before + 1);
+    stream.lose();
+    expect(chat.getSnapshot()).toMatchObject({ statusMessage: "Step 99", reconnecting: true });
+    stream.end();
+    await flush();
+  });
+
+  test("is over with the answer, however that ends, and is not the next one's", async () => {
+    for (const end of ["end", "fail", "close", "stop"] as const) {
+      const { chat, transport, stream } = await setUpBusy([status("Searching")]);
+      expect(messageOf(chat)).toBe("Searching");
+      if (end === "end") stream.end();
+      else if (end === "fail") stream.fail(new Error("offline"));
+      else void chat[end]();
+      await flush();
+      expect(messageOf(chat)).toBeUndefined();
+      void chat.send("More");
+      expect(messageOf(chat)).toBeUndefined();
+      await finishWith(transport, done);
+    }
+  });
+
+  test("of a run that was found is shown, too", async () => {
+    const { chat, transport } = setUp();
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1"), status("Searching"));
+    await nextFrame();
+    expect(messageOf(chat)).toBe("Searching");
+    await finishWith(transport, done);
   });
 });
 
@@ -2061,7 +2511,7 @@ describe("the options", () => {
     const before = chat.getSnapshot();
     isBroken = true;
     await expect(chat.send("Hello")).rejects.toThrow("no options");
-    expect(chat.getSnapshot()).toBe(before);
+    expect(chat.getSnapshot()).toEqual({ ...before, error: new Error("no options") });
   });
 
   test("ids need no `crypto.randomUUID`, which a page without https lacks", async () => {
@@ -2071,7 +2521,9 @@ describe("the options", () => {
     void chat.send("Hello");
     await finishWith(transport, delta("Hi"), done);
     await chat.clear();
-    expect(chat.getSnapshot().sessionId).toMatch(/^\d+(-\d+){3}$/);
+    void chat.send("Hello");
+    expect(chat.getSnapshot().sessionId).toMatch(uuidV4);
+    await finishWith(transport, delta("Hi"), done);
   });
 });
 

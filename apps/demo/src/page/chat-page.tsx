@@ -47,7 +47,8 @@ export function ChatPage({ id, opened, transport, store, log, controls }: ChatPa
       <MessageList
         messages={messages}
         isBusy={isBusy}
-        error={error}
+        // What was refused is told in the status line.
+        error={status === "error" ? error : undefined}
         openQuestion={interrupt?.requestId}
         onAnswer={respond}
         onRetry={retry}

@@ -16,7 +16,7 @@ export function keepConversation(chat: Chat, id: string, store: ConversationStor
     const { messages, sessionId } = chat.getSnapshot();
     if (messages === written) return;
     written = messages;
-    store.write({ id, sessionId, updatedAt: Date.now(), messages });
+    store.write({ id, sessionId: sessionId ?? id, updatedAt: Date.now(), messages });
   }
 
   /** At once, and then not again for a while. */
