@@ -4,6 +4,7 @@
  */
 import type { Readable } from "node:stream";
 import { parseMediaType } from "@kortyx/protocol";
+import { bindContext } from "./async-context.ts";
 import { defaultHeaders, mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
@@ -128,7 +129,8 @@ export function toNodeHandler(
       if (!res.writableEnded || !res.writableFinished) left.abort();
     };
     if (isGone(res)) onClose();
-    else res.on("close", onClose);
+    // What listens to the request's signal is the application's.
+    else res.on("close", bindContext(onClose));
     const request = toRequest(req, left.signal);
     if (request === undefined) {
       const error = "The request's method, path or host is not one that can be served.";
@@ -223,7 +225,7 @@ function toBody(req: Readable): ReadableStream<Uint8Array> {
 async function sendResponse(req: NodeRequest, res: NodeResponse, response: Response): Promise<void> {
   const { status, headers, body } = response;
   const reader = body?.getReader();
-  const cancel = () => void reader?.cancel().catch(() => {});
+  const cancel = bindContext(() => void reader?.cancel().catch(() => {}));
   if (isGone(res)) return cancel();
 
   let resume: () => void = () => {};

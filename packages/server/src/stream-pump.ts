@@ -73,6 +73,15 @@ const sourceIdle: ErrorChunk = {
  */
 type SourceState = "over" | "finished" | "unwanted";
 
+/** How a stream has ended. */
+interface Ending {
+  pump: Pump;
+  reason: StreamFinishReason;
+  source: SourceState;
+  /** Why nobody wants the rest. */
+  cause?: unknown;
+}
+
 /** Where the pieces go. */
 export interface StreamSink {
   /**
@@ -101,6 +110,9 @@ export interface StreamPump {
 /**
  * Starts pumping; the source is first asked at the first `pull()`.
  *
+ * The source, `onError` and `onFinish` run in the async context of this call (what `AsyncLocalStorage` has there),
+ * whoever pulls, leaves or ends the stream.
+ *
  * Chunks that are ready together make one piece; a chunk that is alone is written within the macrotask that brought
  * it. Without a `pull()` nothing is written but the last piece, and the source is asked for one chunk at most.
  */
@@ -120,15 +132,12 @@ class Pump implements StreamPump, OpenStream, Watched {
 
   /** The sink waits for a piece. */
   #isWanted = false;
-  /** The loop that asks the source runs, or waits for an answer. */
-  #isAsking = false;
-  /** It is on the stack. */
-  #isTaking = false;
   /** The source is not asked again before the event loop has turned. */
   #isTurnDue = false;
-  /** The source was left while it was on the stack itself. */
-  #mustClose = false;
   #isClosed = false;
+  /** Wakes the loop that asks the source, while that waits to be allowed to. */
+  #wake: (() => void) | undefined;
+  readonly #resolveEnded: (ending: Ending) => void;
 
   /** The piece that is being filled. */
   #text = "";
@@ -151,9 +160,7 @@ class Pump implements StreamPump, OpenStream, Watched {
   #message: MessageAccumulator | undefined;
 
   /** The piece goes when no more chunks are ready. */
-  readonly #idleCall = createIdleCall(this, (pump: Pump) => {
-    if (pump.#isWanted && pump.#text !== "") pump.#flush();
-  });
+  readonly #idleCall = createIdleCall(this, Pump.#flushWanted);
   /** Only there when the caller has a signal. */
   #onAbort: (() => void) | undefined;
   readonly #unregister: () => void;
@@ -167,6 +174,9 @@ class Pump implements StreamPump, OpenStream, Watched {
     if (options.collectMessage === true) this.#message = createMessageAccumulator();
     this.#unregister = registerStream(this);
     this.#watch = new DeadlineWatch(this);
+    const { promise, resolve } = Promise.withResolvers<Ending>();
+    this.#resolveEnded = resolve;
+    promise.then(Pump.#finish);
     const { signal } = options;
     try {
       if (signal?.aborted) {
@@ -178,14 +188,7 @@ class Pump implements StreamPump, OpenStream, Watched {
         this.#onAbort = () => this.#leave();
         signal.addEventListener("abort", this.#onAbort);
       }
-      if (isChunkIterable(source)) {
-        this.#begin(source);
-      } else {
-        this.#sourceAbort = new AbortController();
-        openSource(source, this.#sourceAbort.signal)
-          .then((iterable) => this.#begin(iterable))
-          .catch((error) => this.#onFailure(error));
-      }
+      void this.#run(source);
     } catch (error) {
       this.#onFailure(error);
     }
@@ -203,7 +206,7 @@ class Pump implements StreamPump, OpenStream, Watched {
     if (this.#times.sourceIdleTimeoutMs !== never && this.#waitingSince === never) {
       this.#waitingSince = performance.now();
     }
-    void this.#askSource();
+    this.#wakeUp();
   }
 
   cancel(reason?: unknown): void {
@@ -216,26 +219,31 @@ class Pump implements StreamPump, OpenStream, Watched {
   }
 
   /**
-   * Releases everything that this stream holds. Last of all the source, whose clean-up is code that we do not know: by
-   * then the stream is closed, and nothing that it does matters any more.
+   * Releases everything that this stream holds. What is not our code hears of it in a later turn of the promise queue: by
+   * then the last piece is written, and nothing that it does matters any more.
    */
   #release(reason: StreamFinishReason, source: SourceState, cause?: unknown): void {
     this.#isClosed = true;
     this.#text = "";
     this.#open();
     this.#watch.stop();
-    this.#unregister();
     if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    if (this.#options.onFinish !== undefined) void this.#finish(reason);
-    if (source === "unwanted") this.#sourceAbort?.abort(cause);
-    if (source !== "over" && this.#iterator !== undefined) {
-      // A generator cannot be closed while it runs.
-      if (this.#isTaking) this.#mustClose = true;
-      else closeIterator(this.#iterator);
-    }
+    this.#resolveEnded({ pump: this, reason, source, cause });
   }
 
-  async #finish(reason: StreamFinishReason): Promise<void> {
+  /**
+   * Calls what is not our code, when the stream has ended. Attached to a promise when the stream begins, so that it runs
+   * in the async context of that moment, and not in that of whoever has ended the stream.
+   */
+  static #finish(this: void, { pump, reason, source, cause }: Ending): void {
+    if (pump.#options.onFinish !== undefined) void pump.#callOnFinish(reason);
+    if (source === "unwanted") pump.#sourceAbort?.abort(cause);
+    if (source !== "over" && pump.#iterator !== undefined) closeIterator(pump.#iterator);
+    // Last: a process may exit when its streams are gone.
+    pump.#unregister();
+  }
+
+  async #callOnFinish(reason: StreamFinishReason): Promise<void> {
     try {
       const durationMs = performance.now() - this.#startedAt;
       this.#message?.finish(reason === "end" ? "done" : reason === "cancelled" ? "aborted" : "truncated");
@@ -254,10 +262,9 @@ class Pump implements StreamPump, OpenStream, Watched {
   /** The client has left. */
   #leave(): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
+    this.#release("cancelled", "unwanted", this.#options.signal?.reason);
     // Without `[DONE]`: whoever still reads is to see that the stream was cut.
     this.#sink.close(true);
-    this.#release("cancelled", "unwanted", this.#options.signal?.reason);
   }
 
   #open(failure?: ErrorChunk): void {
@@ -273,6 +280,10 @@ class Pump implements StreamPump, OpenStream, Watched {
     this.#watch.letGo();
     this.#writtenAt = now;
     this.#bytes += this.#sink.write(piece);
+  }
+
+  static #flushWanted(this: void, pump: Pump): void {
+    if (pump.#isWanted && pump.#text !== "") pump.#flush();
   }
 
   #flush(): void {
@@ -295,9 +306,9 @@ class Pump implements StreamPump, OpenStream, Watched {
     if (this.#chunks === 0 && last?.type === "error") this.#open(last);
     const piece = this.#text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
     if (last !== undefined) this.#collect(last, piece.length);
+    this.#release(reason, source);
     this.#write(piece, this.#startedAt);
     this.#sink.close(false);
-    this.#release(reason, source);
   }
 
   #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
@@ -314,7 +325,7 @@ class Pump implements StreamPump, OpenStream, Watched {
   #onTurn(): void {
     this.#isTurnDue = false;
     this.#turnedAt = performance.now();
-    void this.#askSource();
+    this.#wakeUp();
   }
 
   /** Takes one result of the source. */
@@ -359,54 +370,59 @@ class Pump implements StreamPump, OpenStream, Watched {
     else this.#idleCall.schedule();
   }
 
-  /** Asks the source for as long as somebody wants its chunks. Never rejects. */
-  async #askSource(): Promise<void> {
-    if (this.#isAsking || this.#iterator === undefined) return;
-    this.#isAsking = true;
+  /**
+   * Opens the source and asks it whenever somebody wants its chunks. One call for the life of the stream, which waits for
+   * promises of its own: so the source runs in the async context of this call, and not in that of the pull. Never rejects.
+   */
+  async #run(source: StreamSource): Promise<void> {
     try {
-      while (this.#isWanted && !this.#isClosed && !this.#isTurnDue) {
-        this.#isTaking = true;
-        const answer = this.#iterator.next();
-        let result: IteratorResult<unknown>;
-        if (isPromiseLike(answer)) {
-          this.#stopTaking();
-          result = await answer;
-          this.#isTaking = true;
-        } else {
-          result = answer;
+      let iterable: ChunkIterable;
+      if (isChunkIterable(source)) {
+        iterable = source;
+      } else {
+        this.#sourceAbort = new AbortController();
+        iterable = await openSource(source, this.#sourceAbort.signal);
+      }
+      const iterator = toIterator(iterable);
+      if (this.#isClosed) {
+        closeIterator(iterator);
+        return;
+      }
+      this.#iterator = iterator;
+      while (!this.#isClosed) {
+        if (!this.#isWanted || this.#isTurnDue) {
+          await this.#woken();
+          continue;
         }
+        const answer = iterator.next();
+        const result = isPromiseLike(answer) ? await answer : answer;
         if (!this.#isClosed) this.#take(result);
       }
     } catch (error) {
       this.#onFailure(error);
     }
-    this.#stopTaking();
-    this.#isAsking = false;
   }
 
-  #stopTaking(): void {
-    this.#isTaking = false;
-    if (!this.#mustClose) return;
-    this.#mustClose = false;
-    closeIterator(this.#iterator!);
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #wakeUp(): void {
+    this.#wake?.();
+    this.#wake = undefined;
   }
 
   /** The source, or the opening of it, threw: it is over. */
   #onFailure(error: unknown): void {
     if (this.#isClosed) return;
     if (!this.#isOpened && this.#chunks === 0 && this.#sink.onThrow?.(error)) {
-      this.#isClosed = true;
-      this.#sink.close(true);
       this.#release("error", "over");
+      this.#sink.close(true);
       return;
     }
     this.#end("error", "over", describeFailure(error, this.#options.onError));
-  }
-
-  #begin(iterable: ChunkIterable): void {
-    this.#iterator = toIterator(iterable);
-    if (this.#isClosed) closeIterator(this.#iterator);
-    else void this.#askSource();
   }
 
   /** What is due when nothing happens; when several are due together, the first one wins. */
@@ -431,8 +447,7 @@ class Pump implements StreamPump, OpenStream, Watched {
   }
 
   #stall(): void {
-    this.#isClosed = true;
-    this.#sink.close(true);
     this.#release("stalled", "unwanted");
+    this.#sink.close(true);
   }
 }

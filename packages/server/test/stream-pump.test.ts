@@ -326,6 +326,7 @@ describe("onFinish", () => {
     const abort = new AbortController();
     const other = fed({ signal: abort.signal });
     abort.abort();
+    await pass(0);
     expect([...finishes, ...other.finishes].map(({ reason }) => reason)).toEqual(["cancelled", "cancelled"]);
   });
 
