@@ -2,7 +2,8 @@
  * How a chat reaches its agent: over a route, or over whatever an application puts in its place. Holds no state.
  */
 import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
-import { checkResponse, discard } from "./check-response.ts";
+import { discard } from "./byte-stream.ts";
+import { checkResponse } from "./check-response.ts";
 import { requestRoute } from "./request-route.ts";
 import { type ConnectionState, type RouteStreamOptions, streamFromRoute } from "./stream-from-route.ts";
 
@@ -50,8 +51,7 @@ export function createRouteTransport(readOptions: () => RouteStreamOptions): Cha
         signal,
         timeoutMs: stopTimeoutMs,
       });
-      await checkResponse(response, undefined, signal);
-      discard(response.body);
+      discard(await checkResponse(response, undefined, signal));
     },
   };
 }

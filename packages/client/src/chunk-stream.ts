@@ -11,7 +11,7 @@ import {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import { discard } from "./check-response.ts";
+import { type ByteReader, type ByteStream, createPieceEncoder, discard } from "./byte-stream.ts";
 import { createIdleWatchdog, type IdleWatchdog, never } from "./idle-watchdog.ts";
 import { StreamIdleError } from "./stream-errors.ts";
 
@@ -49,26 +49,26 @@ export interface Interruption {
  *
  * @param signal - Aborted when the consumer leaves.
  * @param interruption - Why the body before ended; undefined for the first one.
- * @returns `null` when there should be a body and is none; `undefined` when the stream has nothing more to give.
+ * @returns `null` when there should be a body and is none; `"complete"` when the stream has nothing more to give.
  * @throws What the iteration is to throw.
  */
 export type OpenBody = (
   signal: AbortSignal,
   interruption: Interruption | undefined,
-) => Promise<ReadableStream<Uint8Array> | null | undefined>;
+) => Promise<ByteStream | null | "complete">;
 
 type Result = IteratorResult<StreamChunk>;
 
 const over = { done: true } as Result;
 
 /** Cancels a body, which does nothing to one that is over, and unlocks it. */
-function releaseReader(reader: ReadableStreamDefaultReader<Uint8Array> | undefined, reason?: unknown): void {
+function releaseReader(reader: ByteReader | undefined, reason?: unknown): void {
   discard(reader, reason);
   reader?.releaseLock();
 }
 
 /** Gives the server a moment to close the body, so that the connection can be used again. */
-function finishReading(reader: ReadableStreamDefaultReader<Uint8Array>): void {
+function finishReading(reader: ByteReader): void {
   const release = () => {
     clearTimeout(timer);
     releaseReader(reader);
@@ -100,7 +100,8 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   const left = new AbortController();
   let interruption: Interruption | undefined;
   // Of each body:
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  let reader: ByteReader | undefined;
+  let toBytes: (piece: unknown) => Uint8Array;
   let decoder: PullDecoder;
   let watchdog: IdleWatchdog;
   let watchTimer: ReturnType<typeof setTimeout> | undefined;
@@ -138,7 +139,6 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   }
 
   async function openBody(): Promise<void> {
-    watchdog = createIdleWatchdog(idleTimeoutMs);
     idle = undefined;
     newChunks = 0;
     decoder = createPullDecoder({
@@ -155,13 +155,17 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
     try {
       const body = await Promise.race([opening, hasLeft]);
       if (body === null) throw new StreamTruncatedError("The response has no body");
-      if (!body) close();
-      if (!isOver) reader = body!.getReader();
+      if (body === "complete") close();
+      else if (body && !isOver) {
+        watchdog = createIdleWatchdog(body.isWhole ? 0 : idleTimeoutMs);
+        toBytes = createPieceEncoder();
+        reader = body.getReader();
+      }
     } catch (error) {
       leave({ error });
     }
     // Nobody wants a body that comes now.
-    if (isOver) opening.then((body) => discard(body)).catch(() => {});
+    if (isOver) opening.then((body) => discard(body === "complete" ? null : body)).catch(() => {});
   }
 
   /** This body gives no more. */
@@ -218,7 +222,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           }
           watchdog.expect(decoder.heartbeatMs);
           watch(watchdog.start(performance.now()));
-          let piece: ReadableStreamReadResult<Uint8Array>;
+          let piece: Awaited<ReturnType<ByteReader["read"]>>;
           try {
             piece = await reader.read();
           } catch (cause) {
@@ -226,7 +230,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           }
           watchdog.end();
           if (idle) throw idle;
-          if (!piece.done) decoder.push(piece.value);
+          if (!piece.done) decoder.push(toBytes(piece.value));
           else throw new StreamTruncatedError();
         } catch (error) {
           interrupt(error);

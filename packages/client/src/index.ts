@@ -32,6 +32,8 @@ export {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
+// Read a stream that is there
+export type { StreamBody } from "./byte-stream.ts";
 // Keep a conversation
 export type {
   Chat,
@@ -44,8 +46,7 @@ export type {
 export type { ChatTransport, ChatTransportOptions } from "./chat-transport.ts";
 export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from "./consume-stream.ts";
 export { createChat } from "./create-chat.ts";
-// Read a stream that is there
-export { type ReadStreamOptions, readStream, type StreamBody } from "./read-stream.ts";
+export { type ReadStreamOptions, readStream } from "./read-stream.ts";
 // Ask a route for one whole answer
 export { type RequestChatOptions, requestChat } from "./request-chat.ts";
 export type { Resolvable, RouteOptions } from "./request-route.ts";
@@ -53,6 +54,7 @@ export type { Resolvable, RouteOptions } from "./request-route.ts";
 export {
   ChatStateError,
   type ChatStateErrorCode,
+  StreamBodyError,
   StreamConnectionError,
   StreamContentTypeError,
   StreamHttpError,

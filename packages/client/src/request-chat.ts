@@ -7,6 +7,7 @@ import {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
+import { readerOfAll } from "./byte-stream.ts";
 import { checkResponse } from "./check-response.ts";
 import { requestRoute } from "./request-route.ts";
 import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
@@ -62,7 +63,8 @@ export async function requestChat(options: RequestChatOptions): Promise<Buffered
 
 async function readText(response: Response): Promise<string> {
   try {
-    return await response.text();
+    const whole = await readerOfAll(response)();
+    return typeof whole === "string" ? whole : new TextDecoder().decode(whole);
   } catch (cause) {
     throw new StreamTruncatedError("The connection broke", { cause });
   }

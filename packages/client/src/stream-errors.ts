@@ -53,6 +53,19 @@ export class StreamContentTypeError extends StreamError {
 }
 
 /**
+ * A body cannot be read: it was read before, it is not a stream, or the `fetch` that made it cannot stream and its
+ * response has no other way to be read.
+ */
+export class StreamBodyError extends StreamError {
+  override readonly name = "StreamBodyError";
+  readonly code = "unreadable-body";
+
+  constructor(problem: string) {
+    super(`Cannot read the body: ${problem}.`);
+  }
+}
+
+/**
  * Nothing came for longer than the server's heartbeats allow, or than `idleTimeoutMs`: the connection is dead. Also the
  * `cause` of a `StreamConnectionError` when no headers came within `connectTimeoutMs`.
  */

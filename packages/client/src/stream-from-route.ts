@@ -2,7 +2,7 @@
  * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
 import { type ChatMessage, type ChatRequestBody, parseTimeoutMs, type StreamChunk } from "@kortyx/protocol";
-import { bodyOf, checkResponse } from "./check-response.ts";
+import { checkResponse } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
 import { createReconnectPolicy, type ReconnectFailure } from "./reconnect-policy.ts";
@@ -38,7 +38,7 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   /**
    * How long to wait for the headers of an answer, in milliseconds; 0 and `Infinity` are forever.
    *
-   * @defaultValue 30,000
+   * @defaultValue 30,000; 0 where `fetch` is a polyfill over XMLHttpRequest, which resolves when the answer has ended
    */
   connectTimeoutMs?: number | undefined;
   /** Called when the connection is open, and when it is lost but not given up. Must not throw. */
@@ -67,7 +67,8 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
   const { body, method = "POST", query, onConnectionChange } = options;
-  const timeoutMs = parseTimeoutMs("connectTimeoutMs", options.connectTimeoutMs ?? 30_000);
+  const { fetch = globalThis.fetch, connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
+  const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
   const nextStep = createReconnectPolicy(options, Math.random);
 
   const open: OpenBody = async (signal, interruption) => {
@@ -93,9 +94,8 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
           ...(isResume ? { method: "GET", lastEventId: failure?.lastEventId } : { method, body, query }),
         });
         // The server has nothing more: an `error` may be how a run ends.
-        if (isResume && response.status === 204 && interruption?.lastType === "error") return undefined;
-        await checkResponse(response, "text/event-stream", signal);
-        const bytes = bodyOf(response);
+        if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
+        const bytes = await checkResponse(response, "text/event-stream", signal);
         if (bytes) onConnectionChange?.({ state: "open" });
         return bytes;
       } catch (error) {
@@ -106,6 +106,10 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   };
   return createChunkStream(open, options);
 }
+
+/** whatwg-fetch, which React Native uses too, marks its `fetch`. */
+const isPolyfill = (fetch: unknown): boolean =>
+  (fetch as { polyfill?: unknown } | undefined)?.polyfill === true;
 
 export interface StreamChatFromRouteOptions
   extends RouteStreamOptions,

@@ -75,6 +75,34 @@ export const eventStream = { headers: { "content-type": "text/event-stream" } };
 export const streamResponse = (...pieces: (string | Uint8Array)[]): Response =>
   new Response(testBody(pieces).stream, eventStream);
 
+/**
+ * A response without a `body`, as React Native and XMLHttpRequest polyfills make them, with one method that reads it.
+ *
+ * @param text - What it holds, or a promise of it.
+ */
+export function bodilessResponse(
+  text: string | Promise<string>,
+  {
+    status = 200,
+    type = "text/event-stream",
+    method = "text" as "text" | "arrayBuffer" | "blob" | "none",
+  } = {},
+): Response {
+  const read = {
+    text: async () => text,
+    arrayBuffer: async () => bytesOf(await text).buffer,
+    blob: async () => new Blob([await text]),
+  };
+  return {
+    ok: status >= 200 && status < 300,
+    status,
+    statusText: "",
+    headers: new Headers({ "content-type": type }),
+    url: "",
+    ...(method !== "none" && { [method]: read[method] }),
+  } as Response;
+}
+
 interface FetchCall {
   url: string | URL;
   /** What was passed, with the headers as a `Headers`. */

@@ -5,6 +5,7 @@ import * as react from "../src/react.ts";
 test("the public names of the root", () => {
   expect(Object.keys(root).sort()).toEqual([
     "ChatStateError",
+    "StreamBodyError",
     "StreamConnectionError",
     "StreamContentTypeError",
     "StreamError",

@@ -1,0 +1,52 @@
+/** A page whose only script is given as TypeScript, beside a handler for everything that it requests. */
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import type { Browser, Page } from "playwright-core";
+import { type LiveServer, listen } from "./live-server.ts";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+
+export interface ScriptPage {
+  page: Page;
+  server: LiveServer;
+  /** What the page threw, or left unhandled. */
+  complaints: string[];
+  close(): Promise<void>;
+}
+
+/** @param code - Bundled with what it imports. It may show things in `<p id="answer">`. */
+export async function openScriptPage(
+  browser: Browser,
+  code: string,
+  handler: (request: Request) => Response | Promise<Response>,
+): Promise<ScriptPage> {
+  const { outputFiles } = await build({
+    stdin: { contents: code, resolveDir: here, loader: "ts" },
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    write: false,
+    logLevel: "error",
+  });
+  const server = await listen((request) => {
+    const { pathname } = new URL(request.url);
+    const html =
+      '<!doctype html><link rel="icon" href="data:,"><p id="answer"></p><script type="module" src="/page.js"></script>';
+    if (pathname === "/") return new Response(html, { headers: { "content-type": "text/html" } });
+    if (pathname !== "/page.js") return handler(request);
+    return new Response(outputFiles[0]!.text, { headers: { "content-type": "text/javascript" } });
+  });
+  const page = await browser.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(server.url);
+  return {
+    page,
+    server,
+    complaints,
+    async close() {
+      await page.close();
+      await server.close();
+    },
+  };
+}
