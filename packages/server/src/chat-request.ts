@@ -4,6 +4,7 @@
  */
 import { type ChatRequestBody, parseMediaType, StreamError } from "@kortyx/protocol";
 import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
+import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
 type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
 
@@ -25,21 +26,35 @@ export type ChatRequestErrorCode =
   /** 413: the body is larger than `maxBodyBytes`. */
   | "body-too-large"
   /** 415: the content type is not JSON. */
-  | "unsupported-media-type";
+  | "unsupported-media-type"
+  /** 400: the client left before it had sent the whole body. */
+  | "incomplete-body"
+  /** 500: something in the program has read the body before. The log says what to do. */
+  | "body-already-read";
+
+const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
+  "invalid-request": 400,
+  "invalid-json": 400,
+  "body-too-large": 413,
+  "unsupported-media-type": 415,
+  "incomplete-body": 400,
+  "body-already-read": 500,
+};
 
 /** The request cannot be served as it is. Its message and issues may be shown to the client. */
 export class ChatRequestError extends StreamError {
   override readonly name = "ChatRequestError";
   readonly code: ChatRequestErrorCode;
   /** The HTTP status to answer with. */
-  readonly status: 400 | 413 | 415;
+  readonly status: 400 | 413 | 415 | 500;
   /** The wrong fields, at most 100 of them; empty where the body could not be read. */
   readonly issues: ChatRequestIssue[];
 
   constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
-    super(`Invalid chat request: ${problem}.`);
+    const status = statuses[code];
+    super(`${status === 500 ? "Cannot read the" : "Invalid"} chat request: ${problem}.`);
     this.code = code;
-    this.status = code === "body-too-large" ? 413 : code === "unsupported-media-type" ? 415 : 400;
+    this.status = status;
     this.issues = issues;
   }
 }
@@ -65,7 +80,8 @@ const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-fo
  * Reads and validates the body of a request.
  *
  * @throws ChatRequestError: 415 for a content type that is not JSON, 413 for a body that is too large, 400 for one that
- * is not JSON, and what {@link parseChatRequestBody} throws. The body is left unread then.
+ * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The body is left unread then. 500 for a body
+ * that was read before; that is logged, too.
  */
 export async function readChatRequest(
   request: Request,
@@ -75,7 +91,7 @@ export async function readChatRequest(
   const contentType = request.headers.get("content-type");
   const isJSON = /^application\/(.+\+)?json$/.test(parseMediaType(contentType));
   if (!isJSON || formType.test(contentType!)) {
-    request.body?.cancel().catch(() => {});
+    discardBody(request);
     const received = contentType ? JSON.stringify(contentType.slice(0, 100)) : "none";
     throw new ChatRequestError(
       "unsupported-media-type",
@@ -138,15 +154,22 @@ export function invalid(issues: ChatRequestIssue[]): ChatRequestError {
 async function readText(request: Request, maxBodyBytes: number): Promise<string> {
   const tooLarge = new ChatRequestError("body-too-large", `the body is larger than ${maxBodyBytes} bytes`);
   if (Number(request.headers.get("content-length")) > maxBodyBytes) {
-    request.body?.cancel().catch(() => {});
+    discardBody(request);
     throw tooLarge;
   }
+  if (request.bodyUsed || request.body?.locked) throw alreadyRead(new UsedBodyError(remedy));
   const reader = request.body?.getReader();
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let bytes = 0;
   let text = "";
   while (reader !== undefined) {
-    const { done, value } = await reader.read();
+    const { done, value } = await reader.read().catch((error) => {
+      if (isUsedBodyError(error)) throw alreadyRead(error);
+      const hasLeft = request.signal.aborted || (error as Error | undefined)?.name === "AbortError";
+      throw hasLeft
+        ? new ChatRequestError("incomplete-body", "the client left before it had sent the whole body")
+        : error;
+    });
     if (done) break;
     bytes += value.length;
     if (bytes > maxBodyBytes) {
@@ -156,6 +179,21 @@ async function readText(request: Request, maxBodyBytes: number): Promise<string>
     text += decodeOrRefuse(decoder, value);
   }
   return text + decodeOrRefuse(decoder);
+}
+
+/** Tells whoever sends that the rest is not wanted, as far as the body can be told. */
+function discardBody({ body }: Request): void {
+  body?.cancel().catch(() => {});
+}
+
+const remedy =
+  "Read a copy in middleware (`await request.clone().json()`), or give the route a request that has the body once more: " +
+  "`new Request(request, { body: JSON.stringify(body) })`, or in Hono `await cloneRawRequest(c.req)`.";
+
+/** The client cannot do anything about it, so the log gets it. */
+function alreadyRead(error: UsedBodyError): ChatRequestError {
+  console.error(`${error.message} The answer was a 500 (${usedBodyCode}).`);
+  return new ChatRequestError(usedBodyCode, "its body was read before");
 }
 
 /** JSON is UTF-8 (RFC 8259, section 8.1). */

@@ -10,11 +10,13 @@ import type { StreamSource } from "./stream-source.ts";
 import { isThrownOnPurpose } from "./thrown-response.ts";
 
 export interface StreamResponseOptions extends StreamOptions {
-  /** Headers to add or replace; `null` removes one of the defaults. */
-  headers?: RequestInit["headers"] | Record<string, string | null | undefined> | undefined;
+  /** Headers to add or replace, also as `res.getHeaders()` gives them; `null` removes one of the defaults. */
+  headers?: RequestInit["headers"] | Record<string, HeaderValue | null | undefined> | undefined;
   /** @defaultValue 200 */
   status?: number | undefined;
 }
+
+type HeaderValue = string | number | readonly string[];
 
 /** `x-accel-buffering` makes nginx hand each event on at once. */
 export const defaultHeaders = {
@@ -104,7 +106,7 @@ function respond(source: StreamSource, options: StreamResponseOptions, opening?:
 /** The headers of an event stream with those of the caller. */
 export function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers {
   const headers = new Headers(defaultHeaders);
-  const entries: Iterable<[string, string | null | undefined]> =
+  const entries: Iterable<[string, HeaderValue | null | undefined]> =
     custom !== undefined && Symbol.iterator in custom
       ? (custom as Iterable<[string, string]>)
       : Object.entries(custom ?? {});
@@ -114,7 +116,8 @@ export function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers 
     // The caller's first value replaces ours; a name may come more than once, as `set-cookie` does.
     if (!replaced.has(name.toLowerCase())) headers.delete(name);
     replaced.add(name.toLowerCase());
-    if (value !== null) headers.append(name, value);
+    if (value === null) continue;
+    for (const one of [value].flat()) headers.append(name, String(one));
   }
   return headers;
 }

@@ -333,6 +333,67 @@ describe("readChatRequest", () => {
     }
   });
 
+  test.each<[string, (asked: Request) => unknown]>([
+    ["json() was called", (asked) => asked.json()],
+    ["a reader holds it", (asked) => void asked.body!.getReader()],
+    ["it was read by half", (asked) => readSome(asked)],
+    ["it is being read", (asked) => void asked.text()],
+  ])(
+    "a body that was read before (%s) is the program's mistake: 500, and the log says what to do",
+    async (_, read) => {
+      const log = vi.spyOn(console, "error").mockImplementation(() => {});
+      const asked = request(good);
+      await read(asked);
+      expect(await refusal(asked)).toEqual([
+        500,
+        "body-already-read",
+        "Cannot read the chat request: its body was read before.",
+      ]);
+      expect(log.mock.calls).toEqual([[expect.stringMatching(/was read before.*request\.clone\(\)/)]]);
+      log.mockRestore();
+    },
+  );
+
+  async function readSome(asked: Request): Promise<void> {
+    const reader = asked.body!.getReader();
+    await reader.read();
+    reader.releaseLock();
+  }
+
+  test("the requests that the log recommends are read: a clone, and one that was given its body again", async () => {
+    const cloned = request(good);
+    await cloned.clone().json();
+    expect(await readChatRequest(cloned)).toEqual({ messages });
+    const used = request(good);
+    const body = await used.json();
+    expect(await readChatRequest(new Request(used, { body: JSON.stringify(body) }))).toEqual({ messages });
+  });
+
+  test("a client that leaves in the middle of its body is refused with 400, and nothing is logged", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const left = new AbortController();
+    const cut = (error: Error) =>
+      new ReadableStream({
+        pull(controller) {
+          left.abort();
+          controller.error(error);
+        },
+      });
+    const signalled = new Request(request(cut(new Error("aborted"))), { signal: left.signal });
+    const unsignalled = request(cut(new DOMException("aborted", "AbortError")));
+    for (const asked of [signalled, unsignalled]) {
+      expect((await refusal(asked)).slice(0, 2)).toEqual([400, "incomplete-body"]);
+    }
+    expect(log).not.toHaveBeenCalled();
+    log.mockRestore();
+  });
+
+  test("a body that fails for any other reason is no mistake of the client's", async () => {
+    const failure = new Error("The inflater is broken.");
+    const body = new ReadableStream({ pull: (controller) => controller.error(failure) });
+    await expect(readChatRequest(request(body))).rejects.toBe(failure);
+  });
+
   test("a content type is quoted by its start only", async () => {
     const [, , message] = await refusal(request("{}", { "content-type": `text/${"x".repeat(1000)}` }));
     expect(message.length).toBeLessThan(250);

@@ -594,21 +594,6 @@ describe("the bridge alone", () => {
     expect(await askRaw("GET http://here/y HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/y/);
   });
 
-  test("a body that somebody else has read is empty, and nobody waits for it", async () => {
-    const listener = toNodeHandler(async (request) => new Response(`<${await request.text()}>`));
-    const server = createServer(async (req, res) => {
-      for await (const _ of req);
-      await listener(req, res);
-    });
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as AddressInfo;
-    const answered = fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: "x" }).then((response) =>
-      response.text(),
-    );
-    expect(await within(2000, answered, "the answer")).toBe("<>");
-  });
-
   test("the signal of a request that the handler has forgotten is aborted all the same when the client leaves", async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage: () => void = runInNewContext("gc");

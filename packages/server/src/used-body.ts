@@ -1,0 +1,25 @@
+/**
+ * What is said about a request whose body something has read before: a mistake in the program, not in the request. Reads
+ * nothing.
+ */
+
+/** The code of the response, with status 500. */
+export const usedBodyCode = "body-already-read";
+
+/** The text of the response. */
+export const usedBodyText = "The body of the request was read before the route could read it.";
+
+/** A body that is asked for its bytes, and whose bytes are gone. */
+export class UsedBodyError extends Error {
+  override readonly name = "UsedBodyError";
+  readonly code = usedBodyCode;
+
+  /** @param remedy - What to change in the program. */
+  constructor(remedy: string) {
+    super(`${usedBodyText} ${remedy}`);
+  }
+}
+
+/** Also of another copy of this package. */
+export const isUsedBodyError = (error: unknown): error is UsedBodyError =>
+  error instanceof Error && (error as { code?: unknown }).code === usedBodyCode;
