@@ -2,14 +2,17 @@
  * Tells when no promise is ready any more, without leaving the macrotask: the moment at which a chunk that has waited
  * for company has to go.
  */
+import { findUsable } from "./runtime-function.ts";
 
-type NextTick = <Value>(callback: (value: Value) => void, value: Value) => void;
+type NextTick = <Value>(callback: (value: Value) => void, value?: Value) => void;
 
 /**
  * Node, Bun and Deno run these callbacks when the promise queue is empty. Taken at load time, so that a test's fake
  * clock does not hold them back.
  */
-const runtimeNextTick = (globalThis as { process?: { nextTick?: NextTick } }).process?.nextTick;
+const runtimeNextTick = findUsable(
+  () => (globalThis as { process?: { nextTick?: NextTick } }).process?.nextTick,
+);
 
 /** Elsewhere: after so many turns of the promise queue in which nothing came, none is taken to be ready. */
 const maxIdleTurns = 32;

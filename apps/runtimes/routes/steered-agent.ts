@@ -1,0 +1,65 @@
+/**
+ * An agent that does what the user's last message says, and remembers what became of it: the same for every runtime.
+ */
+import type { ChatAgent, StreamChunk } from "@kortyx/server";
+
+export interface SteeredAgent {
+  agent: ChatAgent;
+  /** What has happened, in order, each with the user in whose request it has. */
+  diary: string[];
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+
+/** @param currentUser - Who asks, as the framework or `AsyncLocalStorage` knows it at that moment. */
+export function createSteeredAgent(currentUser: () => string | Promise<string>): SteeredAgent {
+  const diary: string[] = [];
+  async function note(what: string): Promise<void> {
+    diary.push(`${what} for ${await currentUser()}`);
+  }
+
+  async function* answer(asked: string, signal: AbortSignal): AsyncGenerator<StreamChunk> {
+    signal.addEventListener("abort", () => void note("aborted"));
+    if (asked === "count") {
+      for (let step = 0; step < 20; step++) {
+        await pause(10);
+        yield delta(`${step} `);
+      }
+      yield { type: "done" };
+    } else if (asked === "flood") {
+      // More than any buffer between agent and client holds.
+      for (let step = 0; step < 1000; step++) {
+        const user = await currentUser();
+        yield { type: "message", content: `${user} ${"x".repeat(20_000)}` };
+      }
+      yield { type: "done" };
+    } else if (asked === "ask") {
+      yield {
+        type: "interrupt",
+        requestId: "colour",
+        resumeToken: "token",
+        input: { kind: "text", multiple: false, question: "Which colour?" },
+      };
+      yield { type: "done", finishReason: "interrupt" };
+    } else if (asked === "fail") {
+      yield delta("Hello");
+      await pause(10);
+      throw new Error("the password is hunter2");
+    } else {
+      yield delta("Hello");
+      // A long time, unless nobody wants the rest.
+      for (let step = 0; step < 6000 && !signal.aborted; step++) await pause(10);
+    }
+  }
+
+  return {
+    diary,
+    agent: {
+      async *streamChat(messages, { signal, resume }) {
+        if (resume === undefined) yield* answer(messages.at(-1)!.content, signal);
+        else yield delta(`You like ${resume.answer}.`);
+      },
+    },
+  };
+}
