@@ -5,7 +5,15 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { consumeStream, streamChatFromRoute } from "@kortyx/client";
+import {
+  type ChatMessage,
+  consumeStream,
+  createChat,
+  type StoredMessage,
+  streamChatFromRoute,
+  toMessageText,
+  type UIMessage,
+} from "@kortyx/client";
 import type { RunStore } from "@kortyx/server";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
@@ -68,7 +76,7 @@ const pages = [
 ];
 
 test("every page has as many snippets as are run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 3, 4, 1, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 4, 4, 1, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([0, 0, 0, 1, 0, 0]);
 });
 
@@ -109,7 +117,8 @@ const jsonHeaders = { "content-type": "application/json" };
 const routeSnippets: [string, string][] = [
   ["README.md", snippetsOf("README.md")[0]!],
   ["packages/server/README.md, a whole route", snippetsOf("packages/server/README.md")[0]!],
-  ["packages/server/README.md, one stream", snippetsOf("packages/server/README.md")[1]!],
+  ["packages/server/README.md, saving conversations", snippetsOf("packages/server/README.md")[1]!],
+  ["packages/server/README.md, one stream", snippetsOf("packages/server/README.md")[2]!],
 ];
 
 for (const [index, [name, code]] of routeSnippets.entries()) {
@@ -145,8 +154,39 @@ for (const [index, [name, code]] of routeSnippets.slice(1).entries()) {
   });
 }
 
+test("what the snippet of packages/server/README.md saves is a conversation that a chat goes on with", async () => {
+  const file = writeSnippet("saving.ts", snippetsOf("packages/server/README.md")[1]!);
+  const { POST, loadMessages }: Route & { loadMessages: (sessionId: string) => StoredMessage[] } =
+    await import(pathToFileURL(file).href);
+  const sent: string[] = [];
+  const server = await listen(async (request) => {
+    sent.push(await request.clone().text());
+    return POST(request);
+  });
+  for (const question of ["Hello", "Again"]) {
+    // As after a reload: JSON from the server is all that the page has.
+    const initialMessages: StoredMessage[] = JSON.parse(JSON.stringify(loadMessages("s")));
+    const chat = createChat({ endpoint: server.url, sessionId: "s", initialMessages });
+    expect(chat.getSnapshot().messages).toEqual(initialMessages);
+    await chat.send(question);
+    expect(chat.getSnapshot()).toMatchObject({ status: "ready", error: undefined });
+  }
+  await server.close();
+  const said = [
+    ["user", "Hello"],
+    ["assistant", "Hello"],
+    ["user", "Again"],
+    ["assistant", "Again"],
+  ];
+  const saved = loadMessages("s") as UIMessage[];
+  expect(saved.map((message) => [message.role, toMessageText(message)])).toEqual(said);
+  expect(new Set(saved.map(({ id }) => id)).size).toBe(4);
+  const { messages } = JSON.parse(sent[1]!);
+  expect(messages.map(({ role, content }: ChatMessage) => [role, content])).toEqual(said.slice(0, 3));
+});
+
 test("the Node snippet of packages/server/README.md serves a route and a stream", async () => {
-  const file = writeSnippet("node.ts", snippetsOf("packages/server/README.md")[2]!);
+  const file = writeSnippet("node.ts", snippetsOf("packages/server/README.md")[3]!);
   const { server }: { server: Server } = await import(pathToFileURL(file).href);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -291,7 +331,15 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     [clientReadme, snippetsOf(clientReadme)[0]!, "complete"],
     [
       "the smallest consumer",
-      `import { consumeStream, streamChatFromRoute } from "@kortyx/client";
+      `import {
+  type ChatMessage,
+  consumeStream,
+  createChat,
+  type StoredMessage,
+  streamChatFromRoute,
+  toMessageText,
+  type UIMessage,
+} from "@kortyx/client";
        const messages = [{ role: "user" as const, content: "Hello" }];
        const stream = streamChatFromRoute({ endpoint: "/api/chat", messages });
        const answer = document.querySelector("#answer")!;

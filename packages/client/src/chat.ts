@@ -3,6 +3,7 @@
  */
 import type { ChatMessage, ChatRequestBody, InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import type { ChatTransport } from "./chat-transport.ts";
+import type { StoredMessage } from "./stored-message.ts";
 import type { RouteStreamOptions } from "./stream-from-route.ts";
 import type { AssistantUIMessage, UIMessage } from "./ui-message.ts";
 
@@ -52,9 +53,11 @@ interface ChatBehaviour
   sessionId?: string | undefined;
   /**
    * The conversation so far. It may come later, while the chat has no messages: options that are a function are called
-   * again before each action, and `useChat` shows what a later render brings.
+   * again before each action, and `useChat` shows what a later render brings. Takes the messages of a snapshot, the
+   * `message` and `messages` of a route's `onFinish`, and texts (`{ role, content }`); what is neither is a
+   * `ChatStateError` `invalid-message`.
    */
-  initialMessages?: readonly UIMessage[] | undefined;
+  initialMessages?: readonly StoredMessage[] | undefined;
   /**
    * What the agent is sent of the conversation.
    *
@@ -124,10 +127,10 @@ export interface Chat {
    *
    * @param messages - The new messages, or a function that gets the present ones and returns the new ones.
    * @throws ChatStateError, as a rejection: `busy`, so that a growing answer is never lost; `invalid-message` for what
-   * is not an array.
+   * is not an array of messages.
    */
   setMessages(
-    messages: readonly UIMessage[] | ((messages: readonly UIMessage[]) => readonly UIMessage[]),
+    messages: readonly StoredMessage[] | ((messages: readonly UIMessage[]) => readonly StoredMessage[]),
   ): Promise<void>;
   /**
    * Follows the newest run of the session, if there is one: after a reload, or in another tab. Without a session there

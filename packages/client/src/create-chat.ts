@@ -5,7 +5,6 @@
 import {
   type ChatMessage,
   type ChatResume,
-  closePart,
   createMessageAccumulator,
   type RunStartChunk,
   type StreamChunk,
@@ -16,6 +15,7 @@ import { toAnswerMessage, toUserMessage } from "./chat-input.ts";
 import { type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
+import { toUIMessage } from "./stored-message.ts";
 import { ChatStateError, StreamRemoteError, toError } from "./stream-errors.ts";
 import type { ConnectionState, RouteStreamOptions } from "./stream-from-route.ts";
 import { type AssistantUIMessage, toChatMessages, type UIMessage } from "./ui-message.ts";
@@ -68,7 +68,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   const transport = read().transport ?? createRouteTransport(read as () => RouteStreamOptions);
   const { initialMessages = [], sessionId } = read();
   const listeners = new Set<(snapshot: ChatSnapshot) => void>();
-  const firstMessages = initialMessages.map(settle);
+  const firstMessages = initialMessages.map(toUIMessage);
   let snapshot = withInterrupt({
     messages: firstMessages,
     status: "ready",
@@ -105,7 +105,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
     const { initialMessages } = read();
     // Whatever changes the messages puts another array in place of the first one.
     if (snapshot.messages !== firstMessages || firstMessages.length > 0 || !initialMessages?.length) return;
-    publish({ messages: initialMessages.map(settle) });
+    publish({ messages: initialMessages.map(toUIMessage) });
   }
 
   /**
@@ -408,7 +408,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
           );
         }
         refusal = undefined;
-        publish({ messages: replaced.map(settle) });
+        publish({ messages: replaced.map(toUIMessage) });
         return undefined;
       }),
     resume: () =>
@@ -451,12 +451,6 @@ function callSafely(callback: () => void): void {
 function withInterrupt(state: Omit<ChatSnapshot, "interrupt">): ChatSnapshot {
   const { status, interrupt } = (state.messages.at(-1) ?? {}) as Partial<AssistantUIMessage>;
   return { ...state, interrupt: status === "done" ? interrupt : undefined };
-}
-
-/** What was kept while it was still growing does not grow any more. */
-function settle(message: UIMessage): UIMessage {
-  if (message.role === "user" || message.status !== "streaming") return message;
-  return { ...message, status: "truncated", parts: message.parts.map(closePart) };
 }
 
 /** Not found, or a route without runs. */

@@ -50,6 +50,7 @@ export { type ReadStreamOptions, readStream } from "./read-stream.ts";
 // Ask a route for one whole answer
 export { type RequestChatOptions, requestChat } from "./request-chat.ts";
 export type { Resolvable, RouteOptions } from "./request-route.ts";
+export type { StoredMessage } from "./stored-message.ts";
 // Errors
 export {
   ChatStateError,

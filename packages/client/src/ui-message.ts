@@ -1,22 +1,9 @@
 /**
- * The messages of a conversation as a user interface shows them, and what a route is sent of them.
+ * The messages of a conversation: their text, and what a route is sent of them. Their types are the protocol's.
  */
-import type { AssistantMessage, ChatMessage } from "@kortyx/protocol";
+import type { AssistantMessage, ChatMessage, UIMessage } from "@kortyx/protocol";
 
-/** What the user has said. */
-export interface UserUIMessage extends Readonly<ChatMessage> {
-  readonly id: string;
-  readonly role: "user";
-}
-
-/** An answer, whole, partial or still growing. Its id is that of its run, where there is one. */
-export interface AssistantUIMessage extends AssistantMessage {
-  readonly id: string;
-  readonly role: "assistant";
-}
-
-/** One message of a conversation. Never changes: a newer version is another object. */
-export type UIMessage = UserUIMessage | AssistantUIMessage;
+export type { AssistantUIMessage, UIMessage, UserUIMessage } from "@kortyx/protocol";
 
 /**
  * The text of a message, to copy, to search or to read aloud: the content of the user's, the texts of an answer with a

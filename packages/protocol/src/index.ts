@@ -106,3 +106,4 @@ export {
   type StructuredStreamChunk,
   type StructuredStreamState,
 } from "./structured-stream.ts";
+export type { AssistantUIMessage, UIMessage, UserUIMessage } from "./ui-message.ts";

@@ -15,7 +15,7 @@ import { errorResponse } from "./error-response.ts";
 import { createFollowPump } from "./follow-run.ts";
 import { createRunFeeds } from "./run-feed.ts";
 import { watchOpening } from "./run-opening.ts";
-import { type RunFinish, type RunLimits, readMaxRunDurationMs, startRunProducer } from "./run-producer.ts";
+import { type RunLimits, type RunResult, readMaxRunDurationMs, startRunProducer } from "./run-producer.ts";
 import { type RunRecord, type RunStore, stopped } from "./run-store.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
@@ -46,10 +46,16 @@ export interface ChatRunOptions extends RunLimits {
 export interface RunStart {
   runId: string;
   owner: string;
+  /** Of the request. */
   sessionId: string | undefined;
-  /** What the user said to begin it. */
+  /** What the user said to begin it: the newest of their messages. */
   input: ChatMessage | undefined;
+  /** The conversation that the agent was given. */
+  messages: ChatMessage[];
 }
+
+/** How a run began, and how it has ended. */
+export interface RunFinish extends RunStart, RunResult {}
 
 export interface StartRequest {
   owner: string;
@@ -58,6 +64,7 @@ export interface StartRequest {
   /** Whatever tells this request from another one with the same key. */
   body: unknown;
   input: ChatMessage | undefined;
+  messages: ChatMessage[];
   source: StreamSource;
   /** Where a client that attaches stands; -1 for the beginning. */
   lastEventId: string | null;
@@ -123,7 +130,7 @@ export function createChatRuns(
     // Draining may have begun while the request was being read.
     const refusal = refuseWhileDraining();
     if (refusal !== undefined) return errorResponse(refusal);
-    const { owner, sessionId, key, input, lastEventId } = request;
+    const { owner, sessionId, key, input, messages, lastEventId } = request;
     const opening = {
       runId: createRunId(),
       owner,
@@ -173,14 +180,15 @@ export function createChatRuns(
         const { runId, terminal } = opened.run;
         if (terminal === undefined) {
           const first: RunStartChunk = { type: "run-start", runId, sessionId, input };
-          const opening = watchOpening(request.source, () => onStart?.({ runId, owner, sessionId, input }));
+          const begun: RunStart = { runId, owner, sessionId, input, messages };
+          const opening = watchOpening(request.source, () => onStart?.(begun));
           const producer = startRunProducer({
             ...options,
             runId,
             first,
             source: opening.source,
             onError: streamOptions.onError,
-            onFinish,
+            onFinish: onFinish && ((result) => onFinish({ ...begun, ...result })),
           });
           waitUntil?.(producer.finished);
           await producer.started;

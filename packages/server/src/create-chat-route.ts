@@ -4,14 +4,14 @@
  */
 import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
 import { ChatRequestError, type ChatRequestLimits, invalid, readChatRequest } from "./chat-request.ts";
-import { type ChatRunOptions, type ChatRuns, createChatRuns } from "./chat-runs.ts";
+import { type ChatRunOptions, type ChatRuns, createChatRuns, type RunStart } from "./chat-runs.ts";
 import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import { openStreamResponse, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
 import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
-import { readStreamTimes } from "./stream-options.ts";
+import { readStreamTimes, type StreamFinish } from "./stream-options.ts";
 import { refuseWhileDraining } from "./stream-registry.ts";
 import type { ChunkIterable, StreamSource } from "./stream-source.ts";
 import { isForFramework, toThrownResponse } from "./thrown-response.ts";
@@ -34,9 +34,28 @@ export interface ChatAgent {
   streamChat(messages: ChatMessage[], options: ChatAgentOptions): ChunkIterable | PromiseLike<ChunkIterable>;
 }
 
+/** How the answer to a request has ended, and what was asked. */
+export interface ChatFinish extends StreamFinish {
+  /** What `authorize` returned. */
+  owner: string | undefined;
+  /** Of the request. */
+  sessionId: string | undefined;
+  /** What the user said: the newest of their messages. */
+  input: ChatMessage | undefined;
+  /** The conversation that the agent was given. */
+  messages: ChatMessage[];
+}
+
 export interface ChatRouteOptions
-  extends Omit<StreamResponseOptions, "signal" | "status">,
+  extends Omit<StreamResponseOptions, "signal" | "status" | "onFinish">,
     ChatRequestLimits {
+  /**
+   * Called once when a stream has ended, in whatever way: the place to save the answer. What it throws is logged and
+   * harms nothing. Not called for an answer in one piece (`stream: false`), nor with `runs`, which have their own.
+   */
+  onFinish?: ((finish: ChatFinish) => unknown) | undefined;
+  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true where there is an `onFinish` */
+  collectMessage?: boolean | undefined;
   agent: {
     streamChat(
       messages: ChatMessage[],
@@ -63,8 +82,7 @@ export interface ChatRouteOptions
   maxBufferedBytes?: CollectLimits["maxBytes"];
   /**
    * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated
-   * POST with the same idempotency key attaches to it. `onFinish` of the route then tells of connections, that of the
-   * runs of answers.
+   * POST with the same idempotency key attaches to it. Their `onFinish` takes the place of the route's.
    */
   runs?: ChatRunOptions | undefined;
 }
@@ -117,6 +135,8 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     allowedRoles = ["user", "assistant"],
     cors: corsOptions,
     runs,
+    onFinish,
+    collectMessage = onFinish !== undefined,
     ...rest
   } = options;
   const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
@@ -148,12 +168,19 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     keepRequest(request.signal, request);
     const body = await readChatRequest(request, { maxBodyBytes, maxMessages, maxDepth });
     checkRoles(body.messages);
+    const { sessionId } = body;
+    // The agent may change its own.
+    const messages = [...body.messages];
+    const input = messages.findLast(({ role }) => role === "user");
     const open = ({ signal }: { signal: AbortSignal }) => callAgent(body, owner, signal);
-    if (chatRuns !== undefined) return answerRun(chatRuns, request, body, owner!, open);
+    if (chatRuns !== undefined)
+      return answerRun(chatRuns, request, body, { owner: owner!, input, messages }, open);
     if (body.stream === false) return answerBuffered(open, request.signal);
     const { response, failure } = await openStreamResponse(open, {
       ...streamOptions,
       signal: request.signal,
+      collectMessage,
+      onFinish: onFinish && ((finish) => onFinish({ ...finish, owner, sessionId, input, messages })),
     });
     if (failure === undefined) return response;
     const { message, code = "internal", correlationId } = failure;
@@ -164,15 +191,14 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     { start, respond, chunksOf }: ChatRuns,
     request: Request,
     { idempotencyKey, ...body }: ChatRequestBody,
-    owner: string,
+    asked: Pick<RunStart, "owner" | "input" | "messages">,
     source: StreamSource,
   ): Promise<Response> {
     const target = await start({
-      owner,
+      ...asked,
       sessionId: body.sessionId,
       key: idempotencyKey,
       body,
-      input: body.messages.findLast(({ role }) => role === "user"),
       source,
       lastEventId: request.headers.get("last-event-id"),
     });

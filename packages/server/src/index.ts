@@ -2,6 +2,7 @@
 
 export type {
   AssistantMessage,
+  AssistantUIMessage,
   BufferedStreamResult,
   ChatMessage,
   ChatRequestBody,
@@ -33,7 +34,7 @@ export {
   readChatRequest,
 } from "./chat-request.ts";
 // Answers that outlive their connection
-export type { ChatRunOptions, RunStart } from "./chat-runs.ts";
+export type { ChatRunOptions, RunFinish, RunStart } from "./chat-runs.ts";
 // Answer with one buffered result
 export {
   type CollectLimits,
@@ -47,6 +48,7 @@ export {
   anonymous,
   type ChatAgent,
   type ChatAgentOptions,
+  type ChatFinish,
   type ChatRoute,
   type ChatRouteOptions,
   createChatRoute,
@@ -57,7 +59,7 @@ export { createStreamResponse, type StreamResponseOptions, toSSE } from "./creat
 // Shut down without cutting answers
 export { type DrainCounts, type DrainOptions, drain } from "./drain.ts";
 export { createMemoryRunStore, type MemoryRunStoreOptions } from "./memory-run-store.ts";
-export type { RunFinish, RunLimits } from "./run-producer.ts";
+export type { RunLimits, RunResult } from "./run-producer.ts";
 export type {
   AppendResult,
   OpenedRun,

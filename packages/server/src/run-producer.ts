@@ -3,7 +3,7 @@
  * Owns the source. Nobody has to be there to read.
  */
 import {
-  type AssistantMessage,
+  type AssistantUIMessage,
   createMessageAccumulator,
   type ErrorChunk,
   isTerminalChunk,
@@ -48,10 +48,9 @@ export interface RunLimits {
 }
 
 /** How a run has ended. */
-export interface RunFinish {
-  runId: string;
-  /** What its followers have seen. */
-  message: AssistantMessage;
+export interface RunResult {
+  /** What its followers have seen, as a chat shows it: give it back as one of `initialMessages`. Its id is the run's. */
+  message: AssistantUIMessage;
   terminal: RunTerminal;
 }
 
@@ -63,7 +62,7 @@ export interface RunProducerOptions extends RunLimits {
   first: StreamChunk;
   onError?: OnStreamError | undefined;
   /** Called, and waited for, when the run has ended. What it throws is logged. */
-  onFinish?: ((finish: RunFinish) => unknown) | undefined;
+  onFinish?: ((result: RunResult) => unknown) | undefined;
 }
 
 export interface RunProducer {
@@ -87,7 +86,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000 } = options;
   const sourceAbort = new AbortController();
   const ended = new AbortController();
-  const message = createMessageAccumulator();
+  const message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);
   let iterator: ChunkIterator | undefined;
   /** A `next()` is under way, or the source itself. */
   let isPending = true;
@@ -149,7 +148,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     try {
       apply((terminal ?? producerLost) as UnknownChunk);
       message.finish("truncated");
-      await onFinish?.({ runId, message: message.message, terminal: terminal ?? producerLost });
+      await onFinish?.({ message: message.message, terminal: terminal ?? producerLost });
     } catch (error) {
       console.error(`onFinish of run ${runId} failed:`, error);
     }

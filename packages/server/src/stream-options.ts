@@ -2,7 +2,7 @@
  * What a stream can be told, and what it tells when it has ended. Reads the numbers of milliseconds among it; the rest is
  * types.
  */
-import { type AssistantMessage, encodeComment, parseTimeoutMs } from "@kortyx/protocol";
+import { type AssistantUIMessage, encodeComment, parseTimeoutMs } from "@kortyx/protocol";
 import type { OnStreamError } from "./stream-failure.ts";
 
 /** Why a stream ended. */
@@ -34,8 +34,11 @@ export interface StreamFinish {
   /** How many bytes were sent, comments included. */
   bytes: number;
   durationMs: number;
-  /** What the client has seen, with `collectMessage`; absent when it was larger than 8 MiB. */
-  message?: AssistantMessage | undefined;
+  /**
+   * What the client has seen, with `collectMessage`, as a chat shows it: give it back as one of `initialMessages`. Its id
+   * is a new UUID. Absent when it was larger than 8 MiB.
+   */
+  message?: AssistantUIMessage | undefined;
 }
 
 /**

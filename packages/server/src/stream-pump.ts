@@ -4,6 +4,7 @@
  */
 import {
   type AbortChunk,
+  type AssistantUIMessage,
   createMessageAccumulator,
   DONE_FRAME,
   type ErrorChunk,
@@ -157,7 +158,7 @@ class Pump implements StreamPump, OpenStream, Watched {
   #lastType = "";
   #chunks = 0;
   #bytes = 0;
-  #message: MessageAccumulator | undefined;
+  #message: MessageAccumulator<AssistantUIMessage> | undefined;
 
   /** The piece goes when no more chunks are ready. */
   readonly #idleCall = createIdleCall(this, Pump.#flushWanted);
@@ -171,7 +172,10 @@ class Pump implements StreamPump, OpenStream, Watched {
     this.#sink = sink;
     this.#times = readStreamTimes(options);
     this.#heartbeatDelayMs = this.#times.heartbeatMs * (0.9 + Math.random() * 0.2);
-    if (options.collectMessage === true) this.#message = createMessageAccumulator();
+    if (options.collectMessage === true) {
+      const fields = { id: crypto.randomUUID(), role: "assistant" };
+      this.#message = createMessageAccumulator(fields as AssistantUIMessage);
+    }
     this.#unregister = registerStream(this);
     this.#watch = new DeadlineWatch(this);
     const { promise, resolve } = Promise.withResolvers<Ending>();

@@ -1,6 +1,6 @@
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { ChatRunOptions } from "../src/chat-runs.ts";
+import type { ChatRunOptions, RunFinish } from "../src/chat-runs.ts";
 import {
   anonymous,
   type ChatAgentOptions,
@@ -10,7 +10,7 @@ import {
 } from "../src/create-chat-route.ts";
 import { drain } from "../src/drain.ts";
 import { createMemoryRunStore } from "../src/memory-run-store.ts";
-import type { RunFinish } from "../src/run-producer.ts";
+
 import type { RunStore } from "../src/run-store.ts";
 import { streamRegistry } from "../src/stream-registry.ts";
 import { describeStores, type RunStoreFixture } from "./run-stores.ts";
@@ -813,7 +813,7 @@ describe("cors", () => {
 });
 
 describe("callbacks", () => {
-  test("onStart comes before the agent and is waited for; onFinish has the message and the terminal", async () => {
+  test("onStart comes before the agent and is waited for; onFinish has that, the message and the terminal", async () => {
     const order: string[] = [];
     const finishes: RunFinish[] = [];
     const onStart = vi.fn(async () => {
@@ -837,12 +837,14 @@ describe("callbacks", () => {
     );
     const runId = runIdOf(await (await route.POST(post({ sessionId: "s" }))).text());
     await until(() => expect(order).toEqual(["start", "agent", "finish"]));
-    expect(onStart.mock.calls).toEqual([[{ runId, owner: "ann", sessionId: "s", input: messages[0] }]]);
+    const begun = { runId, owner: "ann", sessionId: "s", input: messages[0], messages };
+    expect(onStart.mock.calls).toEqual([[begun]]);
     expect(finishes).toEqual([
       {
-        runId,
+        ...begun,
         message: {
           id: runId,
+          role: "assistant",
           parts: [{ type: "text", key: "", text: "Hello", state: "done" }],
           status: "done",
         },

@@ -106,13 +106,79 @@ describe("POST", () => {
     });
   });
 
-  test("hands the options of toSSE on: headers, onError, onFinish", async () => {
-    const onFinish = vi.fn();
-    const { route } = routeOf(answer, { headers: { "x-run": "7" }, onFinish });
+  test("hands the options of toSSE on, such as headers", async () => {
+    const { route } = routeOf(answer, { headers: { "x-run": "7" } });
     const response = await route.POST(post({ messages }));
     expect(response.headers.get("x-run")).toBe("7");
     await response.text();
-    expect(onFinish).toHaveBeenCalledTimes(1);
+  });
+
+  test("tells onFinish who has asked what, and gives it the answer as a message of a chat", async () => {
+    const onFinish = vi.fn();
+    const { route, calls } = routeOf(
+      async function* () {
+        calls[0]![0].unshift({ role: "system", content: "Be kind." });
+        yield* answer();
+      },
+      { onFinish, authorize: () => "ann" },
+    );
+    const conversation = [
+      { role: "user", content: "Hello", id: "1" },
+      { role: "assistant", content: "Hi" },
+      { role: "user", content: "Again", id: "2", metadata: { tag: 1 } },
+      { role: "assistant", content: "Once" },
+    ];
+    await (await route.POST(post({ messages: conversation, sessionId: "s" }))).text();
+    expect(onFinish.mock.calls).toEqual([
+      [
+        {
+          reason: "done",
+          chunks: expect.any(Number),
+          bytes: expect.any(Number),
+          durationMs: expect.any(Number),
+          owner: "ann",
+          sessionId: "s",
+          input: conversation[2],
+          messages: conversation,
+          message: {
+            id: expect.stringMatching(
+              /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+            ),
+            role: "assistant",
+            status: "done",
+            parts: [{ type: "text", key: "", text: "Hello", state: "done" }],
+          },
+        },
+      ],
+    ]);
+  });
+
+  test("tells onFinish of an answer that failed, and of one that was left, what came of it", async () => {
+    const onFinish = vi.fn();
+    const { route } = routeOf(
+      async function* () {
+        yield delta("Hel");
+        await new Promise(() => {});
+      },
+      { onFinish, onError: () => "Sorry." },
+    );
+    const left = await route.POST(post({ messages }));
+    await left.body?.cancel();
+    await vi.waitFor(() => expect(onFinish).toHaveBeenCalled());
+    expect(onFinish.mock.calls[0]?.[0]).toMatchObject({
+      reason: "cancelled",
+      owner: undefined,
+      sessionId: undefined,
+      input: messages[0],
+      message: { role: "assistant", status: "aborted", parts: [{ text: "Hel" }] },
+    });
+  });
+
+  test("folds no message where it is told not to", async () => {
+    const onFinish = vi.fn();
+    const { route } = routeOf(answer, { onFinish, collectMessage: false });
+    await (await route.POST(post({ messages }))).text();
+    expect(onFinish.mock.calls[0]?.[0]).not.toHaveProperty("message");
   });
 
   test("the abort of the request reaches the agent, streaming and buffered", async () => {

@@ -2,7 +2,7 @@ import type { StreamChunk } from "@kortyx/protocol";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createMemoryRunStore, type MemoryRunStoreOptions } from "../src/memory-run-store.ts";
-import { type RunFinish, type RunProducerOptions, startRunProducer } from "../src/run-producer.ts";
+import { type RunProducerOptions, type RunResult, startRunProducer } from "../src/run-producer.ts";
 import type { RunStore } from "../src/run-store.ts";
 import { streamRegistry } from "../src/stream-registry.ts";
 import type { StreamSource } from "../src/stream-source.ts";
@@ -115,7 +115,7 @@ function close(store: ReturnType<typeof watchedStore>): () => void {
 async function produce(source: StreamSource, options: Partial<RunProducerOptions> = {}) {
   const store = (options.store as ReturnType<typeof watchedStore>) ?? watchedStore();
   const runId = await openRun(store, { runId: "r" });
-  const finishes: RunFinish[] = [];
+  const finishes: RunResult[] = [];
   const producer = startRunProducer({
     runId,
     source,
@@ -692,9 +692,9 @@ describe("a stop by somebody else", () => {
     expect((await run.logged()).at(-1)).toEqual(stopped);
     expect(run.finishes).toEqual([
       {
-        runId: "r",
         terminal: stopped,
         message: {
+          role: "assistant",
           id: "r",
           parts: [
             { type: "text", key: "", text: "a", state: "done" },
@@ -835,7 +835,6 @@ describe("a store that fails", () => {
       expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);
       expect(run.finishes).toEqual([
         {
-          runId: "r",
           message: expect.objectContaining({ status: "error" }),
           terminal: {
             type: "error",
@@ -917,10 +916,10 @@ describe("onFinish", () => {
     expect(onFinish.mock.calls).toEqual([
       [
         {
-          runId: "r",
           terminal: { type: "done", usage },
           message: {
             id: "r",
+            role: "assistant",
             parts: [{ type: "text", key: "", text: "Hello", state: "done" }],
             status: "done",
             usage,

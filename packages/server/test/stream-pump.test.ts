@@ -348,6 +348,7 @@ describe("onFinish", () => {
     ];
     expect((await finishOf(chunks, { collectMessage: true })).message).toEqual({
       id: "r",
+      role: "assistant",
       parts: [{ type: "text", key: "", text: "Hello", state: "done" }],
       status: "done",
     });

@@ -1,0 +1,21 @@
+/**
+ * The messages of a conversation as a user interface shows them: what a chat holds, and what a route reports when an
+ * answer has ended. Types only.
+ */
+import type { ChatMessage } from "./chat-request.ts";
+import type { AssistantMessage } from "./message-accumulator.ts";
+
+/** What the user has said. */
+export interface UserUIMessage extends Readonly<ChatMessage> {
+  readonly id: string;
+  readonly role: "user";
+}
+
+/** An answer: complete, partial or still growing. Its id is that of its run, where there is one. */
+export interface AssistantUIMessage extends AssistantMessage {
+  readonly id: string;
+  readonly role: "assistant";
+}
+
+/** One message of a conversation. Never changes: a newer version is another object. */
+export type UIMessage = UserUIMessage | AssistantUIMessage;
