@@ -1,10 +1,10 @@
 /**
  * An agent that does what the user's last message says, and remembers what became of it: the same for every runtime.
  */
-import type { ChatAgent, StreamChunk } from "@kortyx/server";
+import type { ChatRouteOptions, StreamChunk } from "@kortyx/server";
 
 export interface SteeredAgent {
-  agent: ChatAgent;
+  agent: ChatRouteOptions["agent"];
   /** What has happened, in order, each with the user in whose request it has. */
   diary: string[];
 }

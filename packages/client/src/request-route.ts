@@ -11,7 +11,7 @@ export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
 export interface RouteOptions {
   /** Where the route is; relative to the page in a browser. */
   endpoint: Resolvable<string | URL>;
-  /** Added to `content-type: application/json` (left out for GET and HEAD) and `accept`, or replacing them. */
+  /** Added to `accept`, and to `content-type: application/json` where there is a body, or replacing them. */
   headers?: Resolvable<RequestInit["headers"]> | undefined;
   /** As in `fetch`; `"include"` sends cookies to another origin. */
   credentials?: "omit" | "same-origin" | "include" | undefined;
@@ -46,8 +46,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   const headers = new Headers(await resolve(route.headers));
   const setDefault = (name: string, value: string) => headers.has(name) || headers.set(name, value);
   setDefault("accept", accept);
-  // Without a type, servers that guard against forged forms take a DELETE for one. A GET stays free of CORS preflights.
-  if (!/^(GET|HEAD)$/i.test(method)) setDefault("content-type", "application/json");
+  if (body) setDefault("content-type", "application/json");
   if (lastEventId) headers.set("last-event-id", lastEventId);
   // The consumer may have left while the options were evaluated.
   signal.throwIfAborted();

@@ -145,9 +145,9 @@ describe("stop", () => {
     const { stop } = transportOf({ fetch, headers: { authorization: "t" } });
     await stop!({ runId: "r&1" });
     await stop!({ idempotencyKey: "k" });
-    expect(calls.map(({ url, init }) => [url, init.method])).toEqual([
-      ["/api?tenant=1&run=r%261", "DELETE"],
-      ["/api?tenant=1&key=k", "DELETE"],
+    expect(calls.map(({ url, init }) => [url, init.method, init.body])).toEqual([
+      ["/api?tenant=1&run=r%261", "DELETE", "{}"],
+      ["/api?tenant=1&key=k", "DELETE", "{}"],
     ]);
     expect(Object.fromEntries(calls[0]!.init.headers)).toEqual({
       accept: "application/json",

@@ -2576,7 +2576,7 @@ describe("over a route", () => {
     ]);
     expect(bodies).toEqual([
       { sessionId: "session-1", messages: [{ role: "user", id: "u1", content: "Hello" }] },
-      undefined,
+      {},
       undefined,
     ]);
     await vi.advanceTimersByTimeAsync(250);
