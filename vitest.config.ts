@@ -1,5 +1,8 @@
 import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+
+const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 /**
  * When a test counts as hanging. No test judges by this how fast something is, and a machine with much else to do may
@@ -9,6 +12,7 @@ const patience = {
   testTimeout: 60_000,
   hookTimeout: 60_000,
   expect: { poll: { timeout: 30_000, interval: 10 } },
+  setupFiles: path(".ci/vitest-setup.ts"),
 };
 
 /** Unit tests read the sources of sibling packages, so that they need no build. */
@@ -33,8 +37,6 @@ const alone = (name: string, groupOrder: number) => ({
   },
 });
 
-const requirePrograms = new URL("apps/e2e/test/require-programs.ts", import.meta.url).pathname;
-
 export default defineConfig({
   test: {
     projects: [
@@ -48,9 +50,9 @@ export default defineConfig({
         execArgv: ["--no-async-context-frame"],
       }),
       fromDist("demo"),
-      fromDist("e2e", { globalSetup: requirePrograms }),
+      fromDist("e2e", { globalSetup: path("apps/e2e/test/require-programs.ts") }),
       // Frameworks and runtimes that only these tests install.
-      fromDist("runtimes", { globalSetup: new URL("apps/runtimes/install.ts", import.meta.url).pathname }),
+      fromDist("runtimes", { globalSetup: path("apps/runtimes/install.ts") }),
       // Each by itself, after all others: they take the whole machine.
       alone("command", 1),
       alone("load", 2),

@@ -32,7 +32,7 @@ const stoppedFrame = '{"type":"abort","reason":"stopped"}';
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const settle = () => new Promise(setImmediate);
 /** Until `check` passes: at once, or on a busy machine a little later. */
-const until = (check: () => unknown) => vi.waitFor(check, { interval: 2, timeout: 5000 });
+const until = (check: () => unknown) => vi.waitFor(check, { interval: 2 });
 
 type AgentOptions = ChatAgentOptions & { signal: AbortSignal };
 type Agent = (options: AgentOptions) => AsyncIterable<StreamChunk>;

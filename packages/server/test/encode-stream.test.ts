@@ -384,7 +384,7 @@ describe("the client leaves", () => {
     expect(unhandled).toEqual([]);
   });
 
-  test("cancel() resolves at once, return() is called, and the signal of a function source is aborted, while next() is pending", async () => {
+  test("cancel() resolves without waiting, return() is called, and the signal of a function source is aborted, while next() is pending", async () => {
     const source = silentSource();
     let signal: AbortSignal | undefined;
     const stream = encodeStream((context) => {
@@ -392,9 +392,7 @@ describe("the client leaves", () => {
       return source;
     });
     await macrotask();
-    const start = performance.now();
-    await stream.cancel();
-    expect(performance.now() - start).toBeLessThan(50);
+    expect(await Promise.race([stream.cancel(), macrotask().then(() => "waits")])).toBe(undefined);
     expect(source.returned).toBe(1);
     expect(signal?.aborted).toBe(true);
   });

@@ -2,16 +2,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from "../src/redis.ts";
 import type { RunStore } from "../src/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
-import { type ChildStore, startChildStore, wallClock } from "./run-store-child.ts";
+import { type ChildStore, startChildStore } from "./run-store-child.ts";
 import { logOf, opening, openRun } from "./run-store-contract.ts";
 
 const never = new AbortController().signal;
-const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
-const timeOf = async (promise: Promise<unknown>) => {
-  const startedAt = performance.now();
-  await promise.catch(() => {});
-  return performance.now() - startedAt;
-};
+/** The store looks at its runs every second. From now on the test says when one has passed. */
+const stopTicks = () => vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
 
 describe.skipIf(!hasRedis())("Redis", () => {
   let redis: RedisServer;
@@ -59,9 +55,9 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await store.stopKey("ann", "m");
       const left: Record<string, number> = {};
       for (const key of await keysLeft()) {
-        left[key.slice(prefix.length).replace(open, "OPEN").replace(ended, "ENDED")] = Math.ceil(
-          (await client.pTTL(key)) / 1000,
-        );
+        const name = key.slice(prefix.length).replace(open, "OPEN").replace(ended, "ENDED");
+        // In seconds, to the next five.
+        left[name] = Math.ceil((await client.pTTL(key)) / 5000) * 5;
       }
       expect(left).toEqual({
         "run:OPEN": 915,
@@ -84,8 +80,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await store.end(ended, { type: "done" });
       const abandoned = await openRun(store, { key: "l", sessionId: "t" });
       await store.append(abandoned, 0, ["0"]);
-      expect((await keysLeft()).length).toBe(9);
-      await expect.poll(keysLeft, { interval: 10, timeout: 5000 }).toEqual([]);
+      await expect.poll(keysLeft).toEqual([]);
       expect(await store.append(abandoned, 1, ["1"])).toBe("lost");
     });
 
@@ -112,39 +107,40 @@ describe.skipIf(!hasRedis())("Redis", () => {
   });
 
   describe("a wake-up", () => {
-    test("comes from another process within 100 ms", async () => {
+    test("comes from another process", async () => {
+      stopTicks();
       const store = create();
-      const child = await startChildOf();
+      const child = await startChildOf({ hasTicks: false });
       const runId = await openRun(store);
-      const delays: number[] = [];
       for (let seq = 0; seq < 20; seq += 2) {
         const here = store.wait(runId, seq - 1, never);
-        const appended = await child.call("append", runId, seq, [`${seq}`]);
+        await child.call("append", runId, seq, [`${seq}`]);
         await here;
-        delays.push(wallClock() - appended.at);
         const there = child.call("wait", runId, seq);
         await child.call("renew", runId);
-        const appendedAt = wallClock();
         await store.append(runId, seq + 1, [`${seq + 1}`]);
-        delays.push((await there).at - appendedAt);
+        await there;
       }
-      expect(median(delays)).toBeLessThan(100);
     });
 
-    test("that is lost because the listening connection is cut costs a tick of a second", async () => {
+    test("that is lost because the listening connection is cut is found by a tick", async () => {
+      stopTicks();
       const store = create();
       const runId = await openRun(store);
       for (let seq = 0; seq < 3; seq++) {
         const waiting = store.wait(runId, seq - 1, never);
-        await vi.waitFor(async () => expect((await subscribers()).length).toBe(1), { timeout: 5000 });
+        await expect.poll(subscribers).toHaveLength(1);
         const killed = client.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
-        const appended = create().append(runId, seq, [`${seq}`]);
-        expect(await timeOf(waiting)).toBeLessThan(2500);
-        await Promise.all([killed, appended]);
+        await Promise.all([killed, create().append(runId, seq, [`${seq}`])]);
+        vi.advanceTimersByTime(1000);
+        await waiting;
       }
+      // A client that is destroyed in the moment in which it connects again stays connected.
+      await expect.poll(subscribers).toHaveLength(1);
     });
 
     test("is found by the tick when there is no connection to listen with", async () => {
+      stopTicks();
       const store = create({
         client: {
           scriptLoad: (script) => client.scriptLoad(script),
@@ -164,30 +160,34 @@ describe.skipIf(!hasRedis())("Redis", () => {
       const waiting = store.wait(runId, -1, never);
       const others = create();
       await others.append(runId, 0, ["0"]);
-      expect(await timeOf(waiting)).toBeLessThan(2500);
+      vi.advanceTimersByTime(1000);
+      await waiting;
       const ending = store.wait(runId, Number.MAX_SAFE_INTEGER, never);
       await others.end(runId, { type: "done" });
-      expect(await timeOf(ending)).toBeLessThan(2500);
+      vi.advanceTimersByTime(1000);
+      await ending;
     });
 
     test("that came while nobody waited is remembered", async () => {
+      stopTicks();
       const store = create();
       const runId = await openRun(store);
       const listening = store.wait(runId, -1, never);
-      await vi.waitFor(async () => expect((await subscribers()).length).toBe(1), { timeout: 5000 });
+      await expect.poll(subscribers).toHaveLength(1);
       await store.append(runId, 0, ["0"]);
       await listening;
       for (let seq = 1; seq < 4; seq++) {
         await store.append(runId, seq, [`${seq}`]);
         // Its message was sent before the answers to these.
         for (let trips = 0; trips < 3; trips++) await subscribers();
-        expect(await timeOf(store.wait(runId, seq - 1, never))).toBeLessThan(700);
+        await store.wait(runId, seq - 1, never);
       }
       await store.end(runId, { type: "done" });
-      expect(await timeOf(store.wait(runId, 100, never))).toBeLessThan(700);
+      await store.wait(runId, 100, never);
     });
 
     test("comes again when a connection to listen with that has given up is replaced", async () => {
+      stopTicks();
       let connections = 0;
       const store = create({
         client: {
@@ -202,19 +202,18 @@ describe.skipIf(!hasRedis())("Redis", () => {
       });
       const others = create();
       const runId = await openRun(store);
-      const delays: number[] = [];
       for (let seq = 0; seq < 8; seq++) {
         const waiting = store.wait(runId, seq - 1, never);
-        await vi.waitFor(async () => expect((await subscribers()).length).toBe(seq === 0 ? 0 : 1));
+        await expect.poll(subscribers).toHaveLength(seq === 0 ? 0 : 1);
         await others.append(runId, seq, [`${seq}`]);
-        delays.push(await timeOf(waiting));
+        if (seq === 0) vi.advanceTimersByTime(1000);
+        await waiting;
       }
       expect(connections).toBe(2);
-      expect(median(delays)).toBeLessThan(700);
     });
 
     test("comes over one connection a process, which listens to what is waited for, and to nothing after a while", async () => {
-      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+      stopTicks();
       const store = create();
       const abort = new AbortController();
       const runIds = await Promise.all(Array.from({ length: 30 }, () => openRun(store)));
@@ -223,7 +222,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
         const [line] = await subscribers();
         return Number(/ sub=(\d+)/.exec(line ?? "")?.[1]);
       };
-      await expect.poll(listenedTo, { interval: 10, timeout: 5000 }).toBe(31);
+      await expect.poll(listenedTo).toBe(31);
       expect((await subscribers()).length).toBe(1);
       expect(vi.getTimerCount()).toBe(1);
       abort.abort();
@@ -235,11 +234,11 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(vi.getTimerCount()).toBe(0);
       // And listens again when it is waited for again, be it in the middle of leaving.
       const waiting = store.wait(runIds[0]!, -1, never);
-      await expect.poll(listenedTo, { interval: 10, timeout: 5000 }).toBe(2);
+      await expect.poll(listenedTo).toBe(2);
       await create().append(runIds[0]!, 0, ["0"]);
       await waiting;
       await store.close();
-      await expect.poll(subscribers, { interval: 10, timeout: 5000 }).toEqual([]);
+      await expect.poll(subscribers).toEqual([]);
       expect(vi.getTimerCount()).toBe(0);
     });
 
@@ -294,14 +293,14 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     store = createRedisRunStore({ client });
   });
   afterEach(async () => {
+    vi.useRealTimers();
     await store.close();
     await redis.close();
   });
 
-  test("makes every method reject within 2.5 s", async () => {
+  test("makes every method reject, after 2 s at the latest", async () => {
     const runId = await openRun(store);
     await redis.kill();
-    const startedAt = performance.now();
     const asked = await Promise.allSettled([
       store.open(opening()),
       store.append(runId, 0, ["0"]),
@@ -312,8 +311,11 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
       store.latest("ann", "s"),
       store.stopKey("ann", "k"),
     ]);
-    expect(asked.map(({ status }) => status)).toEqual(Array(8).fill("rejected"));
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    for (const settled of asked) {
+      // The first commands may meet the end of the connection.
+      const reason = settled.status === "rejected" ? String(settled.reason) : "none";
+      expect(reason).toMatch(/Redis has not answered within 2000 ms\.$|closed/i);
+    }
   });
 
   test("is waited for as long as commandTimeoutMs says", async () => {
@@ -325,27 +327,34 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
   });
 
   test("holds up neither whoever waits and leaves, nor the closing of the store", async () => {
-    const listening = await openRun(store);
-    const silent = createRedisRunStore({ client });
+    stopTicks();
+    const patient = () => createRedisRunStore({ client, commandTimeoutMs: 3_600_000 });
+    const [listening, silent] = [patient(), patient()];
+    const runId = await openRun(listening);
     const abort = new AbortController();
-    const waits = [store.wait(listening, -1, abort.signal)];
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const waits = [listening.wait(runId, -1, abort.signal)];
+    await listening.append(runId, 0, ["0"]);
+    await waits[0];
+    waits.push(listening.wait(runId, 0, abort.signal));
     await redis.kill();
     // This one has never had a connection to listen with.
-    waits.push(silent.wait(listening, -1, abort.signal), store.wait("another", -1, abort.signal));
+    waits.push(silent.wait(runId, -1, abort.signal), listening.wait("another", -1, abort.signal));
     await new Promise((resolve) => setTimeout(resolve, 50));
     abort.abort();
-    expect(await timeOf(Promise.all(waits))).toBeLessThan(500);
-    expect(await timeOf(silent.close())).toBeLessThan(500);
-    expect(await timeOf(store.close())).toBeLessThan(500);
-    await expect(store.read(listening, -1, 1)).rejects.toThrow("closed");
-    await store.wait(listening, -1, never);
+    await Promise.all(waits);
+    await silent.close();
+    await listening.close();
+    await expect(listening.read(runId, -1, 1)).rejects.toThrow("closed");
+    await listening.wait(runId, -1, never);
   });
 
   test("lets whoever waits ask again after a second", async () => {
+    stopTicks();
     const runId = await openRun(store);
     await redis.kill();
-    expect(await timeOf(store.wait(runId, -1, never))).toBeLessThan(2500);
+    const waiting = store.wait(runId, -1, never);
+    vi.advanceTimersByTime(1000);
+    await waiting;
   });
 
   test("and comes back empty serves new runs, and wakes those who wait for them", async () => {
@@ -353,12 +362,12 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     const waiting = store.wait(lost, -1, never);
     await redis.restart();
     await waiting;
-    await vi.waitFor(async () => expect(await store.read(lost, -1, 1)).toBe(undefined), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await store.read(lost, -1, 1)).toBe(undefined));
     const runId = await openRun(store);
     expect(await store.append(runId, 0, ["0"])).toBe("ok");
     const next = store.wait(runId, 0, never);
     await createRedisRunStore({ client }).append(runId, 1, ["1"]);
-    expect(await timeOf(next)).toBeLessThan(2500);
+    await next;
     expect(await logOf(store, runId)).toEqual(["0", "1"]);
   });
 

@@ -6,7 +6,6 @@ import type { RunStore } from "../src/run-store.ts";
 interface ChildAnswer {
   id: number;
   value?: unknown;
-  at?: number;
   error?: string;
 }
 
@@ -19,7 +18,7 @@ export interface ChildStore {
     ...values: Parameters<RunStore[Name]> extends [...infer Values, AbortSignal]
       ? Values
       : Parameters<RunStore[Name]>
-  ): Promise<{ value: Awaited<ReturnType<RunStore[Name]>>; at: number }>;
+  ): Promise<{ value: Awaited<ReturnType<RunStore[Name]>> }>;
   process: ChildProcess;
   /** Ends it, as a crash would. */
   kill(): Promise<void>;
@@ -27,10 +26,10 @@ export interface ChildStore {
   exited: Promise<number | null>;
 }
 
-/** In milliseconds since 1970, on the one clock that processes of a machine share. */
-export const wallClock = (): number => performance.timeOrigin + performance.now();
-
-/** @param options - Of the store: a `path`, or the `socketPath` of a Redis and a `prefix`. */
+/**
+ * @param options - Of the store: a `path`, or the `socketPath` of a Redis and a `prefix`. `hasTicks: false` leaves those
+ * who wait to what is announced.
+ */
 export async function startChildStore(options: object): Promise<ChildStore> {
   const child = startChild("run-store-child.mjs", [JSON.stringify(options)]);
   const pending = new Map<number, (answer: ChildAnswer) => void>();

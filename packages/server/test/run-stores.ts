@@ -12,6 +12,8 @@ import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 export interface RunStoreFixture {
   /** Another store of the same runs; where they are not shared, of its own. */
   create(options?: RunStoreOptions): RunStore;
+  /** Appends are announced to those who wait; else they look for themselves every now and then. */
+  isAnnounced: boolean;
   /** What a process needs to make a store of the same runs: see `run-store-child.ts`. */
   address: object;
   /** Removes what the stores, which are closed, have left. */
@@ -28,6 +30,7 @@ export function describeStores(
 ) {
   body("the memory of a process", false, () => ({
     create: createMemoryRunStore,
+    isAnnounced: true,
     address: {},
     dispose: () => {},
   }));
@@ -37,6 +40,7 @@ export function describeStores(
     const path = join(folder, "runs.db");
     return {
       create: (options) => createSqliteRunStore({ path, ...options }),
+      isAnnounced: false,
       address: { path },
       dispose: () => rmSync(folder, { recursive: true }),
     };
@@ -57,6 +61,7 @@ export function describeStores(
       return {
         create: (options) =>
           createRedisRunStore({ client: clients[stores++ % clients.length]!, prefix, ...options }),
+        isAnnounced: true,
         address: { socketPath: redis.socketPath, prefix },
         dispose: () => {},
       };

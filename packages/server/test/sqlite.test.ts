@@ -5,11 +5,10 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { RunStore } from "../src/run-store.ts";
 import { createSqliteRunStore, type SqliteRunStoreOptions } from "../src/sqlite.ts";
-import { type ChildStore, startChildStore, wallClock } from "./run-store-child.ts";
+import { type ChildStore, startChildStore } from "./run-store-child.ts";
 import { logOf, opening, openRun } from "./run-store-contract.ts";
 
 const never = new AbortController().signal;
-const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 let folder: string;
 let path: string;
@@ -173,24 +172,20 @@ describe("a file", () => {
 });
 
 describe("two processes", () => {
-  test("see each other's appends within 100 ms", async () => {
+  test("see each other's appends", async () => {
     const store = create();
     const child = await startChildOf();
     const runId = await openRun(store);
-    const delays: number[] = [];
     for (let seq = 0; seq < 16; seq += 2) {
       const here = store.wait(runId, seq - 1, never);
-      const appended = await child.call("append", runId, seq, [`${seq}`]);
+      await child.call("append", runId, seq, [`${seq}`]);
       await here;
-      delays.push(wallClock() - appended.at);
       const there = child.call("wait", runId, seq);
       // The child has begun to wait when it answers what it is asked next.
       await child.call("renew", runId);
-      const appendedAt = wallClock();
       await store.append(runId, seq + 1, [`${seq + 1}`]);
-      delays.push((await there).at - appendedAt);
+      await there;
     }
-    expect(median(delays)).toBeLessThan(100);
     expect((await child.call("read", runId, -1, 100)).value?.entries).toEqual(
       Array.from({ length: 16 }, (_, seq) => `${seq}`),
     );
@@ -250,15 +245,13 @@ describe("two processes", () => {
         acknowledged = (batch + 1) * 10;
       });
     }
-    await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(0), { interval: 1, timeout: 5000 });
+    await vi.waitFor(() => expect(acknowledged).toBeGreaterThan(0), { interval: 1 });
     await child.kill();
     const log = await logOf(store, runId);
     expect(log.length % 10).toBe(0);
     expect(log.length).toBeGreaterThanOrEqual(acknowledged);
     expect(log).toEqual(Array.from({ length: log.length }, (_, index) => `"${index}"`));
-    await expect
-      .poll(() => store.endIfLeaseExpired(runId), { timeout: 5000 })
-      .toMatchObject({ code: "producer-lost" });
+    await expect.poll(() => store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
     expect((await logOf(store, runId)).length).toBe(log.length + 1);
   });
 

@@ -8,20 +8,25 @@ import { createRedisRunStore } from "../src/redis.ts";
 import { createSqliteRunStore } from "../src/sqlite.ts";
 
 const { path, socketPath, prefix } = JSON.parse(process.argv[2]);
+// A stop is announced, and need be found neither by a look every second nor when the lease is renewed.
+const leaseMs = 3_600_000;
+if (socketPath !== undefined) globalThis.setInterval = () => undefined;
 let client;
 if (socketPath !== undefined) {
   client = createClient({ socket: { path: socketPath } });
   client.on("error", () => {});
   await client.connect();
 }
-const store = client ? createRedisRunStore({ client, prefix }) : createSqliteRunStore({ path });
+const store = client
+  ? createRedisRunStore({ client, prefix, leaseMs })
+  : createSqliteRunStore({ path, leaseMs });
 
 const route = createChatRoute({
   agent: {
     async *streamChat(_, { sessionId, signal }) {
       const aborted = new Promise((resolve) => signal.addEventListener("abort", resolve));
       signal.addEventListener("abort", () => {
-        process.send({ sessionId, abortedAt: performance.timeOrigin + performance.now() });
+        process.send({ sessionId, isAborted: true });
       });
       yield { type: "text-delta", delta: "Looking" };
       yield { type: "tool-call-start", tool: "search", toolCallId: "c", input: {} };

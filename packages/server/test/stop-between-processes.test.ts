@@ -2,18 +2,17 @@ import type { ChildProcess } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type ChatRoute, createChatRoute } from "../src/create-chat-route.ts";
 import type { RunStore } from "../src/run-store.ts";
-import { startChild, wallClock } from "./run-store-child.ts";
+import { startChild } from "./run-store-child.ts";
 import { describeStores, type RunStoreFixture } from "./run-stores.ts";
 
 /** What the child tells of a session. */
 interface Told {
-  abortedAt?: number;
+  isAborted?: true;
   text?: string;
 }
 
 /** Comments come when it takes long. */
 const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
-const median = (numbers: number[]) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)]!;
 
 describeStores((name, isShared, setUp) => {
   if (!isShared) return;
@@ -62,21 +61,18 @@ describeStores((name, isShared, setUp) => {
         const run = await store.latest("ann", sessionId);
         return run?.lastSeq === 2 ? run : undefined;
       };
-      const { runId } = await vi.waitUntil(isIdle, { interval: 5, timeout: 5000 });
+      const { runId } = await vi.waitUntil(isIdle, { interval: 5 });
       return { runId, text: (await ask("GET", `session=${sessionId}`)).text() };
     }
 
-    test(`is stopped from here: its agent hears of it within ${name === "Redis" ? 100 : 150} ms`, async () => {
-      const delays: number[] = [];
+    test("is stopped from here: its agent is aborted", async () => {
       for (let count = 0; count < 9; count++) {
         const sessionId = `s${count}`;
         const { runId, text } = await start(sessionId);
-        const askedAt = wallClock();
         const response = await ask("DELETE", `run=${runId}`);
         expect(await response.json()).toEqual({ runId, terminal: { type: "abort", reason: "stopped" } });
         const isOver = () => (told.get(sessionId)?.text === undefined ? undefined : told.get(sessionId));
-        const { abortedAt } = await vi.waitUntil(isOver, { interval: 5, timeout: 5000 });
-        delays.push(abortedAt! - askedAt);
+        expect((await vi.waitUntil(isOver, { interval: 5 })).isAborted).toBe(true);
 
         // Both have seen the same, and the tool's late result is in nobody's answer.
         const seen = await text;
@@ -91,7 +87,6 @@ describeStores((name, isShared, setUp) => {
         const again = await (await ask("GET", `run=${runId}`)).text();
         expect(withoutComments(again)).toBe(withoutComments(seen));
       }
-      expect(median(delays)).toBeLessThan(name === "Redis" ? 100 : 150);
     });
 
     test("goes on while another one of its process is stopped", async () => {
