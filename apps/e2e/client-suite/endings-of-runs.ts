@@ -33,7 +33,7 @@ export const resumedEndings: EndingRow[] = [
   {
     name: "a run that is cut and may not be resumed is truncated",
     answers: cutRun,
-    options: { maxReconnects: 0 },
+    options: { giveUpAfterMs: 0 },
     chunks: [runStart, a],
     ends: truncated,
   },

@@ -71,7 +71,7 @@ export const refusedEndings: EndingRow[] = [
   {
     name: "503 of a server that drains, without any reconnect, keeps its code",
     answers: { status: 503, headers: { ...json, "retry-after": "3" }, body: '{"code":"draining"}' },
-    options: { maxReconnects: 0 },
+    options: { giveUpAfterMs: 0 },
     chunks: [],
     ends: { ...httpStatus, status: 503, body: { code: "draining" }, retryAfterMs: 3_000 },
   },

@@ -67,11 +67,11 @@ const cuts: SuiteCase[] = [
       const endings = ["end", "cut", "reset"] as const;
       const plan: Plan = Array.from({ length: randomCuts }, () => ({
         size: long,
+        retryMs: 0,
         bytes: Math.floor(random() * 600),
         ending: endings[Math.floor(random() * 3)]!,
       }));
-      const options = { idempotent: true, maxReconnects: randomCuts };
-      const cut = await follow(context, [...plan, { size: long }], options);
+      const cut = await follow(context, [...plan, { size: long }], { idempotent: true });
       const uncut = await follow(context, [{ size: long }], {}, cut.runId);
       assertEqual(cut.asked.length, randomCuts + 1, "requests");
       assertEqual(uncut.asked.length, 1, "requests for the uncut run");
@@ -198,25 +198,22 @@ const waits: SuiteCase[] = [
       const { random } = Math;
       Math.random = () => 0.5;
       const started = performance.now();
-      const events = [
-        () => window.dispatchEvent(new Event("online")),
-        () => document.dispatchEvent(new Event("visibilitychange")),
-      ];
-      let wakes = 0;
+      const online = () => window.dispatchEvent(new Event("online"));
+      const looked = () => document.dispatchEvent(new Event("visibilitychange"));
       try {
         const plan = [cutRun(), ...Array<Answer>(6).fill(unanswered), { size }];
         const followed = await follow(context, plan, {
-          onConnectionChange: ({ state }) => {
-            if (state === "reconnecting") setTimeout(events[wakes++ % 2]!);
+          onConnectionChange: (change) => {
+            if (change.state === "reconnecting") setTimeout(change.attempt === 1 ? looked : online);
           },
         });
         assertWhole(followed, size, "the transcript");
         assertEqual(
           attemptsOf(followed).map(([, delayMs]) => delayMs),
-          [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000],
+          [1_750, ...Array(6).fill(4_125)],
           "the delays",
         );
-        // Without being woken it would have taken 25 s.
+        // Without being woken it would have taken 26 s.
         assert(performance.now() - started < 10_000, "the back-off was cut short");
       } finally {
         Math.random = random;
@@ -294,7 +291,7 @@ const repeats: SuiteCase[] = [
     name: "an idempotent POST without an answer is made again with the same key, and begins one run",
     async run(context) {
       // The second one has reached the server, which has begun the run, and told nothing of it.
-      const plan = [unanswered, { size, bytes: 0, ending: "reset" } as const, unanswered, { size }];
+      const plan = [status(503), { size, bytes: 0, ending: "reset" } as const, unanswered, { size }];
       const followed = await followAndAsk(context, plan, { idempotent: true });
       assertWhole(followed, size, "the transcript");
       assertEqual(followed.asked.length, 4, "requests");
@@ -316,6 +313,44 @@ const repeats: SuiteCase[] = [
     },
   },
   {
+    name: "a POST without an answer is made twice where it is idempotent, and then it is told what the cause may be",
+    async run({ client, refusedUrl }) {
+      let asked = 0;
+      const endpoint = () => {
+        asked++;
+        return refusedUrl;
+      };
+      const reading = client.consumeStream(
+        client.streamChatFromRoute({ endpoint, messages, idempotent: true }),
+      );
+      const error = await reading.catch((thrown: unknown) => thrown);
+      assertEqual([(error as Error).name, asked], ["StreamConnectionError", 2], "the error, and requests");
+    },
+  },
+  {
+    name: "a POST that fails on the server is made twice where it is idempotent",
+    async run(context) {
+      const followed = await follow(context, [status(500)], { idempotent: true });
+      assertEqual(
+        failureOf(followed),
+        { name: "StreamHttpError", code: "http-status", status: 500 },
+        "error",
+      );
+      assertEqual(followed.asked.length, 2, "requests");
+    },
+  },
+  {
+    name: "a resume gets over every status of a CDN whose origin is away, a POST over none",
+    async run(context) {
+      for (const code of [500, 502, 520, 521, 522, 523, 524, 525, 526, 529, 530]) {
+        const followed = await follow(context, [cutRun({ retryMs: 0 }), status(code), { size }]);
+        assertWhole(followed, size, `the transcript after ${code}`);
+      }
+      const posted = await follow(context, [status(521), { size }], { idempotent: true });
+      assertEqual([posted.asked.length, (posted.error as Error).name], [1, "StreamHttpError"], "the POST");
+    },
+  },
+  {
     name: "a GET without an answer is made again",
     async run({ client, baseUrl }) {
       const runId = newId();
@@ -329,16 +364,16 @@ const repeats: SuiteCase[] = [
     name: "attempts are counted from the last progress on",
     async run(context) {
       const twoEach = Array.from({ length: 6 }, () => ({ size: 20, bytes: twoEntriesOf({ size: 20 }) }));
-      const followed = await follow(context, [...twoEach, { size: 20 }], { maxReconnects: 1 });
+      const followed = await follow(context, [...twoEach, { size: 20 }], { giveUpAfterMs: 3_000 });
       assertWhole(followed, 20, "the transcript");
       assertEqual(attemptsOf(followed), Array(6).fill([1, 0, "truncated"]), "the attempts");
     },
   },
   {
-    name: "when maxReconnects attempts in a row have brought nothing, the last one's error is thrown",
+    name: "when nothing has come for giveUpAfterMs, the error of the last attempt is thrown",
     async run(context) {
       const plan = [cutRun(), unanswered, { bytes: 0, size }, status(503)];
-      const followed = await follow(context, plan, { maxReconnects: 3 });
+      const followed = await follow(context, plan, { giveUpAfterMs: 10_000 });
       assertEqual(
         failureOf(followed),
         { name: "StreamHttpError", code: "http-status", status: 503 },
@@ -349,8 +384,8 @@ const repeats: SuiteCase[] = [
         attemptsOf(followed),
         [
           [1, 0, "truncated"],
-          [2, 0, "connection"],
-          [3, 0, "truncated"],
+          [2, 3_500, "connection"],
+          [3, 3_500, "truncated"],
         ],
         "the attempts",
       );

@@ -16,7 +16,7 @@ import { StreamBodyError, StreamContentTypeError, StreamHttpError } from "./stre
 /** The most that is kept of the body of a response that is not what was asked for, in UTF-16 code units. */
 const maxErrorBodyLength = 64 * 1024;
 /** The longest that is waited for it. */
-const maxErrorBodyMs = 10_000;
+export const maxErrorBodyMs = 10_000;
 
 /**
  * @param mediaType - What the answer is to be; undefined for anything.

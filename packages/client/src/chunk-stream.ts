@@ -15,8 +15,11 @@ import { type ByteReader, type ByteStream, createPieceEncoder, discard } from ".
 import { createIdleWatchdog, type IdleWatchdog, never } from "./idle-watchdog.ts";
 import { StreamIdleError } from "./stream-errors.ts";
 
-/** After `[DONE]`, so long may the server take to close the body before it is cancelled. */
+/** After `[DONE]`, the server may take this long to close the body before it is cancelled. */
 const closeGraceMs = 250;
+
+/** What counts of a silence at most: in a longer one, the program may have been suspended. */
+const maxSilentMs = 60_000;
 
 export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /** Ends the iteration when aborted: it then rejects with the signal's reason. */
@@ -40,6 +43,10 @@ export interface Interruption {
   retryMs: number | undefined;
   /** Chunks that this body has given. */
   newChunks: number;
+  /** This body has given at least one byte. */
+  hasBytes: boolean;
+  /** How long the consumer had waited for the next one when it ended, in milliseconds; a minute at most. */
+  silentMs: number;
   /** The type of the last chunk of all bodies. */
   lastType: StreamChunk["type"] | undefined;
 }
@@ -108,6 +115,9 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   /** Why the watchdog has cancelled it. */
   let idle: StreamIdleError | undefined;
   let newChunks: number;
+  let hasBytes: boolean;
+  /** When the last read began. */
+  let readAt = 0;
   // Of all of them:
   let lastType: StreamChunk["type"] | undefined;
   /** Calls of `next()` that wait, and the last one of them all. */
@@ -141,6 +151,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   async function openBody(): Promise<void> {
     idle = undefined;
     newChunks = 0;
+    hasBytes = false;
     decoder = createPullDecoder({
       maxEventBytes,
       onUnknownChunk: (chunk) => {
@@ -179,7 +190,8 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
     reader = undefined;
     clearTimeout(watchTimer);
     const { lastEventId, retryMs = interruption?.retryMs } = decoder;
-    interruption = { error, lastEventId, retryMs, newChunks, lastType };
+    const silentMs = Math.min(performance.now() - readAt, maxSilentMs);
+    interruption = { error, lastEventId, retryMs, newChunks, hasBytes, silentMs, lastType };
   }
 
   function watch(delayMs: number): void {
@@ -221,7 +233,8 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
             break;
           }
           watchdog.expect(decoder.heartbeatMs);
-          watch(watchdog.start(performance.now()));
+          readAt = performance.now();
+          watch(watchdog.start(readAt));
           let piece: Awaited<ReturnType<ByteReader["read"]>>;
           try {
             piece = await reader.read();
@@ -230,6 +243,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           }
           watchdog.end();
           if (idle) throw idle;
+          hasBytes ||= !piece.done;
           if (!piece.done) decoder.push(toBytes(piece.value));
           else throw new StreamTruncatedError();
         } catch (error) {

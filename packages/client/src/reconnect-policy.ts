@@ -1,77 +1,132 @@
 /**
- * Decides what follows a failed request or an interrupted body: another request, and when, or the end. Is given the
- * randomness; waits for nothing and asks nobody.
+ * Decides what follows a failed request or an interrupted body: another request, and when, or the end. Pure: it is given
+ * the randomness and the time that has passed, and neither waits nor requests anything.
  */
-import { parseEventId, StreamError } from "@kortyx/protocol";
+import { parseDelayMs, parseEventId, StreamError } from "@kortyx/protocol";
 import type { StreamHttpError } from "./stream-errors.ts";
 import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 
-/** The back-off before attempt n is a random time below `baseMs * 2 ** (n - 1)`, and never more than `capMs`. */
-const baseMs = 500;
-const capMs = 20_000;
-
-/** A server that wants to be left alone for longer is not waited for. */
-const maxFloorMs = 120_000;
+/**
+ * A server that goes away loses all of its clients at once. Their first attempts are spread over `firstSpreadMs`; each of
+ * the next ones follows the one before after `gapMs`, and at most `gapSpreadMs` later. So about 29 % of the clients ask in
+ * any second, none asks twice within 3.5 s, and each is back within 5 s of the network.
+ */
+const firstSpreadMs = 3_500;
+const gapMs = 3_500;
+const gapSpreadMs = 1_250;
 
 /**
- * What may go better the next time. Of an answer, its status: request timeout, too early, too many requests, and the
- * failures of a server or of what stands before it (RFC 9110, section 15; RFC 8470; RFC 6585). Else the error's code.
+ * A server that says how long to wait is asked then, also when that is sooner than `gapMs`. The spread is as long as that
+ * wait, or else begins at this and doubles with each attempt. After `maxPacedAttempts` that have brought nothing, a wait
+ * that is shorter than `gapMs` counts no more.
  */
-const passing = /^(408|425|429|50[0234]|truncated|idle|connection)$/;
+const pacedSpreadMs = 250;
+const maxPacedAttempts = 4;
 
+/** A request that nothing answers is made twice: an address that is wrong, or blocked, is not worth more patience. */
+const maxUnanswered = 2;
+/** So is a POST that fails with 500: its handler is broken, rather than its server away. */
+const maxServerErrors = 2;
+
+/**
+ * Statuses that may pass: request timeout, too early, too many requests (RFC 9110, section 15; RFC 8470; RFC 6585), and
+ * failures of the server. For a GET, which costs nothing, these are all but "not implemented" and "HTTP version not
+ * supported": CDNs have their own, from 520 on. A POST may be paid for.
+ */
+const passingOfGet = /^(408|425|429|5(?!01|05)\d\d)$/;
+const passingOfPost = /^(408|425|429|50[0234])$/;
+/** Codes of errors that are not a status. */
+const passingCode = /^(truncated|idle|connection)$/;
+
+/** Times are in milliseconds. */
 export interface ReconnectFailure {
   error: unknown;
   /** The event id to resume behind; `""` when there is none. */
   lastEventId: string;
-  /** The server's `retry:`, in milliseconds. */
+  /** The server's `retry:`. */
   retryMs?: number | undefined;
   /** How many chunks the connection that failed has given. */
   newChunks: number;
+  /** How long no byte has come, as far as the program ran and was online. */
+  silentMs: number;
+  /** The browser says that there is no network. */
+  isOffline: boolean;
+}
+
+/** The next request. Times are in milliseconds from now. */
+export interface ReconnectStep {
+  /** It asks for what comes behind `lastEventId`, and does not make the first request again. */
+  isResume: boolean;
+  /** 1 for the first since something new came; 0 for one that only has other headers. */
+  attempt: number;
+  /** When the server is ready for it. */
+  serverMs: number;
+  /** The earliest time, unless the network has come back. */
+  minMs: number;
+  /** When it is made, unless there is reason to think that the connection is back. */
+  delayMs: number;
 }
 
 /**
- * The next request.
- *
- * - `isResume`: it asks for what comes behind `lastEventId`, and does not make the first request again.
- * - `attempt`: 1 for the first since something new came; 0 for one that only has other headers.
- * - `floorMs`: nothing may be asked before, in milliseconds from now.
- * - `jitterMs`: to be waited for beyond that, unless there is reason to think that the connection is back.
- */
-export type ReconnectStep = [isResume: boolean, attempt: number, floorMs: number, jitterMs: number];
-
-/**
  * @param random - Gives numbers from 0 to below 1.
- * @returns what is to be asked after each failure of one stream.
- * @throws The returned function throws what the stream fails with, when nothing is to be asked any more.
+ * @returns what to request after each failure of one stream.
+ * @throws RangeError for a `giveUpAfterMs` that is not a number of milliseconds. The returned function throws what the
+ * stream fails with, when nothing more is to be requested.
  */
 export function createReconnectPolicy(
-  options: Pick<StreamFromRouteOptions, "method" | "idempotent" | "maxReconnects" | "headers">,
+  options: Pick<StreamFromRouteOptions, "method" | "idempotent" | "giveUpAfterMs" | "headers">,
   random: () => number,
 ): (failure: ReconnectFailure) => ReconnectStep {
-  const { method, idempotent = method === "GET", maxReconnects = 10, headers } = options;
-  let attempt = 0;
+  const { method = "POST", idempotent = method === "GET", headers } = options;
+  const giveUpAfterMs = parseDelayMs("giveUpAfterMs", options.giveUpAfterMs ?? 15 * 60_000);
+  /** Attempts since something new came. */
+  let attempts = 0;
   let hasRefreshed = false;
   let hasChunks = false;
   let knownEventId = "";
+  let wasAnswered = false;
+  /** Requests that got no answer while there was a network. */
+  let unanswered = 0;
+  let serverErrors = 0;
   /** Why the stream is not read any more: what later attempts run into only hides it. */
   let outage: unknown;
 
-  return ({ error, lastEventId, retryMs = 0, newChunks }) => {
+  /** Whether the same request may fare better the next time. */
+  function mayPass(status: number | undefined, code: string | undefined, isGet: boolean): boolean {
+    if (status === undefined) {
+      return passingCode.test(`${code}`) && (wasAnswered || unanswered < maxUnanswered);
+    }
+    if (isGet) return passingOfGet.test(`${status}`);
+    return passingOfPost.test(`${status}`) && (status !== 500 || serverErrors < maxServerErrors);
+  }
+
+  /** @param toldMs - How long the server wants to be left alone; undefined where it does not say. */
+  function schedule(toldMs: number | undefined): Pick<ReconnectStep, "serverMs" | "minMs" | "delayMs"> {
+    const serverMs = toldMs ?? 0;
+    const isPaced = toldMs !== undefined && attempts < maxPacedAttempts;
+    const isFirst = attempts === 0;
+    const minMs = isPaced || isFirst ? serverMs : Math.max(serverMs, gapMs);
+    let spreadMs = isFirst ? firstSpreadMs : gapSpreadMs;
+    if (isPaced) spreadMs = Math.min(firstSpreadMs, Math.max(serverMs, pacedSpreadMs * 2 ** attempts));
+    return { serverMs, minMs, delayMs: minMs + random() * spreadMs };
+  }
+
+  return ({ error, lastEventId, retryMs, newChunks, silentMs, isOffline }) => {
     // Chunks of unknown types are none, but the next resume begins behind them.
     const madeProgress = newChunks > 0 || lastEventId !== knownEventId;
     knownEventId = lastEventId;
     hasChunks ||= newChunks > 0;
     if (madeProgress) {
-      attempt = 0;
+      attempts = 0;
       hasRefreshed = false;
     }
-    const {
-      status,
-      code,
-      body,
-      retryAfterMs: floorMs = retryMs,
-    } = (error instanceof StreamError ? error : {}) as Partial<StreamHttpError>;
+    const known = error instanceof StreamError ? (error as Partial<StreamHttpError>) : {};
+    const { status, body, retryAfterMs = retryMs } = known;
+    const code: string | undefined = known.code;
     if (status === undefined && (madeProgress || outage === undefined)) outage = error;
+    if (code !== "connection") wasAnswered = true;
+    else if (!isOffline) unanswered++;
+    if (status === 500) serverErrors++;
 
     const isResume = parseEventId(lastEventId) !== undefined;
     // Nobody has worked on a request that was refused.
@@ -82,21 +137,18 @@ export function createReconnectPolicy(
       (isResume || !hasChunks)
     ) {
       hasRefreshed = true;
-      return [isResume, 0, 0, 0];
+      return { isResume, attempt: 0, serverMs: 0, minMs: 0, delayMs: 0 };
     }
     // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
     if (status === 405 && isResume) throw outage ?? error;
     // A server that is about to end has refused the request before it did anything.
     const isDraining = status === 503 && (body as { code?: unknown } | null)?.code === "draining";
-    if (
-      !(isResume || (!hasChunks && (idempotent || isDraining))) ||
-      !passing.test(`${status ?? code}`) ||
-      attempt >= maxReconnects ||
-      floorMs > maxFloorMs
-    ) {
-      throw error;
-    }
-    const jitterMs = random() * Math.min(capMs, baseMs * 2 ** attempt);
-    return [isResume, ++attempt, floorMs, jitterMs];
+    const mayAsk = isResume || (!hasChunks && (idempotent || isDraining));
+    if (!mayAsk || !mayPass(status, code, isResume || method === "GET")) throw error;
+
+    const { delayMs, ...floors } = schedule(retryAfterMs);
+    const remainingMs = giveUpAfterMs - silentMs;
+    if (floors.minMs >= remainingMs) throw error;
+    return { isResume, attempt: ++attempts, ...floors, delayMs: Math.min(delayMs, remainingMs) };
   };
 }

@@ -16,7 +16,7 @@ export interface RequestChatOptions
   extends Omit<
     StreamChatFromRouteOptions,
     | "idempotent"
-    | "maxReconnects"
+    | "giveUpAfterMs"
     | "connectTimeoutMs"
     | "idleTimeoutMs"
     | "maxEventBytes"

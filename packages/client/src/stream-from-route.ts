@@ -2,9 +2,10 @@
  * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
 import { type ChatMessage, type ChatRequestBody, parseTimeoutMs, type StreamChunk } from "@kortyx/protocol";
-import { checkResponse } from "./check-response.ts";
+import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
+import { isOffline, noteResponse } from "./network-status.ts";
 import { createReconnectPolicy, type ReconnectFailure } from "./reconnect-policy.ts";
 import { type Resolvable, type RouteOptions, requestRoute } from "./request-route.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
@@ -14,7 +15,10 @@ export type ConnectionState =
   /** The route has answered with a stream. */
   | { state: "open" }
   | {
-      /** The connection was lost; the next request follows in `delayMs` milliseconds, or earlier. */
+      /**
+       * The connection was lost; the next request follows in `delayMs` milliseconds, earlier when the page comes online
+       * or is looked at, and not before there is a network.
+       */
       state: "reconnecting";
       /** 1 for the first attempt since something new came. */
       attempt: number;
@@ -33,8 +37,14 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
    * @defaultValue `true` for GET, else `false`
    */
   idempotent?: boolean | undefined;
-  /** How many attempts in a row may bring nothing new before the stream fails; 0 never reconnects. @defaultValue 10 */
-  maxReconnects?: number | undefined;
+  /**
+   * For how long a lost connection is restored, in milliseconds since the last byte; 0 never reconnects, `Infinity` has no
+   * end. Only time counts in which the program runs and the browser is online. Keep it near the time for which the server
+   * keeps its runs.
+   *
+   * @defaultValue 900,000 (15 minutes)
+   */
+  giveUpAfterMs?: number | undefined;
   /**
    * How long to wait for the headers of an answer, in milliseconds; 0 and `Infinity` are forever.
    *
@@ -58,8 +68,8 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * Asks a route for a stream and reads it. Options that are functions are evaluated for every request.
  *
  * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what comes behind the last event is asked
- * for with GET and `Last-Event-ID`, after a random delay (full jitter, from 0.5 s doubling to 20 s) on top of what the
- * server wants (`retry`, `retry-after`). No chunk is given twice, and none is left out.
+ * for with GET and `Last-Event-ID`, first within 3.5 s and then every 3.5 to 4.75 s, at random, or when the server wants
+ * it (`retry`, `retry-after`). No chunk is given twice, and none is left out.
  *
  * @throws RangeError for a time that is not a number of milliseconds.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
@@ -69,23 +79,31 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   const { body, method = "POST", query, onConnectionChange } = options;
   const { fetch = globalThis.fetch, connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
   const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
+  /** What a request and the body of its error take at most; one that takes longer was slept through. */
+  const maxRequestMs = (timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : timeoutMs) + maxErrorBodyMs;
   const nextStep = createReconnectPolicy(options, Math.random);
 
+  /** How long no byte has come. */
+  let silentMs = 0;
+
   const open: OpenBody = async (signal, interruption) => {
-    let failure: ReconnectFailure | undefined = interruption;
+    if (interruption?.hasBytes) silentMs = 0;
+    silentMs += interruption?.silentMs ?? 0;
+    let failure: Omit<ReconnectFailure, "silentMs" | "isOffline"> | undefined = interruption;
     let isResume = false;
     for (;;) {
       if (failure) {
-        const [isBehind, attempt, floorMs, jitterMs] = nextStep(failure);
-        const { error } = failure;
+        const step = nextStep({ ...failure, silentMs, isOffline: isOffline() });
+        const { attempt, delayMs } = step;
         if (attempt > 0) {
-          onConnectionChange?.({ state: "reconnecting", attempt, delayMs: floorMs + jitterMs, error });
+          onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error: failure.error });
         }
-        await waitToReconnect(floorMs, jitterMs, signal);
-        isResume = isBehind;
+        silentMs += await waitToReconnect(step, signal);
+        isResume = step.isResume;
       }
       // Nothing is asked of anybody for a consumer who has left.
       signal.throwIfAborted();
+      const askedAt = performance.now();
       try {
         const response = await requestRoute(options, {
           accept: "text/event-stream",
@@ -93,6 +111,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
           signal,
           ...(isResume ? { method: "GET", lastEventId: failure?.lastEventId } : { method, body, query }),
         });
+        noteResponse();
         // The server has nothing more: an `error` may be how a run ends.
         if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
         const bytes = await checkResponse(response, "text/event-stream", signal);
@@ -100,6 +119,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
         return bytes;
       } catch (error) {
         if (signal.aborted) throw error;
+        silentMs += Math.min(performance.now() - askedAt, maxRequestMs);
         failure = { lastEventId: "", ...interruption, error, newChunks: 0 };
       }
     }

@@ -1,31 +1,69 @@
 /**
- * Waits before a reconnect, shorter when the connection may be back. Owns its timers and listeners.
+ * Waits before a reconnect: shorter when the connection may be back, longer where there is no network. Owns its timer and
+ * its listeners.
  */
+import { isOffline } from "./network-status.ts";
+import type { ReconnectStep } from "./reconnect-policy.ts";
+import { startTimer } from "./start-timer.ts";
 
 /**
- * @param floorMs - Waited for whatever happens.
- * @param jitterMs - Waited for behind it, but no longer once a page that is not hidden comes online again, or the page is
- * looked at. What happens before `floorMs` is over does not count.
- * @returns a promise that resolves then, or as soon as the signal is aborted.
+ * Waits until the next request is due.
+ *
+ * - `delayMs` is how long that is, if nothing happens.
+ * - A page that is looked at waits no longer than `minMs`; one that comes online again, no longer than `serverMs`.
+ * - While the browser is offline, nothing is due.
+ *
+ * @returns resolves then, or as soon as the signal is aborted, with the milliseconds of `delayMs` that have passed while
+ * the program ran and was online.
  */
-export function waitToReconnect(floorMs: number, jitterMs: number, signal: AbortSignal): Promise<void> {
+export function waitToReconnect(
+  { serverMs, minMs, delayMs }: Pick<ReconnectStep, "serverMs" | "minMs" | "delayMs">,
+  signal: AbortSignal,
+): Promise<number> {
   return new Promise((resolve) => {
-    if (signal.aborted || floorMs + jitterMs <= 0) return resolve();
     const start = performance.now();
+    const elapsedMs = () => performance.now() - start;
+    // A page, a worker, or neither, as Node and React Native.
+    const { window = globalThis, document } = globalThis;
     const over = new AbortController();
-    const end = () => {
+    let timer: ReturnType<typeof startTimer>;
+    let dueMs = delayMs;
+    let offlineMs = 0;
+    let offlineSince: number | undefined;
+
+    function end(): void {
       clearTimeout(timer);
       over.abort();
-      resolve();
-    };
-    const timer = setTimeout(end, floorMs + jitterMs);
-    // Neither exists outside of a page.
-    const { window, document } = globalThis;
-    const wake = () => {
-      if (performance.now() - start >= floorMs && !document?.hidden) end();
-    };
+      noteNetwork();
+      resolve(Math.min(elapsedMs() - offlineMs, delayMs));
+    }
+
+    function noteNetwork(): void {
+      if (offlineSince !== undefined) offlineMs += elapsedMs() - offlineSince;
+      offlineSince = isOffline() ? elapsedMs() : undefined;
+    }
+
+    /** The time has come, and offline nothing can be done about it. */
+    function onDue(): void {
+      dueMs = 0;
+      if (!isOffline()) end();
+    }
+
+    /** It is enough to have waited for `ms`. */
+    function shorten(ms: number): void {
+      noteNetwork();
+      clearTimeout(timer);
+      dueMs = Math.min(dueMs, ms);
+      const restMs = dueMs - elapsedMs();
+      if (restMs > 0) timer = startTimer(onDue, restMs);
+      else onDue();
+    }
+
+    if (signal.aborted) return end();
     signal.addEventListener("abort", end, over);
-    window?.addEventListener?.("online", wake, over);
-    document?.addEventListener("visibilitychange", wake, over);
+    window.addEventListener?.("online", () => shorten(serverMs), over);
+    window.addEventListener?.("offline", noteNetwork, over);
+    document?.addEventListener("visibilitychange", () => document.hidden || shorten(minMs), over);
+    shorten(delayMs);
   });
 }

@@ -176,8 +176,8 @@ describe("time", () => {
       new Response(body.stream, { headers: { "content-type": "text/event-stream" } }),
     ];
     const { fetch } = fakeFetch(() => answers.shift()!);
-    const reading = collect(streamChatFromRoute({ endpoint: "/", messages, fetch, maxReconnects: 1 }));
-    await vi.advanceTimersByTimeAsync(1000 + 60_000);
+    const reading = collect(streamChatFromRoute({ endpoint: "/", messages, fetch, giveUpAfterMs: 30_000 }));
+    await vi.advanceTimersByTimeAsync(3_500 + 60_000);
     expect((await reading).error).toMatchObject({ name: "StreamIdleError" });
   });
 

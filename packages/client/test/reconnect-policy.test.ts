@@ -1,7 +1,7 @@
 import { StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createReconnectPolicy, type ReconnectFailure } from "../src/reconnect-policy.ts";
+import { createReconnectPolicy, type ReconnectFailure, type ReconnectStep } from "../src/reconnect-policy.ts";
 import {
   StreamConnectionError,
   StreamContentTypeError,
@@ -9,14 +9,13 @@ import {
   StreamIdleError,
 } from "../src/stream-errors.ts";
 
-type Outcome =
-  | { isResume: boolean; attempt: number; floorMs: number; jitterMs: number }
-  | { failedWith: unknown };
+type Outcome = ReconnectStep | { failedWith: unknown };
 
 interface PolicyOptions {
+  method?: string;
   idempotent?: boolean;
   canRefreshHeaders?: boolean;
-  maxReconnects?: number;
+  giveUpAfterMs?: number;
   random?: () => number;
 }
 
@@ -26,8 +25,7 @@ function policyOf({ canRefreshHeaders = false, random = () => 0, ...options }: P
   return {
     next(failure: ReconnectFailure): Outcome {
       try {
-        const [isResume, attempt, floorMs, jitterMs] = nextStep(failure);
-        return { isResume, attempt, floorMs, jitterMs };
+        return nextStep(failure);
       } catch (error) {
         return { failedWith: error };
       }
@@ -40,6 +38,8 @@ const failureOf = (error: unknown, failure: Partial<ReconnectFailure> = {}): Rec
   lastEventId: "",
   retryMs: undefined,
   newChunks: 0,
+  silentMs: 0,
+  isOffline: false,
   ...failure,
 });
 
@@ -47,13 +47,18 @@ const status = (code: number, body: unknown = "", headers: HeadersInit = {}) =>
   new StreamHttpError(new Response(null, { status: code, headers }), body);
 const draining = (retryAfter?: string) =>
   status(503, { error: "Restarting.", code: "draining" }, retryAfter ? { "retry-after": retryAfter } : {});
+const refused = new StreamConnectionError("/", new TypeError("fetch failed"));
 
 const passing: [string, unknown][] = [
   ["a truncated body", new StreamTruncatedError()],
   ["a silent connection", new StreamIdleError(26_000)],
-  ["no response", new StreamConnectionError("/", new TypeError("fetch failed"))],
+  ["no response", refused],
   ...[408, 425, 429, 500, 502, 503, 504].map((code): [string, unknown] => [`status ${code}`, status(code)]),
 ];
+/** May pass where it is a GET that is asked again, and is the end of a POST. */
+const passingOfGet = [506, 507, 508, 510, 511, 520, 521, 522, 523, 524, 525, 526, 529, 530, 599].map(
+  (code): [string, unknown] => [`status ${code}`, status(code)],
+);
 const lasting: [string, unknown][] = [
   ...[400, 401, 402, 403, 404, 406, 409, 410, 413, 415, 422, 431, 451, 501, 505].map(
     (code): [string, unknown] => [`status ${code}`, status(code)],
@@ -81,6 +86,17 @@ describe("what follows", () => {
       expect(policyOf({ idempotent: true }).next(failureOf(error, { newChunks: 1 }))).toEqual({
         failedWith: error,
       });
+    });
+  }
+
+  for (const [name, error] of passingOfGet) {
+    test(`${name} is asked again by a GET, and is the end of a POST`, () => {
+      expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
+      expect(policyOf({ method: "GET" }).next(failureOf(error))).toMatchObject({
+        isResume: false,
+        attempt: 1,
+      });
+      expect(policyOf({ idempotent: true }).next(failureOf(error))).toEqual({ failedWith: error });
     });
   }
 
@@ -114,8 +130,9 @@ describe("a server that is about to end", () => {
     expect(policyOf().next(failureOf(draining("1")))).toEqual({
       isResume: false,
       attempt: 1,
-      floorMs: 1_000,
-      jitterMs: 0,
+      serverMs: 1_000,
+      minMs: 1_000,
+      delayMs: 1_000,
     });
   });
 
@@ -138,13 +155,13 @@ describe("a server that is about to end", () => {
 describe("headers that were refused", () => {
   for (const code of [401, 403]) {
     test(`(${code}) are asked for again once, at once and without counting, when they come from a function`, () => {
-      const refresh = { attempt: 0, floorMs: 0, jitterMs: 0 };
+      const refresh = { attempt: 0, serverMs: 0, minMs: 0, delayMs: 0 };
       for (const [failure, isResume] of [
         [{}, false],
         [resumable, true],
         [{ retryMs: 5_000 }, false],
       ] as const) {
-        const policy = policyOf({ canRefreshHeaders: true, maxReconnects: 0 });
+        const policy = policyOf({ canRefreshHeaders: true, giveUpAfterMs: 0 });
         const error = status(code, "", { "retry-after": "9" });
         expect(policy.next(failureOf(error, failure))).toEqual({ isResume, ...refresh });
         expect(policy.next(failureOf(error, failure))).toEqual({ failedWith: error });
@@ -199,72 +216,290 @@ describe("a route without GET (405)", () => {
   test("is an error like any other when nothing was to be resumed", () => {
     const error = status(405);
     const policy = policyOf({ idempotent: true });
-    expect(policy.next(failureOf(new StreamConnectionError("/", "offline")))).toMatchObject({ attempt: 1 });
+    expect(policy.next(failureOf(refused))).toMatchObject({ attempt: 1 });
     expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
+  });
+});
+
+describe("a request that nothing answers", () => {
+  const again = { isResume: false };
+
+  test("is made twice while there is a network, whatever its method", () => {
+    for (const options of [{ idempotent: true }, { method: "GET" }]) {
+      const policy = policyOf(options);
+      expect(policy.next(failureOf(refused))).toMatchObject({ ...again, attempt: 1 });
+      expect(policy.next(failureOf(refused))).toEqual({ failedWith: refused });
+    }
+  });
+
+  test("is made for as long as the browser is offline, and twice from then on", () => {
+    const policy = policyOf({ idempotent: true });
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      expect(policy.next(failureOf(refused, { isOffline: true }))).toMatchObject({ ...again, attempt });
+    }
+    expect(policy.next(failureOf(refused))).toMatchObject(again);
+    expect(policy.next(failureOf(refused))).toEqual({ failedWith: refused });
+  });
+
+  test("is not one that was answered once, with a status or with a body that was lost", () => {
+    for (const answer of [status(503), new StreamTruncatedError(), new StreamIdleError(60_000)]) {
+      const policy = policyOf({ idempotent: true });
+      policy.next(failureOf(answer));
+      for (let attempt = 2; attempt < 50; attempt++) {
+        expect(policy.next(failureOf(refused))).toMatchObject({ ...again, attempt });
+      }
+    }
+  });
+
+  test("is not one that was interrupted behind an event", () => {
+    const policy = policyOf();
+    policy.next(failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 }));
+    for (let attempt = 2; attempt < 50; attempt++) {
+      expect(policy.next(failureOf(refused, resumable))).toMatchObject({ isResume: true, attempt });
+    }
+  });
+});
+
+describe("a status of 500", () => {
+  test("is answered to a POST twice at most, also with others in between", () => {
+    const policy = policyOf({ idempotent: true });
+    const error = status(500);
+    expect(policy.next(failureOf(error))).toMatchObject({ isResume: false, attempt: 1 });
+    expect(policy.next(failureOf(status(503)))).toMatchObject({ isResume: false, attempt: 2 });
+    expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
+  });
+
+  test("is answered to a GET for as long as there is patience", () => {
+    for (const [options, failure] of [
+      [{}, resumable],
+      [{ method: "GET" }, {}],
+    ] as const) {
+      const policy = policyOf(options);
+      for (let attempt = 1; attempt < 50; attempt++) {
+        expect(policy.next(failureOf(status(500), failure))).toMatchObject({ attempt });
+      }
+    }
   });
 });
 
 describe("the delay", () => {
   const truncated = failureOf(new StreamTruncatedError(), resumable);
+  const timesAt = (value: number, count = 6, failure = truncated) => {
+    const policy = policyOf({ random: () => value });
+    return Array.from({ length: count }, () => {
+      const { serverMs, minMs, delayMs } = policy.next(failure) as ReconnectStep;
+      return [serverMs, minMs, delayMs];
+    });
+  };
 
-  test("is a random part of 0.5 s, doubled by every attempt that brings nothing, up to 20 s", () => {
-    const policy = policyOf({ random: () => 0.5 });
-    const steps = Array.from({ length: 8 }, () => policy.next(truncated));
-    expect(steps).toEqual(
-      [250, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000].map((jitterMs, index) => ({
-        isResume: true,
-        attempt: index + 1,
-        floorMs: 0,
-        jitterMs,
-      })),
-    );
+  test("is at most 3.5 s for the first attempt, and 3.5 to 4.75 s for every other", () => {
+    expect(timesAt(0)).toEqual([[0, 0, 0], ...Array(5).fill([0, 3_500, 3_500])]);
+    expect(timesAt(0.5)).toEqual([[0, 0, 1_750], ...Array(5).fill([0, 3_500, 4_125])]);
+    expect(timesAt(1)).toEqual([[0, 0, 3_500], ...Array(5).fill([0, 3_500, 4_750])]);
   });
 
   test("begins anew when something new has come", () => {
     const policy = policyOf({ random: () => 0.5 });
     policy.next(truncated);
     policy.next(truncated);
-    expect(policy.next({ ...truncated, newChunks: 1 })).toMatchObject({ attempt: 1, jitterMs: 250 });
-    expect(policy.next(truncated)).toMatchObject({ attempt: 2, jitterMs: 500 });
+    expect(policy.next({ ...truncated, newChunks: 1 })).toMatchObject({ attempt: 1, delayMs: 1_750 });
+    expect(policy.next(truncated)).toMatchObject({ attempt: 2, delayMs: 4_125 });
   });
 
-  test("is on top of the server's retry, and of retry-after, which wins, 0 included", () => {
-    const floorOf = (error: unknown, retryMs?: number) =>
+  test("is what the server wants, retry-after before retry, 0 included, and a spread as long as that", () => {
+    const stepOf = (error: unknown, retryMs?: number) =>
       policyOf({ random: () => 0.5 }).next(failureOf(error, { ...resumable, retryMs }));
-    expect(floorOf(new StreamTruncatedError(), 3_000)).toMatchObject({ floorMs: 3_000, jitterMs: 250 });
-    expect(floorOf(status(503), 3_000)).toMatchObject({ floorMs: 3_000 });
-    expect(floorOf(status(503, "", { "retry-after": "7" }), 3_000)).toMatchObject({ floorMs: 7_000 });
-    expect(floorOf(status(503, "", { "retry-after": "0" }), 3_000)).toMatchObject({ floorMs: 0 });
-    expect(floorOf(status(503, "", { "retry-after": "soon" }), 3_000)).toMatchObject({ floorMs: 3_000 });
+    expect(stepOf(new StreamTruncatedError(), 3_000)).toMatchObject({ serverMs: 3_000, delayMs: 4_500 });
+    expect(stepOf(status(503), 3_000)).toMatchObject({ serverMs: 3_000, delayMs: 4_500 });
+    expect(stepOf(status(503, "", { "retry-after": "1" }), 3_000)).toMatchObject({
+      serverMs: 1_000,
+      minMs: 1_000,
+      delayMs: 1_500,
+    });
+    expect(stepOf(status(503, "", { "retry-after": "60" }))).toMatchObject({
+      minMs: 60_000,
+      delayMs: 61_750,
+    });
+    expect(stepOf(status(503, "", { "retry-after": "0" }), 3_000)).toMatchObject({
+      serverMs: 0,
+      delayMs: 125,
+    });
+    expect(stepOf(status(503, "", { "retry-after": "soon" }), 3_000)).toMatchObject({ serverMs: 3_000 });
   });
 
-  test("that the server wants is borne up to 2 minutes", () => {
-    const stepAt = (retryAfter: string) =>
-      policyOf().next(failureOf(status(429, "", { "retry-after": retryAfter }), resumable));
-    expect(stepAt("120")).toMatchObject({ isResume: true, floorMs: 120_000 });
-    expect(stepAt("121")).toMatchObject({ failedWith: { status: 429 } });
-    expect(policyOf().next({ ...truncated, retryMs: 120_001 })).toHaveProperty("failedWith");
+  test("is longer than a short wait of the server's when its attempts bring nothing", () => {
+    expect(timesAt(1, 7, { ...truncated, retryMs: 100 })).toEqual([
+      [100, 100, 350],
+      [100, 100, 600],
+      [100, 100, 1_100],
+      [100, 100, 2_100],
+      ...Array(3).fill([100, 3_500, 4_750]),
+    ]);
+    expect(timesAt(1, 6, { ...truncated, retryMs: 5_000 })).toEqual([
+      ...Array(4).fill([5_000, 5_000, 8_500]),
+      ...Array(2).fill([5_000, 5_000, 6_250]),
+    ]);
   });
 });
 
-describe("maxReconnects", () => {
+describe("giveUpAfterMs", () => {
   const truncated = failureOf(new StreamTruncatedError(), resumable);
+  const giveUp = { failedWith: truncated.error };
 
-  test("is how many attempts in a row may bring nothing new", () => {
-    const policy = policyOf({ maxReconnects: 2 });
-    const steps = Array.from({ length: 3 }, () => policy.next(truncated));
-    expect(steps).toMatchObject([{ isResume: true }, { isResume: true }, { failedWith: truncated.error }]);
-    expect(policy.next({ ...truncated, newChunks: 1 })).toMatchObject({ isResume: true, attempt: 1 });
+  test("is 15 minutes without a byte, however many attempts that are", () => {
+    const policy = policyOf();
+    for (let attempt = 1; attempt <= 1_000; attempt++) {
+      expect(policy.next({ ...truncated, silentMs: 890_000 })).toMatchObject({ attempt });
+    }
+    expect(policy.next({ ...truncated, silentMs: 900_000 })).toEqual(giveUp);
+  });
+
+  test("begins anew with every byte, also of a connection that brought no chunk", () => {
+    const policy = policyOf({ giveUpAfterMs: 10_000 });
+    for (let attempt = 1; attempt <= 1_000; attempt++) {
+      expect(policy.next({ ...truncated, silentMs: attempt % 2 === 0 ? 0 : 6_000 })).toMatchObject({
+        attempt,
+      });
+    }
+  });
+
+  test("is kept to: the last attempt is not later, and none is made that would have to be earlier than it may", () => {
+    const policy = policyOf({ giveUpAfterMs: 20_000, random: () => 1 });
+    expect(policy.next({ ...truncated, silentMs: 18_000 })).toMatchObject({ delayMs: 2_000 });
+    expect(policy.next({ ...truncated, silentMs: 16_000 })).toMatchObject({ delayMs: 4_000 });
+    expect(policy.next({ ...truncated, silentMs: 16_501 })).toEqual(giveUp);
+  });
+
+  test("is longer than any wait of the server's that is borne: one of ten minutes is, one of an hour is not", () => {
+    const stepAt = (retryAfter: string) =>
+      policyOf().next(failureOf(status(429, "", { "retry-after": retryAfter }), resumable));
+    expect(stepAt("600")).toMatchObject({ isResume: true, serverMs: 600_000 });
+    expect(stepAt("899")).toMatchObject({ delayMs: 899_000 });
+    expect(stepAt("900")).toMatchObject({ failedWith: { status: 429 } });
+    expect(stepAt("3600")).toMatchObject({ failedWith: { status: 429 } });
+    expect(policyOf().next({ ...truncated, retryMs: 600_000 })).toMatchObject({ serverMs: 600_000 });
+    expect(policyOf().next({ ...truncated, retryMs: 1e12 })).toEqual(giveUp);
   });
 
   test("of 0 never reconnects", () => {
-    expect(policyOf({ maxReconnects: 0 }).next({ ...truncated, newChunks: 1 })).toHaveProperty("failedWith");
+    expect(policyOf({ giveUpAfterMs: 0 }).next({ ...truncated, newChunks: 1 })).toEqual(giveUp);
+    expect(policyOf({ giveUpAfterMs: 0 }).next(failureOf(draining()))).toHaveProperty("failedWith");
+  });
+
+  test("that no timer can take has no end", () => {
+    for (const giveUpAfterMs of [Number.POSITIVE_INFINITY, 2 ** 31]) {
+      const policy = policyOf({ giveUpAfterMs });
+      expect(policy.next({ ...truncated, silentMs: 1e15 })).toMatchObject({ attempt: 1 });
+      expect(policy.next({ ...truncated, retryMs: 1e12 })).toMatchObject({ serverMs: 1e12 });
+    }
+  });
+
+  test("is refused when it is not a number of milliseconds", () => {
+    for (const giveUpAfterMs of [Number.NaN, -1]) {
+      expect(() => policyOf({ giveUpAfterMs })).toThrow(RangeError);
+    }
   });
 });
 
-const anyFailure = fc.record<ReconnectFailure>({
+/** Numbers from 0 to below 1, the same ones every time (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+interface Outage {
+  /** How long the server is away. */
+  outageMs: number;
+  /** What an attempt fails with meanwhile, and how long it takes to. */
+  error: unknown;
+  takesMs: number;
+}
+
+/** The attempts of one client that has lost its server at 0, and when it gave up, if it did. */
+function simulate({ outageMs, error, takesMs }: Outage, random: () => number) {
+  const policy = policyOf({ random });
+  const attempts: number[] = [];
+  let now = 0;
+  let failure = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 });
+  for (;;) {
+    const step = policy.next({ ...failure, silentMs: now });
+    if ("failedWith" in step) return { attempts, gaveUpAt: now };
+    now += step.delayMs;
+    attempts.push(now);
+    if (now >= outageMs) return { attempts };
+    now += takesMs;
+    failure = failureOf(error, resumable);
+  }
+}
+
+/** The largest number of moments that lie within one second. */
+function mostInASecond(moments: number[]): number {
+  const sorted = moments.toSorted((one, other) => one - other);
+  let first = 0;
+  let most = 0;
+  for (const [index, moment] of sorted.entries()) {
+    while (sorted[first]! <= moment - 1_000) first++;
+    most = Math.max(most, index - first + 1);
+  }
+  return most;
+}
+
+describe("1,000 clients that have lost their server", () => {
+  const seconds = [0, 0.5, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 600];
+  const kinds = [
+    { error: refused, takesMs: 0 },
+    { error: refused, takesMs: 40 },
+    { error: status(502), takesMs: 5 },
+    { error: status(523), takesMs: 1_000 },
+  ];
+
+  for (const [kind, { error, takesMs }] of kinds.entries()) {
+    test(`${error} after ${takesMs} ms: each asks at most every 2.5 s, at most 40 % in any second, and all are back within 5 s`, () => {
+      for (const [index, outage] of seconds.entries()) {
+        const outageMs = outage * 1_000;
+        const random = createRandom(1_000 * kind + index);
+        const clients = Array.from({ length: 1_000 }, () => simulate({ outageMs, error, takesMs }, random));
+        const gaps = clients.flatMap(({ attempts }) =>
+          attempts.slice(1).map((at, last) => at - attempts[last]!),
+        );
+        const backAfter = clients.map(({ attempts }) => attempts.at(-1)! - outageMs);
+        expect(clients.filter(({ gaveUpAt }) => gaveUpAt !== undefined)).toEqual([]);
+        expect(gaps.reduce((least, gap) => Math.min(least, gap), 5_000)).toBeGreaterThanOrEqual(2_500);
+        expect(mostInASecond(clients.flatMap(({ attempts }) => attempts))).toBeLessThanOrEqual(400);
+        // An attempt that was made while the network was away has to fail before the next one.
+        expect(Math.max(...backAfter)).toBeLessThan(5_000 + takesMs);
+      }
+    });
+  }
+
+  test("ask for 15 minutes, and no longer", () => {
+    const random = createRandom(7);
+    for (let client = 0; client < 1_000; client++) {
+      const { attempts, gaveUpAt } = simulate({ outageMs: 1e9, error: refused, takesMs: 0 }, random);
+      expect(gaveUpAt).toBeGreaterThan(900_000 - 5_000);
+      expect(attempts.at(-1)).toBeLessThanOrEqual(900_000);
+    }
+  });
+
+  test("do as the server says where it says so", () => {
+    const told = status(503, "", { "retry-after": "30" });
+    for (let seed = 0; seed < 1_000; seed++) {
+      const { attempts } = simulate({ outageMs: 60_000, error: told, takesMs: 0 }, createRandom(seed));
+      const gaps = attempts.slice(1).map((at, last) => at - attempts[last]!);
+      expect(gaps.every((gap) => gap >= 30_000 && gap < 33_500)).toBe(true);
+    }
+  });
+});
+
+const anyFailure = fc.record({
   error: fc.oneof(
     { weight: 4, arbitrary: fc.constantFrom(...passing.map(([, error]) => error)) },
+    { weight: 1, arbitrary: fc.constantFrom(...passingOfGet.map(([, error]) => error)) },
     { weight: 1, arbitrary: fc.constantFrom(...lasting.map(([, error]) => error)) },
     {
       weight: 2,
@@ -274,26 +509,30 @@ const anyFailure = fc.record<ReconnectFailure>({
   lastEventId: fc.constantFrom("", "7", "run.0", "run.12"),
   retryMs: fc.option(fc.oneof(fc.nat(10_000), fc.nat(200_000)), { nil: undefined }),
   newChunks: fc.nat(1),
+  silentMs: fc.nat(20_000),
+  isOffline: fc.boolean(),
 });
 
-test("over any failures and any randomness: the delay is in its bounds, the attempts are counted and limited, and nothing is repeated that could do harm", () => {
+test("over any failures and any randomness: the delay is in its bounds, the attempts are counted, and nothing is repeated that could do harm", () => {
   fc.assert(
     fc.property(
       fc.boolean(),
       fc.boolean(),
-      fc.nat(12),
+      fc.nat(300_000),
       fc.array(fc.tuple(anyFailure, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), {
         maxLength: 40,
       }),
-      (idempotent, canRefreshHeaders, maxReconnects, failures) => {
+      (idempotent, canRefreshHeaders, giveUpAfterMs, failures) => {
         let random = 0;
-        const policy = policyOf({ idempotent, canRefreshHeaders, maxReconnects, random: () => random });
+        const policy = policyOf({ idempotent, canRefreshHeaders, giveUpAfterMs, random: () => random });
         let attempts = 0;
         let refreshes = 0;
         let hasChunks = false;
         let known = "";
+        let serverErrors = 0;
+        let unanswered: number | undefined = 0;
         for (const [failure, value] of failures) {
-          const { error, lastEventId, retryMs, newChunks } = failure;
+          const { error, lastEventId, retryMs, newChunks, silentMs, isOffline } = failure;
           random = value;
           if (newChunks > 0 || lastEventId !== known) {
             attempts = 0;
@@ -301,11 +540,13 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
           }
           known = lastEventId;
           hasChunks ||= newChunks > 0;
+          if (error !== refused) unanswered = undefined;
+          else if (unanswered !== undefined && !isOffline) unanswered++;
+          const http = error instanceof StreamHttpError ? error : undefined;
+          if (http?.status === 500) serverErrors++;
           const step = policy.next(failure);
           if ("failedWith" in step) {
-            if (!(error instanceof StreamHttpError && error.status === 405)) {
-              expect(step.failedWith).toBe(error);
-            }
+            if (http?.status !== 405) expect(step.failedWith).toBe(error);
             continue;
           }
           const hasId = lastEventId.startsWith("run.");
@@ -313,27 +554,30 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
           if (step.attempt === 0) {
             expect(error).toMatchObject({ status: expect.toBeOneOf([401, 403]) });
             expect([canRefreshHeaders, ++refreshes]).toEqual([true, 1]);
-            expect(step).toMatchObject({ floorMs: 0, jitterMs: 0 });
+            expect(step).toMatchObject({ serverMs: 0, minMs: 0, delayMs: 0 });
             expect(hasId || !hasChunks).toBe(true);
             continue;
           }
-          expect(passing.some(([, one]) => one === error) || (error as StreamHttpError).status === 503).toBe(
-            true,
-          );
+          const mayPass = [...passing, ...(hasId ? passingOfGet : [])];
+          expect(mayPass.some(([, one]) => one === error) || http?.status === 503).toBe(true);
+          expect(unanswered ?? 0).toBeLessThan(2);
           expect(step.attempt).toBe(++attempts);
-          expect(attempts).toBeLessThanOrEqual(maxReconnects);
-          const retryAfterMs = error instanceof StreamHttpError ? error.retryAfterMs : undefined;
-          expect(step.floorMs).toBe(retryAfterMs ?? retryMs ?? 0);
-          expect(step.floorMs).toBeLessThanOrEqual(120_000);
-          expect(step.jitterMs).toBeGreaterThanOrEqual(0);
-          expect(step.jitterMs).toBeLessThan(Math.min(20_000, 500 * 2 ** (attempts - 1)));
-          if (!step.isResume) {
-            const isDraining = error instanceof StreamHttpError && error.message.endsWith("Restarting.");
-            expect({ hasChunks, mayRepeat: idempotent || isDraining }).toEqual({
-              hasChunks: false,
-              mayRepeat: true,
-            });
+          const toldMs = http?.retryAfterMs ?? retryMs;
+          expect(step.serverMs).toBe(toldMs ?? 0);
+          expect(step.minMs).toBeGreaterThanOrEqual(step.serverMs);
+          if (attempts > 4 || (attempts > 1 && toldMs === undefined)) {
+            expect(step.minMs).toBeGreaterThanOrEqual(3_500);
           }
+          expect(step.delayMs).toBeGreaterThanOrEqual(step.minMs);
+          expect(step.delayMs - step.minMs).toBeLessThanOrEqual(3_500);
+          expect(silentMs + step.delayMs).toBeLessThanOrEqual(giveUpAfterMs);
+          if (step.isResume) continue;
+          const isDraining = http?.message.endsWith("Restarting.") ?? false;
+          expect({ hasChunks, mayRepeat: idempotent || isDraining }).toEqual({
+            hasChunks: false,
+            mayRepeat: true,
+          });
+          if (http?.status === 500) expect(serverErrors).toBe(1);
         }
       },
     ),
@@ -345,6 +589,6 @@ test("a route without GET leaves the outage, whatever the attempts since then ha
   const policy = policyOf();
   const outage = new StreamTruncatedError();
   policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
-  policy.next(failureOf(new StreamConnectionError("/", new TypeError("fetch failed")), resumable));
+  policy.next(failureOf(refused, resumable));
   expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
 });

@@ -236,7 +236,7 @@ test("options that are shared with a stream are not sent", async () => {
     endpoint: "/",
     messages: [],
     fetch,
-    ...{ idempotent: true, maxReconnects: 3, onUnknownChunk() {} },
+    ...{ idempotent: true, giveUpAfterMs: 1000, onUnknownChunk() {} },
   });
   expect(calls[0]?.init.body).toBe('{"messages":[],"stream":false}');
 });

@@ -280,7 +280,17 @@ const entry = (seq: number, chunk: StreamChunk, runId = "run") => `id: ${runId}.
 const httpError = (status: number, headers: HeadersInit = {}, body = "{}") =>
   new Response(body, { status, headers });
 const [a, b, c] = [delta("a"), delta("b"), delta("c")];
-const noDelay = () => void vi.spyOn(Math, "random").mockReturnValue(0);
+const noJitter = () => void vi.spyOn(Math, "random").mockReturnValue(0);
+/** Time passes as soon as nothing else happens. */
+const noWaiting = () => {
+  noJitter();
+  vi.useFakeTimers();
+  vi.setTimerTickMode("nextTimerAsync");
+};
+
+/** Fails as a request does when its signal is aborted. */
+const untilAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
 /** Collects the stream of a route that gives these answers in turn. */
 async function ask(
@@ -290,7 +300,7 @@ async function ask(
   const next = inTurn(...answers);
   const abort = new AbortController();
   const { calls, fetch } = fakeFetch(() => {
-    if (calls.length > 100) abort.abort("asked without end");
+    if (calls.length > 1_000) abort.abort("asked without end");
     return next();
   });
   const states: ConnectionState[] = [];
@@ -311,7 +321,7 @@ async function ask(
 }
 
 describe("a stream with event ids", () => {
-  beforeEach(noDelay);
+  beforeEach(noWaiting);
 
   test("goes on behind the last event, with a GET that has no body and no query", async () => {
     const { calls, fetch } = fakeFetch(
@@ -429,27 +439,93 @@ describe("a stream with event ids", () => {
     expect(login.error).toMatchObject({ name: "StreamContentTypeError" });
   });
 
-  test("is given up after 10 attempts in a row that bring nothing new, with the error of the last", async () => {
+  test("is given up 15 minutes after its last byte, with the error of the last attempt", async () => {
+    const startedAt = performance.now();
     const { error, requests, states } = await ask([
       () => streamResponse(entry(0, a)),
       ...Array(9).fill(new TypeError("fetch failed")),
       () => httpError(504),
     ]);
     expect(error).toMatchObject({ name: "StreamHttpError", status: 504 });
-    expect(requests).toHaveLength(11);
-    expect(states.map((state) => (state.state === "open" ? 0 : state.attempt))).toEqual([
-      0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
-    ]);
+    // At once, and then every 3.5 s.
+    expect(requests).toHaveLength(2 + Math.floor(900 / 3.5));
+    const attempts = states.map((state) => (state.state === "open" ? 0 : state.attempt));
+    expect(attempts).toEqual(attempts.map((_, index) => index));
+    expect(performance.now() - startedAt).toBeLessThanOrEqual(900_000);
   });
 
-  test("is given up too when connections open and bring nothing, however much came before", async () => {
-    const { chunks, error, requests } = await ask([
-      ...[0, 1, 2].map((seq) => () => streamResponse(entry(seq, a))),
-      () => streamResponse(":hb=8000\n\n"),
-    ]);
+  test("is given up too when connections open and bring no byte, however much came before", async () => {
+    const { chunks, error, requests } = await ask(
+      [
+        ...[0, 1, 2].map((seq) => () => streamResponse(entry(seq, a))),
+        () => new Response(testBody([], {}).stream, eventStream),
+      ],
+      { giveUpAfterMs: 60_000 },
+    );
     expect(chunks).toEqual([a, a, a]);
     expect(error).toMatchObject({ name: "StreamTruncatedError" });
-    expect(requests).toHaveLength(13);
+    expect(requests).toHaveLength(3 + 1 + Math.floor(60 / 3.5));
+  });
+
+  test("is followed for as long as bytes come, if only heartbeats", async () => {
+    const answers = Array(50).fill(() => streamResponse(":hb=8000\n\n"));
+    const { chunks, error } = await ask(
+      [() => streamResponse(entry(0, a)), ...answers, () => streamResponse(entry(1, b) + doneMarker)],
+      { giveUpAfterMs: 10_000 },
+    );
+    expect([chunks, error]).toEqual([[a, b], undefined]);
+  });
+
+  test("is given up by the silence of bodies that stay open, and by attempts that hang", async () => {
+    for (const hang of [
+      () => new Response(testBody([], { stays: true }).stream, eventStream),
+      () => new Promise<Response>(() => {}),
+    ]) {
+      const startedAt = performance.now();
+      let isFirst = true;
+      const { calls, fetch } = fakeFetch(({ signal }) => {
+        if (!isFirst) return Promise.race([hang(), untilAborted(signal!)]);
+        isFirst = false;
+        return streamResponse(entry(0, a));
+      });
+      const { error } = await collect(streamFromRoute({ endpoint: "/", fetch, giveUpAfterMs: 300_000 }));
+      expect(error).toMatchObject({ code: expect.stringMatching(/^(idle|connection)$/) });
+      expect(performance.now() - startedAt).toBeGreaterThan(290_000);
+      expect(performance.now() - startedAt).toBeLessThan(365_000);
+      expect(calls.length).toBeGreaterThan(4);
+    }
+  });
+
+  test("is not given up by a program that was suspended, in whatever it did", async () => {
+    let asleepMs = 0;
+    const { now } = performance;
+    vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + asleepMs);
+    const sleep = () => {
+      asleepMs += 3_600_000;
+    };
+    let request = 0;
+    const { fetch } = fakeFetch(async ({ signal }) => {
+      request++;
+      if (request === 1) return streamResponse(entry(0, a));
+      // While it waits for headers, and, at the next attempt, while it reads.
+      if (request === 2) sleep();
+      if (request === 2) throw new TypeError("network changed");
+      if (request > 3) return streamResponse(entry(1, b) + doneMarker);
+      const { stream, fail } = testBody([], { stays: true });
+      signal?.addEventListener("abort", () => {});
+      setTimeout(() => {
+        sleep();
+        fail(new TypeError("network changed"));
+      }, 10);
+      return new Response(stream, eventStream);
+    });
+    const onConnectionChange = ({ state }: ConnectionState) => {
+      // While it waits to ask again.
+      if (state === "reconnecting") setTimeout(sleep, 1);
+    };
+    const options = { endpoint: "/", giveUpAfterMs: 300_000, onConnectionChange };
+    expect(await collect(streamFromRoute({ ...options, fetch }))).toEqual({ chunks: [a, b] });
+    expect(request).toBe(4);
   });
 
   test("is followed over any number of connections that each bring something new", async () => {
@@ -458,13 +534,13 @@ describe("a stream with event ids", () => {
         { length: 30 },
         (_, seq) => () => streamResponse(entry(seq, a), seq === 29 ? doneMarker : ""),
       ),
-      { maxReconnects: 1 },
+      { giveUpAfterMs: 100 },
     );
     expect([chunks.length, error]).toEqual([30, undefined]);
   });
 
-  test("does not reconnect when maxReconnects is 0", async () => {
-    const { error, requests } = await ask([() => streamResponse(entry(0, a))], { maxReconnects: 0 });
+  test("does not reconnect when giveUpAfterMs is 0", async () => {
+    const { error, requests } = await ask([() => streamResponse(entry(0, a))], { giveUpAfterMs: 0 });
     expect(error).toMatchObject({ name: "StreamTruncatedError" });
     expect(requests).toEqual(["POST"]);
   });
@@ -516,7 +592,7 @@ describe("a stream with event ids", () => {
 });
 
 describe("a request that is made again", () => {
-  beforeEach(noDelay);
+  beforeEach(noWaiting);
   const good = () => streamResponse(frame(a) + doneMarker);
 
   for (const [name, answer] of [
@@ -626,7 +702,7 @@ describe("the time between attempts", () => {
     return { calls, delays, collected };
   }
 
-  test("is random, and doubles as long as nothing comes", async () => {
+  test("is random, and longer as long as nothing comes", async () => {
     const { calls, delays, collected } = start([
       () => streamResponse(entry(0, a)),
       new TypeError("fetch failed"),
@@ -635,13 +711,13 @@ describe("the time between attempts", () => {
       () => streamResponse(entry(2, c) + doneMarker),
     ]);
     const counts: number[] = [];
-    for (const ms of [0, 249, 1, 499, 1, 999, 1, 249, 1]) {
+    for (const ms of [0, 1_749, 1, 4_124, 1, 4_124, 1, 1_749, 1]) {
       await advance(ms);
       counts.push(calls.length);
     }
     expect(counts).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5]);
     expect(await collected).toEqual({ chunks: [a, b, c] });
-    expect(delays).toEqual([250, 500, 1_000, 250]);
+    expect(delays).toEqual([1_750, 4_125, 4_125, 1_750]);
   });
 
   test("is what the server wants and the random part, and what it said once holds for later connections", async () => {
@@ -653,13 +729,13 @@ describe("the time between attempts", () => {
       () => streamResponse(doneMarker),
     ]);
     const counts: number[] = [];
-    for (const ms of [3_249, 1, 3_249, 1, 7_499, 1, 349, 1]) {
+    for (const ms of [4_499, 1, 4_499, 1, 8_749, 1, 224, 1]) {
       await advance(ms);
       counts.push(calls.length);
     }
     expect(counts).toEqual([1, 2, 2, 3, 3, 4, 4, 5]);
     expect(await collected).toEqual({ chunks: [a, b, c] });
-    expect(delays).toEqual([3_250, 3_250, 7_500, 350]);
+    expect(delays).toEqual([4_500, 4_500, 8_750, 225]);
   });
 
   test("is told with the attempt and the error that it follows, and the open connection after it", async () => {
@@ -672,33 +748,40 @@ describe("the time between attempts", () => {
       ],
       { onConnectionChange: (state) => states.push(state) },
     );
-    await advance(2_000);
+    await advance(8_000);
     await collected;
     expect(states).toEqual([
       { state: "open" },
       {
         state: "reconnecting",
         attempt: 1,
-        delayMs: 250,
+        delayMs: 1_750,
         error: expect.objectContaining({ name: "StreamTruncatedError" }),
       },
       {
         state: "reconnecting",
         attempt: 2,
-        delayMs: 500,
+        delayMs: 4_125,
         error: expect.objectContaining({ name: "StreamConnectionError" }),
       },
       { state: "open" },
     ]);
   });
 
-  test("that the server wants to be more than 2 minutes is the end", async () => {
+  test("may be ten minutes when the server wants it so, and is the end when it is longer than there is patience", async () => {
+    const wanted = start([
+      () => streamResponse(entry(0, a)),
+      () => httpError(503, { "retry-after": "600" }),
+      () => streamResponse(entry(1, b) + doneMarker),
+    ]);
+    await advance(610_000);
+    expect(await wanted.collected).toEqual({ chunks: [a, b] });
     const { collected } = start([
       () => streamResponse(entry(0, a)),
-      () => httpError(503, { "retry-after": "121" }),
+      () => httpError(503, { "retry-after": "3600" }),
     ]);
-    await advance(250);
-    expect(await collected).toMatchObject({ chunks: [a], error: { status: 503, retryAfterMs: 121_000 } });
+    await advance(1_750);
+    expect(await collected).toMatchObject({ chunks: [a], error: { status: 503, retryAfterMs: 3_600_000 } });
   });
 
   test("ends at once when the consumer aborts, with the reason, and no request follows", async () => {
@@ -806,7 +889,7 @@ describe("silence", () => {
   });
 
   test("before the headers of a resume is one more failed attempt", async () => {
-    noDelay();
+    noJitter();
     let request = 0;
     const { calls, fetch } = fakeFetch(({ signal }) => {
       if (++request === 1) return streamResponse(entry(0, a));
@@ -814,13 +897,13 @@ describe("silence", () => {
       return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
     });
     const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
-    await advance(30_000);
+    await advance(33_500);
     expect(await collected).toEqual({ chunks: [a, b] });
     expect(calls).toHaveLength(3);
   });
 
   test("in the body cancels it, and the stream goes on behind the last event", async () => {
-    noDelay();
+    noJitter();
     const silent = testBody([entry(0, a)], { stays: true });
     const { calls, fetch } = fakeFetch(
       inTurn(
@@ -843,7 +926,7 @@ describe("silence", () => {
   });
 
   test("is measured anew on every connection: what one server announced does not hold for the next", async () => {
-    noDelay();
+    noJitter();
     const bodies = [testBody([`:hb=1000\n\n${entry(0, a)}`], { stays: true }), testBody([], { stays: true })];
     const { calls, fetch } = fakeFetch(
       inTurn(
@@ -862,7 +945,7 @@ describe("silence", () => {
     expect(calls).toHaveLength(2);
     await advance(59_999);
     expect(calls).toHaveLength(2);
-    await advance(1);
+    await advance(1 + 3_500);
     expect(calls).toHaveLength(3);
     expect(await collected).toEqual({ chunks: [a] });
   });
@@ -896,7 +979,7 @@ describe("however a run's connections are cut", () => {
   );
 
   test("the chunks are the same: none twice, none missing, none left for a request that cannot be made again", async () => {
-    noDelay();
+    noWaiting();
     let cuts = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -909,8 +992,9 @@ describe("however a run's connections are cut", () => {
           const queue = [...fates];
           const { calls, fetch } = fakeFetch(({ method, headers }) => {
             const fate = queue.shift() ?? { again: 0, part: 1, breaks: false };
-            if (fate === "refused") throw new TypeError("fetch failed");
-            if (fate === "unavailable") return httpError(503);
+            // A request that nothing ever answers is another matter.
+            if (fate === "refused" && calls.length > 1) throw new TypeError("fetch failed");
+            if (typeof fate === "string") return httpError(503);
             const after = new Headers(headers).get("last-event-id");
             expect(method).toBe(after === null ? "POST" : "GET");
             const from = after === null ? 0 : Number(after.slice("run.".length)) + 1;
@@ -934,7 +1018,6 @@ describe("however a run's connections are cut", () => {
             endpoint: "/",
             messages,
             idempotent: true,
-            maxReconnects: 20,
             fetch,
           });
           expect(await collect(stream)).toEqual({ chunks: log });
@@ -949,12 +1032,12 @@ describe("however a run's connections are cut", () => {
 });
 
 test("chunks of unknown types are progress: the next resume begins behind them", async () => {
-  noDelay();
+  noWaiting();
   let seq = 0;
   const { fetch } = fakeFetch(() =>
     streamResponse(seq < 20 ? `id: run.${seq++}\n${frame({ type: "x-new" })}` : doneMarker),
   );
-  const stream = streamFromRoute({ endpoint: "/", idempotent: true, fetch, maxReconnects: 3 });
+  const stream = streamFromRoute({ endpoint: "/", idempotent: true, fetch, giveUpAfterMs: 100 });
   expect(await collect(stream)).toEqual({ chunks: [] });
 });
 
