@@ -13,7 +13,7 @@ export const isInstalled = (): boolean => existsSync(new URL("node_modules/.modu
 
 export function setup(): void {
   if (!isInstalled()) {
-    console.info("Installing Next.js and workerd for apps/runtimes, once: 400 MB, up to a minute.");
+    console.info("Installing frameworks and runtimes for apps/runtimes, once: 700 MB, up to a minute.");
   }
   const { status, stdout, stderr, error } = spawnSync(
     "pnpm",
@@ -25,6 +25,6 @@ export function setup(): void {
   if (process.env.CI === "true") throw new Error(`apps/runtimes could not be installed:\n${reason}`);
   const what = isInstalled()
     ? "apps/runtimes may be out of date"
-    : "SKIPPED: the tests on Next.js and workerd";
+    : "SKIPPED: the tests in frameworks and on other runtimes";
   console.warn(`\n${what}, because \`pnpm install\` failed in apps/runtimes:\n${reason}\n`);
 }
