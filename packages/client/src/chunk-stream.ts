@@ -4,6 +4,9 @@
  */
 import {
   type ChunkDecoderOptions,
+  checkFunctionOption,
+  checkLimitOption,
+  checkOption,
   createPullDecoder,
   type PullDecoder,
   parseDelayMs,
@@ -99,6 +102,9 @@ export const wasAborted = (stream: ChunkStream): boolean => stream.isAborted ===
  */
 export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): AsyncIterable<StreamChunk> {
   const { signal, maxEventBytes, onUnknownChunk } = options;
+  checkLimitOption("maxEventBytes", maxEventBytes);
+  checkFunctionOption("onUnknownChunk", onUnknownChunk);
+  checkOption("signal", !signal || typeof signal.addEventListener === "function", "an AbortSignal", signal);
   const idleTimeoutMs = parseDelayMs("idleTimeoutMs", options.idleTimeoutMs ?? 60_000);
   let isStarted = false;
   let isOver = false;

@@ -13,6 +13,7 @@ import {
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat.ts";
 import { toAnswerMessage, toUserMessage } from "./chat-input.ts";
 import { type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
+import { checkChatOptions } from "./check-chat-options.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
 import { toUIMessage } from "./stored-message.ts";
@@ -65,10 +66,12 @@ export interface ChatState {
 /** @param options - As those of {@link createChat}. */
 export function createChatState(options: ChatOptions | (() => ChatOptions)): ChatState {
   const read = typeof options === "function" ? options : () => options;
-  const transport = read().transport ?? createRouteTransport(read as () => RouteStreamOptions);
-  const { initialMessages = [], sessionId } = read();
+  const first = read();
+  checkChatOptions(first);
+  const transport = first.transport ?? createRouteTransport(read as () => RouteStreamOptions);
+  const { initialMessages, sessionId } = first;
   const listeners = new Set<(snapshot: ChatSnapshot) => void>();
-  const firstMessages = initialMessages.map(toUIMessage);
+  const firstMessages = (initialMessages ?? []).map(toUIMessage);
   let snapshot = withInterrupt({
     messages: firstMessages,
     status: "ready",

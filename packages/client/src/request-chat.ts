@@ -9,7 +9,7 @@ import {
 } from "@kortyx/protocol";
 import { readerOfAll } from "./byte-stream.ts";
 import { checkResponse } from "./check-response.ts";
-import { requestRoute } from "./request-route.ts";
+import { checkRouteOptions, requestRoute } from "./request-route.ts";
 import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
 
 export interface RequestChatOptions
@@ -41,6 +41,7 @@ export interface RequestChatOptions
 export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
   const { endpoint, headers, credentials, fetch, signal = new AbortController().signal } = options;
   const { messages, sessionId, workflowId, context, idempotencyKey, resume } = options;
+  checkRouteOptions(options);
   try {
     const response = await requestRoute(
       { endpoint, headers, credentials, fetch },

@@ -1,6 +1,8 @@
 /**
  * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
  */
+
+import { checkFunctionOption, checkOption } from "@kortyx/protocol";
 import { startTimer } from "./start-timer.ts";
 import { StreamConnectionError, StreamIdleError } from "./stream-errors.ts";
 
@@ -32,6 +34,13 @@ export interface RouteRequest {
   signal: AbortSignal;
   /** How long to wait for the headers of the answer, in milliseconds; `Infinity` is forever. */
   timeoutMs: number;
+}
+
+/** @throws TypeError for an option of the wrong type. */
+export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
+  const isEndpoint = ["string", "function"].includes(typeof endpoint) || endpoint instanceof URL;
+  checkOption("endpoint", isEndpoint, "a URL, or a function that gives one", endpoint);
+  checkFunctionOption("fetch", fetch);
 }
 
 /**

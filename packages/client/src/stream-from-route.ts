@@ -1,13 +1,19 @@
 /**
  * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
-import { type ChatMessage, type ChatRequestBody, parseTimeoutMs, type StreamChunk } from "@kortyx/protocol";
+import {
+  type ChatMessage,
+  type ChatRequestBody,
+  checkFunctionOption,
+  parseTimeoutMs,
+  type StreamChunk,
+} from "@kortyx/protocol";
 import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
 import { isOffline, noteResponse } from "./network-status.ts";
 import { createReconnectPolicy, type ReconnectFailure } from "./reconnect-policy.ts";
-import { type Resolvable, type RouteOptions, requestRoute } from "./request-route.ts";
+import { checkRouteOptions, type Resolvable, type RouteOptions, requestRoute } from "./request-route.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
 
 /** What a stream's connection does. */
@@ -71,12 +77,14 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * for with GET and `Last-Event-ID`, first within 3.5 s and then every 3.5 to 4.75 s, at random, or when the server wants
  * it (`retry`, `retry-after`). No chunk is given twice, and none is left out.
  *
- * @throws RangeError for a time that is not a number of milliseconds.
+ * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
  * 2xx, and what {@link readStream} throws.
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
+  checkRouteOptions(options);
   const { body, method = "POST", query, onConnectionChange } = options;
+  checkFunctionOption("onConnectionChange", onConnectionChange);
   const { fetch = globalThis.fetch, connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
   const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
   /** What a request and the body of its error take at most; one that takes longer was slept through. */

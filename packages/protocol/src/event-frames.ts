@@ -4,6 +4,7 @@
  *
  * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
  */
+import { checkLimitOption } from "./check-option.ts";
 import { StreamProtocolError } from "./stream-error.ts";
 
 export interface EventFrames {
@@ -19,8 +20,12 @@ export interface EventFrames {
   rest(): string;
 }
 
-/** @param maxEventBytes - The largest event, in bytes of UTF-8; a line end counts once, the blank line does not. */
+/**
+ * @param maxEventBytes - The largest event, in bytes of UTF-8; a line end counts once, the blank line does not.
+ * @throws RangeError for what is not a number, 0 or more.
+ */
 export function createEventFrames(maxEventBytes = 8 * 1024 * 1024): EventFrames {
+  checkLimitOption("maxEventBytes", maxEventBytes);
   // The byte order mark is left to this file, because runtimes differ in how they strip one that comes in pieces.
   const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
   /** The character that is none when the next piece begins with it: a byte order mark, or the LF of a CRLF. */

@@ -3,6 +3,8 @@
 export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
 // Is it a chunk?
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
+// Is an option what it should be?
+export { checkFunctionOption, checkLimitOption, checkOption } from "./check-option.ts";
 // Read the wire
 export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
 // Read a number of milliseconds that a caller sets

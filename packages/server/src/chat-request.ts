@@ -2,7 +2,7 @@
  * Reads and validates what a client posts to a chat route. Everything in it is untrusted, its size and depth included.
  * Does not answer.
  */
-import { type ChatRequestBody, parseMediaType, StreamError } from "@kortyx/protocol";
+import { type ChatRequestBody, checkLimitOption, parseMediaType, StreamError } from "@kortyx/protocol";
 import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
 import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
@@ -82,12 +82,14 @@ const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-fo
  * @throws ChatRequestError: 415 for a content type that is not JSON, 413 for a body that is too large, 400 for one that
  * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The body is left unread then. 500 for a body
  * that was read before; that is logged, too.
+ * @throws RangeError for a limit that is not a number.
  */
 export async function readChatRequest(
   request: Request,
   limits: ChatRequestLimits = {},
 ): Promise<ChatRequestBody> {
   const { maxBodyBytes = 1024 * 1024 } = limits;
+  checkLimitOption("maxBodyBytes", maxBodyBytes);
   const contentType = request.headers.get("content-type");
   const isJSON = /^application\/(.+\+)?json$/.test(parseMediaType(contentType));
   if (!isJSON || formType.test(contentType!)) {
@@ -121,6 +123,8 @@ export function parseChatRequestBody(
   limits: Pick<ChatRequestLimits, "maxMessages" | "maxDepth"> = {},
 ): ChatRequestBody {
   const { maxMessages = 1000, maxDepth = 64 } = limits;
+  checkLimitOption("maxMessages", maxMessages);
+  checkLimitOption("maxDepth", maxDepth);
   // Before the schema, which walks the value recursively.
   if (isDeeperThan(value, maxDepth)) {
     throw invalid([{ path: "", expected: `nested at most ${maxDepth} levels deep`, received: "more" }]);
@@ -209,7 +213,7 @@ function decodeOrRefuse(decoder: TextDecoder, bytes?: Uint8Array): string {
 function isDeeperThan(value: unknown, maxDepth: number): boolean {
   let level = [value].filter(isNested);
   for (let depth = 0; level.length > 0; depth++) {
-    if (depth === maxDepth) return true;
+    if (depth >= maxDepth) return true;
     level = level.flatMap((container) => Object.values(container).filter(isNested));
   }
   return false;

@@ -5,6 +5,7 @@
 import {
   type BufferedStreamResult,
   checkChunk,
+  checkLimitOption,
   encodeChunk,
   isTerminalChunk,
   reduceMessage,
@@ -56,6 +57,7 @@ export async function collectBufferedStream(
   limits: CollectLimits = {},
 ): Promise<BufferedStreamResult> {
   const { maxBytes = defaultMaxBytes, signal } = limits;
+  checkLimitOption("maxBytes", maxBytes);
   const encoder = new TextEncoder();
   const chunks: StreamChunk[] = [];
   let bytes = 0;

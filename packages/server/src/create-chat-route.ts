@@ -5,6 +5,7 @@
 import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
 import { ChatRequestError, type ChatRequestLimits, invalid, readChatRequest } from "./chat-request.ts";
 import { type ChatRunOptions, type ChatRuns, createChatRuns, type RunStart } from "./chat-runs.ts";
+import { checkRouteOptions } from "./check-route-options.ts";
 import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import { openStreamResponse, type StreamResponseOptions } from "./create-stream-response.ts";
@@ -119,8 +120,9 @@ export interface ChatRoute {
  * answer, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit and
  * React Router throw to themselves, such as a redirect, is thrown on.
  *
- * @throws TypeError when `runs` are there without `authorize`, and when `cors` allows every origin together with credentials, which browsers refuse.
- * @throws RangeError for a time that is not a number of milliseconds.
+ * @throws TypeError for an option of the wrong type, for `runs` without `authorize`, and for `cors` that allows every
+ * origin together with credentials, which browsers refuse.
+ * @throws RangeError for a number that is NaN or negative.
  *
  * @example
  * ```ts
@@ -129,6 +131,7 @@ export interface ChatRoute {
  * ```
  */
 export function createChatRoute(options: ChatRouteOptions): ChatRoute {
+  checkRouteOptions(options);
   const {
     agent,
     authorize,
@@ -143,11 +146,6 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   const { onError } = streamOptions;
   readStreamTimes(streamOptions);
   const cors = createCors(corsOptions);
-  if (runs !== undefined && authorize === undefined) {
-    throw new TypeError(
-      "runs: a route with runs needs `authorize`; `authorize: anonymous` lets everybody ask.",
-    );
-  }
   const chatRuns = runs && createChatRuns(runs, authorize !== anonymous, streamOptions);
   const allowedMethods = runs === undefined ? "POST, OPTIONS" : "POST, GET, DELETE, OPTIONS";
 

@@ -1,6 +1,7 @@
 /**
  * Runs in the memory of one process: they survive their connections, not the process.
  */
+import { checkLimitOption } from "@kortyx/protocol";
 import type { RunStore } from "./run-store.ts";
 import {
   producerLost,
@@ -45,10 +46,11 @@ const runOverhead = 512;
 /**
  * Creates a store.
  *
- * @throws RangeError for a time that is not a number of milliseconds.
+ * @throws RangeError for a size, or a time in milliseconds, that is not a number.
  */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
   const { maxSize = 256 * 1024 * 1024 } = options;
+  checkLimitOption("maxSize", maxSize);
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
   const runs = new Map<string, MemoryRun>();
   /** In the order in which they ended. */

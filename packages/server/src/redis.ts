@@ -2,7 +2,7 @@
  * Runs in Redis: they survive every process but Redis itself, and all machines see them. Works with a client of the
  * `redis` package, version 5 or later, of which it uses little enough to be satisfied by another.
  */
-import { parseTimeoutMs } from "@kortyx/protocol";
+import { checkOption, parseTimeoutMs } from "@kortyx/protocol";
 import {
   type AppendResult,
   type OpenedRun,
@@ -206,10 +206,11 @@ type Fields = [string, string, string, string | null];
  * Creates a store. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash of Redis may lose the last
  * second; with eviction of keys that have an expiry, runs may vanish, which their followers are told.
  *
- * @throws RangeError for a time that is not a number of milliseconds.
+ * @throws RangeError for a time that is not a number of milliseconds, TypeError for what is no client.
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   const { client, prefix = "kortyx:" } = options;
+  checkOption("client", typeof client?.scriptLoad === "function", "a client of the redis package", client);
   const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
   /** Runs whose appends are listened to, and how many ticks ago somebody last waited. */

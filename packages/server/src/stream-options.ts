@@ -2,7 +2,13 @@
  * What a stream can be told, and what it tells when it has ended. Reads the numbers of milliseconds among it; the rest is
  * types.
  */
-import { type AssistantUIMessage, encodeComment, parseTimeoutMs } from "@kortyx/protocol";
+import {
+  type AssistantUIMessage,
+  checkFunctionOption,
+  checkOption,
+  encodeComment,
+  parseTimeoutMs,
+} from "@kortyx/protocol";
 import type { OnStreamError } from "./stream-failure.ts";
 
 /** Why a stream ended. */
@@ -87,18 +93,25 @@ export interface StreamTimes {
   sourceIdleTimeoutMs: number;
 }
 
-/** @throws RangeError for what is not a number of milliseconds. */
-export const readStreamTimes = ({
-  heartbeatMs = 8000,
-  maxDurationMs = 0,
-  stallTimeoutMs = 60_000,
-  sourceIdleTimeoutMs = 0,
-}: StreamOptions): StreamTimes => ({
-  heartbeatMs: parseTimeoutMs("heartbeatMs", heartbeatMs),
-  maxDurationMs: parseTimeoutMs("maxDurationMs", maxDurationMs),
-  stallTimeoutMs: parseTimeoutMs("stallTimeoutMs", stallTimeoutMs),
-  sourceIdleTimeoutMs: parseTimeoutMs("sourceIdleTimeoutMs", sourceIdleTimeoutMs),
-});
+/**
+ * Reads the times, after a look at all other options.
+ *
+ * @throws RangeError for what is not a number of milliseconds, TypeError for another option of the wrong type.
+ */
+export function readStreamTimes(options: StreamOptions): StreamTimes {
+  const { heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = options;
+  const { signal, onError, onFinish } = options;
+  checkFunctionOption("onError", onError);
+  checkFunctionOption("onFinish", onFinish);
+  const isSignal = signal === undefined || signal === null || typeof signal?.addEventListener === "function";
+  checkOption("signal", isSignal, "an AbortSignal", signal);
+  return {
+    heartbeatMs: parseTimeoutMs("heartbeatMs", heartbeatMs),
+    maxDurationMs: parseTimeoutMs("maxDurationMs", maxDurationMs),
+    stallTimeoutMs: parseTimeoutMs("stallTimeoutMs", stallTimeoutMs),
+    sourceIdleTimeoutMs: parseTimeoutMs("sourceIdleTimeoutMs", sourceIdleTimeoutMs),
+  };
+}
 
 /** The comment that keeps a connection awake, and announces how often it comes: 0 where it never does. */
 export const encodeHeartbeat = (heartbeatMs: number): string =>

@@ -1,0 +1,36 @@
+/**
+ * Refuses an option that no compiler has looked at, in the call that gets it and not in the first request that meets it.
+ * Client and server check theirs with it. Knows no option.
+ */
+
+/** @throws TypeError that names the option, what was expected, and what kind of value came. */
+export function checkOption(name: string, isValid: boolean, expected: string, value: unknown): void {
+  if (!isValid) throw new TypeError(`${name} must be ${expected}; got ${describeValue(value)}.`);
+}
+
+/** @throws TypeError for an option that is there and is not a function. */
+export const checkFunctionOption = (name: string, value: unknown): void =>
+  checkOption(name, value === undefined || typeof value === "function", "a function", value);
+
+/** @throws RangeError for an option that is there and is not a number, is NaN, or is negative. `Infinity` is no limit. */
+export function checkLimitOption(name: string, value: unknown): void {
+  if (value === undefined || (typeof value === "number" && value >= 0)) return;
+  throw new RangeError(`${name} must be a number, 0 or more; got ${describeValue(value)}.`);
+}
+
+/**
+ * A text and a number as they are, anything else by its kind.
+ *
+ * @returns at most some 50 characters.
+ */
+export function describeValue(value: unknown): string {
+  if (value === undefined || value === null) return `${value}`;
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
+  if (typeof value === "object") return describeObject(value);
+  return typeof value === "function" || typeof value === "symbol" ? `a ${typeof value}` : `${value}`;
+}
+
+function describeObject(value: object): string {
+  if (Array.isArray(value)) return "an array";
+  return typeof (value as { then?: unknown }).then === "function" ? "a promise" : "an object";
+}
