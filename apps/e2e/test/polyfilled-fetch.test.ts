@@ -114,9 +114,9 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     const ask = () => void (globalThis as unknown as PageGlobals).chats.plain.send("wait");
     const leave = () => (globalThis as unknown as PageGlobals).chats.plain.close();
     await opened.page.evaluate(ask);
-    await until(() => waiting.length > 0, "the agent waits");
+    await until(() => waiting.length > 0, "the agent waits", 30_000);
     await opened.page.evaluate(leave);
-    await until(() => left.length > 0, "the agent is told");
+    await until(() => left.length > 0, "the agent is told", 30_000);
     expect(opened.complaints).toEqual([]);
   });
 });
