@@ -1,7 +1,9 @@
 /** Shows the scene that the page's path names: in StrictMode unless `?once` is asked for. */
+import "./fast-refresh.ts";
 import { StrictMode } from "react";
 import { createRoot, hydrateRoot } from "react-dom/client";
-import { counts, type SceneName, scenes } from "./scenes.tsx";
+import { counts } from "./conversation.tsx";
+import { type SceneName, scenes } from "./scenes.tsx";
 
 declare global {
   interface Window {
@@ -23,7 +25,11 @@ const countFrame = () => {
 requestAnimationFrame(countFrame);
 
 const Scene = scenes[location.pathname.slice(1) as SceneName];
-const scene = location.search === "?once" ? <Scene /> : <StrictMode children={<Scene />} />;
+const scene = new URLSearchParams(location.search).has("once") ? (
+  <Scene />
+) : (
+  <StrictMode children={<Scene />} />
+);
 const root = document.querySelector("#root")!;
 if (root.childElementCount > 0) hydrateRoot(root, scene);
 else createRoot(root).render(scene);

@@ -1,34 +1,9 @@
 /** What the tests of the hook show in a page: one component for each situation, rendered by its name. */
-import { createChat, toMessageText, type UIMessage } from "@kortyx/client";
+import { createChat, toMessageText } from "@kortyx/client";
 import { type UseChatResult, useChat } from "@kortyx/client/react";
 import { type ComponentType, useEffect, useState } from "react";
-
-const endpoint = "/api/chat";
-
-const said = (content: string): UIMessage => ({ role: "user", id: `said-${content}`, content });
-
-/** Counts how often a conversation was rendered. */
-export const counts = { renders: 0 };
-
-function Conversation({ name, chat }: { name: string; chat: UseChatResult }) {
-  const { messages, status, sessionId, error, send, stop } = chat;
-  return (
-    <section aria-label={name} data-status={status} data-session={sessionId}>
-      {messages.map((message) => (
-        <p key={message.id} data-role={message.role}>
-          {toMessageText(message)}
-        </p>
-      ))}
-      {error !== undefined && <p role="alert">{error.message}</p>}
-      <button type="button" onClick={() => send("Hello")}>
-        Send
-      </button>
-      <button type="button" onClick={() => stop()}>
-        Stop
-      </button>
-    </section>
-  );
-}
+import { Conversation, counts, endpoint, said } from "./conversation.tsx";
+import { lifecycleScenes } from "./lifecycle-scenes.tsx";
 
 function Plain() {
   counts.renders++;
@@ -193,6 +168,7 @@ function Form() {
 }
 
 export const scenes = {
+  ...lifecycleScenes,
   plain: Plain,
   resumed: Resumed,
   "later-resumed": LaterResumed,
