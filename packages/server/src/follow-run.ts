@@ -46,10 +46,11 @@ export function createFollowPump(
   let isWanted = false;
   let isClosed = false;
   let isOpened = false;
-  let isCatchingUp = false;
+  /** Ends the wait of the loop. */
+  let wake: () => void = () => {};
   let writtenAt = startedAt;
 
-  const leaveFeed = feed.join(() => advance());
+  const leaveFeed = feed.join(wakeIfReady);
   // Where nobody else can go on with it, it carries the terminal that its producer writes when this process shuts down.
   const unregister = registerFollower({ handOff: canHandOff ? detach : undefined });
   const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
@@ -59,12 +60,14 @@ export function createFollowPump(
       return [
         startedAt + maxDurationMs,
         (isWanted ? now : writtenAt) + stallTimeoutMs,
+        feed.overdueAt,
         (isWanted ? writtenAt : now) + silenceMs,
       ];
     },
     onDue(index) {
       if (index === 0) detach();
       else if (index === 1) leave();
+      else if (index === 2) feed.takeOver();
       else write(encodeHeartbeat(heartbeatMs));
     },
   });
@@ -111,12 +114,31 @@ export function createFollowPump(
     sink.close(false);
   }
 
-  function advance(): void {
-    if (isClosed || !isWanted || isCatchingUp) return;
-    if (after < feed.from) {
-      void catchUp();
-      return;
+  /**
+   * Follows in a loop of its own, instead of being called by the feed: on Workers, what runs on the stack of another
+   * request ends with that request.
+   */
+  async function follow(): Promise<void> {
+    while (!isClosed) {
+      if (!isReady()) await woken();
+      else if (after < feed.from) await catchUp();
+      else advance();
     }
+  }
+
+  /** The client takes a piece, and there is one. */
+  const isReady = () => isWanted && (feed.lastSeq > after || feed.state !== "open");
+
+  function wakeIfReady(): void {
+    if (isReady()) wake();
+  }
+
+  const woken = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+
+  function advance(): void {
     const { text, count } = feed.page(after, maxPieceLength);
     after += count;
     const isAtEnd = after >= feed.lastSeq;
@@ -128,7 +150,6 @@ export function createFollowPump(
 
   /** Reads what the feed does not have. */
   async function catchUp(): Promise<void> {
-    isCatchingUp = true;
     try {
       const page = await store.read(runId, after, Math.min(catchUpEntries, feed.from - after));
       if (isClosed) return;
@@ -138,17 +159,15 @@ export function createFollowPump(
       write(text);
     } catch {
       detach();
-    } finally {
-      isCatchingUp = false;
     }
-    advance();
   }
 
+  void follow();
   return {
     pull() {
       isWanted = true;
       watch.hold();
-      advance();
+      wakeIfReady();
     },
     cancel() {
       if (!isClosed) release("gone");

@@ -3,6 +3,7 @@
  * not write to anybody.
  */
 import { encodeChunkJson, formatEventId } from "@kortyx/protocol";
+import { outsideRequests } from "./async-context.ts";
 import type { RunStore } from "./run-store.ts";
 import { startTimer, unref } from "./start-timer.ts";
 
@@ -31,6 +32,13 @@ export interface RunFeed {
   readonly state: "open" | "ended" | "lost" | "failed";
   /** The position of the last frame. */
   readonly lastSeq: number;
+  /**
+   * When the reader of the store should have been heard of, in milliseconds of `performance.now()`; Infinity when it has
+   * nothing more to do. A Worker's reader dies with the request that began it, in the middle of a wait and silently.
+   */
+  readonly overdueAt: number;
+  /** Begins the reading anew, in the request of the caller; called when it is overdue. */
+  takeOver(): void;
   /** Calls back whenever there is more, or the state has changed. @returns a function that leaves the feed. */
   join(listener: () => void): (as: LeftFollower) => void;
 }
@@ -70,9 +78,14 @@ function createRunFeed(
   const frames: string[] = [];
   const listeners = new Set<() => void>();
   let state: RunFeed["state"] = "open";
-  let hasStarted = false;
+  /** Longer than a reader waits, so that one that is alive is heard of in time. */
+  const overdueMs = (store.leaseMs * 2) / 3;
+  /** How many readers have begun. Only the newest one reads on. */
+  let readers = 0;
+  /** When it was last heard of. */
+  let heardAt = 0;
   let isLeft = false;
-  /** Ends the wait that is under way. One for each wait: a signal that is made of several leaks in Node 22. */
+  /** Ends the wait of the reader. One for each wait: a signal that is made of several leaks in Node 22. */
   let waiting = new AbortController();
 
   function tell(): void {
@@ -84,21 +97,38 @@ function createRunFeed(
     tell();
   }
 
-  async function readOn(): Promise<void> {
+  /** Begins a reader, in place of an earlier one. It serves all followers, so it runs in no request's context. */
+  function beginReading(): void {
+    heardAt = performance.now();
+    outsideRequests(() => {
+      waiting.abort();
+      void readOn(++readers);
+    });
+  }
+
+  async function readOn(reader: number): Promise<void> {
+    const isReplaced = () => reader !== readers || isLeft;
     let failingSince: number | undefined;
-    while (!isLeft) {
+    while (!isReplaced()) {
       try {
         const lastSeq = from + frames.length;
         const page = await store.read(runId, lastSeq, pageEntries);
+        if (isReplaced()) return;
+        heardAt = performance.now();
         if (page === undefined) return change("lost");
         failingSince = undefined;
         for (const json of page.entries) frames.push(printFrame(runId, from + frames.length + 1, json));
         if (page.run.terminal !== undefined && from + frames.length >= page.run.lastSeq)
           return change("ended");
         if (page.entries.length > 0) tell();
-        else await waitForMore(lastSeq);
+        else if (await isSilent(lastSeq)) {
+          // A run whose producer is dead has nobody else who could end it.
+          if (!isReplaced()) await store.endIfLeaseExpired(runId);
+        }
       } catch (error) {
+        if (isReplaced()) return;
         const now = performance.now();
+        heardAt = now;
         failingSince ??= now;
         if (now - failingSince > store.leaseMs) {
           console.error(`The store of run ${runId} does not answer:`, error);
@@ -109,21 +139,21 @@ function createRunFeed(
     }
   }
 
-  /** A run whose producer is dead has nobody else who could end it. */
-  async function waitForMore(lastSeq: number): Promise<void> {
-    if (isLeft) return;
-    waiting = new AbortController();
-    let isSilent = false;
+  /** Waits for an entry behind `lastSeq`. @returns whether none has come for a third of a lease. */
+  async function isSilent(lastSeq: number): Promise<boolean> {
+    const wait = new AbortController();
+    waiting = wait;
+    let isLate = false;
     // Not what keeps a process alive: a follower that is read does.
     const timer = unref(
       startTimer(() => {
-        isSilent = true;
-        waiting.abort();
+        isLate = true;
+        wait.abort();
       }, store.leaseMs / 3),
     );
-    await store.wait(runId, lastSeq, waiting.signal);
+    await store.wait(runId, lastSeq, wait.signal);
     clearTimeout(timer);
-    if (isSilent) await store.endIfLeaseExpired(runId);
+    return isLate;
   }
 
   return {
@@ -143,16 +173,17 @@ function createRunFeed(
     get lastSeq() {
       return from + frames.length;
     },
+    get overdueAt() {
+      return state === "open" ? heardAt + overdueMs : Number.POSITIVE_INFINITY;
+    },
+    takeOver: beginReading,
     join(listener) {
       listeners.add(listener);
-      if (!hasStarted) {
-        hasStarted = true;
-        void readOn();
-      }
+      if (readers === 0) beginReading();
       return (as) => {
         if (!listeners.delete(listener) || listeners.size > 0) return;
         isLeft = true;
-        waiting.abort();
+        outsideRequests(() => waiting.abort());
         onEmpty(state === "open" && as === "gone");
       };
     },

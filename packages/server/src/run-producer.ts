@@ -12,6 +12,7 @@ import {
   stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
+import { outsideRequests } from "./async-context.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { producerLost, type RunStore, type RunTerminal } from "./run-store.ts";
 import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
@@ -80,7 +81,10 @@ export const readMaxRunDurationMs = ({ maxRunDurationMs = 30 * 60_000 }: RunLimi
 const isBoundary = (type: string): boolean =>
   (type.startsWith("tool-") && type !== "tool-call-delta") || type === "interrupt";
 
-/** Starts producing. */
+/**
+ * Starts producing. The source, `onError` and `onFinish` run in the async context of this call, whatever ends the run; the
+ * watch over its lease and its end runs in no request's.
+ */
 export function startRunProducer(options: RunProducerOptions): RunProducer {
   const { store, runId, source, first, onError, onFinish } = options;
   const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000 } = options;
@@ -126,15 +130,37 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   const durationTimer = unref(
     startTimer(() => void finish({ type: "abort", reason: "timeout" }), readMaxRunDurationMs(options)),
   );
-  const renewTimer = unref(startInterval(renew, store.leaseMs / 3));
+  const renewTimer = outsideRequests(() => unref(startInterval(renew, store.leaseMs / 3)));
 
-  let onFinished!: () => void;
-  const finished = new Promise<void>((resolve) => {
-    onFinished = resolve;
-  });
+  const sourceReleased = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const finished = callAtEnd();
+
+  /**
+   * Calls what is not our code, at the end of the source and at that of the log. Called when the run begins, because what
+   * follows an `await` runs in the async context of its function, and not in that of whoever has ended the run.
+   */
+  async function callAtEnd(): Promise<void> {
+    await sourceReleased.promise;
+    if (sourceState === "unwanted") sourceAbort.abort();
+    if (sourceState !== "over" && iterator !== undefined) closeIterator(iterator);
+    await closed.promise;
+    const finishing = callOnFinish();
+    // A process may exit when its runs are gone.
+    unregister();
+    await finishing;
+  }
+
+  async function callOnFinish(): Promise<void> {
+    try {
+      await onFinish?.({ message: message.message, terminal: terminal ?? producerLost });
+    } catch (error) {
+      console.error(`onFinish of run ${runId} failed:`, error);
+    }
+  }
 
   /** The log has its terminal, or is out of reach: nothing more can be written. */
-  async function close(last: RunTerminal | undefined): Promise<void> {
+  function close(last: RunTerminal | undefined): void {
     if (ended.signal.aborted) return;
     ended.abort();
     isOver = true;
@@ -142,23 +168,11 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     clearTimeout(flushTimer);
     clearTimeout(durationTimer);
     clearInterval(renewTimer);
-    unregister();
     onStarted();
-    releaseSource();
-    try {
-      apply((terminal ?? producerLost) as UnknownChunk);
-      message.finish("truncated");
-      await onFinish?.({ message: message.message, terminal: terminal ?? producerLost });
-    } catch (error) {
-      console.error(`onFinish of run ${runId} failed:`, error);
-    }
-    onFinished();
-  }
-
-  function releaseSource(): void {
-    if (sourceState === "unwanted") sourceAbort.abort();
-    if (sourceState !== "over" && iterator !== undefined) closeIterator(iterator);
-    sourceState = "over";
+    sourceReleased.resolve();
+    apply((terminal ?? producerLost) as UnknownChunk);
+    message.finish("truncated");
+    closed.resolve();
   }
 
   function apply(chunk: StreamChunk | UnknownChunk): void {
@@ -175,11 +189,11 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     if (isOver) return;
     isOver = true;
     if (last !== heldError) letGo();
-    releaseSource();
+    sourceReleased.resolve();
     await whenIdle();
     if (batch.length > 0 && !ended.signal.aborted) await append();
     if (ended.signal.aborted) return;
-    await close(await withStore(() => store.end(runId, last)));
+    close(await withStore(() => store.end(runId, last)));
   }
 
   /** Something follows the error: it was not the outcome. */
@@ -213,17 +227,17 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     } catch (error) {
       if (performance.now() < leaseUntil) return;
       console.error(`Run ${runId} has lost its store:`, error);
-      await close(undefined);
+      close(undefined);
     }
   }
 
   /** Somebody else has ended the run. What its log holds of `inDoubt` was written, although we were not told. */
   async function closeEnded(inDoubt: UnknownChunk[]): Promise<void> {
     isOver = true;
-    releaseSource();
+    sourceReleased.resolve();
     const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
     if (page !== undefined) for (const chunk of inDoubt.slice(0, page.run.lastSeq - nextSeq)) apply(chunk);
-    await close(page?.run.terminal);
+    close(page?.run.terminal);
   }
 
   async function append(): Promise<void> {
@@ -247,10 +261,10 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
       onStarted();
     } else if (result === "full") {
       isOver = true;
-      releaseSource();
-      await close(await withStore(() => store.end(runId, tooLarge("The store of answers is full."))));
+      sourceReleased.resolve();
+      close(await withStore(() => store.end(runId, tooLarge("The store of answers is full."))));
     } else if (result === undefined) {
-      await close(undefined);
+      close(undefined);
     } else {
       await closeEnded(entryChunks);
     }
@@ -381,20 +395,24 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
       // Whoever is ending it closes it, too.
       if (isOver) return;
       isOver = true;
-      releaseSource();
+      sourceReleased.resolve();
       await whenIdle();
-      await close(page?.run.terminal);
+      close(page?.run.terminal);
     }
   }
 
   push(first, JSON.stringify(first));
-  void append().then(watchForEnd);
+  void append().then(() => outsideRequests(watchForEnd));
   openSource(source, sourceAbort.signal)
     .then((iterable) => {
-      iterator = toIterator(iterable);
+      const opened = toIterator(iterable);
       isPending = false;
-      if (isOver) closeIterator(iterator);
-      else ask();
+      if (isOver) {
+        closeIterator(opened);
+        return;
+      }
+      iterator = opened;
+      ask();
     })
     .catch(onFailure);
   return { started, finished };

@@ -314,6 +314,71 @@ describe("a connection that is given up", () => {
   });
 });
 
+/** A store whose first wait does not come back before it is told to: on Workers it dies with the request that waits. */
+function withDeadWait(): { store: RunStore; comeBack: () => void } {
+  const store = createMemoryRunStore();
+  let comeBack: () => void = () => {};
+  let waits = 0;
+  const wait: RunStore["wait"] = (...values) => {
+    if (waits++ > 0) return store.wait(...values);
+    return new Promise((resolve) => {
+      comeBack = resolve;
+    });
+  };
+  return { store: { ...store, wait }, comeBack: () => comeBack() };
+}
+
+describe("a connection whose feed was read by a request that is gone", () => {
+  test("reads on by itself: within two thirds of a lease it has what was written, each entry once", async () => {
+    const { store, comeBack } = withDeadWait();
+    const { connect } = await follow(store);
+    const first = connect();
+    const [seen, other] = [reading(first), reading(connect())];
+    await pass(0);
+    await store.append("r", 0, entriesOf(0, 3));
+    await pass(5000);
+    expect(seen.text).not.toContain("id:");
+    await store.renew("r");
+    await pass(5000);
+    expect(seen.text).toContain(frames(0, 2));
+    await store.append("r", 3, entriesOf(3, 2));
+    comeBack();
+    await pass(0);
+    await store.end("r", { type: "done" });
+    await pass(0);
+    for (const { text, isOver } of [seen, other]) {
+      expect(text.replaceAll(/:hb=8000\n\n/g, "")).toBe(frames(0, 4) + doneAt(5));
+      expect(isOver).toBe(true);
+    }
+  });
+
+  test("and whose producer is gone with it ends with producer-lost, within a lease and a third", async () => {
+    const { store } = withDeadWait();
+    const { connect } = await follow(store);
+    const seen = reading(connect());
+    await pass(20_000);
+    expect(seen.isOver).toBe(true);
+    expect(seen.text).toContain('"code":"producer-lost"');
+    expect(seen.text).toMatch(/data: \[DONE\]\n\n$/);
+  });
+
+  test("leaves a reader alone that is heard of in time", async () => {
+    const store = createMemoryRunStore();
+    const read = vi.fn(store.read);
+    const { connect } = await follow({ ...store, read });
+    const stream = connect();
+    reading(stream);
+    for (let second = 0; second < 60; second += 5) {
+      await store.renew("r");
+      await pass(5000);
+    }
+    // One at the beginning, and one after each third of a lease.
+    expect(read.mock.calls.length).toBe(13);
+    await store.end("r", { type: "done" });
+    await pass(0);
+  });
+});
+
 describe("a run that is gone", () => {
   const lost =
     'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n';
