@@ -16,6 +16,7 @@ export const [aFrame, bFrame, doneFrame] = [frame(a), frame(b), frame(done)];
 
 export const truncated = { name: "StreamTruncatedError", code: "truncated" };
 export const disconnected = { name: "StreamConnectionError", code: "connection" };
+export const refused = { name: "StreamRequestError", code: "invalid-request" };
 export const idle = { name: "StreamIdleError", code: "idle" };
 export const remote = { outcome: "error", name: "StreamRemoteError", code: "remote" } as const;
 export const gap = { name: "StreamProtocolError", code: "sequence-gap" };

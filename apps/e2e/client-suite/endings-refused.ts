@@ -14,6 +14,7 @@ import {
   json,
   loginPage,
   notAStream,
+  refused,
   runStart,
   text,
 } from "./ending-values.ts";
@@ -140,6 +141,26 @@ export const refusedEndings: EndingRow[] = [
     },
     chunks: [a],
     ends: { outcome: "end" },
+  },
+];
+
+/** Requests that \`fetch\` does not make. */
+export const unsentEndings: EndingRow[] = [
+  {
+    name: "a GET with a body is refused at once, although it may be made again",
+    answers: [],
+    options: { method: "GET" },
+    chunks: [],
+    ends: refused,
+    requests: 1,
+  },
+  {
+    name: "a method that is none is refused at once",
+    answers: [],
+    options: { method: "A B", idempotent: true },
+    chunks: [],
+    ends: refused,
+    requests: 1,
   },
 ];
 

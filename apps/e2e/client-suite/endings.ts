@@ -4,7 +4,7 @@
 import { abortedEndings, endingsWithoutAnswer, silentEndings, truncatedEndings } from "./endings-cut-off.ts";
 import { endingsInOrder } from "./endings-in-order.ts";
 import { resumedEndings } from "./endings-of-runs.ts";
-import { brokenEndings, refusedEndings } from "./endings-refused.ts";
+import { brokenEndings, refusedEndings, unsentEndings } from "./endings-refused.ts";
 import { bufferedEndings, refusedByState } from "./endings-without-stream.ts";
 import type { EndingRow } from "./read-ending.ts";
 
@@ -15,6 +15,7 @@ export const endingRows: EndingRow[] = [
   ...silentEndings,
   ...abortedEndings,
   ...refusedEndings,
+  ...unsentEndings,
   ...brokenEndings,
   ...resumedEndings,
   ...bufferedEndings,

@@ -31,7 +31,7 @@ export interface EndingRow {
   at?: "foreign" | "refused";
   options?: Pick<
     StreamFromRouteOptions,
-    "idempotent" | "giveUpAfterMs" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
+    "method" | "idempotent" | "giveUpAfterMs" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
   >;
   /**
    * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave.
@@ -114,7 +114,7 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
   const told: Promise<unknown>[] = [];
 
   const endpoint = () => {
-    const answer = answers[Math.min(reading.requests++, answers.length - 1)]!;
+    const answer = answers[Math.min(reading.requests++, answers.length - 1)] ?? {};
     return answerUrl(at === undefined ? context.baseUrl : context[`${at}Url`], id, answer);
   };
   const keepChunk = (chunk: StreamChunk) => {

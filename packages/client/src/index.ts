@@ -61,6 +61,7 @@ export {
   StreamHttpError,
   StreamIdleError,
   StreamRemoteError,
+  StreamRequestError,
 } from "./stream-errors.ts";
 // Ask a route for a stream
 export {

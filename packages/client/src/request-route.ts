@@ -1,10 +1,10 @@
 /**
  * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
  */
-
 import { checkFunctionOption, checkOption } from "@kortyx/protocol";
+import { findMistake } from "./request-mistake.ts";
 import { startTimer } from "./start-timer.ts";
-import { StreamConnectionError, StreamIdleError } from "./stream-errors.ts";
+import { StreamConnectionError, StreamIdleError, StreamRequestError } from "./stream-errors.ts";
 
 /** A value, or a function that gives it, called for every request. */
 export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
@@ -44,15 +44,15 @@ export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
 }
 
 /**
- * @throws StreamConnectionError when there is no answer, or none in time; the signal's reason when it was aborted
- * before the request was made; what an option's function threw.
+ * @throws StreamConnectionError when there is no answer, or none in time; StreamRequestError when `fetch` refuses to make
+ * the request; the signal's reason when it was aborted before the request was made; what an option's function threw.
  */
 export async function requestRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
   const { method, accept, lastEventId, query, signal, timeoutMs } = request;
   const { credentials, fetch = globalThis.fetch } = route;
   const url = addQuery(await resolve(route.endpoint), query);
-  const body = JSON.stringify(await resolve(request.body));
-  const headers = new Headers(await resolve(route.headers));
+  const body = toJson(await resolve(request.body));
+  const headers = toHeaders(await resolve(route.headers));
   const setDefault = (name: string, value: string) => headers.has(name) || headers.set(name, value);
   setDefault("accept", accept);
   if (body) setDefault("content-type", "application/json");
@@ -61,19 +61,22 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   signal.throwIfAborted();
 
   const timeout = new AbortController();
+  const init = {
+    method,
+    // Wrappers around `fetch` spread them.
+    headers: Object.fromEntries(headers),
+    body,
+    ...(credentials && { credentials }),
+    signal: AbortSignal.any([signal, timeout.signal]),
+    // An answer is never the one to another question.
+    cache: "no-store",
+  } as RequestInit & { signal: AbortSignal };
   const timer = startTimer(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
   try {
-    return await fetch(url, {
-      method,
-      // Wrappers around `fetch` spread them.
-      headers: Object.fromEntries(headers),
-      body,
-      ...(credentials && { credentials }),
-      signal: AbortSignal.any([signal, timeout.signal]),
-      // An answer is never the one to another question.
-      cache: "no-store",
-    } as RequestInit);
+    return await fetch(url, init);
   } catch (cause) {
+    const mistake = init.signal.aborted ? undefined : findMistake(url, init, cause);
+    if (mistake !== undefined) throw new StreamRequestError(mistake, cause);
     throw new StreamConnectionError(String(url), cause);
   } finally {
     clearTimeout(timer);
@@ -85,6 +88,22 @@ function addQuery(url: string | URL, query?: Record<string, string>): string | U
   // A fragment is never sent.
   const target = String(url).replace(/#.*/, "");
   return `${target}${target.includes("?") ? "&" : "?"}${new URLSearchParams(query)}`;
+}
+
+function toJson(body: unknown): string | undefined {
+  try {
+    return JSON.stringify(body);
+  } catch (cause) {
+    throw new StreamRequestError(`\`body\` cannot be sent as JSON: ${(cause as Error).message}`, cause);
+  }
+}
+
+function toHeaders(headers: RequestInit["headers"]): Headers {
+  try {
+    return new Headers(headers);
+  } catch (cause) {
+    throw new StreamRequestError(`\`headers\` cannot be sent: ${(cause as Error).message}`, cause);
+  }
 }
 
 async function resolve<Value>(value: Resolvable<Value>): Promise<Value> {

@@ -5,18 +5,44 @@ import { type ErrorChunk, StreamError } from "@kortyx/protocol";
 
 /**
  * The request got no response: refused, unknown host, blocked by CORS, offline, or no headers in time. `cause` is what
- * `fetch` threw.
+ * `fetch` threw; the message says what it may be.
  */
 export class StreamConnectionError extends StreamError {
   override readonly name = "StreamConnectionError";
   readonly code = "connection";
 
   constructor(url: string, cause: unknown) {
-    super(`No response from ${url}: ${cause}`, { cause });
+    // Node has the reason one level down, and for a host with several addresses only as a code.
+    const { code, message } = ((cause as Error | null | undefined)?.cause ?? {}) as { code?: string } & Error;
+    const detail = code ?? message;
+    const causes =
+      "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy forbids the request.";
+    super(
+      cause instanceof StreamIdleError
+        ? `No response from ${url}: ${cause.message}`
+        : `No response from ${url}: ${cause}${detail ? ` (${detail})` : ""}. ${causes}`,
+      { cause },
+    );
   }
 }
 
-/** The route answered with a status other than 2xx. */
+/**
+ * The request cannot be made as it is: `fetch` refuses it before anything is sent. The message says what to change, and
+ * `cause` is what was thrown.
+ */
+export class StreamRequestError extends StreamError {
+  override readonly name = "StreamRequestError";
+  readonly code = "invalid-request";
+
+  constructor(mistake: string, cause: unknown) {
+    super(`The request cannot be made: ${mistake}`, { cause });
+  }
+}
+
+/**
+ * The route answered with a status other than 2xx. Where the body is that of a Kortyx route, `{ error, code }`, the message
+ * is its `error`: the same text as that of an `error` chunk.
+ */
 export class StreamHttpError extends StreamError {
   override readonly name = "StreamHttpError";
   readonly code = "http-status";
@@ -27,13 +53,13 @@ export class StreamHttpError extends StreamError {
   declare readonly retryAfterMs: number | undefined;
 
   constructor(response: Response, body: unknown) {
-    const { status, statusText } = response;
+    const { status, statusText, headers } = response;
     const said = (body as { error?: unknown } | null | undefined)?.error;
     const detail = typeof said === "string" ? said : statusText;
-    super(`The route answered ${status}${detail && `: ${detail}`}`);
+    super(textOfRoute(body) || `The route answered ${status}${detail && `: ${detail}`}`);
     this.status = status;
     this.body = body;
-    this.retryAfterMs = parseRetryAfter(response.headers.get("retry-after") as string);
+    this.retryAfterMs = parseRetryAfter(headers);
   }
 }
 
@@ -115,9 +141,25 @@ export class ChatStateError extends StreamError {
   }
 }
 
-/** RFC 9110, section 10.2.3: seconds, or an HTTP date; no header is neither. */
-function parseRetryAfter(value: string): number | undefined {
-  const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+/** What one of our routes says to the user: in the body of a failure, or in the `error` chunk of a partial answer. */
+function textOfRoute(body: unknown): string | undefined {
+  const { error, code } = (body ?? {}) as { error?: unknown; code?: unknown };
+  if (typeof error === "string") return typeof code === "string" ? error : undefined;
+  const { type, message } = (error ?? {}) as Partial<ErrorChunk>;
+  return type === "error" && typeof message === "string" ? message : undefined;
+}
+
+/**
+ * RFC 9110, section 10.2.3: seconds, or a date, which counts from when the response was sent. The clock of this machine,
+ * which may be wrong, is asked only where the response does not say.
+ */
+function parseRetryAfter(headers: Pick<Headers, "get">): number | undefined {
+  const value = headers.get("retry-after") ?? "";
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  // A date begins with a day of the week. `Date.parse` also takes what is not one, such as "1.5".
+  if (!/^[a-z]+,? /i.test(value)) return undefined;
+  const sentAt = Date.parse(headers.get("date") ?? "");
+  const ms = Date.parse(value) - (Number.isNaN(sentAt) ? Date.now() : sentAt);
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 

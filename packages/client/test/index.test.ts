@@ -13,6 +13,7 @@ test("the public names of the root", () => {
     "StreamIdleError",
     "StreamProtocolError",
     "StreamRemoteError",
+    "StreamRequestError",
     "StreamTruncatedError",
     "consumeStream",
     "createChat",

@@ -3,6 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { consumeStream } from "../src/consume-stream.ts";
 import { type ReadStreamOptions, readStream } from "../src/read-stream.ts";
 import { bytesOf, collect, delta, doneMarker, frame, macrotask, testBody } from "./bodies.ts";
 
@@ -231,7 +232,7 @@ describe("a Response", () => {
       status: 503,
       body: { error: "Too busy.", code: "busy" },
       retryAfterMs: 7000,
-      message: "The route answered 503: Too busy.",
+      message: "Too busy.",
     });
   });
 
@@ -255,7 +256,60 @@ describe("a Response", () => {
     expect(await retryAfter(new Date(Date.now() + 60_000).toUTCString())).toBeGreaterThan(55_000);
     expect(await retryAfter("120")).toBe(120_000);
     expect(await retryAfter(new Date(0).toUTCString())).toBe(0);
-    expect(await retryAfter("soon")).toBeUndefined();
+    for (const value of ["soon", "", "1.5", "-5", "+5", "5 seconds", "2030-01-01T00:00:00Z", "Sun, never"]) {
+      expect(await retryAfter(value)).toBeUndefined();
+    }
+  });
+
+  test("of retry-after as a date is measured from the response's own date, whatever this machine's clock says", async () => {
+    const sentAt = Date.UTC(2030, 0, 1, 12);
+    const retryAfter = async (value: string, date: string) => {
+      const init = { status: 503, headers: { "retry-after": value, date } };
+      return ((await collect(readStream(new Response("", init)))).error as { retryAfterMs?: number })
+        .retryAfterMs;
+    };
+    const date = new Date(sentAt).toUTCString();
+    for (const skewMs of [0, -3_600_000, 3_600_000, -86_400_000_000]) {
+      vi.spyOn(Date, "now").mockReturnValue(sentAt + skewMs);
+      expect(await retryAfter(new Date(sentAt + 7_000).toUTCString(), date)).toBe(7_000);
+      expect(await retryAfter(new Date(sentAt - 7_000).toUTCString(), date)).toBe(0);
+      expect(await retryAfter("Tuesday, 01-Jan-30 12:00:09 GMT", date)).toBe(9_000);
+      expect(await retryAfter("11", date)).toBe(11_000);
+      // Where the response does not say when it was sent, there is only the clock.
+      expect(await retryAfter(new Date(sentAt + skewMs + 5_000).toUTCString(), "unknown")).toBe(5_000);
+    }
+    vi.restoreAllMocks();
+  });
+
+  test("whose body is that of one of our routes says what the route says, as an error chunk does", async () => {
+    const message = "Something went wrong on the server.";
+    const chunk = { type: "error", message, code: "internal", correlationId: "c-1" };
+    const partial = { chunks: [chunk], text: "", structured: [], error: chunk };
+    for (const body of [{ error: message, code: "internal", correlationId: "c-1" }, partial]) {
+      const response = new Response(JSON.stringify(body), {
+        status: 500,
+        statusText: "Internal Server Error",
+      });
+      expect((await collect(readStream(response))).error).toMatchObject({ message, status: 500, body });
+    }
+    const streamed = `data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`;
+    await consumeStream(readStream(new Response(streamed, { headers })), {
+      onError: (error) => expect(error.message).toBe(message),
+    });
+    expect.assertions(3);
+  });
+
+  test("whose body is another server's says the status, and what may be a reason", async () => {
+    for (const [body, said] of [
+      [{ error: "no such table", status: 500 }, "The route answered 500: no such table"],
+      [{ error: "", code: "internal" }, "The route answered 500"],
+      [{ error: { message: "no such table" } }, "The route answered 500"],
+      [{ error: 7, code: "x" }, "The route answered 500"],
+      [null, "The route answered 500"],
+    ] as const) {
+      const { error } = await collect(readStream(new Response(JSON.stringify(body), { status: 500 })));
+      expect((error as Error).message).toBe(said);
+    }
   });
 
   test("an error body that breaks off, or is cut in the middle of a character, gives what came", async () => {

@@ -161,6 +161,10 @@ describe("the rest of the request", () => {
   });
 });
 
+/** What Node's `fetch` throws: the reason is one level down. */
+const refusedInNode = (code: string | undefined, message: string) =>
+  new TypeError("fetch failed", { cause: Object.assign(new Error(message), code && { code }) });
+
 describe("no answer", () => {
   const start = (fetch: RouteOptions["fetch"], timeoutMs: number, signal = new AbortController().signal) => {
     const response = requestRoute(
@@ -182,8 +186,7 @@ describe("no answer", () => {
     await expect(response).rejects.toMatchObject({
       name: "StreamConnectionError",
       code: "connection",
-      message:
-        "No response from http://host/api?a=1: StreamIdleError: Nothing came for 30 s: the answer is incomplete.",
+      message: "No response from http://host/api?a=1: Nothing came for 30 s: the answer is incomplete.",
       cause: { name: "StreamIdleError" },
     });
     expect(vi.getTimerCount()).toBe(0);
@@ -200,15 +203,21 @@ describe("no answer", () => {
 
   test("because fetch failed is an error with its cause, whatever that is, and leaves no timer", async () => {
     vi.useFakeTimers();
-    const cause = new TypeError("fetch failed");
-    await expect(start(() => Promise.reject(cause), 30_000)).rejects.toMatchObject({
-      message: "No response from http://host/api?a=1: TypeError: fetch failed",
-      cause,
-    });
-    await expect(start(() => Promise.reject("offline"), 30_000)).rejects.toMatchObject({
-      message: "No response from http://host/api?a=1: offline",
-      cause: "offline",
-    });
+    const causes =
+      "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy forbids the request.";
+    for (const [cause, said] of [
+      [new TypeError("Failed to fetch"), "TypeError: Failed to fetch"],
+      [refusedInNode("ECONNREFUSED", ""), "TypeError: fetch failed (ECONNREFUSED)"],
+      [refusedInNode(undefined, "bad port"), "TypeError: fetch failed (bad port)"],
+      ["offline", "offline"],
+      [undefined, "undefined"],
+    ] as const) {
+      await expect(start(() => Promise.reject(cause), 30_000)).rejects.toMatchObject({
+        name: "StreamConnectionError",
+        message: `No response from http://host/api?a=1: ${said}. ${causes}`,
+        cause,
+      });
+    }
     expect(vi.getTimerCount()).toBe(0);
   });
 
@@ -275,8 +284,92 @@ describe("options that are functions", () => {
   });
 });
 
-test("a body that JSON cannot hold fails before anything is waited for", async () => {
-  vi.useFakeTimers();
-  await expect(request({}, { body: { n: 1n }, timeoutMs: 1000 })).rejects.toThrow(TypeError);
-  expect(vi.getTimerCount()).toBe(0);
+describe("a request that cannot be made", () => {
+  afterEach(() => void vi.unstubAllGlobals());
+  const { signal } = new AbortController();
+  const errorOf = (route: Partial<RouteOptions>, asked: Partial<RouteRequest> = {}) =>
+    requestRoute(
+      { endpoint: "http://127.0.0.1/", ...route },
+      { method: "POST", accept: "x/y", signal, timeoutMs: 1_000, ...asked },
+    ).catch((error: unknown) => error as Error);
+
+  const relative =
+    'endpoint "/api/chat" is not a URL; outside of a page it must be absolute, such as "https://example.com/api/chat".';
+  const scheme = (url: string) =>
+    `endpoint "${url}" has a scheme that cannot be requested; use "http:" or "https:".`;
+  const noBody = "Request with GET/HEAD method cannot have body.";
+  const mistakes: [string, Partial<RouteOptions>, Partial<RouteRequest>, string][] = [
+    ["a relative endpoint", { endpoint: "/api/chat" }, {}, relative],
+    ["an endpoint without a scheme", { endpoint: "localhost:3000/api" }, {}, scheme("localhost:3000/api")],
+    ["a scheme that fetch does not know", { endpoint: "ftp://host/" }, {}, scheme("ftp://host/")],
+    ["a scheme of sockets", { endpoint: new URL("ws://host/") }, {}, scheme("ws://host/")],
+    ["a GET with a body", {}, { method: "GET", body: {} }, noBody],
+    ["a HEAD with a body", {}, { method: "HEAD", body: {} }, noBody],
+    ["a method that is none", {}, { method: "A B" }, "'A B' is not a valid HTTP method."],
+    [
+      "a header's name that is none",
+      { headers: { "a b": "c" } },
+      {},
+      "`headers` cannot be sent: Headers.append: ",
+    ],
+    [
+      "a header's value that is none",
+      { headers: { a: "語" } },
+      {},
+      "`headers` cannot be sent: Cannot convert ",
+    ],
+    ["a body that JSON cannot hold", {}, { body: { n: 1n } }, "`body` cannot be sent as JSON: Do not know "],
+  ];
+
+  for (const [name, route, asked, message] of mistakes) {
+    test(`because of ${name} says what to change`, async () => {
+      // As many wrap it.
+      const wrapped: RouteOptions["fetch"] = (url, init) => globalThis.fetch(url, { ...init });
+      for (const fetch of [undefined, wrapped]) {
+        expect(await errorOf({ ...route, fetch }, asked)).toMatchObject({
+          name: "StreamRequestError",
+          code: "invalid-request",
+          message: expect.stringContaining(`The request cannot be made: ${message}`),
+          cause: expect.any(TypeError),
+        });
+      }
+    });
+  }
+
+  test("is not one that the application's own fetch takes, and that fails for another reason", async () => {
+    for (const endpoint of ["/api", "http://user:secret@host/"]) {
+      const fetch = () => Promise.reject(new TypeError("fetch failed"));
+      expect(await errorOf({ endpoint, fetch })).toMatchObject({ name: "StreamConnectionError" });
+    }
+  });
+
+  test("is not one to the page's own scheme, as applications of the desktop have them", async () => {
+    vi.stubGlobal("document", { baseURI: "app://local/index.html" });
+    const fetch = () => Promise.reject(new TypeError("Failed to fetch"));
+    expect(await errorOf({ endpoint: "app://local/api", fetch })).toMatchObject({
+      name: "StreamConnectionError",
+    });
+    expect(await errorOf({ endpoint: "ftp://local/api", fetch })).toMatchObject({
+      name: "StreamRequestError",
+    });
+  });
+
+  test("is not one that was aborted", async () => {
+    const abort = new AbortController();
+    const fetch = async () => {
+      abort.abort("stopped");
+      throw abort.signal.reason;
+    };
+    expect(await errorOf({ endpoint: "ftp://x/", fetch }, { signal: abort.signal })).toMatchObject({
+      name: "StreamConnectionError",
+      cause: "stopped",
+    });
+  });
+
+  test("leaves no timer", async () => {
+    vi.useFakeTimers();
+    await errorOf({ endpoint: "/api" });
+    await errorOf({}, { body: 1n });
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });
