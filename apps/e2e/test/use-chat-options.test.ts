@@ -11,7 +11,8 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
   const { open, click, texts, untilStatus, untilText, untilAsked, untilState } = chat;
   const sessionId = () => chat.page.locator("section").getAttribute("data-session");
   /** React has nothing more to do that was begun before. */
-  const settle = () => chat.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)));
+  const settle = () =>
+    chat.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 500 })));
 
   /** Asks for an answer, of which the first half has come. */
   async function askForHalf(index = 0, ...first: StreamChunk[]): Promise<void> {

@@ -1,0 +1,216 @@
+/** The React component of the client's README, as it stands there, on real routes, used with a real mouse. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { type ChatAgent, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { build } from "esbuild";
+import type { Browser, Locator, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { hasChromium, launchChromium } from "./chromium.ts";
+import { type LiveServer, listen, until } from "./live-server.ts";
+
+const folder = fileURLToPath(new URL(".", import.meta.url));
+const readme = readFileSync(new URL("../../../packages/client/README.md", import.meta.url), "utf8");
+const component = /^```tsx\n([\s\S]*?)^```$/m.exec(readme)![1]!;
+
+const pages: Record<string, string> = {
+  readme: `import { Chat } from "./readme-component.tsx";`,
+  "first-visit": `import { useChat } from "@kortyx/client/react";
+    function Chat() {
+      const { status, chat } = useChat({ endpoint: "/api/chat", sessionId: "new", resumeOnMount: true });
+      return <button type="button" onClick={() => chat.resume().then(() => { document.title = "resumed"; })}>{status}</button>;
+    }`,
+};
+
+async function bundlePage(name: string): Promise<string> {
+  const { outputFiles } = await build({
+    stdin: {
+      contents: `import { createRoot } from "react-dom/client";
+        ${pages[name]}
+        createRoot(document.querySelector("#root")!).render(<Chat />);`,
+      resolveDir: folder,
+      loader: "tsx",
+    },
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    jsx: "automatic",
+    define: { "process.env.NODE_ENV": '"production"' },
+    plugins: [
+      {
+        name: "readme",
+        setup({ onResolve, onLoad }) {
+          onResolve({ filter: /readme-component/ }, () => ({
+            path: "readme-component.tsx",
+            namespace: "readme",
+          }));
+          onLoad({ filter: /.*/, namespace: "readme" }, () => ({
+            contents: component,
+            loader: "tsx",
+            resolveDir: folder,
+          }));
+        },
+      },
+    ],
+    write: false,
+    logLevel: "error",
+  });
+  return outputFiles[0]!.text;
+}
+
+/** An agent whose answers the test gives by hand, and what it was asked. */
+function createHandAgent() {
+  const asked: { content: string; signal: AbortSignal; give(chunk: StreamChunk | undefined): void }[] = [];
+  const agent: ChatAgent = {
+    async *streamChat(messages, options) {
+      const signal = options.signal!;
+      let wake = () => {};
+      const queue: (StreamChunk | undefined)[] = [];
+      const give = (chunk: StreamChunk | undefined) => {
+        queue.push(chunk);
+        wake();
+      };
+      signal.addEventListener("abort", () => wake());
+      asked.push({ content: messages.at(-1)!.content, signal, give });
+      while (!signal.aborted) {
+        if (queue.length === 0) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        const chunk = queue.shift();
+        if (chunk === undefined) return;
+        yield chunk;
+      }
+    },
+  };
+  return { agent, asked };
+}
+
+describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, in Chromium", (hasRuns) => {
+  let browser: Browser;
+  let server: LiveServer;
+  let page: Page;
+  let asked: ReturnType<typeof createHandAgent>["asked"];
+  let complaints: string[];
+  let answers: string[];
+  const scripts = new Map<string, string>();
+
+  beforeAll(async () => {
+    for (const name of Object.keys(pages)) scripts.set(`/${name}.js`, await bundlePage(name));
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+  beforeEach(async () => {
+    const { agent, asked: all } = createHandAgent();
+    asked = all;
+    answers = [];
+    const route = hasRuns
+      ? createChatRoute({ agent, authorize: () => "ann", runs: { store: createMemoryRunStore() } })
+      : createChatRoute({ agent });
+    server = await listen(async (request) => {
+      const { pathname, search } = new URL(request.url);
+      const script = scripts.get(pathname);
+      if (script !== undefined) {
+        return new Response(script, { headers: { "content-type": "text/javascript" } });
+      }
+      if (pathname === "/api/chat") {
+        const response = await route.fetch(request);
+        answers.push(`${request.method} ${search} ${response.status}`);
+        return response;
+      }
+      return new Response(
+        `<!doctype html><link rel="icon" href="data:,"><div id="root"></div><script type="module" src="${pathname}.js"></script>`,
+        { headers: { "content-type": "text/html; charset=utf-8" } },
+      );
+    });
+    complaints = [];
+    page = await browser.newPage();
+    page.setDefaultTimeout(10_000);
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+    });
+    page.on("pageerror", (error) => complaints.push(error.message));
+  });
+  afterEach(async () => {
+    await page.close();
+    await server.close();
+    expect(complaints).toEqual([]);
+  });
+
+  const sendButton = () => page.getByRole("button", { name: "Send" });
+  const stopButton = () => page.getByRole("button", { name: "Stop" });
+  const untilAsked = (count: number) => until(() => asked.length === count, `question ${count} was asked`);
+  /** Everything that the page has begun is done. */
+  const settle = () =>
+    page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 500 })));
+
+  /** Moves there, presses, and releases, as a hand does. */
+  async function clickWithMouse(locator: Locator): Promise<void> {
+    await locator.waitFor();
+    const { x, y, width, height } = (await locator.boundingBox())!;
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await page.mouse.down();
+    await page.mouse.up();
+  }
+
+  test("the README's component shows what the agent does, and its answer", async () => {
+    await page.goto(`${server.url}/readme`);
+    await page.getByRole("textbox").fill("Hello");
+    await clickWithMouse(sendButton());
+    await untilAsked(1);
+    asked[0]!.give({ type: "status", message: "Searching" });
+    await page.getByRole("status").filter({ hasText: "Searching" }).waitFor();
+    asked[0]!.give({ type: "text-delta", delta: "Here" });
+    await page.getByRole("status").filter({ hasText: "streaming" }).waitFor();
+    asked[0]!.give(undefined);
+    await sendButton().waitFor();
+    expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Here"]);
+  });
+
+  test("Stop in the README's component stops, and asks nothing again", async () => {
+    await page.goto(`${server.url}/readme`);
+    await page.getByRole("textbox").fill("Hello");
+    await clickWithMouse(sendButton());
+    await untilAsked(1);
+    asked[0]!.give({ type: "text-delta", delta: "Half" });
+    await page.getByText("Half").waitFor();
+    // What is typed meanwhile is not sent by a click on Stop.
+    await page.getByRole("textbox").fill("Next");
+    await clickWithMouse(stopButton());
+    await sendButton().waitFor();
+    await until(() => asked[0]!.signal.aborted, "the agent was stopped");
+    await settle();
+    expect(await page.getByRole("textbox").inputValue()).toBe("Next");
+    expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Half"]);
+    expect(asked).toHaveLength(1);
+    await clickWithMouse(sendButton());
+    await untilAsked(2);
+    expect(asked[1]!.content).toBe("Next");
+    asked[1]!.give(undefined);
+    await sendButton().waitFor();
+  });
+
+  test("Send in the README's component asks nothing where nothing was typed", async () => {
+    await page.goto(`${server.url}/readme`);
+    for (const text of ["", "   "]) {
+      await page.getByRole("textbox").fill(text);
+      await clickWithMouse(sendButton());
+      await page.getByRole("textbox").press("Enter");
+      await settle();
+    }
+    expect(asked).toEqual([]);
+    expect(await page.getByRole("alert").count()).toBe(0);
+  });
+
+  if (!hasRuns) return;
+
+  test("a first visit that resumes finds no run, and leaves no error in the console", async () => {
+    await page.goto(`${server.url}/first-visit`);
+    await until(() => answers.length === 1, "the session was asked for");
+    await clickWithMouse(page.getByRole("button", { name: "ready" }));
+    await page.waitForFunction(() => document.title === "resumed");
+    expect(new Set(answers)).toEqual(new Set(["GET ?session=new 204"]));
+    expect(await page.getByRole("button").textContent()).toBe("ready");
+  });
+});
