@@ -102,7 +102,8 @@ export function createDocumentationAgent(options: DocumentationAgentOptions): Do
   ): AsyncGenerator<StreamChunk> {
     const list = fillReadingList(hits);
     for await (const delta of paceText(text, { tokensPerSecond, signal })) {
-      yield { type: "text-delta", delta };
+      // With a key, because the list grows beside it.
+      yield { type: "text-delta", delta, segmentId: "answer" };
       const step = list.next();
       if (!step.done) yield step.value;
     }

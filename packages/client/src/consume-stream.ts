@@ -4,6 +4,7 @@
 import type { AbortChunk, DoneChunk, ErrorChunk, StreamChunk } from "@kortyx/protocol";
 import { wasAborted } from "./chunk-stream.ts";
 import { StreamRemoteError, toError } from "./stream-errors.ts";
+import { createTextPieces } from "./text-pieces.ts";
 
 /** How a stream ended. */
 export interface StreamOutcome {
@@ -19,7 +20,10 @@ export interface StreamOutcome {
 export interface ConsumeStreamHandlers {
   /** Gets every chunk. The next one waits for a promise that it returns; `false` stops the stream. */
   onChunk?: ((chunk: StreamChunk) => unknown) | undefined;
-  /** Gets each piece of text: every `text-delta`, and a whole `message` when nothing has been streamed. */
+  /**
+   * Gets each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats what was streamed. A
+   * piece that begins another text begins with a blank line, so that all pieces one after the other are what is copied.
+   */
   onText?: ((text: string) => unknown) | undefined;
   /** The stream was complete, and its outcome is not `error` or `stopped`. */
   onDone?: ((outcome: StreamOutcome) => unknown) | undefined;
@@ -47,16 +51,14 @@ export async function consumeStream(
 ): Promise<StreamOutcome> {
   const { onChunk, onText, onDone, onError } = handlers;
   let last: StreamChunk | undefined;
-  let hasDelta = false;
+  const toPiece = createTextPieces();
   let isCalling = false;
   try {
     for await (last of stream) {
       isCalling = true;
-      if (last.type === "text-delta") {
-        hasDelta = true;
-        await onText?.(last.delta);
-      } else if (last.type === "message" && !hasDelta) {
-        await onText?.(last.content);
+      if (onText) {
+        const piece = toPiece(last);
+        if (piece) await onText(piece);
       }
       if ((await onChunk?.(last)) === false) return { outcome: "stopped" };
       isCalling = false;

@@ -142,16 +142,24 @@ test("what onDone and onError throw comes out as it is", async () => {
   );
 });
 
-test("onText gets the deltas, and a whole message only when nothing was streamed", async () => {
+test("onText gets the text of the answer piece by piece, as it is copied of the message", async () => {
   const texts = async (...chunks: StreamChunk[]) => {
     const seen: string[] = [];
     await consumeStream(streamOf(...chunks), { onText: (text) => seen.push(text) });
     return seen;
   };
-  const message: StreamChunk = { type: "message", content: "whole" };
-  expect(await texts(delta("a"), { type: "reasoning-delta", delta: "hm" }, delta("b"), message)).toEqual([
-    "a",
-    "b",
-  ]);
-  expect(await texts(message)).toEqual(["whole"]);
+  const message = (content: string): StreamChunk => ({ type: "message", content });
+  const call = { tool: "t", toolCallId: "1" };
+  expect(
+    await texts(
+      delta("a"),
+      delta("b"),
+      { type: "tool-call-start", ...call, input: {} },
+      { type: "tool-call-result", ...call, content: 1 },
+      delta("c"),
+      message("c"),
+      message("abc"),
+    ),
+  ).toEqual(["a", "b", "\n\nc"]);
+  expect(await texts(message("whole"), message("too"))).toEqual(["whole", "\n\ntoo"]);
 });

@@ -460,14 +460,15 @@ describe("an answer that fails", () => {
       delta("Half an"),
       { type: "tool-call-start", tool: "search", toolCallId: "c1", input: {} },
     ]);
-    stream.give(delta(" answer"));
+    stream.give(delta("answer"));
     stream.fail(new StreamTruncatedError("cut"));
     await flush();
-    expect(read(chat)).toEqual(["Hello", "(truncated) Half an answer"]);
+    expect(read(chat)).toEqual(["Hello", "(truncated) Half an\n\nanswer"]);
     expect(chat.getSnapshot().messages[1]).toMatchObject({
       parts: [
-        { type: "text", state: "done" },
+        { type: "text", text: "Half an", state: "done" },
         { type: "tool-call", state: "interrupted" },
+        { type: "text", text: "answer", state: "done" },
       ],
     });
     expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { code: "truncated" } });

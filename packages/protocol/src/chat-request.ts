@@ -38,10 +38,7 @@ export interface ChatRequestBody {
 export interface BufferedStreamResult {
   /** Every chunk, in order. */
   chunks: StreamChunk[];
-  /**
-   * The deltas of each text joined, different texts separated by a blank line. Whole `message` chunks count only
-   * where there is no delta.
-   */
+  /** The texts of the answer in order, with a blank line between them: what a chat copies of it. */
   text: string;
   /** The `structured-data` chunks among `chunks`. */
   structured: StructuredDataChunk[];

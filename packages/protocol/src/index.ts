@@ -1,5 +1,15 @@
 /** The contract of Kortyx streams, without zod: the schemas are in `@kortyx/protocol/schemas`. */
 
+// Fold chunks into what a UI shows
+export {
+  type AssistantMessage,
+  closePart,
+  joinTextParts,
+  type MessagePart,
+  type StructuredDataPart,
+  type TextPart,
+  type ToolCallPart,
+} from "./assistant-message.ts";
 export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
 // Is it a chunk?
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
@@ -23,18 +33,7 @@ export {
 export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
 // Is it a stream?
 export { parseMediaType } from "./media-type.ts";
-// Fold chunks into what a UI shows
-export {
-  type AssistantMessage,
-  closePart,
-  createMessageAccumulator,
-  type MessageAccumulator,
-  type MessagePart,
-  reduceMessage,
-  type StructuredDataPart,
-  type TextPart,
-  type ToolCallPart,
-} from "./message-accumulator.ts";
+export { createMessageAccumulator, type MessageAccumulator, reduceMessage } from "./message-accumulator.ts";
 export {
   type ChunkDecoderOptions,
   createPullDecoder,

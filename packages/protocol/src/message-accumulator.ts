@@ -1,86 +1,30 @@
 /**
  * Folds the chunks of one stream into the assistant message that a UI shows. Knows nothing of sessions, requests or
  * rendering; chunks that are not part of a message (`session`, `status`, `trace`, …) are passed over.
+ *
+ * Parts stand in the order in which they began. A text or reasoning with a key runs beside the others until its `-end`. One
+ * without a key also ends where another part begins: a later piece of a known call or object begins nothing, and a source
+ * stands beside the text.
  */
 import {
-  type ErrorChunk,
-  type FileChunk,
-  type InterruptChunk,
+  type AssistantMessage,
+  closePart,
+  type MessagePart,
+  type StructuredDataPart,
+  type TextPart,
+  type ToolCallPart,
+} from "./assistant-message.ts";
+import { createSaidTexts } from "./said-texts.ts";
+import {
   isTerminalChunk,
-  type ReasoningDeltaChunk,
-  type ReasoningEndChunk,
-  type ReasoningStartChunk,
-  type SourceChunk,
+  type MessageChunk,
   type StreamChunk,
-  type TextDeltaChunk,
-  type TextEndChunk,
-  type TextStartChunk,
-  type TokenUsage,
-  type ToolCallStartChunk,
+  type StreamChunkOf,
+  type ToolResultChunk,
   type UnknownChunk,
 } from "./stream-chunk.ts";
-import { foldStructured, type OwnedContainers, type StructuredStreamState } from "./structured-stream.ts";
-
-/** A text, or a piece of the model's reasoning. */
-export interface TextPart {
-  readonly type: "text" | "reasoning";
-  /** What tells parallel texts apart: `segmentId ?? opId ?? id ?? ""` of their chunks. */
-  readonly key: string;
-  readonly text: string;
-  readonly state: "streaming" | "done";
-  readonly node?: string | undefined;
-}
-
-/** A tool call, from the first piece of its input to its result. */
-export interface ToolCallPart {
-  readonly type: "tool-call";
-  readonly toolCallId: string;
-  /** `""` until a chunk names the tool. */
-  readonly tool: string;
-  /** `interrupted`: the stream ended before the tool had answered. */
-  readonly state: "input-streaming" | "running" | "done" | "error" | "interrupted";
-  /** The JSON text of the input so far; not parsed, because it is not whole. */
-  readonly inputText: string;
-  /** The input, once it is whole. */
-  readonly input?: unknown;
-  readonly content?: unknown;
-  readonly structuredContent?: unknown;
-  /** Why the call failed, from `tool-call-error`. */
-  readonly errorMessage?: string | undefined;
-  readonly node?: string | undefined;
-}
-
-/** A structured object that grows while it is streamed. */
-export interface StructuredDataPart extends StructuredStreamState {
-  readonly type: "structured-data";
-}
-
-/** One part of an assistant message. */
-export type MessagePart =
-  | TextPart
-  | ToolCallPart
-  | StructuredDataPart
-  | Readonly<InterruptChunk>
-  | Readonly<SourceChunk>
-  | Readonly<FileChunk>;
-
-/** One assistant message, as far as it has been streamed. Never changes once it was handed out. */
-export interface AssistantMessage {
-  /** The id of the run that produced it, where there is one. */
-  readonly id?: string | undefined;
-  readonly parts: readonly MessagePart[];
-  /**
-   * `aborted` after an `abort` chunk, `error` when the last chunk was an `error`, `truncated` when the stream was cut.
-   */
-  readonly status: "streaming" | "done" | "aborted" | "error" | "truncated";
-  /** The reason of the `abort` chunk. */
-  readonly abortReason?: string | undefined;
-  /** The error that the stream ended on. */
-  readonly error?: Readonly<ErrorChunk> | undefined;
-  /** The question that waits for an answer. */
-  readonly interrupt?: Readonly<InterruptChunk> | undefined;
-  readonly usage?: Readonly<TokenUsage> | undefined;
-}
+import { foldStructured, type OwnedContainers, type StructuredStreamChunk } from "./structured-stream.ts";
+import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 
 /** @typeParam Fields - What the message has besides, from the beginning. */
 export interface MessageAccumulator<Fields = unknown> {
@@ -112,22 +56,13 @@ export function reduceMessage(chunks: Iterable<StreamChunk | UnknownChunk>): Ass
   return accumulator.message;
 }
 
-type TextChunk =
-  | TextStartChunk
-  | TextDeltaChunk
-  | TextEndChunk
-  | ReasoningStartChunk
-  | ReasoningDeltaChunk
-  | ReasoningEndChunk;
+type TextChunk = StreamChunkOf<
+  "text-start" | "text-delta" | "text-end" | "reasoning-start" | "reasoning-delta" | "reasoning-end"
+>;
 
-type ToolCallChunk = Pick<ToolCallStartChunk, "toolCallId" | "node"> & { tool?: string | undefined };
-
-/** @returns the part as it is when nothing more comes. */
-export function closePart(part: MessagePart): MessagePart {
-  if (part.type === "text" || part.type === "reasoning") return { ...part, state: "done" };
-  const isOpen = part.type === "tool-call" && part.state !== "done" && part.state !== "error";
-  return isOpen ? { ...part, state: "interrupted" } : part;
-}
+type ToolCallChunk = StreamChunkOf<
+  "tool-call-start" | "tool-call-delta" | "tool-call-ready" | "tool-call-result" | "tool-call-error"
+>;
 
 /**
  * Creates a fold over the chunks of one stream.
@@ -135,73 +70,124 @@ export function closePart(part: MessagePart): MessagePart {
  * @param fields - What the message has besides; an `id` is that of the run as soon as a chunk tells it.
  */
 export function createMessageAccumulator<Fields extends object>(fields?: Fields): MessageAccumulator<Fields> {
-  /** In order of their beginning; a part that was invalidated leaves a hole, so that no index ever moves. */
+  /** In order of their beginning; a part that was taken back leaves a hole, so that no index ever moves. */
   const parts: (MessagePart | undefined)[] = [];
-  /** Index of each text that is open, each tool call, each tool call without a result, each structured stream. */
-  const openTexts = new Map<string, number>();
-  const toolCalls = new Map<string, number>();
-  const openToolCalls = new Set<number>();
-  const structured = new Map<string, number>();
+  let hasHoles = false;
+  /** The open texts with a key, by type and key. */
+  const keyedTexts = new Map<string, number>();
+  /** The open text without a key: there is at most one. */
+  let unkeyedText: number | undefined;
+  /** A file or an object has ended a text, and nothing else has begun since. */
+  let isTextSplit = false;
+  const saidTexts = createSaidTexts((index) => textAt(index)?.text ?? "");
+  const toolCalls = createToolCallOrder();
+  let legacyResults = 0;
+  const objects = new Map<string, number>();
   /** The containers of structured data that nobody else holds. */
   let owned: OwnedContainers = new WeakSet();
 
-  let lastStreamedText = -1;
-  let legacyResults = 0;
   let head = { ...fields, status: "streaming" } as Omit<AssistantMessage, "parts"> & Fields;
   let isOver = false;
   /** What was handed out, for as long as nothing changes. */
   let snapshot: (AssistantMessage & Fields) | undefined;
 
-  function set(index: number, part: MessagePart | undefined): number {
+  const textAt = (index: number) => parts[index] as TextPart | undefined;
+
+  function set(index: number, part: MessagePart | undefined): void {
     snapshot = undefined;
     parts[index] = part;
-    return index;
+    if (part === undefined) hasHoles = true;
   }
-
-  const add = (part: MessagePart): number => set(parts.length, part);
-
-  /** What was handed out never changes: the part becomes another. */
-  const change = (index: number, changes: Partial<TextPart | ToolCallPart>) =>
-    set(index, { ...parts[index], ...changes } as MessagePart);
 
   function setHead(changes: Partial<AssistantMessage>): void {
     snapshot = undefined;
     head = { ...head, ...changes };
   }
 
-  function applyText(type: TextPart["type"], chunk: TextChunk): void {
-    const key = chunk.segmentId ?? chunk.opId ?? chunk.id ?? "";
-    const name = type + key;
-    const open = openTexts.get(name);
-    const delta = "delta" in chunk ? chunk.delta : "";
-    if (chunk.type.endsWith("-end")) {
-      if (open !== undefined) change(open, { state: "done" });
-      openTexts.delete(name);
-    } else if (open === undefined) {
-      const index = add({ type, key, text: delta, state: "streaming", node: chunk.node });
-      openTexts.set(name, index);
-      if (type === "text") lastStreamedText = index;
-    } else if (delta) {
-      change(open, { text: (parts[open] as TextPart).text + delta });
-    }
+  /** Another part begins. @returns its index. */
+  function begin(part: MessagePart): number {
+    if (part.type !== "source") endUnkeyed(part.type === "file" || part.type === "structured-data");
+    set(parts.length, part);
+    return parts.length - 1;
   }
 
-  const toolCallAt = (index: number): ToolCallPart => parts[index] as ToolCallPart;
-  function applyToolCall(
-    { toolCallId, tool, node }: ToolCallChunk,
-    changes: Partial<ToolCallPart>,
-    inputDelta = "",
-  ): void {
-    let index = toolCalls.get(toolCallId);
-    if (index === undefined) {
-      index = add({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" });
-      toolCalls.set(toolCallId, index);
-      openToolCalls.add(index);
+  /** @param isInline - The text may go on after what has ended it. */
+  function endUnkeyed(isInline = false): void {
+    const part = unkeyedText === undefined ? undefined : textAt(unkeyedText);
+    if (part || !isInline) isTextSplit = isInline && part?.type === "text" && part.text !== "";
+    if (part) close(unkeyedText!);
+    unkeyedText = undefined;
+  }
+
+  /** Nothing more comes for a part. A text that was begun and never said is not part of the message. */
+  function close(index: number): void {
+    const part = parts[index];
+    const isEmpty = (part?.type === "text" || part?.type === "reasoning") && part.text === "";
+    const closed = part && !isEmpty ? closePart(part) : undefined;
+    if (closed !== part) set(index, closed);
+  }
+
+  function applyText(type: TextPart["type"], chunk: TextChunk): void {
+    const { segmentId, opId, id, node } = chunk;
+    const key = segmentId ?? opId ?? id ?? "";
+    const name = type + key;
+    const unkeyed = unkeyedText !== undefined && parts[unkeyedText]!.type === type ? unkeyedText : undefined;
+    const open = key ? keyedTexts.get(name) : unkeyed;
+    const delta = "delta" in chunk ? chunk.delta : undefined;
+    if (chunk.type.endsWith("-end")) {
+      if (key) keyedTexts.delete(name);
+      else if (type === "text") isTextSplit = false;
+      if (open === undefined) return;
+      if (key && type === "text") saidTexts.endKeyed(open);
+      if (key) close(open);
+      else endUnkeyed();
+      return;
     }
-    const part = toolCallAt(index);
-    if (changes.state === "done" || changes.state === "error") openToolCalls.delete(index);
-    const inputText = part.inputText + inputDelta;
-    change(index, { tool: tool ?? part.tool, node: node ?? part.node, inputText, ...changes });
+    // No part is made for nothing: many providers begin with an empty delta.
+    if (delta === "") return;
+    if (open !== undefined && (key || delta !== undefined)) {
+      if (delta === undefined) return;
+      const part = textAt(open)!;
+      if (part.text === "" && type === "text") saidTexts.beginStreamed(open, key !== "", false);
+      set(open, { ...part, text: part.text + delta });
+      return;
+    }
+    const isContinuation = isTextSplit && name === "text" && delta !== undefined;
+    const begun: TextPart = { type, key, text: delta ?? "", state: "streaming", node };
+    const index = begin(isContinuation ? { ...begun, isContinuation } : begun);
+    if (key) keyedTexts.set(name, index);
+    else unkeyedText = index;
+    if (delta !== undefined && type === "text") saidTexts.beginStreamed(index, key !== "", isContinuation);
+  }
+
+  function applyMessage({ content: text, node }: MessageChunk): void {
+    if (text === "") return;
+    if (saidTexts.isRepeated(text)) endUnkeyed();
+    else saidTexts.addWhole(begin({ type: "text", key: "", text, state: "done", node }));
+  }
+
+  function applyToolCall(chunk: ToolCallChunk | ToolResultChunk, call: OrderedCall): void {
+    const toolCallId = "toolCallId" in chunk ? chunk.toolCallId : `tool-result:${legacyResults++}`;
+    const part =
+      call.index === undefined
+        ? ({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" } as const)
+        : (parts[call.index] as ToolCallPart);
+    const { tool = part.tool, node = part.node } = chunk;
+    const changed: ToolCallPart = { ...part, tool, node, ...changesOf(chunk, part) };
+    if (call.index === undefined) call.index = begin(changed);
+    else set(call.index, changed);
+  }
+
+  function applyStructured(chunk: StructuredStreamChunk): void {
+    const { streamId } = chunk;
+    const index = objects.get(streamId);
+    const before = index === undefined ? undefined : (parts[index] as StructuredDataPart);
+    const after = foldStructured(before, chunk, owned);
+    if (after === before) return;
+    const part = after && ({ ...after, type: "structured-data" } as const);
+    if (!part) objects.delete(streamId);
+    if (index !== undefined) set(index, part);
+    else objects.set(streamId, begin(part!));
   }
 
   function applyPart(chunk: StreamChunk): void {
@@ -209,15 +195,9 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
       case "run-start":
         setHead({ id: chunk.runId });
         break;
-      case "message": {
-        const { content: text, node } = chunk;
-        const streamed = parts[lastStreamedText];
-        // Some agents stream a text and then repeat it whole.
-        if (streamed?.type !== "text" || streamed.text !== text) {
-          add({ type: "text", key: "", text, state: "done", node });
-        }
+      case "message":
+        applyMessage(chunk);
         break;
-      }
       case "text-start":
       case "text-delta":
       case "text-end":
@@ -229,55 +209,26 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
         applyText("reasoning", chunk);
         break;
       case "tool-call-start":
-      case "tool-call-ready": {
-        const { input } = chunk;
-        const index = toolCalls.get(chunk.toolCallId);
-        // A call that has its result already stays as it is.
-        const isRunning = input !== undefined && (index === undefined || openToolCalls.has(index));
-        applyToolCall(chunk, isRunning ? { input, state: "running" } : {});
-        break;
-      }
       case "tool-call-delta":
-        applyToolCall(chunk, {}, chunk.delta);
-        break;
-      case "tool-call-result": {
-        const { content, structuredContent, isError } = chunk;
-        applyToolCall(chunk, { state: isError === true ? "error" : "done", content, structuredContent });
-        break;
-      }
+      case "tool-call-ready":
+      case "tool-call-result":
       case "tool-call-error":
-        applyToolCall(chunk, { state: "error", errorMessage: chunk.message });
+        applyToolCall(chunk, toolCalls.callOf(chunk));
         break;
-      case "tool-result": {
-        // It names no call: it belongs to the last call of its tool that has no result, or stands alone.
-        const { tool, content, node } = chunk;
-        const index = [...openToolCalls].findLast(
-          (open) => tool === undefined || toolCallAt(open).tool === tool,
-        );
-        const toolCallId =
-          index === undefined ? `tool-result:${legacyResults++}` : toolCallAt(index).toolCallId;
-        applyToolCall({ toolCallId, tool, node }, { state: "done", content });
+      case "tool-result":
+        applyToolCall(chunk, toolCalls.callOfLegacyResult(chunk) ?? {});
         break;
-      }
       case "structured-data":
-      case "structured-data-invalidated": {
-        const { streamId } = chunk;
-        const index = structured.get(streamId) ?? parts.length;
-        const before = parts[index] as StructuredDataPart | undefined;
-        const after = foldStructured(before, chunk, owned);
-        if (after === before) break;
-        set(index, after && { ...after, type: "structured-data" });
-        if (after) structured.set(streamId, index);
-        else structured.delete(streamId);
+      case "structured-data-invalidated":
+        applyStructured(chunk);
         break;
-      }
       case "interrupt":
         setHead({ interrupt: chunk });
-        add(chunk);
+        begin(chunk);
         break;
       case "source":
       case "file":
-        add(chunk);
+        begin(chunk);
         break;
       case "done":
         setHead({ status: "done", usage: chunk.usage });
@@ -291,10 +242,10 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
     }
   }
 
-  /** Closes what is open: nothing more will come for it. */
-  function close(): void {
+  /** Nothing more comes. */
+  function closeAll(): void {
     isOver = true;
-    for (const index of [...openTexts.values(), ...openToolCalls]) set(index, closePart(parts[index]!));
+    for (let index = 0; index < parts.length; index++) close(index);
   }
 
   return {
@@ -307,19 +258,42 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
         // More followed, so the error was not the outcome.
         setHead({ error: undefined, status: head.status === "error" ? "streaming" : head.status });
       }
-      if (isTerminalChunk(chunk)) close();
+      if (isTerminalChunk(chunk)) closeAll();
     },
     finish(status = "done") {
       if (isOver) return;
-      close();
+      closeAll();
       if (head.status === "streaming") setHead({ status });
     },
     get message() {
       if (!snapshot) {
         owned = new WeakSet();
-        snapshot = { ...head, parts: parts.filter(Boolean) as MessagePart[] };
+        snapshot = { ...head, parts: (hasHoles ? parts.filter(Boolean) : parts.slice()) as MessagePart[] };
       }
       return snapshot;
     },
   };
+}
+
+/** What a chunk changes in its call. A call that is over stays so, and its late input is added. */
+function changesOf(
+  chunk: ToolCallChunk | ToolResultChunk,
+  { state, inputText }: ToolCallPart,
+): Partial<ToolCallPart> {
+  const isOver = state === "done" || state === "error";
+  switch (chunk.type) {
+    case "tool-call-start":
+    case "tool-call-ready":
+      return chunk.input === undefined ? {} : { input: chunk.input, state: isOver ? state : "running" };
+    case "tool-call-delta":
+      return { inputText: inputText + chunk.delta };
+    case "tool-result":
+      return { state: "done", content: chunk.content };
+    case "tool-call-result": {
+      const { content, structuredContent, isError } = chunk;
+      return { state: isError === true ? "error" : "done", content, structuredContent };
+    }
+    case "tool-call-error":
+      return { state: "error", errorMessage: chunk.message };
+  }
 }

@@ -62,13 +62,16 @@ export interface MessageChunk {
   node?: string | undefined;
 }
 
-/** Opens a text. Optional: a delta opens its text by itself. */
+/** Opens a text, also before its first delta. Optional: a delta opens its text by itself. */
 export interface TextStartChunk extends ChunkOrigin {
   type: "text-start";
   segmentId?: string | undefined;
 }
 
-/** The next piece of a text. Texts that run in parallel are told apart by `segmentId ?? opId ?? id`. */
+/**
+ * The next piece of a text. Texts that run in parallel are told apart by `segmentId ?? opId ?? id`; a text without any of
+ * them ends where another part begins.
+ */
 export interface TextDeltaChunk extends ChunkOrigin {
   type: "text-delta";
   delta: string;
@@ -104,6 +107,7 @@ export interface ReasoningEndChunk extends ChunkOrigin {
 export interface ToolCallStartChunk extends ChunkOrigin {
   type: "tool-call-start";
   tool: string;
+  /** Names the call until its result or failure; after that, the same id begins another call. */
   toolCallId: string;
   input?: unknown;
 }

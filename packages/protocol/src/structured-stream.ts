@@ -3,6 +3,7 @@
  * nothing of messages, and does not check that a value is a chunk.
  */
 import { describe, isRecord } from "./chunk-checker.ts";
+import { isSameJSON } from "./same-json.ts";
 import type { StructuredDataChunk, StructuredDataInvalidatedChunk } from "./stream-chunk.ts";
 import { StreamProtocolError } from "./stream-error.ts";
 
@@ -140,15 +141,6 @@ export function foldStructured(
   return kind === "final"
     ? { ...next, data: chunk.data, status: kind }
     : { ...next, data: write(state?.data, chunk, owned), status: "streaming" };
-}
-
-function isSameJSON(one: unknown, other: unknown): boolean {
-  try {
-    return one === other || JSON.stringify(one) === JSON.stringify(other);
-  } catch {
-    // Nested deeper than the stack: it cannot be told, and is not taken for the same.
-    return false;
-  }
 }
 
 type PathChunk = Exclude<StructuredDataChunk, { kind: "final" }>;

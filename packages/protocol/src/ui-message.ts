@@ -2,8 +2,9 @@
  * The messages of a conversation as a user interface shows them: what a chat holds, and what a route reports when an
  * answer has ended. Types only.
  */
+
+import type { AssistantMessage } from "./assistant-message.ts";
 import type { ChatMessage } from "./chat-request.ts";
-import type { AssistantMessage } from "./message-accumulator.ts";
 
 /** What the user has said. */
 export interface UserUIMessage extends Readonly<ChatMessage> {

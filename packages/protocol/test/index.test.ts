@@ -28,6 +28,7 @@ test("the public names of the root", () => {
     "isStreamChunk",
     "isStreamError",
     "isTerminalChunk",
+    "joinTextParts",
     "maxTimerMs",
     "parseDelayMs",
     "parseEventId",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { closePart, createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
+import { closePart } from "../src/assistant-message.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
 import type { StreamChunk } from "../src/stream-chunk.ts";
 import { cost, costOfWhole } from "./cost.ts";
 import { transcripts } from "./transcripts.ts";
@@ -183,17 +184,6 @@ describe("tool calls", () => {
     ]);
   });
 
-  test("a call that has its result stays as it is when its start is repeated", () => {
-    const start: StreamChunk = { type: "tool-call-start", ...call, input: 1 };
-    const { parts } = reduceMessage([
-      start,
-      { type: "tool-call-result", ...call, content: 2 },
-      start,
-      { type: "done" },
-    ]);
-    expect(parts).toMatchObject([{ state: "done", content: 2 }]);
-  });
-
   test("a legacy result completes a call whose input is still being streamed", () => {
     const { parts } = reduceMessage([
       { type: "tool-call-start", ...call },
@@ -334,7 +324,7 @@ describe("structured data", () => {
     for (const chunk of [delta("a"), set("title", "T"), delta("b"), set("rows.0", 1)])
       accumulator.apply(chunk);
     expect(accumulator.message.parts).toEqual([
-      { type: "text", key: "", text: "ab", state: "streaming" },
+      { type: "text", key: "", text: "a", state: "done" },
       {
         type: "structured-data",
         streamId: "card",
@@ -342,6 +332,7 @@ describe("structured data", () => {
         status: "streaming",
         data: { title: "T", rows: [1] },
       },
+      { type: "text", key: "", text: "b", state: "streaming", isContinuation: true },
     ]);
   });
 

@@ -6,9 +6,10 @@ import {
   type BufferedStreamResult,
   checkChunk,
   checkLimitOption,
+  createMessageAccumulator,
   encodeChunk,
   isTerminalChunk,
-  reduceMessage,
+  joinTextParts,
   type StreamChunk,
   StreamProtocolError,
 } from "@kortyx/protocol";
@@ -74,7 +75,7 @@ export async function collectBufferedStream(
   const last = chunks.at(-1);
   return {
     chunks,
-    text: joinText(chunks),
+    text: textOf(chunks),
     structured: chunks.filter((chunk) => chunk.type === "structured-data"),
     ...(last?.type === "error" && { error: last }),
   };
@@ -129,11 +130,15 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
   }
 }
 
-function joinText(chunks: StreamChunk[]): string {
-  const texts = chunks.some((chunk) => chunk.type === "text-delta")
-    ? reduceMessage(chunks.filter((chunk) => chunk.type.startsWith("text-"))).parts.map((part) =>
-        part.type === "text" ? part.text : "",
-      )
-    : chunks.map((chunk) => (chunk.type === "message" ? chunk.content : ""));
-  return texts.filter((text) => text !== "").join("\n\n");
+/** The text that a user interface copies of the same stream. */
+function textOf(chunks: StreamChunk[]): string {
+  const accumulator = createMessageAccumulator();
+  for (const chunk of chunks) {
+    try {
+      accumulator.apply(chunk);
+    } catch {
+      // A structured object that cannot be built is not part of the text.
+    }
+  }
+  return joinTextParts(accumulator.message.parts);
 }

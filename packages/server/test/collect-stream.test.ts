@@ -145,10 +145,30 @@ describe("collectBufferedStream", () => {
     expect(await textOf({ type: "text-start" }, { type: "text-end" }, delta("only"))).toBe("only");
   });
 
-  test("whole messages count only where there is no delta", async () => {
+  test("the text is that of the message: in its order, without what a whole message repeats", async () => {
     const message = (content: string): StreamChunk => ({ type: "message", content });
+    const call = { tool: "t", toolCallId: "1" };
+    const loop: StreamChunk[] = [
+      delta("Let me look."),
+      { type: "tool-call-start", ...call, input: {} },
+      { type: "tool-call-result", ...call, content: 42 },
+      delta("It is 42."),
+    ];
+    expect(await textOf(...loop, message("It is 42."))).toBe("Let me look.\n\nIt is 42.");
     expect(await textOf(message("one"), message("two"))).toBe("one\n\ntwo");
-    expect(await textOf(message("whole"), delta("streamed"))).toBe("streamed");
+    expect(await textOf(message("whole"), delta("streamed"))).toBe("whole\n\nstreamed");
+  });
+
+  test("an object that cannot be built does not touch the text", async () => {
+    const set = (path: string): StreamChunk => ({
+      type: "structured-data",
+      streamId: "s",
+      dataType: "d",
+      kind: "set",
+      path,
+      value: 1,
+    });
+    expect(await textOf(delta("a"), set("a"), set("a.b"), set("a..b"), delta("b"))).toBe("ab");
   });
 
   test("reasoning is not part of the text", async () => {

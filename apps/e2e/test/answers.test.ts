@@ -1,0 +1,98 @@
+import { consumeStream, createChat, requestChat, streamChatFromRoute, toMessageText } from "@kortyx/client";
+import { type ChatMessage, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { afterEach, describe, expect, test } from "vitest";
+import { type LiveServer, listen, until } from "./live-server.ts";
+
+let server: LiveServer | undefined;
+afterEach(async () => {
+  await server?.close();
+  server = undefined;
+});
+
+const said = (delta: string): StreamChunk => ({ type: "text-delta", delta });
+const call = (city: string): StreamChunk[] => [
+  { type: "tool-call-start", tool: "weather", toolCallId: "weather", input: { city } },
+  { type: "tool-call-result", tool: "weather", toolCallId: "weather", content: `sun in ${city}` },
+];
+
+/** As a model without ids says it: it begins empty, thinks, calls a tool twice, and repeats its last text whole. */
+const loop: StreamChunk[] = [
+  said(""),
+  { type: "reasoning-delta", delta: "Two cities." },
+  said("Let me "),
+  said("look."),
+  ...call("Rome"),
+  ...call("Oslo"),
+  { type: "source", id: "s", title: "Forecast" },
+  said("It is sunny in "),
+  { type: "file", mediaType: "image/png", url: "https://files.test/sun.png" },
+  said("both."),
+  { type: "message", content: "It is sunny in both." },
+  { type: "done" },
+];
+const text = "Let me look.\n\nIt is sunny in both.";
+const order = [
+  "reasoning",
+  "Let me look.",
+  "sun in Rome",
+  "sun in Oslo",
+  "source",
+  "It is sunny in ",
+  "file",
+  "both.",
+];
+
+interface Part {
+  type: string;
+  text?: string;
+  content?: unknown;
+}
+const shown = (parts: readonly unknown[]) =>
+  (parts as Part[]).map(({ type, text, content }) => (type === "text" ? text : (content ?? type)));
+
+describe.each([
+  ["a plain route", false],
+  ["a route with runs", true],
+])("an answer of a tool loop, over %s", (_, hasRuns) => {
+  test("has one order and one text, wherever it is shown, copied, sent, buffered or saved", async () => {
+    const asked: ChatMessage[][] = [];
+    const saved: unknown[] = [];
+    const save = (finish: object) => {
+      const { message } = finish as { message?: { parts: readonly unknown[] } };
+      if (message) saved.push(shown(message.parts));
+    };
+    const route = createChatRoute({
+      agent: {
+        async *streamChat(messages) {
+          asked.push(messages);
+          yield* loop;
+        },
+      },
+      ...(hasRuns
+        ? { runs: { store: createMemoryRunStore(), onFinish: save }, authorize: () => "ada" }
+        : { collectMessage: true, onFinish: save }),
+    });
+    server = await listen(route.fetch);
+    const endpoint = server.url;
+    const messages = [{ role: "user" as const, content: "Weather?" }];
+
+    const chat = createChat({ endpoint });
+    await chat.send("Weather?");
+    const answer = chat.getSnapshot().messages[1]!;
+    expect(shown((answer as { parts: readonly unknown[] }).parts)).toEqual(order);
+    expect(toMessageText(answer)).toBe(text);
+    await until(() => saved.length === 1, "the answer is saved");
+    expect(saved[0]).toEqual(order);
+
+    await chat.send("Thanks.");
+    expect(asked[1]?.map(({ content }) => content)).toEqual(["Weather?", text, "Thanks."]);
+
+    expect((await requestChat({ endpoint, messages })).text).toBe(text);
+    let printed = "";
+    const onText = (piece: string) => {
+      printed += piece;
+    };
+    await consumeStream(streamChatFromRoute({ endpoint, messages }), { onText });
+    expect(printed).toBe(text);
+  });
+});

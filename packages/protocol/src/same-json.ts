@@ -1,0 +1,13 @@
+/**
+ * Compares JSON values.
+ */
+
+/** Whether two values print the same JSON. Costs what both hold. */
+export function isSameJSON(one: unknown, other: unknown): boolean {
+  try {
+    return one === other || JSON.stringify(one) === JSON.stringify(other);
+  } catch {
+    // Nested deeper than the stack, or not JSON at all: they cannot be compared, and do not count as the same.
+    return false;
+  }
+}

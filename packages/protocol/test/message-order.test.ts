@@ -1,0 +1,402 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { MessagePart } from "../src/assistant-message.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
+import type { StreamChunk } from "../src/stream-chunk.ts";
+import { cost, costOfWhole } from "./cost.ts";
+
+const said = (delta: string, segmentId?: string): StreamChunk => ({ type: "text-delta", delta, segmentId });
+const thought = (delta: string, segmentId?: string): StreamChunk => ({
+  type: "reasoning-delta",
+  delta,
+  segmentId,
+});
+const whole = (content: string): StreamChunk => ({ type: "message", content });
+const start = (toolCallId: string): StreamChunk => ({ type: "tool-call-start", tool: "t", toolCallId });
+const result = (toolCallId: string): StreamChunk => ({
+  type: "tool-call-result",
+  tool: "t",
+  toolCallId,
+  content: 1,
+});
+const set = (streamId: string, path = "title"): StreamChunk => ({
+  type: "structured-data",
+  streamId,
+  dataType: "d",
+  kind: "set",
+  path,
+  value: 1,
+});
+const file: StreamChunk = { type: "file", mediaType: "image/png", url: "/a.png" };
+const source: StreamChunk = { type: "source", id: "s" };
+const question: StreamChunk = {
+  type: "interrupt",
+  requestId: "r",
+  resumeToken: "k",
+  input: { kind: "text", multiple: false },
+};
+
+/** What stands where: the texts as they are, everything else by its type. */
+const shown = (chunks: StreamChunk[]): string[] =>
+  reduceMessage(chunks).parts.map((part) => ("text" in part ? part.text : part.type));
+
+describe("a text without a key ends where another part begins", () => {
+  const beginners: [string, StreamChunk[], string][] = [
+    ["a tool call", [start("1")], "tool-call"],
+    [
+      "the first piece of a call's input",
+      [{ type: "tool-call-delta", toolCallId: "1", delta: "{" }],
+      "tool-call",
+    ],
+    [
+      "the whole input of a call",
+      [{ type: "tool-call-ready", tool: "t", toolCallId: "1", input: 1 }],
+      "tool-call",
+    ],
+    ["the result of an unknown call", [result("1")], "tool-call"],
+    [
+      "the failure of an unknown call",
+      [{ type: "tool-call-error", tool: "t", toolCallId: "1", message: "m" }],
+      "tool-call",
+    ],
+    ["a legacy result without a call", [{ type: "tool-result", content: 1 }], "tool-call"],
+    ["a file", [file], "file"],
+    ["an object", [set("o")], "structured-data"],
+    ["a question", [question], "interrupt"],
+    ["a whole message", [whole("W")], "W"],
+    ["reasoning", [thought("R")], "R"],
+    ["reasoning with a key", [thought("R", "r")], "R"],
+    ["a text with a key", [said("K", "k")], "K"],
+  ];
+  for (const [name, between, part] of beginners) {
+    test(`${name}`, () => {
+      expect(shown([said("A1"), said("A2"), ...between, said("B1"), said("B2")])).toEqual([
+        "A1A2",
+        part,
+        "B1B2",
+      ]);
+    });
+  }
+
+  test("reasoning does as well, and the two end each other", () => {
+    expect(shown([thought("T1"), said("A"), thought("T2"), said("B")])).toEqual(["T1", "A", "T2", "B"]);
+    expect(shown([thought("T1"), start("1"), thought("T2")])).toEqual(["T1", "tool-call", "T2"]);
+  });
+
+  test("an explicit start begins another text, an end closes only its own kind", () => {
+    expect(shown([said("A"), { type: "text-start" }, said("B")])).toEqual(["A", "B"]);
+    expect(shown([said("A"), { type: "reasoning-end" }, said("B"), { type: "text-end" }, said("C")])).toEqual(
+      ["AB", "C"],
+    );
+  });
+
+  test("an empty key is none", () => {
+    expect(shown([said("A", ""), start("1"), { ...said("B"), id: "" } as StreamChunk])).toEqual([
+      "A",
+      "tool-call",
+      "B",
+    ]);
+  });
+
+  test("the text that has ended is closed at once", () => {
+    const accumulator = createMessageAccumulator();
+    for (const chunk of [said("A"), start("1")]) accumulator.apply(chunk);
+    expect(accumulator.message.parts).toMatchObject([
+      { text: "A", state: "done" },
+      { state: "input-streaming" },
+    ]);
+  });
+});
+
+describe("a text without a key goes on", () => {
+  const passing: [string, StreamChunk[]][] = [
+    [
+      "a later piece of a known call",
+      [start("1"), said("A"), { type: "tool-call-delta", toolCallId: "1", delta: "{" }],
+    ],
+    ["the result of a known call", [start("1"), said("A"), result("1")]],
+    ["a second result of a call", [start("1"), result("1"), said("A"), result("1")]],
+    [
+      "a legacy result of a known call",
+      [start("1"), said("A"), { type: "tool-result", tool: "t", content: 1 }],
+    ],
+    ["a later piece of a known object", [set("o"), said("A"), set("o", "rows.0")]],
+    ["a later piece of a text with a key", [said("K", "k"), said("A"), said("K", "k")]],
+    ["the end of a text with a key", [said("K", "k"), said("A"), { type: "text-end", segmentId: "k" }]],
+    [
+      "an object that is gone",
+      [set("o"), said("A"), { type: "structured-data-invalidated", streamId: "o", checkpointId: "c" }],
+    ],
+    ["a source", [said("A"), source]],
+    [
+      "status, trace, session, checkpoint, transition and unknown chunks",
+      [
+        said("A"),
+        { type: "status", message: "m" },
+        { type: "trace", traceId: "t", spanId: "s", runId: "r", rootSpanName: "n" },
+        { type: "session", sessionId: "s" },
+        { type: "checkpoint", id: "c", sessionId: "s", turnIndex: 0 },
+        { type: "transition", transitionTo: "n" },
+        { type: "x-unknown" } as unknown as StreamChunk,
+      ],
+    ],
+    ["a warning", [said("A"), { type: "error", message: "m" }]],
+    ["an empty piece of reasoning, or an empty message", [said("A"), thought(""), whole("")]],
+  ];
+  for (const [name, chunks] of passing) {
+    test(`after ${name}`, () => expect(shown([...chunks, said("B")])).toContain("AB"));
+  }
+
+  test("an object that cannot be built has begun nothing", () => {
+    const accumulator = createMessageAccumulator();
+    accumulator.apply(said("A"));
+    expect(() => accumulator.apply(set("o", "a..b"))).toThrow();
+    accumulator.apply(said("B"));
+    expect(accumulator.message.parts).toMatchObject([{ text: "AB", state: "streaming" }]);
+  });
+});
+
+test("texts with keys run in parallel, whatever begins beside them", () => {
+  expect(
+    shown([
+      said("A1", "a"),
+      said("B1", "b"),
+      start("1"),
+      file,
+      said("A2", "a"),
+      thought("R"),
+      question,
+      said("B2", "b"),
+    ]),
+  ).toEqual(["A1A2", "B1B2", "tool-call", "file", "R", "interrupt"]);
+  expect(shown([thought("T1", "a"), said("A1", "a"), thought("T2", "a"), said("A2", "a")])).toEqual([
+    "T1T2",
+    "A1A2",
+  ]);
+});
+
+describe("what was not said is not shown", () => {
+  test("an empty first delta makes no part, and takes no text above a call", () => {
+    expect(shown([said(""), start("1"), said("It is 42.")])).toEqual(["tool-call", "It is 42."]);
+    expect(shown([said("", "k"), thought(""), start("1"), said("A", "k")])).toEqual(["tool-call", "A"]);
+    expect(shown([said(""), whole("")])).toEqual([]);
+  });
+
+  test("an explicit start shows a text that is about to come, which is gone when it ends without a word", () => {
+    const accumulator = createMessageAccumulator();
+    accumulator.apply({ type: "text-start", node: "writer" });
+    const begun = accumulator.message.parts;
+    expect(begun).toEqual([{ type: "text", key: "", text: "", state: "streaming", node: "writer" }]);
+    accumulator.apply(start("1"));
+    expect(accumulator.message.parts).toMatchObject([{ type: "tool-call" }]);
+    expect(begun).toHaveLength(1);
+    expect(
+      shown([
+        { type: "text-start", segmentId: "k" },
+        { type: "text-end", segmentId: "k" },
+      ]),
+    ).toEqual([]);
+    expect(shown([{ type: "reasoning-start" }, { type: "done" }])).toEqual([]);
+    expect(shown([{ type: "text-start" }, { type: "text-start" }, said("A")])).toEqual(["A"]);
+  });
+});
+
+describe("a whole message that repeats what was streamed is not shown again", () => {
+  const loop = [said("Let me "), said("look."), start("1"), result("1"), said("It is "), said("42.")];
+  const texts = ["Let me look.", "tool-call", "It is 42."];
+
+  test("the last text, also with white space around it", () => {
+    for (const content of ["It is 42.", " It is 42.\n"]) {
+      expect(shown([...loop, whole(content), whole(content)]), content).toEqual(texts);
+    }
+  });
+
+  test("all texts, however they are joined", () => {
+    for (const content of [
+      "Let me look.It is 42.",
+      "Let me look.\n\nIt is 42.",
+      "Let me look. It is 42.",
+      "\nLet me look.\nIt is 42.\n",
+    ]) {
+      expect(shown([...loop, whole(content)]), content).toEqual(texts);
+    }
+  });
+
+  test("each text once, in any order: the messages of parallel texts, or of every turn at the end", () => {
+    expect(shown([...loop, whole("Let me look."), whole("It is 42.")])).toEqual(texts);
+    expect(shown([...loop, whole("It is 42."), whole("Let me look.")])).toEqual(texts);
+    expect(shown([...loop, whole("Let me look."), whole("Let me look.")])).toEqual([
+      ...texts,
+      "Let me look.",
+    ]);
+    const end = (segmentId: string): StreamChunk => ({ type: "text-end", segmentId });
+    expect(shown([said("A", "a"), said("B", "b"), end("a"), end("b"), whole("A"), whole("B")])).toEqual([
+      "A",
+      "B",
+    ]);
+  });
+
+  test("a text that a file or an object has split", () => {
+    expect(shown([said("A"), file, said("B"), set("o"), said("C"), whole("ABC")])).toEqual([
+      "A",
+      "file",
+      "B",
+      "structured-data",
+      "C",
+    ]);
+    expect(shown([said("A"), file, said("B"), start("1"), said("C"), whole("AB"), whole("C")])).toEqual([
+      "A",
+      "file",
+      "B",
+      "tool-call",
+      "C",
+    ]);
+  });
+
+  test("a text with an explicit start", () => {
+    expect(shown([{ type: "text-start" }, said("A"), { type: "text-end" }, whole("A")])).toEqual(["A"]);
+    expect(shown([{ type: "text-start", segmentId: "k" }, said("A", "k"), whole("A")])).toEqual(["A"]);
+  });
+
+  test("the text of a turn whose calls came before it", () => {
+    expect(shown([said("A"), start("1"), whole("A"), result("1"), said("B"), whole("B")])).toEqual([
+      "A",
+      "tool-call",
+      "B",
+    ]);
+  });
+
+  test("it ends the text that it repeats, and reasoning as well", () => {
+    expect(shown([said("A"), whole("A"), said("A")])).toEqual(["A", "A"]);
+    expect(shown([said("A"), thought("T1"), whole("A"), thought("T2")])).toEqual(["A", "T1", "T2"]);
+  });
+
+  test("anything else is shown: another text, a part of one, and what was never streamed", () => {
+    expect(shown([...loop, whole("It is")])).toEqual([...texts, "It is"]);
+    expect(shown([...loop, whole("Let me look.It is 42. Bye.")])).toEqual([
+      ...texts,
+      "Let me look.It is 42. Bye.",
+    ]);
+    expect(shown([...loop, whole("It is 42.Let me look.")])).toEqual([...texts, "It is 42.Let me look."]);
+    expect(shown([whole("Hi"), whole("Hi"), whole("HiHi")])).toEqual(["Hi", "Hi", "HiHi"]);
+    expect(shown([{ type: "text-start" }, whole("Hi"), whole("Hi")])).toEqual(["Hi", "Hi"]);
+  });
+
+  test("a message that came whole counts among all texts", () => {
+    expect(shown([whole("A"), start("1"), said("B"), whole("A\n\nB")])).toEqual(["A", "tool-call", "B"]);
+  });
+});
+
+describe("for every sequence of chunks", () => {
+  const key = fc.constantFrom(undefined, undefined, undefined, "a", "b");
+  const text = fc.constantFrom("", "x", "y", "zz");
+  const id = fc.constantFrom("1", "2");
+  const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(
+    { weight: 6, arbitrary: fc.tuple(text, key).map(([delta, segmentId]) => said(delta, segmentId)) },
+    { weight: 3, arbitrary: fc.tuple(text, key).map(([delta, segmentId]) => thought(delta, segmentId)) },
+    fc
+      .tuple(fc.constantFrom("text-start", "text-end", "reasoning-start", "reasoning-end"), key)
+      .map(([type, segmentId]) => ({ type, segmentId }) as StreamChunk),
+    id.map(start),
+    id.map(result),
+    id.map((streamId) => set(streamId)),
+    id.map((streamId): StreamChunk => ({ type: "structured-data-invalidated", streamId, checkpointId: "c" })),
+    fc.constantFrom(file, source, question, { type: "status", message: "m" } as const),
+  );
+
+  /** The rule once more, told from the parts that are there. Slow, and without whole messages. */
+  function model(chunks: StreamChunk[]): string[] {
+    type Told = { name: string; key: string; text: string; isOpen: boolean; isGone?: boolean };
+    const told: Told[] = [];
+    const add = (name: string, key = "", text = "", isOpen = true): void => {
+      told.push({ name, key, text, isOpen });
+    };
+    const find = (name: string, key: string) =>
+      told.findLast((part) => part.name === name && part.key === key && !part.isGone);
+    for (const chunk of chunks) {
+      const type = chunk.type.split("-")[0]!;
+      if (type === "text" || type === "reasoning") {
+        const { segmentId = "", delta } = chunk as { segmentId?: string; delta?: string };
+        // Without a key, only what began last can be meant; a source does not count.
+        const last =
+          segmentId === "" ? told.findLast(({ name }) => name !== "source") : find(type, segmentId);
+        const open = last?.name === type && last.key === segmentId && last.isOpen ? last : undefined;
+        if (chunk.type.endsWith("-end")) {
+          if (open) open.isOpen = false;
+        } else if (delta !== undefined && open) {
+          open.text += delta;
+        } else if (delta !== "" && !(open && segmentId !== "")) {
+          add(type, segmentId, delta);
+        }
+      } else if (chunk.type === "tool-call-start" || chunk.type === "tool-call-result") {
+        const known = find("tool-call", chunk.toolCallId);
+        const isResult = chunk.type === "tool-call-result";
+        if (known === undefined || (!isResult && !known.isOpen)) add("tool-call", chunk.toolCallId);
+        if (isResult) find("tool-call", chunk.toolCallId)!.isOpen = false;
+      } else if (chunk.type === "structured-data") {
+        if (find("structured-data", chunk.streamId) === undefined) add("structured-data", chunk.streamId);
+      } else if (chunk.type === "structured-data-invalidated") {
+        const known = find("structured-data", chunk.streamId);
+        if (known) known.isGone = true;
+      } else if (chunk.type !== "status") {
+        add(chunk.type);
+      }
+    }
+    return told
+      .filter(
+        ({ name, text, isGone }) => !isGone && !(text === "" && (name === "text" || name === "reasoning")),
+      )
+      .map(({ name, text }) => text || name);
+  }
+
+  test("the parts are those of the rule, told once more", () => {
+    fc.assert(
+      fc.property(fc.array(anyChunk, { maxLength: 30 }), (chunks) => {
+        expect(shown(chunks)).toEqual(model(chunks));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("reading in between changes nothing, and nothing that was read ever changes", () => {
+    const anyMessage = fc.constantFrom("x", "y", "xx", "x y", "").map(whole);
+    const chunks = fc.array(fc.oneof({ weight: 6, arbitrary: anyChunk }, anyMessage), { maxLength: 30 });
+    fc.assert(
+      fc.property(fc.array(fc.boolean(), { minLength: 30, maxLength: 30 }), chunks, (isRead, given) => {
+        const accumulator = createMessageAccumulator();
+        const read: [readonly MessagePart[], string][] = [];
+        for (const [index, chunk] of given.entries()) {
+          accumulator.apply(chunk);
+          if (!isRead[index]) continue;
+          const { parts } = accumulator.message;
+          read.push([parts, JSON.stringify(parts)]);
+        }
+        accumulator.finish();
+        expect(accumulator.message).toEqual(reduceMessage(given));
+        for (const [parts, text] of read) expect(JSON.stringify(parts)).toBe(text);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("the order costs what the chunks hold", () => {
+  const workloads: [string, (index: number) => StreamChunk[]][] = [
+    ["a tool loop", (index) => [said(`text ${index}`), start(`${index}`), result(`${index}`)]],
+    ["a whole message after every text", (index) => [said(`text ${index}`), whole(`text ${index}`)]],
+    [
+      "other messages beside a text with a key",
+      (index) => [said("a long piece ", "k"), whole(`other ${index}`)],
+    ],
+    ["calls with one id", (index) => [start("1"), said("x"), result("1"), said(`${index}`)]],
+  ];
+  for (const [name, chunksAt] of workloads) {
+    test(`${name}: 8,000 cost about as much as eight times 1,000`, () => {
+      const ratio = costOfWhole(8000, (count) => {
+        const chunks = Array.from({ length: count }, (_, index) => chunksAt(index)).flat();
+        return cost(() => reduceMessage(chunks));
+      });
+      expect(ratio).toBeLessThanOrEqual(3);
+    });
+  }
+});
