@@ -1,0 +1,206 @@
+/** The snippets of the READMEs that run in a page, in a page. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasChromium, launchChromium } from "./chromium.ts";
+import { listen } from "./live-server.ts";
+import {
+  createSnippetFolder,
+  readersModules,
+  repository,
+  type SnippetFolder,
+  snippetsOf,
+} from "./readme-snippets.ts";
+
+type Handler = (request: Request) => Promise<Response>;
+
+describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
+  let browser: Browser;
+  let folder: SnippetFolder;
+  beforeAll(async () => {
+    folder = createSnippetFolder("readme-pages");
+    browser = await launchChromium();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    folder.remove();
+  });
+
+  /** The route that the snippets ask, unless they have one of their own. */
+  const echo = async () => {
+    const { route } = await folder.run<{ route: { POST: Handler } }>("route.ts", readersModules["route.ts"]!);
+    return route.POST;
+  };
+
+  /** Shows a page with `code` as its only script, beside a route, and closes it. */
+  async function withPage(code: string, look: (page: Page) => Promise<void>, route = echo): Promise<void> {
+    const { outputFiles } = await build({
+      stdin: { contents: code, resolveDir: folder.path, loader: "tsx" },
+      bundle: true,
+      format: "esm",
+      platform: "browser",
+      jsx: "automatic",
+      define: { "process.env.NODE_ENV": '"production"' },
+      write: false,
+      logLevel: "error",
+    });
+    const POST = await route();
+    const server = await listen((request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/api/chat") return POST(request);
+      if (pathname === "/client.js") {
+        return new Response(outputFiles[0]!.text, { headers: { "content-type": "text/javascript" } });
+      }
+      return new Response(
+        '<!doctype html><p id="answer"></p><p id="status"></p><div id="root"></div><script type="module" src="/client.js"></script>',
+        { headers: { "content-type": "text/html", "content-security-policy": "default-src 'self'" } },
+      );
+    });
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    try {
+      await page.goto(server.url);
+      await look(page);
+      expect(complaints).toEqual([]);
+    } finally {
+      await page.close();
+      await server.close();
+    }
+  }
+
+  const clientReadme = "packages/client/README.md";
+  const clientSnippets: [string, string, string][] = [
+    [clientReadme, snippetsOf(clientReadme)[0]!, "complete"],
+    [
+      "the smallest consumer",
+      `import { consumeStream, streamChatFromRoute } from "@kortyx/client";
+       const messages = [{ role: "user" as const, content: "Hello" }];
+       const stream = streamChatFromRoute({ endpoint: "/api/chat", messages });
+       const answer = document.querySelector("#answer")!;
+       const { outcome } = await consumeStream(stream, { onChunk: (chunk) => { if (chunk.type === "text-delta") { answer.append(chunk.delta); } } });
+       answer.setAttribute("data-outcome", outcome);`,
+      "done",
+    ],
+  ];
+  for (const [name, code, outcome] of clientSnippets) {
+    test(`the client snippet of ${name} shows the streamed answer`, async () => {
+      await withPage(code, async (page) => {
+        await page.locator(`#answer[data-outcome=${outcome}]`).waitFor();
+        const question = /content: "([^"]*)"/.exec(code)?.[1];
+        expect(await page.locator("#answer").textContent()).toBe(question);
+      });
+    });
+  }
+
+  test("the two snippets of README.md are a server and a page that shows its answer", async () => {
+    const [server, client] = snippetsOf("README.md") as [string, string];
+    const route = async () => (await folder.run<{ POST: Handler }>("first.ts", server)).POST;
+    await withPage(
+      client,
+      async (page) => {
+        await page.locator("#answer[data-outcome=done]").waitFor();
+        const text = await page.locator("#answer").textContent();
+        expect(text?.replace(/\s+/g, " ")).toBe("Let me look. It is 21 °C in Rome.");
+      },
+      route,
+    );
+  });
+
+  test(`the conversation of ${clientReadme} shows both sides and its status`, async () => {
+    await withPage(snippetsOf(clientReadme)[1]!, async (page) => {
+      await page.getByText("ready", { exact: true }).waitFor();
+      expect(await page.locator("#answer").textContent()).toBe("user: Hello\nassistant: Hello");
+    });
+  });
+
+  test(`the component of ${clientReadme} asks and shows the answer`, async () => {
+    folder.write("chat.tsx", snippetsOf(clientReadme, "tsx")[0]!);
+    const code = `import { createRoot } from "react-dom/client";
+      import { Chat } from "./chat.tsx";
+      createRoot(document.querySelector("#root")!).render(<Chat />);`;
+    await withPage(code, async (page) => {
+      await page.getByRole("textbox").fill("Hello");
+      await page.getByRole("button", { name: "Send" }).click();
+      await page.locator("form > p:nth-child(2)", { hasText: "Hello" }).waitFor();
+      await page.getByRole("button", { name: "Send" }).waitFor();
+      expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Hello"]);
+    });
+  });
+
+  const show = 'messages.map(toMessageText).join("|") + " " + status';
+  const frameworks: [name: string, code: string][] = [
+    [
+      "Vue",
+      `import { toMessageText } from "@kortyx/client";
+       import { createApp, h } from "vue";
+       import { useChat } from "./vue.ts";
+       createApp({
+         setup() {
+           const { state, send } = useChat({ endpoint: "/api/chat" });
+           void send("Hello");
+           return () => { const { messages, status } = state.value; return h("p", ${show}); };
+         },
+       }).mount("#root");`,
+    ],
+    [
+      "Solid",
+      `import { toMessageText } from "@kortyx/client";
+       import { createEffect } from "solid-js";
+       import { render } from "solid-js/web";
+       import { useChat } from "./solid.ts";
+       render(() => {
+         const { state, send } = useChat({ endpoint: "/api/chat" });
+         void send("Hello");
+         const line = document.createElement("p");
+         createEffect(() => { const { messages, status } = state(); line.textContent = ${show}; });
+         return line;
+       }, document.querySelector("#root")!);`,
+    ],
+  ];
+  for (const [index, [name, code]] of frameworks.entries()) {
+    test(`the ${name} recipe of ${clientReadme} follows the chat`, async () => {
+      folder.write(`${name.toLowerCase()}.ts`, snippetsOf(clientReadme)[2 + index]!);
+      await withPage(code, async (page) => {
+        await page.getByText("Hello|Hello ready", { exact: true }).waitFor();
+      });
+    });
+  }
+
+  test(`the page of ${clientReadme} that has no bundler loads the packages as they are, and nothing else`, async () => {
+    const [html] = snippetsOf(clientReadme, "html") as [string];
+    /** Where the packages stand that the import map names. */
+    const installed: [prefix: string, folder: string][] = [
+      ["/node_modules/@kortyx/client/", join(repository, "packages/client")],
+      ["/node_modules/@kortyx/protocol/", join(repository, "packages/protocol")],
+      [
+        "/node_modules/eventsource-parser/",
+        join(repository, "packages/protocol/node_modules/eventsource-parser"),
+      ],
+    ];
+    const POST = await echo();
+    const missing: string[] = [];
+    const server = await listen((request) => {
+      const { pathname } = new URL(request.url);
+      if (pathname === "/api/chat") return POST(request);
+      if (pathname === "/") return new Response(html, { headers: { "content-type": "text/html" } });
+      const [prefix, path] = installed.find(([prefix]) => pathname.startsWith(prefix)) ?? [];
+      const file = path && join(path, pathname.slice(prefix!.length));
+      if (file && existsSync(file)) {
+        return new Response(readFileSync(file), { headers: { "content-type": "text/javascript" } });
+      }
+      if (pathname !== "/favicon.ico") missing.push(pathname);
+      return new Response(null, { status: 404 });
+    });
+    const page = await browser.newPage();
+    const complaints: string[] = [];
+    page.on("pageerror", (error) => complaints.push(error.message));
+    await page.goto(server.url);
+    await expect.poll(() => page.locator("#answer").textContent()).toBe("Hello\nHello");
+    expect({ missing, complaints }).toEqual({ missing: [], complaints: [] });
+    await page.close();
+    await server.close();
+  });
+});

@@ -1,0 +1,65 @@
+/** The snippets of the READMEs and docs, and the modules that they import from their reader. */
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+export const repository: string = fileURLToPath(new URL("../../../", import.meta.url));
+
+/** The snippets of a page in a language, as they stand there. */
+export function snippetsOf(page: string, language: "ts" | "tsx" | "html" = "ts"): string[] {
+  const text = readFileSync(join(repository, page), "utf8");
+  return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
+    .filter(([, name]) => name === language)
+    .map(([, , code]) => code!);
+}
+
+/** What the snippets leave to their reader. */
+export const readersModules: Record<string, string> = {
+  /** An agent that repeats the question, letter by letter. */
+  "agent.ts": `
+import type { ChatAgent } from "@kortyx/server";
+export const agent: ChatAgent = {
+  async *streamChat(messages, { sessionId }) {
+    yield { type: "session", sessionId: sessionId ?? "new" };
+    for (const letter of messages.at(-1)?.content ?? "") yield { type: "text-delta", delta: letter };
+    yield { type: "done" };
+  },
+};
+`,
+  /** Who asks. */
+  "session.ts": `
+export const verifySession = (request: Request): string | null =>
+  /session=(\\w+)/.exec(request.headers.get("cookie") ?? "")?.[1] ?? null;
+`,
+  "route.ts": `
+import { createChatRoute } from "@kortyx/server";
+import { agent } from "./agent.ts";
+export const route = createChatRoute({ agent });
+`,
+};
+
+export interface SnippetFolder {
+  path: string;
+  /** @returns the path of a file with this code, beside what it imports. */
+  write(name: string, code: string): string;
+  /** Runs a snippet. @returns what it exports. */
+  run<Module>(name: string, code: string): Promise<Module>;
+  remove(): void;
+}
+
+/** A folder inside this package, so that the snippets find what they import. */
+export function createSnippetFolder(name: string): SnippetFolder {
+  const path = fileURLToPath(new URL(`../.tmp/${name}/`, import.meta.url));
+  mkdirSync(path, { recursive: true });
+  const write = (file: string, code: string): string => {
+    writeFileSync(join(path, file), code);
+    return join(path, file);
+  };
+  for (const [file, code] of Object.entries(readersModules)) write(file, code);
+  return {
+    path,
+    write,
+    run: (file, code) => import(pathToFileURL(write(file, code)).href),
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
