@@ -36,10 +36,12 @@ export function isForFramework(thrown: unknown): boolean {
   if (thrown instanceof Error) return false;
   // React Router: `data()`.
   if (type === "DataWithResponseInit") return true;
-  // SvelteKit: `redirect()` and `error()`.
+  // SvelteKit: `redirect()` and `error()`, which is an instance of a class, and not what another server answered.
   if (typeof status !== "number" || status < 300 || status > 599) return false;
   if (typeof location === "string") return status < 309;
-  return typeof (body as { message?: unknown } | null | undefined)?.message === "string";
+  const prototype: object | null = Object.getPrototypeOf(thrown);
+  const isInstance = prototype !== null && Object.getPrototypeOf(prototype) !== null;
+  return isInstance && typeof (body as { message?: unknown } | null | undefined)?.message === "string";
 }
 
 /** Whether this is an unread response that the application has made: those of `fetch` have a URL. */

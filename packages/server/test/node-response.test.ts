@@ -437,6 +437,22 @@ describe("Fastify", () => {
     }
   });
 
+  test("over HTTP/2 no header of a connection is set, which Node would warn of", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => void warnings.push(warning);
+    process.on("warning", onWarning);
+    const fastify = Fastify({ http2: true });
+    fastify.get("/", (request, reply) => node.sendStream(request, reply, source()));
+    const origin = await fastify.listen({ port: 0, host: "127.0.0.1" });
+    closers.push(() => fastify.close());
+    const response = await openRequest({ protocol: "http2", origin });
+    let text = "";
+    for await (const piece of response.pieces) text += piece;
+    expect([response.headers["content-type"], text]).toEqual(["text/event-stream", done]);
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   test("a reply that was sent already gets nothing more", async () => {
     let settled: Promise<void> | undefined;
     const { text } = await answer(async (request, reply) => {

@@ -118,7 +118,13 @@ describe.each(Object.keys(places))("%s", (place) => {
     ["notFound() of Next.js", digested("NEXT_HTTP_ERROR_FALLBACK;404")],
     ["cookies() of Next.js while it builds", digested("DYNAMIC_SERVER_USAGE")],
     ["redirect() of SvelteKit", { status: 303, location: "/login" }],
-    ["error() of SvelteKit", { status: 403, body: { message: "Not yours." } }],
+    [
+      "error() of SvelteKit",
+      new (class HttpError {
+        status = 403;
+        body = { message: "Not yours." };
+      })(),
+    ],
     ["data() of React Router", { type: "DataWithResponseInit", data: "No.", init: { status: 403 } }],
   ])("%s: it is thrown on, for the framework to answer", async (_, thrown) => {
     await expect(post(thrown, place)).rejects.toBe(thrown);
@@ -130,6 +136,7 @@ describe.each(Object.keys(places))("%s", (place) => {
     ["an error that another server's digest is on", digested("1234567890")],
     ["an error with a status", Object.assign(new Error("password=hunter2"), { status: 403 })],
     ["an object that is no error", { status: 200, message: "password=hunter2" }],
+    ["the data of another server's answer", { status: 401, body: { message: "password=hunter2" } }],
     ["Nest's exception, whose getResponse() gives no Response", { getResponse: () => "password=hunter2" }],
     [
       "a getResponse() that throws",
@@ -181,6 +188,29 @@ describe("what fetch resolved to", () => {
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain("sk-123");
   });
+});
+
+test("a stream that has opened in silence cannot become another answer: a masked error chunk", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  try {
+    let reject!: (thrown: unknown) => void;
+    const streamChat = () =>
+      new Promise<never>((_, refused) => {
+        reject = refused;
+      });
+    const answered = createChatRoute({ agent: { streamChat } }).POST(ask());
+    await vi.waitFor(() => expect(reject).toBeDefined());
+    await vi.advanceTimersByTimeAsync(30);
+    const response = await answered;
+    reject(new Response("No.", { status: 401 }));
+    expect([response.status, await response.text()]).toEqual([
+      200,
+      expect.stringContaining('"Something went wrong on the server."'),
+    ]);
+    expect(log).toHaveBeenCalledTimes(1);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("in mid-stream nothing can be an answer any more: a masked error chunk, and the log has it", async () => {
