@@ -192,8 +192,7 @@ export function createChatRuns(
           });
           waitUntil?.(producer.finished);
           await producer.started;
-          // A run that is stopped meanwhile never begins.
-          await Promise.race([opening.begun, producer.finished]);
+          await opening.begun;
         }
         return { runId, after: -1 };
       }

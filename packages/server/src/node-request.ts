@@ -3,7 +3,6 @@
  * parser has left of it. Does not answer.
  */
 import type { Readable } from "node:stream";
-import { bindContext } from "./async-context.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { UsedBodyError } from "./used-body.ts";
 
@@ -22,16 +21,14 @@ export interface NodeRequest {
 
 /**
  * @param parsedBody - What a body parser has left, when it is asked for.
- * @param left - Aborted when the body shows that the client has left.
  * @returns `undefined` for what a web-standard request cannot be: a malformed host, the method TRACE.
  */
 export function toRequest(
   req: NodeRequest,
   parsedBody: () => unknown,
-  left: AbortController,
+  signal: AbortSignal,
 ): Request | undefined {
   const { method = "GET", url: target = "/" } = req;
-  const { signal } = left;
   try {
     const headers = new Headers();
     for (const [name, value] of Object.entries(req.headers)) {
@@ -47,9 +44,9 @@ export function toRequest(
     const stream = req as unknown as Readable;
     let body: ReadableStream | null;
     if (isUnread(stream)) {
-      body = readBody(stream, left);
+      body = readBody(stream);
     } else {
-      body = declaresBody(req) ? restoreBody(req, parsedBody, left) : null;
+      body = declaresBody(req) ? restoreBody(req, parsedBody) : null;
       // They are about the bytes that the parser has read.
       for (const name of ["content-length", "content-encoding", "transfer-encoding"]) headers.delete(name);
     }
@@ -77,7 +74,7 @@ const clientLeft = () => new DOMException("The client left before it had sent th
  * exception that nobody can catch (https://github.com/nodejs/node/issues/64529), and it closes the socket before the
  * answer is out.
  */
-function readBody(req: Readable, left: AbortController): ReadableStream<Uint8Array> {
+function readBody(req: Readable): ReadableStream<Uint8Array> {
   let isOver = false;
   return new ReadableStream<Uint8Array>(
     {
@@ -87,13 +84,8 @@ function readBody(req: Readable, left: AbortController): ReadableStream<Uint8Arr
           isOver = true;
           settle();
         };
-        const lose = end(
-          bindContext(() => {
-            // A body that was not wanted is thrown away, and that is no sign of anything.
-            if (!(req as { complete?: boolean }).complete) left.abort();
-            controller.error(clientLeft());
-          }),
-        );
+        // By then the request's signal is aborted: the response hears of it first.
+        const lose = end(() => controller.error(clientLeft()));
         req.on("data", (piece: Uint8Array) => {
           if (isOver) return;
           req.pause();
@@ -122,11 +114,7 @@ function readBody(req: Readable, left: AbortController): ReadableStream<Uint8Arr
  * The body, from what a parser has left. Nothing happens before it is read: a handler that never reads it does not care
  * that it is gone.
  */
-function restoreBody(
-  req: NodeRequest,
-  parsedBody: () => unknown,
-  left: AbortController,
-): ReadableStream<Uint8Array> {
+function restoreBody(req: NodeRequest, parsedBody: () => unknown): ReadableStream<Uint8Array> {
   const stream = req as unknown as Readable;
   return new ReadableStream<Uint8Array>(
     {
@@ -136,11 +124,8 @@ function restoreBody(
         if (bytes !== undefined) {
           if (bytes.length > 0) controller.enqueue(bytes);
           controller.close();
-        } else if (stream.readableEnded) {
-          controller.error(new UsedBodyError(remedy));
         } else {
-          left.abort();
-          controller.error(clientLeft());
+          controller.error(stream.readableEnded ? new UsedBodyError(remedy) : clientLeft());
         }
       },
     },

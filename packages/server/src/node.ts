@@ -133,7 +133,7 @@ export function toNodeHandler(
     const left = new AbortController();
     abortWhenGone(exchange.res, left);
     const parsedBody = () => (exchange.reply?.request ?? exchange.req).body;
-    const request = toRequest(exchange.req, parsedBody, left);
+    const request = toRequest(exchange.req, parsedBody, left.signal);
     if (request === undefined) {
       const error = "The request's method, path or host is not one that can be served.";
       return sendResponse(exchange, errorResponse({ status: 400, error, code: "bad-request" }));

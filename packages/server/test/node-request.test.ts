@@ -165,15 +165,17 @@ describe("a body that was read before, and of which nothing is left", () => {
     ]);
   });
 
-  test.each<[string, unknown]>([
-    ["a form with files", { "content-type": "multipart/form-data; boundary=x" }],
-    ["a value that JSON cannot print", json],
-  ])("is named where what is left cannot stand for it: %s", async (_, headers) => {
+  test.each<[string, HeadersInit, unknown]>([
+    ["a form with files", { "content-type": "multipart/form-data; boundary=x" }, { file: "a.txt" }],
+    ["a value that JSON cannot print", json, { id: 1n }],
+    ["the stream itself", json, { pipe() {} }],
+    ["nothing", json, undefined],
+  ])("is named where what is left cannot stand for it: %s", async (_, headers, left) => {
     const url = await behind(async (req) => {
       await consume(req);
-      req.body = { id: 1n, file: "a.txt" };
+      req.body = left;
     });
-    const response = await fetch(url, { method: "POST", headers: headers as HeadersInit, body: "x" });
+    const response = await fetch(url, { method: "POST", headers, body: "x" });
     expect([response.status, (await response.json()).code]).toEqual([500, "body-already-read"]);
   });
 
@@ -235,50 +237,57 @@ describe("a parser that is still at work", () => {
     return { sending, answered };
   }
 
+  /** The handler is called when the middleware has seen the first half. */
+  const afterFirstHalf = async (onText: (req: NodeRequest, text: string) => void) => {
+    const state = { unsettled: 0 };
+    const url = await behind(
+      async (req) => {
+        let text = "";
+        req.on("end", () => onText(req, text));
+        await new Promise<void>((resolve) => {
+          req.on("data", (piece) => {
+            text += piece;
+            resolve();
+          });
+        });
+      },
+      async (req, res) => {
+        state.unsettled++;
+        await echo(req, res);
+        state.unsettled--;
+      },
+    );
+    return { url, state };
+  };
+
   test("is waited for, and what it leaves is used", async () => {
-    let hasBegun = false;
-    const url = await behind(async (req) => {
-      let text = "";
-      req.on("data", (piece) => {
-        text += piece;
-        hasBegun = true;
-      });
-      req.on("end", () => {
+    const { url, state } = await afterFirstHalf((req, text) => {
+      // It parses in its own time.
+      setImmediate(() => {
         req.body = JSON.parse(text);
       });
-      // The middleware goes on when it has seen the first half.
-      await vi.waitFor(() => expect(hasBegun).toBe(true));
     });
     const { sending, answered } = await sendHalf(url);
-    await vi.waitFor(() => expect(hasBegun).toBe(true));
+    await vi.waitFor(() => expect(state.unsettled).toBe(1));
     sending.end(":1}");
     const [status, text] = await answered;
     expect([status, JSON.parse(text as string).body]).toEqual([200, '{"a":1}']);
   });
 
   test("that leaves nothing is named, and a client that leaves meanwhile is not", async () => {
-    let unsettled = 0;
-    const url = await behind(
-      async (req) => {
-        await new Promise((resolve) => req.on("data", resolve));
-      },
-      async (req, res) => {
-        unsettled++;
-        await echo(req, res);
-        unsettled--;
-      },
-    );
+    const { url, state } = await afterFirstHalf(() => {});
     const first = await sendHalf(url);
-    await vi.waitFor(() => expect(unsettled).toBe(1));
+    await vi.waitFor(() => expect(state.unsettled).toBe(1));
     first.sending.end(":1}");
     expect((await first.answered)[0]).toBe(500);
+    await vi.waitFor(() => expect(state.unsettled).toBe(0));
     expect(log).toHaveBeenCalledTimes(1);
     log.mockClear();
     const second = await sendHalf(url);
     second.answered.catch(() => {});
-    await vi.waitFor(() => expect(unsettled).toBe(1));
+    await vi.waitFor(() => expect(state.unsettled).toBe(1));
     second.sending.destroy();
-    await vi.waitFor(() => expect(unsettled).toBe(0));
+    await vi.waitFor(() => expect(state.unsettled).toBe(0));
     expect(log).not.toHaveBeenCalled();
   });
 
@@ -317,26 +326,46 @@ describe("in Fastify, whose parser has read the body", () => {
   });
 });
 
-describe("a client that leaves in the middle of its upload", () => {
-  test.each([
-    ["a handler of its own", toNodeHandler(async (request) => new Response(await request.text()))],
-    ["a chat route", toNodeHandler(createChatRoute({ agent: { streamChat: () => [] } }).fetch)],
-  ])("has not made %s fail: nothing is logged, and the call resolves", async (_, listener) => {
-    let settled: Promise<void> | undefined;
-    const server = createServer((req, res) => {
-      settled = listener(req, res);
+const handlers = {
+  "a handler of its own": toNodeHandler(async (request) => new Response(await request.text())),
+  "a chat route": toNodeHandler(createChatRoute({ agent: { streamChat: () => [] } }).fetch),
+};
+
+describe.each(Object.entries(handlers))(
+  "a client that leaves in the middle of its upload to %s",
+  (_, listener) => {
+    test("has not made it fail: nothing is logged, and the call resolves", async () => {
+      let settled: Promise<void> | undefined;
+      const server = createServer((req, res) => {
+        settled = listener(req, res);
+      });
+      const { port } = new URL(await listen(server));
+      const client = connect(Number(port), "127.0.0.1");
+      client.write(
+        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+      );
+      await vi.waitFor(() => expect(settled).toBeDefined());
+      client.destroy();
+      await settled;
+      expect(log).not.toHaveBeenCalled();
     });
-    const { port } = new URL(await listen(server));
-    const client = connect(Number(port), "127.0.0.1");
-    client.write(
-      "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
-    );
-    await vi.waitFor(() => expect(settled).toBeDefined());
-    client.destroy();
-    await settled;
-    expect(log).not.toHaveBeenCalled();
-  });
-});
+
+    test("over HTTP/2, too", async () => {
+      let settled: Promise<void> | undefined;
+      const server = createHttp2Server((req, res) => {
+        settled = listener(req, res);
+      });
+      const session = connectHttp2(await listen(server as unknown as Server));
+      const stream = session.request({ ":method": "POST", "content-type": "application/json" });
+      stream.on("error", () => {});
+      stream.write("{");
+      await vi.waitFor(() => expect(settled).toBeDefined());
+      session.destroy();
+      await settled;
+      expect(log).not.toHaveBeenCalled();
+    });
+  },
+);
 
 test("a request whose body the handler leaves unread does not have its signal aborted when all is well", async () => {
   let signal: AbortSignal | undefined;
@@ -344,9 +373,22 @@ test("a request whose body the handler leaves unread does not have its signal ab
     signal = request.signal;
     return new Response("fine");
   });
-  const url = await listen(createServer(listener));
-  const response = await fetch(url, { method: "POST", body: "x".repeat(200_000) });
+  const response = await fetch(await listen(createServer(listener)), {
+    method: "POST",
+    body: "x".repeat(200_000),
+  });
   expect(await response.text()).toBe("fine");
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(signal?.aborted).toBe(false);
+
+  const session = connectHttp2(await listen(createHttp2Server(listener) as unknown as Server));
+  closers.push(() => session.close());
+  const stream = session.request({ ":method": "POST" });
+  stream.write("x");
+  stream.resume();
+  await once(stream, "end");
+  stream.end();
+  await once(stream, "close");
   await new Promise((resolve) => setImmediate(resolve));
   expect(signal?.aborted).toBe(false);
 });

@@ -5,7 +5,7 @@ import type { StreamChunk } from "@kortyx/protocol";
 import { HTTPException } from "hono/http-exception";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ChatRunOptions } from "../src/chat-runs.ts";
-import { type ChatRouteOptions, createChatRoute } from "../src/create-chat-route.ts";
+import { type ChatRoute, type ChatRouteOptions, createChatRoute } from "../src/create-chat-route.ts";
 import { createMemoryRunStore } from "../src/memory-run-store.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
@@ -78,6 +78,7 @@ describe.each(Object.keys(places))("%s", (place) => {
   test("a Response: it is the answer, and nothing is logged", async () => {
     const thrown = new Response("Please sign in.", { status: 401, headers: { "x-own": "1" } });
     const response = await post(thrown, place);
+    expect(response).toBe(thrown);
     expect([response.status, response.headers.get("x-own"), await response.text()]).toEqual([
       401,
       "1",
@@ -134,7 +135,10 @@ describe.each(Object.keys(places))("%s", (place) => {
   test.each<[string, unknown]>([
     ["an error", new Error("password=hunter2")],
     ["an error that another server's digest is on", digested("1234567890")],
-    ["an error with a status", Object.assign(new Error("password=hunter2"), { status: 403 })],
+    [
+      "an error of a client for HTTP",
+      Object.assign(new Error("password=hunter2"), { status: 403, body: { message: "password=hunter2" } }),
+    ],
     ["an object that is no error", { status: 200, message: "password=hunter2" }],
     ["the data of another server's answer", { status: 401, body: { message: "password=hunter2" } }],
     ["Nest's exception, whose getResponse() gives no Response", { getResponse: () => "password=hunter2" }],
@@ -305,31 +309,39 @@ describe("with runs", () => {
   });
 
   test("a run that has begun is a stream: a Response comes too late, and is a masked error", async () => {
+    const chunk: StreamChunk = { type: "text-delta", delta: "a" };
+    const response = await runRoute({}, throwingAgent(refuse(), [chunk])).POST(ask());
+    expect([response.status, await response.text()]).toEqual([200, masked]);
+    expect(log).toHaveBeenCalledTimes(1);
+  });
+
+  const masked = expect.stringContaining('"Something went wrong on the server."');
+
+  test.each<[string, number, (pending: () => Promise<never>) => ChatRoute]>([
+    ["a silent agent", 25, (pending) => runRoute({}, { streamChat: pending })],
+    ["an onStart that takes long", 1000, (pending) => runRoute({ onStart: pending })],
+  ])("a run has begun, too, with %s, after %i ms", async (_, beginsAfterMs, createRoute) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
-      let reject!: (thrown: unknown) => void;
-      const pending = () =>
-        new Promise<never>((_, refused) => {
-          reject = refused;
+      const { promise, reject } = Promise.withResolvers<never>();
+      const pending = vi.fn(() => promise);
+      let response: Response | undefined;
+      const answered = createRoute(pending)
+        .POST(ask())
+        .then((begun) => {
+          response = begun;
         });
-      const silent = { streamChat: pending };
-      for (const route of [
-        runRoute({}, silent),
-        runRoute({ onStart: pending }),
-        runRoute({}, throwingAgent(refuse(), [{ type: "text-delta", delta: "a" }])),
-      ]) {
-        let response: Response | undefined;
-        void route.POST(ask()).then((answered) => {
-          response = answered;
-        });
-        while (response === undefined) await vi.advanceTimersByTimeAsync(25);
-        expect(response.status).toBe(200);
-        reject(refuse());
-        const text = response.text();
-        await vi.advanceTimersByTimeAsync(100);
-        expect(await text).toContain('"Something went wrong on the server."');
-      }
-      expect(log).toHaveBeenCalledTimes(3);
+      // Unlike vi.waitFor(), this leaves the clock alone.
+      while (pending.mock.calls.length === 0) await new Promise(setImmediate);
+      await vi.advanceTimersByTimeAsync(beginsAfterMs - 1);
+      expect(response).toBeUndefined();
+      await vi.advanceTimersByTimeAsync(1);
+      await answered;
+      reject(refuse());
+      const text = response?.text();
+      await vi.advanceTimersByTimeAsync(100);
+      expect([response?.status, await text]).toEqual([200, masked]);
+      expect(log).toHaveBeenCalledTimes(1);
     } finally {
       vi.useRealTimers();
     }
