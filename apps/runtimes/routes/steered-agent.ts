@@ -27,6 +27,13 @@ export function createSteeredAgent(currentUser: () => string | Promise<string>):
         yield delta(`${step} `);
       }
       yield { type: "done" };
+    } else if (asked === "talk") {
+      for (let step = 0; step < 60; step++) {
+        await pause(20);
+        yield delta(`${step} `);
+      }
+      await note("finished");
+      yield { type: "done" };
     } else if (asked === "flood") {
       // More than any buffer between agent and client holds.
       for (let step = 0; step < 1000; step++) {

@@ -11,18 +11,26 @@ import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { RunningTarget, Target } from "./framework-targets.ts";
 
-const bin = (name: string) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url));
+export const bin = (name: string) => fileURLToPath(new URL(`../node_modules/.bin/${name}`, import.meta.url));
 const folder = fileURLToPath(new URL("../.tmp/servers/", import.meta.url));
 
-/** Bundles a server, so that the process needs nothing of how this repository is laid out. @returns its file. */
-async function bundle(runtime: string): Promise<string> {
+const routeFile = (name: string) => fileURLToPath(new URL(`../routes/${name}.ts`, import.meta.url));
+
+/**
+ * Bundles a program, so that its process needs nothing of how this repository is laid out.
+ *
+ * @param entry - Its first file. @defaultValue the one of that name in `routes`
+ * @returns the file of the bundle.
+ */
+export async function bundle(name: string, entry = routeFile(name)): Promise<string> {
   const { build } = await import("esbuild");
-  const outfile = `${folder}${runtime}.mjs`;
+  const outfile = `${folder}${name}.mjs`;
   await build({
-    entryPoints: [fileURLToPath(new URL(`../routes/serve-on-${runtime}.ts`, import.meta.url))],
+    entryPoints: [entry],
     bundle: true,
     format: "esm",
     target: "es2022",
+    external: ["node:*", "cloudflare:*"],
     outfile,
     logLevel: "error",
   });
@@ -52,23 +60,30 @@ async function run(command: string, args: string[], report: (event: string) => v
   };
 }
 
-const workerdConfig = `
+const workerdConfig = (name: string, flags: string[]) => `
 using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = (
-    modules = [(name = "worker", esModule = embed "workerd.mjs")],
+    modules = [(name = "worker", esModule = embed "${name}.mjs")],
     compatibilityDate = "2026-11-01",
-    compatibilityFlags = ["enable_request_signal"],
+    compatibilityFlags = ${JSON.stringify(flags)},
   ))],
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );`;
 
-async function startWorkerd(report: (event: string) => void): Promise<RunningTarget> {
-  await bundle("workerd");
-  writeFileSync(`${folder}workerd.capnp`, workerdConfig);
+/** Serves a program on workerd: see {@link bundle}. @param report - Called with each line that it logs. */
+export async function startWorkerd(
+  name: string,
+  flags: string[],
+  report: (event: string) => void,
+  entry?: string,
+): Promise<RunningTarget> {
+  mkdirSync(folder, { recursive: true });
+  await bundle(name, entry);
+  writeFileSync(`${folder}${name}.capnp`, workerdConfig(name, flags));
   const workerd = createRequire(import.meta.url).resolve("workerd");
   const { default: binary } = await import(workerd);
-  return run(binary, ["serve", "--control-fd=1", `${folder}workerd.capnp`], report);
+  return run(binary, ["serve", "--control-fd=1", `${folder}${name}.capnp`], report);
 }
 
 const inOwnProcess = (name: string, setsCookie: boolean, start: Target["start"]): Target => ({
@@ -83,9 +98,11 @@ const inOwnProcess = (name: string, setsCookie: boolean, start: Target["start"])
 });
 
 export const processTargets: Target[] = [
-  inOwnProcess("Bun", true, async (report) => run(bin("bun"), ["run", await bundle("bun")], report)),
+  inOwnProcess("Bun", true, async (report) => run(bin("bun"), ["run", await bundle("serve-on-bun")], report)),
   inOwnProcess("Deno", false, async (report) =>
-    run(bin("deno"), ["run", "--allow-net", await bundle("deno")], report),
+    run(bin("deno"), ["run", "--allow-net", await bundle("serve-on-deno")], report),
   ),
-  inOwnProcess("Cloudflare Workers", false, startWorkerd),
+  inOwnProcess("Cloudflare Workers", false, (report) =>
+    startWorkerd("serve-on-workerd", ["enable_request_signal"], report),
+  ),
 ];

@@ -1,11 +1,12 @@
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { test } from "vitest";
+import { expect, test } from "vitest";
 import { isInstalled } from "../install.ts";
 
 const folder = fileURLToPath(new URL("../", import.meta.url));
 const compiler = fileURLToPath(new URL("../../../node_modules/.bin/tsc", import.meta.url));
 
 test.skipIf(!isInstalled())("the files of this folder type-check, which no other command looks at", () => {
-  execFileSync(compiler, ["-p", folder], { stdio: "pipe" });
+  const { stdout, status } = spawnSync(compiler, ["-p", folder], { encoding: "utf8" });
+  expect([stdout, status]).toEqual(["", 0]);
 });

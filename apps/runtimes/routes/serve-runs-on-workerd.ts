@@ -1,0 +1,31 @@
+/** A Worker with chat routes: without runs, with runs, and with runs that outlive their request. */
+
+// @ts-expect-error only workerd has it
+import { waitUntil } from "cloudflare:workers";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { createSteeredAgent } from "./steered-agent.ts";
+
+const users = new AsyncLocalStorage<string>();
+const { agent, diary } = createSteeredAgent(() => users.getStore() ?? "nobody");
+
+const authorize = (request: Request) => request.headers.get("x-user");
+const store = createMemoryRunStore({ leaseMs: 1500 });
+/** A client that is gone is noticed when something is written to it, so a silent agent learns of it by a heartbeat. */
+const heartbeatMs = 200;
+const routes = new Map([
+  ["/plain", createChatRoute({ agent, heartbeatMs })],
+  ["/runs", createChatRoute({ agent, authorize, heartbeatMs, runs: { store } })],
+  ["/wait-until", createChatRoute({ agent, authorize, heartbeatMs, runs: { store, waitUntil } })],
+]);
+
+// biome-ignore lint/style/noDefaultExport: a Worker has one
+export default {
+  fetch(request: Request): Response | Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/diary") return Response.json(diary);
+    const route = routes.get(pathname);
+    if (route === undefined) return new Response(null, { status: 404 });
+    return users.run(request.headers.get("x-user") ?? "nobody", () => route.fetch(request));
+  },
+};
