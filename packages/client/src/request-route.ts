@@ -1,7 +1,7 @@
 /**
  * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
  */
-import { checkFunctionOption, checkOption } from "@kortyx/protocol";
+import { checkFunctionOption, checkOption, describeValue } from "@kortyx/protocol";
 import { findMistake } from "./request-mistake.ts";
 import { startTimer } from "./start-timer.ts";
 import { StreamConnectionError, StreamIdleError, StreamRequestError } from "./stream-errors.ts";
@@ -38,8 +38,12 @@ export interface RouteRequest {
 
 /** @throws TypeError for an option of the wrong type. */
 export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
-  const isEndpoint = ["string", "function"].includes(typeof endpoint) || endpoint instanceof URL;
-  checkOption("endpoint", isEndpoint, "a URL, or a function that gives one", endpoint);
+  checkOption(
+    "endpoint",
+    typeof endpoint === "function" || isURL(endpoint),
+    "a URL, or a function that gives one",
+    endpoint,
+  );
   checkFunctionOption("fetch", fetch);
 }
 
@@ -50,7 +54,11 @@ export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
 export async function requestRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
   const { method, accept, lastEventId, query, signal, timeoutMs } = request;
   const { credentials, fetch = globalThis.fetch } = route;
-  const url = addQuery(await resolve(route.endpoint), query);
+  const endpoint = await resolve(route.endpoint);
+  if (!isURL(endpoint)) {
+    throw new StreamRequestError(`\`endpoint\` gave ${describeValue(endpoint)}; expected a URL.`, undefined);
+  }
+  const url = addQuery(endpoint, query);
   const body = toJson(await resolve(request.body));
   const headers = toHeaders(await resolve(route.headers));
   const setDefault = (name: string, value: string) => headers.has(name) || headers.set(name, value);
@@ -82,6 +90,8 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
     clearTimeout(timer);
   }
 }
+
+const isURL = (value: unknown): boolean => typeof value === "string" || value instanceof URL;
 
 function addQuery(url: string | URL, query?: Record<string, string>): string | URL {
   if (!query) return url;

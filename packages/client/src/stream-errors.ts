@@ -154,10 +154,10 @@ function textOfRoute(body: unknown): string | undefined {
  * which may be wrong, is asked only where the response does not say.
  */
 function parseRetryAfter(headers: Pick<Headers, "get">): number | undefined {
-  const value = headers.get("retry-after") ?? "";
+  // The first value, where a proxy has added another.
+  const [value = ""] = /^(?:\d+(?=\s*(?:,|$))|[a-z]+,? [^,]+)/i.exec(headers.get("retry-after") ?? "") ?? [];
   if (/^\d+$/.test(value)) return Number(value) * 1000;
   // A date begins with a day of the week. `Date.parse` also takes what is not one, such as "1.5".
-  if (!/^[a-z]+,? /i.test(value)) return undefined;
   const sentAt = Date.parse(headers.get("date") ?? "");
   const ms = Date.parse(value) - (Number.isNaN(sentAt) ? Date.now() : sentAt);
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);

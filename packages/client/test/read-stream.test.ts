@@ -259,6 +259,16 @@ describe("a Response", () => {
     for (const value of ["soon", "", "1.5", "-5", "+5", "5 seconds", "2030-01-01T00:00:00Z", "Sun, never"]) {
       expect(await retryAfter(value)).toBeUndefined();
     }
+    // Where a proxy has added another, the first one counts.
+    const past = new Date(0).toUTCString();
+    for (const [values, ms] of [
+      ["120, 120", 120_000],
+      ["120,5", 120_000],
+      [`${past}, ${past}`, 0],
+      [`${past}, 120`, 0],
+    ] as const) {
+      expect(await retryAfter(values)).toBe(ms);
+    }
   });
 
   test("of retry-after as a date is measured from the response's own date, whatever this machine's clock says", async () => {

@@ -253,6 +253,26 @@ describe("options that are functions", () => {
     expect(order).toEqual(["endpoint", "body", "headers"]);
   });
 
+  test("that give no URL are a mistake that is named, in place of a request for /undefined", async () => {
+    for (const [given, described] of [
+      [undefined, "undefined"],
+      [null, "null"],
+      [7, "7"],
+    ]) {
+      const { calls, fetch } = fakeFetch();
+      const { signal } = new AbortController();
+      const response = requestRoute(
+        { endpoint: (() => given) as never, fetch },
+        { method: "GET", accept: "x/y", signal, timeoutMs: 0 },
+      );
+      await expect(response).rejects.toMatchObject({
+        name: "StreamRequestError",
+        message: `The request cannot be made: \`endpoint\` gave ${described}; expected a URL.`,
+      });
+      expect(calls).toHaveLength(0);
+    }
+  });
+
   test("that throw make no request, leave no timer, and are not taken for a missing answer", async () => {
     vi.useFakeTimers();
     const boom = new Error("no token");

@@ -14,7 +14,7 @@ export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } f
 // Is it a chunk?
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
 // Is an option what it should be?
-export { checkFunctionOption, checkLimitOption, checkOption } from "./check-option.ts";
+export { checkFunctionOption, checkLimitOption, checkOption, describeValue } from "./check-option.ts";
 // Read the wire
 export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
 // Read a number of milliseconds that a caller sets

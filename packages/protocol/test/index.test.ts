@@ -20,6 +20,7 @@ test("the public names of the root", () => {
     "createPullDecoder",
     "createSSEDecoder",
     "createStructuredStreamAccumulator",
+    "describeValue",
     "encodeChunk",
     "encodeChunkJson",
     "encodeComment",
