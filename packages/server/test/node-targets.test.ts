@@ -617,7 +617,7 @@ describe("the bridge alone", () => {
     const { origin } = await serve("http1", () => new Response(body));
     const client = new Worker(greedyClient, { workerData: { origin } });
     try {
-      expect(await ended.promise).toBe(40);
+      expect(await ended.promise).toBeGreaterThanOrEqual(40);
     } finally {
       clearInterval(timer);
       await client.terminate();
