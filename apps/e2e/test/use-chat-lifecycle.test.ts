@@ -1,7 +1,7 @@
 import type { StreamChunk } from "@kortyx/server";
 import { describe, expect, test } from "vitest";
-import { useChatPage } from "./chat-page.ts";
 import { hasChromium } from "./chromium.ts";
+import { useChatPage } from "./react-scenes.ts";
 
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 /** In StrictMode and without. */

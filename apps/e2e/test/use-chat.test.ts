@@ -1,7 +1,7 @@
 import type { StreamChunk } from "@kortyx/server";
 import { describe, expect, test } from "vitest";
-import { useChatPage } from "./chat-page.ts";
 import { hasChromium } from "./chromium.ts";
+import { useChatPage } from "./react-scenes.ts";
 
 const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });

@@ -1,18 +1,19 @@
 /**
- * A page with one scene of `use-chat/` in Chromium, under React 18 or 19, beside a server whose answers the test gives
- * by hand. Call it inside `describe`: it opens and closes everything, and fails each test that left a complaint.
+ * A page with one scene of `use-chat/` in Chromium, beside a server whose answers the test gives by hand. Call it inside
+ * `describe`: it opens and closes everything, and fails each test that left a complaint.
  */
-import { fileURLToPath } from "node:url";
 import { type StreamChunk, toSSE } from "@kortyx/server";
-import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
-import type {} from "../use-chat/page.tsx";
-import type { SceneName } from "../use-chat/scenes.tsx";
 import { launchChromium } from "./chromium.ts";
 import { type LiveServer, listen, until } from "./live-server.ts";
 
-export type ReactVersion = "18" | "19";
+/** What a page shows, by its path. */
+export interface Scenes {
+  script: string;
+  /** @returns what a server renders of a scene. */
+  render?(scene: string): string | Promise<string>;
+}
 
 /** One request that the page has made. */
 export interface Asked {
@@ -33,9 +34,8 @@ export interface Asked {
 /** Nothing but its own script and its own server. */
 const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:";
 
-export function useChatPage(reactVersion: ReactVersion) {
-  let script: string;
-  let renderScene: (scene: string) => string;
+export function useScenePage<SceneName extends string>(load: () => Promise<Scenes>) {
+  let scenes: Scenes;
   let browser: Browser;
   let server: LiveServer;
   let page: Page;
@@ -46,8 +46,7 @@ export function useChatPage(reactVersion: ReactVersion) {
   let otherwise: ((request: Request) => Response | undefined) | undefined;
 
   beforeAll(async () => {
-    script = await bundle("page.tsx", reactVersion, { format: "esm", platform: "browser" });
-    renderScene = await loadRenderer(reactVersion);
+    scenes = await load();
     browser = await launchChromium();
     server = await listen(respond);
   });
@@ -75,9 +74,9 @@ export function useChatPage(reactVersion: ReactVersion) {
     const { pathname, search, searchParams } = new URL(request.url);
     if (pathname === "/api/chat") return otherwise?.(request) ?? answer(request, search);
     if (pathname === "/page.js") {
-      return new Response(script, { headers: { "content-type": "text/javascript" } });
+      return new Response(scenes.script, { headers: { "content-type": "text/javascript" } });
     }
-    const root = searchParams.has("rendered") ? renderScene(pathname.slice(1)) : "";
+    const root = searchParams.has("rendered") ? await scenes.render!(pathname.slice(1)) : "";
     return new Response(
       `<!doctype html><link rel="icon" href="data:,"><div id="root">${root}</div><script type="module" src="/page.js"></script>`,
       { headers: { "content-type": "text/html; charset=utf-8", "content-security-policy": policy } },
@@ -139,7 +138,7 @@ export function useChatPage(reactVersion: ReactVersion) {
     get complaints() {
       return complaints;
     },
-    /** @param search - `?once` renders without StrictMode, `?rendered` on the server first. */
+    /** @param search - `?rendered` renders the scene on the server first; anything else is the scene's. */
     open: (scene: SceneName, search = "") => page.goto(`${server.url}/${scene}${search}`),
     /** Answers requests with something else for the rest of the test. */
     answerWith: (answer: NonNullable<typeof otherwise>) => {
@@ -156,32 +155,4 @@ export function useChatPage(reactVersion: ReactVersion) {
     untilState: (index: number, state: Asked["state"]) =>
       until(() => asked[index]!.state === state, `request ${index} is ${state}`),
   };
-}
-
-/** @returns the code of one entry of `use-chat/`, as a page in development would load it. */
-async function bundle(
-  entry: string,
-  reactVersion: ReactVersion,
-  options: { format: "esm" | "cjs"; platform: "browser" | "node" },
-): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(`../use-chat/${entry}`, import.meta.url))],
-    absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
-    alias: reactVersion === "18" ? { react: "react-18", "react-dom": "react-dom-18" } : {},
-    bundle: true,
-    jsx: "automatic",
-    // Only there StrictMode does everything twice, and only there React complains.
-    define: { "process.env.NODE_ENV": '"development"' },
-    write: false,
-    logLevel: "error",
-    ...options,
-  });
-  return outputFiles[0]!.text;
-}
-
-async function loadRenderer(reactVersion: ReactVersion): Promise<(scene: string) => string> {
-  const code = await bundle("render.tsx", reactVersion, { format: "cjs", platform: "node" });
-  const module = { exports: {} as { renderScene: (scene: string) => string } };
-  new Function("module", "exports", "require", code)(module, module.exports, process.getBuiltinModule);
-  return module.exports.renderScene;
 }

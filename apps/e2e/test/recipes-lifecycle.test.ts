@@ -1,0 +1,169 @@
+import { readFileSync } from "node:fs";
+import type { StreamChunk } from "@kortyx/server";
+import { describe, expect, test } from "vitest";
+import { hasChromium } from "./chromium.ts";
+import { type Library, loadScenes, useRecipePage } from "./recipe-scenes.ts";
+
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+
+/** A page of a library, and an answer that is growing in it. */
+function setUp(library: Library) {
+  const chat = useRecipePage(library);
+  return {
+    ...chat,
+    get page() {
+      return chat.page;
+    },
+    get asked() {
+      return chat.asked;
+    },
+    get complaints() {
+      return chat.complaints;
+    },
+    async askForHalf(): Promise<void> {
+      await chat.click("Send");
+      await chat.untilAsked(1);
+      chat.asked[0]!.give(delta("Half"));
+      await chat.untilText("Half");
+    },
+    async untilWhole(): Promise<void> {
+      chat.asked[0]!.give(delta(" an answer"));
+      await chat.untilText("Half an answer");
+      chat.asked[0]!.end();
+      await chat.untilStatus("ready");
+      expect(chat.asked.map(({ state }) => state)).toEqual(["ended"]);
+    },
+  };
+}
+
+type Chat = ReturnType<typeof setUp>;
+
+function describeVue(chat: Chat): void {
+  test("goes on while its component is kept alive, and shows the whole answer when it is back", async () => {
+    await chat.open("kept-alive");
+    await chat.askForHalf();
+    await chat.click("Toggle");
+    await chat.page.locator("section").waitFor({ state: "detached" });
+    chat.asked[0]!.give(delta(" an answer"));
+    chat.asked[0]!.end();
+    await chat.untilState(0, "ended");
+    await chat.click("Toggle");
+    await chat.untilText("Half an answer");
+    await chat.untilStatus("ready");
+  });
+
+  test("leaves at once when its component goes with a transition", async () => {
+    await chat.open("leaving");
+    await chat.askForHalf();
+    await chat.click("Toggle");
+    await chat.untilState(0, "left");
+    expect(await chat.page.locator("section").count()).toBe(1);
+  });
+
+  test("goes on when the template is edited", async () => {
+    await chat.open("edited");
+    await chat.askForHalf();
+    await chat.click("Edit template");
+    await chat.page.getByRole("heading", { name: "Edited" }).waitFor();
+    chat.asked[0]!.give(delta(" an answer"));
+    chat.asked[0]!.end();
+    await chat.untilState(0, "ended");
+  });
+
+  test("hydrates what a server has rendered", async () => {
+    await chat.open("plain", "?rendered");
+    await chat.askForHalf();
+    await chat.untilWhole();
+  });
+}
+
+function describeSvelte(chat: Chat): void {
+  test("goes on while its component fades, and leaves when it is gone", async () => {
+    await chat.open("leaving");
+    await chat.askForHalf();
+    await chat.click("Toggle");
+    await chat.page.locator("section").waitFor({ state: "detached" });
+    await chat.untilState(0, "left");
+  });
+
+  test("hydrates what a server has rendered", async () => {
+    await chat.open("plain", "?rendered");
+    await chat.askForHalf();
+    await chat.untilWhole();
+  });
+}
+
+function describeSolid(chat: Chat): void {
+  test("goes on while its component waits, in a transition too", async () => {
+    for (const button of ["Suspend", "Suspend later"]) {
+      chat.asked.splice(0);
+      await chat.open("suspended-again");
+      await chat.askForHalf();
+      await chat.click(button);
+      if (button === "Suspend") await chat.page.getByText("Loading").waitFor();
+      chat.asked[0]!.give(delta(" an"));
+      await chat.click("Continue");
+      await chat.untilText("Half an");
+      chat.asked[0]!.give(delta(" answer"));
+      chat.asked[0]!.end();
+      await chat.untilText("Half an answer");
+      await chat.untilStatus("ready");
+      expect(chat.asked.map(({ state }) => state)).toEqual(["ended"]);
+    }
+  });
+
+  test("renders on a server", async () => {
+    const { render } = await loadScenes("solid");
+    expect(await render!("plain")).toBe("ready 0 undefined");
+  });
+}
+
+const libraries = { vue: describeVue, svelte: describeSvelte, solid: describeSolid };
+
+describe.skipIf(!hasChromium()).each(["vue", "svelte", "solid"] as const)(
+  "the recipe for %s in Chromium",
+  (library) => {
+    const chat = setUp(library);
+    libraries[library](chat);
+
+    test("leaves when its component is removed", async () => {
+      await chat.open("removed");
+      await chat.askForHalf();
+      await chat.click("Toggle");
+      await chat.untilState(0, "left");
+    });
+
+    test("leaves when its component is removed before it was ready", async () => {
+      await chat.open("suspended");
+      await chat.untilAsked(1);
+      await chat.page.getByText("Loading").waitFor();
+      await chat.click("Toggle");
+      await chat.untilState(0, "left");
+    });
+
+    test("Stop as an event handler shows that it has failed, and no rejection is unhandled", async () => {
+      chat.answerWith((request) =>
+        request.method === "DELETE" ? Response.json({ error: "Away." }, { status: 500 }) : undefined,
+      );
+      await chat.open("removed");
+      await chat.click("Send");
+      await chat.untilAsked(1);
+      chat.asked[0]!.give({ type: "run-start", runId: "run-1" }, delta("Half"));
+      await chat.untilText("Half");
+      await chat.click("Stop");
+      await chat.page.getByRole("alert").waitFor();
+      await chat.untilWhole();
+      expect(chat.complaints.splice(0)).toEqual([
+        "Failed to load resource: the server responded with a status of 500 (Internal Server Error)",
+      ]);
+    });
+  },
+);
+
+test("the recipe for Svelte is the one that is tried here", () => {
+  const component = readFileSync(new URL("../use-chat/conversation.svelte", import.meta.url), "utf8");
+  const readme = readFileSync(new URL("../../../packages/client/README.md", import.meta.url), "utf8");
+  const recipe = 'const chat = createChat({ endpoint: "/api/chat" });\n$effect.pre(() => chat.close);\n';
+  expect(component).toContain(recipe);
+  expect(readme).toContain(recipe);
+});

@@ -1,0 +1,7 @@
+/** Shows the scene that the page's path names, in Vue. */
+import { createApp, createSSRApp } from "vue";
+import { scenes } from "./scenes-vue.ts";
+
+const Scene = scenes[location.pathname.slice(1) as keyof typeof scenes];
+const root = document.querySelector("#root")!;
+(root.childElementCount > 0 ? createSSRApp(Scene) : createApp(Scene)).mount(root);

@@ -1,0 +1,11 @@
+/** Renders what a chat shows at first as a server does, in Solid. */
+
+import { useChat } from "readme:solid";
+import { renderToString } from "solid-js/web";
+
+export const renderScene = (): string =>
+  renderToString(() => {
+    const { state } = useChat({ endpoint: "/api/chat" });
+    const { messages, status, sessionId } = state();
+    return `${status} ${messages.length} ${sessionId}`;
+  });
