@@ -5,6 +5,7 @@ import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
 import { discard } from "./byte-stream.ts";
 import { checkResponse } from "./check-response.ts";
 import { requestRoute } from "./request-route.ts";
+import type { StreamHttpError } from "./stream-errors.ts";
 import { type ConnectionState, type RouteStreamOptions, streamFromRoute } from "./stream-from-route.ts";
 
 export interface ChatTransportOptions {
@@ -31,8 +32,10 @@ export interface ChatTransport {
   stop?(target: { runId: string } | { idempotencyKey: string }): Promise<void>;
 }
 
-/** A stop that is not answered in this time has failed. */
+/** A stop that has not succeeded in this time has failed. */
 const stopTimeoutMs = 10_000;
+/** A stop is not repeated sooner, whatever the server says. */
+const minStopRetryMs = 1_000;
 
 /** Carries a chat over a route: POST starts, GET resumes, DELETE stops. */
 export function createRouteTransport(readOptions: () => RouteStreamOptions): ChatTransport {
@@ -41,19 +44,37 @@ export function createRouteTransport(readOptions: () => RouteStreamOptions): Cha
     resume: ({ sessionId }, options) =>
       streamFromRoute({ ...readOptions(), ...options, method: "GET", query: { session: sessionId } }),
     async stop(target) {
-      const { signal } = new AbortController();
-      const query: Record<string, string> =
-        "runId" in target ? { run: target.runId } : { key: target.idempotencyKey };
-      const response = await requestRoute(readOptions(), {
-        method: "DELETE",
-        accept: "application/json",
-        // SvelteKit takes a DELETE without a content type for a forged form, and Fastify refuses JSON that is empty.
-        body: {},
-        query,
-        signal,
-        timeoutMs: stopTimeoutMs,
-      });
-      discard(await checkResponse(response, undefined, signal));
+      const startedAt = performance.now();
+      for (;;) {
+        const remainingMs = startedAt + stopTimeoutMs - performance.now();
+        try {
+          return await requestStop(readOptions(), target, remainingMs);
+        } catch (error) {
+          // A store, or a process, that is away for a moment says when to ask again; a run may be stopped twice.
+          const { status, retryAfterMs } = error as Partial<StreamHttpError>;
+          const waitMs = Math.max(minStopRetryMs, retryAfterMs ?? Number.POSITIVE_INFINITY);
+          if (status !== 503 || startedAt + stopTimeoutMs - performance.now() <= waitMs) throw error;
+          await new Promise((resolve) => setTimeout(resolve, waitMs));
+        }
+      }
     },
   };
+}
+
+async function requestStop(
+  options: RouteStreamOptions,
+  target: Parameters<NonNullable<ChatTransport["stop"]>>[0],
+  timeoutMs: number,
+): Promise<void> {
+  const { signal } = new AbortController();
+  const response = await requestRoute(options, {
+    method: "DELETE",
+    accept: "application/json",
+    // SvelteKit takes a DELETE without a content type for a forged form, and Fastify refuses JSON that is empty.
+    body: {},
+    query: "runId" in target ? { run: target.runId } : { key: target.idempotencyKey },
+    signal,
+    timeoutMs,
+  });
+  discard(await checkResponse(response, undefined, signal));
 }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type ChatTransportOptions, createRouteTransport } from "../src/chat-transport.ts";
+import { createChat } from "../src/create-chat.ts";
 import type { RouteStreamOptions } from "../src/stream-from-route.ts";
 import {
   collect,
@@ -175,6 +176,49 @@ describe("stop", () => {
     expect(calls).toHaveLength(2);
   });
 
+  const unavailable = (retryAfter?: string) => () =>
+    new Response('{"error":"Please try again.","code":"store-unavailable"}', {
+      status: 503,
+      headers: retryAfter === undefined ? {} : { "retry-after": retryAfter },
+    });
+
+  test("is tried again, when the server says, for as long as the store of runs, or the process, is away", async () => {
+    vi.useFakeTimers();
+    const { calls, fetch } = fakeFetch(
+      inTurn(unavailable("3"), unavailable("0"), () => new Response("{}", { status: 200 })),
+    );
+    const stopped = vi.fn();
+    void transportOf({ fetch }).stop!({ runId: "r" }).then(stopped);
+    const counts: number[] = [];
+    for (const ms of [0, 2_999, 1, 999, 1]) {
+      await vi.advanceTimersByTimeAsync(ms);
+      counts.push(calls.length);
+    }
+    expect(counts).toEqual([1, 1, 2, 2, 3]);
+    expect(stopped).toHaveBeenCalledTimes(1);
+  });
+
+  test("has failed, with what the server says, when that has not helped within 10 s, or cannot", async () => {
+    vi.useFakeTimers();
+    for (const [retryAfter, requests, afterMs] of [
+      ["3", 4, 9_000],
+      ["20", 1, 0],
+      [undefined, 1, 0],
+    ] as const) {
+      const { calls, fetch } = fakeFetch(unavailable(retryAfter));
+      const startedAt = performance.now();
+      const failed = expect(transportOf({ fetch }).stop!({ idempotencyKey: "k" })).rejects.toMatchObject({
+        name: "StreamHttpError",
+        message: "Please try again.",
+        status: 503,
+      });
+      await vi.advanceTimersByTimeAsync(afterMs);
+      await failed;
+      expect([calls.length, performance.now() - startedAt]).toEqual([requests, afterMs]);
+      expect(vi.getTimerCount()).toBe(0);
+    }
+  });
+
   test("that is not answered within 10 s has failed, whatever time the stream may take to connect", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
@@ -199,4 +243,38 @@ test("the options are read for every request", async () => {
   await collect(resume!({ sessionId: "s" }, streamOptions()));
   await stop!({ runId: "r" });
   expect(calls.map(({ url }) => url)).toEqual(["/api/1", "/api/2?session=s", "/api/3?run=r"]);
+});
+
+test("a chat whose store is away for a moment says why, and goes on", async () => {
+  vi.useFakeTimers();
+  const { calls, fetch } = fakeFetch(
+    inTurn(
+      ...Array(3).fill(
+        () =>
+          new Response('{"error":"Please try again.","code":"store-unavailable"}', {
+            status: 503,
+            headers: { "retry-after": "3" },
+          }),
+      ),
+      () => streamResponse(frame({ type: "run-start", runId: "r" }), frame(delta("Hi")), doneMarker),
+    ),
+  );
+  const chat = createChat({ endpoint: "/api", fetch, idempotent: true });
+  const sent = chat.send("Hello");
+  await vi.advanceTimersByTimeAsync(1);
+  expect(chat.getSnapshot()).toMatchObject({
+    status: "submitted",
+    reconnecting: true,
+    connectionError: { message: "Please try again.", status: 503 },
+    error: undefined,
+  });
+  await vi.advanceTimersByTimeAsync(20_000);
+  await sent;
+  expect(chat.getSnapshot()).toMatchObject({
+    status: "ready",
+    reconnecting: false,
+    connectionError: undefined,
+    messages: [{ role: "user" }, { parts: [{ text: "Hi" }] }],
+  });
+  expect(new Set(calls.map(({ init }) => init.body)).size).toBe(1);
 });

@@ -13,6 +13,7 @@ import { mergeHeaders, type StreamResponseOptions } from "./create-stream-respon
 import { encodePump } from "./encode-stream.ts";
 import { errorResponse } from "./error-response.ts";
 import { createFollowPump } from "./follow-run.ts";
+import { guardRunStore, RunStoreError } from "./guard-run-store.ts";
 import { createRunFeeds } from "./run-feed.ts";
 import { watchOpening } from "./run-opening.ts";
 import { type RunLimits, type RunResult, readMaxRunDurationMs, startRunProducer } from "./run-producer.ts";
@@ -119,10 +120,11 @@ export function createChatRuns(
         }
       : undefined;
   const feeds = createRunFeeds(store, onLastLeft);
+  const asked = guardRunStore(store);
 
   /** @returns undefined for a run that is unknown, or another owner's: the two must look the same. */
   async function find(runId: string, owner: string): Promise<RunRecord | undefined> {
-    const page = await store.read(runId, Number.MAX_SAFE_INTEGER, 0);
+    const page = await asked.read(runId, Number.MAX_SAFE_INTEGER, 0);
     return page?.run.owner === owner ? page.run : undefined;
   }
 
@@ -140,10 +142,10 @@ export function createChatRuns(
       maxOpenRuns,
       allowActiveRun: onActiveRun === "allow",
     };
-    let opened = await store.open(opening);
+    let opened = await asked.open(opening);
     if (opened.status === "run-active" && onActiveRun === "stop") {
-      await store.end(opened.run.runId, stopped);
-      opened = await store.open(opening);
+      await asked.end(opened.run.runId, stopped);
+      opened = await asked.open(opening);
     }
     switch (opened.status) {
       case "key-conflict":
@@ -233,7 +235,9 @@ export function createChatRuns(
           if (done) break;
           for (const { chunk } of decoder.decode(value)) yield chunk;
         }
-        decoder.end();
+        if (decoder.complete || signal.aborted) return;
+        // Nothing else gives this connection up than a store that has not answered for a lease.
+        throw new RunStoreError(new Error(`The store of run ${runId} does not answer.`));
       } finally {
         void reader.cancel();
       }
@@ -248,7 +252,7 @@ export function createChatRuns(
         return badCursor("Which run? Expected Last-Event-ID, ?run= or ?session=.");
       }
       const run =
-        runId === null ? hasOwners && (await store.latest(owner, session!)) : await find(runId, owner);
+        runId === null ? hasOwners && (await asked.latest(owner, session!)) : await find(runId, owner);
       // A session without a run is the usual case of a first visit, and browsers log every 404 as an error.
       if (!run) return runId === null ? nothingToFollow() : notFound();
       const afterText = searchParams.get("after");
@@ -267,15 +271,15 @@ export function createChatRuns(
       if (runId === null && key !== null) {
         if (!isKey(key))
           return badRequest("The key must be 1 to 128 visible ASCII characters.", "invalid-key");
-        runId = (await store.stopKey(owner, key)) ?? null;
+        runId = (await asked.stopKey(owner, key)) ?? null;
         if (runId === null) return stoppedAnswer({ runId: null, terminal: null }, 202);
       } else if (runId === null && session !== null) {
-        runId = (hasOwners && (await store.latest(owner, session))?.runId) || null;
+        runId = (hasOwners && (await asked.latest(owner, session))?.runId) || null;
       } else if (runId === null) {
         return badCursor("Which run? Expected ?run=, ?key= or ?session=.");
       }
       const run = runId === null ? undefined : await find(runId, owner);
-      const terminal = run && (await store.end(run.runId, stopped));
+      const terminal = run && (await asked.end(run.runId, stopped));
       return terminal === undefined ? notFound() : stoppedAnswer({ runId: run!.runId, terminal }, 200);
     },
   };

@@ -10,6 +10,7 @@ import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import { openStreamResponse, type StreamResponseOptions } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
+import { RunStoreError, storeUnavailable } from "./guard-run-store.ts";
 import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { readStreamTimes, type StreamFinish } from "./stream-options.ts";
@@ -258,6 +259,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
       const { status, message, code, issues } = error;
       return errorResponse({ status, error: message, code, ...(issues.length > 0 && { issues }) });
     }
+    if (error instanceof RunStoreError) return storeUnavailable(error);
     const { message, code = "internal", correlationId } = describeFailure(error, onError);
     return errorResponse({ status: 500, error: message, code, correlationId });
   }

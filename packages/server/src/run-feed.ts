@@ -84,6 +84,8 @@ function createRunFeed(
   let readers = 0;
   /** When it was last heard of. */
   let heardAt = 0;
+  /** Since when the store has failed, whichever reader has met it. */
+  let failingSince: number | undefined;
   let isLeft = false;
   /** Ends the wait of the reader. One for each wait: a signal that is made of several leaks in Node 22. */
   let waiting = new AbortController();
@@ -108,7 +110,6 @@ function createRunFeed(
 
   async function readOn(reader: number): Promise<void> {
     const isReplaced = () => reader !== readers || isLeft;
-    let failingSince: number | undefined;
     while (!isReplaced()) {
       try {
         const lastSeq = from + frames.length;

@@ -343,15 +343,6 @@ describe("POST", () => {
     expect(calls.length).toBe(1);
   });
 
-  test("whose store fails is a masked 500", async () => {
-    const store: RunStore = { ...createMemoryRunStore(), open: () => Promise.reject(new Error("password")) };
-    const { route, calls } = routeOf(answer, { runs: { store } });
-    const response = await route.POST(post());
-    expect(response.status).toBe(500);
-    expect(await response.text()).not.toContain("password");
-    expect(calls.length).toBe(0);
-  });
-
   test("with an agent that fails is a stream all the same, because the run is there", async () => {
     const { route } = routeOf(() => {
       throw new Error("password");
@@ -1128,4 +1119,94 @@ test("an authorize that names nobody, in plain JavaScript, is 401", async () => 
   for (const request of [post(), del("?session=s")]) {
     expect((await route.fetch(request)).status).toBe(401);
   }
+});
+
+describe("a store that fails", () => {
+  type Method = "open" | "end" | "read" | "latest" | "stopKey";
+  /** A store whose methods of these names fail, at once or in time. */
+  function failingStore(...methods: Method[]) {
+    // A short one, because what a producer has to write is tried for as long.
+    const store = createMemoryRunStore({ leaseMs: 100 });
+    const broken = Object.fromEntries(
+      methods.map((method, index) => [
+        method,
+        () => {
+          const failure = new Error("password");
+          if (index % 2 === 1) throw failure;
+          return Promise.reject(failure);
+        },
+      ]),
+    );
+    return { ...store, ...broken } as RunStore;
+  }
+  const everything: Method[] = ["open", "end", "read", "latest", "stopKey"];
+
+  const requests: [string, () => Request, Method[]][] = [
+    ["a POST", () => post(), ["open"]],
+    ["a POST whose answer is one piece", () => post({ stream: false }), ["open"]],
+    ["a POST in place of an open run", () => post({ sessionId: "s" }), ["end"]],
+    ["a GET behind an event", () => get("", lastEventId("run.1")), ["read"]],
+    ["a GET of a run", () => get("?run=run"), ["read"]],
+    ["a GET of a session", () => get("?session=s"), ["latest"]],
+    ["a DELETE of a run", () => del("?run=run"), ["read"]],
+    ["a DELETE of a session", () => del("?session=s"), ["latest"]],
+    ["a DELETE of a key", () => del("?key=k"), ["stopKey"]],
+  ];
+  for (const [name, request, methods] of requests) {
+    test(`answers ${name} with 503 store-unavailable, when to ask again, and an id that is in the log beside the reason`, async () => {
+      for (const failing of [methods, everything]) {
+        const onError = vi.fn(() => "An agent's words.");
+        const agent = steered().agent;
+        const store = failingStore(...failing);
+        const { route, calls } = routeOf(agent, { runs: { store, onActiveRun: "stop" }, route: { onError } });
+        const isInPlace = failing === methods && name.includes("in place");
+        if (isInPlace) void (await route.POST(post({ sessionId: "s" }))).body?.cancel();
+        const before = calls.length;
+        log.mockClear();
+        const response = await route.fetch(request());
+        expect(response.status).toBe(503);
+        expect(response.headers.get("retry-after")).toBe("3");
+        expect(response.headers.get("cache-control")).toBe("no-store");
+        const body = (await response.json()) as { correlationId: string };
+        expect(body).toEqual({
+          error: "Answers are not available at the moment. Please try again.",
+          code: "store-unavailable",
+          correlationId: expect.any(String),
+        });
+        expect(log.mock.calls).toEqual([
+          [
+            `A store of runs failed (store-unavailable, correlationId ${body.correlationId}):`,
+            new Error("password"),
+          ],
+        ]);
+        expect([calls.length, onError.mock.calls.length]).toEqual([before, 0]);
+        for (const stream of streamRegistry().streams) stream.shutdown();
+      }
+    });
+  }
+
+  test("in the middle of an answer in one piece is 503, too, once it has not answered for a lease", async () => {
+    const store = createMemoryRunStore({ leaseMs: 30 });
+    const read = vi.fn(() => Promise.reject(new Error("password")));
+    const { route } = routeOf(answer, { runs: { store: { ...store, read } } });
+    const response = await route.POST(post({ stream: false }));
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+      503,
+      "store-unavailable",
+    ]);
+  });
+
+  test("is not an agent, a callback or a request that fails", async () => {
+    const failing = () => {
+      throw new Error("password");
+    };
+    const { route } = routeOf(failing);
+    const streamed = await route.POST(post());
+    expect(streamed.status).toBe(200);
+    expect(await streamed.text()).toContain('"code":"internal"');
+    expect((await route.POST(post({ stream: false }))).status).toBe(500);
+    expect((await routeOf(answer, { route: { authorize: failing } }).route.POST(post())).status).toBe(500);
+    expect((await routeOf(answer, { runs: { waitUntil: failing } }).route.POST(post())).status).toBe(500);
+    expect((await route.POST(post({ messages: 7 }))).status).toBe(400);
+  });
 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createChatRoute } from "../src/create-chat-route.ts";
 import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from "../src/redis.ts";
 import type { RunStore } from "../src/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
@@ -316,6 +317,47 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
       const reason = settled.status === "rejected" ? String(settled.reason) : "none";
       expect(reason).toMatch(/Redis has not answered within 2000 ms\.$|closed/i);
     }
+  });
+
+  test("makes a route answer 503 with when to ask again, and serve again when Redis is back", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const agent = {
+      streamChat: async function* () {
+        yield { type: "done" as const };
+      },
+    };
+    const hasty = createRedisRunStore({ client, commandTimeoutMs: 200 });
+    const route = createChatRoute({ agent, runs: { store: hasty }, authorize: () => "ann" });
+    const ask = (method: string, query = "") =>
+      route.fetch(
+        new Request(`http://host/${query}`, {
+          method,
+          ...(method === "POST" && {
+            headers: { "content-type": "application/json" },
+            body: '{"messages":[{"role":"user","content":"Hi"}]}',
+          }),
+        }),
+      );
+    await redis.kill();
+    for (const [method, query] of [
+      ["POST", ""],
+      ["GET", "?run=r"],
+      ["GET", "?session=s"],
+      ["DELETE", "?run=r"],
+      ["DELETE", "?key=k"],
+    ] as const) {
+      const response = await ask(method, query);
+      expect([response.status, response.headers.get("retry-after")]).toEqual([503, "3"]);
+      expect(await response.json()).toMatchObject({ code: "store-unavailable" });
+    }
+    expect(log).toHaveBeenCalledTimes(5);
+    log.mockRestore();
+    await redis.restart();
+    await vi.waitFor(async () => {
+      const response = await ask("POST");
+      expect(response.status).toBe(200);
+      expect(await response.text()).toContain("[DONE]");
+    });
   });
 
   test("is waited for as long as commandTimeoutMs says", async () => {
