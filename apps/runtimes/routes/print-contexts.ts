@@ -36,7 +36,7 @@ for (let piece = 0; piece < 50; piece++) {
 }
 await reader.cancel();
 
-const memory = createMemoryRunStore({ leaseMs: 100 });
+const memory = createMemoryRunStore({ leaseMs: 600 });
 const store = {
   ...memory,
   wait: (...values: Parameters<typeof memory.wait>) => {

@@ -10,7 +10,7 @@ const users = new AsyncLocalStorage<string>();
 const { agent, diary } = createSteeredAgent(() => users.getStore() ?? "nobody");
 
 const authorize = (request: Request) => request.headers.get("x-user");
-const store = createMemoryRunStore({ leaseMs: 1500 });
+const store = createMemoryRunStore({ leaseMs: 2500 });
 /** A client that is gone is noticed when something is written to it, so a silent agent learns of it by a heartbeat. */
 const heartbeatMs = 200;
 const routes = new Map([

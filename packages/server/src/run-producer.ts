@@ -82,8 +82,8 @@ const isBoundary = (type: string): boolean =>
   (type.startsWith("tool-") && type !== "tool-call-delta") || type === "interrupt";
 
 /**
- * Starts producing. The source, `onError` and `onFinish` run in the async context of this call, whatever ends the run; the
- * watch over its lease and its end runs in no request's.
+ * Starts producing. The source, `onError` and `onFinish` run in the async context of this call, no matter what ends the
+ * run; the renewal of its lease and the wait for its end run in no request's.
  */
 export function startRunProducer(options: RunProducerOptions): RunProducer {
   const { store, runId, source, first, onError, onFinish } = options;
@@ -137,8 +137,8 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   const finished = callAtEnd();
 
   /**
-   * Calls what is not our code, at the end of the source and at that of the log. Called when the run begins, because what
-   * follows an `await` runs in the async context of its function, and not in that of whoever has ended the run.
+   * Calls user code at the end of the source and at that of the log. Called when the run begins, because what follows an
+   * `await` runs in the async context of its function, and not in that of the code that ends the run.
    */
   async function callAtEnd(): Promise<void> {
     await sourceReleased.promise;

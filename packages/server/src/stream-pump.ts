@@ -79,7 +79,7 @@ interface Ending {
   pump: Pump;
   reason: StreamFinishReason;
   source: SourceState;
-  /** Why nobody wants the rest. */
+  /** Why the rest is unwanted. */
   cause?: unknown;
 }
 
@@ -111,8 +111,8 @@ export interface StreamPump {
 /**
  * Starts pumping; the source is first asked at the first `pull()`.
  *
- * The source, `onError` and `onFinish` run in the async context of this call (what `AsyncLocalStorage` has there),
- * whoever pulls, leaves or ends the stream.
+ * The source, `onError` and `onFinish` run in the async context of this call (what `AsyncLocalStorage` holds there),
+ * no matter what pulls, leaves or ends the stream.
  *
  * Chunks that are ready together make one piece; a chunk that is alone is written within the macrotask that brought
  * it. Without a `pull()` nothing is written but the last piece, and the source is asked for one chunk at most.
@@ -223,8 +223,8 @@ class Pump implements StreamPump, OpenStream, Watched {
   }
 
   /**
-   * Releases everything that this stream holds. What is not our code hears of it in a later turn of the promise queue: by
-   * then the last piece is written, and nothing that it does matters any more.
+   * Releases everything that this stream holds. User code runs in a later turn of the promise queue: by then the last
+   * piece is written, and nothing that it does can change the stream.
    */
   #release(reason: StreamFinishReason, source: SourceState, cause?: unknown): void {
     this.#isClosed = true;
@@ -236,8 +236,8 @@ class Pump implements StreamPump, OpenStream, Watched {
   }
 
   /**
-   * Calls what is not our code, when the stream has ended. Attached to a promise when the stream begins, so that it runs
-   * in the async context of that moment, and not in that of whoever has ended the stream.
+   * Calls user code when the stream has ended. Attached to a promise when the stream begins, so that it runs in the async
+   * context of that moment, and not in that of the code that ends the stream.
    */
   static #finish(this: void, { pump, reason, source, cause }: Ending): void {
     if (pump.#options.onFinish !== undefined) void pump.#callOnFinish(reason);
@@ -375,8 +375,9 @@ class Pump implements StreamPump, OpenStream, Watched {
   }
 
   /**
-   * Opens the source and asks it whenever somebody wants its chunks. One call for the life of the stream, which waits for
-   * promises of its own: so the source runs in the async context of this call, and not in that of the pull. Never rejects.
+   * Opens the source and requests its chunks while the sink wants them. One call lasts as long as the stream and waits for
+   * promises of its own, so that the source runs in the async context of this call, and not in that of a pull. Never
+   * rejects.
    */
   async #run(source: StreamSource): Promise<void> {
     try {

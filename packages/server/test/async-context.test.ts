@@ -1,5 +1,5 @@
 /**
- * Whoever reads a stream, and however slowly: what belongs to the application runs in the async context in which the
+ * No matter what reads a stream, and how slowly: what belongs to the application runs in the async context in which the
  * route was called. The file runs twice, because Node 22 and 24 carry that context in different ways.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
@@ -85,7 +85,7 @@ function watched(count: number, book = diary(), length = 20_000): Watched {
   return source;
 }
 
-/** What is left of the application's memory of a request, in which everything has happened. */
+/** The diary of a request in which all of these have happened. */
 const allIn = (request: string, ...what: string[]) =>
   Object.fromEntries(what.map((name) => [name, [request]]));
 
@@ -95,7 +95,7 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A client on a bare socket, which reads nothing before it is told to. */
+/** A client on a bare socket, which reads nothing before `readAll` is called. */
 function ask(port: number, path = "/", body?: string) {
   const socket = connect(port, "127.0.0.1");
   const head = `${body === undefined ? "GET" : "POST"} ${path} HTTP/1.1\r\nhost: x\r\n`;
@@ -136,7 +136,7 @@ const agentOf = (source: Watched) => ({
   streamChat: (_: unknown, { signal }: StreamSourceContext) => source.open({ signal }),
 });
 
-/** How an application remembers its request, and answers it with a source. */
+/** How an application remembers its request, and responds with a source. */
 interface Application {
   name: string;
   /** What it remembers of the request with this path. */
