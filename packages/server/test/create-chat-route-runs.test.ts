@@ -1123,21 +1123,25 @@ test("an authorize that names nobody, in plain JavaScript, is 401", async () => 
 
 describe("a store that fails", () => {
   type Method = "open" | "end" | "read" | "latest" | "stopKey";
-  /** A store whose methods of these names fail, at once or in time. */
+  /** A store whose methods of these names fail, at once or in time, until it is healed. */
   function failingStore(...methods: Method[]) {
-    // A short one, because what a producer has to write is tried for as long.
-    const store = createMemoryRunStore({ leaseMs: 100 });
+    const store = createMemoryRunStore();
+    let isHealed = false;
     const broken = Object.fromEntries(
       methods.map((method, index) => [
         method,
-        () => {
+        (...values: unknown[]) => {
+          if (isHealed) return (store[method] as (...values: unknown[]) => unknown)(...values);
           const failure = new Error("password");
           if (index % 2 === 1) throw failure;
           return Promise.reject(failure);
         },
       ]),
     );
-    return { ...store, ...broken } as RunStore;
+    const heal = () => {
+      isHealed = true;
+    };
+    return { ...store, ...broken, heal } as RunStore & { heal(): void };
   }
   const everything: Method[] = ["open", "end", "read", "latest", "stopKey"];
 
@@ -1180,6 +1184,7 @@ describe("a store that fails", () => {
           ],
         ]);
         expect([calls.length, onError.mock.calls.length]).toEqual([before, 0]);
+        store.heal();
         for (const stream of streamRegistry().streams) stream.shutdown();
       }
     });
