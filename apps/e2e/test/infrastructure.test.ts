@@ -29,7 +29,7 @@ afterEach(async () => {
 });
 
 describe("a proxy with the compression middleware", () => {
-  /** A route behind the proxy, whose agent goes from one piece to the next when it is told to. */
+  /** A route behind the proxy, whose agent waits after each piece. */
   async function setUp(headers?: Record<string, string>) {
     const steps = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
     const route = createChatRoute({

@@ -116,7 +116,7 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     await opened.page.evaluate(ask);
     await until(() => waiting.length > 0, "the agent waits", 30_000);
     await opened.page.evaluate(leave);
-    await until(() => left.length > 0, "the agent is told", 30_000);
+    await until(() => left.length > 0, "the agent is aborted", 30_000);
     expect(opened.complaints).toEqual([]);
   });
 });

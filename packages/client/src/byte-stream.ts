@@ -2,6 +2,7 @@
  * What a body can be, and how it becomes one kind of stream: those of `fetch`, of Node and of text, and responses of a
  * `fetch` that cannot stream. Does not judge what a body holds.
  */
+import { describeValue } from "@kortyx/protocol";
 import { StreamBodyError } from "./stream-errors.ts";
 
 /** What reading needs of a `ReadableStream`, whose own class is missing in some runtimes. */
@@ -65,7 +66,7 @@ export function toByteStream(body: Exclude<StreamBody, Response>): ByteStream | 
   }
   const advice =
     body === undefined ? ": this fetch cannot stream; pass its Response, which is read whole" : "";
-  throw new StreamBodyError(`expected a Response or a stream, got ${nameOf(body)}${advice}`);
+  throw new StreamBodyError(`expected a Response or a stream, got ${describeValue(body)}${advice}`);
 }
 
 /** Releases the connection of a body that will not be read, or not any further. It does not matter whether that works. */
@@ -81,7 +82,7 @@ export function createPieceEncoder(): (piece: unknown) => Uint8Array {
   return (piece) => {
     if (ArrayBuffer.isView(piece)) return piece as Uint8Array;
     if (typeof piece !== "string") {
-      throw new StreamBodyError(`expected pieces of bytes or text, got ${nameOf(piece)}`);
+      throw new StreamBodyError(`expected pieces of bytes or text, got ${describeValue(piece)}`);
     }
     const text = half + piece;
     half = /[\ud800-\udbff]$/.exec(text)?.[0] ?? "";
@@ -104,14 +105,6 @@ export function readerOfAll(response: Partial<Response>): () => Promise<string |
 }
 
 const wasRead = "it was read before, or is being read; read a clone() of the response elsewhere";
-
-/** What kind of value something is, for an error's text. */
-export const nameOf = (value: unknown): string =>
-  value === null || value === undefined
-    ? `${value}`
-    : typeof value === "object"
-      ? "an object"
-      : `a ${typeof value}`;
 
 async function* onePiece(read: () => Promise<string | Uint8Array>): AsyncGenerator<string | Uint8Array> {
   yield await read();

@@ -1,7 +1,7 @@
 /**
  * Tells the answer that was asked for from every other answer of a route. Reads no stream.
  */
-import { parseMediaType } from "@kortyx/protocol";
+import { describeValue, parseMediaType } from "@kortyx/protocol";
 import {
   type ByteReader,
   type ByteStream,
@@ -9,7 +9,6 @@ import {
   createPieceEncoder,
   discard,
   isResponse,
-  nameOf,
 } from "./byte-stream.ts";
 import { StreamBodyError, StreamContentTypeError, StreamHttpError } from "./stream-errors.ts";
 
@@ -31,7 +30,7 @@ export async function checkResponse(
   signal: AbortSignal,
 ): Promise<ByteStream | null> {
   if (!isResponse(response))
-    throw new StreamBodyError(`fetch resolved to ${nameOf(response)}, expected a Response`);
+    throw new StreamBodyError(`fetch resolved to ${describeValue(response)}, expected a Response`);
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
   const body = bodyOf(response);
   // Without a body there is no type to check.

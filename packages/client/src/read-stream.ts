@@ -1,5 +1,5 @@
 /**
- * Reads a stream that is there. Makes no requests.
+ * Reads an existing response or body. Makes no requests.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { isResponse, type StreamBody, toByteStream } from "./byte-stream.ts";

@@ -50,7 +50,7 @@ describe("a response without a body property", () => {
     });
   }
 
-  test("is a whole answer of a chat, and the chat goes on", async () => {
+  test("is a whole answer of a chat, which takes the next question", async () => {
     const { fetch } = fakeFetch(() => bodilessResponse(text));
     const chat = createChat({ endpoint: "/", fetch });
     for (const count of [2, 4]) {
@@ -62,6 +62,12 @@ describe("a response without a body property", () => {
         parts: [{ type: "text", text: "Grüße, 世界 😀" }],
       });
     }
+  });
+
+  test("is read by a transport of the application's own, too", async () => {
+    const chat = createChat({ transport: { start: () => readStream(bodilessResponse(text)) } });
+    await chat.send("Hello");
+    expect(chat.getSnapshot().messages.at(-1)).toMatchObject({ status: "done", parts: [{ type: "text" }] });
   });
 
   test("that nothing can read is an error that says so, at once and everywhere", async () => {
@@ -94,7 +100,7 @@ describe("a response without a body property", () => {
     });
   });
 
-  test("is asked for again behind what came of a run", async () => {
+  test("is requested again from where a run was cut", async () => {
     const event = (seq: number, chunk: unknown) => `id: run.${seq}\n${frame(chunk)}`;
     const answers = [event(0, delta("a")), event(1, delta("b")) + event(2, { type: "done" }) + doneMarker];
     const { calls, fetch } = fakeFetch(() => bodilessResponse(answers[calls.length - 1]!));
@@ -285,7 +291,7 @@ describe("a body of another kind", () => {
     );
   });
 
-  test("a response's body behind a TextDecoderStream is read", async () => {
+  test("a response's body piped through a TextDecoderStream is read", async () => {
     const body = new Response(text).body!.pipeThrough(new TextDecoderStream());
     expect(await collect(readStream(body))).toEqual({ chunks });
   });
@@ -338,7 +344,7 @@ describe("a body of another kind", () => {
   test("pieces that are neither bytes nor text are refused by what they are", async () => {
     for (const [piece, named] of [
       [{ type: "done" }, "an object"],
-      [7, "a number"],
+      [7, "7"],
       [null, "null"],
     ]) {
       const body = (async function* () {
@@ -377,7 +383,7 @@ describe("over a socket", () => {
     expect(await collect(readStream(body))).toEqual({ chunks });
   });
 
-  test("node-fetch shows the first chunk of an answer that goes on, and its request ends with the loop", async () => {
+  test("node-fetch shows the first chunk while the answer continues, and its request ends with the loop", async () => {
     const endpoint = await serve(200, "text/event-stream", text, true);
     const closed = new Promise<void>((resolve) => {
       server.on("request", (_req, res) => res.on("close", resolve));

@@ -48,7 +48,7 @@ test("what fetch resolves to, but is no response, is refused by what it is", asy
   for (const [value, named] of [
     [undefined, "undefined"],
     [{ data: {}, status: 200, headers: {} }, "an object"],
-    ["text", "a string"],
+    ["text", '"text"'],
   ] as const) {
     expect(await refusalOf(value as never)).toMatchObject({
       name: "StreamBodyError",

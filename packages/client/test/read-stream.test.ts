@@ -106,9 +106,9 @@ describe("endings", () => {
 
   test("what is no body at all is an error that says what was expected, and what came", async () => {
     for (const [nothing, named] of [
-      ["text", "a string"],
+      ["text", '"text"'],
       [{}, "an object"],
-      [7, "a number"],
+      [7, "7"],
     ]) {
       const { error } = await collect(readStream(nothing as never));
       expect(error).toMatchObject({

@@ -8,11 +8,11 @@ export function checkOption(name: string, isValid: boolean, expected: string, va
   if (!isValid) throw new TypeError(`${name} must be ${expected}; got ${describeValue(value)}.`);
 }
 
-/** @throws TypeError for an option that is there and is not a function. */
+/** @throws TypeError for an option that is set and is not a function. */
 export const checkFunctionOption = (name: string, value: unknown): void =>
   checkOption(name, value === undefined || typeof value === "function", "a function", value);
 
-/** @throws RangeError for an option that is there and is not a number, is NaN, or is negative. `Infinity` is no limit. */
+/** @throws RangeError for an option that is set and is not a number, is NaN, or is negative. `Infinity` is no limit. */
 export function checkLimitOption(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "number" && value >= 0)) return;
   throw new RangeError(`${name} must be a number, 0 or more; got ${describeValue(value)}.`);
