@@ -50,10 +50,21 @@ interface Part {
 const shown = (parts: readonly unknown[]) =>
   (parts as Part[]).map(({ type, text, content }) => (type === "text" ? text : (content ?? type)));
 
-describe.each([
+/** `catch (error) { yield error } finally { yield done }`, as many agents end. */
+const failing: StreamChunk[] = [
+  said("Half an"),
+  { type: "error", message: "Quota exceeded.", code: "quota" },
+  { type: "text-end" },
+  { type: "status", message: "Giving up" },
+  { type: "done", usage: { outputTokens: 2 } },
+];
+
+const routes: [string, boolean][] = [
   ["a plain route", false],
   ["a route with runs", true],
-])("an answer of a tool loop, over %s", (_, hasRuns) => {
+];
+
+describe.each(routes)("an answer of a tool loop, over %s", (_, hasRuns) => {
   test("has one order and one text, wherever it is shown, copied, sent, buffered or saved", async () => {
     const asked: ChatMessage[][] = [];
     const saved: unknown[] = [];
@@ -94,5 +105,53 @@ describe.each([
     };
     await consumeStream(streamChatFromRoute({ endpoint, messages }), { onText });
     expect(printed).toBe(text);
+  });
+});
+
+describe.each(routes)("an agent that fails with an error and a done, over %s", (_, hasRuns) => {
+  test("has failed for everybody: chat, callbacks, buffered answer and onFinish", async () => {
+    const finished: unknown[] = [];
+    const onFinish = (finish: object) => finished.push(finish);
+    const route = createChatRoute({
+      agent: { streamChat: () => failing },
+      ...(hasRuns
+        ? { runs: { store: createMemoryRunStore(), onFinish }, authorize: () => "ada" }
+        : { collectMessage: true, onFinish }),
+    });
+    server = await listen(route.fetch);
+    const endpoint = server.url;
+    const messages = [{ role: "user" as const, content: "Weather?" }];
+
+    const chat = createChat({ endpoint });
+    await chat.send("Weather?");
+    expect(chat.getSnapshot()).toMatchObject({
+      status: "error",
+      error: { name: "StreamRemoteError", message: "Quota exceeded." },
+      messages: [{}, { status: "error", error: { code: "quota" }, parts: [{ text: "Half an" }] }],
+    });
+    await until(() => finished.length === 1, "the route reports the end");
+    const message = { status: "error", error: { code: "quota" }, usage: { outputTokens: 2 } };
+    expect(finished[0]).toMatchObject(
+      hasRuns ? { message, terminal: { code: "quota" } } : { message, reason: "error" },
+    );
+
+    const told: string[] = [];
+    const types: string[] = [];
+    const outcome = await consumeStream(streamChatFromRoute({ endpoint, messages }), {
+      onChunk: ({ type }) => void types.push(type),
+      onError: (error) => told.push(error.message),
+      onDone: () => told.push("done"),
+    });
+    expect(outcome).toMatchObject({ outcome: "error", chunk: { code: "quota" } });
+    expect(told).toEqual(["Quota exceeded."]);
+    // A run ends on the error itself; a plain stream keeps what the agent said.
+    expect(types).toEqual(
+      hasRuns
+        ? ["run-start", "text-delta", "text-end", "status", "error"]
+        : ["text-delta", "error", "text-end", "status", "done"],
+    );
+
+    const buffered = await requestChat({ endpoint, messages }).catch((error: unknown) => error);
+    expect(buffered).toMatchObject({ status: 500, body: { text: "Half an", error: { code: "quota" } } });
   });
 });

@@ -1,7 +1,13 @@
 /**
  * Reads a stream to its end with callbacks, and says how it ended. Does not open, retry or reconnect.
  */
-import type { AbortChunk, DoneChunk, ErrorChunk, StreamChunk } from "@kortyx/protocol";
+import {
+  type AbortChunk,
+  type DoneChunk,
+  type ErrorChunk,
+  reduceStreamError,
+  type StreamChunk,
+} from "@kortyx/protocol";
 import { wasAborted } from "./chunk-stream.ts";
 import { StreamRemoteError, toError } from "./stream-errors.ts";
 import { createTextPieces } from "./text-pieces.ts";
@@ -9,8 +15,8 @@ import { createTextPieces } from "./text-pieces.ts";
 /** How a stream ended. */
 export interface StreamOutcome {
   /**
-   * `done` and `abort`: on such a chunk. `error`: the last chunk was an `error`. `end`: in order, without a terminal
-   * chunk. `stopped`: `onChunk` returned `false`.
+   * `done` and `abort`: on such a chunk. `error`: on an `error` chunk, with a `done` without `finishReason` after it or none.
+   * `end`: in order, without a terminal chunk. `stopped`: `onChunk` returned `false`.
    */
   outcome: "done" | "abort" | "error" | "end" | "stopped";
   /** The chunk that decided it. */
@@ -51,11 +57,13 @@ export async function consumeStream(
 ): Promise<StreamOutcome> {
   const { onChunk, onText, onDone, onError } = handlers;
   let last: StreamChunk | undefined;
+  let error: ErrorChunk | undefined;
   const toPiece = createTextPieces();
   let isCalling = false;
   try {
     for await (last of stream) {
       isCalling = true;
+      error = reduceStreamError(error, last);
       if (onText) {
         const piece = toPiece(last);
         if (piece) await onText(piece);
@@ -63,13 +71,13 @@ export async function consumeStream(
       if ((await onChunk?.(last)) === false) return { outcome: "stopped" };
       isCalling = false;
     }
-  } catch (error) {
-    if (!isCalling && !wasAborted(stream)) await onError?.(toError(error));
-    throw error;
+  } catch (thrown) {
+    if (!isCalling && !wasAborted(stream)) await onError?.(toError(thrown));
+    throw thrown;
   }
-  if (last?.type === "error") {
-    await onError?.(new StreamRemoteError(last));
-    return { outcome: "error", chunk: last };
+  if (error) {
+    await onError?.(new StreamRemoteError(error));
+    return { outcome: "error", chunk: error };
   }
   const outcome: StreamOutcome =
     last?.type === "done" || last?.type === "abort"

@@ -4,6 +4,8 @@
 import {
   type BufferedStreamResult,
   checkChunk,
+  type ErrorChunk,
+  reduceStreamError,
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
@@ -94,5 +96,8 @@ function parseResult(text: string): BufferedStreamResult {
       throw new StreamProtocolError("invalid-chunk", `chunks.${index}: ${problem.message}`);
     }
   }
-  return result;
+  // Not every server says by itself how the stream ended.
+  const { error = result.chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined) } =
+    result;
+  return error === undefined ? result : { ...result, error };
 }

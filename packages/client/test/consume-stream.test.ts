@@ -50,10 +50,34 @@ describe("the outcome", () => {
 
   test("of an error chunk that more followed is not an error", async () => {
     const { onError } = handlers();
-    expect(await consumeStream(streamOf({ type: "error", message: "m" }, done), { onError })).toMatchObject({
-      outcome: "done",
-    });
+    for (const more of [[done], [delta("a"), { type: "done" }]]) {
+      expect(
+        await consumeStream(streamOf({ type: "error", message: "m" }, ...more), { onError }),
+      ).toMatchObject({
+        outcome: "done",
+      });
+    }
     expect(onError).not.toHaveBeenCalled();
+  });
+
+  test("of an error chunk that a done without a reason followed is the error, told once", async () => {
+    const error = { type: "error", message: "Quota exceeded." } as const;
+    const status = { type: "status", message: "Giving up" };
+    for (const chunks of [
+      [delta("Half"), error, { type: "done", usage: { outputTokens: 1 } }],
+      [delta("Half"), error, { type: "text-end" }, status, { type: "done" }],
+      [delta("Half"), error, { type: "text-end" }],
+      [{ type: "error", message: "first" }, error, { type: "x-cost", cents: 3 }, { type: "done" }],
+    ]) {
+      const { onChunk, onDone, onError } = handlers();
+      expect(await consumeStream(streamOf(...chunks), { onChunk, onDone, onError })).toEqual({
+        outcome: "error",
+        chunk: error,
+      });
+      expect(onError.mock.calls.map(([told]) => (told as Error).message)).toEqual(["Quota exceeded."]);
+      expect(onDone).not.toHaveBeenCalled();
+      expect(onChunk).toHaveBeenCalledTimes(chunks.filter(({ type }) => type !== "x-cost").length);
+    }
   });
 
   test("needs no handlers", async () => {

@@ -20,6 +20,14 @@ const json = (value: unknown, init: ResponseInit = {}) =>
 const ask = (response: () => Response | Promise<Response>, options: Partial<RequestChatOptions> = {}) =>
   requestChat({ endpoint: "/api", messages, fetch: fakeFetch(response).fetch, ...options });
 
+test("an answer of a server that does not say how its stream ended has the error that it ended on", async () => {
+  const error = { type: "error", message: "Quota exceeded." };
+  const failed = { ...result, chunks: [delta("Hi"), error, { type: "done" }] };
+  expect(await ask(() => json(failed))).toEqual({ ...failed, error });
+  const survived = { ...result, chunks: [error, delta("Hi"), { type: "done" }] };
+  expect(await ask(() => json(survived))).toEqual(survived);
+});
+
 describe("the request", () => {
   test("is one POST for JSON that asks for no stream", async () => {
     const { calls, fetch } = fakeFetch(() => json(result));

@@ -66,7 +66,8 @@ export interface AssistantMessage {
   readonly id?: string | undefined;
   readonly parts: readonly MessagePart[];
   /**
-   * `aborted` after an `abort` chunk, `error` when the last chunk was an `error`, `truncated` when the stream was cut.
+   * `aborted` after an `abort` chunk, `truncated` when the stream was cut, `error` when its outcome was one: see
+   * {@link ErrorChunk}.
    */
   readonly status: "streaming" | "done" | "aborted" | "error" | "truncated";
   /** The reason of the `abort` chunk. */

@@ -42,6 +42,6 @@ export interface BufferedStreamResult {
   text: string;
   /** The `structured-data` chunks among `chunks`. */
   structured: StructuredDataChunk[];
-  /** Present when the stream ended on an `error` chunk. */
+  /** Present when the outcome of the stream was an `error` chunk: see {@link ErrorChunk}. */
   error?: ErrorChunk | undefined;
 }

@@ -99,6 +99,8 @@ export {
   type StreamProtocolErrorCode,
   StreamTruncatedError,
 } from "./stream-error.ts";
+// How a stream ended
+export { reduceStreamError } from "./stream-outcome.ts";
 export {
   applyStructuredChunk,
   createStructuredStreamAccumulator,

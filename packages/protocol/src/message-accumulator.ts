@@ -16,6 +16,7 @@ import {
 } from "./assistant-message.ts";
 import { createSaidTexts } from "./said-texts.ts";
 import {
+  type ErrorChunk,
   isTerminalChunk,
   type MessageChunk,
   type StreamChunk,
@@ -23,6 +24,7 @@ import {
   type ToolResultChunk,
   type UnknownChunk,
 } from "./stream-chunk.ts";
+import { reduceStreamError } from "./stream-outcome.ts";
 import { foldStructured, type OwnedContainers, type StructuredStreamChunk } from "./structured-stream.ts";
 import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 
@@ -236,10 +238,13 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
       case "abort":
         setHead({ status: "aborted", abortReason: chunk.reason });
         break;
-      case "error":
-        setHead({ status: "error", error: chunk });
-        break;
     }
+  }
+
+  /** @param error - The outcome, if nothing more comes; undefined where the error was a warning. */
+  function applyOutcome(error: Readonly<ErrorChunk> | undefined): void {
+    const status = error ? "error" : head.status === "error" ? "streaming" : head.status;
+    if (error !== head.error || status !== head.status) setHead({ error, status });
   }
 
   /** Nothing more comes. */
@@ -252,12 +257,8 @@ export function createMessageAccumulator<Fields extends object>(fields?: Fields)
     apply(chunk) {
       // Nothing may follow a terminal.
       if (isOver) return;
-      const { error } = head;
       applyPart(chunk as StreamChunk);
-      if (error && chunk.type !== "error") {
-        // More followed, so the error was not the outcome.
-        setHead({ error: undefined, status: head.status === "error" ? "streaming" : head.status });
-      }
+      if (head.error || chunk.type === "error") applyOutcome(reduceStreamError(head.error, chunk));
       if (isTerminalChunk(chunk)) closeAll();
     },
     finish(status = "done") {

@@ -279,7 +279,11 @@ export interface TransitionChunk {
   payload?: unknown;
 }
 
-/** Something went wrong. Not terminal by itself: the outcome only when the stream ends on it. */
+/**
+ * Something went wrong. Not terminal by itself: it is the outcome when the stream ends after it, or when a `done` without a
+ * `finishReason` follows, and a warning when anything else does. `-end`, `status`, `trace` and `checkpoint` chunks may
+ * stand between.
+ */
 export interface ErrorChunk {
   type: "error";
   /** Text for the user; must hold no secrets. */

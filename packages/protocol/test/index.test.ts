@@ -36,6 +36,7 @@ test("the public names of the root", () => {
     "parseMediaType",
     "parseTimeoutMs",
     "reduceMessage",
+    "reduceStreamError",
     "reduceStructuredChunks",
     "stringifyChunk",
   ]);

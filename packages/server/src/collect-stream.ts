@@ -7,9 +7,11 @@ import {
   checkChunk,
   checkLimitOption,
   createMessageAccumulator,
+  type ErrorChunk,
   encodeChunk,
   isTerminalChunk,
   joinTextParts,
+  reduceStreamError,
   type StreamChunk,
   StreamProtocolError,
 } from "@kortyx/protocol";
@@ -48,7 +50,8 @@ export async function collectStream(source: StreamSource): Promise<StreamChunk[]
 /**
  * Collects a stream into the answer of a route that does not stream: `Response.json(await collectBufferedStream(…))`.
  *
- * A stream that ended on an `error` chunk resolves, with that chunk as `error`.
+ * A stream that ended on an `error` chunk, with a `done` without `finishReason` after it or none, resolves with that chunk
+ * as `error`.
  *
  * @throws What the source throws; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
  * `maxBytes`. The source is left then.
@@ -72,12 +75,12 @@ export async function collectBufferedStream(
     }
     chunks.push(chunk);
   }
-  const last = chunks.at(-1);
+  const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined);
   return {
     chunks,
     text: textOf(chunks),
     structured: chunks.filter((chunk) => chunk.type === "structured-data"),
-    ...(last?.type === "error" && { error: last }),
+    ...(error && { error }),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   type ErrorChunk,
   isTerminalChunk,
   parseTimeoutMs,
+  reduceStreamError,
   type StreamChunk,
   stringifyChunk,
   type UnknownChunk,
@@ -98,8 +99,13 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   let isOver = false;
   /** As in the pump: it has ended by itself, it has said its last word, or nobody wants the rest. */
   let sourceState: "over" | "finished" | "unwanted" = "unwanted";
-  /** An error that is the outcome if nothing follows it. */
-  let heldError: ErrorChunk | undefined;
+  /**
+   * An error that is the outcome if nothing follows it that counts. As the terminal it must be the last entry: what does not
+   * count is written ahead of it.
+   */
+  let heldError: Readonly<ErrorChunk> | undefined;
+  /** The `done` after it, which is not written. */
+  let unwrittenDone: UnknownChunk | undefined;
 
   let batch: string[] = [];
   let batchChunks: UnknownChunk[] = [];
@@ -171,6 +177,8 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     onStarted();
     sourceReleased.resolve();
     apply((terminal ?? producerLost) as UnknownChunk);
+    // It holds the usage.
+    if (unwrittenDone !== undefined) apply(unwrittenDone);
     message.finish("truncated");
     closed.resolve();
   }
@@ -196,7 +204,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     close(await withStore(() => store.end(runId, last)));
   }
 
-  /** Something follows the error: it was not the outcome. */
+  /** The error was a warning. */
   function letGo(): void {
     if (heldError !== undefined) push(heldError, JSON.stringify(heldError));
     heldError = undefined;
@@ -335,7 +343,10 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
       void finish(describeFailure(error, onError));
       return;
     }
-    letGo();
+    /** The error stays the outcome. */
+    const isHeld =
+      heldError !== undefined && chunk.type !== "error" && reduceStreamError(heldError, chunk) !== undefined;
+    if (!isHeld) letGo();
     const isTerminal = isTerminalChunk(chunk);
     const isTooLarge = isTerminal
       ? size + json.length > maxRunSize + maxTerminalLength
@@ -346,7 +357,8 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     }
     if (isTerminal) {
       sourceState = "finished";
-      void finish(chunk as RunTerminal);
+      if (isHeld) unwrittenDone = chunk;
+      void finish(isHeld ? heldError! : (chunk as RunTerminal));
       return;
     }
     if (chunk.type === "error") heldError = chunk as unknown as ErrorChunk;

@@ -19,7 +19,7 @@ export type StreamFinishReason =
   | "abort"
   /** The source ended without a terminal chunk. */
   | "end"
-  /** The source failed, or its last chunk was an `error`. */
+  /** The source failed, or its stream ended on an `error` chunk, with a `done` without `finishReason` after it or none. */
   | "error"
   /** The client left. */
   | "cancelled"

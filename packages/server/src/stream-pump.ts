@@ -12,6 +12,7 @@ import {
   encodeChunkJson,
   isTerminalChunk,
   type MessageAccumulator,
+  reduceStreamError,
   type StreamChunk,
   stringifyChunk,
   type UnknownChunk,
@@ -155,7 +156,8 @@ class Pump implements StreamPump, OpenStream, Watched {
   /** The interval of its heartbeats, 10 % more or less. */
   readonly #heartbeatDelayMs: number;
   #isOpened = false;
-  #lastType = "";
+  /** The outcome of the stream, if nothing more comes. */
+  #error: Readonly<ErrorChunk> | undefined;
   #chunks = 0;
   #bytes = 0;
   #message: MessageAccumulator<AssistantUIMessage> | undefined;
@@ -340,7 +342,7 @@ class Pump implements StreamPump, OpenStream, Watched {
       return;
     }
     if (result.done) {
-      this.#end(this.#lastType === "error" ? "error" : "end", "over");
+      this.#end(this.#error === undefined ? "end" : "error", "over");
       return;
     }
     const chunk = result.value as UnknownChunk;
@@ -356,11 +358,12 @@ class Pump implements StreamPump, OpenStream, Watched {
     this.#text += frame;
     this.#chunks++;
     this.#pieceChunks++;
-    this.#lastType = chunk.type;
+    if (this.#error !== undefined || chunk.type === "error")
+      this.#error = reduceStreamError(this.#error, chunk);
     if (this.#message !== undefined) this.#collect(chunk, this.#bytes + this.#text.length);
     if (isTerminalChunk(chunk)) {
       // Nothing may follow it, so the source is not asked again.
-      this.#end(chunk.type, "finished");
+      this.#end(this.#error === undefined ? chunk.type : "error", "finished");
       return;
     }
     if (!this.#isWanted) return;

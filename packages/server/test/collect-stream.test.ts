@@ -178,7 +178,12 @@ describe("collectBufferedStream", () => {
   test("has an error when the stream ended on one, and not when more followed", async () => {
     const error: StreamChunk = { type: "error", message: "m" };
     expect((await collectBufferedStream([delta("a"), error])).error).toEqual(error);
-    expect(await collectBufferedStream([error, { type: "done" }])).not.toHaveProperty("error");
+    expect(
+      (await collectBufferedStream([delta("a"), error, { type: "text-end" }, { type: "done" }])).error,
+    ).toEqual(error);
+    for (const more of [delta("a"), { type: "done", finishReason: "stop" } as const]) {
+      expect(await collectBufferedStream([error, more, { type: "done" }])).not.toHaveProperty("error");
+    }
   });
 
   test("rejects a stream larger than its limit, counted in bytes of UTF-8, and leaves the source", async () => {

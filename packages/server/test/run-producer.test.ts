@@ -194,8 +194,59 @@ describe("the log", () => {
     expect(await logged([delta("a"), error])).toEqual([delta("a"), error]);
     expect(await logged([error])).toEqual([error]);
     expect(await logged([error, delta("a")])).toEqual([error, delta("a"), { type: "done" }]);
-    expect(await logged([error, done])).toEqual([error, { type: "done" }]);
     expect(await logged([error, error])).toEqual([error, error]);
+    const stop: StreamChunk = { type: "done", finishReason: "stop" };
+    expect(await logged([error, stop])).toEqual([error, stop]);
+  });
+
+  test("ends on an error chunk that a done without a reason follows, which is not written but for its usage", async () => {
+    const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
+    const usage = { inputTokens: 3, outputTokens: 1 };
+    const run = await produce([delta("a"), error, { type: "done", usage, data: { state: 1 } }]);
+    await pass(0);
+    await run.producer.finished;
+    expect(await run.logged()).toEqual([delta("a"), error]);
+    expect(run.finishes).toMatchObject([{ terminal: error, message: { status: "error", error, usage } }]);
+    expect(run.finishes[0]?.message.parts).toMatchObject([{ text: "a", state: "done" }]);
+  });
+
+  test("what does not count after an error is written ahead of it, in its order and at once", async () => {
+    const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
+    const status: StreamChunk = { type: "status", message: "Giving up" };
+    const end: StreamChunk = { type: "text-end" };
+    const custom = { type: "x-cost", cents: 3 } as unknown as StreamChunk;
+    expect(await logged([delta("a"), error, end, status, custom, done])).toEqual([
+      delta("a"),
+      end,
+      status,
+      custom,
+      error,
+    ]);
+    expect(await logged([error, end])).toEqual([end, error]);
+    expect(await logged([error, status, delta("b"), done])).toEqual([status, error, delta("b"), done]);
+    const source = handFed();
+    const run = await produce(source.open);
+    source.give(error, status);
+    await pass(15);
+    expect(await run.logged()).toEqual([status]);
+    source.give(done);
+    await pass(0);
+    await run.producer.finished;
+    expect(await run.logged()).toEqual([status, error]);
+  });
+
+  test("a stop that comes before the done has the last word, and the error is an entry", async () => {
+    const error: StreamChunk = { type: "error", message: "Busy." };
+    const source = handFed();
+    const run = await produce(source.open);
+    source.give(delta("a"), error);
+    await pass(15);
+    await run.store.end("r", stopped);
+    source.give({ type: "done", usage: { outputTokens: 1 } });
+    await pass(0);
+    await run.producer.finished;
+    expect((await run.logged()).at(-1)).toEqual(stopped);
+    expect(run.finishes).toMatchObject([{ terminal: stopped, message: { status: "aborted" } }]);
   });
 
   test("holds an error chunk that was given before the source failed, or the run was ended", async () => {

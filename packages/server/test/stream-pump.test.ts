@@ -314,6 +314,17 @@ describe("onFinish", () => {
     expect(await finishOf([delta("a")])).toMatchObject({ reason: "end", chunks: 1 });
     expect(await finishOf([])).toMatchObject({ reason: "end", chunks: 0 });
     expect(await finishOf([{ type: "error", message: "m" }])).toMatchObject({ reason: "error", chunks: 1 });
+    const failed: StreamChunk[] = [{ type: "error", message: "m" }, { type: "text-end" }];
+    expect(await finishOf(failed)).toMatchObject({ reason: "error", chunks: 2 });
+    expect(await finishOf([...failed, { type: "done" }])).toMatchObject({ reason: "error", chunks: 3 });
+    expect(await finishOf([...failed, { type: "done", finishReason: "stop" }])).toMatchObject({
+      reason: "done",
+    });
+    expect(await finishOf([...failed, delta("a"), { type: "done" }])).toMatchObject({ reason: "done" });
+    expect(await finishOf([...failed, delta("a")])).toMatchObject({ reason: "end" });
+    expect(await finishOf([...failed, { type: "abort", reason: "stopped" }])).toMatchObject({
+      reason: "abort",
+    });
     expect(await finishOf([delta("a"), 7 as never], { onError: () => "m" })).toMatchObject({
       reason: "error",
       chunks: 1,

@@ -1,0 +1,30 @@
+/**
+ * When an `error` chunk is how a stream ended, and when it was a warning: the one rule for readers and writers.
+ */
+import { chunkTable } from "./chunk-checker.ts";
+import type { ErrorChunk, StreamChunk, UnknownChunk } from "./stream-chunk.ts";
+
+/**
+ * Folds the chunks of a stream into the error that is its outcome if the stream ends now.
+ *
+ * An `error` is the outcome when the stream ends after it, or when a `done` without a `finishReason` follows: agents that
+ * fail often end with both. Chunks that only close or describe what was said (every `-end`, `status`, `trace`,
+ * `checkpoint`) may stand between the two, and so may those of a type that this version does not know, which readers
+ * skip. Anything else makes the error a warning.
+ *
+ * @param error - What this function returned for the chunk before; undefined at the beginning.
+ */
+export function reduceStreamError(
+  error: Readonly<ErrorChunk> | undefined,
+  chunk: StreamChunk | UnknownChunk,
+): Readonly<ErrorChunk> | undefined {
+  const { type } = chunk;
+  if (type === "error") return chunk as ErrorChunk;
+  const isPassed =
+    type === "done"
+      ? chunk.finishReason === undefined
+      : passed.test(type) || !Object.hasOwn(chunkTable, type);
+  return isPassed ? error : undefined;
+}
+
+const passed = /-end$|^(status|trace|checkpoint)$/;
