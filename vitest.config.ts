@@ -9,8 +9,8 @@ const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
  * take its time; a test that needs more says so, and why.
  */
 const patience = {
-  testTimeout: 60_000,
-  hookTimeout: 60_000,
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   expect: { poll: { timeout: 30_000, interval: 10 } },
   setupFiles: path(".ci/vitest-setup.ts"),
 };
@@ -26,13 +26,13 @@ const fromDist = (name: string, options = {}) => ({
   test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...patience, ...options },
 });
 
-/** A suite of `apps/e2e` that runs when all with a lower order have ended. */
-const alone = (name: string, groupOrder: number) => ({
+/** A suite of `apps/e2e` that takes a whole processor, and runs when all others have ended. */
+const heavy = (name: string) => ({
   test: {
     name,
     root: "apps/e2e",
     include: [`test-${name}/*.test.ts`],
-    sequence: { groupOrder },
+    sequence: { groupOrder: 1 },
     ...patience,
   },
 });
@@ -53,9 +53,8 @@ export default defineConfig({
       fromDist("e2e", { globalSetup: path("apps/e2e/test/require-programs.ts") }),
       // Frameworks and runtimes that only these tests install.
       fromDist("runtimes", { globalSetup: path("apps/runtimes/install.ts") }),
-      // Each by itself, after all others: they take the whole machine.
-      alone("command", 1),
-      alone("load", 2),
+      heavy("command"),
+      heavy("load"),
     ],
     // Two at least: most tests of sockets and browsers wait more than they work.
     maxWorkers: Math.max(2, availableParallelism() - 1),

@@ -22,6 +22,8 @@ export function createApp({ agent, store, readDocument, pageFolder }: AppOptions
   const app = new Hono();
 
   const route = createChatRoute({ agent, ...(store && { runs: { store }, authorize: readVisitor }) });
+  // A question may come without a page, by `curl`. To follow or stop an answer takes the cookie that came with it.
+  if (store !== undefined) app.post("/api/chat", welcomeVisitor);
   app.all("/api/chat", (c) => route.fetch(c.req.raw));
 
   app.get("/docs/:path{.+}", async (c) => {

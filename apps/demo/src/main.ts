@@ -23,6 +23,9 @@ const hostname = process.env.HOST || "127.0.0.1";
 const port = readNumber("PORT", defaultPort, (value) => Number.isInteger(value) && value <= 65_535);
 const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
 
+/** A question to try without the page. */
+const example = JSON.stringify({ messages: [{ role: "user", content: "How does a stream end?" }] });
+
 const endpoint = readEndpoint();
 
 const documentation = createDocumentationAgent({ root: repositoryFolder, tokensPerSecond });
@@ -47,7 +50,9 @@ server.listen(port, hostname, () => {
   const actualPort = typeof address === "object" && address !== null ? address.port : port;
   // Browsers treat localhost as a safe origin, and it is what people type.
   const name = hostname === "127.0.0.1" || hostname === "0.0.0.0" ? "localhost" : hostname;
-  console.log(`Demo: http://${name.includes(":") ? `[${name}]` : name}:${actualPort}`);
+  const url = `http://${name.includes(":") ? `[${name}]` : name}:${actualPort}`;
+  console.log(`Demo: ${url}`);
+  console.log(`curl -N ${url}/api/chat -H 'content-type: application/json' -d '${example}'`);
   if (endpoint !== undefined) console.log(`Model: ${endpoint.model} at ${endpoint.baseUrl}`);
 });
 

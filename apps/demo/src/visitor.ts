@@ -1,27 +1,33 @@
 /**
- * Who is asking: whoever holds the cookie that the page came with. A demo has no login, and runs need an owner.
+ * Who is asking: the visitor that the cookie names. A demo has no login, and runs need an owner.
  */
 import type { MiddlewareHandler } from "hono";
-import { getCookie, setCookie } from "hono/cookie";
+import { setCookie } from "hono/cookie";
 
 const cookieName = "visitor";
 const maxAgeSeconds = 60 * 60 * 24 * 365;
 
-/** Gives a visitor who has none a cookie that no script can read. */
+/** The visitors whose first request is being answered: it has no cookie yet. */
+const newVisitors = new WeakMap<Request, string>();
+
+/** Makes a request without the cookie that of a new visitor, whom the response gives one that no script can read. */
 export const welcomeVisitor: MiddlewareHandler = async (c, next) => {
-  if (getCookie(c, cookieName) === undefined) {
-    setCookie(c, cookieName, crypto.randomUUID(), {
-      httpOnly: true,
-      sameSite: "Strict",
-      path: "/",
-      maxAge: maxAgeSeconds,
-    });
-  }
+  const request = c.req.raw;
+  if (readVisitor(request) !== null) return next();
+  const visitor = crypto.randomUUID();
+  newVisitors.set(request, visitor);
   await next();
+  setCookie(c, cookieName, visitor, {
+    httpOnly: true,
+    sameSite: "Strict",
+    path: "/",
+    maxAge: maxAgeSeconds,
+  });
 };
 
-/** @returns the owner of the visitor's runs; `null` for a request without the cookie. */
+/** @returns the owner of the visitor's runs; `null` for a request without the cookie that nobody has welcomed. */
 export function readVisitor(request: Request): string | null {
   const cookies = request.headers.get("cookie") ?? "";
-  return /(?:^|;\s*)visitor=([\w-]{1,64})(?:;|$)/.exec(cookies)?.[1] ?? null;
+  const [, visitor] = /(?:^|;\s*)visitor=([\w-]{1,64})(?:;|$)/.exec(cookies) ?? [];
+  return visitor ?? newVisitors.get(request) ?? null;
 }

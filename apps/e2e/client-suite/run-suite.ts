@@ -28,7 +28,7 @@ interface CaseResult {
 
 /** Browsers open six connections to one server: each case uses one or two. */
 const concurrency = 3;
-const caseTimeoutMs = 30_000;
+const caseTimeoutMs = 60_000;
 
 const started = performance.now();
 const report: SuiteReport = { results: [], violations: [], unhandled: [], control: "", durationMs: 0 };
@@ -81,7 +81,7 @@ async function breakPolicy(): Promise<string> {
   removeEventListener("securitypolicyviolation", onViolation);
   const violated = new Promise<string>((resolve) => {
     addEventListener("securitypolicyviolation", ({ effectiveDirective }) => resolve(effectiveDirective));
-    setTimeout(() => resolve("nothing"), 5_000);
+    setTimeout(() => resolve("nothing"), 20_000);
   });
   const script = document.createElement("script");
   script.append("window.evaded = true");

@@ -67,6 +67,9 @@ export async function ask<Answer>(context: SuiteContext, path: string, id: strin
   return (await response.json()) as Answer;
 }
 
+/** What has not happened by then never will, however busy the machine is. */
+const giveUpMs = 20_000;
+
 /** Asks the suite server until it knows what is waited for. */
 export async function askUntil<Answer>(
   context: SuiteContext,
@@ -74,11 +77,12 @@ export async function askUntil<Answer>(
   isSo: (answer: Answer) => boolean,
   what: string,
 ): Promise<Answer> {
-  const deadline = performance.now() + 8_000;
+  const deadline = performance.now() + giveUpMs;
   for (;;) {
     const answer = await ask<Answer>(context, path, id);
     if (isSo(answer)) return answer;
-    if (performance.now() > deadline) throw new Error(`Not within 8 s: ${what}, but ${print(answer)}`);
+    if (performance.now() > deadline)
+      throw new Error(`Still waiting after ${giveUpMs} ms: ${what}, but ${print(answer)}`);
     await pause(10);
   }
 }

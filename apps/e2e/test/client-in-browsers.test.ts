@@ -8,7 +8,8 @@ import { hasChromium, launchChromium } from "./chromium.ts";
 /** The page does everything by itself: another browser needs its launcher, and nothing else. */
 const browsers = [{ name: "Chromium", isThere: hasChromium, launch: launchChromium }];
 
-const pageTimeoutMs = 120_000;
+/** The suite takes a quarter of a minute: what it may take where much else is going on. */
+const pageTimeoutMs = 240_000;
 
 describe.each(browsers)("the client in $name", ({ isThere, launch }) => {
   describe.skipIf(!isThere())("from its built package, under a strict Content-Security-Policy", () => {

@@ -1,7 +1,7 @@
 /** Every part that an answer can have, as it grows and as it ends. */
 import type { StreamChunk } from "@kortyx/server";
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { agentOf, type DemoPage, done, listenWith, openDemoPage, text } from "./demo-page.ts";
 
@@ -268,8 +268,11 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     const { page, answer, answerWith } = await begin();
     say(text("Half an "));
     await answerWith("streaming");
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
     breakOff(new Error("secret"));
     await answerWith("error");
+    expect(log.mock.calls).toEqual([[expect.any(String), expect.objectContaining({ message: "secret" })]]);
+    log.mockRestore();
     expect(await answer().textContent()).toContain("Half an");
     expect(await page.getByRole("alert").textContent()).toContain("The answer failed");
     const agent = nextAgent();

@@ -7,10 +7,11 @@ import { type StreamProgram, startStreamProgram } from "./stream-program.ts";
 const fixtures = fileURLToPath(new URL("../fixtures/", import.meta.url));
 const bundles = fileURLToPath(new URL("../.tmp/drain/", import.meta.url));
 
-/** How long after its deadline a process may still be there: the time to write the last pieces and to end. */
-const exitMarginMs = 1000;
-/** The same with a client that does not read: it is waited for, but not for long. */
-const unreadMarginMs = 2000;
+/**
+ * How long after its deadline a process may still be there: the time to write the last pieces and to end, on a machine
+ * with much else to do. What keeps a process keeps it for a minute, or for ever.
+ */
+const exitMarginMs = 20_000;
 
 /** Each file of the program as a bundle of its own, as a framework does with routes and start-up code. */
 beforeAll(async () => {
@@ -108,7 +109,6 @@ describe.each([
     expect(program.lines.at(-1)).toBe('Drained: {"finished":80,"aborted":120}');
     expect(exitedAfterMs).toBeGreaterThan(deadlineMs - 100);
     expect(exitedAfterMs).toBeLessThan(deadlineMs + exitMarginMs);
-    console.log(`exited ${Math.round(exitedAfterMs - deadlineMs)} ms after its deadline`);
   });
 
   test("the process does not wait for its deadline when the last stream has ended", async () => {
@@ -177,7 +177,7 @@ async function openUnread(path: string): Promise<IncomingMessage> {
 
 describe.each(ways)("%s", (way) => {
   test("a client that reads slowly gets its stream to the end", async () => {
-    program = await startStreamProgram({ deadlineMs: 500 });
+    program = await startStreamProgram({ deadlineMs: 500, lastBytesMs: 60_000 });
     const response = await openUnread(`/${way}/flood`);
     program.signal("SIGTERM");
     await program.readLine("Ended: shutdown");
@@ -201,7 +201,7 @@ describe.each(ways)("%s", (way) => {
     const signalledAt = performance.now();
     program.signal("SIGTERM");
     expect(await program.exited).toEqual({ code: 0, signal: null });
-    expect(performance.now() - signalledAt).toBeLessThan(deadlineMs + unreadMarginMs);
+    expect(performance.now() - signalledAt).toBeLessThan(deadlineMs + exitMarginMs);
     expect(program.lines.at(-1)).toBe('Drained: {"finished":0,"aborted":1}');
     response.destroy();
   });

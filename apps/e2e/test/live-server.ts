@@ -40,11 +40,14 @@ export async function collect(stream: AsyncIterable<StreamChunk>) {
   }
 }
 
+/** What has not happened by then never will, however busy the machine is. */
+const giveUpMs = 20_000;
+
 /** Waits for a condition that something real brings about; the caller's test fails by name when it does not. */
-export async function until(condition: () => boolean, what: string, withinMs = 5000): Promise<void> {
-  const deadline = performance.now() + withinMs;
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + giveUpMs;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`Not within ${withinMs} ms: ${what}`);
+    if (performance.now() > deadline) throw new Error(`Still waiting after ${giveUpMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -179,24 +179,19 @@ describe("failures", () => {
     expect(refused).toMatchObject({ name: "StreamConnectionError", code: "connection" });
   });
 
-  test("headers and first bytes of a silent source reach fetch within 100 ms", async () => {
+  test("headers and first bytes of a silent source reach fetch, long before a heartbeat is due", async () => {
     server = await listen(() =>
-      toSSE(({ signal }) =>
-        (async function* (): AsyncGenerator<StreamChunk> {
-          await new Promise((resolve) => signal.addEventListener("abort", resolve));
-        })(),
+      toSSE(
+        ({ signal }) =>
+          (async function* (): AsyncGenerator<StreamChunk> {
+            await new Promise((resolve) => signal.addEventListener("abort", resolve));
+          })(),
+        { heartbeatMs: 3_600_000 },
       ),
     );
-    const times: number[] = [];
-    for (let attempt = 0; attempt < 3; attempt++) {
-      const start = performance.now();
-      const reader = (await fetch(server.url)).body!.getReader();
-      const { value } = await reader.read();
-      times.push(performance.now() - start);
-      expect(new TextDecoder().decode(value)).toBe(":hb=8000\n\n");
-      await reader.cancel();
-    }
-    // The best of three, because the machine does other things too.
-    expect(Math.min(...times)).toBeLessThan(100);
+    const reader = (await fetch(server.url)).body!.getReader();
+    const { value } = await reader.read();
+    expect(new TextDecoder().decode(value)).toBe(":hb=3600000\n\n");
+    await reader.cancel();
   });
 });

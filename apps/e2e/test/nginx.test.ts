@@ -117,14 +117,14 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
     expect(seen).toBe(2);
   });
 
-  test("a silence of 3 s survives a read timeout of 1 s thanks to heartbeats, and is cut without them", async () => {
+  test("a silence of 5 s survives a read timeout of 3 s thanks to heartbeats, and is cut without them", async () => {
     const silent = async function* (): AsyncGenerator<StreamChunk> {
       yield delta("before");
-      await delay(3000);
+      await delay(5000);
       yield delta("after");
       yield { type: "done" };
     };
-    const directives = "proxy_read_timeout 1s;";
+    const directives = "proxy_read_timeout 3s;";
     const [kept, keptBySendStream, cut] = await Promise.all(
       [
         { heartbeatMs: 300, way: "to-sse" },
@@ -132,9 +132,7 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
         { heartbeatMs: 0, way: "to-sse" },
       ].map(async (options) => {
         const url = await serve(silent, { ...options, directives });
-        const startedAt = performance.now();
-        const reading = await collect(readStream(await fetch(url)));
-        return { ...reading, durationMs: performance.now() - startedAt };
+        return collect(readStream(await fetch(url)));
       }),
     );
     const whole = [delta("before"), delta("after"), { type: "done" }];
@@ -144,7 +142,6 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
     expect(keptBySendStream?.error).toBeUndefined();
     expect(cut?.chunks).toEqual([delta("before")]);
     expect(cut?.error).toMatchObject({ name: "StreamTruncatedError" });
-    expect(cut?.durationMs).toBeLessThan(2900);
   });
 
   test.each(["to-sse", "send-stream"])("a client that leaves stops the source: %s", async (way) => {

@@ -71,7 +71,6 @@ describe.skipIf(!hasChromium())("a chat in other libraries, in Chromium", () => 
   beforeEach(async () => {
     complaints = [];
     page = await browser.newPage();
-    page.setDefaultTimeout(10_000);
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) complaints.push(message.text());
     });

@@ -19,11 +19,16 @@ export interface StreamProgram {
 }
 
 export async function startStreamProgram(
-  options: { main?: string | undefined; deadlineMs?: number | undefined } = {},
+  options: {
+    main?: string | undefined;
+    deadlineMs?: number | undefined;
+    /** How long after the deadline clients may take to read the last bytes. */
+    lastBytesMs?: number | undefined;
+  } = {},
 ): Promise<StreamProgram> {
-  const { main = fixture, deadlineMs = 60_000 } = options;
+  const { main = fixture, deadlineMs = 60_000, lastBytesMs = 500 } = options;
   const child = spawn(process.execPath, [main], {
-    env: { ...process.env, DEADLINE_MS: String(deadlineMs) },
+    env: { ...process.env, DEADLINE_MS: String(deadlineMs), LAST_BYTES_MS: String(lastBytesMs) },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let output = "";

@@ -258,9 +258,10 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     const before = await read();
     for (let burst = 0; burst < 200; burst++) {
       chat.asked[0]!.give(...Array.from({ length: 50 }, (_, index) => delta(`${burst * 50 + index + 1} `)));
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      // From time to time the page shows all of it, so that it has to render along the way.
+      if (burst % 20 === 19) await untilText(` ${burst * 50 + 50} `);
+      else await new Promise((resolve) => setTimeout(resolve, 2));
     }
-    await untilText("9999 10000");
     const after = await read();
     chat.asked[0]!.end();
     await untilStatus("ready");
@@ -269,6 +270,6 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     const frames = after.frames - before.frames;
     // A page that is too busy to paint is told every 100 ms.
     expect(renders).toBeLessThanOrEqual(frames + 1 + (after.now - before.now) / 100);
-    expect(renders).toBeGreaterThan(5);
+    expect(renders).toBeGreaterThanOrEqual(10);
   });
 });
