@@ -19,6 +19,7 @@ export const disconnected = { name: "StreamConnectionError", code: "connection" 
 export const refused = { name: "StreamRequestError", code: "invalid-request" };
 export const idle = { name: "StreamIdleError", code: "idle" };
 export const remote = { outcome: "error", name: "StreamRemoteError", code: "remote" } as const;
+export const unreadable = { name: "StreamBodyError", code: "unreadable-body" };
 export const gap = { name: "StreamProtocolError", code: "sequence-gap" };
 export const invalidChunk = { name: "StreamProtocolError", code: "invalid-chunk" };
 export const invalidJson = { name: "StreamProtocolError", code: "invalid-json" };

@@ -12,6 +12,7 @@ import {
   idle,
   runStart,
   truncated,
+  unreadable,
 } from "./ending-values.ts";
 import { delta, done, doneMarker, frame } from "./frames.ts";
 import type { EndingRow } from "./read-ending.ts";
@@ -114,6 +115,13 @@ export const truncatedEndings: EndingRow[] = [
     ends: truncated,
   },
   { name: "no body at all is truncated", answers: [], read: "nothing", chunks: [], ends: truncated },
+  {
+    name: "a Response whose body was read before cannot be read",
+    answers: { body: aFrame + doneMarker },
+    read: "read response",
+    chunks: [],
+    ends: unreadable,
+  },
   {
     name: "a Response whose body ends too early is truncated",
     answers: { body: aFrame },

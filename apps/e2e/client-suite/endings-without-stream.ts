@@ -114,6 +114,20 @@ export const refusedByState: EndingRow[] = [
     ends: { name: "ChatStateError", code: "busy" },
   },
   {
+    name: "a chat sends no empty message",
+    answers: [],
+    read: "empty send",
+    chunks: [],
+    ends: { name: "ChatStateError", code: "empty-message" },
+  },
+  {
+    name: "a chat sends nothing that is not a message",
+    answers: [],
+    read: "event send",
+    chunks: [],
+    ends: { name: "ChatStateError", code: "invalid-message" },
+  },
+  {
     name: "a chat in which nothing was said has nothing to regenerate",
     answers: [],
     read: "regenerate",

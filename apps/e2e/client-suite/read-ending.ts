@@ -2,7 +2,7 @@
  * Reads one row of the table of endings: asks for what the row says, in the way it says, and compares all that came of
  * it. Holds no rows.
  */
-import type { ChatMessage, StreamChunk, StreamFromRouteOptions } from "@kortyx/client";
+import type { Chat, ChatMessage, StreamChunk, StreamFromRouteOptions } from "@kortyx/client";
 import { type Answer, answerUrl, type SeenRequest } from "./answer.ts";
 import { askUntil, assert, assertEqual, newId, type SuiteCase, type SuiteContext } from "./suite-case.ts";
 
@@ -34,9 +34,10 @@ export interface EndingRow {
     "method" | "idempotent" | "giveUpAfterMs" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
   >;
   /**
-   * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave.
+   * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave;
+   * `read response`: of one whose body was read before.
    * `nothing`: `readStream` of `null`. `buffered`: `requestChat`. `send`: a chat of `createChat`, whose state
-   * holds the error. The other three: what a chat is asked that it refuses.
+   * holds the error. The others: what a chat refuses to do.
    *
    * @defaultValue "consume"
    */
@@ -44,12 +45,11 @@ export interface EndingRow {
     | "consume"
     | "loop"
     | "response"
+    | "read response"
     | "nothing"
     | "buffered"
     | "send"
-    | "second send"
-    | "regenerate"
-    | "respond";
+    | keyof typeof refusedActions;
   /** When the caller aborts. */
   aborts?: "before the request" | "when it was asked" | "at a chunk" | "when it waits to reconnect";
   /** What the consumer was given before the end. */
@@ -62,6 +62,15 @@ export interface EndingRow {
 }
 
 const messages: ChatMessage[] = [{ role: "user", content: "Hello" }];
+
+/** What a chat refuses: the first while it is busy, the others as soon as it is created. */
+const refusedActions = {
+  "second send": (chat: Chat) => chat.send("Hello?"),
+  "empty send": (chat: Chat) => chat.send(""),
+  "event send": (chat: Chat) => chat.send({ type: "click" } as never),
+  regenerate: (chat: Chat) => chat.regenerate(),
+  respond: (chat: Chat) => chat.respond({ requestId: "r" }, "yes"),
+};
 
 export const toCase = (row: EndingRow): SuiteCase => ({
   name: row.name,
@@ -155,19 +164,19 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
       const chat = createChat({ endpoint, onChunk: keepChunk });
       await chat.send("Hello");
       throw chat.getSnapshot().error;
-    } else if (read === "second send" || read === "regenerate" || read === "respond") {
+    } else if (read in refusedActions) {
       const chat = createChat({ endpoint });
       const first = read === "second send" ? chat.send("Hello") : undefined;
       try {
-        if (read === "second send") await chat.send("Hello?");
-        else if (read === "regenerate") await chat.regenerate();
-        else await chat.respond({ requestId: "r" }, "yes");
+        await refusedActions[read as keyof typeof refusedActions](chat);
       } finally {
         chat.close();
         await first;
       }
     } else {
-      const body = read === "loop" ? open() : readStream(read === "nothing" ? null : await fetch(endpoint()));
+      const response = read === "loop" || read === "nothing" ? null : await fetch(endpoint());
+      if (read === "read response") await response?.text();
+      const body = read === "loop" ? open() : readStream(response);
       for await (const chunk of body) keepChunk(chunk);
       reading.ends = { outcome: "end" };
     }

@@ -40,11 +40,12 @@ export async function collect(stream: AsyncIterable<StreamChunk>) {
   }
 }
 
-/** What has not happened by then never will, however busy the machine is. */
-const giveUpMs = 20_000;
-
-/** Waits for a condition that something real brings about; the caller's test fails by name when it does not. */
-export async function until(condition: () => boolean, what: string): Promise<void> {
+/**
+ * Waits for a condition that something real brings about; the caller's test fails by name when it does not.
+ *
+ * @param giveUpMs - What has not happened by then never will, however busy the machine is.
+ */
+export async function until(condition: () => boolean, what: string, giveUpMs = 20_000): Promise<void> {
   const deadline = performance.now() + giveUpMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`Still waiting after ${giveUpMs} ms: ${what}`);

@@ -59,7 +59,6 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
     complaints = [];
     otherwise = undefined;
     page = await browser.newPage();
-    page.setDefaultTimeout(10_000);
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) complaints.push(message.text());
     });
