@@ -13,12 +13,12 @@ export type Library = "vue" | "svelte" | "solid";
 const folder = fileURLToPath(new URL("../use-chat/", import.meta.url));
 const readme = readFileSync(new URL("../../../packages/client/README.md", import.meta.url), "utf8");
 
-/** `readme:vue` is the snippet that begins with `// Vue`. */
+/** `virtual:readme-vue` is the snippet that begins with `// Vue`. */
 const readmeSnippets: Plugin = {
   name: "readme",
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^readme:/ }, ({ path }) => ({
-      path: path.slice("readme:".length),
+    onResolve({ filter: /^virtual:readme-/ }, ({ path }) => ({
+      path: path.slice("virtual:readme-".length),
       namespace: "readme",
     }));
     onLoad({ filter: /.*/, namespace: "readme" }, ({ path }) => {

@@ -1,6 +1,6 @@
 /** Renders what a chat shows at first as a server does, in Solid. */
 
-import { useChat } from "readme:solid";
+import { useChat } from "virtual:readme-solid";
 import { renderToString } from "solid-js/web";
 
 export const renderScene = (): string =>

@@ -3,7 +3,7 @@
  * write them, which is not part of the build here.
  */
 
-import { useChat } from "readme:solid";
+import { useChat } from "virtual:readme-solid";
 import { toMessageText } from "@kortyx/client";
 import {
   type Component,

@@ -1,6 +1,6 @@
 /** Scenes in which Vue keeps, hides, delays or edits a component that has a chat. */
 
-import { useChat } from "readme:vue";
+import { useChat } from "virtual:readme-vue";
 import { toMessageText } from "@kortyx/client";
 import { type Component, defineComponent, h, KeepAlive, ref, Suspense, Transition, type VNode } from "vue";
 
