@@ -12,7 +12,7 @@ import {
 } from "@kortyx/protocol";
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat.ts";
 import { toAnswerMessage, toUserMessage } from "./chat-input.ts";
-import { type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
+import { type ChatTransport, type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
 import { checkChatOptions } from "./check-chat-options.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
@@ -68,7 +68,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   const read = typeof options === "function" ? options : () => options;
   const first = read();
   checkChatOptions(first);
-  const transport = first.transport ?? createRouteTransport(read as () => RouteStreamOptions);
+  const routeTransport = createRouteTransport(read as () => RouteStreamOptions);
   const { initialMessages, sessionId } = first;
   const listeners = new Set<(snapshot: ChatSnapshot) => void>();
   const firstMessages = (initialMessages ?? []).map(toUIMessage);
@@ -137,7 +137,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   function ask(messages: readonly UIMessage[], resume?: ChatResume): Promise<void> {
     live?.leave();
     const sessionId = snapshot.sessionId ?? createId();
-    const { workflowId, context, idempotent, selectMessages } = read();
+    const { transport = routeTransport, workflowId, context, idempotent, selectMessages } = read();
     const idempotencyKey = idempotent ? createId() : undefined;
     const open = (options: ChatTransportOptions) => {
       const said = toChatMessages(messages);
@@ -146,14 +146,16 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
         options,
       );
     };
-    return startRun(open, { messages, sessionId, idempotencyKey });
+    return startRun(transport, open, { messages, sessionId, idempotencyKey });
   }
 
   /**
+   * @param transport - What stops the run: the one that carries it.
    * @param asked - The conversation that this chat wants to be answered; undefined where it only looks for a run.
    * @returns a promise that resolves when the run gives no more.
    */
   function startRun(
+    transport: ChatTransport,
     open: (options: ChatTransportOptions) => AsyncIterable<StreamChunk>,
     asked?: {
       messages: readonly UIMessage[];
@@ -419,8 +421,9 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
         if (live) return live.ended;
         takeHistory();
         const { sessionId } = snapshot;
+        const { transport = routeTransport } = read();
         if (!transport.resume || !sessionId) return undefined;
-        return startRun((options) => transport.resume!({ sessionId }, options));
+        return startRun(transport, (options) => transport.resume!({ sessionId }, options));
       }),
     stop: () =>
       act(() => {

@@ -2502,6 +2502,28 @@ describe("the options", () => {
     expect(seen).toEqual(["connection v3", "chunk v3", "finish v4"]);
   });
 
+  test("the transport is that of the moment, and a run is stopped by the one that carries it", async () => {
+    const [first, second] = [testTransport(), testTransport()];
+    let transport = first;
+    const chat = createChat(() => ({ transport, sessionId: "session-1" }));
+    void chat.send("Hello");
+    streamOf(first).give(runStart("run-1"), delta("Half"));
+    await flush();
+    transport = second;
+    void chat.stop();
+    expect([first.stops, second.stops]).toEqual([[{ runId: "run-1" }], []]);
+    first.answerStop();
+    streamOf(first).end();
+    await flush();
+    void chat.send("More");
+    expect(streamOf(second).body?.messages.at(-1)?.content).toBe("More");
+    await finishWith(second, done);
+    void chat.resume();
+    expect(streamOf(second).sessionId).toBe("session-1");
+    await finishWith(second);
+    expect(first.streams).toHaveLength(1);
+  });
+
   test("a function that throws refuses the question, and nothing has changed", async () => {
     const transport = testTransport();
     let isBroken = false;
