@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { createSkippedReporter } from "./.ci/report-skipped.ts";
 
 const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
@@ -58,7 +59,7 @@ export default defineConfig({
     ],
     // Two at least: most tests of sockets and browsers wait more than they work.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    reporters: process.env.CI === "true" ? ["default", "json"] : ["default"],
+    reporters: ["default", ...(process.env.CI === "true" ? ["json"] : []), createSkippedReporter()],
     outputFile: { json: ".tmp/test-results.json" },
   },
 });

@@ -29,7 +29,7 @@ export async function startDemo(environment: Record<string, string> = {}): Promi
 }
 
 /** Waits for the line with which the demo says where it is. */
-export function readAddress(child: ChildProcess): Promise<string> {
+function readAddress(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";
     child.stdout?.on("data", (data) => {

@@ -1,0 +1,40 @@
+/**
+ * The last lines of a test run: which tests were skipped, and how to run them. A vitest reporter; says nothing of tests
+ * that a filter on the command line has left out.
+ */
+import { relative } from "node:path";
+import type { Reporter, Vitest } from "vitest/node";
+
+export function createSkippedReporter(): Reporter {
+  let vitest: Vitest;
+  return {
+    onInit(initialised) {
+      vitest = initialised;
+    },
+    onTestRunEnd(modules, _errors, reason) {
+      if (reason === "interrupted" || vitest.config.testNamePattern !== undefined) return;
+      const skipped = modules.flatMap(({ moduleId, children }) => {
+        const count = [...children.allTests("skipped")].length;
+        return count === 0 ? [] : [{ file: relative(vitest.config.root, moduleId), count }];
+      });
+      vitest.logger.log(describeSkipped(skipped));
+    },
+  };
+}
+
+function describeSkipped(skipped: { file: string; count: number }[]): string {
+  if (skipped.length === 0) return "Skipped: nothing.";
+  const total = skipped.reduce((sum, { count }) => sum + count, 0);
+  const isOfRuntimes = ({ file }: { file: string }) => file.startsWith("apps/runtimes/");
+  const lines = [
+    `Skipped: ${total} ${total === 1 ? "test" : "tests"}.`,
+    ...skipped.map(({ file, count }) => `  ${file} (${count})`),
+  ];
+  if (!skipped.every(isOfRuntimes)) {
+    lines.push("`pnpm setup:system` installs the programs that tests need: Chromium, nginx and Redis.");
+  }
+  if (skipped.some(isOfRuntimes)) {
+    lines.push("`pnpm install` in apps/runtimes installs the packages that its tests need.");
+  }
+  return [...lines, "Then run `pnpm test` again."].join("\n");
+}
