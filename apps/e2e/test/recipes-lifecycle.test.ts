@@ -39,7 +39,7 @@ function setUp(library: Library) {
 type Chat = ReturnType<typeof setUp>;
 
 function describeVue(chat: Chat): void {
-  test("goes on while its component is kept alive, and shows the whole answer when it is back", async () => {
+  test("continues while its component is kept alive, and shows the whole answer when it is back", async () => {
     await chat.open("kept-alive");
     await chat.askForHalf();
     await chat.click("Toggle");
@@ -60,7 +60,7 @@ function describeVue(chat: Chat): void {
     expect(await chat.page.locator("section").count()).toBe(1);
   });
 
-  test("goes on when the template is edited", async () => {
+  test("continues when the template is edited", async () => {
     await chat.open("edited");
     await chat.askForHalf();
     await chat.click("Edit template");
@@ -78,7 +78,7 @@ function describeVue(chat: Chat): void {
 }
 
 function describeSvelte(chat: Chat): void {
-  test("goes on while its component fades, and leaves when it is gone", async () => {
+  test("continues while its component fades, and leaves when it is gone", async () => {
     await chat.open("leaving");
     await chat.askForHalf();
     await chat.click("Toggle");
@@ -94,7 +94,7 @@ function describeSvelte(chat: Chat): void {
 }
 
 function describeSolid(chat: Chat): void {
-  test("goes on while its component waits, in a transition too", async () => {
+  test("continues while its component waits, in a transition too", async () => {
     for (const button of ["Suspend", "Suspend later"]) {
       chat.asked.splice(0);
       await chat.open("suspended-again");

@@ -53,7 +53,7 @@ describe.skipIf(!hasChromium()).each(["18", "19"] as const)("useChat of React %s
       await chat.page.getByRole("heading", { name: "Second" }).waitFor();
       expect(chat.asked[index]!.state).toBe("open");
       await untilWhole(index);
-      // Where the run has ended, nothing is under way that a second request could wait for.
+      // No request is open now that a second one could wait for.
       await click("Edit text");
       await click("Send");
       await untilAsked(index + 2);
@@ -76,7 +76,7 @@ describe.skipIf(!hasChromium()).each(["18", "19"] as const)("useChat of React %s
   });
 
   for (const scene of ["suspended-itself", "suspended-by-neighbour"] as const) {
-    test(`a component that is ${scene.replaceAll("-", " ")} goes on, and leaves when it is removed`, async () => {
+    test(`a component that is ${scene.replaceAll("-", " ")} continues, and leaves when it is removed`, async () => {
       for (const mode of modes) {
         chat.asked.splice(0);
         await open(scene, mode);
@@ -121,7 +121,7 @@ describe.skipIf(!hasChromium()).each(["18", "19"] as const)("useChat of React %s
     expect(chat.asked).toHaveLength(1);
   });
 
-  test("a render that is never committed changes nothing: the chat that is shown goes on", async () => {
+  test("a render that is never committed changes nothing: the chat on the screen continues", async () => {
     for (const mode of modes) {
       chat.asked.splice(0);
       await open("transition", mode);
@@ -151,7 +151,7 @@ describe.skipIf(!hasChromium()).each(["18", "19"] as const)("useChat of React %s
 
   if (version === "18") return;
 
-  test("a component that is hidden goes on, and is whole when it is shown", async () => {
+  test("a component that is hidden continues, and is whole when it is shown", async () => {
     for (const mode of modes) {
       chat.asked.splice(0);
       await open("hide-and-seek", mode);

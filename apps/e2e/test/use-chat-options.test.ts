@@ -189,7 +189,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       expect(await texts()).toEqual(["Earlier", "Hello", "0: half, whole"]);
     });
 
-    test("is shown, and what runs is followed when it is there", async () => {
+    test("is shown, and the run is followed after it", async () => {
       await open("later-history", "?resume");
       await untilStatus("ready");
       await click("Load");
@@ -202,7 +202,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       expect(await texts()).toEqual(["Earlier", "0: half, whole"]);
     });
 
-    test("is there for a question that an effect sends with it", async () => {
+    test("is sent with a question that an effect asks in the same render", async () => {
       await open("later-history", "?send");
       await untilStatus("ready");
       await click("Load");
@@ -278,7 +278,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       expect(chat.asked).toHaveLength(1);
     });
 
-    test("shows a stop that failed, and the answer goes on; so does a clear", async () => {
+    test("shows a stop or a clear that failed, and the answer continues", async () => {
       chat.answerWith((request) =>
         request.method === "DELETE"
           ? Response.json({ error: "The database is away." }, { status: 500 })

@@ -110,7 +110,7 @@ function Suspended({ who, first }: { who: "itself" | "neighbour"; first?: Gate }
   );
 }
 
-/** Nobody opens it. */
+/** Never opens. */
 const never = createGate();
 
 function InSession({ sessionId }: { sessionId: string }) {

@@ -17,7 +17,7 @@ export interface ChatSnapshot {
   readonly status: ChatStatus;
   /** What the agent says that it does: the newest `status` chunk, until text follows or the answer ends. */
   readonly statusMessage?: string | undefined;
-  /** The connection was lost and is being restored; the answer goes on after that. */
+  /** The connection was lost and is being restored; then the answer continues. */
   readonly reconnecting: boolean;
   /** While `reconnecting`: why the connection was lost, or why the newest attempt failed. */
   readonly connectionError?: Error | undefined;
@@ -116,7 +116,7 @@ export interface Chat {
    */
   respond(interrupt: Pick<InterruptChunk, "requestId">, answer: string | string[]): Promise<void>;
   /**
-   * Asks for another answer to the last thing that the user said, in place of the one that is there.
+   * Asks for another answer to the last thing that the user said, in place of the present one.
    *
    * @throws ChatStateError `busy` or `nothing-to-regenerate`, as a rejection.
    */
@@ -133,20 +133,20 @@ export interface Chat {
     messages: readonly StoredMessage[] | ((messages: readonly UIMessage[]) => readonly StoredMessage[]),
   ): Promise<void>;
   /**
-   * Follows the newest run of the session, if there is one: after a reload, or in another tab. Without a session there
-   * is none, and nothing is requested.
+   * Follows the newest run of the session, if it has one: after a reload, or in another tab. Without a session,
+   * nothing is requested.
    *
-   * @returns a promise that resolves when there is none, or when it has ended.
+   * @returns a promise that resolves when the run has ended, or at once if the session has none.
    */
   resume(): Promise<void>;
   /**
-   * Ends the answer, for everybody who follows it. Resolves when it has ended; what has come is kept.
+   * Ends the answer for every follower. Resolves when it has ended; the part that has arrived is kept.
    * Without an id of the run or of its request, or with a transport that cannot stop, it is only left.
    *
-   * @throws As a rejection, what the transport's `stop` threw; the answer goes on then.
+   * @throws As a rejection, what the transport's `stop` threw; the answer continues then.
    */
   stop(): Promise<void>;
-  /** Stops following the answer, which a route with runs goes on with. The chat can be used again. */
+  /** Stops following the answer; a route with runs continues it. The chat can be used again. */
   close(): void;
   /**
    * Stops the answer, and starts over: no messages, and a new session with the next question.

@@ -112,9 +112,10 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   }
 
   /**
-   * Does what a button may call: nobody waits for that promise. It rejects all the same for callers that do.
+   * Runs an action that may be an event handler. Its promise rejects for callers that wait for it, and is handled for all
+   * others.
    *
-   * @param action - Changes the state at once, as far as it can, so that two clicks never do the same.
+   * @param action - Changes the state synchronously where it can, so that a second click sees the result of the first.
    */
   function act(action: () => Promise<void> | undefined): Promise<void> {
     const acting = (async () => {

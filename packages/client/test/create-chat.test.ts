@@ -111,7 +111,7 @@ async function finishWith(transport: TestTransport, ...chunks: StreamChunk[]): P
 }
 
 describe("a chat that has done nothing", () => {
-  test("is ready and empty, has no session, and has drawn no random number, so that it renders the same everywhere", () => {
+  test("is ready and empty, without a session or a random number, so that it renders the same everywhere", () => {
     const getRandomValues = vi.spyOn(crypto, "getRandomValues");
     const random = vi.spyOn(Math, "random");
     const initialMessages = [user("Hello", "u1"), answer("Hi", "a1")];
@@ -1677,7 +1677,7 @@ describe("the session of a new chat", () => {
     expect(chat.getSnapshot().sessionId).toBeUndefined();
   });
 
-  test("is not there yet: resume has nothing to follow, and requests nothing, until there was a question", async () => {
+  test("is missing before: resume requests nothing until the first question", async () => {
     const transport = testTransport();
     const chat = createChat({ transport });
     const states = record(chat);
@@ -1719,7 +1719,7 @@ describe("a history that comes later than the chat", () => {
     await finishWith(transport, done);
   });
 
-  test("is there for regenerate, respond and setMessages, too", async () => {
+  test("is used by regenerate, respond and setMessages, too", async () => {
     const { chat, transport, options } = setUpLater();
     options.initialMessages = history;
     void chat.regenerate();
@@ -1866,7 +1866,7 @@ describe("setMessages", () => {
 describe("an action that is refused", () => {
   const click = new Event("click") as never;
 
-  test("needs nobody who waits for it: no rejection is unhandled, whatever a button calls", async () => {
+  test("is never an unhandled rejection, whatever a button calls", async () => {
     // That none is unhandled is asserted after each test.
     const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
     chat.send("More");
@@ -1927,7 +1927,7 @@ describe("an action that is refused", () => {
     await finishWith(transport, done);
   });
 
-  test("is told once, and is over with the next success", async () => {
+  test("is cleared by the next success", async () => {
     for (const succeed of ["send", "setMessages", "clear"] as const) {
       const { chat, transport } = setUp();
       await expect(chat.send("")).rejects.toThrow();
@@ -1939,7 +1939,7 @@ describe("an action that is refused", () => {
     }
   });
 
-  test("is over when the answer that stood in its way has ended", async () => {
+  test("is cleared when the answer that blocked it has ended", async () => {
     const { chat, stream } = await setUpBusy([]);
     await expect(chat.send("More")).rejects.toMatchObject({ code: "busy" });
     stream.give(delta("Hi"));
@@ -1952,7 +1952,7 @@ describe("an action that is refused", () => {
     expect(chat.getSnapshot().error).toBeUndefined();
   });
 
-  test("is over when a run is found", async () => {
+  test("is cleared when a run is found", async () => {
     const { chat, transport } = setUp();
     await expect(chat.regenerate()).rejects.toThrow();
     void chat.resume();
