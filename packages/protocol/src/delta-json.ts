@@ -4,12 +4,12 @@
  */
 
 /**
- * Characters that JSON does not escape: neither quote nor backslash nor control character; and no surrogate, which it
- * escapes where it is alone.
+ * Characters that the encoder does not escape: no quote, backslash or control character; no surrogate, which JSON
+ * escapes when it is unpaired; and none of the line breaks U+0085, U+2028 and U+2029.
  *
  * Source: ECMA-262, QuoteJSONString.
  */
-const isUnescaped = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
+const isUnescaped = /^[ !#-[\]-\u0084\u0086-\u2027\u202a-\ud7ff\ue000-\uffff]*$/;
 
 /** The properties of a chunk that is printed here, in the order in which JSON would print them. */
 const names = ["type", "delta", "segmentId"];

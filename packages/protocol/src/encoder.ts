@@ -18,11 +18,21 @@ export interface EncodeChunkOptions {
 }
 
 /**
- * Prints one chunk as one SSE event, which decodes to `JSON.parse(JSON.stringify(chunk))`. Does not check that it is
- * one.
+ * Line breaks of Unicode that JSON leaves as they are. SSE does not end a line at them, but readers that split lines as
+ * Python's `str.splitlines()` does would tear a chunk apart.
+ */
+const rawLineBreaks = /[\u0085\u2028\u2029]/g;
+
+/** Every character at which `str.splitlines()` ends a line; the first three end a line of SSE too. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
+const anyLineBreak = /\r\n|[\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]/g;
+
+/**
+ * Prints one chunk as one SSE event, which decodes to `JSON.parse(JSON.stringify(chunk))`. Does not check that the value
+ * is a chunk.
  *
- * JSON text holds no raw line break, so the event is always exactly one `data:` line. Properties that are undefined
- * are left out, as JSON does.
+ * The text holds no raw line break of any kind (U+0085, U+2028 and U+2029 are escaped), so the event is always exactly
+ * one `data:` line. Properties that are undefined are left out, as JSON does.
  *
  * @throws StreamProtocolError `unserializable-chunk` when the chunk is undefined, a function or a symbol, or holds a
  * BigInt or a cycle, or when its `toJSON()` gives nothing; `invalid-frame` when `id` is not 1 to 128 visible ASCII
@@ -39,7 +49,7 @@ export function encodeChunk(chunk: StreamChunk | UnknownChunk, options?: EncodeC
 
 /**
  * Checks a value, and prints it as JSON text for {@link encodeChunkJson}: what a server does with each chunk of a
- * source. A chunk of a type that this version does not know passes.
+ * source. U+0085, U+2028 and U+2029 are escaped. A chunk of a type that this version does not know passes.
  *
  * @throws StreamProtocolError `invalid-chunk` when the value is not a chunk, `unserializable-chunk` as
  * {@link encodeChunk} does.
@@ -54,7 +64,7 @@ export function stringifyChunk(value: unknown): string {
 
 /**
  * Prints a chunk that is JSON text already, such as an entry of a run's log. Does not look into the text: it must be
- * what `JSON.stringify` gives, without a line break.
+ * what {@link stringifyChunk} returns, without a line break.
  *
  * @throws StreamProtocolError `invalid-frame` as {@link encodeChunk} does.
  */
@@ -71,11 +81,11 @@ export function encodeChunkJson(json: string, options?: EncodeChunkOptions): str
 }
 
 /**
- * Prints a comment, which readers ignore. Line breaks in `text` continue the comment on the next line, so that no
- * text can open a field.
+ * Prints a comment, which readers ignore. Line breaks in `text`, those of Unicode included, continue the comment on the
+ * next line, so that no text can open a field.
  */
 export function encodeComment(text: string): string {
-  return `:${text.replace(/\r\n|\r|\n/g, "\n:")}\n\n`;
+  return `:${text.replace(anyLineBreak, "\n:")}\n\n`;
 }
 
 /**
@@ -113,5 +123,13 @@ function stringify(chunk: unknown): string {
         : `The chunk cannot be written as JSON: expected an object, got ${typeof chunk}.`,
     );
   }
-  return json;
+  return hasRawLineBreak(json) ? json.replace(rawLineBreaks, escapeCharacter) : json;
 }
+
+/** Three searches for one character each, because the engine does these several times faster than a regular expression. */
+const hasRawLineBreak = (json: string): boolean =>
+  json.includes("\u2028") || json.includes("\u2029") || json.includes("\u0085");
+
+/** In JSON text these characters stand only inside strings, where the escape means the same. */
+const escapeCharacter = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;

@@ -64,6 +64,8 @@ describe("printDelta", () => {
     ["an array", Object.assign([], { type: "text-delta", delta: "a" })],
     ["a boxed number", Object.assign(new Number(5), { type: "text-delta", delta: "a" })],
     ["a segment that is undefined", { type: "text-delta", delta: "a", segmentId: undefined }],
+    ["a line break of Unicode", { type: "text-delta", delta: "a\u2028" }],
+    ["a segment with one", { type: "text-delta", delta: "a", segmentId: "\u0085" }],
     ["null", null],
     ["a text", "text-delta"],
   ])("leaves %s to JSON", (_, chunk) => {
@@ -89,7 +91,7 @@ describe("printDelta", () => {
   });
 
   test.each([
-    [{ type: "text-delta", delta: "語 é /\u007f\u2028" }],
+    [{ type: "text-delta", delta: "語 é /\u007f\u0084\u0086\u2027\u202a" }],
     [{ type: "reasoning-delta", delta: "" }],
     [{ type: "text-delta", delta: "a", segmentId: "s" }],
   ])("prints %j itself", (chunk) => {

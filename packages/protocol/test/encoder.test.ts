@@ -10,8 +10,14 @@ import {
   stringifyChunk,
 } from "../src/encoder.ts";
 import { createSSEDecoder } from "../src/sse-decoder.ts";
+import type { StreamChunk } from "../src/stream-chunk.ts";
 import { anyChunk, anyText, chunkOf, variants } from "./chunk-arbitraries.ts";
 import { anyCut, bytesOf } from "./pieces.ts";
+
+/** What ends a line for `str.splitlines()`, one character each. */
+const pythonLineBreaks = [..."\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"];
+// biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
+const splitLinesAsPython = (text: string) => text.split(/\r\n|[\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]/);
 
 const eventsOf = (text: string) => createSSEDecoder().decode(bytesOf(text));
 
@@ -96,6 +102,25 @@ describe("encodeChunk", () => {
     );
   });
 
+  test("a reader that splits lines as Python does sees the same event, and JSON gives the text back", () => {
+    const text = pythonLineBreaks.join("x");
+    for (const chunk of [
+      { type: "text-delta", delta: text },
+      { type: "text-delta", delta: "é\u0085" },
+      { type: "text-delta", delta: "a", segmentId: text },
+      { type: "tool-call-result", tool: "t", toolCallId: "c", content: { [text]: [text, "語\u2028"] } },
+      { type: "error", message: text },
+      { type: `x-${text}`, at: text },
+    ] as const) {
+      const [line = "", ...rest] = splitLinesAsPython(encodeChunk(chunk as StreamChunk));
+      expect(rest).toEqual(["", ""]);
+      expect(JSON.parse(line.slice("data: ".length))).toEqual(chunk);
+    }
+    expect(encodeChunk({ type: "text-delta", delta: "\u0085\u2028\u2029" })).toBe(
+      'data: {"type":"text-delta","delta":"\\u0085\\u2028\\u2029"}\n\n',
+    );
+  });
+
   test("an id with a line break, NUL, space, non-ASCII, nothing, or 129 bytes throws", () => {
     for (const id of ["a\rb", "a\nb", "a\r\nb", "a\0b", "a b", "a\x7f", "é", "", "x".repeat(129)]) {
       expect(() => encodeChunk({ type: "done" }, { id })).toThrow(
@@ -125,10 +150,14 @@ describe("encodeChunk", () => {
 });
 
 describe("stringifyChunk", () => {
-  test("prints what JSON does, of known and of unknown types, so that it can be a frame", () => {
+  test("prints what JSON does but for three line breaks, of known and unknown types, so that it can be a frame", () => {
     fc.assert(
-      fc.property(fc.oneof(anyChunk, fc.constant({ type: "x-new", at: 1 })), (chunk) => {
-        expect(stringifyChunk(chunk)).toBe(JSON.stringify(chunk));
+      fc.property(fc.oneof(anyChunk, fc.constant({ type: "x-new", at: "\u2028" })), (chunk) => {
+        const expected = JSON.stringify(chunk)
+          .replaceAll("\u0085", "\\u0085")
+          .replaceAll("\u2028", "\\u2028")
+          .replaceAll("\u2029", "\\u2029");
+        expect(stringifyChunk(chunk)).toBe(expected);
         expect(encodeChunkJson(stringifyChunk(chunk))).toBe(encodeChunk(chunk));
       }),
     );
@@ -162,6 +191,14 @@ describe("encodeComment", () => {
         ]);
       }),
     );
+  });
+});
+
+describe("encodeComment, read by a loop that splits lines as Python does", () => {
+  test.each(pythonLineBreaks)("no text opens a field (%j)", (lineBreak) => {
+    const comment = encodeComment(`a${lineBreak}data: 1${lineBreak}${lineBreak}id: 2`);
+    for (const line of splitLinesAsPython(comment)) expect(line).toMatch(/^(:|$)/);
+    expect(comment).toBe(":a\n:data: 1\n:\n:id: 2\n\n");
   });
 });
 

@@ -1,7 +1,7 @@
 /**
  * Runs in the memory of one process: they survive their connections, not the process.
  */
-import { checkLimitOption } from "@kortyx/protocol";
+import { checkLimitOption, stringifyChunk } from "@kortyx/protocol";
 import type { RunStore } from "./run-store.ts";
 import {
   producerLost,
@@ -114,7 +114,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
 
   function endRun(run: MemoryRun, terminal: RunTerminal): RunTerminal {
     if (run.terminal !== undefined) return run.terminal;
-    const json = JSON.stringify(terminal);
+    const json = stringifyChunk(terminal);
     run.terminal = terminal;
     run.entries.push(json);
     run.size += json.length;

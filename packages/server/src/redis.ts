@@ -2,7 +2,7 @@
  * Runs in Redis: they survive every process but Redis itself, and all machines see them. Works with a client of the
  * `redis` package, version 5 or later, of which it uses little enough to be satisfied by another.
  */
-import { checkOption, parseTimeoutMs } from "@kortyx/protocol";
+import { checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol";
 import {
   type AppendResult,
   type OpenedRun,
@@ -336,7 +336,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   }
 
   async function end(runId: string, terminal: RunTerminal, onlyIfExpired: 0 | 1) {
-    const json = (await run("end", [runId, JSON.stringify(terminal), onlyIfExpired])) as string | null;
+    const json = (await run("end", [runId, stringifyChunk(terminal), onlyIfExpired])) as string | null;
     if (json === null) return undefined;
     tell(runId, Number.POSITIVE_INFINITY);
     return JSON.parse(json) as RunTerminal;
@@ -354,8 +354,8 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
         bodyHash,
         maxOpenRuns,
         allowActiveRun ? 1 : 0,
-        JSON.stringify(producerLost),
-        JSON.stringify(stopped),
+        stringifyChunk(producerLost),
+        stringifyChunk(stopped),
       ])) as [OpenedRun["status"], string, ...Fields];
       return { status, run: id === undefined ? undefined : toRecord(id, fields) } as OpenedRun;
     },

@@ -206,7 +206,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
 
   /** The error was a warning. */
   function letGo(): void {
-    if (heldError !== undefined) push(heldError, JSON.stringify(heldError));
+    if (heldError !== undefined) push(heldError, stringifyChunk(heldError));
     heldError = undefined;
   }
 
@@ -413,7 +413,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     }
   }
 
-  push(first, JSON.stringify(first));
+  push(first, stringifyChunk(first));
   void append().then(() => outsideRequests(watchForEnd));
   openSource(source, sourceAbort.signal)
     .then((iterable) => {

@@ -3,6 +3,7 @@
  * (Node, Bun, Deno).
  */
 import { DatabaseSync } from "node:sqlite";
+import { stringifyChunk } from "@kortyx/protocol";
 import {
   type OpenedRun,
   producerLost,
@@ -180,7 +181,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   /** Within a transaction. */
   function endRun(row: Row, terminal: RunTerminal): RunTerminal {
     if (row.terminal !== null) return JSON.parse(row.terminal);
-    const json = JSON.stringify(terminal);
+    const json = stringifyChunk(terminal);
     row.seq++;
     row.terminal = json;
     insertEntry.run(row.run_id, row.seq, json);

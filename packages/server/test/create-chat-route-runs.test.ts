@@ -151,6 +151,22 @@ async function start(route: ChatRoute, body: object = {}, init: RequestInit = an
 }
 const refusal = async (response: Response) => [response.status, (await response.json()).code];
 
+test("no line break of Unicode stands raw in the log or on the wire, from the user's message to the error", async () => {
+  const text = "a\u2028b\u2029c\u0085d";
+  const { route, store } = routeOf(async function* () {
+    yield delta(text);
+    yield { type: "error", message: text };
+    yield { type: "status", message: text };
+    yield { type: "error", message: text, code: text };
+  });
+  const body = await (await route.POST(post({ messages: [{ role: "user", content: text }] }))).text();
+  const page = await store.read(runIdOf(body), -1, 100);
+  expect(page?.entries).toHaveLength(5);
+  expect(body + page?.entries.join("")).not.toMatch(/[\u0085\u2028\u2029]/);
+  expect(body.split("a\\u2028b\\u2029c\\u0085d")).toHaveLength(7);
+  expect(page?.run.terminal).toEqual({ type: "error", message: text, code: text });
+});
+
 describe("POST", () => {
   test("starts a run, whose events have ids and begin with the user's message: these bytes", async () => {
     const { route, calls } = routeOf();
