@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
 import { type EdgeServer, startNextEdge } from "./next-edge-server.ts";
 
+const until = (check: () => unknown) => vi.waitFor(check, { interval: 10, timeout: 30_000 });
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
 
 describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
@@ -61,11 +62,11 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
   test("stop: the agent is aborted, in the context of its request", async () => {
     const chat = chatOf();
     const sent = chat.send("wait");
-    await vi.waitFor(() => expect(JSON.stringify(chat.getSnapshot().messages)).toContain("Hello"));
+    await until(() => expect(JSON.stringify(chat.getSnapshot().messages)).toContain("Hello"));
     await chat.stop();
     await sent;
     expect(chat.getSnapshot().status).toBe("ready");
-    await vi.waitFor(async () => expect(await diaryOf(user)).toEqual([`aborted for ${user}`]));
+    await until(async () => expect(await diaryOf(user)).toEqual([`aborted for ${user}`]));
   });
 
   test("leaving: a client that is gone aborts its agent", async () => {
@@ -77,7 +78,30 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     })) {
       if (chunk.type === "text-delta") break;
     }
-    await vi.waitFor(async () => expect(await diaryOf("leaver")).toEqual(["aborted for leaver"]));
+    await until(async () => expect(await diaryOf("leaver")).toEqual(["aborted for leaver"]));
+  });
+
+  test("with runs: a reload continues the answer, and stop reaches the agent from the new page", async () => {
+    const name = `user-${visitors++}`;
+    const page = () =>
+      createChat({
+        endpoint: server.url,
+        headers: { "x-user": name, "x-runs": "yes" },
+        sessionId: `session of ${name}`,
+        idempotent: true,
+      });
+    const chat = page();
+    void chat.send("wait").catch(() => {});
+    await until(() => expect(JSON.stringify(chat.getSnapshot().messages)).toContain("Hello"));
+    chat.close();
+    const reloaded = page();
+    const resumed = reloaded.resume();
+    await until(() => expect(JSON.stringify(reloaded.getSnapshot().messages)).toContain("Hello"));
+    expect(await diaryOf(name)).toEqual([]);
+    await reloaded.stop();
+    await resumed;
+    expect(reloaded.getSnapshot().status).toBe("ready");
+    await until(async () => expect(await diaryOf(name)).toEqual([`aborted for ${name}`]));
   });
 
   test("an agent knows its request for as long as it runs: next/headers behind a slow reader", async () => {
