@@ -2,31 +2,35 @@
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 
-const failedSteps = Number(process.argv[2]);
-let results = {
-  numPassedTests: 0,
-  numFailedTests: 0,
-  numPendingTests: 0,
-  numTodoTests: 0,
-  testResults: [],
-};
-try {
-  results = JSON.parse(readFileSync(".tmp/test-results.json", "utf8"));
-} catch (error) {
-  console.error(`No test results: ${error.message}`);
-}
-// Again at the very end, where a log that was cut short still has them.
-for (const { name, message, assertionResults } of results.testResults) {
-  if (message) console.log(`FAILED ${relative(".", name)}\n${message}\n`);
-  for (const { status, fullName, failureMessages } of assertionResults) {
-    if (status !== "failed") continue;
-    console.log(`FAILED ${relative(".", name)}: ${fullName}\n${failureMessages.join("\n").slice(0, 2000)}\n`);
+const [failedSteps, ...files] = process.argv.slice(2);
+let passed = 0;
+let skipped = 0;
+let failed = 0;
+for (const file of files) {
+  let results;
+  try {
+    results = JSON.parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    console.error(`No test results: ${error.message}`);
+    process.exitCode = 1;
+    continue;
+  }
+  passed += results.numPassedTests;
+  skipped += results.numPendingTests + results.numTodoTests;
+  failed += results.numFailedTests;
+  // Again at the very end, where a log that was cut short still has them.
+  for (const { name, message, assertionResults } of results.testResults) {
+    if (message) console.log(`FAILED ${relative(".", name)}\n${message}\n`);
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status !== "failed") continue;
+      console.log(
+        `FAILED ${relative(".", name)}: ${fullName}\n${failureMessages.join("\n").slice(0, 2000)}\n`,
+      );
+    }
   }
 }
-const passed = results.numPassedTests;
-const skipped = results.numPendingTests + results.numTodoTests;
 // A step may fail without a failed test: a broken suite, a lint error.
-const failed = Math.max(results.numFailedTests, failedSteps);
+failed = Math.max(failed, Number(failedSteps));
 // Nothing may be skipped here: every program that a test needs is installed.
-process.exitCode = failed > 0 || skipped > 0 || passed === 0 ? 1 : 0;
+if (failed > 0 || skipped > 0 || passed === 0) process.exitCode = 1;
 console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);

@@ -18,9 +18,14 @@ export function createSkippedReporter(): Reporter {
         return count === 0 ? [] : [{ file: relative(vitest.config.root, moduleId), count }];
       });
       vitest.logger.log(describeSkipped(skipped));
+      const names = vitest.projects.map(({ name }) => name);
+      if (names.includes("e2e") && !names.includes("runtimes")) vitest.logger.log(leftOut);
     },
   };
 }
+
+const leftOut =
+  "Not in this run: frameworks and other runtimes (Next.js, NestJS, SvelteKit, workerd, Bun, Deno). `pnpm test:long` installs them, 700 MB, and tests them.";
 
 function describeSkipped(skipped: { file: string; count: number }[]): string {
   if (skipped.length === 0) return "Skipped: nothing.";
@@ -36,5 +41,5 @@ function describeSkipped(skipped: { file: string; count: number }[]): string {
   if (skipped.some(isOfRuntimes)) {
     lines.push("`pnpm install` in apps/runtimes installs the packages that its tests need.");
   }
-  return [...lines, "Then run `pnpm test` again."].join("\n");
+  return [...lines, "Then run the command again."].join("\n");
 }
