@@ -235,7 +235,7 @@ test("the route of docs/runs.md keeps an answer that can be followed and stopped
   const { POST, GET, DELETE, store }: RunRoute = await folder.run("runs.ts", snippetsOf("docs/runs.md")[0]!);
   const ask = (method: string, query: string, user: string, body?: unknown) => {
     const handler = { POST, GET, DELETE }[method]!;
-    const headers = { ...jsonHeaders, cookie: `session=${user}` };
+    const headers = { ...jsonHeaders, accept: "text/event-stream", cookie: `session=${user}` };
     const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
     return handler(new Request(`http://host/${query}`, init));
   };

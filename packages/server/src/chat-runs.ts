@@ -79,8 +79,8 @@ export interface ChatRuns {
    * @throws what `onStart` or the agent throws on purpose in place of a beginning.
    */
   start(request: StartRequest): Promise<FollowTarget | Response>;
-  /** Answers with the run's log behind the cursor. */
-  respond(target: FollowTarget, signal: AbortSignal): Response;
+  /** Answers with the run's log behind the cursor, with event ids or without. */
+  respond(target: FollowTarget, signal: AbortSignal, hasIds: boolean): Response;
   /** The chunks of a run from its beginning, for an answer in one piece. */
   chunksOf(target: FollowTarget, signal: AbortSignal): AsyncIterable<StreamChunk>;
   /** GET */
@@ -93,6 +93,20 @@ export interface ChatRuns {
 export interface FollowTarget {
   runId: string;
   after: number;
+}
+
+/**
+ * Whether a POST shows that its reader knows `id:` lines: some readers skip every event that begins with one, which is
+ * the whole answer. A GET always shows it, because it names what it resumes.
+ */
+export function readsEventIds({ headers, url }: Request): boolean {
+  const { searchParams } = new URL(url);
+  return (
+    /text\/event-stream/i.test(headers.get("accept") ?? "") ||
+    headers.has("last-event-id") ||
+    searchParams.has("run") ||
+    searchParams.has("session")
+  );
 }
 
 const notFound = () => errorResponse({ status: 404, error: "There is no such run.", code: "run-not-found" });
@@ -201,14 +215,20 @@ export function createChatRuns(
     }
   }
 
-  function follow({ runId, after }: FollowTarget, options: StreamOptions, canHandOff: boolean) {
+  function follow(
+    { runId, after }: FollowTarget,
+    options: StreamOptions,
+    { hasIds, canHandOff }: { hasIds: boolean; canHandOff: boolean },
+  ) {
     const feed = feeds.get(runId, after);
-    return encodePump((sink) => createFollowPump({ runId, after, feed, store, canHandOff }, options, sink));
+    const followed = { runId, after, feed, store, hasIds, canHandOff };
+    return encodePump((sink) => createFollowPump(followed, options, sink));
   }
 
-  function respond(target: FollowTarget, signal: AbortSignal): Response {
+  function respond(target: FollowTarget, signal: AbortSignal, hasIds: boolean): Response {
     const { headers, status = 200 } = streamOptions;
-    const body = follow(target, { ...streamOptions, signal }, store.isShared);
+    const canHandOff = store.isShared && hasIds;
+    const body = follow(target, { ...streamOptions, signal }, { hasIds, canHandOff });
     return new Response(body, { status, headers: mergeHeaders(headers) });
   }
 
@@ -226,7 +246,8 @@ export function createChatRuns(
     respond,
     async *chunksOf({ runId }, signal) {
       // An answer in one piece cannot be resumed: it is not given up while the run goes on.
-      const body = follow({ runId, after: -1 }, { signal, stallTimeoutMs: 0 }, false);
+      const options = { signal, stallTimeoutMs: 0 };
+      const body = follow({ runId, after: -1 }, options, { hasIds: true, canHandOff: false });
       const reader = body.getReader();
       const decoder = createChunkDecoder();
       try {
@@ -261,7 +282,7 @@ export function createChatRuns(
       if (after instanceof Response) return after;
       // The end of the run is where a browser's own EventSource gives up, too.
       if (run.terminal !== undefined && after >= run.lastSeq) return nothingToFollow();
-      return respond({ runId: run.runId, after }, request.signal);
+      return respond({ runId: run.runId, after }, request.signal, true);
     },
     async stop(request, owner) {
       const { searchParams } = new URL(request.url);

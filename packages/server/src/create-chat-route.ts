@@ -4,7 +4,13 @@
  */
 import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
 import { ChatRequestError, type ChatRequestLimits, invalid, readChatRequest } from "./chat-request.ts";
-import { type ChatRunOptions, type ChatRuns, createChatRuns, type RunStart } from "./chat-runs.ts";
+import {
+  type ChatRunOptions,
+  type ChatRuns,
+  createChatRuns,
+  type RunStart,
+  readsEventIds,
+} from "./chat-runs.ts";
 import { checkRouteOptions } from "./check-route-options.ts";
 import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
@@ -202,7 +208,8 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
       lastEventId: request.headers.get("last-event-id"),
     });
     if (target instanceof Response) return target;
-    if (body.stream !== false) return respond(target, request.signal);
+    const hasIds = idempotencyKey !== undefined || readsEventIds(request);
+    if (body.stream !== false) return respond(target, request.signal, hasIds);
     return answerBuffered(() => chunksOf(target, request.signal), request.signal);
   }
 

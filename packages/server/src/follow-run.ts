@@ -2,7 +2,7 @@
  * One connection that follows a run: from a cursor to the end of the log, at the client's pace. Nothing that happens to
  * the connection happens to the run.
  */
-import { DONE_FRAME, encodeChunk, encodeRetry } from "@kortyx/protocol";
+import { DONE_FRAME, encodeChunk, encodeChunkJson, encodeRetry } from "@kortyx/protocol";
 import { DeadlineWatch } from "./deadlines.ts";
 import { type LeftFollower, printFrame, type RunFeed } from "./run-feed.ts";
 import type { RunStore } from "./run-store.ts";
@@ -24,6 +24,8 @@ export interface FollowedRun {
   after: number;
   feed: RunFeed;
   store: RunStore;
+  /** Its events have `id:` lines. A reader without them cannot come back. */
+  hasIds: boolean;
   /** Another process can go on with it when this one shuts down. */
   canHandOff: boolean;
 }
@@ -31,14 +33,14 @@ export interface FollowedRun {
 /**
  * Starts following; the first piece is written at the first `pull()`. The connection ends with `[DONE]` when the log
  * does. When it is only given up (`maxDurationMs`, a shutdown, a store that does not answer), it ends with `retry:` and
- * without `[DONE]`, so that the client resumes.
+ * without `[DONE]`, so that the client resumes; a reader without ids, which cannot, gets an `error` and `[DONE]`.
  */
 export function createFollowPump(
   followed: FollowedRun,
   options: StreamOptions,
   sink: StreamSink,
 ): StreamPump {
-  const { runId, feed, store, canHandOff } = followed;
+  const { runId, feed, store, hasIds, canHandOff } = followed;
   const { signal } = options;
   const { heartbeatMs, maxDurationMs, stallTimeoutMs } = readStreamTimes(options);
   const startedAt = performance.now();
@@ -100,16 +102,18 @@ export function createFollowPump(
 
   /** Gives the connection up; the run goes on. */
   function detach(): void {
-    if (!isClosed) close(encodeRetry(Math.round(Math.random() * retrySpreadMs)));
+    if (isClosed) return;
+    if (hasIds) close(encodeRetry(Math.round(Math.random() * retrySpreadMs)), "detached");
+    else close(encodeChunk(connectionEnded) + DONE_FRAME, "gone");
   }
 
   function end(lastWords: string): void {
-    close(lastWords + DONE_FRAME);
+    close(lastWords + DONE_FRAME, "detached");
   }
 
   /** A sink may ask for more while it takes a piece: by then this is over. */
-  function close(lastWords: string): void {
-    release("detached");
+  function close(lastWords: string, as: LeftFollower): void {
+    release(as);
     write(lastWords);
     sink.close(false);
   }
@@ -139,7 +143,7 @@ export function createFollowPump(
     });
 
   function advance(): void {
-    const { text, count } = feed.page(after, maxPieceLength);
+    const { text, count } = feed.page(after, maxPieceLength, hasIds);
     after += count;
     const isAtEnd = after >= feed.lastSeq;
     if (isAtEnd && feed.state === "ended") end(text);
@@ -154,7 +158,9 @@ export function createFollowPump(
       const page = await store.read(runId, after, Math.min(catchUpEntries, feed.from - after));
       if (isClosed) return;
       if (page === undefined) return end(encodeChunk(runLost));
-      const text = page.entries.map((json, index) => printFrame(runId, after + 1 + index, json)).join("");
+      const print = (json: string, index: number) =>
+        hasIds ? printFrame(runId, after + 1 + index, json) : encodeChunkJson(json);
+      const text = page.entries.map(print).join("");
       after += page.entries.length;
       write(text);
     } catch {
@@ -174,6 +180,13 @@ export function createFollowPump(
     },
   };
 }
+
+const connectionEnded = {
+  type: "error",
+  message: "The connection ended before the answer did.",
+  code: "connection-ended",
+  retryable: true,
+} as const;
 
 const runLost = {
   type: "error",

@@ -23,8 +23,8 @@ export interface FeedPage {
 export interface RunFeed {
   /** The position behind which this feed has frames; a follower that is further back reads on its own. */
   readonly from: number;
-  /** Frames behind `after`, as many as fit one piece. */
-  page(after: number, maxLength: number): FeedPage;
+  /** Frames behind `after`, with their `id:` lines or without, as many as fit one piece. */
+  page(after: number, maxLength: number, hasIds?: boolean): FeedPage;
   /**
    * `open`: more may come. `ended`: the frames that are there are all. `lost`: the run is gone. `failed`: the store has
    * not answered for a lease.
@@ -159,11 +159,11 @@ function createRunFeed(
 
   return {
     from,
-    page(after, maxLength) {
+    page(after, maxLength, hasIds = true) {
       let text = "";
       let count = 0;
       for (let index = after - from; index < frames.length && text.length < maxLength; index++) {
-        text += frames[index];
+        text += hasIds ? frames[index] : withoutId(frames[index]!);
         count++;
       }
       return { text, count };
@@ -190,6 +190,9 @@ function createRunFeed(
     },
   };
 }
+
+/** The `id:` line is the first of its frame. */
+const withoutId = (frame: string): string => frame.slice(frame.indexOf("\n") + 1);
 
 /** An entry of a log as it travels. */
 export const printFrame = (runId: string, seq: number, json: string): string =>

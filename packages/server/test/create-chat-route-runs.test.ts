@@ -103,7 +103,7 @@ const post = (body: object = {}, init: RequestInit = ann()) =>
     method: "POST",
     body: JSON.stringify({ messages, ...body }),
     ...init,
-    headers: { "content-type": "application/json", ...init.headers },
+    headers: { "content-type": "application/json", accept: "text/event-stream", ...init.headers },
   });
 const get = (query: string, init: RequestInit = ann()) => new Request(url(query), init);
 const del = (query: string, init: RequestInit = ann()) =>
@@ -165,6 +165,82 @@ test("no line break of Unicode stands raw in the log or on the wire, from the us
   expect(body + page?.entries.join("")).not.toMatch(/[\u0085\u2028\u2029]/);
   expect(body.split("a\\u2028b\\u2029c\\u0085d")).toHaveLength(7);
   expect(page?.run.terminal).toEqual({ type: "error", message: text, code: text });
+});
+
+describe("event ids", () => {
+  /** A reader that takes an event for what begins with `data:`, and skips the rest. */
+  const readNaively = (text: string) =>
+    text
+      .split("\n\n")
+      .filter((block) => block.startsWith("data:"))
+      .map((block) => block.slice("data:".length).trim());
+  const whole = [
+    expect.stringContaining("run-start"),
+    '{"type":"text-delta","delta":"Hel"}',
+    '{"type":"text-delta","delta":"lo"}',
+    '{"type":"done"}',
+    "[DONE]",
+  ];
+  const plainPost = (headers: Record<string, string>, query = "", body: object = {}) =>
+    new Request(url(query), {
+      method: "POST",
+      headers: { "x-user": "ann", "content-type": "application/json", ...headers },
+      body: JSON.stringify({ messages, ...body }),
+    });
+
+  test.each<[string, Request]>([
+    ["no accept", plainPost({})],
+    ["accept: */*", plainPost({ accept: "*/*" })],
+    ["accept: application/json", plainPost({ accept: "application/json, text/plain" })],
+  ])(
+    "a POST with %s gets the whole answer without them, for readers that skip what begins with one",
+    async (_, request) => {
+      const { route, store } = routeOf();
+      const text = await (await route.POST(request)).text();
+      expect(text).not.toMatch(/^id:/m);
+      expect(readNaively(text)).toEqual(whole);
+      // It is a run as any other.
+      const { runId } = JSON.parse(readNaively(text)[0]!);
+      expect((await store.read(runId, -1, 10))?.entries).toHaveLength(4);
+      const again = await (await route.GET(get(`?run=${runId}`))).text();
+      expect(again).toContain(`id: ${runId}.0\n`);
+      expect(withoutComments(again.replaceAll(/^id: .*\n/gm, ""))).toBe(withoutComments(text));
+    },
+  );
+
+  test.each<[string, Request]>([
+    ["accept: text/event-stream", plainPost({ accept: "text/event-stream" })],
+    ["that and other types, in capitals", plainPost({ accept: "application/json, Text/Event-Stream;q=0.9" })],
+    ["last-event-id", plainPost({ "last-event-id": "" })],
+    ["an idempotency key", plainPost({}, "", { idempotencyKey: "k" })],
+    ["?session=", plainPost({}, "?session=s")],
+    ["?run=", plainPost({}, "?run=r")],
+  ])("a POST with %s gets them", async (_, request) => {
+    const { route } = routeOf();
+    const text = await (await route.POST(request)).text();
+    expect(eventsOf(text).map(({ id }) => id?.replace(/^.*\./, "."))).toEqual([
+      ".0",
+      ".1",
+      ".2",
+      ".3",
+      undefined,
+    ]);
+  });
+
+  test("where the reader does not know them, draining leaves it here until its answer has ended", async () => {
+    const { agent, next } = steered();
+    const store: RunStore = { ...createMemoryRunStore(), isShared: true };
+    const { route } = routeOf(agent, { runs: { store } });
+    const plain = reading(await route.POST(plainPost({})));
+    const knowing = reading(await route.POST(post()));
+    await until(() => expect(plain.seen.text + knowing.seen.text).toMatch(/text-delta.*text-delta/s));
+    const drained = drain({ deadlineMs: 0 });
+    await until(() => expect([plain.seen.isOver, knowing.seen.isOver]).toEqual([true, true]));
+    next();
+    await drained;
+    expect(plain.seen.text).toMatch(/data: {"type":"abort","reason":"shutdown"}\n\ndata: \[DONE]\n\n$/);
+    expect(knowing.seen.text).toMatch(/retry: \d+\n\n$/);
+  });
 });
 
 describe("POST", () => {

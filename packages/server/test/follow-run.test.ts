@@ -30,9 +30,12 @@ const frames = (from: number, to: number, size = 0) => {
 const done = "data: [DONE]\n\n";
 const doneAt = (seq: number) => `id: r.${seq}\ndata: {"type":"done"}\n\n${done}`;
 
+const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
+
 interface Following {
   after?: number;
   options?: StreamOptions;
+  hasIds?: boolean;
   canHandOff?: boolean;
 }
 
@@ -46,10 +49,10 @@ async function follow(store: RunStore = createMemoryRunStore()) {
     feeds,
     /** The runs that were abandoned. */
     left,
-    connect({ after = -1, options = {}, canHandOff = false }: Following = {}) {
+    connect({ after = -1, options = {}, hasIds = true, canHandOff = false }: Following = {}) {
       const feed = feeds.get("r", after);
       return encodePump((sink) =>
-        createFollowPump({ runId: "r", after, feed, store, canHandOff }, options, sink),
+        createFollowPump({ runId: "r", after, feed, store, hasIds, canHandOff }, options, sink),
       );
     },
   };
@@ -216,6 +219,46 @@ describe("a connection that follows a run", () => {
     expect(oneBehind.text).toBe(frames(899, 1000) + doneAt(1001));
     expect(tip.text).toBe(frames(900, 1000) + doneAt(1001));
     expect(behind.text).toBe(frames(0, 1000) + doneAt(1001));
+  });
+});
+
+describe("a reader that does not know event ids", () => {
+  const withoutIds = (text: string) => text.replaceAll(/^id: .*\n/gm, "");
+
+  test("gets the same log without them, heartbeats included, whether the feed has it or it reads on its own", async () => {
+    const { store, connect } = await follow();
+    await store.append("r", 0, entriesOf(0, 1000));
+    const tip = reading(connect({ after: 899, hasIds: false, options: { heartbeatMs: 1000 } }));
+    await pass(0);
+    const behind = reading(connect({ hasIds: false }));
+    const beside = reading(connect());
+    await pass(1200);
+    await store.end("r", { type: "done" });
+    await pass(0);
+    expect(withoutComments(tip.text)).toBe(withoutIds(frames(900, 999) + doneAt(1000)));
+    expect(tip.text).toContain(":hb=1000\n\n");
+    expect(withoutComments(behind.text)).toBe(withoutIds(frames(0, 999) + doneAt(1000)));
+    expect(beside.text).toBe(frames(0, 999) + doneAt(1000));
+  });
+
+  test("cannot come back: a connection that is given up ends with an error in place of a retry", async () => {
+    const { store, connect, left } = await follow();
+    await store.append("r", 0, entriesOf(0, 1));
+    const seen = reading(connect({ hasIds: false, options: { maxDurationMs: 5000 } }));
+    await pass(5000);
+    const error = {
+      type: "error",
+      message: "The connection ended before the answer did.",
+      code: "connection-ended",
+      retryable: true,
+    };
+    expect(seen).toMatchObject({
+      text: `${withoutIds(frames(0, 0))}data: ${JSON.stringify(error)}\n\n${done}`,
+      isOver: true,
+    });
+    // As one whose client has left; the run is not told to wait for anybody.
+    expect(left).toEqual(["r"]);
+    expect(await store.append("r", 1, entriesOf(1, 1))).toBe("ok");
   });
 });
 

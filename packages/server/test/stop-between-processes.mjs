@@ -42,7 +42,7 @@ const route = createChatRoute({
 
 process.on("message", async ({ sessionId }) => {
   const body = JSON.stringify({ messages: [{ role: "user", content: "Hi" }], sessionId });
-  const headers = { "content-type": "application/json" };
+  const headers = { "content-type": "application/json", accept: "text/event-stream" };
   const response = await route.POST(new Request("http://host/", { method: "POST", body, headers }));
   process.send({ sessionId, text: await response.text() });
 });
