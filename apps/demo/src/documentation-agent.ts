@@ -51,7 +51,13 @@ export function createDocumentationAgent(options: DocumentationAgentOptions): Do
   ): AsyncGenerator<StreamChunk> {
     yield { type: "session", sessionId };
     const said = messages.findLast((message) => message.role === "user")?.content ?? "";
-    const asked = resume === undefined ? parseQuestion(said) : questions.readAnswer(resume, sessionId);
+    const isCancelled = resume?.outcome === "cancelled";
+    if (isCancelled && said.trim() === "") {
+      yield { type: "text-delta", delta: "All right. What else would you like to know?" };
+      return yield { type: "done", finishReason: "stop" };
+    }
+    const asked =
+      resume === undefined || isCancelled ? parseQuestion(said) : questions.readAnswer(resume, sessionId);
     if ("type" in asked) return yield asked;
     if (!isSearchable(asked.query)) {
       yield questions.askForWords(asked, sessionId);

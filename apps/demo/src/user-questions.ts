@@ -26,7 +26,10 @@ export interface UserQuestions {
   /** Asks which of several documents is meant. */
   askWhich(asked: SearchInput, topics: readonly DocumentationHit[], sessionId: string): Interrupt;
   /** Reads the answer to a question of this session: what to search for now, or why it cannot be accepted. */
-  readAnswer(resume: ChatResume, sessionId: string): SearchInput | ErrorChunk;
+  readAnswer(
+    resume: Exclude<ChatResume, { outcome: "cancelled" }>,
+    sessionId: string,
+  ): SearchInput | ErrorChunk;
 }
 
 const expiredQuestion: ErrorChunk = {

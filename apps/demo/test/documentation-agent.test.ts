@@ -376,6 +376,27 @@ describe("a question without a word to search for", () => {
   });
 });
 
+describe("a question that the user cancels", () => {
+  const cancel = async (said: string) => {
+    const agent = await createHouse();
+    const { requestId, resumeToken } = (await askBack(agent, "Kitchen")).interrupt;
+    const resume = { requestId, resumeToken, outcome: "cancelled" } as const;
+    return collectStream(agent.streamChat([user("Kitchen"), user(said)], { sessionId: "s1", resume }));
+  };
+
+  test("is not asked again", async () => {
+    expect(await cancel("")).toEqual([
+      { type: "session", sessionId: "s1" },
+      { type: "text-delta", delta: "All right. What else would you like to know?" },
+      { type: "done", finishReason: "stop" },
+    ]);
+  });
+
+  test("gives way to what the user asks instead", async () => {
+    expect(textOf(await cancel("the blue stove"))).toContain("The stove is blue.");
+  });
+});
+
 test.each([
   ["changed", (token: string) => `${token}x`, "s1"],
   ["of another session", (token: string) => token, "s2"],

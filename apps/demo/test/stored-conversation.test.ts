@@ -33,6 +33,14 @@ test("a conversation with all that an answer can hold comes back as it was", () 
   expect(parseConversation(JSON.stringify(kept))).toEqual(kept);
 });
 
+test("a message keeps the answer to a question that it carries, so that it can be given again", () => {
+  const metadata = { resume: { token: "t", requestId: "r", selected: ["a"] } };
+  const kept = conversation([{ role: "user", id: "u", content: "A", metadata }]);
+  expect(parseConversation(JSON.stringify(kept))).toEqual(kept);
+  const broken = { ...kept, messages: [{ ...user("A"), metadata: "token" }] };
+  expect(parseConversation(JSON.stringify(broken))).toEqual(conversation([user("A")]));
+});
+
 test.each([
   "",
   "{",

@@ -1,11 +1,9 @@
 /** Every part that an answer can have, as it grows and as it ends. */
-import type { StreamChunk } from "@kortyx/server";
+import type { ChatResume, StreamChunk } from "@kortyx/server";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { agentOf, type DemoPage, done, listenWith, openDemoPage, text } from "./demo-page.ts";
-
-type Resume = { requestId: string; resumeToken: string; answer: string | string[] };
 
 describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
   let browser: Browser;
@@ -14,7 +12,7 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
   /** What the agent says, one chunk at each call; it waits in between. */
   let say: (chunk: StreamChunk) => void;
   let breakOff: (error: Error) => void;
-  let resumed: Resume | undefined;
+  let resumed: ChatResume | undefined;
   let onAgent = () => {};
 
   beforeAll(async () => {

@@ -85,6 +85,16 @@ export type ChatOptions = ChatBehaviour &
 /** What the user says: a text, or a message whose `id` may replace an earlier one. */
 export type ChatInput = string | Omit<ChatMessage, "role">;
 
+/** The answer to a question: a text, the ids of options, or that it is cancelled, with what the user says instead. */
+export type ChatAnswer =
+  | string
+  | string[]
+  | {
+      outcome: "cancelled";
+      /** The content of the message that cancels. An agent of Kortyx takes it for a new question. @defaultValue `""` */
+      reason?: string | undefined;
+    };
+
 /**
  * The state of one conversation, and what can be done with it.
  *
@@ -109,12 +119,19 @@ export interface Chat {
    */
   send(input: ChatInput): Promise<void>;
   /**
-   * Answers a question of the agent's.
+   * Answers a question of the agent's, or cancels it. The answer goes to the agent as `resume`, and stays in the `metadata`
+   * of the message that it adds, so that {@link Chat.regenerate} repeats it, after a reload too.
    *
-   * @param answer - A text, or the ids of options.
+   * @param answer - A text, the ids of options, or `{ outcome: "cancelled" }`.
    * @throws ChatStateError, as a rejection: `busy`, `not-pending`, or `invalid-message` for another kind of answer.
+   *
+   * @example
+   * ```ts
+   * await chat.respond(interrupt, ["apples", "pears"]);
+   * await chat.respond(interrupt, { outcome: "cancelled", reason: "Show me the vegetables." });
+   * ```
    */
-  respond(interrupt: Pick<InterruptChunk, "requestId">, answer: string | string[]): Promise<void>;
+  respond(interrupt: Pick<InterruptChunk, "requestId">, answer: ChatAnswer): Promise<void>;
   /**
    * Asks for another answer to the last thing that the user said, in place of the present one.
    *

@@ -11,7 +11,14 @@ import {
   StreamTruncatedError,
 } from "@kortyx/protocol";
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat.ts";
-import { toAnswerMessage, toUserMessage } from "./chat-input.ts";
+import {
+  carryResume,
+  findResume,
+  replaceMessage,
+  toAnswerMessage,
+  toResume,
+  toUserMessage,
+} from "./chat-input.ts";
 import { type ChatTransport, type ChatTransportOptions, createRouteTransport } from "./chat-transport.ts";
 import { checkChatOptions } from "./check-chat-options.ts";
 import { createId } from "./create-id.ts";
@@ -84,7 +91,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   let refusal: Error | undefined;
   /** The answer that is under way, or looked for. */
   let live: Run | undefined;
-  /** What the user said to answer a question, with what the agent is told then. */
+  /** Messages that answer a question, with the answer as it was given; after a reload, they have only its metadata. */
   const resumes = new WeakMap<UIMessage, ChatResume>();
   let cancelFrame: (() => void) | undefined;
 
@@ -135,15 +142,17 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   }
 
   /** Asks for the answer to `messages`. */
-  function ask(messages: readonly UIMessage[], resume?: ChatResume): Promise<void> {
+  function ask(messages: readonly UIMessage[]): Promise<void> {
     live?.leave();
+    const resume = resumes.get(messages.at(-1)!) ?? findResume(messages);
     const sessionId = snapshot.sessionId ?? createId();
     const { transport = routeTransport, workflowId, context, idempotent, selectMessages } = read();
     const idempotencyKey = idempotent ? createId() : undefined;
     const open = (options: ChatTransportOptions) => {
       const said = toChatMessages(messages);
+      const selected = carryResume(selectMessages?.(said) ?? said, resume);
       return transport.start(
-        { messages: selectMessages?.(said) ?? said, sessionId, workflowId, context, idempotencyKey, resume },
+        { messages: selected, sessionId, workflowId, context, idempotencyKey, resume },
         options,
       );
     };
@@ -374,7 +383,8 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
         const { messages } = whenFree("send");
         const message = toUserMessage(input);
         const replaced = messages.findIndex(({ id }) => id === message.id);
-        return ask([...(replaced === -1 ? messages : messages.slice(0, replaced)), message]);
+        if (replaced === -1) return ask([...messages, message]);
+        return ask([...messages.slice(0, replaced), replaceMessage(message, messages[replaced]!)]);
       }),
     respond: (asked, answer) =>
       act(() => {
@@ -385,10 +395,10 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
             "Cannot respond: the question was answered already, or the conversation went on without an answer.",
           );
         }
-        const message = toAnswerMessage(answer, interrupt);
-        const resume = { requestId: interrupt.requestId, resumeToken: interrupt.resumeToken, answer };
+        const resume = toResume(interrupt, answer);
+        const message = toAnswerMessage(resume, interrupt);
         resumes.set(message, resume);
-        return ask([...messages, message], resume);
+        return ask([...messages, message]);
       }),
     regenerate: () =>
       act(() => {
@@ -400,7 +410,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
             "Cannot regenerate: the user has said nothing yet.",
           );
         }
-        return ask(messages.slice(0, asked + 1), resumes.get(messages[asked]!));
+        return ask(messages.slice(0, asked + 1));
       }),
     setMessages: (next) =>
       act(() => {

@@ -37,6 +37,7 @@ export type { StreamBody } from "./byte-stream.ts";
 // Keep a conversation
 export type {
   Chat,
+  ChatAnswer,
   ChatInput,
   ChatOptions,
   ChatSnapshot,

@@ -1,7 +1,7 @@
 import type { InterruptChunk } from "@kortyx/protocol";
 import { describe, expect, test } from "vitest";
 import type { ChatInput } from "../src/chat.ts";
-import { toAnswerMessage, toUserMessage } from "../src/chat-input.ts";
+import { toAnswerMessage, toResume, toUserMessage } from "../src/chat-input.ts";
 
 describe("a message", () => {
   test("is a text, or an object that keeps whatever it holds", () => {
@@ -71,12 +71,33 @@ describe("an answer to a question", () => {
     resumeToken: "token-1",
     input: { kind: "choice", multiple: false, question: "?", options: [{ id: "a", label: "Apples" }] },
   };
+  const asked = { requestId: "request-1", resumeToken: "token-1" };
 
   test("is a text or the ids of options, none included", () => {
-    expect(toAnswerMessage("a", question).content).toBe("Apples");
-    expect(toAnswerMessage(["a", "b"], question).content).toBe("Apples, b");
-    expect(toAnswerMessage([], question).content).toBe("");
-    expect(toAnswerMessage("", question).content).toBe("");
+    const answers: [string | string[], string][] = [
+      ["a", "Apples"],
+      [["a", "b"], "Apples, b"],
+      [[], ""],
+      ["", ""],
+    ];
+    for (const [answer, content] of answers) {
+      const resume = toResume(question, answer);
+      expect(resume).toEqual({ ...asked, answer });
+      expect(toAnswerMessage(resume, question)).toMatchObject({ role: "user", content });
+    }
+  });
+
+  test("may be that it is cancelled, with a reason or without", () => {
+    const reasons: [string | undefined, object][] = [
+      [undefined, {}],
+      ["", {}],
+      ["No time", { reason: "No time" }],
+    ];
+    for (const [reason, given] of reasons) {
+      const resume = toResume(question, { outcome: "cancelled", reason });
+      expect(resume).toEqual({ ...asked, outcome: "cancelled", ...given });
+      expect(toAnswerMessage(resume, question).content).toBe(reason ?? "");
+    }
   });
 
   test("is nothing else", () => {
@@ -85,11 +106,16 @@ describe("an answer to a question", () => {
       [null, "object"],
       [new Event("click"), "object"],
       [5, "number"],
+      [[5], "object"],
+      [["a", null], "object"],
+      [{}, "object"],
+      [{ outcome: "answered" }, "object"],
+      [{ outcome: "cancelled", reason: 5 }, "object"],
     ] as const) {
-      expect(() => toAnswerMessage(answer as never, question)).toThrow(
+      expect(() => toResume(question, answer as never)).toThrow(
         expect.objectContaining({
           code: "invalid-message",
-          message: `Cannot respond with ${type}: expected a string, or an array with the ids of options.`,
+          message: `Cannot respond with ${type}: expected a string, an array with the ids of options, or { outcome: "cancelled" }.`,
         }),
       );
     }

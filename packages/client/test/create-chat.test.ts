@@ -1,9 +1,9 @@
 import type { InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import { StreamTruncatedError } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Chat, ChatOptions, ChatSnapshot } from "../src/chat.ts";
+import type { Chat, ChatAnswer, ChatOptions, ChatSnapshot } from "../src/chat.ts";
 import { createChat } from "../src/create-chat.ts";
-import { toMessageText, type UIMessage } from "../src/ui-message.ts";
+import { toMessageText, type UIMessage, type UserUIMessage } from "../src/ui-message.ts";
 import { doneMarker, eventStream, frame, testBody } from "./bodies.ts";
 import {
   delta,
@@ -1470,6 +1470,189 @@ describe("respond", () => {
     });
     await finishWith(transport, delta("Here"), done);
     expect(read(chat)).toEqual(["Hello", "(done) Well.", "Apples", "(done) Here"]);
+  });
+
+  const options = [
+    { id: "a", label: "Apples" },
+    { id: "b", label: "Bananas" },
+  ];
+  /** Each kind of question, an answer to it, and what the message of that answer says and carries. */
+  const kinds: [InterruptChunk["input"], ChatAnswer, content: string, selected: string[]][] = [
+    [{ kind: "text", multiple: false }, "Lisbon", "Lisbon", ["Lisbon"]],
+    [{ kind: "text", multiple: true }, ["Lisbon"], "Lisbon", ["Lisbon"]],
+    [{ kind: "choice", multiple: false, question: "?", options }, "b", "Bananas", ["b"]],
+    [
+      { kind: "multi-choice", multiple: true, question: "?", options },
+      ["a", "b"],
+      "Apples, Bananas",
+      ["a", "b"],
+    ],
+    [{ kind: "multi-choice", multiple: true, question: "?", options }, ["a"], "Apples", ["a"]],
+    [{ kind: "multi-choice", multiple: false, question: "?", options }, ["a"], "Apples", ["a"]],
+    [{ kind: "multi-choice", multiple: true, question: "?", options }, [], "", []],
+  ];
+
+  test("leaves its answer in the metadata of its message, whatever the kind of question", async () => {
+    for (const [input, given, content, selected] of kinds) {
+      const { chat, transport } = await setUpAsked({ ...question, input });
+      void chat.respond(question, given);
+      const metadata = { resume: { token: "token-1", requestId: "request-1", selected } };
+      expect(chat.getSnapshot().messages.at(-1)).toEqual({
+        role: "user",
+        id: expect.any(String),
+        content,
+        metadata,
+      });
+      expect(streamOf(transport).body!.messages.at(-1)).toMatchObject({ content, metadata });
+      expect(streamOf(transport).body!.resume?.answer).toEqual(given);
+      await finishWith(transport, done);
+    }
+  });
+
+  /** Another chat, with the conversation as a store gives it back. */
+  function reload(chat: Chat, behaviour: Behaviour = {}) {
+    const stored = JSON.parse(JSON.stringify(chat.getSnapshot().messages)) as UIMessage[];
+    return setUp({ initialMessages: stored, ...behaviour });
+  }
+
+  test("is repeated by regenerate after a reload, in both places", async () => {
+    for (const [input, given, content, selected] of kinds) {
+      const { chat, transport } = await setUpAsked({ ...question, input });
+      void chat.respond(question, given);
+      await finishWith(transport, delta("Here"), done);
+      const later = reload(chat);
+      void later.chat.regenerate();
+      const { messages, resume } = streamOf(later.transport).body!;
+      expect(resume).toEqual({ requestId: "request-1", resumeToken: "token-1", answer: given });
+      expect(messages.at(-1)).toMatchObject({
+        content,
+        metadata: { resume: { token: "token-1", requestId: "request-1", selected } },
+      });
+      await finishWith(later.transport, done);
+    }
+  });
+
+  test("is repeated as it was given as long as the page lives", async () => {
+    const { chat, transport } = await setUpAsked({ ...question, input: kinds[2]![0] });
+    void chat.respond(question, ["b"]);
+    await finishWith(transport, delta("Here"), done);
+    void chat.regenerate();
+    expect(streamOf(transport).body?.resume?.answer).toEqual(["b"]);
+    await finishWith(transport, done);
+  });
+
+  test("is repeated where the question is no longer known, one answer as a string", async () => {
+    const resume = { token: "token-1", requestId: "request-1", selected: ["a"] };
+    const { chat, transport } = setUp({
+      initialMessages: [{ role: "user", content: "Apples", metadata: { mood: "good", resume } }],
+    });
+    void chat.regenerate();
+    const { body } = streamOf(transport);
+    expect(body?.resume).toEqual({ requestId: "request-1", resumeToken: "token-1", answer: "a" });
+    expect(body?.messages.at(-1)?.metadata).toEqual({ mood: "good", resume });
+    await finishWith(transport, done);
+  });
+
+  test("may cancel the question, for agents of either kind, and again after a reload", async () => {
+    for (const [reason, given] of [
+      [undefined, {}],
+      ["Show me vegetables", { reason: "Show me vegetables" }],
+    ] as const) {
+      const { chat, transport } = await setUpAsked();
+      void chat.respond(question, { outcome: "cancelled", reason });
+      const sent = {
+        resume: { requestId: "request-1", resumeToken: "token-1", outcome: "cancelled", ...given },
+        last: expect.objectContaining({
+          content: reason ?? "",
+          metadata: { resume: { token: "token-1", requestId: "request-1", cancel: true } },
+        }),
+      };
+      const read = (asked: TestTransport) => {
+        const { resume, messages } = streamOf(asked).body!;
+        return { resume, last: messages.at(-1) };
+      };
+      expect(read(transport)).toEqual(sent);
+      expect(chat.getSnapshot().interrupt).toBeUndefined();
+      await finishWith(transport, delta("All right"), done);
+      const later = reload(chat);
+      void later.chat.regenerate();
+      expect(read(later.transport)).toEqual(sent);
+      await finishWith(later.transport, done);
+    }
+  });
+
+  test("reaches the agent in both places, whatever selectMessages makes of the messages", async () => {
+    const carried = { resume: { token: "token-1", requestId: "request-1", selected: ["a"] } };
+    const selections: [NonNullable<Behaviour["selectMessages"]>, object | undefined][] = [
+      [(messages) => messages.slice(-1), carried],
+      [(messages) => messages.map(({ role, content }) => ({ role, content })), carried],
+      [
+        (messages) => messages.map(({ role, content }) => ({ role, content, metadata: { mood: "good" } })),
+        { mood: "good", ...carried },
+      ],
+      [(messages) => messages.map((each) => ({ ...each, metadata: { resume: undefined } })), carried],
+      // No message that could carry it.
+      [(messages) => messages.slice(0, -1), undefined],
+      [() => [], undefined],
+    ];
+    for (const [selectMessages, metadata] of selections) {
+      const { chat, transport } = await setUpAsked(question, { selectMessages });
+      void chat.respond(question, ["a"]);
+      expect(streamOf(transport).body?.messages.at(-1)?.metadata).toEqual(metadata);
+      expect(streamOf(transport).body?.resume?.answer).toEqual(["a"]);
+      await finishWith(transport, done);
+      const later = reload(chat, { selectMessages });
+      void later.chat.regenerate();
+      expect(streamOf(later.transport).body?.messages.at(-1)?.metadata).toEqual(metadata);
+      expect(streamOf(later.transport).body?.resume?.answer).toEqual(["a"]);
+      await finishWith(later.transport, done);
+    }
+  });
+
+  test("keeps what an application has added to the metadata", async () => {
+    const { chat, transport } = await setUpAsked();
+    void chat.respond(question, ["a"]);
+    await finishWith(transport, delta("Here"), done);
+    await chat.setMessages((messages) =>
+      messages.map((message) =>
+        message.role === "user" ? { ...message, metadata: { ...message.metadata, mood: "good" } } : message,
+      ),
+    );
+    void chat.regenerate();
+    const { messages, resume } = streamOf(transport).body!;
+    expect(messages.at(-1)?.metadata).toEqual({
+      mood: "good",
+      resume: { token: "token-1", requestId: "request-1", selected: ["a"] },
+    });
+    expect(resume).toEqual({ requestId: "request-1", resumeToken: "token-1", answer: ["a"] });
+    await finishWith(transport, done);
+  });
+
+  test("is not repeated by other words in its place, although their metadata is a copy", async () => {
+    const { chat, transport } = await setUpAsked();
+    void chat.respond(question, ["a"]);
+    await finishWith(transport, delta("Here"), done);
+    const { id, metadata } = chat.getSnapshot().messages[2] as UserUIMessage;
+    void chat.send({ id, content: "Pears", metadata: { ...metadata, mood: "good" } });
+    const { messages, resume } = streamOf(transport).body!;
+    expect(resume).toBeUndefined();
+    expect(messages.at(-1)).toEqual({ role: "user", id, content: "Pears", metadata: { mood: "good" } });
+    await finishWith(transport, done);
+  });
+
+  test("is repeated by the same words, and can be given by hand", async () => {
+    const { chat, transport } = await setUpAsked();
+    void chat.respond(question, ["a"]);
+    await finishWith(transport, delta("Here"), done);
+    const said = chat.getSnapshot().messages[2] as UserUIMessage;
+    void chat.send(said);
+    expect(streamOf(transport).body?.resume?.answer).toEqual(["a"]);
+    await finishWith(transport, done);
+    const resume = { token: "token-1", requestId: "request-1", selected: ["b"] };
+    void chat.send({ id: said.id, content: "Bananas", metadata: { resume } });
+    expect(streamOf(transport).body?.resume?.answer).toEqual(["b"]);
+    expect(streamOf(transport).body?.messages.at(-1)?.metadata).toEqual({ resume });
+    await finishWith(transport, done);
   });
 
   test("is not repeated when the last words are others", async () => {

@@ -14,10 +14,24 @@ export interface ChatMessage {
 }
 
 /** The answer to an `interrupt`. The token comes from a client: the agent verifies it. */
-export interface ChatResume {
-  requestId: string;
-  resumeToken: string;
+export type ChatResume = { requestId: string; resumeToken: string } & (AnsweredResume | CancelledResume);
+
+interface AnsweredResume {
+  /** @defaultValue `"answered"` */
+  outcome?: "answered" | undefined;
+  /**
+   * A text, or the ids of options. One id may come as a string or as an array of one, whatever the question was:
+   * `[answer].flat()` reads both.
+   */
   answer: string | string[];
+}
+
+interface CancelledResume {
+  /** The user does not want to answer. */
+  outcome: "cancelled";
+  answer?: string | string[] | undefined;
+  /** What the user says instead, if anything. */
+  reason?: string | undefined;
 }
 
 /** What a client posts to a chat route. */

@@ -34,6 +34,9 @@ export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
 // Is it a stream?
 export { parseMediaType } from "./media-type.ts";
 export { createMessageAccumulator, type MessageAccumulator, reduceMessage } from "./message-accumulator.ts";
+// Answer a question
+export { type MessageResume, parseMessageResume, toMessageResume } from "./message-resume.ts";
+// Read the wire, a chunk whenever one is wanted
 export {
   type ChunkDecoderOptions,
   createPullDecoder,

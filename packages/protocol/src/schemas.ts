@@ -178,6 +178,9 @@ export const chatMessageSchema = z.looseObject({
   metadata: z.record(z.string(), z.unknown()).optional(),
 });
 
+const answer = z.union([z.string(), z.array(z.string())]);
+const resume = { requestId: z.string(), resumeToken: z.string() };
+
 /** The body of a POST to a chat route. Unknown keys are kept; ids are trimmed, and an empty one counts as absent. */
 export const chatRequestBodySchema = z.looseObject({
   messages: z.array(chatMessageSchema),
@@ -190,10 +193,18 @@ export const chatRequestBodySchema = z.looseObject({
     .regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 visible ASCII characters")
     .optional(),
   resume: z
-    .looseObject({
-      requestId: z.string(),
-      resumeToken: z.string(),
-      answer: z.union([z.string(), z.array(z.string())]),
-    })
+    .discriminatedUnion("outcome", [
+      z.looseObject({
+        ...resume,
+        outcome: z.literal("answered").optional(),
+        answer,
+      }),
+      z.looseObject({
+        ...resume,
+        outcome: z.literal("cancelled"),
+        answer: answer.optional(),
+        reason: z.string().optional(),
+      }),
+    ])
     .optional(),
 });

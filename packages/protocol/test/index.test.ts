@@ -34,11 +34,13 @@ test("the public names of the root", () => {
     "parseDelayMs",
     "parseEventId",
     "parseMediaType",
+    "parseMessageResume",
     "parseTimeoutMs",
     "reduceMessage",
     "reduceStreamError",
     "reduceStructuredChunks",
     "stringifyChunk",
+    "toMessageResume",
   ]);
 });
 

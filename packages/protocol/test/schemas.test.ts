@@ -89,4 +89,29 @@ describe("a chat request", () => {
       false,
     ]);
   });
+
+  test("a resume may cancel its question instead, with or without a reason", () => {
+    const accepts = (fields: object) =>
+      chatRequestBodySchema.safeParse({
+        messages: [],
+        resume: { requestId: "r", resumeToken: "t", ...fields },
+      }).success;
+    for (const fields of [
+      { outcome: "answered", answer: "a" },
+      { outcome: "cancelled" },
+      { outcome: "cancelled", reason: "No time" },
+      { outcome: "cancelled", answer: [] },
+    ]) {
+      expect(accepts(fields), JSON.stringify(fields)).toBe(true);
+    }
+    for (const fields of [
+      { outcome: "answered" },
+      { outcome: "refused", answer: "a" },
+      { outcome: null, answer: "a" },
+      { outcome: "cancelled", answer: 7 },
+      { outcome: "cancelled", reason: 7 },
+    ]) {
+      expect(accepts(fields), JSON.stringify(fields)).toBe(false);
+    }
+  });
 });

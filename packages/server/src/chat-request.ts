@@ -2,7 +2,13 @@
  * Reads and validates what a client posts to a chat route. Everything in it is untrusted, its size and depth included.
  * Does not answer.
  */
-import { type ChatRequestBody, checkLimitOption, parseMediaType, StreamError } from "@kortyx/protocol";
+import {
+  type ChatRequestBody,
+  checkLimitOption,
+  parseMediaType,
+  parseMessageResume,
+  StreamError,
+} from "@kortyx/protocol";
 import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
 import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
@@ -113,7 +119,8 @@ export async function readChatRequest(
 /**
  * Validates a chat request's body, such as `await request.json()` gives.
  *
- * Ids are trimmed, and an empty one counts as absent. Keys that the contract does not name are kept.
+ * Ids are trimmed, and an empty one counts as absent. Keys that the contract does not name are kept. Without a `resume`,
+ * the answer to a question that the last message carries as `metadata.resume` becomes it.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
  * and what came.
@@ -135,8 +142,14 @@ export function parseChatRequestBody(
     throw invalid([{ path: "messages", expected: `at most ${maxMessages} messages`, received }]);
   }
   const result = chatRequestBodySchema.safeParse(value);
-  if (result.success) return result.data;
+  if (result.success) return withMessageResume(result.data);
   throw invalid(result.error.issues.map((issue) => toIssue(issue, value)));
+}
+
+/** Clients of Kortyx answer a question in the metadata of the message, which stays as it is. */
+function withMessageResume(body: ChatRequestBody): ChatRequestBody {
+  const resume = body.resume ?? parseMessageResume(body.messages.at(-1) ?? {});
+  return resume ? { ...body, resume } : body;
 }
 
 /** So many wrong fields are listed, and so many are printed: a small body can have a great many. */
@@ -238,7 +251,9 @@ function describeExpected(issue: SchemaIssue): string {
     case "invalid_value":
       return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
     case "invalid_union":
-      return "a string or an array of strings";
+      return issue.path.at(-1) === "outcome"
+        ? '"answered" or "cancelled"'
+        : "a string or an array of strings";
     case "invalid_format":
       return "1 to 128 visible ASCII characters";
     default:

@@ -38,6 +38,52 @@ test("a good body is returned with its ids trimmed and its unknown keys kept", (
   });
 });
 
+describe("an answer in the metadata of the last message", () => {
+  const carried = { token: "t", requestId: "r", selected: ["a", "b"] };
+  const answered = { requestId: "r", resumeToken: "t", answer: ["a", "b"] };
+  const said = (content: string, resume?: unknown) => ({
+    role: "user",
+    content,
+    metadata: { mood: "good", resume },
+  });
+
+  test("becomes the resume, and stays where it is", () => {
+    const body = { messages: [...messages, said("Apples, Bananas", carried)] };
+    expect(parseChatRequestBody(body)).toEqual({ ...body, resume: answered });
+    const cancelled = { messages: [said("", { ...carried, cancel: true })] };
+    expect(parseChatRequestBody(cancelled)).toEqual({
+      ...cancelled,
+      resume: { requestId: "r", resumeToken: "t", outcome: "cancelled" },
+    });
+  });
+
+  test("gives one text or id as a string, as a chat sends it for a text and for one choice", () => {
+    const body = { messages: [said("Apples", { ...carried, selected: ["a"] })] };
+    expect(parseChatRequestBody(body).resume).toEqual({ ...answered, answer: "a" });
+  });
+
+  test("gives way to a resume that the body has", () => {
+    const own = { requestId: "r2", resumeToken: "t2", answer: "b" };
+    const body = { messages: [said("Apples", carried)], resume: own };
+    expect(parseChatRequestBody(body)).toEqual(body);
+  });
+
+  test("is none in an earlier message, or where it is not what an answer looks like", () => {
+    for (const all of [
+      [],
+      [said("Apples", carried), ...messages],
+      [said("Apples", { ...carried, token: 7 })],
+      [said("Apples", { ...carried, selected: [7] })],
+      [said("See my CV", { file: "cv.pdf" })],
+      [said("Hi", null)],
+    ]) {
+      const body = parseChatRequestBody({ messages: all });
+      expect(body).toEqual({ messages: all });
+      expect(body).not.toHaveProperty("resume");
+    }
+  });
+});
+
 /** Nested `depth` levels deep, as text. */
 const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 const message = (fields: object) => ({ messages: [{ role: "user", content: "x", ...fields }] });
@@ -139,6 +185,12 @@ const badBodies: [body: unknown, issues: string[]][] = [
   [resume({ answer: undefined }), ["resume.answer must be a string or an array of strings, got nothing"]],
   [resume({ answer: 7 }), ["resume.answer must be a string or an array of strings, got a number"]],
   [resume({ answer: ["a", 7] }), ["resume.answer must be a string or an array of strings, got an array"]],
+  [
+    resume({ outcome: "no" }),
+    ['resume.outcome must be "answered" or "cancelled", got a string of 2 characters'],
+  ],
+  [resume({ outcome: null }), ['resume.outcome must be "answered" or "cancelled", got null']],
+  [resume({ outcome: "cancelled", reason: 7 }), ["resume.reason must be a string, got a number"]],
   [resume({ answer: { id: "a" } }), ["resume.answer must be a string or an array of strings, got an object"]],
   [
     { messages: Array(1001).fill(messages[0]) },

@@ -42,7 +42,10 @@ export function wasCut(conversation: StoredConversation | undefined): boolean {
 function parseMessage(message: unknown): UIMessage | undefined {
   if (!isObject(message) || !isText(message.id)) return undefined;
   if (message.role === "user") {
-    return isText(message.content) ? { role: "user", id: message.id, content: message.content } : undefined;
+    const { id, content, metadata } = message;
+    return isText(content)
+      ? { role: "user", id, content, ...(isObject(metadata) && { metadata }) }
+      : undefined;
   }
   const isAnswer =
     message.role === "assistant" && isOneOf(answerStatuses, message.status) && Array.isArray(message.parts);

@@ -1,0 +1,48 @@
+/**
+ * The answer to a question on the message that gives it: `metadata.resume`, which is where agents of Kortyx read it, and
+ * which a stored conversation keeps. Validates nothing else of a message.
+ */
+import type { ChatMessage, ChatResume } from "./chat-request.ts";
+
+/** `metadata.resume` of a message that answers a question or cancels it. */
+export type MessageResume = { token: string; requestId: string } & (
+  | {
+      /** The ids of the chosen options; a text is its one element. */
+      selected: string[];
+    }
+  | { cancel: true }
+);
+
+/** @returns the form that a message carries. */
+export function toMessageResume({ requestId, resumeToken: token, ...given }: ChatResume): MessageResume {
+  if (given.outcome === "cancelled") return { token, requestId, cancel: true };
+  return { token, requestId, selected: [given.answer].flat() };
+}
+
+/**
+ * Reads `metadata.resume`. The answer is in `selected` (a string or an array of strings), in `choice.id`, or in the ids of
+ * `choices`; an array of one string counts as that string. `cancel: true` cancels, whatever else there is.
+ *
+ * @returns undefined where there is none, or where anything in it is not of its type: `metadata` is the application's.
+ */
+export function parseMessageResume({ metadata }: Pick<ChatMessage, "metadata">): ChatResume | undefined {
+  const given = fieldsOf(metadata?.resume);
+  const { token: resumeToken, requestId } = given;
+  if (!isFilled(resumeToken) || !isFilled(requestId)) return undefined;
+  if (given.cancel === true) return { requestId, resumeToken, outcome: "cancelled" };
+  const { selected = fieldsOf(given.choice).id ?? idsOf(given.choices) } = given;
+  if (!isAnswer(selected)) return undefined;
+  const [only = selected, ...others] = [selected].flat();
+  return { requestId, resumeToken, answer: others.length === 0 ? only : selected };
+}
+
+/** Of a value that may be anything. */
+const fieldsOf = (value: unknown): Record<string, unknown> => (value ?? {}) as Record<string, unknown>;
+
+const idsOf = (choices: unknown): unknown =>
+  Array.isArray(choices) ? choices.map((choice) => fieldsOf(choice).id) : undefined;
+
+const isFilled = (value: unknown): value is string => typeof value === "string" && value.trim() !== "";
+
+const isAnswer = (value: unknown): value is string | string[] =>
+  typeof value === "string" || (Array.isArray(value) && value.every((item) => typeof item === "string"));
