@@ -34,7 +34,7 @@ async function readAddress(child: ChildProcess): Promise<string> {
 const ask = (address: string) =>
   fetch(`${address}/api/chat`, {
     method: "POST",
-    headers: { "content-type": "application/json", cookie: "visitor=me" },
+    headers: { "content-type": "application/json", accept: "text/event-stream", cookie: "visitor=me" },
     body: JSON.stringify({ messages: [{ role: "user", content: "flumoxitron" }], sessionId: "s" }),
   });
 

@@ -18,7 +18,7 @@ type App = ReturnType<typeof createAppWithRuns>;
 const ask = (app: App, headers: Record<string, string> = {}) =>
   app.request("/api/chat", {
     method: "POST",
-    headers: { "content-type": "application/json", ...headers },
+    headers: { "content-type": "application/json", accept: "text/event-stream", ...headers },
     body: JSON.stringify({ messages: [{ role: "user", content: "Hello" }], sessionId: "s" }),
   });
 
