@@ -2,7 +2,7 @@
  * A whole chat route without a framework: from the request to the response, errors and CORS included. Holds no state
  * between requests.
  */
-import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
+import { type ChatMessage, type ChatRequestBody, type ChatResume, checkOption } from "@kortyx/protocol";
 import { ChatRequestError, type ChatRequestLimits, invalid, readChatRequest } from "./chat-request.ts";
 import {
   type ChatRunOptions,
@@ -71,8 +71,8 @@ export interface ChatRouteOptions
     ): ReturnType<ChatAgent["streamChat"]>;
   };
   /**
-   * Says who asks, before the body is read. `null` answers 401; a `Response`, returned or thrown, is the answer. A route
-   * with runs must have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.
+   * Says who asks, before the body is read. `null` and `undefined` answer 401; a `Response`, returned or thrown, is the
+   * answer; anything else that is not a string is a masked 500. A route with runs must have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.
    *
    * @defaultValue everybody may ask
    */
@@ -160,10 +160,16 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   async function identify(request: Request): Promise<string | undefined | Response> {
     const refusal = refuseWhileDraining();
     if (refusal !== undefined) return errorResponse(refusal);
-    const owner = await authorize?.(request);
-    // A run must belong to somebody, also where no compiler has looked at `authorize`.
-    const isNobody = owner === null || (chatRuns !== undefined && owner === undefined);
-    return isNobody ? errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" }) : owner;
+    if (authorize === undefined) return undefined;
+    const owner = await authorize(request);
+    // A lookup that finds nobody gives undefined where no compiler has looked at it.
+    if (owner === null || owner === undefined) {
+      return errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" });
+    }
+    const isResponse = typeof owner === "object" && typeof owner.status === "number" && "headers" in owner;
+    const isOwner = typeof owner === "string" || isResponse;
+    checkOption("What authorize returns", isOwner, "a string, a Response or null", owner);
+    return owner;
   }
 
   async function answerPost(request: Request): Promise<Response> {

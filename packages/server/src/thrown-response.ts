@@ -47,7 +47,7 @@ export function isForFramework(thrown: unknown): boolean {
 /** Whether this is an unread response that the application has made: those of `fetch` have a URL. */
 function isOwnResponse(value: unknown): value is Response {
   if (typeof value !== "object" || value === null) return false;
-  const { status, headers, url, bodyUsed, arrayBuffer } = value as Partial<Response>;
+  const { status, headers, url, body, bodyUsed, arrayBuffer } = value as Partial<Response>;
   return (
     typeof status === "number" &&
     status >= 200 &&
@@ -55,6 +55,7 @@ function isOwnResponse(value: unknown): value is Response {
     typeof arrayBuffer === "function" &&
     "body" in value &&
     !url &&
-    !bodyUsed
+    !bodyUsed &&
+    !body?.locked
   );
 }

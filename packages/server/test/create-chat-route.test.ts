@@ -385,6 +385,33 @@ describe("a request that is refused", () => {
     expect(await response.text()).not.toContain("password");
   });
 
+  test("an authorize that finds nobody, in plain JavaScript, is 401", async () => {
+    const authorize = (() => undefined) as unknown as () => string;
+    const { route, calls } = routeOf(answer, { authorize });
+    expect((await route.POST(post({ messages }))).status).toBe(401);
+    expect(calls).toHaveLength(0);
+  });
+
+  test.each([
+    ["a user", { id: "ann" }, "an object"],
+    ["a number", 42, "42"],
+    ["a boolean", true, "true"],
+    ["no", false, "false"],
+    ["an error", new Error("No."), "an object"],
+  ])("an authorize that returns %s is a masked 500, and the log says why", async (_, owner, got) => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    for (const cors of [undefined, { origin: "https://app.example" }]) {
+      const { route, calls } = routeOf(answer, { authorize: () => owner as unknown as string, cors });
+      const response = await route.POST(post({ messages }));
+      expect([response.status, (await response.json()).code]).toEqual([500, "internal"]);
+      expect(log.mock.lastCall?.[1]).toEqual(
+        new TypeError(`What authorize returns must be a string, a Response or null; got ${got}.`),
+      );
+      expect(calls).toHaveLength(0);
+    }
+    log.mockRestore();
+  });
+
   test("the owner that authorize names is given to the agent", async () => {
     const { route, calls } = routeOf(answer, { authorize: (request) => request.headers.get("x-user") });
     await (await route.POST(post({ messages }, { headers: { "x-user": "ann" } }))).text();

@@ -167,10 +167,14 @@ describe.each(Object.keys(places))("%s", (place) => {
     expect(log).toHaveBeenCalledTimes(1);
   });
 
-  test("a Response that was read already: a masked 500, not a rejection", async () => {
-    const thrown = new Response("Please sign in.", { status: 401 });
-    await thrown.text();
-    expect((await post(thrown, place, { cors: { origin: "*" } })).status).toBe(500);
+  test("a Response that was read already, or is being read: a masked 500, not a rejection", async () => {
+    const read = new Response("Please sign in.", { status: 401 });
+    await read.text();
+    const locked = new Response("Please sign in.", { status: 401 });
+    locked.body!.getReader();
+    for (const thrown of [read, locked]) {
+      expect((await post(thrown, place, { cors: { origin: "*" } })).status).toBe(500);
+    }
   });
 });
 
