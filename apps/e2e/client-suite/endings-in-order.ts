@@ -58,9 +58,15 @@ export const endingsInOrder: EndingRow[] = [
     ends: { outcome: "end" },
   },
   {
-    name: "an error chunk that a done chunk follows is done",
+    name: "an error chunk that a bare done chunk follows is how the stream ended",
     answers: { body: frame(failed) + doneFrame + doneMarker },
     chunks: [failed, done],
+    ends: remote,
+  },
+  {
+    name: "an error chunk that a text and a done chunk follow is done",
+    answers: { body: frame(failed) + aFrame + doneFrame + doneMarker },
+    chunks: [failed, a, done],
     ends: { outcome: "done" },
   },
   {

@@ -29,7 +29,7 @@ test("say what was skipped, and how to run it", async () => {
     "Skipped: 1 test.",
     "  packages/server/test/first-durable-token.test.ts (1)",
     "`pnpm setup:system` installs the programs that tests need: Chromium, nginx and Redis.",
-    "Then run `pnpm test` again.",
+    "Then run the command again.",
   ]);
 });
 
