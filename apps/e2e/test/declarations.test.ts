@@ -58,6 +58,7 @@ test("the programs cover every entry", () => {
     "@kortyx/protocol",
     "@kortyx/protocol/schemas",
     "@kortyx/server",
+    "@kortyx/server/kortyx",
     "@kortyx/server/node",
     "@kortyx/server/redis",
     "@kortyx/server/sqlite",

@@ -31,6 +31,20 @@ export const agent: ChatAgent = {
 export const verifySession = (request: Request): string | null =>
   /session=(\\w+)/.exec(request.headers.get("cookie") ?? "")?.[1] ?? null;
 `,
+  /** An agent of Kortyx, with options that it does not know refused, as it does. */
+  "kortyx-agent.ts": `
+import type { KortyxAgent } from "@kortyx/server/kortyx";
+export const kortyxAgent: KortyxAgent = {
+  async streamChat(messages, options = {}) {
+    const unknown = Object.keys(options).filter((key) => !["sessionId", "workflowId", "context"].includes(key));
+    if (unknown.length > 0) throw new Error("Unrecognized keys: " + unknown.join());
+    return (async function* () {
+      yield { type: "text-delta", delta: "It is 21 °C in " + messages.at(-1)?.content + "." };
+      yield { type: "done", data: { config: { context: { tenantSecret: "s3cr3t" } } } };
+    })();
+  },
+};
+`,
   "route.ts": `
 import { createChatRoute } from "@kortyx/server";
 import { agent } from "./agent.ts";

@@ -35,7 +35,7 @@ const pages = [
 ];
 
 test("every page has as many snippets as are run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 5, 4, 1, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 6, 4, 1, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([0, 0, 0, 1, 0, 0]);
 });
 
@@ -68,9 +68,9 @@ type Route = { POST: Handler };
 type RunRoute = { POST: Handler; GET: Handler; DELETE: Handler; store: RunStore } & Record<string, Handler>;
 
 const jsonHeaders = { "content-type": "application/json" };
-const [agentSnippet, routeSnippet, savingSnippet, streamSnippet, nodeSnippet] = snippetsOf(
+const [agentSnippet, routeSnippet, kortyxSnippet, savingSnippet, streamSnippet, nodeSnippet] = snippetsOf(
   "packages/server/README.md",
-) as [string, string, string, string, string];
+) as [string, string, string, string, string, string];
 const routeSnippets: [string, string][] = [
   ["packages/server/README.md, a whole route", routeSnippet],
   ["packages/server/README.md, saving conversations", savingSnippet],
@@ -104,11 +104,20 @@ test("the agent of packages/server/README.md is one for its route, and its tool 
   expect((await collect(left)).error).toBe("left");
 });
 
+test("the route of an agent of Kortyx in packages/server/README.md answers, and sends nothing of its state", async () => {
+  const { POST }: Route = await folder.run("kortyx.ts", kortyxSnippet);
+  const body = JSON.stringify({ messages: [{ role: "user", content: "Oslo" }], sessionId: "s" });
+  const response = await POST(new Request("http://host/", { method: "POST", headers: jsonHeaders, body }));
+  const chunks = [{ type: "text-delta", delta: "It is 21 °C in Oslo." }, { type: "done" }];
+  expect(await collect(readStream(response))).toEqual({ chunks });
+});
+
 test("every route of the READMEs and docs answers a malformed request with a 4xx that says what is wrong", async () => {
   process.env.RUNS_FILE = join(folder.path, "malformed.db");
   const codes = [
     ["README.md", snippetsOf("README.md")[0]!],
     ...routeSnippets,
+    ["packages/server/README.md, an agent of Kortyx", kortyxSnippet],
     ["docs/runs.md", snippetsOf("docs/runs.md")[0]!],
   ];
   for (const [index, [name, code]] of codes.entries()) {

@@ -22,6 +22,7 @@ import {
   type StreamSource,
   toIterator,
 } from "./stream-source.ts";
+import { withWritableData } from "./writable-data.ts";
 
 const defaultMaxBytes = 8 * 1024 * 1024;
 
@@ -114,9 +115,9 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
       if (typeof result !== "object" || result === null) {
         throw new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
       }
-      const problem = checkChunk(result.value);
+      const chunk = withWritableData(result.value as StreamChunk);
+      const problem = checkChunk(chunk);
       if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
-      const chunk = result.value as StreamChunk;
       if (isTerminalChunk(chunk)) {
         isOver = true;
         closeIterator(opened);

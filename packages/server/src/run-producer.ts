@@ -27,6 +27,7 @@ import {
   type StreamSource,
   toIterator,
 } from "./stream-source.ts";
+import { withWritableData } from "./writable-data.ts";
 
 /** A batch is appended at this many chunks, … */
 const maxBatchChunks = 64;
@@ -335,13 +336,18 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
       void finish(heldError ?? { type: "done" });
       return;
     }
-    const chunk = result.value as UnknownChunk;
+    let chunk = result.value as UnknownChunk;
     let json: string;
     try {
       json = stringifyChunk(chunk);
     } catch (error) {
-      void finish(describeFailure(error, onError));
-      return;
+      const writable = withWritableData(chunk);
+      if (writable === chunk) {
+        void finish(describeFailure(error, onError));
+        return;
+      }
+      chunk = writable;
+      json = stringifyChunk(chunk);
     }
     /** The error stays the outcome. */
     const isHeld =

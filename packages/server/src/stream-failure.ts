@@ -36,7 +36,11 @@ export function describeFailure(error: unknown, onError: OnStreamError | undefin
       failure = new AggregateError([error, thrown], "A stream failed, and so did its onError.");
     }
   }
-  const code = error instanceof StreamProtocolError ? "invalid-chunk" : "internal";
+  return maskFailure(failure, error instanceof StreamProtocolError ? "invalid-chunk" : "internal");
+}
+
+/** Logs a failure, and makes the `error` chunk that names nothing but the id of that entry in the log. */
+export function maskFailure(failure: unknown, code: string): ErrorChunk {
   const correlationId = crypto.randomUUID();
   console.error(`A stream ended with an error (${code}, correlationId ${correlationId}):`, failure);
   return { type: "error", message: "Something went wrong on the server.", code, correlationId };

@@ -40,6 +40,7 @@ import {
   type StreamSource,
   toIterator,
 } from "./stream-source.ts";
+import { withWritableData } from "./writable-data.ts";
 
 /** A piece ends at this many chunks, … */
 const maxPieceChunks = 64;
@@ -345,14 +346,20 @@ class Pump implements StreamPump, OpenStream, Watched {
       this.#end(this.#error === undefined ? "end" : "error", "over");
       return;
     }
-    const chunk = result.value as UnknownChunk;
-    let frame: string;
+    let chunk = result.value as UnknownChunk;
+    let json: string;
     try {
-      frame = encodeChunkJson(stringifyChunk(chunk));
+      json = stringifyChunk(chunk);
     } catch (error) {
-      this.#end("error", "unwanted", describeFailure(error, this.#options.onError));
-      return;
+      const writable = withWritableData(chunk);
+      if (writable === chunk) {
+        this.#end("error", "unwanted", describeFailure(error, this.#options.onError));
+        return;
+      }
+      chunk = writable;
+      json = stringifyChunk(chunk);
     }
+    const frame = encodeChunkJson(json);
     // A chunk's own toJSON() may have ended the request.
     if (this.#isClosed) return;
     this.#text += frame;

@@ -44,7 +44,14 @@ export function toIterator(source: ChunkIterable): ChunkIterator {
       const reader = source.getReader();
       return { next: () => reader.read() as Promise<IteratorResult<unknown>>, return: () => reader.cancel() };
     }
-    if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]();
+    if (Symbol.asyncIterator in source) {
+      const iterator = source[Symbol.asyncIterator]();
+      const stream = source as { destroy?: unknown };
+      if (typeof stream.destroy !== "function") return iterator;
+      // A Node stream: its iterator is a generator, which can be left only when its next chunk has come.
+      const { destroy } = stream;
+      return { next: () => iterator.next(), return: () => destroy.call(stream) };
+    }
     if (Symbol.iterator in source) return source[Symbol.iterator]();
   }
   throw new TypeError(

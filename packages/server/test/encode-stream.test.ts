@@ -620,8 +620,8 @@ describe("a source that fails", () => {
   const log = vi.spyOn(console, "error").mockImplementation(() => {});
   beforeEach(() => void log.mockClear());
 
-  const cycle: Record<string, unknown> = { type: "done" };
-  cycle.data = cycle;
+  const cycle: Record<string, unknown> = { type: "tool-result" };
+  cycle.content = cycle;
   const boom = new Error("password=hunter2");
   const failures: Record<
     string,
@@ -699,7 +699,7 @@ describe("a source that fails", () => {
       }),
     },
     "yields a BigInt": {
-      open: () => [{ type: "done", data: 1n }],
+      open: () => [{ type: "tool-result", content: 1n }],
       code: "invalid-chunk",
       logged: expect.objectContaining({ code: "unserializable-chunk" }),
     },

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import * as root from "../src/index.ts";
+import * as kortyx from "../src/kortyx.ts";
 
 test("the public names of the root", () => {
   expect(Object.keys(root).sort()).toEqual([
@@ -23,4 +24,8 @@ test("the public names of the root", () => {
     "streamChunkSchema",
     "toSSE",
   ]);
+});
+
+test("the public names of the other entries", () => {
+  expect(Object.keys(kortyx)).toEqual(["fromKortyx"]);
 });

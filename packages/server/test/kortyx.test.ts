@@ -1,0 +1,266 @@
+import { PassThrough } from "node:stream";
+import type { ChatMessage } from "@kortyx/protocol";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { collectStream } from "../src/collect-stream.ts";
+import { createChatRoute } from "../src/create-chat-route.ts";
+import { type FromKortyxOptions, fromKortyx, type KortyxChatOptions } from "../src/kortyx.ts";
+import { createMemoryRunStore } from "../src/memory-run-store.ts";
+
+const log = vi.spyOn(console, "error").mockImplementation(() => {});
+beforeEach(() => log.mockClear());
+
+const user: ChatMessage = { role: "user", content: "Hi" };
+const interrupt = {
+  type: "interrupt",
+  requestId: "q",
+  resumeToken: "t",
+  input: { kind: "text", multiple: false, options: [] },
+};
+
+async function* give(chunks: unknown[]) {
+  yield* chunks;
+}
+
+/** The chunks that a route gets of an agent that yields these. */
+async function adapt(chunks: unknown[], options?: FromKortyxOptions) {
+  const agent = fromKortyx({ streamChat: async () => give(chunks) }, options);
+  return collectStream(agent.streamChat([user], {}));
+}
+
+describe("what the agent gets", () => {
+  const call = async (...given: Parameters<ReturnType<typeof fromKortyx>["streamChat"]>) => {
+    const streamChat = vi.fn(async (_messages: ChatMessage[], _options?: KortyxChatOptions) => give([]));
+    await fromKortyx({ streamChat }).streamChat(...given);
+    return streamChat.mock.calls[0]!;
+  };
+
+  test("is session, workflow and context where there are some, and nothing else of a route", async () => {
+    const { signal } = new AbortController();
+    const resume = { requestId: "q", resumeToken: "t", answer: "a" };
+    const rest = { resume, owner: "ann", signal };
+    const context = { plan: "free" };
+    expect((await call([user], { sessionId: "s", workflowId: "w", context, ...rest }))[1]).toEqual({
+      sessionId: "s",
+      workflowId: "w",
+      context,
+    });
+    const none = { sessionId: undefined, workflowId: undefined, context: undefined };
+    expect(Object.keys((await call([user], { ...none, ...rest }))[1]!)).toEqual([]);
+  });
+
+  test("is the messages as they are", async () => {
+    const messages: ChatMessage[] = [
+      user,
+      { role: "assistant", content: "Yes?" },
+      { ...user, id: "m", timestamp: 1, metadata: { a: 1 } },
+    ];
+    expect((await call(messages, {}))[0]).toEqual(messages);
+  });
+
+  test.each([
+    [{ answer: "Ann" }, { selected: ["Ann"] }],
+    [{ answer: ["a"] }, { selected: ["a"] }],
+    [{ answer: ["a", "b"] }, { selected: ["a", "b"] }],
+    [{ outcome: "cancelled", reason: "No." } as const, { cancel: true }],
+  ])("is a resume %j in the metadata of the last message", async (answer, expected) => {
+    const resume = { requestId: "q", resumeToken: "t", ...answer } as never;
+    const messages = Object.freeze([user, Object.freeze({ ...user, metadata: Object.freeze({ a: 1 }) })]);
+    const [given] = await call(messages as ChatMessage[], { resume });
+    expect(given).toEqual([
+      user,
+      { ...user, metadata: { a: 1, resume: { token: "t", requestId: "q", ...expected } } },
+    ]);
+  });
+
+  test("is a resume that the last message has already, as it is", async () => {
+    const messages = [{ ...user, metadata: { resume: { token: "t", requestId: "q", choice: { id: "a" } } } }];
+    const [given] = await call(messages, { resume: { requestId: "q", resumeToken: "t", answer: "a" } });
+    expect(given).toEqual(messages);
+  });
+
+  test("keeps its this, and what it throws is the route's to mask", async () => {
+    class Agent {
+      readonly name = "kept";
+      async streamChat() {
+        throw new Error(this.name);
+      }
+    }
+    await expect(fromKortyx(new Agent() as never).streamChat([user], {})).rejects.toThrow("kept");
+  });
+});
+
+describe("an error chunk", () => {
+  const secret = { type: "error", message: "db at postgres://u:secret@h", failure: { message: "secret" } };
+
+  test("is masked, and the log has it under its correlation id", async () => {
+    const [masked, ...rest] = await adapt([{ ...secret, code: "secret", retryable: true }, { type: "done" }]);
+    expect(masked).toEqual({
+      type: "error",
+      message: "Something went wrong on the server.",
+      code: "internal",
+      correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      retryable: true,
+    });
+    expect(rest).toEqual([{ type: "done" }]);
+    const [line, logged] = log.mock.calls[0]!;
+    expect(line).toContain((masked as { correlationId: string }).correlationId);
+    expect(logged).toMatchObject({ message: "db at postgres://u:secret@h" });
+  });
+
+  test("passes as it is with maskErrors: false", async () => {
+    const chunks = [secret, { type: "done" }];
+    expect(await adapt(chunks, { maskErrors: false })).toEqual(chunks);
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  test.each([undefined, { store: createMemoryRunStore() }])(
+    "is the outcome of an answer, and its secret is nowhere (runs: %j)",
+    async (runs) => {
+      const agent = fromKortyx({ streamChat: async () => give([secret, { type: "done" }]) });
+      const onFinish = vi.fn();
+      const authorize = () => "ann";
+      const route = createChatRoute({
+        agent,
+        authorize,
+        ...(runs ? { runs: { ...runs, onFinish } } : { onFinish }),
+      });
+      const ask = (stream: boolean) =>
+        route.fetch(
+          new Request("http://host/", {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ messages: [user], stream }),
+          }),
+        );
+      const text = await (await ask(true)).text();
+      expect(text).toContain('"message":"Something went wrong on the server."');
+      expect(text).not.toContain("secret");
+      await vi.waitFor(() => expect(onFinish).toHaveBeenCalledTimes(1));
+      expect(onFinish.mock.calls[0]![0].message).toMatchObject({ status: "error" });
+      const buffered = await ask(false);
+      expect(buffered.status).toBe(500);
+      expect(await buffered.text()).not.toContain("secret");
+    },
+  );
+});
+
+describe("done", () => {
+  const data: Record<string, unknown> = { config: { context: { tenantSecret: "s3cr3t" } } };
+  data.self = data;
+
+  test("loses its data, and nothing else", async () => {
+    const usage = { inputTokens: 1 };
+    expect(await adapt([{ type: "done", data, usage, finishReason: "stop", later: 1 }])).toEqual([
+      { type: "done", usage, finishReason: "stop", later: 1 },
+    ]);
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  test("keeps its data with keepDoneData", async () => {
+    expect(await adapt([{ type: "done", data: { a: 1 } }], { keepDoneData: true })).toEqual([
+      { type: "done", data: { a: 1 } },
+    ]);
+    expect(await adapt([{ type: "done" }], { keepDoneData: true })).toEqual([{ type: "done" }]);
+  });
+
+  test.each([
+    [
+      "after an interrupt",
+      [interrupt, { type: "done", data }],
+      [{ type: "done", finishReason: "interrupt" }],
+    ],
+    ["which the agent did not send", [interrupt], [{ type: "done", finishReason: "interrupt" }]],
+    [
+      "which has a reason of its own",
+      [interrupt, { type: "done", finishReason: "length" }],
+      [{ type: "done", finishReason: "length" }],
+    ],
+  ])("says that the answer waits, %s", async (_, given, expected) => {
+    expect(await adapt(given)).toEqual([interrupt, ...expected]);
+  });
+
+  test("after an interrupt and a failure is bare, so that the failure is the outcome", async () => {
+    const chunks = await adapt([interrupt, { type: "error", message: "x" }, { type: "done" }]);
+    expect(chunks.slice(1)).toEqual([expect.objectContaining({ type: "error" }), { type: "done" }]);
+    const open = await adapt([interrupt, { type: "error", message: "x" }]);
+    expect(open.map(({ type }) => type)).toEqual(["interrupt", "error"]);
+  });
+});
+
+describe("sources", () => {
+  const chunks = [
+    { type: "text-delta", delta: "a" },
+    { type: "text-delta", delta: "b" },
+  ];
+
+  test.each<[string, () => AsyncIterable<unknown> | Promise<AsyncIterable<unknown>>]>([
+    ["a Node stream in object mode, behind a promise", async () => nodeStreamOf(chunks)],
+    ["a Node stream in object mode", () => nodeStreamOf(chunks)],
+    ["an async iterable, behind a promise", async () => give(chunks)],
+    ["an async iterable", () => give(chunks)],
+  ])("%s", async (_, streamChat) => {
+    expect(await collectStream(fromKortyx({ streamChat }).streamChat([user], {}))).toEqual(chunks);
+  });
+
+  function nodeStreamOf(given: unknown[]) {
+    const stream = new PassThrough({ objectMode: true });
+    for (const chunk of given) stream.write(chunk);
+    return stream.end();
+  }
+
+  test("what is not a chunk is refused as from any agent", async () => {
+    await expect(adapt(["text"])).rejects.toThrow("Not a chunk");
+    await expect(fromKortyx({ streamChat: async () => 5 as never }).streamChat([user], {})).rejects.toThrow(
+      "must be an async iterable",
+    );
+  });
+});
+
+describe("leaving", () => {
+  const open = async (agent: ReturnType<typeof fromKortyx>) => {
+    const { fetch } = createChatRoute({ agent });
+    const response = await fetch(
+      new Request("http://host/", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ messages: [user] }),
+      }),
+    );
+    return response.body!.getReader();
+  };
+
+  test("destroys a Node stream that is silent at once, and what the agent still writes harms nothing", async () => {
+    const stream = new PassThrough({ objectMode: true });
+    const reader = await open(fromKortyx({ streamChat: async () => stream }));
+    stream.write({ type: "text-delta", delta: "a" });
+    await reader.read();
+    void reader.read();
+    await reader.cancel();
+    await vi.waitFor(() => expect(stream.destroyed).toBe(true));
+    stream.write({ type: "text-delta", delta: "b" });
+    stream.end({ type: "done" });
+    // An error that nobody handles would fail this test's run in a later turn.
+    for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  test("calls return() of an async iterable that is silent", async () => {
+    const leave = vi.fn(async () => ({ done: true, value: undefined }));
+    const iterable = {
+      [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}), return: leave }),
+    };
+    const reader = await open(fromKortyx({ streamChat: () => iterable }));
+    void reader.read();
+    await reader.cancel();
+    await vi.waitFor(() => expect(leave).toHaveBeenCalledTimes(1));
+  });
+
+  test("before the agent has answered closes the stream when it comes", async () => {
+    const stream = new PassThrough({ objectMode: true });
+    const { promise, resolve } = Promise.withResolvers<PassThrough>();
+    const reader = await open(fromKortyx({ streamChat: () => promise }));
+    await reader.cancel();
+    resolve(stream);
+    await vi.waitFor(() => expect(stream.destroyed).toBe(true));
+  });
+});
