@@ -3,7 +3,7 @@
  * ignored. It writes its events itself, so that nothing of ours is on its side.
  */
 import type { ChatMessage, StreamChunk } from "@kortyx/server";
-import type { KortyxAgent } from "./kortyx-agent.ts";
+import type { KortyxAgent } from "./trip-agent.ts";
 
 const messageKeys = ["role", "content", "id", "timestamp", "metadata"];
 

@@ -5,16 +5,18 @@
 import { createChat, toMessageText } from "@kortyx/client";
 import {
   type ChatAgent,
+  type ChatRouteOptions,
   createChatRoute,
   createMemoryRunStore,
   parseChatRequestBody,
   type StreamChunk,
   toSSE,
 } from "@kortyx/server";
+import { fromKortyx } from "@kortyx/server/kortyx";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createKortyxAgent, questions, secret } from "../kortyx/kortyx-agent.ts";
 import { createKortyxClient } from "../kortyx/kortyx-client.ts";
 import { createKortyxRoute } from "../kortyx/kortyx-route.ts";
+import { createTripAgent, questions, secret } from "../kortyx/trip-agent.ts";
 import { type LiveServer, listen } from "./live-server.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
@@ -71,11 +73,11 @@ function openTheirs(endpoint: string): Page {
   };
 }
 
-const theirRoute = (): Handler => createKortyxRoute(createKortyxAgent());
+const theirRoute = (): Handler => createKortyxRoute(createTripAgent());
 
 /** Four lines, as somebody writes them who reads the original's page. */
 function fourLineRoute(): Handler {
-  const agent = createKortyxAgent();
+  const agent = createTripAgent();
   return async (request) => {
     const { messages, sessionId, workflowId } = parseChatRequestBody(await request.json());
     return toSSE(agent.streamChat(messages, { sessionId, workflowId }));
@@ -120,11 +122,18 @@ const ourAgent: ChatAgent = {
 /** Whoever asks in a test is somebody. */
 const withRuns = () => ({ authorize: () => "ann", runs: { store: createMemoryRunStore() } });
 
+const adaptedRoute = (options: Partial<ChatRouteOptions> = {}): Handler =>
+  createChatRoute({ agent: fromKortyx(createTripAgent()), ...options }).fetch;
+
 const rows: [server: string, client: string, open: () => Handler, openPage: (endpoint: string) => Page][] = [
   ["their route", "their client", theirRoute, openTheirs],
   ["their route", "our chat", theirRoute, openOurs],
   ["four lines of ours around their agent", "our chat", fourLineRoute, openOurs],
   ["four lines of ours around their agent", "their client", fourLineRoute, openTheirs],
+  ["our route around their agent", "our chat", () => adaptedRoute(), openOurs],
+  ["our route around their agent", "their client", () => adaptedRoute(), openTheirs],
+  ["our route around their agent, with runs", "our chat", () => adaptedRoute(withRuns()), openOurs],
+  ["our route around their agent, with runs", "their client", () => adaptedRoute(withRuns()), openTheirs],
   ["our route and agent", "our chat", () => createChatRoute({ agent: ourAgent }).fetch, openOurs],
   ["our route and agent", "their client", () => createChatRoute({ agent: ourAgent }).fetch, openTheirs],
   [
@@ -210,11 +219,28 @@ test.each([
 ])(
   "their agent in our route, as it is, %s: it refuses options that it does not know, and that is a failure",
   async (_, openPage) => {
-    const page = await open(createChatRoute({ agent: createKortyxAgent() }).fetch, openPage);
+    const page = await open(createChatRoute({ agent: createTripAgent() }).fetch, openPage);
     await page.send("Plan a trip");
     expect(page.shown()).toEqual({ text: "", tools: [], objects: [], asked: undefined, hasFailed: true });
   },
 );
+
+test("what their agent keeps for itself, and why it failed, reaches nobody through fromKortyx", async () => {
+  for (const options of [{}, withRuns()]) {
+    server = await listen(adaptedRoute(options));
+    for (const content of ["Plan a trip", "Fail"]) {
+      const response = await fetch(server.url, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ messages: [{ role: "user", content }], context: { key: secret } }),
+      });
+      const text = await response.text();
+      expect(text).toContain("[DONE]");
+      expect(text).not.toContain(secret);
+    }
+    await server.close();
+  }
+});
 
 test("our agent is told of a cancelled question by either client", async () => {
   for (const openPage of [openOurs, openTheirs]) {

@@ -39,7 +39,7 @@ export const questions: Input[] = [
 /** In the texts of failures, and in the state that the agent keeps. */
 export const secret = "postgres://admin:hunter2@db";
 
-export function createKortyxAgent(): KortyxAgent {
+export function createTripAgent(): KortyxAgent {
   const pending = new Map<string, Pending>();
   let counter = 0;
 
