@@ -51,6 +51,9 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
     '{ origin }, with an origin, several, a function or "*"',
     cors,
   );
+  if (cors !== undefined && cors.origin !== "*") [cors.origin].flat().forEach(checkOrigin);
+  checkBooleanOption("cors.credentials", cors?.credentials);
+  checkBooleanOption("collectMessage", options.collectMessage);
   checkOption("headers", headers === undefined || isObject(headers), "an object of headers", headers);
   mergeHeaders(headers);
   if (runs === undefined) return;
@@ -65,6 +68,24 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
 function isOrigin(origin: unknown): boolean {
   return typeof origin === "function" || [origin].flat().every((one) => typeof one === "string");
 }
+
+/** An origin that no browser sends would allow nobody, without a word. */
+function checkOrigin(origin: unknown): void {
+  const isPossible = typeof origin !== "string" || isSentByBrowsers(origin);
+  const expected = 'as browsers send it, such as "https://app.example", without a path or a pattern';
+  checkOption("cors.origin", isPossible, expected, origin);
+}
+
+/** @returns whether this is an origin in the one spelling that browsers send (Fetch Standard, section 3.2). */
+function isSentByBrowsers(origin: string): boolean {
+  if (origin === "null") return true;
+  // Of other schemes, such as those of apps and extensions, URL says nothing.
+  if (!/^https?:/i.test(origin)) return /^[a-z][a-z\d+.-]*:\/\/[^/?#*]+$/.test(origin);
+  return URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes("*");
+}
+
+const checkBooleanOption = (name: string, value: unknown): void =>
+  checkOption(name, value === undefined || typeof value === "boolean", "a boolean", value);
 
 function checkRunOptions(runs: ChatRunOptions): void {
   checkOption("runs", isObject(runs), "an object with a store", runs);

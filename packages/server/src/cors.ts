@@ -7,7 +7,7 @@ import { joinHeaderLists } from "./header-list.ts";
 
 /** Which other origins may use a route. */
 export interface CorsOptions {
-  /** One origin (`"https://app.example"`), several, a test, or `"*"` for all. */
+  /** One origin as browsers send it (`"https://app.example"`), several, a test, or `"*"` for all. */
   origin: string | string[] | ((origin: string) => boolean);
   /** Lets those pages send cookies. Not together with `"*"`. @defaultValue false */
   credentials?: boolean | undefined;

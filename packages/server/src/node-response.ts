@@ -24,6 +24,7 @@ export interface NodeResponse {
   statusCode: number;
   readonly headersSent: boolean;
   getHeaders(): PresentHeaders;
+  removeHeader(name: string): unknown;
   writeHead(status: number, headers: NodeHeaders): unknown;
   flushHeaders?(): void;
   write(chunk: string | Uint8Array): boolean;
@@ -212,6 +213,7 @@ function replyWith(
   register(exchange.res, fields);
   // A reply adds to the cookies that it has, and these are with ours already.
   if ("set-cookie" in fields) reply.removeHeader("set-cookie");
+  forgetLength(exchange);
   for (const [name, value] of Object.entries(fields)) reply.header(name, value);
   reply.code(status);
   reply.send(body);
@@ -226,6 +228,7 @@ export function writeHead(exchange: Exchange, status: number, headers: NodeHeade
     return;
   }
   register(res, fields);
+  forgetLength(exchange);
   const present =
     reply === undefined ? undefined : (withoutConnection(exchange, reply.getHeaders()) as NodeHeaders);
   res.writeHead(status, { ...present, ...fields });
@@ -259,6 +262,11 @@ function toHead(exchange: Exchange, headers: NodeHeaders): NodeHeaders {
     }
   }
   return fields;
+}
+
+/** A length that was set before is that of another body: what is longer, or ends sooner, is no answer to any client. */
+function forgetLength({ res, reply }: Exchange): void {
+  for (const head of [res, reply]) head?.removeHeader("content-length");
 }
 
 function withoutConnection({ req }: Exchange, headers: PresentHeaders): PresentHeaders {

@@ -2,6 +2,7 @@
  * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written straight to a
  * response, and a web-standard handler behind a Node server. With the `node-*` files the only one that knows Node.
  */
+import { checkOption } from "@kortyx/protocol";
 import { bindContext } from "./async-context.ts";
 import { defaultHeaders, mergeHeaders, type StreamResponseOptions, toSSE } from "./create-stream-response.ts";
 import { errorResponse } from "./error-response.ts";
@@ -34,7 +35,8 @@ export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
  * between. Headers travel with the first piece, or alone in the next turn of the event loop. HEAD gets the headers
  * alone, and the source is not opened.
  *
- * Headers that were set on the response before are kept; `content-type`, and what `options.headers` names, replace them.
+ * Headers that were set on the response before are kept; `content-type`, and what `options.headers` names, replace them,
+ * and a `content-length` is left out.
  * When headers were sent before, the stream goes into what is open, and the log says once what they lack. A header or
  * status that no response can have, and a time among the options that is not a number of milliseconds, is a masked 500. Given Fastify's own `request` and `reply`, the stream is sent by
  * `reply.send()`, so that hooks and plugins have their part in it.
@@ -124,10 +126,12 @@ function writeStream({ res }: Exchange, source: StreamSource, options: StreamOpt
  * anything else, the response is a 500, and the error is logged.
  *
  * @returns A listener, which resolves when the response has ended or its socket has closed. Never throws or rejects.
+ * @throws TypeError for a handler that is no function, such as a whole route.
  */
 export function toNodeHandler(
   handler: (request: Request) => Response | Promise<Response>,
 ): (req: NodeRequest | FastifyRequestLike, res: NodeResponse | FastifyReplyLike) => Promise<void> {
+  checkOption("The handler", typeof handler === "function", "a function, such as route.fetch", handler);
   return async (req, res) => {
     const exchange = toExchange(req, res);
     const left = new AbortController();

@@ -44,6 +44,33 @@ const wrong: [options: unknown, error: Error][] = [
     { agent, cors: {} },
     new TypeError('cors must be { origin }, with an origin, several, a function or "*"; got an object.'),
   ],
+  ...[
+    "",
+    "app.example",
+    "https://app.example/",
+    "https://app.example/chat",
+    "https://App.example",
+    "https://app.example:443",
+    "https://*.example",
+    "app://*",
+    "localhost:3000",
+  ].map((origin): [unknown, Error] => [
+    { agent, cors: { origin } },
+    new TypeError(
+      `cors.origin must be as browsers send it, such as "https://app.example", without a path or a pattern; got "${origin}".`,
+    ),
+  ]),
+  [
+    { agent, cors: { origin: ["https://app.example", "*"] } },
+    new TypeError(
+      'cors.origin must be as browsers send it, such as "https://app.example", without a path or a pattern; got "*".',
+    ),
+  ],
+  [
+    { agent, cors: { origin: "https://app.example", credentials: "include" } },
+    new TypeError('cors.credentials must be a boolean; got "include".'),
+  ],
+  [{ agent, collectMessage: "yes" }, new TypeError('collectMessage must be a boolean; got "yes".')],
   [{ agent, headers: 42 }, new TypeError("headers must be an object of headers; got 42.")],
   [{ agent, maxBodyBytes: "1mb" }, new RangeError('maxBodyBytes must be a number, 0 or more; got "1mb".')],
   [{ agent, maxMessages: Number.NaN }, new RangeError("maxMessages must be a number, 0 or more; got NaN.")],
@@ -136,7 +163,18 @@ test("every option that is right is taken", () => {
       onStart: fine,
     },
   });
-  for (const origin of ["*", "https://a.example", () => true]) createChatRoute({ agent, cors: { origin } });
+  const origins = [
+    "http://localhost:3000",
+    "http://127.0.0.1:5173",
+    "http://[::1]:8080",
+    "https://xn--bcher-kva.example",
+    "capacitor://localhost",
+    "chrome-extension://abcdefgh",
+    "null",
+  ];
+  for (const origin of ["*", "https://a.example", () => true, ...origins, origins, []]) {
+    createChatRoute({ agent, cors: { origin } });
+  }
   // An instance of a class has its methods on the prototype.
   class Agent {
     streamChat() {

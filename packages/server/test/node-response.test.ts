@@ -219,9 +219,10 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(isCut).toBe(true);
     });
 
-    test("what the application has set is kept, but for the content type; cookies and lists are added to", async () => {
+    test("what the application has set is kept, but for the type and the length; cookies and lists are added to", async () => {
       const prepare = (res: AnyResponse) => {
         res.setHeader("content-type", "text/html");
+        res.setHeader("Content-Length", 5);
         res.setHeader("Set-Cookie", ["a=1", "b=2"]);
         res.setHeader("vary", "Origin");
         res.setHeader("access-control-allow-origin", "https://app.example");
@@ -250,6 +251,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
         "x-rate-limit": "7",
         "x-own": "1",
       });
+      expect(headers).not.toHaveProperty("content-length");
     });
 
     test("what the caller names replaces what was set before", async () => {
@@ -298,6 +300,16 @@ describe("toNodeHandler", () => {
     });
     expect([status, headers["x-own"], text]).toEqual([401, "1", "Sign in."]);
     expect(log).not.toHaveBeenCalled();
+  });
+
+  test("a whole route in place of its fetch, or nothing, is refused at once", () => {
+    for (const [handler, got] of [
+      [{ fetch: () => new Response() }, "an object"],
+      [undefined, "undefined"],
+    ]) {
+      const error = `The handler must be a function, such as route.fetch; got ${got}.`;
+      expect(() => node.toNodeHandler(handler as never)).toThrow(new TypeError(error));
+    }
   });
 
   test("anything else that it throws is a masked 500: Next.js is not there to answer its redirect()", async () => {
@@ -355,6 +367,7 @@ describe("Fastify", () => {
       .header("access-control-allow-origin", "https://app.example")
       .header("vary", "Origin")
       .header("x-rate-limit", 7)
+      .header("content-length", 5)
       .header("cache-control", "no-store")
       .header("set-cookie", "a=1")
       .header("set-cookie", "b=2");
