@@ -53,7 +53,8 @@ export class StreamHttpError extends StreamError {
   declare readonly retryAfterMs: number | undefined;
 
   constructor(response: Response, body: unknown) {
-    const { status, statusText, headers } = response;
+    // A fetch of somebody else may leave the text of the status out.
+    const { status, statusText = "", headers } = response;
     const said = (body as { error?: unknown } | null | undefined)?.error;
     const detail = typeof said === "string" ? said : statusText;
     super(textOfRoute(body) || `The route answered ${status}${detail && `: ${detail}`}`);
@@ -72,7 +73,7 @@ export class StreamContentTypeError extends StreamError {
 
   constructor(response: Response, expected: string) {
     const contentType = response.headers.get("content-type") ?? "";
-    const from = response.url && ` from ${response.url}`;
+    const from = response.url ? ` from ${response.url}` : "";
     super(`Expected ${expected}, got ${contentType || "no content type"}${from}.`);
     this.contentType = contentType;
   }

@@ -72,6 +72,13 @@ describe("a response of another type", () => {
       expect(body.cancelled).toBeDefined();
     }
   });
+
+  test("is refused by its type alone where an adapter does not say where it comes from", async () => {
+    const adapted = { ok: true, status: 200, headers: new Headers(), body: testBody(["x"]).stream };
+    expect(await refusalOf(adapted as unknown as Response, "text/event-stream")).toMatchObject({
+      message: "Expected text/event-stream, got no content type.",
+    });
+  });
 });
 
 describe("a response of another status", () => {
@@ -97,6 +104,11 @@ describe("a response of another status", () => {
     ]) {
       expect((await refusalOf(new Response(text as string, { status: 500 })))?.body).toBe(body);
     }
+  });
+
+  test("that an adapter gives no more than a status and headers is named by its status alone", async () => {
+    const adapted = { ok: false, status: 502, headers: new Headers() } as Response;
+    expect(await refusalOf(adapted)).toMatchObject({ message: "The route answered 502", body: "" });
   });
 
   test("is read to 64 KiB, and then cancelled", async () => {
