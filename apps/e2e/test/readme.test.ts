@@ -71,8 +71,10 @@ const jsonHeaders = { "content-type": "application/json" };
 const [agentSnippet, routeSnippet, kortyxSnippet, savingSnippet, streamSnippet, nodeSnippet] = snippetsOf(
   "packages/server/README.md",
 ) as [string, string, string, string, string, string];
+/** Of Next.js, around the route of the snippet before. */
+const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
 const routeSnippets: [string, string][] = [
-  ["packages/server/README.md, a whole route", routeSnippet],
+  ["packages/server/README.md, a whole route", handlersOf(routeSnippet)],
   ["packages/server/README.md, saving conversations", savingSnippet],
   ["packages/server/README.md, one stream", streamSnippet],
 ];
@@ -222,7 +224,8 @@ test("what the snippet of packages/server/README.md saves is a conversation that
   expect(messages.map(({ role, content }: ChatMessage) => [role, content])).toEqual(said.slice(0, 3));
 });
 
-test("the Node snippet of packages/server/README.md serves a route and a stream", async () => {
+test("the Node snippet of packages/server/README.md serves the page's own route and a stream", async () => {
+  folder.write("route.ts", routeSnippet);
   const { server }: { server: Server } = await folder.run("node.ts", nodeSnippet);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
