@@ -95,7 +95,7 @@ export function createPieceEncoder(): (piece: unknown) => Uint8Array {
  * sure to work.
  * @throws StreamBodyError where it has none.
  */
-export function readerOfAll(response: Partial<Response>): () => Promise<string | Uint8Array> {
+function readerOfAll(response: Partial<Response>): () => Promise<string | Uint8Array> {
   if (response.text) return () => response.text!();
   if (response.arrayBuffer) return async () => new Uint8Array(await response.arrayBuffer!());
   if (response.blob) return async () => new Uint8Array(await (await response.blob!()).arrayBuffer());

@@ -9,7 +9,7 @@ import {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import { readerOfAll } from "./byte-stream.ts";
+import { type ByteStream, createPieceEncoder } from "./byte-stream.ts";
 import { checkResponse } from "./check-response.ts";
 import { checkRouteOptions, requestRoute } from "./request-route.ts";
 import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
@@ -55,8 +55,7 @@ export async function requestChat(options: RequestChatOptions): Promise<Buffered
         timeoutMs: Number.POSITIVE_INFINITY,
       },
     );
-    await checkResponse(response, "application/json", signal);
-    return parseResult(await readText(response));
+    return parseResult(await readText(await checkResponse(response, "application/json", signal)));
   } catch (error) {
     // What fails because the caller aborted is the caller's reason.
     signal.throwIfAborted();
@@ -64,12 +63,19 @@ export async function requestChat(options: RequestChatOptions): Promise<Buffered
   }
 }
 
-async function readText(response: Response): Promise<string> {
-  try {
-    const whole = await readerOfAll(response)();
-    return typeof whole === "string" ? whole : new TextDecoder().decode(whole);
-  } catch (cause) {
-    throw new StreamTruncatedError("The connection broke", { cause });
+/** Reads a body of any `fetch`: not every response that has a stream has a `text()` too. */
+async function readText(body: ByteStream | null): Promise<string> {
+  if (!body) return "";
+  const reader = body.getReader();
+  const toBytes = createPieceEncoder();
+  const utf8 = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read().catch((cause) => {
+      throw new StreamTruncatedError("The connection broke", { cause });
+    });
+    if (done) return text + utf8.decode();
+    text += utf8.decode(toBytes(value), { stream: true });
   }
 }
 

@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type RequestChatOptions, requestChat } from "../src/request-chat.ts";
 import { delta, fakeFetch, hangingFetch, macrotask, testBody } from "./bodies.ts";
@@ -178,6 +179,24 @@ describe("an answer", () => {
       ),
       cause,
     });
+  });
+
+  test("is read from what the response has: a stream alone, as adapters make it, or text() alone", async () => {
+    const answer = JSON.stringify({ ...result, text: "Grüße, 世界" });
+    const bytes = new TextEncoder().encode(answer);
+    /** Cut in the middle of characters. */
+    const pieces = () => Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
+    for (const read of [
+      { body: testBody(pieces()).stream },
+      { body: Readable.from(pieces()) },
+      { body: Readable.from([answer]) },
+      { text: async () => answer },
+      { arrayBuffer: async () => bytes.buffer },
+    ]) {
+      const headers = new Headers({ "content-type": "application/json" });
+      const adapted = { ok: true, status: 200, headers, ...read } as unknown as Response;
+      expect(await ask(() => adapted)).toMatchObject({ text: "Grüße, 世界" });
+    }
   });
 
   test("whose body breaks off is truncated", async () => {
