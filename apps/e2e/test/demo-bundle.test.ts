@@ -42,7 +42,11 @@ test("the page is built without a look at the environment: neither names nor val
 });
 
 test("the server sends its secrets to nobody, and no page without its strict Content-Security-Policy", async () => {
-  const demo = await startDemo(environment);
+  const demo = await startDemo(environment, "pipe");
+  let log = "";
+  demo.process.stderr!.on("data", (data) => {
+    log += data;
+  });
   try {
     const page = await fetch(demo.url);
     const policy = page.headers.get("content-security-policy") ?? "";
@@ -58,6 +62,8 @@ test("the server sends its secrets to nobody, and no page without its strict Con
     const said = await answer.text();
     expect(said).toContain('"type":"error"');
     expect(said).not.toContain(secret);
+    await expect.poll(() => log).toContain("The model's endpoint cannot be reached.");
+    expect(log).not.toContain(secret);
   } finally {
     await demo.kill();
   }

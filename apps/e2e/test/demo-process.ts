@@ -11,10 +11,14 @@ export interface DemoProcess {
   kill(): Promise<void>;
 }
 
-export async function startDemo(environment: Record<string, string> = {}): Promise<DemoProcess> {
+/** @param stderr - `pipe` for a test that provokes an error and reads what the process says of it. */
+export async function startDemo(
+  environment: Record<string, string> = {},
+  stderr: "inherit" | "pipe" = "inherit",
+): Promise<DemoProcess> {
   const child = spawn(process.execPath, [main], {
     env: { ...process.env, PORT: "0", DEMO_RUNS_FILE: ":memory:", ...environment },
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", stderr],
   });
   return {
     url: await readAddress(child),
