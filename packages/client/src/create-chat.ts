@@ -312,11 +312,12 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
         // It ended by itself, or there is nothing to be stopped.
         if (run !== live) return;
         if (meansNoRun(thrown)) return leave();
-        refusal = toError(thrown);
-        // Whoever is told may try again, but not before this try is over.
+        const error = toError(thrown);
+        refusal = error;
+        // A listener may try again, but not before this try is over; and it may do what is refused for another reason.
         publish({ status: hasChunks ? "streaming" : statusBefore });
         stopping = undefined;
-        throw refusal;
+        throw error;
       }
       const timer = setTimeout(leave, stopGraceMs);
       await ended.promise;

@@ -2171,6 +2171,23 @@ describe("an action that is refused", () => {
     await flush();
   });
 
+  test("a stop that fails rejects with its own error, also when a listener does what is refused meanwhile", async () => {
+    const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
+    const stopped = outcomeOf(chat.stop());
+    let isFirst = true;
+    chat.subscribe(({ status }) => {
+      if (status !== "streaming" || !isFirst) return;
+      isFirst = false;
+      chat.send("More");
+    });
+    transport.answerStop(httpError(500));
+    await flush();
+    expect(stopped.is).toMatchObject({ status: 500 });
+    expect(chat.getSnapshot()).toMatchObject({ status: "streaming", error: { status: 500 } });
+    stream.end();
+    await flush();
+  });
+
   test("a clear whose stop fails shows it, once, and what is no Error becomes the cause of one", async () => {
     const { chat, transport, stream, states } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const cleared = outcomeOf(chat.clear());
