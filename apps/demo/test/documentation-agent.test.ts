@@ -127,7 +127,7 @@ describe("an answer", () => {
     ]);
     // The reader of the page sees one answer: all steps lead to what the last one says.
     const [part] = reduceMessage(chunks).parts.filter(({ type }) => type === "structured-data");
-    expect(part).toMatchObject({ status: "final", data: { title: "Where to read on" } });
+    expect(part).toMatchObject({ status: "done", data: { title: "Where to read on" } });
   });
 
   test("has its whole reading list, also when there is less to be said than to be listed", async () => {

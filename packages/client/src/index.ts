@@ -16,6 +16,8 @@ export type {
   StreamChunkType,
   StructuredDataChunk,
   StructuredDataPart,
+  StructuredStreamAccumulator,
+  StructuredStreamChunk,
   StructuredStreamState,
   TextPart,
   TokenUsage,
@@ -24,10 +26,12 @@ export type {
 } from "@kortyx/protocol";
 // Turn chunks into what the user sees
 export {
+  applyStructuredChunk,
   createMessageAccumulator,
   createStructuredStreamAccumulator,
   isStreamError,
   reduceMessage,
+  reduceStructuredChunks,
   StreamError,
   StreamProtocolError,
   StreamTruncatedError,

@@ -41,12 +41,12 @@ export interface RequestChatOptions
  * ```
  */
 export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
-  const { endpoint, headers, credentials, fetch, signal = new AbortController().signal } = options;
+  const { endpoint, headers, credentials, fetch, fetchImpl, signal = new AbortController().signal } = options;
   const { messages, sessionId, workflowId, context, idempotencyKey, resume } = options;
   checkRouteOptions(options);
   try {
     const response = await requestRoute(
-      { endpoint, headers, credentials, fetch },
+      { endpoint, headers, credentials, fetch, fetchImpl },
       {
         method: "POST",
         accept: "application/json",

@@ -19,6 +19,8 @@ export interface RouteOptions {
   credentials?: "omit" | "same-origin" | "include" | undefined;
   /** Makes the request. `init.headers` is a plain object with lower-case names. @defaultValue the global `fetch` */
   fetch?: ((url: string | URL, init: RequestInit) => Promise<Response>) | undefined;
+  /** Another name of `fetch`, which wins where both are given. */
+  fetchImpl?: RouteOptions["fetch"];
 }
 
 export interface RouteRequest {
@@ -37,7 +39,7 @@ export interface RouteRequest {
 }
 
 /** @throws TypeError for an option of the wrong type. */
-export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
+export function checkRouteOptions({ endpoint, fetch, fetchImpl }: RouteOptions): void {
   checkOption(
     "endpoint",
     typeof endpoint === "function" || isURL(endpoint),
@@ -45,6 +47,7 @@ export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
     endpoint,
   );
   checkFunctionOption("fetch", fetch);
+  checkFunctionOption("fetchImpl", fetchImpl);
 }
 
 /**
@@ -53,7 +56,7 @@ export function checkRouteOptions({ endpoint, fetch }: RouteOptions): void {
  */
 export async function requestRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
   const { method, accept, lastEventId, query, signal, timeoutMs } = request;
-  const { credentials, fetch = globalThis.fetch } = route;
+  const { credentials, fetchImpl, fetch = fetchImpl ?? globalThis.fetch } = route;
   const endpoint = await resolve(route.endpoint);
   if (!isURL(endpoint)) {
     throw new StreamRequestError(`\`endpoint\` gave ${describeValue(endpoint)}; expected a URL.`, undefined);

@@ -85,7 +85,8 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   checkRouteOptions(options);
   const { body, method = "POST", query, onConnectionChange } = options;
   checkFunctionOption("onConnectionChange", onConnectionChange);
-  const { fetch = globalThis.fetch, connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
+  const { fetchImpl, fetch = fetchImpl ?? globalThis.fetch } = options;
+  const { connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
   const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
   /** What a request and the body of its error take at most; one that takes longer was slept through. */
   const maxRequestMs = (timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : timeoutMs) + maxErrorBodyMs;

@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { consumeStream } from "../src/consume-stream.ts";
+import { createChat } from "../src/create-chat.ts";
+import { requestChat } from "../src/request-chat.ts";
 import { type RouteOptions, type RouteRequest, requestRoute } from "../src/request-route.ts";
+import { streamChatFromRoute, streamFromRoute } from "../src/stream-from-route.ts";
 import { fakeFetch, hangingFetch, macrotask, streamResponse } from "./bodies.ts";
 
 afterEach(() => {
@@ -150,6 +154,36 @@ describe("the rest of the request", () => {
     ] as const) {
       expect((await request({}, { body })).init.body).toBe(sent);
     }
+  });
+
+  test.each<[string, (options: { endpoint: string } & Pick<RouteOptions, "fetch" | "fetchImpl">) => unknown]>(
+    [
+      [
+        "streamFromRoute",
+        (options) =>
+          streamFromRoute({ ...options, body: {} })
+            [Symbol.asyncIterator]()
+            .next(),
+      ],
+      ["streamChatFromRoute", (options) => consumeStream(streamChatFromRoute({ ...options, messages: [] }))],
+      ["requestChat", (options) => requestChat({ ...options, messages: [] })],
+      ["createChat", (options) => createChat(options).send("Hi")],
+    ],
+  )("%s takes its fetch as fetchImpl, too", async (_, ask) => {
+    const globalFetch = vi.fn();
+    vi.stubGlobal("fetch", globalFetch);
+    const fetchImpl = vi.fn(async () => new Response("{}", { status: 400 }));
+    await Promise.resolve(ask({ endpoint: "/api", fetchImpl })).catch(() => {});
+    expect(fetchImpl).toHaveBeenCalledTimes(1);
+    const fetch = vi.fn(async () => new Response("{}", { status: 400 }));
+    await Promise.resolve(ask({ endpoint: "/api", fetchImpl, fetch })).catch(() => {});
+    expect([fetch, fetchImpl, globalFetch].map(({ mock }) => mock.calls.length)).toEqual([1, 1, 0]);
+  });
+
+  test("a fetchImpl that is not a function is refused by name", () => {
+    const options = { endpoint: "/api", messages: [], fetchImpl: 1 as never };
+    expect(() => streamChatFromRoute(options)).toThrow("fetchImpl");
+    expect(() => createChat(options)).toThrow("fetchImpl");
   });
 
   test("is made with the global fetch of the moment when there is no other", async () => {

@@ -9,7 +9,7 @@ import type { StreamChunkType } from "./stream-chunk.ts";
 
 /** The fields of an object: names, each with `?` when it may be missing, and `:type` unless it is a string. */
 type Fields = string;
-/** An object that always has the same fields, or whose `kind` chooses them. */
+/** An object that always has the same fields, or whose `kind` chooses them; `*` is every other kind. */
 type Row = Fields | Record<string, Fields>;
 
 const question = "multiple:boolean id? schemaId? schemaVersion? meta?:{}";
@@ -19,7 +19,7 @@ const choice = `${question} question options:option[]`;
 const shapes: Record<string, Row> = {
   option: "id label description?",
   usage: "inputTokens?:number outputTokens?:number totalTokens?:number",
-  input: { text: `${question} question?`, choice, "multi-choice": choice },
+  input: { text: `${question} question?`, choice, "multi-choice": choice, "*": "kind" },
 };
 
 const origin = "node? id? opId?";
@@ -162,7 +162,7 @@ export function createChunkChecker(
     if (typeof row === "string") return checkFields(row);
     const checks = checkRows(row);
     return (value, path) => {
-      const check = checks.get(value?.kind);
+      const check = checks.get(value?.kind) ?? checks.get("*");
       return check ? check(value, path) : mismatch(value?.kind, `${path}.kind`, Object.keys(row).join("|"));
     };
   }

@@ -43,7 +43,9 @@ const interruptInput = {
   meta,
 };
 
-const interruptInputSchema = z.discriminatedUnion("kind", [
+const knownKinds = new Set(["text", "choice", "multi-choice"]);
+
+const knownInterruptInputSchema = z.discriminatedUnion("kind", [
   z.looseObject({ ...interruptInput, kind: z.literal("text"), question: z.string().optional() }),
   z.looseObject({
     ...interruptInput,
@@ -53,6 +55,15 @@ const interruptInputSchema = z.discriminatedUnion("kind", [
       z.looseObject({ id: z.string(), label: z.string(), description: z.string().optional() }),
     ),
   }),
+]);
+
+/** A question of a kind that this version does not know passes as it is, and is not among the types. */
+const interruptInputSchema = z.union([
+  knownInterruptInputSchema,
+  z.custom<never>((value) => {
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isObject && "kind" in value && typeof value.kind === "string" && !knownKinds.has(value.kind);
+  }, "expected an object with a string kind"),
 ]);
 
 /** Every chunk that may travel on a stream, discriminated by `type`. */

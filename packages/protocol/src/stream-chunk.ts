@@ -246,6 +246,7 @@ export interface InterruptChunk extends ChunkOrigin {
   requestId: string;
   /** Opaque to the client, which sends it back with the answer. */
   resumeToken: string;
+  /** A question of another `kind` is handed on as it came: a user interface needs a default. */
   input: InterruptTextInput | InterruptChoiceInput;
   workflow?: string | undefined;
   schemaId?: string | undefined;

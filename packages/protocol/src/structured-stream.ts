@@ -4,7 +4,12 @@
  */
 import { describe, isRecord } from "./chunk-checker.ts";
 import { isSameJSON } from "./same-json.ts";
-import type { StructuredDataChunk, StructuredDataInvalidatedChunk } from "./stream-chunk.ts";
+import type {
+  StreamChunk,
+  StructuredDataChunk,
+  StructuredDataInvalidatedChunk,
+  UnknownChunk,
+} from "./stream-chunk.ts";
 import { StreamProtocolError } from "./stream-error.ts";
 
 /** The deepest path that a chunk may name, in segments. */
@@ -13,7 +18,7 @@ const maxPathSegments = 64;
 const forbidden = /^(|__proto__|prototype|constructor)$/;
 
 /** A structured object, as far as it has been streamed. Never changes once it was handed out. */
-export interface StructuredStreamState {
+export interface StructuredStreamState<Data = unknown> {
   readonly streamId: string;
   readonly dataType: string;
   readonly schemaId?: string | undefined;
@@ -21,9 +26,9 @@ export interface StructuredStreamState {
   readonly id?: string | undefined;
   readonly node?: string | undefined;
   /** The object so far; `undefined` before the first chunk that puts something in it. */
-  readonly data: unknown;
-  /** `"final"` after a `final` chunk: nothing may follow. */
-  readonly status: "streaming" | "final";
+  readonly data: Data;
+  /** `"done"` after a `final` chunk: nothing may follow. */
+  readonly status: "streaming" | "done";
 }
 
 /** A chunk that changes a structured object. */
@@ -63,56 +68,78 @@ export function applyStructuredChunk(
 export function reduceStructuredChunks(
   chunks: Iterable<StructuredStreamChunk>,
 ): Map<string, StructuredStreamState> {
-  const accumulator = createStructuredStreamAccumulator();
-  for (const chunk of chunks) accumulator.apply(chunk);
-  return new Map(accumulator.entries());
+  return new Map(createStructuredStreamAccumulator(chunks).entries());
 }
 
-export interface StructuredStreamAccumulator {
+export interface StructuredStreamAccumulator<Data = unknown> {
   /**
-   * Applies the next chunk of any stream. Amortised, it costs what the chunk holds, not what the object holds.
+   * Applies the next chunk of any stream.
    *
+   * @returns The state of its stream, which never changes: the next chunk copies the containers that it touches.
+   * `undefined` after `structured-data-invalidated`.
    * @throws StreamProtocolError as {@link applyStructuredChunk} does; the stream's state is then what it was before.
    */
-  apply(chunk: StructuredStreamChunk): void;
-  /** The state of a stream. What it returns never changes; the next chunk copies the containers it touches. */
-  get(streamId: string): StructuredStreamState | undefined;
+  apply(chunk: StructuredDataChunk): StructuredStreamState<Data>;
+  apply(chunk: StructuredStreamChunk): StructuredStreamState<Data> | undefined;
+  /** The same for any chunk of a stream. @returns `undefined` for one that is not structured data, which changes nothing */
+  applyStreamChunk(chunk: StreamChunk | UnknownChunk): StructuredStreamState<Data> | undefined;
+  get(streamId: string): StructuredStreamState<Data> | undefined;
   has(streamId: string): boolean;
-  /** Forgets a stream. @returns whether it was there. */
+  /** Forgets a stream. @returns whether it was known. */
   delete(streamId: string): boolean;
   clear(): void;
+  /** How many streams there are. */
+  size(): number;
   /** Every stream with its state, in the order in which they began. */
-  entries(): IterableIterator<[streamId: string, state: StructuredStreamState]>;
+  entries(): [streamId: string, state: StructuredStreamState<Data>][];
+  /** The state of every stream, in the same order. */
+  values(): StructuredStreamState<Data>[];
+  /** The same as an object by `streamId`. */
+  toRecord(): Record<string, StructuredStreamState<Data>>;
 }
 
-/** Creates a fold over the `structured-data` chunks of any number of streams. */
-export function createStructuredStreamAccumulator(): StructuredStreamAccumulator {
-  const streams = new Map<string, { state: StructuredStreamState; owned: OwnedContainers }>();
+/**
+ * Creates a fold over the `structured-data` chunks of any number of streams.
+ *
+ * @param initialChunks - Applied first, in time linear in what they hold.
+ */
+export function createStructuredStreamAccumulator<Data = unknown>(
+  initialChunks: Iterable<StructuredStreamChunk> = [],
+): StructuredStreamAccumulator<Data> {
+  const states = new Map<string, StructuredStreamState<Data>>();
 
-  function get(streamId: string): StructuredStreamState | undefined {
-    const stream = streams.get(streamId);
-    // From now on the caller holds these containers.
-    if (stream !== undefined) stream.owned = new WeakSet();
-    return stream?.state;
+  function fold(
+    chunk: StructuredStreamChunk,
+    owned: OwnedContainers,
+  ): StructuredStreamState<Data> | undefined {
+    const { streamId } = chunk;
+    const state = foldStructured(states.get(streamId), chunk, owned) as
+      | StructuredStreamState<Data>
+      | undefined;
+    if (state === undefined) states.delete(streamId);
+    else states.set(streamId, state);
+    return state;
   }
 
+  // What is handed out from here on is copied before it is changed; until then, every container is ours.
+  const owned: OwnedContainers = new WeakSet();
+  for (const chunk of initialChunks) fold(chunk, owned);
+
+  const apply = (chunk: StructuredStreamChunk) => fold(chunk, new WeakSet());
   return {
-    apply(chunk) {
-      const { streamId } = chunk;
-      const stream = streams.get(streamId);
-      const owned: OwnedContainers = stream?.owned ?? new WeakSet();
-      const state = foldStructured(stream?.state, chunk, owned);
-      if (state === undefined) streams.delete(streamId);
-      else if (stream === undefined) streams.set(streamId, { state, owned });
-      else stream.state = state;
+    apply: apply as StructuredStreamAccumulator<Data>["apply"],
+    applyStreamChunk(chunk) {
+      const isStructured = chunk.type === "structured-data" || chunk.type === "structured-data-invalidated";
+      return isStructured ? apply(chunk as StructuredStreamChunk) : undefined;
     },
-    get,
-    has: (streamId) => streams.has(streamId),
-    delete: (streamId) => streams.delete(streamId),
-    clear: () => streams.clear(),
-    *entries() {
-      for (const streamId of streams.keys()) yield [streamId, get(streamId)!];
-    },
+    get: (streamId) => states.get(streamId),
+    has: (streamId) => states.has(streamId),
+    delete: (streamId) => states.delete(streamId),
+    clear: () => states.clear(),
+    size: () => states.size,
+    entries: () => [...states],
+    values: () => [...states.values()],
+    toRecord: () => Object.fromEntries(states),
   };
 }
 
@@ -129,7 +156,7 @@ export function foldStructured(
   const { streamId } = chunk;
   if (chunk.type === "structured-data-invalidated") return undefined;
   const { kind, dataType } = chunk;
-  if (state?.status === "final") {
+  if (state?.status === "done") {
     if (kind === "final" && isSameJSON(chunk.data, state.data)) return state;
     refuse(chunk, `"${kind}" after "final"`);
   }
@@ -139,7 +166,7 @@ export function foldStructured(
     if (chunk[name] !== undefined) next[name] = chunk[name];
   }
   return kind === "final"
-    ? { ...next, data: chunk.data, status: kind }
+    ? { ...next, data: chunk.data, status: "done" }
     : { ...next, data: write(state?.data, chunk, owned), status: "streaming" };
 }
 

@@ -155,6 +155,20 @@ describe("every rule of the table is needed: without it the checker and the sche
   }
 });
 
+test("an interrupt of a kind that this version does not know is one, whatever else its question holds", () => {
+  for (const input of [
+    { kind: "date" },
+    { kind: "*", multiple: "yes", options: 1 },
+    { kind: "toString", question: null },
+    { kind: "", deep: { kind: 1 } },
+  ]) {
+    const chunk = { type: "interrupt", requestId: "r", resumeToken: "t", input };
+    expect(checkChunk(chunk)).toBeUndefined();
+    expect(createChunkChecker()(chunk)).toBeUndefined();
+    expect(streamChunkSchema.parse(chunk)).toEqual(chunk);
+  }
+});
+
 describe("what it says", () => {
   const cases: [unknown, string, string][] = [
     [undefined, "invalid-chunk", 'Not a chunk: no string "type" in undefined.'],
@@ -165,7 +179,12 @@ describe("what it says", () => {
     [
       { type: "interrupt", requestId: "r", resumeToken: "t", input: null },
       "invalid-chunk",
-      'Chunk "interrupt": input.kind must be text|choice|multi-choice, got undefined.',
+      'Chunk "interrupt": input must be {}, got null.',
+    ],
+    [
+      { type: "interrupt", requestId: "r", resumeToken: "t", input: { kind: 1 } },
+      "invalid-chunk",
+      'Chunk "interrupt": input.kind must be string, got number.',
     ],
     [
       { type: "structured-data", streamId: "s", dataType: "d", kind: "append", path: "p", items: {} },

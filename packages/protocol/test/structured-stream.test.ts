@@ -61,7 +61,7 @@ describe("building an object", () => {
 
   test("final replaces the object, and the same final again changes nothing", () => {
     const first = applyStructuredChunk(undefined, final({ a: 1 }));
-    expect(first).toEqual({ streamId: "s", dataType: "recipe", data: { a: 1 }, status: "final" });
+    expect(first).toEqual({ streamId: "s", dataType: "recipe", data: { a: 1 }, status: "done" });
     expect(applyStructuredChunk(first, final({ a: 1 }))).toBe(first);
   });
 
@@ -275,11 +275,48 @@ describe("the accumulator", () => {
     expect([...accumulator.entries()]).toEqual([]);
   });
 
-  test("appending 16,000 items one by one takes time linear in their number, and what get returned has not changed", () => {
+  test("apply returns the state after its chunk, which the next one does not change", () => {
+    const accumulator = createStructuredStreamAccumulator<{ list: number[] }>();
+    const states = [1, 2, 3].map((item) => accumulator.apply(append("list", item)));
+    expect(states.map(({ data }) => data)).toEqual([{ list: [1] }, { list: [1, 2] }, { list: [1, 2, 3] }]);
+    expect(accumulator.get("s")).toBe(states[2]);
+    const invalidated = { type: "structured-data-invalidated", streamId: "s", checkpointId: "c" } as const;
+    expect([accumulator.apply(invalidated), accumulator.has("s")]).toEqual([undefined, false]);
+  });
+
+  test("takes every chunk of a stream, and passes over what is not structured data", () => {
+    const accumulator = createStructuredStreamAccumulator();
+    expect(accumulator.applyStreamChunk({ type: "text-delta", delta: "a" })).toBeUndefined();
+    expect(accumulator.applyStreamChunk({ type: "x-new", streamId: "s" })).toBeUndefined();
+    expect(accumulator.size()).toBe(0);
+    expect(accumulator.applyStreamChunk(set("a", 1))).toMatchObject({ status: "streaming", data: { a: 1 } });
+    expect(accumulator.applyStreamChunk(final({ a: 2 }))).toMatchObject({ status: "done", data: { a: 2 } });
+    accumulator.applyStreamChunk({ type: "structured-data-invalidated", streamId: "s", checkpointId: "c" });
+    expect(accumulator.size()).toBe(0);
+  });
+
+  test("begins with chunks, and is read as entries, values and a record", () => {
+    const one = { ...set("a", 1), streamId: "one" };
+    const two = { ...set("a", 2), streamId: "__proto__" };
+    const accumulator = createStructuredStreamAccumulator([one, two]);
+    const [first, second] = [accumulator.get("one"), accumulator.get("__proto__")];
+    expect(accumulator.size()).toBe(2);
+    expect(accumulator.entries()).toEqual([
+      ["one", first],
+      ["__proto__", second],
+    ]);
+    expect(accumulator.values()).toEqual([first, second]);
+    expect(Object.entries(accumulator.toRecord())).toEqual(accumulator.entries());
+    expect(accumulator.apply({ ...set("b", 3), streamId: "one" }).data).toEqual({ a: 1, b: 3 });
+    expect(first?.data).toEqual({ a: 1 });
+  });
+
+  test("16,000 initial chunks that append one item each take time linear in their number", () => {
     const ratio = costOfWhole(16_000, (count) => {
-      const accumulator = createStructuredStreamAccumulator();
+      const chunks = Array.from({ length: count }, (_, item) => append("deep.list", item));
+      let accumulator = createStructuredStreamAccumulator();
       const took = cost(() => {
-        for (let item = 0; item < count; item++) accumulator.apply(append("deep.list", item));
+        accumulator = createStructuredStreamAccumulator(chunks);
       });
       const { list } = (accumulator.get("s")!.data as { deep: { list: number[] } }).deep;
       accumulator.apply(append("deep.list", "late"));

@@ -76,9 +76,13 @@ export async function collectBufferedStream(
     }
     chunks.push(chunk);
   }
+  return { chunks, ...summarizeStreamChunks(chunks) };
+}
+
+/** What a buffered answer says beside its chunks: of chunks that are collected already. */
+export function summarizeStreamChunks(chunks: readonly StreamChunk[]): Omit<BufferedStreamResult, "chunks"> {
   const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined);
   return {
-    chunks,
     text: textOf(chunks),
     structured: chunks.filter((chunk) => chunk.type === "structured-data"),
     ...(error && { error }),
@@ -135,7 +139,7 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
 }
 
 /** The text that a user interface copies of the same stream. */
-function textOf(chunks: StreamChunk[]): string {
+function textOf(chunks: readonly StreamChunk[]): string {
   const accumulator = createMessageAccumulator();
   for (const chunk of chunks) {
     try {

@@ -40,6 +40,7 @@ export {
   type CollectLimits,
   collectBufferedStream,
   collectStream,
+  summarizeStreamChunks,
 } from "./collect-stream.ts";
 // A whole chat route
 export type { CorsOptions } from "./cors.ts";

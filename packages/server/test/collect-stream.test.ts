@@ -1,6 +1,6 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { describe, expect, test, vi } from "vitest";
-import { collectBufferedStream, collectStream } from "../src/collect-stream.ts";
+import { collectBufferedStream, collectStream, summarizeStreamChunks } from "../src/collect-stream.ts";
 import { canonicalTranscripts } from "./transcripts.ts";
 
 const delta = (text: string, segmentId?: string): StreamChunk =>
@@ -8,6 +8,20 @@ const delta = (text: string, segmentId?: string): StreamChunk =>
     ? { type: "text-delta", delta: text }
     : { type: "text-delta", delta: text, segmentId };
 const textOf = async (...chunks: StreamChunk[]) => (await collectBufferedStream(chunks)).text;
+
+test("chunks that are collected already are summed up as a buffered answer is", async () => {
+  for (const { chunks } of canonicalTranscripts) {
+    const summary = summarizeStreamChunks(Object.freeze([...chunks]));
+    expect({ chunks, ...summary }).toEqual(await collectBufferedStream(chunks));
+  }
+  const error = { type: "error", message: "Sorry." } as const;
+  expect(summarizeStreamChunks([delta("a"), error, { type: "done" }])).toEqual({
+    text: "a",
+    structured: [],
+    error,
+  });
+  expect(summarizeStreamChunks([])).toEqual({ text: "", structured: [] });
+});
 
 describe("collectStream", () => {
   for (const { name, chunks } of canonicalTranscripts) {

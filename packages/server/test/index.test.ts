@@ -22,6 +22,7 @@ test("the public names of the root", () => {
     "parseChatRequestBody",
     "readChatRequest",
     "streamChunkSchema",
+    "summarizeStreamChunks",
     "toSSE",
   ]);
 });

@@ -12,7 +12,7 @@ export interface StructuredCardProps {
 
 export const StructuredCard = memo(function StructuredCard({ part, isGrowing }: StructuredCardProps) {
   const { dataType, data, status } = part;
-  const state = status === "final" ? "done" : isGrowing ? "running" : "interrupted";
+  const state = status === "done" ? "done" : isGrowing ? "running" : "interrupted";
   const isList = dataType === "reading-list" && isReadingList(data);
   return (
     <div className="card structured" data-testid="structured-data" data-state={state}>
