@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chmod } from "node:fs/promises";
+import { chmod, readFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,15 +77,16 @@ const createBuildTool = (text: string, exitCode: number) =>
     return folder;
   });
 
-test("pnpm demo prints the address and the curl to try, and nothing of the build", async () => {
+const curlOf = (address: string) =>
+  `curl -N ${address}/api/chat -H 'content-type: application/json' -d '{"messages":[{"role":"user","content":"How does a stream end?"}]}'`;
+
+test("pnpm demo prints the address and the curl to try, as the README has it, and nothing of the build", async () => {
   const folder = await createBuildTool("...Finishing writing to cache...", 0);
   const { child, readOutput } = startDemo({ PORT: "0", PATH: folder }, startFile);
   const address = await readAddress(child);
-  await expect
-    .poll(readOutput)
-    .toBe(
-      `Demo: ${address}\ncurl -N ${address}/api/chat -H 'content-type: application/json' -d '{"messages":[{"role":"user","content":"How does a stream end?"}]}'\n`,
-    );
+  await expect.poll(readOutput).toBe(`Demo: ${address}\n${curlOf(address)}\n`);
+  const readme = await readFile(new URL("../README.md", import.meta.url), "utf8");
+  expect(readme).toContain(curlOf("http://localhost:3000"));
 });
 
 test("pnpm demo prints what a build that fails has to say, and starts nothing", async () => {
