@@ -17,6 +17,16 @@ afterEach(() => {
 
 /** An EventTarget that knows its listeners. */
 class Target extends EventTarget {
+  /** As a browser's: Node's own forgets, after a garbage collection, that a signal removes more than one listener. */
+  override addEventListener(
+    type: string,
+    listener: EventListener,
+    { signal }: { signal: AbortSignal },
+  ): void {
+    super.addEventListener(type, listener);
+    signal.addEventListener("abort", () => this.removeEventListener(type, listener));
+  }
+
   get held(): unknown[] {
     return ["online", "offline", "visibilitychange"].flatMap((type) => getEventListeners(this, type));
   }
