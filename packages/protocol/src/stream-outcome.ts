@@ -22,7 +22,8 @@ export function reduceStreamError(
   if (type === "error") return chunk as ErrorChunk;
   const isPassed =
     type === "done"
-      ? chunk.finishReason === undefined
+      ? // Null where nobody has mended the chunk, as in a transport of the application's own.
+        (chunk.finishReason ?? undefined) === undefined
       : passed.test(type) || !Object.hasOwn(chunkTable, type);
   return isPassed ? error : undefined;
 }

@@ -16,6 +16,7 @@ test("an error at the end of a stream is its outcome, and so is one before a don
   expect(outcomeOf(error)).toBe(error);
   expect(outcomeOf({ type: "text-delta", delta: "Half" }, error, done)).toBe(error);
   expect(outcomeOf(error, { type: "done", usage: { outputTokens: 3 }, data: {} })).toBe(error);
+  expect(outcomeOf(error, { type: "done", finishReason: null })).toBe(error);
   expect(outcomeOf({ type: "error", message: "first" }, error, done)).toBe(error);
 });
 
