@@ -44,6 +44,7 @@ export default defineConfig({
       fromSources("protocol"),
       fromSources("server"),
       fromSources("client"),
+      fromSources("kortyx"),
       // Once more as in Node 22, where AsyncLocalStorage rests on another mechanism.
       fromSources("server", {
         name: "server-async-hooks",
