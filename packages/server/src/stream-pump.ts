@@ -319,13 +319,11 @@ class Pump implements StreamPump, OpenStream, Watched {
   }
 
   #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
-    if (this.#message === undefined) return;
+    if (length > maxMessageLength) this.#message = undefined;
     try {
-      if (length > maxMessageLength) throw new RangeError();
-      this.#message.apply(chunk);
+      this.#message?.apply(chunk);
     } catch {
-      // Too large, or a structured object that cannot be built: there is no message.
-      this.#message = undefined;
+      // What a structured object refuses is left out, so that the rest of the answer is saved.
     }
   }
 

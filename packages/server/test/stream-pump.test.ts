@@ -398,6 +398,20 @@ describe("onFinish", () => {
     expect(left.finishes[0]?.message).toMatchObject({ parts: [{ text: "Hel" }], status: "aborted" });
   });
 
+  test("has a message without the chunk that a structured object refuses", async () => {
+    const object = { type: "structured-data", streamId: "s", dataType: "t" } as const;
+    const chunks: StreamChunk[] = [
+      delta("a"),
+      { ...object, kind: "final", data: [1] },
+      { ...object, kind: "set", path: "0", value: 2 },
+      delta("b"),
+    ];
+    expect((await finishOf(chunks, { collectMessage: true })).message).toMatchObject({
+      status: "done",
+      parts: [{ text: "a" }, { data: [1] }, { text: "b" }],
+    });
+  });
+
   test("has no message of more than 8 MiB", async () => {
     const mebibyte = delta("x".repeat(1024 * 1024));
     expect(await finishOf(Array(7).fill(mebibyte), { collectMessage: true })).toHaveProperty("message");
