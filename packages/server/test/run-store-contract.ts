@@ -283,6 +283,14 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
     });
 
     describe("end", () => {
+      test("writes the terminal as every chunk is written: without a raw line break of Unicode", async () => {
+        const runId = await openRun(store);
+        const failure: RunTerminal = { type: "error", message: "a\u2028b\u2029c\u0085d" };
+        expect(await store.end(runId, failure)).toEqual(failure);
+        expect(await logOf(other, runId)).toEqual(['{"type":"error","message":"a\\u2028b\\u2029c\\u0085d"}']);
+        expect((await other.read(runId, -1, 1))?.run.terminal).toEqual(failure);
+      });
+
       test("adds the terminal as the last entry; the first one wins, whoever asks", async () => {
         const runId = await openRun(store);
         await store.append(runId, 0, ["0"]);
