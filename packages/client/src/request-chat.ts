@@ -3,11 +3,13 @@
  */
 import {
   type BufferedStreamResult,
-  checkChunk,
   type ErrorChunk,
   reduceStreamError,
+  type StreamChunk,
   StreamProtocolError,
   StreamTruncatedError,
+  type StructuredDataChunk,
+  toChunk,
 } from "@kortyx/protocol";
 import { type ByteStream, createPieceEncoder } from "./byte-stream.ts";
 import { checkResponse } from "./check-response.ts";
@@ -96,14 +98,21 @@ function parseResult(text: string): BufferedStreamResult {
       "The answer is no buffered result: expected { chunks: [], text: string, structured: [] }.",
     );
   }
-  for (const [index, chunk] of result.chunks.entries()) {
-    const problem = checkChunk(chunk);
-    if (problem !== undefined && problem.code !== "unknown-type") {
-      throw new StreamProtocolError("invalid-chunk", `chunks.${index}: ${problem.message}`);
-    }
-  }
+  const { error: toldError, ...rest } = result;
+  const chunks = toChunks("chunks", result.chunks) as StreamChunk[];
+  const structured = toChunks("structured", result.structured) as StructuredDataChunk[];
   // Not every server says by itself how the stream ended.
-  const { error = result.chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined) } =
-    result;
-  return error === undefined ? result : { ...result, error };
+  const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined) ?? toldError;
+  return { ...rest, chunks, structured, ...(error && { error }) };
+}
+
+/** @param name - Where they are in the answer. */
+function toChunks(name: string, values: unknown[]): unknown[] {
+  return values.map((value, index) => {
+    try {
+      return toChunk(value);
+    } catch (error) {
+      throw new StreamProtocolError("invalid-chunk", `${name}.${index}: ${(error as Error).message}`);
+    }
+  });
 }

@@ -22,8 +22,12 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
   const id = String(given.id ?? `message-${index}`);
   if (role === "user" && typeof content === "string") return merge(given, { id });
   if (role === "assistant" && Array.isArray(parts)) {
+    const kept = parts.includes(null as never) ? parts.filter((part) => part !== null) : parts;
     const isOpen = status === "streaming";
-    return merge(given, isOpen ? { id, status: "truncated", parts: parts.map(closePart) } : { id, status });
+    return merge(
+      given,
+      isOpen ? { id, status: "truncated", parts: kept.map(closePart) } : { id, status, parts: kept },
+    );
   }
   if (role === "assistant" && typeof content === "string") {
     const text = { type: "text", key: "", text: content, state: "done" } as const;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type StoredMessage, toUIMessage } from "../src/stored-message.ts";
+import { toMessageText } from "../src/ui-message.ts";
 
 const part = (text: string, state = "done") => ({ type: "text", key: "", text, state });
 const answer = { id: "run", role: "assistant", status: "done", parts: [part("Hi")] };
@@ -39,6 +40,12 @@ describe("a stored message", () => {
     const nulls = { abortReason: null, error: null, interrupt: null, usage: null };
     expect(show({ ...answer, ...nulls })).toEqual(answer);
     expect(show({ ...answer, status: null })).toEqual(answer);
+    expect(show({ ...answer, parts: [null, ...answer.parts, null] })).toEqual(answer);
+    const streaming = { ...answer, status: "streaming", parts: [null, part("Hi", "streaming")] };
+    expect(show(streaming)).toEqual({ ...answer, status: "truncated" });
+    expect(
+      toMessageText(show({ ...answer, parts: [{ ...part("Hi"), node: null }, part(null as never)] })),
+    ).toBe("Hi");
     expect(show({ id: "1", role: "user", content: "Hi", metadata: null })).toEqual({
       id: "1",
       role: "user",

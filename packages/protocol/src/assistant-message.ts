@@ -97,7 +97,8 @@ export function closePart(part: MessagePart): MessagePart {
 export function joinTextParts(parts: readonly MessagePart[]): string {
   let joined = "";
   for (const part of parts) {
-    if (part.type !== "text" || part.text === "") continue;
+    // What a store gives back may have no text at all.
+    if (part.type !== "text" || !part.text) continue;
     joined += (joined === "" || part.isContinuation ? "" : "\n\n") + part.text;
   }
   return joined;

@@ -3,7 +3,7 @@
  * buffered answer. Stricter than the checker
  * alone about what JSON cannot write.
  */
-import { createChunkChecker, describe, isRecord, parsedTypes } from "./chunk-checker.ts";
+import { createChunkChecker, describeNoChunk, isRecord, parsedTypes } from "./chunk-checker.ts";
 import type { StreamChunk } from "./stream-chunk.ts";
 
 /** @internal For any value: less than what its `typeof` says, where JSON cannot write it all. */
@@ -34,13 +34,15 @@ const problemOf = createChunkChecker(strictTypes);
  *
  * Costs some dozen nanoseconds for a chunk of texts, and more with what its objects and lists hold. Fields that the type does not have are left alone.
  * An undefined property counts as absent, as it does in JSON.
+ *
+ * @param position - The chunk's number in its stream, for the message.
  */
-export function checkChunk(value: unknown): ChunkProblem | undefined {
+export function checkChunk(value: unknown, position?: number): ChunkProblem | undefined {
   // JSON knows no functions with fields, nor what a prototype has.
   if (!isRecord(value) || !Object.hasOwn(value, "type")) {
-    return { code: "invalid-chunk", message: `Not a chunk: no string "type" in ${describe(value)}.` };
+    return { code: "invalid-chunk", message: describeNoChunk(value, position) };
   }
-  const problem = problemOf(value);
+  const problem = problemOf(value, position);
   if (problem === undefined) return undefined;
   if (problem !== null) return { code: "invalid-chunk", message: problem };
   const name = JSON.stringify((value.type as string).slice(0, 80));

@@ -10,13 +10,13 @@ import type { StreamChunkType } from "./stream-chunk.ts";
 /** The fields of an object: names, each with `?` when it may be missing, and `:type` unless it is a string. */
 type Fields = string;
 /** An object that always has the same fields, or whose `kind` chooses them; `*` is every other kind. */
-type Row = Fields | Record<string, Fields>;
+export type Row = Fields | Record<string, Fields>;
 
 const question = "multiple:boolean id? schemaId? schemaVersion? meta?:{}";
 const choice = `${question} question options:option[]`;
 
-/** Types of fields that have fields of their own. */
-const shapes: Record<string, Row> = {
+/** @internal Types of fields that have fields of their own. */
+export const shapes: Record<string, Row> = {
   option: "id label description?",
   usage: "inputTokens?:number outputTokens?:number totalTokens?:number",
   input: { text: `${question} question?`, choice, "multi-choice": choice, "*": "kind" },
@@ -63,6 +63,18 @@ export const chunkTable = {
   done: "finishReason? usage?:usage",
 } as const satisfies Record<StreamChunkType, Row>;
 
+interface Field {
+  name: string;
+  optional: boolean;
+  type: string;
+}
+
+export const parseFields = (fields: Fields): Field[] =>
+  fields.split(" ").map((field) => {
+    const [, name = "", optional, type = "string"] = /(\w*)(\?)?:?(.+)?/.exec(field)!;
+    return { name, optional: optional !== undefined, type };
+  });
+
 /**
  * @param path - Where the value is, from the chunk down, each name behind a dot.
  * @returns what is wrong with the value; undefined for nothing.
@@ -76,6 +88,10 @@ export const describe = (value: unknown): string =>
 
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** How other languages, and token counts that nobody knows, spell a field that is not there. */
+const isAbsent = (value: unknown): boolean =>
+  value === null || (typeof value === "number" && !Number.isFinite(value));
 
 const mismatch = (value: unknown, path: string, expected: string): string =>
   `${path.slice(1)} must be ${expected}, got ${describe(value)}`;
@@ -98,11 +114,15 @@ export const parsedTypes: Accepts = {
  * came, but never a value.
  *
  * @param types - What accepts each type of field that is no `typeof`, or less than that.
+ * @param mends - Changes a chunk in place where it says something obvious in another spelling: leaves out what stands for
+ * absent in an optional field, and puts `null` in a field that takes any JSON value and is missing.
+ * @returns the checker; `position` is the chunk's number in its stream, for the message.
  */
 export function createChunkChecker(
   types = parsedTypes,
   table: Record<string, Row> = chunkTable,
-): (value: unknown) => string | null | undefined {
+  mends = false,
+): (value: unknown, position?: number) => string | null | undefined {
   function checkOf(type: string): Check {
     const row = shapes[type];
     if (row) return checkRow(row);
@@ -121,19 +141,16 @@ export function createChunkChecker(
     };
   }
 
+  /** What it prints by itself is its own business. */
+  const canMend = (value: object): boolean => mends && !("toJSON" in value);
+
   /** Walks the fields that are there and not those that could be: a chunk seldom has half of its optional ones. */
   function checkFields(fields: Fields): Check {
-    const rules = new Map<string, [typeOf: string, check: Check, optional: string | undefined]>();
+    const rules = new Map<string, [typeOf: string, check: Check, optional: boolean, type: string]>();
     const required: string[] = [];
-    for (const field of fields.split(" ")) {
-      const [, name, optional, type = "string"] = /(\w*)(\?)?:?(.+)?/.exec(field) as unknown as [
-        string,
-        string,
-        string?,
-        string?,
-      ];
+    for (const { name, optional, type } of parseFields(fields)) {
       // Whatever has this `typeof` needs no other check.
-      rules.set(name, [types[type] ? "" : type, checkOf(type), optional]);
+      rules.set(name, [types[type] ? "" : type, checkOf(type), optional, type]);
       if (!optional) required.push(name);
     }
     return (value, path) => {
@@ -145,13 +162,23 @@ export function createChunkChecker(
         const inner = value[name];
         if (!rule || inner === undefined) continue;
         const problem = typeof inner === rule[0] ? undefined : rule[1](inner, `${path}.${name}`);
-        if (problem) return problem;
-        if (!rule[2]) found++;
+        if (!problem) {
+          if (!rule[2]) found++;
+        } else if (rule[2] && canMend(value) && isAbsent(inner)) {
+          delete value[name];
+        } else {
+          return problem;
+        }
       }
       if (found === required.length) return undefined;
-      // What a prototype has is not there for JSON.
-      const missing = required.find((name) => !Object.hasOwn(value, name) || value[name] === undefined);
-      return missing && rules.get(missing)![1](undefined, `${path}.${missing}`);
+      for (const name of required) {
+        // What a prototype has is not there for JSON.
+        if (Object.hasOwn(value, name) && value[name] !== undefined) continue;
+        const [, check, , type] = rules.get(name)!;
+        if (type !== "JSON" || !canMend(value)) return check(undefined, `${path}.${name}`);
+        value[name] = null;
+      }
+      return undefined;
     };
   }
 
@@ -171,7 +198,7 @@ export function createChunkChecker(
   // Chunks come in runs of one type, and to find a text that JSON has just made takes longer than to compare it.
   let lastType: unknown;
   let check: Check | undefined;
-  return (value) => {
+  return (value, position) => {
     const type = (value as { type?: unknown } | null | undefined)?.type;
     if (type !== lastType) {
       check = checks.get(type);
@@ -179,8 +206,15 @@ export function createChunkChecker(
     }
     if (check) {
       const problem = check(value, "");
-      return problem && `Chunk "${type}": ${problem}.`;
+      if (problem === undefined) return undefined;
+      return `Chunk ${position === undefined ? `"${type}"` : `${position} ("${type}")`}: ${problem}.`;
     }
-    return typeof type === "string" ? null : `Not a chunk: no string "type" in ${describe(value)}.`;
+    return typeof type === "string" ? null : describeNoChunk(value, position);
   };
+}
+
+/** For what has no `type`. */
+export function describeNoChunk(value: unknown, position: number | undefined): string {
+  const subject = position === undefined ? "Not a chunk" : `Chunk ${position} is not a chunk`;
+  return `${subject}: no string "type" in ${describe(value)}.`;
 }

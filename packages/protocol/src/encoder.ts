@@ -3,11 +3,11 @@
  *
  * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
  */
-import { checkChunk } from "./check-chunk.ts";
 import { printDelta } from "./delta-json.ts";
 import { isEventIdText } from "./event-id.ts";
 import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
 import { StreamProtocolError } from "./stream-error.ts";
+import { toChunk } from "./to-chunk.ts";
 
 /** Ends a stream that ended in order; always the last frame. */
 export const DONE_FRAME = "data: [DONE]\n\n";
@@ -47,19 +47,30 @@ export function encodeChunk(chunk: StreamChunk | UnknownChunk, options?: EncodeC
   return encodeChunkJson(stringify(chunk), options);
 }
 
+/** A chunk as it is sent. */
+export interface PrintedChunk {
+  chunk: StreamChunk | UnknownChunk;
+  /** For {@link encodeChunkJson}. */
+  json: string;
+}
+
 /**
- * Checks a value, and prints it as JSON text for {@link encodeChunkJson}: what a server does with each chunk of a
- * source. U+0085, U+2028 and U+2029 are escaped. A chunk of a type that this version does not know passes.
+ * Makes a chunk of a value, as {@link toChunk} does, and prints it as JSON text: what a server does with each chunk of a
+ * source. U+0085, U+2028 and U+2029 are escaped.
  *
- * @throws StreamProtocolError `invalid-chunk` when the value is not a chunk, `unserializable-chunk` as
- * {@link encodeChunk} does.
+ * @param position - The chunk's number in its stream, for the messages of errors.
+ * @throws StreamProtocolError `invalid-chunk` as {@link toChunk} does, `unserializable-chunk` as {@link encodeChunk} does.
  */
-export function stringifyChunk(value: unknown): string {
+export function printChunk(value: unknown, position?: number): PrintedChunk {
   const json = printDelta(value);
-  if (json !== undefined) return json;
-  const problem = checkChunk(value);
-  if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
-  return stringify(value);
+  if (json !== undefined) return { chunk: value as StreamChunk, json };
+  const chunk = toChunk(value, position);
+  return { chunk, json: stringify(chunk, position) };
+}
+
+/** The JSON text of {@link printChunk}. */
+export function stringifyChunk(value: unknown): string {
+  return printChunk(value).json;
 }
 
 /**
@@ -104,14 +115,15 @@ export function encodeRetry(ms: number): string {
   return `retry: ${ms}\n\n`;
 }
 
-function stringify(chunk: unknown): string {
+function stringify(chunk: unknown, position?: number): string {
+  const subject = position === undefined ? "The chunk" : `Chunk ${position}`;
   let json: string | undefined;
   try {
     json = JSON.stringify(chunk);
   } catch (cause) {
     throw new StreamProtocolError(
       "unserializable-chunk",
-      `The chunk cannot be written as JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
+      `${subject} cannot be written as JSON: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
     );
   }
@@ -119,8 +131,8 @@ function stringify(chunk: unknown): string {
     throw new StreamProtocolError(
       "unserializable-chunk",
       typeof chunk === "object"
-        ? "The chunk cannot be written as JSON: its toJSON() gives nothing."
-        : `The chunk cannot be written as JSON: expected an object, got ${typeof chunk}.`,
+        ? `${subject} cannot be written as JSON: its toJSON() gives nothing.`
+        : `${subject} cannot be written as JSON: expected an object, got ${typeof chunk}.`,
     );
   }
   return hasRawLineBreak(json) ? json.replace(rawLineBreaks, escapeCharacter) : json;

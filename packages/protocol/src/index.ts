@@ -27,6 +27,8 @@ export {
   encodeChunkJson,
   encodeComment,
   encodeRetry,
+  type PrintedChunk,
+  printChunk,
   stringifyChunk,
 } from "./encoder.ts";
 // Name a place in a run
@@ -112,4 +114,5 @@ export {
   type StructuredStreamChunk,
   type StructuredStreamState,
 } from "./structured-stream.ts";
+export { toChunk } from "./to-chunk.ts";
 export type { AssistantUIMessage, UIMessage, UserUIMessage } from "./ui-message.ts";

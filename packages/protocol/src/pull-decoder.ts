@@ -1,6 +1,5 @@
 /**
- * Bytes to chunks, one by one, as they are asked for: the fields of an event, JSON, the checker, and the sequence of a
- * run. Judges each event, but not whether the stream is whole. Does not read, wait or reconnect.
+ * Bytes to chunks, one by one, as they are asked for: the fields of an event, JSON, the checker, and the sequence of a run. Judges each event, but not whether the stream is whole. Does not read, wait or reconnect.
  *
  * Source: HTML Standard, section 9.2.6 "Interpreting an event stream". Property tests hold it equal to the SSE decoder.
  */
@@ -63,7 +62,7 @@ export interface PullDecoder extends StreamPosition {
 
 type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
-const problemOf = /* @__PURE__ */ createChunkChecker();
+const problemOf = /* @__PURE__ */ createChunkChecker(undefined, undefined, true);
 
 /** A line of a frame: its field and its value. A line that begins with a colon is a comment. */
 const anyLine = /([^:\n]*)(?:: ?)?([^\n]*)\n/g;

@@ -174,48 +174,54 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
   }),
 ]);
 
+/** A field that a client may leave out, or send as `null`, as many languages do: both are absent in what comes out. */
+const optional = <Schema extends z.ZodType>(schema: Schema) =>
+  schema
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional();
+
 /** An id from a client: trimmed; an empty one counts as absent. */
 const id = z
   .string()
-  .transform((value) => value.trim() || undefined)
+  .nullable()
+  .transform((value) => value?.trim() || undefined)
   .optional();
 
-/** One message of the conversation. Unknown keys are kept. */
+/** One message of the conversation. Unknown keys are kept; `null` in an optional field counts as absent. */
 export const chatMessageSchema = z.looseObject({
   role: z.enum(["user", "assistant", "system"]),
   content: z.string(),
   id,
-  timestamp: z.number().optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
+  timestamp: optional(z.number()),
+  metadata: optional(z.record(z.string(), z.unknown())),
 });
 
 const answer = z.union([z.string(), z.array(z.string())]);
 const resume = { requestId: z.string(), resumeToken: z.string() };
 
-/** The body of a POST to a chat route. Unknown keys are kept; ids are trimmed, and an empty one counts as absent. */
+/**
+ * The body of a POST to a chat route. Unknown keys are kept; ids are trimmed, and an empty one counts as absent, as `null`
+ * does in every optional field.
+ */
 export const chatRequestBodySchema = z.looseObject({
   messages: z.array(chatMessageSchema),
   sessionId: id,
   workflowId: id,
-  context: z.record(z.string(), z.unknown()).optional(),
-  stream: z.boolean().optional(),
-  idempotencyKey: z
-    .string()
-    .regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 visible ASCII characters")
-    .optional(),
-  resume: z
-    .discriminatedUnion("outcome", [
-      z.looseObject({
-        ...resume,
-        outcome: z.literal("answered").optional(),
-        answer,
-      }),
+  context: optional(z.record(z.string(), z.unknown())),
+  stream: optional(z.boolean()),
+  idempotencyKey: optional(
+    z.string().regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 visible ASCII characters"),
+  ),
+  resume: optional(
+    z.discriminatedUnion("outcome", [
+      z.looseObject({ ...resume, outcome: optional(z.literal("answered")), answer }),
       z.looseObject({
         ...resume,
         outcome: z.literal("cancelled"),
-        answer: answer.optional(),
-        reason: z.string().optional(),
+        answer: optional(answer),
+        reason: optional(z.string()),
       }),
-    ])
-    .optional(),
+    ]),
+  ),
 });

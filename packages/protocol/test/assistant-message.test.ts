@@ -48,5 +48,6 @@ describe("the text of an answer", () => {
     expect(copied({ type: "text-start" }, call, said("A"))).toBe("A");
     const text = { type: "text", key: "", text: "A", state: "done" } as const;
     expect(joinTextParts([text, { ...text, text: "", state: "streaming" }])).toBe("A");
+    expect(joinTextParts([{ ...text, text: null as never }, text])).toBe("A");
   });
 });

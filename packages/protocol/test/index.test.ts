@@ -36,10 +36,12 @@ test("the public names of the root", () => {
     "parseMediaType",
     "parseMessageResume",
     "parseTimeoutMs",
+    "printChunk",
     "reduceMessage",
     "reduceStreamError",
     "reduceStructuredChunks",
     "stringifyChunk",
+    "toChunk",
     "toMessageResume",
   ]);
 });

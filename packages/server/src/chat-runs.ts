@@ -204,6 +204,7 @@ export function createChatRuns(
             first,
             source: opening.source,
             onError: streamOptions.onError,
+            exposeErrors: streamOptions.exposeErrors,
             onFinish: onFinish && ((result) => onFinish({ ...begun, ...result })),
           });
           waitUntil?.(producer.finished);

@@ -4,7 +4,6 @@
  */
 import {
   type BufferedStreamResult,
-  checkChunk,
   checkLimitOption,
   createMessageAccumulator,
   type ErrorChunk,
@@ -14,6 +13,7 @@ import {
   reduceStreamError,
   type StreamChunk,
   StreamProtocolError,
+  toChunk,
 } from "@kortyx/protocol";
 import {
   type ChunkIterator,
@@ -95,6 +95,7 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
   const abort = new AbortController();
   let iterator: ChunkIterator | undefined;
   let isOver = false;
+  let count = 0;
   let leave: () => void = () => {};
   const left = new Promise<never>((_, reject) => {
     leave = () => reject(signal?.reason);
@@ -119,9 +120,7 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
       if (typeof result !== "object" || result === null) {
         throw new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
       }
-      const chunk = withWritableData(result.value as StreamChunk);
-      const problem = checkChunk(chunk);
-      if (problem?.code === "invalid-chunk") throw new StreamProtocolError("invalid-chunk", problem.message);
+      const chunk = toChunk(withWritableData(result.value as StreamChunk), ++count) as StreamChunk;
       if (isTerminalChunk(chunk)) {
         isOver = true;
         closeIterator(opened);

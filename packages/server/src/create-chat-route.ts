@@ -150,7 +150,6 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     ...rest
   } = options;
   const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
-  const { onError } = streamOptions;
   readStreamTimes(streamOptions);
   const cors = createCors(corsOptions);
   const chatRuns = runs && createChatRuns(runs, authorize !== anonymous, streamOptions);
@@ -273,7 +272,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
       return errorResponse({ status, error: message, code, ...(issues.length > 0 && { issues }) });
     }
     if (error instanceof RunStoreError) return storeUnavailable(error);
-    const { message, code = "internal", correlationId } = describeFailure(error, onError);
+    const { message, code = "internal", correlationId } = describeFailure(error, streamOptions);
     return errorResponse({ status: 500, error: message, code, correlationId });
   }
 

@@ -110,7 +110,7 @@ export function failureResponse(error: unknown): Response {
     console.error(`${error.message} The answer was a 500 (${usedBodyCode}).`);
     return errorResponse({ status: 500, error: usedBodyText, code: usedBodyCode });
   }
-  const { message, code = "internal", correlationId } = describeFailure(error, undefined);
+  const { message, code = "internal", correlationId } = describeFailure(error);
   return errorResponse({ status: 500, error: message, code, correlationId });
 }
 

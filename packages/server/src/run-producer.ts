@@ -7,6 +7,7 @@ import {
   createMessageAccumulator,
   type ErrorChunk,
   isTerminalChunk,
+  type PrintedChunk,
   parseTimeoutMs,
   reduceStreamError,
   type StreamChunk,
@@ -17,7 +18,7 @@ import { outsideRequests } from "./async-context.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
 import { producerLost, type RunStore, type RunTerminal } from "./run-store.ts";
 import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
-import { describeFailure, type OnStreamError } from "./stream-failure.ts";
+import { describeFailure, type FailureOptions } from "./stream-failure.ts";
 import { registerStream } from "./stream-registry.ts";
 import {
   type ChunkIterator,
@@ -27,7 +28,7 @@ import {
   type StreamSource,
   toIterator,
 } from "./stream-source.ts";
-import { withWritableData } from "./writable-data.ts";
+import { printSourceChunk } from "./writable-data.ts";
 
 /** A batch is appended at this many chunks, … */
 const maxBatchChunks = 64;
@@ -57,13 +58,12 @@ export interface RunResult {
   terminal: RunTerminal;
 }
 
-export interface RunProducerOptions extends RunLimits {
+export interface RunProducerOptions extends RunLimits, FailureOptions {
   store: RunStore;
   runId: string;
   source: StreamSource;
   /** The first entry. */
   first: StreamChunk;
-  onError?: OnStreamError | undefined;
   /** Called, and waited for, when the run has ended. What it throws is logged. */
   onFinish?: ((result: RunResult) => unknown) | undefined;
 }
@@ -88,7 +88,7 @@ const isBoundary = (type: string): boolean =>
  * run; the renewal of its lease and the wait for its end run in no request's.
  */
 export function startRunProducer(options: RunProducerOptions): RunProducer {
-  const { store, runId, source, first, onError, onFinish } = options;
+  const { store, runId, source, first, onFinish } = options;
   const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000 } = options;
   const sourceAbort = new AbortController();
   const ended = new AbortController();
@@ -120,6 +120,8 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   /** Called when nothing is being appended. */
   let onIdle: (() => void) | undefined;
 
+  /** Chunks of the source. */
+  let taken = 0;
   let nextSeq = 0;
   let chunks = 0;
   let size = 0;
@@ -328,7 +330,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   function take(result: IteratorResult<unknown>): void {
     if (typeof result !== "object" || result === null) {
       const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
-      void finish(describeFailure(error, onError));
+      void finish(describeFailure(error, options));
       return;
     }
     if (result.done) {
@@ -336,19 +338,15 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
       void finish(heldError ?? { type: "done" });
       return;
     }
-    let chunk = result.value as UnknownChunk;
-    let json: string;
+    let printed: PrintedChunk;
     try {
-      json = stringifyChunk(chunk);
+      printed = printSourceChunk(result.value, ++taken);
     } catch (error) {
-      const writable = withWritableData(chunk);
-      if (writable === chunk) {
-        void finish(describeFailure(error, onError));
-        return;
-      }
-      chunk = writable;
-      json = stringifyChunk(chunk);
+      void finish(describeFailure(error, options));
+      return;
     }
+    const { json } = printed;
+    const chunk = printed.chunk as UnknownChunk;
     /** The error stays the outcome. */
     const isHeld =
       heldError !== undefined && chunk.type !== "error" && reduceStreamError(heldError, chunk) !== undefined;
@@ -401,7 +399,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   function onFailure(error: unknown): void {
     isPending = false;
     sourceState = "over";
-    if (!isOver) void finish(describeFailure(error, onError));
+    if (!isOver) void finish(describeFailure(error, options));
   }
 
   async function watchForEnd(): Promise<void> {

@@ -10,13 +10,26 @@ export type ErrorDescription = string | Pick<ErrorChunk, "message" | "code" | "r
 /** Turns the error of a source into what the client is told. Its answer goes on the wire: put no secret in it. */
 export type OnStreamError = (error: unknown) => ErrorDescription | undefined;
 
+/** How the error of a source is told. */
+export interface FailureOptions {
+  /** Decides what the client is told when the source fails. @defaultValue a generic text with a correlation id */
+  onError?: OnStreamError | undefined;
+  /**
+   * Tells the client the text of the error itself where `onError` does not decide: which chunk is wrong and why, or what the
+   * source threw. For development only: such a text may hold secrets.
+   *
+   * @defaultValue false
+   */
+  exposeErrors?: boolean | undefined;
+}
+
 /**
  * Makes the `error` chunk for a failed source.
  *
- * Without `onError` (or when it throws, or answers anything without a text) the client gets a generic text and a `correlationId`,
- * and the real error goes to `console.error` with the same id.
+ * Without `onError` (or when it throws, or returns anything without a text) the client gets a generic text, or with
+ * `exposeErrors` that of the error, and a `correlationId`; the error goes to `console.error` with the same id.
  */
-export function describeFailure(error: unknown, onError: OnStreamError | undefined): ErrorChunk {
+export function describeFailure(error: unknown, { onError, exposeErrors }: FailureOptions = {}): ErrorChunk {
   let failure = error;
   if (onError !== undefined) {
     try {
@@ -36,7 +49,9 @@ export function describeFailure(error: unknown, onError: OnStreamError | undefin
       failure = new AggregateError([error, thrown], "A stream failed, and so did its onError.");
     }
   }
-  return maskFailure(failure, error instanceof StreamProtocolError ? "invalid-chunk" : "internal");
+  const chunk = maskFailure(failure, error instanceof StreamProtocolError ? "invalid-chunk" : "internal");
+  if (exposeErrors !== true) return chunk;
+  return { ...chunk, message: error instanceof Error ? error.message : String(error) };
 }
 
 /** Logs a failure, and makes the `error` chunk that names nothing but the id of that entry in the log. */

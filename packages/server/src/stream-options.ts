@@ -9,7 +9,7 @@ import {
   encodeComment,
   parseTimeoutMs,
 } from "@kortyx/protocol";
-import type { OnStreamError } from "./stream-failure.ts";
+import type { FailureOptions } from "./stream-failure.ts";
 
 /** Why a stream ended. */
 export type StreamFinishReason =
@@ -51,7 +51,7 @@ export interface StreamFinish {
  * Options of one stream. Those in milliseconds are 0 or more; `Infinity`, and what is more than 2,147,483,647 (25 days), is
  * never. Anything else is a RangeError.
  */
-export interface StreamOptions {
+export interface StreamOptions extends FailureOptions {
   /** Ends the stream when aborted: the request's signal, where the runtime has one. */
   signal?: AbortSignal | undefined;
   /**
@@ -77,8 +77,6 @@ export interface StreamOptions {
    * @defaultValue never
    */
   sourceIdleTimeoutMs?: number | undefined;
-  /** Decides what the client is told when the source fails. @defaultValue a generic text with a correlation id */
-  onError?: OnStreamError | undefined;
   /** Called once, when the stream has ended in whatever way. What it throws is logged and harms nothing. */
   onFinish?: ((finish: StreamFinish) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
@@ -100,9 +98,15 @@ export interface StreamTimes {
  */
 export function readStreamTimes(options: StreamOptions): StreamTimes {
   const { heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = options;
-  const { signal, onError, onFinish } = options;
+  const { signal, onError, onFinish, exposeErrors } = options;
   checkFunctionOption("onError", onError);
   checkFunctionOption("onFinish", onFinish);
+  checkOption(
+    "exposeErrors",
+    ["boolean", "undefined"].includes(typeof exposeErrors),
+    "a boolean",
+    exposeErrors,
+  );
   const isSignal = signal === undefined || signal === null || typeof signal?.addEventListener === "function";
   checkOption("signal", isSignal, "an AbortSignal", signal);
   return {

@@ -12,9 +12,9 @@ import {
   encodeChunkJson,
   isTerminalChunk,
   type MessageAccumulator,
+  type PrintedChunk,
   reduceStreamError,
   type StreamChunk,
-  stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
 import { DeadlineWatch, type Watched } from "./deadlines.ts";
@@ -40,7 +40,7 @@ import {
   type StreamSource,
   toIterator,
 } from "./stream-source.ts";
-import { withWritableData } from "./writable-data.ts";
+import { printSourceChunk } from "./writable-data.ts";
 
 /** A piece ends at this many chunks, … */
 const maxPieceChunks = 64;
@@ -337,30 +337,24 @@ class Pump implements StreamPump, OpenStream, Watched {
   #take(result: IteratorResult<unknown>): void {
     if (typeof result !== "object" || result === null) {
       const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
-      this.#end("error", "unwanted", describeFailure(error, this.#options.onError));
+      this.#end("error", "unwanted", describeFailure(error, this.#options));
       return;
     }
     if (result.done) {
       this.#end(this.#error === undefined ? "end" : "error", "over");
       return;
     }
-    let chunk = result.value as UnknownChunk;
-    let json: string;
+    let printed: PrintedChunk;
     try {
-      json = stringifyChunk(chunk);
+      printed = printSourceChunk(result.value, this.#chunks + 1);
     } catch (error) {
-      const writable = withWritableData(chunk);
-      if (writable === chunk) {
-        this.#end("error", "unwanted", describeFailure(error, this.#options.onError));
-        return;
-      }
-      chunk = writable;
-      json = stringifyChunk(chunk);
+      this.#end("error", "unwanted", describeFailure(error, this.#options));
+      return;
     }
-    const frame = encodeChunkJson(json);
     // A chunk's own toJSON() may have ended the request.
     if (this.#isClosed) return;
-    this.#text += frame;
+    const { chunk, json } = printed;
+    this.#text += encodeChunkJson(json);
     this.#chunks++;
     this.#pieceChunks++;
     if (this.#error !== undefined || chunk.type === "error")
@@ -435,7 +429,7 @@ class Pump implements StreamPump, OpenStream, Watched {
       this.#sink.close(true);
       return;
     }
-    this.#end("error", "over", describeFailure(error, this.#options.onError));
+    this.#end("error", "over", describeFailure(error, this.#options));
   }
 
   /** What is due when nothing happens; when several are due together, the first one wins. */

@@ -2,7 +2,7 @@
  * The `data` of a `done` that JSON cannot write: a cycle, a BigInt, a `toJSON()` that throws. It is left out, because the
  * answer before it is whole.
  */
-import { type DoneChunk, stringifyChunk } from "@kortyx/protocol";
+import { type DoneChunk, type PrintedChunk, printChunk, stringifyChunk } from "@kortyx/protocol";
 
 /**
  * @returns the chunk itself, or a copy without `data` where it is a `done` that can be written only like that. The reason
@@ -25,5 +25,16 @@ export function withWritableData<Chunk>(chunk: Chunk): Chunk {
       // There is something else wrong with it.
       return chunk;
     }
+  }
+}
+
+/** Prints a value of a source, as `printChunk` does, but without `data` that cannot be written. */
+export function printSourceChunk(value: unknown, position: number): PrintedChunk {
+  try {
+    return printChunk(value, position);
+  } catch (error) {
+    const writable = withWritableData(value);
+    if (writable === value) throw error;
+    return printChunk(writable, position);
   }
 }

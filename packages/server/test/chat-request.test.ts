@@ -84,6 +84,31 @@ describe("an answer in the metadata of the last message", () => {
   });
 });
 
+test("null in an optional field is absent, as languages send it that have no undefined; elsewhere it stays", () => {
+  const body = {
+    messages: [{ id: null, role: "user", content: "Hi", timestamp: null, metadata: null, name: null }],
+    sessionId: null,
+    workflowId: null,
+    context: null,
+    stream: null,
+    idempotencyKey: null,
+    resume: null,
+    theme: null,
+  };
+  const parsed = parseChatRequestBody(body);
+  expect(JSON.parse(JSON.stringify(parsed))).toEqual({
+    messages: [{ role: "user", content: "Hi", name: null }],
+    theme: null,
+  });
+  expect(parsed).toMatchObject({ context: undefined, stream: undefined, resume: undefined });
+  const inside = {
+    messages: [{ role: "user", content: "Hi", metadata: { a: null } }],
+    context: { a: null, b: [null] },
+    resume: { requestId: "r", resumeToken: "t", answer: "a", more: null },
+  };
+  expect(parseChatRequestBody(inside)).toEqual(inside);
+});
+
 /** Nested `depth` levels deep, as text. */
 const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 const message = (fields: object) => ({ messages: [{ role: "user", content: "x", ...fields }] });
@@ -143,24 +168,18 @@ const badBodies: [body: unknown, issues: string[]][] = [
   ],
   [message({ content: { text: "x" } }), ["messages.0.content must be a string, got an object"]],
   [message({ id: 7 }), ["messages.0.id must be a string, got a number"]],
-  [message({ id: null }), ["messages.0.id must be a string, got null"]],
   [message({ timestamp: "now" }), ["messages.0.timestamp must be a number, got a string of 3 characters"]],
-  [message({ timestamp: null }), ["messages.0.timestamp must be a number, got null"]],
   [message({ timestamp: Number.NaN }), ["messages.0.timestamp must be a number, got NaN"]],
   [message({ metadata: "x" }), ["messages.0.metadata must be an object, got a string of 1 characters"]],
   [message({ metadata: [] }), ["messages.0.metadata must be an object, got an array"]],
-  [message({ metadata: null }), ["messages.0.metadata must be an object, got null"]],
   [{ messages, sessionId: 7 }, ["sessionId must be a string, got a number"]],
-  [{ messages, sessionId: null }, ["sessionId must be a string, got null"]],
   [{ messages, sessionId: ["s"] }, ["sessionId must be a string, got an array"]],
   [{ messages, workflowId: false }, ["workflowId must be a string, got a boolean"]],
   [{ messages, workflowId: {} }, ["workflowId must be a string, got an object"]],
   [{ messages, context: "x" }, ["context must be an object, got a string of 1 characters"]],
   [{ messages, context: [] }, ["context must be an object, got an array"]],
-  [{ messages, context: null }, ["context must be an object, got null"]],
   [{ messages, stream: "false" }, ["stream must be a boolean, got a string of 5 characters"]],
   [{ messages, stream: 0 }, ["stream must be a boolean, got a number"]],
-  [{ messages, stream: null }, ["stream must be a boolean, got null"]],
   [
     { messages, idempotencyKey: "" },
     ["idempotencyKey must be 1 to 128 visible ASCII characters, got an empty string"],
@@ -179,7 +198,11 @@ const badBodies: [body: unknown, issues: string[]][] = [
   ],
   [{ messages, idempotencyKey: 7 }, ["idempotencyKey must be a string, got a number"]],
   [{ messages, resume: "token" }, ["resume must be an object, got a string of 5 characters"]],
-  [{ messages, resume: null }, ["resume must be an object, got null"]],
+  [{ messages, resume: [] }, ["resume must be an object, got an array"]],
+  [{ messages, stream: [] }, ["stream must be a boolean, got an array"]],
+  [{ messages, idempotencyKey: {} }, ["idempotencyKey must be a string, got an object"]],
+  [resume({ requestId: null }), ["resume.requestId must be a string, got null"]],
+  [resume({ answer: null }), ["resume.answer must be a string or an array of strings, got null"]],
   [resume({ requestId: undefined }), ["resume.requestId must be a string, got nothing"]],
   [resume({ resumeToken: 7 }), ["resume.resumeToken must be a string, got a number"]],
   [resume({ answer: undefined }), ["resume.answer must be a string or an array of strings, got nothing"]],
@@ -189,7 +212,7 @@ const badBodies: [body: unknown, issues: string[]][] = [
     resume({ outcome: "no" }),
     ['resume.outcome must be "answered" or "cancelled", got a string of 2 characters'],
   ],
-  [resume({ outcome: null }), ['resume.outcome must be "answered" or "cancelled", got null']],
+  [resume({ outcome: 7 }), ['resume.outcome must be "answered" or "cancelled", got a number']],
   [resume({ outcome: "cancelled", reason: 7 }), ["resume.reason must be a string, got a number"]],
   [resume({ answer: { id: "a" } }), ["resume.answer must be a string or an array of strings, got an object"]],
   [

@@ -122,6 +122,17 @@ describe("collectStream", () => {
     expect(added).toHaveBeenCalledTimes(1);
   });
 
+  test("mends what says something obvious in another spelling, and names what does not, with its number", async () => {
+    const result = { type: "tool-call-result", tool: "t", toolCallId: "1", content: undefined, node: null };
+    expect(await collectStream([result as unknown as StreamChunk])).toEqual([
+      { type: "tool-call-result", tool: "t", toolCallId: "1", content: null },
+    ]);
+    await expect(collectStream([delta("a"), { type: "text-delta" } as never])).rejects.toMatchObject({
+      code: "invalid-chunk",
+      message: 'Chunk 2 ("text-delta"): delta must be string, got undefined.',
+    });
+  });
+
   test("rejects something that is not a chunk, and leaves the source", async () => {
     const leave = vi.fn();
     let signal: AbortSignal | undefined;

@@ -1,6 +1,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { encodeStream } from "../src/encode-stream.ts";
+import type { StreamOptions } from "../src/stream-options.ts";
 import type { StreamSource } from "../src/stream-source.ts";
 
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
@@ -695,7 +696,7 @@ describe("a source that fails", () => {
       open: () => [{ type: "abort" } as never],
       code: "invalid-chunk",
       logged: expect.objectContaining({
-        message: 'Chunk "abort": reason must be string, got undefined.',
+        message: 'Chunk 1 ("abort"): reason must be string, got undefined.',
       }),
     },
     "yields a BigInt": {
@@ -722,6 +723,51 @@ describe("a source that fails", () => {
       expect(log.mock.calls[0]?.[1]).toEqual(logged);
     });
   }
+
+  describe("exposeErrors", () => {
+    const exposed = async (open: () => StreamSource, options: StreamOptions = {}) => {
+      const text = await readAll(encodeStream(open(), { exposeErrors: true, ...options }));
+      return JSON.parse(text.split("\n\n").at(-3)!.slice("data: ".length));
+    };
+    const correlationId = expect.any(String);
+
+    test("tells the client the text of what the source threw, and logs it as ever", async () => {
+      const throwing = () => Promise.reject(boom);
+      expect(await exposed(throwing)).toEqual({
+        type: "error",
+        message: boom.message,
+        code: "internal",
+        correlationId,
+      });
+      expect(log).toHaveBeenCalledTimes(1);
+      expect(await exposed(() => Promise.reject("not an Error"))).toMatchObject({ message: "not an Error" });
+    });
+
+    test("tells which chunk is wrong", async () => {
+      expect(await exposed(() => [delta("a"), { type: "abort" } as never])).toMatchObject({
+        message: 'Chunk 2 ("abort"): reason must be string, got undefined.',
+        code: "invalid-chunk",
+      });
+      expect(await exposed(() => [delta("a"), 7 as never])).toMatchObject({
+        message: 'Chunk 2 is not a chunk: no string "type" in number.',
+      });
+    });
+
+    test("leaves it to onError where there is one", async () => {
+      expect(await exposed(() => Promise.reject(boom), { onError: () => "Busy." })).toEqual({
+        type: "error",
+        message: "Busy.",
+      });
+    });
+
+    test("is false unless it is true, and is refused when it is no boolean", async () => {
+      const masked = await exposed(() => Promise.reject(boom), { exposeErrors: false });
+      expect(masked.message).toBe("Something went wrong on the server.");
+      expect(() => encodeStream([], { exposeErrors: "yes" as never })).toThrow(
+        'exposeErrors must be a boolean; got "yes".',
+      );
+    });
+  });
 
   test("a promise that answers twice gives its chunk once, also while the next one is pending", async () => {
     const gate = deferred<IteratorResult<StreamChunk>>();

@@ -210,6 +210,20 @@ describe("the log", () => {
     expect(run.finishes[0]?.message.parts).toMatchObject([{ text: "a", state: "done" }]);
   });
 
+  test("holds what was mended, and a chunk that cannot be is named with its number among those of the source", async () => {
+    const error: StreamChunk = { type: "error", message: "Busy." };
+    const bad = { type: "tool-call-result", tool: "t", toolCallId: "1", content: undefined, isError: null };
+    const mended = { type: "tool-call-result", tool: "t", toolCallId: "1", content: null };
+    const failed = { ...error, code: null, retryable: null } as unknown as StreamChunk;
+    expect(
+      await logged([bad as unknown as StreamChunk, failed, { ...done, finishReason: null } as never]),
+    ).toEqual([mended, error]);
+    await logged([delta("a"), error, { type: "status", message: "m" }, { type: "text-delta" } as never]);
+    expect(log.mock.calls.at(-1)?.[1]).toMatchObject({
+      message: 'Chunk 4 ("text-delta"): delta must be string, got undefined.',
+    });
+  });
+
   test("what does not count after an error is written ahead of it, in its order and at once", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     const status: StreamChunk = { type: "status", message: "Giving up" };

@@ -1,0 +1,228 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { checkChunk } from "../src/check-chunk.ts";
+import { createChunkDecoder } from "../src/chunk-decoder.ts";
+import { DONE_FRAME, encodeChunkJson, printChunk, stringifyChunk } from "../src/encoder.ts";
+import { streamChunkSchema } from "../src/schemas.ts";
+import type { StreamChunk } from "../src/stream-chunk.ts";
+import { toChunk } from "../src/to-chunk.ts";
+import { anyJSON, chunkOf, variants } from "./chunk-arbitraries.ts";
+
+const absents = [null, undefined, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+
+/** Fields that take any JSON value: `null` says something there. */
+const anyValue = ["input", "structuredContent", "payload", "data"];
+
+type Fields = Record<string, unknown>;
+const isFields = (value: unknown): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Every object of a chunk that has optional fields of the contract's, with their names. */
+function* optionalFields(chunk: Fields, topLevel: string[]): Generator<[object: Fields, names: string[]]> {
+  yield [chunk, topLevel.filter((name) => !anyValue.includes(name))];
+  if (chunk.type === "done" && isFields(chunk.usage)) {
+    yield [chunk.usage, ["inputTokens", "outputTokens", "totalTokens"]];
+  }
+  if (chunk.type === "interrupt" && isFields(chunk.input)) {
+    const { kind, options } = chunk.input;
+    const question = kind === "text" ? ["question"] : [];
+    yield [chunk.input, ["id", "schemaId", "schemaVersion", "meta", ...question]];
+    for (const option of (options ?? []) as Fields[]) yield [option, ["description"]];
+  }
+}
+
+/** A chunk of any shape, some optional fields of which stand for absent, beside what it says. */
+const anySpelled = fc.constantFrom(...variants).chain((variant) =>
+  fc.tuple(chunkOf(variant), fc.infiniteStream(fc.nat(10))).map(([said, choices]) => {
+    const spelled = structuredClone(said) as unknown as Fields;
+    const expected = structuredClone(said) as unknown as Fields;
+    const names = Object.keys(variant.optional);
+    const places = [...optionalFields(spelled, names)];
+    for (const [index, [object]] of [...optionalFields(expected, names)].entries()) {
+      const [spelledObject, fields] = places[index]!;
+      for (const name of fields) {
+        const choice = choices.next().value;
+        if (choice >= absents.length) continue;
+        spelledObject[name] = absents[choice];
+        delete object[name];
+      }
+    }
+    return { spelled, expected };
+  }),
+);
+
+test("what stands for absent in an optional field is left out, at every depth, for every shape of chunk", () => {
+  fc.assert(
+    fc.property(anySpelled, ({ spelled, expected }) => {
+      const before = structuredClone(spelled);
+      const chunk = toChunk(spelled);
+      // What is undefined is absent, where nothing else had to be mended.
+      expect(JSON.parse(JSON.stringify(chunk))).toEqual(expected);
+      expect(checkChunk(chunk)).toBeUndefined();
+      expect(streamChunkSchema.safeParse(chunk).success).toBe(true);
+      expect(spelled).toEqual(before);
+      expect(JSON.parse(stringifyChunk(spelled))).toEqual(expected);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("the reader takes null as the writer does, in what anybody has printed", () => {
+  fc.assert(
+    fc.property(anySpelled, ({ spelled, expected }) => {
+      const frame = encodeChunkJson(JSON.stringify(spelled)) + DONE_FRAME;
+      const decoded = createChunkDecoder().decode(new TextEncoder().encode(frame));
+      expect(decoded).toEqual([{ chunk: expected, eventId: "" }]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a chunk is itself, also one of an unknown type", () => {
+  for (const variant of variants) {
+    for (const chunk of fc.sample(chunkOf(variant), { numRuns: 3, seed: 2 }))
+      expect(toChunk(chunk)).toBe(chunk);
+  }
+  const unknown = { type: "x-cost", cents: null, share: Number.NaN };
+  expect(toChunk(unknown)).toBe(unknown);
+});
+
+test("unknown fields and what is inside a JSON value stay as they are", () => {
+  fc.assert(
+    fc.property(anyJSON, (value) => {
+      const chunk = {
+        type: "tool-call-result",
+        tool: "t",
+        toolCallId: "1",
+        content: { value, none: null, not: Number.NaN },
+        structuredContent: null,
+        "x-own": { value, none: null },
+        node: null,
+      };
+      const { node, ...expected } = chunk;
+      expect(toChunk(chunk)).toEqual(expected);
+      const interrupt = {
+        type: "interrupt",
+        requestId: "r",
+        resumeToken: "t",
+        input: { kind: "text", multiple: false, meta: { value, none: null }, id: null, "x-own": null },
+        meta: { none: null },
+      };
+      const { id, ...input } = interrupt.input;
+      expect(toChunk(interrupt)).toEqual({ ...interrupt, input });
+    }),
+    { numRuns: 100 },
+  );
+});
+
+describe("a field that takes any JSON value is null where it is undefined or missing", () => {
+  const call = { tool: "save", toolCallId: "1" };
+  const object = { type: "structured-data", streamId: "s", dataType: "d" };
+  const cases: [Fields, Fields][] = [
+    [{ type: "tool-call-result", ...call, content: undefined }, { content: null }],
+    [{ type: "tool-call-result", ...call }, { content: null }],
+    [{ type: "tool-call-ready", ...call, input: undefined }, { input: null }],
+    [{ type: "tool-result", content: undefined }, { content: null }],
+    [{ ...object, kind: "set", path: "a", value: undefined }, { value: null }],
+    [{ ...object, kind: "append", path: "a", items: [1, undefined, null] }, { items: [1, null, null] }],
+    [{ ...object, kind: "final", data: undefined }, { data: null }],
+  ];
+  for (const [value, expected] of cases) {
+    test(`${value.type} ${value.kind ?? ""}`, () => {
+      const frozen = Object.freeze({ ...value });
+      expect(toChunk(frozen)).toEqual({ ...value, ...expected });
+      expect(JSON.parse(printChunk(frozen).json)).toEqual({ ...value, ...expected });
+    });
+  }
+
+  test("and an optional one is left out", () => {
+    const start = { type: "tool-call-start", ...call, input: undefined, node: null };
+    expect(printChunk(start).json).toBe('{"type":"tool-call-start","tool":"save","toolCallId":"1"}');
+  });
+});
+
+describe("what has no meaning is refused by name", () => {
+  const option = { id: "a", label: "A" };
+  const question = { kind: "choice", multiple: false, question: "q", options: [option] };
+  const ask = (input: unknown) => ({ type: "interrupt", requestId: "r", resumeToken: "t", input });
+  const cases: [unknown, string][] = [
+    [
+      { type: "text-delta", delta: null, node: null },
+      'Chunk 3 ("text-delta"): delta must be string, got null.',
+    ],
+    [{ type: "text-delta" }, 'Chunk 3 ("text-delta"): delta must be string, got undefined.'],
+    [{ type: "message", content: null }, 'Chunk 3 ("message"): content must be string, got null.'],
+    [{ type: "text-delta", delta: "a", node: 7 }, 'Chunk 3 ("text-delta"): node must be string, got number.'],
+    [
+      { type: "done", usage: { inputTokens: "7" } },
+      'Chunk 3 ("done"): usage.inputTokens must be number, got string.',
+    ],
+    [
+      { type: "checkpoint", id: "a", sessionId: "b", turnIndex: Number.NaN },
+      'Chunk 3 ("checkpoint"): turnIndex must be integer>=0, got number.',
+    ],
+    [
+      { type: "tool-call-result", tool: "t", toolCallId: "1", content: () => {} },
+      'Chunk 3 ("tool-call-result"): content must be JSON, got function.',
+    ],
+    [ask(null), 'Chunk 3 ("interrupt"): input must be {}, got null.'],
+    [ask({ kind: null }), 'Chunk 3 ("interrupt"): input.kind must be string, got null.'],
+    [ask({ ...question, question: null }), 'Chunk 3 ("interrupt"): input.question must be string, got null.'],
+    [ask({ ...question, options: null }), 'Chunk 3 ("interrupt"): input.options must be option[], got null.'],
+    [
+      ask({ ...question, options: [option, { ...option, label: null, description: null }] }),
+      'Chunk 3 ("interrupt"): input.options.1.label must be string, got null.',
+    ],
+    [
+      { type: "structured-data", kind: "constructor" },
+      'Chunk 3 ("structured-data"): kind must be set|append|text-delta|final, got string.',
+    ],
+    [undefined, 'Chunk 3 is not a chunk: no string "type" in undefined.'],
+    [{ delta: "a" }, 'Chunk 3 is not a chunk: no string "type" in object.'],
+    [{ type: "done", data: 1n }, "Chunk 3 cannot be written as JSON: Do not know how to serialize a BigInt"],
+  ];
+  for (const [value, message] of cases) {
+    test(message, () => expect(() => printChunk(value, 3)).toThrow(message));
+  }
+
+  test("without a number where its place is not known", () => {
+    expect(() => toChunk({ type: "text-delta" })).toThrow(
+      'Chunk "text-delta": delta must be string, got undefined.',
+    );
+    expect(() => stringifyChunk(7)).toThrow('Not a chunk: no string "type" in number.');
+    expect(() => stringifyChunk({ type: "done", data: 1n })).toThrow("The chunk cannot be written as JSON");
+  });
+
+  test("and never quotes a value", () => {
+    expect(() => toChunk({ type: "error", message: ["sk-secret"] }, 3)).not.toThrow(/secret/);
+  });
+});
+
+test("a chunk that prints itself is not mended, because nobody knows what it prints", () => {
+  const own = { type: "done", finishReason: null, toJSON: () => ({ type: "done" }) };
+  expect(() => toChunk(own)).toThrow('Chunk "done": finishReason must be string, got null.');
+  class Done {
+    type = "done";
+    finishReason = null;
+    toJSON() {
+      return { type: this.type };
+    }
+  }
+  const made = new Done();
+  expect(() => toChunk(made)).toThrow('Chunk "done": finishReason must be string, got null.');
+  expect(made).toHaveProperty("finishReason", null);
+});
+
+test("a question of a kind that this version does not know is mended around, and not inside", () => {
+  const input = { kind: "toString", id: null, scale: null };
+  const ask = { type: "interrupt", requestId: "r", resumeToken: "t", input, workflow: null };
+  const { workflow, ...expected } = ask;
+  expect(toChunk(ask)).toEqual(expected);
+});
+
+test("the chunk beside its text is the mended one", () => {
+  const value = { type: "done", finishReason: null } as unknown as StreamChunk;
+  expect(printChunk(value)).toEqual({ chunk: { type: "done" }, json: '{"type":"done"}' });
+  const delta = { type: "text-delta", delta: "a" };
+  expect(printChunk(delta).chunk).toBe(delta);
+});
