@@ -254,7 +254,7 @@ test("the route of docs/runs.md keeps an answer that can be followed and stopped
   /** The events; a comment may have come before the agent was ready. */
   const eventsOf = async (response: Response) => (await response.text()).replaceAll(/^:.*\n\n/gm, "");
   const first = await eventsOf(await ask("POST", "", "ann", { messages, sessionId: "s" }));
-  expect(first).toMatch(/^id: [0-9a-f]{32}\.0\ndata: {"type":"run-start"/);
+  expect(first).toMatch(/^id: [0-9a-f-]{36}\.0\ndata: {"type":"run-start"/);
   expect(await eventsOf(await ask("GET", "?session=s", "ann"))).toBe(first);
   expect((await ask("GET", "?session=s", "bob")).status).toBe(204);
   expect(await (await ask("DELETE", "?session=s", "ann")).json()).toMatchObject({

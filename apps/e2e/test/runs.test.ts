@@ -218,7 +218,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     expect(log.mock.calls).toEqual([[expect.objectContaining({ message: "cut by the test" })]]);
     log.mockRestore();
     expect(requests).toHaveLength(2);
-    expect(requests[1]).toMatch(/^GET [0-9a-f]{32}\.\d+$/);
+    expect(requests[1]).toMatch(/^GET [0-9a-f-]{36}\.\d+$/);
   });
 
   test("a reload that races with the end of the run still shows the whole answer", async () => {
@@ -272,6 +272,6 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     expect({ texts, readyState }).toEqual({ texts: wholeText, readyState: 2 });
     expect(requests).toHaveLength(2);
     expect(requests[0]).toBe("GET");
-    expect(requests[1]).toMatch(/^GET [0-9a-f]{32}\.21$/);
+    expect(requests[1]).toMatch(/^GET [0-9a-f-]{36}\.21$/);
   });
 });

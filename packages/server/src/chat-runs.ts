@@ -148,7 +148,8 @@ export function createChatRuns(
     if (refusal !== undefined) return errorResponse(refusal);
     const { owner, sessionId, key, input, messages, lastEventId } = request;
     const opening = {
-      runId: createRunId(),
+      // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a key in databases.
+      runId: crypto.randomUUID(),
       owner,
       sessionId,
       key,
@@ -313,9 +314,6 @@ const stoppedAnswer = (body: unknown, status: number): Response =>
 function logStoreFailure(error: unknown): void {
   console.error("A store of runs failed:", error);
 }
-
-/** 128 random bits: whoever does not know a run cannot find it. */
-const createRunId = (): string => toHex(crypto.getRandomValues(new Uint8Array(16)));
 
 async function hash(body: unknown): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(body));

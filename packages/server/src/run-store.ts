@@ -19,7 +19,7 @@ export interface RunRecord {
 }
 
 export interface OpenRun {
-  /** Minted by the server: at least 128 random bits. */
+  /** Minted by the server: a UUID of version 4, of which 122 bits are random. */
   runId: string;
   owner: string;
   sessionId: string | undefined;

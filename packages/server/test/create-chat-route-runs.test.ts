@@ -120,7 +120,7 @@ function eventsOf(text: string): { id: string | undefined; data: string }[] {
     .filter((event) => event.includes("data: "))
     .map((event) => ({ id: /^id: (.*)$/m.exec(event)?.[1], data: /^data: (.*)$/m.exec(event)![1]! }));
 }
-const runIdOf = (text: string) => /id: ([0-9a-f]+)\.0\n/.exec(text)![1]!;
+const runIdOf = (text: string) => /id: ([0-9a-f-]+)\.0\n/.exec(text)![1]!;
 
 /** Comments come when it takes long. */
 const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
@@ -262,7 +262,7 @@ describe("POST", () => {
     });
     const text = await response.text();
     const runId = runIdOf(text);
-    expect(runId).toMatch(/^[0-9a-f]{32}$/);
+    expect(runId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(text.replaceAll(runId, "RUN")).toBe(
       'id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"s","input":{"role":"user","content":"Hi"}}\n\n' +
         'id: RUN.1\ndata: {"type":"text-delta","delta":"Hel"}\n\n' +
@@ -464,7 +464,7 @@ describe("POST", () => {
     const response = await route.POST(post());
     expect([response.headers.get("x-run"), response.headers.get("connection")]).toEqual(["7", null]);
     const text = await response.text();
-    expect(text).toMatch(/^id: \w+\.0\ndata: .*\n\n(:hb=15\n\n)+retry: \d+\n\n$/);
+    expect(text).toMatch(/^id: [\w-]+\.0\ndata: .*\n\n(:hb=15\n\n)+retry: \d+\n\n$/);
     const resumed = await (await route.GET(get(`?run=${runIdOf(text)}&after=0`))).text();
     expect(resumed).toMatch(/^(:hb=15\n\n)+retry: \d+\n\n$/);
 
