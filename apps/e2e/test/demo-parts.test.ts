@@ -262,6 +262,41 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     expect(await answer().getByText("The user wants both.").isVisible()).toBe(true);
   });
 
+  test("a tool loop without keys and ids stands in the order in which it was said, and is copied like that", async () => {
+    const { page, answer, answerWith } = await begin();
+    const call = { tool: "weather", toolCallId: "" };
+    say(text(""));
+    say({ type: "reasoning-delta", delta: "Two cities." });
+    say(text("Let me "));
+    say(text("look."));
+    for (const city of ["Rome", "Oslo"]) {
+      say({ type: "tool-call-start", ...call, input: { city } });
+      say({ type: "tool-call-result", ...call, content: `Sun in ${city}` });
+    }
+    say(text("It is sunny in both."));
+    say({ type: "message", content: "It is sunny in both." });
+    say(done);
+    await answerWith("done");
+    const shown = answer().locator(".markdown, [data-testid=tool-call], .reasoning");
+    expect(
+      await shown.evaluateAll((elements) =>
+        elements.map(({ dataset, textContent }) => dataset.testid ?? textContent),
+      ),
+    ).toEqual([
+      expect.stringContaining("Two cities."),
+      "Let me look.",
+      "tool-call",
+      "tool-call",
+      "It is sunny in both.",
+    ]);
+    const cards = answer().getByTestId("tool-call");
+    expect(await cards.first().textContent()).toContain("Sun in Rome");
+    expect(await cards.last().textContent()).toContain("Sun in Oslo");
+    await page.evaluate("navigator.clipboard.writeText = async (said) => { globalThis.copied = said; }");
+    await answer().getByRole("button", { name: "Copy" }).click();
+    await expect.poll(() => page.evaluate("globalThis.copied")).toBe("Let me look.\n\nIt is sunny in both.");
+  });
+
   test("what an agent breaks off is marked, and what it had said is kept", async () => {
     const { page, answer, answerWith } = await begin();
     say(text("Half an "));
