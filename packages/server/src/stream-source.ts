@@ -46,10 +46,12 @@ export function toIterator(source: ChunkIterable): ChunkIterator {
     }
     if (Symbol.asyncIterator in source) {
       const iterator = source[Symbol.asyncIterator]();
-      const stream = source as { destroy?: unknown };
+      const stream = source as { destroy?: unknown; on?: unknown };
       if (typeof stream.destroy !== "function") return iterator;
-      // A Node stream: its iterator is a generator, which can be left only when its next chunk has come.
-      const { destroy } = stream;
+      // A Node stream: its iterator is a generator, which can be left only when its next chunk has come, and which listens
+      // for errors only from its first `next()` on. An error before that is kept for it, but must not end the process.
+      const { destroy, on } = stream;
+      if (typeof on === "function") on.call(stream, "error", () => {});
       return { next: () => iterator.next(), return: () => destroy.call(stream) };
     }
     if (Symbol.iterator in source) return source[Symbol.iterator]();

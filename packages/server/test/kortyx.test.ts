@@ -214,18 +214,33 @@ describe("sources", () => {
       "must be an async iterable",
     );
   });
+
+  test("a Node stream that fails before it is read is an error of the answer, and the process lives", async () => {
+    const runs = { store: createMemoryRunStore() };
+    const streamChat = async () => {
+      const stream = new PassThrough({ objectMode: true });
+      stream.destroy(new Error("db at postgres://u:secret@h"));
+      return stream;
+    };
+    const { fetch } = createChatRoute({ agent: fromKortyx({ streamChat }), runs, authorize: () => "ann" });
+    const response = await fetch(post());
+    // Thrown in a later turn, an error that nobody handles would fail this test's run.
+    expect(await response.text()).toContain('"code":"internal"');
+    expect(log).toHaveBeenCalledTimes(1);
+  });
 });
+
+const post = () =>
+  new Request("http://host/", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ messages: [user] }),
+  });
 
 describe("leaving", () => {
   const open = async (agent: ReturnType<typeof fromKortyx>) => {
     const { fetch } = createChatRoute({ agent });
-    const response = await fetch(
-      new Request("http://host/", {
-        method: "POST",
-        headers: { "content-type": "application/json" },
-        body: JSON.stringify({ messages: [user] }),
-      }),
-    );
+    const response = await fetch(post());
     return response.body!.getReader();
   };
 
