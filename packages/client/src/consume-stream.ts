@@ -36,8 +36,10 @@ export interface ConsumeStreamHandlers {
   /**
    * Called at most once: with a {@link StreamRemoteError} when the stream ended on an `error` chunk, else with what
    * reading threw. Not for the caller's own abort, nor for what a callback threw.
+   *
+   * @param chunk - The `error` chunk, where there is one.
    */
-  onError?: ((error: Error) => unknown) | undefined;
+  onError?: ((error: Error, chunk?: ErrorChunk) => unknown) | undefined;
 }
 
 /**
@@ -76,7 +78,7 @@ export async function consumeStream(
     throw thrown;
   }
   if (error) {
-    await onError?.(new StreamRemoteError(error));
+    await onError?.(new StreamRemoteError(error), error);
     return { outcome: "error", chunk: error };
   }
   const outcome: StreamOutcome =

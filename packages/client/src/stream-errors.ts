@@ -113,7 +113,8 @@ export class StreamRemoteError extends StreamError {
   declare readonly chunk: ErrorChunk;
 
   constructor(chunk: ErrorChunk) {
-    super(chunk.message);
+    // An error without a text would be shown as nothing.
+    super(chunk.message || "Stream error.");
     this.chunk = chunk;
   }
 }

@@ -45,7 +45,14 @@ describe("the outcome", () => {
       message: "Busy.",
       chunk: error,
     });
+    expect(onError.mock.calls[0]?.[1]).toBe(error);
     expect(onDone).not.toHaveBeenCalled();
+  });
+
+  test("of an error chunk without a text is an error with one", async () => {
+    const { onError } = handlers();
+    await consumeStream(streamOf({ type: "error", message: "" }), { onError });
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: "Stream error.", chunk: { message: "" } });
   });
 
   test("of an error chunk that more followed is not an error", async () => {
