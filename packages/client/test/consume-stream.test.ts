@@ -45,7 +45,7 @@ describe("the outcome", () => {
       message: "Busy.",
       chunk: error,
     });
-    expect(onError.mock.calls[0]?.[1]).toBe(error);
+    expect(onError.mock.calls[0]?.[1]).toEqual(error);
     expect(onDone).not.toHaveBeenCalled();
   });
 
