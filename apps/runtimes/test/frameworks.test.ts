@@ -92,7 +92,9 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
   test("the body that a parser has read reaches the agent as it was", async () => {
     const said = 'é 😀 "\\ \u2028\n';
     const answer = await say(said);
-    expect(await answer.readAll()).toBe(frame({ type: "text-delta", delta: said }) + done);
+    expect(await answer.readAll()).toBe(
+      frame({ type: "text-delta", delta: said }).replace("\u2028", "\\u2028") + done,
+    );
   });
 
   test("a body that is wrong is named to the client", async () => {

@@ -15,28 +15,30 @@ export interface SaidTexts {
 
 /** @param textAt - What has come of the text of a part. */
 export function createSaidTexts(textAt: (index: number) => string): SaidTexts {
-  /** Those of whole messages included. */
-  const all: number[] = [];
-  /** The pieces of the text that began last. */
+  /** The pieces of each text, those of whole messages included. */
+  const all: number[][] = [];
+  /** The text that began last. */
   let newest: number[] = [];
   let isNewestKeyed = true;
   /** How many texts that have ended say this, and were not repeated yet. */
   const unrepeated = new Map<string, number>();
 
+  const textOf = (pieces: number[]): string => pieces.map(textAt).join("").trim();
+
   function addUnrepeated(pieces: number[]): void {
-    const text = pieces.map(textAt).join("").trim();
+    const text = textOf(pieces);
     if (text !== "") unrepeated.set(text, (unrepeated.get(text) ?? 0) + 1);
   }
 
   /** Whether `content` is these texts one after the other, whatever white space stands between them. */
-  function isJoined(content: string, indexes: number[]): boolean {
+  function isJoined(content: string, texts: number[][]): boolean {
     let at = 0;
     let length = 0;
-    for (const index of indexes) {
-      length += textAt(index).length;
+    for (const pieces of texts) {
+      for (const index of pieces) length += textAt(index).length;
       // White space aside, they are longer: to look at more would cost more than the content holds.
       if (length > 2 * content.length) return false;
-      const text = textAt(index).trim();
+      const text = textOf(pieces);
       while (/\s/.test(content.charAt(at))) at++;
       if (!content.startsWith(text, at)) return false;
       at += text.length;
@@ -46,7 +48,6 @@ export function createSaidTexts(textAt: (index: number) => string): SaidTexts {
 
   return {
     beginStreamed(index, isKeyed, isContinuation) {
-      all.push(index);
       if (isContinuation) {
         newest.push(index);
         return;
@@ -54,16 +55,17 @@ export function createSaidTexts(textAt: (index: number) => string): SaidTexts {
       // Without a key, it has ended by now.
       if (!isNewestKeyed) addUnrepeated(newest);
       newest = [index];
+      all.push(newest);
       isNewestKeyed = isKeyed;
     },
     endKeyed: (index) => addUnrepeated([index]),
     addWhole(index) {
-      all.push(index);
+      all.push([index]);
     },
     isRepeated(content) {
       if (newest.length === 0) return false;
       const whole = content.trim();
-      if (isJoined(whole, newest)) return true;
+      if (isJoined(whole, [newest])) return true;
       const times = unrepeated.get(whole) ?? 0;
       if (times > 0) unrepeated.set(whole, times - 1);
       return times > 0 || isJoined(whole, all);
