@@ -18,6 +18,7 @@ import {
 import {
   type ChunkIterator,
   closeIterator,
+  closeSource,
   openSource,
   type StreamSource,
   toIterator,
@@ -91,7 +92,10 @@ export function summarizeStreamChunks(chunks: readonly StreamChunk[]): Omit<Buff
 
 /** The chunks of a source up to its terminal. Whatever ends the reading, the source is released. */
 async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGenerator<StreamChunk> {
-  signal?.throwIfAborted();
+  if (signal?.aborted) {
+    closeSource(source);
+    throw signal.reason;
+  }
   const abort = new AbortController();
   let iterator: ChunkIterator | undefined;
   let isOver = false;

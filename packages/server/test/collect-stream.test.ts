@@ -99,6 +99,9 @@ describe("collectStream", () => {
     expect(leave).toHaveBeenCalledTimes(1);
     expect(signal?.reason).toBe("gone");
     await expect(collectBufferedStream([], { signal: abort.signal })).rejects.toBe("gone");
+    // It is open already.
+    await expect(collectBufferedStream(source, { signal: abort.signal })).rejects.toBe("gone");
+    expect(leave).toHaveBeenCalledTimes(2);
   });
 
   test("a source that opens after the caller left is closed, and a long-lived signal keeps no listener", async () => {
