@@ -41,6 +41,8 @@ export async function bundle(name: string, entry = routeFile(name)): Promise<str
 async function run(command: string, args: string[], report: (event: string) => void): Promise<RunningTarget> {
   const child: ChildProcessByStdio<null, Readable, null> = spawn(command, args, {
     stdio: ["ignore", "pipe", "ignore"],
+    // A group of its own: what npm installs as `deno` is a program that starts Deno and waits for it.
+    detached: true,
   });
   const exited = once(child, "exit");
   const port = await new Promise<string>((resolve, reject) => {
@@ -54,7 +56,7 @@ async function run(command: string, args: string[], report: (event: string) => v
   return {
     origin: `http://127.0.0.1:${port}`,
     async close() {
-      child.kill("SIGKILL");
+      process.kill(-child.pid!, "SIGKILL");
       await exited;
     },
   };
