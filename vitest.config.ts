@@ -53,6 +53,12 @@ export default defineConfig({
       }),
       fromDist("demo"),
       fromDist("e2e", { globalSetup: path("apps/e2e/test/require-programs.ts") }),
+      // What takes real leases: processes that die, stores that fail, networks that are away.
+      fromDist("e2e", {
+        name: "long",
+        include: ["test-long/*.test.ts"],
+        globalSetup: path("apps/e2e/test/require-programs.ts"),
+      }),
       // Frameworks and runtimes that only these tests install.
       fromDist("runtimes", { globalSetup: path("apps/runtimes/install.ts") }),
       heavy("command"),

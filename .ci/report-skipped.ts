@@ -25,7 +25,7 @@ export function createSkippedReporter(): Reporter {
 }
 
 const leftOut =
-  "Not in this run: frameworks and other runtimes (Next.js, NestJS, SvelteKit, workerd, Bun, Deno). `pnpm test:long` installs them, 700 MB, and tests them.";
+  "Not in this run: real failures, load, and frameworks and other runtimes (Next.js, NestJS, SvelteKit, workerd, Bun, Deno; 700 MB). `pnpm test:long` installs and tests them.";
 
 function describeSkipped(skipped: { file: string; count: number }[]): string {
   if (skipped.length === 0) return "Skipped: nothing.";
