@@ -181,8 +181,9 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       const run = find(runId);
       if (run === undefined) return "lost";
       if (run.terminal !== undefined) return "ended";
-      if (firstSeq > run.entries.length)
-        throw new RangeError(`Run ${runId} has no entry before ${firstSeq}.`);
+      if (firstSeq > run.entries.length) return "lost";
+      const known = run.entries.slice(firstSeq, firstSeq + entries.length);
+      if (known.some((entry, index) => entry !== entries[index])) return "lost";
       const fresh = entries.slice(run.entries.length - firstSeq);
       const added = fresh.reduce((sum, entry) => sum + entry.length, 0);
       if (!makeRoom(added)) return "full";
@@ -201,9 +202,9 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       run.leaseUntil = performance.now() + leaseMs;
       return "ok";
     },
-    async end(runId, terminal) {
+    async end(runId, terminal, lastSeq = -1) {
       const run = find(runId);
-      return run && endRun(run, terminal);
+      return run && endRun(run, run.entries.length > lastSeq ? terminal : producerLost);
     },
     async endIfLeaseExpired(runId) {
       const run = find(runId);
@@ -212,7 +213,13 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
     },
     async read(runId, after, limit) {
       const run = find(runId);
-      return run && { run: toRecord(run), entries: run.entries.slice(after + 1, after + 1 + limit) };
+      return (
+        run && {
+          run: toRecord(run),
+          entries: run.entries.slice(after + 1, after + 1 + limit),
+          leaseLeftMs: run.leaseUntil - performance.now(),
+        }
+      );
     },
     async wait(runId, after, signal) {
       const run = find(runId);

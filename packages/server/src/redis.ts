@@ -143,8 +143,14 @@ local run = record(id)
 if not run[1] then return 'lost' end
 if run[4] then return 'ended' end
 local seq = tonumber(run[3])
-if first > seq + 1 then return redis.error_reply('ERR no entry before ' .. first) end
+if first > seq + 1 then return 'lost' end
 local last = first + #ARGV - 6
+if first <= seq and last >= first then
+  local known = redis.call('XRANGE', log_key(id), (first + 1) .. '-0', '+', 'COUNT', last - first + 1)
+  for i, entry in ipairs(known) do
+    if entry[2][2] ~= ARGV[5 + i] then return 'lost' end
+  end
+end
 for i = seq + 1, last do
   redis.call('XADD', log_key(id), (i + 1) .. '-0', 'json', ARGV[6 + i - first])
 end
@@ -162,11 +168,18 @@ if run[4] then return 'ended' end
 lease(ARGV[4], run)
 return 'ok'`,
 
-  /** id, terminal, onlyIfExpired */
+  /** id, terminal, lastSeq, producerLost */
   end: `
 local run = record(ARGV[4])
 if not run[1] then return false end
-if ARGV[6] == '1' and not run[4] and tonumber(run[6]) > now then return false end
+local isWhole = tonumber(run[3]) >= tonumber(ARGV[6])
+return finish(ARGV[4], run, isWhole and ARGV[5] or ARGV[7])`,
+
+  /** id, producerLost */
+  endIfLeaseExpired: `
+local run = record(ARGV[4])
+if not run[1] then return false end
+if not run[4] and tonumber(run[6]) > now then return false end
 return finish(ARGV[4], run, ARGV[5])`,
 
   /** id, after, limit */
@@ -181,7 +194,7 @@ if tonumber(ARGV[6]) > 0 and tonumber(ARGV[5]) < tonumber(run[3]) then
   if not found[1] or found[1][1] ~= first then return false end
   for i, entry in ipairs(found) do entries[i] = entry[2][2] end
 end
-return {run[1], run[2], run[3], run[4], entries}`,
+return {run[1], run[2], run[3], run[4], entries, math.ceil(run[6] - now)}`,
 
   /** owner, session */
   latest: `
@@ -335,8 +348,8 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
     tell(runId, await lastSeqOf(runId));
   }
 
-  async function end(runId: string, terminal: RunTerminal, onlyIfExpired: 0 | 1) {
-    const json = (await run("end", [runId, stringifyChunk(terminal), onlyIfExpired])) as string | null;
+  async function end(script: "end" | "endIfLeaseExpired", runId: string, values: (string | number)[]) {
+    const json = (await run(script, [runId, ...values])) as string | null;
     if (json === null) return undefined;
     tell(runId, Number.POSITIVE_INFINITY);
     return JSON.parse(json) as RunTerminal;
@@ -367,13 +380,14 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
     async renew(runId) {
       return (await run("renew", [runId])) as AppendResult;
     },
-    end: (runId, terminal) => end(runId, terminal, 0),
-    endIfLeaseExpired: (runId) => end(runId, producerLost, 1),
+    end: (runId, terminal, lastSeq = -1) =>
+      end("end", runId, [stringifyChunk(terminal), lastSeq, stringifyChunk(producerLost)]),
+    endIfLeaseExpired: (runId) => end("endIfLeaseExpired", runId, [stringifyChunk(producerLost)]),
     async read(runId, after, limit) {
-      const answer = (await run("read", [runId, after, limit])) as [...Fields, string[]] | null;
+      const answer = (await run("read", [runId, after, limit])) as [...Fields, string[], number] | null;
       if (answer === null) return undefined;
-      const [owner, session, seq, terminal, entries] = answer;
-      return { run: toRecord(runId, [owner, session, seq, terminal]), entries };
+      const [owner, session, seq, terminal, entries, leaseLeftMs] = answer;
+      return { run: toRecord(runId, [owner, session, seq, terminal]), entries, leaseLeftMs };
     },
     async wait(runId, after, signal) {
       if (isClosed || signal.aborted || (heard.get(runId) ?? -1) > after) return;

@@ -204,7 +204,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     await whenIdle();
     if (batch.length > 0 && !ended.signal.aborted) await append();
     if (ended.signal.aborted) return;
-    close(await withStore(() => store.end(runId, last)));
+    close(await withStore(() => store.end(runId, last, nextSeq - 1)));
   }
 
   /** The error was a warning. */
@@ -247,8 +247,10 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     isOver = true;
     sourceReleased.resolve();
     const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
-    if (page !== undefined) for (const chunk of inDoubt.slice(0, page.run.lastSeq - nextSeq)) apply(chunk);
-    close(page?.run.terminal);
+    if (page === undefined) return close(undefined);
+    for (const chunk of inDoubt.slice(0, Math.max(0, page.run.lastSeq - nextSeq))) apply(chunk);
+    // A log that has lost its end is not continued, and its followers need not wait for the lease.
+    close(page.run.terminal ?? (await withStore(() => store.end(runId, producerLost))));
   }
 
   async function append(): Promise<void> {

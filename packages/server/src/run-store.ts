@@ -45,7 +45,10 @@ export type OpenedRun =
   | { status: "too-many-runs" }
   | { status: "store-full" };
 
-/** `ended`: the run has its terminal. `lost`: there is no such run. `full`: the store cannot take more. */
+/**
+ * `ended`: the run has its terminal. `lost`: there is no such run, or its log is not the one that the caller wrote.
+ * `full`: the store cannot take more.
+ */
 export type AppendResult = "ok" | "ended" | "lost" | "full";
 
 /** A piece of a log, and the run as it is at that moment. */
@@ -53,6 +56,8 @@ export interface RunPage {
   readonly run: RunRecord;
   /** The entries behind the cursor, in order, as JSON text. */
   readonly entries: readonly string[];
+  /** How long the lease still holds on the store's clock, in milliseconds; 0 or less when it has expired. */
+  readonly leaseLeftMs: number;
 }
 
 /**
@@ -66,15 +71,25 @@ export interface RunStore {
   readonly leaseMs: number;
   open(request: OpenRun): Promise<OpenedRun>;
   /**
-   * Adds entries, the first of which is at position `firstSeq`, and renews the lease. Those that are there already are
-   * left as they are, so that a repeated append changes nothing.
+   * Adds entries, the first of which is at position `firstSeq`, and renews the lease. A repeated append adds only what
+   * the log does not hold yet. The run is `lost`, and nothing is added, when the log ends before `firstSeq` or holds
+   * other entries at these positions: the store has lost writes, or another writer has replaced them.
    */
   append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult>;
   /** Renews the lease. */
   renew(runId: string): Promise<AppendResult>;
-  /** Ends a run. @returns the terminal that has ended it, which may be an earlier one; undefined for an unknown run. */
-  end(runId: string, terminal: RunTerminal): Promise<RunTerminal | undefined>;
-  /** Ends a run whose lease has expired on the store's clock, with `error` `producer-lost`. */
+  /**
+   * Ends a run. A log that does not reach position `lastSeq` has lost entries, and ends with `error` `producer-lost`
+   * instead.
+   *
+   * @returns the terminal that has ended it, which may be an earlier one; undefined for an unknown run.
+   */
+  end(runId: string, terminal: RunTerminal, lastSeq?: number): Promise<RunTerminal | undefined>;
+  /**
+   * Ends a run whose lease has expired, with `error` `producer-lost`.
+   *
+   * @returns the terminal of the run, which may be an earlier one; undefined while the lease holds.
+   */
   endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined>;
   /**
    * Reads at most `limit` entries behind position `after` (-1 is before the first one).

@@ -189,13 +189,14 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
     return terminal;
   }
 
-  function endUnless(runId: string, isKept: (row: Row) => boolean, terminal: RunTerminal) {
+  /** @param choose - Gives the terminal; undefined leaves the run open. */
+  function endWith(runId: string, choose: (row: Row) => RunTerminal | undefined) {
     purge();
     const result = write(() => {
       const row = load(runId);
       if (row === undefined) return undefined;
-      if (row.terminal === null && isKept(row)) return undefined;
-      return endRun(row, terminal);
+      const terminal = row.terminal === null ? choose(row) : (JSON.parse(row.terminal) as RunTerminal);
+      return terminal && endRun(row, terminal);
     });
     if (result !== undefined) waiters.wake(runId, Number.POSITIVE_INFINITY);
     return result;
@@ -236,7 +237,9 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
         const row = load(runId);
         if (row === undefined) return "lost";
         if (row.terminal !== null) return "ended";
-        if (firstSeq > row.seq + 1) throw new RangeError(`Run ${runId} has no entry before ${firstSeq}.`);
+        if (firstSeq > row.seq + 1) return "lost";
+        const known = firstSeq > row.seq ? [] : readEntries.all(runId, firstSeq - 1, entries.length);
+        if (known.some(({ json }, index) => json !== entries[index])) return "lost";
         const last = firstSeq + entries.length - 1;
         for (let seq = row.seq + 1; seq <= last; seq++) insertEntry.run(runId, seq, entries[seq - firstSeq]!);
         setSeq.run(Math.max(row.seq, last), clock() + leaseMs, runId);
@@ -254,17 +257,21 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
         return "ok";
       });
     },
-    async end(runId, terminal) {
-      return endUnless(runId, () => false, terminal);
+    async end(runId, terminal, lastSeq = -1) {
+      return endWith(runId, ({ seq }) => (seq >= lastSeq ? terminal : producerLost));
     },
     async endIfLeaseExpired(runId) {
-      return endUnless(runId, (row) => row.lease_until > clock(), producerLost);
+      return endWith(runId, ({ lease_until }) => (lease_until > clock() ? undefined : producerLost));
     },
     async read(runId, after, limit) {
       const row = find(runId);
       if (row === undefined) return undefined;
       const rows = limit === 0 || after >= row.seq ? [] : readEntries.all(runId, after, limit);
-      return { run: toRecord(row), entries: rows.map(({ json }) => json as string) };
+      return {
+        run: toRecord(row),
+        entries: rows.map(({ json }) => json as string),
+        leaseLeftMs: row.lease_until - clock(),
+      };
     },
     async wait(runId, after, signal) {
       const waiting = waiters.wait(runId, after, signal);

@@ -1,4 +1,4 @@
-import type { StreamChunk } from "@kortyx/protocol";
+import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createMemoryRunStore, type MemoryRunStoreOptions } from "../src/memory-run-store.ts";
@@ -80,11 +80,14 @@ function watchedStore(options?: MemoryRunStoreOptions) {
     renewals: 0,
     /** Appends wait for it. */
     gate: undefined as Promise<void> | undefined,
+    /** Appends are acknowledged, and not kept. */
+    losesWrites: false,
     /** Every method fails, before it does anything or after. */
     failing: undefined as "before" | "after" | undefined,
     async append(runId: string, firstSeq: number, entries: readonly string[]) {
       watched.appends.push([firstSeq, entries.length]);
       await watched.gate;
+      if (watched.losesWrites) return "ok";
       return attempt(() => store.append(runId, firstSeq, entries));
     },
     renew(runId: string) {
@@ -842,6 +845,46 @@ describe("a stop by somebody else", () => {
     await run.producer.finished;
     expect(source.signal?.aborted).toBe(true);
     expect(run.finishes[0]?.terminal).toMatchObject({ type: "error", code: "producer-lost" });
+  });
+});
+
+describe("a log that has lost its last entries", () => {
+  const lost: ErrorChunk = {
+    type: "error",
+    message: "The answer was interrupted on the server.",
+    code: "producer-lost",
+    retryable: true,
+  };
+
+  test("is not continued: the source is aborted with the next chunk, and the log ends with producer-lost", async () => {
+    const source = handFed();
+    const run = await produce(source.open);
+    source.give(delta("a"));
+    await pass(0);
+    run.store.losesWrites = true;
+    source.give(delta("b"));
+    await pass(20);
+    run.store.losesWrites = false;
+    source.give(delta("c"));
+    await pass(20);
+    await run.producer.finished;
+    expect(await run.logged()).toEqual([delta("a"), lost]);
+    expect([source.signal?.aborted, run.finishes[0]?.terminal]).toEqual([true, lost]);
+    expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "ab", state: "done" }]);
+  });
+
+  test("is not whole: a source that ends in order ends it with producer-lost", async () => {
+    const source = handFed();
+    const run = await produce(source.open);
+    source.give(delta("a"));
+    await pass(0);
+    run.store.losesWrites = true;
+    source.give(delta("b"));
+    await pass(20);
+    source.end();
+    await run.producer.finished;
+    expect(await run.logged()).toEqual([delta("a"), lost]);
+    expect(run.finishes[0]?.terminal).toEqual(lost);
   });
 });
 

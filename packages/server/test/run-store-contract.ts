@@ -127,7 +127,11 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         const request = opening({ sessionId: "s", key: "k" });
         const run = { runId: request.runId, owner: "ann", sessionId: "s", lastSeq: -1, terminal: undefined };
         expect(await store.open(request)).toEqual({ status: "created", run });
-        expect(await other.read(request.runId, -1, 10)).toEqual({ run, entries: [] });
+        expect(await other.read(request.runId, -1, 10)).toEqual({
+          run,
+          entries: [],
+          leaseLeftMs: expect.any(Number),
+        });
       });
 
       test("needs neither a session nor a key", async () => {
@@ -235,18 +239,28 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         expect(await store.append(runId, 0, ["0", "1"])).toBe("ok");
         expect(await store.append(runId, 1, ["1"])).toBe("ok");
         expect(await other.append(runId, 1, ["1", "2", "3"])).toBe("ok");
-        expect(await store.append(runId, 0, ["other", "words"])).toBe("ok");
         expect(await logOf(store, runId)).toEqual(["0", "1", "2", "3"]);
         expect((await store.read(runId, -1, 10))?.run.lastSeq).toBe(3);
       });
 
-      test("that would leave a gap is refused, and nothing is added", async () => {
+      test("that would leave a gap finds the run lost, and adds nothing", async () => {
         const runId = await openRun(store);
-        await expect(store.append(runId, 1, ["1"])).rejects.toThrow("no entry before 1");
+        expect(await store.append(runId, 1, ["1"])).toBe("lost");
         await store.append(runId, 0, ["0"]);
-        await expect(store.append(runId, 2, ["2"])).rejects.toThrow("no entry before 2");
+        expect(await other.append(runId, 2, ["2"])).toBe("lost");
         expect(await logOf(store, runId)).toEqual(["0"]);
         expect(await store.append(runId, 1, ["1"])).toBe("ok");
+      });
+
+      test("that differs from the entries of the log finds the run lost, and adds nothing", async () => {
+        const runId = await openRun(store);
+        await store.append(runId, 0, ["0", "1", "2"]);
+        expect(await other.append(runId, 0, ["another"])).toBe("lost");
+        expect(await other.append(runId, 1, ["1", "another", "3"])).toBe("lost");
+        expect(await other.append(runId, 2, ["another", "3"])).toBe("lost");
+        expect(await logOf(store, runId)).toEqual(["0", "1", "2"]);
+        expect(await store.append(runId, 2, ["2", "3"])).toBe("ok");
+        expect(await logOf(store, runId)).toEqual(["0", "1", "2", "3"]);
       });
 
       test("comes too late behind the terminal, also when it repeats what is there", async () => {
@@ -301,7 +315,19 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         expect(await other.read(runId, -1, 10)).toEqual({
           run: { runId, owner: "ann", sessionId: undefined, lastSeq: 1, terminal: first },
           entries: ["0", JSON.stringify(first)],
+          leaseLeftMs: expect.any(Number),
         });
+      });
+
+      test("of a log that has lost entries is producer-lost, whatever the producer says", async () => {
+        const runId = await openRun(store);
+        await store.append(runId, 0, ["0", "1"]);
+        expect(await other.end(runId, done, 2)).toEqual(producerLost);
+        expect(await logOf(store, runId)).toEqual(["0", "1", JSON.stringify(producerLost)]);
+        expect(await store.end(runId, done, 1)).toEqual(producerLost);
+        const whole = await openRun(store);
+        await store.append(whole, 0, ["0", "1"]);
+        expect(await other.end(whole, done, 1)).toEqual(done);
       });
 
       test("ends a run whose log is empty", async () => {
@@ -395,9 +421,8 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
               expect(await asked.append(runId, first, entries)).toBe(terminal ? "ended" : "ok");
               if (!terminal) list.push(...entries.slice(list.length - first));
             } else if (current.kind === "gap") {
-              const appended = asked.append(runId, list.length + 1, ['"gap"']);
-              if (terminal) expect(await appended).toBe("ended");
-              else await expect(appended).rejects.toThrow("no entry before");
+              const appended = await asked.append(runId, list.length + 1, ['"gap"']);
+              expect(appended).toBe(terminal ? "ended" : "lost");
             } else if (current.kind === "renew") {
               expect(await asked.renew(runId)).toBe(terminal ? "ended" : "ok");
             } else if (current.kind === "end") {
@@ -408,6 +433,7 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
               expect(await asked.read(runId, current.after, current.limit)).toEqual({
                 run: { runId, owner: "ann", sessionId: undefined, lastSeq: list.length - 1, terminal },
                 entries: list.slice(current.after + 1, current.after + 1 + current.limit),
+                leaseLeftMs: expect.any(Number),
               });
             }
           }
@@ -422,6 +448,22 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         const runId = await openRun(store);
         expect(await other.endIfLeaseExpired(runId)).toBe(undefined);
         expect((await store.read(runId, -1, 1))?.run.terminal).toBe(undefined);
+      });
+
+      test("comes with every page: how long it still holds since the last append or renewal", async () => {
+        use({ leaseMs: 60 });
+        const runId = await openRun(store);
+        const leaseLeft = async () => (await other.read(runId, -1, 0))!.leaseLeftMs;
+        for (const renew of [() => store.append(runId, 0, ["0"]), () => store.renew(runId)]) {
+          await expect.poll(leaseLeft).toBeLessThanOrEqual(0);
+          const renewedAt = performance.now();
+          expect(await renew()).toBe("ok");
+          const leftMs = await leaseLeft();
+          expect(leftMs).toBeLessThanOrEqual(60);
+          expect(leftMs).toBeGreaterThan(60 - (performance.now() - renewedAt) - 10);
+        }
+        await expect.poll(leaseLeft).toBeLessThanOrEqual(0);
+        expect(await other.endIfLeaseExpired(runId)).toEqual(producerLost);
       });
 
       test("that has expired lets anybody end the run, and fences its producer", async () => {
@@ -801,6 +843,6 @@ async function race(store: RunStore, other: RunStore, favourite: number): Promis
   for (const told of terminals) expect(told).toEqual(terminal);
   expect(page.entries).toEqual([...acknowledged, JSON.stringify(terminal)]);
   expect(page.run.lastSeq).toBe(acknowledged.length);
-  expect(await store.read(runId, -1, 1000)).toEqual(page);
+  expect(await store.read(runId, -1, 1000)).toEqual({ ...page, leaseLeftMs: expect.any(Number) });
   return terminal;
 }
