@@ -12,7 +12,7 @@ import {
 import { mergeHeaders, type StreamResponseOptions } from "./create-stream-response.ts";
 import { encodePump } from "./encode-stream.ts";
 import { errorResponse } from "./error-response.ts";
-import { createFollowPump } from "./follow-run.ts";
+import { createFollowPump, lostAnswer } from "./follow-run.ts";
 import { guardRunStore, RunStoreError } from "./guard-run-store.ts";
 import { createRunFeeds } from "./run-feed.ts";
 import { watchOpening } from "./run-opening.ts";
@@ -88,6 +88,9 @@ export interface ChatRuns {
   /** DELETE */
   stop(request: Request, owner: string): Promise<Response>;
 }
+
+/** The client has more of a run than its log: the store has lost entries. */
+const beyondLog = Number.POSITIVE_INFINITY;
 
 /** A run, and how much of it the client has. */
 export interface FollowTarget {
@@ -230,7 +233,10 @@ export function createChatRuns(
   function respond(target: FollowTarget, signal: AbortSignal, hasIds: boolean): Response {
     const { headers, status = 200 } = streamOptions;
     const canHandOff = store.isShared && hasIds;
-    const body = follow(target, { ...streamOptions, signal }, { hasIds, canHandOff });
+    const body =
+      target.after === beyondLog
+        ? lostAnswer
+        : follow(target, { ...streamOptions, signal }, { hasIds, canHandOff });
     return new Response(body, { status, headers: mergeHeaders(headers) });
   }
 
@@ -240,7 +246,7 @@ export function createChatRuns(
     const id = parseEventId(text);
     if (id === undefined) return badCursor("The event id is malformed.");
     if (id.runId !== run.runId) return badCursor("The event id is another run's.");
-    return id.seq > run.lastSeq ? badCursor("The event id is beyond the end of the run.") : id.seq;
+    return id.seq > run.lastSeq ? beyondLog : id.seq;
   }
 
   return {
@@ -283,7 +289,7 @@ export function createChatRuns(
       const after = parseCursor(cursor, run);
       if (after instanceof Response) return after;
       // The end of the run is where a browser's own EventSource gives up, too.
-      if (run.terminal !== undefined && after >= run.lastSeq) return nothingToFollow();
+      if (run.terminal !== undefined && after === run.lastSeq) return nothingToFollow();
       return respond({ runId: run.runId, after }, request.signal, true);
     },
     async stop(request, owner) {

@@ -4,7 +4,7 @@
  */
 import { DONE_FRAME, encodeChunk, encodeChunkJson, encodeRetry } from "@kortyx/protocol";
 import { DeadlineWatch } from "./deadlines.ts";
-import { type LeftFollower, printFrame, type RunFeed } from "./run-feed.ts";
+import { type LeftFollower, printFrame, type RunFeed, storeRetryMs } from "./run-feed.ts";
 import type { RunStore } from "./run-store.ts";
 import { encodeHeartbeat, readStreamTimes, type StreamOptions } from "./stream-options.ts";
 import type { StreamPump, StreamSink } from "./stream-pump.ts";
@@ -51,6 +51,8 @@ export function createFollowPump(
   /** Ends the wait of the loop. */
   let wake: () => void = () => {};
   let writtenAt = startedAt;
+  /** Since when the store has failed to give what the feed does not have. */
+  let failingSince: number | undefined;
 
   const leaveFeed = feed.join(wakeIfReady);
   // Where nobody else can go on with it, it carries the terminal that its producer writes when this process shuts down.
@@ -107,10 +109,6 @@ export function createFollowPump(
     else close(encodeChunk(connectionEnded) + DONE_FRAME, "gone");
   }
 
-  function end(lastWords: string): void {
-    close(lastWords + DONE_FRAME, "detached");
-  }
-
   /** A sink may ask for more while it takes a piece: by then this is over. */
   function close(lastWords: string, as: LeftFollower): void {
     release(as);
@@ -146,10 +144,18 @@ export function createFollowPump(
     const { text, count } = feed.page(after, maxPieceLength, hasIds);
     after += count;
     const isAtEnd = after >= feed.lastSeq;
-    if (isAtEnd && feed.state === "ended") end(text);
-    else if (isAtEnd && feed.state === "lost") end(text + encodeChunk(runLost));
-    else if (isAtEnd && feed.state === "failed") detach();
-    else if (count > 0) write(text);
+    if (isAtEnd && feed.state !== "open") {
+      // The client has more of the log than there is.
+      const isCut = after > feed.lastSeq;
+      if (feed.state === "failed") detach();
+      else if (feed.state === "lost" || isCut) close(text + lostAnswer, "detached");
+      else close(text + DONE_FRAME, "detached");
+    } else if (count > 0) writeEntries(text);
+  }
+
+  /** The first piece announces the heartbeat, so that its client notices a dead connection also in mid-answer. */
+  function writeEntries(text: string): void {
+    write(isOpened || !hasIds ? text : encodeHeartbeat(heartbeatMs) + text);
   }
 
   /** Reads what the feed does not have. */
@@ -157,14 +163,18 @@ export function createFollowPump(
     try {
       const page = await store.read(runId, after, Math.min(catchUpEntries, feed.from - after));
       if (isClosed) return;
-      if (page === undefined) return end(encodeChunk(runLost));
+      failingSince = undefined;
+      if (page === undefined || page.entries.length === 0) return close(lostAnswer, "detached");
       const print = (json: string, index: number) =>
         hasIds ? printFrame(runId, after + 1 + index, json) : encodeChunkJson(json);
       const text = page.entries.map(print).join("");
       after += page.entries.length;
-      write(text);
+      writeEntries(text);
     } catch {
-      detach();
+      const now = performance.now();
+      failingSince ??= now;
+      if (now - failingSince >= store.leaseMs) detach();
+      else await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
     }
   }
 
@@ -194,3 +204,6 @@ const runLost = {
   code: "run-lost",
   retryable: true,
 } as const;
+
+/** What a client gets whose run is gone, or has lost entries that the client has. */
+export const lostAnswer: string = encodeChunk(runLost) + DONE_FRAME;

@@ -4,13 +4,15 @@
  */
 import { encodeChunkJson, formatEventId } from "@kortyx/protocol";
 import { outsideRequests } from "./async-context.ts";
-import type { RunStore } from "./run-store.ts";
+import type { RunPage, RunStore } from "./run-store.ts";
 import { startTimer, unref } from "./start-timer.ts";
 
 /** Entries of one read of the store. */
 const pageEntries = 512;
-/** A store that fails is asked again after so long, for as long as a lease. */
-const storeRetryMs = 250;
+/** The interval between attempts to reach a store that fails, for as long as a lease. */
+export const storeRetryMs = 250;
+/** How long a run whose lease has expired is kept open, when the store cannot write that it has ended. */
+const unwritableMs = 1000;
 
 /** What a follower gets next. */
 export interface FeedPage {
@@ -26,8 +28,9 @@ export interface RunFeed {
   /** Frames behind `after`, with their `id:` lines or without, as many as fit one piece. */
   page(after: number, maxLength: number, hasIds?: boolean): FeedPage;
   /**
-   * `open`: more may come. `ended`: the frames that are there are all. `lost`: the run is gone. `failed`: the store has
-   * not answered for a lease.
+   * `open`: more may come. `ended`: the frames that are there are all. `lost`: the run is gone, or its log is not the one
+   * that these frames are from. `failed`: the store has not answered for a lease, or cannot end a run whose lease has
+   * expired.
    */
   readonly state: "open" | "ended" | "lost" | "failed";
   /** The position of the last frame. */
@@ -84,8 +87,12 @@ function createRunFeed(
   let readers = 0;
   /** When it was last heard of. */
   let heardAt = 0;
-  /** Since when the store has failed, whichever reader has met it. */
-  let failingSince: number | undefined;
+  /** Since when the store has failed, whichever reader has met it, and its newest error. */
+  let failure: { since: number; error: unknown } | undefined;
+  /** When the reader called the store; undefined while it is not waiting for an answer. */
+  let askedAt: number | undefined;
+  /** The run was seen open, so that its terminal comes after every frame. */
+  let wasOpen = false;
   let isLeft = false;
   /** Ends the wait of the reader. One for each wait: a signal that is made of several leaks in Node 22. */
   let waiting = new AbortController();
@@ -101,7 +108,14 @@ function createRunFeed(
 
   /** Begins a reader, in place of an earlier one. It serves all followers, so it runs in no request's context. */
   function beginReading(): void {
-    heardAt = performance.now();
+    const now = performance.now();
+    // An answer that never comes is a failure like any other.
+    if (askedAt !== undefined) failure ??= { since: askedAt, error: new Error("The answer is late.") };
+    if (failure !== undefined && now - failure.since >= store.leaseMs) {
+      giveUp(failure.error);
+      return;
+    }
+    heardAt = now;
     outsideRequests(() => {
       waiting.abort();
       void readOn(++readers);
@@ -110,51 +124,68 @@ function createRunFeed(
 
   async function readOn(reader: number): Promise<void> {
     const isReplaced = () => reader !== readers || isLeft;
+    /** The lease has expired, and the store has not confirmed the end of the run. */
+    let isExpired = false;
     while (!isReplaced()) {
       try {
-        const lastSeq = from + frames.length;
-        const page = await store.read(runId, lastSeq, pageEntries);
+        const after = from + frames.length;
+        askedAt = performance.now();
+        const page = await store.read(runId, after, pageEntries);
         if (isReplaced()) return;
+        askedAt = undefined;
         heardAt = performance.now();
-        if (page === undefined) return change("lost");
-        failingSince = undefined;
-        for (const json of page.entries) frames.push(printFrame(runId, from + frames.length + 1, json));
-        if (page.run.terminal !== undefined && from + frames.length >= page.run.lastSeq)
-          return change("ended");
-        if (page.entries.length > 0) tell();
-        else if (await isSilent(lastSeq)) {
+        if (page === undefined || isCut(page, after)) return change("lost");
+        const { run, entries, leaseLeftMs } = page;
+        wasOpen ||= run.terminal === undefined;
+        isExpired = run.terminal === undefined && leaseLeftMs <= 0;
+        // A store that can be read but not written still fails.
+        if (entries.length > 0 || !isExpired) failure = undefined;
+        for (const json of entries) frames.push(printFrame(runId, from + frames.length + 1, json));
+        const isAtEnd = from + frames.length >= run.lastSeq;
+        if (isAtEnd && run.terminal !== undefined) return change("ended");
+        if (entries.length > 0) tell();
+        if (!isAtEnd || isReplaced()) continue;
+        if (!isExpired) await waitForMore(leaseLeftMs);
+        else {
           // A run whose producer is dead has nobody else who could end it.
-          if (!isReplaced()) await store.endIfLeaseExpired(runId);
+          askedAt = performance.now();
+          const terminal = await store.endIfLeaseExpired(runId);
+          if (isReplaced()) return;
+          askedAt = undefined;
+          failure = undefined;
+          if (terminal === undefined) await waitForMore(storeRetryMs);
         }
       } catch (error) {
         if (isReplaced()) return;
-        const now = performance.now();
-        heardAt = now;
-        failingSince ??= now;
-        if (now - failingSince > store.leaseMs) {
-          console.error(`The store of run ${runId} does not answer:`, error);
-          return change("failed");
-        }
+        heardAt = performance.now();
+        failure = { since: failure?.since ?? askedAt ?? heardAt, error };
+        askedAt = undefined;
+        if (heardAt - failure.since >= (isExpired ? unwritableMs : store.leaseMs)) return giveUp(error);
         await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
       }
     }
   }
 
-  /** Waits for an entry behind `lastSeq`. @returns whether none has come for a third of a lease. */
-  async function isSilent(lastSeq: number): Promise<boolean> {
+  function giveUp(error: unknown): void {
+    console.error(`The store of run ${runId} does not answer:`, error);
+    readers++;
+    change("failed");
+  }
+
+  /** Whether the log has lost entries after position `after`, or before it, or has a terminal in place of one. */
+  function isCut({ run: { lastSeq, terminal }, entries }: RunPage, after: number): boolean {
+    if (lastSeq > after) return entries.length === 0;
+    return lastSeq < after || (terminal !== undefined && wasOpen);
+  }
+
+  /** Waits for another entry, for as long as the lease holds, and not for so long that the reader seems dead. */
+  async function waitForMore(leaseLeftMs: number): Promise<void> {
     const wait = new AbortController();
     waiting = wait;
-    let isLate = false;
     // Not what keeps a process alive: a follower that is read does.
-    const timer = unref(
-      startTimer(() => {
-        isLate = true;
-        wait.abort();
-      }, store.leaseMs / 3),
-    );
-    await store.wait(runId, lastSeq, wait.signal);
+    const timer = unref(startTimer(() => wait.abort(), Math.min(leaseLeftMs, store.leaseMs / 3)));
+    await store.wait(runId, from + frames.length, wait.signal);
     clearTimeout(timer);
-    return isLate;
   }
 
   return {
@@ -175,7 +206,8 @@ function createRunFeed(
       return from + frames.length;
     },
     get overdueAt() {
-      return state === "open" ? heardAt + overdueMs : Number.POSITIVE_INFINITY;
+      if (state !== "open") return Number.POSITIVE_INFINITY;
+      return Math.min(heardAt + overdueMs, (failure?.since ?? heardAt) + store.leaseMs);
     },
     takeOver: beginReading,
     join(listener) {

@@ -16,6 +16,7 @@ import {
 } from "@kortyx/protocol";
 import { outsideRequests } from "./async-context.ts";
 import { onNextTurn } from "./event-loop-turn.ts";
+import { storeRetryMs } from "./run-feed.ts";
 import { producerLost, type RunStore, type RunTerminal } from "./run-store.ts";
 import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
 import { describeFailure, type FailureOptions } from "./stream-failure.ts";
@@ -38,8 +39,6 @@ const maxBatchLength = 64 * 1024;
 const flushWindowMs = 15;
 /** A terminal may exceed the limit of its run by so much, because a run must end. */
 const maxTerminalLength = 64 * 1024;
-/** A store that fails is asked again after so long, for as long as the lease holds. */
-const storeRetryMs = 250;
 
 /** How large a run may grow. */
 export interface RunLimits {
@@ -115,6 +114,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   let batchedAt = 0;
   let flushTimer: Timer | undefined;
   let isAppending = false;
+  let isRenewing = false;
   /** The source is not asked again before the event loop has turned. */
   let isTurnDue = false;
   /** Called when nothing is being appended. */
@@ -217,7 +217,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   async function withStore<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
     for (;;) {
       try {
-        return await ask();
+        return await withinLease(ask());
       } catch (error) {
         if (performance.now() >= leaseUntil) {
           console.error(`Run ${runId} has lost its store:`, error);
@@ -229,17 +229,32 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     }
   }
 
-  async function renew(): Promise<void> {
-    if (isAppending || ended.signal.aborted) return;
-    const askedAt = performance.now();
+  /** An answer that never comes is a failure, too. */
+  async function withinLease<Value>(answer: Promise<Value>): Promise<Value> {
+    let timer: Timer | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new Error("An answer of the store did not come within a lease.");
+      timer = unref(startTimer(() => reject(error), store.leaseMs));
+    });
     try {
-      if ((await store.renew(runId)) === "ok") leaseUntil = askedAt + store.leaseMs;
-      else await closeEnded([]);
-    } catch (error) {
-      if (performance.now() < leaseUntil) return;
-      console.error(`Run ${runId} has lost its store:`, error);
-      close(undefined);
+      return await Promise.race([answer, late]);
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  async function renew(): Promise<void> {
+    if (isAppending || isRenewing || ended.signal.aborted) return;
+    isRenewing = true;
+    let askedAt = 0;
+    const result = await withStore(() => {
+      askedAt = performance.now();
+      return store.renew(runId);
+    });
+    isRenewing = false;
+    if (result === "ok") leaseUntil = Math.max(leaseUntil, askedAt + store.leaseMs);
+    else if (result === undefined) close(undefined);
+    else await closeEnded([]);
   }
 
   /** Somebody else has ended the run. What its log holds of `inDoubt` was written, although we were not told. */

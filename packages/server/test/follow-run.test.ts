@@ -7,6 +7,7 @@ import { createRunFeeds } from "../src/run-feed.ts";
 import type { RunStore } from "../src/run-store.ts";
 import type { StreamOptions } from "../src/stream-options.ts";
 import { streamRegistry } from "../src/stream-registry.ts";
+import { createFaultyRunStores } from "./faulty-run-store.ts";
 import { openRun } from "./run-store-contract.ts";
 
 vi.spyOn(console, "error").mockImplementation(() => {});
@@ -30,6 +31,8 @@ const frames = (from: number, to: number, size = 0) => {
 const done = "data: [DONE]\n\n";
 const doneAt = (seq: number) => `id: r.${seq}\ndata: {"type":"done"}\n\n${done}`;
 
+/** The comment that a connection with event ids opens with, unless it ends with its first piece. */
+const hb = ":hb=8000\n\n";
 const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
 
 interface Following {
@@ -93,8 +96,8 @@ describe("a connection that follows a run", () => {
       'id: r.3\ndata: {"type":"done","finishReason":"stop"}\n\n',
       "data: [DONE]\n\n",
     ].join("");
-    expect(whole.text).toBe(`id: r.0\ndata: {"type":"run-start","runId":"r"}\n\n${last}`);
-    expect(rest.text).toBe(last);
+    expect(whole.text).toBe(`:hb=8000\n\nid: r.0\ndata: {"type":"run-start","runId":"r"}\n\n${last}`);
+    expect(rest.text).toBe(`:hb=8000\n\n${last}`);
     expect([whole.isOver, rest.isOver]).toEqual([true, true]);
     const late = reading(connect({ after: 3 }));
     await pass(0);
@@ -129,7 +132,7 @@ describe("a connection that follows a run", () => {
           await store.end("r", { type: "done" });
           for (let turns = 0; turns < 200; turns++) await pass(5);
           for (const { after, text } of streams) {
-            expect(await text).toBe(frames(after + 1, seq - 1) + doneAt(seq));
+            expect(withoutComments(await text)).toBe(frames(after + 1, seq - 1) + doneAt(seq));
           }
         },
       ),
@@ -154,7 +157,7 @@ describe("a connection that follows a run", () => {
     await store.append("r", 0, entriesOf(0, 100));
     const short = reading(connect());
     await pass(0);
-    expect(short.pieces).toEqual([frames(0, 99)]);
+    expect(short.pieces).toEqual([hb + frames(0, 99)]);
     await store.append("r", 100, entriesOf(100, 200, 1000));
     await pass(0);
     const leave = new AbortController();
@@ -163,7 +166,7 @@ describe("a connection that follows a run", () => {
     await pass(0);
     const long = reading(connect());
     await pass(0);
-    expect(long.text).toBe(frames(0, 99) + frames(100, 299, 1000) + doneAt(300));
+    expect(long.text).toBe(hb + frames(0, 99) + frames(100, 299, 1000) + doneAt(300));
     for (const piece of long.pieces) expect(piece.length).toBeLessThan(64 * 1024 + 1100);
     expect(long.pieces.length).toBe(4);
     expect(short.text).toBe(long.text);
@@ -184,7 +187,7 @@ describe("a connection that follows a run", () => {
     const fast = reading(connect());
     await store.end("r", { type: "done" });
     await pass(1);
-    expect(fast.text).toBe(frames(0, 999, 1000) + doneAt(1000));
+    expect(fast.text).toBe(hb + frames(0, 999, 1000) + doneAt(1000));
     const seen = reading(slow);
     await pass(1);
     expect(seen.text).toBe(fast.text);
@@ -208,7 +211,6 @@ describe("a connection that follows a run", () => {
     await pass(0);
     expect(reads).toEqual([
       [899, 512],
-      [999, 512],
       [-1, 512],
       [511, 388],
     ]);
@@ -216,9 +218,9 @@ describe("a connection that follows a run", () => {
     await store.append("r", 1000, entriesOf(1000, 1));
     await store.end("r", { type: "done" });
     await pass(0);
-    expect(oneBehind.text).toBe(frames(899, 1000) + doneAt(1001));
-    expect(tip.text).toBe(frames(900, 1000) + doneAt(1001));
-    expect(behind.text).toBe(frames(0, 1000) + doneAt(1001));
+    expect(oneBehind.text).toBe(hb + frames(899, 1000) + doneAt(1001));
+    expect(tip.text).toBe(hb + frames(900, 1000) + doneAt(1001));
+    expect(behind.text).toBe(hb + frames(0, 1000) + doneAt(1001));
   });
 });
 
@@ -238,7 +240,7 @@ describe("a reader that does not know event ids", () => {
     expect(withoutComments(tip.text)).toBe(withoutIds(frames(900, 999) + doneAt(1000)));
     expect(tip.text).toContain(":hb=1000\n\n");
     expect(withoutComments(behind.text)).toBe(withoutIds(frames(0, 999) + doneAt(1000)));
-    expect(beside.text).toBe(frames(0, 999) + doneAt(1000));
+    expect(beside.text).toBe(hb + frames(0, 999) + doneAt(1000));
   });
 
   test("cannot come back: a connection that is given up ends with an error in place of a retry", async () => {
@@ -271,7 +273,7 @@ describe("a connection that is given up", () => {
     await pass(4999);
     expect(seen.isOver).toBe(false);
     await pass(1);
-    expect(seen).toMatchObject({ text: `${frames(0, 0)}retry: 1500\n\n`, isOver: true });
+    expect(seen).toMatchObject({ text: `${hb + frames(0, 0)}retry: 1500\n\n`, isOver: true });
     expect(left).toEqual([]);
     expect(await store.append("r", 1, entriesOf(1, 1))).toBe("ok");
   });
@@ -292,7 +294,7 @@ describe("a connection that is given up", () => {
       [...streamRegistry().followers][0]?.handOff?.();
       await pass(0);
       expect(seen).toMatchObject({
-        text: `${frames(0, 0)}retry: ${random === 0 ? 0 : 2997}\n\n`,
+        text: `${hb + frames(0, 0)}retry: ${random === 0 ? 0 : 2997}\n\n`,
         isOver: true,
       });
     }
@@ -320,23 +322,34 @@ describe("a connection that is given up", () => {
     await pass(14_900);
     expect(seen.isOver).toBe(false);
     await pass(600);
-    expect(seen).toMatchObject({ text: `${frames(0, 0)}retry: 1500\n\n`, isOver: true });
+    expect(seen).toMatchObject({ text: `:hb=0\n\n${frames(0, 0)}retry: 1500\n\n`, isOver: true });
   });
 
-  test("because its store fails while it catches up closes without a terminal", async () => {
+  test("because its store fails for a lease while it catches up closes without a terminal, and not before", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const store = createMemoryRunStore();
+    let isFailing = true;
     const { connect } = await follow({
       ...store,
       read: (runId, after, limit) =>
-        after === -1 ? Promise.reject(new Error("away")) : store.read(runId, after, limit),
+        isFailing && after === -1 ? Promise.reject(new Error("away")) : store.read(runId, after, limit),
     });
     await store.append("r", 0, entriesOf(0, 10));
     const tip = reading(connect({ after: 4 }));
     await pass(0);
-    const behind = reading(connect());
-    await pass(0);
-    expect(behind).toMatchObject({ text: "retry: 1500\n\n", isOver: true });
+    const patient = reading(connect({ options: { heartbeatMs: 0 } }));
+    await pass(14_000);
+    isFailing = false;
+    await pass(250);
+    expect(patient.text).toBe(`:hb=0\n\n${frames(0, 9)}`);
+    isFailing = true;
+    const behind = reading(connect({ options: { heartbeatMs: 0 } }));
+    await store.renew("r");
+    await pass(14_900);
+    expect(behind.isOver).toBe(false);
+    await store.renew("r");
+    await pass(600);
+    expect(behind).toMatchObject({ text: ":hb=0\n\nretry: 1500\n\n", isOver: true });
     expect(tip.isOver).toBe(false);
     await store.end("r", { type: "done" });
     await pass(0);
@@ -353,7 +366,7 @@ describe("a connection that is given up", () => {
     expect(left).toEqual(["r"]);
     const seen = reading(stream);
     await pass(0);
-    expect(seen).toMatchObject({ text: frames(0, 0), isOver: true });
+    expect(seen).toMatchObject({ text: hb + frames(0, 0), isOver: true });
   });
 });
 
@@ -395,11 +408,13 @@ describe("a connection whose feed was read by a request that is gone", () => {
     }
   });
 
-  test("and whose producer is gone with it ends with producer-lost, within a lease and a third", async () => {
+  test("and whose producer is gone with it ends with producer-lost when the lease has expired", async () => {
     const { store } = withDeadWait();
     const { connect } = await follow(store);
     const seen = reading(connect());
-    await pass(20_000);
+    await pass(14_900);
+    expect(seen.isOver).toBe(false);
+    await pass(200);
     expect(seen.isOver).toBe(true);
     expect(seen.text).toContain('"code":"producer-lost"');
     expect(seen.text).toMatch(/data: \[DONE\]\n\n$/);
@@ -440,8 +455,75 @@ describe("a run that is gone", () => {
     const behind = reading(connect());
     await store.append("r", 10, entriesOf(10, 1));
     await pass(0);
-    expect(tip).toMatchObject({ text: frames(5, 9) + lost + done, isOver: true });
+    expect(tip).toMatchObject({ text: hb + frames(5, 9) + lost + done, isOver: true });
     expect(behind).toMatchObject({ text: lost + done, isOver: true });
+  });
+});
+
+describe("a log that has lost its last entries", () => {
+  const lost =
+    'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n';
+
+  /** A run of ten entries, whose store can be rolled back. */
+  async function followFaulty() {
+    const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
+    const following = await follow(stores[0]);
+    await following.store.append("r", 0, entriesOf(0, 10));
+    return { ...following, faults };
+  }
+
+  test("is no answer: who has more of it gets run-lost, whether it is open, has ended, or has a terminal in place of what was sent", async () => {
+    for (const [length, isEnded] of [
+      [5, false],
+      [5, true],
+      [9, true],
+    ] as const) {
+      const { store, connect, faults } = await followFaulty();
+      const seen = reading(connect());
+      const behind = reading(connect({ after: 2, hasIds: false }));
+      await pass(0);
+      await faults.loseWrites("r", length);
+      if (isEnded) await store.end("r", { type: "done" });
+      await pass(0);
+      expect(seen).toMatchObject({ text: hb + frames(0, 9) + lost + done, isOver: true });
+      expect(behind.text.endsWith(lost + done)).toBe(true);
+    }
+  });
+
+  test("is followed by who has no more than that", async () => {
+    const { store, connect, faults } = await followFaulty();
+    await faults.loseWrites("r", 5);
+    const seen = reading(connect({ after: 2 }));
+    const atEnd = reading(connect({ after: 4 }));
+    await pass(0);
+    await store.end("r", { type: "done" });
+    await pass(0);
+    expect(seen.text).toBe(hb + frames(3, 4) + doneAt(5));
+    expect(atEnd.text).toBe(doneAt(5));
+  });
+
+  test("is lost for a client that has more of it, also beside others that have not", async () => {
+    const { store, connect, faults } = await followFaulty();
+    await faults.loseWrites("r", 5);
+    const whole = reading(connect());
+    await pass(0);
+    const ahead = reading(connect({ after: 9 }));
+    await store.end("r", { type: "done" });
+    await pass(0);
+    expect(whole.text).toBe(hb + frames(0, 4) + doneAt(5));
+    expect(ahead).toMatchObject({ text: lost + done, isOver: true });
+  });
+
+  test("is lost for a client that the feed has to read on its own for", async () => {
+    const { store, connect, faults } = await followFaulty();
+    const tip = reading(connect({ after: 8 }));
+    await pass(0);
+    await faults.loseWrites("r", 5);
+    const behind = reading(connect({ after: 5 }));
+    await pass(0);
+    expect(behind).toMatchObject({ text: lost + done, isOver: true });
+    expect(tip.text.endsWith(lost + done)).toBe(true);
+    await store.end("r", { type: "done" });
   });
 });
 
@@ -466,6 +548,24 @@ describe("heartbeats", () => {
     expect(seen.text).toBe(`${":hb=8000\n\n".repeat(2) + frames(0, 0)}:hb=8000\n\n`);
     await store.end("r", { type: "done" });
     await pass(0);
+  });
+
+  test("are announced in the first piece of a connection with event ids, also when it says something at once", async () => {
+    const { store, connect } = await follow();
+    await store.append("r", 0, entriesOf(0, 1));
+    const seen = reading(connect());
+    const withoutIds = reading(connect({ hasIds: false }));
+    await pass(0);
+    expect(seen.text).toBe(`:hb=8000\n\nid: r.0\ndata: ${entriesOf(0, 1)[0]}\n\n`);
+    expect(withoutIds.text).toBe(`data: ${entriesOf(0, 1)[0]}\n\n`);
+    await store.append("r", 1, entriesOf(1, 1));
+    await pass(0);
+    expect(seen.text).toBe(hb + frames(0, 1));
+    await store.end("r", { type: "done" });
+    await pass(0);
+    const replay = reading(connect());
+    await pass(0);
+    expect(replay.text).toBe(frames(0, 1) + doneAt(2));
   });
 
   test("announce their own interval; with 0 only the opening comment is sent", async () => {
@@ -510,7 +610,7 @@ describe("a client that leaves", () => {
     await pass(0);
     abort();
     await pass(0);
-    expect(cut).toMatchObject({ text: frames(0, 0), isOver: true });
+    expect(cut).toMatchObject({ text: hb + frames(0, 0), isOver: true });
     expect([signal.listeners, vi.getTimerCount()]).toEqual([0, 0]);
     const early = reading(connect({ options: { signal: AbortSignal.abort() } }));
     await pass(0);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createMemoryRunStore } from "../src/memory-run-store.ts";
 import { createRunFeeds } from "../src/run-feed.ts";
 import type { RunStore, RunStoreOptions } from "../src/run-store.ts";
+import { createFaultyRunStores } from "./faulty-run-store.ts";
 import { openRun } from "./run-store-contract.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
@@ -77,18 +78,18 @@ describe("the followers of a run", () => {
       expect(after).toBe(100);
       expect(text).toBe(`${frames(0, 99)}id: r.100\ndata: {"type":"done"}\n\n`);
     }
-    // One page for each of ten batches and the end, and one between them that finds nothing.
-    expect(store.reads).toBeLessThanOrEqual(22);
+    // One at the beginning, and one page for each of ten batches and the end.
+    expect(store.reads).toBe(12);
     expect(store.waiting).toBe(0);
     for (const { leave } of followers) leave("gone");
   });
 
   test("cost nothing before they join and after they have left", async () => {
     const store = countingStore();
-    await openRun(store, { runId: "r" });
     const feeds = createRunFeeds(store);
     const feed = feeds.get("r", -1);
     await pass(60_000);
+    await openRun(store, { runId: "r" });
     expect([store.reads, store.waits]).toEqual([0, 0]);
     const leave = [feed.join(() => {}), feed.join(() => {})];
     await pass(0);
@@ -198,19 +199,35 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("ends a run whose producer is dead: within a lease and a third of it", async () => {
+  test("ends a run whose producer is dead when its lease has expired, and asks for that once", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     await store.append("r", 0, entriesOf(0, 1));
+    await pass(6000);
+    await store.renew("r");
     const feed = createRunFeeds(store).get("r", -1);
     const leave = feed.join(() => {});
     await pass(14_999);
-    expect([feed.state, store.leaseChecks]).toEqual(["open", 2]);
-    await pass(5_001);
-    expect(feed.state).toBe("ended");
+    expect([feed.state, store.leaseChecks]).toEqual(["open", 0]);
+    await pass(2);
+    expect([feed.state, store.leaseChecks]).toEqual(["ended", 1]);
     expect(feed.page(0, 1e6).text).toBe(
       'id: r.1\ndata: {"type":"error","message":"The answer was interrupted on the server.","code":"producer-lost","retryable":true}\n\n',
     );
+    leave("gone");
+  });
+
+  test("does so also where every wait is over after a second, and nothing else is known of the lease", async () => {
+    const {
+      faults,
+      stores: [store],
+    } = createFaultyRunStores(countingStore());
+    faults.maxWaitMs = 1000;
+    await openRun(store, { runId: "r" });
+    const feed = createRunFeeds(store).get("r", -1);
+    const leave = feed.join(() => {});
+    await pass(15_001);
+    expect(feed.state).toBe("ended");
     leave("gone");
   });
 
@@ -266,6 +283,58 @@ describe("a feed", () => {
     const { reads } = store;
     await pass(60_000);
     expect(store.reads).toBe(reads);
+    leave("gone");
+  });
+
+  test("whose store can be read but not written gives up a second after the lease has expired", async () => {
+    const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
+    const [store] = stores;
+    await openRun(store, { runId: "r" });
+    await store.append("r", 0, entriesOf(0, 1));
+    const feed = createRunFeeds(store).get("r", -1);
+    const leave = feed.join(() => {});
+    faults.isReadOnly = true;
+    await pass(15_000);
+    expect(feed.state).toBe("open");
+    await pass(1_500);
+    expect(feed.state).toBe("failed");
+    expect(log.mock.calls).toEqual([
+      ["The store of run r does not answer:", new Error("The store cannot be written.")],
+    ]);
+    leave("gone");
+  });
+
+  test("whose store can be written again within that second ends the run", async () => {
+    const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
+    const [store] = stores;
+    await openRun(store, { runId: "r" });
+    const feed = createRunFeeds(store).get("r", -1);
+    const leave = feed.join(() => {});
+    faults.isReadOnly = true;
+    await pass(15_700);
+    faults.isReadOnly = false;
+    await pass(300);
+    expect(feed.state).toBe("ended");
+    leave("gone");
+  });
+
+  test("whose store never answers gives up after a lease", async () => {
+    const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
+    const [store] = stores;
+    await openRun(store, { runId: "r" });
+    faults.losesAnswers = "never";
+    const feed = createRunFeeds(store).get("r", -1);
+    const leave = feed.join(() => {});
+    for (let second = 0; second < 15; second++) {
+      expect(feed.state).toBe("open");
+      await pass(1000);
+      if (performance.now() >= feed.overdueAt) feed.takeOver();
+    }
+    expect(feed.state).toBe("failed");
+    expect(feed.overdueAt).toBe(Number.POSITIVE_INFINITY);
+    expect(log.mock.calls).toEqual([
+      ["The store of run r does not answer:", new Error("The answer is late.")],
+    ]);
     leave("gone");
   });
 
