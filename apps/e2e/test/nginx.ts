@@ -17,17 +17,21 @@ export const hasNginx = (): boolean => executablePath() !== undefined;
 const maxAttempts = 5;
 
 /**
- * Starts nginx before `upstream`, with the `http` section of Debian's own configuration.
+ * Starts nginx before one server, or before several in turn, with the `http` section of Debian's own configuration.
  *
+ * @param upstream - `http://<host>:<port>` or `unix:<path>`.
  * @param directives - Added to the `location`.
  */
-export async function startNginx(upstream: string, directives = ""): Promise<LiveServer> {
+export async function startNginx(upstream: string | string[], directives = ""): Promise<LiveServer> {
   const path = executablePath();
   if (path === undefined) throw new Error("nginx is missing: `pnpm setup:system` installs it.");
   for (let attempt = 1; ; attempt++) {
     const folder = mkdtempSync(join(tmpdir(), "kortyx-nginx-"));
     const port = await findFreePort();
-    writeFileSync(join(folder, "nginx.conf"), configure({ folder, port, upstream, directives }));
+    writeFileSync(
+      join(folder, "nginx.conf"),
+      configure({ folder, port, upstreams: [upstream].flat(), directives }),
+    );
     const child = spawn(path, ["-p", folder, "-c", "nginx.conf", "-e", "error.log"], { stdio: "ignore" });
     let isOver = false;
     const exited = new Promise<void>((resolve) => {
@@ -54,12 +58,12 @@ export async function startNginx(upstream: string, directives = ""): Promise<Liv
 interface NginxOptions {
   folder: string;
   port: number;
-  upstream: string;
+  upstreams: string[];
   directives: string;
 }
 
 /** One process, so that its pid is all that is to be ended. */
-const configure = ({ folder, port, upstream, directives }: NginxOptions): string => `
+const configure = ({ folder, port, upstreams, directives }: NginxOptions): string => `
 daemon off;
 master_process off;
 pid nginx.pid;
@@ -79,10 +83,14 @@ http {
   fastcgi_temp_path ${folder}/fastcgi;
   uwsgi_temp_path ${folder}/uwsgi;
   scgi_temp_path ${folder}/scgi;
+  upstream servers {
+    ${upstreams.map((upstream) => `server ${upstream.replace("http://", "")};`).join("\n    ")}
+  }
   server {
     listen 127.0.0.1:${port};
     location / {
-      proxy_pass ${upstream};
+      proxy_pass http://servers;
+      proxy_set_header Host $http_host;
       ${directives}
     }
   }

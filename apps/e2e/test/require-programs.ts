@@ -3,12 +3,11 @@
  * there. In CI it is installed, and a failure to install it fails the run; elsewhere its suites are skipped, and this
  * says which command installs it.
  */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { hasChromium } from "./chromium.ts";
 import { hasNginx } from "./nginx.ts";
-
-const hasRedis = () => spawnSync("redis-server", ["--version"]).status === 0;
+import { hasRedis } from "./redis.ts";
 
 const programs = [
   { name: "chromium", isThere: hasChromium, suite: "the browser tests" },

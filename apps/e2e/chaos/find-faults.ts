@@ -1,0 +1,145 @@
+/**
+ * Decides whether a game kept the promises: every run has one terminal, every page has exactly the log or a part of it
+ * that its user has chosen, no agent is asked twice, and no process complains.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { StreamChunk } from "@kortyx/client";
+import { answerTo } from "./plan.ts";
+import { graceMs, leaseMs, type PlayedGame, roomMs } from "./play-chaos.ts";
+
+type PlayedQuestion = PlayedGame["questions"][number];
+
+/**
+ * A client that got no answer from two connections gives its question up, and says so. On a busy machine, cuts do that to
+ * a few of 60.
+ */
+const maxUnanswered = 15;
+
+const isTerminal = ({ type }: StreamChunk) => type === "done" || type === "abort" || type === "error";
+
+/** @returns what was wrong, a sentence each. */
+export function findFaults(game: PlayedGame): string[] {
+  const { plan, questions, journal, serverEnds, complaints } = game;
+  const ways = new Set(plan.serverEnds.map(({ signal }) => signal));
+  const faults = questions.flatMap((played) => {
+    const { question, action } = played;
+    const name = `client ${question.client}, question ${question.number} (${action.type})`;
+    return [...checkLog(played, ways), ...checkPages(played)].map((fault) => `${name}: ${fault}`);
+  });
+
+  const asked = journal.flatMap((line) =>
+    "asked" in line ? [`${line.asked.client}.${line.asked.number}`] : [],
+  );
+  for (const question of new Set(asked)) {
+    const times = asked.filter((other) => other === question).length;
+    if (times > 1) faults.push(`question ${question}: the agent was asked ${times} times.`);
+  }
+  const known = new Set(questions.map(({ log }) => log?.runId));
+  for (const line of journal) {
+    if ("runId" in line && !known.has(line.runId)) faults.push(`${line.owner}: a second run, ${line.runId}.`);
+  }
+  for (const { server, signal, code } of serverEnds) {
+    if (signal === "SIGTERM" && code !== 0)
+      faults.push(`server ${server} has drained and ended with ${code}.`);
+  }
+  const { lateMs, unanswered } = measure(game);
+  if (unanswered > maxUnanswered) faults.push(`${unanswered} questions were given up without an answer.`);
+  if (lateMs > leaseMs + graceMs + roomMs) faults.push(`producer-lost came ${lateMs} ms after the crash.`);
+  return [...faults, ...complaints.map((complaint) => `a process complains: ${complaint}`)];
+}
+
+function checkLog({ question, action, log }: PlayedQuestion, ways: Set<string>): string[] {
+  if (log === undefined) return [];
+  const { entries, isEnded } = log;
+  const terminals = entries.filter(isTerminal);
+  const last = entries.at(-1);
+  if (terminals.length !== 1 || terminals[0] !== last || !isEnded)
+    return [`the log has ${terminals.length} terminals and ends with ${JSON.stringify(last)}.`];
+  const [first, ...rest] = entries;
+  const said = first?.type === "run-start" ? rest.slice(0, -1) : entries.slice(0, -1);
+  const whole = answerTo(question);
+  const expected = terminals[0]!.type === "done" ? whole : [...whole.slice(0, said.length), terminals[0]];
+  const faults: string[] = [];
+  if (!isDeepStrictEqual([...said, terminals[0]], expected))
+    faults.push("the log is not what the agent said.");
+  const ending = nameEnding(last);
+  const isDocumented =
+    ending === "done" ||
+    (ending === "stopped" && action.type === "stop") ||
+    (ending === "shutdown" && ways.has("SIGTERM")) ||
+    (ending === "producer-lost" && ways.has("SIGKILL"));
+  if (!isDocumented) faults.push(`the run ended with ${JSON.stringify(last)}.`);
+  return faults;
+}
+
+function checkPages({ action, isStopped, pages, log }: PlayedQuestion): string[] {
+  const entries = log?.entries ?? [];
+  const faults: string[] = [];
+  for (const [index, { chunks, ending, longestSilenceMs }] of pages.entries()) {
+    if (!isDeepStrictEqual(chunks, entries.slice(0, chunks.length)))
+      faults.push(`page ${index} has not got what the log says: ${describeDifference(chunks, entries)}`);
+    const isLeft = index < pages.length - 1;
+    // The question of a page that was left, or stopped, at once may never have reached a server.
+    const isUnasked = pages[0]!.chunks.length === 0 && (isLeft || action.type === "reload" || isStopped);
+    if (ending === "hangs") faults.push(`page ${index} hangs: nothing for ${longestSilenceMs} ms.`);
+    else if (isLeft || (ending === "nothing" && isUnasked) || isUnanswered(pages[index]!)) continue;
+    else if (ending !== "terminal") faults.push(`page ${index} has ended so: ${JSON.stringify(ending)}.`);
+    else if (chunks.length !== entries.length)
+      faults.push(`page ${index} has ${chunks.length} of ${entries.length} chunks.`);
+  }
+  return faults;
+}
+
+const isUnanswered = ({ chunks, ending, reconnects }: PageView) =>
+  typeof ending === "object" &&
+  ending.error.startsWith("StreamConnectionError") &&
+  chunks.length === 0 &&
+  reconnects >= 1;
+
+function describeDifference(chunks: StreamChunk[], entries: StreamChunk[]): string {
+  const at = chunks.findIndex((chunk, index) => !isDeepStrictEqual(chunk, entries[index]));
+  return `chunk ${at} is ${JSON.stringify(chunks[at])}, the entry ${JSON.stringify(entries[at])}.`;
+}
+
+function nameEnding(chunk: StreamChunk | undefined): string {
+  if (chunk?.type === "abort") return chunk.reason ?? "abort";
+  if (chunk?.type === "error") return chunk.code ?? "error";
+  return chunk?.type ?? "nothing";
+}
+
+function measure({ questions, serverEnds }: PlayedGame) {
+  const pages = questions.flatMap(({ pages }) => pages);
+  const killedAt = serverEnds.find(({ signal }) => signal === "SIGKILL")?.signalledAt ?? 0;
+  const lostAt = pages
+    .filter(({ chunks }) => nameEnding(chunks.at(-1)) === "producer-lost")
+    .map(({ endedAt }) => endedAt - killedAt);
+  return {
+    lateMs: Math.max(0, ...lostAt),
+    silenceMs: Math.max(0, ...pages.map(({ longestSilenceMs }) => longestSilenceMs)),
+    unanswered: pages.filter(isUnanswered).length,
+    reconnects: pages.reduce((sum, { reconnects }) => sum + reconnects, 0),
+  };
+}
+
+/** What happened, in one line. */
+export function summarize(game: PlayedGame): string {
+  const { plan, questions, cuts, durationMs, serverEnds } = game;
+  const { lateMs, silenceMs, reconnects, unanswered } = measure(game);
+  const endings: Record<string, number> = {};
+  for (const { log } of questions) {
+    const ending = nameEnding(log?.entries.at(-1));
+    endings[ending] = (endings[ending] ?? 0) + 1;
+  }
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  return [
+    `seed ${plan.seed}: ${questions.length} questions in ${seconds(durationMs)}`,
+    `${cuts} cuts, ${reconnects} reconnects`,
+    Object.entries(endings)
+      .map(([ending, count]) => `${count} ${ending}`)
+      .join(", "),
+    serverEnds.map(({ signal, tookMs }) => `${signal} took ${seconds(tookMs)}`).join(", "),
+    `${unanswered} given up without an answer`,
+    `longest silence ${seconds(silenceMs)}`,
+    ...(lateMs > 0 ? [`producer-lost at most ${seconds(lateMs)} after the crash`] : []),
+  ].join("; ");
+}

@@ -1,0 +1,41 @@
+/** A program of the game as a process with a channel, whose complaints are kept. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+export interface OwnProcess {
+  child: ChildProcess;
+  /** All that it has written to stderr: warnings and failures that nothing has handled are there. */
+  readonly complaints: string;
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+/**
+ * Starts a program of this folder, and waits for its first message.
+ *
+ * @throws when it ends before.
+ */
+export async function startOwnProcess(file: string, settings: object = {}): Promise<OwnProcess> {
+  const program = fileURLToPath(new URL(file, import.meta.url));
+  const child = spawn(process.execPath, [program, JSON.stringify(settings)], {
+    stdio: ["ignore", "inherit", "pipe", "ipc"],
+  });
+  let complaints = "";
+  child.stderr!.setEncoding("utf8").on("data", (text) => {
+    complaints += text;
+  });
+  const exited: OwnProcess["exited"] = new Promise((resolve) =>
+    child.once("close", (code, signal) => resolve({ code, signal })),
+  );
+  await new Promise<void>((resolve, reject) => {
+    child.once("message", () => resolve());
+    child.once("error", reject);
+    void exited.then(() => reject(new Error(`${file} has ended: ${complaints}`)));
+  });
+  return {
+    child,
+    exited,
+    get complaints() {
+      return complaints;
+    },
+  };
+}

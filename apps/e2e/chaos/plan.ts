@@ -1,0 +1,147 @@
+/**
+ * What happens in one game of chaos, drawn from a seed: who asks what and when, who reloads or stops, which connections
+ * are cut, and which servers end. Pure: the same seed gives the same plan.
+ */
+import type { StreamChunk } from "@kortyx/client";
+
+export const serverCount = 3;
+const clientCount = 30;
+
+/** One question to the agent, which travels as the text of the user's message. */
+export interface Question {
+  client: number;
+  number: number;
+  words: number;
+  everyMs: number;
+  /** The agent is silent for this long in the middle of its answer, inside a tool. */
+  quietMs: number;
+}
+
+/** Each client is a user, and each of its questions a session. */
+export const ownerOf = ({ client }: Question) => `user-${client}`;
+export const sessionOf = ({ client, number }: Question) => `session-${client}-${number}`;
+
+/** What the user does while the answer arrives; `afterChunks` is 0 for at once. */
+export type Action =
+  | { type: "read" }
+  | { type: "stop"; afterChunks: number }
+  | { type: "reload"; afterChunks: number; absentMs: number };
+
+export interface PlannedQuestion {
+  question: Question;
+  /** Before it is asked: after the start, or after the answer before. */
+  waitMs: number;
+  action: Action;
+}
+
+/** Ends a server, which is started again at the same address. */
+export interface ServerEnd {
+  atMs: number;
+  server: number;
+  signal: "SIGKILL" | "SIGTERM";
+}
+
+export interface ChaosPlan {
+  seed: number;
+  /** The questions of each client, in order. */
+  clients: PlannedQuestion[][];
+  /** When a connection is cut, and which one: a fraction of those that are open. */
+  cuts: { atMs: number; which: number }[];
+  /** Each begins at its time, and not before the one before it is over. */
+  serverEnds: ServerEnd[];
+}
+
+/** Cuts, one crash and one deploy. */
+export function planChaos(seed: number): ChaosPlan {
+  const random = createRandom(seed);
+  const killed = random.below(serverCount);
+  const cuts = Array.from({ length: 90 }, () => ({
+    atMs: random.between(500, 14_000),
+    which: random.next(),
+  }));
+  return {
+    seed,
+    clients: planClients(random),
+    cuts: cuts.sort((left, right) => left.atMs - right.atMs),
+    serverEnds: [
+      { atMs: random.between(2_500, 5_000), server: killed, signal: "SIGKILL" },
+      { atMs: random.between(6_000, 9_000), server: (killed + 1) % serverCount, signal: "SIGTERM" },
+    ],
+  };
+}
+
+/** A deploy: every server is replaced, one after the other. Nothing else happens to anybody. */
+export function planRollingRestart(seed: number): ChaosPlan {
+  const random = createRandom(seed);
+  const clients = planClients(random).map((questions) =>
+    questions.map((planned) => ({ ...planned, action: { type: "read" } as const })),
+  );
+  const serverEnds = Array.from({ length: serverCount }, (_, server) => ({
+    atMs: 2_000,
+    server,
+    signal: "SIGTERM" as const,
+  }));
+  return { seed, clients, cuts: [], serverEnds };
+}
+
+function planClients(random: Random): PlannedQuestion[][] {
+  return Array.from({ length: clientCount }, (_, client) =>
+    [0, 1].map((number) => ({
+      question: {
+        client,
+        number,
+        words: random.between(20, 60),
+        everyMs: random.between(40, 150),
+        quietMs: random.below(2) * random.between(500, 3_000),
+      },
+      waitMs: random.between(0, number === 0 ? 3_000 : 500),
+      action: planAction(random),
+    })),
+  );
+}
+
+function planAction(random: Random): Action {
+  const dice = random.below(10);
+  const afterChunks = random.below(4) === 0 ? 0 : random.between(1, 30);
+  if (dice < 2) return { type: "stop", afterChunks };
+  if (dice < 5) return { type: "reload", afterChunks, absentMs: random.between(0, 2_000) };
+  return { type: "read" };
+}
+
+/** Everything that the agent answers, when nothing ends it. */
+export function answerTo({ client, number, words, quietMs }: Question): StreamChunk[] {
+  const text = (from: number, to: number): StreamChunk[] =>
+    Array.from({ length: to - from }, (_, word) => ({
+      type: "text-delta",
+      delta: `${client}.${number}.${from + word} `,
+    }));
+  const half = Math.floor(words / 2);
+  const call = { toolCallId: `call-${client}-${number}`, tool: "search" };
+  const search: StreamChunk[] = [
+    { type: "tool-call-start", ...call, input: { quietMs } },
+    { type: "tool-call-result", ...call, content: "found" },
+  ];
+  return [...text(0, half), ...search, ...text(half, words), { type: "done", finishReason: "stop" }];
+}
+
+interface Random {
+  /** From 0 to below 1. */
+  next(): number;
+  /** A whole number from 0 to below `limit`. */
+  below(limit: number): number;
+  /** A whole number, both ends included. */
+  between(least: number, most: number): number;
+}
+
+/** mulberry32 */
+function createRandom(seed: number): Random {
+  let state = seed | 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (limit: number) => Math.floor(next() * limit);
+  return { next, below, between: (least, most) => least + below(most - least + 1) };
+}

@@ -1,0 +1,157 @@
+/**
+ * Plays a plan: real servers with one Redis, nginx before them, a proxy that cuts before that, and the clients. Gives
+ * what was seen and what stands in the logs; whether that is right, `find-faults.ts` decides.
+ */
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { StreamChunk } from "@kortyx/client";
+import { createRedisRunStore } from "@kortyx/server/redis";
+import { startNginx } from "../test/nginx.ts";
+import { connectToRedis, startRedis } from "../test/redis.ts";
+import type { AskedQuestion, ClientsCommand } from "./clients.ts";
+import { startCuttingProxy } from "./cutting-proxy.ts";
+import { type OwnProcess, startOwnProcess } from "./own-process.ts";
+import { type ChaosPlan, ownerOf, type ServerEnd, serverCount, sessionOf } from "./plan.ts";
+import type { JournalLine, ServerSettings } from "./server.ts";
+
+/** The default of the stores. */
+export const leaseMs = 15_000;
+/** How long after the lease a follower may be told. */
+export const graceMs = 2_000;
+/** A client that was cut is back within 5 s; the rest is for a machine with much else to do. */
+export const roomMs = 25_000;
+const drainDeadlineMs = 3_000;
+
+interface RunLog {
+  runId: string;
+  entries: StreamChunk[];
+  /** The store takes it for ended. */
+  isEnded: boolean;
+}
+
+export interface PlayedGame {
+  plan: ChaosPlan;
+  durationMs: number;
+  /** Each question with the log of its run; without one, it has never reached a server. */
+  questions: (AskedQuestion & { log: RunLog | undefined })[];
+  journal: JournalLine[];
+  cuts: number;
+  /** Times are in milliseconds since 1970. */
+  serverEnds: (ServerEnd & { signalledAt: number; tookMs: number; code: number | null })[];
+  /** What a process has written to stderr. */
+  complaints: string[];
+}
+
+export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
+  const startedAt = Date.now();
+  const folder = mkdtempSync(join(tmpdir(), "kortyx-chaos-"));
+  const journalPath = join(folder, "journal");
+  const opened: { close(): unknown }[] = [{ close: () => rmSync(folder, { recursive: true, force: true }) }];
+  const open = <Opened extends { close(): unknown }>(resource: Opened): Opened => {
+    opened.push(resource);
+    return resource;
+  };
+  const processes: OwnProcess[] = [];
+  async function start(file: string, settings?: object): Promise<OwnProcess> {
+    const started = await startOwnProcess(file, settings);
+    processes.push(started);
+    open({
+      async close() {
+        started.child.kill("SIGKILL");
+        await started.exited;
+      },
+    });
+    return started;
+  }
+
+  try {
+    const redis = open(await startRedis());
+    const socketPaths = Array.from({ length: serverCount }, (_, server) => join(folder, `${server}.sock`));
+    const startServer = (socketPath: string) =>
+      start("server.ts", {
+        socketPath,
+        redisSocketPath: redis.socketPath,
+        journalPath,
+        drainDeadlineMs,
+      } satisfies ServerSettings);
+    const servers = await Promise.all(socketPaths.map(startServer));
+    const nginx = open(await startNginx(socketPaths.map((path) => `unix:${path}`)));
+    const proxy = open(await startCuttingProxy(nginx.url));
+    const clients = await start("clients.ts");
+
+    const begunAt = Date.now();
+    const until = (atMs: number) => delay(Math.max(0, begunAt + atMs - Date.now()));
+    const answered = new Promise<AskedQuestion[]>((resolve, reject) => {
+      clients.child.once("message", (message) => resolve(message as AskedQuestion[]));
+      void clients.exited.then(() => reject(new Error(`The clients have ended: ${clients.complaints}`)));
+    });
+    clients.child.send({
+      endpoint: proxy.url,
+      clients: plan.clients,
+      maxSilenceMs: leaseMs + graceMs + roomMs,
+    } satisfies ClientsCommand);
+
+    let cuts = 0;
+    async function cut(): Promise<void> {
+      for (const { atMs, which } of plan.cuts) {
+        await until(atMs);
+        if (proxy.cut(which)) cuts++;
+      }
+    }
+
+    const serverEnds: PlayedGame["serverEnds"] = [];
+    async function endServers(): Promise<void> {
+      for (const end of plan.serverEnds) {
+        await until(end.atMs);
+        const signalledAt = Date.now();
+        const { child, exited } = servers[end.server]!;
+        child.kill(end.signal);
+        const { code } = await exited;
+        serverEnds.push({ ...end, signalledAt, tookMs: Date.now() - signalledAt, code });
+        servers[end.server] = await startServer(socketPaths[end.server]!);
+      }
+    }
+
+    const [asked] = await Promise.all([answered, cut(), endServers()]);
+    const questions = await readLogs(redis.socketPath, asked);
+    const journal = readFileSync(journalPath, "utf8")
+      .split("\n")
+      .slice(0, -1)
+      .map((line): JournalLine => JSON.parse(line));
+    const durationMs = Date.now() - startedAt;
+    const complaints = processes.map(({ complaints }) => complaints).filter((text) => text !== "");
+    return { plan, durationMs, questions, journal, cuts, serverEnds, complaints };
+  } finally {
+    for (const resource of opened.reverse()) await resource.close();
+  }
+}
+
+/** The logs, when their runs are over; a run that no page follows and no process writes is ended by this one. */
+async function readLogs(socketPath: string, asked: AskedQuestion[]): Promise<PlayedGame["questions"]> {
+  const client = await connectToRedis(socketPath);
+  const store = createRedisRunStore({ client });
+  const deadline = Date.now() + leaseMs + graceMs + roomMs;
+  try {
+    return await Promise.all(
+      asked.map(async (one) => {
+        const { runId } = (await store.latest(ownerOf(one.question), sessionOf(one.question))) ?? {};
+        if (runId === undefined) return { ...one, log: undefined };
+        for (;;) {
+          const page = await store.read(runId, -1, Number.MAX_SAFE_INTEGER);
+          const isEnded = page!.run.terminal !== undefined;
+          if (isEnded || Date.now() > deadline) {
+            const entries = page!.entries.map((json): StreamChunk => JSON.parse(json));
+            return { ...one, log: { runId, entries, isEnded } };
+          }
+          await delay(500);
+          await store.endIfLeaseExpired(runId);
+        }
+      }),
+    );
+  } finally {
+    await store.close();
+    client.destroy();
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Chaos, bounded: three servers after one nginx with one Redis, at the default settings, while connections are cut, pages
+ * reload, users stop, one server crashes and one is replaced. The games overlap, each with processes of its own; about
+ * 50 s for all of them on two cores.
+ */
+import { describe, expect, test } from "vitest";
+import { findFaults, summarize } from "../chaos/find-faults.ts";
+import { planChaos, planRollingRestart } from "../chaos/plan.ts";
+import { playChaos } from "../chaos/play-chaos.ts";
+import { hasNginx } from "../test/nginx.ts";
+import { hasRedis } from "../test/redis.ts";
+
+const replayed = process.env.CHAOS_SEED;
+const seeds =
+  replayed === undefined
+    ? [1, 2, 3, Math.floor(Math.random() * 2 ** 31)].map((seed, index) => ({ seed, isRandom: index === 3 }))
+    : [{ seed: Number(replayed), isRandom: false }];
+
+async function expectNoFaults(plan: ReturnType<typeof planChaos>): Promise<void> {
+  const game = await playChaos(plan);
+  console.log(summarize(game));
+  const replay = `CHAOS_SEED=${plan.seed} pnpm vitest run --project long chaos`;
+  expect(findFaults(game), `${summarize(game)}\nPlay it again: ${replay}`).toEqual([]);
+}
+
+describe.skipIf(!hasNginx() || !hasRedis())("three servers after nginx, with Redis", () => {
+  test.concurrent.each(seeds)(
+    "in chaos no answer is lost, repeated, different or asked for twice, and no page hangs: seed $seed",
+    async ({ seed, isRandom }) => {
+      if (isRandom) console.log(`The random seed is ${seed}.`);
+      await expectNoFaults(planChaos(seed));
+    },
+  );
+
+  test.concurrent("replaced one after the other under 30 clients, every answer is whole or says that it was shut down", async () => {
+    await expectNoFaults(planRollingRestart(seeds[0]!.seed));
+  });
+});
