@@ -1,6 +1,7 @@
 /**
- * `pnpm demo`: builds what has changed, without a word unless that fails, and then is the demo. What the build tool has
- * to say is kept from the terminal, where its last line would have no end, and the address would be glued to it.
+ * `pnpm demo` and `pnpm demo:cluster`: builds what has changed, without a word unless that fails, and then is the demo, or
+ * its cluster. The output of the build tool is kept from the terminal: its last line has no end, and the address would be
+ * glued to it.
  */
 import { spawnSync } from "node:child_process";
 
@@ -10,4 +11,4 @@ if (status !== 0) {
   console.error(error?.message ?? `${stdout}${stderr}`);
   process.exit(status ?? 1);
 }
-await import("./dist/main.js");
+await import(process.argv[2] === "cluster" ? "./dist/cluster.js" : "./dist/main.js");

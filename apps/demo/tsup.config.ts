@@ -1,8 +1,8 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  // The program, and what the end-to-end tests drive from inside.
-  entry: ["src/main.ts", "src/app.ts", "src/documentation-agent.ts"],
+  // The program, its cluster, and what the end-to-end tests drive from inside.
+  entry: ["src/main.ts", "src/cluster.ts", "src/app.ts", "src/documentation-agent.ts"],
   format: "esm",
   target: "node22",
   // The page is built into the same folder.

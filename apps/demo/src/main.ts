@@ -10,6 +10,7 @@ import { createRunStore } from "./create-run-store.ts";
 import { createDocumentationAgent } from "./documentation-agent.ts";
 import { createModelAgent } from "./model-agent.ts";
 import { type ModelEndpoint, readModelEndpoint } from "./model-endpoint.ts";
+import { nameReader, nameWriter } from "./name-process.ts";
 
 // The same from `src` and from `dist`.
 const repositoryFolder = fileURLToPath(new URL("../../../", import.meta.url));
@@ -34,8 +35,16 @@ const agent = endpoint === undefined ? documentation : createModelAgent({ endpoi
 const store = await createRunStore(process.env, runsFile).catch((error) =>
   exitWith(`The demo cannot keep its answers: ${error.message}`),
 );
-const app = createApp({ agent, store, readDocument, pageFolder });
-const server = createAdaptorServer({ fetch: app.fetch }) as Server;
+/** Set where this is one process of several. */
+const processName = process.env.DEMO_PROCESS && `process ${process.env.DEMO_PROCESS} (pid ${process.pid})`;
+const app = createApp({
+  agent: processName ? nameWriter(agent, processName) : agent,
+  store,
+  readDocument,
+  pageFolder,
+});
+const fetch = processName ? nameReader(app.fetch, processName) : app.fetch;
+const server = createAdaptorServer({ fetch }) as Server;
 
 server.once("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EADDRINUSE")

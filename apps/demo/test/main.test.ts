@@ -12,8 +12,8 @@ import { createTemporaryFolder } from "./temporary-folder.ts";
 const mainFile = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const startFile = fileURLToPath(new URL("../start.mjs", import.meta.url));
 
-function startDemo(env: Record<string, string>, file = mainFile) {
-  const child = spawn(process.execPath, [file], {
+function startDemo(env: Record<string, string>, ...[file = mainFile, ...words]: string[]) {
+  const child = spawn(process.execPath, [file, ...words], {
     env: { DEMO_RUNS_FILE: ":memory:", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -94,6 +94,24 @@ test("pnpm demo prints what a build that fails has to say, and starts nothing", 
   const { readOutput, exit } = startDemo({ PORT: "0", PATH: folder }, startFile);
   expect(await exit).toEqual([3, null]);
   expect(readOutput()).toBe("error TS2322: no such thing\n");
+});
+
+test("pnpm demo:cluster names the program that it lacks, and what installs it", async () => {
+  const PATH = await createBuildTool("", 0);
+  const { readOutput, exit } = startDemo({ PORT: "0", PATH }, startFile, "cluster");
+  expect(await exit).toEqual([1, null]);
+  expect(readOutput()).toMatch(
+    /^The cluster needs (nginx|redis-server), which is missing\. `pnpm setup:system` installs it\.\n$/,
+  );
+});
+
+test("as one process of a cluster, each response names it, and so does each answer that it writes", async () => {
+  const { child } = startDemo({ PORT: "0", DEMO_PROCESS: "2", DEMO_TOKENS_PER_SECOND: "0" });
+  const response = await ask(await readAddress(child));
+  expect(response.headers.get("x-demo-process")).toBe(`process 2 (pid ${child.pid})`);
+  const [, first, second] = (await readEvents(response)).split("\n\n");
+  expect(first).toContain(`data: {"type":"demo-process","name":"process 2 (pid ${child.pid})"}`);
+  expect(second).toContain('"type":"session"');
 });
 
 test("a port that is in use is said to be so", async () => {

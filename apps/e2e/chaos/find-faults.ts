@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { StreamChunk } from "@kortyx/client";
+import type { PageView } from "./clients.ts";
 import { answerTo } from "./plan.ts";
 import { graceMs, leaseMs, type PlayedGame, roomMs } from "./play-chaos.ts";
 

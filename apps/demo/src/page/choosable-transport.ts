@@ -21,16 +21,23 @@ export interface ChoosableTransportOptions {
   readMode: () => AnswerMode;
   /** Gets what a newer server may send, and a chat passes over. */
   onUnknownChunk: (chunk: UnknownChunk) => void;
+  /** Gets every response that an answer comes in. */
+  onResponse: (response: Response) => void;
 }
 
 export function createChoosableTransport(transportOptions: ChoosableTransportOptions): ChatTransport {
-  const { readMode, ...route } = transportOptions;
-  const { endpoint } = route;
+  const { readMode, onResponse, endpoint, onUnknownChunk } = transportOptions;
+  const fetchAnswer: typeof fetch = async (...parameters) => {
+    const response = await fetch(...parameters);
+    onResponse(response);
+    return response;
+  };
+  const route = { endpoint, onUnknownChunk, fetch: fetchAnswer };
   return {
     start: (body, options) =>
       readMode() === "live"
         ? streamFromRoute({ ...route, ...options, body, idempotent: true })
-        : requestChunks({ ...body, endpoint, signal: options.signal }),
+        : requestChunks({ ...body, endpoint, fetch: fetchAnswer, signal: options.signal }),
     resume: ({ sessionId }, options) =>
       streamFromRoute({ ...route, ...options, method: "GET", query: { session: sessionId } }),
     async stop(target) {

@@ -26,6 +26,7 @@ export function DemoApp({ store }: { store: ConversationStore }) {
       endpoint: "/api/chat",
       readMode: () => chosen.current,
       onUnknownChunk: log.onChunk,
+      onResponse: log.onResponse,
     }),
   );
   const isWide = useMediaQuery(wide);

@@ -3,6 +3,7 @@
  * connection stands. Bounded, and told to its subscribers at most once per frame, however fast the chunks come.
  */
 import type { Chat, ChatSnapshot, ConnectionState, StreamChunk, UnknownChunk } from "@kortyx/client";
+import { processChunkType, processHeader } from "../name-process.ts";
 
 /** A chunk, and when it came. */
 export interface StreamLogEntry {
@@ -35,6 +36,10 @@ export interface StreamLogSnapshot {
   durationMs: number | undefined;
   /** What the agent says that it does. */
   activity: string | undefined;
+  /** In a cluster, the process that writes it. */
+  writer: string | undefined;
+  /** In a cluster, the process that it was last read from. */
+  reader: string | undefined;
 }
 
 export interface StreamLog {
@@ -44,11 +49,12 @@ export interface StreamLog {
   follow(chat: Chat): () => void;
   onChunk(chunk: StreamChunk | UnknownChunk): void;
   onConnectionChange(connection: ConnectionState): void;
+  onResponse(response: Response): void;
 }
 
 const maxEntries = 150;
 
-const empty: StreamLogSnapshot = {
+const empty: Omit<StreamLogSnapshot, "reader"> = {
   state: "idle",
   attempt: 0,
   entries: [],
@@ -56,11 +62,12 @@ const empty: StreamLogSnapshot = {
   firstChunkMs: undefined,
   durationMs: undefined,
   activity: undefined,
+  writer: undefined,
 };
 
 export function createStreamLog(): StreamLog {
   const listeners = new Set<() => void>();
-  let snapshot = empty;
+  let snapshot: StreamLogSnapshot = { ...empty, reader: undefined };
   /** What has changed since the last frame. */
   let pending: Partial<StreamLogSnapshot> = {};
   let entries: StreamLogEntry[] = [];
@@ -137,11 +144,16 @@ export function createStreamLog(): StreamLog {
         durationMs: atMs,
         ...(isOpen && { state: "streaming" }),
         ...(chunk.type === "status" && { activity: String(chunk.message) }),
+        ...(chunk.type === processChunkType && { writer: String(chunk.name) }),
       });
     },
     onConnectionChange(connection) {
       if (connection.state === "open") change({ state: "streaming" });
       else change({ state: "reconnecting", attempt: connection.attempt });
+    },
+    onResponse({ headers }) {
+      const reader = headers.get(processHeader);
+      if (reader !== null) change({ reader });
     },
   };
 }

@@ -4,7 +4,10 @@ import type { StreamLog, StreamLogEntry } from "./stream-log.ts";
 import { useStreamLog } from "./use-stream-log.ts";
 
 export function StreamPanel({ log }: { log: StreamLog }) {
-  const { entries, count, firstChunkMs, durationMs } = useStreamLog(log, (snapshot) => snapshot);
+  const { entries, count, firstChunkMs, durationMs, writer, reader } = useStreamLog(
+    log,
+    (snapshot) => snapshot,
+  );
   return (
     <aside className="stream-panel" id="stream-panel" aria-label="Stream">
       <h2 className="visually-hidden">Stream</h2>
@@ -25,6 +28,11 @@ export function StreamPanel({ log }: { log: StreamLog }) {
           </ol>
         )}
       </section>
+      {writer !== undefined && (
+        <p>
+          Written by {writer}, read from {reader}.
+        </p>
+      )}
       {count > entries.length && <p className="muted">The last {entries.length} chunks are kept.</p>}
     </aside>
   );

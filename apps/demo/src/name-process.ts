@@ -1,0 +1,29 @@
+/**
+ * In a cluster, the page shows which process writes an answer and which one it is read from: a chunk names the one, and a
+ * header of each response the other.
+ */
+import type { ChatAgent, StreamChunk } from "@kortyx/server";
+
+/** What the page reads, too. */
+export const processHeader = "x-demo-process";
+export const processChunkType = "demo-process";
+
+/** Answers begin with the name of the process that writes them. Readers pass over a chunk whose type they do not know. */
+export const nameWriter = (agent: ChatAgent, name: string): ChatAgent => ({
+  async *streamChat(messages, options) {
+    yield { type: processChunkType, name } as unknown as StreamChunk;
+    yield* (await agent.streamChat(messages, options)) as AsyncIterable<StreamChunk>;
+  },
+});
+
+/** Every response names the process that gives it. */
+export const nameReader =
+  <Parameters extends unknown[]>(
+    fetch: (...parameters: Parameters) => Response | Promise<Response>,
+    name: string,
+  ) =>
+  async (...parameters: Parameters): Promise<Response> => {
+    const response = await fetch(...parameters);
+    response.headers.set(processHeader, name);
+    return response;
+  };

@@ -1,0 +1,132 @@
+/**
+ * `pnpm demo:cluster` as a visitor sees it, in Chromium: processes that are killed in the middle of an answer. About 30 s,
+ * of which 15 are a lease.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasChromium, launchChromium } from "../test/chromium.ts";
+import { type DemoPage, openDemoPage } from "../test/demo-page.ts";
+import { until } from "../test/live-server.ts";
+import { hasNginx } from "../test/nginx.ts";
+import { hasRedis } from "../test/redis.ts";
+
+const program = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/cluster.js", import.meta.url));
+/** A lease, the 2 s after it in which a page is told, and the 5 s in which it is back; the rest is for a busy machine. */
+const maxLostMs = 15_000 + 2_000 + 5_000 + 20_000;
+
+function startCluster(environment: Record<string, string>) {
+  const child = spawn(process.execPath, [program], {
+    env: { ...process.env, PORT: "0", ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const cluster = {
+    output: "",
+    exited: once(child, "close"),
+    /** Presses Ctrl+C. @returns how it has ended. */
+    interrupt() {
+      child.kill("SIGINT");
+      return cluster.exited;
+    },
+    childPids: () =>
+      execFileSync("ps", ["--ppid", `${child.pid}`, "-o", "pid="])
+        .toString()
+        .trim()
+        .split(/\s+/),
+  };
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (text) => {
+      cluster.output += text;
+    });
+  return cluster;
+}
+
+test("without a program that it needs, the cluster says what installs it", async () => {
+  const cluster = startCluster({ PATH: "/nowhere" });
+  expect(await cluster.exited).toEqual([1, null]);
+  expect(cluster.output).toMatch(
+    /^The cluster needs [\w-]+, which is missing\. `pnpm setup:system` installs it\.\n$/,
+  );
+});
+
+describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Chromium", () => {
+  let browser: Browser;
+  let cluster: ReturnType<typeof startCluster>;
+  let demo: DemoPage;
+  beforeAll(async () => {
+    browser = await launchChromium();
+    cluster = startCluster({ DEMO_TOKENS_PER_SECOND: "5" });
+    await until(() => /^Process 3: .*\n/m.test(cluster.output), "the cluster is ready", 60_000);
+    const [, url] = /^Demo: (\S+)$/m.exec(cluster.output)!;
+    demo = await openDemoPage(browser, url!);
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await cluster?.interrupt();
+  });
+
+  /** The processes that the page names. */
+  async function readPids() {
+    const line = demo.page.getByText(/^Written by process/);
+    const text = await line.textContent();
+    const [writer, reader] = [...text!.matchAll(/pid (\d+)/g)].map(([, pid]) => Number(pid));
+    return { writer: writer!, reader: reader! };
+  }
+  const answerText = async () => (await demo.answer().textContent()) ?? "";
+
+  test("an answer continues when the process dies that it is read from, and ends within 17 s when its writer dies", async () => {
+    const { page } = demo;
+    await demo.ask("How does a stream end?");
+    await expect.poll(answerText).toMatch(/documentation says/);
+
+    // Reading from the process that writes it, the page reloads until it reads from another one.
+    await expect
+      .poll(async () => {
+        const { writer, reader } = await readPids();
+        if (reader === writer) await page.reload();
+        return reader !== writer;
+      })
+      .toBe(true);
+    const before = await readPids();
+    await demo.picture("cluster-reading");
+    process.kill(before.reader, "SIGKILL");
+    const lengthThen = (await answerText()).length;
+    await expect.poll(async () => (await readPids()).reader).not.toBe(before.reader);
+    await expect.poll(async () => (await answerText()).length).toBeGreaterThan(lengthThen);
+    expect((await readPids()).writer).toBe(before.writer);
+
+    const killedAt = performance.now();
+    const kept = await answerText();
+    process.kill(before.writer, "SIGKILL");
+    await page.getByRole("alert").waitFor({ timeout: maxLostMs });
+    const lostMs = performance.now() - killedAt;
+    console.log(`The page was told that the writer is lost ${(lostMs / 1000).toFixed(1)} s after it died.`);
+    await demo.picture("cluster-lost");
+    expect(await page.getByRole("alert").textContent()).toContain(
+      "The answer was interrupted on the server.",
+    );
+    expect(await answerText()).toContain(kept.slice(0, 100));
+
+    await page.getByRole("button", { name: "Retry" }).click();
+    await expect.poll(answerText).toMatch(/documentation says/);
+    await page.getByRole("button", { name: "Stop" }).click();
+    await demo.answerWith("aborted");
+  });
+
+  test("every process that was killed is started again, and nothing is left after Ctrl+C", async () => {
+    await until(() => cluster.output.match(/^Process /gm)!.length >= 5, "both are started again", 60_000);
+    const pids = cluster.childPids().map(Number);
+    expect(pids).toHaveLength(5);
+    expect(await cluster.interrupt()).toEqual([130, null]);
+    const isAlive = (pid: number) => {
+      try {
+        return process.kill(pid, 0);
+      } catch {
+        return false;
+      }
+    };
+    await until(() => !pids.some(isAlive), "all processes have ended");
+  });
+});
