@@ -7,9 +7,10 @@ import type { StreamHttpError } from "./stream-errors.ts";
 import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 
 /**
- * A server that goes away loses all of its clients at once. Their first attempts are spread over `firstSpreadMs`; each of
- * the next ones follows the one before after `gapMs`, and at most `gapSpreadMs` later. So about 29 % of the clients ask in
- * any second, none asks twice within 3.5 s, and each is back within 5 s of the network.
+ * A server that goes away loses all of its clients at once. The first attempts after connections that have lasted are
+ * spread over `firstSpreadMs`. Every other request follows the last one after `gapMs`, and at most `gapSpreadMs` later,
+ * whether that one failed or brought something. So about 29 % of the clients ask in any second, none asks twice within
+ * 3.5 s, and each is back within 5 s of the network.
  */
 const firstSpreadMs = 3_500;
 const gapMs = 3_500;
@@ -17,8 +18,8 @@ const gapSpreadMs = 1_250;
 
 /**
  * A server that says how long to wait is asked then, also when that is sooner than `gapMs`. The spread is as long as that
- * wait, or else begins at this and doubles with each attempt. After `maxPacedAttempts` that have brought nothing, a wait
- * that is shorter than `gapMs` counts no more.
+ * wait, or else begins at this and doubles with each attempt that brings nothing. After `maxPacedAttempts` in a row, each
+ * within `gapMs` of the last request, a wait that is shorter than that counts no more.
  */
 const pacedSpreadMs = 250;
 const maxPacedAttempts = 4;
@@ -49,6 +50,8 @@ export interface ReconnectFailure {
   newChunks: number;
   /** How long no byte has come, as far as the program ran and was online. */
   silentMs: number;
+  /** How long ago the last request was made. */
+  sinceRequestMs: number;
   /** The browser says that there is no network. */
   isOffline: boolean;
 }
@@ -59,9 +62,7 @@ export interface ReconnectStep {
   isResume: boolean;
   /** 1 for the first since something new came; 0 for one that only has other headers. */
   attempt: number;
-  /** When the server is ready for it. */
-  serverMs: number;
-  /** The earliest time, unless the network has come back. */
+  /** The earliest time, whatever happens meanwhile. */
   minMs: number;
   /** When it is made, unless there is reason to think that the connection is back. */
   delayMs: number;
@@ -81,6 +82,10 @@ export function createReconnectPolicy(
   const giveUpAfterMs = parseDelayMs("giveUpAfterMs", options.giveUpAfterMs ?? 15 * 60_000);
   /** Attempts since something new came. */
   let attempts = 0;
+  /** Whether any request but the first has been made. */
+  let isRepeated = false;
+  /** Attempts in a row that were made when the server wanted them, while the last request was younger than `gapMs`. */
+  let paced = 0;
   let hasRefreshed = false;
   let hasChunks = false;
   let knownEventId = "";
@@ -101,17 +106,25 @@ export function createReconnectPolicy(
   }
 
   /** @param toldMs - How long the server wants to be left alone; undefined where it does not say. */
-  function schedule(toldMs: number | undefined): Pick<ReconnectStep, "serverMs" | "minMs" | "delayMs"> {
-    const serverMs = toldMs ?? 0;
-    const isPaced = toldMs !== undefined && attempts < maxPacedAttempts;
-    const isFirst = attempts === 0;
-    const minMs = isPaced || isFirst ? serverMs : Math.max(serverMs, gapMs);
-    let spreadMs = isFirst ? firstSpreadMs : gapSpreadMs;
-    if (isPaced) spreadMs = Math.min(firstSpreadMs, Math.max(serverMs, pacedSpreadMs * 2 ** attempts));
-    return { serverMs, minMs, delayMs: minMs + random() * spreadMs };
+  function schedule(
+    toldMs: number | undefined,
+    sinceRequestMs: number,
+  ): Pick<ReconnectStep, "minMs" | "delayMs"> {
+    const restMs = Math.max(0, gapMs - sinceRequestMs);
+    if (restMs === 0) paced = 0;
+    let minMs = toldMs ?? 0;
+    let spreadMs = firstSpreadMs;
+    if (toldMs !== undefined && paced < maxPacedAttempts) {
+      paced++;
+      spreadMs = Math.min(firstSpreadMs, Math.max(toldMs, pacedSpreadMs * 2 ** attempts));
+    } else if (attempts > 0 || (isRepeated && restMs > 0)) {
+      minMs = Math.max(minMs, restMs);
+      spreadMs = gapSpreadMs;
+    }
+    return { minMs, delayMs: minMs + random() * spreadMs };
   }
 
-  return ({ error, lastEventId, retryMs, newChunks, silentMs, isOffline }) => {
+  return ({ error, lastEventId, retryMs, newChunks, silentMs, sinceRequestMs, isOffline }) => {
     // Chunks of unknown types are none, but the next resume begins behind them.
     const madeProgress = newChunks > 0 || lastEventId !== knownEventId;
     knownEventId = lastEventId;
@@ -137,7 +150,8 @@ export function createReconnectPolicy(
       (isResume || !hasChunks)
     ) {
       hasRefreshed = true;
-      return { isResume, attempt: 0, serverMs: 0, minMs: 0, delayMs: 0 };
+      isRepeated = true;
+      return { isResume, attempt: 0, minMs: 0, delayMs: 0 };
     }
     // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
     if (status === 405 && isResume) throw outage ?? error;
@@ -146,9 +160,10 @@ export function createReconnectPolicy(
     const mayAsk = isResume || (!hasChunks && (idempotent || isDraining));
     if (!mayAsk || !mayPass(status, code, isResume || method === "GET")) throw error;
 
-    const { delayMs, ...floors } = schedule(retryAfterMs);
+    const { minMs, delayMs } = schedule(retryAfterMs, sinceRequestMs);
     const remainingMs = giveUpAfterMs - silentMs;
-    if (floors.minMs >= remainingMs) throw error;
-    return { isResume, attempt: ++attempts, ...floors, delayMs: Math.min(delayMs, remainingMs) };
+    if (minMs >= remainingMs) throw error;
+    isRepeated = true;
+    return { isResume, attempt: ++attempts, minMs, delayMs: Math.min(delayMs, remainingMs) };
   };
 }

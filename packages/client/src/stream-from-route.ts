@@ -23,7 +23,7 @@ export type ConnectionState =
   | {
       /**
        * The connection was lost; the next request follows in `delayMs` milliseconds, earlier when the page comes online
-       * or is looked at, and not before there is a network.
+       * or becomes visible, and not before there is a network.
        */
       state: "reconnecting";
       /** 1 for the first attempt since something new came. */
@@ -74,8 +74,8 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * Asks a route for a stream and reads it. Options that are functions are evaluated for every request.
  *
  * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what comes behind the last event is asked
- * for with GET and `Last-Event-ID`, first within 3.5 s and then every 3.5 to 4.75 s, at random, or when the server wants
- * it (`retry`, `retry-after`). No chunk is given twice, and none is left out.
+ * for with GET and `Last-Event-ID`, first within 3.5 s and then 3.5 to 4.75 s after the last request, at random, or when
+ * the server wants it (`retry`, `retry-after`). No chunk is given twice, and none is left out.
  *
  * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
@@ -94,15 +94,19 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
 
   /** How long no byte has come. */
   let silentMs = 0;
+  /** When the last request was made. */
+  let askedAt = 0;
 
   const open: OpenBody = async (signal, interruption) => {
     if (interruption?.hasBytes) silentMs = 0;
     silentMs += interruption?.silentMs ?? 0;
-    let failure: Omit<ReconnectFailure, "silentMs" | "isOffline"> | undefined = interruption;
+    let failure: Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline"> | undefined =
+      interruption;
     let isResume = false;
     for (;;) {
       if (failure) {
-        const step = nextStep({ ...failure, silentMs, isOffline: isOffline() });
+        const sinceRequestMs = performance.now() - askedAt;
+        const step = nextStep({ ...failure, silentMs, sinceRequestMs, isOffline: isOffline() });
         const { attempt, delayMs } = step;
         if (attempt > 0) {
           onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error: failure.error });
@@ -112,7 +116,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
       }
       // Nothing is asked of anybody for a consumer who has left.
       signal.throwIfAborted();
-      const askedAt = performance.now();
+      askedAt = performance.now();
       try {
         const response = await requestRoute(options, {
           accept: "text/event-stream",

@@ -10,14 +10,14 @@ import { startTimer } from "./start-timer.ts";
  * Waits until the next request is due.
  *
  * - `delayMs` is how long that is, if nothing happens.
- * - A page that is looked at waits no longer than `minMs`; one that comes online again, no longer than `serverMs`.
+ * - A page that comes online again, or is looked at, waits no longer than `minMs`.
  * - While the browser is offline, nothing is due.
  *
  * @returns resolves then, or as soon as the signal is aborted, with the milliseconds of `delayMs` that have passed while
  * the program ran and was online.
  */
 export function waitToReconnect(
-  { serverMs, minMs, delayMs }: Pick<ReconnectStep, "serverMs" | "minMs" | "delayMs">,
+  { minMs, delayMs }: Pick<ReconnectStep, "minMs" | "delayMs">,
   signal: AbortSignal,
 ): Promise<number> {
   return new Promise((resolve) => {
@@ -61,7 +61,7 @@ export function waitToReconnect(
 
     if (signal.aborted) return end();
     signal.addEventListener("abort", end, over);
-    window.addEventListener?.("online", () => shorten(serverMs), over);
+    window.addEventListener?.("online", () => shorten(minMs), over);
     window.addEventListener?.("offline", noteNetwork, over);
     document?.addEventListener("visibilitychange", () => document.hidden || shorten(minMs), over);
     shorten(delayMs);

@@ -39,6 +39,7 @@ const failureOf = (error: unknown, failure: Partial<ReconnectFailure> = {}): Rec
   retryMs: undefined,
   newChunks: 0,
   silentMs: 0,
+  sinceRequestMs: 0,
   isOffline: false,
   ...failure,
 });
@@ -130,7 +131,6 @@ describe("a server that is about to end", () => {
     expect(policyOf().next(failureOf(draining("1")))).toEqual({
       isResume: false,
       attempt: 1,
-      serverMs: 1_000,
       minMs: 1_000,
       delayMs: 1_000,
     });
@@ -155,7 +155,7 @@ describe("a server that is about to end", () => {
 describe("headers that were refused", () => {
   for (const code of [401, 403]) {
     test(`(${code}) are asked for again once, at once and without counting, when they come from a function`, () => {
-      const refresh = { attempt: 0, serverMs: 0, minMs: 0, delayMs: 0 };
+      const refresh = { attempt: 0, minMs: 0, delayMs: 0 };
       for (const [failure, isResume] of [
         [{}, false],
         [resumable, true],
@@ -287,32 +287,49 @@ describe("the delay", () => {
   const timesAt = (value: number, count = 6, failure = truncated) => {
     const policy = policyOf({ random: () => value });
     return Array.from({ length: count }, () => {
-      const { serverMs, minMs, delayMs } = policy.next(failure) as ReconnectStep;
-      return [serverMs, minMs, delayMs];
+      const { minMs, delayMs } = policy.next(failure) as ReconnectStep;
+      return [minMs, delayMs];
     });
   };
 
   test("is at most 3.5 s for the first attempt, and 3.5 to 4.75 s for every other", () => {
-    expect(timesAt(0)).toEqual([[0, 0, 0], ...Array(5).fill([0, 3_500, 3_500])]);
-    expect(timesAt(0.5)).toEqual([[0, 0, 1_750], ...Array(5).fill([0, 3_500, 4_125])]);
-    expect(timesAt(1)).toEqual([[0, 0, 3_500], ...Array(5).fill([0, 3_500, 4_750])]);
+    expect(timesAt(0)).toEqual([[0, 0], ...Array(5).fill([3_500, 3_500])]);
+    expect(timesAt(0.5)).toEqual([[0, 1_750], ...Array(5).fill([3_500, 4_125])]);
+    expect(timesAt(1)).toEqual([[0, 3_500], ...Array(5).fill([3_500, 4_750])]);
   });
 
-  test("begins anew when something new has come", () => {
+  test("counts from the last request, not from its failure", () => {
+    const policy = policyOf({ random: () => 1 });
+    policy.next(truncated);
+    const stepAfter = (sinceRequestMs: number) => policy.next({ ...truncated, sinceRequestMs });
+    expect(stepAfter(1_000)).toMatchObject({ minMs: 2_500, delayMs: 3_750 });
+    expect(stepAfter(3_499)).toMatchObject({ minMs: 1, delayMs: 1_251 });
+    expect(stepAfter(3_500)).toMatchObject({ minMs: 0, delayMs: 1_250 });
+    expect(stepAfter(60_000)).toMatchObject({ minMs: 0, delayMs: 1_250 });
+  });
+
+  test("begins anew when a connection has brought something new, and has lasted for 3.5 s", () => {
     const policy = policyOf({ random: () => 0.5 });
+    const cutAfter = (sinceRequestMs: number) => policy.next({ ...truncated, newChunks: 1, sinceRequestMs });
     policy.next(truncated);
     policy.next(truncated);
-    expect(policy.next({ ...truncated, newChunks: 1 })).toMatchObject({ attempt: 1, delayMs: 1_750 });
+    expect(cutAfter(3_500)).toMatchObject({ attempt: 1, minMs: 0, delayMs: 1_750 });
     expect(policy.next(truncated)).toMatchObject({ attempt: 2, delayMs: 4_125 });
+    expect(cutAfter(500)).toMatchObject({ attempt: 1, minMs: 3_000, delayMs: 3_625 });
+    expect(cutAfter(500)).toMatchObject({ attempt: 1, minMs: 3_000, delayMs: 3_625 });
+  });
+
+  test("is at most 3.5 s, too, when the very first connection is cut early", () => {
+    const step = policyOf({ random: () => 1 }).next({ ...truncated, newChunks: 1, sinceRequestMs: 100 });
+    expect(step).toMatchObject({ attempt: 1, minMs: 0, delayMs: 3_500 });
   });
 
   test("is what the server wants, retry-after before retry, 0 included, and a spread as long as that", () => {
     const stepOf = (error: unknown, retryMs?: number) =>
       policyOf({ random: () => 0.5 }).next(failureOf(error, { ...resumable, retryMs }));
-    expect(stepOf(new StreamTruncatedError(), 3_000)).toMatchObject({ serverMs: 3_000, delayMs: 4_500 });
-    expect(stepOf(status(503), 3_000)).toMatchObject({ serverMs: 3_000, delayMs: 4_500 });
+    expect(stepOf(new StreamTruncatedError(), 3_000)).toMatchObject({ minMs: 3_000, delayMs: 4_500 });
+    expect(stepOf(status(503), 3_000)).toMatchObject({ minMs: 3_000, delayMs: 4_500 });
     expect(stepOf(status(503, "", { "retry-after": "1" }), 3_000)).toMatchObject({
-      serverMs: 1_000,
       minMs: 1_000,
       delayMs: 1_500,
     });
@@ -321,24 +338,40 @@ describe("the delay", () => {
       delayMs: 61_750,
     });
     expect(stepOf(status(503, "", { "retry-after": "0" }), 3_000)).toMatchObject({
-      serverMs: 0,
+      minMs: 0,
       delayMs: 125,
     });
-    expect(stepOf(status(503, "", { "retry-after": "soon" }), 3_000)).toMatchObject({ serverMs: 3_000 });
+    expect(stepOf(status(503, "", { "retry-after": "soon" }), 3_000)).toMatchObject({ minMs: 3_000 });
   });
 
-  test("is longer than a short wait of the server's when its attempts bring nothing", () => {
+  test("is longer than a short wait of the server's when four attempts in a row bring nothing", () => {
     expect(timesAt(1, 7, { ...truncated, retryMs: 100 })).toEqual([
-      [100, 100, 350],
-      [100, 100, 600],
-      [100, 100, 1_100],
-      [100, 100, 2_100],
-      ...Array(3).fill([100, 3_500, 4_750]),
+      [100, 350],
+      [100, 600],
+      [100, 1_100],
+      [100, 2_100],
+      ...Array(3).fill([3_500, 4_750]),
     ]);
     expect(timesAt(1, 6, { ...truncated, retryMs: 5_000 })).toEqual([
-      ...Array(4).fill([5_000, 5_000, 8_500]),
-      ...Array(2).fill([5_000, 5_000, 6_250]),
+      ...Array(4).fill([5_000, 8_500]),
+      ...Array(2).fill([5_000, 6_250]),
     ]);
+  });
+
+  test("is longer than it, too, when four connections in a row bring something, and are cut at once", () => {
+    expect(timesAt(1, 7, { ...truncated, newChunks: 1, retryMs: 100 })).toEqual([
+      ...Array(4).fill([100, 350]),
+      ...Array(3).fill([3_500, 4_750]),
+    ]);
+  });
+
+  test("is what the server wants again when a connection has lasted for 3.5 s", () => {
+    const policy = policyOf();
+    const cutAfter = (sinceRequestMs: number) =>
+      policy.next({ ...truncated, newChunks: 1, retryMs: 100, sinceRequestMs });
+    for (let connection = 0; connection < 4; connection++) cutAfter(50);
+    expect(cutAfter(50)).toMatchObject({ minMs: 3_450 });
+    expect(cutAfter(3_500)).toMatchObject({ minMs: 100, delayMs: 100 });
   });
 });
 
@@ -373,11 +406,11 @@ describe("giveUpAfterMs", () => {
   test("is longer than any wait of the server's that is borne: one of ten minutes is, one of an hour is not", () => {
     const stepAt = (retryAfter: string) =>
       policyOf().next(failureOf(status(429, "", { "retry-after": retryAfter }), resumable));
-    expect(stepAt("600")).toMatchObject({ isResume: true, serverMs: 600_000 });
+    expect(stepAt("600")).toMatchObject({ isResume: true, minMs: 600_000 });
     expect(stepAt("899")).toMatchObject({ delayMs: 899_000 });
     expect(stepAt("900")).toMatchObject({ failedWith: { status: 429 } });
     expect(stepAt("3600")).toMatchObject({ failedWith: { status: 429 } });
-    expect(policyOf().next({ ...truncated, retryMs: 600_000 })).toMatchObject({ serverMs: 600_000 });
+    expect(policyOf().next({ ...truncated, retryMs: 600_000 })).toMatchObject({ minMs: 600_000 });
     expect(policyOf().next({ ...truncated, retryMs: 1e12 })).toEqual(giveUp);
   });
 
@@ -390,7 +423,7 @@ describe("giveUpAfterMs", () => {
     for (const giveUpAfterMs of [Number.POSITIVE_INFINITY, 2 ** 31]) {
       const policy = policyOf({ giveUpAfterMs });
       expect(policy.next({ ...truncated, silentMs: 1e15 })).toMatchObject({ attempt: 1 });
-      expect(policy.next({ ...truncated, retryMs: 1e12 })).toMatchObject({ serverMs: 1e12 });
+      expect(policy.next({ ...truncated, retryMs: 1e12 })).toMatchObject({ minMs: 1e12 });
     }
   });
 
@@ -425,7 +458,7 @@ function simulate({ outageMs, error, takesMs }: Outage, random: () => number) {
   const policy = policyOf({ random });
   const attempts: number[] = [];
   let now = 0;
-  let failure = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 });
+  let failure = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1, sinceRequestMs: 60_000 });
   for (;;) {
     const step = policy.next({ ...failure, silentMs: now });
     if ("failedWith" in step) return { attempts, gaveUpAt: now };
@@ -433,9 +466,30 @@ function simulate({ outageMs, error, takesMs }: Outage, random: () => number) {
     attempts.push(now);
     if (now >= outageMs) return { attempts };
     now += takesMs;
-    failure = failureOf(error, resumable);
+    failure = failureOf(error, { ...resumable, sinceRequestMs: takesMs });
   }
 }
+
+/** The attempts of one client whose server gives one event to each, and then cuts the connection. */
+function simulateCuts(
+  { firstMs, lastsMs, retryMs }: { firstMs: number; lastsMs: number; retryMs?: number | undefined },
+  random: () => number,
+) {
+  const policy = policyOf({ random });
+  const attempts: number[] = [];
+  let sinceRequestMs = firstMs;
+  for (let now = 0, seq = 0; now < 60_000; seq++) {
+    const lost = { lastEventId: `run.${seq}`, newChunks: 1, sinceRequestMs, retryMs };
+    const step = policy.next(failureOf(new StreamTruncatedError(), lost)) as ReconnectStep;
+    now += step.delayMs;
+    attempts.push(now);
+    sinceRequestMs = lastsMs;
+    now += lastsMs;
+  }
+  return attempts;
+}
+
+const gapsOf = (attempts: number[]): number[] => attempts.slice(1).map((at, last) => at - attempts[last]!);
 
 /** The largest number of moments that lie within one second. */
 function mostInASecond(moments: number[]): number {
@@ -456,6 +510,8 @@ describe("1,000 clients that have lost their server", () => {
     { error: refused, takesMs: 40 },
     { error: status(502), takesMs: 5 },
     { error: status(523), takesMs: 1_000 },
+    // As long as an attempt may hang.
+    { error: new StreamIdleError(3_500), takesMs: 3_500 },
   ];
 
   for (const [kind, { error, takesMs }] of kinds.entries()) {
@@ -464,18 +520,37 @@ describe("1,000 clients that have lost their server", () => {
         const outageMs = outage * 1_000;
         const random = createRandom(1_000 * kind + index);
         const clients = Array.from({ length: 1_000 }, () => simulate({ outageMs, error, takesMs }, random));
-        const gaps = clients.flatMap(({ attempts }) =>
-          attempts.slice(1).map((at, last) => at - attempts[last]!),
-        );
+        const gaps = clients.flatMap(({ attempts }) => gapsOf(attempts));
         const backAfter = clients.map(({ attempts }) => attempts.at(-1)! - outageMs);
         expect(clients.filter(({ gaveUpAt }) => gaveUpAt !== undefined)).toEqual([]);
         expect(gaps.reduce((least, gap) => Math.min(least, gap), 5_000)).toBeGreaterThanOrEqual(2_500);
         expect(mostInASecond(clients.flatMap(({ attempts }) => attempts))).toBeLessThanOrEqual(400);
-        // An attempt that was made while the network was away has to fail before the next one.
-        expect(Math.max(...backAfter)).toBeLessThan(5_000 + takesMs);
+        expect(Math.max(...backAfter)).toBeLessThan(5_000);
       }
     });
   }
+
+  for (const firstMs of [60_000, 200]) {
+    for (const lastsMs of [0, 150, 1_000, 3_400]) {
+      test(`of which each gets one event and is cut after ${lastsMs} ms, again and again, the first time after ${firstMs} ms: each asks at most every 2.5 s and at least every 5 s, and at most 40 % in any second`, () => {
+        const random = createRandom(firstMs + lastsMs);
+        const clients = Array.from({ length: 1_000 }, () => simulateCuts({ firstMs, lastsMs }, random));
+        const gaps = clients.flatMap(gapsOf);
+        expect(gaps.reduce((least, gap) => Math.min(least, gap))).toBeGreaterThanOrEqual(2_500);
+        expect(gaps.reduce((most, gap) => Math.max(most, gap))).toBeLessThan(5_000);
+        expect(mostInASecond(clients.flat())).toBeLessThanOrEqual(400);
+      });
+    }
+  }
+
+  test("of which each gets one event and is cut, by a server that wants them back at once: each comes back so four times, and then asks at most every 2.5 s", () => {
+    const random = createRandom(3);
+    for (let client = 0; client < 1_000; client++) {
+      const attempts = simulateCuts({ firstMs: 60_000, lastsMs: 20, retryMs: 0 }, random);
+      expect(attempts[3]).toBeLessThan(4 * 270);
+      expect(Math.min(...gapsOf(attempts.slice(3)))).toBeGreaterThanOrEqual(2_500);
+    }
+  });
 
   test("ask for 15 minutes, and no longer", () => {
     const random = createRandom(7);
@@ -490,7 +565,7 @@ describe("1,000 clients that have lost their server", () => {
     const told = status(503, "", { "retry-after": "30" });
     for (let seed = 0; seed < 1_000; seed++) {
       const { attempts } = simulate({ outageMs: 60_000, error: told, takesMs: 0 }, createRandom(seed));
-      const gaps = attempts.slice(1).map((at, last) => at - attempts[last]!);
+      const gaps = gapsOf(attempts);
       expect(gaps.every((gap) => gap >= 30_000 && gap < 33_500)).toBe(true);
     }
   });
@@ -510,6 +585,7 @@ const anyFailure = fc.record({
   retryMs: fc.option(fc.oneof(fc.nat(10_000), fc.nat(200_000)), { nil: undefined }),
   newChunks: fc.nat(1),
   silentMs: fc.nat(20_000),
+  sinceRequestMs: fc.nat(8_000),
   isOffline: fc.boolean(),
 });
 
@@ -531,8 +607,10 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
         let known = "";
         let serverErrors = 0;
         let unanswered: number | undefined = 0;
+        let early = 0;
+        let isRepeated = false;
         for (const [failure, value] of failures) {
-          const { error, lastEventId, retryMs, newChunks, silentMs, isOffline } = failure;
+          const { error, lastEventId, retryMs, newChunks, silentMs, sinceRequestMs, isOffline } = failure;
           random = value;
           if (newChunks > 0 || lastEventId !== known) {
             attempts = 0;
@@ -545,16 +623,19 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
           const http = error instanceof StreamHttpError ? error : undefined;
           if (http?.status === 500) serverErrors++;
           const step = policy.next(failure);
+          if (sinceRequestMs >= 3_500) early = 0;
           if ("failedWith" in step) {
             if (http?.status !== 405) expect(step.failedWith).toBe(error);
             continue;
           }
+          const wasRepeated = isRepeated;
+          isRepeated = true;
           const hasId = lastEventId.startsWith("run.");
           expect(step.isResume).toBe(hasId);
           if (step.attempt === 0) {
             expect(error).toMatchObject({ status: expect.toBeOneOf([401, 403]) });
             expect([canRefreshHeaders, ++refreshes]).toEqual([true, 1]);
-            expect(step).toMatchObject({ serverMs: 0, minMs: 0, delayMs: 0 });
+            expect(step).toMatchObject({ minMs: 0, delayMs: 0 });
             expect(hasId || !hasChunks).toBe(true);
             continue;
           }
@@ -563,10 +644,10 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
           expect(unanswered ?? 0).toBeLessThan(2);
           expect(step.attempt).toBe(++attempts);
           const toldMs = http?.retryAfterMs ?? retryMs;
-          expect(step.serverMs).toBe(toldMs ?? 0);
-          expect(step.minMs).toBeGreaterThanOrEqual(step.serverMs);
-          if (attempts > 4 || (attempts > 1 && toldMs === undefined)) {
-            expect(step.minMs).toBeGreaterThanOrEqual(3_500);
+          expect(step.minMs).toBeGreaterThanOrEqual(toldMs ?? 0);
+          const isPaced = toldMs !== undefined && early++ < 4;
+          if (wasRepeated && !isPaced) {
+            expect(step.minMs + sinceRequestMs).toBeGreaterThanOrEqual(3_500);
           }
           expect(step.delayMs).toBeGreaterThanOrEqual(step.minMs);
           expect(step.delayMs - step.minMs).toBeLessThanOrEqual(3_500);
