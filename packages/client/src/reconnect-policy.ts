@@ -13,7 +13,7 @@ import type { StreamFromRouteOptions } from "./stream-from-route.ts";
  * 3.5 s, and each is back within 5 s of the network.
  */
 const firstSpreadMs = 3_500;
-const gapMs = 3_500;
+export const gapMs = 3_500;
 const gapSpreadMs = 1_250;
 
 /**

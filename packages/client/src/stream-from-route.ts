@@ -12,8 +12,15 @@ import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "./chunk-stream.ts";
 import { createId } from "./create-id.ts";
 import { isOffline, noteResponse } from "./network-status.ts";
-import { createReconnectPolicy, type ReconnectFailure } from "./reconnect-policy.ts";
-import { checkRouteOptions, type Resolvable, type RouteOptions, requestRoute } from "./request-route.ts";
+import { createReconnectPolicy, gapMs, type ReconnectFailure } from "./reconnect-policy.ts";
+import {
+  checkRouteOptions,
+  type Resolvable,
+  type RouteOptions,
+  type RouteRequest,
+  requestRoute,
+} from "./request-route.ts";
+import { createResumeRequests } from "./resume-requests.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
 
 /** What a stream's connection does. */
@@ -52,7 +59,8 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
    */
   giveUpAfterMs?: number | undefined;
   /**
-   * How long to wait for the headers of an answer, in milliseconds; 0 and `Infinity` are forever.
+   * How long to wait for the headers of an answer, in milliseconds; 0 and `Infinity` are forever. Unless it is forever, a
+   * resume that hangs for 3.5 s is followed by another one, and stays open beside it.
    *
    * @defaultValue 30,000; 0 where `fetch` is a polyfill over XMLHttpRequest, which resolves when the answer has ended
    */
@@ -90,6 +98,8 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
   /** What a request and the body of its error take at most; one that takes longer was slept through. */
   const maxRequestMs = (timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : timeoutMs) + maxErrorBodyMs;
+  /** When the next resume is made beside one that hangs; whoever waits forever for headers has no other. */
+  const hangMs = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : gapMs;
   const nextStep = createReconnectPolicy(options, Math.random);
 
   /** How long no byte has come. */
@@ -97,44 +107,54 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   /** When the last request was made. */
   let askedAt = 0;
 
+  function ask(request: Pick<RouteRequest, "method" | "body" | "query" | "lastEventId" | "signal">) {
+    askedAt = performance.now();
+    return requestRoute(options, { accept: "text/event-stream", timeoutMs, ...request });
+  }
+
   const open: OpenBody = async (signal, interruption) => {
     if (interruption?.hasBytes) silentMs = 0;
     silentMs += interruption?.silentMs ?? 0;
     let failure: Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline"> | undefined =
       interruption;
+    const askFirst = () => ask({ method, body, query, signal });
+    const resumes = createResumeRequests(
+      (signal) => ask({ method: "GET", lastEventId: interruption?.lastEventId, signal }),
+      hangMs,
+      signal,
+    );
     let isResume = false;
-    for (;;) {
-      if (failure) {
-        const sinceRequestMs = performance.now() - askedAt;
-        const step = nextStep({ ...failure, silentMs, sinceRequestMs, isOffline: isOffline() });
-        const { attempt, delayMs } = step;
-        if (attempt > 0) {
-          onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error: failure.error });
+    try {
+      for (;;) {
+        if (failure) {
+          const sinceRequestMs = performance.now() - askedAt;
+          const step = nextStep({ ...failure, silentMs, sinceRequestMs, isOffline: isOffline() });
+          const { attempt, delayMs } = step;
+          if (attempt > 0) {
+            onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error: failure.error });
+          }
+          silentMs += await waitToReconnect(step, resumes.untilAnswered());
+          isResume = step.isResume;
         }
-        silentMs += await waitToReconnect(step, signal);
-        isResume = step.isResume;
+        // Nothing is asked of anybody for a consumer who has left.
+        signal.throwIfAborted();
+        const startedAt = performance.now();
+        try {
+          const response = await (isResume ? resumes.next() : askFirst());
+          noteResponse();
+          // The server has nothing more: an `error` may be how a run ends.
+          if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
+          const bytes = await checkResponse(response, "text/event-stream", signal);
+          if (bytes) onConnectionChange?.({ state: "open" });
+          return bytes;
+        } catch (error) {
+          if (signal.aborted) throw error;
+          silentMs += Math.min(performance.now() - startedAt, maxRequestMs);
+          failure = { lastEventId: "", ...interruption, error, newChunks: 0 };
+        }
       }
-      // Nothing is asked of anybody for a consumer who has left.
-      signal.throwIfAborted();
-      askedAt = performance.now();
-      try {
-        const response = await requestRoute(options, {
-          accept: "text/event-stream",
-          timeoutMs,
-          signal,
-          ...(isResume ? { method: "GET", lastEventId: failure?.lastEventId } : { method, body, query }),
-        });
-        noteResponse();
-        // The server has nothing more: an `error` may be how a run ends.
-        if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
-        const bytes = await checkResponse(response, "text/event-stream", signal);
-        if (bytes) onConnectionChange?.({ state: "open" });
-        return bytes;
-      } catch (error) {
-        if (signal.aborted) throw error;
-        silentMs += Math.min(performance.now() - askedAt, maxRequestMs);
-        failure = { lastEventId: "", ...interruption, error, newChunks: 0 };
-      }
+    } finally {
+      resumes.end();
     }
   };
   return createChunkStream(open, options);
