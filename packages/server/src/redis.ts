@@ -1,10 +1,13 @@
 /**
- * Runs in Redis: they survive every process but Redis itself, and all machines see them. Works with a client of the
- * `redis` package, version 5 or later, of which it uses little enough to be satisfied by another.
+ * Runs in Redis: they survive every process but Redis itself, and all machines see them. Scripts, commands and the
+ * listening connection have files of their own.
  */
 import { checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol";
+import { createRedisCommands, type RedisClient, type RedisConnection } from "./redis-commands.ts";
+import { createRedisListener } from "./redis-listener.ts";
 import {
   type AppendResult,
+  maxStoppedKeys,
   type OpenedRun,
   producerLost,
   type RunRecord,
@@ -16,27 +19,22 @@ import {
   stoppedKeyMs,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
-import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
+import { startInterval, type Timer, unref } from "./start-timer.ts";
 
-/** What is used of a client; it must be connected, and stays the caller's. */
-export interface RedisClient {
-  scriptLoad(script: string): Promise<string>;
-  evalSha(sha1: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
-  /** For the one connection that listens. */
-  duplicate(): RedisSubscriber;
-}
-
-export interface RedisSubscriber {
-  connect(): Promise<unknown>;
-  subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
-  on(event: "error", listener: (error: unknown) => void): unknown;
-  destroy(): unknown;
-}
+export type { RedisClient, RedisConnection };
 
 export interface RedisRunStoreOptions extends RunStoreOptions {
+  /**
+   * A connected client of the `redis` package, version 5 or later, made by `createClient` or `createCluster`. The store
+   * opens one more connection like it, to listen; and another one in place of a connection that does not answer.
+   */
   client: RedisClient;
-  /** Before every key and channel. @defaultValue `"kortyx:"` */
+  /**
+   * Before every key and channel. With a client of a cluster it needs a hash tag, as in `"{kortyx}:"`: all runs are on one
+   * node.
+   *
+   * @defaultValue `"kortyx:"`
+   */
   prefix?: string | undefined;
   /**
    * How long a command may take, in milliseconds, where a client that is offline would wait; 0 is forever.
@@ -48,169 +46,11 @@ export interface RedisRunStoreOptions extends RunStoreOptions {
 
 /** A wake-up that is lost costs this much. */
 const tickMs = 1_000;
-/** A run that nobody has waited for in this many ticks is not listened to any more. */
-const lingerTicks = 5;
+/** Owners and sessions of so many runs are remembered, so that they do not travel with every read. */
+const maxNames = 1_000;
 
-/** The clock is the store's own: those of the machines differ. */
-const now = `local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
-
-/**
- * In every script, `P` is the prefix. A run is a hash; its log a stream whose entry `seq` has the id `<seq + 1>-0`,
- * because 0-0 is none. Both expire when they were kept long enough; a run that is open is renewed with its lease.
- */
-const library = `
-${now}
-local P = ARGV[1]
-local LEASE = tonumber(ARGV[2])
-local KEEP = tonumber(ARGV[3])
-local function run_key(id) return P .. 'run:' .. id end
-local function log_key(id) return P .. 'log:' .. id end
-local function keep(id, owner, ms)
-  redis.call('PEXPIRE', run_key(id), ms)
-  redis.call('PEXPIRE', log_key(id), ms)
-  local names = redis.call('HMGET', run_key(id), 'keyName', 'sessionName')
-  if names[1] then redis.call('PEXPIRE', names[1], ms) end
-  -- Other runs of the owner and of the session may be open for longer.
-  redis.call('PEXPIRE', P .. 'open:' .. owner, LEASE + KEEP)
-  if names[2] then redis.call('PEXPIRE', names[2], LEASE + KEEP) end
-end
-local function record(id)
-  return redis.call('HMGET', run_key(id), 'owner', 'session', 'seq', 'terminal', 'hash', 'lease')
-end
-local function finish(id, run, terminal)
-  if run[4] then return run[4] end
-  local seq = tonumber(run[3]) + 1
-  redis.call('XADD', log_key(id), (seq + 1) .. '-0', 'json', terminal)
-  redis.call('HSET', run_key(id), 'seq', seq, 'terminal', terminal)
-  redis.call('SREM', P .. 'open:' .. run[1], id)
-  keep(id, run[1], KEEP)
-  redis.call('PUBLISH', P .. 'ended', id)
-  return terminal
-end
-local function lease(id, run)
-  redis.call('HSET', run_key(id), 'lease', now + LEASE)
-  if redis.call('PTTL', run_key(id)) < LEASE * 2 / 3 + KEEP then keep(id, run[1], LEASE + KEEP) end
-end
-`;
-
-const scripts = {
-  /** id, owner, session, key, hash, maxOpenRuns, allowActiveRun, producerLost, stopped */
-  open: `
-local id, owner, session, key, hash = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
-local keyName = P .. 'key:' .. #owner .. ':' .. owner .. ':' .. key
-local sessionName = P .. 'session:' .. #owner .. ':' .. owner .. ':' .. session
-if key ~= '' then
-  local known = redis.call('GET', keyName)
-  local run = known and record(known)
-  if run and run[1] then
-    if run[5] ~= hash then return {'key-conflict'} end
-    return {'attached', known, unpack(run, 1, 4)}
-  end
-end
-local open = 0
-for _, other in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
-  local run = record(other)
-  if not run[1] then
-    redis.call('SREM', P .. 'open:' .. owner, other)
-  elseif tonumber(run[6]) <= now then
-    finish(other, run, ARGV[11])
-  else
-    if ARGV[10] == '0' and session ~= '' and run[2] == session then return {'run-active', other, unpack(run, 1, 4)} end
-    open = open + 1
-  end
-end
-if open >= tonumber(ARGV[9]) then return {'too-many-runs'} end
-redis.call('HSET', run_key(id), 'owner', owner, 'session', session, 'seq', -1, 'hash', hash, 'lease', now + LEASE)
-redis.call('SADD', P .. 'open:' .. owner, id)
-if session ~= '' then
-  redis.call('SET', sessionName, id)
-  redis.call('HSET', run_key(id), 'sessionName', sessionName)
-end
-local wasStopped = false
-if key ~= '' then
-  redis.call('SET', keyName, id)
-  redis.call('HSET', run_key(id), 'keyName', keyName)
-  wasStopped = redis.call('DEL', keyName .. ':stopped') == 1
-end
-keep(id, owner, LEASE + KEEP)
-if wasStopped then finish(id, record(id), ARGV[12]) end
-return {'created', id, unpack(record(id), 1, 4)}`,
-
-  /** id, firstSeq, entries… */
-  append: `
-local id, first = ARGV[4], tonumber(ARGV[5])
-local run = record(id)
-if not run[1] then return 'lost' end
-if run[4] then return 'ended' end
-local seq = tonumber(run[3])
-if first > seq + 1 then return 'lost' end
-local last = first + #ARGV - 6
-if first <= seq and last >= first then
-  local known = redis.call('XRANGE', log_key(id), (first + 1) .. '-0', '+', 'COUNT', last - first + 1)
-  for i, entry in ipairs(known) do
-    if entry[2][2] ~= ARGV[5 + i] then return 'lost' end
-  end
-end
-for i = seq + 1, last do
-  redis.call('XADD', log_key(id), (i + 1) .. '-0', 'json', ARGV[6 + i - first])
-end
-if last > seq then redis.call('HSET', run_key(id), 'seq', last) end
-if seq == -1 then keep(id, run[1], LEASE + KEEP) end
-lease(id, run)
-redis.call('PUBLISH', P .. 'log:' .. id, last)
-return 'ok'`,
-
-  /** id */
-  renew: `
-local run = record(ARGV[4])
-if not run[1] then return 'lost' end
-if run[4] then return 'ended' end
-lease(ARGV[4], run)
-return 'ok'`,
-
-  /** id, terminal, lastSeq, producerLost */
-  end: `
-local run = record(ARGV[4])
-if not run[1] then return false end
-local isWhole = tonumber(run[3]) >= tonumber(ARGV[6])
-return finish(ARGV[4], run, isWhole and ARGV[5] or ARGV[7])`,
-
-  /** id, producerLost */
-  endIfLeaseExpired: `
-local run = record(ARGV[4])
-if not run[1] then return false end
-if not run[4] and tonumber(run[6]) > now then return false end
-return finish(ARGV[4], run, ARGV[5])`,
-
-  /** id, after, limit */
-  read: `
-local run = record(ARGV[4])
-if not run[1] then return false end
-local entries = {}
-if tonumber(ARGV[6]) > 0 and tonumber(ARGV[5]) < tonumber(run[3]) then
-  local first = (tonumber(ARGV[5]) + 2) .. '-0'
-  local found = redis.call('XRANGE', log_key(ARGV[4]), first, '+', 'COUNT', ARGV[6])
-  -- A log that was evicted, wholly or in its first part, is lost.
-  if not found[1] or found[1][1] ~= first then return false end
-  for i, entry in ipairs(found) do entries[i] = entry[2][2] end
-end
-return {run[1], run[2], run[3], run[4], entries, math.ceil(run[6] - now)}`,
-
-  /** owner, session */
-  latest: `
-local id = redis.call('GET', P .. 'session:' .. #ARGV[4] .. ':' .. ARGV[4] .. ':' .. ARGV[5])
-local run = id and record(id)
-if not run or not run[1] then return false end
-return {id, unpack(run, 1, 4)}`,
-
-  /** owner, key, rememberMs */
-  stopKey: `
-local keyName = P .. 'key:' .. #ARGV[4] .. ':' .. ARGV[4] .. ':' .. ARGV[5]
-local id = redis.call('GET', keyName)
-if id and redis.call('EXISTS', run_key(id)) == 1 then return id end
-redis.call('SET', keyName .. ':stopped', '1', 'PX', ARGV[6])
-return false`,
-};
+/** Owner and session. */
+type Names = [string, string];
 
 /** Owner, session, position and terminal, as the scripts give them. */
 type Fields = [string, string, string, string | null];
@@ -219,20 +59,22 @@ type Fields = [string, string, string, string | null];
  * Creates a store. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash of Redis may lose the last
  * second; with eviction of keys that have an expiry, runs may vanish, which their followers are told.
  *
- * @throws RangeError for a time that is not a number of milliseconds, TypeError for what is no client.
+ * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a connected client.
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   const { client, prefix = "kortyx:" } = options;
-  checkOption("client", typeof client?.scriptLoad === "function", "a client of the redis package", client);
+  checkClient(client, prefix);
   const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
-  /** Runs whose appends are listened to, and how many ticks ago somebody last waited. */
-  const channels = new Map<string, number>();
-  /** The last position that was heard of, for the runs that are listened to. */
-  const heard = new Map<string, number>();
-  /** Channels that are being left: a client that is asked to listen again in the middle of it would not. */
-  const leaving = new Map<string, Promise<void>>();
-  let subscriber: { connection: RedisSubscriber; opening: Promise<unknown> } | undefined;
+  const commands = createRedisCommands({
+    client,
+    prefix,
+    times: [leaseMs, retentionMs],
+    commandTimeoutMs,
+  });
+  const { run } = commands;
+  const listener = createRedisListener(client, prefix, tell);
+  const names = new Map<string, Names>();
   let tickTimer: Timer | undefined;
   let isClosed = false;
 
@@ -240,111 +82,25 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
     if (isWaitedFor && !isClosed) tickTimer ??= unref(startInterval(tick, tickMs));
   });
 
-  /** Redis knows the scripts by their hashes, until it is restarted. */
-  const hashes = new Map<string, Promise<string>>();
-
-  function load(name: keyof typeof scripts): Promise<string> {
-    const hash = client.scriptLoad(library + scripts[name]);
-    hashes.set(name, hash);
-    return hash;
-  }
-
-  async function evaluate(name: keyof typeof scripts, values: (string | number)[]): Promise<unknown> {
-    const options = { keys: [], arguments: [prefix, leaseMs, retentionMs, ...values].map(String) };
-    try {
-      return await client.evalSha(await (hashes.get(name) ?? load(name)), options);
-    } catch (error) {
-      hashes.delete(name);
-      if (!String(error).includes("NOSCRIPT")) throw error;
-      return client.evalSha(await load(name), options);
-    }
-  }
-
-  async function run(script: keyof typeof scripts, values: (string | number)[]): Promise<unknown> {
-    if (isClosed) throw new Error("The store of runs is closed.");
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = startTimer(
-        () => reject(new Error(`Redis has not answered within ${commandTimeoutMs} ms.`)),
-        commandTimeoutMs,
-      );
-    });
-    try {
-      return await Promise.race([evaluate(script, values), late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
   function tell(runId: string, lastSeq: number): void {
-    if (channels.has(runId)) heard.set(runId, Math.max(lastSeq, heard.get(runId) ?? -1));
+    listener.note(runId, lastSeq);
     waiters.wake(runId, lastSeq);
   }
 
   function tick(): void {
-    const waited = new Set(waiters.runIds());
-    for (const [runId, ticks] of channels) {
-      const idleTicks = waited.has(runId) ? 0 : ticks + 1;
-      channels.set(runId, idleTicks);
-      if (idleTicks <= lingerTicks) continue;
-      channels.delete(runId);
-      heard.delete(runId);
-      leave(runId);
-    }
-    if (waited.size === 0 && channels.size === 0) {
+    const waitedFor = new Set(waiters.runIds());
+    if (!listener.tick(waitedFor) && waitedFor.size === 0) {
       clearInterval(tickTimer);
       tickTimer = undefined;
     }
     waiters.wakeAll();
   }
 
-  function leave(runId: string): void {
-    if (subscriber === undefined) return;
-    const left = subscriber.connection
-      .unsubscribe(`${prefix}log:${runId}`)
-      .catch(() => {})
-      .then(() => void leaving.delete(runId));
-    leaving.set(runId, left);
-  }
-
-  /**
-   * One connection of this process listens for all of its runs. Until it does, and whenever it does not, the tick finds
-   * everything.
-   */
-  async function listen(runId: string | undefined): Promise<void> {
-    subscriber ??= openSubscriber();
-    const { connection, opening } = subscriber;
-    try {
-      await opening;
-      if (runId !== undefined) {
-        await leaving.get(runId);
-        await connection.subscribe(`${prefix}log:${runId}`, (lastSeq) => tell(runId, Number(lastSeq)));
-      }
-    } catch {
-      if (subscriber?.connection !== connection) return;
-      // Whoever waits next tries again, with every channel.
-      subscriber = undefined;
-      channels.clear();
-      heard.clear();
-      destroy(connection);
-    }
-  }
-
-  function openSubscriber() {
-    const connection = client.duplicate();
-    connection.on("error", () => {});
-    const opening = connection
-      .connect()
-      .then(() => connection.subscribe(`${prefix}ended`, (id) => tell(id, Number.POSITIVE_INFINITY)));
-    return { connection, opening };
-  }
-
   /** What was written before we listened has not been heard of. */
   async function catchUp(runId: string, after: number): Promise<void> {
     // Nothing but the end is of interest then, and that is told of every run.
     const wantsEntries = after < Number.MAX_SAFE_INTEGER;
-    if (wantsEntries) channels.set(runId, 0);
-    await listen(wantsEntries ? runId : undefined);
+    await listener.listen(wantsEntries ? runId : undefined);
     tell(runId, await lastSeqOf(runId));
   }
 
@@ -359,7 +115,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
     isShared: true,
     leaseMs,
     async open({ runId, owner, sessionId = "", key = "", bodyHash, maxOpenRuns, allowActiveRun }) {
-      const [status, id, ...fields] = (await run("open", [
+      const opening = run("open", [
         runId,
         owner,
         sessionId,
@@ -369,11 +125,14 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
         allowActiveRun ? 1 : 0,
         stringifyChunk(producerLost),
         stringifyChunk(stopped),
-      ])) as [OpenedRun["status"], string, ...Fields];
+      ]);
+      const opened = await opening.catch(whenFull(["store-full"]));
+      const [status, id, ...fields] = opened as [OpenedRun["status"], string, ...Fields];
       return { status, run: id === undefined ? undefined : toRecord(id, fields) } as OpenedRun;
     },
     async append(runId, firstSeq, entries) {
-      const result = (await run("append", [runId, firstSeq, ...entries])) as AppendResult;
+      const appending = run("append", [runId, firstSeq, ...entries]);
+      const result = (await appending.catch(whenFull("full"))) as AppendResult;
       if (result === "ok") tell(runId, firstSeq + entries.length - 1);
       return result;
     },
@@ -384,16 +143,19 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
       end("end", runId, [stringifyChunk(terminal), lastSeq, stringifyChunk(producerLost)]),
     endIfLeaseExpired: (runId) => end("endIfLeaseExpired", runId, [stringifyChunk(producerLost)]),
     async read(runId, after, limit) {
-      const answer = (await run("read", [runId, after, limit])) as [...Fields, string[], number] | null;
-      if (answer === null) return undefined;
-      const [owner, session, seq, terminal, entries, leaseLeftMs] = answer;
-      return { run: toRecord(runId, [owner, session, seq, terminal]), entries, leaseLeftMs };
+      const known = names.get(runId);
+      const page = await readPage(runId, after, limit, known === undefined);
+      if (page === null) return undefined;
+      const [seq, terminal, entries, leaseLeftMs, read] = page;
+      if (known === undefined) remember(runId, read as Names);
+      const run = toRecord(runId, [...(known ?? (read as Names)), seq, terminal]);
+      return { run, entries, leaseLeftMs };
     },
     async wait(runId, after, signal) {
-      if (isClosed || signal.aborted || (heard.get(runId) ?? -1) > after) return;
+      if (isClosed || signal.aborted || listener.heardOf(runId) > after) return;
       const waiting = waiters.wait(runId, after, signal);
       // Its failure is met by whoever waits, when the tick lets them ask.
-      if (!channels.has(runId)) catchUp(runId, after).catch(() => {});
+      if (!listener.has(runId)) catchUp(runId, after).catch(() => {});
       await waiting;
     },
     async latest(owner, sessionId) {
@@ -403,29 +165,67 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
       return toRecord(id, fields);
     },
     async stopKey(owner, key) {
-      return ((await run("stopKey", [owner, key, stoppedKeyMs])) as string | null) ?? undefined;
+      return (
+        ((await run("stopKey", [owner, key, stoppedKeyMs, maxStoppedKeys])) as string | null) ?? undefined
+      );
     },
     async close() {
       isClosed = true;
       clearInterval(tickTimer);
       waiters.wakeAll();
-      if (subscriber !== undefined) destroy(subscriber.connection);
-      subscriber = undefined;
+      listener.close();
+      commands.close();
     },
   };
 
+  /** @param withNames - Whether the last element holds owner and session. */
+  async function readPage(runId: string, after: number, limit: number, withNames: boolean) {
+    const page = await run("read", [runId, after, limit, withNames ? 1 : 0]);
+    return page as [string, string | null, string[], number, Names | []] | null;
+  }
+
+  function remember(runId: string, ofRun: Names): void {
+    names.set(runId, ofRun);
+    const [oldest] = names.keys();
+    if (names.size > maxNames) names.delete(oldest!);
+  }
+
   /** Infinity when the run has ended or is gone. */
   async function lastSeqOf(runId: string): Promise<number> {
-    const answer = (await run("read", [runId, -1, 0])) as [...Fields, string[]] | null;
-    return answer === null || answer[3] !== null ? Number.POSITIVE_INFINITY : Number(answer[2]);
+    const page = await readPage(runId, -1, 0, false);
+    return page === null || page[1] !== null ? Number.POSITIVE_INFINITY : Number(page[0]);
   }
 }
 
-function destroy(connection: RedisSubscriber): void {
-  try {
-    connection.destroy();
-  } catch {
-    // It has given up by itself.
+/** A handler of failures, of which that of a Redis that has no more memory is a result. */
+const whenFull =
+  <Result>(result: Result) =>
+  (error: unknown): Result => {
+    if (/\bOOM command not allowed\b/.test(String(error))) return result;
+    throw error;
+  };
+
+const clientMethods = ["eval", "evalSha", "withCommandOptions", "duplicate"] as const;
+
+function checkClient(client: RedisClient, prefix: string): void {
+  checkOption(
+    "client",
+    clientMethods.every((name) => typeof client?.[name] === "function"),
+    "a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` returns it " +
+      "(neither a pool nor a client of ioredis)",
+    client,
+  );
+  const { isOpen, slots } = client as { isOpen?: boolean; slots?: unknown };
+  if (isOpen === false) {
+    throw new TypeError(
+      "client must be connected: call `await client.connect()` before createRedisRunStore().",
+    );
+  }
+  // A cluster finds the node of a script by the part of its key in braces.
+  if (slots !== undefined && !/^[^{]*\{[^}]+\}/.test(prefix)) {
+    throw new TypeError(
+      `prefix must have a hash tag for a cluster, as "{kortyx}:" has; got ${JSON.stringify(prefix)}.`,
+    );
   }
 }
 

@@ -127,6 +127,9 @@ export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
 /** How long a stop is remembered whose run has not been opened yet. */
 export const stoppedKeyMs = 60_000;
 
+/** How many of these stops are remembered of one owner, the newest ones. */
+export const maxStoppedKeys = 1_000;
+
 export interface RunStoreOptions {
   /**
    * How long a run is kept after its end, in milliseconds; 0 forgets it at once, `Infinity` never does.

@@ -1,3 +1,4 @@
+import { createClient, createClientPool, createCluster } from "redis";
 import { describe, expect, test } from "vitest";
 import { parseChatRequestBody, readChatRequest } from "../src/chat-request.ts";
 import { collectBufferedStream } from "../src/collect-stream.ts";
@@ -220,10 +221,33 @@ test("a limit that is not a number limits, in place of letting everything pass",
   );
 });
 
-test("what is no client of the redis package is refused when its store is created", () => {
-  for (const client of [undefined, "redis://host", { duplicate() {} }]) {
+test("anything but a connected client of the redis package is refused when its store is created", async () => {
+  const ioredis = { eval() {}, evalsha() {}, duplicate() {}, status: "ready" };
+  const redis4 = { eval() {}, evalSha() {}, duplicate() {}, isOpen: true };
+  const pool = createClientPool();
+  for (const client of [undefined, "redis://host", createClient().connect, ioredis, redis4, pool]) {
     expect(() => createRedisRunStore({ client } as never)).toThrow(
-      "client must be a client of the redis package",
+      "client must be a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` " +
+        "returns it (neither a pool nor a client of ioredis); got ",
     );
   }
+  expect(() => createRedisRunStore({ client: createClient() })).toThrow(
+    "client must be connected: call `await client.connect()` before createRedisRunStore().",
+  );
+  // One that has begun to connect is connected sooner or later, and keeps commands until then.
+  const connecting = createClient({ socket: { path: "/nowhere/redis.sock", reconnectStrategy: 1000 } });
+  connecting.on("error", () => {});
+  connecting.connect().catch(() => {});
+  createRedisRunStore({ client: connecting });
+  connecting.destroy();
+});
+
+test("the client of a cluster wants a prefix with a hash tag", () => {
+  const client = Object.create(createCluster({ rootNodes: [{}] }), { isOpen: { value: true } });
+  for (const prefix of [undefined, "", "kortyx:", "{}:", "{:", "a}b{"]) {
+    expect(() => createRedisRunStore({ client, prefix })).toThrow(
+      `prefix must have a hash tag for a cluster, as "{kortyx}:" has; got ${JSON.stringify(prefix ?? "kortyx:")}.`,
+    );
+  }
+  for (const prefix of ["{kortyx}:", "app:{runs}"]) createRedisRunStore({ client, prefix });
 });

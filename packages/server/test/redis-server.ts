@@ -37,11 +37,12 @@ export interface RedisServer {
   close(): Promise<void>;
 }
 
-export async function startRedis(): Promise<RedisServer> {
+/** @param settings - Of redis.conf, in addition to those that let it listen and keep nothing. */
+export async function startRedis(settings: Record<string, string> = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "kortyx-redis-"));
   const socketPath = join(folder, "redis.sock");
   const clients: TestClient[] = [];
-  let child = await launch(folder);
+  let child = await launch(folder, settings);
 
   const kill = () =>
     new Promise<void>((resolve) => {
@@ -62,7 +63,7 @@ export async function startRedis(): Promise<RedisServer> {
     kill,
     async restart() {
       await kill();
-      child = await launch(folder);
+      child = await launch(folder, settings);
     },
     async close() {
       for (const client of clients) client.destroy();
@@ -72,8 +73,8 @@ export async function startRedis(): Promise<RedisServer> {
   };
 }
 
-async function launch(folder: string): Promise<ChildProcess> {
-  const settings = { port: "0", unixsocket: "redis.sock", dir: folder, save: "", appendonly: "no" };
+async function launch(folder: string, given: Record<string, string>): Promise<ChildProcess> {
+  const settings = { port: "0", unixsocket: "redis.sock", dir: folder, save: "", appendonly: "no", ...given };
   const child = spawn(
     executable,
     Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),

@@ -36,6 +36,9 @@ describe.skipIf(!hasRedis())("Redis", () => {
     stores.push(store);
     return store;
   }
+  /** The client, but for a few methods. */
+  const clientWith = (methods: Partial<RedisClient>): RedisClient =>
+    Object.assign(Object.create(client), methods);
   async function startChildOf(options: object = {}): Promise<ChildStore> {
     const child = await startChildStore({ socketPath: redis.socketPath, prefix, ...options });
     children.push(child);
@@ -46,7 +49,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
     (await client.sendCommand<string>(["CLIENT", "LIST", "TYPE", "pubsub"])).split("\n").filter(Boolean);
 
   describe("keys", () => {
-    test("all expire: an open run's after its lease and the time that runs are kept, an ended one's after that", async () => {
+    test("all expire but the number of the format: an open run's after its lease and the time that runs are kept, an ended one's after that", async () => {
       const store = create();
       const open = await openRun(store, { key: "k", sessionId: "s" });
       await store.append(open, 0, ["0"]);
@@ -55,7 +58,9 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await store.end(ended, { type: "done" });
       await store.stopKey("ann", "m");
       const left: Record<string, number> = {};
+      expect(await client.pTTL(`${prefix}format`)).toBe(-1);
       for (const key of await keysLeft()) {
+        if (key === `${prefix}format`) continue;
         const name = key.slice(prefix.length).replace(open, "OPEN").replace(ended, "ENDED");
         // In seconds, to the next five.
         left[name] = Math.ceil((await client.pTTL(key)) / 5000) * 5;
@@ -68,7 +73,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
         "open:ann": 915,
         "key:3:ann:k": 915,
         "key:3:ann:l": 900,
-        "key:3:ann:m:stopped": 60,
+        "stop:ann": 60,
         "session:3:ann:s": 915,
         "session:3:ann:t": 915,
       });
@@ -81,7 +86,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await store.end(ended, { type: "done" });
       const abandoned = await openRun(store, { key: "l", sessionId: "t" });
       await store.append(abandoned, 0, ["0"]);
-      await expect.poll(keysLeft).toEqual([]);
+      await expect.poll(keysLeft).toEqual([`${prefix}format`]);
       expect(await store.append(abandoned, 1, ["1"])).toBe("lost");
     });
 
@@ -143,19 +148,13 @@ describe.skipIf(!hasRedis())("Redis", () => {
     test("is found by the tick when there is no connection to listen with", async () => {
       stopTicks();
       const store = create({
-        client: {
-          scriptLoad: (script) => client.scriptLoad(script),
-          evalSha: (sha1, options) => client.evalSha(sha1, options),
-          duplicate: () => ({
-            connect: () => Promise.reject(new Error("refused")),
-            subscribe: () => Promise.reject(new Error("refused")),
-            unsubscribe: () => Promise.reject(new Error("refused")),
-            on: () => {},
-            destroy() {
-              throw new Error("not open");
-            },
-          }),
-        },
+        client: clientWith({
+          duplicate() {
+            const connection = client.duplicate();
+            connection.connect = () => Promise.reject(new Error("refused"));
+            return connection;
+          },
+        }),
       });
       const runId = await openRun(store);
       const waiting = store.wait(runId, -1, never);
@@ -191,15 +190,13 @@ describe.skipIf(!hasRedis())("Redis", () => {
       stopTicks();
       let connections = 0;
       const store = create({
-        client: {
-          scriptLoad: (script) => client.scriptLoad(script),
-          evalSha: (sha1, options) => client.evalSha(sha1, options),
+        client: clientWith({
           duplicate() {
             const connection = client.duplicate();
             if (++connections === 1) connection.connect = () => Promise.reject(new Error("refused"));
             return connection;
           },
-        },
+        }),
       });
       const others = create();
       const runId = await openRun(store);
@@ -266,20 +263,37 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(await logOf(store, runId)).toEqual(["0", "1"]);
     });
 
-    test("that Redis does not keep at all are an error, not a loop", async () => {
-      let asked = 0;
+    test("that Redis forgets all the time work all the same", async () => {
+      const store = create();
+      let isOver = false;
+      const flushing = (async () => {
+        while (!isOver) await client.scriptFlush();
+      })();
+      const runId = await openRun(store);
+      for (let seq = 0; seq < 200; seq++) expect(await store.append(runId, seq, [`${seq}`])).toBe("ok");
+      isOver = true;
+      await flushing;
+      expect((await logOf(store, runId)).length).toBe(200);
+    });
+
+    test("are sent as a whole once", async () => {
+      const sent: number[] = [];
       const store = create({
-        client: {
-          scriptLoad: async () => "0".repeat(40),
-          evalSha: async () => {
-            asked++;
-            throw new Error("NOSCRIPT No matching script.");
-          },
-          duplicate: () => client.duplicate(),
-        },
+        client: clientWith({
+          withCommandOptions: () => ({
+            evalSha: (sha1, options) => client.evalSha(sha1, options),
+            eval(script, options) {
+              sent.push(script.length);
+              return client.eval(script, options);
+            },
+          }),
+        }),
       });
-      await expect(store.renew("r")).rejects.toThrow("NOSCRIPT");
-      expect(asked).toBe(2);
+      await client.scriptFlush();
+      const runId = await openRun(store);
+      for (let seq = 0; seq < 10; seq++) await store.append(runId, seq, [`${seq}`]);
+      // The check of the format, the opening and the first append.
+      expect(sent.length).toBe(3);
     });
   });
 });
