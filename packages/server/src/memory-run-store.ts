@@ -4,6 +4,7 @@
 import { checkLimitOption, stringifyChunk } from "@kortyx/protocol";
 import type { RunStore } from "./run-store.ts";
 import {
+  maxStoppedKeys,
   producerLost,
   type RunRecord,
   type RunStoreOptions,
@@ -37,9 +38,6 @@ interface MemoryRun {
   endedAt: number;
 }
 
-/** Whoever stops keys that do not exist takes no more memory than this. */
-const maxStoppedKeys = 10_000;
-
 /** Room for the terminal of every run, whatever the limit. */
 const runOverhead = 512;
 
@@ -56,8 +54,10 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
   /** In the order in which they ended. */
   const endedRuns = new Set<MemoryRun>();
   const keys = new Map<string, string>();
-  /** When each key that was stopped before its run was opened is forgotten. */
-  const stoppedKeys = new Map<string, number>();
+  /** When each key that was stopped before its run was opened is forgotten, the first one first. */
+  const stoppedKeys = new Map<string, { owner: string; until: number }>();
+  /** The same keys by owner. */
+  const stoppedOf = new Map<string, Set<string>>();
   /** The runs of a session, the newest last. */
   const sessions = new Map<string, string[]>();
   const openRuns = new Map<string, Set<MemoryRun>>();
@@ -92,10 +92,29 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       if (run.endedAt + retentionMs > now) break;
       forget(run);
     }
-    for (const [key, until] of stoppedKeys) {
+    for (const [keyName, { until }] of stoppedKeys) {
       if (until > now) break;
-      stoppedKeys.delete(key);
+      forgetStop(keyName);
     }
+  }
+
+  function rememberStop(owner: string, keyName: string, until: number): void {
+    forgetStop(keyName);
+    stoppedKeys.set(keyName, { owner, until });
+    const ofOwner = stoppedOf.get(owner) ?? new Set();
+    stoppedOf.set(owner, ofOwner.add(keyName));
+    const [oldest] = ofOwner;
+    if (ofOwner.size > maxStoppedKeys) forgetStop(oldest!);
+  }
+
+  /** @returns whether the key was stopped. */
+  function forgetStop(keyName: string): boolean {
+    const stop = stoppedKeys.get(keyName);
+    if (stop === undefined) return false;
+    const ofOwner = stoppedOf.get(stop.owner);
+    ofOwner?.delete(keyName);
+    if (ofOwner?.size === 0) stoppedOf.delete(stop.owner);
+    return stoppedKeys.delete(keyName);
   }
 
   /** @returns whether there is room for so much, after the runs that ended first were forgotten. */
@@ -174,7 +193,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
         const session = nameOf(owner, sessionId);
         sessions.set(session, [...(sessions.get(session) ?? []), runId]);
       }
-      if (keyName !== undefined && stoppedKeys.delete(keyName)) endRun(run, stopped);
+      if (keyName !== undefined && forgetStop(keyName)) endRun(run, stopped);
       return { status: "created", run: toRecord(run) };
     },
     async append(runId, firstSeq, entries) {
@@ -237,14 +256,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       purge(now);
       const keyName = nameOf(owner, key);
       const runId = keys.get(keyName);
-      if (runId === undefined) {
-        stoppedKeys.delete(keyName);
-        stoppedKeys.set(keyName, now + stoppedKeyMs);
-        for (const oldest of stoppedKeys.keys()) {
-          if (stoppedKeys.size <= maxStoppedKeys) break;
-          stoppedKeys.delete(oldest);
-        }
-      }
+      if (runId === undefined) rememberStop(owner, keyName, now + stoppedKeyMs);
       return runId;
     },
     async close() {

@@ -5,6 +5,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { stringifyChunk } from "@kortyx/protocol";
 import {
+  maxStoppedKeys,
   type OpenedRun,
   producerLost,
   type RunRecord,
@@ -111,6 +112,10 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   );
   const rememberStoppedKey = database.prepare(
     "INSERT OR REPLACE INTO stopped_keys (owner, key, until) VALUES (?, ?, ?)",
+  );
+  const capStoppedKeys = database.prepare(
+    `DELETE FROM stopped_keys WHERE owner = ?1 AND key IN
+     (SELECT key FROM stopped_keys WHERE owner = ?1 ORDER BY until DESC LIMIT -1 OFFSET ${maxStoppedKeys})`,
   );
   const readVersion = database.prepare("PRAGMA data_version");
 
@@ -291,7 +296,10 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
       purge();
       return write(() => {
         const row = findByKey.get(owner, key) as Row | undefined;
-        if (row === undefined) rememberStoppedKey.run(owner, key, clock() + stoppedKeyMs);
+        if (row === undefined) {
+          rememberStoppedKey.run(owner, key, clock() + stoppedKeyMs);
+          capStoppedKeys.run(owner);
+        }
         return row?.run_id;
       });
     },

@@ -110,16 +110,4 @@ describe("memory", () => {
     expect(await store.read(large, -1, 1)).toBe(undefined);
     expect(await store.append(next, 0, Array(9).fill(entry))).toBe("ok");
   });
-
-  test("holds at most 10,000 stopped keys, the last ones", async () => {
-    const store = createMemoryRunStore();
-    for (let index = 0; index <= 10_000; index++) await store.stopKey("ann", `${index}`);
-    const terminalOf = async (key: string) => {
-      const opened = await store.open(opening({ key }));
-      return opened.status === "created" && opened.run.terminal?.type;
-    };
-    expect(await terminalOf("0")).toBe(undefined);
-    expect(await terminalOf("1")).toBe("abort");
-    expect(await terminalOf("10000")).toBe("abort");
-  });
 });

@@ -717,6 +717,24 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         expect(await store.stopKey("bob", "k")).toEqual(expect.any(String));
       });
 
+      test("is remembered for the newest 1,000 keys of each owner", async () => {
+        // Stores may take what was stopped in one millisecond in any order.
+        await store.stopKey("bob", "first");
+        for (const key of ["first", "second"]) {
+          await store.stopKey("ann", key);
+          await pause(5);
+        }
+        for (let count = 0; count < 998; count++) await store.stopKey("ann", `${count}`);
+        await pause(5);
+        await store.stopKey("ann", "first");
+        await store.stopKey("ann", "last");
+        const terminalOf = async (key: string, owner = "ann") =>
+          runOf(await other.open(opening({ key, owner }))).terminal?.type;
+        const kept = await Promise.all(["first", "second", "0", "997", "last"].map((key) => terminalOf(key)));
+        expect(kept).toEqual(["abort", undefined, "abort", "abort", "abort"]);
+        expect(await terminalOf("first", "bob")).toBe("abort");
+      });
+
       test("is forgotten with the run that it stopped", async () => {
         use({ retentionMs: 40 });
         await store.stopKey("ann", "k");
@@ -761,6 +779,27 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         expect((await other.latest(owner, name))?.runId).toBe(runId);
         expect(await other.stopKey(owner, name)).toBe(runId);
         expect((await other.read(runId, -1, 1))?.run).toMatchObject({ runId, owner, sessionId: name });
+      }
+    });
+
+    test("no key that is stopped is taken for another owner's, another key's or an open run's", async () => {
+      const names = ["x", "x:stopped", "stop:x", "1:x", "a:b", "a", "b", ":", "a\0b", "語", "__proto__", "*"];
+      for (const owner of names) {
+        for (const key of names) {
+          const isStopped = (owner.length + key.length) % 2 === 0;
+          if (isStopped) expect(await store.stopKey(owner, key)).toBe(undefined);
+        }
+      }
+      for (const owner of names) {
+        for (const key of names) {
+          const isStopped = (owner.length + key.length) % 2 === 0;
+          const first = opening({ owner, key });
+          expect(runOf(await other.open(first)).terminal).toEqual(isStopped ? stopped : undefined);
+          expect(await store.open(opening({ owner, key }))).toMatchObject({
+            status: "attached",
+            run: { runId: first.runId },
+          });
+        }
       }
     });
   });
