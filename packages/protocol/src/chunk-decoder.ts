@@ -83,5 +83,8 @@ export function createChunkDecoder(options?: ChunkDecoderOptions): ChunkDecoder 
     get heartbeatMs() {
       return puller.heartbeatMs;
     },
+    get mustStay() {
+      return puller.mustStay;
+    },
   };
 }

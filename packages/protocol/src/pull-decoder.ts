@@ -41,6 +41,8 @@ export interface StreamPosition {
   readonly retryMs?: number | undefined;
   /** The heartbeat interval that the server announced (`:hb=<ms>`), in milliseconds; 0 when it sends none. */
   readonly heartbeatMs?: number | undefined;
+  /** The server announced (`:stay`) that the run may end with this connection. */
+  readonly mustStay?: boolean | undefined;
 }
 
 /** Gives the chunks of one stream one by one. */
@@ -133,6 +135,7 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
         else if (field === "id" && !value.includes("\0")) id = value;
         else if (field === "retry" && /^\d{1,16}$/.test(value)) decoder.retryMs = Number(value);
         else if (field === "" && /^hb=\d{1,9}$/.test(value)) decoder.heartbeatMs = Number(value.slice(3));
+        else if (field === "" && value === "stay") decoder.mustStay = true;
       }
       // A block without data is no event, but its id counts.
       if (data === undefined) type = "";

@@ -304,6 +304,14 @@ describe("beside the chunks", () => {
     expect(decoder.heartbeatMs).toBe(8000);
     expect(decoder.retryMs).toBe(3000);
   });
+
+  test("a server may ask its reader to keep the connection", () => {
+    const decoder = createChunkDecoder();
+    decoder.decode(bytesOf(":stays\n\n:hb=8000\n\n"));
+    expect(decoder.mustStay).toBeUndefined();
+    decoder.decode(bytesOf(":stay\n\n"));
+    expect(decoder.mustStay).toBe(true);
+  });
 });
 
 describe("cost", () => {

@@ -16,6 +16,7 @@ interface Reading {
   failed: boolean;
   retryMs: number | undefined;
   heartbeatMs: number | undefined;
+  mustStay: boolean | undefined;
 }
 
 function pull(pieces: Uint8Array[]): Reading {
@@ -31,8 +32,8 @@ function pull(pieces: Uint8Array[]): Reading {
   } catch {
     failed = true;
   }
-  const { retryMs, heartbeatMs } = decoder;
-  return { chunks, unknown, failed, retryMs, heartbeatMs };
+  const { retryMs, heartbeatMs, mustStay } = decoder;
+  return { chunks, unknown, failed, retryMs, heartbeatMs, mustStay };
 }
 
 /** The same by way of the parser of record, `JSON.parse` and the strict checker. */
@@ -43,11 +44,13 @@ function readTheLongWay(text: string): Reading {
     failed: false,
     retryMs: undefined,
     heartbeatMs: undefined,
+    mustStay: undefined,
   };
   const decoder = createSSEDecoder({
     onComment: (comment) => {
       const announced = /^hb=(\d{1,9})$/.exec(comment);
       if (announced !== null) reading.heartbeatMs = Number(announced[1]);
+      if (comment === "stay") reading.mustStay = true;
     },
   });
   // Byte by byte, so that nothing is read behind the end.
@@ -113,6 +116,8 @@ const anyLines = fc
         ": hb=0",
         ":  hb=1",
         ": hb=2 ",
+        ":stay",
+        ": stay ",
         ":",
         "语: x",
         "\ufeffdata: x",

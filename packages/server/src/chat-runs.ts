@@ -226,7 +226,8 @@ export function createChatRuns(
     { hasIds, canHandOff }: { hasIds: boolean; canHandOff: boolean },
   ) {
     const feed = feeds.get(runId, after);
-    const followed = { runId, after, feed, store, hasIds, canHandOff };
+    const endsWithFollowers = onLastLeft !== undefined;
+    const followed = { runId, after, feed, store, hasIds, canHandOff, endsWithFollowers };
     return encodePump((sink) => createFollowPump(followed, options, sink));
   }
 

@@ -6,7 +6,7 @@ import { DONE_FRAME, encodeChunk, encodeChunkJson, encodeRetry } from "@kortyx/p
 import { DeadlineWatch } from "./deadlines.ts";
 import { type LeftFollower, printFrame, type RunFeed, storeRetryMs } from "./run-feed.ts";
 import type { RunStore } from "./run-store.ts";
-import { encodeHeartbeat, readStreamTimes, type StreamOptions } from "./stream-options.ts";
+import { encodeHeartbeat, readStreamTimes, type StreamOptions, stayComment } from "./stream-options.ts";
 import type { StreamPump, StreamSink } from "./stream-pump.ts";
 import { registerFollower } from "./stream-registry.ts";
 
@@ -28,6 +28,8 @@ export interface FollowedRun {
   hasIds: boolean;
   /** Another process can go on with it when this one shuts down. */
   canHandOff: boolean;
+  /** The run is stopped when its last follower leaves. */
+  endsWithFollowers: boolean;
 }
 
 /**
@@ -40,7 +42,7 @@ export function createFollowPump(
   options: StreamOptions,
   sink: StreamSink,
 ): StreamPump {
-  const { runId, feed, store, hasIds, canHandOff } = followed;
+  const { runId, feed, store, hasIds, canHandOff, endsWithFollowers } = followed;
   const { signal } = options;
   const { heartbeatMs, maxDurationMs, stallTimeoutMs } = readStreamTimes(options);
   const startedAt = performance.now();
@@ -96,10 +98,11 @@ export function createFollowPump(
     isWanted = false;
     // As in the pump: for more than its first piece, a stream asks only when somebody reads.
     watch.letGo();
+    const opening = endsWithFollowers && !isOpened ? stayComment : "";
     if (!isOpened) sink.onOpen?.(undefined);
     isOpened = true;
     writtenAt = performance.now();
-    sink.write(text);
+    sink.write(opening + text);
   }
 
   /** Gives the connection up; the run goes on. */

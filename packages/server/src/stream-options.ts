@@ -117,6 +117,9 @@ export function readStreamTimes(options: StreamOptions): StreamTimes {
   };
 }
 
+/** The comment that asks a reader to keep its connection, because the run may end with it. */
+export const stayComment = encodeComment("stay");
+
 /** The comment that keeps a connection awake, and announces how often it comes: 0 where it never does. */
 export const encodeHeartbeat = (heartbeatMs: number): string =>
   encodeComment(`hb=${heartbeatMs === Number.POSITIVE_INFINITY ? 0 : heartbeatMs}`);

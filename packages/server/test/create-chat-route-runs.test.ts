@@ -1009,6 +1009,20 @@ describe("a client that leaves", () => {
     await until(() => expect(finishes.length).toBe(1));
   });
 
+  test.each(["cancel", "continue"] as const)(
+    "learns before the first event whether the run may end with its connection: onDisconnect %s",
+    async (onDisconnect) => {
+      const { route } = routeOf(steered().agent, { runs: { onDisconnect } });
+      const { runId, leave } = await start(route);
+      const reader = (await route.GET(get(`?run=${runId}`))).body!.getReader();
+      const { value } = await reader.read();
+      const [opening] = new TextDecoder().decode(value).split(/^id: /m);
+      expect(opening?.includes(":stay\n\n")).toBe(onDisconnect === "cancel");
+      await reader.cancel();
+      await leave();
+    },
+  );
+
   test("as the last one stops it with onDisconnect: cancel, but not before, and not when it was told to come back", async () => {
     const runs = { onDisconnect: "cancel" } as const;
     const { route, calls } = routeOf(steered().agent, { runs });

@@ -54,9 +54,8 @@ async function follow(store: RunStore = createMemoryRunStore()) {
     left,
     connect({ after = -1, options = {}, hasIds = true, canHandOff = false }: Following = {}) {
       const feed = feeds.get("r", after);
-      return encodePump((sink) =>
-        createFollowPump({ runId: "r", after, feed, store, hasIds, canHandOff }, options, sink),
-      );
+      const followed = { runId: "r", after, feed, store, hasIds, canHandOff, endsWithFollowers: false };
+      return encodePump((sink) => createFollowPump(followed, options, sink));
     },
   };
 }
