@@ -10,14 +10,14 @@ const budgets: [row: string, kilobytes: number, imports: string[]][] = [
   ["`readStream`", 6.5, ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;']],
   [
     "`streamChatFromRoute`, `consumeStream`",
-    9.5,
+    10,
     [
       'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
     ],
   ],
   [
     "`createChat`, `useChat`",
-    15.5,
+    16,
     [
       'import { createChat } from "@kortyx/client"; globalThis.use = createChat;',
       'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',

@@ -1,6 +1,10 @@
 /** The browser of the tests: the system's Chromium, because no test tool downloads one of its own. */
-import { existsSync } from "node:fs";
-import { type Browser, chromium } from "playwright-core";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, type BrowserContext, chromium } from "playwright-core";
 
 const candidates = [
   process.env.CHROMIUM_PATH,
@@ -14,19 +18,62 @@ const executablePath = (): string | undefined =>
 
 export const hasChromium = (): boolean => executablePath() !== undefined;
 
-export function launchChromium(): Promise<Browser> {
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+function requireChromium(): string {
   const path = executablePath();
   if (path === undefined) throw new Error("chromium is missing: `pnpm setup:system` installs it.");
-  return chromium.launch({
-    executablePath: path,
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+  return path;
+}
+
+/** All pages of this browser count as visible, as windows side by side are. */
+export const launchChromium = (): Promise<Browser> =>
+  chromium.launch({ executablePath: requireChromium(), args: flags });
+
+/** A browser with one window, in which only the tab in front is visible: `page.bringToFront()` hides all others. */
+export async function launchTabs(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
+  const profile = mkdtempSync(join(tmpdir(), "tabs-"));
+  // Attaching to the browser's own first page, while it loads, may take forever.
+  const child = spawn(
+    requireChromium(),
+    [...flags, "--headless=new", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
+    { stdio: ["ignore", "ignore", "pipe"] },
+  );
+  const exit = once(child, "exit");
+  const close = async () => {
+    child.kill();
+    await exit;
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  };
+  try {
+    // By default, Playwright makes every page believe that it is in front.
+    const browser = await chromium.connectOverCDP(await readDebuggerUrl(child), { noDefaults: true });
+    return { context: browser.contexts()[0]!, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Waits for the line in which Chromium names its debugger. */
+function readDebuggerUrl(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stderr?.on("data", (data) => {
+      output += data;
+      const url = /DevTools listening on (ws:\S+)/.exec(output)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+    child.once("exit", (code) =>
+      reject(new Error(`Chromium ended (${code}) before it named its debugger:\n${output}`)),
+    );
   });
 }

@@ -45,9 +45,13 @@ export async function collect(stream: AsyncIterable<StreamChunk>) {
  *
  * @param giveUpMs - What has not happened by then never will, however busy the machine is.
  */
-export async function until(condition: () => boolean, what: string, giveUpMs = 20_000): Promise<void> {
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  giveUpMs = 20_000,
+): Promise<void> {
   const deadline = performance.now() + giveUpMs;
-  while (!condition()) {
+  while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`Still waiting after ${giveUpMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

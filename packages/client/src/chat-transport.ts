@@ -17,7 +17,10 @@ export interface ChatTransportOptions {
 
 /** Carries a chat. What a method throws, or its stream, becomes the chat's `error`. */
 export interface ChatTransport {
-  /** Asks for an answer. */
+  /**
+   * Asks for an answer. Return the stream of `streamFromRoute` itself where there is one: a `stop` that waits for one of
+   * the browser's connections gets that of this stream.
+   */
   start(body: ChatRequestBody, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
   /**
    * Follows the newest run of a session from its beginning, whether it is over or not. A stream says that there is none

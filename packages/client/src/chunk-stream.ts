@@ -10,12 +10,14 @@ import {
   createPullDecoder,
   type PullDecoder,
   parseDelayMs,
+  parseEventId,
   type StreamChunk,
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
 import { type ByteReader, type ByteStream, createPieceEncoder, discard } from "./byte-stream.ts";
 import { createIdleWatchdog, type IdleWatchdog, never } from "./idle-watchdog.ts";
+import type { ConnectionWatch, PausableStream } from "./shared-connections.ts";
 import { StreamIdleError } from "./stream-errors.ts";
 
 /** After `[DONE]`, the server may take this long to close the body before it is cancelled. */
@@ -52,6 +54,8 @@ export interface Interruption {
   silentMs: number;
   /** The type of the last chunk of all bodies. */
   lastType: StreamChunk["type"] | undefined;
+  /** The body was let go on purpose: the next one is to be provided when this resolves. */
+  pause: Promise<void> | undefined;
 }
 
 /**
@@ -87,7 +91,7 @@ function finishReading(reader: ByteReader): void {
   reader.read().then(release, release);
 }
 
-interface ChunkStream extends AsyncIterable<StreamChunk> {
+interface ChunkStream extends AsyncIterable<StreamChunk>, Partial<PausableStream> {
   isAborted?: boolean;
 }
 
@@ -99,8 +103,13 @@ export const wasAborted = (stream: ChunkStream): boolean => stream.isAborted ===
  *
  * @param open - Called at the first `next()`, and after every body that ended too early; also, with a signal that is
  * aborted, when the consumer leaves before the first `next()`.
+ * @param watchConnection - Pauses the stream, where `open` resumes after a pause.
  */
-export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): AsyncIterable<StreamChunk> {
+export function createChunkStream(
+  open: OpenBody,
+  options: ChunkStreamOptions,
+  watchConnection?: (stream: PausableStream) => ConnectionWatch,
+): AsyncIterable<StreamChunk> {
   const { signal, maxEventBytes, onUnknownChunk } = options;
   checkLimitOption("maxEventBytes", maxEventBytes);
   checkFunctionOption("onUnknownChunk", onUnknownChunk);
@@ -118,14 +127,17 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   let decoder: PullDecoder;
   let watchdog: IdleWatchdog;
   let watchTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Why the watchdog has cancelled it. */
-  let idle: StreamIdleError | undefined;
+  /** Why it was cancelled here. */
+  let cancelled: Error | undefined;
+  let pause: Promise<void> | undefined;
+  let endPause: (() => void) | undefined;
   let newChunks: number;
   let hasBytes: boolean;
   /** When the last read began. */
   let readAt = 0;
   // Of all of them:
   let lastType: StreamChunk["type"] | undefined;
+  let watch: ConnectionWatch | undefined;
   /** Calls of `next()` that wait, and the last one of them all. */
   let waiting = 0;
   let lastCall: Promise<Result>;
@@ -136,6 +148,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
     isOver = true;
     failure = failed;
     clearTimeout(watchTimer);
+    watch?.stop();
     signal?.removeEventListener("abort", onAbort);
   }
 
@@ -155,7 +168,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
   }
 
   async function openBody(): Promise<void> {
-    idle = undefined;
+    cancelled = pause = undefined;
     newChunks = 0;
     hasBytes = false;
     decoder = createPullDecoder({
@@ -177,6 +190,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
         watchdog = createIdleWatchdog(body.isWhole ? 0 : idleTimeoutMs);
         toBytes = createPieceEncoder();
         reader = body.getReader();
+        watch?.opened();
       }
     } catch (error) {
       leave({ error });
@@ -197,26 +211,44 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
     clearTimeout(watchTimer);
     const { lastEventId, retryMs = interruption?.retryMs } = decoder;
     const silentMs = Math.min(performance.now() - readAt, maxSilentMs);
-    interruption = { error, lastEventId, retryMs, newChunks, hasBytes, silentMs, lastType };
+    interruption = { error, lastEventId, retryMs, newChunks, hasBytes, silentMs, lastType, pause };
   }
 
-  function watch(delayMs: number): void {
+  /** Ends the body, and with it a read that is pending. */
+  function cancelBody(reason: Error): void {
+    cancelled = reason;
+    discard(reader, reason);
+  }
+
+  function watchSilence(delayMs: number): void {
     if (delayMs === never) return;
     clearTimeout(watchTimer);
     watchTimer = setTimeout(() => {
       const nextMs = watchdog.look(performance.now());
-      if (nextMs !== 0) return watch(nextMs);
-      // Which ends the read that is pending.
-      idle = new StreamIdleError(watchdog.limitMs);
-      discard(reader, idle);
+      if (nextMs !== 0) watchSilence(nextMs);
+      else cancelBody(new StreamIdleError(watchdog.limitMs));
     }, delayMs);
   }
+
+  const pausable: PausableStream = {
+    pause() {
+      if (isOver || !reader || cancelled || decoder.complete || decoder.mustStay) return false;
+      if (!parseEventId(decoder.lastEventId)) return false;
+      pause = new Promise((resolve) => {
+        endPause = resolve;
+      });
+      cancelBody(new StreamTruncatedError("The connection was let go"));
+      return true;
+    },
+    continue: () => endPause?.(),
+  };
 
   async function pull(): Promise<Result> {
     try {
       if (!isStarted && !isOver) {
         signal?.addEventListener("abort", onAbort);
         if (signal?.aborted) onAbort();
+        else watch = watchConnection?.(pausable);
         isStarted = true;
       }
       while (!isOver) {
@@ -240,7 +272,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
           }
           watchdog.expect(decoder.heartbeatMs);
           readAt = performance.now();
-          watch(watchdog.start(readAt));
+          watchSilence(watchdog.start(readAt));
           let piece: Awaited<ReturnType<ByteReader["read"]>>;
           try {
             piece = await reader.read();
@@ -248,7 +280,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
             throw new StreamTruncatedError("The connection broke", { cause });
           }
           watchdog.end();
-          if (idle) throw idle;
+          if (cancelled) throw cancelled;
           hasBytes ||= !piece.done;
           if (!piece.done) decoder.push(toBytes(piece.value));
           else throw new StreamTruncatedError();
@@ -278,6 +310,7 @@ export function createChunkStream(open: OpenBody, options: ChunkStreamOptions): 
 
   let isTaken = false;
   const stream: ChunkStream = {
+    ...(watchConnection && pausable),
     [Symbol.asyncIterator]() {
       if (isTaken) throw new TypeError("A stream can be iterated only once.");
       isTaken = true;

@@ -23,6 +23,7 @@ import { type ChatTransport, type ChatTransportOptions, createRouteTransport } f
 import { checkChatOptions } from "./check-chat-options.ts";
 import { createId } from "./create-id.ts";
 import { requestFrame } from "./request-frame.ts";
+import { yieldConnection } from "./shared-connections.ts";
 import { toUIMessage } from "./stored-message.ts";
 import { ChatStateError, StreamRemoteError, toError } from "./stream-errors.ts";
 import type { ConnectionState, RouteStreamOptions } from "./stream-from-route.ts";
@@ -177,6 +178,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
     const accumulator = createMessageAccumulator({ id: createId(), role: "assistant" } as AssistantUIMessage);
     const abort = new AbortController();
     const ended = Promise.withResolvers<void>();
+    let stream: AsyncIterable<StreamChunk> | undefined;
     const startedAt = Date.now();
     /** On the clock that never jumps. */
     const start = performance.now();
@@ -192,7 +194,8 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
 
     async function follow(): Promise<void> {
       try {
-        for await (const chunk of open({ signal: abort.signal, onConnectionChange })) {
+        stream = open({ signal: abort.signal, onConnectionChange });
+        for await (const chunk of stream) {
           if (run !== live) return;
           apply(chunk);
         }
@@ -307,7 +310,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
       try {
         const target = runId ? { runId } : { idempotencyKey: idempotencyKey! };
         // An answer that has ended needs no word about it.
-        await Promise.race([transport.stop(target), ended.promise]);
+        await yieldConnection(stream, Promise.race([transport.stop(target), ended.promise]));
       } catch (thrown) {
         // It ended by itself, or there is nothing to be stopped.
         if (run !== live) return;

@@ -21,11 +21,12 @@ import {
   requestRoute,
 } from "./request-route.ts";
 import { createResumeRequests } from "./resume-requests.ts";
+import { watchPage } from "./shared-connections.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
 
 /** What a stream's connection does. */
 export type ConnectionState =
-  /** The route has answered with a stream. */
+  /** The route has answered with a stream; again after a hidden page has let the connection go, which is no loss. */
   | { state: "open" }
   | {
       /**
@@ -83,7 +84,9 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  *
  * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what comes behind the last event is asked
  * for with GET and `Last-Event-ID`, first within 3.5 s and then 3.5 to 4.75 s after the last request, at random, or when
- * the server wants it (`retry`, `retry-after`). No chunk is given twice, and none is left out.
+ * the server wants it (`retry`, `retry-after`). No chunk is given twice, and none is left out. A page that came over
+ * HTTP/1.1 lets the connection of such a stream go after 2 s in the background; it continues when the page is seen, and
+ * every 30 s.
  *
  * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
@@ -117,13 +120,18 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
     silentMs += interruption?.silentMs ?? 0;
     let failure: Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline"> | undefined =
       interruption;
+    let isResume = false;
+    if (interruption?.pause) {
+      await interruption.pause;
+      failure = undefined;
+      isResume = true;
+    }
     const askFirst = () => ask({ method, body, query, signal });
     const resumes = createResumeRequests(
       (signal) => ask({ method: "GET", lastEventId: interruption?.lastEventId, signal }),
       hangMs,
       signal,
     );
-    let isResume = false;
     try {
       for (;;) {
         if (failure) {
@@ -157,7 +165,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
       resumes.end();
     }
   };
-  return createChunkStream(open, options);
+  return createChunkStream(open, options, watchPage);
 }
 
 /** whatwg-fetch, which React Native uses too, marks its `fetch`. */

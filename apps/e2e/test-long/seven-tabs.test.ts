@@ -1,0 +1,142 @@
+/**
+ * Seven pages of one browser that follow a run each, over HTTP/1.1, of which a browser opens six connections to an origin.
+ * Takes about 40 s: hidden pages let go after 2 s and look for news every 30 s, and a stop waits for 1 s.
+ */
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { launchChromium, launchTabs } from "../test/chromium.ts";
+import { agentOf, type DemoServer, done, listenWith, pause, text } from "../test/demo-page.ts";
+import { until } from "../test/live-server.ts";
+
+/** A demo whose agent counts, four times a second: to the number in the question, or else until it is stopped. */
+async function startDemo(): Promise<{ server: DemoServer; agents: Set<AbortSignal> }> {
+  /** Those that are answering. */
+  const agents = new Set<AbortSignal>();
+  const agent = agentOf(async function* (question, { signal }) {
+    agents.add(signal);
+    const last = Number(/to (\d+)/.exec(question)?.[1] ?? Number.POSITIVE_INFINITY);
+    for (let number = 1; number <= last && !signal.aborted; number++) {
+      yield text(`${number} `);
+      await pause(250, signal);
+    }
+    agents.delete(signal);
+    if (!signal.aborted) yield done;
+  });
+  return { server: await listenWith(agent), agents };
+}
+
+/** Opens the demo, asks, and waits until the answer grows. */
+async function ask(page: Page, url: string, question: string): Promise<void> {
+  await page.goto(url);
+  const box = page.getByRole("textbox", { name: "Message" });
+  await box.fill(question);
+  await box.press("Enter");
+  await until(async () => (await numbers(page)).length > 1, `${question} is answered`);
+}
+
+/** The numbers that the page shows. */
+async function numbers(page: Page): Promise<number[]> {
+  const shown = await page.getByRole("article", { name: "Assistant" }).locator("p").allTextContents();
+  return (shown.join(" ").match(/\b\d+\b/g) ?? []).map(Number);
+}
+
+/** Every number once and in order. */
+function expectWhole(shown: number[]): void {
+  expect(shown).toEqual(shown.map((_, index) => index + 1));
+}
+
+async function clickStop(page: Page): Promise<number> {
+  const startedAt = performance.now();
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.locator("article[aria-label=Assistant][data-status=aborted]").waitFor();
+  return Math.round(performance.now() - startedAt);
+}
+
+const waited = async (action: () => Promise<unknown>): Promise<number> => {
+  const startedAt = performance.now();
+  await action();
+  return Math.round(performance.now() - startedAt);
+};
+
+describe("seven pages over HTTP/1.1", () => {
+  test.concurrent("of which one is visible: all load, show the growing answer when they are looked at, and are stopped; one that stays hidden hears of its end", async ({
+    onTestFinished,
+  }) => {
+    const { server, agents } = await startDemo();
+    onTestFinished(server.close);
+    const { context, close } = await launchTabs();
+    onTestFinished(close);
+    const openTab = async () => {
+      const page = await context.newPage();
+      await page.bringToFront();
+      return page;
+    };
+    const unseen = await openTab();
+    await ask(unseen, server.url, "Count to 40");
+
+    const tabs: Page[] = [];
+    const loadMs: number[] = [];
+    for (let index = 1; index <= 7; index++) {
+      const page = await openTab();
+      tabs.push(page);
+      loadMs.push(await waited(() => ask(page, server.url, `Question ${index}`)));
+    }
+    expect(await Promise.all(tabs.map((page) => page.evaluate(() => document.hidden)))).toEqual([
+      ...Array(6).fill(true),
+      false,
+    ]);
+    expect(agents.size).toBeGreaterThanOrEqual(7);
+
+    const lookMs: number[] = [];
+    for (const page of tabs) {
+      await page.bringToFront();
+      const before = (await numbers(page)).length;
+      const grows = async () => (await numbers(page)).length > before + 4;
+      lookMs.push(await waited(() => until(grows, "the answer grows")));
+      expectWhole(await numbers(page));
+      expect(await page.getByText("Connection lost").count()).toBe(0);
+    }
+
+    const stopMs: number[] = [];
+    for (const page of tabs) {
+      await page.bringToFront();
+      stopMs.push(await clickStop(page));
+      expectWhole(await numbers(page));
+    }
+    await until(() => agents.size === 0, "no agent answers");
+    console.log(
+      `Hidden tabs: loaded and asked in ${loadMs}, grew when seen in ${lookMs}, stopped in ${stopMs} ms.`,
+    );
+
+    await unseen.locator("article[aria-label=Assistant][data-status=done]").waitFor({ timeout: 60_000 });
+    expect(await unseen.evaluate(() => document.hidden)).toBe(true);
+    const shown = await numbers(unseen);
+    expectWhole(shown);
+    expect(shown).toHaveLength(40);
+  });
+
+  test.concurrent("that are all visible: each of the six that follow can be stopped, which lets another one load", async ({
+    onTestFinished,
+  }) => {
+    const { server, agents } = await startDemo();
+    onTestFinished(server.close);
+    const browser = await launchChromium();
+    onTestFinished(() => browser.close());
+    const context = await browser.newContext();
+    const pages = await Promise.all(Array.from({ length: 6 }, () => context.newPage()));
+    for (const page of pages) await ask(page, server.url, "Count");
+
+    const stopMs: number[] = [];
+    for (const page of pages) {
+      expect(agents.size).toBe(6);
+      // It has no connection before one of the six lets go.
+      const next = await context.newPage();
+      const asking = ask(next, server.url, "Count");
+      stopMs.push(await clickStop(page));
+      expectWhole(await numbers(page));
+      await asking;
+    }
+    await until(() => agents.size === 6, "those that were stopped have stopped");
+    console.log(`Visible pages: stopped in ${stopMs} ms.`);
+  });
+});

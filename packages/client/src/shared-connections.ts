@@ -1,0 +1,90 @@
+/**
+ * Browsers open six HTTP/1.1 connections to an origin, shared by all of its pages. Decides when a stream lets its own go
+ * for others: while its page is hidden, and while a stop waits. Does not know how a stream is read.
+ */
+
+/** For how long a hidden page keeps a connection. */
+const holdMs = 2_000;
+/** A page that stays hidden then requests what it has missed, so that it learns of the end. */
+const missedMs = 30_000;
+/** After this time, an unanswered request may be one that waits for a connection. */
+const answerMs = 1_000;
+/** For how long a stream does without its connection for the sake of such a request. */
+const yieldMs = 10_000;
+
+/** A stream that can do without its connection for a while. */
+export interface PausableStream {
+  /**
+   * Lets the connection go until {@link continue} is called; what comes meanwhile is requested then.
+   *
+   * @returns false where that would lose something: no event id came, or the run may end with the connection. Also while
+   * there is no connection.
+   */
+  pause(): boolean;
+  continue(): void;
+}
+
+export interface ConnectionWatch {
+  /** The stream has a connection. */
+  opened(): void;
+  /** The stream is over. */
+  stop(): void;
+}
+
+/** Pauses a stream while its page is hidden; nothing happens outside of a page, and where connections are not scarce. */
+export function watchPage({ pause, continue: proceed }: PausableStream): ConnectionWatch {
+  const { document } = globalThis;
+  let timer: ReturnType<typeof setTimeout>;
+
+  function onChange(): void {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(letGo, holdMs);
+    else proceed();
+  }
+
+  function letGo(): void {
+    timer = pause() ? setTimeout(proceed, missedMs) : setTimeout(letGo, holdMs);
+  }
+
+  if (!document || !isHttp1()) return { opened() {}, stop() {} };
+  document.addEventListener("visibilitychange", onChange);
+  return {
+    opened: onChange,
+    stop() {
+      clearTimeout(timer);
+      document.removeEventListener("visibilitychange", onChange);
+    },
+  };
+}
+
+/**
+ * Whether the page came over HTTP/1.x. It stands for its route: of a response, a page learns the protocol at its end.
+ * Browsers speak HTTP/2 only over TLS; from its cache, a page has no protocol.
+ */
+function isHttp1(): boolean {
+  if (globalThis.location?.protocol === "http:") return true;
+  const [page] = performance.getEntriesByType?.("navigation") ?? [];
+  return /^http\/1/.test(`${(page as PerformanceNavigationTiming | undefined)?.nextHopProtocol}`);
+}
+
+/**
+ * Waits for the answer to a request, which gets the connection of a stream when it has waited for a second.
+ *
+ * @param stream - An application may have one of its own, which keeps its connection.
+ */
+export async function yieldConnection<Answer>(
+  stream: (AsyncIterable<unknown> & Partial<PausableStream>) | undefined,
+  answer: Promise<Answer>,
+): Promise<Answer> {
+  const { pause, continue: proceed } = stream ?? {};
+  if (!pause || !proceed) return answer;
+  let timer = setTimeout(() => {
+    if (pause()) timer = setTimeout(proceed, yieldMs);
+  }, answerMs);
+  try {
+    return await answer;
+  } finally {
+    clearTimeout(timer);
+    proceed();
+  }
+}

@@ -1,0 +1,437 @@
+import { getEventListeners } from "node:events";
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createChat } from "../src/create-chat.ts";
+import { readStream } from "../src/read-stream.ts";
+import { type ConnectionState, streamFromRoute } from "../src/stream-from-route.ts";
+import { delta, doneMarker, eventStream, frame, type TestBody, testBody } from "./bodies.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+/** Puts a page around the test, which is seen, and came over this protocol; a page from the cache has none. */
+function stubPage({ protocol = "http:", nextHopProtocol = "" } = {}) {
+  const page = Object.assign(new EventTarget(), { hidden: false });
+  vi.stubGlobal("document", page);
+  vi.stubGlobal("location", { protocol });
+  vi.spyOn(performance, "getEntriesByType").mockReturnValue([{ nextHopProtocol } as never]);
+  return {
+    become(state: "visible" | "hidden") {
+      page.hidden = state === "hidden";
+      page.dispatchEvent(new Event("visibilitychange"));
+    },
+    get listeners() {
+      return getEventListeners(page, "visibilitychange").length;
+    },
+  };
+}
+
+const runStart = { type: "run-start", runId: "run" } as const;
+const stopped = { type: "abort", reason: "stopped" } as const;
+
+interface RouteCall {
+  method: string;
+  lastEventId: string | null;
+  body: TestBody;
+  isClosed: boolean;
+}
+
+/** A route with one run, whose log grows by hand. */
+function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
+  const log: string[] = [];
+  let isOver = false;
+  const calls: RouteCall[] = [];
+  /** Answers given in place of the log, oldest first. */
+  const failures: Response[] = [];
+  const deletion = Promise.withResolvers<Response>();
+  const openCalls = () => calls.filter(({ body, isClosed }) => !body.cancelled && !isClosed);
+  return {
+    calls,
+    failures,
+    /** How the DELETE is answered. */
+    deletion,
+    get open() {
+      return openCalls().length;
+    },
+    give(...chunks: StreamChunk[]) {
+      for (const chunk of chunks) {
+        const text = `${hasIds ? `id: run.${log.length}\n` : ""}${frame(chunk)}`;
+        log.push(text);
+        for (const { body } of openCalls()) body.push(text);
+      }
+    },
+    end() {
+      isOver = true;
+      for (const call of openCalls()) {
+        call.body.push(doneMarker);
+        call.body.close();
+        call.isClosed = true;
+      }
+    },
+    fetch: async (_url: string | URL, { method, headers }: RequestInit): Promise<Response> => {
+      if (method === "DELETE") return deletion.promise;
+      const lastEventId = new Headers(headers).get("last-event-id");
+      const failure = failures.shift();
+      const missed = log.slice(lastEventId === null ? 0 : Number(lastEventId.split(".")[1]) + 1);
+      const body = testBody([opening + missed.join("") + (isOver ? doneMarker : "")], { stays: !isOver });
+      calls.push({ method: method!, lastEventId, body, isClosed: isOver || failure !== undefined });
+      return failure ?? new Response(body.stream, eventStream);
+    },
+  };
+}
+
+type StubRoute = ReturnType<typeof stubRoute>;
+
+/** Reads the route's stream, and remembers what comes of it. */
+function follow(route: Pick<StubRoute, "fetch">, options: { giveUpAfterMs?: number } = {}) {
+  const states: ConnectionState["state"][] = [];
+  const chunks: StreamChunk[] = [];
+  const abort = new AbortController();
+  const followed = { states, chunks, abort, outcome: "open" as unknown };
+  const stream = streamFromRoute({
+    endpoint: "/api",
+    body: {},
+    fetch: route.fetch,
+    signal: abort.signal,
+    onConnectionChange: ({ state }) => states.push(state),
+    ...options,
+  });
+  (async () => {
+    for await (const chunk of stream) chunks.push(chunk);
+  })().then(
+    () => {
+      followed.outcome = "ended";
+    },
+    (error) => {
+      followed.outcome = error;
+    },
+  );
+  return followed;
+}
+
+describe("a hidden page", () => {
+  test("lets the connection go after 2 s, and requests what it has missed every 30 s", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart, delta("a"));
+    page.become("hidden");
+    await advance(1_999);
+    expect(route.open).toBe(1);
+    await advance(1);
+    expect(route.open).toBe(0);
+    route.give(delta("b"));
+    await advance(29_999);
+    expect(route.calls).toHaveLength(1);
+    await advance(1);
+    expect(route.calls[1]).toMatchObject({ method: "GET", lastEventId: "run.1" });
+    expect(followed.chunks).toEqual([runStart, delta("a"), delta("b")]);
+    await advance(1_999);
+    route.give(delta("c"));
+    await advance(1);
+    expect(route.open).toBe(0);
+    await advance(30_000);
+    expect(route.calls[2]).toMatchObject({ method: "GET", lastEventId: "run.3" });
+    route.give({ type: "done" });
+    route.end();
+    await advance(0);
+    expect(followed.chunks).toEqual([runStart, delta("a"), delta("b"), delta("c"), { type: "done" }]);
+    expect(followed.outcome).toBe("ended");
+    // A pause is no fault.
+    expect(followed.states).toEqual(["open", "open", "open"]);
+    expect(page.listeners).toBe(0);
+  });
+
+  test("continues at once when it is seen", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    await advance(10_000);
+    route.give(delta("a"));
+    expect(route.open).toBe(0);
+    page.become("visible");
+    await advance(0);
+    expect(followed.chunks).toEqual([runStart, delta("a")]);
+    await advance(20_000);
+    expect(route.open).toBe(1);
+    expect(route.calls).toHaveLength(2);
+    followed.abort.abort();
+  });
+
+  test("over HTTP/1.1 and TLS lets go, too", async () => {
+    const page = stubPage({ protocol: "https:", nextHopProtocol: "http/1.1" });
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    await advance(2_000);
+    expect(route.open).toBe(0);
+    followed.abort.abort();
+  });
+
+  test("that is seen within 2 s keeps its connection", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    for (let glance = 0; glance < 5; glance++) {
+      page.become("hidden");
+      await advance(1_900);
+      page.become("visible");
+      await advance(1_900);
+    }
+    expect(route.calls).toHaveLength(1);
+    expect(route.open).toBe(1);
+    followed.abort.abort();
+  });
+
+  test("shows the whole answer when it is seen after five minutes, within which the run has ended", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch });
+    const statuses: string[] = [];
+    chat.subscribe(({ status, reconnecting }) => statuses.push(reconnecting ? "reconnecting" : status));
+    void chat.send("Hi");
+    await advance(0);
+    route.give(runStart, delta("a"));
+    page.become("hidden");
+    await advance(290_000);
+    route.give(delta("b"), { type: "done" });
+    route.end();
+    await advance(1_000);
+    expect(chat.getSnapshot().status).toBe("streaming");
+    page.become("visible");
+    await advance(0);
+    const { messages, status } = chat.getSnapshot();
+    expect(status).toBe("ready");
+    expect(messages.at(-1)).toMatchObject({ status: "done", parts: [{ type: "text", text: "ab" }] });
+    expect(messages).toHaveLength(2);
+    expect([...new Set(statuses)]).toEqual(["ready", "submitted", "streaming"]);
+    expect(route.calls).toHaveLength(11);
+  });
+
+  test("hears of the end within 30 s, and onFinish is called", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const onFinish = vi.fn();
+    const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch, onFinish });
+    void chat.send("Hi");
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    await advance(3_000);
+    route.give(delta("a"), { type: "done" });
+    route.end();
+    await advance(29_000);
+    expect(onFinish).toHaveBeenCalledOnce();
+    expect(chat.getSnapshot().status).toBe("ready");
+  });
+
+  test("that is hidden from the beginning lets go, as soon as an event id has come", async () => {
+    const page = stubPage();
+    page.become("hidden");
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(7_000);
+    expect(route.open).toBe(1);
+    route.give(runStart);
+    await advance(2_000);
+    expect(route.open).toBe(0);
+    page.become("visible");
+    await advance(0);
+    expect(route.open).toBe(1);
+    followed.abort.abort();
+  });
+
+  test("tries again as after a lost connection when it cannot continue", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route, { giveUpAfterMs: 10_000 });
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    await advance(20_000);
+    route.failures.push(new Response(null, { status: 503 }));
+    page.become("visible");
+    await advance(0);
+    expect(followed.states).toEqual(["open", "reconnecting"]);
+    route.give(delta("a"));
+    // The time of the pause has not used the patience up.
+    await advance(3_500);
+    expect(followed.chunks).toEqual([runStart, delta("a")]);
+    followed.abort.abort();
+  });
+
+  test("that is left during a pause requests nothing more", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    await advance(5_000);
+    const reason = new Error("left");
+    followed.abort.abort(reason);
+    await advance(60_000);
+    page.become("visible");
+    await advance(0);
+    expect(followed.outcome).toBe(reason);
+    expect(route.calls).toHaveLength(1);
+    expect(page.listeners).toBe(0);
+  });
+
+  const keeps: Record<string, { nextHopProtocol?: string; opening?: string; hasIds?: boolean }> = {
+    "of a stream whose events have no ids": { hasIds: false },
+    "of a run that may end with it": { opening: ":stay\n\n:hb=8000\n\n" },
+    "over HTTP/2": { nextHopProtocol: "h2" },
+    "over HTTP/3": { nextHopProtocol: "h3" },
+    "over TLS, where the browser does not say the protocol": { nextHopProtocol: "" },
+  };
+
+  test.each(Object.entries(keeps))("keeps a connection %s", async (_, { nextHopProtocol, ...made }) => {
+    const page = stubPage(nextHopProtocol === undefined ? {} : { protocol: "https:", nextHopProtocol });
+    const route = stubRoute(made);
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart, delta("a"));
+    page.become("hidden");
+    for (let seconds = 0; seconds < 300; seconds += 8) {
+      await advance(8_000);
+      for (const { body } of route.calls) body.push(":hb=8000\n\n");
+    }
+    expect(route.open).toBe(1);
+    expect(route.calls).toHaveLength(1);
+    route.give({ type: "done" });
+    await advance(0);
+    expect(followed.chunks).toEqual([runStart, delta("a"), { type: "done" }]);
+    followed.abort.abort();
+  });
+});
+
+describe("a stop", () => {
+  /** A chat that follows a run, and has been told to stop. */
+  async function stopping(route: StubRoute) {
+    const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch });
+    void chat.send("Hi");
+    await advance(0);
+    route.give(runStart, delta("a"));
+    await advance(100);
+    const stop = { outcome: "pending" as unknown };
+    chat.stop().then(
+      () => {
+        stop.outcome = "stopped";
+      },
+      (error) => {
+        stop.outcome = error;
+      },
+    );
+    return { chat, stop };
+  }
+
+  test("that waits for a second gets the connection of the answer, which then ends as it ended", async () => {
+    const route = stubRoute();
+    const { chat, stop } = await stopping(route);
+    await advance(999);
+    expect(route.open).toBe(1);
+    await advance(1);
+    expect(route.open).toBe(0);
+    route.give(delta("b"), stopped);
+    route.end();
+    route.deletion.resolve(Response.json({ runId: "run", terminal: stopped }));
+    await advance(0);
+    expect(stop.outcome).toBe("stopped");
+    expect(route.calls[1]).toMatchObject({ method: "GET", lastEventId: "run.1" });
+    expect(chat.getSnapshot()).toMatchObject({ status: "ready", reconnecting: false });
+    expect(chat.getSnapshot().messages.at(-1)).toMatchObject({
+      abortReason: "stopped",
+      parts: [{ type: "text", text: "ab" }],
+    });
+  });
+
+  test("that is answered within a second leaves the connection alone", async () => {
+    const route = stubRoute();
+    const { stop } = await stopping(route);
+    await advance(900);
+    route.deletion.resolve(Response.json({}));
+    await advance(5_000);
+    expect(route.open).toBe(1);
+    route.give(stopped);
+    route.end();
+    await advance(0);
+    expect(stop.outcome).toBe("stopped");
+    expect(route.calls).toHaveLength(1);
+  });
+
+  test("that fails lets the answer continue where it was", async () => {
+    const route = stubRoute();
+    const { chat, stop } = await stopping(route);
+    await advance(3_000);
+    route.give(delta("b"));
+    route.deletion.resolve(new Response(null, { status: 500 }));
+    await advance(100);
+    expect(stop.outcome).toMatchObject({ status: 500 });
+    expect(chat.getSnapshot().status).toBe("streaming");
+    route.give({ type: "done" });
+    route.end();
+    await advance(0);
+    expect(chat.getSnapshot().messages.at(-1)).toMatchObject({
+      status: "done",
+      parts: [{ type: "text", text: "ab" }],
+    });
+  });
+
+  test("that is never answered keeps the connection from the answer for 10 s at most", async () => {
+    const route = stubRoute();
+    const transport = {
+      start: (_body: unknown, options: object) =>
+        streamFromRoute({ endpoint: "/api", body: {}, fetch: route.fetch, ...options }),
+      stop: () => new Promise<void>(() => {}),
+    };
+    const chat = createChat({ transport });
+    void chat.send("Hi");
+    await advance(0);
+    route.give(runStart);
+    await advance(0);
+    void chat.stop();
+    await advance(10_999);
+    expect(route.calls).toHaveLength(1);
+    await advance(1);
+    route.give({ type: "done" });
+    route.end();
+    await advance(0);
+    expect(chat.getSnapshot().status).toBe("ready");
+    expect(route.calls).toHaveLength(2);
+  });
+
+  test("leaves a stream alone that cannot be continued", async () => {
+    const body = testBody([`id: run.0\n${frame(runStart)}`], { stays: true });
+    const stop = Promise.withResolvers<void>();
+    const transport = { start: () => readStream(body.stream), stop: () => stop.promise };
+    const chat = createChat({ transport });
+    void chat.send("Hi");
+    await advance(0);
+    void chat.stop();
+    await advance(5_000);
+    expect(body.cancelled).toBeUndefined();
+    body.push(`id: run.1\n${frame(stopped)}${doneMarker}`);
+    body.close();
+    await advance(0);
+    expect(chat.getSnapshot().status).toBe("ready");
+    stop.resolve();
+    await advance(0);
+  });
+});
