@@ -2,9 +2,10 @@
  * Runs in a SQLite file: they survive the process, and all processes of one machine see them. Needs `node:sqlite`
  * (Node, Bun, Deno).
  */
-import { DatabaseSync } from "node:sqlite";
 import { stringifyChunk } from "@kortyx/protocol";
+import { clockToleranceMs, readMachineTime } from "./machine-clock.ts";
 import {
+  type AppendResult,
   maxStoppedKeys,
   type OpenedRun,
   producerLost,
@@ -17,95 +18,81 @@ import {
   stoppedKeyMs,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
+import { openSqliteFile } from "./sqlite-file.ts";
+import { createSqliteLock, isDiskFull } from "./sqlite-lock.ts";
+import { createDiskReserve } from "./sqlite-reserve.ts";
+import { createSqliteUpkeep } from "./sqlite-upkeep.ts";
 import { startInterval, type Timer, unref } from "./start-timer.ts";
 
 export interface SqliteRunStoreOptions extends RunStoreOptions {
-  /** The file, which is created when it is missing; `":memory:"` for none. */
+  /**
+   * The file, which is created when it is missing, in a folder that exists, on a local disk; `":memory:"` for none. Other
+   * files beside it begin with its name: `-wal`, `-shm` and `-reserve`, 8 MiB that are set aside for a full disk.
+   */
   path: string;
 }
 
 /** How often the file is looked at for what other processes wrote, while somebody waits. */
 const pollMs = 50;
-/** How long a write waits for another process's. */
-const busyTimeoutMs = 5_000;
-/** What was kept long enough is deleted at most this often. */
-const purgeIntervalMs = 5_000;
 
 /** One row of the table of runs. `seq` is the position of the last entry. */
 interface Row {
+  number: number;
   run_id: string;
   owner: string;
   session_id: string | null;
   body_hash: string;
   seq: number;
   terminal: string | null;
-  lease_until: number;
+  renewed_at: number;
+  lease_ms: number;
+  ended_at: number | null;
 }
-
-const schema = `
-  CREATE TABLE IF NOT EXISTS runs (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    run_id TEXT NOT NULL UNIQUE,
-    owner TEXT NOT NULL,
-    session_id TEXT,
-    key TEXT,
-    body_hash TEXT NOT NULL,
-    seq INTEGER NOT NULL DEFAULT -1,
-    terminal TEXT,
-    lease_until REAL NOT NULL,
-    ended_at REAL
-  ) STRICT;
-  CREATE UNIQUE INDEX IF NOT EXISTS runs_by_key ON runs (owner, key) WHERE key IS NOT NULL;
-  CREATE INDEX IF NOT EXISTS runs_by_session ON runs (owner, session_id, number);
-  CREATE INDEX IF NOT EXISTS open_runs ON runs (owner) WHERE terminal IS NULL;
-  CREATE INDEX IF NOT EXISTS ended_runs ON runs (ended_at) WHERE ended_at IS NOT NULL;
-  CREATE TABLE IF NOT EXISTS entries (
-    run_id TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    json TEXT NOT NULL,
-    PRIMARY KEY (run_id, seq)
-  ) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS stopped_keys (
-    owner TEXT NOT NULL,
-    key TEXT NOT NULL,
-    until REAL NOT NULL,
-    PRIMARY KEY (owner, key)
-  ) STRICT, WITHOUT ROWID;
-`;
 
 /**
  * Creates a store. A write is in the file when it is acknowledged; a power failure may undo the last ones, but leaves a
- * log that is whole.
+ * log that is whole. While another process holds the lock of the file, methods that write wait for 2 s and then reject;
+ * those that read do not wait.
  *
- * @throws What `node:sqlite` throws when the file cannot be opened; RangeError for a time that is not a number of
- * milliseconds.
+ * @throws Error for a file that cannot be used, TypeError for what is no path, RangeError for a time that is not a number
+ * of milliseconds.
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   const { path } = options;
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
-  const database = new DatabaseSync(path);
-  database.exec(
-    `PRAGMA busy_timeout = ${busyTimeoutMs}; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; ${schema}`,
-  );
+  const database = openSqliteFile(path);
+  const isFile = path !== ":memory:";
+  const reserve = isFile ? createDiskReserve(`${path}-reserve`) : undefined;
+  const hasRoom = () => reserve?.isThere() ?? true;
+  hasRoom();
+  const lock = createSqliteLock(database, () => {
+    if (!reserve?.release()) return false;
+    upkeep.reuseLog();
+    return true;
+  });
 
-  const columns = "run_id, owner, session_id, body_hash, seq, terminal, lease_until";
-  const findRow = database.prepare(`SELECT ${columns} FROM runs WHERE run_id = ?`);
-  const findByKey = database.prepare(`SELECT ${columns} FROM runs WHERE owner = ? AND key = ?`);
-  const findLatest = database.prepare(
-    `SELECT ${columns} FROM runs WHERE owner = ? AND session_id = ? ORDER BY number DESC LIMIT 1`,
-  );
-  const findOpen = database.prepare(`SELECT ${columns} FROM runs WHERE owner = ? AND terminal IS NULL`);
+  const find = (rest: string) =>
+    database.prepare(
+      `SELECT number, run_id, owner, session_id, body_hash, seq, terminal, renewed_at, lease_ms, ended_at
+       FROM runs WHERE ${rest}`,
+    );
+  const findRow = find("run_id = ?");
+  const findByKey = find("owner = ? AND key = ?");
+  const findOfSession = find("owner = ? AND session_id = ? ORDER BY number DESC");
+  const findOpen = find("owner = ? AND ended_at IS NULL");
+  const findAllOpen = find("ended_at IS NULL");
   const insertRun = database.prepare(
-    "INSERT INTO runs (run_id, owner, session_id, key, body_hash, lease_until) VALUES (?, ?, ?, ?, ?, ?)",
+    `INSERT INTO runs (run_id, owner, session_id, key, body_hash, renewed_at, lease_ms)
+     VALUES (?, ?, ?, ?, ?, ?, ?)`,
   );
-  const insertEntry = database.prepare("INSERT INTO entries (run_id, seq, json) VALUES (?, ?, ?)");
-  const setSeq = database.prepare("UPDATE runs SET seq = ?, lease_until = ? WHERE run_id = ?");
-  const setLease = database.prepare("UPDATE runs SET lease_until = ? WHERE run_id = ?");
+  const insertEntry = database.prepare("INSERT INTO entries (number, seq, json) VALUES (?, ?, ?)");
+  const setSeq = database.prepare("UPDATE runs SET seq = ?, renewed_at = ?, lease_ms = ? WHERE number = ?");
   const setTerminal = database.prepare(
-    "UPDATE runs SET seq = ?, terminal = ?, ended_at = ? WHERE run_id = ?",
+    "UPDATE runs SET seq = ?, terminal = ?, ended_at = ? WHERE number = ?",
   );
+  const forgetRun = database.prepare("UPDATE runs SET key = NULL, ended_at = 0 WHERE number = ?");
   const readEntries = database.prepare(
-    "SELECT json FROM entries WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+    "SELECT json FROM entries WHERE number = ? AND seq > ? ORDER BY seq LIMIT ?",
   );
   const takeStoppedKey = database.prepare(
     "DELETE FROM stopped_keys WHERE owner = ? AND key = ? AND until > ?",
@@ -121,7 +108,6 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
 
   let pollTimer: Timer | undefined;
   let version: unknown;
-  let purgedAt = 0;
   let isClosed = false;
 
   // Own writes wake at once; those of other processes change the version of the file.
@@ -135,7 +121,8 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
       const current = readVersion.get()?.data_version;
       if (current === version) return;
       version = current;
-      for (const runId of waiters.runIds()) waiters.wake(runId, reachOf(load(runId)));
+      for (const runId of waiters.runIds())
+        waiters.wake(runId, reachOf(findRow.get(runId) as Row | undefined));
     } catch {
       // Whoever waits asks again, and meets the failure there.
       waiters.wakeAll();
@@ -143,45 +130,27 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   }
 
   /** The position of the last entry; Infinity when none will follow. */
-  const reachOf = (row: Row | undefined): number =>
+  const reachOf = (row: Pick<Row, "seq" | "terminal"> | undefined): number =>
     row === undefined || row.terminal !== null ? Number.POSITIVE_INFINITY : row.seq;
 
-  /** The clock of the machine, which all its processes share. */
-  const clock = (): number => Date.now();
-
-  function write<Value>(change: () => Value): Value {
-    database.exec("BEGIN IMMEDIATE");
-    try {
-      const value = change();
-      database.exec("COMMIT");
-      return value;
-    } catch (error) {
-      database.exec("ROLLBACK");
-      throw error;
-    }
+  /** In milliseconds; 0 or less when the lease has expired. */
+  function leaseLeftMs({ renewed_at, lease_ms }: Row): number {
+    const { nowMs, resumedAtMs } = readMachineTime();
+    // The machine has been booted since.
+    if (renewed_at > nowMs + clockToleranceMs) return 0;
+    // In a machine that slept, no producer could renew.
+    return Math.max(renewed_at + lease_ms, resumedAtMs + leaseMs) - nowMs;
   }
 
-  function purge(): void {
-    const now = clock();
-    if (now - purgedAt < Math.min(purgeIntervalMs, retentionMs)) return;
-    purgedAt = now;
-    write(() => {
-      // A run whose producer is gone, and whom nobody has asked for, has ended with its lease.
-      for (const old of ["ended_at <= ?", "terminal IS NULL AND lease_until <= ?"]) {
-        const runIds = `SELECT run_id FROM runs WHERE ${old}`;
-        database.prepare(`DELETE FROM entries WHERE run_id IN (${runIds})`).run(now - retentionMs);
-        database.prepare(`DELETE FROM runs WHERE ${old}`).run(now - retentionMs);
-      }
-      database.prepare("DELETE FROM stopped_keys WHERE until <= ?").run(now);
-    });
+  /** Whether a run was kept long enough, so that it looks as if it never was. */
+  function isGone(row: Row): boolean {
+    if (row.ended_at !== null) return row.ended_at <= Date.now() - retentionMs;
+    // Nobody has asked for it since its producer vanished.
+    return leaseLeftMs(row) <= -retentionMs;
   }
 
-  const load = (runId: string) => findRow.get(runId) as Row | undefined;
-
-  function find(runId: string): Row | undefined {
-    purge();
-    return load(runId);
-  }
+  const kept = (row: Row | undefined) => (row === undefined || isGone(row) ? undefined : row);
+  const load = (runId: string) => kept(findRow.get(runId) as Row | undefined);
 
   /** Within a transaction. */
   function endRun(row: Row, terminal: RunTerminal): RunTerminal {
@@ -189,67 +158,108 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
     const json = stringifyChunk(terminal);
     row.seq++;
     row.terminal = json;
-    insertEntry.run(row.run_id, row.seq, json);
-    setTerminal.run(row.seq, json, clock(), row.run_id);
+    insertEntry.run(row.number, row.seq, json);
+    setTerminal.run(row.seq, json, Date.now(), row.number);
     return terminal;
   }
 
+  /** Within a transaction. @returns which of these open runs have lost their producer. */
+  function endExpired(rows: Row[]): Row[] {
+    const expired = rows.filter((row) => leaseLeftMs(row) <= 0);
+    for (const row of expired) {
+      if (isGone(row)) forgetRun.run(row.number);
+      else endRun(row, producerLost);
+    }
+    return expired;
+  }
+
+  const wakeEnded = (rows: Row[]) => {
+    for (const { run_id } of rows) waiters.wake(run_id, Number.POSITIVE_INFINITY);
+  };
+
+  const upkeep = createSqliteUpkeep({
+    database,
+    lock,
+    retentionMs,
+    hasRoom,
+    async endAbandoned() {
+      const isAbandoned = (row: Row) => leaseLeftMs(row) <= 0;
+      if (!(findAllOpen.all() as unknown as Row[]).some(isAbandoned)) return;
+      wakeEnded(await lock.write(() => endExpired(findAllOpen.all() as unknown as Row[])));
+    },
+  });
+
+  /** Writes, and cleans up afterwards when it is time to. */
+  async function write<Value>(change: () => Value): Promise<Value> {
+    try {
+      return await lock.write(change);
+    } finally {
+      upkeep.start();
+    }
+  }
+
   /** @param choose - Gives the terminal; undefined leaves the run open. */
-  function endWith(runId: string, choose: (row: Row) => RunTerminal | undefined) {
-    purge();
-    const result = write(() => {
+  async function endWith(runId: string, choose: (row: Row) => RunTerminal | undefined) {
+    // What needs no write is answered also while nothing can be written.
+    const terminalOf = (row: Row) =>
+      row.terminal === null ? choose(row) : (JSON.parse(row.terminal) as RunTerminal);
+    const found = await lock.read(() => load(runId));
+    if (found === undefined || found.terminal !== null) return found && terminalOf(found);
+    if (terminalOf(found) === undefined) return undefined;
+    const result = await write(() => {
       const row = load(runId);
-      if (row === undefined) return undefined;
-      const terminal = row.terminal === null ? choose(row) : (JSON.parse(row.terminal) as RunTerminal);
-      return terminal && endRun(row, terminal);
+      const terminal = row && terminalOf(row);
+      return terminal && endRun(row!, terminal);
     });
     if (result !== undefined) waiters.wake(runId, Number.POSITIVE_INFINITY);
     return result;
   }
 
   return {
-    isShared: path !== ":memory:",
+    isShared: isFile,
     leaseMs,
     async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
-      purge();
-      const lost: string[] = [];
-      const opened = write((): OpenedRun => {
+      const isFull = !hasRoom();
+      let lost: Row[] = [];
+      const opened = await write((): OpenedRun => {
         const known = key === undefined ? undefined : (findByKey.get(owner, key) as Row | undefined);
-        if (known !== undefined) {
+        if (known !== undefined && !isGone(known)) {
           if (known.body_hash !== bodyHash) return { status: "key-conflict" };
           return { status: "attached", run: toRecord(known) };
         }
-        const now = clock();
-        const open = (findOpen.all(owner) as unknown as Row[]).filter((row) => {
-          if (row.lease_until > now) return true;
-          endRun(row, producerLost);
-          lost.push(row.run_id);
-          return false;
-        });
+        if (known !== undefined) forgetRun.run(known.number);
+        const rows = findOpen.all(owner) as unknown as Row[];
+        lost = endExpired(rows);
+        const open = rows.filter((row) => !lost.includes(row));
         const active = open.find((row) => sessionId !== undefined && row.session_id === sessionId);
         if (active !== undefined && !allowActiveRun) return { status: "run-active", run: toRecord(active) };
         if (open.length >= maxOpenRuns) return { status: "too-many-runs" };
-        insertRun.run(runId, owner, sessionId ?? null, key ?? null, bodyHash, now + leaseMs);
+        if (isFull) return { status: "store-full" };
+        const { nowMs } = readMachineTime();
+        insertRun.run(runId, owner, sessionId ?? null, key ?? null, bodyHash, nowMs, leaseMs);
         const row = findRow.get(runId) as unknown as Row;
-        if (key !== undefined && takeStoppedKey.run(owner, key, now).changes > 0) endRun(row, stopped);
+        if (key !== undefined && takeStoppedKey.run(owner, key, Date.now()).changes > 0) endRun(row, stopped);
         return { status: "created", run: toRecord(row) };
-      });
-      for (const lostId of lost) waiters.wake(lostId, Number.POSITIVE_INFINITY);
+      }).catch(whenFull<OpenedRun>({ status: "store-full" }));
+      wakeEnded(lost);
       return opened;
     },
     async append(runId, firstSeq, entries) {
-      const result = write(() => {
+      const isFull = !hasRoom();
+      const result = await write((): AppendResult => {
         const row = load(runId);
         if (row === undefined) return "lost";
         if (row.terminal !== null) return "ended";
         if (firstSeq > row.seq + 1) return "lost";
-        const known = firstSeq > row.seq ? [] : readEntries.all(runId, firstSeq - 1, entries.length);
+        const known = firstSeq > row.seq ? [] : readEntries.all(row.number, firstSeq - 1, entries.length);
         if (known.some(({ json }, index) => json !== entries[index])) return "lost";
         const last = firstSeq + entries.length - 1;
-        for (let seq = row.seq + 1; seq <= last; seq++) insertEntry.run(runId, seq, entries[seq - firstSeq]!);
-        setSeq.run(Math.max(row.seq, last), clock() + leaseMs, runId);
+        if (isFull && last > row.seq) return "full";
+        for (let seq = row.seq + 1; seq <= last; seq++)
+          insertEntry.run(row.number, seq, entries[seq - firstSeq]!);
+        setSeq.run(Math.max(row.seq, last), readMachineTime().nowMs, leaseMs, row.number);
         return "ok";
-      });
+      }).catch(whenFull<AppendResult>("full"));
       if (result === "ok") waiters.wake(runId, firstSeq + entries.length - 1);
       return result;
     },
@@ -258,7 +268,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
         const row = load(runId);
         if (row === undefined) return "lost";
         if (row.terminal !== null) return "ended";
-        setLease.run(clock() + leaseMs, runId);
+        setSeq.run(row.seq, readMachineTime().nowMs, leaseMs, row.number);
         return "ok";
       });
     },
@@ -266,52 +276,71 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
       return endWith(runId, ({ seq }) => (seq >= lastSeq ? terminal : producerLost));
     },
     async endIfLeaseExpired(runId) {
-      return endWith(runId, ({ lease_until }) => (lease_until > clock() ? undefined : producerLost));
+      return endWith(runId, (row) => (leaseLeftMs(row) > 0 ? undefined : producerLost));
     },
     async read(runId, after, limit) {
-      const row = find(runId);
-      if (row === undefined) return undefined;
-      const rows = limit === 0 || after >= row.seq ? [] : readEntries.all(runId, after, limit);
-      return {
-        run: toRecord(row),
-        entries: rows.map(({ json }) => json as string),
-        leaseLeftMs: row.lease_until - clock(),
-      };
+      return lock.read(() => {
+        const row = load(runId);
+        if (row === undefined) return undefined;
+        const rows = limit === 0 || after >= row.seq ? [] : readEntries.all(row.number, after, limit);
+        return {
+          run: toRecord(row),
+          entries: rows.map(({ json }) => json as string),
+          leaseLeftMs: leaseLeftMs(row),
+        };
+      });
     },
     async wait(runId, after, signal) {
       const waiting = waiters.wait(runId, after, signal);
       try {
-        waiters.wake(runId, reachOf(find(runId)));
+        waiters.wake(runId, reachOf(load(runId)));
       } catch {
         waiters.wake(runId, Number.POSITIVE_INFINITY);
       }
       await waiting;
     },
     async latest(owner, sessionId) {
-      purge();
-      const row = findLatest.get(owner, sessionId) as Row | undefined;
+      const row = await lock.read(() => {
+        for (const found of findOfSession.iterate(owner, sessionId)) {
+          const row = kept(found as unknown as Row);
+          if (row !== undefined) return row;
+        }
+        return undefined;
+      });
       return row && toRecord(row);
     },
     async stopKey(owner, key) {
-      purge();
-      return write(() => {
-        const row = findByKey.get(owner, key) as Row | undefined;
-        if (row === undefined) {
-          rememberStoppedKey.run(owner, key, clock() + stoppedKeyMs);
+      const findRunId = () => kept(findByKey.get(owner, key) as Row | undefined)?.run_id;
+      return (
+        (await lock.read(findRunId)) ??
+        write(() => {
+          const runId = findRunId();
+          if (runId !== undefined) return runId;
+          rememberStoppedKey.run(owner, key, Date.now() + stoppedKeyMs);
           capStoppedKeys.run(owner);
-        }
-        return row?.run_id;
-      });
+          return undefined;
+        })
+      );
     },
     async close() {
       if (isClosed) return;
       isClosed = true;
       clearInterval(pollTimer);
+      upkeep.close();
+      lock.close();
       waiters.wakeAll();
       database.close();
     },
   };
 }
+
+/** What a method returns when the disk was full. */
+const whenFull =
+  <Value>(value: Value) =>
+  (error: unknown): Value => {
+    if (isDiskFull(error)) return value;
+    throw error;
+  };
 
 const toRecord = ({ run_id, owner, session_id, seq, terminal }: Row): RunRecord => ({
   runId: run_id,

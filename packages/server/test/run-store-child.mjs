@@ -6,7 +6,16 @@ import { createClient } from "redis";
 import { createRedisRunStore } from "../src/redis.ts";
 import { createSqliteRunStore } from "../src/sqlite.ts";
 
-const { path, socketPath, prefix, hasTicks = true, ...options } = JSON.parse(process.argv[2]);
+const {
+  path,
+  socketPath,
+  prefix,
+  hasTicks = true,
+  dateOffsetMs = 0,
+  ...options
+} = JSON.parse(process.argv[2]);
+const readDate = Date.now;
+Date.now = () => readDate() + dateOffsetMs;
 // Whoever waits is woken by what is announced alone.
 if (!hasTicks) globalThis.setInterval = () => undefined;
 let client;

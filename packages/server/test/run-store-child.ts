@@ -28,7 +28,7 @@ export interface ChildStore {
 
 /**
  * @param options - Of the store: a `path`, or the `socketPath` of a Redis and a `prefix`. `hasTicks: false` leaves those
- * who wait to what is announced.
+ * who wait to what is announced; `dateOffsetMs` is how far its date is from the right one.
  */
 export async function startChildStore(options: object): Promise<ChildStore> {
   const child = startChild("run-store-child.mjs", [JSON.stringify(options)]);

@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import os, { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -34,6 +34,14 @@ function inspect<Value>(look: (database: DatabaseSync) => Value): Value {
   }
 }
 
+/** Lets time pass on the clock of the machine, and the date with it unless told otherwise. */
+function passTime(ms: number, dateMs = ms): void {
+  const [uptime, elapsed] = [os.uptime(), performance.now()];
+  vi.spyOn(os, "uptime").mockReturnValue(uptime + ms / 1_000);
+  vi.spyOn(performance, "now").mockReturnValue(elapsed + ms);
+  vi.setSystemTime(Date.now() + dateMs);
+}
+
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "kortyx-sqlite-"));
   path = join(folder, "runs.db");
@@ -42,6 +50,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   await Promise.all([...stores.map((store) => store.close()), ...children.map((child) => child.kill())]);
   rmSync(folder, { recursive: true });
 });
@@ -70,12 +79,6 @@ describe("a file", () => {
     });
   });
 
-  test("that cannot be opened throws", () => {
-    expect(() => createSqliteRunStore({ path: join(folder, "nowhere", "runs.db") })).toThrow(
-      "unable to open database file",
-    );
-  });
-
   test("is not needed", async () => {
     const store = create({ path: ":memory:" });
     const runId = await openRun(store);
@@ -83,29 +86,7 @@ describe("a file", () => {
     expect(await logOf(store, runId)).toEqual(["0"]);
   });
 
-  test("holds nothing of a run that was kept long enough, also when its producer vanished", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
-    const store = create();
-    const ended = await openRun(store, { key: "a", sessionId: "s" });
-    await store.append(ended, 0, ["0"]);
-    await store.end(ended, { type: "done" });
-    const abandoned = await openRun(store, { key: "b", owner: "bob" });
-    await store.append(abandoned, 0, ["0"]);
-    await store.stopKey("ann", "c");
-    vi.advanceTimersByTime(899_000);
-    expect((await logOf(store, ended)).length).toBe(2);
-    vi.advanceTimersByTime(6_000);
-    expect(await store.read(ended, -1, 1)).toBe(undefined);
-    expect((await logOf(store, abandoned)).length).toBe(1);
-    vi.advanceTimersByTime(15_000);
-    expect(await store.read(abandoned, -1, 1)).toBe(undefined);
-    const left = inspect((database) =>
-      ["runs", "entries", "stopped_keys"].map((table) => database.prepare(`SELECT * FROM ${table}`).all()),
-    );
-    expect(left).toEqual([[], [], []]);
-  });
-
-  test("remembers a stop that came before its run for 60 s, and a lease for 15 s", async () => {
+  test("remembers a stop that came before its run for 60 s", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const store = create();
     await store.stopKey("ann", "early");
@@ -116,17 +97,6 @@ describe("a file", () => {
     expect(await store.open(opening({ key: "late" }))).toMatchObject({
       run: { terminal: { type: "abort" } },
     });
-    // Also when what is over has not been deleted yet.
-    await store.stopKey("ann", "again");
-    vi.advanceTimersByTime(58_000);
-    await openRun(store);
-    vi.advanceTimersByTime(2_000);
-    expect(await store.open(opening({ key: "again" }))).toMatchObject({ run: { terminal: undefined } });
-    const runId = await openRun(store);
-    vi.advanceTimersByTime(14_999);
-    expect(await store.endIfLeaseExpired(runId)).toBe(undefined);
-    vi.advanceTimersByTime(1);
-    expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
   });
 
   test("is looked at every 50 ms, and only while somebody waits", async () => {
@@ -168,6 +138,85 @@ describe("a file", () => {
     await store.close();
     await store.wait(runId, -1, never);
     await expect(store.read(runId, -1, 1)).rejects.toThrow("finalized");
+  });
+});
+
+describe("a lease", () => {
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"] }));
+
+  test("holds for 15 s", async () => {
+    const store = create();
+    const runId = await openRun(store);
+    passTime(14_999);
+    expect(await store.endIfLeaseExpired(runId)).toBe(undefined);
+    passTime(1);
+    expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
+  });
+
+  test("is not shortened by a date that is set forward, nor is its run forgotten", async () => {
+    const store = create();
+    const runId = await openRun(store, { sessionId: "s" });
+    await store.append(runId, 0, ["0"]);
+    passTime(14_000, 17 * 60_000);
+    expect(await store.endIfLeaseExpired(runId)).toBe(undefined);
+    expect((await store.read(runId, -1, 1))?.leaseLeftMs).toBeCloseTo(1_000, -1);
+    // What cleans up follows writes.
+    expect(await store.renew(runId)).toBe("ok");
+    await new Promise(setImmediate);
+    expect((await store.latest("ann", "s"))?.terminal).toBe(undefined);
+    expect(await logOf(store, runId)).toEqual(["0"]);
+  });
+
+  test("is not prolonged by a date that is set back", async () => {
+    const store = create();
+    const runId = await openRun(store);
+    passTime(15_001, -3_600_000);
+    expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
+  });
+
+  test("is the same for a process whose date is another one", async () => {
+    const store = create({ leaseMs: 1_000 });
+    const ahead = await startChildOf({ dateOffsetMs: 17 * 60_000 });
+    const late = await startChildOf({ dateOffsetMs: -3_600_000 });
+    const kept = await openRun(store);
+    const left = await openRun(store);
+    for (const child of [ahead, late]) {
+      expect((await child.call("endIfLeaseExpired", kept)).value).toBe(undefined);
+      expect((await child.call("read", kept, -1, 1)).value?.leaseLeftMs).toBeGreaterThan(-1_000);
+    }
+    await store.append(kept, 0, ["0"]);
+    await expect
+      .poll(async () => (await late.call("endIfLeaseExpired", left)).value)
+      .toMatchObject({ code: "producer-lost" });
+  });
+
+  test("that was held when the machine went down has expired, however long it had been up", async () => {
+    const store = create();
+    const uptime = vi.spyOn(os, "uptime").mockReturnValue(30 * 86_400);
+    const [asked, left] = [await openRun(store), await openRun(store)];
+    await store.append(left, 0, ["0"]);
+    await store.close();
+
+    uptime.mockReturnValue(60);
+    vi.resetModules();
+    const { createSqliteRunStore: createAfterBoot } = await import("../src/sqlite.ts");
+    const after = createAfterBoot({ path });
+    stores.push(after);
+    expect((await after.read(asked, -1, 1))?.leaseLeftMs).toBeLessThanOrEqual(0);
+    expect(await after.endIfLeaseExpired(asked)).toMatchObject({ code: "producer-lost" });
+    // Also that of a run that nobody asks for.
+    await expect.poll(async () => (await after.read(left, -1, 1))?.run.terminal).toBeDefined();
+  });
+
+  test("holds once more after the machine has slept, in which no producer could renew it", async () => {
+    const store = create();
+    const runId = await openRun(store);
+    const uptime = os.uptime();
+    vi.spyOn(os, "uptime").mockReturnValue(uptime + 3_600);
+    expect(await store.endIfLeaseExpired(runId)).toBe(undefined);
+    expect((await store.read(runId, -1, 1))?.leaseLeftMs).toBeCloseTo(15_000, -3);
+    passTime(15_001);
+    expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
   });
 });
 

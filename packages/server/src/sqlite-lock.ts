@@ -1,0 +1,113 @@
+/**
+ * Transactions on a file that other processes write, too. SQLite would wait for its lock by stopping the process; here
+ * the transaction is tried again later, and everything else runs meanwhile.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { onNextTurn } from "./event-loop-turn.ts";
+
+/** How long a transaction waits for another process. */
+const maxWaitMs = 2_000;
+/** The first and the longest pause between two attempts. */
+const minPauseMs = 1;
+const maxPauseMs = 25;
+/** Writes that have waited share a turn of the event loop for this long. */
+const maxTurnMs = 5;
+
+export interface SqliteLock {
+  /** Runs `change` in a transaction, in the order of the calls. Rejects with what it or SQLite throws. */
+  write<Value>(change: () => Value): Promise<Value>;
+  /** Runs `look`, which only reads, and waits for no write. */
+  read<Value>(look: () => Value): Promise<Value>;
+  /** Rejects what is still waiting. */
+  close(): void;
+}
+
+interface WaitingWrite {
+  run(): void;
+  reject(error: unknown): void;
+  giveUpAt: number;
+}
+
+/** Deno has no result codes, so both are told by SQLite's own words. */
+const isBusy = (error: unknown): boolean => String(error).includes("database is locked");
+
+/** Whether the file could not grow. */
+export const isDiskFull = (error: unknown): boolean => String(error).includes("database or disk is full");
+
+/** @param makeRoom - Called after a transaction was undone because the file could not grow; it is repeated for `true`. */
+export function createSqliteLock(database: DatabaseSync, makeRoom: () => boolean): SqliteLock {
+  const waiting: WaitingWrite[] = [];
+  let pauseMs = minPauseMs;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isClosed = false;
+
+  function transact<Value>(change: () => Value): Value {
+    database.exec("BEGIN IMMEDIATE");
+    try {
+      const value = change();
+      database.exec("COMMIT");
+      return value;
+    } catch (error) {
+      rollBack();
+      if (isDiskFull(error) && makeRoom()) return transact(change);
+      throw error;
+    }
+  }
+
+  function rollBack(): void {
+    try {
+      database.exec("ROLLBACK");
+    } catch {
+      // SQLite has done it already, as when the disk is full.
+    }
+  }
+
+  function runWaiting(): void {
+    const turnEndsAt = performance.now() + maxTurnMs;
+    for (let next = waiting[0]; next !== undefined && !isClosed; next = waiting[0]) {
+      try {
+        next.run();
+        pauseMs = minPauseMs;
+      } catch (error) {
+        if (isBusy(error) && performance.now() < next.giveUpAt) {
+          timer = setTimeout(runWaiting, pauseMs);
+          pauseMs = Math.min(pauseMs * 2, maxPauseMs);
+          return;
+        }
+        next.reject(error);
+      }
+      waiting.shift();
+      if (waiting.length > 0 && performance.now() > turnEndsAt) {
+        onNextTurn(runWaiting);
+        return;
+      }
+    }
+  }
+
+  return {
+    write(change) {
+      return new Promise((resolve, reject) => {
+        const run = () => resolve(transact(change));
+        waiting.push({ run, reject, giveUpAt: performance.now() + maxWaitMs });
+        if (waiting.length === 1) runWaiting();
+      });
+    },
+    async read(look) {
+      // A reader only waits while another process repairs the file after a crash, or closes it as the last one.
+      const giveUpAt = performance.now() + maxWaitMs;
+      for (;;) {
+        try {
+          return look();
+        } catch (error) {
+          if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, maxPauseMs));
+      }
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      for (const { reject } of waiting.splice(0)) reject(new Error("The store of runs is closed."));
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { hasMounts, runOnSmallDisk } from "./small-disk.ts";
+
+describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "kortyx-disk-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  test("refuses new answers and ends those that grow, while stops and reads work, until there is room", async () => {
+    expect(await runOnSmallDisk(folder, "full-disk-child.mjs")).toEqual([
+      {
+        lastEvents: [
+          'data: {"type":"error","message":"The store of answers is full.","code":"run-too-large"}',
+          "data: [DONE]",
+        ],
+        refusal: [503, "store-full", "5"],
+        stop: [200, { type: "abort", reason: "stopped" }],
+        follower: true,
+        kept: true,
+      },
+      { status: 200, text: true },
+      `path: runs cannot be kept in ${JSON.stringify(join(folder, "another.db"))}: the disk is full.`,
+    ]);
+  });
+
+  test("that it has filled itself has room again when runs were kept long enough", async () => {
+    const full = {
+      runs: "some",
+      room: "little",
+      opened: "store-full",
+      appended: "full",
+      renewed: "ok",
+      ended: { type: "done" },
+    };
+    expect(await runOnSmallDisk(folder, "full-store-child.mjs")).toEqual([full, "created", full, "created"]);
+  });
+});
