@@ -1,4 +1,4 @@
-/** The program of `fixtures/stream-program.mjs` as a process of its own, which whoever starts it ends. */
+/** The program of `fixtures/stream-program.mjs`, or another one, as a process of its own, which its starter ends. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { until } from "./live-server.ts";
@@ -24,11 +24,12 @@ export async function startStreamProgram(
     deadlineMs?: number | undefined;
     /** How long after the deadline clients may take to read the last bytes. */
     lastBytesMs?: number | undefined;
+    env?: Record<string, string> | undefined;
   } = {},
 ): Promise<StreamProgram> {
-  const { main = fixture, deadlineMs = 60_000, lastBytesMs = 500 } = options;
+  const { main = fixture, deadlineMs = 60_000, lastBytesMs = 500, env } = options;
   const child = spawn(process.execPath, [main], {
-    env: { ...process.env, DEADLINE_MS: String(deadlineMs), LAST_BYTES_MS: String(lastBytesMs) },
+    env: { ...process.env, DEADLINE_MS: String(deadlineMs), LAST_BYTES_MS: String(lastBytesMs), ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
   let output = "";

@@ -1,6 +1,7 @@
 /** What the readers of a run see when its store fails, whatever the store is made of. */
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { RunFinish } from "../src/chat-runs.ts";
 import { type ChatAgentOptions, type ChatRoute, createChatRoute } from "../src/create-chat-route.ts";
 import type { RunStore } from "../src/run-store.ts";
 import { createFaultyRunStores, type Faults } from "./faulty-run-store.ts";
@@ -30,6 +31,7 @@ describeStores((name, isShared, setUp) => {
     let store: RunStore;
     let other: RunStore;
     let signals: AbortSignal[];
+    let finishes: RunFinish[];
 
     function use(leaseMs: number): void {
       const first = fixture.create({ leaseMs });
@@ -44,6 +46,7 @@ describeStores((name, isShared, setUp) => {
       fixture = setUp();
       inner = [];
       signals = [];
+      finishes = [];
       log.mockClear();
     });
     afterEach(async () => {
@@ -60,7 +63,7 @@ describeStores((name, isShared, setUp) => {
           },
         },
         authorize: () => "ann",
-        runs: { store: of },
+        runs: { store: of, onFinish: (finish) => finishes.push(finish) },
       });
     }
 
@@ -175,6 +178,7 @@ describeStores((name, isShared, setUp) => {
       const { runId } = (await store.latest("ann", "s"))!;
       expect(await textOf(response)).toContain(`${producerLost}\n\ndata: [DONE]\n\n`);
       await expect.poll(() => signals[0]?.aborted).toBe(true);
+      await expect.poll(() => finishes.length).toBe(1);
       expect((await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
     });
 

@@ -956,6 +956,20 @@ describe("a store that fails", () => {
     }
   });
 
+  test("for less than the lease has the lease renewed as soon as it works again", async () => {
+    const source = handFed();
+    const run = await produce(source.open);
+    await pass(4_000);
+    run.store.failing = "before";
+    await pass(10_000);
+    run.store.failing = undefined;
+    await pass(250);
+    expect((await run.store.read("r", -1, 0))?.leaseLeftMs).toBeGreaterThan(14_000);
+    expect(log).not.toHaveBeenCalled();
+    source.end();
+    await run.producer.finished;
+  });
+
   test("is given a lease from the last append or renewal on", async () => {
     for (const way of ["append", "renewal"]) {
       const source = handFed();

@@ -1,0 +1,59 @@
+/** Processes that serve runs, and what follows them. */
+import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
+import { type StreamProgram, startStreamProgram } from "../test/stream-program.ts";
+
+/** Where the runs are: a SQLite file, or a Redis. */
+export type RunStoreAddress = { path: string } | { socketPath: string };
+
+const main = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url));
+
+/** Starts the program of `fixtures/run-server.mjs`, which the caller ends. */
+export const startRunServer = (address: RunStoreAddress): Promise<StreamProgram> =>
+  startStreamProgram({ main, env: { RUN_STORE: JSON.stringify(address) } });
+
+/** Starts a run. @returns the answer, of which nothing has been read. */
+export async function startRun(url: string, sessionId: string, words: string): Promise<Response> {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({ messages: [{ role: "user", content: words }], sessionId }),
+  });
+  expect(response.status).toBe(200);
+  return response;
+}
+
+export interface Follower {
+  /** What came, without comments. */
+  text: string;
+  /** Resolves when the connection is over, in whatever way; gives the time, as `performance.now()`. */
+  over: Promise<number>;
+}
+
+/** Reads an answer as it comes. */
+export function follow(response: Response): Follower {
+  const follower: Follower = { text: "", over: Promise.resolve(0) };
+  const read = async () => {
+    const decoder = new TextDecoder();
+    try {
+      for await (const piece of response.body!) {
+        follower.text = (follower.text + decoder.decode(piece, { stream: true })).replaceAll(
+          /^:.*\n\n/gm,
+          "",
+        );
+      }
+    } catch {
+      // The process of the server is gone.
+    }
+    return performance.now();
+  };
+  follower.over = read();
+  return follower;
+}
+
+/** Follows the newest run of a session, from its beginning. */
+export async function followSession(url: string, sessionId: string): Promise<Follower> {
+  const response = await fetch(`${url}?session=${sessionId}`);
+  expect(response.status).toBe(200);
+  return follow(response);
+}

@@ -1,0 +1,73 @@
+/** A connection that dies in mid-answer without being closed, as behind a NAT that forgets it. About 30 s. */
+import { createServer, connect as openSocket, type Server, type Socket } from "node:net";
+import { streamFromRoute } from "@kortyx/client";
+import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type LiveServer, listen, until } from "../test/live-server.ts";
+
+let server: LiveServer;
+let proxy: Server;
+let endpoint: string;
+const sockets: Socket[] = [];
+/** When each connection to the proxy was opened. */
+const openedAt: number[] = [];
+/** What the connections of now forward no more. */
+let silence: () => void = () => {};
+
+beforeAll(async () => {
+  const route = createChatRoute({
+    agent: {
+      async *streamChat(): AsyncGenerator<StreamChunk> {
+        for (let index = 0; index < 600; index++) {
+          yield { type: "text-delta", delta: `${index} ` };
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+        yield { type: "done" };
+      },
+    },
+    runs: { store: createMemoryRunStore() },
+    authorize: () => "ann",
+  });
+  server = await listen(route.fetch);
+  proxy = createServer((near) => {
+    openedAt.push(performance.now());
+    const far = openSocket(Number(new URL(server.url).port), "127.0.0.1");
+    sockets.push(near, far);
+    near.pipe(far);
+    far.pipe(near);
+    for (const socket of [near, far]) socket.on("error", () => {});
+    const before = silence;
+    silence = () => {
+      before();
+      near.unpipe(far).pause();
+      far.unpipe(near).pause();
+    };
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  endpoint = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+});
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  proxy.close();
+  await server.close();
+});
+
+test("an answer in full flow is resumed 26 s after its connection has gone silent", async () => {
+  let text = "";
+  const body = { messages: [{ role: "user", content: "Hi" }], sessionId: "s", idempotencyKey: "k" };
+  const reading = (async () => {
+    for await (const chunk of streamFromRoute({ endpoint, body, idempotent: true })) {
+      if (chunk.type === "text-delta") text += chunk.delta;
+    }
+  })();
+  await until(() => text.includes("20 "), "the answer is in full flow");
+  const connections = openedAt.length;
+  const silentAt = performance.now();
+  silence();
+  await reading;
+  const noticedMs = openedAt[connections]! - silentAt;
+  console.log(`Silent connection noticed, and resumed, after ${(noticedMs / 1000).toFixed(1)} s`);
+  // Three heartbeats and 2 s, then the wait before a first attempt; without the announcement it would be 60 s.
+  expect(noticedMs).toBeLessThan(45_000);
+  expect(text).toBe(Array.from({ length: 600 }, (_, index) => `${index} `).join(""));
+});
