@@ -56,7 +56,10 @@ function empty() {
   }
 }
 
-const ended = (await (await ask("hello", "ended")).text()).length;
+/** Without comments, which are about the connection. */
+const eventsOf = async (response) => (await response.text()).replaceAll(/^:.*\n\n?/gm, "");
+
+const ended = await eventsOf(await ask("hello", "ended"));
 const spoken = (await ask("speak", "speaking")).text();
 const waiting = (await ask("wait", "waiting")).text();
 fill();
@@ -72,7 +75,7 @@ process.send({
   refusal: [refused.status, (await refused.json()).code, refused.headers.get("retry-after")],
   stop: [stopped.status, (await stopped.json()).terminal],
   follower: (await waiting).includes('"reason":"stopped"'),
-  kept: (await (await session("GET", "ended")).text()).length === ended,
+  kept: (await eventsOf(await session("GET", "ended"))) === ended,
 });
 empty();
 // Within a second of the room.
