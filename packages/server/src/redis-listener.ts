@@ -12,8 +12,11 @@ const silentTicks = 3;
 export interface RedisListener {
   /** Appends to this run are listened to, or will be. */
   has(runId: string): boolean;
-  /** The last position that was heard of; -1 for a run that is not listened to. */
-  heardOf(runId: string): number;
+  /**
+   * Whether a position after this one was heard of, since the last call that found one: what Redis has lost since then
+   * is not waited for again and again.
+   */
+  takeHeard(runId: string, after: number): boolean;
   /** Listens to the ends of all runs, and to the appends to this one. Resolves when it does, or cannot; never rejects. */
   listen(runId: string | undefined): Promise<void>;
   /** A position that was heard of. */
@@ -79,7 +82,7 @@ export function createRedisListener(
 
   return {
     has: (runId) => channels.has(runId),
-    heardOf: (runId) => heard.get(runId) ?? -1,
+    takeHeard: (runId, after) => (heard.get(runId) ?? -1) > after && heard.delete(runId),
     async listen(runId) {
       if (runId !== undefined) channels.set(runId, 0);
       subscriber ??= subscribe();

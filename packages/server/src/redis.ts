@@ -152,7 +152,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
       return { run, entries, leaseLeftMs };
     },
     async wait(runId, after, signal) {
-      if (isClosed || signal.aborted || listener.heardOf(runId) > after) return;
+      if (isClosed || signal.aborted || listener.takeHeard(runId, after)) return;
       const waiting = waiters.wait(runId, after, signal);
       // Its failure is met by whoever waits, when the tick lets them ask.
       if (!listener.has(runId)) catchUp(runId, after).catch(() => {});

@@ -4,7 +4,7 @@
  */
 import type { RunRecord, RunStore } from "../src/run-store.ts";
 
-export type RunStoreMethod = Exclude<keyof RunStore, "isShared" | "leaseMs" | "wait" | "close">;
+type RunStoreMethod = Exclude<keyof RunStore, "isShared" | "leaseMs" | "wait" | "close">;
 
 const writing: RunStoreMethod[] = ["open", "append", "renew", "end", "endIfLeaseExpired", "stopKey"];
 

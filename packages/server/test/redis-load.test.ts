@@ -61,4 +61,22 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
       for (const { leave } of following) leave();
     },
   );
+
+  test("stay few when Redis has lost what was announced", async () => {
+    const store = await create();
+    const other = await create();
+    const runId = await openRun(store);
+    const { feed, leave } = follow(other, runId);
+    for (let seq = 0; seq < 2; seq++) {
+      await store.append(runId, seq, ["x"]);
+      await vi.waitFor(() => expect(feed.lastSeq).toBe(seq), { interval: 1 });
+    }
+    const client = await redis.connect();
+    await client.sendCommand(["CONFIG", "RESETSTAT"]);
+    await client.sendCommand(["PUBLISH", `kortyx:log:${runId}`, "9"]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const stats = String(await client.sendCommand(["INFO", "commandstats"]));
+    expect(Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1])).toBeLessThan(5);
+    leave();
+  });
 });
