@@ -1,0 +1,25 @@
+/**
+ * Keeps the stores of runs as they are now: `node packages/server/test/formats/freeze.mjs <number>`, when the format of
+ * one of them has changed. The number counts what is kept. `formats.test.ts` runs each kept version beside the present one.
+ */
+import { fileURLToPath } from "node:url";
+import { build } from "tsup";
+
+const number = process.argv[2];
+if (!/^\d+$/.test(number)) throw new Error("Expected the number of the folder to make.");
+
+await build({
+  config: false,
+  entry: ["redis", "sqlite"].map((name) => fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url))),
+  outDir: fileURLToPath(new URL(number, import.meta.url)),
+  outExtension: () => ({ js: ".mjs" }),
+  format: "esm",
+  target: "node22",
+  splitting: false,
+  noExternal: [/./],
+  removeNodeProtocol: false,
+  esbuildOptions(options) {
+    options.conditions = ["@kortyx/source"];
+  },
+  banner: { js: "// Made by ../freeze.mjs, from the sources as they were then. Never changed by hand." },
+});

@@ -1,0 +1,37 @@
+/**
+ * Another process that serves a chat route with runs in a store of the same runs, of the version that it is told. Makes the
+ * POSTs that it is sent to itself; its agent says a word, and another one when it may.
+ */
+import { createChatRoute } from "../src/create-chat-route.ts";
+import { createStoreOf } from "./store-of-version.ts";
+
+const { version, address } = JSON.parse(process.argv[2]);
+
+/** Lets the agents of sessions say their second words. */
+const proceed = new Map();
+
+const route = createChatRoute({
+  agent: {
+    async *streamChat(_, { sessionId, signal }) {
+      signal.addEventListener("abort", () => process.send({ sessionId }));
+      const allowed = new Promise((resolve) => proceed.set(sessionId, resolve));
+      yield { type: "text-delta", delta: "One" };
+      await allowed;
+      yield { type: "text-delta", delta: ", two" };
+      yield { type: "done" };
+    },
+  },
+  authorize: () => "ann",
+  runs: { store: await createStoreOf(version, address) },
+});
+
+process.on("message", async ({ body, proceed: sessionId }) => {
+  if (body === undefined) return proceed.get(sessionId)();
+  const headers = { "content-type": "application/json", accept: "text/event-stream" };
+  const response = await route.POST(
+    new Request("http://host/", { method: "POST", body: JSON.stringify(body), headers }),
+  );
+  process.send({ sessionId: body.sessionId, text: await response.text() });
+});
+process.once("disconnect", () => process.exit());
+process.send("ready");
