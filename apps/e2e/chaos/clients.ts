@@ -14,7 +14,7 @@ export interface ClientsCommand {
 }
 
 /** What one page has seen of one answer. Times are in milliseconds since 1970. */
-export interface PageView {
+interface PageView {
   chunks: StreamChunk[];
   endedAt: number;
   longestSilenceMs: number;
