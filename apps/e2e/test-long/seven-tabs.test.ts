@@ -115,6 +115,43 @@ describe("seven pages over HTTP/1.1", () => {
     expect(shown).toHaveLength(40);
   });
 
+  test.concurrent.for([
+    { how: "hidden for five minutes", hiddenMs: 300_000 },
+    { how: "frozen", hiddenMs: 0 },
+  ])(
+    "of which one was $how while its answer ended: all of it is shown when it is seen",
+    async ({ hiddenMs }, { onTestFinished }) => {
+      const { server, agents } = await startDemo();
+      onTestFinished(server.close);
+      const { context, close } = await launchTabs();
+      onTestFinished(close);
+      const page = await context.newPage();
+      await page.clock.install();
+      const gets: string[] = [];
+      page.on("request", (request) => {
+        if (request.method() === "GET" && request.url().endsWith("/api/chat")) gets.push(request.url());
+      });
+      await page.bringToFront();
+      await ask(page, server.url, "Count to 20");
+      const front = await context.newPage();
+      await front.bringToFront();
+      await until(() => page.evaluate(() => document.hidden), "the page is hidden");
+      // Its connection goes, and what comes then stays unseen.
+      await page.clock.pauseAt(Date.now() + 3_000);
+      await until(() => agents.size === 0, "the answer has ended");
+      expect((await numbers(page)).length).toBeLessThan(20);
+      expect(gets).toEqual([]);
+      await page.clock.fastForward(hiddenMs);
+      await page.bringToFront();
+      await page.clock.resume();
+      await page.locator("article[aria-label=Assistant][data-status=done]").waitFor();
+      const shown = await numbers(page);
+      expect(shown).toHaveLength(20);
+      expectWhole(shown);
+      expect(gets).toHaveLength(1);
+    },
+  );
+
   test.concurrent("that are all visible: each of the six that follow can be stopped, which lets another one load", async ({
     onTestFinished,
   }) => {

@@ -31,6 +31,8 @@ import { type AssistantUIMessage, toChatMessages, type UIMessage } from "./ui-me
 
 /** After a stop was accepted, so long may its `abort` chunk take. */
 const stopGraceMs = 10_000;
+/** So long where the answer gave its connection up for the stop: the next one may never become free. */
+const yieldedGraceMs = 2_000;
 
 /** One answer that is asked for or followed. */
 interface Run {
@@ -305,12 +307,13 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
 
     async function stop(): Promise<void> {
       const statusBefore = snapshot.status;
+      let hasYielded: boolean;
       publish({ status: "stopping" });
       if (!transport.stop || !(runId ?? idempotencyKey)) return leave();
       try {
         const target = runId ? { runId } : { idempotencyKey: idempotencyKey! };
         // An answer that has ended needs no word about it.
-        await yieldConnection(stream, Promise.race([transport.stop(target), ended.promise]));
+        hasYielded = await yieldConnection(stream, Promise.race([transport.stop(target), ended.promise]));
       } catch (thrown) {
         // It ended by itself, or there is nothing to be stopped.
         if (run !== live) return;
@@ -322,7 +325,7 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
         stopping = undefined;
         throw error;
       }
-      const timer = setTimeout(leave, stopGraceMs);
+      const timer = setTimeout(leave, hasYielded ? yieldedGraceMs : stopGraceMs);
       await ended.promise;
       clearTimeout(timer);
     }

@@ -71,20 +71,26 @@ function isHttp1(): boolean {
  * Waits for the answer to a request, which gets the connection of a stream when it has waited for a second.
  *
  * @param stream - An application may have one of its own, which keeps its connection.
+ * @returns whether the stream gave its connection up.
  */
-export async function yieldConnection<Answer>(
+export async function yieldConnection(
   stream: (AsyncIterable<unknown> & Partial<PausableStream>) | undefined,
-  answer: Promise<Answer>,
-): Promise<Answer> {
+  answer: Promise<unknown>,
+): Promise<boolean> {
   const { pause, continue: proceed } = stream ?? {};
-  if (!pause || !proceed) return answer;
-  let timer = setTimeout(() => {
-    if (pause()) timer = setTimeout(proceed, yieldMs);
-  }, answerMs);
+  let hasYielded = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  if (pause && proceed) {
+    timer = setTimeout(() => {
+      hasYielded = pause();
+      if (hasYielded) timer = setTimeout(proceed, yieldMs);
+    }, answerMs);
+  }
   try {
-    return await answer;
+    await answer;
+    return hasYielded;
   } finally {
     clearTimeout(timer);
-    proceed();
+    proceed?.();
   }
 }

@@ -53,9 +53,11 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
   const failures: Response[] = [];
   const deletion = Promise.withResolvers<Response>();
   const openCalls = () => calls.filter(({ body, isClosed }) => !body.cancelled && !isClosed);
-  return {
+  const route = {
     calls,
     failures,
+    /** Further requests wait for a connection. */
+    isFull: false,
     /** How the DELETE is answered. */
     deletion,
     get open() {
@@ -76,8 +78,11 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
         call.isClosed = true;
       }
     },
-    fetch: async (_url: string | URL, { method, headers }: RequestInit): Promise<Response> => {
+    async fetch(_url: string | URL, { method, headers, signal }: RequestInit): Promise<Response> {
       if (method === "DELETE") return deletion.promise;
+      if (route.isFull) {
+        return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+      }
       const lastEventId = new Headers(headers).get("last-event-id");
       const failure = failures.shift();
       const missed = log.slice(lastEventId === null ? 0 : Number(lastEventId.split(".")[1]) + 1);
@@ -86,6 +91,7 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
       return failure ?? new Response(body.stream, eventStream);
     },
   };
+  return route;
 }
 
 type StubRoute = ReturnType<typeof stubRoute>;
@@ -359,6 +365,23 @@ describe("a stop", () => {
     expect(chat.getSnapshot().messages.at(-1)).toMatchObject({
       abortReason: "stopped",
       parts: [{ type: "text", text: "ab" }],
+    });
+  });
+
+  test("whose answer gets no connection any more ends with what has come, 2 s later", async () => {
+    const route = stubRoute();
+    const { chat, stop } = await stopping(route);
+    await advance(1_000);
+    route.isFull = true;
+    route.deletion.resolve(Response.json({ runId: "run", terminal: stopped }));
+    await advance(1_999);
+    expect(chat.getSnapshot().status).toBe("stopping");
+    await advance(1);
+    expect(stop.outcome).toBe("stopped");
+    expect(chat.getSnapshot().status).toBe("ready");
+    expect(chat.getSnapshot().messages.at(-1)).toMatchObject({
+      status: "aborted",
+      parts: [{ type: "text", text: "a" }],
     });
   });
 
