@@ -12,6 +12,7 @@ import {
   readRunStoreTimes,
   stopped,
   stoppedKeyMs,
+  wasNeverBegun,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
 
@@ -78,7 +79,9 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
     runs.delete(run.runId);
     endedRuns.delete(run);
     size -= run.size;
-    if (run.key !== undefined) keys.delete(nameOf(run.owner, run.key));
+    const keyName = run.key === undefined ? undefined : nameOf(run.owner, run.key);
+    // The key may be another run's by now.
+    if (keyName !== undefined && keys.get(keyName) === run.runId) keys.delete(keyName);
     if (run.sessionId === undefined) return;
     const session = nameOf(run.owner, run.sessionId);
     const rest = (sessions.get(session) ?? []).filter((id) => id !== run.runId);
@@ -157,9 +160,15 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
     async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
       const now = performance.now();
       purge(now);
+      const repeated = runs.get(runId);
+      if (repeated !== undefined) {
+        repeated.leaseUntil = now + leaseMs;
+        return { status: "created", run: toRecord(repeated) };
+      }
       const keyName = key === undefined ? undefined : nameOf(owner, key);
       const known = keyName === undefined ? undefined : runs.get(keys.get(keyName) ?? "");
-      if (known !== undefined) {
+      if (known !== undefined) endIfExpired(known);
+      if (known !== undefined && !wasNeverBegun(toRecord(known))) {
         if (known.bodyHash !== bodyHash) return { status: "key-conflict" };
         return { status: "attached", run: toRecord(known) };
       }

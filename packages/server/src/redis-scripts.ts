@@ -81,15 +81,26 @@ return known or ARGV[3]`,
 local id, owner, session, key, hash = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local keyName = owned('key', owner, key)
 local sessionName = owned('session', owner, session)
+local repeated = record(id)
+if repeated[1] then
+  if not repeated[4] then renew(id, repeated, repeated[3]) end
+  return {'created', id, unpack(repeated, 1, 4)}
+end
+local open, gone, expired = 0, {}, {}
 if key ~= '' then
   local known = redis.call('GET', keyName)
   local run = known and record(known)
   if run and run[1] then
-    if run[5] ~= hash then return {'key-conflict'} end
-    return {'attached', known, unpack(run, 1, 4)}
+    -- The key of a run that was lost before its first entry is free.
+    local isExpired = run[3] == '-1' and tonumber(run[6]) <= now
+    if isExpired then
+      expired[known] = run
+    elseif run[3] ~= '0' or run[4] ~= ARGV[10] then
+      if run[5] ~= hash then return {'key-conflict'} end
+      return {'attached', known, unpack(run, 1, 4)}
+    end
   end
 end
-local open, gone, expired = 0, {}, {}
 for _, other in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
   local run = record(other)
   if not run[1] then

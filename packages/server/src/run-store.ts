@@ -69,6 +69,10 @@ export interface RunStore {
   readonly isShared: boolean;
   /** How long a run stays open without a word of its producer, in milliseconds. */
   readonly leaseMs: number;
+  /**
+   * Opens a run. A run that is known by its id already is `created` once more, as it is, with a new lease: so a request
+   * whose answer was lost can be repeated. The key of a run that has ended before its first entry is free again.
+   */
   open(request: OpenRun): Promise<OpenedRun>;
   /**
    * Adds entries, the first of which is at position `firstSeq`, and renews the lease. A repeated append adds only what
@@ -120,6 +124,10 @@ export const producerLost: ErrorChunk = {
   code: "producer-lost",
   retryable: true,
 };
+
+/** Whether a run was lost before its producer wrote anything: it has no answer, and its key is free again. */
+export const wasNeverBegun = ({ lastSeq, terminal }: RunRecord): boolean =>
+  lastSeq === 0 && terminal?.type === "error" && terminal.code === producerLost.code;
 
 /** What a run ends with when somebody stops it. */
 export const stopped: AbortChunk = { type: "abort", reason: "stopped" };

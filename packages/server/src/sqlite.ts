@@ -16,6 +16,7 @@ import {
   readRunStoreTimes,
   stopped,
   stoppedKeyMs,
+  wasNeverBegun,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
 import { openSqliteFile } from "./sqlite-file.ts";
@@ -87,6 +88,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   );
   const insertEntry = database.prepare("INSERT INTO entries (number, seq, json) VALUES (?, ?, ?)");
   const setSeq = database.prepare("UPDATE runs SET seq = ?, renewed_at = ?, lease_ms = ? WHERE number = ?");
+  const releaseKey = database.prepare("UPDATE runs SET key = NULL WHERE number = ?");
   const setTerminal = database.prepare(
     "UPDATE runs SET seq = ?, terminal = ?, ended_at = ? WHERE number = ?",
   );
@@ -173,6 +175,9 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
     return expired;
   }
 
+  /** Within a transaction. */
+  const renewLease = ({ seq, number }: Row) => setSeq.run(seq, readMachineTime().nowMs, leaseMs, number);
+
   const wakeEnded = (rows: Row[]) => {
     for (const { run_id } of rows) waiters.wake(run_id, Number.POSITIVE_INFINITY);
   };
@@ -222,15 +227,27 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
       const isFull = !hasRoom();
       let lost: Row[] = [];
       const opened = await write((): OpenedRun => {
-        const known = key === undefined ? undefined : (findByKey.get(owner, key) as Row | undefined);
-        if (known !== undefined && !isGone(known)) {
-          if (known.body_hash !== bodyHash) return { status: "key-conflict" };
-          return { status: "attached", run: toRecord(known) };
+        const repeated = load(runId);
+        if (repeated !== undefined) {
+          if (repeated.terminal === null) renewLease(repeated);
+          return { status: "created", run: toRecord(repeated) };
         }
-        if (known !== undefined) forgetRun.run(known.number);
+        lost = [];
+        const known = key === undefined ? undefined : (findByKey.get(owner, key) as Row | undefined);
+        if (known !== undefined && isGone(known)) {
+          forgetRun.run(known.number);
+        } else if (known !== undefined) {
+          if (known.terminal === null) lost = endExpired([known]);
+          if (!wasNeverBegun(toRecord(known))) {
+            if (known.body_hash !== bodyHash) return { status: "key-conflict" };
+            return { status: "attached", run: toRecord(known) };
+          }
+          releaseKey.run(known.number);
+        }
         const rows = findOpen.all(owner) as unknown as Row[];
-        lost = endExpired(rows);
-        const open = rows.filter((row) => !lost.includes(row));
+        const expired = endExpired(rows);
+        lost = [...lost, ...expired];
+        const open = rows.filter((row) => !expired.includes(row));
         const active = open.find((row) => sessionId !== undefined && row.session_id === sessionId);
         if (active !== undefined && !allowActiveRun) return { status: "run-active", run: toRecord(active) };
         if (open.length >= maxOpenRuns) return { status: "too-many-runs" };
@@ -268,7 +285,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
         const row = load(runId);
         if (row === undefined) return "lost";
         if (row.terminal !== null) return "ended";
-        setSeq.run(row.seq, readMachineTime().nowMs, leaseMs, row.number);
+        renewLease(row);
         return "ok";
       });
     },

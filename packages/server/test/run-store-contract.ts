@@ -165,6 +165,77 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         expect(await other.open(conflicting)).toEqual({ status: "key-conflict" });
       });
 
+      test("of a run that is open already creates it once more: so a request whose answer was lost is repeated", async () => {
+        const named = { key: "k", sessionId: "s", maxOpenRuns: 1 };
+        for (const given of [named, { key: "k2" }, { sessionId: "s2" }, {}]) {
+          const request = opening({ maxOpenRuns: 4, owner: JSON.stringify(given), ...given });
+          const created = await store.open(request);
+          expect(created.status).toBe("created");
+          expect(await other.open(request)).toEqual(created);
+          expect(await store.open(request)).toEqual(created);
+          await store.append(request.runId, 0, ["0"]);
+          expect(await logOf(other, request.runId)).toEqual(["0"]);
+          await store.end(request.runId, done);
+          const ended = { ...(created as { run: object }).run, lastSeq: 1, terminal: { type: "done" } };
+          expect(await other.open(request)).toEqual({ status: "created", run: ended });
+        }
+      });
+
+      test("of a run that is open already renews its lease", async () => {
+        use({ leaseMs: 150 });
+        const request = opening();
+        await store.open(request);
+        await pause(100);
+        const repeatedAt = performance.now();
+        await other.open(request);
+        while ((await other.endIfLeaseExpired(request.runId)) === undefined) await pause(5);
+        // Stores count whole milliseconds.
+        expect(performance.now() - repeatedAt).toBeGreaterThan(148);
+      });
+
+      test("finds the key of a run free that was lost before its first entry", async () => {
+        use({ leaseMs: 30 });
+        const lost = opening({ key: "k", sessionId: "s" });
+        await store.open(lost);
+        const waiting = other.wait(lost.runId, Number.MAX_SAFE_INTEGER, never);
+        await pause(60);
+        const next = opening({ key: "k", sessionId: "s", maxOpenRuns: 1 });
+        expect((await store.open(next)).status).toBe("created");
+        await waiting;
+        expect((await other.read(lost.runId, -1, 10))?.run.terminal).toEqual(producerLost);
+        await store.append(next.runId, 0, ["0"]);
+        await store.end(next.runId, producerLost);
+        expect(await other.open(opening({ key: "k" }))).toMatchObject({
+          status: "attached",
+          run: { runId: next.runId, lastSeq: 1 },
+        });
+        expect((await other.latest("ann", "s"))?.runId).toBe(next.runId);
+      });
+
+      test("finds it free, too, when the run was given up at once, but not when it was stopped", async () => {
+        const given = await openRun(store, { key: "k" });
+        await other.end(given, producerLost);
+        const next = await openRun(store, { key: "k" });
+        await other.end(next, stopped);
+        expect(await store.open(opening({ key: "k" }))).toMatchObject({
+          status: "attached",
+          run: { runId: next, terminal: stopped },
+        });
+        expect(await store.stopKey("ann", "k")).toBe(next);
+      });
+
+      test("leaves the key with the newer run when the lost one was kept long enough", async () => {
+        use({ retentionMs: 100 });
+        const lost = await openRun(store, { key: "k" });
+        await store.end(lost, producerLost);
+        const next = await openRun(other, { key: "k" });
+        await vi.waitFor(async () => expect(await store.read(lost, -1, 1)).toBe(undefined), { interval: 5 });
+        expect(await store.open(opening({ key: "k" }))).toMatchObject({
+          status: "attached",
+          run: { runId: next },
+        });
+      });
+
       test("keeps owners apart: the same key, session and number of runs is there for each", async () => {
         const same = { key: "k", sessionId: "s", maxOpenRuns: 1 };
         const ofAnn = await openRun(store, { ...same, owner: "ann" });
