@@ -233,7 +233,7 @@ export function createChatRuns(
 
   function respond(target: FollowTarget, signal: AbortSignal, hasIds: boolean): Response {
     const { headers, status = 200 } = streamOptions;
-    const canHandOff = store.isShared && hasIds;
+    const canHandOff = store.canHandOff && hasIds;
     const body =
       target.after === beyondLog
         ? lostAnswer

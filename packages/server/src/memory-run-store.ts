@@ -155,7 +155,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
   }
 
   return {
-    isShared: false,
+    canHandOff: false,
     leaseMs,
     async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
       const now = performance.now();

@@ -112,7 +112,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   }
 
   return {
-    isShared: true,
+    canHandOff: true,
     leaseMs,
     async open({ runId, owner, sessionId = "", key = "", bodyHash, maxOpenRuns, allowActiveRun }) {
       const opening = run("open", [

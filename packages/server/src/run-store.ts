@@ -65,8 +65,8 @@ export interface RunPage {
  * failure of the store, which may pass.
  */
 export interface RunStore {
-  /** Other processes see the same runs. */
-  readonly isShared: boolean;
+  /** Another process serves the same runs: when this one drains, its followers move there. */
+  readonly canHandOff: boolean;
   /** How long a run stays open without a word of its producer, in milliseconds. */
   readonly leaseMs: number;
   /**

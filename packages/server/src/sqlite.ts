@@ -31,6 +31,13 @@ export interface SqliteRunStoreOptions extends RunStoreOptions {
    * files beside it begin with its name: `-wal`, `-shm` and `-reserve`, 8 MiB that are set aside for a full disk.
    */
   path: string;
+  /**
+   * Several processes serve this file at the same time: when one of them drains, its followers move to another at once.
+   * Where there is only one process, they stay until the deadline.
+   *
+   * @defaultValue false
+   */
+  canHandOff?: boolean | undefined;
 }
 
 /** How often the file is looked at for what other processes wrote, while somebody waits. */
@@ -59,7 +66,7 @@ interface Row {
  * of milliseconds.
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
-  const { path } = options;
+  const { path, canHandOff = false } = options;
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
   const database = openSqliteFile(path);
   const isFile = path !== ":memory:";
@@ -221,7 +228,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   }
 
   return {
-    isShared: isFile,
+    canHandOff,
     leaseMs,
     async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
       const isFull = !hasRoom();

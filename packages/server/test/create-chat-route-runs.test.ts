@@ -229,7 +229,7 @@ describe("event ids", () => {
 
   test("where the reader does not know them, draining leaves it here until its answer has ended", async () => {
     const { agent, next } = steered();
-    const store: RunStore = { ...createMemoryRunStore(), isShared: true };
+    const store: RunStore = { ...createMemoryRunStore(), canHandOff: true };
     const { route } = routeOf(agent, { runs: { store } });
     const plain = reading(await route.POST(plainPost({})));
     const knowing = reading(await route.POST(post()));
@@ -1107,9 +1107,9 @@ describe("draining", () => {
     expect(calls).toEqual([]);
   });
 
-  test("hands the followers of a shared store off at once, to any other process, and keeps the run going", async () => {
+  test("hands followers off at once where another process serves the store, and keeps the run going", async () => {
     const memory = createMemoryRunStore();
-    const store: RunStore = { ...memory, isShared: true };
+    const store: RunStore = { ...memory, canHandOff: true };
     const { agent, next } = steered();
     const here = routeOf(agent, { runs: { store, onDisconnect: "cancel" } });
     const { seen, runId } = await start(here.route);
@@ -1259,7 +1259,8 @@ describe("a store that fails", () => {
     const heal = () => {
       isHealed = true;
     };
-    return { ...store, ...broken, heal } as RunStore & { heal(): void };
+    // An open is repeated for a lease.
+    return { ...store, ...broken, heal, leaseMs: 50 } as RunStore & { heal(): void };
   }
   const everything: Method[] = ["open", "end", "read", "latest", "stopKey"];
 

@@ -4,7 +4,7 @@
  */
 import type { RunRecord, RunStore } from "../src/run-store.ts";
 
-type RunStoreMethod = Exclude<keyof RunStore, "isShared" | "leaseMs" | "wait" | "close">;
+type RunStoreMethod = Exclude<keyof RunStore, "canHandOff" | "leaseMs" | "wait" | "close">;
 
 const writing: RunStoreMethod[] = ["open", "append", "renew", "end", "endIfLeaseExpired", "stopKey"];
 
@@ -90,7 +90,7 @@ function createFaultyRunStore(
   }
 
   return {
-    isShared: store.isShared,
+    canHandOff: store.canHandOff,
     leaseMs: store.leaseMs,
     open: (request) =>
       ask("open", async () => {

@@ -9,7 +9,7 @@ interface ChildAnswer {
   error?: string;
 }
 
-type Method = Exclude<keyof RunStore, "isShared" | "leaseMs">;
+type Method = Exclude<keyof RunStore, "canHandOff" | "leaseMs">;
 
 export interface ChildStore {
   /** Calls a method of the child's store; `wait` gets a signal that is never aborted. */
