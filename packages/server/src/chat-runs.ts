@@ -14,6 +14,7 @@ import { encodePump } from "./encode-stream.ts";
 import { errorResponse } from "./error-response.ts";
 import { createFollowPump, lostAnswer } from "./follow-run.ts";
 import { guardRunStore, RunStoreError } from "./guard-run-store.ts";
+import { openRun } from "./open-run.ts";
 import { createRunFeeds } from "./run-feed.ts";
 import { watchOpening } from "./run-opening.ts";
 import { type RunLimits, type RunResult, readMaxRunDurationMs, startRunProducer } from "./run-producer.ts";
@@ -69,6 +70,8 @@ export interface StartRequest {
   source: StreamSource;
   /** Where a client that attaches stands; -1 for the beginning. */
   lastEventId: string | null;
+  /** Aborted at the deadline of `drain`: what has not been opened by then is left to another process. */
+  shutdown: AbortSignal;
 }
 
 export interface ChatRuns {
@@ -146,10 +149,7 @@ export function createChatRuns(
   }
 
   async function start(request: StartRequest): Promise<FollowTarget | Response> {
-    // Draining may have begun while the request was being read.
-    const refusal = refuseWhileDraining();
-    if (refusal !== undefined) return errorResponse(refusal);
-    const { owner, sessionId, key, input, messages, lastEventId } = request;
+    const { owner, sessionId, key, input, messages, lastEventId, shutdown } = request;
     const opening = {
       // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a key in databases.
       runId: crypto.randomUUID(),
@@ -160,11 +160,12 @@ export function createChatRuns(
       maxOpenRuns,
       allowActiveRun: onActiveRun === "allow",
     };
-    let opened = await asked.open(opening);
-    if (opened.status === "run-active" && onActiveRun === "stop") {
+    let opened = await openRun(store, opening, shutdown);
+    if (opened?.status === "run-active" && onActiveRun === "stop") {
       await asked.end(opened.run.runId, stopped);
-      opened = await asked.open(opening);
+      opened = await openRun(store, opening, shutdown);
     }
+    if (opened === undefined) return errorResponse(refuseWhileDraining()!);
     switch (opened.status) {
       case "key-conflict":
         return errorResponse({

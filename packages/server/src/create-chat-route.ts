@@ -8,8 +8,8 @@ import {
   type ChatRunOptions,
   type ChatRuns,
   createChatRuns,
-  type RunStart,
   readsEventIds,
+  type StartRequest,
 } from "./chat-runs.ts";
 import { checkRouteOptions } from "./check-route-options.ts";
 import { type CollectLimits, collectBufferedStream } from "./collect-stream.ts";
@@ -20,7 +20,7 @@ import { RunStoreError, storeUnavailable } from "./guard-run-store.ts";
 import { keepRequest } from "./keep-request.ts";
 import { describeFailure } from "./stream-failure.ts";
 import { readStreamTimes, type StreamFinish } from "./stream-options.ts";
-import { refuseWhileDraining } from "./stream-registry.ts";
+import { refuseWhileDraining, registerOpening } from "./stream-registry.ts";
 import type { ChunkIterable, StreamSource } from "./stream-source.ts";
 import { isForFramework, toThrownResponse } from "./thrown-response.ts";
 
@@ -178,13 +178,30 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     keepRequest(request.signal, request);
     const body = await readChatRequest(request, { maxBodyBytes, maxMessages, maxDepth });
     checkRoles(body.messages);
+    // Draining may have begun while the request was being read.
+    const refusal = refuseWhileDraining();
+    if (refusal !== undefined) return errorResponse(refusal);
+    const { shutdown, unregister } = registerOpening();
+    try {
+      return await answerBody(request, body, owner, shutdown);
+    } finally {
+      unregister();
+    }
+  }
+
+  async function answerBody(
+    request: Request,
+    body: ChatRequestBody,
+    owner: string | undefined,
+    shutdown: AbortSignal,
+  ): Promise<Response> {
     const { sessionId } = body;
     // The agent may change its own.
     const messages = [...body.messages];
     const input = messages.findLast(({ role }) => role === "user");
     const open = ({ signal }: { signal: AbortSignal }) => callAgent(body, owner, signal);
     if (chatRuns !== undefined)
-      return answerRun(chatRuns, request, body, { owner: owner!, input, messages }, open);
+      return answerRun(chatRuns, request, body, { owner: owner!, input, messages, shutdown }, open);
     if (body.stream === false) return answerBuffered(open, request.signal);
     const { response, failure } = await openStreamResponse(open, {
       ...streamOptions,
@@ -201,7 +218,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     { start, respond, chunksOf }: ChatRuns,
     request: Request,
     { idempotencyKey, ...body }: ChatRequestBody,
-    asked: Pick<RunStart, "owner" | "input" | "messages">,
+    asked: Pick<StartRequest, "owner" | "input" | "messages" | "shutdown">,
     source: StreamSource,
   ): Promise<Response> {
     const target = await start({

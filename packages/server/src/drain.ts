@@ -17,7 +17,7 @@ export interface DrainOptions {
 /** After the deadline, clients may take this long to read the last bytes. */
 const lastBytesMs = 1000;
 
-/** What became of the answers that were under way: streams, and runs that are written here. */
+/** What became of the answers: streams, and runs that are written here, that ended while the process drained. */
 export interface DrainCounts {
   /** Ended by themselves. */
   finished: number;
@@ -27,7 +27,8 @@ export interface DrainCounts {
 
 /**
  * Lets open streams finish and refuses new ones, with status 503, `code` `draining` and `retry-after`. Clients that
- * follow a run in a shared store are sent to another process at once. There is no way back: the process is about to end.
+ * follow a run which another process can serve, too (`canHandOff` of its store), are sent there at once. A run that is being
+ * opened may still begin until the deadline. There is no way back: the process is about to end.
  *
  * Call it first, then close the server: behind an adapter that is not ours, the last bytes of a stream may still be on
  * their way when this resolves.
@@ -50,22 +51,27 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
   const registry = streamRegistry();
   registry.isDraining = true;
   for (const follower of [...registry.followers]) follower.handOff?.();
-  const open = registry.streams.size;
-  let aborted = 0;
+  const endedBefore = registry.endedStreams;
+  const count = (aborted: number): DrainCounts => ({
+    finished: registry.endedStreams - endedBefore,
+    aborted,
+  });
+  let countsAtDeadline: DrainCounts | undefined;
   return new Promise((resolve) => {
     const settle = () => {
       clearTimeout(timer);
       registry.listeners.delete(check);
-      resolve({ finished: open - aborted, aborted });
+      resolve(countsAtDeadline ?? count(0));
     };
     const check = () => {
-      if (registry.streams.size + registry.followers.size + registry.responses.size === 0) settle();
+      const { streams, openings, followers, responses } = registry;
+      if (streams.size + openings.size + followers.size + responses.size === 0) settle();
     };
     let timer = startTimer(() => {
       const late = [...registry.streams];
-      aborted = late.length;
+      countsAtDeadline = count(late.length);
       timer = startTimer(settle, lastBytesMs);
-      for (const stream of late) stream.shutdown();
+      for (const stream of [...registry.openings, ...late]) stream.shutdown();
     }, deadline);
     registry.listeners.add(check);
     check();

@@ -15,7 +15,7 @@ export class RunStoreError extends Error {
 }
 
 /** What a request asks of a store. */
-type AskedStore = Pick<RunStore, "open" | "end" | "read" | "latest" | "stopKey">;
+type AskedStore = Pick<RunStore, "end" | "read" | "latest" | "stopKey">;
 
 /** The store, with methods that reject with a {@link RunStoreError} whatever it throws. */
 export function guardRunStore(store: RunStore): AskedStore {
@@ -29,7 +29,6 @@ export function guardRunStore(store: RunStore): AskedStore {
       }
     };
   return {
-    open: guard((request) => store.open(request)),
     end: guard((runId, terminal) => store.end(runId, terminal)),
     read: guard((runId, after, limit) => store.read(runId, after, limit)),
     latest: guard((owner, sessionId) => store.latest(owner, sessionId)),

@@ -20,6 +20,10 @@ export interface OpenFollower {
 
 interface StreamRegistry {
   streams: Set<OpenStream>;
+  /** How many streams have ended since the process began. */
+  endedStreams: number;
+  /** Requests whose run is being opened. */
+  openings: Set<OpenStream>;
   followers: Set<OpenFollower>;
   isDraining: boolean;
   /** Responses whose last bytes may still be on their way, as far as the adapter for Node knows. */
@@ -34,6 +38,8 @@ export function streamRegistry(): StreamRegistry {
   const holder = globalThis as { [key]?: StreamRegistry };
   holder[key] ??= {
     streams: new Set(),
+    endedStreams: 0,
+    openings: new Set(),
     followers: new Set(),
     isDraining: false,
     responses: new Set(),
@@ -44,7 +50,16 @@ export function streamRegistry(): StreamRegistry {
 
 /** @returns a function to call when the stream has ended. */
 export const registerStream = (stream: OpenStream): (() => void) =>
-  register(streamRegistry().streams, stream);
+  register(streamRegistry().streams, stream, () => {
+    streamRegistry().endedStreams++;
+  });
+
+/** @returns a signal that the deadline of `drain` aborts, and a function to call when the request has its response. */
+export function registerOpening(): { shutdown: AbortSignal; unregister: () => void } {
+  const deadline = new AbortController();
+  const unregister = register(streamRegistry().openings, { shutdown: () => deadline.abort() });
+  return { shutdown: deadline.signal, unregister };
+}
 
 /** @returns a function to call when the connection has ended. */
 export const registerFollower = (follower: OpenFollower): (() => void) =>
@@ -54,10 +69,10 @@ export const registerFollower = (follower: OpenFollower): (() => void) =>
 export const registerResponse = (response: object): (() => void) =>
   register(streamRegistry().responses, response);
 
-function register<Entry>(entries: Set<Entry>, entry: Entry): () => void {
+function register<Entry>(entries: Set<Entry>, entry: Entry, onFirstEnd?: () => void): () => void {
   entries.add(entry);
   return () => {
-    entries.delete(entry);
+    if (entries.delete(entry)) onFirstEnd?.();
     for (const onEnd of streamRegistry().listeners) onEnd();
   };
 }

@@ -340,7 +340,8 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
         yield { type: "done" as const };
       },
     };
-    const hasty = createRedisRunStore({ client, commandTimeoutMs: 200 });
+    // An open is repeated for a lease.
+    const hasty = { ...createRedisRunStore({ client, commandTimeoutMs: 200 }), leaseMs: 500 };
     const route = createChatRoute({ agent, runs: { store: hasty }, authorize: () => "ann" });
     const ask = (method: string, query = "") =>
       route.fetch(
