@@ -53,7 +53,7 @@ export interface Interruption {
   /** How long the consumer had waited for the next one when it ended, in milliseconds; a minute at most. */
   silentMs: number;
   /** The type of the last chunk of all bodies. */
-  lastType: StreamChunk["type"] | undefined;
+  lastType: string | undefined;
   /** The body was let go on purpose: the next one is to be provided when this resolves. */
   pause: Promise<void> | undefined;
 }
@@ -136,7 +136,7 @@ export function createChunkStream(
   /** When the last read began. */
   let readAt = 0;
   // Of all of them:
-  let lastType: StreamChunk["type"] | undefined;
+  let lastType: string | undefined;
   let watch: ConnectionWatch | undefined;
   /** Calls of `next()` that wait, and the last one of them all. */
   let waiting = 0;
@@ -174,6 +174,7 @@ export function createChunkStream(
     decoder = createPullDecoder({
       maxEventBytes,
       onUnknownChunk: (chunk) => {
+        lastType = chunk.type;
         if (!isOver) onUnknownChunk?.(chunk);
       },
       after: interruption?.lastEventId,
@@ -266,6 +267,14 @@ export function createChunkStream(
             return { done: false, value };
           }
           if (decoder.done) {
+            // An `error` that an earlier body ended on is an end, too.
+            if (!decoder.complete && lastType !== "error") {
+              const error = new StreamTruncatedError("The run ended without a `done`, `abort` or `error`");
+              if (decoder.lastEventId !== interruption?.lastEventId) throw error;
+              // It was resumed, and nothing has come: the server has no more.
+              leave({ error });
+              break;
+            }
             finishReading(reader);
             close();
             break;

@@ -16,7 +16,8 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
  *
  * @param body - A `Response`, whose status and content type are checked; a `ReadableStream` or another async iterable
  * of bytes or text; or `null`, which is truncated. A `Response` of a `fetch` that cannot stream is read whole.
- * @throws StreamTruncatedError when the body ends before the stream is complete, or the connection breaks.
+ * @throws StreamTruncatedError when the body ends before the stream is complete, the connection breaks, or a run (events
+ * with ids `<runId>.<seq>`) ends with `[DONE]` but without a `done`, an `abort` or an `error`.
  * @throws StreamIdleError when nothing has come for longer than the server's heartbeats allow.
  * @throws StreamProtocolError when what arrives breaks the contract; the chunks before it have been delivered.
  * @throws StreamHttpError, StreamContentTypeError when a `Response` is not a stream.

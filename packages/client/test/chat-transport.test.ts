@@ -101,11 +101,11 @@ describe("resume", () => {
     const { calls, fetch } = fakeFetch(
       inTurn(
         () => streamResponse(`id: run.0\n${frame(delta("a"))}`),
-        () => streamResponse(`id: run.1\n${frame(delta("b"))}${doneMarker}`),
+        () => streamResponse(`id: run.1\n${frame(delta("b"))}id: run.2\n${frame({ type: "done" })}`),
       ),
     );
     expect(await collect(transportOf({ fetch }).resume!({ sessionId: "s" }, streamOptions()))).toEqual({
-      chunks: [delta("a"), delta("b")],
+      chunks: [delta("a"), delta("b"), { type: "done" }],
     });
     expect(calls[1]?.init.headers.get("last-event-id")).toBe("run.0");
   });

@@ -282,6 +282,7 @@ const entry = (seq: number, chunk: StreamChunk, runId = "run") => `id: ${runId}.
 const httpError = (status: number, headers: HeadersInit = {}, body = "{}") =>
   new Response(body, { status, headers });
 const [a, b, c] = [delta("a"), delta("b"), delta("c")];
+const end = { type: "done" } as const;
 const noJitter = () => void vi.spyOn(Math, "random").mockReturnValue(0);
 /** Time passes as soon as nothing else happens. */
 const noWaiting = () => {
@@ -329,7 +330,7 @@ describe("a stream with event ids", () => {
     const { calls, fetch } = fakeFetch(
       inTurn(
         () => streamResponse(entry(0, a) + entry(1, b)),
-        () => streamResponse(entry(2, c) + doneMarker),
+        () => streamResponse(entry(2, c) + entry(3, end) + doneMarker),
       ),
     );
     const stream = streamFromRoute({
@@ -340,7 +341,7 @@ describe("a stream with event ids", () => {
       credentials: "include",
       fetch,
     });
-    expect(await collect(stream)).toEqual({ chunks: [a, b, c] });
+    expect(await collect(stream)).toEqual({ chunks: [a, b, c, end] });
     expect(calls.map(({ url }) => url)).toEqual(["/api?a=1", "/api"]);
     expect(calls[1]?.init).toMatchObject({ method: "GET", credentials: "include", cache: "no-store" });
     expect(calls[1]?.init.body).toBeUndefined();
@@ -369,9 +370,9 @@ describe("a stream with event ids", () => {
   test("gives no chunk twice when the server repeats some", async () => {
     const { chunks, error } = await ask([
       () => streamResponse(entry(0, a) + entry(1, b)),
-      () => streamResponse(entry(0, a) + entry(1, b) + entry(2, c) + doneMarker),
+      () => streamResponse(entry(0, a) + entry(1, b) + entry(2, c) + entry(3, end) + doneMarker),
     ]);
-    expect([chunks, error]).toEqual([[a, b, c], undefined]);
+    expect([chunks, error]).toEqual([[a, b, c, end], undefined]);
   });
 
   test("whose next event is missing, or of another run, is an error and is not asked for again", async () => {
@@ -418,6 +419,57 @@ describe("a stream with event ids", () => {
       });
       expect(states.filter(({ state }) => state === "open")).toHaveLength(answers.length - 1);
     }
+  });
+
+  test("is resumed when [DONE] comes without a done, an abort or an error: a log has lost its end", async () => {
+    const failed = { type: "error", message: "Not kept any more.", code: "run-lost" } as const;
+    const unknown = `id: run.1\n${frame({ type: "x-new" })}`;
+    for (const [first, next, chunks] of [
+      [entry(0, a), entry(1, end), [a, end]],
+      [
+        entry(0, a),
+        entry(1, b) + entry(2, { type: "abort", reason: "stopped" }),
+        [a, b, { type: "abort", reason: "stopped" }],
+      ],
+      [entry(0, a), frame(failed), [a, failed]],
+      // A warning, and not the end, because something follows.
+      [entry(0, failed) + unknown, entry(2, end), [failed, end]],
+      [entry(0, failed) + entry(1, a), entry(2, failed), [failed, a, failed]],
+    ] as const) {
+      const asked = await ask([
+        () => streamResponse(first + doneMarker),
+        () => streamResponse(next + doneMarker),
+      ]);
+      expect([asked.chunks, asked.error]).toEqual([chunks, undefined]);
+      expect(asked.requests[1]).toMatch(/^GET run\./);
+      expect(asked.requests).toHaveLength(2);
+    }
+  });
+
+  test("is truncated when it is resumed, and there is only [DONE]: the server has no more", async () => {
+    const truncated = {
+      name: "StreamTruncatedError",
+      message: "The run ended without a `done`, `abort` or `error`: the answer is incomplete.",
+    };
+    for (const answers of [
+      [() => streamResponse(entry(0, a) + doneMarker), () => streamResponse(doneMarker)],
+      [() => streamResponse(entry(0, a)), () => streamResponse(`:hb=8000\n\n${entry(0, a)}${doneMarker}`)],
+    ]) {
+      const { chunks, error, requests } = await ask(answers);
+      expect([chunks, requests]).toEqual([[a], ["POST", "GET run.0"]]);
+      expect(error).toMatchObject(truncated);
+    }
+    const once = await ask([() => streamResponse(entry(0, a) + doneMarker)], { giveUpAfterMs: 0 });
+    expect(once).toMatchObject({ chunks: [a], error: truncated, requests: ["POST"] });
+  });
+
+  test("is over when [DONE] follows the error that an earlier connection has brought", async () => {
+    const failed = { type: "error", message: "Producer lost." } as const;
+    const { chunks, error } = await ask([
+      () => streamResponse(entry(0, a) + entry(1, failed)),
+      () => streamResponse(doneMarker),
+    ]);
+    expect([chunks, error]).toEqual([[a, failed], undefined]);
   });
 
   test("fails with what interrupted it when the route cannot resume (405)", async () => {
@@ -472,10 +524,14 @@ describe("a stream with event ids", () => {
   test("is followed for as long as bytes come, if only heartbeats", async () => {
     const answers = Array(50).fill(() => streamResponse(":hb=8000\n\n"));
     const { chunks, error } = await ask(
-      [() => streamResponse(entry(0, a)), ...answers, () => streamResponse(entry(1, b) + doneMarker)],
+      [
+        () => streamResponse(entry(0, a)),
+        ...answers,
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+      ],
       { giveUpAfterMs: 10_000 },
     );
-    expect([chunks, error]).toEqual([[a, b], undefined]);
+    expect([chunks, error]).toEqual([[a, b, end], undefined]);
   });
 
   test("is given up by the silence of bodies that stay open, and by attempts that hang", async () => {
@@ -512,7 +568,7 @@ describe("a stream with event ids", () => {
       // While it waits for headers, and, at the next attempt, while it reads.
       if (request === 2) sleep();
       if (request === 2) throw new TypeError("network changed");
-      if (request > 3) return streamResponse(entry(1, b) + doneMarker);
+      if (request > 3) return streamResponse(entry(1, b) + entry(2, end) + doneMarker);
       const { stream, fail } = testBody([], { stays: true });
       signal?.addEventListener("abort", () => {});
       setTimeout(() => {
@@ -526,16 +582,13 @@ describe("a stream with event ids", () => {
       if (state === "reconnecting") setTimeout(sleep, 1);
     };
     const options = { endpoint: "/", giveUpAfterMs: 300_000, onConnectionChange };
-    expect(await collect(streamFromRoute({ ...options, fetch }))).toEqual({ chunks: [a, b] });
+    expect(await collect(streamFromRoute({ ...options, fetch }))).toEqual({ chunks: [a, b, end] });
     expect(request).toBe(4);
   });
 
   test("is followed over any number of connections that each bring something new", async () => {
     const { chunks, error } = await ask(
-      Array.from(
-        { length: 30 },
-        (_, seq) => () => streamResponse(entry(seq, a), seq === 29 ? doneMarker : ""),
-      ),
+      Array.from({ length: 30 }, (_, seq) => () => streamResponse(entry(seq, seq === 29 ? end : a))),
       { giveUpAfterMs: 5_000 },
     );
     expect([chunks.length, error]).toEqual([30, undefined]);
@@ -553,7 +606,7 @@ describe("a stream with event ids", () => {
       [
         () => streamResponse(entry(0, a)),
         () => httpError(503),
-        () => streamResponse(entry(1, b) + doneMarker),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
       ],
       { endpoint, headers, body },
     );
@@ -566,7 +619,7 @@ describe("a stream with event ids", () => {
       inTurn(
         () => streamResponse(entry(0, a)),
         () => httpError(401),
-        () => streamResponse(entry(1, b) + doneMarker),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
       ),
     );
     const states: string[] = [];
@@ -578,7 +631,7 @@ describe("a stream with event ids", () => {
         onConnectionChange: ({ state }) => states.push(state),
       }),
     );
-    expect(chunks).toEqual([a, b]);
+    expect(chunks).toEqual([a, b, end]);
     expect(calls.map(({ init }) => init.headers.get("authorization"))).toEqual([
       "token 0",
       "token 1",
@@ -588,8 +641,11 @@ describe("a stream with event ids", () => {
   });
 
   test("ends by itself when onConnectionChange is not given", async () => {
-    const answers = [() => streamResponse(entry(0, a)), () => streamResponse(entry(1, b) + doneMarker)];
-    expect((await ask(answers, { onConnectionChange: undefined })).chunks).toEqual([a, b]);
+    const answers = [
+      () => streamResponse(entry(0, a)),
+      () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+    ];
+    expect((await ask(answers, { onConnectionChange: undefined })).chunks).toEqual([a, b, end]);
   });
 });
 
@@ -710,7 +766,7 @@ describe("the time between attempts", () => {
       new TypeError("fetch failed"),
       () => httpError(502),
       () => streamResponse(entry(1, b)),
-      () => streamResponse(entry(2, c) + doneMarker),
+      () => streamResponse(entry(2, c) + entry(3, end) + doneMarker),
     ]);
     const counts: number[] = [];
     for (const ms of [0, 1_749, 1, 4_124, 1, 4_124, 1, 4_124, 1]) {
@@ -718,7 +774,7 @@ describe("the time between attempts", () => {
       counts.push(calls.length);
     }
     expect(counts).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5]);
-    expect(await collected).toEqual({ chunks: [a, b, c] });
+    expect(await collected).toEqual({ chunks: [a, b, c, end] });
     expect(delays).toEqual([1_750, 4_125, 4_125, 4_125]);
   });
 
@@ -773,7 +829,7 @@ describe("the time between attempts", () => {
       () => streamResponse(entry(1, b)),
       () => httpError(503, { "retry-after": "7" }),
       () => streamResponse(`retry: 100\n\n${entry(2, c)}`),
-      () => streamResponse(doneMarker),
+      () => streamResponse(entry(3, end)),
     ]);
     const counts: number[] = [];
     for (const ms of [4_499, 1, 4_499, 1, 8_749, 1, 224, 1]) {
@@ -781,7 +837,7 @@ describe("the time between attempts", () => {
       counts.push(calls.length);
     }
     expect(counts).toEqual([1, 2, 2, 3, 3, 4, 4, 5]);
-    expect(await collected).toEqual({ chunks: [a, b, c] });
+    expect(await collected).toEqual({ chunks: [a, b, c, end] });
     expect(delays).toEqual([4_500, 4_500, 8_750, 225]);
   });
 
@@ -791,7 +847,7 @@ describe("the time between attempts", () => {
       [
         () => streamResponse(entry(0, a)),
         new TypeError("fetch failed"),
-        () => streamResponse(entry(1, b) + doneMarker),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
       ],
       { onConnectionChange: (state) => states.push(state) },
     );
@@ -819,10 +875,10 @@ describe("the time between attempts", () => {
     const wanted = start([
       () => streamResponse(entry(0, a)),
       () => httpError(503, { "retry-after": "600" }),
-      () => streamResponse(entry(1, b) + doneMarker),
+      () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
     ]);
     await advance(610_000);
-    expect(await wanted.collected).toEqual({ chunks: [a, b] });
+    expect(await wanted.collected).toEqual({ chunks: [a, b, end] });
     const { collected } = start([
       () => streamResponse(entry(0, a)),
       () => httpError(503, { "retry-after": "3600" }),
@@ -940,12 +996,12 @@ describe("silence", () => {
     let request = 0;
     const { calls, fetch } = fakeFetch(({ signal }) => {
       if (++request === 1) return streamResponse(entry(0, a));
-      if (request === 3) return streamResponse(entry(1, b) + doneMarker);
+      if (request === 3) return streamResponse(entry(1, b) + entry(2, end) + doneMarker);
       return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
     });
     const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
     await advance(33_500);
-    expect(await collected).toEqual({ chunks: [a, b] });
+    expect(await collected).toEqual({ chunks: [a, b, end] });
     expect(calls).toHaveLength(3);
   });
 
@@ -955,7 +1011,7 @@ describe("silence", () => {
     const { calls, fetch } = fakeFetch(
       inTurn(
         () => new Response(silent.stream, eventStream),
-        () => streamResponse(entry(1, b) + doneMarker),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
       ),
     );
     const states: ConnectionState[] = [];
@@ -964,7 +1020,7 @@ describe("silence", () => {
     await advance(59_999);
     expect(calls).toHaveLength(1);
     await advance(1);
-    expect(await collected).toEqual({ chunks: [a, b] });
+    expect(await collected).toEqual({ chunks: [a, b, end] });
     expect(silent.cancelled).toBeDefined();
     expect(states[1]).toMatchObject({
       state: "reconnecting",
@@ -982,7 +1038,7 @@ describe("silence", () => {
             () =>
               new Response(stream, eventStream),
         ),
-        () => streamResponse(doneMarker),
+        () => streamResponse(entry(1, end)),
       ),
     );
     const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
@@ -994,7 +1050,7 @@ describe("silence", () => {
     expect(calls).toHaveLength(2);
     await advance(1 + 3_500);
     expect(calls).toHaveLength(3);
-    expect(await collected).toEqual({ chunks: [a] });
+    expect(await collected).toEqual({ chunks: [a, end] });
   });
 });
 
@@ -1082,10 +1138,10 @@ test("chunks of unknown types are progress: the next resume begins behind them",
   noWaiting();
   let seq = 0;
   const { fetch } = fakeFetch(() =>
-    streamResponse(seq < 20 ? `id: run.${seq++}\n${frame({ type: "x-new" })}` : doneMarker),
+    streamResponse(`id: run.${seq}\n${frame(seq++ < 20 ? { type: "x-new" } : end)}`),
   );
   const stream = streamFromRoute({ endpoint: "/", idempotent: true, fetch, giveUpAfterMs: 5_000 });
-  expect(await collect(stream)).toEqual({ chunks: [] });
+  expect(await collect(stream)).toEqual({ chunks: [end] });
 });
 
 test("whoever leaves during the back-off has no option evaluated again", async () => {

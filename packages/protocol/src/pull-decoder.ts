@@ -33,7 +33,10 @@ export interface ChunkDecoderOptions {
 export interface StreamPosition {
   /** `[DONE]` was seen: the stream has ended, whatever may still arrive. */
   readonly done: boolean;
-  /** `[DONE]` was seen, or the last chunk was a terminal: the stream may end here, unless an error was thrown. */
+  /**
+   * The stream may end here, unless an error was thrown: the last chunk was a terminal, or `[DONE]` was seen. In a run,
+   * `[DONE]` counts only after a terminal or an `error`: a log that has lost its end is not a whole answer.
+   */
   readonly complete: boolean;
   /** The id in force at the last good event, for the `Last-Event-ID` header; before the first one `after`, or `""`. */
   readonly lastEventId: string;
@@ -86,6 +89,8 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
   /** The last event of a run, and the id of the only one that may follow it. */
   let place: EventId | undefined;
   let nextId: string | undefined;
+  /** The last chunk was an `error`, on which a run may end. */
+  let isFailed = false;
 
   /** @returns whether the event is one that was given before. */
   function isRepeated(id: string): boolean {
@@ -117,6 +122,7 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
     const problem = problemOf(chunk);
     if (problem) throw new StreamProtocolError("invalid-chunk", problem);
     decoder.complete = isTerminalChunk(chunk);
+    isFailed = chunk.type === "error";
     if (problem === undefined) return chunk;
     onUnknownChunk?.(chunk as unknown as UnknownChunk);
     return undefined;
@@ -141,13 +147,14 @@ export function createPullDecoder(options: ChunkDecoderOptions = {}): PullDecode
       if (data === undefined) type = "";
     }
     if (data === "[DONE]" && type === "message") {
-      decoder.done = decoder.complete = true;
+      decoder.done = true;
+      decoder.complete ||= !place || isFailed;
       return undefined;
     }
     if (id && isRepeated(id)) return undefined;
     let chunk: StreamChunk | undefined;
     if (type === "message") {
-      decoder.complete = false;
+      decoder.complete = isFailed = false;
       chunk = data === undefined ? toDeltaChunk(own!) : parseChunk(data);
     }
     // A bad event has thrown: nothing is resumed behind it.

@@ -223,7 +223,7 @@ describe("the events of a run", () => {
 
   test("an unknown type, and an event of another kind, keep their places in the sequence", () => {
     const text = `${event(0)}${event(1, { type: "x-new" })}event: ping\n${event(2)}${event(3)}`;
-    const reading = read([bytesOf(`${text}data: [DONE]\n\n`)]);
+    const reading = read([bytesOf(`${text}${event(4, { type: "done" })}`)]);
     expect(texts(reading)).toBe("0;3;");
     expect(reading.error).toBeUndefined();
   });
@@ -249,9 +249,44 @@ describe("the events of a run", () => {
 
   test("[DONE] is the end, whatever its id", () => {
     const { done, error, lastEventId } = read([
-      bytesOf(`id: r.1\n${frame(delta("a"))}id: r.9\ndata: [DONE]\n\n`),
+      bytesOf(`id: r.1\n${frame({ type: "done" })}id: r.9\ndata: [DONE]\n\n`),
     ]);
     expect({ done, error, lastEventId }).toEqual({ done: true, error: undefined, lastEventId: "r.1" });
+  });
+
+  describe("followed by [DONE] are whole", () => {
+    const done = { type: "done" };
+    const failed = { type: "error", message: "m" };
+    test.each([
+      ["when the last one is a done", event(0) + event(1, done), true],
+      ["when the last one is an abort", event(0) + event(1, { type: "abort", reason: "stopped" }), true],
+      ["when the last one is an error, with an id or without", event(0) + event(1, failed), true],
+      ["when the last one is an error without an id", event(0) + frame(failed), true],
+      ["not when the last one is anything else", event(0), false],
+      ["not when something follows the error, known", event(0, failed) + event(1), false],
+      [
+        "not when something follows the error, or not known",
+        event(0, failed) + event(1, { type: "x" }),
+        false,
+      ],
+      ["not when something follows the error, without an id", event(0, failed) + frame(delta("a")), false],
+      ["not when there are none", "", false],
+    ])("%s", (_, text, isWhole) => {
+      for (const after of [undefined, "run.0"]) {
+        // Without an id, it is not known to be a run.
+        if (after === undefined && text === "") continue;
+        const shifted = after ? text.replace(/run\.(\d)/g, (__, seq) => `run.${Number(seq) + 1}`) : text;
+        const reading = read([bytesOf(`${shifted}data: [DONE]\n\n`)], { after });
+        expect(reading.done).toBe(true);
+        expect(reading.error?.code).toBe(isWhole ? undefined : "truncated");
+      }
+    });
+
+    test("whatever they are, when their ids are of another kind, or missing", () => {
+      for (const text of ["", frame(delta("a")), `id: 7\n${frame(delta("a"))}`]) {
+        expect(read([bytesOf(`${text}data: [DONE]\n\n`)]).error).toBeUndefined();
+      }
+    });
   });
 
   test("ids of another kind have no sequence", () => {

@@ -32,6 +32,7 @@ describe("encodeChunk", () => {
     expect(encodeChunk({ type: "done" }, { id: "run.7" })).toBe('id: run.7\ndata: {"type":"done"}\n\n');
   });
 
+  const end = { type: "done" } as const;
   for (const variant of variants) {
     test(`what it prints for ${Object.values(variant.literals).join("/")} decodes to the chunk, however it is cut`, () => {
       fc.assert(
@@ -39,14 +40,20 @@ describe("encodeChunk", () => {
           chunkOf(variant).chain((chunk) =>
             fc.tuple(
               fc.constant(chunk),
-              anyCut(bytesOf(encodeChunk(chunk, { id: "run.1" }) + DONE_FRAME), 3),
+              anyCut(
+                bytesOf(encodeChunk(chunk, { id: "run.1" }) + encodeChunk(end, { id: "run.2" }) + DONE_FRAME),
+                3,
+              ),
             ),
           ),
           ([chunk, pieces]) => {
             const decoder = createChunkDecoder();
             const decoded = pieces.flatMap((piece) => decoder.decode(piece));
             decoder.end();
-            expect(decoded).toEqual([{ chunk, eventId: "run.1" }]);
+            expect(decoded).toEqual([
+              { chunk, eventId: "run.1" },
+              { chunk: end, eventId: "run.2" },
+            ]);
           },
         ),
       );
