@@ -31,7 +31,7 @@ import { type AssistantUIMessage, toChatMessages, type UIMessage } from "./ui-me
 
 /** After a stop was accepted, so long may its `abort` chunk take. */
 const stopGraceMs = 10_000;
-/** So long where the answer gave its connection up for the stop: the next one may never become free. */
+/** The same where the answer gave its connection up for the stop: another one may never become free. */
 const yieldedGraceMs = 2_000;
 
 /** One answer that is asked for or followed. */

@@ -9,7 +9,7 @@ const holdMs = 2_000;
 const missedMs = 30_000;
 /** After this time, an unanswered request may be one that waits for a connection. */
 const answerMs = 1_000;
-/** For how long a stream does without its connection for the sake of such a request. */
+/** How long a stream does without its connection at most while such a request waits. */
 const yieldMs = 10_000;
 
 /** A stream that can do without its connection for a while. */
