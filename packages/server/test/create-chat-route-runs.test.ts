@@ -643,6 +643,24 @@ describe("GET", () => {
     }
   });
 
+  test("beyond the end of a log that grows is lost at once, and disturbs no other follower", async () => {
+    const { agent, next } = steered();
+    const { route } = routeOf(agent);
+    for (const isFollowed of [true, false]) {
+      const { runId, seen, leave } = await start(route);
+      if (!isFollowed) await leave();
+      const asked = route.GET(get(`?run=${runId}&after=99`));
+      const follower = reading(await route.GET(get(`?run=${runId}`))).seen;
+      const lost = await (await asked).text();
+      expect(lost).toContain('"code":"run-lost"');
+      next();
+      await route.DELETE(del(`?run=${runId}`));
+      await follower.over;
+      expect(follower.text).toContain(stoppedFrame);
+      if (isFollowed) await seen.over;
+    }
+  });
+
   test("and DELETE answer a run that is unknown, somebody else's or expired in the same words", async () => {
     const store = createMemoryRunStore({ retentionMs: 30 });
     const { route } = routeOf(answer, { runs: { store } });
