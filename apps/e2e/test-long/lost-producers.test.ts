@@ -113,24 +113,28 @@ test.concurrent("in memory, a producer that renews no more is reported within a 
   for (const { text } of followers) expect(text.endsWith(lost)).toBe(true);
 });
 
-test.concurrent("followers of a Redis that is full are told within a lease and 2 s, and none hangs", async () => {
-  const full = await startRedisWithFiles();
+test.concurrent.each([
+  ["is full", ["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1000"]],
+  // As in a failover: it can be read, and refuses every write.
+  ["has become a replica", ["REPLICAOF", "127.0.0.1", "1"]],
+])("followers of a Redis that %s are told within a lease and 2 s, and none hangs", async (state, command) => {
+  const failing = await startRedisWithFiles();
   const [producer, other] = await Promise.all([
-    start({ socketPath: full.socketPath }),
-    start({ socketPath: full.socketPath }),
+    start({ socketPath: failing.socketPath }),
+    start({ socketPath: failing.socketPath }),
   ]);
-  const own = follow(await startRun(producer.url, "full", "talk 1000 100"));
+  const own = follow(await startRun(producer.url, "s", "talk 1000 100"));
   const followers = [own];
-  for (let count = 0; count < followerCount; count++) followers.push(await followSession(other.url, "full"));
+  for (let count = 0; count < followerCount; count++) followers.push(await followSession(other.url, "s"));
   await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const fullAt = performance.now();
-  await full.command("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1000");
-  await expectTold(followers, fullAt, "Redis, full");
+  const failedAt = performance.now();
+  await failing.command(...command);
+  await expectTold(followers, failedAt, `Redis that ${state}`);
   for (const { text } of followers) {
     expect(text).toContain('"delta":"0 "');
     // Given up, to come back; or ended, where the store can still write that.
     expect(text).toMatch(/(retry: \d+|data: \{"type":"error".*\}\n\ndata: \[DONE\])\n\n$/);
   }
   await Promise.all([producer.kill(), other.kill()]);
-  await full.close();
+  await failing.close();
 });
