@@ -251,6 +251,31 @@ describe.skipIf(!hasRedis())("Redis", () => {
     });
   });
 
+  test("a read costs as little with long names as with short ones: owner and session travel once", async () => {
+    const store = create();
+    const bytesOut = async () => Number(/total_net_output_bytes:(\d+)/.exec(await client.info("stats"))?.[1]);
+    const costOf = async (name: string) => {
+      const runId = await openRun(store, { owner: name, sessionId: name });
+      for (let seq = 0; seq < 100; seq++) await store.append(runId, seq, [`${seq}`]);
+      const page = await store.read(runId, -1, 1);
+      const before = await bytesOut();
+      for (let seq = 0; seq < 100; seq++) {
+        const { run } = (await store.read(runId, seq - 1, 1))!;
+        expect(run).toEqual(page!.run);
+      }
+      return (await bytesOut()) - before;
+    };
+    // The difference is that of the two answers to INFO.
+    expect(Math.abs((await costOf("x".repeat(256))) - (await costOf("x")))).toBeLessThan(1000);
+    // A thousand other runs later, it is read anew.
+    const old = await openRun(store, { sessionId: "s" });
+    await store.read(old, -1, 0);
+    for (let count = 0; count < 1001; count++) {
+      await store.read(await openRun(store, { owner: `${count}` }), -1, 0);
+    }
+    expect((await store.read(old, -1, 0))?.run).toMatchObject({ owner: "ann", sessionId: "s" });
+  });
+
   describe("scripts", () => {
     test("that Redis has forgotten are loaded again", async () => {
       const store = create();
