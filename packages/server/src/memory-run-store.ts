@@ -18,8 +18,9 @@ import { createRunWaiters } from "./run-waiters.ts";
 
 export interface MemoryRunStoreOptions extends RunStoreOptions {
   /**
-   * The size of all logs together, in UTF-16 code units of JSON. Beyond it the runs that ended first are forgotten, and
-   * when none has ended, nothing is taken.
+   * The size of all logs together: of each entry 64 and its JSON in UTF-16 code units, which is about what it takes of
+   * the heap in bytes, twice as much for text beyond Latin-1. Beyond it the runs that ended first are forgotten, and when
+   * none has ended, nothing is accepted.
    *
    * @defaultValue 268,435,456 (256 Mi)
    */
@@ -37,6 +38,25 @@ interface MemoryRun {
   terminal: RunTerminal | undefined;
   leaseUntil: number;
   endedAt: number;
+}
+
+/** What an entry costs in addition to its text: a string, its place in the log, and some slack. */
+const entryOverhead = 64;
+
+const sizeOf = (entry: string): number => entryOverhead + entry.length;
+
+/**
+ * The same texts, cut out of one. What was put together of pieces, as most chunks are, would keep its pieces: several
+ * times as much memory. The separator makes pieces also of a single text.
+ */
+function flatten(entries: readonly string[]): string[] {
+  const joined = `${entries.join("")}\n`;
+  let end = 0;
+  return entries.map((entry) => {
+    const start = end;
+    end += entry.length;
+    return joined.slice(start, end);
+  });
 }
 
 /** Room for the terminal of every run, whatever the limit. */
@@ -139,8 +159,8 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
     const json = stringifyChunk(terminal);
     run.terminal = terminal;
     run.entries.push(json);
-    run.size += json.length;
-    size += json.length;
+    run.size += sizeOf(json);
+    size += sizeOf(json);
     run.endedAt = performance.now();
     endedRuns.add(run);
     const ofOwner = openRuns.get(run.owner);
@@ -213,11 +233,11 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       const known = run.entries.slice(firstSeq, firstSeq + entries.length);
       if (known.some((entry, index) => entry !== entries[index])) return "lost";
       const fresh = entries.slice(run.entries.length - firstSeq);
-      const added = fresh.reduce((sum, entry) => sum + entry.length, 0);
+      const added = fresh.reduce((sum, entry) => sum + sizeOf(entry), 0);
       if (!makeRoom(added)) return "full";
       run.leaseUntil = performance.now() + leaseMs;
       if (fresh.length === 0) return "ok";
-      for (const entry of fresh) run.entries.push(entry);
+      for (const entry of flatten(fresh)) run.entries.push(entry);
       run.size += added;
       size += added;
       waiters.wake(runId, run.entries.length - 1);

@@ -38,7 +38,7 @@ async function startCluster(nodes: RedisServer[]) {
   }
   for (const client of clients) {
     const info = () => client.sendCommand<string>(["CLUSTER", "INFO"]);
-    const isWhole = /cluster_state:ok[^]*cluster_slots_ok:16384[^]*cluster_known_nodes:3/;
+    const isWhole = /cluster_state:ok[\s\S]*cluster_slots_ok:16384[\s\S]*cluster_known_nodes:3/;
     await vi.waitFor(async () => expect(await info()).toMatch(isWhole), { timeout: 60_000 });
   }
   return { clients, url: `redis://127.0.0.1:${ports[0]}` };
