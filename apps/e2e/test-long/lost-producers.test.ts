@@ -31,16 +31,23 @@ const lost =
 let redis: RedisWithFiles;
 let folder: string;
 const programs: StreamProgram[] = [];
+const servers: RedisWithFiles[] = [];
 
 beforeAll(async () => {
-  redis = await startRedisWithFiles();
+  redis = await startRedis();
   folder = mkdtempSync(join(tmpdir(), "kortyx-runs-"));
 });
 afterAll(async () => {
   for (const program of programs) await program.kill();
-  await redis.close();
+  for (const server of servers) await server.close();
   rmSync(folder, { recursive: true });
 });
+
+async function startRedis(): Promise<RedisWithFiles> {
+  const server = await startRedisWithFiles();
+  servers.push(server);
+  return server;
+}
 
 async function start(address: RunStoreAddress): Promise<StreamProgram> {
   const program = await startRunServer(address);
@@ -118,7 +125,7 @@ test.concurrent.each([
   // As in a failover: it can be read, and refuses every write.
   ["has become a replica", ["REPLICAOF", "127.0.0.1", "1"]],
 ])("followers of a Redis that %s are told within a lease and 2 s, and none hangs", async (state, command) => {
-  const failing = await startRedisWithFiles();
+  const failing = await startRedis();
   const [producer, other] = await Promise.all([
     start({ socketPath: failing.socketPath }),
     start({ socketPath: failing.socketPath }),
@@ -135,6 +142,4 @@ test.concurrent.each([
     // Given up, to come back; or ended, where the store can still write that.
     expect(text).toMatch(/(retry: \d+|data: \{"type":"error".*\}\n\ndata: \[DONE\])\n\n$/);
   }
-  await Promise.all([producer.kill(), other.kill()]);
-  await failing.close();
 });
