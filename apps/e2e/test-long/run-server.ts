@@ -3,8 +3,15 @@ import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { type StreamProgram, startStreamProgram } from "../test/stream-program.ts";
 
-/** Where the runs are: a SQLite file, or a Redis. */
-export type RunStoreAddress = { path: string } | { socketPath: string };
+/** Where the runs are: a SQLite file, a Redis, or the memory of the process. */
+export interface RunStoreAddress {
+  path?: string;
+  /** Of SQLite. */
+  canHandOff?: boolean;
+  socketPath?: string;
+  /** How long the store takes to open a run. */
+  openMs?: number;
+}
 
 const main = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url));
 
@@ -13,11 +20,16 @@ export const startRunServer = (address: RunStoreAddress): Promise<StreamProgram>
   startStreamProgram({ main, env: { RUN_STORE: JSON.stringify(address) } });
 
 /** Starts a run. @returns the answer, of which nothing has been read. */
-export async function startRun(url: string, sessionId: string, words: string): Promise<Response> {
+export async function startRun(
+  url: string,
+  sessionId: string,
+  words: string,
+  idempotencyKey?: string,
+): Promise<Response> {
   const response = await fetch(url, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "text/event-stream" },
-    body: JSON.stringify({ messages: [{ role: "user", content: words }], sessionId }),
+    body: JSON.stringify({ messages: [{ role: "user", content: words }], sessionId, idempotencyKey }),
   });
   expect(response.status).toBe(200);
   return response;
