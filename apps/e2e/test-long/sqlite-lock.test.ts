@@ -74,9 +74,9 @@ describe.concurrent.each(cases)("a process that %s", (name, heldMs, isStopped) =
     await writer.kill();
     const heldForMs = performance.now() - heldAt;
     const heldCount = deltasOf(plain.text).length - control.length;
-    // A pause is told by the chunk after it.
+    // The chunk after a pause holds its length.
     const hasOneMore = () => deltasOf(plain.text).length > control.length + heldCount;
-    await until(hasOneMore, "the plain stream goes on");
+    await until(hasOneMore, "the plain stream continues");
     const held = deltasOf(plain.text).slice(control.length);
 
     for (const [status, rest] of await Promise.all(posts)) {

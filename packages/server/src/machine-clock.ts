@@ -1,6 +1,6 @@
 /**
- * The time that all processes of a machine agree on, and that nobody sets: the one since it was booted. For leases, which
- * must neither expire nor last because a date was corrected.
+ * The time since the machine was booted: all its processes agree on it, and correcting the date does not change it. For
+ * leases.
  */
 import os from "node:os";
 

@@ -28,14 +28,14 @@ interface WaitingWrite {
   giveUpAt: number;
 }
 
-/** Deno has no result codes, so both are told by SQLite's own words. */
+/** By SQLite's own words, because Deno has no result codes. */
 const isBusy = (error: unknown): boolean => String(error).includes("database is locked");
 
 /** Whether the file could not grow. */
 export const isDiskFull = (error: unknown): boolean => String(error).includes("database or disk is full");
 
 /** @param makeRoom - Called after a transaction was undone because the file could not grow; it is repeated for `true`. */
-export function createSqliteLock(database: DatabaseSync, makeRoom: () => boolean): SqliteLock {
+export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unknown) => boolean): SqliteLock {
   const waiting: WaitingWrite[] = [];
   let pauseMs = minPauseMs;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -49,7 +49,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: () => boolean
       return value;
     } catch (error) {
       rollBack();
-      if (isDiskFull(error) && makeRoom()) return transact(change);
+      if (isDiskFull(error) && makeRoom(error)) return transact(change);
       throw error;
     }
   }

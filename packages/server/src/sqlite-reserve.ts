@@ -1,6 +1,6 @@
 /**
- * Room on the disk that is set aside for the day when it is full: SQLite needs some even to delete. While it is given
- * up, no process may add to the file, so that what is left suffices to end runs and to delete old ones.
+ * Room on the disk that is set aside for the day when it is full: SQLite needs some even to delete. While the reserve is
+ * released, no process adds entries, so that the remaining room is enough to end runs and to delete old ones.
  */
 import { rmSync, statSync, writeFileSync } from "node:fs";
 
@@ -10,39 +10,50 @@ const reserveBytes = 8 * 1024 * 1024;
 const retryMs = 250;
 
 export interface DiskReserve {
-  /** Whether the reserve is there. Sets it aside again when the disk has room. */
-  isThere(): boolean;
-  /** Gives the room back to the disk. @returns whether there was any. */
-  release(): boolean;
+  /** Whether the reserve exists. Sets it aside again when the disk has room. */
+  exists(): boolean;
+  /** Gives the room back to the disk, and logs why. @returns whether there was any. */
+  release(error: unknown): boolean;
 }
 
 /** @param path - Of the reserve itself, which all processes share. */
 export function createDiskReserve(path: string): DiskReserve {
   let triedAt = Number.NEGATIVE_INFINITY;
+  let isReported = false;
 
-  const exists = () => statSync(path, { throwIfNoEntry: false })?.size === reserveBytes;
+  const hasFile = () => statSync(path, { throwIfNoEntry: false })?.size === reserveBytes;
 
   function setAside(): boolean {
     try {
       // Not zeros: some file systems keep none.
       writeFileSync(path, noise(reserveBytes));
+      isReported = false;
       return true;
-    } catch {
+    } catch (error) {
       rmSync(path, { force: true });
+      report(error);
       return false;
     }
   }
 
+  /** Once, because every request would meet it again. */
+  function report(error: unknown): void {
+    if (!isReported)
+      console.error(`There is no room for ${path}. New runs are refused until there is.`, error);
+    isReported = true;
+  }
+
   return {
-    isThere() {
-      if (exists()) return true;
+    exists() {
+      if (hasFile()) return true;
       const now = performance.now();
       if (now - triedAt < retryMs) return false;
       triedAt = now;
       return setAside();
     },
-    release() {
-      if (!exists()) return false;
+    release(error) {
+      if (!hasFile()) return false;
+      report(error);
       triedAt = performance.now();
       rmSync(path, { force: true });
       return true;

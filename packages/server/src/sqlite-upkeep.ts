@@ -1,7 +1,7 @@
 /**
  * Keeps the file of a SQLite store small: ends what was abandoned, deletes what was kept long enough and gives the room
  * back to the disk, in short transactions between which everything else runs. It follows writes, so an idle store costs
- * nothing, and what it meets fails nobody: it tries again later.
+ * nothing. Its failures fail no request: it tries again later.
  */
 import type { DatabaseSync } from "node:sqlite";
 import type { SqliteLock } from "./sqlite-lock.ts";

@@ -40,7 +40,7 @@ export interface SqliteRunStoreOptions extends RunStoreOptions {
   canHandOff?: boolean | undefined;
 }
 
-/** How often the file is looked at for what other processes wrote, while somebody waits. */
+/** How often the file is checked for writes of other processes, while a reader waits. */
 const pollMs = 50;
 
 /** One row of the table of runs. `seq` is the position of the last entry. */
@@ -71,10 +71,10 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   const database = openSqliteFile(path);
   const isFile = path !== ":memory:";
   const reserve = isFile ? createDiskReserve(`${path}-reserve`) : undefined;
-  const hasRoom = () => reserve?.isThere() ?? true;
+  const hasRoom = () => reserve?.exists() ?? true;
   hasRoom();
-  const lock = createSqliteLock(database, () => {
-    if (!reserve?.release()) return false;
+  const lock = createSqliteLock(database, (error) => {
+    if (!reserve?.release(error)) return false;
     upkeep.reuseLog();
     return true;
   });
@@ -133,7 +133,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
       for (const runId of waiters.runIds())
         waiters.wake(runId, reachOf(findRow.get(runId) as Row | undefined));
     } catch {
-      // Whoever waits asks again, and meets the failure there.
+      // Each waiting reader reads again, and meets the failure there.
       waiters.wakeAll();
     }
   }
@@ -154,7 +154,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   /** Whether a run was kept long enough, so that it looks as if it never was. */
   function isGone(row: Row): boolean {
     if (row.ended_at !== null) return row.ended_at <= Date.now() - retentionMs;
-    // Nobody has asked for it since its producer vanished.
+    // Its producer vanished, and no request has ended it since.
     return leaseLeftMs(row) <= -retentionMs;
   }
 

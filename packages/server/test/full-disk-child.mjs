@@ -7,8 +7,10 @@ const [, , folder] = process.argv;
 const path = `${folder}/runs.db`;
 const store = createSqliteRunStore({ path });
 const never = new Promise(() => {});
+const logged = [];
+console.error = (...values) => logged.push(values.map(String));
 
-/** Ends the silence of an agent, or makes it go on. */
+/** Ends the silence of an agent. */
 let speak;
 const route = createChatRoute({
   agent: {
@@ -73,6 +75,7 @@ process.send({
     .slice(-3, -1)
     .map((event) => event.split("\n").at(-1)),
   refusal: [refused.status, (await refused.json()).code, refused.headers.get("retry-after")],
+  logged,
   stop: [stopped.status, (await stopped.json()).terminal],
   follower: (await waiting).includes('"reason":"stopped"'),
   kept: (await eventsOf(await session("GET", "ended"))) === ended,

@@ -3,6 +3,7 @@ import { statfsSync } from "node:fs";
 import { createSqliteRunStore } from "../src/sqlite.ts";
 
 const [, , folder] = process.argv;
+console.error = () => {};
 const options = { path: `${folder}/runs.db`, retentionMs: 3_000 };
 const [store, other] = [createSqliteRunStore(options), createSqliteRunStore(options)];
 const opening = () => ({

@@ -1,4 +1,4 @@
-/** Takes the write lock of a SQLite file and holds it until it is told to end. */
+/** Takes the write lock of a SQLite file and holds it until its parent sends a message. */
 import { DatabaseSync } from "node:sqlite";
 
 const database = new DatabaseSync(process.argv[2]);

@@ -18,6 +18,12 @@ describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
           'data: {"type":"error","message":"The store of answers is full.","code":"run-too-large"}',
           "data: [DONE]",
         ],
+        logged: [
+          [
+            `There is no room for ${join(folder, "runs.db-reserve")}. New runs are refused until there is.`,
+            "Error: database or disk is full",
+          ],
+        ],
         refusal: [503, "store-full", "5"],
         stop: [200, { type: "abort", reason: "stopped" }],
         follower: true,

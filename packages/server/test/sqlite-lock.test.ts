@@ -54,7 +54,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe("while another process holds the lock of the file", () => {
-  test("reads, waits and plain streams go on, and writes follow in their order when it is free", async () => {
+  test("reads, waits and plain streams continue, and writes follow in their order when it is free", async () => {
     const runId = await openRun(store, { sessionId: "s", key: "k" });
     await store.append(runId, 0, ["0"]);
     const child = startChild("lock-holder.mjs", [path]);
@@ -87,7 +87,7 @@ describe("while another process holds the lock of the file", () => {
     expect(await logOf(store, runId)).toEqual(["0", "1", "2", '{"type":"done"}']);
   });
 
-  test("an answer goes on when it is free, and has lost nothing", async () => {
+  test("an answer continues when it is free, and has lost nothing", async () => {
     let release: (() => void) | undefined;
     const route = createChatRoute({
       agent: {
@@ -129,7 +129,7 @@ describe("while another process holds the lock of the file", () => {
     expect(await logOf(store, runId)).toEqual([]);
   });
 
-  test("a terminal that is there already is told all the same", async () => {
+  test("an earlier terminal is returned without a write", async () => {
     const runId = await openRun(store);
     await store.end(runId, { type: "done" });
     const release = holdLock();

@@ -63,7 +63,7 @@ test("what was kept long enough is deleted a few entries at a time, and everythi
   await expect.poll(() => [count("runs"), count("stopped_keys")]).toEqual([1, 0]);
 });
 
-test("a run whose producer vanished, and that nobody asks for, is ended, and deleted when it was kept long enough", async () => {
+test("a run whose producer vanished is ended without a request for it, and deleted when it was kept long enough", async () => {
   await reopen({ leaseMs: 40, retentionMs: 40 });
   const runId = await openRun(store);
   await store.append(runId, 0, ["0"]);

@@ -34,7 +34,7 @@ function inspect<Value>(look: (database: DatabaseSync) => Value): Value {
   }
 }
 
-/** Lets time pass on the clock of the machine, which stands still then, and the date with it unless told otherwise. */
+/** Lets time pass on the clock of the machine, which then stands still; the date passes with it, or by `dateMs`. */
 function passTime(ms: number, dateMs = ms): void {
   const [uptime, elapsed] = [os.uptime(), performance.now()];
   vi.spyOn(os, "uptime").mockReturnValue(uptime + ms / 1_000);
@@ -206,7 +206,7 @@ describe("a lease", () => {
     stores.push(after);
     expect((await after.read(asked, -1, 1))?.leaseLeftMs).toBeLessThanOrEqual(0);
     expect(await after.endIfLeaseExpired(asked)).toMatchObject({ code: "producer-lost" });
-    // Also that of a run that nobody asks for.
+    // Also that of a run without a reader.
     await expect.poll(async () => (await after.read(left, -1, 1))?.run.terminal).toBeDefined();
   });
 
