@@ -104,6 +104,7 @@ describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Ch
     const lostMs = performance.now() - killedAt;
     console.log(`The page was told that the writer is lost ${(lostMs / 1000).toFixed(1)} s after it died.`);
     await demo.picture("cluster-lost");
+    expect(await demo.violations()).toEqual([]);
     expect(await page.getByRole("alert").textContent()).toContain(
       "The answer was interrupted on the server.",
     );

@@ -109,15 +109,16 @@ describeStores((name, isShared, setUp) => {
       const response = await request("GET", `session=${sessionId}`);
       const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
       let text = "";
-      while (!text.includes("One")) text += (await reader.read()).value;
-      const readOn = async () => {
-        for (;;) {
+      const readUntil = async (isEnough: () => boolean) => {
+        while (!isEnough()) {
           const { done, value } = await reader.read();
           if (done) return text;
           text += value;
         }
+        return text;
       };
-      return { text: readOn() };
+      expect(await readUntil(() => text.includes("One"))).toContain("One");
+      return { text: readUntil(() => false) };
     }
 
     test("an answer is found by its session and by its key, and followed to its middle and to its end", async () => {
