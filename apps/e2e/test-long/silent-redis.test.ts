@@ -1,0 +1,166 @@
+/**
+ * Connections to Redis that carry nothing any more, and are not closed, as after the death of a node or a NAT, at default
+ * settings. Both tests wait at the same time: about 25 s.
+ */
+import { once } from "node:events";
+import { type AddressInfo, createServer, connect as openSocket, type Server, type Socket } from "node:net";
+import { createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
+import { createRedisRunStore } from "@kortyx/server/redis";
+import { createClient } from "redis";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { until } from "../test/live-server.ts";
+import { type RedisProcess, startRedis } from "../test/redis.ts";
+import { type Follower, follow } from "./run-server.ts";
+
+const words = Array.from({ length: 400 }, (_, index) => `${index} `);
+const agent = {
+  async *streamChat(): AsyncGenerator<StreamChunk> {
+    for (const delta of words) {
+      yield { type: "text-delta", delta };
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    yield { type: "done" };
+  },
+};
+
+interface Proxy {
+  server: Server;
+  port: number;
+  pairs: { near: Socket; far: Socket; isSubscriber: boolean }[];
+}
+
+let redis: RedisProcess;
+const proxies: Proxy[] = [];
+const stores: RunStore[] = [];
+const clients: { destroy(): void }[] = [];
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(async () => {
+  await Promise.all(stores.map((store) => store.close()));
+  for (const client of clients) client.destroy();
+  for (const { server, pairs } of proxies) {
+    server.close();
+    for (const { near, far } of pairs) {
+      near.destroy();
+      far.destroy();
+    }
+  }
+  await redis.close();
+});
+
+async function startProxy(): Promise<Proxy> {
+  const pairs: Proxy["pairs"] = [];
+  const server = createServer((near) => {
+    const far = openSocket(redis.socketPath);
+    const pair = { near, far, isSubscriber: false };
+    pairs.push(pair);
+    near.on("data", (bytes) => {
+      pair.isSubscriber ||= /subscribe/i.test(bytes.toString("latin1"));
+    });
+    near.pipe(far);
+    far.pipe(near);
+    for (const socket of [near, far]) socket.on("error", () => {});
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const proxy = { server, port: (server.address() as AddressInfo).port, pairs };
+  proxies.push(proxy);
+  return proxy;
+}
+
+/** Neither side of these connections hears of the other any more. */
+function silence(pairs: Proxy["pairs"]): void {
+  for (const { near, far } of pairs) {
+    near.unpipe(far).pause();
+    far.unpipe(near).pause();
+  }
+}
+
+/** A route whose runs are in Redis, as another process would have it: connected as the documentation says. */
+async function createRoute(port: number) {
+  const client = createClient({ url: `redis://127.0.0.1:${port}` });
+  client.on("error", () => {});
+  clients.push(client);
+  await client.connect();
+  const store = createRedisRunStore({ client });
+  stores.push(store);
+  return createChatRoute({ agent, authorize: () => "ann", runs: { store, maxOpenRuns: 100 } });
+}
+type Route = Awaited<ReturnType<typeof createRoute>>;
+
+const post = (route: Route, sessionId: string): Promise<Response> =>
+  route.fetch(
+    new Request("http://host/", {
+      method: "POST",
+      headers: { "content-type": "application/json", accept: "text/event-stream" },
+      body: JSON.stringify({ messages: [{ role: "user", content: "Hi" }], sessionId }),
+    }),
+  );
+const get = (route: Route, sessionId: string): Promise<Response> =>
+  route.fetch(new Request(`http://host/?session=${sessionId}`));
+
+const deltasOf = ({ text }: Follower) =>
+  Array.from(text.matchAll(/"delta":"([^"]*)"/g), ([, delta]) => delta).join("");
+
+test.concurrent("when all go silent, answers and their followers lose nothing, and new questions are answered", async () => {
+  const [near, far] = [await startProxy(), await startProxy()];
+  const [writer, reader] = [await createRoute(near.port), await createRoute(far.port)];
+  const sessions = Array.from({ length: 10 }, (_, index) => `silent-${index}`);
+  const own = await Promise.all(sessions.map(async (session) => follow(await post(writer, session))));
+  const others = await Promise.all(sessions.map(async (session) => follow(await get(reader, session))));
+  const followers = [...own, ...others];
+  await until(() => followers.every(({ text }) => text.includes('"20 "')), "the answers are in full flow");
+  silence(near.pairs);
+  silence(far.pairs);
+  const silentAt = performance.now();
+  let refusals = 0;
+  for (;;) {
+    const response = await post(writer, "new");
+    if (response.status === 200) {
+      void response.body?.cancel();
+      break;
+    }
+    expect(response.status).toBe(503);
+    refusals++;
+  }
+  const answeredMs = performance.now() - silentAt;
+  console.log(
+    `New questions answered ${(answeredMs / 1000).toFixed(1)} s later, after ${refusals} times 503`,
+  );
+  // An unanswered command (2 s), a connection in its place, and room for the machine: less than a lease.
+  expect(answeredMs).toBeLessThan(12_000);
+  await Promise.all(followers.map(({ over }) => over));
+  for (const follower of followers) {
+    expect(deltasOf(follower)).toBe(words.join(""));
+    expect(follower.text.slice(-60)).toContain('{"type":"done"}');
+    expect(follower.text.slice(-20)).toContain("data: [DONE]");
+  }
+});
+
+test.concurrent("when only the listening one goes silent, chunks come one by one again", async () => {
+  const far = await startProxy();
+  const writer = await createRoute((await startProxy()).port);
+  const reader = await createRoute(far.port);
+  void follow(await post(writer, "listening"));
+  const { body } = await get(reader, "listening");
+  let text = "";
+  let pieces = 0;
+  let isSilent = false;
+  const decoder = new TextDecoder();
+  for await (const piece of body!) {
+    text += decoder.decode(piece, { stream: true });
+    // Not before the reader has listened for a while.
+    if (!isSilent && text.includes('"40 "')) {
+      const listening = far.pairs.filter(({ isSubscriber }) => isSubscriber);
+      expect(listening.length).toBe(1);
+      silence(listening);
+      isSilent = true;
+    }
+    // 10 s after the silence began.
+    if (text.includes('"240 "')) pieces++;
+  }
+  console.log(`The last ${words.length - 240} chunks came in ${pieces} pieces`);
+  // In 8 s; found by the tick alone, they would come in 8 pieces or so.
+  expect(pieces).toBeGreaterThan(40);
+  expect(text).toContain('{"type":"done"}');
+});
