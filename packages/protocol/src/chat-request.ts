@@ -37,6 +37,7 @@ interface CancelledResume {
 /** What a client posts to a chat route. */
 export interface ChatRequestBody {
   messages: ChatMessage[];
+  /** At most 256 characters, as every id here. */
   sessionId?: string | undefined;
   workflowId?: string | undefined;
   /** Anything the application wants to hand to its agent. */

@@ -181,11 +181,16 @@ const optional = <Schema extends z.ZodType>(schema: Schema) =>
     .transform((value) => value ?? undefined)
     .optional();
 
+/** Ids are written to stores and logs, and read with every request. */
+const maxIdLength = 256;
+const idLength = `at most ${maxIdLength} characters`;
+
 /** An id from a client: trimmed; an empty one counts as absent. */
 const id = z
   .string()
   .nullable()
   .transform((value) => value?.trim() || undefined)
+  .refine((value) => value === undefined || value.length <= maxIdLength, idLength)
   .optional();
 
 /** One message of the conversation. Unknown keys are kept; `null` in an optional field counts as absent. */
@@ -198,11 +203,11 @@ export const chatMessageSchema = z.looseObject({
 });
 
 const answer = z.union([z.string(), z.array(z.string())]);
-const resume = { requestId: z.string(), resumeToken: z.string() };
+const resume = { requestId: z.string().max(maxIdLength, idLength), resumeToken: z.string() };
 
 /**
- * The body of a POST to a chat route. Unknown keys are kept; ids are trimmed, and an empty one counts as absent, as `null`
- * does in every optional field.
+ * The body of a POST to a chat route. Unknown keys are kept; ids have at most 256 characters and are trimmed, and an empty
+ * one counts as absent, as `null` does in every optional field.
  */
 export const chatRequestBodySchema = z.looseObject({
   messages: z.array(chatMessageSchema),

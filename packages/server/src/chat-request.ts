@@ -119,7 +119,7 @@ export async function readChatRequest(
 /**
  * Validates a chat request's body, such as `await request.json()` gives.
  *
- * Ids are trimmed, and an empty one counts as absent. Keys that the contract does not name are kept. Without a `resume`,
+ * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not name are kept. Without a `resume`,
  * the answer to a question that the last message carries as `metadata.resume` becomes it.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected

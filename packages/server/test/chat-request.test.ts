@@ -38,6 +38,17 @@ test("a good body is returned with its ids trimmed and its unknown keys kept", (
   });
 });
 
+test("an id may have 256 characters, beside the spaces around it, and a token as many as the body", () => {
+  const longest = "i".repeat(256);
+  const body = {
+    messages: [{ ...messages[0], id: longest }],
+    sessionId: ` ${longest} `,
+    workflowId: longest,
+    resume: { requestId: longest, resumeToken: "t".repeat(10_000), answer: "a" },
+  };
+  expect(parseChatRequestBody(body)).toEqual({ ...body, sessionId: longest });
+});
+
 describe("an answer in the metadata of the last message", () => {
   const carried = { token: "t", requestId: "r", selected: ["a", "b"] };
   const answered = { requestId: "r", resumeToken: "t", answer: ["a", "b"] };
@@ -180,6 +191,22 @@ const badBodies: [body: unknown, issues: string[]][] = [
   [{ messages, context: [] }, ["context must be an object, got an array"]],
   [{ messages, stream: "false" }, ["stream must be a boolean, got a string of 5 characters"]],
   [{ messages, stream: 0 }, ["stream must be a boolean, got a number"]],
+  [
+    {
+      messages: [{ ...messages[0], id: "m".repeat(257) }],
+      sessionId: "s".repeat(257),
+      workflowId: `${"w".repeat(1_000)} `,
+    },
+    [
+      "messages.0.id must be at most 256 characters, got a string of 257 characters",
+      "sessionId must be at most 256 characters, got a string of 257 characters",
+      "workflowId must be at most 256 characters, got a string of 1001 characters",
+    ],
+  ],
+  [
+    resume({ requestId: "r".repeat(257) }),
+    ["resume.requestId must be at most 256 characters, got a string of 257 characters"],
+  ],
   [
     { messages, idempotencyKey: "" },
     ["idempotencyKey must be 1 to 128 visible ASCII characters, got an empty string"],
