@@ -31,7 +31,7 @@ export interface ChatRunOptions extends RunLimits {
   onActiveRun?: "reject" | "stop" | "allow" | undefined;
   /** What happens to a run when the last of those who follow it in this process leaves. @defaultValue `"continue"` */
   onDisconnect?: "continue" | "cancel" | undefined;
-  /** How many runs of one owner may be open. @defaultValue 8 */
+  /** How many runs of one owner may be open; where nobody has a name, there is no limit. @defaultValue 8 */
   maxOpenRuns?: number | undefined;
   /** Keeps a platform awake that freezes its functions once they have answered. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
@@ -47,6 +47,7 @@ export interface ChatRunOptions extends RunLimits {
 /** How a run has begun. */
 export interface RunStart {
   runId: string;
+  /** What `authorize` returned; `""` where it is `"anonymous"`. */
   owner: string;
   /** Of the request. */
   sessionId: string | undefined;
@@ -119,6 +120,9 @@ const notFound = () => errorResponse({ status: 404, error: "There is no such run
 const nothingToFollow = () => new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
 const badRequest = (error: string, code: string) => errorResponse({ status: 400, error, code });
 const badCursor = (error: string) => badRequest(error, "invalid-cursor");
+/** Of owners, sessions and runs: what is longer names none of them, and is not looked up. */
+export const maxIdLength = 256;
+const isId = (text: string): boolean => text.length <= maxIdLength;
 /** Whether a run can have this key: nothing else is worth remembering. */
 const isKey = (text: string): boolean => /^[\x21-\x7e]{1,128}$/.test(text);
 
@@ -144,9 +148,13 @@ export function createChatRuns(
 
   /** @returns undefined for a run that is unknown, or another owner's: the two must look the same. */
   async function find(runId: string, owner: string): Promise<RunRecord | undefined> {
-    const page = await asked.read(runId, Number.MAX_SAFE_INTEGER, 0);
+    const page = isId(runId) ? await asked.read(runId, Number.MAX_SAFE_INTEGER, 0) : undefined;
     return page?.run.owner === owner ? page.run : undefined;
   }
+
+  /** @returns undefined for a session without a run; runs without owners have no session. */
+  const latest = async (owner: string, session: string): Promise<RunRecord | undefined> =>
+    hasOwners && isId(session) ? asked.latest(owner, session) : undefined;
 
   async function start(request: StartRequest): Promise<FollowTarget | Response> {
     const { owner, sessionId, key, input, messages, lastEventId, shutdown } = request;
@@ -154,7 +162,8 @@ export function createChatRuns(
       // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a key in databases.
       runId: crypto.randomUUID(),
       owner,
-      sessionId,
+      // Strangers may choose the same session.
+      sessionId: hasOwners ? sessionId : undefined,
       key,
       bodyHash: await hash(request.body),
       maxOpenRuns,
@@ -282,8 +291,7 @@ export function createChatRuns(
         if (lastEventId !== null) return badCursor("The event id is malformed.");
         return badCursor("Which run? Expected Last-Event-ID, ?run= or ?session=.");
       }
-      const run =
-        runId === null ? hasOwners && (await asked.latest(owner, session!)) : await find(runId, owner);
+      const run = runId === null ? await latest(owner, session!) : await find(runId, owner);
       // A session without a run is the usual case of a first visit, and browsers log every 404 as an error.
       if (!run) return runId === null ? nothingToFollow() : notFound();
       const afterText = searchParams.get("after");
@@ -305,7 +313,7 @@ export function createChatRuns(
         runId = (await asked.stopKey(owner, key)) ?? null;
         if (runId === null) return stoppedAnswer({ runId: null, terminal: null }, 202);
       } else if (runId === null && session !== null) {
-        runId = (hasOwners && (await asked.latest(owner, session))?.runId) || null;
+        runId = (await latest(owner, session))?.runId ?? null;
       } else if (runId === null) {
         return badCursor("Which run? Expected ?run=, ?key= or ?session=.");
       }

@@ -36,7 +36,8 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
     "an object with a streamChat() method",
     agent,
   );
-  checkFunctionOption("authorize", authorize);
+  const isAuthorize = authorize === "anonymous" || typeof authorize === "function";
+  checkOption("authorize", authorize === undefined || isAuthorize, 'a function or "anonymous"', authorize);
   checkFunctionOption("onFinish", options.onFinish);
   for (const name of ["maxBodyBytes", "maxMessages", "maxDepth", "maxBufferedBytes"] as const) {
     checkLimitOption(name, options[name]);
@@ -59,7 +60,7 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
   if (runs === undefined) return;
   if (authorize === undefined) {
     throw new TypeError(
-      "runs: a route with runs needs `authorize`; `authorize: anonymous` lets everybody ask.",
+      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` lets everybody ask.',
     );
   }
   checkRunOptions(runs);

@@ -8,6 +8,7 @@ import {
   type ChatRunOptions,
   type ChatRuns,
   createChatRuns,
+  maxIdLength,
   readsEventIds,
   type StartRequest,
 } from "./chat-runs.ts";
@@ -31,7 +32,7 @@ export interface ChatAgentOptions {
   context?: Record<string, unknown> | undefined;
   /** The answer to an `interrupt`. Its token comes from the client: verify it. */
   resume?: ChatResume | undefined;
-  /** What `authorize` returned. */
+  /** What `authorize` returned; absent where it is `"anonymous"`. */
   owner?: string | undefined;
   /** Aborted when the answer is no longer wanted: pass it to the model. A route always sets it. */
   signal?: AbortSignal | undefined;
@@ -72,11 +73,14 @@ export interface ChatRouteOptions
   };
   /**
    * Says who asks, before the body is read. `null` and `undefined` answer 401; a `Response`, returned or thrown, is the
-   * answer; anything else that is not a string is a masked 500. A route with runs must have it, because a run belongs to whoever asked for it; {@link anonymous} lets everybody ask.
+   * answer; anything else that is not a text of 1 to 256 characters is a masked 500. A route with runs must have it, because
+   * a run belongs to its owner. With `"anonymous"`, everybody may ask, and runs have no owner: the id of a run, or its
+   * idempotency key, neither of which can be guessed, is all that is needed to follow and stop it; it has no session, and
+   * there may be as many open runs as visitors.
    *
    * @defaultValue everybody may ask
    */
-  authorize?: ((request: Request) => AuthorizeResult | Promise<AuthorizeResult>) | undefined;
+  authorize?: "anonymous" | ((request: Request) => AuthorizeResult | Promise<AuthorizeResult>) | undefined;
   /**
    * The roles that messages from a client may have. A `system` message from a client would instruct the agent in the
    * application's name.
@@ -94,12 +98,6 @@ export interface ChatRouteOptions
    */
   runs?: ChatRunOptions | undefined;
 }
-
-/**
- * For `authorize` of a route with runs that everybody may use: whoever knows a run's id, which cannot be guessed, may
- * follow and stop it. Nobody's session can be asked for.
- */
-export const anonymous = (): string => "anonymous";
 
 /** The name of whoever asks, `null` for nobody, or the answer itself. */
 export type AuthorizeResult = string | Response | null;
@@ -152,22 +150,27 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
   readStreamTimes(streamOptions);
   const cors = createCors(corsOptions);
-  const chatRuns = runs && createChatRuns(runs, authorize !== anonymous, streamOptions);
+  const chatRuns = runs && createChatRuns(runs, authorize !== "anonymous", streamOptions);
   const allowedMethods = runs === undefined ? "POST, OPTIONS" : "POST, GET, DELETE, OPTIONS";
 
   /** @returns who asks, or what to answer instead. */
   async function identify(request: Request): Promise<string | undefined | Response> {
     const refusal = refuseWhileDraining();
     if (refusal !== undefined) return errorResponse(refusal);
-    if (authorize === undefined) return undefined;
+    if (authorize === undefined || authorize === "anonymous") return undefined;
     const owner = await authorize(request);
     // A lookup that finds nobody gives undefined where no compiler has looked at it.
     if (owner === null || owner === undefined) {
       return errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" });
     }
     const isResponse = typeof owner === "object" && typeof owner.status === "number" && "headers" in owner;
-    const isOwner = typeof owner === "string" || isResponse;
-    checkOption("What authorize returns", isOwner, "a string, a Response or null", owner);
+    const isOwner = typeof owner === "string" && owner.length > 0 && owner.length <= maxIdLength;
+    checkOption(
+      "What authorize returns",
+      isOwner || isResponse,
+      `a text of 1 to ${maxIdLength} characters, a Response or null`,
+      owner,
+    );
     return owner;
   }
 
@@ -201,7 +204,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     const input = messages.findLast(({ role }) => role === "user");
     const open = ({ signal }: { signal: AbortSignal }) => callAgent(body, owner, signal);
     if (chatRuns !== undefined)
-      return answerRun(chatRuns, request, body, { owner: owner!, input, messages, shutdown }, open);
+      return answerRun(chatRuns, request, body, { owner: owner ?? "", input, messages, shutdown }, open);
     if (body.stream === false) return answerBuffered(open, request.signal);
     const { response, failure } = await openStreamResponse(open, {
       ...streamOptions,
@@ -242,7 +245,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
       const owner = await identify(request);
       if (typeof owner === "object") return owner;
       keepRequest(request.signal, request);
-      return answer(request, owner!);
+      return answer(request, owner ?? "");
     };
 
   function callAgent(body: ChatRequestBody, owner: string | undefined, signal: AbortSignal) {

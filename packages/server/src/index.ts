@@ -46,7 +46,6 @@ export {
 export type { CorsOptions } from "./cors.ts";
 export {
   type AuthorizeResult,
-  anonymous,
   type ChatAgent,
   type ChatAgentOptions,
   type ChatFinish,

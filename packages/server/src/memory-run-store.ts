@@ -81,6 +81,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
   const stoppedOf = new Map<string, Set<string>>();
   /** The runs of a session, the newest last. */
   const sessions = new Map<string, string[]>();
+  /** The open runs of an owner, the one whose lease expires first in front. */
   const openRuns = new Map<string, Set<MemoryRun>>();
   const waiters = createRunWaiters();
   let size = 0;
@@ -174,6 +175,12 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
     if (run.terminal === undefined && run.leaseUntil <= performance.now()) endRun(run, producerLost);
   }
 
+  function renewLease(run: MemoryRun): void {
+    run.leaseUntil = performance.now() + leaseMs;
+    const ofOwner = openRuns.get(run.owner);
+    if (ofOwner?.delete(run)) ofOwner.add(run);
+  }
+
   return {
     canHandOff: false,
     leaseMs,
@@ -182,7 +189,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       purge(now);
       const repeated = runs.get(runId);
       if (repeated !== undefined) {
-        repeated.leaseUntil = now + leaseMs;
+        renewLease(repeated);
         return { status: "created", run: toRecord(repeated) };
       }
       const keyName = key === undefined ? undefined : nameOf(owner, key);
@@ -192,13 +199,16 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
         if (known.bodyHash !== bodyHash) return { status: "key-conflict" };
         return { status: "attached", run: toRecord(known) };
       }
-      for (const run of openRuns.get(owner) ?? []) endIfExpired(run);
+      for (const run of openRuns.get(owner) ?? []) {
+        if (run.leaseUntil > now) break;
+        endRun(run, producerLost);
+      }
       const ofOwner = openRuns.get(owner) ?? new Set();
       if (sessionId !== undefined && !allowActiveRun) {
         const active = [...ofOwner].find((run) => run.sessionId === sessionId);
         if (active !== undefined) return { status: "run-active", run: toRecord(active) };
       }
-      if (ofOwner.size >= maxOpenRuns) return { status: "too-many-runs" };
+      if (owner !== "" && ofOwner.size >= maxOpenRuns) return { status: "too-many-runs" };
       if (!makeRoom(runOverhead)) return { status: "store-full" };
 
       const run: MemoryRun = {
@@ -235,7 +245,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       const fresh = entries.slice(run.entries.length - firstSeq);
       const added = fresh.reduce((sum, entry) => sum + sizeOf(entry), 0);
       if (!makeRoom(added)) return "full";
-      run.leaseUntil = performance.now() + leaseMs;
+      renewLease(run);
       if (fresh.length === 0) return "ok";
       for (const entry of flatten(fresh)) run.entries.push(entry);
       run.size += added;
@@ -247,7 +257,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
       const run = find(runId);
       if (run === undefined) return "lost";
       if (run.terminal !== undefined) return "ended";
-      run.leaseUntil = performance.now() + leaseMs;
+      renewLease(run);
       return "ok";
     },
     async end(runId, terminal, lastSeq = -1) {

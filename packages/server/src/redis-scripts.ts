@@ -17,7 +17,7 @@
  * | `format` | string | this number |
  * | `run:<id>` | hash | the run beside its log |
  * | `log:<id>` | stream | entry `seq` has the id `<seq + 1>-0`, because 0-0 is not an id |
- * | `open:<owner>` | set | the ids of the owner's open runs |
+ * | `open:<owner>` | set | the ids of the owner's open runs, where there is an owner |
  * | `key:<bytes of owner>:<owner>:<key>` | string | the id of the run with this idempotency key |
  * | `session:<bytes of owner>:<owner>:<session>` | string | the id of the session's newest run |
  * | `stop:<owner>` | sorted set | keys that were stopped before their runs were opened, by when that is forgotten |
@@ -101,7 +101,8 @@ if key ~= '' then
     end
   end
 end
-for _, other in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
+local others = owner ~= '' and redis.call('SMEMBERS', P .. 'open:' .. owner) or {}
+for _, other in ipairs(others) do
   local run = record(other)
   if not run[1] then
     table.insert(gone, other)
@@ -112,12 +113,12 @@ for _, other in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
     open = open + 1
   end
 end
-if open >= tonumber(ARGV[8]) then return {'too-many-runs'} end
+if owner ~= '' and open >= tonumber(ARGV[8]) then return {'too-many-runs'} end
 -- The first write takes memory, so that a full Redis refuses the run as a whole.
 redis.call('HSET', run_key(id), 'owner', owner, 'session', session, 'seq', -1, 'hash', hash, 'lease', now + LEASE)
 for _, other in ipairs(gone) do redis.call('SREM', P .. 'open:' .. owner, other) end
 for other, run in pairs(expired) do finish(other, run, ARGV[10]) end
-redis.call('SADD', P .. 'open:' .. owner, id)
+if owner ~= '' then redis.call('SADD', P .. 'open:' .. owner, id) end
 if session ~= '' then
   redis.call('SET', sessionName, id)
   redis.call('HSET', run_key(id), 'sessionName', sessionName)

@@ -21,6 +21,7 @@ export interface RunRecord {
 export interface OpenRun {
   /** Minted by the server: a UUID of version 4, of which 122 bits are random. */
   runId: string;
+  /** `""` for runs that belong to nobody: they have no session, and may be as many as come. */
   owner: string;
   sessionId: string | undefined;
   /** The client's idempotency key. */

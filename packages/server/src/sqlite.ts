@@ -251,13 +251,13 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
           }
           releaseKey.run(known.number);
         }
-        const rows = findOpen.all(owner) as unknown as Row[];
+        const rows = owner === "" ? [] : (findOpen.all(owner) as unknown as Row[]);
         const expired = endExpired(rows);
         lost = [...lost, ...expired];
         const open = rows.filter((row) => !expired.includes(row));
         const active = open.find((row) => sessionId !== undefined && row.session_id === sessionId);
         if (active !== undefined && !allowActiveRun) return { status: "run-active", run: toRecord(active) };
-        if (open.length >= maxOpenRuns) return { status: "too-many-runs" };
+        if (owner !== "" && open.length >= maxOpenRuns) return { status: "too-many-runs" };
         if (isFull) return { status: "store-full" };
         const { nowMs } = readMachineTime();
         insertRun.run(runId, owner, sessionId ?? null, key ?? null, bodyHash, nowMs, leaseMs);

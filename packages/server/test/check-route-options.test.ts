@@ -2,14 +2,14 @@ import { createClient, createClientPool, createCluster } from "redis";
 import { describe, expect, test } from "vitest";
 import { parseChatRequestBody, readChatRequest } from "../src/chat-request.ts";
 import { collectBufferedStream } from "../src/collect-stream.ts";
-import { anonymous, createChatRoute } from "../src/create-chat-route.ts";
+import { createChatRoute } from "../src/create-chat-route.ts";
 import { toSSE } from "../src/create-stream-response.ts";
 import { createMemoryRunStore } from "../src/memory-run-store.ts";
 import { createRedisRunStore } from "../src/redis.ts";
 
 const agent = { streamChat: () => [] };
 const store = createMemoryRunStore();
-const withRuns = (runs: unknown) => ({ agent, authorize: anonymous, runs });
+const withRuns = (runs: unknown) => ({ agent, authorize: "anonymous", runs });
 const { read: _read, wait: _wait, ...incomplete } = store;
 
 /** Options that no compiler lets pass, and the error that names each. */
@@ -26,7 +26,7 @@ const wrong: [options: unknown, error: Error][] = [
     { agent: Promise.resolve(agent) },
     new TypeError("agent must be an object with a streamChat() method; got a promise."),
   ],
-  [{ agent, authorize: "ann" }, new TypeError('authorize must be a function; got "ann".')],
+  [{ agent, authorize: "ann" }, new TypeError('authorize must be a function or "anonymous"; got "ann".')],
   [{ agent, onFinish: {} }, new TypeError("onFinish must be a function; got an object.")],
   [{ agent, onError: "Sorry." }, new TypeError('onError must be a function; got "Sorry.".')],
   [
@@ -86,7 +86,7 @@ const wrong: [options: unknown, error: Error][] = [
   ],
   [
     { agent, runs: { store } },
-    new TypeError("runs: a route with runs needs `authorize`; `authorize: anonymous` lets everybody ask."),
+    new TypeError('runs: a route with runs needs `authorize`; `authorize: "anonymous"` lets everybody ask.'),
   ],
   [withRuns(true), new TypeError("runs must be an object with a store; got true.")],
   [

@@ -2,7 +2,6 @@ import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ChatRunOptions, RunFinish } from "../src/chat-runs.ts";
 import {
-  anonymous,
   type ChatAgentOptions,
   type ChatRoute,
   type ChatRouteOptions,
@@ -419,7 +418,7 @@ describe("POST", () => {
 
   test("is refused with 503 when the store is full", async () => {
     const { route, calls } = routeOf(steered().agent, {
-      runs: { store: createMemoryRunStore({ maxSize: 700 }) },
+      runs: { store: createMemoryRunStore({ maxSize: 1000 }) },
     });
     await start(route);
     const response = await route.POST(post());
@@ -711,7 +710,7 @@ describe("GET", () => {
     await until(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
     const foreign = routeOf(steered().agent);
     await start(foreign.route, { sessionId: "s" }, bob());
-    const everybody = routeOf(steered().agent, { route: { authorize: anonymous } });
+    const everybody = routeOf(steered().agent, { route: { authorize: "anonymous" } });
     await start(everybody.route, { sessionId: "s" }, {});
     for (const response of [
       await route.GET(get("?session=unknown")),
@@ -820,7 +819,9 @@ describe("who may ask", () => {
     expect(() =>
       createChatRoute({ agent: { streamChat: answer as never }, runs: { store: createMemoryRunStore() } }),
     ).toThrow(
-      new TypeError("runs: a route with runs needs `authorize`; `authorize: anonymous` lets everybody ask."),
+      new TypeError(
+        'runs: a route with runs needs `authorize`; `authorize: "anonymous"` lets everybody ask.',
+      ),
     );
   });
 
@@ -855,8 +856,26 @@ describe("who may ask", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
+  test("has at most 256 characters for ids in a query: what is longer is found nowhere, and not looked up", async () => {
+    const { route, store } = routeOf();
+    const spies = [vi.spyOn(store, "read"), vi.spyOn(store, "latest")];
+    const long = "x".repeat(257);
+    const statuses = await Promise.all(
+      [
+        get(`?session=${long}`),
+        get(`?run=${long}`),
+        get("", lastEventId(`${long}.1`)),
+        del(`?session=${long}`),
+        del(`?run=${long}`),
+        del(`?key=${long}`),
+      ].map(async (request) => (await route.fetch(request)).status),
+    );
+    expect(statuses).toEqual([204, 404, 400, 404, 404, 400]);
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+  });
+
   test("may be everybody: then a run is known by its id alone, and no session can be asked for", async () => {
-    const { route } = routeOf(steered().agent, { route: { authorize: anonymous } });
+    const { route } = routeOf(steered().agent, { route: { authorize: "anonymous" } });
     const { runId, seen } = await start(route, { sessionId: "s", idempotencyKey: "k" }, {});
     expect((await route.GET(get("?session=s", {}))).status).toBe(204);
     expect(await refusal(await route.DELETE(del("?session=s", {})))).toEqual([404, "run-not-found"]);

@@ -2,12 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-  anonymous,
-  type ChatAgentOptions,
-  type ChatRouteOptions,
-  createChatRoute,
-} from "../src/create-chat-route.ts";
+import { type ChatAgentOptions, type ChatRouteOptions, createChatRoute } from "../src/create-chat-route.ts";
 import { createMemoryRunStore } from "../src/memory-run-store.ts";
 
 setFlagsFromString("--expose-gc");
@@ -56,7 +51,7 @@ test("a time that is not a number of milliseconds is refused when the route is c
       expect(() => routeOf(answer, { [name]: ms })).toThrow(RangeError);
     }
     const runs = { store: createMemoryRunStore(), maxRunDurationMs: ms };
-    expect(() => routeOf(answer, { runs, authorize: anonymous })).toThrow(RangeError);
+    expect(() => routeOf(answer, { runs, authorize: "anonymous" })).toThrow(RangeError);
   }
 });
 
@@ -398,6 +393,8 @@ describe("a request that is refused", () => {
     ["a boolean", true, "true"],
     ["no", false, "false"],
     ["an error", new Error("No."), "an object"],
+    ["an empty text", "", '""'],
+    ["a text of 257 characters", "a".repeat(257), `"${"a".repeat(40)}"`],
   ])("an authorize that returns %s is a masked 500, and the log says why", async (_, owner, got) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     for (const cors of [undefined, { origin: "https://app.example" }]) {
@@ -405,7 +402,9 @@ describe("a request that is refused", () => {
       const response = await route.POST(post({ messages }));
       expect([response.status, (await response.json()).code]).toEqual([500, "internal"]);
       expect(log.mock.lastCall?.[1]).toEqual(
-        new TypeError(`What authorize returns must be a string, a Response or null; got ${got}.`),
+        new TypeError(
+          `What authorize returns must be a text of 1 to 256 characters, a Response or null; got ${got}.`,
+        ),
       );
       expect(calls).toHaveLength(0);
     }

@@ -7,7 +7,6 @@ test("the public names of the root", () => {
     "ChatRequestError",
     "StreamError",
     "StreamProtocolError",
-    "anonymous",
     "chatMessageSchema",
     "chatRequestBodySchema",
     "collectBufferedStream",

@@ -2,7 +2,7 @@
  * A program that does one thing with responses and has nothing else to do, named by its first argument. Prints what it
  * has waited for.
  */
-import { anonymous, createChatRoute, createMemoryRunStore, drain, toSSE } from "../src/index.ts";
+import { createChatRoute, createMemoryRunStore, drain, toSSE } from "../src/index.ts";
 import { createSqliteRunStore } from "../src/sqlite.ts";
 
 const delta = { type: "text-delta", delta: "x" };
@@ -20,7 +20,7 @@ const post = () =>
 const routeOf = (source, store, options) =>
   createChatRoute({
     agent: { streamChat: source },
-    ...(store && { runs: { store }, authorize: anonymous }),
+    ...(store && { runs: { store }, authorize: "anonymous" }),
     ...options,
   });
 
@@ -48,7 +48,7 @@ const programs = {
     const response = await createChatRoute({
       agent: { streamChat: hang },
       runs: { store, maxRunDurationMs: 300 },
-      authorize: anonymous,
+      authorize: "anonymous",
     }).POST(post());
     return response.text();
   },
