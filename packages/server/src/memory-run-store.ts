@@ -141,7 +141,7 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
     return stoppedKeys.delete(keyName);
   }
 
-  /** @returns whether there is room for so much, after the runs that ended first were forgotten. */
+  /** @returns whether there is room for that, after the runs that ended first were forgotten. */
   function makeRoom(needed: number): boolean {
     for (const run of endedRuns) {
       if (size + needed <= maxSize) return true;

@@ -4,7 +4,7 @@
  */
 import { destroyConnection, type OwnConnection, openConnection, type RedisClient } from "./redis-commands.ts";
 
-/** A run that nobody has waited for in this many ticks is not listened to any more. */
+/** After this many ticks without a waiter, a run is not listened to any more. */
 const lingerTicks = 5;
 /** A connection that has not answered a ping for this many ticks is replaced: it may have died without being closed. */
 const silentTicks = 3;
@@ -32,7 +32,7 @@ export function createRedisListener(
   prefix: string,
   tell: (runId: string, lastSeq: number) => void,
 ): RedisListener {
-  /** Runs whose appends are listened to, and how many ticks ago somebody last waited. */
+  /** Runs whose appends are listened to, and how many ticks ago each last had a waiter. */
   const channels = new Map<string, number>();
   const heard = new Map<string, number>();
   /** Channels that are being left: a client that is asked to listen again in the middle of it would not. */
@@ -52,7 +52,7 @@ export function createRedisListener(
     return { connection, opened: subscribed };
   }
 
-  /** Whoever waits next listens anew, on another connection. */
+  /** The next wait listens anew, on another connection. */
   function drop(): void {
     if (subscriber !== undefined) destroyConnection(subscriber.connection);
     subscriber = undefined;

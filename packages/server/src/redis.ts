@@ -46,7 +46,7 @@ export interface RedisRunStoreOptions extends RunStoreOptions {
 
 /** A wake-up that is lost costs this much. */
 const tickMs = 1_000;
-/** Owners and sessions of so many runs are remembered, so that they do not travel with every read. */
+/** Owners and sessions of at most this many runs are kept, so that they do not travel with every read. */
 const maxNames = 1_000;
 
 /** Owner and session. */
@@ -98,7 +98,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
 
   /** What was written before we listened has not been heard of. */
   async function catchUp(runId: string, after: number): Promise<void> {
-    // Nothing but the end is of interest then, and that is told of every run.
+    // Otherwise only the end is of interest, which is announced for every run.
     const wantsEntries = after < Number.MAX_SAFE_INTEGER;
     await listener.listen(wantsEntries ? runId : undefined);
     tell(runId, await lastSeqOf(runId));
@@ -154,7 +154,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
     async wait(runId, after, signal) {
       if (isClosed || signal.aborted || listener.takeHeard(runId, after)) return;
       const waiting = waiters.wait(runId, after, signal);
-      // Its failure is met by whoever waits, when the tick lets them ask.
+      // The waiter meets the same failure when the tick wakes it and it reads.
       if (!listener.has(runId)) catchUp(runId, after).catch(() => {});
       await waiting;
     },

@@ -30,7 +30,7 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
   }
   const empty = () => client.del("ballast");
 
-  test("refuses new runs and entries, ends and renews what is there, and takes more when there is room", async () => {
+  test("refuses new runs and entries, ends and renews existing runs, and accepts new ones when there is room", async () => {
     const runId = await openRun(store, { key: "k", sessionId: "s" });
     const expired = createRedisRunStore({ client, leaseMs: 1 });
     const abandoned = await openRun(expired);
