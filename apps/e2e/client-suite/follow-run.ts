@@ -85,6 +85,19 @@ export const attemptsOf = ({ changes }: Followed) =>
       : [],
   );
 
+/** As {@link attemptsOf}, for delays that depend on how long a request took. */
+export const causesOf = (followed: Followed) =>
+  attemptsOf(followed).map(([attempt, , code]) => [attempt, code]);
+
+/** Between any two requests lay 3.5 s, except after the first one. */
+export function assertSpaced({ asked }: Followed): void {
+  for (const [index, at] of asked.entries()) {
+    if (index < 2) continue;
+    const gapMs = at - asked[index - 1]!;
+    assert(gapMs > 3_500 - 2, `request ${index + 1} came ${gapMs} ms after the one before`);
+  }
+}
+
 export const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 
 /** Bytes up to somewhere in the third entry of a run. */
