@@ -182,7 +182,9 @@ async function readText(request: Request, maxBodyBytes: number): Promise<string>
   while (reader !== undefined) {
     const { done, value } = await reader.read().catch((error) => {
       if (isUsedBodyError(error)) throw alreadyRead(error);
-      const hasLeft = request.signal.aborted || (error as Error | undefined)?.name === "AbortError";
+      const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+      // The latter is what Node's own request gives where no signal is aborted.
+      const hasLeft = request.signal.aborted || name === "AbortError" || code === "ECONNRESET";
       throw hasLeft
         ? new ChatRequestError("incomplete-body", "the client left before it had sent the whole body")
         : error;

@@ -282,16 +282,19 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
         return cors.expose(request, await answer(request));
       } catch (error) {
         if (isForFramework(error)) throw error;
-        return cors.expose(request, toThrownResponse(error) ?? answerError(error));
+        return cors.expose(request, toThrownResponse(error) ?? answerError(error, request.signal));
       }
     };
 
-  function answerError(error: unknown): Response {
+  function answerError(error: unknown, signal: AbortSignal): Response {
     if (error instanceof ChatRequestError) {
       const { status, message, code, issues } = error;
       return errorResponse({ status, error: message, code, ...(issues.length > 0 && { issues }) });
     }
     if (error instanceof RunStoreError) return storeUnavailable(error);
+    if (isOfLeaving(error, signal)) {
+      return errorResponse({ status: 499, error: "The client has left.", code: "client-left" });
+    }
     const { message, code = "internal", correlationId } = describeFailure(error, streamOptions);
     return errorResponse({ status: 500, error: message, code, correlationId });
   }
@@ -323,3 +326,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     fetch: (request) => (handlers[request.method] ?? refuseMethod)(request),
   };
 }
+
+/** Whether an error is only what the client has caused by leaving: nobody reads the answer, and nothing has failed. */
+const isOfLeaving = (error: unknown, { aborted, reason }: AbortSignal): boolean =>
+  aborted && (error === reason || (error as Error | undefined)?.name === "AbortError");
