@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { type ChatTransportOptions, createRouteTransport } from "../src/chat-transport.ts";
 import { createChat } from "../src/create-chat.ts";
 import type { RouteStreamOptions } from "../src/stream-from-route.ts";
+import { toMessageText } from "../src/ui-message.ts";
 import {
   collect,
   delta,
@@ -109,6 +110,22 @@ describe("resume", () => {
     });
     expect(calls[1]?.init.headers.get("last-event-id")).toBe("run.0");
   });
+});
+
+test("a chat whose run ends with [DONE] alone keeps what has come, and fails as truncated", async () => {
+  vi.spyOn(Math, "random").mockReturnValue(0);
+  const { calls, fetch } = fakeFetch(
+    inTurn(
+      () => streamResponse(`id: run.0\n${frame(delta("half"))}${doneMarker}`),
+      () => new Response(null, { status: 204 }),
+    ),
+  );
+  const chat = createChat({ endpoint: "/api", idempotent: true, fetch });
+  await chat.send("Hello");
+  expect(calls.map(({ init }) => init.method)).toEqual(["POST", "GET"]);
+  const { status, error, messages } = chat.getSnapshot();
+  expect({ status, error }).toMatchObject({ status: "error", error: { name: "StreamTruncatedError" } });
+  expect(toMessageText(messages.at(-1)!)).toBe("half");
 });
 
 for (const method of ["start", "resume"] as const) {
