@@ -11,6 +11,8 @@ export interface RunStoreAddress {
   socketPath?: string;
   /** How long the store takes to open a run. */
   openMs?: number;
+  /** Nobody has a name. */
+  isAnonymous?: boolean;
 }
 
 const main = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url));
