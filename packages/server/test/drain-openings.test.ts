@@ -88,7 +88,11 @@ describe("drain", () => {
     const { route, agent } = routeOn(store);
     const asked = route.POST(post({ idempotencyKey: "k" }));
     await untilCalled(open);
+    const answered = vi.fn();
+    void asked.then(answered);
     expect(await drain({ deadlineMs: 20 })).toEqual({ finished: 0, aborted: 0 });
+    await new Promise(setImmediate);
+    expect(answered).toHaveBeenCalled();
     const response = await asked;
     expect([response.status, response.headers.get("retry-after"), await response.json()]).toEqual([
       503,
