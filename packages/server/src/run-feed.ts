@@ -50,7 +50,7 @@ export interface RunFeed {
 export type LeftFollower = "gone" | "detached";
 
 export interface RunFeeds {
-  /** The feed of a run, which begins behind `after` unless it is there already. */
+  /** The feed of a run that its followers share; a new one, which begins after `after`, where it has none or has failed. */
   get(runId: string, after: number): RunFeed;
 }
 
@@ -59,14 +59,14 @@ export function createRunFeeds(store: RunStore, onLastLeft?: (runId: string) => 
   const feeds = new Map<string, RunFeed>();
   return {
     get(runId, after) {
-      let feed = feeds.get(runId);
-      if (feed === undefined) {
-        feed = createRunFeed(store, runId, after, (isAbandoned) => {
-          feeds.delete(runId);
-          if (isAbandoned) onLastLeft?.(runId);
-        });
-        feeds.set(runId, feed);
-      }
+      const known = feeds.get(runId);
+      // One that has failed or is lost stays so, for as long as a follower that does not read keeps it.
+      if (known?.state === "open" || known?.state === "ended") return known;
+      const feed = createRunFeed(store, runId, after, (isAbandoned) => {
+        if (feeds.get(runId) === feed) feeds.delete(runId);
+        if (isAbandoned) onLastLeft?.(runId);
+      });
+      feeds.set(runId, feed);
       return feed;
     },
   };

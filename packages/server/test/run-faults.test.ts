@@ -212,6 +212,35 @@ describeStores((name, isShared, setUp) => {
       expect(await textOf(response)).toMatch(/^retry: \d+\n\n$/);
     });
 
+    test("that is back is followed again at once, also beside a client that does not read", async () => {
+      use(300);
+      const runId = await silentRun();
+      const route = routeOf(other);
+      const unread = await get(route, `run=${runId}`);
+      const response = await get(route, `run=${runId}&after=3`);
+      faults.isAway = true;
+      expect(await textOf(response)).toMatch(givenUp);
+      faults.isAway = false;
+      expect(await textOf(await get(route, `run=${runId}&after=3`))).toBe(
+        `${frameOf(runId, 4, producerLost)}data: [DONE]\n\n`,
+      );
+      await unread.body!.cancel();
+    });
+
+    test("that has lost entries is followed as it is, also beside a client that has more and does not read", async () => {
+      use(300);
+      const runId = await silentRun();
+      const route = routeOf(other);
+      const unread = await get(route, `run=${runId}`);
+      const response = await get(route, `run=${runId}&after=3`);
+      await faults.loseWrites(runId, 2);
+      expect(await textOf(response)).toBe(runLost);
+      expect(await textOf(await get(route, `run=${runId}`))).toBe(
+        `${frameOf(runId, 0)}${frameOf(runId, 1)}${frameOf(runId, 2, producerLost)}data: [DONE]\n\n`,
+      );
+      await unread.body!.cancel();
+    });
+
     test.each([
       [2, "open"],
       [2, "ended"],
