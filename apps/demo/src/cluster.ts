@@ -21,7 +21,8 @@ const port = await reservePort(process.env.PORT || "3000");
 const folder = mkdtempSync(join(tmpdir(), "kortyx-cluster-"));
 const children = new Set<ChildProcess>();
 process.once("exit", () => {
-  for (const child of children) child.kill("SIGKILL");
+  // Redis, which was started first, is killed last: a process that loses it prints an error.
+  for (const child of [...children].reverse()) child.kill("SIGKILL");
   rmSync(folder, { recursive: true, force: true });
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {

@@ -116,11 +116,13 @@ describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Ch
     await demo.answerWith("aborted");
   });
 
-  test("every process that was killed is started again, and nothing is left after Ctrl+C", async () => {
+  test("every process that was killed is started again, and Ctrl+C leaves no process and prints nothing", async () => {
     await until(() => cluster.output.match(/^Process /gm)!.length >= 5, "both are started again", 60_000);
     const pids = cluster.childPids().map(Number);
     expect(pids).toHaveLength(5);
+    const output = cluster.output;
     expect(await cluster.interrupt()).toEqual([130, null]);
+    expect(cluster.output).toBe(output);
     const isAlive = (pid: number) => {
       try {
         return process.kill(pid, 0);
