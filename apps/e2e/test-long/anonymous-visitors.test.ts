@@ -3,15 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
-import { type RedisWithFiles, startRedisWithFiles } from "./redis-with-files.ts";
 import { follow, type RunStoreAddress, startRun, startRunServer } from "./run-server.ts";
 
-let redis: RedisWithFiles;
+let redis: RedisProcess;
 let folder: string;
 const programs: StreamProgram[] = [];
 beforeAll(async () => {
-  redis = await startRedisWithFiles();
+  redis = await startRedis();
   folder = mkdtempSync(join(tmpdir(), "kortyx-runs-"));
 });
 afterAll(async () => {

@@ -4,15 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../test/live-server.ts";
+import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
-import { type RedisWithFiles, startRedisWithFiles } from "./redis-with-files.ts";
 import { follow, type RunStoreAddress, startRun, startRunServer } from "./run-server.ts";
 
-let redis: RedisWithFiles;
+let redis: RedisProcess;
 let folder: string;
 let programs: StreamProgram[];
 beforeAll(async () => {
-  redis = await startRedisWithFiles();
+  redis = await startRedis();
 });
 afterAll(() => redis.close());
 beforeEach(() => {

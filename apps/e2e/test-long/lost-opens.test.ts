@@ -3,14 +3,14 @@
  * asked is done when it continues, and its answers are lost. All tests wait at the same time: about 15 s in all.
  */
 import { afterAll, describe, expect, test } from "vitest";
+import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
-import { type RedisWithFiles, startRedisWithFiles } from "./redis-with-files.ts";
 import { follow, startRun, startRunServer } from "./run-server.ts";
 
 const postCount = 20;
 const stillMs = 5_000;
 
-const servers: RedisWithFiles[] = [];
+const servers: RedisProcess[] = [];
 const programs: StreamProgram[] = [];
 afterAll(async () => {
   for (const program of programs) await program.kill();
@@ -20,7 +20,7 @@ afterAll(async () => {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Keeps Redis from answering for `stillMs`. */
-const stops: [string, (redis: RedisWithFiles) => Promise<unknown>][] = [
+const stops: [string, (redis: RedisProcess) => Promise<unknown>][] = [
   ["that is paused", (redis) => redis.command("CLIENT", "PAUSE", String(stillMs), "ALL")],
   [
     "that is busy",
@@ -42,7 +42,7 @@ const stops: [string, (redis: RedisWithFiles) => Promise<unknown>][] = [
 
 describe.concurrent.each(stops)("Redis %s", (what, stop) => {
   test.concurrent(`for 5 s while ${postCount} runs are opened: each is answered once, a repeated POST too`, async () => {
-    const redis = await startRedisWithFiles();
+    const redis = await startRedis();
     servers.push(redis);
     const program = await startRunServer({ socketPath: redis.socketPath });
     programs.push(program);

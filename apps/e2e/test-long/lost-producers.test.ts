@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
-import { type RedisWithFiles, startRedisWithFiles } from "./redis-with-files.ts";
 import {
   type Follower,
   follow,
@@ -28,13 +28,13 @@ const lost =
   'data: {"type":"error","message":"The answer was interrupted on the server.","code":"producer-lost","retryable":true}\n\n' +
   "data: [DONE]\n\n";
 
-let redis: RedisWithFiles;
+let redis: RedisProcess;
 let folder: string;
 const programs: StreamProgram[] = [];
-const servers: RedisWithFiles[] = [];
+const servers: RedisProcess[] = [];
 
 beforeAll(async () => {
-  redis = await startRedis();
+  redis = await startOwnRedis();
   folder = mkdtempSync(join(tmpdir(), "kortyx-runs-"));
 });
 afterAll(async () => {
@@ -43,8 +43,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function startRedis(): Promise<RedisWithFiles> {
-  const server = await startRedisWithFiles();
+async function startOwnRedis(): Promise<RedisProcess> {
+  const server = await startRedis();
   servers.push(server);
   return server;
 }
@@ -125,7 +125,7 @@ test.concurrent.each([
   // As in a failover: it can be read, and refuses every write.
   ["has become a replica", ["REPLICAOF", "127.0.0.1", "1"]],
 ])("followers of a Redis that %s are told within a lease and 2 s, and none hangs", async (state, command) => {
-  const failing = await startRedis();
+  const failing = await startOwnRedis();
   const [producer, other] = await Promise.all([
     start({ socketPath: failing.socketPath }),
     start({ socketPath: failing.socketPath }),

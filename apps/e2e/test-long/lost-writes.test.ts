@@ -2,20 +2,20 @@
 import { type StreamChunk, streamFromRoute } from "@kortyx/client";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../test/live-server.ts";
+import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
-import { type RedisWithFiles, startRedisWithFiles } from "./redis-with-files.ts";
 import { followSession, startRunServer } from "./run-server.ts";
 
 const clientCount = 20;
 const wordCount = 100;
 const whole = Array.from({ length: wordCount }, (_, index) => `${index} `).join("");
 
-let redis: RedisWithFiles;
+let redis: RedisProcess;
 let producer: StreamProgram;
 let other: StreamProgram;
 
 beforeAll(async () => {
-  redis = await startRedisWithFiles();
+  redis = await startRedis();
   [producer, other] = await Promise.all([startRunServer(redis), startRunServer(redis)]);
 });
 afterAll(async () => {

@@ -1,18 +1,12 @@
 /** A connection that dies in mid-answer without being closed, as behind a NAT that forgets it. About 30 s. */
-import { createServer, connect as openSocket, type Server, type Socket } from "node:net";
 import { streamFromRoute } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LiveServer, listen, until } from "../test/live-server.ts";
+import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 let server: LiveServer;
-let proxy: Server;
-let endpoint: string;
-const sockets: Socket[] = [];
-/** When each connection to the proxy was opened. */
-const openedAt: number[] = [];
-/** What the connections of now forward no more. */
-let silence: () => void = () => {};
+let proxy: SilentProxy;
 
 beforeAll(async () => {
   const route = createChatRoute({
@@ -29,31 +23,16 @@ beforeAll(async () => {
     authorize: () => "ann",
   });
   server = await listen(route.fetch);
-  proxy = createServer((near) => {
-    openedAt.push(performance.now());
-    const far = openSocket(Number(new URL(server.url).port), "127.0.0.1");
-    sockets.push(near, far);
-    near.pipe(far);
-    far.pipe(near);
-    for (const socket of [near, far]) socket.on("error", () => {});
-    const before = silence;
-    silence = () => {
-      before();
-      near.unpipe(far).pause();
-      far.unpipe(near).pause();
-    };
-  });
-  await new Promise<void>((resolve) => proxy.listen(0, "127.0.0.1", resolve));
-  endpoint = `http://127.0.0.1:${(proxy.address() as { port: number }).port}`;
+  proxy = await startSilentProxy({ host: "127.0.0.1", port: Number(new URL(server.url).port) });
 });
 afterAll(async () => {
-  for (const socket of sockets) socket.destroy();
   proxy.close();
   await server.close();
 });
 
 test("an answer in full flow is resumed 26 s after its connection has gone silent", async () => {
   let text = "";
+  const endpoint = `http://127.0.0.1:${proxy.port}`;
   const body = { messages: [{ role: "user", content: "Hi" }], sessionId: "s", idempotencyKey: "k" };
   const reading = (async () => {
     for await (const chunk of streamFromRoute({ endpoint, body, idempotent: true })) {
@@ -61,11 +40,10 @@ test("an answer in full flow is resumed 26 s after its connection has gone silen
     }
   })();
   await until(() => text.includes("20 "), "the answer is in full flow");
-  const connections = openedAt.length;
   const silentAt = performance.now();
-  silence();
+  proxy.silence();
   await reading;
-  const noticedMs = openedAt[connections]! - silentAt;
+  const noticedMs = proxy.connections.find(({ openedAt }) => openedAt > silentAt)!.openedAt - silentAt;
   console.log(`Silent connection noticed, and resumed, after ${(noticedMs / 1000).toFixed(1)} s`);
   // Three heartbeats and 2 s, then the wait before a first attempt; without the announcement it would be 60 s.
   expect(noticedMs).toBeLessThan(45_000);

@@ -2,8 +2,6 @@
  * Connections to Redis that carry nothing any more, and are not closed, as after the death of a node or a NAT, at default
  * settings. Both tests wait at the same time: about 25 s.
  */
-import { once } from "node:events";
-import { type AddressInfo, createServer, connect as openSocket, type Server, type Socket } from "node:net";
 import { createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
 import { createRedisRunStore } from "@kortyx/server/redis";
 import { createClient } from "redis";
@@ -11,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../test/live-server.ts";
 import { type RedisProcess, startRedis } from "../test/redis.ts";
 import { type Follower, follow } from "./run-server.ts";
+import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 const words = Array.from({ length: 400 }, (_, index) => `${index} `);
 const agent = {
@@ -23,14 +22,8 @@ const agent = {
   },
 };
 
-interface Proxy {
-  server: Server;
-  port: number;
-  pairs: { near: Socket; far: Socket; isSubscriber: boolean }[];
-}
-
 let redis: RedisProcess;
-const proxies: Proxy[] = [];
+const proxies: SilentProxy[] = [];
 const stores: RunStore[] = [];
 const clients: { destroy(): void }[] = [];
 beforeAll(async () => {
@@ -39,41 +32,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(stores.map((store) => store.close()));
   for (const client of clients) client.destroy();
-  for (const { server, pairs } of proxies) {
-    server.close();
-    for (const { near, far } of pairs) {
-      near.destroy();
-      far.destroy();
-    }
-  }
+  for (const proxy of proxies) proxy.close();
   await redis.close();
 });
 
-async function startProxy(): Promise<Proxy> {
-  const pairs: Proxy["pairs"] = [];
-  const server = createServer((near) => {
-    const far = openSocket(redis.socketPath);
-    const pair = { near, far, isSubscriber: false };
-    pairs.push(pair);
-    near.on("data", (bytes) => {
-      pair.isSubscriber ||= /subscribe/i.test(bytes.toString("latin1"));
-    });
-    near.pipe(far);
-    far.pipe(near);
-    for (const socket of [near, far]) socket.on("error", () => {});
-  }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const proxy = { server, port: (server.address() as AddressInfo).port, pairs };
+async function startProxy(): Promise<SilentProxy> {
+  const proxy = await startSilentProxy({ path: redis.socketPath });
   proxies.push(proxy);
   return proxy;
-}
-
-/** Neither side of these connections hears of the other any more. */
-function silence(pairs: Proxy["pairs"]): void {
-  for (const { near, far } of pairs) {
-    near.unpipe(far).pause();
-    far.unpipe(near).pause();
-  }
 }
 
 /** A route whose runs are in Redis, as another process would have it: connected as the documentation says. */
@@ -110,8 +76,8 @@ test.concurrent("when all go silent, answers and their followers lose nothing, a
   const others = await Promise.all(sessions.map(async (session) => follow(await get(reader, session))));
   const followers = [...own, ...others];
   await until(() => followers.every(({ text }) => text.includes('"20 "')), "the answers are in full flow");
-  silence(near.pairs);
-  silence(far.pairs);
+  near.silence();
+  far.silence();
   const silentAt = performance.now();
   let refusals = 0;
   for (;;) {
@@ -151,9 +117,9 @@ test.concurrent("when only the listening one goes silent, chunks come one by one
     text += decoder.decode(piece, { stream: true });
     // Not before the reader has listened for a while.
     if (!isSilent && text.includes('"40 "')) {
-      const listening = far.pairs.filter(({ isSubscriber }) => isSubscriber);
+      const listening = far.connections.filter(({ isSubscriber }) => isSubscriber);
       expect(listening.length).toBe(1);
-      silence(listening);
+      far.silence(listening);
       isSilent = true;
     }
     // 10 s after the silence began.
