@@ -210,6 +210,7 @@ const waits: SuiteCase[] = [
       /** Whether each request was made before it was due. */
       const early: boolean[] = [];
       let isDue = true;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       try {
         const plan = [cutRun(), unanswered, unanswered, { size }];
         const followed = await follow(context, plan, {
@@ -220,7 +221,8 @@ const waits: SuiteCase[] = [
           onConnectionChange(change) {
             if (change.state !== "reconnecting") return;
             isDue = false;
-            setTimeout(() => {
+            clearTimeout(timer);
+            timer = setTimeout(() => {
               isDue = true;
             }, change.delayMs);
             setTimeout(change.attempt === 1 ? looked : online);

@@ -578,7 +578,7 @@ describe("limits", () => {
 
   test("a store that is full ends the run, and its source is left", async () => {
     const source = handFed();
-    const store = watchedStore({ maxSize: 700 });
+    const store = watchedStore({ maxSize: 850 });
     const run = await produce(source.open, { store });
     source.give(delta("a"));
     await pass(0);
