@@ -18,7 +18,7 @@ export interface SqliteLock {
   write<Value>(change: () => Value): Promise<Value>;
   /** Runs `look`, which only reads, and waits for no write. */
   read<Value>(look: () => Value): Promise<Value>;
-  /** Rejects what is still waiting. */
+  /** Rejects what is still waiting, and later writes. */
   close(): void;
 }
 
@@ -30,6 +30,8 @@ interface WaitingWrite {
 
 /** By SQLite's own words, because Deno has no result codes. */
 const isBusy = (error: unknown): boolean => String(error).includes("database is locked");
+
+const closed = () => new Error("The store of runs is closed.");
 
 /** Whether the file could not grow. */
 export const isDiskFull = (error: unknown): boolean => String(error).includes("database or disk is full");
@@ -86,6 +88,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
 
   return {
     write(change) {
+      if (isClosed) return Promise.reject(closed());
       return new Promise((resolve, reject) => {
         const run = () => resolve(transact(change));
         waiting.push({ run, reject, giveUpAt: performance.now() + maxWaitMs });
@@ -107,7 +110,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
     close() {
       isClosed = true;
       clearTimeout(timer);
-      for (const { reject } of waiting.splice(0)) reject(new Error("The store of runs is closed."));
+      for (const { reject } of waiting.splice(0)) reject(closed());
     },
   };
 }

@@ -2,7 +2,8 @@
  * Room on the disk that is set aside for the day when it is full: SQLite needs some even to delete. While the reserve is
  * released, no process adds entries, so that the remaining room is enough to end runs and to delete old ones.
  */
-import { rmSync, statSync, writeFileSync } from "node:fs";
+import { rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 
 /** More than SQLite writes between two checkpoints (4 MiB), after each of which it uses that room again. */
 const reserveBytes = 8 * 1024 * 1024;
@@ -25,6 +26,7 @@ export function createDiskReserve(path: string): DiskReserve {
 
   function setAside(): boolean {
     try {
+      checkRoom();
       // Not zeros: some file systems keep none.
       writeFileSync(path, noise(reserveBytes));
       isReported = false;
@@ -34,6 +36,14 @@ export function createDiskReserve(path: string): DiskReserve {
       report(error);
       return false;
     }
+  }
+
+  /** Without this, each attempt on a full disk would block the process, and take the last room of other programs. */
+  function checkRoom(): void {
+    const { bavail, blocks, bsize } = statfsSync(dirname(path));
+    const isKnown = blocks > 0;
+    if (isKnown && bavail * bsize < reserveBytes)
+      throw new Error(`The disk has ${bavail * bsize} bytes left; ${reserveBytes} are needed.`);
   }
 
   /** Once, because every request would meet it again. */

@@ -1,5 +1,5 @@
 /** A chat route with runs in a SQLite file on a disk that another program fills. Sends what its clients see. */
-import { rmSync, statfsSync, writeFileSync } from "node:fs";
+import { rmSync, statfsSync, watch, writeFileSync } from "node:fs";
 import { createChatRoute } from "../src/create-chat-route.ts";
 import { createSqliteRunStore } from "../src/sqlite.ts";
 
@@ -68,6 +68,13 @@ fill();
 speak();
 const text = await spoken;
 const refused = await ask("hello");
+const reserveEvents = [];
+const watcher = watch(folder, (event, name) => name === "runs.db-reserve" && reserveEvents.push(event));
+// Longer than between two attempts to set the reserve aside.
+await new Promise((resolve) => setTimeout(resolve, 300));
+const refusedAgain = await ask("hello");
+await new Promise((resolve) => setTimeout(resolve, 50));
+watcher.close();
 const stopped = await session("DELETE", "waiting");
 process.send({
   lastEvents: text
@@ -76,6 +83,8 @@ process.send({
     .map((event) => event.split("\n").at(-1)),
   refusal: [refused.status, (await refused.json()).code, refused.headers.get("retry-after")],
   logged,
+  refusedAgain: refusedAgain.status,
+  reserveEvents,
   stop: [stopped.status, (await stopped.json()).terminal],
   follower: (await waiting).includes('"reason":"stopped"'),
   kept: (await eventsOf(await session("GET", "ended"))) === ended,

@@ -737,6 +737,22 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
       });
     });
 
+    test("leaves no call pending that is made after it was closed", async () => {
+      const runId = await openRun(store);
+      await store.close();
+      const calls = [
+        store.open(opening()),
+        store.append(runId, 0, ["0"]),
+        store.renew(runId),
+        store.end(runId, { type: "done" }),
+        store.endIfLeaseExpired(runId),
+        store.read(runId, -1, 1),
+        store.latest("ann", "s"),
+        store.stopKey("ann", "k"),
+      ];
+      await Promise.allSettled(calls);
+    });
+
     describe("latest", () => {
       test("is the newest run of the session, open or ended", async () => {
         expect(await store.latest("ann", "s")).toBe(undefined);

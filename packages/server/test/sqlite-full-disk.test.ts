@@ -25,6 +25,8 @@ describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
           ],
         ],
         refusal: [503, "store-full", "5"],
+        refusedAgain: 503,
+        reserveEvents: [],
         stop: [200, { type: "abort", reason: "stopped" }],
         follower: true,
         kept: true,
