@@ -16,7 +16,7 @@ const maxTurnMs = 5;
 export interface SqliteLock {
   /** Runs `change` in a transaction, in the order of the calls. Rejects with what it or SQLite throws. */
   write<Value>(change: () => Value): Promise<Value>;
-  /** Runs `look`, which only reads, and waits for no write. */
+  /** Runs `look`, which only reads, waits for no write and sees the file as it is at one moment. */
   read<Value>(look: () => Value): Promise<Value>;
   /** Rejects what is still waiting, and later writes. */
   close(): void;
@@ -43,15 +43,23 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
   let timer: ReturnType<typeof setTimeout> | undefined;
   let isClosed = false;
 
-  function transact<Value>(change: () => Value): Value {
-    database.exec("BEGIN IMMEDIATE");
+  function transact<Value>(begin: "BEGIN" | "BEGIN IMMEDIATE", work: () => Value): Value {
+    database.exec(begin);
     try {
-      const value = change();
+      const value = work();
       database.exec("COMMIT");
       return value;
     } catch (error) {
       rollBack();
-      if (isDiskFull(error) && makeRoom(error)) return transact(change);
+      throw error;
+    }
+  }
+
+  function writeNow<Value>(change: () => Value): Value {
+    try {
+      return transact("BEGIN IMMEDIATE", change);
+    } catch (error) {
+      if (isDiskFull(error) && makeRoom(error)) return writeNow(change);
       throw error;
     }
   }
@@ -90,7 +98,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
     write(change) {
       if (isClosed) return Promise.reject(closed());
       return new Promise((resolve, reject) => {
-        const run = () => resolve(transact(change));
+        const run = () => resolve(writeNow(change));
         waiting.push({ run, reject, giveUpAt: performance.now() + maxWaitMs });
         if (waiting.length === 1) runWaiting();
       });
@@ -100,7 +108,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
       const giveUpAt = performance.now() + maxWaitMs;
       for (;;) {
         try {
-          return look();
+          return transact("BEGIN", look);
         } catch (error) {
           if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
         }

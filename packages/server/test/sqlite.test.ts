@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import os, { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, StatementSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { RunStore } from "../src/run-store.ts";
 import { createSqliteRunStore, type SqliteRunStoreOptions } from "../src/sqlite.ts";
@@ -137,7 +137,7 @@ describe("a file", () => {
     await store.wait(runId, -1, never);
     await store.close();
     await store.wait(runId, -1, never);
-    await expect(store.read(runId, -1, 1)).rejects.toThrow("finalized");
+    await expect(store.read(runId, -1, 1)).rejects.toThrow("database is not open");
   });
 });
 
@@ -241,6 +241,31 @@ describe("two processes", () => {
     expect((await child.call("read", runId, -1, 100)).value?.entries).toEqual(
       Array.from({ length: 16 }, (_, seq) => `${seq}`),
     );
+  });
+
+  test("read the log as it is at one moment, also when another one ends the run in the middle of that", async () => {
+    const store = create();
+    const runId = await openRun(store);
+    await store.append(runId, 0, ["0"]);
+    const { all } = StatementSync.prototype;
+    const readEntries = vi.spyOn(StatementSync.prototype, "all").mockImplementationOnce(function (
+      this: StatementSync,
+      ...values
+    ) {
+      inspect((database) =>
+        database.exec(
+          `INSERT INTO entries SELECT number, 1, '{"type":"done"}' FROM runs;
+           UPDATE runs SET seq = 1, terminal = '{"type":"done"}'`,
+        ),
+      );
+      return all.apply(this, values);
+    });
+    const before = await store.read(runId, -1, 10);
+    expect(readEntries).toHaveBeenCalledOnce();
+    expect(before).toMatchObject({ run: { lastSeq: 0, terminal: undefined }, entries: ["0"] });
+    const after = await store.read(runId, -1, 10);
+    expect(after).toMatchObject({ run: { lastSeq: 1, terminal: { type: "done" } } });
+    expect(after?.entries).toEqual(["0", '{"type":"done"}']);
   });
 
   test("that end one run at once agree on its terminal", async () => {
