@@ -60,7 +60,7 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
   if (runs === undefined) return;
   if (authorize === undefined) {
     throw new TypeError(
-      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` lets everybody ask.',
+      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
     );
   }
   checkRunOptions(runs);

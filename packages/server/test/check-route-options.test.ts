@@ -86,7 +86,9 @@ const wrong: [options: unknown, error: Error][] = [
   ],
   [
     { agent, runs: { store } },
-    new TypeError('runs: a route with runs needs `authorize`; `authorize: "anonymous"` lets everybody ask.'),
+    new TypeError(
+      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
+    ),
   ],
   [withRuns(true), new TypeError("runs must be an object with a store; got true.")],
   [

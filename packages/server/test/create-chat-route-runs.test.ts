@@ -820,7 +820,7 @@ describe("who may ask", () => {
       createChatRoute({ agent: { streamChat: answer as never }, runs: { store: createMemoryRunStore() } }),
     ).toThrow(
       new TypeError(
-        'runs: a route with runs needs `authorize`; `authorize: "anonymous"` lets everybody ask.',
+        'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
       ),
     );
   });
