@@ -18,8 +18,8 @@ export interface ChatTransportOptions {
 /** Carries a chat. What a method throws, or its stream, becomes the chat's `error`. */
 export interface ChatTransport {
   /**
-   * Asks for an answer. Return the stream of `streamFromRoute` itself where there is one: a `stop` that waits for one of
-   * the browser's connections gets that of this stream.
+   * Requests an answer. A stream of `streamFromRoute` is best returned as it is: a `stop` that waits for one of the
+   * browser's connections can then have that of the stream.
    */
   start(body: ChatRequestBody, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
   /**

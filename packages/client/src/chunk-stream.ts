@@ -54,7 +54,7 @@ export interface Interruption {
   silentMs: number;
   /** The type of the last chunk of all bodies. */
   lastType: string | undefined;
-  /** The body was let go on purpose: the next one is to be provided when this resolves. */
+  /** The body was let go on purpose: open the next one when this resolves. */
   pause: Promise<void> | undefined;
 }
 

@@ -9,8 +9,8 @@ import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 /**
  * A server that goes away loses all of its clients at once. The first attempts after connections that have lasted are
  * spread over `firstSpreadMs`. Every other request follows the last one after `gapMs`, and at most `gapSpreadMs` later,
- * whether that one failed or brought something. So about 29 % of the clients ask in any second, none asks twice within
- * 3.5 s, and each is back within 5 s of the network.
+ * whether that one failed or brought something. So about 29 % of the clients make a request in any second, none makes
+ * two within 3.5 s, and each is back within 5 s of the network.
  */
 const firstSpreadMs = 3_500;
 export const gapMs = 3_500;
@@ -19,7 +19,7 @@ const gapSpreadMs = 1_250;
 /**
  * A server that says how long to wait is asked then, also when that is sooner than `gapMs`. The spread is as long as that
  * wait, or else begins at this and doubles with each attempt that brings nothing. After `maxPacedAttempts` in a row, each
- * within `gapMs` of the last request, a wait that is shorter than that counts no more.
+ * within `gapMs` of the last request, a shorter wait no longer counts.
  */
 const pacedSpreadMs = 250;
 const maxPacedAttempts = 4;

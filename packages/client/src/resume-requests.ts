@@ -1,12 +1,12 @@
 /**
- * The requests of one resume, of which one may be slow while others are tried. Owns those that have no answer yet. Does
- * not wait between them, and does not judge their answers.
+ * The requests of one resume, of which one may be slow while others are tried. Owns those without a response. Does not
+ * wait between them, and does not judge their responses.
  */
 import { startTimer } from "./start-timer.ts";
 import { StreamIdleError } from "./stream-errors.ts";
 
 interface SlowRequest {
-  /** Its response; pending for ever when it fails. */
+  /** Its response; pending forever when it fails. */
   response: Promise<Response>;
   /** Aborted when the response has come. */
   answered: AbortController;
@@ -16,10 +16,10 @@ interface SlowRequest {
 
 export interface ResumeRequests {
   /**
-   * Makes one more request, unless the slow one has been answered.
+   * Makes one more request, unless the slow one has its response.
    *
    * @returns the first response to either.
-   * @throws StreamIdleError when there is none within `hangMs`; what `send` throws.
+   * @throws StreamIdleError when neither responds within `hangMs`; what `send` throws.
    */
   next(): Promise<Response>;
   /** @returns a signal that is aborted when `next` need not be waited for: the consumer has left, or a response has come. */
@@ -29,9 +29,9 @@ export interface ResumeRequests {
 }
 
 /**
- * A network may drop packets without a word: a request that was made meanwhile hangs, even when the network is back. So
- * another one is made after `hangMs`. But the server may only be slow: the oldest request that hangs stays open beside
- * the next ones, as long as `send` waits for it. These are aborted after `hangMs`, so that there are never more than two.
+ * A network may drop packets silently: a request made meanwhile hangs, even after the network's return. So another one is
+ * made after `hangMs`. But the server may only be slow: the oldest request that hangs stays open beside the next ones, as
+ * long as `send` waits for it. These are aborted after `hangMs`, so that there are never more than two.
  *
  * @param send - Makes the request, and aborts it with the signal.
  * @param signal - Aborted when the consumer leaves.

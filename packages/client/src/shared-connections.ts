@@ -31,7 +31,7 @@ export interface ConnectionWatch {
   stop(): void;
 }
 
-/** Pauses a stream while its page is hidden; nothing happens outside of a page, and where connections are not scarce. */
+/** Pauses a stream while its page is hidden; does nothing outside of a page, or where connections are not scarce. */
 export function watchPage({ pause, continue: proceed }: PausableStream): ConnectionWatch {
   const { document } = globalThis;
   let timer: ReturnType<typeof setTimeout>;
@@ -58,8 +58,8 @@ export function watchPage({ pause, continue: proceed }: PausableStream): Connect
 }
 
 /**
- * Whether the page came over HTTP/1.x. It stands for its route: of a response, a page learns the protocol at its end.
- * Browsers speak HTTP/2 only over TLS; from its cache, a page has no protocol.
+ * Whether the page came over HTTP/1.x. It stands for its route: a page learns the protocol of a response only at its end.
+ * Browsers speak HTTP/2 only over TLS; a page from the cache has no protocol.
  */
 function isHttp1(): boolean {
   if (globalThis.location?.protocol === "http:") return true;
@@ -70,7 +70,7 @@ function isHttp1(): boolean {
 /**
  * Waits for the answer to a request, which gets the connection of a stream when it has waited for a second.
  *
- * @param stream - An application may have one of its own, which keeps its connection.
+ * @param stream - One of the application's own may have no `pause`, and then keeps its connection.
  * @returns whether the stream gave its connection up.
  */
 export async function yieldConnection(

@@ -82,11 +82,11 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
 /**
  * Asks a route for a stream and reads it. Options that are functions are evaluated for every request.
  *
- * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what comes behind the last event is asked
- * for with GET and `Last-Event-ID`, first within 3.5 s and then 3.5 to 4.75 s after the last request, at random, or when
+ * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what follows the last event is requested
+ * with GET and `Last-Event-ID`, first within 3.5 s and then 3.5 to 4.75 s after the last request, at random, or when
  * the server wants it (`retry`, `retry-after`). No chunk is given twice, and none is left out. A page that came over
- * HTTP/1.1 lets the connection of such a stream go after 2 s in the background; it continues when the page is seen, and
- * every 30 s.
+ * HTTP/1.1 lets the connection of such a stream go after 2 s in the background; it continues when the page becomes
+ * visible, and every 30 s.
  *
  * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
@@ -101,7 +101,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
   /** What a request and the body of its error take at most; one that takes longer was slept through. */
   const maxRequestMs = (timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : timeoutMs) + maxErrorBodyMs;
-  /** When the next resume is made beside one that hangs; whoever waits forever for headers has no other. */
+  /** When the next resume is made beside one that hangs; never, where headers may take forever. */
   const hangMs = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : gapMs;
   const nextStep = createReconnectPolicy(options, Math.random);
 
@@ -144,7 +144,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
           silentMs += await waitToReconnect(step, resumes.untilAnswered());
           isResume = step.isResume;
         }
-        // Nothing is asked of anybody for a consumer who has left.
+        // A consumer that has left causes no more requests.
         signal.throwIfAborted();
         const startedAt = performance.now();
         try {

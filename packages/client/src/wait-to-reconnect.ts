@@ -10,7 +10,7 @@ import { startTimer } from "./start-timer.ts";
  * Waits until the next request is due.
  *
  * - `delayMs` is how long that is, if nothing happens.
- * - A page that comes online again, or is looked at, waits no longer than `minMs`.
+ * - A page that comes online again, or becomes visible, waits no longer than `minMs`.
  * - While the browser is offline, nothing is due.
  *
  * @returns resolves then, or as soon as the signal is aborted, with the milliseconds of `delayMs` that have passed while

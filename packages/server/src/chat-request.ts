@@ -119,8 +119,9 @@ export async function readChatRequest(
 /**
  * Validates a chat request's body, such as `await request.json()` gives.
  *
- * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not name are kept. Without a `resume`,
- * the answer to a question that the last message carries as `metadata.resume` becomes it.
+ * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not
+ * name are kept. Without a `resume`, the answer to a question that the last message carries as `metadata.resume` becomes
+ * it.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
  * and what came.
@@ -183,7 +184,7 @@ async function readText(request: Request, maxBodyBytes: number): Promise<string>
     const { done, value } = await reader.read().catch((error) => {
       if (isUsedBodyError(error)) throw alreadyRead(error);
       const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-      // The latter is what Node's own request gives where no signal is aborted.
+      // Node's own request throws the latter, where no signal is aborted.
       const hasLeft = request.signal.aborted || name === "AbortError" || code === "ECONNRESET";
       throw hasLeft
         ? new ChatRequestError("incomplete-body", "the client left before it had sent the whole body")

@@ -31,7 +31,7 @@ export interface ChatRunOptions extends RunLimits {
   onActiveRun?: "reject" | "stop" | "allow" | undefined;
   /** What happens to a run when the last of those who follow it in this process leaves. @defaultValue `"continue"` */
   onDisconnect?: "continue" | "cancel" | undefined;
-  /** How many runs of one owner may be open; where nobody has a name, there is no limit. @defaultValue 8 */
+  /** How many runs of one owner may be open; runs without owners have no limit. @defaultValue 8 */
   maxOpenRuns?: number | undefined;
   /** Keeps a platform awake that freezes its functions once they have answered. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
@@ -120,7 +120,7 @@ const notFound = () => errorResponse({ status: 404, error: "There is no such run
 const nothingToFollow = () => new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
 const badRequest = (error: string, code: string) => errorResponse({ status: 400, error, code });
 const badCursor = (error: string) => badRequest(error, "invalid-cursor");
-/** Of owners, sessions and runs: what is longer names none of them, and is not looked up. */
+/** The longest id of an owner, a session or a run. A longer one is not looked up. */
 export const maxIdLength = 256;
 const isId = (text: string): boolean => text.length <= maxIdLength;
 /** Whether a run can have this key: nothing else is worth remembering. */

@@ -74,7 +74,7 @@ export interface ChatRouteOptions
   /**
    * Says who asks, before the body is read. `null` and `undefined` answer 401; a `Response`, returned or thrown, is the
    * answer; anything else that is not a text of 1 to 256 characters is a masked 500. A route with runs must have it, because
-   * a run belongs to its owner. With `"anonymous"`, everybody may ask, and runs have no owner: the id of a run, or its
+   * a run belongs to its owner. `"anonymous"` admits every visitor, and runs have no owner: the id of a run, or its
    * idempotency key, neither of which can be guessed, is all that is needed to follow and stop it; it has no session, and
    * there may be as many open runs as visitors.
    *
@@ -327,6 +327,6 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   };
 }
 
-/** Whether an error is only what the client has caused by leaving: nobody reads the answer, and nothing has failed. */
+/** Whether an error only means that the client has left: nothing has failed, and no client reads the answer. */
 const isOfLeaving = (error: unknown, { aborted, reason }: AbortSignal): boolean =>
   aborted && (error === reason || (error as Error | undefined)?.name === "AbortError");

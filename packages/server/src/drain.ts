@@ -17,7 +17,7 @@ export interface DrainOptions {
 /** After the deadline, clients may take this long to read the last bytes. */
 const lastBytesMs = 1000;
 
-/** What became of the answers: streams, and runs that are written here, that ended while the process drained. */
+/** What became of the answers that ended while the process drained: streams, and runs that it wrote. */
 export interface DrainCounts {
   /** Ended by themselves. */
   finished: number;

@@ -53,7 +53,7 @@ export function createFollowPump(
   /** Ends the wait of the loop. */
   let wake: () => void = () => {};
   let writtenAt = startedAt;
-  /** Since when the store has failed to give what the feed does not have. */
+  /** Since when the store has failed to return what the feed does not have. */
   let failingSince: number | undefined;
 
   const leaveFeed = feed.join(wakeIfReady);
@@ -148,7 +148,7 @@ export function createFollowPump(
     after += count;
     const isAtEnd = after >= feed.lastSeq;
     if (isAtEnd && feed.state !== "open") {
-      // The client has more of the log than there is.
+      // The client has more than the log holds.
       const isCut = after > feed.lastSeq;
       if (feed.state === "failed") detach();
       else if (feed.state === "lost" || isCut) close(text + lostAnswer, "detached");
@@ -156,7 +156,7 @@ export function createFollowPump(
     } else if (count > 0) writeEntries(text);
   }
 
-  /** The first piece announces the heartbeat, so that its client notices a dead connection also in mid-answer. */
+  /** The first piece announces the heartbeat, so that the client also notices a connection that dies in mid-answer. */
   function writeEntries(text: string): void {
     write(isOpened || !hasIds ? text : encodeHeartbeat(heartbeatMs) + text);
   }

@@ -46,8 +46,8 @@ const entryOverhead = 64;
 const sizeOf = (entry: string): number => entryOverhead + entry.length;
 
 /**
- * The same texts, cut out of one. What was put together of pieces, as most chunks are, would keep its pieces: several
- * times as much memory. The separator makes pieces also of a single text.
+ * The same texts, as slices of one string. A string made of pieces, as most chunks are, would keep the pieces, which take
+ * several times the memory. The separator makes a slice of a single text, too.
  */
 function flatten(entries: readonly string[]): string[] {
   const joined = `${entries.join("")}\n`;

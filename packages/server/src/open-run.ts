@@ -1,6 +1,6 @@
 /**
- * Opens a run in a store that may fail: a request of unknown outcome is repeated, and a run that may be open all the same is
- * given up. Starts no producer.
+ * Opens a run in a store that may fail: a request of unknown outcome is repeated, and a run that may still be open is given
+ * up. Starts no producer.
  */
 import { RunStoreError } from "./guard-run-store.ts";
 import { type OpenedRun, type OpenRun, producerLost, type RunStore } from "./run-store.ts";
@@ -12,9 +12,9 @@ const maxPatienceMs = 15_000;
 const storeRetryMs = 250;
 
 /**
- * Opens a run. A failure may be an answer that was lost, and the run then open without a producer; so the same run is
- * opened again for the length of a lease, at most 15 s. That its client has left does not end this: the repeated POST
- * finds this run by its key.
+ * Opens a run. When the store fails, it may have opened the run, and only its reply is lost; so the same run is opened
+ * again for the length of a lease, at most 15 s. This continues when the client has left: its repeated POST finds the run
+ * by its key.
  *
  * @param shutdown - Aborted when the process cannot wait any longer.
  * @returns undefined when `shutdown` was aborted first.
@@ -33,7 +33,7 @@ export async function openRun(
     isGivenUp = true;
     void endLost(store, request.runId, patienceMs);
   };
-  /** One that is executed when all have been given up opens a run, too. */
+  /** An attempt that the store executes late, after all were given up, still opens a run. */
   const attempt = async () => {
     const opened = await store.open(request);
     if (isGivenUp) giveUp();

@@ -10,7 +10,7 @@ interface ScriptCalls {
   evalSha(sha1: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** What is used of a client of the `redis` package. It stays the caller's. */
+/** What the store uses of a client of the `redis` package. The caller closes it. */
 export interface RedisClient extends ScriptCalls {
   withCommandOptions(options: { abortSignal: AbortSignal }): ScriptCalls;
   /** For the connections of the store's own. */
@@ -77,7 +77,7 @@ export interface RedisCommandsOptions {
 }
 
 export interface RedisCommands {
-  /** Rejects with what Redis answers, when there is no answer in time, and when the commands are closed. */
+  /** Rejects with an error of Redis, when Redis does not answer in time, and after `close`. */
   run(script: RedisScriptName, values: readonly (string | number)[]): Promise<unknown>;
   /** Destroys a connection of its own. */
   close(): void;
@@ -125,7 +125,7 @@ export function createRedisCommands(options: RedisCommandsOptions): RedisCommand
     const late = new Promise<never>((_, reject) => {
       timer = startTimer(() => {
         reject(new Error(`Redis has not answered within ${commandTimeoutMs} ms.`));
-        // The client would do later, when Redis is back, what the caller has given up.
+        // The client would otherwise send it when Redis is back, although the caller has given it up.
         abort.abort();
         if (asked === current) replaceSilentConnection();
       }, commandTimeoutMs);

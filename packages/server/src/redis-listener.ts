@@ -10,23 +10,23 @@ const lingerTicks = 5;
 const silentTicks = 3;
 
 export interface RedisListener {
-  /** Appends to this run are listened to, or will be. */
+  /** Whether appends to this run are listened to, or will be. */
   has(runId: string): boolean;
   /**
-   * Whether a position after this one was heard of, since the last call that found one: what Redis has lost since then
-   * is not waited for again and again.
+   * Whether a position after this one was announced since the last call that returned true, so that an announced
+   * entry which Redis has lost is looked for only once.
    */
   takeHeard(runId: string, after: number): boolean;
   /** Listens to the ends of all runs, and to the appends to this one. Resolves when it does, or cannot; never rejects. */
   listen(runId: string | undefined): Promise<void>;
-  /** A position that was heard of. */
+  /** Keeps a position that was announced. */
   note(runId: string, lastSeq: number): void;
   /** Called about every second, with the runs that are waited for. @returns whether anything is listened to. */
   tick(waitedFor: ReadonlySet<string>): boolean;
   close(): void;
 }
 
-/** @param tell - Called with what was heard; Infinity when the run has ended. */
+/** @param tell - Called with each announced position; Infinity when the run has ended. */
 export function createRedisListener(
   client: RedisClient,
   prefix: string,
@@ -35,7 +35,7 @@ export function createRedisListener(
   /** Runs whose appends are listened to, and how many ticks ago each last had a waiter. */
   const channels = new Map<string, number>();
   const heard = new Map<string, number>();
-  /** Channels that are being left: a client that is asked to listen again in the middle of it would not. */
+  /** Channels that are being left: a client that subscribes again in the meantime would end without a subscription. */
   const leaving = new Map<string, Promise<void>>();
   let subscriber: OwnConnection | undefined;
   /** Pings that have not been answered. */

@@ -30,8 +30,8 @@ export interface RedisRunStoreOptions extends RunStoreOptions {
    */
   client: RedisClient;
   /**
-   * Before every key and channel. With a client of a cluster it needs a hash tag, as in `"{kortyx}:"`: all runs are on one
-   * node.
+   * Begins every key and channel. With a client of a cluster it needs a hash tag, as in `"{kortyx}:"`, which keeps all
+   * runs on one node.
    *
    * @defaultValue `"kortyx:"`
    */
@@ -197,7 +197,7 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   }
 }
 
-/** A handler of failures, of which that of a Redis that has no more memory is a result. */
+/** Makes a result of the failure of a Redis without free memory, and throws all others. */
 const whenFull =
   <Result>(result: Result) =>
   (error: unknown): Result => {

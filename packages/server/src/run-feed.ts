@@ -28,7 +28,7 @@ export interface RunFeed {
   /** Frames behind `after`, with their `id:` lines or without, as many as fit one piece. */
   page(after: number, maxLength: number, hasIds?: boolean): FeedPage;
   /**
-   * `open`: more may come. `ended`: the frames that are there are all. `lost`: the run is gone, or its log is not the one
+   * `open`: more may come. `ended`: all frames have come. `lost`: the run is gone, or its log is not the one
    * that these frames are from. `failed`: the store has not answered for a lease, or cannot end a run whose lease has
    * expired.
    */
@@ -110,7 +110,7 @@ function createRunFeed(
   function beginReading(): void {
     const now = performance.now();
     // An answer that never comes is a failure like any other.
-    if (askedAt !== undefined) failure ??= { since: askedAt, error: new Error("The answer is late.") };
+    if (askedAt !== undefined) failure ??= { since: askedAt, error: new Error("Its answer is late.") };
     if (failure !== undefined && now - failure.since >= store.leaseMs) {
       giveUp(failure.error);
       return;
@@ -178,7 +178,7 @@ function createRunFeed(
     return lastSeq < after || (terminal !== undefined && wasOpen);
   }
 
-  /** Waits for another entry, for as long as the lease holds, and not for so long that the reader seems dead. */
+  /** Waits for another entry while the lease holds, but not so long that the reader seems dead. */
   async function waitForMore(leaseLeftMs: number): Promise<void> {
     const wait = new AbortController();
     waiting = wait;

@@ -233,7 +233,7 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
   async function withinLease<Value>(answer: Promise<Value>): Promise<Value> {
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
-      const error = new Error("An answer of the store did not come within a lease.");
+      const error = new Error("The store has not answered within a lease.");
       timer = unref(startTimer(() => reject(error), store.leaseMs));
     });
     try {

@@ -21,7 +21,7 @@ export interface RunRecord {
 export interface OpenRun {
   /** Minted by the server: a UUID of version 4, of which 122 bits are random. */
   runId: string;
-  /** `""` for runs that belong to nobody: they have no session, and may be as many as come. */
+  /** `""` for runs without an owner: they have no session, and their number has no limit. */
   owner: string;
   sessionId: string | undefined;
   /** The client's idempotency key. */
@@ -71,8 +71,8 @@ export interface RunStore {
   /** How long a run stays open without a word of its producer, in milliseconds. */
   readonly leaseMs: number;
   /**
-   * Opens a run. A run that is known by its id already is `created` once more, as it is, with a new lease: so a request
-   * whose answer was lost can be repeated. The key of a run that has ended before its first entry is free again.
+   * Opens a run. A run that is known by its id already is `created` once more, as it is, with a new lease, so that a
+   * request whose reply was lost can be repeated. The key of a run that has ended before its first entry is free again.
    */
   open(request: OpenRun): Promise<OpenedRun>;
   /**
@@ -136,7 +136,7 @@ export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
 /** How long a stop is remembered whose run has not been opened yet. */
 export const stoppedKeyMs = 60_000;
 
-/** How many of these stops are remembered of one owner, the newest ones. */
+/** How many of these stops are remembered for each owner: the newest ones. */
 export const maxStoppedKeys = 1_000;
 
 export interface RunStoreOptions {

@@ -1,17 +1,17 @@
 /**
- * The file of a SQLite store: opens it, checks that it is one of ours, and makes its tables. What is wrong with it is
- * said in a sentence, when the store is created. Knows no run.
+ * The file of a SQLite store: opens it, checks that it is one of ours, and makes its tables. A file that
+ * it cannot use is refused when the store is created, with the reason. Knows no run.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { checkOption } from "@kortyx/protocol";
 
-/** Stands in the file as `user_version`. A change of the tables that older versions cannot use makes another number. */
+/** Stands in the file as `user_version`. A change of the tables that older versions cannot use takes the next number. */
 const format = 1;
 /** While a store is created, and nothing is served yet, SQLite itself waits for other processes. */
 const creationTimeoutMs = 5_000;
-/** A write-ahead log that has become larger, beside a reader that stays for long, is cut back to this. */
+/** A write-ahead log that has grown larger, beside a reader that stays for long, is cut back to this. */
 const maxIdleLogBytes = 64 * 1024 * 1024;
 
 /**
@@ -52,7 +52,7 @@ const schema = `
   PRAGMA user_version = ${format};
 `;
 
-/** @throws TypeError for what is no path, Error for a file that cannot be used. */
+/** @throws TypeError for anything but a path, Error for a file that cannot be used. */
 export function openSqliteFile(path: string): DatabaseSync {
   const isPath = typeof path === "string" && path !== "" && !path.startsWith("file:");
   checkOption("path", isPath, 'the path of a file, or ":memory:"', path);
@@ -81,7 +81,7 @@ function describe(message: string): string {
   return `${message}.`;
 }
 
-/** SQLite says no more than "unable to open", and opens what it cannot write for reading. */
+/** SQLite reports only "unable to open", and opens a file that it cannot write for reading. */
 function checkAccess(path: string): void {
   const folder = dirname(resolve(path));
   if (statSync(folder, { throwIfNoEntry: false }) === undefined)

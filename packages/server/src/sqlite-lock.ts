@@ -1,6 +1,6 @@
 /**
- * Transactions on a file that other processes write, too. SQLite would wait for its lock by stopping the process; here
- * the transaction is tried again later, and everything else runs meanwhile.
+ * Transactions on a file that other processes write, too. SQLite would block the process while it waits for their lock;
+ * here the transaction is tried again later, and everything else runs meanwhile.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { onNextTurn } from "./event-loop-turn.ts";

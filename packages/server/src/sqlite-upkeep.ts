@@ -14,7 +14,7 @@ const intervalWhenFullMs = 500;
 const maxSliceMs = 4;
 /** … and everything else has the processor for this long before the next one. */
 const pauseMs = 10;
-/** How many entries, keys or pages are dealt with before the clock is looked at. */
+/** How many entries, keys or pages are deleted before the clock is read. */
 const batch = 100;
 /** Free pages that the file keeps for the next runs (4 MiB), or a quarter of the file. */
 const keptPages = 1_024;
@@ -39,7 +39,7 @@ export interface SqliteUpkeep {
 
 export function createSqliteUpkeep(options: SqliteUpkeepOptions): SqliteUpkeep {
   const { database, lock, hasRoom, endAbandoned } = options;
-  // An interval of its own for what is kept for less.
+  // Shorter where runs are kept for less.
   const minIntervalMs = Math.min(intervalMs, options.retentionMs);
   const findExpired = database.prepare(
     "SELECT number FROM runs WHERE ended_at <= ? ORDER BY ended_at LIMIT 1",
@@ -127,7 +127,7 @@ export function createSqliteUpkeep(options: SqliteUpkeepOptions): SqliteUpkeep {
     try {
       checkpoint();
     } catch {
-      // The log may have room left all the same.
+      // The log may still have room.
     }
   }
 

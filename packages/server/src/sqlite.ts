@@ -62,8 +62,8 @@ interface Row {
  * log that is whole. While another process holds the lock of the file, methods that write wait for 2 s and then reject;
  * those that read do not wait.
  *
- * @throws Error for a file that cannot be used, TypeError for what is no path, RangeError for a time that is not a number
- * of milliseconds.
+ * @throws Error for a file that cannot be used, TypeError for anything but a path, RangeError for a time that is not a
+ * number of milliseconds.
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   const { path, canHandOff = false } = options;
@@ -151,7 +151,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
     return Math.max(renewed_at + lease_ms, resumedAtMs + leaseMs) - nowMs;
   }
 
-  /** Whether a run was kept long enough, so that it looks as if it never was. */
+  /** Whether a run was kept long enough, so that callers no longer find it. */
   function isGone(row: Row): boolean {
     if (row.ended_at !== null) return row.ended_at <= Date.now() - retentionMs;
     // Its producer vanished, and no request has ended it since.
@@ -212,7 +212,7 @@ export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
 
   /** @param choose - Gives the terminal; undefined leaves the run open. */
   async function endWith(runId: string, choose: (row: Row) => RunTerminal | undefined) {
-    // What needs no write is answered also while nothing can be written.
+    // Without a write where none is needed, which works while nothing can be written.
     const terminalOf = (row: Row) =>
       row.terminal === null ? choose(row) : (JSON.parse(row.terminal) as RunTerminal);
     const found = await lock.read(() => load(runId));

@@ -333,7 +333,7 @@ describe("a feed", () => {
     expect(feed.state).toBe("failed");
     expect(feed.overdueAt).toBe(Number.POSITIVE_INFINITY);
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not answer:", new Error("The answer is late.")],
+      ["The store of run r does not answer:", new Error("Its answer is late.")],
     ]);
     leave("gone");
   });
