@@ -1,5 +1,5 @@
 /**
- * `pnpm demo:cluster`: three processes of the demo with one Redis, and nginx before them, all on this machine. A process
+ * `pnpm demo:cluster`: three processes of the demo behind nginx, with one Redis, all on this machine. A process
  * that ends is started again at its port; Ctrl+C ends everything.
  */
 import { type ChildProcess, spawn } from "node:child_process";

@@ -1,5 +1,5 @@
 /**
- * All clients of a game in one process: each a chat of the client package at its default settings, that asks, reloads and
+ * All clients of a game in one process: each a chat of the client package at its default settings, that sends, reloads and
  * stops as planned. Reports every chunk of every page.
  */
 import { setTimeout as delay } from "node:timers/promises";
@@ -71,7 +71,7 @@ function openPage({ endpoint, maxSilenceMs }: ClientsCommand, question: Question
   return {
     view,
     chat,
-    /** Resolves when so many chunks have come, or no more will. */
+    /** Resolves when this many chunks have come, or no more will. */
     reached: (count: number) =>
       new Promise<void>((resolve) => {
         check = () => {

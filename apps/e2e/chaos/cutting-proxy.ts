@@ -1,4 +1,4 @@
-/** A TCP proxy that cuts connections when it is told to. */
+/** A TCP proxy that cuts connections on demand. */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface CuttingProxy {

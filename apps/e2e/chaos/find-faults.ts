@@ -1,6 +1,6 @@
 /**
  * Decides whether a game kept the promises: every run has one terminal, every page has exactly the log or a part of it
- * that its user has chosen, no agent is asked twice, and no process complains.
+ * that its user has chosen, no agent is called twice for a question, and no process complains.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { StreamChunk } from "@kortyx/client";
@@ -49,12 +49,12 @@ function checkLog({ question, action, log }: PlayedQuestion, ways: Set<string>):
   if (terminals.length !== 1 || terminals[0] !== last || !isEnded)
     return [`the log has ${terminals.length} terminals and ends with ${JSON.stringify(last)}.`];
   const [first, ...rest] = entries;
-  const said = first?.type === "run-start" ? rest.slice(0, -1) : entries.slice(0, -1);
+  const yielded = first?.type === "run-start" ? rest.slice(0, -1) : entries.slice(0, -1);
   const whole = answerTo(question);
-  const expected = terminals[0]!.type === "done" ? whole : [...whole.slice(0, said.length), terminals[0]];
+  const expected = terminals[0]!.type === "done" ? whole : [...whole.slice(0, yielded.length), terminals[0]];
   const faults: string[] = [];
-  if (!isDeepStrictEqual([...said, terminals[0]], expected))
-    faults.push("the log is not what the agent said.");
+  if (!isDeepStrictEqual([...yielded, terminals[0]], expected))
+    faults.push("the log is not what the agent has yielded.");
   const ending = nameEnding(last);
   const isDocumented =
     ending === "done" ||
@@ -70,7 +70,7 @@ function checkPages({ action, isStopped, pages, log }: PlayedQuestion): string[]
   const faults: string[] = [];
   for (const [index, { chunks, ending, longestSilenceMs }] of pages.entries()) {
     if (!isDeepStrictEqual(chunks, entries.slice(0, chunks.length)))
-      faults.push(`page ${index} has not got what the log says: ${describeDifference(chunks, entries)}`);
+      faults.push(`page ${index} differs from the log: ${describeDifference(chunks, entries)}`);
     const isLeft = index < pages.length - 1;
     // The question of a page that was left, or stopped, at once may never have reached a server.
     const isUnasked = pages[0]!.chunks.length === 0 && (isLeft || action.type === "reload" || isStopped);

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 export interface OwnProcess {
   child: ChildProcess;
-  /** All that it has written to stderr: warnings and failures that nothing has handled are there. */
+  /** Everything that it has written to stderr, with warnings and unhandled failures. */
   readonly complaints: string;
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }

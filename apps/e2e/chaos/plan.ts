@@ -1,6 +1,6 @@
 /**
- * What happens in one game of chaos, drawn from a seed: who asks what and when, who reloads or stops, which connections
- * are cut, and which servers end. Pure: the same seed gives the same plan.
+ * What happens in one game of chaos, drawn from a seed: what each client asks and when, which ones reload or stop, which
+ * connections are cut, and which servers end. Pure: the same seed gives the same plan.
  */
 import type { StreamChunk } from "@kortyx/client";
 
@@ -29,7 +29,7 @@ export type Action =
 
 export interface PlannedQuestion {
   question: Question;
-  /** Before it is asked: after the start, or after the answer before. */
+  /** Before it is asked: after the start, or after the previous answer. */
   waitMs: number;
   action: Action;
 }
@@ -47,7 +47,7 @@ export interface ChaosPlan {
   clients: PlannedQuestion[][];
   /** When a connection is cut, and which one: a fraction of those that are open. */
   cuts: { atMs: number; which: number }[];
-  /** Each begins at its time, and not before the one before it is over. */
+  /** Each begins at its time, and not before the previous one is over. */
   serverEnds: ServerEnd[];
 }
 
@@ -70,7 +70,7 @@ export function planChaos(seed: number): ChaosPlan {
   };
 }
 
-/** A deploy: every server is replaced, one after the other. Nothing else happens to anybody. */
+/** A deploy: every server is replaced, one after the other. Nothing else happens. */
 export function planRollingRestart(seed: number): ChaosPlan {
   const random = createRandom(seed);
   const clients = planClients(random).map((questions) =>
@@ -108,7 +108,7 @@ function planAction(random: Random): Action {
   return { type: "read" };
 }
 
-/** Everything that the agent answers, when nothing ends it. */
+/** The whole answer of the agent, when nothing ends it early. */
 export function answerTo({ client, number, words, quietMs }: Question): StreamChunk[] {
   const text = (from: number, to: number): StreamChunk[] =>
     Array.from({ length: to - from }, (_, word) => ({

@@ -1,6 +1,6 @@
 /**
- * Plays a plan: real servers with one Redis, nginx before them, a proxy that cuts before that, and the clients. Gives
- * what was seen and what stands in the logs; whether that is right, `find-faults.ts` decides.
+ * Plays a plan: real servers with one Redis, behind nginx and a proxy that cuts, and the clients. Returns what was
+ * seen and what the logs hold; `find-faults.ts` decides whether that is right.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,9 +18,9 @@ import type { JournalLine, ServerSettings } from "./server.ts";
 
 /** The default of the stores. */
 export const leaseMs = 15_000;
-/** How long after the lease a follower may be told. */
+/** How long after the lease a follower may learn of the end. */
 export const graceMs = 2_000;
-/** A client that was cut is back within 5 s; the rest is for a machine with much else to do. */
+/** A client that was cut is back within 5 s; the rest is for a busy machine. */
 export const roomMs = 25_000;
 const drainDeadlineMs = 3_000;
 

@@ -1,6 +1,6 @@
 /**
- * One of the servers: a chat route with runs in Redis, at the default settings, on the socket that it is given. Writes
- * down which runs begin and which questions its agent gets, and drains on SIGTERM.
+ * One of the servers: a chat route with runs in Redis, at the default settings, on a given socket. Writes down
+ * which runs begin and which questions its agent gets, and drains on SIGTERM.
  */
 import { appendFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";

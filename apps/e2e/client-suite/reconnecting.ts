@@ -63,7 +63,7 @@ const cuts: SuiteCase[] = [
     name: "random cuts, closed and reset sockets among them, give the transcript of an uncut run",
     async run(context) {
       const random = createRandom(1);
-      // A server that cuts more often within a few seconds is left alone for some, whatever it says.
+      // A server that cuts more often within a few seconds is left alone for some, whatever it requests.
       const cuts = 4;
       // A cut lets through two entries on average: no run is over before the last one.
       const long = cuts * 10;

@@ -1,4 +1,4 @@
-/** A deployment on which nobody has a name: two processes, one in memory, and 20 visitors at once. About 5 s. */
+/** Deployments without owners, of two processes, or of one in memory, and 20 visitors at once. About 5 s. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

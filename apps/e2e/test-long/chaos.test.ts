@@ -1,5 +1,5 @@
 /**
- * Chaos, bounded: three servers after one nginx with one Redis, at the default settings, while connections are cut, pages
+ * Chaos, bounded: three servers behind one nginx with one Redis, at the default settings, while connections are cut, pages
  * reload, users stop, one server crashes and one is replaced. The games overlap, each with processes of its own; 40 s for all
  * of them on two cores.
  */
@@ -26,7 +26,7 @@ async function expectNoFaults(plan: ReturnType<typeof planChaos>): Promise<void>
   expect(findFaults(game), `${summarize(game)}\nPlay it again: ${replay}`).toEqual([]);
 }
 
-describe.skipIf(!hasNginx() || !hasRedis())("three servers after nginx, with Redis", () => {
+describe.skipIf(!hasNginx() || !hasRedis())("three servers behind nginx, with Redis", () => {
   test.concurrent.each(seeds)(
     "in chaos no answer is lost, repeated, different or asked for twice, and no page hangs: seed $seed",
     async ({ seed, isRandom }) => {
@@ -37,7 +37,7 @@ describe.skipIf(!hasNginx() || !hasRedis())("three servers after nginx, with Red
   );
 
   test.concurrent(
-    "replaced one after the other under 30 clients, every answer is whole or says that it was shut down",
+    "replaced one after the other under 30 clients, every answer is whole or was shut down",
     async () => {
       await expectNoFaults(planRollingRestart(seeds[0]!.seed));
     },

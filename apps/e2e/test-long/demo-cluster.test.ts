@@ -14,7 +14,7 @@ import { hasNginx } from "../test/nginx.ts";
 import { hasRedis } from "../test/redis.ts";
 
 const program = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/cluster.js", import.meta.url));
-/** A lease, the 2 s after it in which a page is told, and the 5 s in which it is back; the rest is for a busy machine. */
+/** A lease, the 2 s after it in which a page learns of the end, and the 5 s in which it is back; the rest is for a busy machine. */
 const maxLostMs = 15_000 + 2_000 + 5_000 + 20_000;
 
 function startCluster(environment: Record<string, string>) {
@@ -43,7 +43,7 @@ function startCluster(environment: Record<string, string>) {
   return cluster;
 }
 
-test("without a program that it needs, the cluster says what installs it", async () => {
+test("without a program that it needs, the cluster names the command that installs it", async () => {
   const cluster = startCluster({ PATH: "/nowhere" });
   expect(await cluster.exited).toEqual([1, null]);
   expect(cluster.output).toMatch(
@@ -102,7 +102,7 @@ describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Ch
     process.kill(before.writer, "SIGKILL");
     await page.getByRole("alert").waitFor({ timeout: maxLostMs });
     const lostMs = performance.now() - killedAt;
-    console.log(`The page was told that the writer is lost ${(lostMs / 1000).toFixed(1)} s after it died.`);
+    console.log(`The page showed that the writer was lost ${(lostMs / 1000).toFixed(1)} s after it died.`);
     await demo.picture("cluster-lost");
     expect(await demo.violations()).toEqual([]);
     expect(await page.getByRole("alert").textContent()).toContain(

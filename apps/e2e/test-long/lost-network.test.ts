@@ -18,9 +18,9 @@ const serverProgram = fileURLToPath(new URL("../fixtures/run-server.mjs", import
 const networkProgram = fileURLToPath(new URL("../fixtures/lossy-network.mjs", import.meta.url));
 const clientsProgram = fileURLToPath(new URL("../fixtures/following-clients.mjs", import.meta.url));
 
-/** How long after the return of its network a client asks. */
+/** How long after the return of its network a client makes its request. */
 const maxAskMs = 5_000;
-/** What a busy machine may add until the answer is there: the clients' promise is about their requests. */
+/** What a busy machine may add until the answer has come: the clients' promise is about their requests. */
 const machineMs = 30_000;
 const minGapMs = 2_500;
 /** Of a thousand clients that have lost their server, in any second. In smaller groups, chance makes it more. */
@@ -79,7 +79,7 @@ async function startNetwork(url: string, backlog = 511): Promise<Network> {
   };
 }
 
-/** What one client has read and asked. Times are in milliseconds of the clients' own clock. */
+/** What one client has read and requested. Times are in milliseconds of the clients' own clock. */
 interface View {
   types: string[];
   text: string;
@@ -90,7 +90,7 @@ interface View {
 
 interface Report {
   views: View[];
-  /** When the test has said so. */
+  /** When the test has marked them. */
   marks: { lost: number; back: number };
   /** The longest time for which the clients' process did not get to its timers. */
   stallMs: number;
@@ -136,7 +136,7 @@ function mostInASecond(moments: number[]): number {
 }
 
 /**
- * Each client has the whole answer, has asked in time, and not in a storm. Prints the figures.
+ * Each client has the whole answer, and its requests came in time and in no storm. Prints the figures.
  *
  * @param words - How many the answer has.
  */
@@ -197,7 +197,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test.concurrent("a thousand clients whose server is killed and started again are back within 5 s, and none has asked in a storm", async () => {
+test.concurrent("a thousand clients whose server is killed and started again are back within 5 s, without a storm of requests", async () => {
   const words = 60;
   const path = join(folder, "runs.db");
   const query = await startAnswer(words);
@@ -267,7 +267,7 @@ test.concurrent("fifty clients whose server takes 8 s to answer are back with th
   expectRestored("a server that takes 8 s to answer", await clients.report, words);
 });
 
-test.concurrent("fifty clients whose server gives each one event and cuts, again and again, ask at most every 2.5 s, and lose nothing", async () => {
+test.concurrent("fifty clients whose server gives each one event and cuts, again and again, make a request at most every 2.5 s, and lose nothing", async () => {
   const words = 8;
   const log = [
     { type: "run-start", runId: "run" },

@@ -1,6 +1,6 @@
 /**
- * A Redis that stands still for 5 s while runs are being opened, at the default lease of 15 s and time-out of 2 s: what was
- * asked is done when it continues, and its answers are lost. All tests wait at the same time: about 15 s in all.
+ * A Redis that stands still for 5 s while runs are being opened, at the default lease of 15 s and time-out of 2 s: its
+ * commands are executed when it continues, and their replies are lost. All tests wait at the same time: about 15 s in all.
  */
 import { afterAll, describe, expect, test } from "vitest";
 import { type RedisProcess, startRedis } from "../test/redis.ts";

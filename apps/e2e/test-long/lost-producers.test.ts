@@ -55,12 +55,12 @@ async function start(address: RunStoreAddress): Promise<StreamProgram> {
   return program;
 }
 
-/** Prints when each of the followers was told, and holds it to the promise. */
-async function expectTold(followers: Follower[], since: number, what: string): Promise<void> {
+/** Prints when each of the followers ended, and holds it to the promise. */
+async function expectInTime(followers: Follower[], since: number, what: string): Promise<void> {
   const times = (await Promise.all(followers.map(({ over }) => over))).map((time) => time - since);
   const [first, last] = [Math.min(...times), Math.max(...times)];
   console.log(
-    `${what}: ${times.length} followers told after ${(first / 1000).toFixed(2)} to ${(last / 1000).toFixed(2)} s`,
+    `${what}: ${times.length} followers ended after ${(first / 1000).toFixed(2)} to ${(last / 1000).toFixed(2)} s`,
   );
   expect(last).toBeLessThan(promisedMs + machineMs);
 }
@@ -79,7 +79,7 @@ describe.concurrent.each(stores)("a process whose runs are in %s", (name, addres
     );
     const killedAt = performance.now();
     await producer.kill();
-    await expectTold(followers, killedAt, `${name}, kill -9`);
+    await expectInTime(followers, killedAt, `${name}, kill -9`);
     for (const { text } of followers) {
       expect(text).toContain('"delta":"1 "');
       expect(text.endsWith(lost)).toBe(true);
@@ -94,7 +94,7 @@ describe.concurrent.each(stores)("a process whose runs are in %s", (name, addres
     );
     const stoppedAt = performance.now();
     producer.signal("SIGSTOP");
-    await expectTold(followers, stoppedAt, `${name}, SIGSTOP`);
+    await expectInTime(followers, stoppedAt, `${name}, SIGSTOP`);
     producer.signal("SIGCONT");
     await producer.readLine("Aborted: stopped");
     await own.over;
@@ -116,7 +116,7 @@ test.concurrent("in memory, a producer that renews no more is reported within a 
   const renewedAt = performance.now();
   const get = async () => follow(await route.GET(new Request("http://host/?session=s")));
   const followers = await Promise.all(Array.from({ length: followerCount }, get));
-  await expectTold(followers, renewedAt, "memory, no renewal");
+  await expectInTime(followers, renewedAt, "memory, no renewal");
   for (const { text } of followers) expect(text.endsWith(lost)).toBe(true);
 });
 
@@ -124,7 +124,7 @@ test.concurrent.each([
   ["is full", ["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1000"]],
   // As in a failover: it can be read, and refuses every write.
   ["has become a replica", ["REPLICAOF", "127.0.0.1", "1"]],
-])("followers of a Redis that %s are told within a lease and 2 s, and none hangs", async (state, command) => {
+])("followers of a Redis that %s end within a lease and 2 s, and none hangs", async (state, command) => {
   const failing = await startOwnRedis();
   const [producer, other] = await Promise.all([
     start({ socketPath: failing.socketPath }),
@@ -136,7 +136,7 @@ test.concurrent.each([
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   const failedAt = performance.now();
   await failing.command(...command);
-  await expectTold(followers, failedAt, `Redis that ${state}`);
+  await expectInTime(followers, failedAt, `Redis that ${state}`);
   for (const { text } of followers) {
     expect(text).toContain('"delta":"0 "');
     // Given up, to come back; or ended, where the store can still write that.

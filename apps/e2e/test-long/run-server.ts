@@ -11,7 +11,7 @@ export interface RunStoreAddress {
   socketPath?: string;
   /** How long the store takes to open a run. */
   openMs?: number;
-  /** Nobody has a name. */
+  /** `authorize` is `"anonymous"`. */
   isAnonymous?: boolean;
 }
 

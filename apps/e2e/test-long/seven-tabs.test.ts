@@ -59,7 +59,7 @@ const waited = async (action: () => Promise<unknown>): Promise<number> => {
 };
 
 describe("seven pages over HTTP/1.1", () => {
-  test.concurrent("of which one is visible: all load, show the growing answer when they are looked at, and are stopped; one that stays hidden hears of its end", async ({
+  test.concurrent("of which one is visible: all load, show the growing answer when they become visible, and are stopped; one that stays hidden learns of its end", async ({
     onTestFinished,
   }) => {
     const { server, agents } = await startDemo();

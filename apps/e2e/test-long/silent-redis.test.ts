@@ -1,6 +1,5 @@
 /**
- * Connections to Redis that carry nothing any more, and are not closed, as after the death of a node or a NAT, at default
- * settings. Both tests wait at the same time: about 25 s.
+ * Connections to Redis that go silent without being closed, as after the death of a node or a NAT, at default settings. Both tests wait at the same time: about 25 s.
  */
 import { createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
 import { createRedisRunStore } from "@kortyx/server/redis";
@@ -42,7 +41,7 @@ async function startProxy(): Promise<SilentProxy> {
   return proxy;
 }
 
-/** A route whose runs are in Redis, as another process would have it: connected as the documentation says. */
+/** A route whose runs are in Redis, as another process would have it: connected as in the documentation. */
 async function createRoute(port: number) {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
   client.on("error", () => {});

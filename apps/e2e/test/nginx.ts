@@ -17,7 +17,7 @@ export const hasNginx = (): boolean => executablePath() !== undefined;
 const maxAttempts = 5;
 
 /**
- * Starts nginx before one server, or before several in turn, with the `http` section of Debian's own configuration.
+ * Starts nginx in front of one server, or of several in turn, with the `http` section of Debian's own configuration.
  *
  * @param upstream - `http://<host>:<port>` or `unix:<path>`.
  * @param directives - Added to the `location`.

@@ -31,7 +31,7 @@ interface Resume {
  * A stream that is cut after its first event, 10 s after its request, and what became of its resumes. Times count from
  * the cut.
  *
- * @param answer - Answers a resume, which hangs as long as this does.
+ * @param answer - Responds to a resume, which hangs as long as this does.
  */
 function follow(
   answer: (resume: Resume, number: number) => Response | Promise<Response>,
@@ -92,7 +92,7 @@ function follow(
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 const hangs = () => new Promise<never>(() => {});
 
-describe("a network that drops packets without a word", () => {
+describe("a network that drops packets silently", () => {
   for (const outage of [1, 4, 8, 15, 29, 31, 60, 95, 300, 880]) {
     test(`for ${outage} s: the client is back within 5 s of its return, with at most two requests at once`, async () => {
       const outageMs = outage * 1_000;
@@ -124,7 +124,7 @@ describe("a network that drops packets without a word", () => {
     expect(client.resumes.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
   });
 
-  test("is why the client waits: the reason is told with each attempt", async () => {
+  test("is the reason that each attempt reports", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const client = follow(({ at }) => (at < 7_000 ? hangs() : rest()));
     await advance(20_000);
@@ -140,7 +140,7 @@ describe("a network that drops packets without a word", () => {
     ]);
   });
 
-  test("is asked again at once when the page is looked at, or says that it is online, once a request hangs", async () => {
+  test("is tried again at once when the page becomes visible or comes online, once a request hangs", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
     for (const event of ["online", "visibilitychange"]) {
       const page = Object.assign(new EventTarget(), { hidden: false });
@@ -208,7 +208,7 @@ describe("a server that is slow", () => {
     expect(attempts).toBeLessThan(5 * 1_000);
   });
 
-  test("is given up after connectTimeoutMs, and asked again", async () => {
+  test("is given up after connectTimeoutMs, and tried again", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const client = follow(hangs, { connectTimeoutMs: 10_000, giveUpAfterMs: 30_000 });
     await advance(100_000);
@@ -226,7 +226,7 @@ describe("a server that is slow", () => {
     expect(client.resumes).toHaveLength(1);
   });
 
-  test("is believed whatever it answers: that the run is gone, or that it is busy", async () => {
+  test("is believed whatever its response is: that the run is gone, or that it is busy", async () => {
     const gone = follow((_, number) =>
       number === 1 ? wait(8_000).then(() => new Response("{}", { status: 404 })) : hangs(),
     );

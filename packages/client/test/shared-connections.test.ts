@@ -17,7 +17,7 @@ afterEach(() => {
 
 const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-/** Puts a page around the test, which is seen, and came over this protocol; a page from the cache has none. */
+/** Puts a visible page around the test, which came over this protocol; a page from the cache has none. */
 function stubPage({ protocol = "http:", nextHopProtocol = "" } = {}) {
   const page = Object.assign(new EventTarget(), { hidden: false });
   vi.stubGlobal("document", page);
@@ -157,7 +157,7 @@ describe("a hidden page", () => {
     expect(page.listeners).toBe(0);
   });
 
-  test("continues at once when it is seen", async () => {
+  test("continues at once when it becomes visible", async () => {
     const page = stubPage();
     const route = stubRoute();
     const followed = follow(route);
@@ -188,7 +188,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("that is seen within 2 s keeps its connection", async () => {
+  test("that becomes visible within 2 s keeps its connection", async () => {
     const page = stubPage();
     const route = stubRoute();
     const followed = follow(route);
@@ -205,7 +205,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("shows the whole answer when it is seen after five minutes, within which the run has ended", async () => {
+  test("shows the whole answer when it becomes visible after five minutes, within which the run has ended", async () => {
     const page = stubPage();
     const route = stubRoute();
     const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch });
@@ -230,7 +230,7 @@ describe("a hidden page", () => {
     expect(route.calls).toHaveLength(11);
   });
 
-  test("hears of the end within 30 s, and onFinish is called", async () => {
+  test("learns of the end within 30 s, and onFinish is called", async () => {
     const page = stubPage();
     const route = stubRoute();
     const onFinish = vi.fn();
@@ -276,7 +276,7 @@ describe("a hidden page", () => {
     await advance(0);
     expect(followed.states).toEqual(["open", "reconnecting"]);
     route.give(delta("a"));
-    // The time of the pause has not used the patience up.
+    // The pause has not used up the patience.
     await advance(3_500);
     expect(followed.chunks).toEqual([runStart, delta("a")]);
     followed.abort.abort();
@@ -329,7 +329,7 @@ describe("a hidden page", () => {
 });
 
 describe("a stop", () => {
-  /** A chat that follows a run, and has been told to stop. */
+  /** A chat that follows a run, and is being stopped. */
   async function stopping(route: StubRoute) {
     const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch });
     void chat.send("Hi");

@@ -64,7 +64,7 @@ describeStores((name, isShared, setUp) => {
       expect(await stores[1]!.open(opening({ ...given, owner: "ann" }))).toMatchObject({ status: "created" });
     });
 
-    test("that have lost their producer, and whom nobody follows, are not kept for ever", async () => {
+    test("that have lost their producer, and that no client follows, are not kept forever", async () => {
       const hasty = fixture.create({ leaseMs: 20, retentionMs: 20 });
       stores.push(hasty);
       const runId = await openRun(hasty, { owner: "" });

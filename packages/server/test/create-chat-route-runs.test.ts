@@ -710,14 +710,14 @@ describe("GET", () => {
     await until(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
     const foreign = routeOf(steered().agent);
     await start(foreign.route, { sessionId: "s" }, bob());
-    const everybody = routeOf(steered().agent, { route: { authorize: "anonymous" } });
-    await start(everybody.route, { sessionId: "s" }, {});
+    const anonymous = routeOf(steered().agent, { route: { authorize: "anonymous" } });
+    await start(anonymous.route, { sessionId: "s" }, {});
     for (const response of [
       await route.GET(get("?session=unknown")),
       await route.GET(get("?session=unknown&after=3")),
       await route.GET(get("?session=old")),
       await foreign.route.GET(get("?session=s")),
-      await everybody.route.GET(get("?session=s", {})),
+      await anonymous.route.GET(get("?session=s", {})),
     ]) {
       expect([response.status, Object.fromEntries(response.headers), await response.text()]).toEqual([
         204,

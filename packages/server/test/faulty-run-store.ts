@@ -1,6 +1,6 @@
 /**
- * A store of runs that fails as real ones do: wraps any store, and does what its faults say, which a test turns on and
- * off. Several wrapped stores of the same runs share their faults.
+ * A store of runs that fails as real ones do: wraps any store, with faults that a test turns on and off. Several wrapped
+ * stores of the same runs share their faults.
  */
 import type { RunRecord, RunStore } from "../src/run-store.ts";
 
@@ -19,9 +19,9 @@ export interface Faults {
   isReadOnly: boolean;
   /** Every command is executed twice, as after a connection that broke in between. The second answer counts. */
   executesTwice: boolean;
-  /** What is done is done, but its answer is lost: it is an error, or never comes. */
+  /** Commands are executed, but their replies are lost: they are an error, or never come. */
   losesAnswers: false | "rejects" | "never";
-  /** Every wait is over after this many milliseconds, as where the store looks for itself every now and then. */
+  /** Every wait is over after this many milliseconds, as in a store that polls. */
   maxWaitMs: number;
   /** Rolls a run back to its first `length` entries, as a crash does; without entries it vanishes. */
   loseWrites(runId: string, length: number): Promise<void>;
@@ -53,7 +53,7 @@ export function createFaultyRunStores<Stores extends [RunStore, ...RunStore[]]>(
         await store.append(replacement, 0, page.entries);
       }
       replacements.set(runId, replacement);
-      // Wakes those who wait for it, who then find the other one.
+      // Wakes its readers, which then find the other one.
       await store.end(current, { type: "done" });
     },
   };

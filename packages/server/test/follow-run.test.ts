@@ -471,7 +471,7 @@ describe("a log that has lost its last entries", () => {
     return { ...following, faults };
   }
 
-  test("is no answer: who has more of it gets run-lost, whether it is open, has ended, or has a terminal in place of what was sent", async () => {
+  test("is no answer: a client that has more of it gets run-lost, whether it is open, has ended, or has a terminal in place of what was sent", async () => {
     for (const [length, isEnded] of [
       [5, false],
       [5, true],
@@ -489,7 +489,7 @@ describe("a log that has lost its last entries", () => {
     }
   });
 
-  test("is followed by who has no more than that", async () => {
+  test("is followed by a client that has no more than that", async () => {
     const { store, connect, faults } = await followFaulty();
     await faults.loseWrites("r", 5);
     const seen = reading(connect({ after: 2 }));
@@ -513,7 +513,7 @@ describe("a log that has lost its last entries", () => {
     expect(ahead).toMatchObject({ text: lost + done, isOver: true });
   });
 
-  test("is lost for a client that the feed has to read on its own for", async () => {
+  test("is lost for a client that is further back than the feed", async () => {
     const { store, connect, faults } = await followFaulty();
     const tip = reading(connect({ after: 8 }));
     await pass(0);
@@ -549,7 +549,7 @@ describe("heartbeats", () => {
     await pass(0);
   });
 
-  test("are announced in the first piece of a connection with event ids, also when it says something at once", async () => {
+  test("are announced in the first piece of a connection with event ids, also when the agent yields at once", async () => {
     const { store, connect } = await follow();
     await store.append("r", 0, entriesOf(0, 1));
     const seen = reading(connect());

@@ -145,7 +145,7 @@ describeStores((name, isShared, setUp) => {
       expect((await request("POST", "", second)).status).toBe(200);
     });
 
-    test("a stop that comes before its question is known to the question", async () => {
+    test("a question whose stop came first opens as stopped", async () => {
       expect((await request("DELETE", "key=early")).status).toBe(202);
       other.send({ body: questionOf("early") });
       expect(said(await answerThere("early"))).toEqual([stopped, "[DONE]"]);

@@ -9,13 +9,13 @@ const log = vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => log.mockClear());
 afterEach(() => vi.useRealTimers());
 
-/** What happens to the answer of an `open` that is executed. */
+/** What happens to the reply of an `open` that is executed. */
 type Fate = "lost" | "never" | "given";
 
 const outage = new Error("the connection was lost");
 
 /**
- * The store, which executes every `open`, and whose answers have these fates, one after the other; then all are given.
+ * The store, which executes every `open`. Its replies have these fates, one after the other; all later ones arrive.
  *
  * @param leaseMs - What the route takes for its lease.
  */
@@ -144,7 +144,7 @@ describe("a store that does not answer", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   });
 
-  test("is asked again for 15 s, which is a lease, then the answer is 503", async () => {
+  test("is called again for 15 s, which is a lease, then the answer is 503", async () => {
     for (const leaseMs of [15_000, Number.POSITIVE_INFINITY]) {
       const store = createMemoryRunStore({ leaseMs });
       const open = vi.spyOn(store, "open").mockRejectedValue(outage);
@@ -162,7 +162,7 @@ describe("a store that does not answer", () => {
     }
   });
 
-  test("is asked again every 5 s when it says nothing at all", async () => {
+  test("is called again every 5 s when it does not answer at all", async () => {
     const store = createMemoryRunStore();
     const open = vi.spyOn(store, "open").mockReturnValue(new Promise(() => {}));
     const { route } = routeOn(store);

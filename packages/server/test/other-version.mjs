@@ -1,13 +1,13 @@
 /**
- * Another process that serves a chat route with runs in a store of the same runs, of the version that it is told. Makes the
- * POSTs that it is sent to itself; its agent says a word, and another one when it may.
+ * Another process that serves a chat route, with a store of the given version that has the same runs. Its parent sends it
+ * bodies to POST; its agent yields a word, and another one when the parent allows it.
  */
 import { createChatRoute } from "../src/create-chat-route.ts";
 import { createStoreOf } from "./store-of-version.ts";
 
 const { version, address } = JSON.parse(process.argv[2]);
 
-/** Lets the agents of sessions say their second words. */
+/** Lets the agents of sessions yield their second words. */
 const proceed = new Map();
 
 const route = createChatRoute({

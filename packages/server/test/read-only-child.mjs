@@ -1,4 +1,4 @@
-/** Creates a store on a disk that has become read-only, and sends what is said about it. */
+/** Creates a store on a disk that has become read-only, and sends the reason why it is refused. */
 import { execFileSync } from "node:child_process";
 import { createSqliteRunStore } from "../src/sqlite.ts";
 

@@ -49,7 +49,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
           await vi.waitFor(() => expect(feed.lastSeq).toBe(seq), { interval: 1 });
       };
       for (let seq = 0; seq < 5; seq++) await append(seq);
-      // Whoever has read an entry asks for nothing before there is another one.
+      // A reader that has an entry requests nothing before the next one.
       await new Promise((resolve) => setTimeout(resolve, 50));
       await client.sendCommand(["CONFIG", "RESETSTAT"]);
       for (let seq = 5; seq < 105; seq++) await append(seq);

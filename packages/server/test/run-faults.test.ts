@@ -182,7 +182,7 @@ describeStores((name, isShared, setUp) => {
       expect((await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
     });
 
-    test("a producer that vanishes is reported to who follows, also where every wait is short", async () => {
+    test("a producer that vanishes is reported to its followers, also where every wait is short", async () => {
       use(300);
       faults.maxWaitMs = 20;
       const runId = await silentRun();
@@ -191,7 +191,7 @@ describeStores((name, isShared, setUp) => {
       );
     });
 
-    test("that can be read but not written is reported to who follows: the connection ends without a terminal", async () => {
+    test("that can be read but not written is reported to followers: the connection ends without a terminal", async () => {
       use(100);
       const runId = await silentRun();
       faults.isReadOnly = true;
@@ -204,7 +204,7 @@ describeStores((name, isShared, setUp) => {
       ]);
     });
 
-    test("that is away for a lease is reported to who follows: the connection ends without a terminal", async () => {
+    test("that is away for a lease is reported to followers: the connection ends without a terminal", async () => {
       use(300);
       const runId = await silentRun();
       const response = await get(routeOf(other), `run=${runId}&after=3`);

@@ -199,7 +199,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("ends a run whose producer is dead when its lease has expired, and asks for that once", async () => {
+  test("ends a run whose producer is dead when its lease has expired, and requests that once", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     await store.append("r", 0, entriesOf(0, 1));

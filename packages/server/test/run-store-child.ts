@@ -27,8 +27,8 @@ export interface ChildStore {
 }
 
 /**
- * @param options - Of the store: a `path`, or the `socketPath` of a Redis and a `prefix`. `hasTicks: false` leaves those
- * who wait to what is announced; `dateOffsetMs` is how far its date is from the right one.
+ * @param options - Of the store: a `path`, or the `socketPath` of a Redis and a `prefix`. `hasTicks: false` wakes
+ * readers only by announcements; `dateOffsetMs` is how far its date is from the right one.
  */
 export async function startChildStore(options: object): Promise<ChildStore> {
   const child = startChild("run-store-child.mjs", [JSON.stringify(options)]);

@@ -84,7 +84,7 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
       fixture.dispose();
     });
 
-    test("says how long a lease is", () => {
+    test("has the length of a lease", () => {
       expect(store.leaseMs).toBe(15_000);
       expect(create({ leaseMs: 70 }).leaseMs).toBe(70);
     });
@@ -165,7 +165,7 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         expect(await other.open(conflicting)).toEqual({ status: "key-conflict" });
       });
 
-      test("of a run that is open already creates it once more: so a request whose answer was lost is repeated", async () => {
+      test("of a run that is open already creates it once more, so that a request whose reply was lost can be repeated", async () => {
         const named = { key: "k", sessionId: "s", maxOpenRuns: 1 };
         for (const given of [named, { key: "k2" }, { sessionId: "s2" }, {}]) {
           const request = opening({ maxOpenRuns: 4, owner: JSON.stringify(given), ...given });
@@ -390,7 +390,7 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
         });
       });
 
-      test("of a log that has lost entries is producer-lost, whatever the producer says", async () => {
+      test("of a log that has lost entries is producer-lost, whatever terminal the producer sends", async () => {
         const runId = await openRun(store);
         await store.append(runId, 0, ["0", "1"]);
         expect(await other.end(runId, done, 2)).toEqual(producerLost);

@@ -32,9 +32,9 @@ export async function runOnSmallDisk(folder: string, script: string, megabytes =
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
   onTestFinished(() => void child.kill("SIGKILL"));
-  const told: unknown[] = [];
-  child.on("message", (message) => told.push(message));
+  const sent: unknown[] = [];
+  child.on("message", (message) => sent.push(message));
   const code = await new Promise((resolve) => child.once("close", resolve));
   if (code !== 0) throw new Error(`${script} has ended with ${code}.`);
-  return told;
+  return sent;
 }

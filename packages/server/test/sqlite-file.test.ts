@@ -63,7 +63,7 @@ describe("the format of a file", () => {
   });
 });
 
-describe("what is wrong with the path is said when the store is created:", () => {
+describe("when the store is created, the error names the reason:", () => {
   test("no path", () => {
     for (const [given, got] of [
       [undefined, "undefined"],
@@ -89,7 +89,7 @@ describe("what is wrong with the path is said when the store is created:", () =>
     expect(() => createSqliteRunStore({ path })).toThrow(refused(path, "it is a folder. Name a file in it."));
   });
 
-  test("a file that is no database", () => {
+  test("a file that is not a database", () => {
     writeFileSync(path, "x".repeat(10_000));
     expect(() => createSqliteRunStore({ path })).toThrow(
       refused(path, "it is not a SQLite database. Name another file."),
@@ -97,8 +97,8 @@ describe("what is wrong with the path is said when the store is created:", () =>
   });
 
   test.skipIf(!hasMounts())("a file that cannot be written", async () => {
-    const told = await runOnSmallDisk(folder, "read-only-child.mjs");
+    const sent = await runOnSmallDisk(folder, "read-only-child.mjs");
     const reason = "this process may not write to the file and to its folder, and needs to.";
-    expect(told).toEqual([refused(path, reason)]);
+    expect(sent).toEqual([refused(path, reason)]);
   });
 });

@@ -28,7 +28,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Another connection that holds the write lock, as another process would. @returns a function that lets go of it. */
+/** Another connection that holds the write lock, as another process would. @returns a function that releases it. */
 function holdLock(): () => void {
   const database = new DatabaseSync(path);
   database.exec("BEGIN IMMEDIATE");
