@@ -101,6 +101,9 @@ function describeEnding(chat: Chat, { chunks }: PageView): PageView["ending"] {
   return /^(done|abort|error)$/.test(chunks.at(-1)!.type) ? "terminal" : "left";
 }
 
+const hasNoResponse = ({ chunks, ending }: PageView): boolean =>
+  chunks.length === 0 && typeof ending === "object" && ending.error.startsWith("StreamConnectionError");
+
 async function ask(command: ClientsCommand, { question, action }: PlannedQuestion): Promise<AskedQuestion> {
   const page = openPage(command, question);
   const asked: AskedQuestion = { question, action, isStopped: false, pages: [page.view] };
@@ -120,9 +123,14 @@ async function ask(command: ClientsCommand, { question, action }: PlannedQuestio
     page.chat.close();
     await reading;
     await delay(action.absentMs);
-    const next = openPage(command, question);
-    asked.pages.push(next.view);
+    let next = openPage(command, question);
     await next.read(next.chat.resume());
+    // A page whose first request got no answer twice reports it; its user reloads it again.
+    for (let reload = 0; reload < 3 && hasNoResponse(next.view); reload++) {
+      next = openPage(command, question);
+      await next.read(next.chat.resume());
+    }
+    asked.pages.push(next.view);
   }
   await reading;
   return asked;
