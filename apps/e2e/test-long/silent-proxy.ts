@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 
-export interface ProxiedConnection {
+interface ProxiedConnection {
   near: Socket;
   far: Socket;
   /** Whether it has sent SUBSCRIBE to Redis. */

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createRedisRunStore } from "../src/redis.ts";
 import type { RunStore } from "../src/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
-import { logOf, opening, openRun } from "./run-store-contract.ts";
+import { callsOf, logOf, opening, openRun } from "./run-store-contract.ts";
 import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
@@ -127,17 +127,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
       const client = await connect();
       await client.set(`${prefix}format`, "2");
       const store = create(client, 2000);
-      const calls = [
-        () => store.open(opening()),
-        () => store.append("r", 0, ["0"]),
-        () => store.renew("r"),
-        () => store.end("r", { type: "done" }),
-        () => store.endIfLeaseExpired("r"),
-        () => store.read("r", -1, 1),
-        () => store.latest("ann", "s"),
-        () => store.stopKey("ann", "k"),
-      ];
-      for (const call of calls) await expect(call()).rejects.toThrow(sentence(2));
+      for (const call of callsOf(store, "r")) await expect(call()).rejects.toThrow(sentence(2));
       expect(await client.keys(`${prefix}*`)).toEqual([`${prefix}format`]);
       await client.del(`${prefix}format`);
       await openRun(store);

@@ -4,7 +4,7 @@ import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from
 import type { RunStore } from "../src/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { type ChildStore, startChildStore } from "./run-store-child.ts";
-import { logOf, opening, openRun } from "./run-store-contract.ts";
+import { callsOf, logOf, opening, openRun } from "./run-store-contract.ts";
 
 const never = new AbortController().signal;
 /** The store looks at its runs every second. From now on the test says when one has passed. */
@@ -341,16 +341,7 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
   test("makes every method reject, after 2 s at the latest", async () => {
     const runId = await openRun(store);
     await redis.kill();
-    const asked = await Promise.allSettled([
-      store.open(opening()),
-      store.append(runId, 0, ["0"]),
-      store.renew(runId),
-      store.end(runId, { type: "done" }),
-      store.endIfLeaseExpired(runId),
-      store.read(runId, -1, 1),
-      store.latest("ann", "s"),
-      store.stopKey("ann", "k"),
-    ]);
+    const asked = await Promise.allSettled(callsOf(store, runId).map((call) => call()));
     for (const settled of asked) {
       // The first commands may meet the end of the connection.
       const reason = settled.status === "rejected" ? String(settled.reason) : "none";

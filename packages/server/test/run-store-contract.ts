@@ -36,6 +36,18 @@ export async function openRun(store: RunStore, given: Partial<OpenRun> = {}): Pr
 }
 
 /** The whole log of a run. */
+/** A call of each method that may fail. */
+export const callsOf = (store: RunStore, runId: string): (() => Promise<unknown>)[] => [
+  () => store.open(opening()),
+  () => store.append(runId, 0, ["0"]),
+  () => store.renew(runId),
+  () => store.end(runId, { type: "done" }),
+  () => store.endIfLeaseExpired(runId),
+  () => store.read(runId, -1, 1),
+  () => store.latest("ann", "s"),
+  () => store.stopKey("ann", "k"),
+];
+
 export const logOf = async (store: RunStore, runId: string): Promise<readonly string[]> =>
   (await store.read(runId, -1, 1_000_000))?.entries ?? [];
 
@@ -740,17 +752,7 @@ export function describeRunStore(name: string, isShared: boolean, setUp: () => R
     test("leaves no call pending that is made after it was closed", async () => {
       const runId = await openRun(store);
       await store.close();
-      const calls = [
-        store.open(opening()),
-        store.append(runId, 0, ["0"]),
-        store.renew(runId),
-        store.end(runId, { type: "done" }),
-        store.endIfLeaseExpired(runId),
-        store.read(runId, -1, 1),
-        store.latest("ann", "s"),
-        store.stopKey("ann", "k"),
-      ];
-      await Promise.allSettled(calls);
+      await Promise.allSettled(callsOf(store, runId).map((call) => call()));
     });
 
     describe("latest", () => {
