@@ -12,6 +12,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const processNames = ["1", "2", "3"];
+/** Slower than the demo itself, so that an answer lasts long enough to kill its process. */
+const tokensPerSecond = process.env.DEMO_TOKENS_PER_SECOND || "5";
 const mainFile = fileURLToPath(new URL("main.js", import.meta.url));
 
 const nginx = findProgram("nginx");
@@ -59,6 +61,7 @@ async function startProcess(name: string, atPort = 0): Promise<DemoProcess> {
     PORT: `${atPort}`,
     REDIS_URL: `unix://${redisSocket}`,
     DEMO_PROCESS: name,
+    DEMO_TOKENS_PER_SECOND: tokensPerSecond,
   };
   const child = start(process.execPath, [mainFile], env);
   const [line] = await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
