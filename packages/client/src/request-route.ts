@@ -2,6 +2,7 @@
  * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
  */
 import { checkFunctionOption, checkOption, describeValue } from "@kortyx/protocol";
+import { bodyOf, discard } from "./byte-stream.ts";
 import { findMistake } from "./request-mistake.ts";
 import { startTimer } from "./start-timer.ts";
 import { StreamConnectionError, StreamIdleError, StreamRequestError } from "./stream-errors.ts";
@@ -84,7 +85,10 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   } as RequestInit & { signal: AbortSignal };
   const timer = startTimer(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
   try {
-    return await fetch(url, init);
+    const response = await fetch(url, init);
+    // A `fetch` that ignores its signal: the response is not waited for any more.
+    if (signal.aborted) discard(bodyOf(response));
+    return response;
   } catch (cause) {
     const mistake = init.signal.aborted ? undefined : findMistake(url, init, cause);
     if (mistake !== undefined) throw new StreamRequestError(mistake, cause);

@@ -5,7 +5,16 @@ import {
   type StreamFromRouteOptions,
   streamFromRoute,
 } from "../src/stream-from-route.ts";
-import { bytesOf, collect, delta, eventStream, frame, streamResponse, testBody } from "./bodies.ts";
+import {
+  bytesOf,
+  collect,
+  delta,
+  eventStream,
+  frame,
+  streamResponse,
+  type TestBody,
+  testBody,
+} from "./bodies.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -277,6 +286,7 @@ describe("of two requests that are open", () => {
   });
 
   test("both are aborted when the consumer leaves", async () => {
+    vi.spyOn(Math, "random").mockReturnValue(0);
     const abort = new AbortController();
     const client = follow(hangs, { signal: abort.signal });
     const open = () => client.resumes.filter(({ endedAt }) => endedAt === undefined).length;
@@ -284,6 +294,25 @@ describe("of two requests that are open", () => {
     abort.abort("left");
     expect(await client.collected).toEqual({ chunks: [a], error: "left" });
     expect(client.resumes.every(({ signal }) => signal.aborted)).toBe(true);
+  });
+
+  test("none stays open with a fetch that ignores its signal", async () => {
+    const late: TestBody[] = [];
+    let requests = 0;
+    const fetch = async () => {
+      requests++;
+      if (requests === 1) return streamResponse(entry(0, a));
+      if (requests === 2) return wait(15_000).then(rest);
+      await wait(6_000);
+      const body = testBody([], { stays: true });
+      late.push(body);
+      return new Response(body.stream, eventStream);
+    };
+    const collected = collect(streamFromRoute({ endpoint: "/", body: {}, fetch }));
+    await advance(60_000);
+    expect(await collected).toEqual(whole);
+    expect(late.length).toBeGreaterThan(1);
+    for (const { cancelled } of late) expect(cancelled).toBeDefined();
   });
 
   test("the slow one is aborted when the route refuses the other", async () => {
