@@ -2,7 +2,6 @@
  * Clients whose network or server is away, over real sockets, at the default settings, in processes of their own. They
  * wait beside each other, for about 110 s in all. Each test prints what it has measured.
  */
-import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
@@ -12,10 +11,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type StreamProgram, startStreamProgram } from "../test/stream-program.ts";
+import { endChildren, startChild, startNetwork } from "./lossy-network.ts";
 import { startRun } from "./run-server.ts";
 
 const serverProgram = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url));
-const networkProgram = fileURLToPath(new URL("../fixtures/lossy-network.mjs", import.meta.url));
 const clientsProgram = fileURLToPath(new URL("../fixtures/following-clients.mjs", import.meta.url));
 
 /** How long after the return of its network a client makes its request. */
@@ -26,58 +25,7 @@ const minGapMs = 2_500;
 /** Of a thousand clients that have lost their server, in any second. In smaller groups, chance makes it more. */
 const maxShare = 0.4;
 
-/** A program that answers each message with one. */
-interface Child {
-  process: ChildProcess;
-  /** The next message that passes. */
-  receive<Message>(isWanted: (message: unknown) => boolean): Promise<Message>;
-}
-
-const children: ChildProcess[] = [];
-afterAll(() => {
-  for (const child of children) child.kill("SIGKILL");
-});
-
-function startChild(program: string, settings: object): Child {
-  const child = fork(program, [JSON.stringify(settings)]);
-  children.push(child);
-  return {
-    process: child,
-    receive: (isWanted) =>
-      new Promise((resolve, reject) => {
-        const onMessage = (message: unknown) => {
-          if (!isWanted(message)) return;
-          child.off("message", onMessage);
-          resolve(message as never);
-        };
-        child.on("message", onMessage);
-        child.once("exit", (code, signal) => reject(new Error(`${program} has ended: ${code ?? signal}`)));
-      }),
-  };
-}
-
-type Weather = "pass" | "slow" | "swallow" | "refuse" | "cut";
-
-interface Network {
-  url: string;
-  become(...weather: Weather[]): Promise<void>;
-  process: ChildProcess;
-}
-
-/** @param backlog - How many connections may wait to be accepted. */
-async function startNetwork(url: string, backlog = 511): Promise<Network> {
-  const child = startChild(networkProgram, { port: Number(new URL(url).port), backlog });
-  const port = await child.receive<number>((message) => typeof message === "number");
-  return {
-    url: `http://127.0.0.1:${port}`,
-    process: child.process,
-    async become(...weather) {
-      const done = child.receive((message) => message === "done");
-      child.process.send(weather);
-      await done;
-    },
-  };
-}
+afterAll(endChildren);
 
 /** What one client has read and requested. Times are in milliseconds of the clients' own clock. */
 interface View {

@@ -54,14 +54,14 @@ export interface Interruption {
   silentMs: number;
   /** The type of the last chunk of all bodies. */
   lastType: string | undefined;
-  /** The body was let go on purpose: open the next one when this resolves. */
+  /** The connection was let go on purpose: open the next body when this resolves. */
   pause: Promise<void> | undefined;
 }
 
 /**
  * Provides the next body.
  *
- * @param signal - Aborted when the consumer leaves.
+ * @param signal - Aborted when the body is not wanted any more: the consumer has left, or the stream is paused.
  * @param interruption - Why the body before ended; undefined for the first one.
  * @returns `null` when there should be a body and is none; `"complete"` when the stream has nothing more to give.
  * @throws What the iteration is to throw.
@@ -119,9 +119,9 @@ export function createChunkStream(
   let isOver = false;
   /** What the first `next()` that finds nothing more rejects with. */
   let failure: { error: unknown } | undefined;
-  const left = new AbortController();
   let interruption: Interruption | undefined;
   // Of each body:
+  let request: AbortController | undefined;
   let reader: ByteReader | undefined;
   let toBytes: (piece: unknown) => Uint8Array;
   let decoder: PullDecoder;
@@ -156,7 +156,7 @@ export function createChunkStream(
   function leave(failed?: { error: unknown }): void {
     if (isOver) return;
     close(failed);
-    left.abort(failed?.error);
+    request?.abort(failed?.error);
     releaseReader(reader, failed?.error);
     // There may be a body that nobody has begun to read.
     if (!isStarted) void openBody();
@@ -179,25 +179,29 @@ export function createChunkStream(
       },
       after: interruption?.lastEventId,
     });
-    const hasLeft = new Promise<void>((resolve) => {
-      left.signal.onabort = () => resolve();
+    request = new AbortController();
+    const { signal } = request;
+    const isUnwanted = new Promise<void>((resolve) => {
+      signal.onabort = () => resolve();
     });
-    const opening = open(left.signal, interruption);
+    if (isOver) request.abort();
+    const opening = open(signal, interruption);
     try {
-      const body = await Promise.race([opening, hasLeft]);
+      const body = await Promise.race([opening, isUnwanted]);
       if (body === null) throw new StreamTruncatedError("The response has no body");
       if (body === "complete") close();
-      else if (body && !isOver) {
+      else if (body && !isOver && !pause) {
         watchdog = createIdleWatchdog(body.isWhole ? 0 : idleTimeoutMs);
         toBytes = createPieceEncoder();
         reader = body.getReader();
         watch?.opened();
       }
     } catch (error) {
-      leave({ error });
+      if (!pause) leave({ error });
     }
+    if (pause) interruption = { ...interruption!, pause, hasBytes: false, silentMs: 0 };
     // Nobody wants a body that comes now.
-    if (isOver) opening.then((body) => discard(body === "complete" ? null : body)).catch(() => {});
+    if (isOver || pause) opening.then((body) => discard(body === "complete" ? null : body)).catch(() => {});
   }
 
   /** This body gives no more. */
@@ -233,15 +237,20 @@ export function createChunkStream(
 
   const pausable: PausableStream = {
     pause() {
-      if (isOver || !reader || cancelled || decoder.complete || decoder.mustStay) return false;
+      if (isOver || cancelled || endPause || !isStarted) return false;
+      if (decoder.complete || decoder.mustStay) return false;
       if (!parseEventId(decoder.lastEventId)) return false;
       pause = new Promise((resolve) => {
         endPause = resolve;
       });
-      cancelBody(new StreamTruncatedError("The connection was let go"));
+      if (reader) cancelBody(new StreamTruncatedError("The connection was let go"));
+      else request?.abort();
       return true;
     },
-    continue: () => endPause?.(),
+    continue() {
+      endPause?.();
+      endPause = undefined;
+    },
   };
 
   async function pull(): Promise<Result> {

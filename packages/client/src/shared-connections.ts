@@ -7,6 +7,8 @@
 const holdMs = 2_000;
 /** A page that stays hidden then requests what it has missed, so that it learns of the end. */
 const missedMs = 30_000;
+/** For how long it waits for the answer: requests that hang would use up the connections of the page that is seen. */
+const newsMs = 5_000;
 /** After this time, an unanswered request may be one that waits for a connection. */
 const answerMs = 1_000;
 /** How long a stream does without its connection at most while such a request waits. */
@@ -15,10 +17,11 @@ const yieldMs = 10_000;
 /** A stream that can do without its connection for a while. */
 export interface PausableStream {
   /**
-   * Lets the connection go until {@link continue} is called; what comes meanwhile is requested then.
+   * Lets the connection go, or what is done to restore it, until {@link continue} is called; what comes meanwhile is
+   * requested then.
    *
-   * @returns false where that would lose something: no event id came, or the run may end with the connection. Also while
-   * there is no connection.
+   * @returns false where that would lose something: no event id came, or the run may end with the connection. Also where
+   * nothing is to be let go.
    */
   pause(): boolean;
   continue(): void;
@@ -43,10 +46,16 @@ export function watchPage({ pause, continue: proceed }: PausableStream): Connect
   }
 
   function letGo(): void {
-    timer = pause() ? setTimeout(proceed, missedMs) : setTimeout(letGo, holdMs);
+    timer = pause() ? setTimeout(lookForNews, missedMs) : setTimeout(letGo, holdMs);
   }
 
-  if (!document || !isHttp1()) return { opened() {}, stop() {} };
+  function lookForNews(): void {
+    proceed();
+    timer = setTimeout(letGo, newsMs);
+  }
+
+  // React Native has no document, unless a library makes one that has no events.
+  if (!document?.addEventListener || !isHttp1()) return { opened() {}, stop() {} };
   document.addEventListener("visibilitychange", onChange);
   return {
     opened: onChange,

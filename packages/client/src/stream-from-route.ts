@@ -156,8 +156,8 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
           if (bytes) onConnectionChange?.({ state: "open" });
           return bytes;
         } catch (error) {
-          if (signal.aborted) throw error;
           silentMs += Math.min(performance.now() - startedAt, maxRequestMs);
+          if (signal.aborted) throw error;
           failure = { lastEventId: "", ...interruption, error, newChunks: 0 };
         }
       }
@@ -165,7 +165,8 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
       resumes.end();
     }
   };
-  return createChunkStream(open, options, watchPage);
+  // What is never restored is not let go.
+  return createChunkStream(open, options, options.giveUpAfterMs === 0 ? undefined : watchPage);
 }
 
 /** whatwg-fetch, which React Native uses too, marks its `fetch`. */

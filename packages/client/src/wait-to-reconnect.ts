@@ -63,7 +63,7 @@ export function waitToReconnect(
     signal.addEventListener("abort", end, over);
     window.addEventListener?.("online", () => shorten(minMs), over);
     window.addEventListener?.("offline", noteNetwork, over);
-    document?.addEventListener("visibilitychange", () => document.hidden || shorten(minMs), over);
+    document?.addEventListener?.("visibilitychange", () => document.hidden || shorten(minMs), over);
     shorten(delayMs);
   });
 }

@@ -58,6 +58,8 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
     failures,
     /** Further requests wait for a connection. */
     isFull: false,
+    /** How many wait for one. */
+    waiting: 0,
     /** How the DELETE is answered. */
     deletion,
     get open() {
@@ -81,7 +83,13 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
     async fetch(_url: string | URL, { method, headers, signal }: RequestInit): Promise<Response> {
       if (method === "DELETE") return deletion.promise;
       if (route.isFull) {
-        return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+        route.waiting++;
+        return new Promise((_, reject) =>
+          signal?.addEventListener("abort", () => {
+            route.waiting--;
+            reject(signal.reason);
+          }),
+        );
       }
       const lastEventId = new Headers(headers).get("last-event-id");
       const failure = failures.shift();
@@ -97,7 +105,7 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
 type StubRoute = ReturnType<typeof stubRoute>;
 
 /** Reads the route's stream, and remembers what comes of it. */
-function follow(route: Pick<StubRoute, "fetch">, options: { giveUpAfterMs?: number } = {}) {
+function follow(route: Pick<StubRoute, "fetch">, options: { giveUpAfterMs?: number | undefined } = {}) {
   const states: ConnectionState["state"][] = [];
   const chunks: StreamChunk[] = [];
   const abort = new AbortController();
@@ -282,6 +290,66 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
+  test("whose request for news hangs lets that go after 5 s, and makes the next one 30 s later, or when it is seen", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    route.isFull = true;
+    await advance(2_000 + 30_000);
+    expect(route.waiting).toBe(1);
+    await advance(4_999);
+    expect(route.waiting).toBeGreaterThan(0);
+    await advance(1);
+    expect(route.waiting).toBe(0);
+    await advance(29_999);
+    expect(route.waiting).toBe(0);
+    await advance(1);
+    expect(route.waiting).toBe(1);
+    await advance(10_000);
+    expect(route.waiting).toBe(0);
+    route.isFull = false;
+    route.give(delta("a"));
+    page.become("visible");
+    await advance(0);
+    expect(followed.chunks).toEqual([runStart, delta("a")]);
+    expect(route.calls).toHaveLength(2);
+    followed.abort.abort();
+    await advance(0);
+    expect(page.listeners).toBe(0);
+  });
+
+  test("whose server is away stops looking for it when the client has no patience left", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route, { giveUpAfterMs: 12_000 });
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    route.isFull = true;
+    await advance(2_000 + 3 * 35_000 + 5_000);
+    expect(followed.outcome).toMatchObject({ code: "idle" });
+  });
+
+  test("that is left while a request for news hangs leaves nothing", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    page.become("hidden");
+    route.isFull = true;
+    await advance(2_000 + 30_000 + 4_000);
+    expect(route.waiting).toBeGreaterThan(0);
+    followed.abort.abort("left");
+    await advance(0);
+    expect(route.waiting).toBe(0);
+    expect(followed.outcome).toBe("left");
+    expect(page.listeners).toBe(0);
+  });
+
   test("that is left during a pause requests nothing more", async () => {
     const page = stubPage();
     const route = stubRoute();
@@ -300,7 +368,11 @@ describe("a hidden page", () => {
     expect(page.listeners).toBe(0);
   });
 
-  const keeps: Record<string, { nextHopProtocol?: string; opening?: string; hasIds?: boolean }> = {
+  const keeps: Record<
+    string,
+    { nextHopProtocol?: string; opening?: string; hasIds?: boolean; giveUpAfterMs?: number }
+  > = {
+    "that is never restored": { giveUpAfterMs: 0 },
     "of a stream whose events have no ids": { hasIds: false },
     "of a run that may end with it": { opening: ":stay\n\n:hb=8000\n\n" },
     "over HTTP/2": { nextHopProtocol: "h2" },
@@ -308,24 +380,45 @@ describe("a hidden page", () => {
     "over TLS, where the browser does not say the protocol": { nextHopProtocol: "" },
   };
 
-  test.each(Object.entries(keeps))("keeps a connection %s", async (_, { nextHopProtocol, ...made }) => {
-    const page = stubPage(nextHopProtocol === undefined ? {} : { protocol: "https:", nextHopProtocol });
-    const route = stubRoute(made);
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart, delta("a"));
-    page.become("hidden");
-    for (let seconds = 0; seconds < 300; seconds += 8) {
-      await advance(8_000);
-      for (const { body } of route.calls) body.push(":hb=8000\n\n");
-    }
-    expect(route.open).toBe(1);
-    expect(route.calls).toHaveLength(1);
-    route.give({ type: "done" });
-    await advance(0);
-    expect(followed.chunks).toEqual([runStart, delta("a"), { type: "done" }]);
-    followed.abort.abort();
-  });
+  test.each(Object.entries(keeps))(
+    "keeps a connection %s",
+    async (_, { nextHopProtocol, giveUpAfterMs, ...made }) => {
+      const page = stubPage(nextHopProtocol === undefined ? {} : { protocol: "https:", nextHopProtocol });
+      const route = stubRoute(made);
+      const followed = follow(route, { giveUpAfterMs });
+      await advance(0);
+      route.give(runStart, delta("a"));
+      page.become("hidden");
+      for (let seconds = 0; seconds < 300; seconds += 8) {
+        await advance(8_000);
+        for (const { body } of route.calls) body.push(":hb=8000\n\n");
+      }
+      expect(route.open).toBe(1);
+      expect(route.calls).toHaveLength(1);
+      route.give({ type: "done" });
+      await advance(0);
+      expect(followed.chunks).toEqual([runStart, delta("a"), { type: "done" }]);
+      followed.abort.abort();
+    },
+  );
+});
+
+test("a document without events, as libraries for React Native make it, is no page", async () => {
+  vi.stubGlobal("document", {});
+  vi.stubGlobal("location", { protocol: "http:" });
+  const route = stubRoute();
+  const followed = follow(route);
+  await advance(0);
+  route.give(runStart);
+  await advance(5_000);
+  expect(route.open).toBe(1);
+  const [call] = route.calls;
+  call!.body.fail(new Error("cut"));
+  call!.isClosed = true;
+  route.give(delta("a"));
+  await advance(3_500);
+  expect(followed.chunks).toEqual([runStart, delta("a")]);
+  followed.abort.abort();
 });
 
 describe("a stop", () => {
