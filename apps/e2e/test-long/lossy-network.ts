@@ -47,7 +47,7 @@ export interface Network {
 /**
  * Starts the proxy of `fixtures/lossy-network.mjs`.
  *
- * @param url - Where it leads.
+ * @param url - Where it forwards to.
  * @param backlog - How many connections may wait to be accepted.
  */
 export async function startNetwork(url: string, backlog = 511): Promise<Network> {

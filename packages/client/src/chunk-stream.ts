@@ -61,7 +61,7 @@ export interface Interruption {
 /**
  * Provides the next body.
  *
- * @param signal - Aborted when the body is not wanted any more: the consumer has left, or the stream is paused.
+ * @param signal - Aborted when the body is no longer wanted: the consumer has left, or the stream is paused.
  * @param interruption - Why the body before ended; undefined for the first one.
  * @returns `null` when there should be a body and is none; `"complete"` when the stream has nothing more to give.
  * @throws What the iteration is to throw.

@@ -86,7 +86,7 @@ export async function requestRoute(route: RouteOptions, request: RouteRequest): 
   const timer = startTimer(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
   try {
     const response = await fetch(url, init);
-    // A `fetch` that ignores its signal: the response is not waited for any more.
+    // A `fetch` that ignores its signal: the response is no longer waited for.
     if (signal.aborted) discard(bodyOf(response));
     return response;
   } catch (cause) {

@@ -7,7 +7,7 @@
 const holdMs = 2_000;
 /** A page that stays hidden then requests what it has missed, so that it learns of the end. */
 const missedMs = 30_000;
-/** For how long it waits for the answer: requests that hang would use up the connections of the page that is seen. */
+/** For how long it waits for the answer: requests that hang would use up the connections of the visible page. */
 const newsMs = 5_000;
 /** After this time, an unanswered request may be one that waits for a connection. */
 const answerMs = 1_000;
@@ -21,7 +21,7 @@ export interface PausableStream {
    * requested then.
    *
    * @returns false where that would lose something: no event id came, or the run may end with the connection. Also where
-   * nothing is to be let go.
+   * there is nothing to let go.
    */
   pause(): boolean;
   continue(): void;

@@ -290,7 +290,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("whose request for news hangs lets that go after 5 s, and makes the next one 30 s later, or when it is seen", async () => {
+  test("whose request for news hangs lets that go after 5 s, and makes the next one 30 s later, or when the page becomes visible", async () => {
     const page = stubPage();
     const route = stubRoute();
     const followed = follow(route);
@@ -403,7 +403,7 @@ describe("a hidden page", () => {
   );
 });
 
-test("a document without events, as libraries for React Native make it, is no page", async () => {
+test("a document without events, as libraries for React Native make it, is not a page", async () => {
   vi.stubGlobal("document", {});
   vi.stubGlobal("location", { protocol: "http:" });
   const route = stubRoute();
