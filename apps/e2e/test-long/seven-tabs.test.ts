@@ -1,6 +1,6 @@
 /**
  * Seven pages of one browser that follow a run each, over HTTP/1.1, of which a browser opens six connections to an origin.
- * Takes about 60 s: hidden pages let go after 2 s and look for news every 30 s, and a stop waits for 1 s.
+ * Takes about 65 s: hidden pages let go after 2 s and look for news every 30 s, and a stop waits for 1 s.
  */
 import type { Page, Request } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
@@ -116,6 +116,29 @@ describe("seven pages over HTTP/1.1", () => {
     const shown = await numbers(unseen);
     expectWhole(shown);
     expect(shown).toHaveLength(40);
+  });
+
+  test.concurrent("that one tab visits one after the other: all load, and one continues when the user goes back to it", async ({
+    onTestFinished,
+  }) => {
+    const { server } = await startDemo();
+    onTestFinished(server.close);
+    const { context, close } = await launchTabs();
+    onTestFinished(close);
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      addEventListener("pageshow", ({ persisted }) => {
+        document.documentElement.dataset.isRestored = `${persisted}`;
+      });
+    });
+    for (let index = 1; index <= 7; index++) await ask(page, `${server.url}/?${index}`, "Count");
+    await page.goto(`${server.url}/api/chat`);
+    await page.evaluate(() => history.back());
+    await page.locator("html[data-is-restored=true]").waitFor();
+    const before = (await numbers(page)).length;
+    await until(async () => (await numbers(page)).length > before + 4, "the answer grows");
+    expectWhole(await numbers(page));
+    expect(await page.getByText("Connection lost").count()).toBe(0);
   });
 
   test.concurrent("of which six are hidden while a network drops packets: they hold no connection when it is back, and the seventh continues", async ({

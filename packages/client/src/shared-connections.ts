@@ -36,7 +36,7 @@ export interface ConnectionWatch {
 
 /** Pauses a stream while its page is hidden; does nothing outside of a page, or where connections are not scarce. */
 export function watchPage({ pause, continue: proceed }: PausableStream): ConnectionWatch {
-  const { document } = globalThis;
+  const { document, window } = globalThis;
   let timer: ReturnType<typeof setTimeout>;
 
   function onChange(): void {
@@ -46,6 +46,7 @@ export function watchPage({ pause, continue: proceed }: PausableStream): Connect
   }
 
   function letGo(): void {
+    clearTimeout(timer);
     timer = pause() ? setTimeout(lookForNews, missedMs) : setTimeout(letGo, holdMs);
   }
 
@@ -57,11 +58,14 @@ export function watchPage({ pause, continue: proceed }: PausableStream): Connect
   // React Native has no document, unless a library makes one that has no events.
   if (!document?.addEventListener || !isHttp1()) return { opened() {}, stop() {} };
   document.addEventListener("visibilitychange", onChange);
+  // A page that the user may go back to keeps its connections, but has no time any more.
+  window?.addEventListener("pagehide", letGo);
   return {
     opened: onChange,
     stop() {
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", onChange);
+      window?.removeEventListener("pagehide", letGo);
     },
   };
 }

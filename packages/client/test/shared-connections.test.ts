@@ -20,7 +20,9 @@ const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 /** Puts a visible page around the test, which came over this protocol; a page from the cache has none. */
 function stubPage({ protocol = "http:", nextHopProtocol = "" } = {}) {
   const page = Object.assign(new EventTarget(), { hidden: false });
+  const window = new EventTarget();
   vi.stubGlobal("document", page);
+  vi.stubGlobal("window", window);
   vi.stubGlobal("location", { protocol });
   vi.spyOn(performance, "getEntriesByType").mockReturnValue([{ nextHopProtocol } as never]);
   return {
@@ -28,8 +30,16 @@ function stubPage({ protocol = "http:", nextHopProtocol = "" } = {}) {
       page.hidden = state === "hidden";
       page.dispatchEvent(new Event("visibilitychange"));
     },
+    /** The user goes to another page, and may come back. */
+    leave() {
+      window.dispatchEvent(new Event("pagehide"));
+      page.hidden = true;
+      page.dispatchEvent(new Event("visibilitychange"));
+    },
     get listeners() {
-      return getEventListeners(page, "visibilitychange").length;
+      return (
+        getEventListeners(page, "visibilitychange").length + getEventListeners(window, "pagehide").length
+      );
     },
   };
 }
@@ -182,6 +192,26 @@ describe("a hidden page", () => {
     expect(route.open).toBe(1);
     expect(route.calls).toHaveLength(2);
     followed.abort.abort();
+  });
+
+  test("that the user has left lets go before its timers stop, and continues when the user comes back", async () => {
+    const page = stubPage();
+    const route = stubRoute();
+    const followed = follow(route);
+    await advance(0);
+    route.give(runStart);
+    await advance(0);
+    page.leave();
+    expect(route.open).toBe(0);
+    await Promise.resolve();
+    route.give(delta("a"));
+    page.become("visible");
+    await advance(0);
+    expect(followed.chunks).toEqual([runStart, delta("a")]);
+    expect(followed.states).toEqual(["open", "open"]);
+    followed.abort.abort();
+    await advance(0);
+    expect(page.listeners).toBe(0);
   });
 
   test("over HTTP/1.1 and TLS lets go, too", async () => {
