@@ -33,8 +33,8 @@ export interface DrainCounts {
  * Call it first, then close the server: behind an adapter that is not ours, the last bytes of a stream may still be on
  * their way when this resolves.
  *
- * @returns Resolves when no stream is open, and, behind our own adapter for Node, its last bytes are written: a second
- * after the deadline at the latest. Until then it keeps the process alive, unless `deadlineMs` is forever.
+ * @returns Resolves when no stream is open, every call of `onFinish` has returned, and, behind our own adapter for Node, the
+ * last bytes are written: a second after the deadline at the latest. Until then it keeps the process alive, unless `deadlineMs` is forever.
  * @throws RangeError for a `deadlineMs` that is not a number of milliseconds; nothing is refused or ended then.
  *
  * @example
@@ -64,8 +64,9 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
       resolve(countsAtDeadline ?? count(0));
     };
     const check = () => {
-      const { streams, openings, followers, responses } = registry;
-      if (streams.size + openings.size + followers.size + responses.size === 0) settle();
+      const { streams, openings, followers, responses, finishing } = registry;
+      const unfinished = [streams, openings, followers, responses, finishing];
+      if (unfinished.every(({ size }) => size === 0)) settle();
     };
     let timer = startTimer(() => {
       const late = [...registry.streams];

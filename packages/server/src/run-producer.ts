@@ -20,7 +20,7 @@ import { storeRetryMs } from "./run-feed.ts";
 import { producerLost, type RunStore, type RunTerminal } from "./run-store.ts";
 import { startInterval, startTimer, type Timer, unref } from "./start-timer.ts";
 import { describeFailure, type FailureOptions } from "./stream-failure.ts";
-import { registerStream } from "./stream-registry.ts";
+import { registerFinishing, registerStream } from "./stream-registry.ts";
 import {
   type ChunkIterator,
   closeIterator,
@@ -155,7 +155,8 @@ export function startRunProducer(options: RunProducerOptions): RunProducer {
     if (sourceState !== "over" && iterator !== undefined) closeIterator(iterator);
     await closed.promise;
     const finishing = callOnFinish();
-    // A process may exit when its runs are gone.
+    registerFinishing(finishing);
+    // Last: a process may exit when its runs are gone.
     unregister();
     await finishing;
   }

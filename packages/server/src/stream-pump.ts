@@ -28,7 +28,7 @@ import {
   type StreamOptions,
   type StreamTimes,
 } from "./stream-options.ts";
-import { type OpenStream, registerStream } from "./stream-registry.ts";
+import { type OpenStream, registerFinishing, registerStream } from "./stream-registry.ts";
 import {
   type ChunkIterable,
   type ChunkIterator,
@@ -243,7 +243,7 @@ class Pump implements StreamPump, OpenStream, Watched {
    * context of that moment, and not in that of the code that ends the stream.
    */
   static #finish(this: void, { pump, reason, source, cause }: Ending): void {
-    if (pump.#options.onFinish !== undefined) void pump.#callOnFinish(reason);
+    if (pump.#options.onFinish !== undefined) registerFinishing(pump.#callOnFinish(reason));
     if (source === "unwanted") pump.#sourceAbort?.abort(cause);
     if (source !== "over" && pump.#iterator !== undefined) closeIterator(pump.#iterator);
     // Last: a process may exit when its streams are gone.

@@ -28,7 +28,9 @@ interface StreamRegistry {
   isDraining: boolean;
   /** Responses whose last bytes may still be on their way, as far as the adapter for Node knows. */
   responses: Set<object>;
-  /** Called when a stream or a response has ended. */
+  /** Calls of `onFinish` that have not returned. */
+  finishing: Set<Promise<void>>;
+  /** Called when an entry of these sets has ended. */
   listeners: Set<() => void>;
 }
 
@@ -43,6 +45,7 @@ export function streamRegistry(): StreamRegistry {
     followers: new Set(),
     isDraining: false,
     responses: new Set(),
+    finishing: new Set(),
     listeners: new Set(),
   };
   return holder[key];
@@ -68,6 +71,11 @@ export const registerFollower = (follower: OpenFollower): (() => void) =>
 /** @returns a function to call when the last byte has been handed to the system, or the client has left. */
 export const registerResponse = (response: object): (() => void) =>
   register(streamRegistry().responses, response);
+
+/** @param call - Of `onFinish`, which may be saving the answer. Does not reject. */
+export function registerFinishing(call: Promise<void>): void {
+  void call.then(register(streamRegistry().finishing, call));
+}
 
 function register<Entry>(entries: Set<Entry>, entry: Entry, onFirstEnd?: () => void): () => void {
   entries.add(entry);

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createChatRoute } from "../src/create-chat-route.ts";
 import { toSSE } from "../src/create-stream-response.ts";
 import { drain } from "../src/drain.ts";
+import { createMemoryRunStore } from "../src/memory-run-store.ts";
 import { registerResponse, streamRegistry } from "../src/stream-registry.ts";
 
 /** There is no way back from draining but a new process; tests forget the registry instead. */
@@ -151,6 +152,52 @@ describe("drain", () => {
     await pass(1);
     expect(await late).toEqual({ finished: 0, aborted: 0 });
     expect(streamRegistry().listeners.size).toBe(0);
+  });
+
+  test.each([
+    ["streams", {}],
+    ["runs", { runs: {} }],
+  ])(
+    "waits for onFinish of %s, for a second after the deadline",
+    async (_name, { runs }: { runs?: object }) => {
+      const finishes: (() => void)[] = [];
+      const onFinish = () => new Promise<void>((resolve) => finishes.push(resolve));
+      const store = createMemoryRunStore();
+      const { POST } = createChatRoute({
+        agent: { streamChat: silent },
+        authorize: "anonymous",
+        ...(runs ? { runs: { store, onFinish } } : { onFinish }),
+      });
+      const body = JSON.stringify({ messages: [{ role: "user", content: "Hi" }] });
+      const headers = { "content-type": "application/json" };
+      const ask = () => POST(new Request("http://host/", { method: "POST", body, headers }));
+      const opening = [ask(), ask()];
+      await pass(100);
+      const texts = (await Promise.all(opening)).map((response) => response.text());
+      const onDrained = vi.fn();
+      void drain({ deadlineMs: 5000 }).then(onDrained);
+      await pass(5000);
+      await Promise.all(texts);
+      expect(finishes).toHaveLength(2);
+      finishes[0]!();
+      await pass(900);
+      expect(onDrained).not.toHaveBeenCalled();
+      await pass(100);
+      expect(onDrained).toHaveBeenCalledExactlyOnceWith({ finished: 0, aborted: 2 });
+    },
+  );
+
+  test("resolves as soon as the last onFinish has returned", async () => {
+    let saved!: () => void;
+    const response = toSSE([], { onFinish: () => new Promise<void>((resolve) => (saved = resolve)) });
+    await response.text();
+    const onDrained = vi.fn();
+    void drain({ deadlineMs: 60_000 }).then(onDrained);
+    await pass(1000);
+    expect(onDrained).not.toHaveBeenCalled();
+    saved();
+    await pass(0);
+    expect(onDrained).toHaveBeenCalledExactlyOnceWith({ finished: 0, aborted: 0 });
   });
 
   test("before the first chunk of a route's stream is an aborted stream, not a failure", async () => {
