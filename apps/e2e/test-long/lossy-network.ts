@@ -31,7 +31,8 @@ export function startChild(program: string, settings: object): Child {
           resolve(message as never);
         };
         child.on("message", onMessage);
-        child.once("exit", (code, signal) => reject(new Error(`${program} has ended: ${code ?? signal}`)));
+        // Its last message may come after its exit.
+        child.once("disconnect", () => reject(new Error(`${program} has ended.`)));
       }),
   };
 }
