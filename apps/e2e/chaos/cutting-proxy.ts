@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 export interface CuttingProxy {
   url: string;
   /**
-   * Cuts one connection, on both of its sides: before its request is answered, or in the middle of its answer. A client
-   * gives up a question that two connections have not answered, so each user is cut only once before an answer.
+   * Cuts one connection, on both of its sides: before its client has read any of its answer, or later. A client gives up
+   * a question that two connections have not answered, so each user is cut only once before that.
    *
    * @param which - A fraction of the connections, from 0 to below 1.
    * @returns whether there was one to cut.
@@ -16,27 +16,37 @@ export interface CuttingProxy {
 
 interface Connection {
   downstream: Socket;
-  isAnswered: boolean;
-  /** Who makes the requests. */
+  /** When its answer began, as `performance.now()`. */
+  answeredAt: number | undefined;
+  /** Whose request is being answered. */
   user: string | undefined;
 }
+
+/** A cut takes what the client has not read. A busy machine may need this long to read. */
+const readMs = 3_000;
+const lastPiece = "0\r\n\r\n";
+
+const isRead = ({ answeredAt }: Connection) =>
+  answeredAt !== undefined && performance.now() - answeredAt > readMs;
 
 /** @param target - `http://<host>:<port>` */
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const { hostname, port } = new URL(target);
   const connections = new Set<Connection>();
-  /** Users who were cut before an answer. */
-  const unanswered = new Set<string | undefined>();
+  /** Users who may have been cut before they had read of an answer. */
+  const unanswered = new Set<string>();
   const server = createServer((downstream) => {
     const upstream = connect(Number(port), hostname);
-    const connection: Connection = { downstream, isAnswered: false, user: undefined };
+    const connection: Connection = { downstream, answeredAt: undefined, user: undefined };
     connections.add(connection);
     downstream.on("data", (data) => {
       connection.user = /^x-user: (.*)$/im.exec(data.toString())?.[1] ?? connection.user;
-      connection.isAnswered = false;
+      connection.answeredAt = undefined;
     });
-    upstream.on("data", () => {
-      connection.isAnswered = true;
+    upstream.on("data", (data) => {
+      connection.answeredAt ??= performance.now();
+      // The next request, of any user, may be sent already.
+      if (data.toString("latin1").endsWith(lastPiece)) connection.user = undefined;
     });
     for (const socket of [downstream, upstream]) {
       socket.setNoDelay();
@@ -54,10 +64,12 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     cut(which) {
-      const open = [...connections].filter(({ isAnswered, user }) => isAnswered || !unanswered.has(user));
+      const open = [...connections].filter(
+        (one) => one.user !== undefined && (isRead(one) || !unanswered.has(one.user)),
+      );
       const connection = open[Math.floor(which * open.length)];
-      if (connection === undefined) return false;
-      if (!connection.isAnswered) unanswered.add(connection.user);
+      if (connection?.user === undefined) return false;
+      if (!isRead(connection)) unanswered.add(connection.user);
       connection.downstream.resetAndDestroy();
       return true;
     },

@@ -74,8 +74,10 @@ function checkPages({ action, isStopped, pages, log }: PlayedQuestion): string[]
     const isLeft = index < pages.length - 1;
     // The question of a page that was left, or stopped, at once may never have reached a server.
     const isUnasked = pages[0]!.chunks.length === 0 && (isLeft || action.type === "reload" || isStopped);
+    // A stop whose connection is late ends the answer with what has come.
+    const isStoppedHere = isStopped && ending === "left";
     if (ending === "hangs") faults.push(`page ${index} hangs: nothing for ${longestSilenceMs} ms.`);
-    else if (isLeft || (ending === "nothing" && isUnasked)) continue;
+    else if (isLeft || isStoppedHere || (ending === "nothing" && isUnasked)) continue;
     else if (ending !== "terminal") faults.push(`page ${index} has ended so: ${JSON.stringify(ending)}.`);
     else if (chunks.length !== entries.length)
       faults.push(`page ${index} has ${chunks.length} of ${entries.length} chunks.`);
