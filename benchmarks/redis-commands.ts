@@ -50,8 +50,20 @@ async function readOn(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<
   while (!(await reader.read()).done);
 }
 
+async function readRunId(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  for (let text = ""; ; ) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`No run in ${text}`);
+    text += decoder.decode(value, { stream: true });
+    // The first piece may be a heartbeat.
+    const runId = /"runId":"([^"]+)"/.exec(text)?.[1];
+    if (runId !== undefined) return runId;
+  }
+}
+
 /** Starts a run and processes that follow it. @returns what Redis has done in `measuredMs`. */
-async function count(
+export async function countCommands(
   url: string,
   words: "talk" | "silent",
   [own, processes, followers]: [boolean, number, number],
@@ -65,13 +77,15 @@ async function count(
   const headers = { "content-type": "application/json", accept: "text/event-stream" };
   const response = await route.fetch(new Request("http://localhost/", { method: "POST", headers, body }));
   const reader = response.body!.getReader();
-  const runId = /"runId":"([^"]+)"/.exec(new TextDecoder().decode((await reader.read()).value))![1]!;
+  const runId = await readRunId(reader);
   if (own) void readOn(reader);
   else await reader.cancel();
   const children: ChildProcess[] = [];
   for (let index = 0; index < processes; index++) {
     children.push(fork(fileURLToPath(import.meta.url), [url, runId, String(followers)]));
   }
+  // A run that is over has no followers left.
+  const exits = children.map((child) => once(child, "exit"));
   await Promise.all(children.map((child) => once(child, "message")));
   const client = await createClient({ url }).connect();
   await client.sendCommand(["CONFIG", "RESETSTAT"]);
@@ -80,7 +94,7 @@ async function count(
   client.destroy();
   // What still runs would be counted with the next case.
   await route.fetch(new Request(`http://localhost/?run=${runId}`, { method: "DELETE" }));
-  await Promise.all(children.map((child) => once(child, "exit")));
+  await Promise.all(exits);
   const calls = new Map(
     [...stats.matchAll(/^cmdstat_([^:]+):calls=(\d+)/gm)].map((line) => [line[1], Number(line[2])]),
   );
@@ -93,7 +107,7 @@ async function count(
 async function main(): Promise<void> {
   const { url, stop } = await startRedis();
   const cases: [string, [boolean, number, number]][] = [
-    ["nobody follows", [false, 0, 0]],
+    ["no follower", [false, 0, 0]],
     ["its own reader", [true, 0, 0]],
     ["and 1 follower in another process", [true, 1, 1]],
     ["and 20 followers in another process", [true, 1, 20]],
@@ -103,16 +117,22 @@ async function main(): Promise<void> {
     console.log(`| ${what} | ${(evalsha / per).toFixed(2)} | ${(within / per).toFixed(1)} |`);
   console.log("| a run | EVALSHA | commands within |\n| --- | --- | --- |");
   for (const [name, following] of cases) {
-    const counted = await count(url, "talk", following, 3000);
+    const counted = await countCommands(url, "talk", following, 3000);
     row(`${name}, per append`, counted, counted.appends);
   }
   for (const [name, following] of cases.slice(1)) {
-    row(`silent, ${name}, per second`, await count(url, "silent", following, silentMs), silentMs / 1000);
+    row(
+      `silent, ${name}, per second`,
+      await countCommands(url, "silent", following, silentMs),
+      silentMs / 1000,
+    );
   }
   stop();
   process.exit(0);
 }
 
-const [url, runId, followers] = process.argv.slice(2);
-if (url === undefined) await main();
-else await followAsChild(url, runId!, Number(followers));
+if (import.meta.main) {
+  const [url, runId, followers] = process.argv.slice(2);
+  if (url === undefined) await main();
+  else await followAsChild(url, runId!, Number(followers));
+}
