@@ -185,13 +185,13 @@ export function createChatRuns(
       case "run-active":
         return errorResponse({
           status: 409,
-          error: "The session has an answer under way.",
+          error: "The session has an answer that has not ended; stop it, or wait for its end.",
           code: "run-active",
         });
       case "too-many-runs":
         return errorResponse({
           status: 429,
-          error: "Too many answers are under way.",
+          error: "Too many of your answers have not ended; wait for one, or stop one.",
           code: "too-many-runs",
           headers: { "retry-after": "5" },
         });

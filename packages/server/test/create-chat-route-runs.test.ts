@@ -374,7 +374,10 @@ describe("POST", () => {
     const response = await rejecting.route.POST(post({ sessionId: "s" }));
     expect([response.status, await response.json()]).toEqual([
       409,
-      { error: "The session has an answer under way.", code: "run-active" },
+      {
+        error: "The session has an answer that has not ended; stop it, or wait for its end.",
+        code: "run-active",
+      },
     ]);
     await start(rejecting.route, { sessionId: "another" });
     await start(rejecting.route, { sessionId: "s" }, bob());
@@ -409,7 +412,10 @@ describe("POST", () => {
       expect([response.status, response.headers.get("retry-after"), await response.json()]).toEqual([
         429,
         "5",
-        { error: "Too many answers are under way.", code: "too-many-runs" },
+        {
+          error: "Too many of your answers have not ended; wait for one, or stop one.",
+          code: "too-many-runs",
+        },
       ]);
       await start(route, {}, bob());
       expect(calls.length).toBe(allowed + 1);
