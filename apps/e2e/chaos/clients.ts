@@ -19,8 +19,11 @@ interface PageView {
   endedAt: number;
   longestSilenceMs: number;
   reconnects: number;
-  /** How it has ended for the page: by its last chunk, or by an error of the client. */
-  ending: "terminal" | "left" | "nothing" | "hangs" | { error: string };
+  /**
+   * How it has ended for the page: by its last chunk, or by an error of the client. `unanswered`: its first request got
+   * no response twice, which the client reports.
+   */
+  ending: "terminal" | "left" | "nothing" | "unanswered" | "hangs" | { error: string };
 }
 
 /** One question, and the pages that have followed its answer: a reload makes a second one. */
@@ -95,14 +98,12 @@ function openPage({ endpoint, maxSilenceMs }: ClientsCommand, question: Question
 function describeEnding(chat: Chat, { chunks }: PageView): PageView["ending"] {
   const { error } = chat.getSnapshot();
   // An answer that ended with an `error` chunk is an error of the chat, too.
+  if (error?.name === "StreamConnectionError" && chunks.length === 0) return "unanswered";
   if (error !== undefined && !(error instanceof StreamRemoteError))
     return { error: `${error.name}: ${error.message}` };
   if (chunks.length === 0) return "nothing";
   return /^(done|abort|error)$/.test(chunks.at(-1)!.type) ? "terminal" : "left";
 }
-
-const hasNoResponse = ({ chunks, ending }: PageView): boolean =>
-  chunks.length === 0 && typeof ending === "object" && ending.error.startsWith("StreamConnectionError");
 
 async function ask(command: ClientsCommand, { question, action }: PlannedQuestion): Promise<AskedQuestion> {
   const page = openPage(command, question);
@@ -125,8 +126,7 @@ async function ask(command: ClientsCommand, { question, action }: PlannedQuestio
     await delay(action.absentMs);
     let next = openPage(command, question);
     await next.read(next.chat.resume());
-    // A page whose first request got no answer twice reports it; its user reloads it again.
-    for (let reload = 0; reload < 3 && hasNoResponse(next.view); reload++) {
+    for (let reload = 0; reload < 3 && next.view.ending === "unanswered"; reload++) {
       next = openPage(command, question);
       await next.read(next.chat.resume());
     }

@@ -177,10 +177,11 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     await question.getByRole("button", { name: "Beta" }).click();
     await agent;
     expect(resumed).toEqual({ requestId: "r", resumeToken: "t", answer: "b" });
-    expect(await page.getByRole("article", { name: "You" }).last().locator("p").textContent()).toBe("Beta");
-    expect(await question.getByRole("button", { name: "Alpha" }).isDisabled()).toBe(true);
-    // The button that was pressed is gone; a keyboard goes on in the text box.
-    expect(await page.evaluate("document.activeElement.ariaLabel")).toBe("Message");
+    const said = page.getByRole("article", { name: "You" }).last().locator("p");
+    await expect.poll(() => said.textContent()).toBe("Beta");
+    await expect.poll(() => question.getByRole("button", { name: "Alpha" }).isDisabled()).toBe(true);
+    // The button that was pressed is gone; a keyboard continues in the text box.
+    await expect.poll(() => page.evaluate("document.activeElement.ariaLabel")).toBe("Message");
     say(text("Beta it is."));
     say(done);
     await answerWith("done");
@@ -202,9 +203,8 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     await confirm.click();
     await agent;
     expect(resumed?.answer).toEqual(["a", "c"]);
-    expect(await page.getByRole("article", { name: "You" }).last().locator("p").textContent()).toBe(
-      "Alpha, Gamma",
-    );
+    const said = page.getByRole("article", { name: "You" }).last().locator("p");
+    await expect.poll(() => said.textContent()).toBe("Alpha, Gamma");
   });
 
   test("a question for words takes the focus of whoever waits for it, and Enter answers", async () => {
