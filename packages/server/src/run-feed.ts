@@ -178,7 +178,7 @@ function createRunFeed(
     return lastSeq < after || (terminal !== undefined && wasOpen);
   }
 
-  /** Waits for another entry while the lease holds, but not so long that the reader seems dead. */
+  /** Waits for another entry until the lease ends, or for a third of a lease, so that the reader is not taken for dead. */
   async function waitForMore(leaseLeftMs: number): Promise<void> {
     const wait = new AbortController();
     waiting = wait;

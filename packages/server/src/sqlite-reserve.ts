@@ -13,7 +13,7 @@ const retryMs = 250;
 export interface DiskReserve {
   /** Whether the reserve exists. Sets it aside again when the disk has room. */
   exists(): boolean;
-  /** Gives the room back to the disk, and logs why. @returns whether there was any. */
+  /** Deletes the reserve and logs why. @returns whether it existed. */
   release(error: unknown): boolean;
 }
 

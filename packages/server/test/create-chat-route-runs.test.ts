@@ -198,7 +198,7 @@ describe("event ids", () => {
       const text = await (await route.POST(request)).text();
       expect(text).not.toMatch(/^id:/m);
       expect(readNaively(text)).toEqual(whole);
-      // It is a run as any other.
+      // It is a run like any other.
       const { runId } = JSON.parse(readNaively(text)[0]!);
       expect((await store.read(runId, -1, 10))?.entries).toHaveLength(4);
       const again = await (await route.GET(get(`?run=${runId}`))).text();
