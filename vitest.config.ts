@@ -48,7 +48,7 @@ export default defineConfig({
       // Once more as in Node 22, where AsyncLocalStorage rests on another mechanism.
       fromSources("server", {
         name: "server-async-hooks",
-        include: ["test/async-context*.test.ts"],
+        include: ["test/**/async-context*.test.ts"],
         execArgv: ["--no-async-context-frame"],
       }),
       fromDist("demo"),

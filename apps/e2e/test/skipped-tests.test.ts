@@ -27,7 +27,7 @@ test("say what was skipped, and how to run it", async () => {
   const withoutRedis = { REDIS_SERVER_PATH: "/nonexistent" };
   expect(await lastLinesOf(["--project", "server", "first-durable"], withoutRedis, 4)).toEqual([
     "Skipped: 1 test.",
-    "  packages/server/test/first-durable-token.test.ts (1)",
+    "  packages/server/test/runs/first-durable-token.test.ts (1)",
     "`pnpm setup:system` installs the programs that tests need: Chromium, nginx and Redis.",
     "Then run the command again.",
   ]);

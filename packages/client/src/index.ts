@@ -36,8 +36,6 @@ export {
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-// Read a stream that is there
-export type { StreamBody } from "./byte-stream.ts";
 // Keep a conversation
 export type {
   Chat,
@@ -47,15 +45,31 @@ export type {
   ChatSnapshot,
   ChatStatus,
   ChatTiming,
-} from "./chat.ts";
-export type { ChatTransport, ChatTransportOptions } from "./chat-transport.ts";
-export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from "./consume-stream.ts";
-export { createChat } from "./create-chat.ts";
-export { type ReadStreamOptions, readStream } from "./read-stream.ts";
+} from "./chat/chat.ts";
+export { createChat } from "./chat/create-chat.ts";
+export {
+  type AssistantUIMessage,
+  toMessageText,
+  type UIMessage,
+  type UserUIMessage,
+} from "./chat/messages.ts";
+export type { ChatTransport, ChatTransportOptions } from "./chat/route-transport.ts";
+export type { StoredMessage } from "./chat/stored-message.ts";
+export type { Resolvable, RouteOptions } from "./route/fetch-route.ts";
 // Ask a route for one whole answer
-export { type RequestChatOptions, requestChat } from "./request-chat.ts";
-export type { Resolvable, RouteOptions } from "./request-route.ts";
-export type { StoredMessage } from "./stored-message.ts";
+export { type RequestChatOptions, requestChat } from "./route/request-chat.ts";
+// Ask a route for a stream
+export {
+  type ConnectionState,
+  type RouteStreamOptions,
+  type StreamChatFromRouteOptions,
+  type StreamFromRouteOptions,
+  streamChatFromRoute,
+  streamFromRoute,
+} from "./route/stream-from-route.ts";
+// Read a stream that is there
+export type { StreamBody } from "./stream/byte-stream.ts";
+export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from "./stream/consume-stream.ts";
 // Errors
 export {
   ChatStateError,
@@ -67,19 +81,5 @@ export {
   StreamIdleError,
   StreamRemoteError,
   StreamRequestError,
-} from "./stream-errors.ts";
-// Ask a route for a stream
-export {
-  type ConnectionState,
-  type RouteStreamOptions,
-  type StreamChatFromRouteOptions,
-  type StreamFromRouteOptions,
-  streamChatFromRoute,
-  streamFromRoute,
-} from "./stream-from-route.ts";
-export {
-  type AssistantUIMessage,
-  toMessageText,
-  type UIMessage,
-  type UserUIMessage,
-} from "./ui-message.ts";
+} from "./stream/errors.ts";
+export { type ReadStreamOptions, readStream } from "./stream/read-stream.ts";

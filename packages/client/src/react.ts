@@ -3,8 +3,8 @@
  * in the chat is `createChat`'s.
  */
 import * as React from "react";
-import type { Chat, ChatOptions, ChatSnapshot } from "./chat.ts";
-import { createChatState } from "./create-chat.ts";
+import type { Chat, ChatOptions, ChatSnapshot } from "./chat/chat.ts";
+import { createChatState } from "./chat/create-chat.ts";
 
 export type UseChatOptions = ChatOptions & {
   /** Follows the newest run of the session whenever the component appears. @defaultValue false */

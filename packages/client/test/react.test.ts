@@ -1,10 +1,10 @@
 import { createElement, type ReactNode, StrictMode } from "react";
 import { renderToString } from "react-dom/server";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { createChat } from "../src/create-chat.ts";
+import { createChat } from "../src/chat/create-chat.ts";
+import { toMessageText, type UIMessage } from "../src/chat/messages.ts";
 import { type UseChatOptions, type UseChatResult, useChat } from "../src/react.ts";
-import { toMessageText, type UIMessage } from "../src/ui-message.ts";
-import { delta, done, flush, nextFrame, streamOf, testTransport } from "./chat-harness.ts";
+import { delta, done, flush, nextFrame, streamOf, testTransport } from "./chat/chat-harness.ts";
 
 // What happens in a page is shown in a browser, by the tests that have one.
 

@@ -1,8 +1,8 @@
 /**
  * What an assistant message is: its parts, how they look when nothing more comes, and the text that they hold.
  */
-import type { ErrorChunk, FileChunk, InterruptChunk, SourceChunk, TokenUsage } from "./stream-chunk.ts";
-import type { StructuredStreamState } from "./structured-stream.ts";
+import type { ErrorChunk, FileChunk, InterruptChunk, SourceChunk, TokenUsage } from "./chunks.ts";
+import type { StructuredStreamState } from "./fold-structured-data.ts";
 
 /**
  * A text, or a piece of the model's reasoning. Without a key it ends where another part begins, so that the parts stand

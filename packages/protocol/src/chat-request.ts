@@ -1,7 +1,7 @@
 /**
  * The body that a client posts to a chat route, and the answer of a route that does not stream. Types only.
  */
-import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./stream-chunk.ts";
+import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
 
 /** One message of the conversation so far. */
 export interface ChatMessage {

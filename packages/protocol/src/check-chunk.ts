@@ -4,7 +4,7 @@
  * alone about what JSON cannot write.
  */
 import { createChunkChecker, describeNoChunk, isRecord, parsedTypes } from "./chunk-checker.ts";
-import type { StreamChunk } from "./stream-chunk.ts";
+import type { StreamChunk } from "./chunks.ts";
 
 /** @internal For any value: less than what its `typeof` says, where JSON cannot write it all. */
 export const strictTypes = {

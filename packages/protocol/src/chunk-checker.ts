@@ -5,7 +5,7 @@
  * It says the same as the zod schemas in `schemas.ts` (property tests hold the two together) at a fraction of their
  * size and time, so that readers need no zod.
  */
-import type { StreamChunkType } from "./stream-chunk.ts";
+import type { StreamChunkType } from "./chunks.ts";
 
 /** The fields of an object: names, each with `?` when it may be missing, and `:type` unless it is a string. */
 type Fields = string;

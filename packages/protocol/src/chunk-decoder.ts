@@ -2,9 +2,10 @@
  * Bytes to chunks, a piece at a time: the pull decoder, emptied after every piece. Decides whether what was read is the
  * whole stream.
  */
+
+import type { StreamChunk } from "./chunks.ts";
+import { type StreamProtocolError, StreamTruncatedError } from "./errors.ts";
 import { type ChunkDecoderOptions, createPullDecoder, type StreamPosition } from "./pull-decoder.ts";
-import type { StreamChunk } from "./stream-chunk.ts";
-import { type StreamProtocolError, StreamTruncatedError } from "./stream-error.ts";
 
 /** A chunk with its place in the stream. */
 export interface DecodedChunk {

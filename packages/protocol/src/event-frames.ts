@@ -5,7 +5,7 @@
  * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
  */
 import { checkLimitOption } from "./check-option.ts";
-import { StreamProtocolError } from "./stream-error.ts";
+import { StreamProtocolError } from "./errors.ts";
 
 export interface EventFrames {
   /** Takes the next piece of the stream, however it was cut. What `next` has yet to give is copied: ask for it first. */

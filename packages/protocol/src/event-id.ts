@@ -2,7 +2,7 @@
  * Event ids: `<runId>.<seq>`, the cursor from which a run is resumed. The only place that parses them, and that prints those
  * that go on the wire.
  */
-import { StreamProtocolError } from "./stream-error.ts";
+import { StreamProtocolError } from "./errors.ts";
 
 /** The longest event id, in bytes (and characters: ids are ASCII). */
 const maxIdLength = 128;

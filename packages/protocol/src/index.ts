@@ -3,7 +3,6 @@
 // Fold chunks into what a UI shows
 export {
   type AssistantMessage,
-  closePart,
   joinTextParts,
   type MessagePart,
   type StructuredDataPart,
@@ -13,44 +12,8 @@ export {
 export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
 // Is it a chunk?
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
-// Is an option what it should be?
-export { checkFunctionOption, checkLimitOption, checkOption, describeValue } from "./check-option.ts";
 // Read the wire
 export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
-// Read a number of milliseconds that a caller sets
-export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
-// Write the wire
-export {
-  DONE_FRAME,
-  type EncodeChunkOptions,
-  encodeChunk,
-  encodeChunkJson,
-  encodeComment,
-  encodeRetry,
-  type PrintedChunk,
-  printChunk,
-  stringifyChunk,
-} from "./encoder.ts";
-// Name a place in a run
-export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
-// Is it a stream?
-export { parseMediaType } from "./media-type.ts";
-export { createMessageAccumulator, type MessageAccumulator, reduceMessage } from "./message-accumulator.ts";
-// Answer a question
-export { type MessageResume, parseMessageResume, toMessageResume } from "./message-resume.ts";
-// Read the wire, a chunk whenever one is wanted
-export {
-  type ChunkDecoderOptions,
-  createPullDecoder,
-  type PullDecoder,
-  type StreamPosition,
-} from "./pull-decoder.ts";
-export {
-  createSSEDecoder,
-  type SSEDecoder,
-  type SSEDecoderOptions,
-  type SSEEvent,
-} from "./sse-decoder.ts";
 // What travels: chunks, and the request that asks for them
 export type {
   AbortChunk,
@@ -94,8 +57,16 @@ export type {
   TraceChunk,
   TransitionChunk,
   UnknownChunk,
-} from "./stream-chunk.ts";
-export { isTerminalChunk } from "./stream-chunk.ts";
+} from "./chunks.ts";
+export { isTerminalChunk } from "./chunks.ts";
+// Write the wire
+export {
+  DONE_FRAME,
+  type EncodeChunkOptions,
+  encodeChunk,
+  encodeComment,
+  encodeRetry,
+} from "./encode-chunk.ts";
 // Errors
 export {
   isStreamError,
@@ -103,9 +74,10 @@ export {
   StreamProtocolError,
   type StreamProtocolErrorCode,
   StreamTruncatedError,
-} from "./stream-error.ts";
-// How a stream ended
-export { reduceStreamError } from "./stream-outcome.ts";
+} from "./errors.ts";
+// Name a place in a run
+export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
+export { createMessageAccumulator, type MessageAccumulator, reduceMessage } from "./fold-message.ts";
 export {
   applyStructuredChunk,
   createStructuredStreamAccumulator,
@@ -113,6 +85,17 @@ export {
   type StructuredStreamAccumulator,
   type StructuredStreamChunk,
   type StructuredStreamState,
-} from "./structured-stream.ts";
+} from "./fold-structured-data.ts";
+// Answer a question
+export { type MessageResume, parseMessageResume, toMessageResume } from "./message-resume.ts";
+export type { ChunkDecoderOptions } from "./pull-decoder.ts";
+export {
+  createSSEDecoder,
+  type SSEDecoder,
+  type SSEDecoderOptions,
+  type SSEEvent,
+} from "./sse-decoder.ts";
+// How a stream ended
+export { reduceStreamError } from "./stream-outcome.ts";
 export { toChunk } from "./to-chunk.ts";
 export type { AssistantUIMessage, UIMessage, UserUIMessage } from "./ui-message.ts";

@@ -4,10 +4,10 @@
  * Source: HTML Standard, section 9.2.6 "Interpreting an event stream". Property tests hold it equal to the SSE decoder.
  */
 import { createChunkChecker } from "./chunk-checker.ts";
+import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./chunks.ts";
+import { StreamProtocolError } from "./errors.ts";
 import { createEventFrames } from "./event-frames.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
-import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./stream-chunk.ts";
-import { StreamProtocolError } from "./stream-error.ts";
 
 export interface ChunkDecoderOptions {
   /**

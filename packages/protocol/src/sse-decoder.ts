@@ -5,8 +5,8 @@
  * Source: HTML Standard, sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
  */
 import { createParser } from "eventsource-parser";
+import { StreamProtocolError } from "./errors.ts";
 import { createEventFrames } from "./event-frames.ts";
-import { StreamProtocolError } from "./stream-error.ts";
 
 /** One event as the standard dispatches it. */
 export interface SSEEvent {

@@ -2,7 +2,7 @@
  * When an `error` chunk is how a stream ended, and when it was a warning: the one rule for readers and writers.
  */
 import { chunkTable } from "./chunk-checker.ts";
-import type { ErrorChunk, StreamChunk, UnknownChunk } from "./stream-chunk.ts";
+import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
 
 /**
  * Folds the chunks of a stream into the error that is its outcome if the stream ends now.

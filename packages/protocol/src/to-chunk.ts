@@ -3,8 +3,8 @@
  */
 import { checkChunk, strictTypes } from "./check-chunk.ts";
 import { chunkTable, createChunkChecker, isRecord, parseFields, type Row, shapes } from "./chunk-checker.ts";
-import type { StreamChunk, UnknownChunk } from "./stream-chunk.ts";
-import { StreamProtocolError } from "./stream-error.ts";
+import type { StreamChunk, UnknownChunk } from "./chunks.ts";
+import { StreamProtocolError } from "./errors.ts";
 
 const rows = new Map<unknown, Row>(Object.entries(chunkTable));
 const mend = createChunkChecker(strictTypes, chunkTable, true);

@@ -3,8 +3,9 @@
  * names another call, because some providers reuse ids, use the tool's name as the id, or leave it empty. Keeps the
  * inputs of calls, to tell a repeated chunk from another call, and no results.
  */
+
+import type { StreamChunkOf, ToolResultChunk } from "./chunks.ts";
 import { isSameJSON } from "./same-json.ts";
-import type { StreamChunkOf, ToolResultChunk } from "./stream-chunk.ts";
 
 /** One tool call of a message. */
 export interface OrderedCall {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { joinTextParts } from "../src/assistant-message.ts";
-import { reduceMessage } from "../src/message-accumulator.ts";
-import type { StreamChunk } from "../src/stream-chunk.ts";
+import type { StreamChunk } from "../src/chunks.ts";
+import { reduceMessage } from "../src/fold-message.ts";
 
 const said = (delta: string, segmentId?: string): StreamChunk => ({ type: "text-delta", delta, segmentId });
 const whole = (content: string): StreamChunk => ({ type: "message", content });

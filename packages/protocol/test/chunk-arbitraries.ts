@@ -2,7 +2,7 @@
  * Random chunks, written from the table of the wire and from nothing in `src`, so that tests compare two sources.
  */
 import fc from "fast-check";
-import type { StreamChunk } from "../src/stream-chunk.ts";
+import type { StreamChunk } from "../src/chunks.ts";
 
 /** Any text: lone surrogates, NUL, line breaks, U+2028 and what SSE or JSON could trip over. */
 export const anyText = fc.oneof(

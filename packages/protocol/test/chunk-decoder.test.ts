@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
-import { encodeChunk } from "../src/encoder.ts";
+import { encodeChunk } from "../src/encode-chunk.ts";
 import type { ChunkDecoderOptions } from "../src/pull-decoder.ts";
 import { anyChunk } from "./chunk-arbitraries.ts";
 import { cost, costOfWhole } from "./cost.ts";

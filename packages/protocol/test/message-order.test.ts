@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { MessagePart } from "../src/assistant-message.ts";
-import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
-import type { StreamChunk } from "../src/stream-chunk.ts";
+import type { StreamChunk } from "../src/chunks.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
 import { cost, costOfWhole } from "./cost.ts";
 
 const said = (delta: string, segmentId?: string): StreamChunk => ({ type: "text-delta", delta, segmentId });

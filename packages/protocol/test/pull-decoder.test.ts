@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkChunk } from "../src/check-chunk.ts";
-import { encodeChunk } from "../src/encoder.ts";
+import { encodeChunk } from "../src/encode-chunk.ts";
 import { createPullDecoder } from "../src/pull-decoder.ts";
 import { createSSEDecoder } from "../src/sse-decoder.ts";
 import { anyChunk, anyEscapedText } from "./chunk-arbitraries.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
-import type { StreamChunk, StreamChunkType } from "../src/stream-chunk.ts";
+import type { StreamChunk, StreamChunkType } from "../src/chunks.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
 import { reduceStreamError } from "../src/stream-outcome.ts";
 import { anyChunk, chunkOf, variants } from "./chunk-arbitraries.ts";
 

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkChunk } from "../src/check-chunk.ts";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
-import { DONE_FRAME, encodeChunkJson, printChunk, stringifyChunk } from "../src/encoder.ts";
+import type { StreamChunk } from "../src/chunks.ts";
+import { DONE_FRAME, encodeChunkJson, printChunk, stringifyChunk } from "../src/encode-chunk.ts";
 import { streamChunkSchema } from "../src/schemas.ts";
-import type { StreamChunk } from "../src/stream-chunk.ts";
 import { toChunk } from "../src/to-chunk.ts";
 import { anyJSON, chunkOf, variants } from "./chunk-arbitraries.ts";
 

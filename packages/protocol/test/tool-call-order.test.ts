@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { ToolCallPart } from "../src/assistant-message.ts";
-import { createMessageAccumulator, reduceMessage } from "../src/message-accumulator.ts";
-import type { StreamChunk } from "../src/stream-chunk.ts";
+import type { StreamChunk } from "../src/chunks.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
 import { cost, costOfWhole } from "./cost.ts";
 
 const start = (toolCallId: string, input?: unknown, tool = "weather"): StreamChunk => ({

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
-import { DONE_FRAME, encodeChunk } from "../src/encoder.ts";
+import { DONE_FRAME, encodeChunk } from "../src/encode-chunk.ts";
 import { streamChunkSchema } from "../src/schemas.ts";
 import { variants } from "./chunk-arbitraries.ts";
 import { byteByByte, cutAt } from "./pieces.ts";

@@ -1,6 +1,6 @@
 /** The golden transcripts: bytes on the wire beside what a reader must get. Nothing in `src` wrote them. */
 import { readdirSync, readFileSync } from "node:fs";
-import type { StreamChunk } from "../src/stream-chunk.ts";
+import type { StreamChunk } from "../src/chunks.ts";
 
 export interface Transcript {
   name: string;

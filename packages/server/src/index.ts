@@ -24,26 +24,8 @@ export {
   StreamProtocolError,
 } from "@kortyx/protocol";
 export { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "@kortyx/protocol/schemas";
-// Read the request
-export {
-  ChatRequestError,
-  type ChatRequestErrorCode,
-  type ChatRequestIssue,
-  type ChatRequestLimits,
-  parseChatRequestBody,
-  readChatRequest,
-} from "./chat-request.ts";
-// Answers that outlive their connection
-export type { ChatRunOptions, RunFinish, RunStart } from "./chat-runs.ts";
-// Answer with one buffered result
-export {
-  type CollectLimits,
-  collectBufferedStream,
-  collectStream,
-  summarizeStreamChunks,
-} from "./collect-stream.ts";
 // A whole chat route
-export type { CorsOptions } from "./cors.ts";
+export type { CorsOptions } from "./route/cors.ts";
 export {
   type AuthorizeResult,
   type ChatAgent,
@@ -52,14 +34,22 @@ export {
   type ChatRoute,
   type ChatRouteOptions,
   createChatRoute,
-} from "./create-chat-route.ts";
-// Answer a request with a stream
-export { createStreamResponse, type StreamResponseOptions, toSSE } from "./create-stream-response.ts";
-
+} from "./route/create-chat-route.ts";
+// Read the request
+export {
+  ChatRequestError,
+  type ChatRequestErrorCode,
+  type ChatRequestIssue,
+  type ChatRequestLimits,
+  parseChatRequestBody,
+  readChatRequest,
+} from "./route/read-chat-request.ts";
+// Answers that outlive their connection
+export type { ChatRunOptions, RunFinish, RunStart } from "./runs/run-endpoints.ts";
+export type { RunLimits, RunResult } from "./runs/run-writer.ts";
 // Shut down without cutting answers
-export { type DrainCounts, type DrainOptions, drain } from "./drain.ts";
-export { createMemoryRunStore, type MemoryRunStoreOptions } from "./memory-run-store.ts";
-export type { RunLimits, RunResult } from "./run-producer.ts";
+export { type DrainCounts, type DrainOptions, drain } from "./shutdown/drain.ts";
+export { createMemoryRunStore, type MemoryRunStoreOptions } from "./stores/memory-run-store.ts";
 export type {
   AppendResult,
   OpenedRun,
@@ -69,7 +59,16 @@ export type {
   RunStore,
   RunStoreOptions,
   RunTerminal,
-} from "./run-store.ts";
-export type { ErrorDescription, OnStreamError } from "./stream-failure.ts";
-export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream-options.ts";
-export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream-source.ts";
+} from "./stores/run-store.ts";
+// Answer with one buffered result
+export {
+  type CollectLimits,
+  collectBufferedStream,
+  collectStream,
+  summarizeStreamChunks,
+} from "./stream/collect-stream.ts";
+export type { ErrorDescription, OnStreamError } from "./stream/mask-error.ts";
+export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream/source.ts";
+export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream/stream-options.ts";
+// Answer a request with a stream
+export { createStreamResponse, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";

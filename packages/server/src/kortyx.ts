@@ -10,9 +10,9 @@ import {
   type StreamChunk,
   toMessageResume,
 } from "@kortyx/protocol";
-import type { ChatAgent } from "./create-chat-route.ts";
-import { maskFailure } from "./stream-failure.ts";
-import { type ChunkIterator, closeIterator, toIterator } from "./stream-source.ts";
+import type { ChatAgent } from "./route/create-chat-route.ts";
+import { maskFailure } from "./stream/mask-error.ts";
+import { type ChunkIterator, closeIterator, toIterator } from "./stream/source.ts";
 
 /** What an agent of Kortyx accepts beside the messages. It throws on any other key. */
 export interface KortyxChatOptions {

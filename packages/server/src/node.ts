@@ -2,13 +2,9 @@
  * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written straight to a
  * response, and a web-standard handler behind a Node server. With the `node-*` files the only one that knows Node.
  */
-import { checkOption } from "@kortyx/protocol";
-import { bindContext } from "./async-context.ts";
-import { defaultHeaders, mergeHeaders, type StreamResponseOptions, toSSE } from "./create-stream-response.ts";
-import { errorResponse } from "./error-response.ts";
-import { keepRequest } from "./keep-request.ts";
-import type { FastifyReplyLike, FastifyRequestLike } from "./node-fastify.ts";
-import { type NodeRequest, toRequest } from "./node-request.ts";
+import { checkOption } from "@kortyx/protocol/internal";
+import type { FastifyReplyLike, FastifyRequestLike } from "./node/fastify.ts";
+import { type NodeRequest, toRequest } from "./node/request.ts";
 import {
   breakOff,
   type Exchange,
@@ -21,12 +17,16 @@ import {
   toExchange,
   toFields,
   writeHead,
-} from "./node-response.ts";
-import { readStreamTimes, type StreamOptions } from "./stream-options.ts";
-import { createStreamPump, type StreamPump } from "./stream-pump.ts";
-import { refuseWhileDraining } from "./stream-registry.ts";
-import { closeSource, type StreamSource } from "./stream-source.ts";
-import { toThrownResponse } from "./thrown-response.ts";
+} from "./node/response.ts";
+import { retainRequest } from "./route/retain-request.ts";
+import { refuseWhileDraining } from "./shutdown/stream-registry.ts";
+import { bindContext } from "./stream/async-context.ts";
+import { errorResponse } from "./stream/error-response.ts";
+import { closeSource, type StreamSource } from "./stream/source.ts";
+import { readStreamTimes, type StreamOptions } from "./stream/stream-options.ts";
+import { createStreamPump, type StreamPump } from "./stream/stream-pump.ts";
+import { toThrownResponse } from "./stream/thrown-response.ts";
+import { defaultHeaders, mergeHeaders, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
 
 export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
 
@@ -142,7 +142,7 @@ export function toNodeHandler(
       const error = "The request's method, path or host is not one that can be served.";
       return sendResponse(exchange, errorResponse({ status: 400, error, code: "bad-request" }));
     }
-    keepRequest(exchange.res, request);
+    retainRequest(exchange.res, request);
     let response: Response;
     try {
       response = await handler(request);

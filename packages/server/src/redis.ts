@@ -2,9 +2,9 @@
  * Runs in Redis: they survive every process but Redis itself, and all machines see them. Scripts, commands and the
  * listening connection have files of their own.
  */
-import { checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol";
-import { createRedisCommands, type RedisClient, type RedisConnection } from "./redis-commands.ts";
-import { createRedisListener } from "./redis-listener.ts";
+import { checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
+import { createRedisCommands, type RedisClient, type RedisConnection } from "./stores/redis-commands.ts";
+import { createRedisListener } from "./stores/redis-listener.ts";
 import {
   type AppendResult,
   maxStoppedKeys,
@@ -17,9 +17,9 @@ import {
   readRunStoreTimes,
   stopped,
   stoppedKeyMs,
-} from "./run-store.ts";
-import { createRunWaiters } from "./run-waiters.ts";
-import { startInterval, type Timer, unref } from "./start-timer.ts";
+} from "./stores/run-store.ts";
+import { createRunWaiters } from "./stores/run-waiters.ts";
+import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
 export type { RedisClient, RedisConnection };
 

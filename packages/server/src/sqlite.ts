@@ -2,8 +2,8 @@
  * Runs in a SQLite file: they survive the process, and all processes of one machine see them. Needs `node:sqlite`
  * (Node, Bun, Deno).
  */
-import { stringifyChunk } from "@kortyx/protocol";
-import { clockToleranceMs, readMachineTime } from "./machine-clock.ts";
+import { stringifyChunk } from "@kortyx/protocol/internal";
+import { clockToleranceMs, readMachineTime } from "./stores/machine-clock.ts";
 import {
   type AppendResult,
   maxStoppedKeys,
@@ -17,13 +17,13 @@ import {
   stopped,
   stoppedKeyMs,
   wasNeverBegun,
-} from "./run-store.ts";
-import { createRunWaiters } from "./run-waiters.ts";
-import { openSqliteFile } from "./sqlite-file.ts";
-import { createSqliteLock, isDiskFull } from "./sqlite-lock.ts";
-import { createDiskReserve } from "./sqlite-reserve.ts";
-import { createSqliteUpkeep } from "./sqlite-upkeep.ts";
-import { startInterval, type Timer, unref } from "./start-timer.ts";
+} from "./stores/run-store.ts";
+import { createRunWaiters } from "./stores/run-waiters.ts";
+import { openSqliteFile } from "./stores/sqlite-file.ts";
+import { createSqliteLock, isDiskFull } from "./stores/sqlite-lock.ts";
+import { createDiskReserve } from "./stores/sqlite-reserve.ts";
+import { createSqliteUpkeep } from "./stores/sqlite-upkeep.ts";
+import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
 export interface SqliteRunStoreOptions extends RunStoreOptions {
   /**

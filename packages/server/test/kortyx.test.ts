@@ -1,10 +1,10 @@
 import { PassThrough } from "node:stream";
 import type { ChatMessage } from "@kortyx/protocol";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { collectStream } from "../src/collect-stream.ts";
-import { createChatRoute } from "../src/create-chat-route.ts";
 import { type FromKortyxOptions, fromKortyx, type KortyxChatOptions } from "../src/kortyx.ts";
-import { createMemoryRunStore } from "../src/memory-run-store.ts";
+import { createChatRoute } from "../src/route/create-chat-route.ts";
+import { createMemoryRunStore } from "../src/stores/memory-run-store.ts";
+import { collectStream } from "../src/stream/collect-stream.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => log.mockClear());

@@ -1,0 +1,28 @@
+/**
+ * Waits for the moment at which a change becomes visible. Owns its timer and its frame.
+ */
+
+/** A page that is hidden or busy may not paint for long. */
+const maxWaitMs = 100;
+/** Where nothing is painted. */
+const timerMs = 16;
+
+/**
+ * Calls back once: before the next paint, after 100 ms at the latest; or after 16 ms where nothing is painted.
+ *
+ * @returns a function that calls it off.
+ */
+export function onNextFrame(callback: () => void): () => void {
+  const { requestAnimationFrame, cancelAnimationFrame } = globalThis;
+  const cancel = () => {
+    clearTimeout(timer);
+    cancelAnimationFrame?.(frame!);
+  };
+  const run = () => {
+    cancel();
+    callback();
+  };
+  const frame = requestAnimationFrame?.(run);
+  const timer = setTimeout(run, frame ? maxWaitMs : timerMs);
+  return cancel;
+}

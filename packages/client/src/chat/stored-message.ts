@@ -1,0 +1,54 @@
+/**
+ * Messages as an application gives them back to a chat: those of a snapshot or of a route's `onFinish`, or texts alone,
+ * after a database and other languages have held them. Does not read any store.
+ */
+import type { ChatMessage } from "@kortyx/protocol";
+import { closePart } from "@kortyx/protocol/internal";
+import { ChatStateError } from "../stream/errors.ts";
+import type { AssistantUIMessage, UIMessage } from "./messages.ts";
+
+/** A message of the user, or an answer with its `parts` or with its text as `content`. */
+export type StoredMessage = UIMessage | ChatMessage;
+
+/**
+ * Makes the message that a chat shows. What was still growing does not grow any more, `null` counts as absent, an id that
+ * is a number becomes a text, and a missing one the message's position.
+ *
+ * @returns the same object when nothing is to be changed.
+ * @throws ChatStateError `invalid-message` for what no chat can show, such as a message without a role.
+ */
+export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
+  const given = withoutNulls(stored ?? {}) as Partial<ChatMessage & Omit<AssistantUIMessage, "role">>;
+  const { role, content, parts, status = "done" } = given;
+  const id = String(given.id ?? `message-${index}`);
+  if (role === "user" && typeof content === "string") return merge(given, { id });
+  if (role === "assistant" && Array.isArray(parts)) {
+    const kept = parts.includes(null as never) ? parts.filter((part) => part !== null) : parts;
+    const isOpen = status === "streaming";
+    return merge(
+      given,
+      isOpen ? { id, status: "truncated", parts: kept.map(closePart) } : { id, status, parts: kept },
+    );
+  }
+  if (role === "assistant" && typeof content === "string") {
+    const text = { type: "text", key: "", text: content, state: "done" } as const;
+    return { id, role, status: "done", parts: content === "" ? [] : [text] };
+  }
+  const keys = Object.keys(given).join(", ");
+  const got = `got the role ${JSON.stringify(role)}, and ${keys === "" ? "no keys" : `the keys ${keys}`}`;
+  throw new ChatStateError(
+    "invalid-message",
+    `Cannot show messages[${index}]: expected the role "user" with a text as content, or "assistant" with parts or a text as content; ${got}.`,
+  );
+}
+
+function withoutNulls(fields: object): object {
+  const entries = Object.entries(fields).filter(([, value]) => value !== null);
+  return entries.length < Object.keys(fields).length ? Object.fromEntries(entries) : fields;
+}
+
+/** @returns the same object where it has these values already. */
+function merge(given: object, values: Record<string, unknown>): UIMessage {
+  const isSame = Object.keys(values).every((key) => (given as Record<string, unknown>)[key] === values[key]);
+  return (isSame ? given : { ...given, ...values }) as UIMessage;
+}

@@ -1,0 +1,118 @@
+/**
+ * Asks a chat route for one buffered answer instead of a stream. Makes one request.
+ */
+import {
+  type BufferedStreamResult,
+  type ErrorChunk,
+  reduceStreamError,
+  type StreamChunk,
+  StreamProtocolError,
+  StreamTruncatedError,
+  type StructuredDataChunk,
+  toChunk,
+} from "@kortyx/protocol";
+import { type ByteStream, createPieceEncoder } from "../stream/byte-stream.ts";
+import { checkResponse } from "./check-response.ts";
+import { checkRouteOptions, fetchRoute } from "./fetch-route.ts";
+import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
+
+export interface RequestChatOptions
+  extends Omit<
+    StreamChatFromRouteOptions,
+    | "idempotent"
+    | "giveUpAfterMs"
+    | "connectTimeoutMs"
+    | "idleTimeoutMs"
+    | "maxEventBytes"
+    | "onConnectionChange"
+    | "onUnknownChunk"
+  > {}
+
+/**
+ * Asks a chat route for the whole answer at once. Waits as long as the route takes: use `signal` to end it.
+ *
+ * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result, or
+ * the start of its text where that is longer than 65,536 UTF-16 code units.
+ * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamTruncatedError
+ * when the connection broke, StreamProtocolError when it is not a buffered result, or the signal's reason.
+ *
+ * @example
+ * ```ts
+ * const messages = [{ role: "user" as const, content: "Hello" }];
+ * const { text } = await requestChat({ endpoint: "/api/chat", messages });
+ * ```
+ */
+export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
+  const { endpoint, headers, credentials, fetch, fetchImpl, signal = new AbortController().signal } = options;
+  const { messages, sessionId, workflowId, context, idempotencyKey, resume } = options;
+  checkRouteOptions(options);
+  try {
+    const response = await fetchRoute(
+      { endpoint, headers, credentials, fetch, fetchImpl },
+      {
+        method: "POST",
+        accept: "application/json",
+        body: { messages, sessionId, workflowId, context, idempotencyKey, resume, stream: false },
+        signal,
+        timeoutMs: Number.POSITIVE_INFINITY,
+      },
+    );
+    return parseResult(await readText(await checkResponse(response, "application/json", signal)));
+  } catch (error) {
+    // What fails because the caller aborted is the caller's reason.
+    signal.throwIfAborted();
+    throw error;
+  }
+}
+
+/** Reads a body of any `fetch`: not every response that has a stream has a `text()` too. */
+async function readText(body: ByteStream | null): Promise<string> {
+  if (!body) return "";
+  const reader = body.getReader();
+  const toBytes = createPieceEncoder();
+  const utf8 = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read().catch((cause) => {
+      throw new StreamTruncatedError("The connection broke", { cause });
+    });
+    if (done) return text + utf8.decode();
+    text += utf8.decode(toBytes(value), { stream: true });
+  }
+}
+
+function parseResult(text: string): BufferedStreamResult {
+  let result: BufferedStreamResult;
+  try {
+    result = JSON.parse(text);
+  } catch (cause) {
+    throw new StreamProtocolError("invalid-json", "The answer is not JSON.", { cause });
+  }
+  if (
+    !Array.isArray(result?.chunks) ||
+    !Array.isArray(result.structured) ||
+    typeof result.text !== "string"
+  ) {
+    throw new StreamProtocolError(
+      "invalid-chunk",
+      "The answer is no buffered result: expected { chunks: [], text: string, structured: [] }.",
+    );
+  }
+  const { error: toldError, ...rest } = result;
+  const chunks = toChunks("chunks", result.chunks) as StreamChunk[];
+  const structured = toChunks("structured", result.structured) as StructuredDataChunk[];
+  // Not every server says by itself how the stream ended.
+  const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined) ?? toldError;
+  return { ...rest, chunks, structured, ...(error && { error }) };
+}
+
+/** @param name - Where they are in the answer. */
+function toChunks(name: string, values: unknown[]): unknown[] {
+  return values.map((value, index) => {
+    try {
+      return toChunk(value);
+    } catch (error) {
+      throw new StreamProtocolError("invalid-chunk", `${name}.${index}: ${(error as Error).message}`);
+    }
+  });
+}

@@ -1,0 +1,90 @@
+/**
+ * Reads a stream to its end with callbacks, and says how it ended. Does not open, retry or reconnect.
+ */
+import {
+  type AbortChunk,
+  type DoneChunk,
+  type ErrorChunk,
+  reduceStreamError,
+  type StreamChunk,
+} from "@kortyx/protocol";
+import { wasAborted } from "./chunk-stream.ts";
+import { StreamRemoteError, toError } from "./errors.ts";
+import { createTextPieces } from "./text-pieces.ts";
+
+/** How a stream ended. */
+export interface StreamOutcome {
+  /**
+   * `done` and `abort`: on such a chunk. `error`: on an `error` chunk, with a `done` without `finishReason` after it or none.
+   * `end`: in order, without a terminal chunk. `stopped`: `onChunk` returned `false`.
+   */
+  outcome: "done" | "abort" | "error" | "end" | "stopped";
+  /** The chunk that decided it. */
+  chunk?: DoneChunk | AbortChunk | ErrorChunk | undefined;
+}
+
+export interface ConsumeStreamHandlers {
+  /** Gets every chunk. The next one waits for a promise that it returns; `false` stops the stream. */
+  onChunk?: ((chunk: StreamChunk) => unknown) | undefined;
+  /**
+   * Gets each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats what was streamed. A
+   * piece that begins another text begins with a blank line, so that all pieces one after the other are what is copied.
+   */
+  onText?: ((text: string) => unknown) | undefined;
+  /** The stream was complete, and its outcome is not `error` or `stopped`. */
+  onDone?: ((outcome: StreamOutcome) => unknown) | undefined;
+  /**
+   * Called at most once: with a {@link StreamRemoteError} when the stream ended on an `error` chunk, else with what
+   * reading threw. Not for the caller's own abort, nor for what a callback threw.
+   *
+   * @param chunk - The `error` chunk, where there is one.
+   */
+  onError?: ((error: Error, chunk?: ErrorChunk) => unknown) | undefined;
+}
+
+/**
+ * Reads a stream to its end.
+ *
+ * @returns How it ended; an `error` chunk is an outcome, not a rejection.
+ * @throws What reading the stream threw, or what a callback threw; the stream is left then.
+ *
+ * @example
+ * ```ts
+ * const { outcome } = await consumeStream(stream, { onText: (text) => write(text) });
+ * ```
+ */
+export async function consumeStream(
+  stream: AsyncIterable<StreamChunk>,
+  handlers: ConsumeStreamHandlers = {},
+): Promise<StreamOutcome> {
+  const { onChunk, onText, onDone, onError } = handlers;
+  let last: StreamChunk | undefined;
+  let error: ErrorChunk | undefined;
+  const toPiece = createTextPieces();
+  let isCalling = false;
+  try {
+    for await (last of stream) {
+      isCalling = true;
+      error = reduceStreamError(error, last);
+      if (onText) {
+        const piece = toPiece(last);
+        if (piece) await onText(piece);
+      }
+      if ((await onChunk?.(last)) === false) return { outcome: "stopped" };
+      isCalling = false;
+    }
+  } catch (thrown) {
+    if (!isCalling && !wasAborted(stream)) await onError?.(toError(thrown));
+    throw thrown;
+  }
+  if (error) {
+    await onError?.(new StreamRemoteError(error), error);
+    return { outcome: "error", chunk: error };
+  }
+  const outcome: StreamOutcome =
+    last?.type === "done" || last?.type === "abort"
+      ? { outcome: last.type, chunk: last }
+      : { outcome: "end" };
+  await onDone?.(outcome);
+  return outcome;
+}

@@ -1,0 +1,41 @@
+/**
+ * Reads an existing response or body. Makes no requests.
+ */
+import type { StreamChunk } from "@kortyx/protocol";
+import { checkResponse } from "../route/check-response.ts";
+import { isResponse, type StreamBody, toByteStream } from "./byte-stream.ts";
+import { type ChunkStreamOptions, createChunkStream } from "./chunk-stream.ts";
+
+export interface ReadStreamOptions extends ChunkStreamOptions {}
+
+/**
+ * Reads the chunks of a stream.
+ *
+ * Nothing is read before the first `next()`, and no more than the consumer asks for. Leaving the loop cancels the body
+ * at once. A stream can be iterated once.
+ *
+ * @param body - A `Response`, whose status and content type are checked; a `ReadableStream` or another async iterable
+ * of bytes or text; or `null`, which is truncated. A `Response` of a `fetch` that cannot stream is read whole.
+ * @throws StreamTruncatedError when the body ends before the stream is complete, the connection breaks, or a run (events
+ * with ids `<runId>.<seq>`) ends with `[DONE]` but without a `done`, an `abort` or an `error`.
+ * @throws StreamIdleError when nothing has come for longer than the server's heartbeats allow.
+ * @throws StreamProtocolError when what arrives breaks the contract; the chunks before it have been delivered.
+ * @throws StreamHttpError, StreamContentTypeError when a `Response` is not a stream.
+ * @throws StreamBodyError when the body was read before, or is nothing that can be read.
+ * @throws The signal's reason when the caller aborted.
+ * @throws RangeError, at the call, for a time that is not a number of milliseconds.
+ *
+ * @example
+ * ```ts
+ * for await (const chunk of readStream(response.body)) {
+ *   if (chunk.type === "text-delta") write(chunk.delta);
+ * }
+ * ```
+ */
+export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
+  return createChunkStream(async (signal, interruption) => {
+    // There is no second body.
+    if (interruption) throw interruption.error;
+    return isResponse(body) ? checkResponse(body, "text/event-stream", signal) : toByteStream(body);
+  }, options);
+}

@@ -1,0 +1,170 @@
+/** A chat's transport made by hand: streams that the test feeds, and a record of what was asked for. */
+import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
+import { vi } from "vitest";
+import type { Chat, ChatSnapshot } from "../../src/chat/chat.ts";
+import type { ChatTransport, ChatTransportOptions } from "../../src/chat/route-transport.ts";
+import { StreamHttpError } from "../../src/stream/errors.ts";
+
+export const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+export const done: StreamChunk = { type: "done" };
+
+/** What a route says with a status, as the chat hears it. */
+export const httpError = (status: number): StreamHttpError =>
+  new StreamHttpError(new Response(null, { status }), "");
+
+/** One stream that the chat reads. */
+export interface TestStream {
+  /** Of a stream that was asked for with `start`. */
+  body: ChatRequestBody | undefined;
+  /** Of a stream that was asked for with `resume`. */
+  sessionId: string | undefined;
+  signal: AbortSignal;
+  /** Somebody reads it: it was begun, and has neither ended nor been left. */
+  isOpen: boolean;
+  /** How that came to an end. */
+  ending: "ended" | "failed" | "left" | undefined;
+  /** The chunks that were read of it. */
+  read: StreamChunk[];
+  give(...chunks: StreamChunk[]): void;
+  /** Ends in order. */
+  end(): void;
+  fail(error: unknown): void;
+  connect(): void;
+  /** Its connection is lost, or one more attempt to restore it has failed. */
+  lose(error?: unknown): void;
+}
+
+export interface TestTransport extends ChatTransport {
+  start: NonNullable<ChatTransport["start"]>;
+  resume: NonNullable<ChatTransport["resume"]>;
+  /** All streams, in the order in which they were asked for. */
+  streams: TestStream[];
+  /** What `stop` was called with. */
+  stops: ({ runId: string } | { idempotencyKey: string })[];
+  /** Settles the oldest call of `stop` that is pending. */
+  answerStop(error?: unknown): void;
+}
+
+/** The last one. */
+export const streamOf = (transport: TestTransport): TestStream => transport.streams.at(-1)!;
+
+function testStream(
+  { signal, onConnectionChange }: ChatTransportOptions,
+  target: { body?: ChatRequestBody; sessionId?: string },
+): TestStream & { chunks: AsyncIterable<StreamChunk> } {
+  const steps: (() => StreamChunk | undefined)[] = [];
+  let wake = () => {};
+  const add = (step: () => StreamChunk | undefined) => {
+    steps.push(step);
+    wake();
+  };
+  async function* read(): AsyncGenerator<StreamChunk> {
+    stream.isOpen = true;
+    signal.addEventListener("abort", () => wake());
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const step = steps.shift();
+        if (step === undefined) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        const chunk = step();
+        if (chunk === undefined) {
+          stream.ending = "ended";
+          return;
+        }
+        stream.read.push(chunk);
+        yield chunk;
+      }
+    } finally {
+      stream.isOpen = false;
+      stream.ending ??= "left";
+    }
+  }
+  const stream: ReturnType<typeof testStream> = {
+    body: target.body,
+    sessionId: target.sessionId,
+    signal,
+    isOpen: false,
+    ending: undefined,
+    read: [],
+    chunks: read(),
+    give(...chunks) {
+      for (const chunk of chunks) add(() => chunk);
+    },
+    end: () => add(() => undefined),
+    fail: (error) =>
+      add(() => {
+        stream.ending = "failed";
+        throw error;
+      }),
+    connect: () => onConnectionChange({ state: "open" }),
+    lose: (error = new Error("lost")) =>
+      onConnectionChange({ state: "reconnecting", attempt: 1, delayMs: 100, error }),
+  };
+  return stream;
+}
+
+/** A transport with runs; `{ stop: undefined }` or `{ resume: undefined }` leaves that out. */
+export function testTransport(
+  replaced: { [Method in keyof ChatTransport]?: ChatTransport[Method] | undefined } = {},
+): TestTransport {
+  const streams: TestStream[] = [];
+  const stops: TestTransport["stops"] = [];
+  const pending: { resolve: () => void; reject: (error: unknown) => void }[] = [];
+  const open = (...[options, target]: Parameters<typeof testStream>) => {
+    const stream = testStream(options, target);
+    streams.push(stream);
+    return stream.chunks;
+  };
+  return {
+    start: (body, options) => open(options, { body }),
+    resume: (target, options) => open(options, target),
+    stop(target) {
+      stops.push(target);
+      return new Promise((resolve, reject) => pending.push({ resolve, reject }));
+    },
+    streams,
+    stops,
+    answerStop(...failure) {
+      const call = pending.shift()!;
+      if (failure.length === 0) call.resolve();
+      else call.reject(failure[0]);
+    },
+    ...replaced,
+  } as TestTransport;
+}
+
+/** Every state that the chat tells, the one at subscription included. */
+export function record(chat: Chat): ChatSnapshot[] {
+  const states: ChatSnapshot[] = [];
+  chat.subscribe((state) => states.push(state));
+  return states;
+}
+
+/** The statuses of the states, without repetitions. */
+export const statusesOf = (states: readonly ChatSnapshot[]): string[] =>
+  states.map(({ status }) => status).filter((status, index, all) => status !== all[index - 1]);
+
+/** Lets everything happen that waits for no time. Needs fake timers. */
+export const flush = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(0));
+
+/** Lets the time of one frame pass where nothing is painted. Needs fake timers. */
+export const nextFrame = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(16));
+
+/** How a promise stands: `pending`, `resolved`, or what it was rejected with. */
+export function outcomeOf(promise: Promise<unknown>): { is: unknown } {
+  const outcome: { is: unknown } = { is: "pending" };
+  promise.then(
+    () => {
+      outcome.is = "resolved";
+    },
+    (error) => {
+      outcome.is = error;
+    },
+  );
+  return outcome;
+}

@@ -1,0 +1,123 @@
+import type { InterruptChunk } from "@kortyx/protocol";
+import { describe, expect, test } from "vitest";
+import type { ChatInput } from "../../src/chat/chat.ts";
+import { toAnswerMessage, toResume, toUserMessage } from "../../src/chat/chat-input.ts";
+
+describe("a message", () => {
+  test("is a text, or an object that keeps whatever it holds", () => {
+    expect(toUserMessage("Hello")).toMatchObject({ role: "user", content: "Hello" });
+    const said = { id: "u1", content: "Hello", timestamp: 7, metadata: { files: ["a"] }, extra: true };
+    expect(toUserMessage(said)).toEqual({ role: "user", ...said });
+  });
+
+  test("that says nothing is refused with `empty-message`", () => {
+    const nothing: unknown[] = [
+      "",
+      " \n\t\u00a0\u3000",
+      { content: "" },
+      { content: " ", id: "u1", timestamp: 7, role: "user" },
+      { content: "", metadata: undefined },
+      { content: "", metadata: null },
+      { content: "", metadata: {} },
+      { content: "", parts: [] },
+    ];
+    for (const input of nothing) {
+      expect(() => toUserMessage(input as ChatInput)).toThrow(
+        expect.objectContaining({
+          name: "ChatStateError",
+          code: "empty-message",
+          message: "Cannot send an empty message: expected text or metadata.",
+        }),
+      );
+    }
+  });
+
+  test("without text but with something else is a message", () => {
+    const something: object[] = [
+      { content: "", metadata: { attachments: ["a.png"] } },
+      { content: " ", parts: [{ type: "file" }] },
+    ];
+    for (const input of something) expect(toUserMessage(input as ChatInput)).toMatchObject(input);
+  });
+
+  test("is nothing else: an event, a number or nothing at all is refused by name", () => {
+    const others: [unknown, string][] = [
+      [new Event("click"), "object"],
+      [{}, "object"],
+      [{ content: 5 }, "object"],
+      [null, "object"],
+      [undefined, "undefined"],
+      [5, "number"],
+      [["Hello"], "object"],
+    ];
+    for (const [input, type] of others) {
+      expect(() => toUserMessage(input as ChatInput)).toThrow(
+        expect.objectContaining({
+          name: "ChatStateError",
+          code: "invalid-message",
+          message:
+            `Cannot send ${type}: expected a string, or an object whose \`content\` is a string. ` +
+            "An event handler passes its event: write onClick={() => send(text)}.",
+        }),
+      );
+    }
+  });
+});
+
+describe("an answer to a question", () => {
+  const question: InterruptChunk = {
+    type: "interrupt",
+    requestId: "request-1",
+    resumeToken: "token-1",
+    input: { kind: "choice", multiple: false, question: "?", options: [{ id: "a", label: "Apples" }] },
+  };
+  const asked = { requestId: "request-1", resumeToken: "token-1" };
+
+  test("is a text or the ids of options, none included", () => {
+    const answers: [string | string[], string][] = [
+      ["a", "Apples"],
+      [["a", "b"], "Apples, b"],
+      [[], ""],
+      ["", ""],
+    ];
+    for (const [answer, content] of answers) {
+      const resume = toResume(question, answer);
+      expect(resume).toEqual({ ...asked, answer });
+      expect(toAnswerMessage(resume, question)).toMatchObject({ role: "user", content });
+    }
+  });
+
+  test("may be that it is cancelled, with a reason or without", () => {
+    const reasons: [string | undefined, object][] = [
+      [undefined, {}],
+      ["", {}],
+      ["No time", { reason: "No time" }],
+    ];
+    for (const [reason, given] of reasons) {
+      const resume = toResume(question, { outcome: "cancelled", reason });
+      expect(resume).toEqual({ ...asked, outcome: "cancelled", ...given });
+      expect(toAnswerMessage(resume, question).content).toBe(reason ?? "");
+    }
+  });
+
+  test("is nothing else", () => {
+    for (const [answer, type] of [
+      [undefined, "undefined"],
+      [null, "object"],
+      [new Event("click"), "object"],
+      [5, "number"],
+      [[5], "object"],
+      [["a", null], "object"],
+      [{}, "object"],
+      [{ outcome: "answered" }, "object"],
+      [{ outcome: "cancelled", reason: 5 }, "object"],
+    ] as const) {
+      expect(() => toResume(question, answer as never)).toThrow(
+        expect.objectContaining({
+          code: "invalid-message",
+          message: `Cannot respond with ${type}: expected a string, an array with the ids of options, or { outcome: "cancelled" }.`,
+        }),
+      );
+    }
+  });
+});

@@ -1,0 +1,95 @@
+import { describe, expect, test, vi } from "vitest";
+import { createChat } from "../../src/chat/create-chat.ts";
+import { requestChat } from "../../src/route/request-chat.ts";
+import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-from-route.ts";
+import { readStream } from "../../src/stream/read-stream.ts";
+import { fakeFetch } from "../stream/bodies.ts";
+
+/** Options that no compiler lets pass, and the error that names each. */
+const wrongOfStreams: [options: object, error: Error][] = [
+  [{}, new TypeError("endpoint must be a URL, or a function that gives one; got undefined.")],
+  [{ endpoint: 7 }, new TypeError("endpoint must be a URL, or a function that gives one; got 7.")],
+  [{ endpoint: "/", fetch: "fetch" }, new TypeError('fetch must be a function; got "fetch".')],
+  [{ endpoint: "/", signal: {} }, new TypeError("signal must be an AbortSignal; got an object.")],
+  [
+    { endpoint: "/", onConnectionChange: {} },
+    new TypeError("onConnectionChange must be a function; got an object."),
+  ],
+  [{ endpoint: "/", onUnknownChunk: 1 }, new TypeError("onUnknownChunk must be a function; got 1.")],
+  [
+    { endpoint: "/", maxEventBytes: "8 MiB" },
+    new RangeError('maxEventBytes must be a number, 0 or more; got "8 MiB".'),
+  ],
+  [
+    { endpoint: "/", maxEventBytes: Number.NaN },
+    new RangeError("maxEventBytes must be a number, 0 or more; got NaN."),
+  ],
+  [
+    { endpoint: "/", idleTimeoutMs: -1 },
+    new RangeError("idleTimeoutMs must be a number of milliseconds, 0 or more; got -1."),
+  ],
+  [
+    { endpoint: "/", connectTimeoutMs: "30s" },
+    new RangeError("connectTimeoutMs must be a number of milliseconds, 0 or more; got 30s."),
+  ],
+];
+
+const wrongOfChats: [options: unknown, error: Error][] = [
+  ...wrongOfStreams.filter(([options]) => !("signal" in options)),
+  [
+    undefined,
+    new TypeError("The options of a chat must be an object with an endpoint or a transport; got undefined."),
+  ],
+  [
+    "/api/chat",
+    new TypeError(
+      'The options of a chat must be an object with an endpoint or a transport; got "/api/chat".',
+    ),
+  ],
+  [{ transport: {} }, new TypeError("transport must be an object with a start() method; got an object.")],
+  [{ endpoint: "/", sessionId: 7 }, new TypeError("sessionId must be a text; got 7.")],
+  [
+    { endpoint: "/", initialMessages: { length: 0 } },
+    new TypeError("initialMessages must be an array of messages; got an object."),
+  ],
+  [
+    { endpoint: "/", initialMessages: Promise.resolve([]) },
+    new TypeError("initialMessages must be an array of messages; got a promise."),
+  ],
+  ...["selectMessages", "onChunk", "onFinish"].map((name): [object, Error] => [
+    { endpoint: "/", [name]: true },
+    new TypeError(`${name} must be a function; got true.`),
+  ]),
+];
+
+describe("a wrong option is refused when a chat is created:", () => {
+  test.each(wrongOfChats)("%j", (options, error) => {
+    expect(() => createChat(options as never)).toThrow(error);
+    expect(() => createChat(() => options as never)).toThrow(error);
+  });
+});
+
+describe("a wrong option is refused by the call that opens a stream:", () => {
+  test.each(wrongOfStreams)("%j", (options, error) => {
+    expect(() => streamFromRoute(options as never)).toThrow(error);
+    expect(() => streamChatFromRoute({ messages: [], ...options } as never)).toThrow(error);
+  });
+});
+
+test("what a route cannot be asked with is refused by requestChat, and by readStream", async () => {
+  await expect(requestChat({ messages: [] } as never)).rejects.toThrow("endpoint must be a URL");
+  expect(() => readStream(null, { maxEventBytes: Number.NaN })).toThrow(RangeError);
+  expect(() => readStream(null, { signal: new Request("http://host/") as never })).toThrow(
+    "signal must be an AbortSignal; got an object.",
+  );
+});
+
+test("every endpoint that can be asked is taken, and nothing is requested", () => {
+  const { calls, fetch } = fakeFetch();
+  for (const endpoint of ["", "/api/chat", new URL("http://host/"), () => "/", async () => "/"]) {
+    createChat({ endpoint, fetch });
+  }
+  createChat({ transport: { start: vi.fn() } });
+  createChat({ endpoint: "/", initialMessages: null, sessionId: null } as never);
+  expect(calls).toHaveLength(0);
+});

@@ -1,0 +1,83 @@
+import { describe, expect, test } from "vitest";
+import { toMessageText } from "../../src/chat/messages.ts";
+import { type StoredMessage, toUIMessage } from "../../src/chat/stored-message.ts";
+
+const part = (text: string, state = "done") => ({ type: "text", key: "", text, state });
+const answer = { id: "run", role: "assistant", status: "done", parts: [part("Hi")] };
+
+/** What a store gives back is of no certain type. */
+const show = (stored: unknown, index = 0) => toUIMessage(stored as StoredMessage, index);
+
+describe("a stored message", () => {
+  test("that needs no change is the same object", () => {
+    for (const stored of [
+      { id: "1", role: "user", content: "" },
+      { id: "1", role: "user", content: "Hi", metadata: { a: null }, timestamp: undefined },
+      Object.freeze({ ...answer, usage: { inputTokens: 1 } }),
+      { ...answer, status: "aborted", abortReason: "stopped" },
+    ]) {
+      expect(show(stored)).toBe(stored);
+    }
+  });
+
+  test("that was growing is truncated, and nothing in it is open", () => {
+    const stored = { ...answer, status: "streaming", parts: [part("Hi", "streaming")] };
+    expect(show(stored)).toEqual({ ...answer, status: "truncated" });
+  });
+
+  test("that is a text is an answer with one part, or none", () => {
+    expect(show({ id: "7", role: "assistant", content: "Hi" })).toEqual({ ...answer, id: "7" });
+    expect(show({ id: "7", role: "assistant", content: "" })).toEqual({ ...answer, id: "7", parts: [] });
+  });
+
+  test("has an id that is a text, and the same one each time", () => {
+    expect(show({ id: 42, role: "user", content: "Hi" })).toEqual({ id: "42", role: "user", content: "Hi" });
+    expect(show({ role: "user", content: "Hi" }, 3)).toMatchObject({ id: "message-3" });
+    expect(show({ role: "assistant", content: "Hi", id: null }, 4)).toMatchObject({ id: "message-4" });
+  });
+
+  test("takes null for absent", () => {
+    const nulls = { abortReason: null, error: null, interrupt: null, usage: null };
+    expect(show({ ...answer, ...nulls })).toEqual(answer);
+    expect(show({ ...answer, status: null })).toEqual(answer);
+    expect(show({ ...answer, parts: [null, ...answer.parts, null] })).toEqual(answer);
+    const streaming = { ...answer, status: "streaming", parts: [null, part("Hi", "streaming")] };
+    expect(show(streaming)).toEqual({ ...answer, status: "truncated" });
+    expect(
+      toMessageText(show({ ...answer, parts: [{ ...part("Hi"), node: null }, part(null as never)] })),
+    ).toBe("Hi");
+    expect(show({ id: "1", role: "user", content: "Hi", metadata: null })).toEqual({
+      id: "1",
+      role: "user",
+      content: "Hi",
+    });
+  });
+
+  test("survives JSON", () => {
+    for (const stored of [answer, { id: "1", role: "user", content: "Hi" }]) {
+      expect(show(JSON.parse(JSON.stringify(show(stored))))).toEqual(stored);
+    }
+  });
+
+  test("that no chat can show is refused by its place and what it is", () => {
+    for (const [stored, got] of [
+      [{ ...answer, role: undefined }, "got the role undefined, and the keys id, role, status, parts."],
+      [
+        { id: "1", role: "system", content: "Be kind." },
+        'got the role "system", and the keys id, role, content.',
+      ],
+      [{ id: "1", role: "user", parts: [] }, 'got the role "user", and the keys id, role, parts.'],
+      [{ id: "1", role: "assistant" }, 'got the role "assistant", and the keys id, role.'],
+      [{}, "got the role undefined, and no keys."],
+      [null, "got the role undefined, and no keys."],
+    ] as const) {
+      expect(() => show(stored, 2)).toThrow(
+        expect.objectContaining({
+          name: "ChatStateError",
+          code: "invalid-message",
+          message: `Cannot show messages[2]: expected the role "user" with a text as content, or "assistant" with parts or a text as content; ${got}`,
+        }),
+      );
+    }
+  });
+});

@@ -1,0 +1,679 @@
+import { StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  createReconnectPolicy,
+  type ReconnectFailure,
+  type ReconnectStep,
+} from "../../src/route/reconnect-policy.ts";
+import {
+  StreamConnectionError,
+  StreamContentTypeError,
+  StreamHttpError,
+  StreamIdleError,
+} from "../../src/stream/errors.ts";
+
+type Outcome = ReconnectStep | { failedWith: unknown };
+
+interface PolicyOptions {
+  method?: string;
+  idempotent?: boolean;
+  canRefreshHeaders?: boolean;
+  giveUpAfterMs?: number;
+  random?: () => number;
+}
+
+function policyOf({ canRefreshHeaders = false, random = () => 0, ...options }: PolicyOptions = {}) {
+  const headers = canRefreshHeaders ? () => ({}) : {};
+  const nextStep = createReconnectPolicy({ ...options, headers }, random);
+  return {
+    next(failure: ReconnectFailure): Outcome {
+      try {
+        return nextStep(failure);
+      } catch (error) {
+        return { failedWith: error };
+      }
+    },
+  };
+}
+
+const failureOf = (error: unknown, failure: Partial<ReconnectFailure> = {}): ReconnectFailure => ({
+  error,
+  lastEventId: "",
+  retryMs: undefined,
+  newChunks: 0,
+  silentMs: 0,
+  sinceRequestMs: 0,
+  isOffline: false,
+  ...failure,
+});
+
+const status = (code: number, body: unknown = "", headers: HeadersInit = {}) =>
+  new StreamHttpError(new Response(null, { status: code, headers }), body);
+const draining = (retryAfter?: string) =>
+  status(503, { error: "Restarting.", code: "draining" }, retryAfter ? { "retry-after": retryAfter } : {});
+const refused = new StreamConnectionError("/", new TypeError("fetch failed"));
+
+const passing: [string, unknown][] = [
+  ["a truncated body", new StreamTruncatedError()],
+  ["a silent connection", new StreamIdleError(26_000)],
+  ["no response", refused],
+  ...[408, 425, 429, 500, 502, 503, 504].map((code): [string, unknown] => [`status ${code}`, status(code)]),
+];
+/** May pass where it is a GET that is asked again, and is the end of a POST. */
+const passingOfGet = [506, 507, 508, 510, 511, 520, 521, 522, 523, 524, 525, 526, 529, 530, 599].map(
+  (code): [string, unknown] => [`status ${code}`, status(code)],
+);
+const lasting: [string, unknown][] = [
+  ...[400, 401, 402, 403, 404, 406, 409, 410, 413, 415, 422, 431, 451, 501, 505].map(
+    (code): [string, unknown] => [`status ${code}`, status(code)],
+  ),
+  ["another content type", new StreamContentTypeError(new Response("<html>"), "text/event-stream")],
+  ["a gap in the events", new StreamProtocolError("sequence-gap", "A gap.")],
+  ["data that is not JSON", new StreamProtocolError("invalid-json", "No JSON.")],
+  ["what an option's function threw", new Error("no token")],
+  ["what is no Error", "plain text"],
+  ["nothing", undefined],
+];
+
+/** Events came that can be resumed behind. */
+const resumable = { lastEventId: "run.3" };
+
+describe("what follows", () => {
+  for (const [name, error] of passing) {
+    test(`${name} is: resumed with event ids; repeated when idempotent and nothing came; else the end`, () => {
+      expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
+      expect(policyOf({ idempotent: true }).next(failureOf(error))).toMatchObject({
+        isResume: false,
+        attempt: 1,
+      });
+      expect(policyOf().next(failureOf(error))).toEqual({ failedWith: error });
+      expect(policyOf({ idempotent: true }).next(failureOf(error, { newChunks: 1 }))).toEqual({
+        failedWith: error,
+      });
+    });
+  }
+
+  for (const [name, error] of passingOfGet) {
+    test(`${name} is asked again by a GET, and is the end of a POST`, () => {
+      expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
+      expect(policyOf({ method: "GET" }).next(failureOf(error))).toMatchObject({
+        isResume: false,
+        attempt: 1,
+      });
+      expect(policyOf({ idempotent: true }).next(failureOf(error))).toEqual({ failedWith: error });
+    });
+  }
+
+  for (const [name, error] of lasting) {
+    test(`${name} is the end, whatever could be asked again`, () => {
+      for (const failure of [failureOf(error), failureOf(error, resumable)]) {
+        const step = policyOf({ idempotent: true }).next(failure);
+        expect(step).toEqual({ failedWith: error });
+      }
+    });
+  }
+
+  test("ids that are no event ids of a run is as without ids", () => {
+    for (const lastEventId of ["7", "run", ".3", "run.", "run.03", "run.-1"]) {
+      const error = new StreamTruncatedError();
+      const step = policyOf({ idempotent: true }).next(failureOf(error, { lastEventId, newChunks: 1 }));
+      expect(step).toEqual({ failedWith: error });
+    }
+  });
+
+  test("an event id without a chunk is resumed, not repeated", () => {
+    const step = policyOf({ idempotent: true }).next(
+      failureOf(new StreamTruncatedError(), { lastEventId: "run.0" }),
+    );
+    expect(step).toMatchObject({ isResume: true });
+  });
+});
+
+describe("a server that is about to end", () => {
+  test("is asked again, although the request may not be made twice", () => {
+    expect(policyOf().next(failureOf(draining("1")))).toEqual({
+      isResume: false,
+      attempt: 1,
+      minMs: 1_000,
+      delayMs: 1_000,
+    });
+  });
+
+  test("is told by 503 and the code, not by either alone", () => {
+    for (const error of [
+      status(503, { code: "busy" }),
+      status(503, "draining"),
+      status(503, null),
+      status(500, { code: "draining" }),
+    ]) {
+      expect(policyOf().next(failureOf(error))).toEqual({ failedWith: error });
+    }
+  });
+
+  test("is not asked again when chunks have come that cannot be resumed behind", () => {
+    expect(policyOf().next(failureOf(draining(), { newChunks: 1 }))).toHaveProperty("failedWith");
+  });
+});
+
+describe("headers that were refused", () => {
+  for (const code of [401, 403]) {
+    test(`(${code}) are asked for again once, at once and without counting, when they come from a function`, () => {
+      const refresh = { attempt: 0, minMs: 0, delayMs: 0 };
+      for (const [failure, isResume] of [
+        [{}, false],
+        [resumable, true],
+        [{ retryMs: 5_000 }, false],
+      ] as const) {
+        const policy = policyOf({ canRefreshHeaders: true, giveUpAfterMs: 0 });
+        const error = status(code, "", { "retry-after": "9" });
+        expect(policy.next(failureOf(error, failure))).toEqual({ isResume, ...refresh });
+        expect(policy.next(failureOf(error, failure))).toEqual({ failedWith: error });
+      }
+    });
+  }
+
+  test("of both statuses are asked for again once in all, not once each", () => {
+    const policy = policyOf({ canRefreshHeaders: true });
+    expect(policy.next(failureOf(status(401)))).toMatchObject({ isResume: false });
+    expect(policy.next(failureOf(status(403)))).toHaveProperty("failedWith");
+  });
+
+  test("may be refused again after something new has come", () => {
+    const policy = policyOf({ canRefreshHeaders: true });
+    const truncated = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 });
+    for (let connection = 0; connection < 3; connection++) {
+      expect(policy.next(truncated)).toMatchObject({ isResume: true, attempt: 1 });
+      expect(policy.next(failureOf(status(401), resumable))).toMatchObject({ isResume: true, attempt: 0 });
+      expect(policy.next(failureOf(status(502), resumable))).toMatchObject({ isResume: true, attempt: 2 });
+    }
+  });
+
+  test("are not asked for again behind chunks that cannot be resumed behind", () => {
+    const error = status(401);
+    const policy = policyOf({ canRefreshHeaders: true, idempotent: true });
+    expect(policy.next(failureOf(error, { newChunks: 1 }))).toEqual({ failedWith: error });
+  });
+
+  test("are the end when they are a value, which has nothing else to say", () => {
+    const error = status(401);
+    expect(policyOf().next(failureOf(error, resumable))).toEqual({ failedWith: error });
+  });
+});
+
+describe("a route without GET (405)", () => {
+  test("leaves the error of the outage, because it is why the answer is incomplete", () => {
+    const policy = policyOf();
+    const outage = new StreamTruncatedError();
+    policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
+    expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
+  });
+
+  test("leaves it also when another status came between", () => {
+    const policy = policyOf();
+    const outage = new StreamIdleError(60_000);
+    policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
+    policy.next(failureOf(status(502), resumable));
+    expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
+  });
+
+  test("is an error like any other when nothing was to be resumed", () => {
+    const error = status(405);
+    const policy = policyOf({ idempotent: true });
+    expect(policy.next(failureOf(refused))).toMatchObject({ attempt: 1 });
+    expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
+  });
+});
+
+describe("a request that nothing answers", () => {
+  const again = { isResume: false };
+
+  test("is made twice while there is a network, whatever its method", () => {
+    for (const options of [{ idempotent: true }, { method: "GET" }]) {
+      const policy = policyOf(options);
+      expect(policy.next(failureOf(refused))).toMatchObject({ ...again, attempt: 1 });
+      expect(policy.next(failureOf(refused))).toEqual({ failedWith: refused });
+    }
+  });
+
+  test("is made for as long as the browser is offline, and twice from then on", () => {
+    const policy = policyOf({ idempotent: true });
+    for (let attempt = 1; attempt <= 20; attempt++) {
+      expect(policy.next(failureOf(refused, { isOffline: true }))).toMatchObject({ ...again, attempt });
+    }
+    expect(policy.next(failureOf(refused))).toMatchObject(again);
+    expect(policy.next(failureOf(refused))).toEqual({ failedWith: refused });
+  });
+
+  test("is not one that was answered once, with a status or with a body that was lost", () => {
+    for (const answer of [status(503), new StreamTruncatedError(), new StreamIdleError(60_000)]) {
+      const policy = policyOf({ idempotent: true });
+      policy.next(failureOf(answer));
+      for (let attempt = 2; attempt < 50; attempt++) {
+        expect(policy.next(failureOf(refused))).toMatchObject({ ...again, attempt });
+      }
+    }
+  });
+
+  test("is not one that was interrupted behind an event", () => {
+    const policy = policyOf();
+    policy.next(failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 }));
+    for (let attempt = 2; attempt < 50; attempt++) {
+      expect(policy.next(failureOf(refused, resumable))).toMatchObject({ isResume: true, attempt });
+    }
+  });
+});
+
+describe("a status of 500", () => {
+  test("is answered to a POST twice at most, also with others in between", () => {
+    const policy = policyOf({ idempotent: true });
+    const error = status(500);
+    expect(policy.next(failureOf(error))).toMatchObject({ isResume: false, attempt: 1 });
+    expect(policy.next(failureOf(status(503)))).toMatchObject({ isResume: false, attempt: 2 });
+    expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
+  });
+
+  test("is answered to a GET for as long as there is patience", () => {
+    for (const [options, failure] of [
+      [{}, resumable],
+      [{ method: "GET" }, {}],
+    ] as const) {
+      const policy = policyOf(options);
+      for (let attempt = 1; attempt < 50; attempt++) {
+        expect(policy.next(failureOf(status(500), failure))).toMatchObject({ attempt });
+      }
+    }
+  });
+});
+
+describe("the delay", () => {
+  const truncated = failureOf(new StreamTruncatedError(), resumable);
+  const timesAt = (value: number, count = 6, failure = truncated) => {
+    const policy = policyOf({ random: () => value });
+    return Array.from({ length: count }, () => {
+      const { minMs, delayMs } = policy.next(failure) as ReconnectStep;
+      return [minMs, delayMs];
+    });
+  };
+
+  test("is at most 3.5 s for the first attempt, and 3.5 to 4.75 s for every other", () => {
+    expect(timesAt(0)).toEqual([[0, 0], ...Array(5).fill([3_500, 3_500])]);
+    expect(timesAt(0.5)).toEqual([[0, 1_750], ...Array(5).fill([3_500, 4_125])]);
+    expect(timesAt(1)).toEqual([[0, 3_500], ...Array(5).fill([3_500, 4_750])]);
+  });
+
+  test("counts from the last request, not from its failure", () => {
+    const policy = policyOf({ random: () => 1 });
+    policy.next(truncated);
+    const stepAfter = (sinceRequestMs: number) => policy.next({ ...truncated, sinceRequestMs });
+    expect(stepAfter(1_000)).toMatchObject({ minMs: 2_500, delayMs: 3_750 });
+    expect(stepAfter(3_499)).toMatchObject({ minMs: 1, delayMs: 1_251 });
+    expect(stepAfter(3_500)).toMatchObject({ minMs: 0, delayMs: 1_250 });
+    expect(stepAfter(60_000)).toMatchObject({ minMs: 0, delayMs: 1_250 });
+  });
+
+  test("begins anew when a connection has brought something new, and has lasted for 3.5 s", () => {
+    const policy = policyOf({ random: () => 0.5 });
+    const cutAfter = (sinceRequestMs: number) => policy.next({ ...truncated, newChunks: 1, sinceRequestMs });
+    policy.next(truncated);
+    policy.next(truncated);
+    expect(cutAfter(3_500)).toMatchObject({ attempt: 1, minMs: 0, delayMs: 1_750 });
+    expect(policy.next(truncated)).toMatchObject({ attempt: 2, delayMs: 4_125 });
+    expect(cutAfter(500)).toMatchObject({ attempt: 1, minMs: 3_000, delayMs: 3_625 });
+    expect(cutAfter(500)).toMatchObject({ attempt: 1, minMs: 3_000, delayMs: 3_625 });
+  });
+
+  test("is at most 3.5 s, too, when the very first connection is cut early", () => {
+    const step = policyOf({ random: () => 1 }).next({ ...truncated, newChunks: 1, sinceRequestMs: 100 });
+    expect(step).toMatchObject({ attempt: 1, minMs: 0, delayMs: 3_500 });
+  });
+
+  test("is what the server wants, retry-after before retry, 0 included, and a spread as long as that", () => {
+    const stepOf = (error: unknown, retryMs?: number) =>
+      policyOf({ random: () => 0.5 }).next(failureOf(error, { ...resumable, retryMs }));
+    expect(stepOf(new StreamTruncatedError(), 3_000)).toMatchObject({ minMs: 3_000, delayMs: 4_500 });
+    expect(stepOf(status(503), 3_000)).toMatchObject({ minMs: 3_000, delayMs: 4_500 });
+    expect(stepOf(status(503, "", { "retry-after": "1" }), 3_000)).toMatchObject({
+      minMs: 1_000,
+      delayMs: 1_500,
+    });
+    expect(stepOf(status(503, "", { "retry-after": "60" }))).toMatchObject({
+      minMs: 60_000,
+      delayMs: 61_750,
+    });
+    expect(stepOf(status(503, "", { "retry-after": "0" }), 3_000)).toMatchObject({
+      minMs: 0,
+      delayMs: 125,
+    });
+    expect(stepOf(status(503, "", { "retry-after": "soon" }), 3_000)).toMatchObject({ minMs: 3_000 });
+  });
+
+  test("is longer than a short wait of the server's when four attempts in a row bring nothing", () => {
+    expect(timesAt(1, 7, { ...truncated, retryMs: 100 })).toEqual([
+      [100, 350],
+      [100, 600],
+      [100, 1_100],
+      [100, 2_100],
+      ...Array(3).fill([3_500, 4_750]),
+    ]);
+    expect(timesAt(1, 6, { ...truncated, retryMs: 5_000 })).toEqual([
+      ...Array(4).fill([5_000, 8_500]),
+      ...Array(2).fill([5_000, 6_250]),
+    ]);
+  });
+
+  test("is longer than it, too, when four connections in a row bring something, and are cut at once", () => {
+    expect(timesAt(1, 7, { ...truncated, newChunks: 1, retryMs: 100 })).toEqual([
+      ...Array(4).fill([100, 350]),
+      ...Array(3).fill([3_500, 4_750]),
+    ]);
+  });
+
+  test("is what the server wants again when a connection has lasted for 3.5 s", () => {
+    const policy = policyOf();
+    const cutAfter = (sinceRequestMs: number) =>
+      policy.next({ ...truncated, newChunks: 1, retryMs: 100, sinceRequestMs });
+    for (let connection = 0; connection < 4; connection++) cutAfter(50);
+    expect(cutAfter(50)).toMatchObject({ minMs: 3_450 });
+    expect(cutAfter(3_500)).toMatchObject({ minMs: 100, delayMs: 100 });
+  });
+});
+
+describe("giveUpAfterMs", () => {
+  const truncated = failureOf(new StreamTruncatedError(), resumable);
+  const giveUp = { failedWith: truncated.error };
+
+  test("is 15 minutes without a byte, however many attempts that are", () => {
+    const policy = policyOf();
+    for (let attempt = 1; attempt <= 1_000; attempt++) {
+      expect(policy.next({ ...truncated, silentMs: 890_000 })).toMatchObject({ attempt });
+    }
+    expect(policy.next({ ...truncated, silentMs: 900_000 })).toEqual(giveUp);
+  });
+
+  test("begins anew with every byte, also of a connection that brought no chunk", () => {
+    const policy = policyOf({ giveUpAfterMs: 10_000 });
+    for (let attempt = 1; attempt <= 1_000; attempt++) {
+      expect(policy.next({ ...truncated, silentMs: attempt % 2 === 0 ? 0 : 6_000 })).toMatchObject({
+        attempt,
+      });
+    }
+  });
+
+  test("is kept to: the last attempt is not later, and none is made that would have to be earlier than it may", () => {
+    const policy = policyOf({ giveUpAfterMs: 20_000, random: () => 1 });
+    expect(policy.next({ ...truncated, silentMs: 18_000 })).toMatchObject({ delayMs: 2_000 });
+    expect(policy.next({ ...truncated, silentMs: 16_000 })).toMatchObject({ delayMs: 4_000 });
+    expect(policy.next({ ...truncated, silentMs: 16_501 })).toEqual(giveUp);
+  });
+
+  test("is longer than any wait of the server's that is borne: one of ten minutes is, one of an hour is not", () => {
+    const stepAt = (retryAfter: string) =>
+      policyOf().next(failureOf(status(429, "", { "retry-after": retryAfter }), resumable));
+    expect(stepAt("600")).toMatchObject({ isResume: true, minMs: 600_000 });
+    expect(stepAt("899")).toMatchObject({ delayMs: 899_000 });
+    expect(stepAt("900")).toMatchObject({ failedWith: { status: 429 } });
+    expect(stepAt("3600")).toMatchObject({ failedWith: { status: 429 } });
+    expect(policyOf().next({ ...truncated, retryMs: 600_000 })).toMatchObject({ minMs: 600_000 });
+    expect(policyOf().next({ ...truncated, retryMs: 1e12 })).toEqual(giveUp);
+  });
+
+  test("of 0 never reconnects", () => {
+    expect(policyOf({ giveUpAfterMs: 0 }).next({ ...truncated, newChunks: 1 })).toEqual(giveUp);
+    expect(policyOf({ giveUpAfterMs: 0 }).next(failureOf(draining()))).toHaveProperty("failedWith");
+  });
+
+  test("that no timer can take has no end", () => {
+    for (const giveUpAfterMs of [Number.POSITIVE_INFINITY, 2 ** 31]) {
+      const policy = policyOf({ giveUpAfterMs });
+      expect(policy.next({ ...truncated, silentMs: 1e15 })).toMatchObject({ attempt: 1 });
+      expect(policy.next({ ...truncated, retryMs: 1e12 })).toMatchObject({ minMs: 1e12 });
+    }
+  });
+
+  test("is refused when it is not a number of milliseconds", () => {
+    for (const giveUpAfterMs of [Number.NaN, -1]) {
+      expect(() => policyOf({ giveUpAfterMs })).toThrow(RangeError);
+    }
+  });
+});
+
+/** Numbers from 0 to below 1, the same ones every time (mulberry32). */
+function createRandom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+interface Outage {
+  /** How long the server is away. */
+  outageMs: number;
+  /** What an attempt fails with meanwhile, and how long it takes to. */
+  error: unknown;
+  takesMs: number;
+}
+
+/** The attempts of one client that has lost its server at 0, and when it gave up, if it did. */
+function simulate({ outageMs, error, takesMs }: Outage, random: () => number) {
+  const policy = policyOf({ random });
+  const attempts: number[] = [];
+  let now = 0;
+  let failure = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1, sinceRequestMs: 60_000 });
+  for (;;) {
+    const step = policy.next({ ...failure, silentMs: now });
+    if ("failedWith" in step) return { attempts, gaveUpAt: now };
+    now += step.delayMs;
+    attempts.push(now);
+    if (now >= outageMs) return { attempts };
+    now += takesMs;
+    failure = failureOf(error, { ...resumable, sinceRequestMs: takesMs });
+  }
+}
+
+/** The attempts of one client whose server gives one event to each, and then cuts the connection. */
+function simulateCuts(
+  { firstMs, lastsMs, retryMs }: { firstMs: number; lastsMs: number; retryMs?: number | undefined },
+  random: () => number,
+) {
+  const policy = policyOf({ random });
+  const attempts: number[] = [];
+  let sinceRequestMs = firstMs;
+  for (let now = 0, seq = 0; now < 60_000; seq++) {
+    const lost = { lastEventId: `run.${seq}`, newChunks: 1, sinceRequestMs, retryMs };
+    const step = policy.next(failureOf(new StreamTruncatedError(), lost)) as ReconnectStep;
+    now += step.delayMs;
+    attempts.push(now);
+    sinceRequestMs = lastsMs;
+    now += lastsMs;
+  }
+  return attempts;
+}
+
+const gapsOf = (attempts: number[]): number[] => attempts.slice(1).map((at, last) => at - attempts[last]!);
+
+/** The largest number of moments that lie within one second. */
+function mostInASecond(moments: number[]): number {
+  const sorted = moments.toSorted((one, other) => one - other);
+  let first = 0;
+  let most = 0;
+  for (const [index, moment] of sorted.entries()) {
+    while (sorted[first]! <= moment - 1_000) first++;
+    most = Math.max(most, index - first + 1);
+  }
+  return most;
+}
+
+describe("1,000 clients that have lost their server", () => {
+  const seconds = [0, 0.5, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 600];
+  const kinds = [
+    { error: refused, takesMs: 0 },
+    { error: refused, takesMs: 40 },
+    { error: status(502), takesMs: 5 },
+    { error: status(523), takesMs: 1_000 },
+    // As long as an attempt may hang.
+    { error: new StreamIdleError(3_500), takesMs: 3_500 },
+  ];
+
+  for (const [kind, { error, takesMs }] of kinds.entries()) {
+    test(`${error} after ${takesMs} ms: each asks at most every 2.5 s, at most 40 % in any second, and all are back within 5 s`, () => {
+      for (const [index, outage] of seconds.entries()) {
+        const outageMs = outage * 1_000;
+        const random = createRandom(1_000 * kind + index);
+        const clients = Array.from({ length: 1_000 }, () => simulate({ outageMs, error, takesMs }, random));
+        const gaps = clients.flatMap(({ attempts }) => gapsOf(attempts));
+        const backAfter = clients.map(({ attempts }) => attempts.at(-1)! - outageMs);
+        expect(clients.filter(({ gaveUpAt }) => gaveUpAt !== undefined)).toEqual([]);
+        expect(gaps.reduce((least, gap) => Math.min(least, gap), 5_000)).toBeGreaterThanOrEqual(2_500);
+        expect(mostInASecond(clients.flatMap(({ attempts }) => attempts))).toBeLessThanOrEqual(400);
+        expect(Math.max(...backAfter)).toBeLessThan(5_000);
+      }
+    });
+  }
+
+  for (const firstMs of [60_000, 200]) {
+    for (const lastsMs of [0, 150, 1_000, 3_400]) {
+      test(`of which each gets one event and is cut after ${lastsMs} ms, again and again, the first time after ${firstMs} ms: each asks at most every 2.5 s and at least every 5 s, and at most 40 % in any second`, () => {
+        const random = createRandom(firstMs + lastsMs);
+        const clients = Array.from({ length: 1_000 }, () => simulateCuts({ firstMs, lastsMs }, random));
+        const gaps = clients.flatMap(gapsOf);
+        expect(gaps.reduce((least, gap) => Math.min(least, gap))).toBeGreaterThanOrEqual(2_500);
+        expect(gaps.reduce((most, gap) => Math.max(most, gap))).toBeLessThan(5_000);
+        expect(mostInASecond(clients.flat())).toBeLessThanOrEqual(400);
+      });
+    }
+  }
+
+  test("of which each gets one event and is cut, by a server that wants them back at once: each comes back so four times, and then asks at most every 2.5 s", () => {
+    const random = createRandom(3);
+    for (let client = 0; client < 1_000; client++) {
+      const attempts = simulateCuts({ firstMs: 60_000, lastsMs: 20, retryMs: 0 }, random);
+      expect(attempts[3]).toBeLessThan(4 * 270);
+      expect(Math.min(...gapsOf(attempts.slice(3)))).toBeGreaterThanOrEqual(2_500);
+    }
+  });
+
+  test("ask for 15 minutes, and no longer", () => {
+    const random = createRandom(7);
+    for (let client = 0; client < 1_000; client++) {
+      const { attempts, gaveUpAt } = simulate({ outageMs: 1e9, error: refused, takesMs: 0 }, random);
+      expect(gaveUpAt).toBeGreaterThan(900_000 - 5_000);
+      expect(attempts.at(-1)).toBeLessThanOrEqual(900_000);
+    }
+  });
+
+  test("do as the server says where it says so", () => {
+    const told = status(503, "", { "retry-after": "30" });
+    for (let seed = 0; seed < 1_000; seed++) {
+      const { attempts } = simulate({ outageMs: 60_000, error: told, takesMs: 0 }, createRandom(seed));
+      const gaps = gapsOf(attempts);
+      expect(gaps.every((gap) => gap >= 30_000 && gap < 33_500)).toBe(true);
+    }
+  });
+});
+
+const anyFailure = fc.record({
+  error: fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...passing.map(([, error]) => error)) },
+    { weight: 1, arbitrary: fc.constantFrom(...passingOfGet.map(([, error]) => error)) },
+    { weight: 1, arbitrary: fc.constantFrom(...lasting.map(([, error]) => error)) },
+    {
+      weight: 2,
+      arbitrary: fc.constantFrom(draining(), draining("4"), draining("120"), draining("999"), status(405)),
+    },
+  ),
+  lastEventId: fc.constantFrom("", "7", "run.0", "run.12"),
+  retryMs: fc.option(fc.oneof(fc.nat(10_000), fc.nat(200_000)), { nil: undefined }),
+  newChunks: fc.nat(1),
+  silentMs: fc.nat(20_000),
+  sinceRequestMs: fc.nat(8_000),
+  isOffline: fc.boolean(),
+});
+
+test("over any failures and any randomness: the delay is in its bounds, the attempts are counted, and nothing is repeated that could do harm", () => {
+  fc.assert(
+    fc.property(
+      fc.boolean(),
+      fc.boolean(),
+      fc.nat(300_000),
+      fc.array(fc.tuple(anyFailure, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), {
+        maxLength: 40,
+      }),
+      (idempotent, canRefreshHeaders, giveUpAfterMs, failures) => {
+        let random = 0;
+        const policy = policyOf({ idempotent, canRefreshHeaders, giveUpAfterMs, random: () => random });
+        let attempts = 0;
+        let refreshes = 0;
+        let hasChunks = false;
+        let known = "";
+        let serverErrors = 0;
+        let unanswered: number | undefined = 0;
+        let early = 0;
+        let isRepeated = false;
+        for (const [failure, value] of failures) {
+          const { error, lastEventId, retryMs, newChunks, silentMs, sinceRequestMs, isOffline } = failure;
+          random = value;
+          if (newChunks > 0 || lastEventId !== known) {
+            attempts = 0;
+            refreshes = 0;
+          }
+          known = lastEventId;
+          hasChunks ||= newChunks > 0;
+          if (error !== refused) unanswered = undefined;
+          else if (unanswered !== undefined && !isOffline) unanswered++;
+          const http = error instanceof StreamHttpError ? error : undefined;
+          if (http?.status === 500) serverErrors++;
+          const step = policy.next(failure);
+          if (sinceRequestMs >= 3_500) early = 0;
+          if ("failedWith" in step) {
+            if (http?.status !== 405) expect(step.failedWith).toBe(error);
+            continue;
+          }
+          const wasRepeated = isRepeated;
+          isRepeated = true;
+          const hasId = lastEventId.startsWith("run.");
+          expect(step.isResume).toBe(hasId);
+          if (step.attempt === 0) {
+            expect(error).toMatchObject({ status: expect.toBeOneOf([401, 403]) });
+            expect([canRefreshHeaders, ++refreshes]).toEqual([true, 1]);
+            expect(step).toMatchObject({ minMs: 0, delayMs: 0 });
+            expect(hasId || !hasChunks).toBe(true);
+            continue;
+          }
+          const mayPass = [...passing, ...(hasId ? passingOfGet : [])];
+          expect(mayPass.some(([, one]) => one === error) || http?.status === 503).toBe(true);
+          expect(unanswered ?? 0).toBeLessThan(2);
+          expect(step.attempt).toBe(++attempts);
+          const toldMs = http?.retryAfterMs ?? retryMs;
+          expect(step.minMs).toBeGreaterThanOrEqual(toldMs ?? 0);
+          const isPaced = toldMs !== undefined && early++ < 4;
+          if (wasRepeated && !isPaced) {
+            expect(step.minMs + sinceRequestMs).toBeGreaterThanOrEqual(3_500);
+          }
+          expect(step.delayMs).toBeGreaterThanOrEqual(step.minMs);
+          expect(step.delayMs - step.minMs).toBeLessThanOrEqual(3_500);
+          expect(silentMs + step.delayMs).toBeLessThanOrEqual(giveUpAfterMs);
+          if (step.isResume) continue;
+          const isDraining = http?.message.endsWith("Restarting.") ?? false;
+          expect({ hasChunks, mayRepeat: idempotent || isDraining }).toEqual({
+            hasChunks: false,
+            mayRepeat: true,
+          });
+          if (http?.status === 500) expect(serverErrors).toBe(1);
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+});
+
+test("a route without GET leaves the outage, whatever the attempts since then have met", () => {
+  const policy = policyOf();
+  const outage = new StreamTruncatedError();
+  policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
+  policy.next(failureOf(refused, resumable));
+  expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
+});

@@ -1,0 +1,1159 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import {
+  type ConnectionState,
+  type StreamFromRouteOptions,
+  streamChatFromRoute,
+  streamFromRoute,
+} from "../../src/route/stream-from-route.ts";
+import {
+  bytesOf,
+  collect,
+  delta,
+  doneMarker,
+  eventStream,
+  fakeFetch,
+  frame,
+  hangingFetch,
+  inTurn,
+  macrotask,
+  streamResponse,
+  testBody,
+} from "../stream/bodies.ts";
+
+const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("the request", () => {
+  test("is made at the first next(), once", async () => {
+    const { calls, fetch } = fakeFetch();
+    const stream = streamFromRoute({ endpoint: "/api", body: {}, fetch });
+    await macrotask();
+    expect(calls).toHaveLength(0);
+    expect(await collect(stream)).toEqual({ chunks: [delta("Hi")] });
+    expect(calls).toHaveLength(1);
+  });
+
+  test("posts JSON, asks for an event stream, and does not use a cache", async () => {
+    const { calls, fetch } = fakeFetch();
+    await collect(streamFromRoute({ endpoint: "/api", body: { a: 1 }, fetch }));
+    const { url, init } = calls[0]!;
+    expect(url).toBe("/api");
+    expect(init).toMatchObject({ method: "POST", body: '{"a":1}', cache: "no-store" });
+    expect(Object.fromEntries(init.headers)).toEqual({
+      accept: "text/event-stream",
+      "content-type": "application/json",
+    });
+    expect(init.credentials).toBeUndefined();
+  });
+
+  test("without a body sends none, with another method", async () => {
+    const { calls, fetch } = fakeFetch();
+    await collect(
+      streamFromRoute({ endpoint: new URL("http://host/api"), method: "GET", credentials: "include", fetch }),
+    );
+    const { url, init } = calls[0]!;
+    expect(String(url)).toBe("http://host/api");
+    expect(init).toMatchObject({ method: "GET", credentials: "include" });
+    expect(init.body).toBeUndefined();
+    expect(Object.fromEntries(init.headers)).toEqual({ accept: "text/event-stream" });
+  });
+
+  test("endpoint, headers and body may be functions, async too, called when the request is made", async () => {
+    const { calls, fetch } = fakeFetch();
+    let token = "old";
+    const stream = streamFromRoute({
+      endpoint: async () => `/api?${token}`,
+      headers: () => ({ authorization: token }),
+      body: async () => ({ token }),
+      fetch,
+    });
+    token = "new";
+    await collect(stream);
+    const { url, init } = calls[0]!;
+    expect([url, init.headers.get("authorization"), init.body]).toEqual([
+      "/api?new",
+      "new",
+      '{"token":"new"}',
+    ]);
+  });
+
+  test("headers of the caller replace ours", async () => {
+    const { calls, fetch } = fakeFetch();
+    await collect(
+      streamFromRoute({
+        endpoint: "/",
+        body: 1,
+        headers: [
+          ["Accept", "x/y"],
+          ["Content-Type", "a/b"],
+        ],
+        fetch,
+      }),
+    );
+    expect(Object.fromEntries(calls[0]!.init.headers)).toEqual({ accept: "x/y", "content-type": "a/b" });
+  });
+
+  test("uses the global fetch when none is given", async () => {
+    const { calls, fetch } = fakeFetch();
+    vi.stubGlobal("fetch", fetch);
+    await collect(streamFromRoute({ endpoint: "/api" }));
+    vi.unstubAllGlobals();
+    expect(calls).toHaveLength(1);
+  });
+});
+
+test("streamChatFromRoute posts the conversation, and nothing that is undefined", async () => {
+  const { calls, fetch } = fakeFetch();
+  const messages = [{ role: "user" as const, content: "Hello" }];
+  await collect(streamChatFromRoute({ endpoint: "/api", messages, fetch }));
+  const rest = {
+    sessionId: "s",
+    workflowId: "w",
+    context: { a: 1 },
+    idempotencyKey: "k",
+    resume: { requestId: "r", resumeToken: "t", answer: "yes" },
+  };
+  await collect(streamChatFromRoute({ endpoint: "/api", messages, ...rest, fetch }));
+  expect(calls.map(({ init }) => JSON.parse(init.body as string))).toEqual([
+    { messages },
+    { messages, ...rest },
+  ]);
+});
+
+describe("failures", () => {
+  test("no response is a StreamConnectionError with the cause", async () => {
+    const cause = new TypeError("fetch failed");
+    const { fetch } = fakeFetch(() => Promise.reject(cause));
+    const { error } = await collect(streamFromRoute({ endpoint: "/api", fetch }));
+    expect(error).toMatchObject({
+      name: "StreamConnectionError",
+      code: "connection",
+      message: expect.stringMatching(
+        /^No response from \/api: TypeError: fetch failed\. Nothing listens there, /,
+      ),
+      cause,
+    });
+  });
+
+  test("an error status, a wrong content type and a cut body keep their types", async () => {
+    const nameOf = async (response: Response) =>
+      (
+        (await collect(streamFromRoute({ endpoint: "/", fetch: fakeFetch(() => response).fetch })))
+          .error as Error
+      ).name;
+    expect(await nameOf(new Response("{}", { status: 500 }))).toBe("StreamHttpError");
+    expect(await nameOf(new Response("<html>", { headers: { "content-type": "text/html" } }))).toBe(
+      "StreamContentTypeError",
+    );
+    expect(await nameOf(new Response(frame(delta("a")), eventStream))).toBe("StreamTruncatedError");
+  });
+
+  test("what an option's function throws comes out as it is, and no request is made", async () => {
+    const boom = new Error("no token");
+    for (const option of ["endpoint", "headers", "body"]) {
+      const { calls, fetch } = fakeFetch();
+      const options = { endpoint: "/", fetch, [option]: () => Promise.reject(boom) };
+      expect((await collect(streamFromRoute(options))).error).toBe(boom);
+      expect(calls).toHaveLength(0);
+    }
+  });
+});
+
+test("what an option's function or onUnknownChunk throws is final, whatever it looks like", async () => {
+  const refused = Object.assign(new Error("no token"), { status: 401, code: "idle" });
+  const headers = vi.fn(() => {
+    throw refused;
+  });
+  const unasked = fakeFetch();
+  expect(
+    (await collect(streamFromRoute({ endpoint: "/", idempotent: true, headers, ...unasked }))).error,
+  ).toBe(refused);
+  expect(headers).toHaveBeenCalledTimes(1);
+
+  const { calls, fetch } = fakeFetch(() =>
+    streamResponse(`id: run.1\n${frame(delta("a"))}id: run.2\n${frame({ type: "x-new" })}`),
+  );
+  const onUnknownChunk = () => {
+    throw refused;
+  };
+  expect(await collect(streamFromRoute({ endpoint: "/", fetch, onUnknownChunk }))).toEqual({
+    chunks: [delta("a")],
+    error: refused,
+  });
+  expect(calls).toHaveLength(1);
+});
+
+describe("leaving", () => {
+  test("abort before the headers aborts the request and rejects with the caller's reason", async () => {
+    const { calls, fetch } = hangingFetch();
+    const abort = new AbortController();
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch, signal: abort.signal }));
+    await macrotask();
+    abort.abort("stopped");
+    expect(await collected).toEqual({ chunks: [], error: "stopped" });
+    expect(calls[0]?.init.signal?.reason).toBe("stopped");
+  });
+
+  test("whoever leaves while an option is evaluated, or while a fetch that ignores its signal is pending, is not held up", async () => {
+    const never = () => new Promise<never>(() => {});
+    for (const option of [{ endpoint: never }, { headers: never }, { body: never }, { fetch: never }]) {
+      const abort = new AbortController();
+      const collected = collect(
+        streamFromRoute({ endpoint: "/", signal: abort.signal, ...fakeFetch(), ...option }),
+      );
+      await macrotask();
+      abort.abort("stopped");
+      expect(await collected).toEqual({ chunks: [], error: "stopped" });
+    }
+  });
+
+  test("whoever leaves from within an option's function is not held up by the next one", async () => {
+    const abort = new AbortController();
+    const endpoint = () => {
+      abort.abort("stopped");
+      return "/";
+    };
+    const headers = () => new Promise<never>(() => {});
+    const stream = streamFromRoute({ endpoint, headers, signal: abort.signal, ...fakeFetch() });
+    expect(await collect(stream)).toEqual({ chunks: [], error: "stopped" });
+  });
+
+  test("no request is made for whoever left while the options were evaluated", async () => {
+    const { calls, fetch } = fakeFetch();
+    const abort = new AbortController();
+    let give: (headers: HeadersInit) => void = () => {};
+    const headers = () =>
+      new Promise<HeadersInit>((resolve) => {
+        give = resolve;
+      });
+    const collected = collect(streamFromRoute({ endpoint: "/", headers, fetch, signal: abort.signal }));
+    await macrotask();
+    abort.abort("stopped");
+    give({});
+    await collected;
+    await macrotask();
+    expect(calls).toHaveLength(0);
+  });
+
+  test("return() before the headers aborts the request, and the pending next() ends", async () => {
+    const { calls, fetch } = hangingFetch();
+    const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
+    const pending = iterator.next();
+    await macrotask();
+    await iterator.return?.();
+    expect(await pending).toEqual({ done: true, value: undefined });
+    expect(calls[0]?.init.signal?.aborted).toBe(true);
+  });
+
+  test("a response that comes after leaving is cancelled", async () => {
+    const body = testBody([frame(delta("a"))]);
+    let respond: (response: Response) => void = () => {};
+    const { fetch } = fakeFetch(
+      () =>
+        new Promise((resolve) => {
+          respond = resolve;
+        }),
+    );
+    const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
+    const pending = iterator.next();
+    await macrotask();
+    await iterator.return?.();
+    respond(new Response(body.stream, eventStream));
+    expect(await pending).toEqual({ done: true, value: undefined });
+    await macrotask();
+    expect(body.cancelled).toBeDefined();
+  });
+
+  test("break in the middle aborts the request's signal", async () => {
+    const { calls, fetch } = fakeFetch();
+    for await (const _ of streamFromRoute({ endpoint: "/", fetch })) break;
+    expect(calls[0]?.init.signal?.aborted).toBe(true);
+  });
+});
+
+/** An event of a run. */
+const entry = (seq: number, chunk: StreamChunk, runId = "run") => `id: ${runId}.${seq}\n${frame(chunk)}`;
+const httpError = (status: number, headers: HeadersInit = {}, body = "{}") =>
+  new Response(body, { status, headers });
+const [a, b, c] = [delta("a"), delta("b"), delta("c")];
+const end = { type: "done" } as const;
+const noJitter = () => void vi.spyOn(Math, "random").mockReturnValue(0);
+/** Time passes as soon as nothing else happens. */
+const noWaiting = () => {
+  noJitter();
+  vi.useFakeTimers();
+  vi.setTimerTickMode("nextTimerAsync");
+};
+
+/** Fails as a request does when its signal is aborted. */
+const untilAborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
+/** Collects the stream of a route that gives these answers in turn. */
+async function ask(
+  answers: Parameters<typeof inTurn>,
+  options: Partial<StreamFromRouteOptions> = {},
+): Promise<{ chunks: StreamChunk[]; error?: unknown; requests: string[]; states: ConnectionState[] }> {
+  const next = inTurn(...answers);
+  const abort = new AbortController();
+  const { calls, fetch } = fakeFetch(() => {
+    if (calls.length > 1_000) abort.abort("asked without end");
+    return next();
+  });
+  const states: ConnectionState[] = [];
+  const collected = await collect(
+    streamFromRoute({
+      endpoint: "/api",
+      body: {},
+      fetch,
+      signal: abort.signal,
+      onConnectionChange: (state) => states.push(state),
+      ...options,
+    }),
+  );
+  const requests = calls.map(({ init }) =>
+    `${init.method} ${init.headers.get("last-event-id") ?? ""}`.trimEnd(),
+  );
+  return { ...collected, requests, states };
+}
+
+describe("a stream with event ids", () => {
+  beforeEach(noWaiting);
+
+  test("goes on behind the last event, with a GET that has no body and no query", async () => {
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        () => streamResponse(entry(0, a) + entry(1, b)),
+        () => streamResponse(entry(2, c) + entry(3, end) + doneMarker),
+      ),
+    );
+    const stream = streamFromRoute({
+      endpoint: "/api",
+      query: { a: "1" },
+      body: { x: 1 },
+      headers: { authorization: "t", "last-event-id": "mine" },
+      credentials: "include",
+      fetch,
+    });
+    expect(await collect(stream)).toEqual({ chunks: [a, b, c, end] });
+    expect(calls.map(({ url }) => url)).toEqual(["/api?a=1", "/api"]);
+    expect(calls[1]?.init).toMatchObject({ method: "GET", credentials: "include", cache: "no-store" });
+    expect(calls[1]?.init.body).toBeUndefined();
+    expect(Object.fromEntries(calls[1]!.init.headers)).toEqual({
+      accept: "text/event-stream",
+      authorization: "t",
+      "last-event-id": "run.1",
+    });
+  });
+
+  test("goes on however its connection ended, also when the next ones fail before their headers or after", async () => {
+    const { chunks, error, requests } = await ask([
+      () =>
+        new Response(testBody([entry(0, a)], { breaks: new TypeError("terminated") }).stream, eventStream),
+      new TypeError("fetch failed"),
+      () => httpError(502, {}, "<html>"),
+      () => streamResponse(),
+      () => streamResponse(entry(1, b)),
+      () => streamResponse(entry(2, { type: "done" })),
+    ]);
+    expect(error).toBeUndefined();
+    expect(chunks).toEqual([a, b, { type: "done" }]);
+    expect(requests).toEqual(["POST", ...Array(4).fill("GET run.0"), "GET run.1"]);
+  });
+
+  test("gives no chunk twice when the server repeats some", async () => {
+    const { chunks, error } = await ask([
+      () => streamResponse(entry(0, a) + entry(1, b)),
+      () => streamResponse(entry(0, a) + entry(1, b) + entry(2, c) + entry(3, end) + doneMarker),
+    ]);
+    expect([chunks, error]).toEqual([[a, b, c, end], undefined]);
+  });
+
+  test("whose next event is missing, or of another run, is an error and is not asked for again", async () => {
+    for (const next of [entry(2, c), entry(1, c, "other")]) {
+      const { chunks, error, requests } = await ask([
+        () => streamResponse(entry(0, a)),
+        () => streamResponse(next + doneMarker),
+      ]);
+      expect(chunks).toEqual([a]);
+      expect(error).toMatchObject({ name: "StreamProtocolError", code: "sequence-gap" });
+      expect(requests).toEqual(["POST", "GET run.0"]);
+    }
+  });
+
+  test("that breaks the contract is not asked for again", async () => {
+    const { error, requests } = await ask([() => streamResponse(`${entry(0, a)}data: {oops\n\n`)]);
+    expect(error).toMatchObject({ name: "StreamProtocolError", code: "invalid-json" });
+    expect(requests).toEqual(["POST"]);
+  });
+
+  test("is over when there is nothing behind an error chunk (204)", async () => {
+    const failed = { type: "error", message: "Producer lost." } as const;
+    const { chunks, error, states } = await ask([
+      () => streamResponse(entry(0, a) + entry(1, failed)),
+      () => new Response(null, { status: 204 }),
+    ]);
+    expect([chunks, error]).toEqual([[a, failed], undefined]);
+    expect(states.map(({ state }) => state)).toEqual(["open", "reconnecting"]);
+  });
+
+  test("is truncated when there is nothing (204) behind any other chunk, or in the first place", async () => {
+    const nothing = () => new Response(null, { status: 204 });
+    const failed = { type: "error", message: "m" } as const;
+    for (const answers of [
+      [nothing],
+      [() => streamResponse(entry(0, a)), nothing],
+      [() => streamResponse(entry(0, failed) + entry(1, a)), nothing],
+      [() => streamResponse(entry(0, failed)), () => streamResponse(entry(1, a)), nothing],
+    ]) {
+      const { error, states } = await ask(answers);
+      expect(error).toMatchObject({
+        name: "StreamTruncatedError",
+        message: "The response has no body: the answer is incomplete.",
+      });
+      expect(states.filter(({ state }) => state === "open")).toHaveLength(answers.length - 1);
+    }
+  });
+
+  test("is resumed when [DONE] comes without a done, an abort or an error: a log has lost its end", async () => {
+    const failed = { type: "error", message: "Not kept any more.", code: "run-lost" } as const;
+    const unknown = `id: run.1\n${frame({ type: "x-new" })}`;
+    for (const [first, next, chunks] of [
+      [entry(0, a), entry(1, end), [a, end]],
+      [
+        entry(0, a),
+        entry(1, b) + entry(2, { type: "abort", reason: "stopped" }),
+        [a, b, { type: "abort", reason: "stopped" }],
+      ],
+      [entry(0, a), frame(failed), [a, failed]],
+      // A warning, and not the end, because something follows.
+      [entry(0, failed) + unknown, entry(2, end), [failed, end]],
+      [entry(0, failed) + entry(1, a), entry(2, failed), [failed, a, failed]],
+    ] as const) {
+      const asked = await ask([
+        () => streamResponse(first + doneMarker),
+        () => streamResponse(next + doneMarker),
+      ]);
+      expect([asked.chunks, asked.error]).toEqual([chunks, undefined]);
+      expect(asked.requests[1]).toMatch(/^GET run\./);
+      expect(asked.requests).toHaveLength(2);
+    }
+  });
+
+  test("is truncated when it is resumed, and there is only [DONE]: the server has no more", async () => {
+    const truncated = {
+      name: "StreamTruncatedError",
+      message: "The run ended without a `done`, `abort` or `error`: the answer is incomplete.",
+    };
+    for (const answers of [
+      [() => streamResponse(entry(0, a) + doneMarker), () => streamResponse(doneMarker)],
+      [() => streamResponse(entry(0, a)), () => streamResponse(`:hb=8000\n\n${entry(0, a)}${doneMarker}`)],
+    ]) {
+      const { chunks, error, requests } = await ask(answers);
+      expect([chunks, requests]).toEqual([[a], ["POST", "GET run.0"]]);
+      expect(error).toMatchObject(truncated);
+    }
+    const once = await ask([() => streamResponse(entry(0, a) + doneMarker)], { giveUpAfterMs: 0 });
+    expect(once).toMatchObject({ chunks: [a], error: truncated, requests: ["POST"] });
+  });
+
+  test("is over when [DONE] follows the error that an earlier connection has brought", async () => {
+    const failed = { type: "error", message: "Producer lost." } as const;
+    const { chunks, error } = await ask([
+      () => streamResponse(entry(0, a) + entry(1, failed)),
+      () => streamResponse(doneMarker),
+    ]);
+    expect([chunks, error]).toEqual([[a, failed], undefined]);
+  });
+
+  test("fails with what interrupted it when the route cannot resume (405)", async () => {
+    const { chunks, error, requests } = await ask([
+      () => streamResponse(entry(0, a)),
+      () => httpError(503),
+      () => httpError(405),
+    ]);
+    expect(chunks).toEqual([a]);
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toEqual(["POST", "GET run.0", "GET run.0"]);
+  });
+
+  test("fails with what the route says when the run is gone, or a page answers in its place", async () => {
+    const gone = await ask([() => streamResponse(entry(0, a)), () => httpError(404)]);
+    expect(gone.error).toMatchObject({ name: "StreamHttpError", status: 404 });
+    const login = await ask([
+      () => streamResponse(entry(0, a)),
+      () => new Response("<html>", { headers: { "content-type": "text/html" } }),
+    ]);
+    expect(login.error).toMatchObject({ name: "StreamContentTypeError" });
+  });
+
+  test("is given up 15 minutes after its last byte, with the error of the last attempt", async () => {
+    const startedAt = performance.now();
+    const { error, requests, states } = await ask([
+      () => streamResponse(entry(0, a)),
+      ...Array(9).fill(new TypeError("fetch failed")),
+      () => httpError(504),
+    ]);
+    expect(error).toMatchObject({ name: "StreamHttpError", status: 504 });
+    // At once, and then every 3.5 s.
+    expect(requests).toHaveLength(2 + Math.floor(900 / 3.5));
+    const attempts = states.map((state) => (state.state === "open" ? 0 : state.attempt));
+    expect(attempts).toEqual(attempts.map((_, index) => index));
+    expect(performance.now() - startedAt).toBeLessThanOrEqual(900_000);
+  });
+
+  test("is given up too when connections open and bring no byte, however much came before", async () => {
+    const { chunks, error, requests } = await ask(
+      [
+        ...[0, 1, 2].map((seq) => () => streamResponse(entry(seq, a))),
+        () => new Response(testBody([], {}).stream, eventStream),
+      ],
+      { giveUpAfterMs: 60_000 },
+    );
+    expect(chunks).toEqual([a, a, a]);
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toHaveLength(3 + Math.floor(60 / 3.5));
+  });
+
+  test("is followed for as long as bytes come, if only heartbeats", async () => {
+    const answers = Array(50).fill(() => streamResponse(":hb=8000\n\n"));
+    const { chunks, error } = await ask(
+      [
+        () => streamResponse(entry(0, a)),
+        ...answers,
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+      ],
+      { giveUpAfterMs: 10_000 },
+    );
+    expect([chunks, error]).toEqual([[a, b, end], undefined]);
+  });
+
+  test("is given up by the silence of bodies that stay open, and by attempts that hang", async () => {
+    for (const hang of [
+      () => new Response(testBody([], { stays: true }).stream, eventStream),
+      () => new Promise<Response>(() => {}),
+    ]) {
+      const startedAt = performance.now();
+      let isFirst = true;
+      const { calls, fetch } = fakeFetch(({ signal }) => {
+        if (!isFirst) return Promise.race([hang(), untilAborted(signal!)]);
+        isFirst = false;
+        return streamResponse(entry(0, a));
+      });
+      const { error } = await collect(streamFromRoute({ endpoint: "/", fetch, giveUpAfterMs: 300_000 }));
+      expect(error).toMatchObject({ code: expect.stringMatching(/^(idle|connection)$/) });
+      expect(performance.now() - startedAt).toBeGreaterThan(290_000);
+      expect(performance.now() - startedAt).toBeLessThan(365_000);
+      expect(calls.length).toBeGreaterThan(4);
+    }
+  });
+
+  test("is not given up by a program that was suspended, in whatever it did", async () => {
+    let asleepMs = 0;
+    const { now } = performance;
+    vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + asleepMs);
+    const sleep = () => {
+      asleepMs += 3_600_000;
+    };
+    let request = 0;
+    const { fetch } = fakeFetch(async ({ signal }) => {
+      request++;
+      if (request === 1) return streamResponse(entry(0, a));
+      // While it waits for headers, and, at the next attempt, while it reads.
+      if (request === 2) sleep();
+      if (request === 2) throw new TypeError("network changed");
+      if (request > 3) return streamResponse(entry(1, b) + entry(2, end) + doneMarker);
+      const { stream, fail } = testBody([], { stays: true });
+      signal?.addEventListener("abort", () => {});
+      setTimeout(() => {
+        sleep();
+        fail(new TypeError("network changed"));
+      }, 10);
+      return new Response(stream, eventStream);
+    });
+    const onConnectionChange = ({ state }: ConnectionState) => {
+      // While it waits to ask again.
+      if (state === "reconnecting") setTimeout(sleep, 1);
+    };
+    const options = { endpoint: "/", giveUpAfterMs: 300_000, onConnectionChange };
+    expect(await collect(streamFromRoute({ ...options, fetch }))).toEqual({ chunks: [a, b, end] });
+    expect(request).toBe(4);
+  });
+
+  test("is followed over any number of connections that each bring something new", async () => {
+    const { chunks, error } = await ask(
+      Array.from({ length: 30 }, (_, seq) => () => streamResponse(entry(seq, seq === 29 ? end : a))),
+      { giveUpAfterMs: 5_000 },
+    );
+    expect([chunks.length, error]).toEqual([30, undefined]);
+  });
+
+  test("does not reconnect when giveUpAfterMs is 0", async () => {
+    const { error, requests } = await ask([() => streamResponse(entry(0, a))], { giveUpAfterMs: 0 });
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toEqual(["POST"]);
+  });
+
+  test("asks for headers and endpoint again for every request, and for the body only when it is sent", async () => {
+    const [endpoint, headers, body] = [vi.fn(() => "/api"), vi.fn(() => ({})), vi.fn(() => ({}))];
+    await ask(
+      [
+        () => streamResponse(entry(0, a)),
+        () => httpError(503),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+      ],
+      { endpoint, headers, body },
+    );
+    expect([endpoint, headers, body].map(({ mock }) => mock.calls.length)).toEqual([3, 3, 1]);
+  });
+
+  test("gets over headers that have expired meanwhile, without a word", async () => {
+    let token = 0;
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        () => streamResponse(entry(0, a)),
+        () => httpError(401),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+      ),
+    );
+    const states: string[] = [];
+    const { chunks } = await collect(
+      streamFromRoute({
+        endpoint: "/",
+        headers: () => ({ authorization: `token ${token++}` }),
+        fetch,
+        onConnectionChange: ({ state }) => states.push(state),
+      }),
+    );
+    expect(chunks).toEqual([a, b, end]);
+    expect(calls.map(({ init }) => init.headers.get("authorization"))).toEqual([
+      "token 0",
+      "token 1",
+      "token 2",
+    ]);
+    expect(states).toEqual(["open", "reconnecting", "open"]);
+  });
+
+  test("ends by itself when onConnectionChange is not given", async () => {
+    const answers = [
+      () => streamResponse(entry(0, a)),
+      () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+    ];
+    expect((await ask(answers, { onConnectionChange: undefined })).chunks).toEqual([a, b, end]);
+  });
+});
+
+describe("a request that is made again", () => {
+  beforeEach(noWaiting);
+  const good = () => streamResponse(frame(a) + doneMarker);
+
+  for (const [name, answer] of [
+    ["no answer", new TypeError("fetch failed")],
+    ["502", () => httpError(502)],
+    ["429", () => httpError(429)],
+    ["a body that broke off before the first chunk", () => streamResponse(":hb=8000\n\n")],
+  ] as const) {
+    test(`after ${name} is one that is idempotent, or a GET that is not said not to be`, async () => {
+      for (const [options, requests] of [
+        [{}, ["POST"]],
+        [{ idempotent: false }, ["POST"]],
+        [{ idempotent: true }, ["POST", "POST"]],
+        [{ method: "GET", body: undefined }, ["GET", "GET"]],
+        [{ method: "GET", body: undefined, idempotent: false }, ["GET"]],
+        [{ method: "PUT" }, ["PUT"]],
+      ] as const) {
+        const asked = await ask([answer, good], options);
+        expect(asked.requests).toEqual(requests);
+        expect(asked.error === undefined).toBe(requests.length === 2);
+      }
+    });
+  }
+
+  test("is never one whose answer has begun, when its events have no ids", async () => {
+    const { chunks, error, requests } = await ask([() => streamResponse(frame(a)), good], {
+      idempotent: true,
+    });
+    expect(chunks).toEqual([a]);
+    expect(error).toMatchObject({ name: "StreamTruncatedError" });
+    expect(requests).toEqual(["POST"]);
+  });
+
+  test("is any that a server has refused because it is about to end", async () => {
+    const draining = () => httpError(503, {}, '{"error":"Restarting.","code":"draining"}');
+    const { chunks, requests } = await ask([draining, draining, good]);
+    expect([chunks, requests]).toEqual([[a], ["POST", "POST", "POST"]]);
+  });
+
+  test("has the same query, and its endpoint, headers and body asked for again", async () => {
+    let count = 0;
+    const { calls, fetch } = fakeFetch(inTurn(() => httpError(502), good));
+    const body = () => ({ count: ++count });
+    await collect(streamFromRoute({ endpoint: "/api", query: { a: "1" }, body, idempotent: true, fetch }));
+    expect(calls.map(({ url, init }) => [url, init.body])).toEqual([
+      ["/api?a=1", '{"count":1}'],
+      ["/api?a=1", '{"count":2}'],
+    ]);
+  });
+
+  test("after a 401 is one whose headers come from a function, once", async () => {
+    const refused = () => httpError(401);
+    expect((await ask([refused, good], { headers: () => ({}) })).chunks).toEqual([a]);
+    const twice = await ask([refused, refused, good], { headers: () => ({}) });
+    expect(twice.error).toMatchObject({ name: "StreamHttpError", status: 401 });
+    expect(twice.requests).toHaveLength(2);
+    expect((await ask([refused, good], { headers: {} })).requests).toHaveLength(1);
+  });
+
+  test("of a chat has the idempotency key that the first one had, and every chat its own", async () => {
+    const messages = [{ role: "user" as const, content: "Hello" }];
+    const keys: string[][] = [];
+    for (let chat = 0; chat < 2; chat++) {
+      const { calls, fetch } = fakeFetch(inTurn(new TypeError("fetch failed"), () => httpError(502), good));
+      await collect(streamChatFromRoute({ endpoint: "/", messages, idempotent: true, fetch }));
+      keys.push(calls.map(({ init }) => JSON.parse(init.body as string).idempotencyKey));
+    }
+    expect(keys[0]).toEqual(Array(3).fill(expect.stringMatching(uuidV4)));
+    expect(new Set(keys[0]).size).toBe(1);
+    expect(new Set(keys.flat()).size).toBe(2);
+  });
+
+  test("of a chat keeps the caller's key; without idempotent there is none", async () => {
+    const messages = [{ role: "user" as const, content: "Hello" }];
+    const { calls, fetch } = fakeFetch();
+    for (const options of [{ idempotent: true, idempotencyKey: "mine" }, { idempotent: false }, {}]) {
+      await collect(streamChatFromRoute({ endpoint: "/", messages, fetch, ...options }));
+    }
+    expect(calls.map(({ init }) => JSON.parse(init.body as string))).toEqual([
+      { messages, idempotencyKey: "mine" },
+      { messages },
+      { messages },
+    ]);
+  });
+});
+
+describe("the time between attempts", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+  });
+  afterEach(() => expect(vi.getTimerCount()).toBe(0));
+  const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+  /** Asks, and tells what has happened so far. */
+  function start(answers: Parameters<typeof inTurn>, options: Partial<StreamFromRouteOptions> = {}) {
+    const { calls, fetch } = fakeFetch(inTurn(...answers));
+    const delays: number[] = [];
+    const collected = collect(
+      streamFromRoute({
+        endpoint: "/",
+        fetch,
+        onConnectionChange: (state) => state.state === "reconnecting" && delays.push(state.delayMs),
+        ...options,
+      }),
+    );
+    return { calls, delays, collected };
+  }
+
+  test("is random, and counts from the last request, whatever that has brought", async () => {
+    const { calls, delays, collected } = start([
+      () => streamResponse(entry(0, a)),
+      new TypeError("fetch failed"),
+      () => httpError(502),
+      () => streamResponse(entry(1, b)),
+      () => streamResponse(entry(2, c) + entry(3, end) + doneMarker),
+    ]);
+    const counts: number[] = [];
+    for (const ms of [0, 1_749, 1, 4_124, 1, 4_124, 1, 4_124, 1]) {
+      await advance(ms);
+      counts.push(calls.length);
+    }
+    expect(counts).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5]);
+    expect(await collected).toEqual({ chunks: [a, b, c, end] });
+    expect(delays).toEqual([1_750, 4_125, 4_125, 4_125]);
+  });
+
+  test("is what is left of it when a connection or a failure has taken a while", async () => {
+    const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    const lasting = (text: string, ms: number) => async () => {
+      const { stream, close } = testBody([text], { stays: true });
+      void wait(ms).then(close);
+      return new Response(stream, eventStream);
+    };
+    const answers = [
+      lasting(entry(0, a), 5_000),
+      lasting(entry(1, b), 2_000),
+      async () => {
+        await wait(3_000);
+        throw new TypeError("fetch failed");
+      },
+      lasting(entry(2, c), 2_000),
+      async () => streamResponse(entry(3, { type: "done" })),
+    ];
+    const { calls, fetch } = fakeFetch(() => answers[calls.length - 1]!());
+    const delays: number[] = [];
+    const onConnectionChange = (change: ConnectionState) =>
+      void (change.state === "reconnecting" && delays.push(change.delayMs));
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch, onConnectionChange }));
+    await advance(60_000);
+    expect(await collected).toEqual({ chunks: [a, b, c, { type: "done" }] });
+    expect(delays).toEqual([1_750, 2_125, 1_125, 2_125]);
+  });
+
+  test("is not shortened by a page that comes online ten times a second", async () => {
+    const page = new EventTarget();
+    vi.stubGlobal("window", page);
+    const { calls, fetch } = fakeFetch(() => {
+      if (calls.length > 1) throw new TypeError("fetch failed");
+      return streamResponse(entry(0, a));
+    });
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch, giveUpAfterMs: 30_000 }));
+    for (let ms = 0; ms < 20_000; ms += 100) {
+      page.dispatchEvent(new Event("online"));
+      await advance(100);
+    }
+    expect(calls).toHaveLength(2 + Math.floor(20 / 3.5));
+    await advance(30_000);
+    await collected;
+    vi.unstubAllGlobals();
+  });
+
+  test("is what the server wants and the random part, and what it said once holds for later connections", async () => {
+    const { calls, delays, collected } = start([
+      () => streamResponse(`retry: 3000\n\n${entry(0, a)}`),
+      () => streamResponse(entry(1, b)),
+      () => httpError(503, { "retry-after": "7" }),
+      () => streamResponse(`retry: 100\n\n${entry(2, c)}`),
+      () => streamResponse(entry(3, end)),
+    ]);
+    const counts: number[] = [];
+    for (const ms of [4_499, 1, 4_499, 1, 8_749, 1, 224, 1]) {
+      await advance(ms);
+      counts.push(calls.length);
+    }
+    expect(counts).toEqual([1, 2, 2, 3, 3, 4, 4, 5]);
+    expect(await collected).toEqual({ chunks: [a, b, c, end] });
+    expect(delays).toEqual([4_500, 4_500, 8_750, 225]);
+  });
+
+  test("is told with the attempt and the error that it follows, and the open connection after it", async () => {
+    const states: ConnectionState[] = [];
+    const { collected } = start(
+      [
+        () => streamResponse(entry(0, a)),
+        new TypeError("fetch failed"),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+      ],
+      { onConnectionChange: (state) => states.push(state) },
+    );
+    await advance(8_000);
+    await collected;
+    expect(states).toEqual([
+      { state: "open" },
+      {
+        state: "reconnecting",
+        attempt: 1,
+        delayMs: 1_750,
+        error: expect.objectContaining({ name: "StreamTruncatedError" }),
+      },
+      {
+        state: "reconnecting",
+        attempt: 2,
+        delayMs: 4_125,
+        error: expect.objectContaining({ name: "StreamConnectionError" }),
+      },
+      { state: "open" },
+    ]);
+  });
+
+  test("may be ten minutes when the server wants it so, and is the end when it is longer than there is patience", async () => {
+    const wanted = start([
+      () => streamResponse(entry(0, a)),
+      () => httpError(503, { "retry-after": "600" }),
+      () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+    ]);
+    await advance(610_000);
+    expect(await wanted.collected).toEqual({ chunks: [a, b, end] });
+    const { collected } = start([
+      () => streamResponse(entry(0, a)),
+      () => httpError(503, { "retry-after": "3600" }),
+    ]);
+    await advance(1_750);
+    expect(await collected).toMatchObject({ chunks: [a], error: { status: 503, retryAfterMs: 3_600_000 } });
+  });
+
+  test("ends at once when the consumer aborts, with the reason, and no request follows", async () => {
+    for (const retry of ["", "retry: 60000\n\n"]) {
+      const abort = new AbortController();
+      const { calls, collected } = start([() => streamResponse(retry + entry(0, a))], {
+        signal: abort.signal,
+      });
+      await advance(100);
+      expect(vi.getTimerCount()).toBe(1);
+      abort.abort("left");
+      expect(await collected).toEqual({ chunks: [a], error: "left" });
+      expect(vi.getTimerCount()).toBe(0);
+      await advance(100_000);
+      expect(calls).toHaveLength(1);
+    }
+  });
+
+  test("does not begin for a request that failed because the consumer has left", async () => {
+    const { calls, fetch } = hangingFetch();
+    const abort = new AbortController();
+    const onConnectionChange = vi.fn();
+    const options = { endpoint: "/", idempotent: true, onConnectionChange, signal: abort.signal };
+    const collected = collect(streamFromRoute({ ...options, fetch }));
+    await advance(0);
+    abort.abort("left");
+    expect(await collected).toEqual({ chunks: [], error: "left" });
+    await advance(100_000);
+    expect(calls).toHaveLength(1);
+    expect(onConnectionChange).not.toHaveBeenCalled();
+  });
+
+  test("ends at once when the consumer leaves, and so does the pending next()", async () => {
+    const { calls, fetch } = fakeFetch(() => streamResponse(entry(0, a)));
+    const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
+    await iterator.next();
+    const pending = iterator.next();
+    await advance(100);
+    expect(vi.getTimerCount()).toBe(1);
+    await iterator.return?.();
+    expect(await pending).toEqual({ done: true, value: undefined });
+    expect(vi.getTimerCount()).toBe(0);
+    await advance(100_000);
+    expect(calls).toHaveLength(1);
+  });
+});
+
+describe("silence", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => expect(vi.getTimerCount()).toBe(0));
+  const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+  test("before the headers is an error after 30 s", async () => {
+    const { calls, fetch } = hangingFetch();
+    const collected = collect(streamFromRoute({ endpoint: "/api", fetch }));
+    await advance(29_999);
+    expect(calls[0]?.init.signal?.aborted).toBe(false);
+    await advance(1);
+    expect((await collected).error).toMatchObject({
+      name: "StreamConnectionError",
+      message: "No response from /api: Nothing came for 30 s: the answer is incomplete.",
+    });
+  });
+
+  test("before the headers is borne as long as connectTimeoutMs says, 0 being forever", async () => {
+    const { fetch } = hangingFetch();
+    const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs: 1_500, fetch }));
+    await advance(1_500);
+    expect((await collected).error).toMatchObject({
+      message: "No response from /api: Nothing came for 1.5 s: the answer is incomplete.",
+    });
+    const abort = new AbortController();
+    const { signal } = abort;
+    const forever = collect(streamFromRoute({ endpoint: "/", connectTimeoutMs: 0, fetch, signal }));
+    await advance(0);
+    expect(vi.getTimerCount()).toBe(0);
+    abort.abort("left");
+    expect(await forever).toEqual({ chunks: [], error: "left" });
+  });
+
+  for (const connectTimeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
+    test(`before the headers is borne forever when no timer can wait so long: ${connectTimeoutMs} ms`, async () => {
+      let respond: (response: Response) => void = () => {};
+      const { fetch } = fakeFetch(
+        () =>
+          new Promise((resolve) => {
+            respond = resolve;
+          }),
+      );
+      const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs, fetch }));
+      await advance(86_400_000);
+      respond(streamResponse(frame(a) + doneMarker));
+      expect(await collected).toEqual({ chunks: [a] });
+    });
+  }
+
+  test("that is not a number of milliseconds is refused, and nothing is asked", () => {
+    const { calls, fetch } = fakeFetch();
+    for (const ms of [Number.NaN, -1, "30" as unknown as number]) {
+      for (const name of ["connectTimeoutMs", "idleTimeoutMs"]) {
+        expect(() => streamFromRoute({ endpoint: "/", fetch, [name]: ms })).toThrow(RangeError);
+      }
+    }
+    expect(calls).toEqual([]);
+  });
+
+  test("before the headers of a resume is one more failed attempt", async () => {
+    noJitter();
+    let request = 0;
+    const { calls, fetch } = fakeFetch(({ signal }) => {
+      if (++request === 1) return streamResponse(entry(0, a));
+      if (request === 3) return streamResponse(entry(1, b) + entry(2, end) + doneMarker);
+      return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+    });
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
+    await advance(33_500);
+    expect(await collected).toEqual({ chunks: [a, b, end] });
+    expect(calls).toHaveLength(3);
+  });
+
+  test("in the body cancels it, and the stream goes on behind the last event", async () => {
+    noJitter();
+    const silent = testBody([entry(0, a)], { stays: true });
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        () => new Response(silent.stream, eventStream),
+        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
+      ),
+    );
+    const states: ConnectionState[] = [];
+    const onConnectionChange = (state: ConnectionState) => states.push(state);
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch, onConnectionChange }));
+    await advance(59_999);
+    expect(calls).toHaveLength(1);
+    await advance(1);
+    expect(await collected).toEqual({ chunks: [a, b, end] });
+    expect(silent.cancelled).toBeDefined();
+    expect(states[1]).toMatchObject({
+      state: "reconnecting",
+      error: { name: "StreamIdleError", code: "idle" },
+    });
+  });
+
+  test("is measured anew on every connection: what one server announced does not hold for the next", async () => {
+    noJitter();
+    const bodies = [testBody([`:hb=1000\n\n${entry(0, a)}`], { stays: true }), testBody([], { stays: true })];
+    const { calls, fetch } = fakeFetch(
+      inTurn(
+        ...bodies.map(
+          ({ stream }) =>
+            () =>
+              new Response(stream, eventStream),
+        ),
+        () => streamResponse(entry(1, end)),
+      ),
+    );
+    const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
+    await advance(4_999);
+    expect(calls).toHaveLength(1);
+    await advance(1);
+    expect(calls).toHaveLength(2);
+    await advance(59_999);
+    expect(calls).toHaveLength(2);
+    await advance(1 + 3_500);
+    expect(calls).toHaveLength(3);
+    expect(await collected).toEqual({ chunks: [a, end] });
+  });
+});
+
+describe("however a run's connections are cut", () => {
+  const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(
+    fc.string({ unit: "grapheme", maxLength: 6 }).map((text): StreamChunk => delta(text)),
+    fc.constantFrom<StreamChunk>(
+      { type: "status", message: "data: x" },
+      { type: "error", message: "Once more." },
+      { type: "tool-call-start", tool: "search", toolCallId: "c", input: { q: "語\n\n" } },
+    ),
+  );
+  const anyEnd = fc.constantFrom<StreamChunk>(
+    { type: "done", finishReason: "stop" },
+    { type: "abort", reason: "stopped" },
+    { type: "error", message: "Producer lost." },
+  );
+  /** A request that fails, or an answer that repeats `again` events and is cut behind a part of its bytes. */
+  const anyFate = fc.oneof(
+    { weight: 1, arbitrary: fc.constantFrom<"refused" | "unavailable">("refused", "unavailable") },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        again: fc.nat(3),
+        part: fc.double({ min: 0, max: 1, noNaN: true }),
+        breaks: fc.boolean(),
+      }),
+    },
+  );
+
+  test("the chunks are the same: none twice, none missing, none left for a request that cannot be made again", async () => {
+    noWaiting();
+    let cuts = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(anyChunk, { maxLength: 8 }),
+        anyEnd,
+        fc.array(anyFate, { minLength: 3, maxLength: 12 }),
+        fc.infiniteStream(fc.integer({ min: 1, max: 60 })),
+        async (chunks, end, fates, sizes) => {
+          const log = [{ type: "run-start", runId: "run" } as const, ...chunks, end];
+          const queue = [...fates];
+          const { calls, fetch } = fakeFetch(({ method, headers }) => {
+            const fate = queue.shift() ?? { again: 0, part: 1, breaks: false };
+            // A request that nothing ever answers is another matter.
+            if (fate === "refused" && calls.length > 1) throw new TypeError("fetch failed");
+            if (typeof fate === "string") return httpError(503);
+            const after = new Headers(headers).get("last-event-id");
+            expect(method).toBe(after === null ? "POST" : "GET");
+            const from = after === null ? 0 : Number(after.slice("run.".length)) + 1;
+            if (from === log.length) return new Response(null, { status: 204 });
+            const first = Math.max(0, from - fate.again);
+            const events = log.slice(first).map((chunk, index) => entry(first + index, chunk));
+            const bytes = bytesOf([":hb=8000\n\n", ...events, doneMarker].join(""));
+            const length = Math.round(bytes.length * fate.part);
+            if (length < bytes.length) cuts++;
+            const pieces: Uint8Array[] = [];
+            for (let at = 0; at < length; ) {
+              const size = sizes.next().value!;
+              pieces.push(bytes.slice(at, Math.min(at + size, length)));
+              at += size;
+            }
+            const breaks = fate.breaks ? new TypeError("terminated") : undefined;
+            return new Response(testBody(pieces, { breaks }).stream, eventStream);
+          });
+          const messages = [{ role: "user" as const, content: "Hello" }];
+          const stream = streamChatFromRoute({
+            endpoint: "/",
+            messages,
+            idempotent: true,
+            fetch,
+          });
+          expect(await collect(stream)).toEqual({ chunks: log });
+          const posts = calls.filter(({ init }) => init.method === "POST");
+          expect(new Set(posts.map(({ init }) => init.body)).size).toBe(1);
+        },
+      ),
+      { numRuns: 400 },
+    );
+    expect(cuts).toBeGreaterThan(1_000);
+  });
+});
+
+test("chunks of unknown types are progress: the next resume begins behind them", async () => {
+  noWaiting();
+  let seq = 0;
+  const { fetch } = fakeFetch(() =>
+    streamResponse(`id: run.${seq}\n${frame(seq++ < 20 ? { type: "x-new" } : end)}`),
+  );
+  const stream = streamFromRoute({ endpoint: "/", idempotent: true, fetch, giveUpAfterMs: 5_000 });
+  expect(await collect(stream)).toEqual({ chunks: [end] });
+});
+
+test("whoever leaves during the back-off has no option evaluated again", async () => {
+  vi.useFakeTimers();
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+  const headers = vi.fn(() => ({}));
+  const abort = new AbortController();
+  const { fetch } = fakeFetch(() => streamResponse(entry(0, a)));
+  const collected = collect(streamFromRoute({ endpoint: "/", headers, fetch, signal: abort.signal }));
+  await vi.advanceTimersByTimeAsync(0);
+  abort.abort("left");
+  expect(await collected).toMatchObject({ error: "left" });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(headers).toHaveBeenCalledTimes(1);
+});

@@ -1,0 +1,196 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { describe, expect, test, vi } from "vitest";
+import { consumeStream } from "../../src/stream/consume-stream.ts";
+import { readStream } from "../../src/stream/read-stream.ts";
+import { delta, doneMarker, frame, macrotask, testBody } from "./bodies.ts";
+
+const streamOf = (...chunks: unknown[]) => readStream(testBody([...chunks.map(frame), doneMarker]).stream);
+const handlers = () => ({ onChunk: vi.fn(), onText: vi.fn(), onDone: vi.fn(), onError: vi.fn() });
+
+describe("the outcome", () => {
+  const abort = { type: "abort", reason: "stopped" } as const;
+  const done = { type: "done", finishReason: "stop" } as const;
+  for (const [name, chunks, outcome] of [
+    ["done", [delta("a"), done], { outcome: "done", chunk: done }],
+    ["abort", [delta("a"), abort], { outcome: "abort", chunk: abort }],
+    ["the end without a terminal", [delta("a")], { outcome: "end" }],
+    ["nothing at all", [], { outcome: "end" }],
+  ] as const) {
+    test(`of ${name} is told to the caller and to onDone, not to onError`, async () => {
+      const { onChunk, onText, onDone, onError } = handlers();
+      expect(await consumeStream(streamOf(...chunks), { onChunk, onText, onDone, onError })).toEqual(outcome);
+      expect(onDone.mock.calls).toEqual([[outcome]]);
+      expect(onError).not.toHaveBeenCalled();
+      expect(onChunk.mock.calls).toEqual(chunks.map((chunk) => [chunk]));
+    });
+  }
+
+  test("of an error chunk is an outcome, told to onError as a StreamRemoteError, not to onDone", async () => {
+    const error = {
+      type: "error",
+      message: "Busy.",
+      code: "busy",
+      retryable: true,
+      correlationId: "c",
+    } as const;
+    const { onDone, onError } = handlers();
+    expect(await consumeStream(streamOf(delta("a"), error), { onDone, onError })).toEqual({
+      outcome: "error",
+      chunk: error,
+    });
+    expect(onError).toHaveBeenCalledTimes(1);
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({
+      name: "StreamRemoteError",
+      code: "remote",
+      message: "Busy.",
+      chunk: error,
+    });
+    expect(onError.mock.calls[0]?.[1]).toEqual(error);
+    expect(onDone).not.toHaveBeenCalled();
+  });
+
+  test("of an error chunk without a text is an error with one", async () => {
+    const { onError } = handlers();
+    await consumeStream(streamOf({ type: "error", message: "" }), { onError });
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: "Stream error.", chunk: { message: "" } });
+  });
+
+  test("of an error chunk that more followed is not an error", async () => {
+    const { onError } = handlers();
+    for (const more of [[done], [delta("a"), { type: "done" }]]) {
+      expect(
+        await consumeStream(streamOf({ type: "error", message: "m" }, ...more), { onError }),
+      ).toMatchObject({
+        outcome: "done",
+      });
+    }
+    expect(onError).not.toHaveBeenCalled();
+  });
+
+  test("of an error chunk that a done without a reason followed is the error, told once", async () => {
+    const error = { type: "error", message: "Quota exceeded." } as const;
+    const status = { type: "status", message: "Giving up" };
+    for (const chunks of [
+      [delta("Half"), error, { type: "done", usage: { outputTokens: 1 } }],
+      [delta("Half"), error, { type: "text-end" }, status, { type: "done" }],
+      [delta("Half"), error, { type: "text-end" }],
+      [{ type: "error", message: "first" }, error, { type: "x-cost", cents: 3 }, { type: "done" }],
+    ]) {
+      const { onChunk, onDone, onError } = handlers();
+      expect(await consumeStream(streamOf(...chunks), { onChunk, onDone, onError })).toEqual({
+        outcome: "error",
+        chunk: error,
+      });
+      expect(onError.mock.calls.map(([told]) => (told as Error).message)).toEqual(["Quota exceeded."]);
+      expect(onDone).not.toHaveBeenCalled();
+      expect(onChunk).toHaveBeenCalledTimes(chunks.filter(({ type }) => type !== "x-cost").length);
+    }
+  });
+
+  test("needs no handlers", async () => {
+    expect(await consumeStream(streamOf(done))).toMatchObject({ outcome: "done" });
+  });
+});
+
+describe("reading that fails", () => {
+  test("rejects, and is told to onError once", async () => {
+    const { onDone, onError } = handlers();
+    const cut = readStream(testBody([frame(delta("a"))]).stream);
+    const rejection = expect.objectContaining({ name: "StreamTruncatedError" });
+    await expect(consumeStream(cut, { onDone, onError })).rejects.toEqual(rejection);
+    expect(onError.mock.calls).toEqual([[rejection]]);
+    expect(onDone).not.toHaveBeenCalled();
+  });
+
+  test("with something that is not an Error, onError gets an Error all the same", async () => {
+    const { onError } = handlers();
+    const failing = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject("plain text") }) };
+    await expect(consumeStream(failing, { onError })).rejects.toBe("plain text");
+    expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: "plain text", cause: "plain text" });
+  });
+
+  test("because the caller aborted rejects with the reason and is not told to onError", async () => {
+    const { onError } = handlers();
+    const abort = new AbortController();
+    const body = testBody([frame(delta("a"))], { stays: true });
+    const consumed = consumeStream(readStream(body.stream, { signal: abort.signal }), { onError });
+    await macrotask();
+    abort.abort("stop");
+    await expect(consumed).rejects.toBe("stop");
+    expect(onError).not.toHaveBeenCalled();
+  });
+});
+
+describe("onChunk", () => {
+  test("that returns false stops the stream and cancels the body; onDone and onError are silent", async () => {
+    const { onDone, onError } = handlers();
+    const body = testBody([frame(delta("a")) + frame(delta("b"))], { stays: true });
+    const onChunk = vi.fn(() => false);
+    expect(await consumeStream(readStream(body.stream), { onChunk, onDone, onError })).toEqual({
+      outcome: "stopped",
+    });
+    expect(onChunk).toHaveBeenCalledTimes(1);
+    expect(body.cancelled).toBeDefined();
+    expect(onDone).not.toHaveBeenCalled();
+    expect(onError).not.toHaveBeenCalled();
+  });
+
+  test("that is async is waited for before the next chunk", async () => {
+    const order: string[] = [];
+    await consumeStream(streamOf(delta("a"), delta("b")), {
+      onChunk: async (chunk) => {
+        order.push(`start ${(chunk as { delta: string }).delta}`);
+        await macrotask();
+        order.push("end");
+      },
+    });
+    expect(order).toEqual(["start a", "end", "start b", "end"]);
+  });
+
+  for (const handler of ["onChunk", "onText"] as const) {
+    test(`what ${handler} throws comes out as it is, cancels the body, and is not told to onError`, async () => {
+      const boom = new Error("boom");
+      const { onError } = handlers();
+      const body = testBody([frame(delta("a"))], { stays: true });
+      const consumed = consumeStream(readStream(body.stream), {
+        [handler]: () => Promise.reject(boom),
+        onError,
+      });
+      await expect(consumed).rejects.toBe(boom);
+      expect(body.cancelled).toBeDefined();
+      expect(onError).not.toHaveBeenCalled();
+    });
+  }
+});
+
+test("what onDone and onError throw comes out as it is", async () => {
+  const boom = new Error("boom");
+  const reject = () => Promise.reject(boom);
+  await expect(consumeStream(streamOf({ type: "done" }), { onDone: reject })).rejects.toBe(boom);
+  await expect(consumeStream(streamOf(delta("a")), { onDone: reject })).rejects.toBe(boom);
+  await expect(consumeStream(streamOf({ type: "error", message: "m" }), { onError: reject })).rejects.toBe(
+    boom,
+  );
+});
+
+test("onText gets the text of the answer piece by piece, as it is copied of the message", async () => {
+  const texts = async (...chunks: StreamChunk[]) => {
+    const seen: string[] = [];
+    await consumeStream(streamOf(...chunks), { onText: (text) => seen.push(text) });
+    return seen;
+  };
+  const message = (content: string): StreamChunk => ({ type: "message", content });
+  const call = { tool: "t", toolCallId: "1" };
+  expect(
+    await texts(
+      delta("a"),
+      delta("b"),
+      { type: "tool-call-start", ...call, input: {} },
+      { type: "tool-call-result", ...call, content: 1 },
+      delta("c"),
+      message("c"),
+      message("abc"),
+    ),
+  ).toEqual(["a", "b", "\n\nc"]);
+  expect(await texts(message("whole"), message("too"))).toEqual(["whole", "\n\ntoo"]);
+});

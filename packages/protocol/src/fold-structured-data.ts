@@ -1,0 +1,240 @@
+/**
+ * Folds `structured-data` chunks into the object that they describe: the canonical reducer of the contract. Knows
+ * nothing of messages, and does not check that a value is a chunk.
+ */
+import { describe, isRecord } from "./chunk-checker.ts";
+import type {
+  StreamChunk,
+  StructuredDataChunk,
+  StructuredDataInvalidatedChunk,
+  UnknownChunk,
+} from "./chunks.ts";
+import { StreamProtocolError } from "./errors.ts";
+import { isSameJSON } from "./same-json.ts";
+
+/** The deepest path that a chunk may name, in segments. */
+const maxPathSegments = 64;
+/** Segments that no path may have. */
+const forbidden = /^(|__proto__|prototype|constructor)$/;
+
+/** A structured object, as far as it has been streamed. Never changes once it was handed out. */
+export interface StructuredStreamState<Data = unknown> {
+  readonly streamId: string;
+  readonly dataType: string;
+  readonly schemaId?: string | undefined;
+  readonly schemaVersion?: string | undefined;
+  readonly id?: string | undefined;
+  readonly node?: string | undefined;
+  /** The object so far; `undefined` before the first chunk that puts something in it. */
+  readonly data: Data;
+  /** `"done"` after a `final` chunk: nothing may follow. */
+  readonly status: "streaming" | "done";
+}
+
+/** A chunk that changes a structured object. */
+export type StructuredStreamChunk = StructuredDataChunk | StructuredDataInvalidatedChunk;
+
+/** The containers that were made since the last time the object was handed out: only they may be changed in place. */
+export type OwnedContainers = WeakSet<object>;
+
+/**
+ * Applies one chunk to the state of its stream, without changing that state.
+ *
+ * A path's missing parts are made on the way: an array where the next segment is a number, else an object.
+ * Costs what the containers on the path hold; use {@link createStructuredStreamAccumulator} for many chunks.
+ *
+ * @returns The next state; `undefined` after `structured-data-invalidated`.
+ * @throws StreamProtocolError `invalid-structured-data` when a path has an empty segment, `__proto__`, `prototype` or
+ * `constructor`, or more than 64 segments, when an index lies beyond the end of its array, when a path leads through
+ * or ends at something of the wrong kind, when a chunk belongs to another stream, or when one follows `final` (the
+ * same `final` once more is fine).
+ */
+export function applyStructuredChunk(
+  state: StructuredStreamState | undefined,
+  chunk: StructuredStreamChunk,
+): StructuredStreamState | undefined {
+  if (state !== undefined && state.streamId !== chunk.streamId) {
+    refuse(chunk, `the state is of stream "${start(state.streamId)}"`);
+  }
+  return foldStructured(state, chunk, new WeakSet());
+}
+
+/**
+ * Applies the chunks of one or more structured streams.
+ *
+ * @returns The state of each stream that was not invalidated, by `streamId`.
+ * @throws StreamProtocolError as {@link applyStructuredChunk} does.
+ */
+export function reduceStructuredChunks(
+  chunks: Iterable<StructuredStreamChunk>,
+): Map<string, StructuredStreamState> {
+  return new Map(createStructuredStreamAccumulator(chunks).entries());
+}
+
+export interface StructuredStreamAccumulator<Data = unknown> {
+  /**
+   * Applies the next chunk of any stream.
+   *
+   * @returns The state of its stream, which never changes: the next chunk copies the containers that it touches.
+   * `undefined` after `structured-data-invalidated`.
+   * @throws StreamProtocolError as {@link applyStructuredChunk} does; the stream's state is then what it was before.
+   */
+  apply(chunk: StructuredDataChunk): StructuredStreamState<Data>;
+  apply(chunk: StructuredStreamChunk): StructuredStreamState<Data> | undefined;
+  /** The same for any chunk of a stream. @returns `undefined` for one that is not structured data, which changes nothing */
+  applyStreamChunk(chunk: StreamChunk | UnknownChunk): StructuredStreamState<Data> | undefined;
+  get(streamId: string): StructuredStreamState<Data> | undefined;
+  has(streamId: string): boolean;
+  /** Forgets a stream. @returns whether it was known. */
+  delete(streamId: string): boolean;
+  clear(): void;
+  /** How many streams there are. */
+  size(): number;
+  /** Every stream with its state, in the order in which they began. */
+  entries(): [streamId: string, state: StructuredStreamState<Data>][];
+  /** The state of every stream, in the same order. */
+  values(): StructuredStreamState<Data>[];
+  /** The same as an object by `streamId`. */
+  toRecord(): Record<string, StructuredStreamState<Data>>;
+}
+
+/**
+ * Creates a fold over the `structured-data` chunks of any number of streams.
+ *
+ * @param initialChunks - Applied first, in time linear in what they hold.
+ */
+export function createStructuredStreamAccumulator<Data = unknown>(
+  initialChunks: Iterable<StructuredStreamChunk> = [],
+): StructuredStreamAccumulator<Data> {
+  const states = new Map<string, StructuredStreamState<Data>>();
+
+  function fold(
+    chunk: StructuredStreamChunk,
+    owned: OwnedContainers,
+  ): StructuredStreamState<Data> | undefined {
+    const { streamId } = chunk;
+    const state = foldStructured(states.get(streamId), chunk, owned) as
+      | StructuredStreamState<Data>
+      | undefined;
+    if (state === undefined) states.delete(streamId);
+    else states.set(streamId, state);
+    return state;
+  }
+
+  // What is handed out from here on is copied before it is changed; until then, every container is ours.
+  const owned: OwnedContainers = new WeakSet();
+  for (const chunk of initialChunks) fold(chunk, owned);
+
+  const apply = (chunk: StructuredStreamChunk) => fold(chunk, new WeakSet());
+  return {
+    apply: apply as StructuredStreamAccumulator<Data>["apply"],
+    applyStreamChunk(chunk) {
+      const isStructured = chunk.type === "structured-data" || chunk.type === "structured-data-invalidated";
+      return isStructured ? apply(chunk as StructuredStreamChunk) : undefined;
+    },
+    get: (streamId) => states.get(streamId),
+    has: (streamId) => states.has(streamId),
+    delete: (streamId) => states.delete(streamId),
+    clear: () => states.clear(),
+    size: () => states.size,
+    entries: () => [...states],
+    values: () => [...states.values()],
+    toRecord: () => Object.fromEntries(states),
+  };
+}
+
+/**
+ * @internal {@link applyStructuredChunk} for one who knows whose state it is, and which containers nobody else holds.
+ *
+ * @param owned - The containers that may be changed in place; those that are made are added.
+ */
+export function foldStructured(
+  state: StructuredStreamState | undefined,
+  chunk: StructuredStreamChunk,
+  owned: OwnedContainers,
+): StructuredStreamState | undefined {
+  const { streamId } = chunk;
+  if (chunk.type === "structured-data-invalidated") return undefined;
+  const { kind, dataType } = chunk;
+  if (state?.status === "done") {
+    if (kind === "final" && isSameJSON(chunk.data, state.data)) return state;
+    refuse(chunk, `"${kind}" after "final"`);
+  }
+  const next = { ...state, streamId, dataType };
+  // What a chunk leaves out stays as earlier chunks said.
+  for (const name of ["schemaId", "schemaVersion", "id", "node"] as const) {
+    if (chunk[name] !== undefined) next[name] = chunk[name];
+  }
+  return kind === "final"
+    ? { ...next, data: chunk.data, status: "done" }
+    : { ...next, data: write(state?.data, chunk, owned), status: "streaming" };
+}
+
+type PathChunk = Exclude<StructuredDataChunk, { kind: "final" }>;
+
+/**
+ * Applies a chunk at its path. Everything is checked on the way down and written on the way up, so that a refused chunk
+ * leaves nothing half done.
+ */
+function write(root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown {
+  const { kind, path } = chunk;
+  // Cut short of a huge path: one segment more than allowed is enough to refuse it.
+  const segments = path.split(".", maxPathSegments + 1);
+  if (segments.length > maxPathSegments || segments.some((segment) => forbidden.test(segment))) {
+    refuse(chunk, `path "${start(path)}" is not allowed`);
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape.
+  function update(found: any, depth: number): unknown {
+    const segment = segments[depth];
+    if (segment === undefined) return change(found);
+    const isIndex = /^(0|[1-9]\d*)$/.test(segment);
+    const value = found === undefined ? (isIndex ? [] : {}) : found;
+    if (Array.isArray(value) ? !isIndex || Number(segment) > value.length : !isRecord(value)) {
+      misfit(`"${start(segment)}"`, value);
+    }
+    // Own properties only, so that inherited names such as `toString` are plain keys.
+    const inner = update(Object.hasOwn(value, segment) ? value[segment] : undefined, depth + 1);
+    const container = own(value, owned);
+    container[segment] = inner;
+    return container;
+  }
+
+  function change(value: unknown): unknown {
+    if (kind === "set") return chunk.value;
+    if (kind === "text-delta") {
+      if (value !== undefined && typeof value !== "string") misfit(kind, value);
+      return `${value ?? ""}${chunk.delta}`;
+    }
+    const list = value === undefined ? [] : value;
+    if (!Array.isArray(list)) misfit(kind, value);
+    const items = own(list, owned);
+    for (const item of chunk.items) items.push(item);
+    return items;
+  }
+
+  function misfit(what: string, value: unknown): never {
+    const where = Array.isArray(value) ? `an array of ${value.length}` : describe(value);
+    return refuse(chunk, `${what} in path "${start(path)}" does not fit ${where}`);
+  }
+
+  return update(root, 0);
+}
+
+/** The container itself when it is ours already, else a copy of it. */
+// biome-ignore lint/suspicious/noExplicitAny: an array or an object.
+function own(container: any, owned: OwnedContainers): any {
+  if (owned.has(container)) return container;
+  const copy = Array.isArray(container) ? container.slice() : { ...container };
+  owned.add(copy);
+  return copy;
+}
+
+const start = (text: string): string => text.slice(0, 80);
+
+function refuse(chunk: StructuredStreamChunk, reason: string): never {
+  throw new StreamProtocolError(
+    "invalid-structured-data",
+    `Structured stream "${start(chunk.streamId)}": ${reason}.`,
+  );
+}

@@ -1,0 +1,10 @@
+/**
+ * What only the sibling packages need: does not follow semantic versioning, and may change with every release. All
+ * packages share one version, so that a sibling always gets the one it was built with.
+ */
+export { closePart } from "./assistant-message.ts";
+export { checkFunctionOption, checkLimitOption, checkOption, describeValue } from "./check-option.ts";
+export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
+export { encodeChunkJson, type PrintedChunk, printChunk, stringifyChunk } from "./encode-chunk.ts";
+export { parseMediaType } from "./media-type.ts";
+export { createPullDecoder, type PullDecoder, type StreamPosition } from "./pull-decoder.ts";

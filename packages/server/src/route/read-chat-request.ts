@@ -1,0 +1,279 @@
+/**
+ * Reads and validates what a client posts to a chat route. Everything in it is untrusted, its size and depth included.
+ * Does not answer.
+ */
+import { type ChatRequestBody, parseMessageResume, StreamError } from "@kortyx/protocol";
+import { checkLimitOption, parseMediaType } from "@kortyx/protocol/internal";
+import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
+import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
+
+type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
+
+/** One wrong field of a request. */
+export interface ChatRequestIssue {
+  /** Dot path from the body: `"messages.0.role"`; `""` for the body itself. */
+  path: string;
+  /** What would have been right. */
+  expected: string;
+  /** What kind of value came; never the value. */
+  received: string;
+}
+
+export type ChatRequestErrorCode =
+  /** 400: fields are wrong, see `issues`. */
+  | "invalid-request"
+  /** 400: the body is not JSON. */
+  | "invalid-json"
+  /** 413: the body is larger than `maxBodyBytes`. */
+  | "body-too-large"
+  /** 415: the content type is not JSON. */
+  | "unsupported-media-type"
+  /** 400: the client left before it had sent the whole body. */
+  | "incomplete-body"
+  /** 500: something in the program has read the body before. The log says what to do. */
+  | "body-already-read";
+
+const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
+  "invalid-request": 400,
+  "invalid-json": 400,
+  "body-too-large": 413,
+  "unsupported-media-type": 415,
+  "incomplete-body": 400,
+  "body-already-read": 500,
+};
+
+/** The request cannot be served as it is. Its message and issues may be shown to the client. */
+export class ChatRequestError extends StreamError {
+  override readonly name = "ChatRequestError";
+  readonly code: ChatRequestErrorCode;
+  /** The HTTP status to answer with. */
+  readonly status: 400 | 413 | 415 | 500;
+  /** The wrong fields, at most 100 of them; empty where the body could not be read. */
+  readonly issues: ChatRequestIssue[];
+
+  constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
+    const status = statuses[code];
+    super(`${status === 500 ? "Cannot read the" : "Invalid"} chat request: ${problem}.`);
+    this.code = code;
+    this.status = status;
+    this.issues = issues;
+  }
+}
+
+/** How much a request may ask of the server. */
+export interface ChatRequestLimits {
+  /** The largest body, in bytes. Holds while reading. @defaultValue 1 MiB */
+  maxBodyBytes?: number | undefined;
+  /** @defaultValue 1000 */
+  maxMessages?: number | undefined;
+  /** How deep objects and arrays may be nested in each other, the body itself counted. @defaultValue 64 */
+  maxDepth?: number | undefined;
+}
+
+/**
+ * What a browser takes for the type of a form, whatever follows: any page may send such a request without a preflight.
+ * `text/plain;,application/json` is one, although its last value is JSON (Fetch Standard, "CORS-safelisted
+ * request-header").
+ */
+const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-form-urlencoded)[\t ]*(;|$)/i;
+
+/**
+ * Reads and validates the body of a request.
+ *
+ * @throws ChatRequestError: 415 for a content type that is not JSON, 413 for a body that is too large, 400 for one that
+ * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The body is left unread then. 500 for a body
+ * that was read before; that is logged, too.
+ * @throws RangeError for a limit that is not a number.
+ */
+export async function readChatRequest(
+  request: Request,
+  limits: ChatRequestLimits = {},
+): Promise<ChatRequestBody> {
+  const { maxBodyBytes = 1024 * 1024 } = limits;
+  checkLimitOption("maxBodyBytes", maxBodyBytes);
+  const contentType = request.headers.get("content-type");
+  const isJSON = /^application\/(.+\+)?json$/.test(parseMediaType(contentType));
+  if (!isJSON || formType.test(contentType!)) {
+    discardBody(request);
+    const received = contentType ? JSON.stringify(contentType.slice(0, 100)) : "none";
+    throw new ChatRequestError(
+      "unsupported-media-type",
+      `the content type must be application/json, got ${received}`,
+    );
+  }
+  const text = await readText(request, maxBodyBytes);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ChatRequestError("invalid-json", "the body is not JSON");
+  }
+  return parseChatRequestBody(value, limits);
+}
+
+/**
+ * Validates a chat request's body, such as `await request.json()` gives.
+ *
+ * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not
+ * name are kept. Without a `resume`, the answer to a question that the last message carries as `metadata.resume` becomes
+ * it.
+ *
+ * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
+ * and what came.
+ */
+export function parseChatRequestBody(
+  value: unknown,
+  limits: Pick<ChatRequestLimits, "maxMessages" | "maxDepth"> = {},
+): ChatRequestBody {
+  const { maxMessages = 1000, maxDepth = 64 } = limits;
+  checkLimitOption("maxMessages", maxMessages);
+  checkLimitOption("maxDepth", maxDepth);
+  // Before the schema, which walks the value recursively.
+  if (isDeeperThan(value, maxDepth)) {
+    throw invalid([{ path: "", expected: `nested at most ${maxDepth} levels deep`, received: "more" }]);
+  }
+  const messages = (value as { messages?: unknown } | null | undefined)?.messages;
+  if (Array.isArray(messages) && messages.length > maxMessages) {
+    const received = `an array of ${messages.length} items`;
+    throw invalid([{ path: "messages", expected: `at most ${maxMessages} messages`, received }]);
+  }
+  const result = chatRequestBodySchema.safeParse(value);
+  if (result.success) return withMessageResume(result.data);
+  throw invalid(result.error.issues.map((issue) => toIssue(issue, value)));
+}
+
+/** Clients of Kortyx answer a question in the metadata of the message, which stays as it is. */
+function withMessageResume(body: ChatRequestBody): ChatRequestBody {
+  const resume = body.resume ?? parseMessageResume(body.messages.at(-1) ?? {});
+  return resume ? { ...body, resume } : body;
+}
+
+/** So many wrong fields are listed, and so many are printed: a small body can have a great many. */
+const maxIssues = 100;
+const maxPrintedIssues = 10;
+
+/** All that is wrong in one error. */
+export function invalid(issues: ChatRequestIssue[]): ChatRequestError {
+  const problem = issues
+    .slice(0, maxPrintedIssues)
+    .map(
+      ({ path, expected, received }) =>
+        `${path === "" ? "the body" : path} must be ${expected}, got ${received}`,
+    );
+  if (issues.length > maxPrintedIssues) problem.push(`and ${issues.length - maxPrintedIssues} more`);
+  return new ChatRequestError("invalid-request", problem.join("; "), issues.slice(0, maxIssues));
+}
+
+async function readText(request: Request, maxBodyBytes: number): Promise<string> {
+  const tooLarge = new ChatRequestError("body-too-large", `the body is larger than ${maxBodyBytes} bytes`);
+  if (Number(request.headers.get("content-length")) > maxBodyBytes) {
+    discardBody(request);
+    throw tooLarge;
+  }
+  if (request.bodyUsed || request.body?.locked) throw alreadyRead(new UsedBodyError(remedy));
+  const reader = request.body?.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let bytes = 0;
+  let text = "";
+  while (reader !== undefined) {
+    const { done, value } = await reader.read().catch((error) => {
+      if (isUsedBodyError(error)) throw alreadyRead(error);
+      const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+      // Node's own request throws the latter, where no signal is aborted.
+      const hasLeft = request.signal.aborted || name === "AbortError" || code === "ECONNRESET";
+      throw hasLeft
+        ? new ChatRequestError("incomplete-body", "the client left before it had sent the whole body")
+        : error;
+    });
+    if (done) break;
+    bytes += value.length;
+    if (bytes > maxBodyBytes) {
+      reader.cancel().catch(() => {});
+      throw tooLarge;
+    }
+    text += decodeOrRefuse(decoder, value);
+  }
+  return text + decodeOrRefuse(decoder);
+}
+
+/** Tells whoever sends that the rest is not wanted, as far as the body can be told. */
+function discardBody({ body }: Request): void {
+  body?.cancel().catch(() => {});
+}
+
+const remedy =
+  "Read a copy in middleware (`await request.clone().json()`), or give the route a request that has the body once more: " +
+  "`new Request(request, { body: JSON.stringify(body) })`, or in Hono `await cloneRawRequest(c.req)`.";
+
+/** The client cannot do anything about it, so the log gets it. */
+function alreadyRead(error: UsedBodyError): ChatRequestError {
+  console.error(`${error.message} The answer was a 500 (${usedBodyCode}).`);
+  return new ChatRequestError(usedBodyCode, "its body was read before");
+}
+
+/** JSON is UTF-8 (RFC 8259, section 8.1). */
+function decodeOrRefuse(decoder: TextDecoder, bytes?: Uint8Array): string {
+  try {
+    return bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
+  } catch {
+    throw new ChatRequestError("invalid-json", "the body is not UTF-8");
+  }
+}
+
+/** Level by level instead of recursively: a hostile body may be nested deeper than the stack is. */
+function isDeeperThan(value: unknown, maxDepth: number): boolean {
+  let level = [value].filter(isNested);
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth >= maxDepth) return true;
+    level = level.flatMap((container) => Object.values(container).filter(isNested));
+  }
+  return false;
+}
+
+const isNested = (value: unknown): value is object => typeof value === "object" && value !== null;
+
+function toIssue(issue: SchemaIssue, body: unknown): ChatRequestIssue {
+  let received: unknown = body;
+  for (const key of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];
+  return {
+    path: issue.path.join("."),
+    expected: describeExpected(issue),
+    received: describeReceived(received),
+  };
+}
+
+function describeExpected(issue: SchemaIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return expectedTypes[issue.expected] ?? issue.expected;
+    case "invalid_value":
+      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+    case "invalid_union":
+      return issue.path.at(-1) === "outcome"
+        ? '"answered" or "cancelled"'
+        : "a string or an array of strings";
+    case "invalid_format":
+      return "1 to 128 visible ASCII characters";
+    default:
+      return issue.message;
+  }
+}
+
+const expectedTypes: Record<string, string> = {
+  string: "a string",
+  number: "a number",
+  boolean: "a boolean",
+  array: "an array",
+  object: "an object",
+  record: "an object",
+};
+
+function describeReceived(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (typeof value === "string")
+    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

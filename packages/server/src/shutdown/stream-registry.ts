@@ -1,0 +1,102 @@
+/**
+ * Every open stream of the process, so that `drain` can end them. On `globalThis`, because bundlers split a program into
+ * graphs of modules that each have a copy of this file.
+ */
+
+import type { RouteError } from "../stream/error-response.ts";
+import { closeSource, type StreamSource } from "../stream/source.ts";
+
+/** An open stream. */
+export interface OpenStream {
+  /** Ends it in order, with `abort` `shutdown`. */
+  shutdown(): void;
+}
+
+/** A connection that follows a run: it ends with the run. */
+export interface OpenFollower {
+  /** Gives it up to another process, as soon as draining begins; absent where only this one can go on with it. */
+  handOff?: (() => void) | undefined;
+}
+
+interface StreamRegistry {
+  streams: Set<OpenStream>;
+  /** How many streams have ended since the process began. */
+  endedStreams: number;
+  /** Requests whose run is being opened. */
+  openings: Set<OpenStream>;
+  followers: Set<OpenFollower>;
+  isDraining: boolean;
+  /** Responses whose last bytes may still be on their way, as far as the adapter for Node knows. */
+  responses: Set<object>;
+  /** Calls of `onFinish` that have not returned. */
+  finishing: Set<Promise<void>>;
+  /** Called when an entry of these sets has ended. */
+  listeners: Set<() => void>;
+}
+
+const key = Symbol.for("@kortyx/server/streams");
+
+export function streamRegistry(): StreamRegistry {
+  const holder = globalThis as { [key]?: StreamRegistry };
+  holder[key] ??= {
+    streams: new Set(),
+    endedStreams: 0,
+    openings: new Set(),
+    followers: new Set(),
+    isDraining: false,
+    responses: new Set(),
+    finishing: new Set(),
+    listeners: new Set(),
+  };
+  return holder[key];
+}
+
+/** @returns a function to call when the stream has ended. */
+export const registerStream = (stream: OpenStream): (() => void) =>
+  register(streamRegistry().streams, stream, () => {
+    streamRegistry().endedStreams++;
+  });
+
+/** @returns a signal that the deadline of `drain` aborts, and a function to call when the request has its response. */
+export function registerOpening(): { shutdown: AbortSignal; unregister: () => void } {
+  const deadline = new AbortController();
+  const unregister = register(streamRegistry().openings, { shutdown: () => deadline.abort() });
+  return { shutdown: deadline.signal, unregister };
+}
+
+/** @returns a function to call when the connection has ended. */
+export const registerFollower = (follower: OpenFollower): (() => void) =>
+  register(streamRegistry().followers, follower);
+
+/** @returns a function to call when the last byte has been handed to the system, or the client has left. */
+export const registerResponse = (response: object): (() => void) =>
+  register(streamRegistry().responses, response);
+
+/** @param call - Of `onFinish`, which may be saving the answer. Does not reject. */
+export function registerFinishing(call: Promise<void>): void {
+  void call.then(register(streamRegistry().finishing, call));
+}
+
+function register<Entry>(entries: Set<Entry>, entry: Entry, onFirstEnd?: () => void): () => void {
+  entries.add(entry);
+  return () => {
+    if (entries.delete(entry)) onFirstEnd?.();
+    for (const onEnd of streamRegistry().listeners) onEnd();
+  };
+}
+
+/** How long a client waits before it asks another process, in seconds. */
+const retryAfterSeconds = 1;
+
+/** While the process drains: closes a source that is open already. @returns what to answer instead of a stream. */
+export function refuseWhileDraining(source?: StreamSource): RouteError | undefined {
+  if (!streamRegistry().isDraining) return undefined;
+  if (source !== undefined) closeSource(source);
+  return {
+    status: 503,
+    error: "The server is shutting down; ask again.",
+    code: "draining",
+    // A connection that is kept would bring the next request here, too.
+    headers: { "retry-after": String(retryAfterSeconds), connection: "close" },
+  };
+}

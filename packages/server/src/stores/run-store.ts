@@ -1,0 +1,177 @@
+/**
+ * What a run is, and what a store of runs does. A run is one answer: a log with one writer, that ends with exactly one
+ * terminal. The stores are in `memory-run-store.ts`, `sqlite.ts` and `redis.ts`; here is what they share.
+ */
+import type { AbortChunk, DoneChunk, ErrorChunk } from "@kortyx/protocol";
+import { parseDelayMs } from "@kortyx/protocol/internal";
+
+/** The chunk that ends a run. An `error` ends one when nothing followed it. */
+export type RunTerminal = DoneChunk | AbortChunk | ErrorChunk;
+
+/** What a store knows of a run, beside its log. */
+export interface RunRecord {
+  readonly runId: string;
+  readonly owner: string;
+  readonly sessionId: string | undefined;
+  /** The position of the last entry; -1 while the log is empty. */
+  readonly lastSeq: number;
+  /** The last entry, when it has ended the run. */
+  readonly terminal: RunTerminal | undefined;
+}
+
+export interface OpenRun {
+  /** Minted by the server: a UUID of version 4, of which 122 bits are random. */
+  runId: string;
+  /** `""` for runs without an owner: they have no session, and their number has no limit. */
+  owner: string;
+  sessionId: string | undefined;
+  /** The client's idempotency key. */
+  key: string | undefined;
+  /** Tells apart requests with the same key. */
+  bodyHash: string;
+  /** How many runs of one owner may be open. */
+  maxOpenRuns: number;
+  /** The session may have another open run. */
+  allowActiveRun: boolean;
+}
+
+export type OpenedRun =
+  /** The run is open; when its key was stopped before, it has its terminal already. */
+  | { status: "created"; run: RunRecord }
+  /** The key is known: this is its run, in whatever state. */
+  | { status: "attached"; run: RunRecord }
+  /** The key is known, with another body. */
+  | { status: "key-conflict" }
+  /** The session has an open run. */
+  | { status: "run-active"; run: RunRecord }
+  | { status: "too-many-runs" }
+  | { status: "store-full" };
+
+/**
+ * `ended`: the run has its terminal. `lost`: there is no such run, or its log is not the one that the caller wrote.
+ * `full`: the store cannot take more.
+ */
+export type AppendResult = "ok" | "ended" | "lost" | "full";
+
+/** A piece of a log, and the run as it is at that moment. */
+export interface RunPage {
+  readonly run: RunRecord;
+  /** The entries behind the cursor, in order, as JSON text. */
+  readonly entries: readonly string[];
+  /** How long the lease still holds on the store's clock, in milliseconds; 0 or less when it has expired. */
+  readonly leaseLeftMs: number;
+}
+
+/**
+ * Keeps runs. Every method is atomic, also between processes where the store is shared. What a method throws is a
+ * failure of the store, which may pass.
+ */
+export interface RunStore {
+  /** Another process serves the same runs: when this one drains, its followers move there. */
+  readonly canHandOff: boolean;
+  /** How long a run stays open without a word of its producer, in milliseconds. */
+  readonly leaseMs: number;
+  /**
+   * Opens a run. A run that is known by its id already is `created` once more, as it is, with a new lease, so that a
+   * request whose reply was lost can be repeated. The key of a run that has ended before its first entry is free again.
+   */
+  open(request: OpenRun): Promise<OpenedRun>;
+  /**
+   * Adds entries, the first of which is at position `firstSeq`, and renews the lease. A repeated append adds only what
+   * the log does not hold yet. The run is `lost`, and nothing is added, when the log ends before `firstSeq` or holds
+   * other entries at these positions: the store has lost writes, or another writer has replaced them.
+   */
+  append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult>;
+  /** Renews the lease. */
+  renew(runId: string): Promise<AppendResult>;
+  /**
+   * Ends a run. A log that does not reach position `lastSeq` has lost entries, and ends with `error` `producer-lost`
+   * instead.
+   *
+   * @returns the terminal that has ended it, which may be an earlier one; undefined for an unknown run.
+   */
+  end(runId: string, terminal: RunTerminal, lastSeq?: number): Promise<RunTerminal | undefined>;
+  /**
+   * Ends a run whose lease has expired, with `error` `producer-lost`.
+   *
+   * @returns the terminal of the run, which may be an earlier one; undefined while the lease holds.
+   */
+  endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined>;
+  /**
+   * Reads at most `limit` entries behind position `after` (-1 is before the first one).
+   *
+   * @returns undefined for a run that is unknown, or was kept long enough.
+   */
+  read(runId: string, after: number, limit: number): Promise<RunPage | undefined>;
+  /**
+   * Resolves when the log may hold an entry behind `after`, when the run has ended or is gone, or when the signal is
+   * aborted. May resolve early; never rejects.
+   */
+  wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
+  /** The newest run of a session, open or ended. */
+  latest(owner: string, sessionId: string): Promise<RunRecord | undefined>;
+  /**
+   * The id of the run with this key. Where there is none, the key is remembered for 60 s, and the run that opens with
+   * it is stopped at once.
+   */
+  stopKey(owner: string, key: string): Promise<string | undefined>;
+  /** Releases what the store holds in this process. */
+  close(): Promise<void>;
+}
+
+/** What a run ends with when its producer has not renewed the lease. */
+export const producerLost: ErrorChunk = {
+  type: "error",
+  message: "The answer was interrupted on the server.",
+  code: "producer-lost",
+  retryable: true,
+};
+
+/** Whether a run was lost before its producer wrote anything: it has no answer, and its key is free again. */
+export const wasNeverBegun = ({ lastSeq, terminal }: RunRecord): boolean =>
+  lastSeq === 0 && terminal?.type === "error" && terminal.code === producerLost.code;
+
+/** What a run ends with when somebody stops it. */
+export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
+
+/** How long a stop is remembered whose run has not been opened yet. */
+export const stoppedKeyMs = 60_000;
+
+/** How many of these stops are remembered for each owner: the newest ones. */
+export const maxStoppedKeys = 1_000;
+
+export interface RunStoreOptions {
+  /**
+   * How long a run is kept after its end, in milliseconds; 0 forgets it at once, `Infinity` never does.
+   *
+   * @defaultValue 900,000 (15 minutes)
+   */
+  retentionMs?: number | undefined;
+  /**
+   * How long a run stays open when its producer does not renew it, in milliseconds, at least 1. With `Infinity`, a run
+   * whose process has died stays open for good.
+   *
+   * @defaultValue 15,000
+   */
+  leaseMs?: number | undefined;
+}
+
+/** A hundred years: what a store keeps forever, in a number that every store can add to a date. */
+const foreverMs = 100 * 365 * 86_400_000;
+
+/**
+ * The times of a store, which are finite: Redis has no other.
+ *
+ * @throws RangeError for what is not a number of milliseconds, and for a lease of 0, with which every run is lost at once.
+ */
+export function readRunStoreTimes({
+  retentionMs = 15 * 60_000,
+  leaseMs = 15_000,
+}: RunStoreOptions): Required<{ [Name in keyof RunStoreOptions]: number }> {
+  const lease = parseDelayMs("leaseMs", leaseMs);
+  if (lease === 0) throw new RangeError("leaseMs must be at least 1; got 0.");
+  return {
+    retentionMs: Math.min(parseDelayMs("retentionMs", retentionMs), foreverMs),
+    leaseMs: Math.min(lease, foreverMs),
+  };
+}

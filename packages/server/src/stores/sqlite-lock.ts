@@ -1,0 +1,124 @@
+/**
+ * Transactions on a file that other processes write, too. SQLite would block the process while it waits for their lock;
+ * here the transaction is tried again later, and everything else runs meanwhile.
+ */
+import type { DatabaseSync } from "node:sqlite";
+import { onNextTurn } from "../stream/next-turn.ts";
+
+/** How long a transaction waits for another process. */
+const maxWaitMs = 2_000;
+/** The first and the longest pause between two attempts. */
+const minPauseMs = 1;
+const maxPauseMs = 25;
+/** Writes that have waited share a turn of the event loop for this long. */
+const maxTurnMs = 5;
+
+export interface SqliteLock {
+  /** Runs `change` in a transaction, in the order of the calls. Rejects with what it or SQLite throws. */
+  write<Value>(change: () => Value): Promise<Value>;
+  /** Runs `look`, which only reads, waits for no write and sees the file as it is at one moment. */
+  read<Value>(look: () => Value): Promise<Value>;
+  /** Rejects what is still waiting, and later writes. */
+  close(): void;
+}
+
+interface WaitingWrite {
+  run(): void;
+  reject(error: unknown): void;
+  giveUpAt: number;
+}
+
+/** By SQLite's own words, because Deno has no result codes. */
+const isBusy = (error: unknown): boolean => String(error).includes("database is locked");
+
+const closed = () => new Error("The store of runs is closed.");
+
+/** Whether the file could not grow. */
+export const isDiskFull = (error: unknown): boolean => String(error).includes("database or disk is full");
+
+/** @param makeRoom - Called after a transaction was undone because the file could not grow; it is repeated for `true`. */
+export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unknown) => boolean): SqliteLock {
+  const waiting: WaitingWrite[] = [];
+  let pauseMs = minPauseMs;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let isClosed = false;
+
+  function transact<Value>(begin: "BEGIN" | "BEGIN IMMEDIATE", work: () => Value): Value {
+    database.exec(begin);
+    try {
+      const value = work();
+      database.exec("COMMIT");
+      return value;
+    } catch (error) {
+      rollBack();
+      throw error;
+    }
+  }
+
+  function writeNow<Value>(change: () => Value): Value {
+    try {
+      return transact("BEGIN IMMEDIATE", change);
+    } catch (error) {
+      if (isDiskFull(error) && makeRoom(error)) return writeNow(change);
+      throw error;
+    }
+  }
+
+  function rollBack(): void {
+    try {
+      database.exec("ROLLBACK");
+    } catch {
+      // SQLite has done it already, as when the disk is full.
+    }
+  }
+
+  function runWaiting(): void {
+    const turnEndsAt = performance.now() + maxTurnMs;
+    for (let next = waiting[0]; next !== undefined && !isClosed; next = waiting[0]) {
+      try {
+        next.run();
+        pauseMs = minPauseMs;
+      } catch (error) {
+        if (isBusy(error) && performance.now() < next.giveUpAt) {
+          timer = setTimeout(runWaiting, pauseMs);
+          pauseMs = Math.min(pauseMs * 2, maxPauseMs);
+          return;
+        }
+        next.reject(error);
+      }
+      waiting.shift();
+      if (waiting.length > 0 && performance.now() > turnEndsAt) {
+        onNextTurn(runWaiting);
+        return;
+      }
+    }
+  }
+
+  return {
+    write(change) {
+      if (isClosed) return Promise.reject(closed());
+      return new Promise((resolve, reject) => {
+        const run = () => resolve(writeNow(change));
+        waiting.push({ run, reject, giveUpAt: performance.now() + maxWaitMs });
+        if (waiting.length === 1) runWaiting();
+      });
+    },
+    async read(look) {
+      // A reader only waits while another process repairs the file after a crash, or closes it as the last one.
+      const giveUpAt = performance.now() + maxWaitMs;
+      for (;;) {
+        try {
+          return transact("BEGIN", look);
+        } catch (error) {
+          if (!isBusy(error) || performance.now() >= giveUpAt) throw error;
+        }
+        await new Promise((resolve) => setTimeout(resolve, maxPauseMs));
+      }
+    },
+    close() {
+      isClosed = true;
+      clearTimeout(timer);
+      for (const { reject } of waiting.splice(0)) reject(closed());
+    },
+  };
+}

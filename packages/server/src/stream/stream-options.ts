@@ -1,0 +1,120 @@
+/**
+ * What a stream can be told, and what it tells when it has ended. Reads the numbers of milliseconds among it; the rest is
+ * types.
+ */
+import { type AssistantUIMessage, encodeComment } from "@kortyx/protocol";
+import { checkFunctionOption, checkOption, parseTimeoutMs } from "@kortyx/protocol/internal";
+import type { FailureOptions } from "./mask-error.ts";
+
+/** Why a stream ended. */
+export type StreamFinishReason =
+  /** The source sent `done`. */
+  | "done"
+  /** The source sent `abort`. */
+  | "abort"
+  /** The source ended without a terminal chunk. */
+  | "end"
+  /** The source failed, or its stream ended on an `error` chunk, with a `done` without `finishReason` after it or none. */
+  | "error"
+  /** The client left. */
+  | "cancelled"
+  /** `maxDurationMs` passed. */
+  | "timeout"
+  /** The source was silent for `sourceIdleTimeoutMs`. */
+  | "source-idle"
+  /** Nobody read for `stallTimeoutMs`. */
+  | "stalled"
+  /** The process is shutting down: see `drain`. */
+  | "shutdown";
+
+/** What became of a stream. */
+export interface StreamFinish {
+  reason: StreamFinishReason;
+  /** How many chunks of the source were sent. */
+  chunks: number;
+  /** How many bytes were sent, comments included. */
+  bytes: number;
+  durationMs: number;
+  /**
+   * What the client has seen, with `collectMessage`, as a chat shows it: give it back as one of `initialMessages`. Its id
+   * is a new UUID. Absent when it was larger than 8 MiB.
+   */
+  message?: AssistantUIMessage | undefined;
+}
+
+/**
+ * Options of one stream. Those in milliseconds are 0 or more; `Infinity`, and what is more than 2,147,483,647 (25 days), is
+ * never. Anything else is a RangeError.
+ */
+export interface StreamOptions extends FailureOptions {
+  /** Ends the stream when aborted: the request's signal, where the runtime has one. */
+  signal?: AbortSignal | undefined;
+  /**
+   * How often a comment is sent while there is nothing else to send, in milliseconds, 10 % more or less; 0 sends none.
+   * It must be shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for
+   * nginx and AWS, 100 s at Cloudflare.
+   *
+   * @defaultValue 8000
+   */
+  heartbeatMs?: number | undefined;
+  /** Ends the stream with `abort` `timeout` after this many milliseconds; 0 never does. @defaultValue never */
+  maxDurationMs?: number | undefined;
+  /**
+   * Cancels the stream when a piece has waited unread for this many milliseconds; 0 never does.
+   *
+   * @defaultValue 60,000
+   */
+  stallTimeoutMs?: number | undefined;
+  /**
+   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for this many
+   * milliseconds; 0 never does.
+   *
+   * @defaultValue never
+   */
+  sourceIdleTimeoutMs?: number | undefined;
+  /** Called once, when the stream has ended in whatever way. What it throws is logged and harms nothing. */
+  onFinish?: ((finish: StreamFinish) => unknown) | undefined;
+  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
+  collectMessage?: boolean | undefined;
+}
+
+/** The times of a stream, in milliseconds; `Infinity` is never. */
+export interface StreamTimes {
+  heartbeatMs: number;
+  maxDurationMs: number;
+  stallTimeoutMs: number;
+  sourceIdleTimeoutMs: number;
+}
+
+/**
+ * Reads the times, after a look at all other options.
+ *
+ * @throws RangeError for what is not a number of milliseconds, TypeError for another option of the wrong type.
+ */
+export function readStreamTimes(options: StreamOptions): StreamTimes {
+  const { heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = options;
+  const { signal, onError, onFinish, exposeErrors } = options;
+  checkFunctionOption("onError", onError);
+  checkFunctionOption("onFinish", onFinish);
+  checkOption(
+    "exposeErrors",
+    ["boolean", "undefined"].includes(typeof exposeErrors),
+    "a boolean",
+    exposeErrors,
+  );
+  const isSignal = signal === undefined || signal === null || typeof signal?.addEventListener === "function";
+  checkOption("signal", isSignal, "an AbortSignal", signal);
+  return {
+    heartbeatMs: parseTimeoutMs("heartbeatMs", heartbeatMs),
+    maxDurationMs: parseTimeoutMs("maxDurationMs", maxDurationMs),
+    stallTimeoutMs: parseTimeoutMs("stallTimeoutMs", stallTimeoutMs),
+    sourceIdleTimeoutMs: parseTimeoutMs("sourceIdleTimeoutMs", sourceIdleTimeoutMs),
+  };
+}
+
+/** The comment that asks a reader to keep its connection, because the run may end with it. */
+export const stayComment = encodeComment("stay");
+
+/** The comment that keeps a connection awake, and announces how often it comes: 0 where it never does. */
+export const encodeHeartbeat = (heartbeatMs: number): string =>
+  encodeComment(`hb=${heartbeatMs === Number.POSITIVE_INFINITY ? 0 : heartbeatMs}`);

@@ -1,0 +1,123 @@
+/**
+ * The response of a streaming route: headers, status, and the pump as its body. Does not read requests.
+ */
+import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
+import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
+import { errorResponse } from "./error-response.ts";
+import type { StreamSource } from "./source.ts";
+import type { StreamOptions } from "./stream-options.ts";
+import { isThrownOnPurpose } from "./thrown-response.ts";
+import { encodeStream, type StreamOpening } from "./web-body.ts";
+
+export interface StreamResponseOptions extends StreamOptions {
+  /** Headers to add or replace, also as `res.getHeaders()` gives them; `null` removes one of the defaults. */
+  headers?: RequestInit["headers"] | Record<string, HeaderValue | null | undefined> | undefined;
+  /** @defaultValue 200 */
+  status?: number | undefined;
+}
+
+type HeaderValue = string | number | readonly string[];
+
+/** `x-accel-buffering` makes nginx hand each event on at once. */
+export const defaultHeaders = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache",
+  connection: "keep-alive",
+  "x-accel-buffering": "no",
+};
+
+/**
+ * Turns whatever an agent gives into the response of a route: an iterable or `ReadableStream` of chunks, a promise of
+ * one, or a function that is called with a signal.
+ *
+ * The body holds one SSE event for each chunk and ends with `[DONE]`. A source that throws, rejects, or yields
+ * something that is not a chunk ends the stream with one `error` chunk, which tells the client nothing but a
+ * correlation id unless `onError` says more. When the client leaves, the source's `return()` is called and the signal
+ * of a function source is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is
+ * less, and one chunk more.
+ * While the process drains, the response is a 503 and the source is not opened.
+ *
+ * @throws TypeError or RangeError for headers or a status that a response with a body cannot have; the source is not
+ * opened then.
+ *
+ * @example
+ * ```ts
+ * return toSSE(agent.streamChat(messages, { sessionId }));
+ * return toSSE(({ signal }) => agent.streamChat(messages, { sessionId, signal }));
+ * ```
+ */
+export function toSSE(source: StreamSource, options: StreamResponseOptions = {}): Response {
+  const refusal = refuseWhileDraining(source);
+  if (refusal !== undefined) return errorResponse(refusal);
+  return respond(source, options);
+}
+
+/**
+ * The same for an `AsyncIterable` that is there already.
+ *
+ * An async generator that sits in an `await` cannot be interrupted from outside: where its work should stop when the
+ * client leaves, give {@link toSSE} a function and hand the signal on.
+ */
+export function createStreamResponse(
+  iterable: AsyncIterable<StreamChunk>,
+  options?: StreamResponseOptions,
+): Response {
+  return toSSE(iterable, options);
+}
+
+/**
+ * Waits until the stream has opened, with its first chunk or after 25 ms of silence, so that a source that fails at once
+ * can be answered with a status.
+ *
+ * @returns The response, and the `error` chunk of a source that failed before it gave anything.
+ * @throws what the source throws on purpose before it gave anything.
+ */
+export async function openStreamResponse(
+  source: StreamSource,
+  options: StreamResponseOptions,
+): Promise<{ response: Response; failure: ErrorChunk | undefined }> {
+  // Draining may have begun while the request was being read.
+  const refusal = refuseWhileDraining(source);
+  if (refusal !== undefined) return { response: errorResponse(refusal), failure: undefined };
+  let opening!: StreamOpening;
+  const opened = new Promise<ErrorChunk | undefined>((resolve, reject) => {
+    opening = {
+      onOpen: resolve,
+      onThrow(error) {
+        if (!isThrownOnPurpose(error)) return false;
+        reject(error);
+        return true;
+      },
+    };
+  });
+  const response = respond(source, options, opening);
+  return { response, failure: await opened };
+}
+
+function respond(source: StreamSource, options: StreamResponseOptions, opening?: StreamOpening): Response {
+  const { status = 200, headers, ...streamOptions } = options;
+  const isPlain = status === 200 && headers === undefined;
+  const init = { status, headers: isPlain ? defaultHeaders : mergeHeaders(headers) };
+  // What a response with a body cannot have throws here, before anything is opened.
+  if (!isPlain) new Response("", init);
+  return new Response(encodeStream(source, streamOptions, opening), init);
+}
+
+/** The headers of an event stream with those of the caller. */
+export function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers {
+  const headers = new Headers(defaultHeaders);
+  const entries: Iterable<[string, HeaderValue | null | undefined]> =
+    custom !== undefined && Symbol.iterator in custom
+      ? (custom as Iterable<[string, string]>)
+      : Object.entries(custom ?? {});
+  const replaced = new Set<string>();
+  for (const [name, value] of entries) {
+    if (value === undefined) continue;
+    // The caller's first value replaces ours; a name may come more than once, as `set-cookie` does.
+    if (!replaced.has(name.toLowerCase())) headers.delete(name);
+    replaced.add(name.toLowerCase());
+    if (value === null) continue;
+    for (const one of [value].flat()) headers.append(name, String(one));
+  }
+  return headers;
+}

@@ -1,0 +1,74 @@
+/**
+ * The pump as a web-standard body: a `ReadableStream` of bytes. Knows nothing of HTTP.
+ */
+
+import type { StreamSource } from "./source.ts";
+import type { StreamOptions } from "./stream-options.ts";
+import { createStreamPump, type StreamPump, type StreamSink } from "./stream-pump.ts";
+
+const encoder = new TextEncoder();
+
+/** Takes a piece of the usual length, of characters of three bytes each. */
+const scratch = new Uint8Array(3 * 18 * 1024);
+
+/** As `TextEncoder.encode`, but a fifth faster for texts in other scripts: the length is known when memory is taken. */
+function toBytes(text: string): Uint8Array {
+  if (3 * text.length > scratch.length) return encoder.encode(text);
+  return scratch.slice(0, encoder.encodeInto(text, scratch).written);
+}
+
+/**
+ * Encodes a source of chunks. A reader that does not read stops the source after one or two pieces. The stream never
+ * errors: a source that fails ends it with an `error` chunk and `[DONE]`.
+ */
+export const encodeStream = (
+  source: StreamSource,
+  options: StreamOptions = {},
+  opening?: StreamOpening,
+): ReadableStream<Uint8Array> => encodePump((sink) => createStreamPump(source, options, sink), opening);
+
+/** How a stream begins. */
+export type StreamOpening = Pick<StreamSink, "onOpen" | "onThrow">;
+
+/** Makes a body of whatever a pump writes. */
+export function encodePump(
+  createPump: (sink: StreamSink) => StreamPump,
+  opening?: StreamOpening,
+): ReadableStream<Uint8Array> {
+  const body = new Body();
+  if (opening !== undefined) Object.assign(body, opening);
+  const stream = new ReadableStream<Uint8Array>(body, { highWaterMark: 1 });
+  // The stream asks for the first piece in a later turn of the promise queue.
+  body.pump = createPump(body);
+  return stream;
+}
+
+/** What the stream asks and what the pump writes to: one object, and no closures, because many streams wait at a time. */
+class Body implements UnderlyingDefaultSource<Uint8Array>, StreamSink {
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  pump!: StreamPump;
+  onOpen?: NonNullable<StreamSink["onOpen"]>;
+  onThrow?: NonNullable<StreamSink["onThrow"]>;
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+  }
+
+  pull(): void {
+    this.pump.pull();
+  }
+
+  cancel(reason: unknown): void {
+    this.pump.cancel(reason);
+  }
+
+  write(text: string): number {
+    const piece = toBytes(text);
+    this.#controller.enqueue(piece);
+    return piece.length;
+  }
+
+  close(): void {
+    this.#controller.close();
+  }
+}

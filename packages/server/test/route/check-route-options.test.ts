@@ -1,0 +1,255 @@
+import { createClient, createClientPool, createCluster } from "redis";
+import { describe, expect, test } from "vitest";
+import { createRedisRunStore } from "../../src/redis.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
+import { parseChatRequestBody, readChatRequest } from "../../src/route/read-chat-request.ts";
+import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+import { collectBufferedStream } from "../../src/stream/collect-stream.ts";
+import { toSSE } from "../../src/stream/to-sse.ts";
+
+const agent = { streamChat: () => [] };
+const store = createMemoryRunStore();
+const withRuns = (runs: unknown) => ({ agent, authorize: "anonymous", runs });
+const { read: _read, wait: _wait, ...incomplete } = store;
+
+/** Options that no compiler lets pass, and the error that names each. */
+const wrong: [options: unknown, error: Error][] = [
+  [
+    undefined,
+    new TypeError("The options of createChatRoute must be an object with an agent; got undefined."),
+  ],
+  [{}, new TypeError("agent must be an object with a streamChat() method; got undefined.")],
+  [{ agent: () => {} }, new TypeError("agent must be an object with a streamChat() method; got a function.")],
+  [{ agent: null }, new TypeError("agent must be an object with a streamChat() method; got null.")],
+  [{ agent: {} }, new TypeError("agent must be an object with a streamChat() method; got an object.")],
+  [
+    { agent: Promise.resolve(agent) },
+    new TypeError("agent must be an object with a streamChat() method; got a promise."),
+  ],
+  [{ agent, authorize: "ann" }, new TypeError('authorize must be a function or "anonymous"; got "ann".')],
+  [{ agent, onFinish: {} }, new TypeError("onFinish must be a function; got an object.")],
+  [{ agent, onError: "Sorry." }, new TypeError('onError must be a function; got "Sorry.".')],
+  [
+    { agent, allowedRoles: "user" },
+    new TypeError('allowedRoles must be an array of "user", "assistant" and "system"; got "user".'),
+  ],
+  [
+    { agent, allowedRoles: ["admin"] },
+    new TypeError('allowedRoles must be an array of "user", "assistant" and "system"; got an array.'),
+  ],
+  [
+    { agent, cors: "*" },
+    new TypeError('cors must be { origin }, with an origin, several, a function or "*"; got "*".'),
+  ],
+  [
+    { agent, cors: {} },
+    new TypeError('cors must be { origin }, with an origin, several, a function or "*"; got an object.'),
+  ],
+  ...[
+    "",
+    "app.example",
+    "https://app.example/",
+    "https://app.example/chat",
+    "https://App.example",
+    "https://app.example:443",
+    "https://*.example",
+    "app://*",
+    "localhost:3000",
+  ].map((origin): [unknown, Error] => [
+    { agent, cors: { origin } },
+    new TypeError(
+      `cors.origin must be as browsers send it, such as "https://app.example", without a path or a pattern; got "${origin}".`,
+    ),
+  ]),
+  [
+    { agent, cors: { origin: ["https://app.example", "*"] } },
+    new TypeError(
+      'cors.origin must be as browsers send it, such as "https://app.example", without a path or a pattern; got "*".',
+    ),
+  ],
+  [
+    { agent, cors: { origin: "https://app.example", credentials: "include" } },
+    new TypeError('cors.credentials must be a boolean; got "include".'),
+  ],
+  [{ agent, collectMessage: "yes" }, new TypeError('collectMessage must be a boolean; got "yes".')],
+  [{ agent, headers: 42 }, new TypeError("headers must be an object of headers; got 42.")],
+  [{ agent, maxBodyBytes: "1mb" }, new RangeError('maxBodyBytes must be a number, 0 or more; got "1mb".')],
+  [{ agent, maxMessages: Number.NaN }, new RangeError("maxMessages must be a number, 0 or more; got NaN.")],
+  [{ agent, maxDepth: -1 }, new RangeError("maxDepth must be a number, 0 or more; got -1.")],
+  [
+    { agent, maxBufferedBytes: null },
+    new RangeError("maxBufferedBytes must be a number, 0 or more; got null."),
+  ],
+  [
+    { agent, heartbeatMs: "8000" },
+    new RangeError("heartbeatMs must be a number of milliseconds, 0 or more; got 8000."),
+  ],
+  [
+    { agent, runs: { store } },
+    new TypeError(
+      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
+    ),
+  ],
+  [withRuns(true), new TypeError("runs must be an object with a store; got true.")],
+  [
+    withRuns(store),
+    new TypeError("runs.store must be a store, such as createMemoryRunStore(); got undefined."),
+  ],
+  [withRuns({}), new TypeError("runs.store must be a store, such as createMemoryRunStore(); got undefined.")],
+  [
+    withRuns({ store: createMemoryRunStore }),
+    new TypeError("runs.store must be a store, such as createMemoryRunStore(); got a function."),
+  ],
+  [
+    withRuns({ store: incomplete }),
+    new TypeError("runs.store must be a store with read(), wait(); got an object."),
+  ],
+  [
+    withRuns({ store, onActiveRun: "queue" }),
+    new TypeError('runs.onActiveRun must be "reject", "stop" or "allow"; got "queue".'),
+  ],
+  [
+    withRuns({ store, onDisconnect: "stop" }),
+    new TypeError('runs.onDisconnect must be "continue" or "cancel"; got "stop".'),
+  ],
+  [
+    withRuns({ store, maxOpenRuns: Number.NaN }),
+    new RangeError("runs.maxOpenRuns must be a number, 0 or more; got NaN."),
+  ],
+  [
+    withRuns({ store, maxRunSize: "8mb" }),
+    new RangeError('runs.maxRunSize must be a number, 0 or more; got "8mb".'),
+  ],
+  [
+    withRuns({ store, maxRunChunks: -1 }),
+    new RangeError("runs.maxRunChunks must be a number, 0 or more; got -1."),
+  ],
+  [
+    withRuns({ store, maxRunDurationMs: Number.NaN }),
+    new RangeError("maxRunDurationMs must be a number of milliseconds, 0 or more; got NaN."),
+  ],
+  [withRuns({ store, waitUntil: {} }), new TypeError("runs.waitUntil must be a function; got an object.")],
+  [withRuns({ store, onStart: 1 }), new TypeError("runs.onStart must be a function; got 1.")],
+  [withRuns({ store, onFinish: [] }), new TypeError("runs.onFinish must be a function; got an array.")],
+];
+
+describe("a wrong option is refused when the route is created:", () => {
+  test.each(wrong)("%o", (options, error) => {
+    expect(() => createChatRoute(options as never)).toThrow(error);
+  });
+
+  test("a header that no response can have", () => {
+    expect(() => createChatRoute({ agent, headers: { "not a name": "x" } })).toThrow(TypeError);
+  });
+});
+
+test("every option that is right is taken", () => {
+  const fine = () => {};
+  createChatRoute({
+    agent,
+    authorize: () => null,
+    allowedRoles: ["system"],
+    cors: { origin: ["https://a.example"], credentials: true },
+    headers: [["x-a", "1"]],
+    maxBodyBytes: Number.POSITIVE_INFINITY,
+    maxMessages: 0,
+    heartbeatMs: 0,
+    collectMessage: true,
+    onError: () => "Sorry.",
+    onFinish: fine,
+    runs: {
+      store,
+      onActiveRun: "allow",
+      onDisconnect: "cancel",
+      maxOpenRuns: 1,
+      waitUntil: fine,
+      onStart: fine,
+    },
+  });
+  const origins = [
+    "http://localhost:3000",
+    "http://127.0.0.1:5173",
+    "http://[::1]:8080",
+    "https://xn--bcher-kva.example",
+    "capacitor://localhost",
+    "chrome-extension://abcdefgh",
+    "null",
+  ];
+  for (const origin of ["*", "https://a.example", () => true, ...origins, origins, []]) {
+    createChatRoute({ agent, cors: { origin } });
+  }
+  // An instance of a class has its methods on the prototype.
+  class Agent {
+    streamChat() {
+      return [];
+    }
+  }
+  createChatRoute({ agent: new Agent() });
+});
+
+test("a wrong option of a stream is refused by the call, and its source is not opened", () => {
+  let isOpened = false;
+  const source = () => {
+    isOpened = true;
+    return [];
+  };
+  for (const [options, message] of [
+    [{ onFinish: "x" }, 'onFinish must be a function; got "x".'],
+    [{ onError: 1 }, "onError must be a function; got 1."],
+    [{ signal: new Request("http://host/") }, "signal must be an AbortSignal; got an object."],
+    [{ stallTimeoutMs: "60s" }, "stallTimeoutMs must be a number of milliseconds, 0 or more; got 60s."],
+  ] as const) {
+    expect(() => toSSE(source, options as never)).toThrow(message);
+  }
+  expect(isOpened).toBe(false);
+});
+
+test("a limit that is not a number limits, in place of letting everything pass", async () => {
+  const request = new Request("http://host/", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"messages":[]}',
+  });
+  await expect(readChatRequest(request, { maxBodyBytes: Number.NaN })).rejects.toThrow(RangeError);
+  for (const limits of [{ maxMessages: Number.NaN }, { maxDepth: Number.NaN }]) {
+    expect(() => parseChatRequestBody({ messages: [] }, limits)).toThrow(RangeError);
+  }
+  expect(() => parseChatRequestBody({ messages: [], context: { a: { b: {} } } }, { maxDepth: 2.5 })).toThrow(
+    "nested at most 2.5 levels deep",
+  );
+  await expect(collectBufferedStream([], { maxBytes: Number.NaN })).rejects.toThrow(RangeError);
+  expect(() => createMemoryRunStore({ maxSize: Number.NaN })).toThrow(
+    "maxSize must be a number, 0 or more; got NaN.",
+  );
+});
+
+test("anything but a connected client of the redis package is refused when its store is created", async () => {
+  const ioredis = { eval() {}, evalsha() {}, duplicate() {}, status: "ready" };
+  const redis4 = { eval() {}, evalSha() {}, duplicate() {}, isOpen: true };
+  const pool = createClientPool();
+  for (const client of [undefined, "redis://host", createClient().connect, ioredis, redis4, pool]) {
+    expect(() => createRedisRunStore({ client } as never)).toThrow(
+      "client must be a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` " +
+        "returns it (neither a pool nor a client of ioredis); got ",
+    );
+  }
+  expect(() => createRedisRunStore({ client: createClient() })).toThrow(
+    "client must be connected: call `await client.connect()` before createRedisRunStore().",
+  );
+  // One that has begun to connect is connected sooner or later, and keeps commands until then.
+  const connecting = createClient({ socket: { path: "/nowhere/redis.sock", reconnectStrategy: 1000 } });
+  connecting.on("error", () => {});
+  connecting.connect().catch(() => {});
+  createRedisRunStore({ client: connecting });
+  connecting.destroy();
+});
+
+test("the client of a cluster wants a prefix with a hash tag", () => {
+  const client = Object.create(createCluster({ rootNodes: [{}] }), { isOpen: { value: true } });
+  for (const prefix of [undefined, "", "kortyx:", "{}:", "{:", "a}b{"]) {
+    expect(() => createRedisRunStore({ client, prefix })).toThrow(
+      `prefix must have a hash tag for a cluster, as "{kortyx}:" has; got ${JSON.stringify(prefix ?? "kortyx:")}.`,
+    );
+  }
+  for (const prefix of ["{kortyx}:", "app:{runs}"]) createRedisRunStore({ client, prefix });
+});

@@ -1,0 +1,602 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+  type ChatAgentOptions,
+  type ChatRouteOptions,
+  createChatRoute,
+} from "../../src/route/create-chat-route.ts";
+import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+const messages: ChatMessage[] = [{ role: "user", content: "Hi" }];
+const log = vi.spyOn(console, "error").mockImplementation(() => {});
+afterEach(() => {
+  vi.useRealTimers();
+  log.mockClear();
+});
+
+const post = (body: unknown, init: RequestInit = {}) =>
+  new Request("http://host/api/chat", {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    ...init,
+    headers: { "content-type": "application/json", ...init.headers },
+  });
+
+/** A route around an agent that is one function of the signal. */
+function routeOf(
+  streamChat: (signal: AbortSignal) => AsyncIterable<StreamChunk> | Promise<AsyncIterable<StreamChunk>>,
+  options: Partial<ChatRouteOptions> = {},
+) {
+  type AgentOptions = ChatAgentOptions & { signal: AbortSignal };
+  const calls: [ChatMessage[], AgentOptions][] = [];
+  const agent = {
+    streamChat(asked: ChatMessage[], agentOptions: AgentOptions) {
+      calls.push([asked, agentOptions]);
+      return streamChat(agentOptions.signal);
+    },
+  };
+  return { route: createChatRoute({ agent, ...options }), calls };
+}
+const answer = async function* () {
+  yield delta("Hel");
+  yield delta("lo");
+  yield { type: "done" } as const;
+};
+
+test("a time that is not a number of milliseconds is refused when the route is created", () => {
+  for (const ms of [Number.NaN, -1]) {
+    for (const name of ["heartbeatMs", "maxDurationMs", "stallTimeoutMs", "sourceIdleTimeoutMs"]) {
+      expect(() => routeOf(answer, { [name]: ms })).toThrow(RangeError);
+    }
+    const runs = { store: createMemoryRunStore(), maxRunDurationMs: ms };
+    expect(() => routeOf(answer, { runs, authorize: "anonymous" })).toThrow(RangeError);
+  }
+});
+
+describe("POST", () => {
+  test("streams the agent's answer, and gives the agent what the body says", async () => {
+    const { route, calls } = routeOf(answer);
+    const rest = {
+      sessionId: "s",
+      workflowId: "w",
+      context: { a: 1 },
+      resume: { requestId: "r", resumeToken: "t", answer: "yes" },
+    };
+    const response = await route.POST(post({ messages, ...rest }));
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    expect(await response.text()).toBe(
+      'data: {"type":"text-delta","delta":"Hel"}\n\ndata: {"type":"text-delta","delta":"lo"}\n\ndata: {"type":"done"}\n\ndata: [DONE]\n\n',
+    );
+    expect(calls).toEqual([[messages, { ...rest, owner: undefined, signal: expect.any(AbortSignal) }]]);
+  });
+
+  test("with stream: false answers the buffered JSON", async () => {
+    const { route } = routeOf(answer);
+    const response = await route.POST(post({ messages, stream: false }));
+    expect(response.status).toBe(200);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(await response.json()).toEqual({
+      chunks: [delta("Hel"), delta("lo"), { type: "done" }],
+      text: "Hello",
+      structured: [],
+    });
+  });
+
+  test("with stream: false answers 500 with the partial result when the stream ended on an error chunk", async () => {
+    const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
+    const { route } = routeOf(async function* () {
+      yield delta("Hel");
+      yield error;
+    });
+    const response = await route.POST(post({ messages, stream: false }));
+    expect(response.status).toBe(500);
+    expect(await response.json()).toEqual({
+      chunks: [delta("Hel"), error],
+      text: "Hel",
+      structured: [],
+      error,
+    });
+  });
+
+  test("hands the options of toSSE on, such as headers", async () => {
+    const { route } = routeOf(answer, { headers: { "x-run": "7" } });
+    const response = await route.POST(post({ messages }));
+    expect(response.headers.get("x-run")).toBe("7");
+    await response.text();
+  });
+
+  test("tells onFinish who has asked what, and gives it the answer as a message of a chat", async () => {
+    const onFinish = vi.fn();
+    const { route, calls } = routeOf(
+      async function* () {
+        calls[0]![0].unshift({ role: "system", content: "Be kind." });
+        yield* answer();
+      },
+      { onFinish, authorize: () => "ann" },
+    );
+    const conversation = [
+      { role: "user", content: "Hello", id: "1" },
+      { role: "assistant", content: "Hi" },
+      { role: "user", content: "Again", id: "2", metadata: { tag: 1 } },
+      { role: "assistant", content: "Once" },
+    ];
+    await (await route.POST(post({ messages: conversation, sessionId: "s" }))).text();
+    expect(onFinish.mock.calls).toEqual([
+      [
+        {
+          reason: "done",
+          chunks: expect.any(Number),
+          bytes: expect.any(Number),
+          durationMs: expect.any(Number),
+          owner: "ann",
+          sessionId: "s",
+          input: conversation[2],
+          messages: conversation,
+          message: {
+            id: expect.stringMatching(
+              /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+            ),
+            role: "assistant",
+            status: "done",
+            parts: [{ type: "text", key: "", text: "Hello", state: "done" }],
+          },
+        },
+      ],
+    ]);
+  });
+
+  test("tells onFinish of an answer that failed, and of one that was left, what came of it", async () => {
+    const onFinish = vi.fn();
+    const { route } = routeOf(
+      async function* () {
+        yield delta("Hel");
+        await new Promise(() => {});
+      },
+      { onFinish, onError: () => "Sorry." },
+    );
+    const left = await route.POST(post({ messages }));
+    await left.body?.cancel();
+    await vi.waitFor(() => expect(onFinish).toHaveBeenCalled());
+    expect(onFinish.mock.calls[0]?.[0]).toMatchObject({
+      reason: "cancelled",
+      owner: undefined,
+      sessionId: undefined,
+      input: messages[0],
+      message: { role: "assistant", status: "aborted", parts: [{ text: "Hel" }] },
+    });
+  });
+
+  test("folds no message where it is told not to", async () => {
+    const onFinish = vi.fn();
+    const { route } = routeOf(answer, { onFinish, collectMessage: false });
+    await (await route.POST(post({ messages }))).text();
+    expect(onFinish.mock.calls[0]?.[0]).not.toHaveProperty("message");
+  });
+
+  test("the abort of the request reaches the agent, streaming and buffered", async () => {
+    for (const stream of [true, false]) {
+      let signal: AbortSignal | undefined;
+      let timer: NodeJS.Timeout | undefined;
+      const { route } = routeOf((given) => {
+        signal = given;
+        // Something in the world keeps a pending agent in memory.
+        const next = () =>
+          new Promise<IteratorResult<StreamChunk>>((resolve) => {
+            timer = setTimeout(() => resolve({ done: true, value: undefined }), 60_000);
+          });
+        return { [Symbol.asyncIterator]: () => ({ next }) };
+      });
+      const abort = new AbortController();
+      const answered = route.POST(post({ messages, stream }, { signal: abort.signal }));
+      await vi.waitFor(() => expect(signal).toBeDefined());
+      // Nobody but the route holds the request any more, and its signal must be heard all the same.
+      for (let turn = 0; turn < 3; turn++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        collectGarbage();
+      }
+      abort.abort("gone");
+      await answered;
+      clearTimeout(timer);
+      expect(signal?.aborted).toBe(true);
+    }
+  });
+});
+
+describe("an agent that fails", () => {
+  const boom = new Error("password=hunter2");
+  const failures = {
+    "throws when called": () => {
+      throw boom;
+    },
+    "rejects when called": () => Promise.reject(boom),
+    "throws at once": async function* (): AsyncGenerator<StreamChunk> {
+      yield* [];
+      throw boom;
+    },
+    "throws after 20 ms": async function* (): AsyncGenerator<StreamChunk> {
+      yield* [];
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      throw boom;
+    },
+  };
+  for (const [name, streamChat] of Object.entries(failures)) {
+    test(`${name} is answered with 500, a generic message and the id under which the error was logged`, async () => {
+      vi.useFakeTimers();
+      const answered = routeOf(streamChat).route.POST(post({ messages }));
+      await vi.advanceTimersByTimeAsync(20);
+      const response = await answered;
+      expect(response.status).toBe(500);
+      const body = await response.json();
+      expect(body).toEqual({
+        error: "Something went wrong on the server.",
+        code: "internal",
+        correlationId: expect.any(String),
+      });
+      expect(log.mock.calls).toEqual([[expect.stringContaining(body.correlationId), boom]]);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+  }
+
+  test("after the opening window fails in the stream, with an error chunk", async () => {
+    vi.useFakeTimers();
+    const answered = routeOf(async function* () {
+      yield* [];
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      throw boom;
+    }).route.POST(post({ messages }));
+    await vi.advanceTimersByTimeAsync(25);
+    const response = await answered;
+    expect(response.status).toBe(200);
+    const text = response.text();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await text).toMatch(
+      /^:hb=8000\n\ndata: \{"type":"error","message":"Something went wrong on the server\."/,
+    );
+  });
+
+  test("after its first chunk fails in the stream", async () => {
+    const { route } = routeOf(async function* () {
+      yield delta("a");
+      throw boom;
+    });
+    const response = await route.POST(post({ messages }));
+    expect(response.status).toBe(200);
+    expect(await response.text()).toContain('"code":"internal"');
+  });
+
+  test("with stream: false is answered with 500, masked", async () => {
+    const { route } = routeOf(async function* () {
+      yield delta("a");
+      throw boom;
+    });
+    const response = await route.POST(post({ messages, stream: false }));
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain("hunter2");
+  });
+
+  test("is described by onError, where there is one", async () => {
+    const onError = () => ({ message: "The model is busy.", code: "busy", retryable: true });
+    const { route } = routeOf(failures["rejects when called"], { onError });
+    for (const stream of [true, false]) {
+      const response = await route.POST(post({ messages, stream }));
+      expect(response.status).toBe(500);
+      expect(await response.json()).toEqual({ error: "The model is busy.", code: "busy" });
+      const short = routeOf(failures["rejects when called"], { onError: () => "Busy." }).route;
+      expect(await (await short.POST(post({ messages, stream }))).json()).toEqual({
+        error: "Busy.",
+        code: "internal",
+      });
+    }
+  });
+});
+
+describe("a request that is refused", () => {
+  test("has a wrong body: 400 in the parser's words, and the agent is not asked", async () => {
+    const { route, calls } = routeOf(answer);
+    const response = await route.POST(post({ messages: "Hi" }));
+    expect(response.status).toBe(400);
+    expect(await response.json()).toEqual({
+      error: "Invalid chat request: messages must be an array, got a string of 2 characters.",
+      code: "invalid-request",
+      issues: [{ path: "messages", expected: "an array", received: "a string of 2 characters" }],
+    });
+    expect(calls).toEqual([]);
+  });
+
+  test("is not JSON, is not declared as JSON, or is too large: 400, 415, 413", async () => {
+    const { route } = routeOf(answer, { maxBodyBytes: 100 });
+    const answers = [
+      post("{oops"),
+      post({ messages }, { headers: { "content-type": "text/plain" } }),
+      post({ messages, filler: "x".repeat(100) }),
+    ].map(async (request) => {
+      const response = await route.POST(request);
+      return [response.status, (await response.json()).code];
+    });
+    expect(await Promise.all(answers)).toEqual([
+      [400, "invalid-json"],
+      [415, "unsupported-media-type"],
+      [413, "body-too-large"],
+    ]);
+  });
+
+  test("has too many messages, or is nested too deep, for the limits of the route: 400", async () => {
+    const { route } = routeOf(answer, { maxMessages: 1, maxDepth: 3 });
+    for (const body of [{ messages: [...messages, ...messages] }, { messages, context: { a: { b: [] } } }]) {
+      const response = await route.POST(post(body));
+      expect([response.status, (await response.json()).code]).toEqual([400, "invalid-request"]);
+    }
+  });
+
+  test("asks for a buffered answer that is larger than maxBufferedBytes: 500", async () => {
+    const response = await routeOf(answer, { maxBufferedBytes: 10 }).route.POST(
+      post({ messages, stream: false }),
+    );
+    expect(response.status).toBe(500);
+  });
+
+  test("is answered with exactly what it needs to know, and nobody keeps the answer", async () => {
+    const response = await routeOf(answer).route.POST(post("{oops"));
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    expect(await response.json()).toEqual({
+      error: "Invalid chat request: the body is not JSON.",
+      code: "invalid-json",
+    });
+  });
+
+  test("holds a system message: 400, unless the route allows the role", async () => {
+    const body = { messages: [...messages, { role: "system", content: "Obey." }] };
+    const refused = await routeOf(answer).route.POST(post(body));
+    expect(refused.status).toBe(400);
+    expect((await refused.json()).issues).toEqual([
+      { path: "messages.1.role", expected: 'one of "user", "assistant"', received: '"system"' },
+    ]);
+    const allowed = await routeOf(answer, { allowedRoles: ["user", "system"] }).route.POST(post(body));
+    expect(allowed.status).toBe(200);
+    await allowed.text();
+  });
+
+  test("comes from nobody: 401, or the answer of authorize, before the body is read", async () => {
+    const bad = () => post("{not even JSON");
+    const nobody = await routeOf(answer, { authorize: () => null }).route.POST(bad());
+    expect(nobody.status).toBe(401);
+    expect(await nobody.json()).toEqual({ error: "Please sign in.", code: "unauthorized" });
+    const own = await routeOf(answer, {
+      authorize: async () => new Response("Pay first.", { status: 402 }),
+    }).route.POST(bad());
+    expect(own.status).toBe(402);
+  });
+
+  test("an authorize that throws is a masked 500", async () => {
+    const response = await routeOf(answer, {
+      authorize: () => {
+        throw new Error("db password");
+      },
+    }).route.POST(post({ messages }));
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain("password");
+  });
+
+  test("an authorize that finds nobody, in plain JavaScript, is 401", async () => {
+    const authorize = (() => undefined) as unknown as () => string;
+    const { route, calls } = routeOf(answer, { authorize });
+    expect((await route.POST(post({ messages }))).status).toBe(401);
+    expect(calls).toHaveLength(0);
+  });
+
+  test.each([
+    ["a user", { id: "ann" }, "an object"],
+    ["a number", 42, "42"],
+    ["a boolean", true, "true"],
+    ["no", false, "false"],
+    ["an error", new Error("No."), "an object"],
+    ["an empty text", "", '""'],
+    ["a text of 257 characters", "a".repeat(257), `"${"a".repeat(40)}"`],
+  ])("an authorize that returns %s is a masked 500, and the log says why", async (_, owner, got) => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    for (const cors of [undefined, { origin: "https://app.example" }]) {
+      const { route, calls } = routeOf(answer, { authorize: () => owner as unknown as string, cors });
+      const response = await route.POST(post({ messages }));
+      expect([response.status, (await response.json()).code]).toEqual([500, "internal"]);
+      expect(log.mock.lastCall?.[1]).toEqual(
+        new TypeError(
+          `What authorize returns must be a text of 1 to 256 characters, a Response or null; got ${got}.`,
+        ),
+      );
+      expect(calls).toHaveLength(0);
+    }
+    log.mockRestore();
+  });
+
+  test("the owner that authorize names is given to the agent", async () => {
+    const { route, calls } = routeOf(answer, { authorize: (request) => request.headers.get("x-user") });
+    await (await route.POST(post({ messages }, { headers: { "x-user": "ann" } }))).text();
+    expect(calls[0]?.[1].owner).toBe("ann");
+  });
+});
+
+describe("other methods", () => {
+  test("GET and DELETE are 405, HEAD too but without a body; all name what is allowed; nothing is started", async () => {
+    const authorize = vi.fn();
+    const { route, calls } = routeOf(answer, { authorize });
+    for (const method of ["GET", "DELETE", "PUT"]) {
+      const response = await route.fetch(new Request("http://host/", { method }));
+      expect([response.status, response.headers.get("allow")]).toEqual([405, "POST, OPTIONS"]);
+      expect(await response.json()).toEqual({ error: "This route takes POST.", code: "method-not-allowed" });
+    }
+    const head = await route.HEAD(new Request("http://host/", { method: "HEAD" }));
+    expect([head.status, head.body]).toEqual([405, null]);
+    const options = await route.OPTIONS(new Request("http://host/", { method: "OPTIONS" }));
+    expect([options.status, options.headers.get("allow"), options.body]).toEqual([
+      204,
+      "POST, OPTIONS",
+      null,
+    ]);
+    expect(calls).toEqual([]);
+    expect(authorize).not.toHaveBeenCalled();
+  });
+
+  test("fetch hands every method to its handler", async () => {
+    const { route } = routeOf(answer);
+    const statuses = await Promise.all(
+      [
+        post({ messages }),
+        new Request("http://host/", { method: "OPTIONS" }),
+        new Request("http://host/", { method: "HEAD" }),
+      ].map(async (request) => (await route.fetch(request)).status),
+    );
+    expect(statuses).toEqual([200, 204, 405]);
+  });
+});
+
+describe("cors", () => {
+  const from = (origin: string, init: RequestInit = {}) => ({
+    ...init,
+    headers: { origin, ...init.headers },
+  });
+  const corsHeaders = (response: Response) =>
+    Object.fromEntries(
+      [...response.headers].filter(([name]) => name.startsWith("access-control-") || name === "vary"),
+    );
+  const preflight = (origin: string) =>
+    new Request(
+      "http://host/",
+      from(origin, {
+        method: "OPTIONS",
+        headers: {
+          "access-control-request-method": "POST",
+          "access-control-request-headers": "content-type,x-api-key",
+        },
+      }),
+    );
+
+  test("there is none unless asked for", async () => {
+    const { route } = routeOf(answer);
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect(corsHeaders(response)).toEqual({});
+    await response.text();
+    expect(corsHeaders(await route.OPTIONS(preflight("https://app.example")))).toEqual({});
+  });
+
+  test("an allowed origin sees answers and errors alike, and retry-after", async () => {
+    const { route } = routeOf(answer, { cors: { origin: "https://app.example", credentials: true } });
+    const expected = {
+      "access-control-allow-origin": "https://app.example",
+      "access-control-allow-credentials": "true",
+      "access-control-expose-headers": "retry-after",
+      vary: "origin",
+    };
+    for (const request of [
+      post({ messages }, from("https://app.example")),
+      post("{oops", from("https://app.example")),
+      new Request("http://host/", from("https://app.example")),
+    ]) {
+      const response = await route.fetch(request);
+      expect(corsHeaders(response)).toEqual(expected);
+      await response.text();
+    }
+  });
+
+  test("a preflight allows the method, the headers that were asked for, and last-event-id", async () => {
+    const { route } = routeOf(answer, { cors: { origin: ["https://a.example", "https://b.example"] } });
+    expect(corsHeaders(await route.OPTIONS(preflight("https://b.example")))).toEqual({
+      "access-control-allow-origin": "https://b.example",
+      "access-control-allow-methods": "POST, OPTIONS",
+      "access-control-allow-headers": "content-type,x-api-key, content-type, last-event-id",
+      "access-control-max-age": "600",
+      vary: "origin, access-control-request-headers",
+    });
+  });
+
+  test("an origin is compared whole, and a vary of the route's own is kept", async () => {
+    const { route } = routeOf(answer, {
+      cors: { origin: "https://app.example" },
+      headers: { vary: "cookie" },
+    });
+    for (const origin of ["https://app.example.evil.test", "http://app.example", "https://app.exampl"]) {
+      expect(corsHeaders(await route.OPTIONS(preflight(origin)))).toEqual({ vary: "origin" });
+    }
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect(response.headers.get("vary")).toBe("cookie, origin");
+    await response.text();
+  });
+
+  test("an answer of authorize whose headers cannot be changed is exposed too", async () => {
+    const authorize = () => Response.redirect("https://login.example/");
+    const { route } = routeOf(answer, { authorize, cors: { origin: "https://app.example" } });
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect([response.status, response.headers.get("location")]).toEqual([302, "https://login.example/"]);
+    expect(corsHeaders(response)).toMatchObject({ "access-control-allow-origin": "https://app.example" });
+  });
+
+  const exposed = (response: Response) => response.headers.get("access-control-expose-headers");
+
+  test("what the application exposes of a stream is kept beside retry-after, each name once", async () => {
+    for (const [own, expected] of [
+      ["x-request-id", "x-request-id, retry-after"],
+      ["X-Request-Id, x-plan", "X-Request-Id, x-plan, retry-after"],
+      ["Retry-After, x-plan", "Retry-After, x-plan"],
+      ["*", "*, retry-after"],
+    ] as const) {
+      const { route } = routeOf(answer, {
+        cors: { origin: "https://app.example" },
+        headers: { "access-control-expose-headers": own },
+      });
+      const response = await route.POST(post({ messages }, from("https://app.example")));
+      expect(exposed(response)).toBe(expected);
+      await response.text();
+    }
+  });
+
+  test("what a response of authorize exposes, varies by and allows is kept, with one origin", async () => {
+    const authorize = () =>
+      Response.json(
+        { plan: "free" },
+        {
+          status: 402,
+          headers: {
+            "access-control-allow-origin": "*",
+            "access-control-expose-headers": "x-plan",
+            "cache-control": "private",
+            vary: "Cookie, Origin",
+            allow: "POST",
+          },
+        },
+      );
+    const { route } = routeOf(answer, { authorize, cors: { origin: "https://app.example" } });
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect(Object.fromEntries(response.headers)).toEqual({
+      "access-control-allow-origin": "https://app.example",
+      "access-control-expose-headers": "x-plan, retry-after",
+      allow: "POST",
+      "cache-control": "private",
+      "content-type": "application/json",
+      vary: "Cookie, Origin",
+    });
+  });
+
+  test("another origin is allowed nothing, and caches keep the answers apart", async () => {
+    const { route } = routeOf(answer, { cors: { origin: (origin) => origin.endsWith(".example") } });
+    expect(corsHeaders(await route.OPTIONS(preflight("https://evil.test")))).toEqual({ vary: "origin" });
+    expect(corsHeaders(await route.OPTIONS(preflight("https://good.example")))).toMatchObject({
+      "access-control-allow-origin": "https://good.example",
+    });
+  });
+
+  test('"*" allows every origin, and is refused together with credentials', async () => {
+    const { route } = routeOf(answer, { cors: { origin: "*" } });
+    const response = await route.GET(new Request("http://host/", from("https://any.test")));
+    expect(corsHeaders(response)).toEqual({
+      "access-control-allow-origin": "*",
+      "access-control-expose-headers": "retry-after",
+    });
+    expect(() => routeOf(answer, { cors: { origin: "*", credentials: true } })).toThrow("name the origins");
+  });
+});

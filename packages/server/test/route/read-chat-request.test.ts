@@ -1,0 +1,516 @@
+import { describe, expect, test, vi } from "vitest";
+import {
+  ChatRequestError,
+  parseChatRequestBody,
+  readChatRequest,
+} from "../../src/route/read-chat-request.ts";
+
+const messages = [{ role: "user", content: "Hi" }];
+
+function issuesOf(body: unknown): string[] {
+  try {
+    parseChatRequestBody(body);
+    return [];
+  } catch (error) {
+    expect(error).toBeInstanceOf(ChatRequestError);
+    const { status, code, issues, message } = error as ChatRequestError;
+    expect({ status, code }).toEqual({ status: 400, code: "invalid-request" });
+    const printed = issues.map(
+      ({ path, expected, received }) => `${path || "the body"} must be ${expected}, got ${received}`,
+    );
+    expect(message).toBe(`Invalid chat request: ${printed.join("; ")}.`);
+    return printed;
+  }
+}
+
+test("a good body is returned with its ids trimmed and its unknown keys kept", () => {
+  const body = {
+    messages: [{ role: "user", content: "Hi", id: " m ", timestamp: 1, metadata: { a: 1 }, mood: "good" }],
+    sessionId: " s ",
+    workflowId: "",
+    context: { user: 1 },
+    stream: false,
+    idempotencyKey: "k",
+    resume: { requestId: "r", resumeToken: "t", answer: ["a"] },
+    theme: "dark",
+  };
+  expect(parseChatRequestBody(body)).toEqual({
+    ...body,
+    messages: [{ ...body.messages[0], id: "m" }],
+    sessionId: "s",
+    workflowId: undefined,
+  });
+});
+
+test("an id may have 256 characters, beside the spaces around it, and a token as many as the body", () => {
+  const longest = "i".repeat(256);
+  const body = {
+    messages: [{ ...messages[0], id: longest }],
+    sessionId: ` ${longest} `,
+    workflowId: longest,
+    resume: { requestId: longest, resumeToken: "t".repeat(10_000), answer: "a" },
+  };
+  expect(parseChatRequestBody(body)).toEqual({ ...body, sessionId: longest });
+});
+
+describe("an answer in the metadata of the last message", () => {
+  const carried = { token: "t", requestId: "r", selected: ["a", "b"] };
+  const answered = { requestId: "r", resumeToken: "t", answer: ["a", "b"] };
+  const said = (content: string, resume?: unknown) => ({
+    role: "user",
+    content,
+    metadata: { mood: "good", resume },
+  });
+
+  test("becomes the resume, and stays where it is", () => {
+    const body = { messages: [...messages, said("Apples, Bananas", carried)] };
+    expect(parseChatRequestBody(body)).toEqual({ ...body, resume: answered });
+    const cancelled = { messages: [said("", { ...carried, cancel: true })] };
+    expect(parseChatRequestBody(cancelled)).toEqual({
+      ...cancelled,
+      resume: { requestId: "r", resumeToken: "t", outcome: "cancelled" },
+    });
+  });
+
+  test("gives one text or id as a string, as a chat sends it for a text and for one choice", () => {
+    const body = { messages: [said("Apples", { ...carried, selected: ["a"] })] };
+    expect(parseChatRequestBody(body).resume).toEqual({ ...answered, answer: "a" });
+  });
+
+  test("gives way to a resume that the body has", () => {
+    const own = { requestId: "r2", resumeToken: "t2", answer: "b" };
+    const body = { messages: [said("Apples", carried)], resume: own };
+    expect(parseChatRequestBody(body)).toEqual(body);
+  });
+
+  test("is none in an earlier message, or where it is not what an answer looks like", () => {
+    for (const all of [
+      [],
+      [said("Apples", carried), ...messages],
+      [said("Apples", { ...carried, token: 7 })],
+      [said("Apples", { ...carried, selected: [7] })],
+      [said("See my CV", { file: "cv.pdf" })],
+      [said("Hi", null)],
+    ]) {
+      const body = parseChatRequestBody({ messages: all });
+      expect(body).toEqual({ messages: all });
+      expect(body).not.toHaveProperty("resume");
+    }
+  });
+});
+
+test("null in an optional field is absent, as languages send it that have no undefined; elsewhere it stays", () => {
+  const body = {
+    messages: [{ id: null, role: "user", content: "Hi", timestamp: null, metadata: null, name: null }],
+    sessionId: null,
+    workflowId: null,
+    context: null,
+    stream: null,
+    idempotencyKey: null,
+    resume: null,
+    theme: null,
+  };
+  const parsed = parseChatRequestBody(body);
+  expect(JSON.parse(JSON.stringify(parsed))).toEqual({
+    messages: [{ role: "user", content: "Hi", name: null }],
+    theme: null,
+  });
+  expect(parsed).toMatchObject({ context: undefined, stream: undefined, resume: undefined });
+  const inside = {
+    messages: [{ role: "user", content: "Hi", metadata: { a: null } }],
+    context: { a: null, b: [null] },
+    resume: { requestId: "r", resumeToken: "t", answer: "a", more: null },
+  };
+  expect(parseChatRequestBody(inside)).toEqual(inside);
+});
+
+/** Nested `depth` levels deep, as text. */
+const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
+const message = (fields: object) => ({ messages: [{ role: "user", content: "x", ...fields }] });
+const resume = (fields: object) => ({
+  messages,
+  resume: { requestId: "r", resumeToken: "t", answer: "a", ...fields },
+});
+
+/** Bodies of different kinds, each with all that is wrong with it. */
+const badBodies: [body: unknown, issues: string[]][] = [
+  [undefined, ["the body must be an object, got nothing"]],
+  [null, ["the body must be an object, got null"]],
+  [true, ["the body must be an object, got a boolean"]],
+  [7, ["the body must be an object, got a number"]],
+  ["", ["the body must be an object, got an empty string"]],
+  ["{}", ["the body must be an object, got a string of 2 characters"]],
+  [[], ["the body must be an object, got an array"]],
+  [{}, ["messages must be an array, got nothing"]],
+  [{ Messages: [] }, ["messages must be an array, got nothing"]],
+  [{ messages: null }, ["messages must be an array, got null"]],
+  [{ messages: {} }, ["messages must be an array, got an object"]],
+  [{ messages: "Hi" }, ["messages must be an array, got a string of 2 characters"]],
+  [{ messages: 1 }, ["messages must be an array, got a number"]],
+  [{ messages: [null] }, ["messages.0 must be an object, got null"]],
+  [{ messages: ["Hi"] }, ["messages.0 must be an object, got a string of 2 characters"]],
+  [{ messages: [[]] }, ["messages.0 must be an object, got an array"]],
+  [{ messages: [...messages, 7] }, ["messages.1 must be an object, got a number"]],
+  [
+    { messages: [{}] },
+    [
+      'messages.0.role must be one of "user", "assistant", "system", got nothing',
+      "messages.0.content must be a string, got nothing",
+    ],
+  ],
+  [
+    message({ role: "tool" }),
+    ['messages.0.role must be one of "user", "assistant", "system", got a string of 4 characters'],
+  ],
+  [
+    message({ role: "User" }),
+    ['messages.0.role must be one of "user", "assistant", "system", got a string of 4 characters'],
+  ],
+  [
+    message({ role: "" }),
+    ['messages.0.role must be one of "user", "assistant", "system", got an empty string'],
+  ],
+  [message({ role: null }), ['messages.0.role must be one of "user", "assistant", "system", got null']],
+  [
+    message({ role: ["user"] }),
+    ['messages.0.role must be one of "user", "assistant", "system", got an array'],
+  ],
+  [message({ content: null }), ["messages.0.content must be a string, got null"]],
+  [message({ content: 7 }), ["messages.0.content must be a string, got a number"]],
+  [
+    message({ content: [{ type: "text", text: "x" }] }),
+    ["messages.0.content must be a string, got an array"],
+  ],
+  [message({ content: { text: "x" } }), ["messages.0.content must be a string, got an object"]],
+  [message({ id: 7 }), ["messages.0.id must be a string, got a number"]],
+  [message({ timestamp: "now" }), ["messages.0.timestamp must be a number, got a string of 3 characters"]],
+  [message({ timestamp: Number.NaN }), ["messages.0.timestamp must be a number, got NaN"]],
+  [message({ metadata: "x" }), ["messages.0.metadata must be an object, got a string of 1 characters"]],
+  [message({ metadata: [] }), ["messages.0.metadata must be an object, got an array"]],
+  [{ messages, sessionId: 7 }, ["sessionId must be a string, got a number"]],
+  [{ messages, sessionId: ["s"] }, ["sessionId must be a string, got an array"]],
+  [{ messages, workflowId: false }, ["workflowId must be a string, got a boolean"]],
+  [{ messages, workflowId: {} }, ["workflowId must be a string, got an object"]],
+  [{ messages, context: "x" }, ["context must be an object, got a string of 1 characters"]],
+  [{ messages, context: [] }, ["context must be an object, got an array"]],
+  [{ messages, stream: "false" }, ["stream must be a boolean, got a string of 5 characters"]],
+  [{ messages, stream: 0 }, ["stream must be a boolean, got a number"]],
+  [
+    {
+      messages: [{ ...messages[0], id: "m".repeat(257) }],
+      sessionId: "s".repeat(257),
+      workflowId: `${"w".repeat(1_000)} `,
+    },
+    [
+      "messages.0.id must be at most 256 characters, got a string of 257 characters",
+      "sessionId must be at most 256 characters, got a string of 257 characters",
+      "workflowId must be at most 256 characters, got a string of 1001 characters",
+    ],
+  ],
+  [
+    resume({ requestId: "r".repeat(257) }),
+    ["resume.requestId must be at most 256 characters, got a string of 257 characters"],
+  ],
+  [
+    { messages, idempotencyKey: "" },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got an empty string"],
+  ],
+  [
+    { messages, idempotencyKey: "a b" },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got a string of 3 characters"],
+  ],
+  [
+    { messages, idempotencyKey: "é" },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got a string of 1 characters"],
+  ],
+  [
+    { messages, idempotencyKey: "k".repeat(129) },
+    ["idempotencyKey must be 1 to 128 visible ASCII characters, got a string of 129 characters"],
+  ],
+  [{ messages, idempotencyKey: 7 }, ["idempotencyKey must be a string, got a number"]],
+  [{ messages, resume: "token" }, ["resume must be an object, got a string of 5 characters"]],
+  [{ messages, resume: [] }, ["resume must be an object, got an array"]],
+  [{ messages, stream: [] }, ["stream must be a boolean, got an array"]],
+  [{ messages, idempotencyKey: {} }, ["idempotencyKey must be a string, got an object"]],
+  [resume({ requestId: null }), ["resume.requestId must be a string, got null"]],
+  [resume({ answer: null }), ["resume.answer must be a string or an array of strings, got null"]],
+  [resume({ requestId: undefined }), ["resume.requestId must be a string, got nothing"]],
+  [resume({ resumeToken: 7 }), ["resume.resumeToken must be a string, got a number"]],
+  [resume({ answer: undefined }), ["resume.answer must be a string or an array of strings, got nothing"]],
+  [resume({ answer: 7 }), ["resume.answer must be a string or an array of strings, got a number"]],
+  [resume({ answer: ["a", 7] }), ["resume.answer must be a string or an array of strings, got an array"]],
+  [
+    resume({ outcome: "no" }),
+    ['resume.outcome must be "answered" or "cancelled", got a string of 2 characters'],
+  ],
+  [resume({ outcome: 7 }), ['resume.outcome must be "answered" or "cancelled", got a number']],
+  [resume({ outcome: "cancelled", reason: 7 }), ["resume.reason must be a string, got a number"]],
+  [resume({ answer: { id: "a" } }), ["resume.answer must be a string or an array of strings, got an object"]],
+  [
+    { messages: Array(1001).fill(messages[0]) },
+    ["messages must be at most 1000 messages, got an array of 1001 items"],
+  ],
+  [{ messages, extra: JSON.parse(nested(64)) }, ["the body must be nested at most 64 levels deep, got more"]],
+  [JSON.parse(nested(65)), ["the body must be nested at most 64 levels deep, got more"]],
+  [
+    { messages: [{ role: 1 }, { content: "x" }], sessionId: {}, stream: 1 },
+    [
+      'messages.0.role must be one of "user", "assistant", "system", got a number',
+      "messages.0.content must be a string, got nothing",
+      'messages.1.role must be one of "user", "assistant", "system", got nothing',
+      "sessionId must be a string, got an object",
+      "stream must be a boolean, got a number",
+    ],
+  ],
+];
+
+describe("a bad body", () => {
+  test("comes in at least 60 kinds", () => expect(badBodies.length).toBeGreaterThanOrEqual(60));
+
+  for (const [index, [body, expected]] of badBodies.entries()) {
+    test(`${index + 1}: ${expected.join("; ")}`, () => expect(issuesOf(body)).toEqual(expected));
+  }
+
+  test("no value of the client's is repeated", () => {
+    expect(JSON.stringify(issuesOf({ messages: "sk-secret", sessionId: ["sk-secret"] }))).not.toContain(
+      "sk-secret",
+    );
+  });
+});
+
+describe("limits", () => {
+  test("hold where they should: 1000 messages and 64 levels pass, and both can be set", () => {
+    expect(issuesOf({ messages: Array(1000).fill(messages[0]) })).toEqual([]);
+    expect(issuesOf({ messages, extra: JSON.parse(nested(63)) })).toEqual([]);
+    expect(() => parseChatRequestBody({ messages: [...messages, ...messages] }, { maxMessages: 1 })).toThrow(
+      "at most 1 messages",
+    );
+    expect(() => parseChatRequestBody({ messages, extra: [[]] }, { maxDepth: 2 })).toThrow(
+      "at most 2 levels",
+    );
+  });
+
+  test("a body with a great many wrong fields has 100 issues and a short message", () => {
+    const error = (() => {
+      try {
+        return parseChatRequestBody({ messages: Array(1000).fill(0) });
+      } catch (thrown) {
+        return thrown as ChatRequestError;
+      }
+    })() as ChatRequestError;
+    expect(error.issues).toHaveLength(100);
+    expect(issuesOf({ messages: Array(10).fill(0) })).toHaveLength(10);
+    expect(error.message).toMatch(/messages\.9 must be an object, got a number; and 990 more\.$/);
+  });
+
+  test("a value nested 500,000 levels deep is refused, not a stack overflow", () => {
+    let value: unknown = [];
+    for (let depth = 0; depth < 500_000; depth++) value = [value];
+    expect(issuesOf({ messages, context: { value } })).toEqual([
+      "the body must be nested at most 64 levels deep, got more",
+    ]);
+  });
+});
+
+describe("readChatRequest", () => {
+  const request = (
+    body: BodyInit | null,
+    headers: Record<string, string> = { "content-type": "application/json" },
+  ) => new Request("http://host/", { method: "POST", body, headers, duplex: "half" } as RequestInit);
+  const refusal = async (asked: Request, limits = {}) => {
+    const error = await readChatRequest(asked, limits).then(
+      () => expect.fail("was not refused"),
+      (thrown) => thrown,
+    );
+    expect(error).toBeInstanceOf(ChatRequestError);
+    return [error.status, error.code, error.message];
+  };
+  const good = JSON.stringify({ messages });
+
+  test("reads a body declared as JSON, with parameters and suffixes", async () => {
+    for (const contentType of [
+      "application/json",
+      "Application/JSON; charset=utf-8",
+      "application/vnd.api+json",
+      "application/json\t; charset=utf-8",
+      "application/json, application/json; charset=utf-8",
+      "text/html, application/json",
+      "application/json, nonsense",
+    ]) {
+      expect(await readChatRequest(request(good, { "content-type": contentType }))).toEqual({ messages });
+    }
+  });
+
+  test("refuses every other content type with 415", async () => {
+    const words = "Invalid chat request: the content type must be application/json, got";
+    for (const contentType of [
+      "text/plain",
+      "multipart/form-data; boundary=x",
+      "application/jsonp",
+      "application/json, text/html",
+      "nonsense",
+      // Browsers send these to other origins without asking first.
+      "text/plain;,application/json",
+      "TEXT/plain ; a=b, application/json",
+      "multipart/form-data;,application/json",
+      "application/x-www-form-urlencoded;,application/json",
+    ]) {
+      expect(await refusal(request(good, { "content-type": contentType }))).toEqual([
+        415,
+        "unsupported-media-type",
+        `${words} "${contentType}".`,
+      ]);
+    }
+    expect(
+      await refusal(new Request("http://host/", { method: "POST", body: new Uint8Array([123, 125]) })),
+    ).toEqual([415, "unsupported-media-type", `${words} none.`]);
+  });
+
+  test("refuses what is not JSON, not UTF-8, or not there with 400", async () => {
+    const notJSON = [400, "invalid-json", "Invalid chat request: the body is not JSON."];
+    expect(await refusal(request("{oops"))).toEqual(notJSON);
+    expect(await refusal(request(""))).toEqual(notJSON);
+    expect(await refusal(request(null))).toEqual(notJSON);
+    const notUTF8 = [400, "invalid-json", "Invalid chat request: the body is not UTF-8."];
+    expect(await refusal(request(new Uint8Array([34, 0xff, 34])))).toEqual(notUTF8);
+    expect(await refusal(request(new Uint8Array([34, 0xe8, 0xaa])))).toEqual(notUTF8);
+  });
+
+  test("refuses JSON that is not a chat request with its issues", async () => {
+    expect(await refusal(request("[]"))).toEqual([
+      400,
+      "invalid-request",
+      "Invalid chat request: the body must be an object, got an array.",
+    ]);
+  });
+
+  test("a body of 500,000 nested arrays gets a 400", async () => {
+    expect((await refusal(request(nested(500_000)))).slice(0, 2)).toEqual([400, "invalid-request"]);
+  });
+
+  test("refuses a declared length beyond the limit without reading", async () => {
+    const pull = vi.fn();
+    const body = new ReadableStream({ pull }, { highWaterMark: 0 });
+    const asked = request(body, { "content-type": "application/json", "content-length": "1048577" });
+    expect((await refusal(asked))[0]).toBe(413);
+    expect(pull).not.toHaveBeenCalled();
+  });
+
+  test("stops reading an endless body at the limit, and cancels it", async () => {
+    let pulled = 0;
+    const cancel = vi.fn();
+    const kilobyte = new TextEncoder().encode(" ".repeat(1024));
+    const body = new ReadableStream(
+      {
+        pull: (controller) => {
+          pulled++;
+          controller.enqueue(kilobyte);
+        },
+        cancel,
+      },
+      { highWaterMark: 0 },
+    );
+    expect(await refusal(request(body))).toEqual([
+      413,
+      "body-too-large",
+      "Invalid chat request: the body is larger than 1048576 bytes.",
+    ]);
+    expect(pulled).toBeLessThanOrEqual(1030);
+    expect(cancel).toHaveBeenCalledTimes(1);
+  });
+
+  test("a character that comes in pieces is one character", async () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ messages: [{ role: "user", content: "語" }] }));
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(new Uint8Array([byte]));
+        controller.close();
+      },
+    });
+    expect((await readChatRequest(request(body))).messages[0]?.content).toBe("語");
+  });
+
+  test("a body that is refused unread is cancelled", async () => {
+    const json = { "content-type": "application/json" };
+    for (const headers of [{ "content-type": "text/plain" }, { ...json, "content-length": "1048577" }]) {
+      const cancel = vi.fn();
+      await refusal(request(new ReadableStream({ cancel }, { highWaterMark: 0 }), headers));
+      expect(cancel).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  test.each<[string, (asked: Request) => unknown]>([
+    ["json() was called", (asked) => asked.json()],
+    ["a reader holds it", (asked) => void asked.body!.getReader()],
+    ["it was read by half", (asked) => readSome(asked)],
+    ["it is being read", (asked) => void asked.text()],
+  ])(
+    "a body that was read before (%s) is the program's mistake: 500, and the log says what to do",
+    async (_, read) => {
+      const log = vi.spyOn(console, "error").mockImplementation(() => {});
+      const asked = request(good);
+      await read(asked);
+      expect(await refusal(asked)).toEqual([
+        500,
+        "body-already-read",
+        "Cannot read the chat request: its body was read before.",
+      ]);
+      expect(log.mock.calls).toEqual([[expect.stringMatching(/was read before.*request\.clone\(\)/)]]);
+      log.mockRestore();
+    },
+  );
+
+  async function readSome(asked: Request): Promise<void> {
+    const reader = asked.body!.getReader();
+    await reader.read();
+    reader.releaseLock();
+  }
+
+  test("the requests that the log recommends are read: a clone, and one that was given its body again", async () => {
+    const cloned = request(good);
+    await cloned.clone().json();
+    expect(await readChatRequest(cloned)).toEqual({ messages });
+    const used = request(good);
+    const body = await used.json();
+    expect(await readChatRequest(new Request(used, { body: JSON.stringify(body) }))).toEqual({ messages });
+  });
+
+  test("a client that leaves in the middle of its body is refused with 400, and nothing is logged", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const left = new AbortController();
+    const cut = (error: Error) =>
+      new ReadableStream({
+        pull(controller) {
+          left.abort();
+          controller.error(error);
+        },
+      });
+    const signalled = new Request(request(cut(new Error("aborted"))), { signal: left.signal });
+    const unsignalled = request(cut(new DOMException("aborted", "AbortError")));
+    for (const asked of [signalled, unsignalled]) {
+      expect((await refusal(asked)).slice(0, 2)).toEqual([400, "incomplete-body"]);
+    }
+    expect(log).not.toHaveBeenCalled();
+    log.mockRestore();
+  });
+
+  test("a body that fails for any other reason is no mistake of the client's", async () => {
+    const failure = new Error("The inflater is broken.");
+    const body = new ReadableStream({ pull: (controller) => controller.error(failure) });
+    await expect(readChatRequest(request(body))).rejects.toBe(failure);
+  });
+
+  test("a content type is quoted by its start only", async () => {
+    const [, , message] = await refusal(request("{}", { "content-type": `text/${"x".repeat(1000)}` }));
+    expect(message.length).toBeLessThan(250);
+  });
+
+  test("the limit counts bytes, and a body of exactly the limit passes", async () => {
+    const text = JSON.stringify({ messages: [{ role: "user", content: "語" }] });
+    const bytes = new TextEncoder().encode(text).length;
+    expect(await readChatRequest(request(text), { maxBodyBytes: bytes })).toBeDefined();
+    const declared = { "content-type": "application/json", "content-length": String(bytes) };
+    expect(await readChatRequest(request(text, declared), { maxBodyBytes: bytes })).toBeDefined();
+    expect((await refusal(request(text), { maxBodyBytes: bytes - 1 }))[0]).toBe(413);
+  });
+});

@@ -1,0 +1,82 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type ChatAgentOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatRunOptions } from "../../src/runs/run-endpoints.ts";
+import type { RunStore } from "../../src/stores/run-store.ts";
+import { logOf, opening, openRun } from "../stores/run-store-contract.ts";
+import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
+
+const post = (body: object = {}) =>
+  new Request("http://host/api/chat", {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({ messages: [{ role: "user", content: "Hi" }], ...body }),
+  });
+
+describeStores((name, isShared, setUp) => {
+  describe(`runs without owners in ${name}`, () => {
+    let fixture: RunStoreFixture;
+    let stores: RunStore[];
+    beforeEach(() => {
+      fixture = setUp();
+      const first = fixture.create();
+      stores = [first, isShared ? fixture.create() : first];
+    });
+    afterEach(async () => {
+      await Promise.all(stores.map((store) => store.close()));
+      fixture.dispose();
+    });
+
+    test("answer 20 visitors at once, who share nothing, also when they choose the same session", async () => {
+      const gate = Promise.withResolvers<void>();
+      const owners = new Set<string | undefined>();
+      const routes = stores.map((store) => {
+        const onStart: ChatRunOptions["onStart"] = ({ owner }) => owners.add(owner);
+        return createChatRoute({
+          agent: {
+            async *streamChat(_messages: unknown, options: ChatAgentOptions): AsyncGenerator<StreamChunk> {
+              owners.add(options.owner);
+              await gate.promise;
+              yield { type: "text-delta", delta: "Hello" };
+            },
+          },
+          authorize: "anonymous",
+          runs: { store, onStart },
+        });
+      });
+      const responses = await Promise.all(
+        Array.from({ length: 20 }, (_, index) => routes[index % 2]!.POST(post({ sessionId: "s" }))),
+      );
+      expect(responses.map(({ status }) => status)).toEqual(Array(20).fill(200));
+      gate.resolve();
+      const texts = await Promise.all(responses.map((response) => response.text()));
+      for (const text of texts) expect(text).toContain("Hello");
+      expect(owners).toEqual(new Set(["", undefined]));
+    });
+
+    test("are not counted, and an idempotency key finds them", async () => {
+      const given = { owner: "", maxOpenRuns: 1 };
+      const first = await openRun(stores[0]!, { ...given, key: "k" });
+      await openRun(stores[1]!, given);
+      await stores[0]!.append(first, 0, ["0"]);
+      const again = await stores[1]!.open(opening({ ...given, key: "k" }));
+      expect(again).toMatchObject({ status: "attached", run: { runId: first, owner: "" } });
+      expect(await stores[1]!.open(opening({ ...given, owner: "ann" }))).toMatchObject({ status: "created" });
+    });
+
+    test("that have lost their producer, and that no client follows, are not kept forever", async () => {
+      const hasty = fixture.create({ leaseMs: 20, retentionMs: 20 });
+      stores.push(hasty);
+      const runId = await openRun(hasty, { owner: "" });
+      await hasty.append(runId, 0, ["0"]);
+      await vi.waitFor(
+        async () => {
+          // In memory and in SQLite, other requests clean up.
+          await openRun(hasty, { owner: "" });
+          expect(await logOf(hasty, runId)).toEqual([]);
+        },
+        { interval: 5 },
+      );
+    });
+  });
+});

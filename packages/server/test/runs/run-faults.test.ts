@@ -1,0 +1,292 @@
+/** What the readers of a run see when its store fails, whatever the store is made of. */
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type ChatAgentOptions, type ChatRoute, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { RunFinish } from "../../src/runs/run-endpoints.ts";
+import type { RunStore } from "../../src/stores/run-store.ts";
+import { createFaultyRunStores, type Faults } from "../stores/faulty-run-store.ts";
+import { openRun } from "../stores/run-store-contract.ts";
+import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
+
+const log = vi.spyOn(console, "error").mockImplementation(() => {});
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+const producerLost =
+  '{"type":"error","message":"The answer was interrupted on the server.","code":"producer-lost","retryable":true}';
+const runLost =
+  'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n' +
+  "data: [DONE]\n\n";
+
+/** The connection has been given up: its client comes back. */
+const givenUp = /retry: \d+\n\n$/;
+
+describeStores((name, isShared, setUp) => {
+  describe(`a store that fails: ${name}`, () => {
+    let fixture: RunStoreFixture;
+    let inner: RunStore[];
+    let faults: Faults;
+    /** Of the process that writes, and of one that follows. */
+    let store: RunStore;
+    let other: RunStore;
+    let signals: AbortSignal[];
+    let finishes: RunFinish[];
+
+    function use(leaseMs: number): void {
+      const first = fixture.create({ leaseMs });
+      const second = isShared ? fixture.create({ leaseMs }) : first;
+      inner.push(first, second);
+      ({
+        faults,
+        stores: [store, other],
+      } = createFaultyRunStores(first, second));
+    }
+    beforeEach(() => {
+      fixture = setUp();
+      inner = [];
+      signals = [];
+      finishes = [];
+      log.mockClear();
+    });
+    afterEach(async () => {
+      await Promise.all(inner.map((created) => created.close()));
+      fixture.dispose();
+    });
+
+    function routeOf(of: RunStore, agent?: (options: ChatAgentOptions) => AsyncIterable<StreamChunk>) {
+      return createChatRoute({
+        agent: {
+          streamChat(_, options) {
+            signals.push(options.signal!);
+            return agent?.(options) ?? [];
+          },
+        },
+        authorize: () => "ann",
+        runs: { store: of, onFinish: (finish) => finishes.push(finish) },
+      });
+    }
+
+    async function* words(): AsyncGenerator<StreamChunk> {
+      for (let count = 0; count < 40; count++) {
+        yield delta(`${count} `);
+        await pause(2);
+      }
+      yield { type: "done" };
+    }
+
+    const post = (route: ChatRoute) =>
+      route.POST(
+        new Request("http://host/", {
+          method: "POST",
+          headers: { "content-type": "application/json", accept: "text/event-stream" },
+          body: JSON.stringify({ messages: [{ role: "user", content: "Hi" }], sessionId: "s" }),
+        }),
+      );
+    const get = async (route: ChatRoute, query: string) => {
+      const response = await route.GET(new Request(`http://host/?${query}`));
+      expect(response.status).toBe(200);
+      return response;
+    };
+
+    /** All of an answer, without comments; fails where a test would hang. */
+    async function textOf(response: Response): Promise<string> {
+      let timer!: NodeJS.Timeout;
+      const hangs = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error("The connection does not end.")), 20_000);
+      });
+      const text = await Promise.race([response.text(), hangs]);
+      clearTimeout(timer);
+      return withoutComments(text);
+    }
+
+    async function entriesOf(runId: string): Promise<StreamChunk[]> {
+      const page = await store.read(runId, -1, 1000);
+      return page!.entries.map((entry) => JSON.parse(entry));
+    }
+
+    /** One log, written once, and seen in whole by every follower. */
+    async function expectWhole(fail: () => Promise<unknown>): Promise<void> {
+      const answered = post(routeOf(store, words));
+      const failing = fail();
+      const first = await answered;
+      const texts = await Promise.all([textOf(first), textOf(await get(routeOf(other), "session=s"))]);
+      await failing;
+      const { runId } = (await store.latest("ann", "s"))!;
+      const entries = await entriesOf(runId);
+      expect(entries.slice(1)).toEqual([
+        ...Array.from({ length: 40 }, (_, count) => delta(`${count} `)),
+        { type: "done" },
+      ]);
+      const frames = entries.map((entry, seq) => `id: ${runId}.${seq}\ndata: ${JSON.stringify(entry)}\n\n`);
+      for (const text of texts) expect(text).toBe(`${frames.join("")}data: [DONE]\n\n`);
+      expect(signals.length).toBe(1);
+    }
+
+    /** A run of a producer that does nothing any more, with entries. */
+    async function silentRun(): Promise<string> {
+      const runId = await openRun(store);
+      await store.append(
+        runId,
+        0,
+        ["0", "1", "2", "3"].map((text) => JSON.stringify(delta(text))),
+      );
+      return runId;
+    }
+    const frameOf = (runId: string, seq: number, json = JSON.stringify(delta(`${seq}`))) =>
+      `id: ${runId}.${seq}\ndata: ${json}\n\n`;
+
+    test("late answers lose and repeat nothing", async () => {
+      use(3000);
+      await expectWhole(async () => {
+        faults.lateMs = 20;
+      });
+    });
+
+    test("commands that are executed twice lose and repeat nothing", async () => {
+      use(3000);
+      faults.methods = ["append", "renew", "end", "read", "latest"];
+      await expectWhole(async () => {
+        faults.executesTwice = true;
+      });
+    });
+
+    test("answers that are lost, of what was done, lose and repeat nothing", async () => {
+      use(3000);
+      faults.methods = ["append", "renew", "end", "read"];
+      await expectWhole(async () => {
+        for (let count = 0; count < 3; count++) {
+          await pause(20);
+          faults.losesAnswers = "rejects";
+          await pause(20);
+          faults.losesAnswers = false;
+        }
+      });
+    });
+
+    test("answers that never come cost the run, after a lease", async () => {
+      use(200);
+      const response = await post(
+        routeOf(store, async function* ({ signal }) {
+          yield delta("0");
+          faults.methods = ["append", "renew", "end"];
+          faults.losesAnswers = "never";
+          yield delta("1");
+          await new Promise((resolve) => signal!.addEventListener("abort", resolve));
+        }),
+      );
+      const { runId } = (await store.latest("ann", "s"))!;
+      expect(await textOf(response)).toContain(`${producerLost}\n\ndata: [DONE]\n\n`);
+      await expect.poll(() => signals[0]?.aborted).toBe(true);
+      await expect.poll(() => finishes.length).toBe(1);
+      expect((await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
+    });
+
+    test("a producer that vanishes is reported to its followers, also where every wait is short", async () => {
+      use(300);
+      faults.maxWaitMs = 20;
+      const runId = await silentRun();
+      expect(await textOf(await get(routeOf(other), `run=${runId}&after=2`))).toBe(
+        `${frameOf(runId, 3)}${frameOf(runId, 4, producerLost)}data: [DONE]\n\n`,
+      );
+    });
+
+    test("that can be read but not written is reported to followers: the connection ends without a terminal", async () => {
+      use(100);
+      const runId = await silentRun();
+      faults.isReadOnly = true;
+      const text = await textOf(await get(routeOf(other), `run=${runId}`));
+      expect(text).toMatch(givenUp);
+      expect(text.replace(givenUp, "")).toBe([0, 1, 2, 3].map((seq) => frameOf(runId, seq)).join(""));
+      expect(log.mock.calls[0]).toEqual([
+        `The store of run ${runId} does not answer:`,
+        new Error("The store cannot be written."),
+      ]);
+    });
+
+    test("that is away for a lease is reported to followers: the connection ends without a terminal", async () => {
+      use(300);
+      const runId = await silentRun();
+      const response = await get(routeOf(other), `run=${runId}&after=3`);
+      faults.isAway = true;
+      expect(await textOf(response)).toMatch(/^retry: \d+\n\n$/);
+    });
+
+    test("that is back is followed again at once, also beside a client that does not read", async () => {
+      use(300);
+      const runId = await silentRun();
+      const route = routeOf(other);
+      const unread = await get(route, `run=${runId}`);
+      const response = await get(route, `run=${runId}&after=3`);
+      faults.isAway = true;
+      expect(await textOf(response)).toMatch(givenUp);
+      faults.isAway = false;
+      expect(await textOf(await get(route, `run=${runId}&after=3`))).toBe(
+        `${frameOf(runId, 4, producerLost)}data: [DONE]\n\n`,
+      );
+      await unread.body!.cancel();
+    });
+
+    test("that has lost entries is followed as it is, also beside a client that has more and does not read", async () => {
+      use(300);
+      const runId = await silentRun();
+      const route = routeOf(other);
+      const unread = await get(route, `run=${runId}`);
+      const response = await get(route, `run=${runId}&after=3`);
+      await faults.loseWrites(runId, 2);
+      expect(await textOf(response)).toBe(runLost);
+      expect(await textOf(await get(route, `run=${runId}`))).toBe(
+        `${frameOf(runId, 0)}${frameOf(runId, 1)}${frameOf(runId, 2, producerLost)}data: [DONE]\n\n`,
+      );
+      await unread.body!.cancel();
+    });
+
+    test.each([
+      [2, "open"],
+      [2, "ended"],
+      [3, "ended in place of what was sent"],
+      [0, "gone"],
+    ])("that has lost all but %i entries of a run is no end of it: %s", async (length, state) => {
+      use(60_000);
+      const runId = await silentRun();
+      const responses = [
+        await get(routeOf(store), `run=${runId}`),
+        await get(routeOf(other), `run=${runId}`),
+      ];
+      const texts = responses.map(textOf);
+      // Every feed has read it.
+      await pause(50);
+      await faults.loseWrites(runId, length);
+      if (state.startsWith("ended")) await store.end(runId, { type: "done" });
+      for (const text of await Promise.all(texts)) {
+        expect(text).toBe([0, 1, 2, 3].map((seq) => frameOf(runId, seq)).join("") + runLost);
+      }
+      if (length === 0 || length === 3) return;
+      const again = await get(routeOf(other), `run=${runId}&after=3`);
+      expect(await textOf(again)).toBe(runLost);
+    });
+
+    test("that has lost entries in mid-answer ends the run, and the agent with it", async () => {
+      use(60_000);
+      let proceed!: () => void;
+      const proceeding = new Promise<void>((resolve) => (proceed = resolve));
+      const response = await post(
+        routeOf(store, async function* () {
+          yield delta("0");
+          yield delta("1");
+          await proceeding;
+          yield delta("2");
+          await new Promise(() => {});
+        }),
+      );
+      const { runId } = (await store.latest("ann", "s"))!;
+      await expect.poll(async () => (await entriesOf(runId)).length).toBe(3);
+      await faults.loseWrites(runId, 2);
+      proceed();
+      const text = await textOf(response);
+      expect(text.endsWith(runLost) || text.endsWith(`${producerLost}\n\ndata: [DONE]\n\n`)).toBe(true);
+      await expect.poll(() => signals[0]?.aborted).toBe(true);
+      expect((await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
+    });
+  });
+});

@@ -1,0 +1,182 @@
+/**
+ * A deploy: processes of two versions share the runs. Whatever one version writes, the other one reads, follows and ends.
+ */
+import type { ChildProcess } from "node:child_process";
+import { DatabaseSync } from "node:sqlite";
+import { createClient } from "redis";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { type ChatRoute, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { RunStore } from "../../src/stores/run-store.ts";
+import { startChild } from "./run-store-child.ts";
+import { describeStores, type RunStoreFixture } from "./run-stores.ts";
+import { createStoreOf, keptVersions, type StoreAddress } from "./store-of-version.ts";
+
+const pairs = keptVersions.flatMap((kept) => [
+  { here: "present", there: kept },
+  { here: kept, there: "present" },
+]);
+
+const questionOf = (sessionId: string, key = sessionId, content = "Count") => ({
+  messages: [{ role: "user", content }],
+  sessionId,
+  idempotencyKey: key,
+});
+const one = '{"type":"text-delta","delta":"One"}';
+const stopped = '{"type":"abort","reason":"stopped"}';
+
+/** The events of an answer, from the agent's first word on. */
+const said = (text: string) =>
+  text
+    .split("\n")
+    .filter((line) => line.startsWith("data:") && !line.includes('"run-start"'))
+    .map((line) => line.slice("data: ".length));
+
+/** The number that a store writes beside its runs. */
+async function readFormat({ path, socketPath, prefix }: StoreAddress): Promise<unknown> {
+  if (path !== undefined) {
+    const database = new DatabaseSync(path);
+    const found = database.prepare("PRAGMA user_version").get();
+    database.close();
+    return found;
+  }
+  const client = await createClient({ socket: { path: socketPath!, tls: false } }).connect();
+  const found = await client.get(`${prefix}format`);
+  client.destroy();
+  return found;
+}
+
+describeStores((name, isShared, setUp) => {
+  if (!isShared) return;
+
+  test(`of runs in ${name}, the newest kept version has the present format`, async () => {
+    const formats: unknown[] = [];
+    for (const version of ["present", keptVersions.at(-1)!]) {
+      const fixture = setUp();
+      const store = await createStoreOf(version, fixture.address);
+      await store.latest("ann", "s");
+      formats.push(await readFormat(fixture.address));
+      await store.close();
+      fixture.dispose();
+    }
+    // Has the format changed? `formats/freeze.mjs` keeps the new one, too.
+    expect(formats[1]).toEqual(formats[0]);
+  });
+
+  describe.each(pairs)(`runs in ${name}, of version $there, for version $here`, ({ here, there }) => {
+    let fixture: RunStoreFixture;
+    let store: RunStore;
+    let route: ChatRoute;
+    let other: ChildProcess;
+    /** The sessions of the other process whose agents were aborted, and the answers that it got. */
+    const aborted: string[] = [];
+    const answers = new Map<string, string>();
+
+    beforeAll(async () => {
+      fixture = setUp();
+      store = await createStoreOf(here, fixture.address);
+      const agent = { streamChat: () => [{ type: "done" } as const] };
+      route = createChatRoute({ agent, authorize: () => "ann", runs: { store } });
+      other = startChild("other-version.mjs", [JSON.stringify({ version: there, address: fixture.address })]);
+      await new Promise<void>((resolve, reject) => {
+        other.once("exit", () => reject(new Error("The other process has ended.")));
+        other.on("message", (message: "ready" | { sessionId: string; text?: string }) => {
+          if (message === "ready") resolve();
+          else if (message.text === undefined) aborted.push(message.sessionId);
+          else answers.set(message.sessionId, message.text);
+        });
+      });
+    });
+    afterAll(async () => {
+      const exited = new Promise((resolve) => other.once("exit", resolve));
+      other.kill("SIGKILL");
+      await exited;
+      await store.close();
+      fixture.dispose();
+    });
+
+    const answerThere = (sessionId: string) => vi.waitUntil(() => answers.get(sessionId));
+
+    function request(method: string, query: string, body?: object) {
+      const headers = { "content-type": "application/json", accept: "text/event-stream" };
+      const init = { method, headers, body: body === undefined ? null : JSON.stringify(body) };
+      return route.fetch(new Request(`http://host/?${query}`, init));
+    }
+
+    /** Asks in the other process and follows here. @returns all of the text, when the first word has come. */
+    async function askThere(sessionId: string): Promise<{ text: Promise<string> }> {
+      other.send({ body: questionOf(sessionId) });
+      await vi.waitUntil(async () => (await store.latest("ann", sessionId))?.lastSeq === 1, { interval: 5 });
+      const response = await request("GET", `session=${sessionId}`);
+      const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      const readUntil = async (isEnough: () => boolean) => {
+        while (!isEnough()) {
+          const { done, value } = await reader.read();
+          if (done) return text;
+          text += value;
+        }
+        return text;
+      };
+      expect(await readUntil(() => text.includes("One"))).toContain("One");
+      return { text: readUntil(() => false) };
+    }
+
+    test("an answer is found by its session and by its key, and followed to its middle and to its end", async () => {
+      const { text } = await askThere("followed");
+      const attached = await request("POST", "", questionOf("followed"));
+      other.send({ proceed: "followed" });
+      const whole = [one, '{"type":"text-delta","delta":", two"}', '{"type":"done"}', "[DONE]"];
+      expect(said(await text)).toEqual(whole);
+      expect(said(await attached.text())).toEqual(whole);
+      expect(said(await answerThere("followed"))).toEqual(whole);
+      const changed = questionOf("followed", "followed", "Count again");
+      expect(await (await request("POST", "", changed)).json()).toMatchObject({ code: "key-conflict" });
+    });
+
+    test("an answer is stopped, and holds its session until then", async () => {
+      const { text } = await askThere("stopped");
+      const second = questionOf("stopped", "second");
+      expect(await (await request("POST", "", second)).json()).toMatchObject({ code: "run-active" });
+      const answer = await (await request("DELETE", "session=stopped")).json();
+      expect(answer).toMatchObject({ terminal: JSON.parse(stopped) });
+      expect(said(await text)).toEqual([one, stopped, "[DONE]"]);
+      expect(said(await answerThere("stopped"))).toEqual([one, stopped, "[DONE]"]);
+      await vi.waitUntil(() => aborted.includes("stopped"));
+      expect((await request("POST", "", second)).status).toBe(200);
+    });
+
+    test("a question whose stop came first opens as stopped", async () => {
+      expect((await request("DELETE", "key=early")).status).toBe(202);
+      other.send({ body: questionOf("early") });
+      expect(said(await answerThere("early"))).toEqual([stopped, "[DONE]"]);
+    });
+
+    test("a log is continued where it was left, and a lease lasts as long as it was meant to", async () => {
+      const open = { owner: "ann", sessionId: undefined, key: undefined, bodyHash: "" };
+      const limits = { maxOpenRuns: 8, allowActiveRun: false };
+      const forADay = await createStoreOf(there, fixture.address, { leaseMs: 86_400_000 });
+      const forAMoment = await createStoreOf(there, fixture.address, { leaseMs: 1 });
+      try {
+        await forADay.open({ runId: "long", ...open, ...limits });
+        expect(await forADay.append("long", 0, ["0", "1"])).toBe("ok");
+        expect(await store.endIfLeaseExpired("long")).toBeUndefined();
+        expect(await store.append("long", 2, ["2"])).toBe("ok");
+        expect(await forADay.append("long", 3, ["3"])).toBe("ok");
+        expect((await store.read("long", 0, 9))?.entries).toEqual(["1", "2", "3"]);
+        expect(await store.end("long", { type: "done" })).toEqual({ type: "done" });
+        expect(await forADay.append("long", 4, ["4"])).toBe("ended");
+        expect(await forADay.read("long", 2, 9)).toMatchObject({
+          run: { lastSeq: 4, terminal: { type: "done" } },
+          entries: ["3", '{"type":"done"}'],
+        });
+
+        await forAMoment.open({ runId: "short", ...open, ...limits });
+        await vi.waitUntil(() => store.endIfLeaseExpired("short"));
+        expect(await forAMoment.renew("short")).toBe("ended");
+      } finally {
+        await forADay.close();
+        await forAMoment.close();
+      }
+    });
+  });
+});

@@ -1,0 +1,39 @@
+/** Fills a memory store, in a process of its own, and prints what it takes of the heap for each unit of its limit. */
+import { stringifyChunk } from "@kortyx/protocol";
+import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+
+const [maxSize, chunkLength, batchLength] = process.argv.slice(2).map(Number);
+const padding = "x".repeat(chunkLength);
+
+function heapUsed() {
+  for (let count = 0; count < 3; count++) globalThis.gc();
+  return process.memoryUsage().heapUsed;
+}
+
+/** @returns a store that takes no more. */
+async function fill() {
+  const store = createMemoryRunStore({ maxSize });
+  for (let runs = 0; ; runs++) {
+    const opened = await store.open({
+      runId: `${runs}`,
+      owner: "ann",
+      sessionId: undefined,
+      key: undefined,
+      bodyHash: "hash",
+      maxOpenRuns: Number.POSITIVE_INFINITY,
+      allowActiveRun: true,
+    });
+    if (opened.status !== "created") return store;
+    for (let seq = 0; seq < 1000; seq += batchLength) {
+      const entries = Array.from({ length: batchLength }, (_, index) =>
+        stringifyChunk({ type: "text-delta", delta: `${seq + index}`.padStart(4, " ") + padding }),
+      );
+      if ((await store.append(`${runs}`, seq, entries)) !== "ok") return store;
+    }
+  }
+}
+
+const before = heapUsed();
+const store = await fill();
+process.stdout.write(`${(heapUsed() - before) / maxSize}`);
+await store.close();

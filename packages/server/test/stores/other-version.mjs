@@ -1,0 +1,37 @@
+/**
+ * Another process that serves a chat route, with a store of the given version that has the same runs. Its parent sends it
+ * bodies to POST; its agent yields a word, and another one when the parent allows it.
+ */
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
+import { createStoreOf } from "./store-of-version.ts";
+
+const { version, address } = JSON.parse(process.argv[2]);
+
+/** Lets the agents of sessions yield their second words. */
+const proceed = new Map();
+
+const route = createChatRoute({
+  agent: {
+    async *streamChat(_, { sessionId, signal }) {
+      signal.addEventListener("abort", () => process.send({ sessionId }));
+      const allowed = new Promise((resolve) => proceed.set(sessionId, resolve));
+      yield { type: "text-delta", delta: "One" };
+      await allowed;
+      yield { type: "text-delta", delta: ", two" };
+      yield { type: "done" };
+    },
+  },
+  authorize: () => "ann",
+  runs: { store: await createStoreOf(version, address) },
+});
+
+process.on("message", async ({ body, proceed: sessionId }) => {
+  if (body === undefined) return proceed.get(sessionId)();
+  const headers = { "content-type": "application/json", accept: "text/event-stream" };
+  const response = await route.POST(
+    new Request("http://host/", { method: "POST", body: JSON.stringify(body), headers }),
+  );
+  process.send({ sessionId: body.sessionId, text: await response.text() });
+});
+process.once("disconnect", () => process.exit());
+process.send("ready");

@@ -1,0 +1,127 @@
+import { createClient } from "redis";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
+import type { RunStore } from "../../src/stores/run-store.ts";
+import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
+import { openRun } from "./run-store-contract.ts";
+import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
+
+const never = new AbortController().signal;
+
+describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
+  let redis: RedisServer;
+  let proxy: SilentProxy;
+  let client: Awaited<ReturnType<typeof connect>>;
+  let store: RunStore;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(() => redis.close());
+  beforeEach(async () => {
+    proxy = await startSilentProxy(redis.socketPath);
+    client = await connect();
+  });
+  afterEach(async () => {
+    vi.useRealTimers();
+    await store.close();
+    client.destroy();
+    await proxy.close();
+  });
+
+  function connect(options: object = {}) {
+    const socket = { port: proxy.port, host: "127.0.0.1", reconnectStrategy: 20 };
+    const created = createClient({ socket, ...options });
+    created.on("error", () => {});
+    return created.connect();
+  }
+  const subscribers = async () =>
+    (await client.sendCommand<string>(["CLIENT", "LIST", "TYPE", "pubsub"])).split("\n").filter(Boolean);
+
+  test("and carries nothing any more, without being closed, is replaced within seconds", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    store = createRedisRunStore({ client });
+    const writer = createRedisRunStore({ client: await redis.connect() });
+    const runId = await openRun(writer);
+    for (let seq = 0; seq < 6; seq += 2) {
+      const listening = store.wait(runId, seq - 1, never);
+      await expect.poll(subscribers).not.toEqual([]);
+      await writer.append(runId, seq, [`${seq}`]);
+      await listening;
+      proxy.silence("subscribers");
+      // Each tick wakes those who wait, who wait again. The fourth one has missed the answers to three pings.
+      for (let tick = 0; tick < 4; tick++) {
+        const missed = store.wait(runId, seq, never);
+        vi.advanceTimersByTime(1000);
+        await missed;
+        // For the pings to be sent.
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const next = store.wait(runId, seq, never);
+      await expect.poll(() => proxy.live).toBe(2);
+      await writer.append(runId, seq + 1, [`${seq + 1}`]);
+      await next;
+    }
+  });
+
+  test("and answers is kept, in RESP 2 and RESP 3", async () => {
+    for (const RESP of [2, 3] as const) {
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+      let connections = 0;
+      let answers = 0;
+      const inVersion = await connect({ RESP });
+      store = createRedisRunStore({
+        client: Object.assign(Object.create(inVersion), {
+          duplicate() {
+            connections++;
+            const connection = inVersion.duplicate();
+            const ping = connection.ping.bind(connection);
+            const counted = async () => {
+              await ping();
+              answers++;
+            };
+            return Object.assign(connection, { ping: counted });
+          },
+        }) as RedisClient,
+      });
+      const runId = await openRun(store);
+      for (let tick = 0; tick < 10; tick++) {
+        const waiting = store.wait(runId, -1, never);
+        if (tick === 0) await expect.poll(subscribers).toHaveLength(1);
+        vi.advanceTimersByTime(1000);
+        await waiting;
+        await expect.poll(() => answers).toBe(tick + 1);
+      }
+      expect(connections).toBe(1);
+      await store.close();
+      inVersion.destroy();
+      vi.useRealTimers();
+    }
+  });
+
+  test("is closed with its store also while it is connecting again", async () => {
+    let connection: ReturnType<typeof client.duplicate> | undefined;
+    store = createRedisRunStore({
+      client: Object.assign(Object.create(client), {
+        duplicate() {
+          connection = client.duplicate();
+          return connection;
+        },
+      }) as RedisClient,
+    });
+    void store.wait(await openRun(store), -1, never);
+    await expect.poll(subscribers).toHaveLength(1);
+    const closed = new Promise<void>((resolve) => {
+      // Its next socket is opened in the same turn.
+      connection!.once("reconnecting", () => {
+        void Promise.resolve().then(() => store.close().then(resolve));
+      });
+    });
+    const killer = await redis.connect();
+    await killer.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
+    await closed;
+    await expect.poll(() => proxy.live).toBe(1);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(proxy.live).toBe(1);
+    expect(await subscribers()).toEqual([]);
+  });
+});

@@ -1,0 +1,82 @@
+/** What a run costs Redis, in commands. `benchmarks/redis-commands.ts` prints the same for paced runs and processes. */
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { createRedisRunStore } from "../../src/redis.ts";
+import { createRunFeeds, type RunFeed } from "../../src/runs/run-feed.ts";
+import type { RunStore } from "../../src/stores/run-store.ts";
+import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
+import { openRun } from "./run-store-contract.ts";
+
+describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
+  let redis: RedisServer;
+  let stores: RunStore[];
+
+  beforeEach(async () => {
+    redis = await startRedis();
+    stores = [];
+    // What is read every second comes on top, and depends on the machine.
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  });
+  afterEach(async () => {
+    vi.useRealTimers();
+    await Promise.all(stores.map((store) => store.close()));
+    await redis.close();
+  });
+
+  async function create(): Promise<RunStore> {
+    const store = createRedisRunStore({ client: await redis.connect() });
+    stores.push(store);
+    return store;
+  }
+
+  /** As one process that follows, with 20 followers. */
+  function follow(store: RunStore, runId: string): { feed: RunFeed; leave: () => void } {
+    const feed = createRunFeeds(store).get(runId, -1);
+    const leaving = Array.from({ length: 20 }, () => feed.join(() => {}));
+    return { feed, leave: () => leaving.forEach((leave) => void leave("gone")) };
+  }
+
+  test.each([0, 1, 2])(
+    "are one for each append, and one for each of %i processes that follow",
+    async (count) => {
+      const store = await create();
+      const runId = await openRun(store);
+      const following: ReturnType<typeof follow>[] = [];
+      for (let index = 0; index < count; index++) following.push(follow(await create(), runId));
+      const client = await redis.connect();
+      const append = async (seq: number) => {
+        await store.append(runId, seq, ["x"]);
+        for (const { feed } of following)
+          await vi.waitFor(() => expect(feed.lastSeq).toBe(seq), { interval: 1 });
+      };
+      for (let seq = 0; seq < 5; seq++) await append(seq);
+      // A reader that has an entry requests nothing before the next one.
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      await client.sendCommand(["CONFIG", "RESETSTAT"]);
+      for (let seq = 5; seq < 105; seq++) await append(seq);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      const stats = String(await client.sendCommand(["INFO", "commandstats"]));
+      const calls = Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1]);
+      expect(calls / 100).toBeGreaterThanOrEqual(1 + count);
+      expect(calls / 100).toBeLessThanOrEqual(1 + 1.02 * count);
+      for (const { leave } of following) leave();
+    },
+  );
+
+  test("stay few when Redis has lost what was announced", async () => {
+    const store = await create();
+    const other = await create();
+    const runId = await openRun(store);
+    const { feed, leave } = follow(other, runId);
+    for (let seq = 0; seq < 2; seq++) {
+      await store.append(runId, seq, ["x"]);
+      await vi.waitFor(() => expect(feed.lastSeq).toBe(seq), { interval: 1 });
+    }
+    const client = await redis.connect();
+    await client.sendCommand(["CONFIG", "RESETSTAT"]);
+    await client.sendCommand(["PUBLISH", `kortyx:log:${runId}`, "9"]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const stats = String(await client.sendCommand(["INFO", "commandstats"]));
+    expect(Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1])).toBeLessThan(5);
+    leave();
+  });
+});

@@ -1,0 +1,70 @@
+/** Every store of runs, on storage of its own, for suites that run on all of them. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe } from "vitest";
+import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
+import { createSqliteRunStore } from "../../src/sqlite.ts";
+import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
+import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
+
+export interface RunStoreFixture {
+  /** Another store of the same runs; where they are not shared, of its own. */
+  create(options?: RunStoreOptions): RunStore;
+  /** Appends are announced to those who wait; else they look for themselves every now and then. */
+  isAnnounced: boolean;
+  /** What a process needs to make a store of the same runs: see `run-store-child.ts`. */
+  address: object;
+  /** Removes what the stores, which are closed, have left. */
+  dispose(): void;
+}
+
+/**
+ * Describes the same for every store.
+ *
+ * @param body - Called with a function that makes fresh storage, for a test to use and to dispose of.
+ */
+export function describeStores(
+  body: (name: string, isShared: boolean, setUp: () => RunStoreFixture) => void,
+) {
+  body("the memory of a process", false, () => ({
+    create: createMemoryRunStore,
+    isAnnounced: true,
+    address: {},
+    dispose: () => {},
+  }));
+
+  body("a SQLite file", true, () => {
+    const folder = mkdtempSync(join(tmpdir(), "kortyx-sqlite-"));
+    const path = join(folder, "runs.db");
+    return {
+      create: (options) => createSqliteRunStore({ path, ...options }),
+      isAnnounced: false,
+      address: { path },
+      dispose: () => rmSync(folder, { recursive: true }),
+    };
+  });
+
+  describe.skipIf(!hasRedis())("redis-server", () => {
+    let redis: RedisServer;
+    let clients: RedisClient[];
+    beforeAll(async () => {
+      redis = await startRedis();
+      clients = [await redis.connect(), await redis.connect()];
+    });
+    afterAll(() => redis.close());
+
+    body("Redis", true, () => {
+      const prefix = `${crypto.randomUUID()}:`;
+      let stores = 0;
+      return {
+        create: (options) =>
+          createRedisRunStore({ client: clients[stores++ % clients.length]!, prefix, ...options }),
+        isAnnounced: true,
+        address: { socketPath: redis.socketPath, prefix },
+        dispose: () => {},
+      };
+    });
+  });
+}

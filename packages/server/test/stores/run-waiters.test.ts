@@ -1,0 +1,71 @@
+import { expect, test, vi } from "vitest";
+import { createRunWaiters } from "../../src/stores/run-waiters.ts";
+
+const never = new AbortController().signal;
+
+/** @returns the names of those whose wait is over. */
+function watch(waits: Record<string, Promise<void>>): string[] {
+  const over: string[] = [];
+  for (const [name, waiting] of Object.entries(waits)) void waiting.then(() => over.push(name));
+  return over;
+}
+const settle = () => new Promise(setImmediate);
+
+test("wakes those who wait for this run and for something that the log has now", async () => {
+  const waiters = createRunWaiters();
+  const over = watch({
+    first: waiters.wait("a", -1, never),
+    second: waiters.wait("a", 4, never),
+    third: waiters.wait("a", 5, never),
+    end: waiters.wait("a", Number.MAX_SAFE_INTEGER, never),
+    another: waiters.wait("b", -1, never),
+  });
+  waiters.wake("a", 4);
+  await settle();
+  expect(over).toEqual(["first"]);
+  waiters.wake("a", 5);
+  await settle();
+  expect(over).toEqual(["first", "second"]);
+  waiters.wake("a", Number.POSITIVE_INFINITY);
+  await settle();
+  expect(over).toEqual(["first", "second", "third", "end"]);
+  expect(waiters.runIds()).toEqual(["b"]);
+  waiters.wakeAll();
+  await settle();
+  expect(over).toEqual(["first", "second", "third", "end", "another"]);
+  expect(waiters.runIds()).toEqual([]);
+});
+
+test("tells when the first one begins to wait and when the last one has stopped, and not in between", () => {
+  const onChange = vi.fn();
+  const waiters = createRunWaiters(onChange);
+  const abort = new AbortController();
+  void waiters.wait("a", -1, abort.signal);
+  void waiters.wait("a", -1, never);
+  void waiters.wait("b", -1, never);
+  expect(onChange.mock.calls).toEqual([[true]]);
+  abort.abort();
+  waiters.wake("a", 0);
+  expect(onChange.mock.calls).toEqual([[true]]);
+  waiters.wake("b", 0);
+  expect(onChange.mock.calls).toEqual([[true], [false]]);
+  void waiters.wait("a", -1, AbortSignal.abort());
+  expect(onChange.mock.calls).toEqual([[true], [false]]);
+  void waiters.wait("a", 0, never);
+  expect(onChange.mock.calls).toEqual([[true], [false], [true]]);
+});
+
+test("whoever is woken may wait again at once", async () => {
+  const waiters = createRunWaiters();
+  let woken = 0;
+  const again = async () => {
+    for (; woken < 3; woken++) await waiters.wait("a", woken, never);
+  };
+  const waiting = again();
+  for (let seq = 1; seq <= 3; seq++) {
+    waiters.wake("a", seq);
+    await settle();
+  }
+  await waiting;
+  expect(woken).toBe(3);
+});

@@ -1,0 +1,104 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { createSqliteRunStore } from "../../src/sqlite.ts";
+import { hasMounts, runOnSmallDisk } from "./small-disk.ts";
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "kortyx-sqlite-"));
+  path = join(folder, "runs.db");
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+/** Changes the file, past every store. */
+function change(statements: string): void {
+  const database = new DatabaseSync(path);
+  database.exec(statements);
+  database.close();
+}
+
+const refused = (at: string, reason: string) =>
+  `path: runs cannot be kept in ${JSON.stringify(at)}: ${reason}`;
+
+describe("the format of a file", () => {
+  test("has the number 1", async () => {
+    await createSqliteRunStore({ path }).close();
+    const database = new DatabaseSync(path);
+    expect({ ...database.prepare("PRAGMA user_version").get() }).toEqual({ user_version: 1 });
+    database.close();
+    await createSqliteRunStore({ path }).close();
+  });
+
+  test("that is newer is refused, and the file left as it is", async () => {
+    await createSqliteRunStore({ path }).close();
+    change("PRAGMA user_version = 2");
+    const before = readFileSync(path);
+    expect(() => createSqliteRunStore({ path })).toThrow(
+      refused(
+        path,
+        "a newer version of @kortyx/server has written it (format 2; this version knows 1). Update the package, or name another file.",
+      ),
+    );
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  test("of another program is refused, and the file left as it is", () => {
+    const reason = "it holds the tables of another program. Name a file that only runs are kept in.";
+    for (const number of [0, 1, 7]) {
+      change(`CREATE TABLE IF NOT EXISTS users (id); PRAGMA user_version = ${number}`);
+      const before = readFileSync(path);
+      expect(() => createSqliteRunStore({ path })).toThrow(refused(path, reason));
+      expect(readFileSync(path).equals(before)).toBe(true);
+    }
+  });
+
+  test("is made in a file that exists and is empty", async () => {
+    writeFileSync(path, "");
+    await createSqliteRunStore({ path }).close();
+    await createSqliteRunStore({ path }).close();
+  });
+});
+
+describe("when the store is created, the error names the reason:", () => {
+  test("no path", () => {
+    for (const [given, got] of [
+      [undefined, "undefined"],
+      ["", '""'],
+      [new URL("file:///tmp/runs.db"), "an object"],
+      ["file:///tmp/runs.db", '"file:///tmp/runs.db"'],
+    ] as [string, string][]) {
+      expect(() => createSqliteRunStore({ path: given })).toThrow(
+        new TypeError(`path must be the path of a file, or ":memory:"; got ${got}.`),
+      );
+    }
+  });
+
+  test("no folder", () => {
+    const at = join(folder, "nowhere", "runs.db");
+    expect(() => createSqliteRunStore({ path: at })).toThrow(
+      refused(at, `the folder ${JSON.stringify(join(folder, "nowhere"))} does not exist. Create it first.`),
+    );
+  });
+
+  test("a folder in place of a file", () => {
+    mkdirSync(path);
+    expect(() => createSqliteRunStore({ path })).toThrow(refused(path, "it is a folder. Name a file in it."));
+  });
+
+  test("a file that is not a database", () => {
+    writeFileSync(path, "x".repeat(10_000));
+    expect(() => createSqliteRunStore({ path })).toThrow(
+      refused(path, "it is not a SQLite database. Name another file."),
+    );
+  });
+
+  test.skipIf(!hasMounts())("a file that cannot be written", async () => {
+    const sent = await runOnSmallDisk(folder, "read-only-child.mjs");
+    const reason = "this process may not write to the file and to its folder, and needs to.";
+    expect(sent).toEqual([refused(path, reason)]);
+  });
+});

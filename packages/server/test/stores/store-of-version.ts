@@ -1,0 +1,42 @@
+/** The stores of runs as they are, and as they were when `formats/freeze.mjs` kept them. */
+import { readdirSync } from "node:fs";
+import { createClient } from "redis";
+import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
+
+/** The numbers of the kept versions, the newest last. */
+export const keptVersions = readdirSync(new URL("formats", import.meta.url))
+  .filter((name) => /^\d+$/.test(name))
+  .sort((left, right) => Number(left) - Number(right));
+
+/** A file, or the socket of a Redis. */
+export interface StoreAddress {
+  path?: string;
+  socketPath?: string;
+  prefix?: string;
+}
+
+/** @param version - `present`, or one of {@link keptVersions}. */
+export async function createStoreOf(
+  version: string,
+  { path, socketPath, prefix }: StoreAddress,
+  options: RunStoreOptions = {},
+): Promise<RunStore> {
+  const moduleOf = (name: string) =>
+    import(version === "present" ? `../src/${name}.ts` : `./formats/${version}/${name}.mjs`);
+  if (path !== undefined) {
+    const { createSqliteRunStore } = await moduleOf("sqlite");
+    return createSqliteRunStore({ path, ...options });
+  }
+  const client = createClient({ socket: { path: socketPath!, tls: false }, disableOfflineQueue: true });
+  client.on("error", () => {});
+  await client.connect();
+  const { createRedisRunStore } = await moduleOf("redis");
+  const store: RunStore = createRedisRunStore({ client, prefix, ...options });
+  return {
+    ...store,
+    async close() {
+      await store.close();
+      client.destroy();
+    },
+  };
+}

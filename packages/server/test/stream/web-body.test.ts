@@ -1,0 +1,844 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import type { StreamSource } from "../../src/stream/source.ts";
+import type { StreamOptions } from "../../src/stream/stream-options.ts";
+import { encodeStream } from "../../src/stream/web-body.ts";
+
+const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
+const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
+const done = "data: [DONE]\n\n";
+const decoder = new TextDecoder();
+
+async function readPieces(stream: ReadableStream<Uint8Array>): Promise<string[]> {
+  const pieces: string[] = [];
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return pieces;
+    pieces.push(decoder.decode(value));
+  }
+}
+const readAll = async (stream: ReadableStream<Uint8Array>) => (await readPieces(stream)).join("");
+const macrotask = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+function deferred<Value>() {
+  let resolve!: (value: Value) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<Value>((...settle) => {
+    [resolve, reject] = settle;
+  });
+  return { promise, resolve, reject };
+}
+
+/** A source that counts what is asked of it. `wait` pauses before each chunk but the first. */
+function countedSource(chunks: Iterable<StreamChunk>) {
+  const iterator = chunks[Symbol.iterator]();
+  const source = {
+    pulled: 0,
+    returned: 0,
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        source.pulled++;
+        return iterator.next();
+      },
+      async return() {
+        source.returned++;
+        return { done: true as const, value: undefined };
+      },
+    }),
+  };
+  return source;
+}
+
+function* numbered(count: number) {
+  for (let index = 0; index < count; index++) yield delta(String(index));
+}
+
+/** A source that waits for what the test gives it. */
+function handFed() {
+  let answer: (result: IteratorResult<StreamChunk>) => void = () => {};
+  return {
+    give: (chunk: StreamChunk) => answer({ done: false, value: chunk }),
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        new Promise<IteratorResult<StreamChunk>>((resolve) => {
+          answer = resolve;
+        }),
+    }),
+  };
+}
+
+/** A source whose `next()` never answers. */
+function silentSource() {
+  const source = {
+    returned: 0,
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise<IteratorResult<StreamChunk>>(() => {}),
+      return() {
+        source.returned++;
+        return new Promise<IteratorResult<StreamChunk>>(() => {});
+      },
+    }),
+  };
+  return source;
+}
+
+describe("sources", () => {
+  const chunks = [delta("a"), delta("b")];
+  const expected = frame(chunks[0]) + frame(chunks[1]) + done;
+  const asyncIterable = async function* () {
+    yield* chunks;
+  };
+  const sources: Record<string, () => StreamSource> = {
+    "an array": () => chunks,
+    "a generator": () => chunks.values(),
+    "an async generator": () => asyncIterable(),
+    "a ReadableStream": () =>
+      new ReadableStream({
+        start: (controller) => {
+          for (const chunk of chunks) controller.enqueue(chunk);
+          controller.close();
+        },
+      }),
+    "a promise of an array": () => Promise.resolve(chunks),
+    "a promise of an async generator": async () => asyncIterable(),
+    "a function": () => () => asyncIterable(),
+    "an async function": () => async () => asyncIterable(),
+  };
+  for (const [name, open] of Object.entries(sources)) {
+    test(`${name} is encoded whole, and ends with [DONE]`, async () => {
+      expect(await readAll(encodeStream(open()))).toBe(expected);
+    });
+  }
+
+  test("an empty source is [DONE] alone", async () => {
+    expect(await readAll(encodeStream([]))).toBe(done);
+  });
+
+  test("an object of unknown type travels as it is", async () => {
+    const chunk = { type: "x-weather", degrees: 21 };
+    expect(await readAll(encodeStream([chunk as never]))).toBe(frame(chunk) + done);
+  });
+
+  for (const terminal of [{ type: "done" }, { type: "abort", reason: "stopped" }] as const) {
+    test(`after ${terminal.type} the source is not asked again and its return() is called`, async () => {
+      const source = countedSource([delta("a"), terminal, delta("never")]);
+      expect(await readAll(encodeStream(source))).toBe(frame(delta("a")) + frame(terminal) + done);
+      expect(source).toMatchObject({ pulled: 2, returned: 1 });
+    });
+  }
+
+  test("an error chunk is not terminal: more may follow", async () => {
+    const error: StreamChunk = { type: "error", message: "m" };
+    expect(await readAll(encodeStream([error, delta("a")]))).toBe(frame(error) + frame(delta("a")) + done);
+  });
+
+  test("a source that ended is not returned", async () => {
+    const source = countedSource([delta("a")]);
+    await readAll(encodeStream(source));
+    expect(source.returned).toBe(0);
+  });
+});
+
+describe("back-pressure", () => {
+  test("next() is never called while one is pending", async () => {
+    let pending = 0;
+    let most = 0;
+    let count = 0;
+    const source = {
+      [Symbol.asyncIterator]: () => ({
+        next() {
+          most = Math.max(most, ++pending);
+          return new Promise<IteratorResult<StreamChunk>>((resolve) =>
+            queueMicrotask(() => {
+              pending--;
+              resolve(count++ < 400 ? { done: false, value: delta("a") } : { done: true, value: undefined });
+            }),
+          );
+        },
+      }),
+    };
+    await readAll(encodeStream(source));
+    expect(most).toBe(1);
+  });
+
+  test("a synchronous source that nobody reads is asked for one piece: 64 chunks", async () => {
+    let asked = 0;
+    const source = {
+      [Symbol.iterator]: () => ({
+        next() {
+          asked++;
+          return { done: false, value: delta("a") };
+        },
+      }),
+    };
+    const stream = encodeStream(source);
+    for (let turn = 0; turn < 10; turn++) await macrotask();
+    expect(asked).toBe(64);
+    await stream.cancel();
+  });
+
+  test("a body that nobody reads stops a source of 200,000 chunks after two pieces; read at last, all arrive in order", async () => {
+    const source = countedSource(numbered(200_000));
+    const stream = encodeStream(source);
+    for (let turn = 0; turn < 50; turn++) await macrotask();
+    expect(source.pulled).toBeLessThanOrEqual(130);
+    expect(source.pulled).toBeGreaterThan(0);
+    const text = await readAll(stream);
+    expect(text.endsWith(done)).toBe(true);
+    const seen = [...text.matchAll(/"delta":"(\d+)"/g)].map(([, digits]) => Number(digits));
+    expect(seen).toHaveLength(200_000);
+    expect(seen.every((value, index) => value === index)).toBe(true);
+  });
+
+  test("a reader that stops in the middle stops the source", async () => {
+    const source = countedSource(numbered(10_000));
+    const reader = encodeStream(source).getReader();
+    await reader.read();
+    for (let turn = 0; turn < 50; turn++) await macrotask();
+    const pulled = source.pulled;
+    expect(pulled).toBeLessThanOrEqual(64 * 3);
+    for (let turn = 0; turn < 50; turn++) await macrotask();
+    expect(source.pulled).toBe(pulled);
+  });
+});
+
+/** With and without `nextTick`, which not every runtime has. */
+describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (scheduler) => {
+  let encode = encodeStream;
+  // The clock stands still, so that a busy machine does not cut pieces short.
+  let clock = 1000;
+  let now: { mockRestore(): void };
+  beforeEach(() => {
+    now = vi.spyOn(performance, "now").mockImplementation(() => clock);
+  });
+  afterEach(() => now.mockRestore());
+  beforeAll(async () => {
+    if (scheduler === "nextTick") return;
+    vi.resetModules();
+    vi.doMock("../../src/stream/flush-scheduler.ts", async (importOriginal) => {
+      const { createFlushScheduler } =
+        await importOriginal<typeof import("../../src/stream/flush-scheduler.ts")>();
+      return {
+        createFlushScheduler: (owner: unknown, call: (owner: unknown) => void) =>
+          createFlushScheduler(owner, call, null),
+      };
+    });
+    encode = (await import("../../src/stream/web-body.ts")).encodeStream;
+  });
+
+  test("chunks that are ready together travel together: 20,000 arrive in fewer than 400 pieces", async () => {
+    const source = (async function* () {
+      yield* numbered(20_000);
+    })();
+    const pieces = await readPieces(encode(source));
+    expect(pieces.length).toBeLessThan(400);
+    expect(pieces.join("").match(/data: \{/g)).toHaveLength(20_000);
+  });
+
+  test("chunks join through four wrapping generators", async () => {
+    let source: AsyncIterable<StreamChunk> = (async function* () {
+      yield* numbered(6400);
+    })();
+    for (let depth = 0; depth < 4; depth++) {
+      const inner = source;
+      source = (async function* () {
+        for await (const chunk of inner) yield chunk;
+      })();
+    }
+    expect((await readPieces(encode(source))).length).toBeLessThanOrEqual(102);
+  });
+
+  test("a piece holds at most 64 chunks, and ends once it has 16 KiB", async () => {
+    const small = await readPieces(
+      encode(
+        (async function* () {
+          yield* numbered(1000);
+        })(),
+      ),
+    );
+    for (const piece of small) expect(piece.match(/data: \{/g)?.length ?? 0).toBeLessThanOrEqual(64);
+    const large = Array.from({ length: 400 }, () => delta("x".repeat(320)));
+    const pieces = await readPieces(encode(large));
+    for (const piece of pieces) expect(piece.length).toBeLessThan(16_384 + 370);
+    expect(Math.max(...pieces.map((piece) => piece.length))).toBeGreaterThanOrEqual(16_384);
+  });
+
+  test("a chunk that is alone is delivered in the macrotask that brought it", async () => {
+    const source = handFed();
+    const reader = encode(source).getReader();
+    for (const text of ["a", "b", "c"]) {
+      const read = reader.read();
+      await macrotask();
+      let received = "";
+      read.then(({ value }) => {
+        received = decoder.decode(value);
+      });
+      // The next macrotask finds the chunk delivered already.
+      const inNextMacrotask = new Promise<string>((resolve) => setImmediate(() => resolve(received)));
+      source.give(delta(text));
+      expect(await inNextMacrotask).toBe(frame(delta(text)));
+    }
+    await reader.cancel();
+  });
+
+  test("a chunk that came while nobody read is delivered at the next read, although the source is silent", async () => {
+    const source = (async function* () {
+      yield* numbered(64);
+      await macrotask();
+      yield delta("late");
+      await new Promise(() => {});
+    })();
+    const stream = encode(source);
+    for (let turn = 0; turn < 10; turn++) await macrotask();
+    const reader = stream.getReader();
+    expect(decoder.decode((await reader.read()).value).match(/data: \{/g)).toHaveLength(64);
+    expect(decoder.decode((await reader.read()).value)).toBe(frame(delta("late")));
+    await reader.cancel();
+  });
+
+  for (const busyMs of [0.5, 1, 1.3]) {
+    test(`a source that computes ${busyMs} ms between its chunks without waiting delivers its first chunk within 10 ms`, async () => {
+      const start = clock;
+      const source = (async function* () {
+        for (const chunk of numbered(64)) {
+          clock += busyMs;
+          yield chunk;
+        }
+      })();
+      const reader = encode(source).getReader();
+      await reader.read();
+      const delay = clock - start;
+      await reader.cancel();
+      expect(delay).toBeLessThan(10);
+    });
+  }
+});
+
+test("a source that is fast at first and then computes 50 ms for each chunk delivers what it has after the first of them", async () => {
+  let clock = 1000;
+  const now = vi.spyOn(performance, "now").mockImplementation(() => clock);
+  const source = (async function* () {
+    for (const [index, chunk] of [...numbered(20)].entries()) {
+      if (index >= 5) clock += 50;
+      yield chunk;
+    }
+  })();
+  const reader = encodeStream(source).getReader();
+  const { value } = await reader.read();
+  now.mockRestore();
+  await reader.cancel();
+  expect(decoder.decode(value).match(/data: \{/g)).toHaveLength(6);
+});
+
+describe("the opening", () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  test("a source that is silent for 25 ms opens with a comment, then goes on", async () => {
+    const source = handFed();
+    const reader = encodeStream(source).getReader();
+    const first = reader.read();
+    await vi.advanceTimersByTimeAsync(24);
+    expect(await Promise.race([first, "silence"])).toBe("silence");
+    await vi.advanceTimersByTimeAsync(1);
+    expect(decoder.decode((await first).value)).toBe(":hb=8000\n\n");
+    const second = reader.read();
+    await vi.advanceTimersByTimeAsync(1000);
+    source.give(delta("a"));
+    expect(decoder.decode((await second).value)).toBe(frame(delta("a")));
+    await reader.cancel();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test("a source that yields within 25 ms and then is silent gives no comment", async () => {
+    const source = async function* () {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      yield delta("a");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    };
+    const text = readAll(encodeStream(source()));
+    await vi.advanceTimersByTimeAsync(120);
+    expect(await text).toBe(frame(delta("a")) + done);
+  });
+
+  test("a source that yields within 25 ms gives no comment, and leaves no timer", async () => {
+    const source = async function* () {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      yield delta("a");
+    };
+    const text = readAll(encodeStream(source()));
+    await vi.advanceTimersByTimeAsync(20);
+    expect(await text).toBe(frame(delta("a")) + done);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe("the client leaves", () => {
+  let unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => unhandled.push(reason);
+  beforeEach(() => {
+    unhandled = [];
+    process.on("unhandledRejection", onUnhandled);
+  });
+  afterEach(async () => {
+    await macrotask();
+    process.off("unhandledRejection", onUnhandled);
+    expect(unhandled).toEqual([]);
+  });
+
+  test("cancel() resolves without waiting, return() is called, and the signal of a function source is aborted, while next() is pending", async () => {
+    const source = silentSource();
+    let signal: AbortSignal | undefined;
+    const stream = encodeStream((context) => {
+      signal = context.signal;
+      return source;
+    });
+    await macrotask();
+    expect(await Promise.race([stream.cancel(), macrotask().then(() => "waits")])).toBe(undefined);
+    expect(source.returned).toBe(1);
+    expect(signal?.aborted).toBe(true);
+  });
+
+  test("the abort of the signal closes the body without [DONE], with the reason handed on", async () => {
+    const source = silentSource();
+    const abort = new AbortController();
+    let signal: AbortSignal | undefined;
+    const stream = encodeStream(
+      (context) => {
+        signal = context.signal;
+        return source;
+      },
+      { signal: abort.signal },
+    );
+    const text = readAll(stream);
+    await macrotask();
+    abort.abort("gone");
+    expect(await text).toBe("");
+    expect(source.returned).toBe(1);
+    expect(signal?.reason).toBe("gone");
+  });
+
+  test("what a left source still gives or throws is dropped", async () => {
+    for (const settle of ["resolve", "reject"] as const) {
+      const gate = deferred<IteratorResult<StreamChunk>>();
+      const next = vi.fn(() => gate.promise);
+      const stream = encodeStream({ [Symbol.asyncIterator]: () => ({ next }) });
+      await macrotask();
+      await stream.cancel();
+      if (settle === "resolve") gate.resolve({ done: false, value: delta("late") });
+      else gate.reject(new Error("late"));
+      await macrotask();
+      expect(next).toHaveBeenCalledTimes(1);
+    }
+  });
+
+  test("a ReadableStream source is cancelled", async () => {
+    const cancel = vi.fn();
+    const stream = encodeStream(new ReadableStream<StreamChunk>({ cancel }));
+    await macrotask();
+    await stream.cancel();
+    expect(cancel).toHaveBeenCalledTimes(1);
+  });
+
+  test("a source whose return() throws or rejects harms nothing", async () => {
+    for (const leave of [
+      () => {
+        throw new Error("in return");
+      },
+      () => Promise.reject(new Error("in return")),
+    ]) {
+      const stream = encodeStream({
+        [Symbol.asyncIterator]: () => ({
+          next: () => new Promise<IteratorResult<StreamChunk>>(() => {}),
+          return: leave,
+        }),
+      });
+      await macrotask();
+      await stream.cancel();
+    }
+  });
+
+  test("a promise of a source that settles after the client left is closed unread", async () => {
+    const source = countedSource(numbered(10));
+    const gate = deferred<typeof source>();
+    const stream = encodeStream(gate.promise);
+    await stream.cancel();
+    gate.resolve(source);
+    await macrotask();
+    expect(source).toMatchObject({ pulled: 0, returned: 1 });
+  });
+
+  test("a request that was aborted before the call opens no source, and closes one that is open or will be", async () => {
+    const open = vi.fn();
+    const signal = AbortSignal.abort();
+    expect(await readAll(encodeStream(open, { signal }))).toBe("");
+    expect(open).not.toHaveBeenCalled();
+    const source = countedSource(numbered(10));
+    for (const opened of [source, Promise.resolve(source)]) {
+      expect(await readAll(encodeStream(opened, { signal }))).toBe("");
+    }
+    expect(source).toMatchObject({ pulled: 0, returned: 2 });
+    const cancel = vi.fn();
+    expect(await readAll(encodeStream(new ReadableStream({ cancel }), { signal }))).toBe("");
+    expect(cancel).toHaveBeenCalledTimes(1);
+    expect(await readAll(encodeStream(Promise.reject(new Error("late")), { signal }))).toBe("");
+  });
+
+  test("a body that is cancelled behind its last piece releases the source no second time", async () => {
+    for (const chunks of [[delta("a")], [delta("a"), { type: "done" } as const]]) {
+      const source = countedSource(chunks);
+      let signal: AbortSignal | undefined;
+      const stream = encodeStream((context) => {
+        signal = context.signal;
+        return source;
+      });
+      await macrotask();
+      await stream.cancel();
+      expect(source.returned).toBe(chunks.length - 1);
+      expect(signal?.aborted).toBe(false);
+    }
+  });
+
+  describe("through code that is called while the stream is at work", () => {
+    const abort = () => {
+      const controller = new AbortController();
+      return { signal: controller.signal, now: () => controller.abort("left") };
+    };
+
+    test("onError: the failing stream is simply cut", async () => {
+      for (const open of [
+        () => Promise.reject(new Error("x")),
+        async () =>
+          (async function* () {
+            yield delta("a");
+            throw new Error("x");
+          })(),
+      ]) {
+        const { signal, now } = abort();
+        const onError = () => {
+          now();
+          return "failed";
+        };
+        expect(await readAll(encodeStream(open, { signal, onError }))).not.toContain("[DONE]");
+      }
+    });
+
+    test("next() and toJSON(): nothing more is written, and the source is not asked again", async () => {
+      const { signal, now } = abort();
+      let asked = 0;
+      const source = {
+        returned: 0,
+        [Symbol.iterator]: () => ({
+          next() {
+            if (++asked === 3) now();
+            return { done: false as const, value: delta(String(asked)) };
+          },
+          return() {
+            source.returned++;
+            return { done: true as const, value: undefined };
+          },
+        }),
+      };
+      await readAll(encodeStream(source, { signal }));
+      expect([asked, source.returned]).toEqual([3, 1]);
+      const second = abort();
+      const toJSON = () => {
+        second.now();
+        return { type: "done" };
+      };
+      const json = { type: "done", toJSON };
+      expect(await readAll(encodeStream([json as never], { signal: second.signal }))).toBe("");
+      const third = abort();
+      const another = {
+        ...delta("a"),
+        toJSON() {
+          third.now();
+          return delta("a");
+        },
+      };
+      expect(await readAll(encodeStream([another], { signal: third.signal }))).toBe("");
+      await macrotask();
+    });
+
+    test("a synchronous generator's own body: it is closed as soon as it can be", async () => {
+      const { signal, now } = abort();
+      let yielded = 0;
+      let isClosed = false;
+      function* endless() {
+        try {
+          for (;;) {
+            if (++yielded === 10) now();
+            yield delta("a");
+          }
+        } finally {
+          isClosed = true;
+        }
+      }
+      await readAll(encodeStream(endless(), { signal }));
+      expect([yielded, isClosed]).toEqual([10, true]);
+    });
+
+    test("return() at the terminal: the terminal and [DONE] are there, and return() is called once", async () => {
+      const { signal, now } = abort();
+      let returned = 0;
+      const source = {
+        [Symbol.iterator]: () => ({
+          next: () => ({ done: false as const, value: { type: "done" } as const }),
+          return() {
+            returned++;
+            now();
+            return { done: true as const, value: undefined };
+          },
+        }),
+      };
+      expect(await readAll(encodeStream(source, { signal }))).toBe(frame({ type: "done" }) + done);
+      expect(returned).toBe(1);
+    });
+  });
+
+  test("the reason of cancel() reaches the source's signal", async () => {
+    let signal: AbortSignal | undefined;
+    const stream = encodeStream((context) => {
+      signal = context.signal;
+      return silentSource();
+    });
+    await stream.cancel("gone");
+    expect(signal?.reason).toBe("gone");
+  });
+
+  test("streams that ended leave no listener on a long-lived signal", async () => {
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, "addEventListener");
+    const removed = vi.spyOn(signal, "removeEventListener");
+    await readAll(encodeStream([delta("a")], { signal }));
+    await encodeStream(silentSource(), { signal }).cancel();
+    await readAll(encodeStream(["bad" as never], { signal, onError: () => "bad" }));
+    expect(added.mock.calls.map((call) => call[1])).toEqual(removed.mock.calls.map((call) => call[1]));
+    expect(added).toHaveBeenCalledTimes(3);
+  });
+});
+
+describe("a source that fails", () => {
+  const log = vi.spyOn(console, "error").mockImplementation(() => {});
+  beforeEach(() => void log.mockClear());
+
+  const cycle: Record<string, unknown> = { type: "tool-result" };
+  cycle.content = cycle;
+  const boom = new Error("password=hunter2");
+  const failures: Record<
+    string,
+    { open: () => StreamSource; code: string; logged: unknown; before?: string }
+  > = {
+    "throws an Error": {
+      open: () =>
+        (async function* () {
+          yield delta("a");
+          throw boom;
+        })(),
+      code: "internal",
+      logged: boom,
+      before: frame(delta("a")),
+    },
+    "throws a string": {
+      open: () =>
+        (async function* () {
+          yield delta("a");
+          throw "password=hunter2";
+        })(),
+      code: "internal",
+      logged: "password=hunter2",
+      before: frame(delta("a")),
+    },
+    "throws synchronously": {
+      open: () =>
+        (function* () {
+          yield delta("a");
+          throw boom;
+        })(),
+      code: "internal",
+      logged: boom,
+      before: frame(delta("a")),
+    },
+    "is a rejected promise": { open: () => Promise.reject(boom), code: "internal", logged: boom },
+    "is a throwing function": {
+      open: () => () => {
+        throw boom;
+      },
+      code: "internal",
+      logged: boom,
+    },
+    "is not a source": {
+      open: () => 7 as never,
+      code: "internal",
+      logged: expect.objectContaining({
+        name: "TypeError",
+        message:
+          "A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got number.",
+      }),
+    },
+    "answers next() with nonsense": {
+      open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
+      code: "internal",
+      logged: expect.objectContaining({
+        message: "next() of a source answered undefined, which is no iterator result.",
+      }),
+    },
+    "yields a string": {
+      open: () => ["text" as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "invalid-chunk" }),
+    },
+    "yields undefined": {
+      open: () => [undefined as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "invalid-chunk" }),
+    },
+    "yields a chunk with a wrong field": {
+      open: () => [{ type: "abort" } as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({
+        message: 'Chunk 1 ("abort"): reason must be string, got undefined.',
+      }),
+    },
+    "yields a BigInt": {
+      open: () => [{ type: "tool-result", content: 1n }],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "unserializable-chunk" }),
+    },
+    "yields a cycle": {
+      open: () => [delta("a"), cycle as never],
+      code: "invalid-chunk",
+      logged: expect.objectContaining({ code: "unserializable-chunk" }),
+      before: frame(delta("a")),
+    },
+  };
+  for (const [name, { open, code, logged, before = "" }] of Object.entries(failures)) {
+    test(`${name}: one masked error chunk, [DONE], a clean close, and the real error logged once with the same id`, async () => {
+      const text = await readAll(encodeStream(open()));
+      const [, correlationId] = /"correlationId":"([0-9a-f-]{36})"/.exec(text) ?? [];
+      expect(text).toBe(
+        `${before}data: {"type":"error","message":"Something went wrong on the server.","code":"${code}","correlationId":"${correlationId}"}\n\n${done}`,
+      );
+      expect(log).toHaveBeenCalledTimes(1);
+      expect(log.mock.calls[0]?.[0]).toContain(correlationId);
+      expect(log.mock.calls[0]?.[1]).toEqual(logged);
+    });
+  }
+
+  describe("exposeErrors", () => {
+    const exposed = async (open: () => StreamSource, options: StreamOptions = {}) => {
+      const text = await readAll(encodeStream(open(), { exposeErrors: true, ...options }));
+      return JSON.parse(text.split("\n\n").at(-3)!.slice("data: ".length));
+    };
+    const correlationId = expect.any(String);
+
+    test("tells the client the text of what the source threw, and logs it as ever", async () => {
+      const throwing = () => Promise.reject(boom);
+      expect(await exposed(throwing)).toEqual({
+        type: "error",
+        message: boom.message,
+        code: "internal",
+        correlationId,
+      });
+      expect(log).toHaveBeenCalledTimes(1);
+      expect(await exposed(() => Promise.reject("not an Error"))).toMatchObject({ message: "not an Error" });
+    });
+
+    test("tells which chunk is wrong", async () => {
+      expect(await exposed(() => [delta("a"), { type: "abort" } as never])).toMatchObject({
+        message: 'Chunk 2 ("abort"): reason must be string, got undefined.',
+        code: "invalid-chunk",
+      });
+      expect(await exposed(() => [delta("a"), 7 as never])).toMatchObject({
+        message: 'Chunk 2 is not a chunk: no string "type" in number.',
+      });
+    });
+
+    test("leaves it to onError where there is one", async () => {
+      expect(await exposed(() => Promise.reject(boom), { onError: () => "Busy." })).toEqual({
+        type: "error",
+        message: "Busy.",
+      });
+    });
+
+    test("is false unless it is true, and is refused when it is no boolean", async () => {
+      const masked = await exposed(() => Promise.reject(boom), { exposeErrors: false });
+      expect(masked.message).toBe("Something went wrong on the server.");
+      expect(() => encodeStream([], { exposeErrors: "yes" as never })).toThrow(
+        'exposeErrors must be a boolean; got "yes".',
+      );
+    });
+  });
+
+  test("a promise that answers twice gives its chunk once, also while the next one is pending", async () => {
+    const gate = deferred<IteratorResult<StreamChunk>>();
+    const result: IteratorResult<StreamChunk> = { done: false, value: delta("a") };
+    const twice = {
+      // biome-ignore lint/suspicious/noThenProperty: this is what is tested
+      then(resolve: (answer: typeof result) => void) {
+        resolve(result);
+        setImmediate(resolve, result);
+      },
+    };
+    const answers = [twice as never, gate.promise];
+    const text = readAll(encodeStream({ [Symbol.asyncIterator]: () => ({ next: () => answers.shift()! }) }));
+    for (let turn = 0; turn < 5; turn++) await macrotask();
+    gate.resolve({ done: true, value: undefined });
+    expect(await text).toBe(frame(delta("a")) + done);
+  });
+
+  test("a source whose next() rejects has ended: it is not returned", async () => {
+    const leave = vi.fn();
+    await readAll(
+      encodeStream({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(boom), return: leave }) }),
+    );
+    expect(leave).not.toHaveBeenCalled();
+  });
+
+  test("null is not a source, and is said to be so", async () => {
+    await readAll(encodeStream(null as never));
+    expect(log.mock.calls[0]?.[1]).toMatchObject({ message: expect.stringMatching(/got null\.$/) });
+  });
+
+  test("a source that yielded something bad is left: return() is called and the signal aborted", async () => {
+    const source = countedSource([delta("a"), "bad" as never, delta("never")]);
+    let signal: AbortSignal | undefined;
+    await readAll(
+      encodeStream((context) => {
+        signal = context.signal;
+        return source;
+      }),
+    );
+    expect(source).toMatchObject({ pulled: 2, returned: 1 });
+    expect(signal?.aborted).toBe(true);
+  });
+
+  test("onError replaces the text, the code and retryable, and nothing is logged", async () => {
+    const failing = () => encodeStream.bind(null, Promise.reject(boom));
+    expect(
+      await readAll(failing()({ onError: (error) => (error === boom ? "Try again later." : "?") })),
+    ).toBe(frame({ type: "error", message: "Try again later." }) + done);
+    expect(
+      await readAll(failing()({ onError: () => ({ message: "Busy.", code: "busy", retryable: true }) })),
+    ).toBe(frame({ type: "error", message: "Busy.", code: "busy", retryable: true }) + done);
+    expect(log).not.toHaveBeenCalled();
+  });
+
+  test("an onError that throws or answers nothing gives the masked chunk, and both errors are logged", async () => {
+    const text = await readAll(
+      encodeStream(Promise.reject(boom), {
+        onError: () => {
+          throw new Error("in onError");
+        },
+      }),
+    );
+    expect(text).toContain('"message":"Something went wrong on the server.","code":"internal"');
+    expect(log.mock.calls[0]?.[1]).toMatchObject({ errors: [boom, { message: "in onError" }] });
+    for (const answer of [undefined, {}, 5, Promise.resolve("later")]) {
+      expect(await readAll(encodeStream(Promise.reject(boom), { onError: () => answer as never }))).toContain(
+        '"message":"Something went wrong on the server.","code":"internal"',
+      );
+    }
+  });
+});
