@@ -34,7 +34,7 @@ describeStores((name, isShared, setUp) => {
         runs: { store },
       });
       told = new Map();
-      child = startChild("stop-between-processes.mjs", [JSON.stringify(fixture.address)]);
+      child = startChild("../runs/stop-between-processes.mjs", [JSON.stringify(fixture.address)]);
       exited = new Promise((resolve) => child.once("exit", resolve));
       await new Promise<void>((resolve, reject) => {
         child.once("exit", () => reject(new Error("The child has ended.")));
