@@ -10,6 +10,7 @@ import { bindContext } from "../stream/async-context.ts";
 import { errorResponse } from "../stream/error-response.ts";
 import { maskError } from "../stream/mask-error.ts";
 import { onNextTurn } from "../stream/next-turn.ts";
+import { maxTurnMs } from "../stream/stream-options.ts";
 import { defaultHeaders } from "../stream/to-sse.ts";
 import { type FastifyReplyLike, type FastifyRequestLike, isFastifyReply, replyOf } from "./fastify.ts";
 import type { NodeRequest } from "./request.ts";
@@ -60,9 +61,6 @@ export function toExchange(
   const { raw: res, request: own, sent } = response;
   return { req: own.raw, res, reply: response, isSentByReply: !sent };
 }
-
-/** After this long, writing a body lets the event loop turn once. */
-const maxTurnMs = 10;
 
 /** `INTERNAL_ERROR`: RFC 9113, section 7. */
 const http2InternalError = 2;

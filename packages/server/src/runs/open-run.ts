@@ -5,12 +5,11 @@
 
 import { type OpenedRun, type OpenRun, producerLost, type RunStore } from "../stores/run-store.ts";
 import { startTimer, unref } from "../stream/start-timer.ts";
+import { storeRetryMs } from "../stream/stream-options.ts";
 import { RunStoreError } from "./guard-run-store.ts";
 
 /** A request waits for a lease, but no longer than this. */
 const maxPatienceMs = 15_000;
-/** The pause between two attempts; less where a lease is very short. */
-const storeRetryMs = 250;
 
 /**
  * Opens a run. When the store fails, it may have opened the run, and only its reply is lost; so the same run is opened
@@ -28,6 +27,7 @@ export async function openRun(
 ): Promise<OpenedRun | undefined> {
   const patienceMs = Math.min(store.leaseMs, maxPatienceMs);
   const giveUpAt = performance.now() + patienceMs;
+  // Less where a lease is very short.
   const retryMs = Math.min(storeRetryMs, patienceMs / 10);
   let isGivenUp = false;
   const giveUp = () => {

@@ -7,11 +7,10 @@ import { encodeChunkJson } from "@kortyx/protocol/internal";
 import type { RunPage, RunStore } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { startTimer, unref } from "../stream/start-timer.ts";
+import { never, storeRetryMs } from "../stream/stream-options.ts";
 
 /** Entries of one read of the store. */
-const pageEntries = 512;
-/** The interval between attempts to reach a store that fails, for as long as a lease. */
-export const storeRetryMs = 250;
+export const pageEntries = 512;
 /** How long a run whose lease has expired is kept open, when the store cannot write that it has ended. */
 const unwritableMs = 1000;
 
@@ -207,7 +206,7 @@ function createRunFeed(
       return from + frames.length;
     },
     get overdueAt() {
-      if (state !== "open") return Number.POSITIVE_INFINITY;
+      if (state !== "open") return never;
       return Math.min(heardAt + overdueMs, (failure?.since ?? heardAt) + store.leaseMs);
     },
     takeOver: beginReading,

@@ -11,18 +11,16 @@ import {
   readStreamTimes,
   type StreamOptions,
   stayComment,
+  storeRetryMs,
 } from "../stream/stream-options.ts";
 import type { StreamPump, StreamSink } from "../stream/stream-pump.ts";
-import { DeadlineWatch } from "../stream/stream-timers.ts";
-import { type LeftFollower, printFrame, type RunFeed, storeRetryMs } from "./run-feed.ts";
+import { StreamTimers } from "../stream/stream-timers.ts";
+import { type LeftFollower, pageEntries, printFrame, type RunFeed } from "./run-feed.ts";
 
 /** A piece is closed at this many characters. */
 const maxPieceLength = 64 * 1024;
-/** Entries of one read by a follower that is behind the feed. */
-const catchUpEntries = 512;
 /** When many connections are given up together, their clients come back spread over so many milliseconds. */
 const retrySpreadMs = 3000;
-const openingWindowMs = 25;
 
 export interface FollowedRun {
   runId: string;
@@ -50,45 +48,38 @@ export function createRunFollower(
 ): StreamPump {
   const { runId, feed, store, hasIds, canHandOff, endsWithFollowers } = followed;
   const { signal } = options;
-  const { heartbeatMs, maxDurationMs, stallTimeoutMs } = readStreamTimes(options);
-  const startedAt = performance.now();
+  const times = readStreamTimes(options);
+  const { heartbeatMs } = times;
   let { after } = followed;
-  let isWanted = false;
   let isClosed = false;
   let isOpened = false;
   /** Ends the wait of the loop. */
   let wake: () => void = () => {};
-  let writtenAt = startedAt;
   /** Since when the store has failed to return what the feed does not have. */
   let failingSince: number | undefined;
 
   const leaveFeed = feed.join(wakeIfReady);
   // Where nobody else can go on with it, it carries the terminal that its producer writes when this process shuts down.
   const unregister = registerFollower({ handOff: canHandOff ? detach : undefined });
-  const heartbeatDelayMs = heartbeatMs * (0.9 + Math.random() * 0.2);
-  const watch = new DeadlineWatch({
-    dueTimes(now) {
-      const silenceMs = isOpened ? heartbeatDelayMs : openingWindowMs;
-      return [
-        startedAt + maxDurationMs,
-        (isWanted ? now : writtenAt) + stallTimeoutMs,
-        feed.overdueAt,
-        (isWanted ? writtenAt : now) + silenceMs,
-      ];
+  const timers = new StreamTimers(
+    {
+      sourceIdleAt: () => feed.overdueAt,
+      onDeadline(deadline) {
+        if (deadline === "maxDuration") detach();
+        else if (deadline === "sourceIdle") feed.takeOver();
+        else if (deadline === "stall") leave();
+        else write(encodeHeartbeat(heartbeatMs));
+      },
     },
-    onDue(index) {
-      if (index === 0) detach();
-      else if (index === 1) leave();
-      else if (index === 2) feed.takeOver();
-      else write(encodeHeartbeat(heartbeatMs));
-    },
-  });
+    times,
+  );
+  timers.start();
   signal?.addEventListener("abort", leave);
   if (signal?.aborted) leave();
 
   function release(as: LeftFollower): void {
     isClosed = true;
-    watch.stop();
+    timers.stop();
     unregister();
     signal?.removeEventListener("abort", leave);
     leaveFeed(as);
@@ -101,13 +92,10 @@ export function createRunFollower(
   }
 
   function write(text: string): void {
-    isWanted = false;
-    // As in the pump: for more than its first piece, a stream asks only when somebody reads.
-    watch.letGo();
+    timers.written(performance.now());
     const opening = endsWithFollowers && !isOpened ? stayComment : "";
     if (!isOpened) sink.onOpen?.(undefined);
     isOpened = true;
-    writtenAt = performance.now();
     sink.write(opening + text);
   }
 
@@ -138,7 +126,7 @@ export function createRunFollower(
   }
 
   /** The client takes a piece, and there is one. */
-  const isReady = () => isWanted && (feed.lastSeq > after || feed.state !== "open");
+  const isReady = () => timers.isWanted && (feed.lastSeq > after || feed.state !== "open");
 
   function wakeIfReady(): void {
     if (isReady()) wake();
@@ -170,7 +158,7 @@ export function createRunFollower(
   /** Reads what the feed does not have. */
   async function catchUp(): Promise<void> {
     try {
-      const page = await store.read(runId, after, Math.min(catchUpEntries, feed.from - after));
+      const page = await store.read(runId, after, Math.min(pageEntries, feed.from - after));
       if (isClosed) return;
       failingSince = undefined;
       if (page === undefined || page.entries.length === 0) return close(lostAnswer, "detached");
@@ -190,8 +178,7 @@ export function createRunFollower(
   void follow();
   return {
     pull() {
-      isWanted = true;
-      watch.hold();
+      timers.wanted();
       wakeIfReady();
     },
     cancel() {

@@ -26,8 +26,8 @@ import {
   toIterator,
 } from "../stream/source.ts";
 import { startInterval, startTimer, type Timer, unref } from "../stream/start-timer.ts";
+import { defaultMaxAnswerSize, storeRetryMs } from "../stream/stream-options.ts";
 import { printSourceChunk } from "../stream/writable-data.ts";
-import { storeRetryMs } from "./run-feed.ts";
 
 /** A batch is appended at this many chunks, … */
 const maxBatchChunks = 64;
@@ -86,7 +86,7 @@ const isBoundary = (type: string): boolean =>
  */
 export function startRunWriter(options: RunProducerOptions): RunProducer {
   const { store, runId, source, first, onFinish } = options;
-  const { maxRunSize = 8 * 1024 * 1024, maxRunChunks = 100_000 } = options;
+  const { maxRunSize = defaultMaxAnswerSize, maxRunChunks = 100_000 } = options;
   const sourceAbort = new AbortController();
   const ended = new AbortController();
   const message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);

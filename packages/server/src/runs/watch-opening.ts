@@ -4,11 +4,10 @@
  */
 import type { ErrorChunk } from "@kortyx/protocol";
 import { closeIterator, openSource, type StreamSource, toIterator } from "../stream/source.ts";
+import { openingWindowMs } from "../stream/stream-options.ts";
 import { isThrownOnPurpose } from "../stream/thrown-response.ts";
 
-/** An agent that is silent for this long has begun: the response is the stream of its run. */
-const openingWindowMs = 25;
-/** So has a run whose `onStart` takes this long. */
+/** A run has begun when its agent is silent for {@link openingWindowMs}, or its `onStart` has taken this long. */
 const maxOpeningMs = 1000;
 
 /** How the run ends for those who follow it: only the request that began it has its response. */

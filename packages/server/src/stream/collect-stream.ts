@@ -23,9 +23,8 @@ import {
   type StreamSource,
   toIterator,
 } from "./source.ts";
+import { defaultMaxAnswerSize } from "./stream-options.ts";
 import { withWritableData } from "./writable-data.ts";
-
-const defaultMaxBytes = 8 * 1024 * 1024;
 
 export interface CollectLimits {
   /**
@@ -62,7 +61,7 @@ export async function collectBufferedStream(
   source: StreamSource,
   limits: CollectLimits = {},
 ): Promise<BufferedStreamResult> {
-  const { maxBytes = defaultMaxBytes, signal } = limits;
+  const { maxBytes = defaultMaxAnswerSize, signal } = limits;
   checkLimitOption("maxBytes", maxBytes);
   const encoder = new TextEncoder();
   const chunks: StreamChunk[] = [];

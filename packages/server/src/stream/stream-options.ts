@@ -1,10 +1,31 @@
 /**
- * What a stream can be told, and what it tells when it has ended. Reads the numbers of milliseconds among it; the rest is
- * types.
+ * The options of a stream, what it reports when it has ended, and every default and constant that several modules of this
+ * package share. Checks options; measures and sends nothing.
  */
 import { type AssistantUIMessage, encodeComment } from "@kortyx/protocol";
 import { checkFunctionOption, checkOption, parseTimeoutMs } from "@kortyx/protocol/internal";
 import type { FailureOptions } from "./mask-error.ts";
+
+/** The time of what does not happen. */
+export const never: number = Number.POSITIVE_INFINITY;
+
+/** Heartbeats come this share earlier or later than their interval, so that those of many streams do not coincide. */
+export const heartbeatJitter = 0.1;
+
+/** A source that is silent for this long has begun: its stream opens with a comment, so that headers leave the server. */
+export const openingWindowMs = 25;
+
+/**
+ * After this long the event loop gets a turn. Neither a socket that takes everything at once nor the reader of a web
+ * stream gives it one (`drain` too comes in the same turn), and beside a source that never waits, nothing else would run.
+ */
+export const maxTurnMs = 10;
+
+/** The pause before a store of runs that has failed is called again. */
+export const storeRetryMs = 250;
+
+/** An answer larger than this, in characters or bytes on the wire, is not kept in memory unless an option says so: 8 MiB. */
+export const defaultMaxAnswerSize: number = 8 * 1024 * 1024;
 
 /** Why a stream ended. */
 export type StreamFinishReason =
@@ -92,7 +113,8 @@ export interface StreamTimes {
  * @throws RangeError for what is not a number of milliseconds, TypeError for another option of the wrong type.
  */
 export function readStreamTimes(options: StreamOptions): StreamTimes {
-  const { heartbeatMs = 8000, maxDurationMs = 0, stallTimeoutMs = 60_000, sourceIdleTimeoutMs = 0 } = options;
+  const { heartbeatMs = 8000, maxDurationMs = never } = options;
+  const { stallTimeoutMs = 60_000, sourceIdleTimeoutMs = never } = options;
   const { signal, onError, onFinish, exposeErrors } = options;
   checkFunctionOption("onError", onError);
   checkFunctionOption("onFinish", onFinish);
@@ -117,4 +139,4 @@ export const stayComment = encodeComment("stay");
 
 /** The comment that keeps a connection awake, and announces how often it comes: 0 where it never does. */
 export const encodeHeartbeat = (heartbeatMs: number): string =>
-  encodeComment(`hb=${heartbeatMs === Number.POSITIVE_INFINITY ? 0 : heartbeatMs}`);
+  encodeComment(`hb=${heartbeatMs === never ? 0 : heartbeatMs}`);

@@ -32,13 +32,16 @@ import {
   toIterator,
 } from "./source.ts";
 import {
+  defaultMaxAnswerSize,
   encodeHeartbeat,
+  maxTurnMs,
+  never,
   readStreamTimes,
   type StreamFinishReason,
   type StreamOptions,
   type StreamTimes,
 } from "./stream-options.ts";
-import { DeadlineWatch, type Watched } from "./stream-timers.ts";
+import { type StreamDeadline, StreamTimers, type TimedStream } from "./stream-timers.ts";
 import { printSourceChunk } from "./writable-data.ts";
 
 /** A piece ends at this many chunks, … */
@@ -47,20 +50,6 @@ const maxPieceChunks = 64;
 const maxPieceLength = 16 * 1024;
 /** … or when it has been filled for this long, because a source that computes without waiting would else hold it back. */
 const maxFillMs = 5;
-
-/**
- * After so long the event loop gets a turn. Neither a socket that takes everything at once nor the reader of a web
- * stream gives it one (`drain` too comes in the same turn), and beside a source that never waits, nothing else would run.
- */
-const maxTurnMs = 10;
-
-/** A source that is silent for this long makes the stream open with a comment, so that headers leave the server. */
-const openingWindowMs = 25;
-
-/** A message larger than this, in characters on the wire, is not collected for `onFinish`. */
-const maxMessageLength = 8 * 1024 * 1024;
-
-const never = Number.POSITIVE_INFINITY;
 
 const sourceIdle: ErrorChunk = {
   type: "error",
@@ -125,15 +114,13 @@ export const createStreamPump = (
 ): StreamPump => new Pump(source, options, sink);
 
 /** A class, because thousands of streams wait at the same time: without closures one takes half of the memory. */
-class Pump implements StreamPump, OpenStream, Watched {
+class Pump implements StreamPump, OpenStream, TimedStream {
   readonly #options: StreamOptions;
   readonly #sink: StreamSink;
-  readonly #startedAt = performance.now();
+  readonly #timers: StreamTimers;
   #sourceAbort: AbortController | undefined;
   #iterator: ChunkIterator | undefined;
 
-  /** The sink waits for a piece. */
-  #isWanted = false;
   /** The source is not asked again before the event loop has turned. */
   #isTurnDue = false;
   #isClosed = false;
@@ -144,17 +131,13 @@ class Pump implements StreamPump, OpenStream, Watched {
   /** The piece that is being filled. */
   #text = "";
   #pieceChunks = 0;
-  #filledSince = this.#startedAt;
+  #filledSince: number;
   /** When the event loop was last waited for. */
-  #turnedAt = this.#startedAt;
+  #turnedAt: number;
 
-  /** When the sink was last given something. */
-  #writtenAt = this.#startedAt;
   /** Since when the source alone is waited for, as far as chunks tell: heartbeats are not its doing. */
-  #waitingSince = this.#startedAt;
+  #waitingSince: number;
   readonly #times: StreamTimes;
-  /** The interval of its heartbeats, 10 % more or less. */
-  readonly #heartbeatDelayMs: number;
   #isOpened = false;
   /** The outcome of the stream, if nothing more comes. */
   #error: Readonly<ErrorChunk> | undefined;
@@ -167,19 +150,19 @@ class Pump implements StreamPump, OpenStream, Watched {
   /** Only there when the caller has a signal. */
   #onAbort: (() => void) | undefined;
   readonly #unregister: () => void;
-  readonly #watch: DeadlineWatch;
 
   constructor(source: StreamSource, options: StreamOptions, sink: StreamSink) {
     this.#options = options;
     this.#sink = sink;
     this.#times = readStreamTimes(options);
-    this.#heartbeatDelayMs = this.#times.heartbeatMs * (0.9 + Math.random() * 0.2);
+    this.#timers = new StreamTimers(this, this.#times);
+    this.#filledSince = this.#turnedAt = this.#waitingSince = this.#timers.startedAt;
     if (options.collectMessage === true) {
       const fields = { id: crypto.randomUUID(), role: "assistant" };
       this.#message = createMessageAccumulator(fields as AssistantUIMessage);
     }
     this.#unregister = registerStream(this);
-    this.#watch = new DeadlineWatch(this);
+    this.#timers.start();
     const { promise, resolve } = Promise.withResolvers<Ending>();
     this.#resolveEnded = resolve;
     promise.then(Pump.#finish);
@@ -202,8 +185,7 @@ class Pump implements StreamPump, OpenStream, Watched {
 
   pull(): void {
     if (this.#isClosed) return;
-    this.#isWanted = true;
-    this.#watch.hold();
+    this.#timers.wanted();
     if (this.#text !== "") {
       // It came while nobody asked, and can go now, with what else is ready.
       this.#filledSince = performance.now();
@@ -232,7 +214,7 @@ class Pump implements StreamPump, OpenStream, Watched {
     this.#isClosed = true;
     this.#text = "";
     this.#open();
-    this.#watch.stop();
+    this.#timers.stop();
     if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
     this.#resolveEnded({ pump: this, reason, source, cause });
   }
@@ -251,7 +233,7 @@ class Pump implements StreamPump, OpenStream, Watched {
 
   async #callOnFinish(reason: StreamFinishReason): Promise<void> {
     try {
-      const durationMs = performance.now() - this.#startedAt;
+      const durationMs = performance.now() - this.#timers.startedAt;
       this.#message?.finish(reason === "end" ? "done" : reason === "cancelled" ? "aborted" : "truncated");
       await this.#options.onFinish?.({
         reason,
@@ -281,15 +263,12 @@ class Pump implements StreamPump, OpenStream, Watched {
 
   #write(piece: string, now: number): void {
     this.#open();
-    this.#isWanted = false;
-    // The stream asks for its first piece by itself; for more, only when somebody reads.
-    this.#watch.letGo();
-    this.#writtenAt = now;
+    this.#timers.written(now);
     this.#bytes += this.#sink.write(piece);
   }
 
   static #flushWanted(this: void, pump: Pump): void {
-    if (pump.#isWanted && pump.#text !== "") pump.#flush();
+    if (pump.#timers.isWanted && pump.#text !== "") pump.#flush();
   }
 
   #flush(): void {
@@ -313,12 +292,12 @@ class Pump implements StreamPump, OpenStream, Watched {
     const piece = this.#text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
     if (last !== undefined) this.#collect(last, piece.length);
     this.#release(reason, source);
-    this.#write(piece, this.#startedAt);
+    this.#write(piece, this.#timers.startedAt);
     this.#sink.close(false);
   }
 
   #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
-    if (length > maxMessageLength) this.#message = undefined;
+    if (length > defaultMaxAnswerSize) this.#message = undefined;
     try {
       this.#message?.apply(chunk);
     } catch {
@@ -364,7 +343,7 @@ class Pump implements StreamPump, OpenStream, Watched {
       this.#end(this.#error === undefined ? chunk.type : "error", "finished");
       return;
     }
-    if (!this.#isWanted) return;
+    if (!this.#timers.isWanted) return;
     const now = performance.now();
     if (this.#pieceChunks === 1) this.#filledSince = now;
     const isFull =
@@ -396,7 +375,7 @@ class Pump implements StreamPump, OpenStream, Watched {
       }
       this.#iterator = iterator;
       while (!this.#isClosed) {
-        if (!this.#isWanted || this.#isTurnDue) {
+        if (!this.#timers.isWanted || this.#isTurnDue) {
           await this.#woken();
           continue;
         }
@@ -431,24 +410,14 @@ class Pump implements StreamPump, OpenStream, Watched {
     this.#end("error", "over", maskError(error, this.#options));
   }
 
-  /** What is due when nothing happens; when several are due together, the first one wins. */
-  dueTimes(now: number): number[] {
-    const { maxDurationMs, stallTimeoutMs, sourceIdleTimeoutMs } = this.#times;
-    const isWaitingForSource = this.#isWanted && this.#text === "";
-    // The first comment opens the stream; the others keep it open. None is sent to a reader that lags.
-    const silenceMs = this.#isOpened ? this.#heartbeatDelayMs : openingWindowMs;
-    return [
-      this.#startedAt + maxDurationMs,
-      (isWaitingForSource ? this.#waitingSince : now) + sourceIdleTimeoutMs,
-      (this.#isWanted ? now : this.#writtenAt) + stallTimeoutMs,
-      (isWaitingForSource ? this.#writtenAt : now) + silenceMs,
-    ];
+  sourceIdleAt(now: number): number {
+    return (this.#timers.isWanted ? this.#waitingSince : now) + this.#times.sourceIdleTimeoutMs;
   }
 
-  onDue(index: number, now: number): void {
-    if (index === 0) this.#end("timeout", "unwanted", { type: "abort", reason: "timeout" });
-    else if (index === 1) this.#end("source-idle", "unwanted", sourceIdle);
-    else if (index === 2) this.#stall();
+  onDeadline(deadline: StreamDeadline, now: number): void {
+    if (deadline === "maxDuration") this.#end("timeout", "unwanted", { type: "abort", reason: "timeout" });
+    else if (deadline === "sourceIdle") this.#end("source-idle", "unwanted", sourceIdle);
+    else if (deadline === "stall") this.#stall();
     else this.#write(encodeHeartbeat(this.#times.heartbeatMs), now);
   }
 

@@ -1,46 +1,68 @@
 /**
- * All deadlines of one stream on one timer, which is set again only when it fires: what happens in between costs
- * nothing. Knows nothing of streams.
+ * The deadlines of one stream on one timer, which is armed again only when it fires: what happens in between costs
+ * nothing. Owns since when the reader and the stream are silent; what a missed deadline means is the stream's.
  */
 import { maxTimerMs } from "@kortyx/protocol/internal";
 import { ref, type Timer, unref } from "./start-timer.ts";
+import { heartbeatJitter, never, openingWindowMs, type StreamTimes } from "./stream-options.ts";
 
-/** Something with deadlines. Times are in milliseconds of `performance.now()`, which never jumps. */
-export interface Watched {
+/** In the order in which they are checked: when several have passed, the first one that ends the stream wins. */
+const deadlines = ["maxDuration", "sourceIdle", "stall", "heartbeat"] as const;
+
+export type StreamDeadline = (typeof deadlines)[number];
+
+/** A stream with deadlines. Times are in milliseconds of `performance.now()`, which never jumps. */
+export interface TimedStream {
   /**
-   * When each of its deadlines is due, as things stand `now`; infinity for never. Asked only when the timer fires. None
-   * may be before the last answer.
+   * When its source has been silent for too long; infinity for never. Called only when the timer fires. Must not be
+   * earlier than at the last call.
    */
-  dueTimes(now: number): number[];
-  /** The deadline at `index` is due. May stop the watch. */
-  onDue(index: number, now: number): void;
+  sourceIdleAt(now: number): number;
+  /** A deadline has passed. May stop the timers. */
+  onDeadline(deadline: StreamDeadline, now: number): void;
 }
 
-export class DeadlineWatch {
-  readonly #watched: Watched;
-  #timer: Timer | undefined;
+export class StreamTimers {
+  readonly startedAt: number = performance.now();
+  readonly #stream: TimedStream;
+  readonly #times: StreamTimes;
+  readonly #heartbeatDelayMs: number;
+  /** When the reader was last given something. */
+  #writtenAt = this.startedAt;
+  #isOpened = false;
+  #isWanted = false;
   #isStopped = false;
-  /** The process stays alive for the next deadline. */
-  #isHeld = true;
+  #timer: Timer | undefined;
 
-  /** Starts watching, and holds the process. */
-  constructor(watched: Watched) {
-    this.#watched = watched;
-    this.#arm(performance.now());
+  constructor(stream: TimedStream, times: StreamTimes) {
+    this.#stream = stream;
+    this.#times = times;
+    this.#heartbeatDelayMs = times.heartbeatMs * (1 + heartbeatJitter * (2 * Math.random() - 1));
   }
 
-  /** Keeps the process alive for the next deadline: a reader waits for what happens then. */
-  hold(): void {
-    if (this.#isHeld) return;
-    this.#isHeld = true;
-    ref(this.#timer);
+  start(): void {
+    this.#arm(this.startedAt);
   }
 
-  /** Lets the process end before the next deadline. */
-  letGo(): void {
-    if (!this.#isHeld) return;
-    this.#isHeld = false;
-    unref(this.#timer);
+  /** The reader waits for the next piece. */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  /** The reader waits for the next piece. */
+  wanted(): void {
+    if (this.#isWanted) return;
+    this.#isWanted = true;
+    if (this.#isOpened) ref(this.#timer);
+  }
+
+  /** The reader was given a piece at `now`. */
+  written(now: number): void {
+    const wasHeld = this.#isHeld;
+    this.#isOpened = true;
+    this.#isWanted = false;
+    this.#writtenAt = now;
+    if (wasHeld) unref(this.#timer);
   }
 
   /** Stops for good. */
@@ -49,19 +71,44 @@ export class DeadlineWatch {
     clearTimeout(this.#timer);
   }
 
+  /** The process stays alive for the next deadline: a stream opens by itself, and then waits only for its reader. */
+  get #isHeld(): boolean {
+    return this.#isWanted || !this.#isOpened;
+  }
+
+  #dueAt(deadline: StreamDeadline, now: number): number {
+    const { maxDurationMs, stallTimeoutMs } = this.#times;
+    switch (deadline) {
+      case "maxDuration":
+        return this.startedAt + maxDurationMs;
+      case "sourceIdle":
+        return this.#stream.sourceIdleAt(now);
+      case "stall":
+        return (this.#isWanted ? now : this.#writtenAt) + stallTimeoutMs;
+      case "heartbeat":
+        // The first comment opens the stream; the others keep it open. A reader that lags gets none.
+        return (
+          (this.#isWanted ? this.#writtenAt : now) +
+          (this.#isOpened ? this.#heartbeatDelayMs : openingWindowMs)
+        );
+    }
+  }
+
   #arm(now: number): void {
-    const next = Math.min(...this.#watched.dueTimes(now));
-    if (next === Number.POSITIVE_INFINITY) return;
+    const next = Math.min(...deadlines.map((deadline) => this.#dueAt(deadline, now)));
+    if (next === never) return;
     const delayMs = Math.max(0, Math.min(Math.ceil(next - now), maxTimerMs));
-    this.#timer = setTimeout(DeadlineWatch.#fire, delayMs, this);
+    this.#timer = setTimeout(StreamTimers.#fire, delayMs, this);
     if (!this.#isHeld) unref(this.#timer);
   }
 
-  static #fire(this: void, watch: DeadlineWatch): void {
+  static #fire(this: void, timers: StreamTimers): void {
     const now = performance.now();
-    for (const [index, dueAt] of watch.#watched.dueTimes(now).entries()) {
-      if (dueAt <= now && !watch.#isStopped) watch.#watched.onDue(index, now);
+    for (const deadline of deadlines) {
+      if (!timers.#isStopped && timers.#dueAt(deadline, now) <= now) {
+        timers.#stream.onDeadline(deadline, now);
+      }
     }
-    if (!watch.#isStopped) watch.#arm(performance.now());
+    if (!timers.#isStopped) timers.#arm(performance.now());
   }
 }
