@@ -39,6 +39,12 @@ export interface RouteRequest {
   timeoutMs: number;
 }
 
+/** @throws TypeError for options that are missing; it names the function that was called without them. */
+export function checkOptionsOf(functionName: string, options: unknown): void {
+  const isObject = typeof options === "object" && options !== null;
+  checkOption(`The options of ${functionName}`, isObject, "an object with an endpoint", options);
+}
+
 /** @throws TypeError for an option of the wrong type. */
 export function checkRouteOptions({ endpoint, fetch, fetchImpl }: RouteOptions): void {
   checkOption(

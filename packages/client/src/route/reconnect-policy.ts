@@ -18,32 +18,22 @@ export const gapMs = 3_500;
 const gapSpreadMs = 1_250;
 
 /**
- * A server that says how long to wait is asked then, also when that is sooner than `gapMs`. The spread is as long as that
- * wait, or else begins at this and doubles with each attempt that brings nothing. After `maxPacedAttempts` in a row, each
- * within `gapMs` of the last request, a shorter wait no longer counts.
+ * When the server says how long to wait, the next request is made then, even if that is sooner than `gapMs`. The spread is
+ * as long as that wait, but at least `pacedSpreadMs`, doubled for each attempt that brought nothing. After
+ * `maxPacedAttempts` in a row, each within `gapMs` of the last request, a wait shorter than `gapMs` no longer counts.
  */
 const pacedSpreadMs = 250;
 const maxPacedAttempts = 4;
 
-/** A request that nothing answers is made twice: an address that is wrong, or blocked, is not worth more patience. */
+/** A request without a response is made twice at most: a wrong or blocked address is not worth more patience. */
 const maxUnanswered = 2;
-/** So is a POST that fails with 500: its handler is broken, rather than its server away. */
+/** A POST that fails with 500 is made twice at most: its handler is broken, rather than its server away. */
 const maxServerErrors = 2;
-
-/**
- * Statuses that may pass: request timeout, too early, too many requests (RFC 9110, section 15; RFC 8470; RFC 6585), and
- * failures of the server. For a GET, which costs nothing, these are all but "not implemented" and "HTTP version not
- * supported": CDNs have their own, from 520 on. A POST may be paid for.
- */
-const passingOfGet = /^(408|425|429|5(?!01|05)\d\d)$/;
-const passingOfPost = /^(408|425|429|50[0234])$/;
-/** Codes of errors that are not a status. */
-const passingCode = /^(truncated|idle|connection)$/;
 
 /** Times are in milliseconds. */
 export interface ReconnectFailure {
   error: unknown;
-  /** The event id to resume behind; `""` when there is none. */
+  /** The event id to resume after; `""` when there is none. */
   lastEventId: string;
   /** The server's `retry:`. */
   retryMs?: number | undefined;
@@ -59,7 +49,7 @@ export interface ReconnectFailure {
 
 /** The next request. Times are in milliseconds from now. */
 export interface ReconnectStep {
-  /** It asks for what comes behind `lastEventId`, and does not make the first request again. */
+  /** It requests what comes after `lastEventId`, instead of making the first request again. */
   isResume: boolean;
   /** 1 for the first since something new came; 0 for one that only has other headers. */
   attempt: number;
@@ -69,102 +59,180 @@ export interface ReconnectStep {
   delayMs: number;
 }
 
-/**
- * @param random - Gives numbers from 0 to below 1.
- * @returns what to request after each failure of one stream.
- * @throws RangeError for a `giveUpAfterMs` that is not a number of milliseconds. The returned function throws what the
- * stream fails with, when nothing more is to be requested.
- */
-export function createReconnectPolicy(
-  options: Pick<StreamFromRouteOptions, "method" | "idempotent" | "giveUpAfterMs" | "headers">,
-  random: () => number,
-): (failure: ReconnectFailure) => ReconnectStep {
-  const { method = "POST", idempotent = method === "GET", headers } = options;
-  const giveUpAfterMs = parseDelayMs("giveUpAfterMs", options.giveUpAfterMs ?? 15 * 60_000);
-  /** Attempts since something new came. */
-  let attempts = 0;
-  /** Whether any request but the first has been made. */
-  let isRepeated = false;
+/** What a failure says about the next request. */
+type FailureClass =
+  /** The body broke off or fell silent. */
+  | "interrupted"
+  /** The request got no response. */
+  | "unanswered"
+  /** The server is shutting down and has rejected the request before it did anything. */
+  | "draining"
+  /** 500: the handler failed. */
+  | "server-error"
+  /** Any other status that may pass, for a GET and for a POST. */
+  | "passing"
+  /** A status that may pass, but does not show that a POST, which may cost money, had no effect. */
+  | "passing-for-get"
+  /** 401 and 403: the headers were rejected, and nothing was done. */
+  | "refused"
+  /** 405: the route has no such method. */
+  | "no-method"
+  /** The same request would fail again. */
+  | "final";
+
+/** What a StreamError may say of itself. */
+type KnownError = Partial<Pick<StreamHttpError, "status" | "body" | "retryAfterMs">> & { code?: string };
+
+/** Request timeout, too early, too many requests (RFC 9110, section 15; RFC 8470; RFC 6585), and gateways. */
+const passingStatuses = new Set([408, 425, 429, 502, 503, 504]);
+/** Not implemented, and HTTP version not supported. CDNs have 5xx statuses of their own, from 520 on, which may pass. */
+const finalServerStatuses = new Set([501, 505]);
+
+function classify({ status, body, code }: KnownError): FailureClass {
+  if (status === undefined) return classifyCode(code);
+  if (status === 401 || status === 403) return "refused";
+  if (status === 405) return "no-method";
+  if (status === 503 && (body as { code?: unknown } | null)?.code === "draining") return "draining";
+  if (status === 500) return "server-error";
+  if (passingStatuses.has(status)) return "passing";
+  const isServerStatus = status >= 500 && status <= 599;
+  return isServerStatus && !finalServerStatuses.has(status) ? "passing-for-get" : "final";
+}
+
+function classifyCode(code: string | undefined): FailureClass {
+  if (code === "connection") return "unanswered";
+  return code === "truncated" || code === "idle" ? "interrupted" : "final";
+}
+
+/** What follows each failure of one stream. */
+export class ReconnectPolicy {
+  readonly #isGet: boolean;
+  readonly #isIdempotent: boolean;
+  readonly #canRefreshHeaders: boolean;
+  readonly #giveUpAfterMs: number;
+  readonly #random: () => number;
+
+  /** The chunks of the stream so far cannot be taken back. */
+  #hasChunks = false;
+  #lastEventId = "";
+  /** Why the stream stopped: the failures of later attempts would only hide it. */
+  #outage: unknown;
+  #wasAnswered = false;
+  /** Requests without a response while there was a network. */
+  #unanswered = 0;
+  #serverErrors = 0;
+  /** A request other than the first one has been made. */
+  #hasRepeated = false;
+
+  // Since something new came:
+  #attempts = 0;
+  #hasRefreshedHeaders = false;
+
   /** Attempts in a row that were made when the server wanted them, while the last request was younger than `gapMs`. */
-  let paced = 0;
-  let hasRefreshed = false;
-  let hasChunks = false;
-  let knownEventId = "";
-  let wasAnswered = false;
-  /** Requests that got no answer while there was a network. */
-  let unanswered = 0;
-  let serverErrors = 0;
-  /** Why the stream is not read any more: what later attempts run into only hides it. */
-  let outage: unknown;
+  #pacedAttempts = 0;
 
-  /** Whether the same request may fare better the next time. */
-  function mayPass(status: number | undefined, code: string | undefined, isGet: boolean): boolean {
-    if (status === undefined) {
-      return passingCode.test(`${code}`) && (wasAnswered || unanswered < maxUnanswered);
-    }
-    if (isGet) return passingOfGet.test(`${status}`);
-    return passingOfPost.test(`${status}`) && (status !== 500 || serverErrors < maxServerErrors);
+  /**
+   * @param random - Returns numbers from 0 to below 1.
+   * @throws RangeError for a `giveUpAfterMs` that is not a number of milliseconds.
+   */
+  constructor(
+    options: Pick<StreamFromRouteOptions, "method" | "idempotent" | "giveUpAfterMs" | "headers">,
+    random: () => number,
+  ) {
+    const { method = "POST", idempotent = method === "GET", headers } = options;
+    this.#isGet = method === "GET";
+    this.#isIdempotent = idempotent;
+    this.#canRefreshHeaders = typeof headers === "function";
+    this.#giveUpAfterMs = parseDelayMs("giveUpAfterMs", options.giveUpAfterMs ?? 15 * 60_000);
+    this.#random = random;
   }
 
-  /** @param toldMs - How long the server wants to be left alone; undefined where it does not say. */
-  function schedule(
-    toldMs: number | undefined,
-    sinceRequestMs: number,
-  ): Pick<ReconnectStep, "minMs" | "delayMs"> {
-    const restMs = Math.max(0, gapMs - sinceRequestMs);
-    if (restMs === 0) paced = 0;
-    let minMs = toldMs ?? 0;
-    let spreadMs = firstSpreadMs;
-    if (toldMs !== undefined && paced < maxPacedAttempts) {
-      paced++;
-      spreadMs = Math.min(firstSpreadMs, Math.max(toldMs, pacedSpreadMs * 2 ** attempts));
-    } else if (attempts > 0 || (isRepeated && restMs > 0)) {
-      minMs = Math.max(minMs, restMs);
-      spreadMs = gapSpreadMs;
-    }
-    return { minMs, delayMs: minMs + random() * spreadMs };
-  }
-
-  return ({ error, lastEventId, retryMs, newChunks, silentMs, sinceRequestMs, isOffline }) => {
-    // Chunks of unknown types are none, but the next resume begins behind them.
-    const madeProgress = newChunks > 0 || lastEventId !== knownEventId;
-    knownEventId = lastEventId;
-    hasChunks ||= newChunks > 0;
-    if (madeProgress) {
-      attempts = 0;
-      hasRefreshed = false;
-    }
-    const known = error instanceof StreamError ? (error as Partial<StreamHttpError>) : {};
-    const { status, body, retryAfterMs = retryMs } = known;
-    const code: string | undefined = known.code;
-    if (status === undefined && (madeProgress || outage === undefined)) outage = error;
-    if (code !== "connection") wasAnswered = true;
-    else if (!isOffline) unanswered++;
-    if (status === 500) serverErrors++;
-
+  /**
+   * @returns the next request.
+   * @throws What the stream fails with, when no request follows.
+   */
+  next(failure: ReconnectFailure): ReconnectStep {
+    const { error, lastEventId } = failure;
+    const known: KnownError = error instanceof StreamError ? error : {};
+    const failureClass = classify(known);
+    this.#note(failureClass, failure, known.status);
     const isResume = parseEventId(lastEventId) !== undefined;
-    // Nobody has worked on a request that was refused.
-    if (
-      /^40[13]$/.test(`${status}`) &&
-      typeof headers === "function" &&
-      !hasRefreshed &&
-      (isResume || !hasChunks)
-    ) {
-      hasRefreshed = true;
-      isRepeated = true;
+    // The first request again would give the chunks again.
+    if (this.#hasChunks && !isResume) throw error;
+    if (failureClass === "refused" && this.#canRefreshHeaders && !this.#hasRefreshedHeaders) {
+      this.#hasRefreshedHeaders = true;
+      this.#hasRepeated = true;
       return { isResume, attempt: 0, minMs: 0, delayMs: 0 };
     }
-    // A route that knows no GET cannot resume: what is left to tell is why it would have had to.
-    if (status === 405 && isResume) throw outage ?? error;
-    // A server that is about to end has refused the request before it did anything.
-    const isDraining = status === 503 && (body as { code?: unknown } | null)?.code === "draining";
-    const mayAsk = isResume || (!hasChunks && (idempotent || isDraining));
-    if (!mayAsk || !mayPass(status, code, isResume || method === "GET")) throw error;
+    // A route without GET cannot resume: the error worth reporting is why it had to.
+    if (failureClass === "no-method" && isResume) throw this.#outage ?? error;
+    if (!this.#mayRequest(failureClass, isResume)) throw error;
+    return this.#schedule(failure, known.retryAfterMs ?? failure.retryMs, isResume);
+  }
 
-    const { minMs, delayMs } = schedule(retryAfterMs, sinceRequestMs);
-    const remainingMs = giveUpAfterMs - silentMs;
+  #note(failureClass: FailureClass, failure: ReconnectFailure, status: number | undefined): void {
+    const { error, lastEventId, newChunks, isOffline } = failure;
+    // Chunks of unknown types are not counted, but the next resume begins after them.
+    const hasProgressed = newChunks > 0 || lastEventId !== this.#lastEventId;
+    this.#lastEventId = lastEventId;
+    if (newChunks > 0) this.#hasChunks = true;
+    if (hasProgressed) {
+      this.#attempts = 0;
+      this.#hasRefreshedHeaders = false;
+    }
+    if (status === undefined && (hasProgressed || this.#outage === undefined)) this.#outage = error;
+    if (failureClass !== "unanswered") this.#wasAnswered = true;
+    else if (!isOffline) this.#unanswered++;
+    if (failureClass === "server-error") this.#serverErrors++;
+  }
+
+  /** Whether the next request may succeed, and can do no harm. */
+  #mayRequest(failureClass: FailureClass, isResume: boolean): boolean {
+    const isGet = isResume || this.#isGet;
+    const mayRepeat = isResume || this.#isIdempotent;
+    switch (failureClass) {
+      case "draining":
+        return true;
+      case "interrupted":
+      case "passing":
+        return mayRepeat;
+      case "unanswered":
+        return mayRepeat && (this.#wasAnswered || this.#unanswered < maxUnanswered);
+      case "server-error":
+        return mayRepeat && (isGet || this.#serverErrors < maxServerErrors);
+      case "passing-for-get":
+        return mayRepeat && isGet;
+      default:
+        return false;
+    }
+  }
+
+  /**
+   * @param wantedMs - How long the server wants to be left alone; undefined where it does not say.
+   * @throws The failure's error when the next request would be too late.
+   */
+  #schedule(failure: ReconnectFailure, wantedMs: number | undefined, isResume: boolean): ReconnectStep {
+    const { error, silentMs, sinceRequestMs } = failure;
+    const { minMs, spreadMs } = this.#chooseWait(wantedMs, Math.max(0, gapMs - sinceRequestMs));
+    const delayMs = minMs + this.#random() * spreadMs;
+    const remainingMs = this.#giveUpAfterMs - silentMs;
     if (minMs >= remainingMs) throw error;
-    isRepeated = true;
-    return { isResume, attempt: ++attempts, minMs, delayMs: Math.min(delayMs, remainingMs) };
-  };
+    this.#hasRepeated = true;
+    return { isResume, attempt: ++this.#attempts, minMs, delayMs: Math.min(delayMs, remainingMs) };
+  }
+
+  /** @param gapRestMs - What is left of `gapMs` since the last request. */
+  #chooseWait(wantedMs: number | undefined, gapRestMs: number): { minMs: number; spreadMs: number } {
+    if (gapRestMs === 0) this.#pacedAttempts = 0;
+    if (wantedMs !== undefined && this.#pacedAttempts < maxPacedAttempts) {
+      this.#pacedAttempts++;
+      const spreadMs = Math.max(wantedMs, pacedSpreadMs * 2 ** this.#attempts);
+      return { minMs: wantedMs, spreadMs: Math.min(firstSpreadMs, spreadMs) };
+    }
+    const minMs = wantedMs ?? 0;
+    const isFirst = this.#attempts === 0 && !(this.#hasRepeated && gapRestMs > 0);
+    return isFirst
+      ? { minMs, spreadMs: firstSpreadMs }
+      : { minMs: Math.max(minMs, gapRestMs), spreadMs: gapSpreadMs };
+  }
 }

@@ -13,7 +13,7 @@ import {
 } from "@kortyx/protocol";
 import { type ByteStream, createPieceEncoder } from "../stream/byte-stream.ts";
 import { checkResponse } from "./check-response.ts";
-import { checkRouteOptions, fetchRoute } from "./fetch-route.ts";
+import { checkOptionsOf, checkRouteOptions, fetchRoute } from "./fetch-route.ts";
 import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
 
 export interface RequestChatOptions
@@ -35,6 +35,7 @@ export interface RequestChatOptions
  * the start of its text where that is longer than 65,536 UTF-16 code units.
  * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamTruncatedError
  * when the connection broke, StreamProtocolError when it is not a buffered result, or the signal's reason.
+ * @throws TypeError for an option of the wrong type, or without options.
  *
  * @example
  * ```ts
@@ -43,6 +44,7 @@ export interface RequestChatOptions
  * ```
  */
 export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
+  checkOptionsOf("requestChat", options);
   const { endpoint, headers, credentials, fetch, fetchImpl, signal = new AbortController().signal } = options;
   const { messages, sessionId, workflowId, context, idempotencyKey, resume } = options;
   checkRouteOptions(options);

@@ -7,6 +7,7 @@ import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "../st
 import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
 import { createId } from "./create-id.ts";
 import {
+  checkOptionsOf,
   checkRouteOptions,
   fetchRoute,
   type Resolvable,
@@ -14,7 +15,7 @@ import {
   type RouteRequest,
 } from "./fetch-route.ts";
 import { isOffline, noteResponse } from "./network-status.ts";
-import { createReconnectPolicy, gapMs, type ReconnectFailure } from "./reconnect-policy.ts";
+import { gapMs, type ReconnectFailure, ReconnectPolicy } from "./reconnect-policy.ts";
 import { createResumeRequests } from "./resume-requests.ts";
 import { watchPage } from "./shared-connections.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
@@ -88,6 +89,7 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * 2xx, and what {@link readStream} throws.
  */
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
+  checkOptionsOf("streamFromRoute", options);
   checkRouteOptions(options);
   const { body, method = "POST", query, onConnectionChange } = options;
   checkFunctionOption("onConnectionChange", onConnectionChange);
@@ -98,7 +100,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   const maxRequestMs = (timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : timeoutMs) + maxErrorBodyMs;
   /** When the next resume is made beside one that hangs; never, where headers may take forever. */
   const hangMs = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : gapMs;
-  const nextStep = createReconnectPolicy(options, Math.random);
+  const policy = new ReconnectPolicy(options, Math.random);
 
   /** How long no byte has come. */
   let silentMs = 0;
@@ -131,7 +133,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
       for (;;) {
         if (failure) {
           const sinceRequestMs = performance.now() - askedAt;
-          const step = nextStep({ ...failure, silentMs, sinceRequestMs, isOffline: isOffline() });
+          const step = policy.next({ ...failure, silentMs, sinceRequestMs, isOffline: isOffline() });
           const { attempt, delayMs } = step;
           if (attempt > 0) {
             onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error: failure.error });
@@ -190,6 +192,7 @@ export interface StreamChatFromRouteOptions
  * ```
  */
 export function streamChatFromRoute(options: StreamChatFromRouteOptions): AsyncIterable<StreamChunk> {
+  checkOptionsOf("streamChatFromRoute", options);
   const { messages, sessionId, workflowId, context, resume } = options;
   const { idempotencyKey = options.idempotent ? createId() : undefined } = options;
   const body: ChatRequestBody = { messages, sessionId, workflowId, context, idempotencyKey, resume };

@@ -76,6 +76,22 @@ describe("a wrong option is refused by the call that opens a stream:", () => {
   });
 });
 
+test("a call without options is refused with a sentence, by every function that needs them", async () => {
+  const messageOf = (name: string, got: string) =>
+    `The options of ${name} must be an object with an endpoint; got ${got}.`;
+  for (const [options, got] of [
+    [undefined, "undefined"],
+    [null, "null"],
+    ["/api/chat", '"/api/chat"'],
+  ] as const) {
+    expect(() => streamFromRoute(options as never)).toThrow(new TypeError(messageOf("streamFromRoute", got)));
+    expect(() => streamChatFromRoute(options as never)).toThrow(
+      new TypeError(messageOf("streamChatFromRoute", got)),
+    );
+    await expect(requestChat(options as never)).rejects.toThrow(new TypeError(messageOf("requestChat", got)));
+  }
+});
+
 test("what a route cannot be asked with is refused by requestChat, and by readStream", async () => {
   await expect(requestChat({ messages: [] } as never)).rejects.toThrow("endpoint must be a URL");
   expect(() => readStream(null, { maxEventBytes: Number.NaN })).toThrow(RangeError);

@@ -2,8 +2,8 @@ import { StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
-  createReconnectPolicy,
   type ReconnectFailure,
+  ReconnectPolicy,
   type ReconnectStep,
 } from "../../src/route/reconnect-policy.ts";
 import {
@@ -25,11 +25,11 @@ interface PolicyOptions {
 
 function policyOf({ canRefreshHeaders = false, random = () => 0, ...options }: PolicyOptions = {}) {
   const headers = canRefreshHeaders ? () => ({}) : {};
-  const nextStep = createReconnectPolicy({ ...options, headers }, random);
+  const policy = new ReconnectPolicy({ ...options, headers }, random);
   return {
     next(failure: ReconnectFailure): Outcome {
       try {
-        return nextStep(failure);
+        return policy.next(failure);
       } catch (error) {
         return { failedWith: error };
       }
