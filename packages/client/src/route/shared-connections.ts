@@ -76,8 +76,8 @@ export function watchPage({ pause, continue: proceed }: PausableStream): Connect
  */
 function isHttp1(): boolean {
   if (globalThis.location?.protocol === "http:") return true;
-  const [page] = performance.getEntriesByType?.("navigation") ?? [];
-  return /^http\/1/.test(`${(page as PerformanceNavigationTiming | undefined)?.nextHopProtocol}`);
+  const [page] = (performance.getEntriesByType?.("navigation") ?? []) as PerformanceNavigationTiming[];
+  return page?.nextHopProtocol?.startsWith("http/1") === true;
 }
 
 /**

@@ -1,8 +1,7 @@
 /**
  * Waits before a reconnect: shorter when the connection may be back, longer where there is no network. Owns its timer and
- * its listeners.
+ * its listeners. Does not decide how long to wait.
  */
-
 import { startTimer } from "../stream/start-timer.ts";
 import { isOffline } from "./network-status.ts";
 import type { ReconnectStep } from "./reconnect-policy.ts";
@@ -27,6 +26,7 @@ export function waitToReconnect(
     // A page, a worker, or neither, as Node and React Native.
     const { window = globalThis, document } = globalThis;
     const over = new AbortController();
+    const untilOver = { signal: over.signal };
     let timer: ReturnType<typeof startTimer>;
     let dueMs = delayMs;
     let offlineMs = 0;
@@ -61,10 +61,10 @@ export function waitToReconnect(
     }
 
     if (signal.aborted) return end();
-    signal.addEventListener("abort", end, over);
-    window.addEventListener?.("online", () => shorten(minMs), over);
-    window.addEventListener?.("offline", noteNetwork, over);
-    document?.addEventListener?.("visibilitychange", () => document.hidden || shorten(minMs), over);
+    signal.addEventListener("abort", end, untilOver);
+    window.addEventListener?.("online", () => shorten(minMs), untilOver);
+    window.addEventListener?.("offline", noteNetwork, untilOver);
+    document?.addEventListener?.("visibilitychange", () => document.hidden || shorten(minMs), untilOver);
     shorten(delayMs);
   });
 }

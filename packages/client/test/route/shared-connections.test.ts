@@ -141,13 +141,26 @@ function follow(route: Pick<StubRoute, "fetch">, options: { giveUpAfterMs?: numb
   return followed;
 }
 
+/** A page that follows a run, whose first chunk has come. */
+async function followOnPage({
+  page = stubPage(),
+  ...options
+}: {
+  page?: ReturnType<typeof stubPage>;
+  giveUpAfterMs?: number;
+} = {}) {
+  const route = stubRoute();
+  const followed = follow(route, options);
+  await advance(0);
+  route.give(runStart);
+  await advance(0);
+  return { page, route, followed };
+}
+
 describe("a hidden page", () => {
   test("lets the connection go after 2 s, and requests what it has missed every 30 s", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart, delta("a"));
+    const { page, route, followed } = await followOnPage();
+    route.give(delta("a"));
     page.become("hidden");
     await advance(1_999);
     expect(route.open).toBe(1);
@@ -176,11 +189,7 @@ describe("a hidden page", () => {
   });
 
   test("continues at once when it becomes visible", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage();
     page.become("hidden");
     await advance(10_000);
     route.give(delta("a"));
@@ -195,12 +204,7 @@ describe("a hidden page", () => {
   });
 
   test("that the user has left lets go before its timers stop, and continues when the user comes back", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
-    await advance(0);
+    const { page, route, followed } = await followOnPage();
     page.leave();
     expect(route.open).toBe(0);
     await Promise.resolve();
@@ -215,11 +219,9 @@ describe("a hidden page", () => {
   });
 
   test("over HTTP/1.1 and TLS lets go, too", async () => {
-    const page = stubPage({ protocol: "https:", nextHopProtocol: "http/1.1" });
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage({
+      page: stubPage({ protocol: "https:", nextHopProtocol: "http/1.1" }),
+    });
     page.become("hidden");
     await advance(2_000);
     expect(route.open).toBe(0);
@@ -227,11 +229,7 @@ describe("a hidden page", () => {
   });
 
   test("that becomes visible within 2 s keeps its connection", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage();
     for (let glance = 0; glance < 5; glance++) {
       page.become("hidden");
       await advance(1_900);
@@ -302,11 +300,7 @@ describe("a hidden page", () => {
   });
 
   test("tries again as after a lost connection when it cannot continue", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route, { giveUpAfterMs: 10_000 });
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage({ giveUpAfterMs: 10_000 });
     page.become("hidden");
     await advance(20_000);
     route.failures.push(new Response(null, { status: 503 }));
@@ -321,11 +315,7 @@ describe("a hidden page", () => {
   });
 
   test("whose request for news hangs lets that go after 5 s, and makes the next one 30 s later, or when the page becomes visible", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage();
     page.become("hidden");
     route.isFull = true;
     await advance(2_000 + 30_000);
@@ -352,11 +342,7 @@ describe("a hidden page", () => {
   });
 
   test("whose server is away stops looking for it when the client has no patience left", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route, { giveUpAfterMs: 12_000 });
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage({ giveUpAfterMs: 12_000 });
     page.become("hidden");
     route.isFull = true;
     await advance(2_000 + 3 * 35_000 + 5_000);
@@ -364,11 +350,7 @@ describe("a hidden page", () => {
   });
 
   test("that is left while a request for news hangs leaves nothing", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage();
     page.become("hidden");
     route.isFull = true;
     await advance(2_000 + 30_000 + 4_000);
@@ -381,11 +363,7 @@ describe("a hidden page", () => {
   });
 
   test("that is left during a pause requests nothing more", async () => {
-    const page = stubPage();
-    const route = stubRoute();
-    const followed = follow(route);
-    await advance(0);
-    route.give(runStart);
+    const { page, route, followed } = await followOnPage();
     page.become("hidden");
     await advance(5_000);
     const reason = new Error("left");
