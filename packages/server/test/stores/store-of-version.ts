@@ -22,7 +22,7 @@ export async function createStoreOf(
   options: RunStoreOptions = {},
 ): Promise<RunStore> {
   const moduleOf = (name: string) =>
-    import(version === "present" ? `../src/${name}.ts` : `./formats/${version}/${name}.mjs`);
+    import(version === "present" ? `../../src/${name}.ts` : `./formats/${version}/${name}.mjs`);
   if (path !== undefined) {
     const { createSqliteRunStore } = await moduleOf("sqlite");
     return createSqliteRunStore({ path, ...options });

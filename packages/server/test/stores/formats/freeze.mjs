@@ -1,5 +1,5 @@
 /**
- * Keeps the stores of runs as they are now: `node packages/server/test/formats/freeze.mjs <number>`, when the format of
+ * Keeps the stores of runs as they are now: `node packages/server/test/stores/formats/freeze.mjs <number>`, when the format of
  * one of them has changed. The number counts what is kept. `formats.test.ts` runs each kept version beside the present one.
  */
 import { fileURLToPath } from "node:url";
@@ -10,7 +10,7 @@ if (!/^\d+$/.test(number)) throw new Error("Expected the number of the folder to
 
 await build({
   config: false,
-  entry: ["redis", "sqlite"].map((name) => fileURLToPath(new URL(`../../src/${name}.ts`, import.meta.url))),
+  entry: ["redis", "sqlite"].map((name) => fileURLToPath(new URL(`../../../src/${name}.ts`, import.meta.url))),
   outDir: fileURLToPath(new URL(number, import.meta.url)),
   outExtension: () => ({ js: ".mjs" }),
   format: "esm",
