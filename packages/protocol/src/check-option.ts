@@ -8,6 +8,10 @@ export function checkOption(name: string, isValid: boolean, expected: string, va
   if (!isValid) throw new TypeError(`${name} must be ${expected}; got ${describeValue(value)}.`);
 }
 
+/** @throws TypeError for an option that is not an object. */
+export const checkObjectOption = (name: string, value: unknown, expected: string): void =>
+  checkOption(name, typeof value === "object" && value !== null, expected, value);
+
 /** @throws TypeError for an option that is set and is not a function. */
 export const checkFunctionOption = (name: string, value: unknown): void =>
   checkOption(name, value === undefined || typeof value === "function", "a function", value);

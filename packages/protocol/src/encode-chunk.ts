@@ -6,7 +6,7 @@
 
 import type { StreamChunk, UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError } from "./errors.ts";
-import { isEventIdText } from "./event-id.ts";
+import { isVisibleAscii, visibleAsciiRule } from "./id-rules.ts";
 import { printDelta } from "./plain-delta.ts";
 import { toChunk } from "./to-chunk.ts";
 
@@ -83,10 +83,10 @@ export function stringifyChunk(value: unknown): string {
 export function encodeChunkJson(json: string, options?: EncodeChunkOptions): string {
   const id = options?.id;
   if (id === undefined) return `data: ${json}\n\n`;
-  if (!isEventIdText(id)) {
+  if (!isVisibleAscii(id)) {
     throw new StreamProtocolError(
       "invalid-frame",
-      `Event id ${JSON.stringify(id)}: expected 1 to 128 visible ASCII characters.`,
+      `Event id ${JSON.stringify(id)}: expected ${visibleAsciiRule}.`,
     );
   }
   return `id: ${id}\ndata: ${json}\n\n`;

@@ -3,20 +3,13 @@
  * that go on the wire.
  */
 import { StreamProtocolError } from "./errors.ts";
-
-/** The longest event id, in bytes (and characters: ids are ASCII). */
-const maxIdLength = 128;
+import { maxVisibleAsciiLength } from "./id-rules.ts";
 
 /** A position in the log of a run. */
 export interface EventId {
   runId: string;
   /** Position of the entry in the log: an integer from 0 to 10^15 - 1. */
   seq: number;
-}
-
-/** Whether `text` may stand in an `id:` line: 1 to 128 visible ASCII characters (0x21 to 0x7E). */
-export function isEventIdText(text: string): boolean {
-  return text.length <= maxIdLength && /^[\x21-\x7e]+$/.test(text);
 }
 
 /**
@@ -30,7 +23,7 @@ export function formatEventId(runId: string, seq: number): string {
   if (parseEventId(text)?.runId !== runId) {
     throw new StreamProtocolError(
       "invalid-frame",
-      `Event id ${JSON.stringify(text)}: expected a run id of visible ASCII characters and a whole number, together at most ${maxIdLength} bytes.`,
+      `Event id ${JSON.stringify(text)}: expected a run id of visible ASCII characters and a whole number, together at most ${maxVisibleAsciiLength} bytes.`,
     );
   }
   return text;

@@ -3,8 +3,15 @@
  * packages share one version, so that a sibling always gets the one it was built with.
  */
 export { closePart } from "./assistant-message.ts";
-export { checkFunctionOption, checkLimitOption, checkOption, describeValue } from "./check-option.ts";
+export {
+  checkFunctionOption,
+  checkLimitOption,
+  checkObjectOption,
+  checkOption,
+  describeValue,
+} from "./check-option.ts";
 export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
 export { encodeChunkJson, type PrintedChunk, printChunk, stringifyChunk } from "./encode-chunk.ts";
+export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";
 export { createPullDecoder, type PullDecoder, type StreamPosition } from "./pull-decoder.ts";

@@ -5,6 +5,7 @@
  * Objects are loose: fields that a version does not know survive a round trip.
  */
 import { z } from "zod";
+import { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 
 const origin = { node: z.string().optional(), id: z.string().optional(), opId: z.string().optional() };
 const segment = { segmentId: z.string().optional(), ...origin };
@@ -182,7 +183,6 @@ const optional = <Schema extends z.ZodType>(schema: Schema) =>
     .optional();
 
 /** Ids are written to stores and logs, and read with every request. */
-const maxIdLength = 256;
 const idLength = `at most ${maxIdLength} characters`;
 
 /** An id from a client: trimmed; an empty one counts as absent. */
@@ -215,9 +215,7 @@ export const chatRequestBodySchema = z.looseObject({
   workflowId: id,
   context: optional(z.record(z.string(), z.unknown())),
   stream: optional(z.boolean()),
-  idempotencyKey: optional(
-    z.string().regex(/^[\x21-\x7e]{1,128}$/, "expected 1 to 128 visible ASCII characters"),
-  ),
+  idempotencyKey: optional(z.string().refine(isVisibleAscii, visibleAsciiRule)),
   resume: optional(
     z.discriminatedUnion("outcome", [
       z.looseObject({ ...resume, outcome: optional(z.literal("answered")), answer }),

@@ -2,7 +2,7 @@
  * Runs in Redis: they survive every process but Redis itself, and all machines see them. Scripts, commands and the
  * listening connection have files of their own.
  */
-import { checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
+import { checkObjectOption, checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
 import { createRedisCommands, type RedisClient, type RedisConnection } from "./stores/redis-commands.ts";
 import { createRedisListener } from "./stores/redis-listener.ts";
 import {
@@ -62,6 +62,7 @@ type Fields = [string, string, string, string | null];
  * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a connected client.
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
+  checkObjectOption("The options of createRedisRunStore", options, "an object with a client");
   const { client, prefix = "kortyx:" } = options;
   checkClient(client, prefix);
   const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);

@@ -2,7 +2,7 @@
  * Runs in a SQLite file: they survive the process, and all processes of one machine see them. Needs `node:sqlite`
  * (Node, Bun, Deno).
  */
-import { stringifyChunk } from "@kortyx/protocol/internal";
+import { checkObjectOption, stringifyChunk } from "@kortyx/protocol/internal";
 import { clockToleranceMs, readMachineTime } from "./stores/machine-clock.ts";
 import {
   type AppendResult,
@@ -66,6 +66,7 @@ interface Row {
  * number of milliseconds.
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
+  checkObjectOption("The options of createSqliteRunStore", options, "an object with a path");
   const { path, canHandOff = false } = options;
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
   const database = openSqliteFile(path);

@@ -1,14 +1,13 @@
 /**
  * Refuses options of a chat that could only fail at its first question.
  */
-import { checkFunctionOption, checkOption } from "@kortyx/protocol/internal";
+import { checkFunctionOption, checkObjectOption, checkOption } from "@kortyx/protocol/internal";
 import { streamFromRoute } from "../route/stream-from-route.ts";
 import type { ChatOptions } from "./chat.ts";
 
 /** @throws TypeError that names the option, what was expected and what came. */
 export function checkChatOptions(options: ChatOptions): void {
-  const isObject = typeof options === "object" && options !== null;
-  checkOption("The options of a chat", isObject, "an object with an endpoint or a transport", options);
+  checkObjectOption("The options of a chat", options, "an object with an endpoint or a transport");
   const { transport, initialMessages: messages, sessionId } = options;
   const isTransport = !transport || typeof transport.start === "function";
   checkOption("transport", isTransport, "an object with a start() method", transport);

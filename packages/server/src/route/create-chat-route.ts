@@ -3,13 +3,12 @@
  * between requests.
  */
 import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
-import { checkOption } from "@kortyx/protocol/internal";
+import { checkOption, maxIdLength } from "@kortyx/protocol/internal";
 import { RunStoreError, storeUnavailable } from "../runs/guard-run-store.ts";
 import {
   type ChatRunOptions,
   type ChatRuns,
   createRunEndpoints,
-  maxIdLength,
   readsEventIds,
   type StartRequest,
 } from "../runs/run-endpoints.ts";

@@ -252,8 +252,6 @@ function describeExpected(issue: SchemaIssue): string {
       return issue.path.at(-1) === "outcome"
         ? '"answered" or "cancelled"'
         : "a string or an array of strings";
-    case "invalid_format":
-      return "1 to 128 visible ASCII characters";
     default:
       return issue.message;
   }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { parseChatRequestBody, readChatRequest } from "../../src/route/read-chat-request.ts";
+import { createSqliteRunStore } from "../../src/sqlite.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import { collectBufferedStream } from "../../src/stream/collect-stream.ts";
 import { toSSE } from "../../src/stream/to-sse.ts";
@@ -221,6 +222,21 @@ test("a limit that is not a number limits, in place of letting everything pass",
   expect(() => createMemoryRunStore({ maxSize: Number.NaN })).toThrow(
     "maxSize must be a number, 0 or more; got NaN.",
   );
+});
+
+test("a store of runs without options names what is missing", () => {
+  for (const [options, received] of [
+    [undefined, "undefined"],
+    [null, "null"],
+    ["runs.db", '"runs.db"'],
+  ]) {
+    expect(() => createRedisRunStore(options as never)).toThrow(
+      new TypeError(`The options of createRedisRunStore must be an object with a client; got ${received}.`),
+    );
+    expect(() => createSqliteRunStore(options as never)).toThrow(
+      new TypeError(`The options of createSqliteRunStore must be an object with a path; got ${received}.`),
+    );
+  }
 });
 
 test("anything but a connected client of the redis package is refused when its store is created", async () => {
