@@ -1,32 +1,24 @@
 /**
  * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written straight to a
- * response, and a web-standard handler behind a Node server. With the `node-*` files the only one that knows Node.
+ * response, and a web-standard handler behind a Node server. Only this file and the folder `node` know Node's servers.
  */
 import { checkOption } from "@kortyx/protocol/internal";
+import { type Exchange, hasEnded, isGone, type NodeResponse, toExchange } from "./node/exchange.ts";
 import type { FastifyReplyLike, FastifyRequestLike } from "./node/fastify.ts";
 import { type NodeRequest, toRequest } from "./node/request.ts";
-import {
-  breakOff,
-  type Exchange,
-  failureResponse,
-  flushHeadersSoon,
-  hasEnded,
-  isGone,
-  type NodeResponse,
-  sendResponse,
-  toExchange,
-  toFields,
-  writeHead,
-} from "./node/response.ts";
+import { failureResponse, sendResponse } from "./node/response.ts";
+import { toFields, writeHead } from "./node/response-head.ts";
+import { ResponseWriter, whenClosed } from "./node/response-writer.ts";
 import { retainRequest } from "./route/retain-request.ts";
 import { refuseWhileDraining } from "./shutdown/stream-registry.ts";
 import { bindContext } from "./stream/async-context.ts";
 import { errorResponse } from "./stream/error-response.ts";
+import { createEventStreamHead } from "./stream/event-stream-headers.ts";
 import { closeSource, type StreamSource } from "./stream/source.ts";
 import { readStreamTimes, type StreamOptions } from "./stream/stream-options.ts";
 import { createStreamPump, type StreamPump } from "./stream/stream-pump.ts";
 import { toThrownResponse } from "./stream/thrown-response.ts";
-import { defaultHeaders, mergeHeaders, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
+import { type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
 
 export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
 
@@ -55,7 +47,7 @@ export function sendStream(
   options: StreamResponseOptions = {},
 ): Promise<void> {
   const exchange = toExchange(req, res);
-  const { status = 200, headers, ...streamOptions } = options;
+  const { status, headers, ...streamOptions } = options;
   try {
     const refusal = refuseWhileDraining(source);
     if (refusal !== undefined) return sendResponse(exchange, errorResponse(refusal));
@@ -64,14 +56,13 @@ export function sendStream(
       closeSource(source);
       return Promise.resolve();
     }
+    const head = createEventStreamHead({ status, headers });
     if (exchange.req.method === "HEAD") {
       closeSource(source);
-      return sendResponse(exchange, new Response(null, { status, headers: mergeHeaders(headers) }));
+      return sendResponse(exchange, new Response(null, head));
     }
     if (exchange.isSentByReply) return sendResponse(exchange, toSSE(source, options));
-    const isPlain = status === 200 && headers === undefined;
-    const merged = isPlain ? undefined : new Response("", { status, headers: mergeHeaders(headers) }).headers;
-    writeHead(exchange, status, merged === undefined ? defaultHeaders : toFields(merged));
+    writeHead(exchange, head.status, toFields(head.headers));
   } catch (error) {
     closeSource(source);
     return sendResponse(exchange, failureResponse(error));
@@ -80,37 +71,24 @@ export function sendStream(
 }
 
 function writeStream({ res }: Exchange, source: StreamSource, options: StreamOptions): Promise<void> {
-  const flushHeaders = flushHeadersSoon(res);
-  return new Promise((resolve) => {
-    let pump: StreamPump | undefined;
-    res.on("drain", () => pump?.pull());
-    res.on("error", () => pump?.cancel());
-    res.on("close", () => {
-      pump?.cancel();
-      resolve();
-    });
-    pump = createStreamPump(source, options, {
-      write(text) {
-        flushHeaders.isDone = true;
-        let isReady = false;
-        try {
-          isReady = res.write(text);
-          res.flush?.();
-        } catch (error) {
-          // Middleware that has replaced `write`.
-          console.error("A response failed to take a piece of its stream:", error);
-          breakOff(res);
-        }
-        if (isReady) pump?.pull();
-        return Buffer.byteLength(text);
-      },
-      close(isCut) {
-        if (isCut) breakOff(res);
-        else res.end();
-      },
-    });
-    pump.pull();
+  let pump: StreamPump | undefined;
+  const closed = whenClosed(res);
+  const writer = new ResponseWriter(res, {
+    onDrain: () => pump?.pull(),
+    onClose: () => pump?.cancel(),
   });
+  pump = createStreamPump(source, options, {
+    write(text) {
+      if (writer.write(text)) pump?.pull();
+      return Buffer.byteLength(text);
+    },
+    close(isCut) {
+      if (isCut) writer.breakOff();
+      else writer.end();
+    },
+  });
+  pump.pull();
+  return closed;
 }
 
 /**

@@ -3,8 +3,8 @@
  * sends it. Knows no more of Fastify than its documented interface, and imports nothing of it.
  */
 import { subscribe } from "node:diagnostics_channel";
+import type { NodeResponse } from "./exchange.ts";
 import type { NodeRequest } from "./request.ts";
-import type { NodeResponse } from "./response.ts";
 
 /** What is used of Fastify's `request`. */
 export interface FastifyRequestLike {

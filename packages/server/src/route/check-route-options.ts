@@ -2,10 +2,15 @@
  * Refuses the options of a chat route that could only fail at a request. Their types say the same to a compiler; the
  * times are read, and refused, where they are used.
  */
-import { checkFunctionOption, checkLimitOption, checkOption } from "@kortyx/protocol/internal";
+import {
+  checkFunctionOption,
+  checkLimitOption,
+  checkObjectOption,
+  checkOption,
+} from "@kortyx/protocol/internal";
 import type { ChatRunOptions } from "../runs/run-endpoints.ts";
 import type { RunStore } from "../stores/run-store.ts";
-import { mergeHeaders } from "../stream/to-sse.ts";
+import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { ChatRouteOptions } from "./create-chat-route.ts";
 
 const roles = ["user", "assistant", "system"];
@@ -24,11 +29,9 @@ const storeMethods: (keyof RunStore)[] = [
   "close",
 ];
 
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
-
 /** @throws TypeError or RangeError that names the option, what was expected and what came. */
 export function checkRouteOptions(options: ChatRouteOptions): void {
-  checkOption("The options of createChatRoute", isObject(options), "an object with an agent", options);
+  checkObjectOption("The options of createChatRoute", options, "an object with an agent");
   const { agent, authorize, allowedRoles, cors, headers, runs } = options;
   checkOption(
     "agent",
@@ -55,8 +58,8 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
   if (cors !== undefined && cors.origin !== "*") [cors.origin].flat().forEach(checkOrigin);
   checkBooleanOption("cors.credentials", cors?.credentials);
   checkBooleanOption("collectMessage", options.collectMessage);
-  checkOption("headers", headers === undefined || isObject(headers), "an object of headers", headers);
-  mergeHeaders(headers);
+  if (headers !== undefined) checkObjectOption("headers", headers, "an object of headers");
+  createEventStreamHead({ headers });
   if (runs === undefined) return;
   if (authorize === undefined) {
     throw new TypeError(
@@ -89,9 +92,9 @@ const checkBooleanOption = (name: string, value: unknown): void =>
   checkOption(name, value === undefined || typeof value === "boolean", "a boolean", value);
 
 function checkRunOptions(runs: ChatRunOptions): void {
-  checkOption("runs", isObject(runs), "an object with a store", runs);
+  checkObjectOption("runs", runs, "an object with a store");
   const { store, onActiveRun = "reject", onDisconnect = "continue" } = runs;
-  checkOption("runs.store", isObject(store), "a store, such as createMemoryRunStore()", store);
+  checkObjectOption("runs.store", store, "a store, such as createMemoryRunStore()");
   const missing = storeMethods.filter((name) => typeof store[name] !== "function");
   checkOption("runs.store", missing.length === 0, `a store with ${missing.join("(), ")}()`, store);
   checkOption(

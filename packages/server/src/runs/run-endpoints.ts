@@ -9,13 +9,15 @@ import {
   type RunStartChunk,
   type StreamChunk,
 } from "@kortyx/protocol";
+import { isVisibleAscii, maxIdLength, visibleAsciiRule } from "@kortyx/protocol/internal";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { type RunRecord, type RunStore, stopped } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
+import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { StreamSource } from "../stream/source.ts";
 import type { StreamOptions } from "../stream/stream-options.ts";
-import { mergeHeaders, type StreamResponseOptions } from "../stream/to-sse.ts";
-import { encodePump } from "../stream/web-body.ts";
+import type { StreamResponseOptions } from "../stream/to-sse.ts";
+import { createWebBody } from "../stream/web-body.ts";
 import { guardRunStore, RunStoreError } from "./guard-run-store.ts";
 import { openRun } from "./open-run.ts";
 import { createRunFeeds } from "./run-feed.ts";
@@ -120,12 +122,6 @@ const notFound = () => errorResponse({ status: 404, error: "There is no such run
 const nothingToFollow = () => new Response(null, { status: 204, headers: { "cache-control": "no-store" } });
 const badRequest = (error: string, code: string) => errorResponse({ status: 400, error, code });
 const badCursor = (error: string) => badRequest(error, "invalid-cursor");
-/** The longest id of an owner, a session or a run. A longer one is not looked up. */
-export const maxIdLength = 256;
-const isId = (text: string): boolean => text.length <= maxIdLength;
-/** Whether a run can have this key: nothing else is worth remembering. */
-const isKey = (text: string): boolean => /^[\x21-\x7e]{1,128}$/.test(text);
-
 /**
  * @param hasOwners - Runs can be asked for by their session, because sessions belong to somebody.
  * @param streamOptions - Of the connections that follow.
@@ -148,13 +144,14 @@ export function createRunEndpoints(
 
   /** @returns undefined for a run that is unknown, or another owner's: the two must look the same. */
   async function find(runId: string, owner: string): Promise<RunRecord | undefined> {
-    const page = isId(runId) ? await asked.read(runId, Number.MAX_SAFE_INTEGER, 0) : undefined;
+    const page =
+      runId.length <= maxIdLength ? await asked.read(runId, Number.MAX_SAFE_INTEGER, 0) : undefined;
     return page?.run.owner === owner ? page.run : undefined;
   }
 
   /** @returns undefined for a session without a run; runs without owners have no session. */
   const latest = async (owner: string, session: string): Promise<RunRecord | undefined> =>
-    hasOwners && isId(session) ? asked.latest(owner, session) : undefined;
+    hasOwners && session.length <= maxIdLength ? asked.latest(owner, session) : undefined;
 
   async function start(request: StartRequest): Promise<FollowTarget | Response> {
     const { owner, sessionId, key, input, messages, lastEventId, shutdown } = request;
@@ -238,17 +235,16 @@ export function createRunEndpoints(
     const feed = feeds.get(runId, after);
     const endsWithFollowers = onLastLeft !== undefined;
     const followed = { runId, after, feed, store, hasIds, canHandOff, endsWithFollowers };
-    return encodePump((sink) => createRunFollower(followed, options, sink));
+    return createWebBody((sink) => createRunFollower(followed, options, sink));
   }
 
   function respond(target: FollowTarget, signal: AbortSignal, hasIds: boolean): Response {
-    const { headers, status = 200 } = streamOptions;
     const canHandOff = store.canHandOff && hasIds;
     const body =
       target.after === beyondLog
         ? lostAnswer
         : follow(target, { ...streamOptions, signal }, { hasIds, canHandOff });
-    return new Response(body, { status, headers: mergeHeaders(headers) });
+    return new Response(body, createEventStreamHead(streamOptions));
   }
 
   /** @returns the position that the client has; an answer when that is none. */
@@ -308,8 +304,7 @@ export function createRunEndpoints(
       const session = searchParams.get("session");
       let runId = searchParams.get("run");
       if (runId === null && key !== null) {
-        if (!isKey(key))
-          return badRequest("The key must be 1 to 128 visible ASCII characters.", "invalid-key");
+        if (!isVisibleAscii(key)) return badRequest(`The key must be ${visibleAsciiRule}.`, "invalid-key");
         runId = (await asked.stopKey(owner, key)) ?? null;
         if (runId === null) return stoppedAnswer({ runId: null, terminal: null }, 202);
       } else if (runId === null && session !== null) {

@@ -1,30 +1,21 @@
 /**
- * The response of a streaming route: headers, status, and the pump as its body. Does not read requests.
+ * A source of chunks as the response of a streaming route. Does not read requests.
  */
 import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { errorResponse } from "./error-response.ts";
+import { type CustomHeaders, createEventStreamHead } from "./event-stream-headers.ts";
 import type { StreamSource } from "./source.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import { isThrownOnPurpose } from "./thrown-response.ts";
-import { encodeStream, type StreamOpening } from "./web-body.ts";
+import { createStreamBody, type StreamOpening } from "./web-body.ts";
 
 export interface StreamResponseOptions extends StreamOptions {
   /** Headers to add or replace, also as `res.getHeaders()` gives them; `null` removes one of the defaults. */
-  headers?: RequestInit["headers"] | Record<string, HeaderValue | null | undefined> | undefined;
+  headers?: CustomHeaders | undefined;
   /** @defaultValue 200 */
   status?: number | undefined;
 }
-
-type HeaderValue = string | number | readonly string[];
-
-/** `x-accel-buffering` makes nginx hand each event on at once. */
-export const defaultHeaders = {
-  "content-type": "text/event-stream",
-  "cache-control": "no-cache",
-  connection: "keep-alive",
-  "x-accel-buffering": "no",
-};
 
 /**
  * Turns whatever an agent gives into the response of a route: an iterable or `ReadableStream` of chunks, a promise of
@@ -95,29 +86,8 @@ export async function openStreamResponse(
 }
 
 function respond(source: StreamSource, options: StreamResponseOptions, opening?: StreamOpening): Response {
-  const { status = 200, headers, ...streamOptions } = options;
-  const isPlain = status === 200 && headers === undefined;
-  const init = { status, headers: isPlain ? defaultHeaders : mergeHeaders(headers) };
-  // What a response with a body cannot have throws here, before anything is opened.
-  if (!isPlain) new Response("", init);
-  return new Response(encodeStream(source, streamOptions, opening), init);
-}
-
-/** The headers of an event stream with those of the caller. */
-export function mergeHeaders(custom: StreamResponseOptions["headers"]): Headers {
-  const headers = new Headers(defaultHeaders);
-  const entries: Iterable<[string, HeaderValue | null | undefined]> =
-    custom !== undefined && Symbol.iterator in custom
-      ? (custom as Iterable<[string, string]>)
-      : Object.entries(custom ?? {});
-  const replaced = new Set<string>();
-  for (const [name, value] of entries) {
-    if (value === undefined) continue;
-    // The caller's first value replaces ours; a name may come more than once, as `set-cookie` does.
-    if (!replaced.has(name.toLowerCase())) headers.delete(name);
-    replaced.add(name.toLowerCase());
-    if (value === null) continue;
-    for (const one of [value].flat()) headers.append(name, String(one));
-  }
-  return headers;
+  const { status, headers, ...streamOptions } = options;
+  // Throws before anything is opened.
+  const head = createEventStreamHead({ status, headers });
+  return new Response(createStreamBody(source, streamOptions, opening), head);
 }

@@ -18,20 +18,20 @@ function toBytes(text: string): Uint8Array {
 }
 
 /**
- * Encodes a source of chunks. A reader that does not read stops the source after one or two pieces. The stream never
+ * A body of what a source of chunks gives. A reader that does not read stops the source after one or two pieces. The stream never
  * errors: a source that fails ends it with an `error` chunk and `[DONE]`.
  */
-export const encodeStream = (
+export const createStreamBody = (
   source: StreamSource,
   options: StreamOptions = {},
   opening?: StreamOpening,
-): ReadableStream<Uint8Array> => encodePump((sink) => createStreamPump(source, options, sink), opening);
+): ReadableStream<Uint8Array> => createWebBody((sink) => createStreamPump(source, options, sink), opening);
 
 /** How a stream begins. */
 export type StreamOpening = Pick<StreamSink, "onOpen" | "onThrow">;
 
-/** Makes a body of whatever a pump writes. */
-export function encodePump(
+/** A body of what a pump writes. */
+export function createWebBody(
   createPump: (sink: StreamSink) => StreamPump,
   opening?: StreamOpening,
 ): ReadableStream<Uint8Array> {

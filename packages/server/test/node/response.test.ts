@@ -208,7 +208,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(loggedText()).toContain("No head.");
     });
 
-    test("a write() that throws breaks the response off", async () => {
+    test("a write() that throws breaks the response off, and the log says why", async () => {
       const { isCut } = await answer((res) => {
         res.flushHeaders!();
         res.write = () => {
@@ -217,6 +217,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       });
       // Over HTTP/2 the reset may come before the head has left.
       expect(isCut).toBe(true);
+      expect(loggedText()).toContain("No piece.");
     });
 
     test("what the application has set is kept, but for the type and the length; cookies and lists are added to", async () => {

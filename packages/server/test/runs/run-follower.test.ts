@@ -6,7 +6,7 @@ import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import type { StreamOptions } from "../../src/stream/stream-options.ts";
-import { encodePump } from "../../src/stream/web-body.ts";
+import { createWebBody } from "../../src/stream/web-body.ts";
 import { createFaultyRunStores } from "../stores/faulty-run-store.ts";
 import { openRun } from "../stores/run-store-contract.ts";
 
@@ -55,7 +55,7 @@ async function follow(store: RunStore = createMemoryRunStore()) {
     connect({ after = -1, options = {}, hasIds = true, canHandOff = false }: Following = {}) {
       const feed = feeds.get("r", after);
       const followed = { runId: "r", after, feed, store, hasIds, canHandOff, endsWithFollowers: false };
-      return encodePump((sink) => createRunFollower(followed, options, sink));
+      return createWebBody((sink) => createRunFollower(followed, options, sink));
     },
   };
 }

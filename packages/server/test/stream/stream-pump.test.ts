@@ -1,7 +1,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { StreamFinish, StreamOptions } from "../../src/stream/stream-options.ts";
-import { encodeStream } from "../../src/stream/web-body.ts";
+import { createStreamBody } from "../../src/stream/web-body.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -65,7 +65,7 @@ function fed(options: StreamOptions = {}) {
   const source = handFed();
   let signal!: AbortSignal;
   const finishes: StreamFinish[] = [];
-  const stream = encodeStream(
+  const stream = createStreamBody(
     (context) => {
       signal = context.signal;
       return source;
@@ -102,7 +102,7 @@ describe("heartbeats", () => {
     ] as const) {
       vi.spyOn(Math, "random").mockReturnValue(random);
       const source = handFed();
-      const jittered = encodeStream(source, { heartbeatMs: 1000 });
+      const jittered = createStreamBody(source, { heartbeatMs: 1000 });
       const seen = reading(jittered);
       await pass(25);
       await pass(dueMs - 1);
@@ -285,7 +285,7 @@ test("a time that is not a number of milliseconds is refused, and nothing is ope
   for (const name of ["maxDurationMs", "heartbeatMs", "stallTimeoutMs", "sourceIdleTimeoutMs"]) {
     const open = vi.fn();
     for (const ms of [Number.NaN, -1, "8000" as unknown as number]) {
-      expect(() => encodeStream(open, { [name]: ms })).toThrow(RangeError);
+      expect(() => createStreamBody(open, { [name]: ms })).toThrow(RangeError);
     }
     expect(open).not.toHaveBeenCalled();
   }
@@ -294,7 +294,9 @@ test("a time that is not a number of milliseconds is refused, and nothing is ope
 describe("onFinish", () => {
   const finishOf = async (chunks: StreamChunk[], options: StreamOptions = {}) => {
     const finishes: StreamFinish[] = [];
-    const seen = reading(encodeStream(chunks, { onFinish: (finish) => finishes.push(finish), ...options }));
+    const seen = reading(
+      createStreamBody(chunks, { onFinish: (finish) => finishes.push(finish), ...options }),
+    );
     await pass(0);
     expect(finishes).toHaveLength(1);
     expect(finishes[0]?.bytes).toBe(new TextEncoder().encode(seen.text).length);
@@ -343,7 +345,7 @@ describe("onFinish", () => {
 
   test("a terminal that was written decides the reason, although the client leaves before it reads", async () => {
     const finishes: StreamFinish[] = [];
-    const stream = encodeStream([{ type: "done" }], { onFinish: (finish) => finishes.push(finish) });
+    const stream = createStreamBody([{ type: "done" }], { onFinish: (finish) => finishes.push(finish) });
     await pass(0);
     await stream.cancel();
     expect(finishes.map(({ reason }) => reason)).toEqual(["done"]);
@@ -429,7 +431,7 @@ describe("onFinish", () => {
       },
       () => Promise.reject(boom),
     ]) {
-      const seen = reading(encodeStream([delta("a")], { onFinish }));
+      const seen = reading(createStreamBody([delta("a")], { onFinish }));
       await pass(0);
       expect(seen).toEqual({ text: frame(delta("a")) + done, isOver: true });
     }
@@ -454,7 +456,7 @@ test("10,000 streams on one long-lived signal leave no listener and no timer", a
     remove(...parameters);
   };
   for (let count = 0; count < 10_000; count++) {
-    const stream = encodeStream(handFed(), { signal });
+    const stream = createStreamBody(handFed(), { signal });
     if (count === 0) expect(listeners).toBe(1);
     await stream.cancel();
   }
@@ -471,7 +473,7 @@ test("a source that ends its own request while it is asked does no harm", async 
       },
     }),
   };
-  const seen = reading(encodeStream(source, { signal: abort.signal }));
+  const seen = reading(createStreamBody(source, { signal: abort.signal }));
   await pass(0);
   expect(seen).toEqual({ text: "", isOver: true });
 });

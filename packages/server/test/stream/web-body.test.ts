@@ -2,7 +2,7 @@ import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { StreamSource } from "../../src/stream/source.ts";
 import type { StreamOptions } from "../../src/stream/stream-options.ts";
-import { encodeStream } from "../../src/stream/web-body.ts";
+import { createStreamBody } from "../../src/stream/web-body.ts";
 
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
@@ -107,35 +107,37 @@ describe("sources", () => {
   };
   for (const [name, open] of Object.entries(sources)) {
     test(`${name} is encoded whole, and ends with [DONE]`, async () => {
-      expect(await readAll(encodeStream(open()))).toBe(expected);
+      expect(await readAll(createStreamBody(open()))).toBe(expected);
     });
   }
 
   test("an empty source is [DONE] alone", async () => {
-    expect(await readAll(encodeStream([]))).toBe(done);
+    expect(await readAll(createStreamBody([]))).toBe(done);
   });
 
   test("an object of unknown type travels as it is", async () => {
     const chunk = { type: "x-weather", degrees: 21 };
-    expect(await readAll(encodeStream([chunk as never]))).toBe(frame(chunk) + done);
+    expect(await readAll(createStreamBody([chunk as never]))).toBe(frame(chunk) + done);
   });
 
   for (const terminal of [{ type: "done" }, { type: "abort", reason: "stopped" }] as const) {
     test(`after ${terminal.type} the source is not asked again and its return() is called`, async () => {
       const source = countedSource([delta("a"), terminal, delta("never")]);
-      expect(await readAll(encodeStream(source))).toBe(frame(delta("a")) + frame(terminal) + done);
+      expect(await readAll(createStreamBody(source))).toBe(frame(delta("a")) + frame(terminal) + done);
       expect(source).toMatchObject({ pulled: 2, returned: 1 });
     });
   }
 
   test("an error chunk is not terminal: more may follow", async () => {
     const error: StreamChunk = { type: "error", message: "m" };
-    expect(await readAll(encodeStream([error, delta("a")]))).toBe(frame(error) + frame(delta("a")) + done);
+    expect(await readAll(createStreamBody([error, delta("a")]))).toBe(
+      frame(error) + frame(delta("a")) + done,
+    );
   });
 
   test("a source that ended is not returned", async () => {
     const source = countedSource([delta("a")]);
-    await readAll(encodeStream(source));
+    await readAll(createStreamBody(source));
     expect(source.returned).toBe(0);
   });
 });
@@ -158,7 +160,7 @@ describe("back-pressure", () => {
         },
       }),
     };
-    await readAll(encodeStream(source));
+    await readAll(createStreamBody(source));
     expect(most).toBe(1);
   });
 
@@ -172,7 +174,7 @@ describe("back-pressure", () => {
         },
       }),
     };
-    const stream = encodeStream(source);
+    const stream = createStreamBody(source);
     for (let turn = 0; turn < 10; turn++) await macrotask();
     expect(asked).toBe(64);
     await stream.cancel();
@@ -180,7 +182,7 @@ describe("back-pressure", () => {
 
   test("a body that nobody reads stops a source of 200,000 chunks after two pieces; read at last, all arrive in order", async () => {
     const source = countedSource(numbered(200_000));
-    const stream = encodeStream(source);
+    const stream = createStreamBody(source);
     for (let turn = 0; turn < 50; turn++) await macrotask();
     expect(source.pulled).toBeLessThanOrEqual(130);
     expect(source.pulled).toBeGreaterThan(0);
@@ -193,7 +195,7 @@ describe("back-pressure", () => {
 
   test("a reader that stops in the middle stops the source", async () => {
     const source = countedSource(numbered(10_000));
-    const reader = encodeStream(source).getReader();
+    const reader = createStreamBody(source).getReader();
     await reader.read();
     for (let turn = 0; turn < 50; turn++) await macrotask();
     const pulled = source.pulled;
@@ -205,7 +207,7 @@ describe("back-pressure", () => {
 
 /** With and without `nextTick`, which not every runtime has. */
 describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (scheduler) => {
-  let encode = encodeStream;
+  let encode = createStreamBody;
   // The clock stands still, so that a busy machine does not cut pieces short.
   let clock = 1000;
   let now: { mockRestore(): void };
@@ -224,7 +226,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
           createFlushScheduler(owner, call, null),
       };
     });
-    encode = (await import("../../src/stream/web-body.ts")).encodeStream;
+    encode = (await import("../../src/stream/web-body.ts")).createStreamBody;
   });
 
   test("chunks that are ready together travel together: 20,000 arrive in fewer than 400 pieces", async () => {
@@ -324,7 +326,7 @@ test("a source that is fast at first and then computes 50 ms for each chunk deli
       yield chunk;
     }
   })();
-  const reader = encodeStream(source).getReader();
+  const reader = createStreamBody(source).getReader();
   const { value } = await reader.read();
   now.mockRestore();
   await reader.cancel();
@@ -337,7 +339,7 @@ describe("the opening", () => {
 
   test("a source that is silent for 25 ms opens with a comment, then goes on", async () => {
     const source = handFed();
-    const reader = encodeStream(source).getReader();
+    const reader = createStreamBody(source).getReader();
     const first = reader.read();
     await vi.advanceTimersByTimeAsync(24);
     expect(await Promise.race([first, "silence"])).toBe("silence");
@@ -357,7 +359,7 @@ describe("the opening", () => {
       yield delta("a");
       await new Promise((resolve) => setTimeout(resolve, 100));
     };
-    const text = readAll(encodeStream(source()));
+    const text = readAll(createStreamBody(source()));
     await vi.advanceTimersByTimeAsync(120);
     expect(await text).toBe(frame(delta("a")) + done);
   });
@@ -367,7 +369,7 @@ describe("the opening", () => {
       await new Promise((resolve) => setTimeout(resolve, 20));
       yield delta("a");
     };
-    const text = readAll(encodeStream(source()));
+    const text = readAll(createStreamBody(source()));
     await vi.advanceTimersByTimeAsync(20);
     expect(await text).toBe(frame(delta("a")) + done);
     expect(vi.getTimerCount()).toBe(0);
@@ -390,7 +392,7 @@ describe("the client leaves", () => {
   test("cancel() resolves without waiting, return() is called, and the signal of a function source is aborted, while next() is pending", async () => {
     const source = silentSource();
     let signal: AbortSignal | undefined;
-    const stream = encodeStream((context) => {
+    const stream = createStreamBody((context) => {
       signal = context.signal;
       return source;
     });
@@ -404,7 +406,7 @@ describe("the client leaves", () => {
     const source = silentSource();
     const abort = new AbortController();
     let signal: AbortSignal | undefined;
-    const stream = encodeStream(
+    const stream = createStreamBody(
       (context) => {
         signal = context.signal;
         return source;
@@ -423,7 +425,7 @@ describe("the client leaves", () => {
     for (const settle of ["resolve", "reject"] as const) {
       const gate = deferred<IteratorResult<StreamChunk>>();
       const next = vi.fn(() => gate.promise);
-      const stream = encodeStream({ [Symbol.asyncIterator]: () => ({ next }) });
+      const stream = createStreamBody({ [Symbol.asyncIterator]: () => ({ next }) });
       await macrotask();
       await stream.cancel();
       if (settle === "resolve") gate.resolve({ done: false, value: delta("late") });
@@ -435,7 +437,7 @@ describe("the client leaves", () => {
 
   test("a ReadableStream source is cancelled", async () => {
     const cancel = vi.fn();
-    const stream = encodeStream(new ReadableStream<StreamChunk>({ cancel }));
+    const stream = createStreamBody(new ReadableStream<StreamChunk>({ cancel }));
     await macrotask();
     await stream.cancel();
     expect(cancel).toHaveBeenCalledTimes(1);
@@ -448,7 +450,7 @@ describe("the client leaves", () => {
       },
       () => Promise.reject(new Error("in return")),
     ]) {
-      const stream = encodeStream({
+      const stream = createStreamBody({
         [Symbol.asyncIterator]: () => ({
           next: () => new Promise<IteratorResult<StreamChunk>>(() => {}),
           return: leave,
@@ -462,7 +464,7 @@ describe("the client leaves", () => {
   test("a promise of a source that settles after the client left is closed unread", async () => {
     const source = countedSource(numbered(10));
     const gate = deferred<typeof source>();
-    const stream = encodeStream(gate.promise);
+    const stream = createStreamBody(gate.promise);
     await stream.cancel();
     gate.resolve(source);
     await macrotask();
@@ -472,24 +474,24 @@ describe("the client leaves", () => {
   test("a request that was aborted before the call opens no source, and closes one that is open or will be", async () => {
     const open = vi.fn();
     const signal = AbortSignal.abort();
-    expect(await readAll(encodeStream(open, { signal }))).toBe("");
+    expect(await readAll(createStreamBody(open, { signal }))).toBe("");
     expect(open).not.toHaveBeenCalled();
     const source = countedSource(numbered(10));
     for (const opened of [source, Promise.resolve(source)]) {
-      expect(await readAll(encodeStream(opened, { signal }))).toBe("");
+      expect(await readAll(createStreamBody(opened, { signal }))).toBe("");
     }
     expect(source).toMatchObject({ pulled: 0, returned: 2 });
     const cancel = vi.fn();
-    expect(await readAll(encodeStream(new ReadableStream({ cancel }), { signal }))).toBe("");
+    expect(await readAll(createStreamBody(new ReadableStream({ cancel }), { signal }))).toBe("");
     expect(cancel).toHaveBeenCalledTimes(1);
-    expect(await readAll(encodeStream(Promise.reject(new Error("late")), { signal }))).toBe("");
+    expect(await readAll(createStreamBody(Promise.reject(new Error("late")), { signal }))).toBe("");
   });
 
   test("a body that is cancelled behind its last piece releases the source no second time", async () => {
     for (const chunks of [[delta("a")], [delta("a"), { type: "done" } as const]]) {
       const source = countedSource(chunks);
       let signal: AbortSignal | undefined;
-      const stream = encodeStream((context) => {
+      const stream = createStreamBody((context) => {
         signal = context.signal;
         return source;
       });
@@ -520,7 +522,7 @@ describe("the client leaves", () => {
           now();
           return "failed";
         };
-        expect(await readAll(encodeStream(open, { signal, onError }))).not.toContain("[DONE]");
+        expect(await readAll(createStreamBody(open, { signal, onError }))).not.toContain("[DONE]");
       }
     });
 
@@ -540,7 +542,7 @@ describe("the client leaves", () => {
           },
         }),
       };
-      await readAll(encodeStream(source, { signal }));
+      await readAll(createStreamBody(source, { signal }));
       expect([asked, source.returned]).toEqual([3, 1]);
       const second = abort();
       const toJSON = () => {
@@ -548,7 +550,7 @@ describe("the client leaves", () => {
         return { type: "done" };
       };
       const json = { type: "done", toJSON };
-      expect(await readAll(encodeStream([json as never], { signal: second.signal }))).toBe("");
+      expect(await readAll(createStreamBody([json as never], { signal: second.signal }))).toBe("");
       const third = abort();
       const another = {
         ...delta("a"),
@@ -557,7 +559,7 @@ describe("the client leaves", () => {
           return delta("a");
         },
       };
-      expect(await readAll(encodeStream([another], { signal: third.signal }))).toBe("");
+      expect(await readAll(createStreamBody([another], { signal: third.signal }))).toBe("");
       await macrotask();
     });
 
@@ -575,7 +577,7 @@ describe("the client leaves", () => {
           isClosed = true;
         }
       }
-      await readAll(encodeStream(endless(), { signal }));
+      await readAll(createStreamBody(endless(), { signal }));
       expect([yielded, isClosed]).toEqual([10, true]);
     });
 
@@ -592,14 +594,14 @@ describe("the client leaves", () => {
           },
         }),
       };
-      expect(await readAll(encodeStream(source, { signal }))).toBe(frame({ type: "done" }) + done);
+      expect(await readAll(createStreamBody(source, { signal }))).toBe(frame({ type: "done" }) + done);
       expect(returned).toBe(1);
     });
   });
 
   test("the reason of cancel() reaches the source's signal", async () => {
     let signal: AbortSignal | undefined;
-    const stream = encodeStream((context) => {
+    const stream = createStreamBody((context) => {
       signal = context.signal;
       return silentSource();
     });
@@ -611,9 +613,9 @@ describe("the client leaves", () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
-    await readAll(encodeStream([delta("a")], { signal }));
-    await encodeStream(silentSource(), { signal }).cancel();
-    await readAll(encodeStream(["bad" as never], { signal, onError: () => "bad" }));
+    await readAll(createStreamBody([delta("a")], { signal }));
+    await createStreamBody(silentSource(), { signal }).cancel();
+    await readAll(createStreamBody(["bad" as never], { signal, onError: () => "bad" }));
     expect(added.mock.calls.map((call) => call[1])).toEqual(removed.mock.calls.map((call) => call[1]));
     expect(added).toHaveBeenCalledTimes(3);
   });
@@ -715,7 +717,7 @@ describe("a source that fails", () => {
   };
   for (const [name, { open, code, logged, before = "" }] of Object.entries(failures)) {
     test(`${name}: one masked error chunk, [DONE], a clean close, and the real error logged once with the same id`, async () => {
-      const text = await readAll(encodeStream(open()));
+      const text = await readAll(createStreamBody(open()));
       const [, correlationId] = /"correlationId":"([0-9a-f-]{36})"/.exec(text) ?? [];
       expect(text).toBe(
         `${before}data: {"type":"error","message":"Something went wrong on the server.","code":"${code}","correlationId":"${correlationId}"}\n\n${done}`,
@@ -728,7 +730,7 @@ describe("a source that fails", () => {
 
   describe("exposeErrors", () => {
     const exposed = async (open: () => StreamSource, options: StreamOptions = {}) => {
-      const text = await readAll(encodeStream(open(), { exposeErrors: true, ...options }));
+      const text = await readAll(createStreamBody(open(), { exposeErrors: true, ...options }));
       return JSON.parse(text.split("\n\n").at(-3)!.slice("data: ".length));
     };
     const correlationId = expect.any(String);
@@ -765,7 +767,7 @@ describe("a source that fails", () => {
     test("is false unless it is true, and is refused when it is no boolean", async () => {
       const masked = await exposed(() => Promise.reject(boom), { exposeErrors: false });
       expect(masked.message).toBe("Something went wrong on the server.");
-      expect(() => encodeStream([], { exposeErrors: "yes" as never })).toThrow(
+      expect(() => createStreamBody([], { exposeErrors: "yes" as never })).toThrow(
         'exposeErrors must be a boolean; got "yes".',
       );
     });
@@ -782,7 +784,9 @@ describe("a source that fails", () => {
       },
     };
     const answers = [twice as never, gate.promise];
-    const text = readAll(encodeStream({ [Symbol.asyncIterator]: () => ({ next: () => answers.shift()! }) }));
+    const text = readAll(
+      createStreamBody({ [Symbol.asyncIterator]: () => ({ next: () => answers.shift()! }) }),
+    );
     for (let turn = 0; turn < 5; turn++) await macrotask();
     gate.resolve({ done: true, value: undefined });
     expect(await text).toBe(frame(delta("a")) + done);
@@ -791,13 +795,15 @@ describe("a source that fails", () => {
   test("a source whose next() rejects has ended: it is not returned", async () => {
     const leave = vi.fn();
     await readAll(
-      encodeStream({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(boom), return: leave }) }),
+      createStreamBody({
+        [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(boom), return: leave }),
+      }),
     );
     expect(leave).not.toHaveBeenCalled();
   });
 
   test("null is not a source, and is said to be so", async () => {
-    await readAll(encodeStream(null as never));
+    await readAll(createStreamBody(null as never));
     expect(log.mock.calls[0]?.[1]).toMatchObject({ message: expect.stringMatching(/got null\.$/) });
   });
 
@@ -805,7 +811,7 @@ describe("a source that fails", () => {
     const source = countedSource([delta("a"), "bad" as never, delta("never")]);
     let signal: AbortSignal | undefined;
     await readAll(
-      encodeStream((context) => {
+      createStreamBody((context) => {
         signal = context.signal;
         return source;
       }),
@@ -815,7 +821,7 @@ describe("a source that fails", () => {
   });
 
   test("onError replaces the text, the code and retryable, and nothing is logged", async () => {
-    const failing = () => encodeStream.bind(null, Promise.reject(boom));
+    const failing = () => createStreamBody.bind(null, Promise.reject(boom));
     expect(
       await readAll(failing()({ onError: (error) => (error === boom ? "Try again later." : "?") })),
     ).toBe(frame({ type: "error", message: "Try again later." }) + done);
@@ -827,7 +833,7 @@ describe("a source that fails", () => {
 
   test("an onError that throws or answers nothing gives the masked chunk, and both errors are logged", async () => {
     const text = await readAll(
-      encodeStream(Promise.reject(boom), {
+      createStreamBody(Promise.reject(boom), {
         onError: () => {
           throw new Error("in onError");
         },
@@ -836,9 +842,9 @@ describe("a source that fails", () => {
     expect(text).toContain('"message":"Something went wrong on the server.","code":"internal"');
     expect(log.mock.calls[0]?.[1]).toMatchObject({ errors: [boom, { message: "in onError" }] });
     for (const answer of [undefined, {}, 5, Promise.resolve("later")]) {
-      expect(await readAll(encodeStream(Promise.reject(boom), { onError: () => answer as never }))).toContain(
-        '"message":"Something went wrong on the server.","code":"internal"',
-      );
+      expect(
+        await readAll(createStreamBody(Promise.reject(boom), { onError: () => answer as never })),
+      ).toContain('"message":"Something went wrong on the server.","code":"internal"');
     }
   });
 });

@@ -1,0 +1,113 @@
+/**
+ * Status and headers of a response, merged with what the application has set or sent before. Writes no body.
+ */
+import { parseMediaType } from "@kortyx/protocol/internal";
+import { joinHeaderLists } from "../route/header-list.ts";
+import { registerResponse } from "../shutdown/stream-registry.ts";
+import { defaultHeaders } from "../stream/event-stream-headers.ts";
+import type { Exchange, NodeHeaders, NodeResponse, PresentHeaders } from "./exchange.ts";
+
+/** Not allowed in HTTP/2: RFC 9113, section 8.2.2. */
+const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
+
+/** Lists of names, to which a response adds. */
+const listHeaders = ["vary", "access-control-expose-headers"];
+
+/** @throws what Node has against a header or the status. */
+export function writeHead(exchange: Exchange, status: number, headers: NodeHeaders): void {
+  const { res, reply } = exchange;
+  const fields = toHead(exchange, headers);
+  if (res.headersSent) {
+    reportUnsent(res, status, fields);
+    return;
+  }
+  register(res, fields);
+  forgetLength(exchange);
+  const present =
+    reply === undefined ? undefined : (withoutConnection(exchange, reply.getHeaders()) as NodeHeaders);
+  res.writeHead(status, { ...present, ...fields });
+}
+
+/** The same on a reply of Fastify, whose hooks may add to it before it is sent. */
+export function setReplyHead(exchange: Exchange, status: number, headers: NodeHeaders): void {
+  const reply = exchange.reply!;
+  const fields = toHead(exchange, headers);
+  register(exchange.res, fields);
+  // A reply adds to the cookies that it has, and these are with ours already.
+  if ("set-cookie" in fields) reply.removeHeader("set-cookie");
+  forgetLength(exchange);
+  for (const [name, value] of Object.entries(fields)) reply.header(name, value);
+  reply.code(status);
+}
+
+/** Registers an event stream, for whose last bytes `drain` waits. */
+function register(res: NodeResponse, headers: NodeHeaders): void {
+  if (parseMediaType(String(headers["content-type"])) !== "text/event-stream") return;
+  const unregister = registerResponse(res);
+  res.on("close", unregister);
+  res.on("finish", unregister);
+}
+
+/**
+ * The headers of a response, beside those that the application has set before: it loses none of its own.
+ *
+ * @throws TypeError for a value that no header can have. HTTP/2 would send it, and Fastify find out in the middle.
+ */
+function toHead(exchange: Exchange, headers: NodeHeaders): NodeHeaders {
+  const present = (exchange.reply ?? exchange.res).getHeaders();
+  const fields = withoutConnection(exchange, headers) as NodeHeaders;
+  for (const [name, own] of Object.entries(fields)) {
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(String(own))) throw new TypeError(`The header ${name} is malformed.`);
+    const set = present[name];
+    if (set === undefined) continue;
+    if (name === "set-cookie") fields[name] = [...new Set([set, own].flat().map(String))];
+    else if (listHeaders.includes(name)) fields[name] = joinHeaderLists(String(set), String(own));
+    else if (name !== "content-type" && own === defaultHeaders[name as keyof typeof defaultHeaders]) {
+      // Only a default of ours, such as `cache-control` or `connection`.
+      delete fields[name];
+    }
+  }
+  return fields;
+}
+
+/** A length that was set before is that of another body: what is longer, or ends sooner, is no answer to any client. */
+function forgetLength({ res, reply }: Exchange): void {
+  for (const head of [res, reply]) head?.removeHeader("content-length");
+}
+
+function withoutConnection({ req }: Exchange, headers: PresentHeaders): PresentHeaders {
+  const fields = { ...headers };
+  if (req.httpVersionMajor >= 2) for (const name of connectionHeaders) delete fields[name];
+  return fields;
+}
+
+let hasReportedUnsent = false;
+
+/** The application has sent the headers already, and must be told once what they lack. */
+function reportUnsent(res: NodeResponse, status: number, headers: NodeHeaders): void {
+  if (hasReportedUnsent) return;
+  const sent = res.getHeaders();
+  const lacking = Object.entries(headers)
+    .filter(([name, value]) => name !== "connection" && String(sent[name]) !== String(value))
+    .map(([name, value]) => `${name}: ${name === "set-cookie" ? "…" : value}`);
+  if (res.statusCode !== status) lacking.unshift(`status ${status}`);
+  if (lacking.length === 0) return;
+  hasReportedUnsent = true;
+  console.error(
+    `The headers of a response were sent before its body was given, and lack: ${lacking.join(", ")}. ` +
+      "Set them before res.flushHeaders(), or leave sending them to sendStream or toNodeHandler.",
+  );
+}
+
+/** Headers as Node takes them. */
+export function toFields(headers: Headers | NodeHeaders): NodeHeaders {
+  if (!isHeaders(headers)) return headers;
+  const fields: NodeHeaders = Object.fromEntries(headers);
+  const cookies = headers.getSetCookie();
+  if (cookies.length > 0) fields["set-cookie"] = cookies;
+  return fields;
+}
+
+/** Also those of another realm. */
+const isHeaders = (headers: Headers | NodeHeaders): headers is Headers =>
+  typeof headers.getSetCookie === "function";

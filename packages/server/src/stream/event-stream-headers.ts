@@ -1,0 +1,54 @@
+/**
+ * The head of an event stream: default headers, the caller's headers in their place, and the status. Knows nothing of
+ * bodies or sockets.
+ */
+
+type HeaderValue = string | number | readonly string[];
+
+/** Headers as a caller gives them, also as `res.getHeaders()` returns them; `null` removes a default. */
+export type CustomHeaders = RequestInit["headers"] | Record<string, HeaderValue | null | undefined>;
+
+/** `x-accel-buffering` makes nginx pass each event on at once. */
+export const defaultHeaders = {
+  "content-type": "text/event-stream",
+  "cache-control": "no-cache",
+  connection: "keep-alive",
+  "x-accel-buffering": "no",
+};
+
+export interface EventStreamHead {
+  status: number;
+  headers: Headers | typeof defaultHeaders;
+}
+
+/** @throws TypeError or RangeError for headers or a status that a response with a body cannot have. */
+export function createEventStreamHead(options: {
+  status?: number | undefined;
+  headers?: CustomHeaders | undefined;
+}): EventStreamHead {
+  const { status = 200, headers } = options;
+  // The usual case, without a `Headers` for each stream.
+  if (status === 200 && headers === undefined) return { status, headers: defaultHeaders };
+  const head = { status, headers: mergeHeaders(headers) };
+  new Response("", head);
+  return head;
+}
+
+/** The default headers, with those of the caller in their place. @throws TypeError for a header that is malformed. */
+function mergeHeaders(custom: CustomHeaders | undefined): Headers {
+  const headers = new Headers(defaultHeaders);
+  const entries: Iterable<[string, HeaderValue | null | undefined]> =
+    custom !== undefined && Symbol.iterator in custom
+      ? (custom as Iterable<[string, string]>)
+      : Object.entries(custom ?? {});
+  const replaced = new Set<string>();
+  for (const [name, value] of entries) {
+    if (value === undefined) continue;
+    // The caller's first value replaces the default; a name may come more than once, as `set-cookie` does.
+    if (!replaced.has(name.toLowerCase())) headers.delete(name);
+    replaced.add(name.toLowerCase());
+    if (value === null) continue;
+    for (const one of [value].flat()) headers.append(name, String(one));
+  }
+  return headers;
+}
