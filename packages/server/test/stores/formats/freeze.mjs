@@ -10,7 +10,9 @@ if (!/^\d+$/.test(number)) throw new Error("Expected the number of the folder to
 
 await build({
   config: false,
-  entry: ["redis", "sqlite"].map((name) => fileURLToPath(new URL(`../../../src/${name}.ts`, import.meta.url))),
+  entry: ["redis", "sqlite"].map((name) =>
+    fileURLToPath(new URL(`../../../src/${name}.ts`, import.meta.url)),
+  ),
   outDir: fileURLToPath(new URL(number, import.meta.url)),
   outExtension: () => ({ js: ".mjs" }),
   format: "esm",
