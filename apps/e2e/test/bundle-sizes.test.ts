@@ -17,7 +17,7 @@ const budgets: [row: string, kilobytes: number, imports: string[]][] = [
   ],
   [
     "`createChat`, `useChat`",
-    16,
+    17,
     [
       'import { createChat } from "@kortyx/client"; globalThis.use = createChat;',
       'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',

@@ -1,0 +1,212 @@
+/**
+ * The answer in progress: requests it, folds its chunks, stops it and leaves it. Owns its stream and its timer, and ends
+ * both. Does not know the conversation beyond its messages, and publishes nothing: its owner does.
+ */
+import { createMessageAccumulator, type StreamChunk, type UIMessage } from "@kortyx/protocol";
+import { createId } from "../route/create-id.ts";
+import { yieldConnection } from "../route/shared-connections.ts";
+import type { ConnectionState } from "../route/stream-from-route.ts";
+import { StreamRemoteError, toError } from "../stream/errors.ts";
+import {
+  type AnswerState,
+  beginAnswer,
+  changeConnection,
+  endAnswer,
+  isNoRun,
+  meansNoRun,
+  receiveChunk,
+  receiveFirst,
+  refuseStop,
+  requestStop,
+  showFound,
+  shownPhase,
+} from "./answer.ts";
+import type { AssistantUIMessage } from "./messages.ts";
+import { placeLast } from "./place-answer.ts";
+import type { ChatTransport, ChatTransportOptions } from "./route-transport.ts";
+
+/** How long the `abort` chunk may take after a stop was accepted. */
+const stopGraceMs = 10_000;
+/** The same where the answer gave its connection up for the stop: another one may never become free. */
+const yieldedGraceMs = 2_000;
+
+export interface AnswerRequest {
+  origin: AnswerState["origin"];
+  /** Carries the answer, and stops it. */
+  transport: ChatTransport;
+  open(options: ChatTransportOptions): AsyncIterable<StreamChunk>;
+  /** Stops the answer as long as the id of its run is unknown. */
+  idempotencyKey?: string | undefined;
+}
+
+/** The conversation that an answer belongs to. Each callback may end the answer. */
+export interface AnswerOwner {
+  /** The conversation without the answer. */
+  readonly messages: readonly UIMessage[];
+  /** Passes the chunk on to {@link ActiveAnswer.receive}. What it throws fails the answer. */
+  onChunk(answer: ActiveAnswer, chunk: StreamChunk): void;
+  onConnectionChange(connection: ConnectionState): void;
+  /** What the user sees of the answer has changed, other than by a chunk. */
+  onChange(): void;
+  onStopFailure(error: Error): void;
+  /** The answer has ended; `error` is why it failed. */
+  onEnd(answer: ActiveAnswer, error: Error | undefined): void;
+  /** A search has ended without a run that the user saw; `error` is why it failed. */
+  onSearchEnd(error: Error | undefined): void;
+}
+
+export class ActiveAnswer {
+  /** Resolves when nothing more comes. */
+  readonly ended: Promise<void>;
+  readonly #request: AnswerRequest;
+  readonly #owner: AnswerOwner;
+  readonly #resolveEnded: () => void;
+  readonly #abort = new AbortController();
+  readonly #accumulator = createMessageAccumulator({
+    id: createId(),
+    role: "assistant",
+  } as AssistantUIMessage);
+  /** On the clock that never jumps. */
+  readonly #startedAt = performance.now();
+  #state: AnswerState;
+  #stream: AsyncIterable<StreamChunk> | undefined;
+  /** The attempt to stop it that has not failed yet. */
+  #stop: Promise<void> | undefined;
+
+  constructor(request: AnswerRequest, owner: AnswerOwner) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    this.#resolveEnded = resolve;
+    this.#request = request;
+    this.#owner = owner;
+    this.#state = beginAnswer(request.origin, Date.now());
+  }
+
+  get state(): AnswerState {
+    return this.#state;
+  }
+
+  /** Undefined until its first chunk. */
+  get message(): AssistantUIMessage | undefined {
+    return this.#state.place && this.#accumulator.message;
+  }
+
+  /** The conversation with the answer in its place; undefined until its first chunk. */
+  get messages(): UIMessage[] | undefined {
+    const { place } = this.#state;
+    return place && [...place.before, this.#accumulator.message, ...place.after];
+  }
+
+  /** Requests the answer, and reads it to its end. */
+  async follow(): Promise<void> {
+    try {
+      this.#stream = this.#request.open({
+        signal: this.#abort.signal,
+        onConnectionChange: (connection) => this.#changeConnection(connection),
+      });
+      for await (const chunk of this.#stream) {
+        if (this.#state.phase === "ended") return;
+        this.#owner.onChunk(this, chunk);
+      }
+      this.#end("done");
+    } catch (error) {
+      this.#end("truncated", toError(error));
+    }
+  }
+
+  /** @throws StreamProtocolError for a chunk that the message cannot hold. */
+  receive(chunk: StreamChunk): void {
+    this.#accumulator.apply(chunk);
+    if (!this.#state.place) {
+      this.#state = receiveFirst(this.#state, this.#owner.messages, this.#elapsedMs());
+    }
+    this.#state = receiveChunk(this.#state, chunk);
+  }
+
+  /** Lets the user see a run that was found. */
+  show(): void {
+    this.#state = showFound(this.#state);
+  }
+
+  /** Stops reading; a run continues on the server. */
+  leave(): void {
+    this.#end("aborted");
+    this.#abort.abort();
+  }
+
+  /**
+   * Stops it for every follower. A second call waits for the first.
+   *
+   * @throws What the transport's `stop` threw; the answer then continues.
+   */
+  stop(): Promise<void> {
+    if (this.#stop) return this.#stop;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // Set before a listener hears that the answer is being stopped, because the listener may stop it too.
+    this.#stop = promise;
+    resolve(this.#requestStop());
+    return promise;
+  }
+
+  async #requestStop(): Promise<void> {
+    this.#state = requestStop(this.#state);
+    this.#owner.onChange();
+    const { transport, idempotencyKey } = this.#request;
+    const { runId } = this.#state;
+    const target = runId ? { runId } : idempotencyKey ? { idempotencyKey } : undefined;
+    if (!transport.stop || !target) return this.leave();
+    let hasYielded: boolean;
+    try {
+      // An answer that ends by itself does not wait for the response to its stop.
+      const stopped = Promise.race([transport.stop(target), this.ended]);
+      hasYielded = await yieldConnection(this.#stream, stopped);
+    } catch (thrown) {
+      return this.#failStop(thrown);
+    }
+    const timer = setTimeout(() => this.leave(), hasYielded ? yieldedGraceMs : stopGraceMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  #failStop(thrown: unknown): void {
+    if (this.#state.phase === "ended") return;
+    if (meansNoRun(thrown)) {
+      this.leave();
+      return;
+    }
+    const error = toError(thrown);
+    this.#state = refuseStop(this.#state);
+    this.#owner.onStopFailure(error);
+    // Only now: a listener that stops whatever streams must not repeat this attempt without end.
+    this.#stop = undefined;
+    throw error;
+  }
+
+  #changeConnection(connection: ConnectionState): void {
+    this.#owner.onConnectionChange(connection);
+    if (this.#state.phase === "ended") return;
+    const { connectionError } = this.#state;
+    this.#state = changeConnection(this.#state, connection);
+    if (this.#state.connectionError !== connectionError && shownPhase(this.#state)) this.#owner.onChange();
+  }
+
+  #end(how: "done" | "truncated" | "aborted", thrown?: Error): void {
+    const state = this.#state;
+    if (state.phase === "ended") return;
+    this.#accumulator.finish(how);
+    // An answer that ended in order without a chunk is an empty answer.
+    const place = state.place ?? (how === "done" ? placeLast(this.#owner.messages) : undefined);
+    this.#state = endAnswer({ ...state, place }, this.#elapsedMs());
+    this.#resolveEnded();
+    if (shownPhase(state)) {
+      const { status, error } = this.#accumulator.message;
+      this.#owner.onEnd(this, thrown ?? (status === "error" ? new StreamRemoteError(error!) : undefined));
+    } else {
+      this.#owner.onSearchEnd(thrown && isNoRun(state, thrown) ? undefined : thrown);
+    }
+  }
+
+  #elapsedMs(): number {
+    return performance.now() - this.#startedAt;
+  }
+}

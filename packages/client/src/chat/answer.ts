@@ -1,0 +1,154 @@
+/**
+ * The state of one answer: what it waits for, where it stands, and what is known of it. Pure transitions from one state
+ * to the next; does no I/O, and leaves the message itself to the accumulator.
+ *
+ * ```text
+ * looking ──▶ found ───────┐
+ *                          ▼
+ * submitted ──────────▶ streaming ◀──▶ stopping      every phase ──▶ ended
+ *     └───────────────────────────────────▲
+ * ```
+ */
+import type { RunStartChunk, StreamChunk, UIMessage } from "@kortyx/protocol";
+import { StreamTruncatedError } from "@kortyx/protocol";
+import type { ConnectionState } from "../route/stream-from-route.ts";
+import { toError } from "../stream/errors.ts";
+import type { ChatTiming } from "./chat.ts";
+import { type AnswerPlace, placeByInput, placeByRun, placeLast } from "./place-answer.ts";
+
+type AnswerPhase =
+  /** The session may have a run. The user sees nothing of it, and may ask something. */
+  | "looking"
+  /** There is a run, and `onChunk` has its first chunk. The user sees nothing of it yet. */
+  | "found"
+  /** It was requested, and no chunk has come. */
+  | "submitted"
+  | "streaming"
+  /** A stop was requested, before its first chunk or after it. */
+  | "stopping"
+  | "ended";
+
+/** An answer as the user sees it has one of these. */
+type ShownPhase = Extract<AnswerPhase, "submitted" | "streaming" | "stopping">;
+
+export interface AnswerState {
+  readonly phase: AnswerPhase;
+  /** `submitted` for an answer to what was said here; `looking` for a run that may have been started elsewhere. */
+  readonly origin: "submitted" | "looking";
+  /** Where it stands; undefined until its first chunk. */
+  readonly place: AnswerPlace | undefined;
+  readonly runId: string | undefined;
+  /** The newest `status` chunk, until text follows. */
+  readonly statusMessage: string | undefined;
+  /** The connection was open at least once. */
+  readonly wasOpen: boolean;
+  /** Why the connection was lost, while it is being restored. */
+  readonly connectionError: Error | undefined;
+  readonly timing: ChatTiming;
+}
+
+/** @param startedAt - In milliseconds since 1970-01-01 UTC. */
+export function beginAnswer(origin: AnswerState["origin"], startedAt: number): AnswerState {
+  return {
+    phase: origin,
+    origin,
+    place: undefined,
+    runId: undefined,
+    statusMessage: undefined,
+    wasOpen: false,
+    connectionError: undefined,
+    timing: { startedAt },
+  };
+}
+
+/** @returns the phase that the user sees; undefined for an answer that the user does not see. */
+export function shownPhase({ phase }: AnswerState): ShownPhase | undefined {
+  return phase === "looking" || phase === "found" || phase === "ended" ? undefined : phase;
+}
+
+/** Its first chunk has come; {@link receiveChunk} follows. */
+export function receiveFirst(
+  state: AnswerState,
+  messages: readonly UIMessage[],
+  firstChunkMs: number,
+): AnswerState {
+  const { phase, timing } = state;
+  return {
+    ...state,
+    phase: phase === "looking" ? "found" : phase === "submitted" ? "streaming" : phase,
+    place: placeLast(messages),
+    timing: { ...timing, firstChunkMs },
+  };
+}
+
+/** @returns the same object for most chunks: what the message shows is not in this state. */
+export function receiveChunk(state: AnswerState, chunk: StreamChunk): AnswerState {
+  switch (chunk.type) {
+    case "run-start":
+      return receiveRunStart(state, chunk);
+    case "status":
+      return { ...state, statusMessage: chunk.message };
+    case "message":
+      return withoutStatusMessage(state);
+    case "text-delta":
+      return chunk.delta === "" ? state : withoutStatusMessage(state);
+    default:
+      return state;
+  }
+}
+
+function receiveRunStart(state: AnswerState, { runId, input }: RunStartChunk): AnswerState {
+  const { before, after } = state.place!;
+  const messages = [...before, ...after];
+  const place =
+    placeByRun(messages, runId) ??
+    // An answer to what was said here is in its place already; the agent may have been sent something else.
+    (state.origin === "looking" ? placeByInput(messages, input) : undefined) ??
+    state.place;
+  return { ...state, runId, place };
+}
+
+const withoutStatusMessage = (state: AnswerState): AnswerState =>
+  state.statusMessage === undefined ? state : { ...state, statusMessage: undefined };
+
+/** The user may see the run that was found. */
+export const showFound = (state: AnswerState): AnswerState =>
+  state.phase === "found" ? { ...state, phase: "streaming" } : state;
+
+export function changeConnection(state: AnswerState, connection: ConnectionState): AnswerState {
+  return connection.state === "reconnecting"
+    ? { ...state, connectionError: toError(connection.error) }
+    : { ...state, connectionError: undefined, wasOpen: true };
+}
+
+export const requestStop = (state: AnswerState): AnswerState => ({ ...state, phase: "stopping" });
+
+/** A stop has failed: the answer continues as it was. */
+export const refuseStop = (state: AnswerState): AnswerState => ({
+  ...state,
+  phase: state.place ? "streaming" : "submitted",
+});
+
+export function endAnswer(state: AnswerState, durationMs: number): AnswerState {
+  const { timing } = state;
+  return {
+    ...state,
+    phase: "ended",
+    statusMessage: undefined,
+    connectionError: undefined,
+    timing: { ...timing, durationMs },
+  };
+}
+
+/**
+ * Whether a search that failed says that the session has no run, which is not an error: not found, a route without
+ * runs, or a response without a body (204).
+ */
+export const isNoRun = ({ wasOpen }: AnswerState, error: Error): boolean =>
+  meansNoRun(error) || (!wasOpen && error instanceof StreamTruncatedError);
+
+/** Whether a route says that there is no such run (404), or that it has no runs at all (405). */
+export function meansNoRun(error: unknown): boolean {
+  const { status } = (error ?? {}) as { status?: unknown };
+  return status === 404 || status === 405;
+}

@@ -1,0 +1,51 @@
+/**
+ * Where an answer stands in its conversation, from the `run-start` chunk of its run. Pure: knows nothing of streams, and
+ * changes no message.
+ */
+import type { ChatMessage, UIMessage } from "@kortyx/protocol";
+import { createId } from "../route/create-id.ts";
+
+/** The messages around an answer. */
+export interface AnswerPlace {
+  readonly before: readonly UIMessage[];
+  readonly after: readonly UIMessage[];
+}
+
+/** The place at the end of a conversation. */
+export const placeLast = (messages: readonly UIMessage[]): AnswerPlace => ({ before: messages, after: [] });
+
+/** The place around an answer that is already there, which it replaces; undefined where there is none. */
+export function placeByRun(messages: readonly UIMessage[], runId: string): AnswerPlace | undefined {
+  const shown = messages.findIndex(({ id }) => id === runId);
+  return shown === -1 ? undefined : placeBetween(messages, shown, shown + 1);
+}
+
+/**
+ * The place after the user's message that a run answers. Earlier answers to that message give way. A message that this
+ * conversation does not have, because it was sent in another tab, is added at its end.
+ *
+ * @param input - Of a `run-start` chunk: unchecked, and whatever the agent was sent. It may have no id; its text then
+ * identifies it.
+ * @returns undefined where the input is not a message.
+ */
+export function placeByInput(messages: readonly UIMessage[], input: unknown): AnswerPlace | undefined {
+  const said = (input ?? {}) as Partial<ChatMessage>;
+  const { content } = said;
+  if (typeof content !== "string") return undefined;
+  const saidId = typeof said.id === "string" ? said.id : undefined;
+  const isSaid = (message: UIMessage): boolean =>
+    message.role === "user" && (saidId ? message.id === saidId : message.content === content);
+  const asked = messages.findLastIndex(isSaid);
+  if (asked === -1) {
+    return placeLast([...messages, { ...said, content, role: "user", id: saidId ?? createId() }]);
+  }
+  const from = asked + 1;
+  let to = from;
+  while (messages[to]?.role === "assistant") to++;
+  return placeBetween(messages, from, to);
+}
+
+const placeBetween = (messages: readonly UIMessage[], from: number, to: number): AnswerPlace => ({
+  before: messages.slice(0, from),
+  after: messages.slice(to),
+});
