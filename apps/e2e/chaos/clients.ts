@@ -54,7 +54,7 @@ function openPage({ endpoint, maxSilenceMs }: ClientsCommand, question: Question
     endpoint,
     headers: { "x-user": ownerOf(question) },
     sessionId: sessionOf(question),
-    idempotent: true,
+    runs: true,
     onChunk(chunk) {
       noteSilence();
       heardAt = Date.now();

@@ -157,7 +157,7 @@ export const unsentEndings: EndingRow[] = [
   {
     name: "a method that is none is refused at once",
     answers: [],
-    options: { method: "A B", idempotent: true },
+    options: { method: "A B", runs: true },
     chunks: [],
     ends: refused,
     requests: 1,

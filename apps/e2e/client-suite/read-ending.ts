@@ -31,7 +31,7 @@ export interface EndingRow {
   at?: "foreign" | "refused";
   options?: Pick<
     StreamFromRouteOptions,
-    "method" | "idempotent" | "giveUpAfterMs" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
+    "method" | "runs" | "giveUpAfterMs" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
   >;
   /**
    * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave;

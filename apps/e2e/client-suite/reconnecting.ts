@@ -49,7 +49,7 @@ const cuts: SuiteCase[] = [
       const whole = bytesIn(printRun(newId(), -1, answer));
       const completeFrom = whole - bytesIn(doneMarker);
       for (let bytes = 0; bytes <= whole; bytes++) {
-        const followed = await follow(context, [{ ...answer, bytes }, { size: 2 }], { idempotent: true });
+        const followed = await follow(context, [{ ...answer, bytes }, { size: 2 }], { runs: true });
         assertWhole(followed, 2, `cut behind ${bytes} bytes`);
         assertEqual(
           followed.asked.length,
@@ -76,7 +76,7 @@ const cuts: SuiteCase[] = [
             bytes: Math.floor(random() * 600),
             ending: endings[Math.floor(random() * 3)]!,
           }));
-          const cut = await follow(context, [...plan, { size: long }], { idempotent: true });
+          const cut = await follow(context, [...plan, { size: long }], { runs: true });
           assertEqual(cut.asked.length, cuts + 1, "requests");
           const uncut = await follow(context, [{ size: long }], {}, cut.runId);
           assertEqual(uncut.asked.length, 1, "requests for the uncut run");
@@ -284,7 +284,7 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "a POST that a draining server refused is made again, idempotent or not",
+    name: "a POST that a draining server refused is made again, with runs or without",
     async run(context) {
       const draining: Answer = {
         status: 503,
@@ -305,11 +305,11 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "an idempotent POST without an answer is made again with the same key, and begins one run",
+    name: "a POST without an answer to a route with runs is made again with the same key, and begins one run",
     async run(context) {
       // The second one has reached the server, which has begun the run, and told nothing of it.
       const plan = [status(503), { size, bytes: 0, ending: "reset" } as const, unanswered, { size }];
-      const followed = await followAndAsk(context, plan, { idempotent: true });
+      const followed = await followAndAsk(context, plan, { runs: true });
       assertWhole(followed, size, "the transcript");
       assertEqual(followed.asked.length, 4, "requests");
       const keys = followed.requests.map(({ body }) => (body as { idempotencyKey: string }).idempotencyKey);
@@ -319,7 +319,7 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "a POST without an answer is not made again, unless it is idempotent",
+    name: "a POST without an answer is not made again, unless the route has runs",
     async run(context) {
       for (const lost of [unanswered, { size, bytes: 0 }]) {
         const followed = await follow(context, [lost, { size }]);
@@ -330,24 +330,22 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "a POST without an answer is made twice where it is idempotent, and then it is told what the cause may be",
+    name: "a POST without an answer is made twice where the route has runs, and then it is told what the cause may be",
     async run({ client, refusedUrl }) {
       let asked = 0;
       const endpoint = () => {
         asked++;
         return refusedUrl;
       };
-      const reading = client.consumeStream(
-        client.streamChatFromRoute({ endpoint, messages, idempotent: true }),
-      );
+      const reading = client.consumeStream(client.streamChatFromRoute({ endpoint, messages, runs: true }));
       const error = await reading.catch((thrown: unknown) => thrown);
       assertEqual([(error as Error).name, asked], ["StreamConnectionError", 2], "the error, and requests");
     },
   },
   {
-    name: "a POST that fails on the server is made twice where it is idempotent",
+    name: "a POST that fails on the server is made twice where the route has runs",
     async run(context) {
-      const followed = await follow(context, [status(500)], { idempotent: true });
+      const followed = await follow(context, [status(500)], { runs: true });
       assertEqual(
         failureOf(followed),
         { name: "StreamHttpError", code: "http-status", status: 500 },
@@ -363,7 +361,7 @@ const repeats: SuiteCase[] = [
         const followed = await follow(context, [cutRun({ retryMs: 0 }), status(code), { size }]);
         assertWhole(followed, size, `the transcript after ${code}`);
       }
-      const posted = await follow(context, [status(521), { size }], { idempotent: true });
+      const posted = await follow(context, [status(521), { size }], { runs: true });
       assertEqual([posted.asked.length, (posted.error as Error).name], [1, "StreamHttpError"], "the POST");
     },
   },

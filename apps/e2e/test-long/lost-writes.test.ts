@@ -33,7 +33,7 @@ function read(sessionId: string) {
       idempotencyKey: sessionId,
     };
     try {
-      for await (const chunk of streamFromRoute({ endpoint: producer.url, body, idempotent: true })) {
+      for await (const chunk of streamFromRoute({ endpoint: producer.url, body, runs: true })) {
         client.last = chunk;
         if (chunk.type === "text-delta") client.text += chunk.delta;
       }

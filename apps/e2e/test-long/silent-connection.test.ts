@@ -35,7 +35,7 @@ test("an answer in full flow is resumed 26 s after its connection has gone silen
   const endpoint = `http://127.0.0.1:${proxy.port}`;
   const body = { messages: [{ role: "user", content: "Hi" }], sessionId: "s", idempotencyKey: "k" };
   const reading = (async () => {
-    for await (const chunk of streamFromRoute({ endpoint, body, idempotent: true })) {
+    for await (const chunk of streamFromRoute({ endpoint, body, runs: true })) {
       if (chunk.type === "text-delta") text += chunk.delta;
     }
   })();

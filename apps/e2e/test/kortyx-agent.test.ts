@@ -40,7 +40,7 @@ describe.each([
     return server.url;
   }
   const chatOf = (endpoint: string) =>
-    createChat({ endpoint, sessionId: "s", context: { plan: "free" }, idempotent: hasRuns });
+    createChat({ endpoint, sessionId: "s", context: { plan: "free" }, runs: hasRuns });
 
   test("three questions in a row are asked and answered by our chat, each once", async () => {
     const agent = createAskingAgent();

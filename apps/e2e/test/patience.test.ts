@@ -159,7 +159,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   const code = `
     import { createChat, toMessageText } from "@kortyx/client";
     const endpoint = new URLSearchParams(location.search).get("endpoint") ?? "/api/chat";
-    globalThis.chat = createChat({ endpoint, idempotent: true });
+    globalThis.chat = createChat({ endpoint, runs: true });
     globalThis.reasons = [];
     chat.subscribe(({ messages, status, reconnecting, connectionError, error }) => {
       if (reconnecting) reasons.push(connectionError.message);

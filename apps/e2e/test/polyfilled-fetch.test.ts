@@ -13,7 +13,7 @@ const script = `
   import { fetch } from "whatwg-fetch";
   const messages = [{ role: "user" as const, content: "Grüße, 世界 😀" }];
   const plain = createChat({ endpoint: "/plain", fetch });
-  const runs = createChat({ endpoint: "/runs", fetch, idempotent: true });
+  const runs = createChat({ endpoint: "/runs", fetch, runs: true });
   Object.assign(globalThis, {
     chats: { plain, runs },
     hasBody: fetch("/plain").then((response) => "body" in response),

@@ -123,7 +123,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
       const scope = globalThis as unknown as { chat: Chat; createChat(options: object): Chat };
       scope.chat = scope.createChat({
         endpoint: "/api/chat",
-        idempotent: true,
+        runs: true,
         sessionId: "s",
         initialMessages,
       });

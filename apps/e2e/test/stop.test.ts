@@ -64,7 +64,7 @@ test.each(frameworks)("%s: ends the agent, and the chat is ready", async (_name,
     runs: { store: createMemoryRunStore() },
   });
   const { url, close } = await mount(route.fetch);
-  const chat = createChat({ endpoint: url, idempotent: true });
+  const chat = createChat({ endpoint: url, runs: true });
   const streaming = new Promise<void>((resolve) => {
     chat.subscribe(({ status }) => status === "streaming" && resolve());
   });

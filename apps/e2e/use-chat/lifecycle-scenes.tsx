@@ -279,7 +279,7 @@ function SendsOnce({ when, send }: { when: boolean; send: (text: string) => unkn
 
 /** Everything that a button can call, called as a button does. */
 function Handlers() {
-  const chat = useChat({ endpoint, idempotent: true, sessionId: "session-1" });
+  const chat = useChat({ endpoint, runs: true, sessionId: "session-1" });
   const names = ["stop", "send", "respond", "regenerate", "setMessages", "resume", "clear", "close"] as const;
   return (
     <>

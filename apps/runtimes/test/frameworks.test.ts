@@ -155,7 +155,7 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
       return;
     }
     const { createChat } = await import("@kortyx/client");
-    const options = { endpoint: `${running.origin}/api/chat`, headers, sessionId: "s", idempotent: true };
+    const options = { endpoint: `${running.origin}/api/chat`, headers, sessionId: "s", runs: true };
     const chat = createChat(options);
     const answered = chat.send("wait");
     await vi.waitFor(() => expect(chat.getSnapshot().messages.at(-1)).toMatchObject({ role: "assistant" }));

@@ -88,7 +88,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
         endpoint: server.url,
         headers: { "x-user": name, "x-runs": "yes" },
         sessionId: `session of ${name}`,
-        idempotent: true,
+        runs: true,
       });
     const chat = page();
     void chat.send("wait").catch(() => {});

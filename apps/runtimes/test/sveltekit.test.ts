@@ -70,7 +70,7 @@ describe.skipIf(!isInstalled())("behind SvelteKit's CSRF check", () => {
   });
 
   test("asking, stopping and resuming are not", async () => {
-    const chat = createChat({ endpoint, idempotent: true });
+    const chat = createChat({ endpoint, runs: true });
     const streaming = new Promise<void>((resolve) => {
       chat.subscribe(({ status }) => status === "streaming" && resolve());
     });

@@ -37,7 +37,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
         endpoint: `${server.origin}${path}`,
         headers: { "x-user": user },
         sessionId: `session of ${user}`,
-        idempotent: path !== "/plain",
+        runs: path !== "/plain",
       });
     return { user, tab };
   }
@@ -180,7 +180,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
           endpoint: recipe.origin,
           headers: { "x-user": "ann" },
           sessionId: "s",
-          idempotent: true,
+          runs: true,
         });
       const chat = tab();
       void chat.send("talk").catch(() => {});

@@ -1,5 +1,6 @@
 /**
- * The body that a client posts to a chat route, and the answer of a route that does not stream. Types only.
+ * The body that a client posts to a chat route, with the list of its fields, and the answer of a route that does not
+ * stream. Validates nothing: `schemas.ts` does.
  */
 import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
 
@@ -34,20 +35,39 @@ interface CancelledResume {
   reason?: string | undefined;
 }
 
-/** What a client posts to a chat route. */
-export interface ChatRequestBody {
-  messages: ChatMessage[];
+/** The fields of a request's body that an agent gets beside the messages. */
+export interface ChatAgentFields {
   /** At most 256 characters, as every id here. */
   sessionId?: string | undefined;
   workflowId?: string | undefined;
   /** Anything the application wants to hand to its agent. */
   context?: Record<string, unknown> | undefined;
+  /** The answer to an `interrupt`. Its token comes from the client: the agent verifies it. */
+  resume?: ChatResume | undefined;
+}
+
+/** What a client posts to a chat route. */
+export interface ChatRequestBody extends ChatAgentFields {
+  messages: ChatMessage[];
   /** `false` asks for one buffered JSON answer instead of a stream. */
   stream?: boolean | undefined;
   /** 1 to 128 visible ASCII characters; a repeated POST with the same key attaches to the same run. */
   idempotencyKey?: string | undefined;
-  resume?: ChatResume | undefined;
 }
+
+/**
+ * Every field of the body, and whether it is the route's own or also an option of the agent. Parser, route and clients
+ * work from this list, so that a new field is an edit here and in the schema.
+ */
+export const chatRequestFields = {
+  messages: "route",
+  sessionId: "agent",
+  workflowId: "agent",
+  context: "agent",
+  stream: "route",
+  idempotencyKey: "route",
+  resume: "agent",
+} satisfies { [Field in keyof ChatRequestBody]-?: Field extends keyof ChatAgentFields ? "agent" : "route" };
 
 /** A whole stream as one value: the JSON that a route answers to `stream: false`. */
 export interface BufferedStreamResult {

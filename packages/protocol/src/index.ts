@@ -9,7 +9,13 @@ export {
   type TextPart,
   type ToolCallPart,
 } from "./assistant-message.ts";
-export type { BufferedStreamResult, ChatMessage, ChatRequestBody, ChatResume } from "./chat-request.ts";
+export type {
+  BufferedStreamResult,
+  ChatAgentFields,
+  ChatMessage,
+  ChatRequestBody,
+  ChatResume,
+} from "./chat-request.ts";
 // Is it a chunk?
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
 // Read the wire

@@ -3,6 +3,7 @@
  * packages share one version, so that a sibling always gets the one it was built with.
  */
 export { closePart } from "./assistant-message.ts";
+export { chatRequestFields } from "./chat-request.ts";
 export {
   checkFunctionOption,
   checkLimitOption,

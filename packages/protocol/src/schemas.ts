@@ -5,6 +5,7 @@
  * Objects are loose: fields that a version does not know survive a round trip.
  */
 import { z } from "zod";
+import type { chatRequestFields } from "./chat-request.ts";
 import { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 
 const origin = { node: z.string().optional(), id: z.string().optional(), opId: z.string().optional() };
@@ -205,11 +206,7 @@ export const chatMessageSchema = z.looseObject({
 const answer = z.union([z.string(), z.array(z.string())]);
 const resume = { requestId: z.string().max(maxIdLength, idLength), resumeToken: z.string() };
 
-/**
- * The body of a POST to a chat route. Unknown keys are kept; ids have at most 256 characters and are trimmed, and an empty
- * one counts as absent, as `null` does in every optional field.
- */
-export const chatRequestBodySchema = z.looseObject({
+const chatRequestFieldSchemas = {
   messages: z.array(chatMessageSchema),
   sessionId: id,
   workflowId: id,
@@ -227,4 +224,10 @@ export const chatRequestBodySchema = z.looseObject({
       }),
     ]),
   ),
-});
+} satisfies Record<keyof typeof chatRequestFields, z.ZodType>;
+
+/**
+ * The body of a POST to a chat route. Unknown keys are kept; ids have at most 256 characters and are trimmed, and an empty
+ * one counts as absent, as `null` does in every optional field.
+ */
+export const chatRequestBodySchema = z.looseObject(chatRequestFieldSchemas);

@@ -25,11 +25,10 @@ export {
 } from "@kortyx/protocol";
 export { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "@kortyx/protocol/schemas";
 // A whole chat route
+export type { ChatAgent, ChatAgentOptions, RouteAgentOptions } from "./route/chat-agent.ts";
 export type { CorsOptions } from "./route/cors.ts";
 export {
   type AuthorizeResult,
-  type ChatAgent,
-  type ChatAgentOptions,
   type ChatFinish,
   type ChatRoute,
   type ChatRouteOptions,

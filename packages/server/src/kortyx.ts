@@ -10,7 +10,7 @@ import {
   type StreamChunk,
   toMessageResume,
 } from "@kortyx/protocol";
-import type { ChatAgent } from "./route/create-chat-route.ts";
+import type { ChatAgent } from "./route/chat-agent.ts";
 import { maskFailure } from "./stream/mask-error.ts";
 import { type ChunkIterator, closeIterator, toIterator } from "./stream/source.ts";
 

@@ -37,7 +37,7 @@ describe("what the agent gets", () => {
   test("is session, workflow and context where there are some, and nothing else of a route", async () => {
     const { signal } = new AbortController();
     const resume = { requestId: "q", resumeToken: "t", answer: "a" };
-    const rest = { resume, owner: "ann", signal };
+    const rest = { resume, owner: "ann", signal, body: { theme: "dark" } };
     const context = { plan: "free" };
     expect((await call([user], { sessionId: "s", workflowId: "w", context, ...rest }))[1]).toEqual({
       sessionId: "s",

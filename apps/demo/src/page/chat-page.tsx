@@ -27,7 +27,7 @@ export interface ChatPageProps {
 export function ChatPage({ id, opened, transport, store, log, controls }: ChatPageProps) {
   const { messages, status, reconnecting, error, interrupt, timing, chat } = useChat({
     transport,
-    idempotent: true,
+    runs: true,
     sessionId: opened?.sessionId ?? id,
     initialMessages: opened?.messages,
     resumeOnMount: wasCut(opened),

@@ -36,7 +36,7 @@ export function createChoosableTransport(transportOptions: ChoosableTransportOpt
   return {
     start: (body, options) =>
       readMode() === "live"
-        ? streamFromRoute({ ...route, ...options, body, idempotent: true })
+        ? streamFromRoute({ ...route, ...options, body, runs: true })
         : requestChunks({ ...body, endpoint, fetch: fetchAnswer, signal: options.signal }),
     resume: ({ sessionId }, options) =>
       streamFromRoute({ ...route, ...options, method: "GET", query: { session: sessionId } }),

@@ -1,7 +1,7 @@
 /**
  * What a chat is: its state, its options, and what can be done with it. Only types: `create-chat.ts` makes one.
  */
-import type { ChatMessage, ChatRequestBody, InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import type { ChatAgentFields, ChatMessage, InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import type { RouteStreamOptions } from "../route/stream-from-route.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import type { ChatTransport } from "./route-transport.ts";
@@ -47,8 +47,8 @@ export interface ChatTiming {
 }
 
 interface ChatBehaviour
-  extends Pick<ChatRequestBody, "workflowId" | "context">,
-    Pick<RouteStreamOptions, "idempotent" | "onConnectionChange"> {
+  extends Omit<ChatAgentFields, "sessionId" | "resume">,
+    Pick<RouteStreamOptions, "runs" | "onConnectionChange"> {
   /** The session to continue. @defaultValue a new one, a UUID, with the first question */
   sessionId?: string | undefined;
   /**

@@ -3,6 +3,7 @@
  * request. The state is `conversation.ts`'s, that of one answer `answer.ts`'s.
  */
 import type { ChatResume } from "@kortyx/protocol";
+import { toChatBody } from "../route/chat-body.ts";
 import { createId } from "../route/create-id.ts";
 import type { RouteStreamOptions } from "../route/stream-from-route.ts";
 import { ChatStateError, toError } from "../stream/errors.ts";
@@ -186,21 +187,14 @@ class ConversationChat implements Chat {
   #request(messages: readonly UIMessage[]): Promise<void> {
     const resume = this.#resumes.get(messages.at(-1)!) ?? findResume(messages);
     const sessionId = this.#conversation.sessionId ?? createId();
-    const {
-      transport = this.#routeTransport,
-      workflowId,
-      context,
-      idempotent,
-      selectMessages,
-    } = this.#readOptions();
-    const idempotencyKey = idempotent ? createId() : undefined;
-    const open: AnswerRequest["open"] = (options) => {
+    const options = this.#readOptions();
+    const { transport = this.#routeTransport, runs, selectMessages } = options;
+    const idempotencyKey = runs ? createId() : undefined;
+    const open: AnswerRequest["open"] = (transportOptions) => {
       const said = toChatMessages(messages);
       const selected = carryResume(selectMessages?.(said) ?? said, resume);
-      return transport.start(
-        { messages: selected, sessionId, workflowId, context, idempotencyKey, resume },
-        options,
-      );
+      const body = toChatBody({ ...options, messages: selected, sessionId, idempotencyKey, resume });
+      return transport.start(body, transportOptions);
     };
     return this.#conversation.requestAnswer(messages, sessionId, { transport, open, idempotencyKey });
   }

@@ -107,7 +107,7 @@ function classifyCode(code: string | undefined): FailureClass {
 /** What follows each failure of one stream. */
 export class ReconnectPolicy {
   readonly #isGet: boolean;
-  readonly #isIdempotent: boolean;
+  readonly #mayRepeat: boolean;
   readonly #canRefreshHeaders: boolean;
   readonly #giveUpAfterMs: number;
   readonly #random: () => number;
@@ -136,12 +136,12 @@ export class ReconnectPolicy {
    * @throws RangeError for a `giveUpAfterMs` that is not a number of milliseconds.
    */
   constructor(
-    options: Pick<StreamFromRouteOptions, "method" | "idempotent" | "giveUpAfterMs" | "headers">,
+    options: Pick<StreamFromRouteOptions, "method" | "runs" | "giveUpAfterMs" | "headers">,
     random: () => number,
   ) {
-    const { method = "POST", idempotent = method === "GET", headers } = options;
+    const { method = "POST", runs = false, headers } = options;
     this.#isGet = method === "GET";
-    this.#isIdempotent = idempotent;
+    this.#mayRepeat = this.#isGet || runs;
     this.#canRefreshHeaders = typeof headers === "function";
     this.#giveUpAfterMs = parseDelayMs("giveUpAfterMs", options.giveUpAfterMs ?? 15 * 60_000);
     this.#random = random;
@@ -189,7 +189,7 @@ export class ReconnectPolicy {
   /** Whether the next request may succeed, and can do no harm. */
   #mayRequest(failureClass: FailureClass, isResume: boolean): boolean {
     const isGet = isResume || this.#isGet;
-    const mayRepeat = isResume || this.#isIdempotent;
+    const mayRepeat = isResume || this.#mayRepeat;
     switch (failureClass) {
       case "draining":
         return true;

@@ -12,21 +12,14 @@ import {
   toChunk,
 } from "@kortyx/protocol";
 import { type ByteStream, createPieceEncoder } from "../stream/byte-stream.ts";
+import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse } from "./check-response.ts";
-import { checkOptionsOf, checkRouteOptions, fetchRoute } from "./fetch-route.ts";
-import type { StreamChatFromRouteOptions } from "./stream-from-route.ts";
+import { checkOptionsOf, checkRouteOptions, fetchRoute, type RouteOptions } from "./fetch-route.ts";
 
-export interface RequestChatOptions
-  extends Omit<
-    StreamChatFromRouteOptions,
-    | "idempotent"
-    | "giveUpAfterMs"
-    | "connectTimeoutMs"
-    | "idleTimeoutMs"
-    | "maxEventBytes"
-    | "onConnectionChange"
-    | "onUnknownChunk"
-  > {}
+export interface RequestChatOptions extends ChatBodyOptions, RouteOptions {
+  /** Ends the request; the promise then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
 
 /**
  * Asks a chat route for the whole answer at once. Waits as long as the route takes: use `signal` to end it.
@@ -45,20 +38,16 @@ export interface RequestChatOptions
  */
 export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
   checkOptionsOf("requestChat", options);
-  const { endpoint, headers, credentials, fetch, fetchImpl, signal = new AbortController().signal } = options;
-  const { messages, sessionId, workflowId, context, idempotencyKey, resume } = options;
+  const { signal = new AbortController().signal } = options;
   checkRouteOptions(options);
   try {
-    const response = await fetchRoute(
-      { endpoint, headers, credentials, fetch, fetchImpl },
-      {
-        method: "POST",
-        accept: "application/json",
-        body: { messages, sessionId, workflowId, context, idempotencyKey, resume, stream: false },
-        signal,
-        timeoutMs: Number.POSITIVE_INFINITY,
-      },
-    );
+    const response = await fetchRoute(options, {
+      method: "POST",
+      accept: "application/json",
+      body: { ...toChatBody(options), stream: false },
+      signal,
+      timeoutMs: Number.POSITIVE_INFINITY,
+    });
     return parseResult(await readText(await checkResponse(response, "application/json", signal)));
   } catch (error) {
     // What fails because the caller aborted is the caller's reason.

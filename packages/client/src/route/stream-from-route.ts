@@ -1,9 +1,10 @@
 /**
  * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
  */
-import type { ChatMessage, ChatRequestBody, StreamChunk } from "@kortyx/protocol";
+import type { StreamChunk } from "@kortyx/protocol";
 import { checkFunctionOption, parseTimeoutMs } from "@kortyx/protocol/internal";
 import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "../stream/chunk-stream.ts";
+import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
 import { createId } from "./create-id.ts";
 import {
@@ -40,13 +41,14 @@ export type ConnectionState =
 /** How a stream is asked for, and asked for again. */
 export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   /**
-   * The request may be made twice: the route has runs, and the request an idempotency key. Without it a POST is made
-   * again only when the server has refused it: because it is about to end (503 `draining`), or with 401 or 403 where
-   * `headers` is a function.
+   * The route has runs. A chat's request then gets an idempotency key, and a POST that has given nothing may be made
+   * again; a `body` of your own must hold a key that stays the same. Without runs a POST is made again only when the
+   * server has refused it: because it is about to end (503 `draining`), or with 401 or 403 where `headers` is a function.
+   * A GET may always be made again.
    *
-   * @defaultValue `true` for GET, else `false`
+   * @defaultValue `false`
    */
-  idempotent?: boolean | undefined;
+  runs?: boolean | undefined;
   /**
    * For how long a lost connection is restored, in milliseconds since the last byte; 0 never reconnects, `Infinity` has no
    * end. Only time counts in which the program runs and the browser is online. Keep it near the time for which the server
@@ -170,16 +172,11 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
 const isPolyfill = (fetch: unknown): boolean =>
   (fetch as { polyfill?: unknown } | undefined)?.polyfill === true;
 
-export interface StreamChatFromRouteOptions
-  extends RouteStreamOptions,
-    Omit<ChatRequestBody, "messages" | "stream"> {
-  /** The conversation so far, the newest message last. */
-  messages: ChatMessage[];
-}
+export interface StreamChatFromRouteOptions extends ChatBodyOptions, RouteStreamOptions {}
 
 /**
- * Asks a chat route for the answer to a conversation and reads it. With `idempotent: true` the request gets an
- * idempotency key, unless it has one.
+ * Asks a chat route for the answer to a conversation and reads it. With `runs: true` the request gets an idempotency key,
+ * unless it has one.
  *
  * @throws As {@link streamFromRoute} does.
  *
@@ -193,8 +190,6 @@ export interface StreamChatFromRouteOptions
  */
 export function streamChatFromRoute(options: StreamChatFromRouteOptions): AsyncIterable<StreamChunk> {
   checkOptionsOf("streamChatFromRoute", options);
-  const { messages, sessionId, workflowId, context, resume } = options;
-  const { idempotencyKey = options.idempotent ? createId() : undefined } = options;
-  const body: ChatRequestBody = { messages, sessionId, workflowId, context, idempotencyKey, resume };
-  return streamFromRoute({ ...options, body });
+  const { idempotencyKey = options.runs ? createId() : undefined } = options;
+  return streamFromRoute({ ...options, body: toChatBody({ ...options, idempotencyKey }) });
 }

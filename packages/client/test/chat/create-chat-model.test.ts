@@ -155,7 +155,7 @@ function createWorld(hasRuns: boolean) {
   const chat = createChat({
     transport,
     sessionId: "session-0",
-    idempotent: hasRuns,
+    runs: hasRuns,
     onChunk(chunk) {
       const stream = transport.streams.at(-1)!;
       expect(stream.read.at(-1)).toBe(chunk);

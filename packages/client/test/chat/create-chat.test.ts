@@ -703,7 +703,7 @@ describe("stop of a run", () => {
   });
 
   test("stops it by its idempotency key for as long as its id is not known", async () => {
-    const { chat, transport, stream } = await setUpBusy([], { idempotent: true });
+    const { chat, transport, stream } = await setUpBusy([], { runs: true });
     const { idempotencyKey } = stream.body!;
     expect(idempotencyKey).toMatch(uuidV4);
     void chat.stop();
@@ -722,7 +722,7 @@ describe("stop of a run", () => {
   });
 
   test("prefers the id to the key", async () => {
-    const { chat, transport, stream } = await setUpBusy([runStart("run-1")], { idempotent: true });
+    const { chat, transport, stream } = await setUpBusy([runStart("run-1")], { runs: true });
     void chat.stop();
     expect(transport.stops).toEqual([{ runId: "run-1" }]);
     transport.answerStop();
@@ -730,9 +730,9 @@ describe("stop of a run", () => {
     await flush();
   });
 
-  test("without `idempotent` there is no key, and each answer has a key of its own", async () => {
+  test("without `runs` there is no key, and each answer has a key of its own", async () => {
     expect((await setUpBusy([done])).stream.body?.idempotencyKey).toBeUndefined();
-    const { chat, transport, stream } = await setUpBusy([], { idempotent: true });
+    const { chat, transport, stream } = await setUpBusy([], { runs: true });
     stream.end();
     await flush();
     void chat.send("More");
@@ -744,7 +744,7 @@ describe("stop of a run", () => {
   test("that fails rejects, and the answer goes on as it was", async () => {
     const boom = new Error("offline");
     for (const chunks of [[], [runStart("run-1"), delta("Hi")]]) {
-      const { chat, transport, stream } = await setUpBusy(chunks, { idempotent: true });
+      const { chat, transport, stream } = await setUpBusy(chunks, { runs: true });
       const before = statusOf(chat);
       const stop = outcomeOf(chat.stop());
       transport.answerStop(boom);
@@ -762,7 +762,7 @@ describe("stop of a run", () => {
   });
 
   test("that fails while the first chunk comes leaves the answer streaming", async () => {
-    const { chat, transport, stream } = await setUpBusy([], { idempotent: true });
+    const { chat, transport, stream } = await setUpBusy([], { runs: true });
     const stop = outcomeOf(chat.stop());
     stream.give(delta("Hi"));
     await flush();
@@ -2740,7 +2740,7 @@ describe("the options", () => {
   test("ids need no `crypto.randomUUID`, which a page without https lacks", async () => {
     const { getRandomValues } = crypto;
     vi.stubGlobal("crypto", { getRandomValues: getRandomValues.bind(crypto) });
-    const { chat, transport } = setUp({ idempotent: true });
+    const { chat, transport } = setUp({ runs: true });
     void chat.send("Hello");
     await finishWith(transport, delta("Hi"), done);
     await chat.clear();

@@ -51,7 +51,7 @@ describe("start", () => {
 
   test("is repeated only when the options allow it", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
-    for (const [idempotent, requests] of [
+    for (const [runs, requests] of [
       [true, 2],
       [undefined, 1],
     ] as const) {
@@ -61,7 +61,7 @@ describe("start", () => {
           () => streamResponse(doneMarker),
         ),
       );
-      await collect(transportOf({ fetch, idempotent }).start({ messages }, streamOptions()));
+      await collect(transportOf({ fetch, runs }).start({ messages }, streamOptions()));
       expect(calls).toHaveLength(requests);
     }
   });
@@ -120,7 +120,7 @@ test("a chat whose run ends with [DONE] alone keeps what has come, and fails as 
       () => new Response(null, { status: 204 }),
     ),
   );
-  const chat = createChat({ endpoint: "/api", idempotent: true, fetch });
+  const chat = createChat({ endpoint: "/api", runs: true, fetch });
   await chat.send("Hello");
   expect(calls.map(({ init }) => init.method)).toEqual(["POST", "GET"]);
   const { status, error, messages } = chat.getSnapshot();
@@ -276,7 +276,7 @@ test("a chat whose store is away for a moment says why, and goes on", async () =
       () => streamResponse(frame({ type: "run-start", runId: "r" }), frame(delta("Hi")), doneMarker),
     ),
   );
-  const chat = createChat({ endpoint: "/api", fetch, idempotent: true });
+  const chat = createChat({ endpoint: "/api", fetch, runs: true });
   const sent = chat.send("Hello");
   await vi.advanceTimersByTimeAsync(1);
   expect(chat.getSnapshot()).toMatchObject({

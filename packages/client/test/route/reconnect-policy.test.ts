@@ -17,7 +17,7 @@ type Outcome = ReconnectStep | { failedWith: unknown };
 
 interface PolicyOptions {
   method?: string;
-  idempotent?: boolean;
+  runs?: boolean;
   canRefreshHeaders?: boolean;
   giveUpAfterMs?: number;
   random?: () => number;
@@ -81,14 +81,14 @@ const resumable = { lastEventId: "run.3" };
 
 describe("what follows", () => {
   for (const [name, error] of passing) {
-    test(`${name} is: resumed with event ids; repeated when idempotent and nothing came; else the end`, () => {
+    test(`${name} is: resumed with event ids; repeated with runs, when nothing came; else the end`, () => {
       expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
-      expect(policyOf({ idempotent: true }).next(failureOf(error))).toMatchObject({
+      expect(policyOf({ runs: true }).next(failureOf(error))).toMatchObject({
         isResume: false,
         attempt: 1,
       });
       expect(policyOf().next(failureOf(error))).toEqual({ failedWith: error });
-      expect(policyOf({ idempotent: true }).next(failureOf(error, { newChunks: 1 }))).toEqual({
+      expect(policyOf({ runs: true }).next(failureOf(error, { newChunks: 1 }))).toEqual({
         failedWith: error,
       });
     });
@@ -101,14 +101,14 @@ describe("what follows", () => {
         isResume: false,
         attempt: 1,
       });
-      expect(policyOf({ idempotent: true }).next(failureOf(error))).toEqual({ failedWith: error });
+      expect(policyOf({ runs: true }).next(failureOf(error))).toEqual({ failedWith: error });
     });
   }
 
   for (const [name, error] of lasting) {
     test(`${name} is the end, whatever could be asked again`, () => {
       for (const failure of [failureOf(error), failureOf(error, resumable)]) {
-        const step = policyOf({ idempotent: true }).next(failure);
+        const step = policyOf({ runs: true }).next(failure);
         expect(step).toEqual({ failedWith: error });
       }
     });
@@ -117,13 +117,13 @@ describe("what follows", () => {
   test("ids that are no event ids of a run is as without ids", () => {
     for (const lastEventId of ["7", "run", ".3", "run.", "run.03", "run.-1"]) {
       const error = new StreamTruncatedError();
-      const step = policyOf({ idempotent: true }).next(failureOf(error, { lastEventId, newChunks: 1 }));
+      const step = policyOf({ runs: true }).next(failureOf(error, { lastEventId, newChunks: 1 }));
       expect(step).toEqual({ failedWith: error });
     }
   });
 
   test("an event id without a chunk is resumed, not repeated", () => {
-    const step = policyOf({ idempotent: true }).next(
+    const step = policyOf({ runs: true }).next(
       failureOf(new StreamTruncatedError(), { lastEventId: "run.0" }),
     );
     expect(step).toMatchObject({ isResume: true });
@@ -191,7 +191,7 @@ describe("headers that were refused", () => {
 
   test("are not asked for again behind chunks that cannot be resumed behind", () => {
     const error = status(401);
-    const policy = policyOf({ canRefreshHeaders: true, idempotent: true });
+    const policy = policyOf({ canRefreshHeaders: true, runs: true });
     expect(policy.next(failureOf(error, { newChunks: 1 }))).toEqual({ failedWith: error });
   });
 
@@ -219,7 +219,7 @@ describe("a route without GET (405)", () => {
 
   test("is an error like any other when nothing was to be resumed", () => {
     const error = status(405);
-    const policy = policyOf({ idempotent: true });
+    const policy = policyOf({ runs: true });
     expect(policy.next(failureOf(refused))).toMatchObject({ attempt: 1 });
     expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
   });
@@ -229,7 +229,7 @@ describe("a request that nothing answers", () => {
   const again = { isResume: false };
 
   test("is made twice while there is a network, whatever its method", () => {
-    for (const options of [{ idempotent: true }, { method: "GET" }]) {
+    for (const options of [{ runs: true }, { method: "GET" }]) {
       const policy = policyOf(options);
       expect(policy.next(failureOf(refused))).toMatchObject({ ...again, attempt: 1 });
       expect(policy.next(failureOf(refused))).toEqual({ failedWith: refused });
@@ -237,7 +237,7 @@ describe("a request that nothing answers", () => {
   });
 
   test("is made for as long as the browser is offline, and twice from then on", () => {
-    const policy = policyOf({ idempotent: true });
+    const policy = policyOf({ runs: true });
     for (let attempt = 1; attempt <= 20; attempt++) {
       expect(policy.next(failureOf(refused, { isOffline: true }))).toMatchObject({ ...again, attempt });
     }
@@ -247,7 +247,7 @@ describe("a request that nothing answers", () => {
 
   test("is not one that was answered once, with a status or with a body that was lost", () => {
     for (const answer of [status(503), new StreamTruncatedError(), new StreamIdleError(60_000)]) {
-      const policy = policyOf({ idempotent: true });
+      const policy = policyOf({ runs: true });
       policy.next(failureOf(answer));
       for (let attempt = 2; attempt < 50; attempt++) {
         expect(policy.next(failureOf(refused))).toMatchObject({ ...again, attempt });
@@ -266,7 +266,7 @@ describe("a request that nothing answers", () => {
 
 describe("a status of 500", () => {
   test("is answered to a POST twice at most, also with others in between", () => {
-    const policy = policyOf({ idempotent: true });
+    const policy = policyOf({ runs: true });
     const error = status(500);
     expect(policy.next(failureOf(error))).toMatchObject({ isResume: false, attempt: 1 });
     expect(policy.next(failureOf(status(503)))).toMatchObject({ isResume: false, attempt: 2 });
@@ -602,9 +602,9 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
       fc.array(fc.tuple(anyFailure, fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })), {
         maxLength: 40,
       }),
-      (idempotent, canRefreshHeaders, giveUpAfterMs, failures) => {
+      (runs, canRefreshHeaders, giveUpAfterMs, failures) => {
         let random = 0;
-        const policy = policyOf({ idempotent, canRefreshHeaders, giveUpAfterMs, random: () => random });
+        const policy = policyOf({ runs, canRefreshHeaders, giveUpAfterMs, random: () => random });
         let attempts = 0;
         let refreshes = 0;
         let hasChunks = false;
@@ -658,7 +658,7 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
           expect(silentMs + step.delayMs).toBeLessThanOrEqual(giveUpAfterMs);
           if (step.isResume) continue;
           const isDraining = http?.message.endsWith("Restarting.") ?? false;
-          expect({ hasChunks, mayRepeat: idempotent || isDraining }).toEqual({
+          expect({ hasChunks, mayRepeat: runs || isDraining }).toEqual({
             hasChunks: false,
             mayRepeat: true,
           });

@@ -265,7 +265,7 @@ test("options that are shared with a stream are not sent", async () => {
     endpoint: "/",
     messages: [],
     fetch,
-    ...{ idempotent: true, giveUpAfterMs: 1000, onUnknownChunk() {} },
+    ...{ runs: true, giveUpAfterMs: 1000, onUnknownChunk() {} },
   });
   expect(calls[0]?.init.body).toBe('{"messages":[],"stream":false}');
 });

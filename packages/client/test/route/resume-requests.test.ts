@@ -332,7 +332,7 @@ test("a request that is not a resume is never made beside another", async () => 
   };
   for (const method of ["GET", "POST"]) {
     requests = 0;
-    const collected = collect(streamFromRoute({ endpoint: "/", method, idempotent: true, fetch }));
+    const collected = collect(streamFromRoute({ endpoint: "/", method, runs: true, fetch }));
     await advance(25_000);
     expect(await collected).toEqual({ chunks: [a, { type: "done" }] });
     expect(requests).toBe(1);

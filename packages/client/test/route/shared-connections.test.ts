@@ -244,7 +244,7 @@ describe("a hidden page", () => {
   test("shows the whole answer when it becomes visible after five minutes, within which the run has ended", async () => {
     const page = stubPage();
     const route = stubRoute();
-    const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch });
+    const chat = createChat({ endpoint: "/api", runs: true, fetch: route.fetch });
     const statuses: string[] = [];
     chat.subscribe(({ status, reconnecting }) => statuses.push(reconnecting ? "reconnecting" : status));
     void chat.send("Hi");
@@ -270,7 +270,7 @@ describe("a hidden page", () => {
     const page = stubPage();
     const route = stubRoute();
     const onFinish = vi.fn();
-    const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch, onFinish });
+    const chat = createChat({ endpoint: "/api", runs: true, fetch: route.fetch, onFinish });
     void chat.send("Hi");
     await advance(0);
     route.give(runStart);
@@ -432,7 +432,7 @@ test("a document without events, as libraries for React Native make it, is not a
 describe("a stop", () => {
   /** A chat that follows a run, and is being stopped. */
   async function stopping(route: StubRoute) {
-    const chat = createChat({ endpoint: "/api", idempotent: true, fetch: route.fetch });
+    const chat = createChat({ endpoint: "/api", runs: true, fetch: route.fetch });
     void chat.send("Hi");
     await advance(0);
     route.give(runStart, delta("a"));

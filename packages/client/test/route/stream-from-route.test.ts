@@ -171,9 +171,9 @@ test("what an option's function or onUnknownChunk throws is final, whatever it l
     throw refused;
   });
   const unasked = fakeFetch();
-  expect(
-    (await collect(streamFromRoute({ endpoint: "/", idempotent: true, headers, ...unasked }))).error,
-  ).toBe(refused);
+  expect((await collect(streamFromRoute({ endpoint: "/", runs: true, headers, ...unasked }))).error).toBe(
+    refused,
+  );
   expect(headers).toHaveBeenCalledTimes(1);
 
   const { calls, fetch } = fakeFetch(() =>
@@ -659,13 +659,13 @@ describe("a request that is made again", () => {
     ["429", () => httpError(429)],
     ["a body that broke off before the first chunk", () => streamResponse(":hb=8000\n\n")],
   ] as const) {
-    test(`after ${name} is one that is idempotent, or a GET that is not said not to be`, async () => {
+    test(`after ${name} is one to a route with runs, or a GET`, async () => {
       for (const [options, requests] of [
         [{}, ["POST"]],
-        [{ idempotent: false }, ["POST"]],
-        [{ idempotent: true }, ["POST", "POST"]],
+        [{ runs: false }, ["POST"]],
+        [{ runs: true }, ["POST", "POST"]],
         [{ method: "GET", body: undefined }, ["GET", "GET"]],
-        [{ method: "GET", body: undefined, idempotent: false }, ["GET"]],
+        [{ method: "GET", body: undefined, runs: false }, ["GET", "GET"]],
         [{ method: "PUT" }, ["PUT"]],
       ] as const) {
         const asked = await ask([answer, good], options);
@@ -677,7 +677,7 @@ describe("a request that is made again", () => {
 
   test("is never one whose answer has begun, when its events have no ids", async () => {
     const { chunks, error, requests } = await ask([() => streamResponse(frame(a)), good], {
-      idempotent: true,
+      runs: true,
     });
     expect(chunks).toEqual([a]);
     expect(error).toMatchObject({ name: "StreamTruncatedError" });
@@ -694,7 +694,7 @@ describe("a request that is made again", () => {
     let count = 0;
     const { calls, fetch } = fakeFetch(inTurn(() => httpError(502), good));
     const body = () => ({ count: ++count });
-    await collect(streamFromRoute({ endpoint: "/api", query: { a: "1" }, body, idempotent: true, fetch }));
+    await collect(streamFromRoute({ endpoint: "/api", query: { a: "1" }, body, runs: true, fetch }));
     expect(calls.map(({ url, init }) => [url, init.body])).toEqual([
       ["/api?a=1", '{"count":1}'],
       ["/api?a=1", '{"count":2}'],
@@ -715,7 +715,7 @@ describe("a request that is made again", () => {
     const keys: string[][] = [];
     for (let chat = 0; chat < 2; chat++) {
       const { calls, fetch } = fakeFetch(inTurn(new TypeError("fetch failed"), () => httpError(502), good));
-      await collect(streamChatFromRoute({ endpoint: "/", messages, idempotent: true, fetch }));
+      await collect(streamChatFromRoute({ endpoint: "/", messages, runs: true, fetch }));
       keys.push(calls.map(({ init }) => JSON.parse(init.body as string).idempotencyKey));
     }
     expect(keys[0]).toEqual(Array(3).fill(expect.stringMatching(uuidV4)));
@@ -723,10 +723,10 @@ describe("a request that is made again", () => {
     expect(new Set(keys.flat()).size).toBe(2);
   });
 
-  test("of a chat keeps the caller's key; without idempotent there is none", async () => {
+  test("of a chat keeps the caller's key; without runs there is none", async () => {
     const messages = [{ role: "user" as const, content: "Hello" }];
     const { calls, fetch } = fakeFetch();
-    for (const options of [{ idempotent: true, idempotencyKey: "mine" }, { idempotent: false }, {}]) {
+    for (const options of [{ runs: true, idempotencyKey: "mine" }, { runs: false }, {}]) {
       await collect(streamChatFromRoute({ endpoint: "/", messages, fetch, ...options }));
     }
     expect(calls.map(({ init }) => JSON.parse(init.body as string))).toEqual([
@@ -907,7 +907,7 @@ describe("the time between attempts", () => {
     const { calls, fetch } = hangingFetch();
     const abort = new AbortController();
     const onConnectionChange = vi.fn();
-    const options = { endpoint: "/", idempotent: true, onConnectionChange, signal: abort.signal };
+    const options = { endpoint: "/", runs: true, onConnectionChange, signal: abort.signal };
     const collected = collect(streamFromRoute({ ...options, fetch }));
     await advance(0);
     abort.abort("left");
@@ -1120,7 +1120,7 @@ describe("however a run's connections are cut", () => {
           const stream = streamChatFromRoute({
             endpoint: "/",
             messages,
-            idempotent: true,
+            runs: true,
             fetch,
           });
           expect(await collect(stream)).toEqual({ chunks: log });
@@ -1140,7 +1140,7 @@ test("chunks of unknown types are progress: the next resume begins behind them",
   const { fetch } = fakeFetch(() =>
     streamResponse(`id: run.${seq}\n${frame(seq++ < 20 ? { type: "x-new" } : end)}`),
   );
-  const stream = streamFromRoute({ endpoint: "/", idempotent: true, fetch, giveUpAfterMs: 5_000 });
+  const stream = streamFromRoute({ endpoint: "/", runs: true, fetch, giveUpAfterMs: 5_000 });
   expect(await collect(stream)).toEqual({ chunks: [end] });
 });
 

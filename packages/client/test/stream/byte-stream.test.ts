@@ -78,8 +78,7 @@ describe("a response without a body property", () => {
       message:
         "Cannot read the body: this fetch cannot stream, and its response has no text(), arrayBuffer() or blob().",
     };
-    const idempotent = true;
-    const { error } = await collect(streamChatFromRoute({ endpoint: "/", messages, fetch, idempotent }));
+    const { error } = await collect(streamChatFromRoute({ endpoint: "/", messages, fetch, runs: true }));
     expect(error).toMatchObject(expected);
     await expect(requestChat({ endpoint: "/", messages, fetch })).rejects.toMatchObject(expected);
     const chat = createChat({ endpoint: "/", fetch });
@@ -245,7 +244,7 @@ describe("a body that was read before", () => {
       console.assert((await response.text()) !== "");
       return response;
     });
-    const stream = streamChatFromRoute({ endpoint: "/", messages, fetch, idempotent: true });
+    const stream = streamChatFromRoute({ endpoint: "/", messages, fetch, runs: true });
     expect((await collect(stream)).error).toMatchObject(expected);
     await expect(requestChat({ endpoint: "/", messages, fetch })).rejects.toMatchObject(expected);
     expect(calls).toHaveLength(2);

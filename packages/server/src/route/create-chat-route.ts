@@ -2,7 +2,7 @@
  * A whole chat route without a framework: from the request to the response, errors and CORS included. Holds no state
  * between requests.
  */
-import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
+import type { ChatMessage, ChatRequestBody } from "@kortyx/protocol";
 import { checkOption, maxIdLength } from "@kortyx/protocol/internal";
 import { RunStoreError, storeUnavailable } from "../runs/guard-run-store.ts";
 import {
@@ -16,32 +16,15 @@ import { refuseWhileDraining, registerOpening } from "../shutdown/stream-registr
 import { type CollectLimits, collectBufferedStream } from "../stream/collect-stream.ts";
 import { errorResponse } from "../stream/error-response.ts";
 import { maskError } from "../stream/mask-error.ts";
-import type { ChunkIterable, StreamSource } from "../stream/source.ts";
+import type { StreamSource } from "../stream/source.ts";
 import { readStreamTimes, type StreamFinish } from "../stream/stream-options.ts";
 import { isForFramework, toThrownResponse } from "../stream/thrown-response.ts";
 import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse.ts";
+import { type ChatAgent, type RouteAgentOptions, toAgentOptions } from "./chat-agent.ts";
 import { checkRouteOptions } from "./check-route-options.ts";
 import { type CorsOptions, createCors } from "./cors.ts";
 import { ChatRequestError, type ChatRequestLimits, invalid, readChatRequest } from "./read-chat-request.ts";
 import { retainRequest } from "./retain-request.ts";
-
-/** What an agent gets beside the messages. */
-export interface ChatAgentOptions {
-  sessionId?: string | undefined;
-  workflowId?: string | undefined;
-  context?: Record<string, unknown> | undefined;
-  /** The answer to an `interrupt`. Its token comes from the client: verify it. */
-  resume?: ChatResume | undefined;
-  /** What `authorize` returned; absent where it is `"anonymous"`. */
-  owner?: string | undefined;
-  /** Aborted when the answer is no longer wanted: pass it to the model. A route always sets it. */
-  signal?: AbortSignal | undefined;
-}
-
-/** Anything that answers a conversation with chunks. */
-export interface ChatAgent {
-  streamChat(messages: ChatMessage[], options: ChatAgentOptions): ChunkIterable | PromiseLike<ChunkIterable>;
-}
 
 /** How the answer to a request has ended, and what was asked. */
 export interface ChatFinish extends StreamFinish {
@@ -66,10 +49,7 @@ export interface ChatRouteOptions
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true where there is an `onFinish` */
   collectMessage?: boolean | undefined;
   agent: {
-    streamChat(
-      messages: ChatMessage[],
-      options: ChatAgentOptions & { signal: AbortSignal },
-    ): ReturnType<ChatAgent["streamChat"]>;
+    streamChat(messages: ChatMessage[], options: RouteAgentOptions): ReturnType<ChatAgent["streamChat"]>;
   };
   /**
    * Says who asks, before the body is read. `null` and `undefined` answer 401; a `Response`, returned or thrown, is the
@@ -249,8 +229,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
     };
 
   function callAgent(body: ChatRequestBody, owner: string | undefined, signal: AbortSignal) {
-    const { messages, sessionId, workflowId, context, resume } = body;
-    return agent.streamChat(messages, { sessionId, workflowId, context, resume, owner, signal });
+    return agent.streamChat(body.messages, toAgentOptions(body, { owner, signal }));
   }
 
   function checkRoles(messages: ChatMessage[]): void {

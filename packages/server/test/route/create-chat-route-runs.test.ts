@@ -1,11 +1,7 @@
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  type ChatAgentOptions,
-  type ChatRoute,
-  type ChatRouteOptions,
-  createChatRoute,
-} from "../../src/route/create-chat-route.ts";
+import type { RouteAgentOptions as AgentOptions } from "../../src/route/chat-agent.ts";
+import { type ChatRoute, type ChatRouteOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { ChatRunOptions, RunFinish } from "../../src/runs/run-endpoints.ts";
 import { drain } from "../../src/shutdown/drain.ts";
 import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
@@ -32,7 +28,6 @@ const settle = () => new Promise(setImmediate);
 /** Until `check` passes: at once, or on a busy machine a little later. */
 const until = (check: () => unknown) => vi.waitFor(check, { interval: 2 });
 
-type AgentOptions = ChatAgentOptions & { signal: AbortSignal };
 type Agent = (options: AgentOptions) => AsyncIterable<StreamChunk>;
 
 const answer: Agent = async function* () {
@@ -268,7 +263,7 @@ describe("POST", () => {
         'id: RUN.3\ndata: {"type":"done"}\n\n' +
         "data: [DONE]\n\n",
     );
-    expect(calls).toEqual([[messages, { ...rest, owner: "ann", signal: expect.any(AbortSignal) }]]);
+    expect(calls).toEqual([[messages, { ...rest, body: {}, owner: "ann", signal: expect.any(AbortSignal) }]]);
     const again = runIdOf(await (await route.POST(post())).text());
     expect(again).not.toBe(runId);
   });
@@ -355,6 +350,7 @@ describe("POST", () => {
       { sessionId: "s" },
       { messages: [{ role: "user", content: "Bye" }] },
       { stream: false },
+      { theme: "dark" },
     ]) {
       const response = await route.POST(post({ idempotencyKey: "k", ...other }));
       expect([response.status, response.headers.get("cache-control"), await response.json()]).toEqual([

@@ -1,12 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
+import { chatRequestFields } from "@kortyx/protocol/internal";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import {
-  type ChatAgentOptions,
-  type ChatRouteOptions,
-  createChatRoute,
-} from "../../src/route/create-chat-route.ts";
+import type { RouteAgentOptions as AgentOptions } from "../../src/route/chat-agent.ts";
+import { type ChatRouteOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
 setFlagsFromString("--expose-gc");
@@ -33,7 +31,6 @@ function routeOf(
   streamChat: (signal: AbortSignal) => AsyncIterable<StreamChunk> | Promise<AsyncIterable<StreamChunk>>,
   options: Partial<ChatRouteOptions> = {},
 ) {
-  type AgentOptions = ChatAgentOptions & { signal: AbortSignal };
   const calls: [ChatMessage[], AgentOptions][] = [];
   const agent = {
     streamChat(asked: ChatMessage[], agentOptions: AgentOptions) {
@@ -74,7 +71,37 @@ describe("POST", () => {
     expect(await response.text()).toBe(
       'data: {"type":"text-delta","delta":"Hel"}\n\ndata: {"type":"text-delta","delta":"lo"}\n\ndata: {"type":"done"}\n\ndata: [DONE]\n\n',
     );
-    expect(calls).toEqual([[messages, { ...rest, owner: undefined, signal: expect.any(AbortSignal) }]]);
+    expect(calls).toEqual([
+      [messages, { ...rest, body: {}, owner: undefined, signal: expect.any(AbortSignal) }],
+    ]);
+  });
+
+  test("gives the agent every field of the body that is for agents", async () => {
+    const { route, calls } = routeOf(answer);
+    const fields = Object.keys(chatRequestFields).filter(
+      (name) => chatRequestFields[name as keyof typeof chatRequestFields] === "agent",
+    );
+    await (await route.POST(post({ messages }))).text();
+    expect(Object.keys(calls[0]![1]).sort()).toEqual([...fields, "body", "owner", "signal"].sort());
+  });
+
+  test("gives the agent the unknown keys of the body apart from everything else", async () => {
+    const { route, calls } = routeOf(answer, { authorize: () => "ann" });
+    const unknown = { theme: "dark", owner: "bob", signal: null, body: { owner: "bob" }, constructor: 1 };
+    const known = { messages, sessionId: "s", stream: true, idempotencyKey: "k", resume: null };
+    const text = JSON.stringify({ ...known, ...unknown });
+    await (await route.POST(post(text.replace("{", '{"__proto__":{"isAdmin":true},')))).text();
+    const { body, owner, signal, sessionId } = calls[0]![1];
+    expect(body).toEqual(unknown);
+    expect([owner, sessionId, signal]).toEqual(["ann", "s", expect.any(AbortSignal)]);
+    expect(Object.assign({}, body)).not.toHaveProperty("isAdmin");
+  });
+
+  test("limits unknown keys as it does the rest of the body", async () => {
+    const { route, calls } = routeOf(answer, { maxBodyBytes: 200, maxDepth: 4 });
+    const large = await route.POST(post({ messages, theme: "x".repeat(200) }));
+    const deep = await route.POST(post({ messages, theme: [[[[]]]] }));
+    expect([large.status, deep.status, calls]).toEqual([413, 400, []]);
   });
 
   test("with stream: false answers the buffered JSON", async () => {

@@ -1,7 +1,8 @@
 /** What the readers of a run see when its store fails, whatever the store is made of. */
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ChatAgentOptions, type ChatRoute, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatAgentOptions } from "../../src/route/chat-agent.ts";
+import { type ChatRoute, createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunFinish } from "../../src/runs/run-endpoints.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { createFaultyRunStores, type Faults } from "../stores/faulty-run-store.ts";

@@ -1,0 +1,38 @@
+import { chatRequestFields } from "@kortyx/protocol/internal";
+import { expect, test } from "vitest";
+import { createChat } from "../../src/chat/create-chat.ts";
+import { requestChat } from "../../src/route/request-chat.ts";
+import { streamChatFromRoute } from "../../src/route/stream-from-route.ts";
+import { collect, doneMarker, fakeFetch, streamResponse } from "../stream/bodies.ts";
+
+const { stream, ...names } = chatRequestFields;
+/** A value for every field of the body, beside options that are not for the route. */
+const fields = {
+  ...Object.fromEntries(Object.keys(names).map((name) => [name, `some ${name}`])),
+  messages: [{ role: "user" as const, content: "Hello" }],
+};
+const shared = { endpoint: "/", headers: { "x-a": "1" }, credentials: "include" as const };
+
+test("a stream is requested with every field of the body, and no other option", async () => {
+  const { calls, fetch } = fakeFetch();
+  await collect(streamChatFromRoute({ ...shared, ...fields, runs: true, giveUpAfterMs: 0, fetch }));
+  expect(JSON.parse(calls[0]!.init.body as string)).toEqual(fields);
+});
+
+test("a buffered answer is requested with every field of the body, and without a stream", async () => {
+  const { calls, fetch } = fakeFetch(() => Response.json({ chunks: [], text: "", structured: [] }));
+  await requestChat({ ...shared, ...fields, fetch });
+  expect(JSON.parse(calls[0]!.init.body as string)).toEqual({ ...fields, stream: false });
+});
+
+test("a chat decides on its messages, session and key, and passes every other field on", async () => {
+  const { calls, fetch } = fakeFetch(() => streamResponse(doneMarker));
+  const { messages, resume, idempotencyKey, ...passed } = fields as Record<string, unknown>;
+  const chat = createChat({ ...shared, ...passed, ...{ resume, idempotencyKey }, fetch });
+  await chat.send("Hi");
+  const id = chat.getSnapshot().messages[0]!.id;
+  expect(JSON.parse(calls[0]!.init.body as string)).toEqual({
+    ...passed,
+    messages: [{ role: "user", content: "Hi", id }],
+  });
+});

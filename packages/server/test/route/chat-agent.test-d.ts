@@ -1,0 +1,18 @@
+import type { ChatAgentFields } from "@kortyx/protocol";
+import { expectTypeOf, test } from "vitest";
+import type { ChatAgent, ChatAgentOptions } from "../../src/route/chat-agent.ts";
+import type { ChatRouteOptions } from "../../src/route/create-chat-route.ts";
+
+type RouteAgent = ChatRouteOptions["agent"];
+type AgentOptions = Parameters<RouteAgent["streamChat"]>[1];
+
+test("an agent gets every field that is meant for agents", () => {
+  expectTypeOf<keyof ChatAgentFields>().toExtend<keyof ChatAgentOptions>();
+  expectTypeOf<AgentOptions>().toExtend<ChatAgentOptions>();
+});
+
+test("a route always gives its agent a signal and the unknown keys of the body", () => {
+  expectTypeOf<AgentOptions["signal"]>().toEqualTypeOf<AbortSignal>();
+  expectTypeOf<AgentOptions["body"]>().toEqualTypeOf<Record<string, unknown>>();
+  expectTypeOf<ChatAgent>().toExtend<RouteAgent>();
+});
