@@ -1,9 +1,13 @@
 /**
- * What checking adds to reading, without streams around it: `validate <content>`. `kortyx` is the pull decoder, which
+ * What checking adds to reading, without streams around it: `validate <content>`. `kortyx` is the chunk decoder, which
  * checks everything; `kortyx/unchecked` is our SSE decoder with a bare `JSON.parse`.
  */
 import { deepStrictEqual } from "node:assert";
-import { createPullDecoder, createSSEDecoder, type StreamChunk } from "../../packages/protocol/dist/index.js";
+import {
+  createChunkDecoder,
+  createSSEDecoder,
+  type StreamChunk,
+} from "../../packages/protocol/dist/index.js";
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { cutBytes, encodeAll } from "./bodies.ts";
@@ -14,7 +18,7 @@ import { createSource } from "./sources.ts";
 type Read = (pieces: Uint8Array[], onChunk: (chunk: unknown) => void) => number;
 
 const checked: Read = (pieces, onChunk) => {
-  const decoder = createPullDecoder();
+  const decoder = createChunkDecoder();
   let count = 0;
   for (const piece of pieces) {
     decoder.push(piece);
@@ -31,7 +35,8 @@ const unchecked: Read = (pieces, onChunk) => {
   const decoder = createSSEDecoder();
   let count = 0;
   for (const piece of pieces) {
-    for (const event of decoder.decode(piece)) {
+    decoder.push(piece);
+    for (let event = decoder.next(); event !== undefined; event = decoder.next()) {
       if (event.data === "[DONE]") continue;
       onChunk(JSON.parse(event.data));
       count++;

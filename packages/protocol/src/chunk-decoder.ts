@@ -1,91 +1,201 @@
 /**
- * Bytes to chunks, a piece at a time: the pull decoder, emptied after every piece. Decides whether what was read is the
- * whole stream.
+ * SSE events to chunks, one at a time, as they are requested: JSON, the checker, the sequence of a run, and the verdict
+ * whether the stream was whole. Does not read, wait or reconnect.
  */
+import { createChunkChecker } from "./chunk-checker.ts";
+import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./chunks.ts";
+import { StreamProtocolError, StreamTruncatedError } from "./errors.ts";
+import { type EventId, parseEventId } from "./event-id.ts";
+import { parsePlainDelta } from "./plain-delta.ts";
+import { type EventBlock, EventBlocks } from "./sse-decoder.ts";
 
-import type { StreamChunk } from "./chunks.ts";
-import { type StreamProtocolError, StreamTruncatedError } from "./errors.ts";
-import { type ChunkDecoderOptions, createPullDecoder, type StreamPosition } from "./pull-decoder.ts";
-
-/** A chunk with its place in the stream. */
-export interface DecodedChunk {
-  chunk: StreamChunk;
-  /** The event id in force, for resuming behind this chunk; `""` when the stream has none, and none was given as `after`. */
-  eventId: string;
+export interface ChunkDecoderOptions {
+  /**
+   * The largest event, in bytes from one blank line to the next, comments included, a line end counted once. It bounds
+   * the memory that one event can take.
+   *
+   * @defaultValue 8 MiB
+   */
+  maxEventBytes?: number | undefined;
+  /**
+   * Called by `next` with each chunk whose `type` this version does not know; without it they are skipped. Must not
+   * throw, nor call the decoder.
+   */
+  onUnknownChunk?: ((chunk: UnknownChunk) => void) | undefined;
+  /**
+   * The event id (`<runId>.<seq>`) after which the stream is resumed: the events of that run up to this one are
+   * dropped, and the next one must be its successor. Any other text drops nothing.
+   */
+  after?: string | undefined;
 }
 
-export interface ChunkDecoder extends StreamPosition {
+export interface ChunkDecoder {
+  /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
+  push(bytes: Uint8Array): void;
   /**
-   * Decodes the next piece of the stream, however it was cut. Takes time linear in its length.
+   * Parses the next chunk of what was pushed, and no more than that. Its event id is `lastEventId`.
    *
-   * What breaks the contract ends the stream: this call returns the chunks before it, and every later call throws.
-   * Bytes after `[DONE]` are ignored, and so are events with an `event:` line other than `message`. Where events have
-   * ids of a run, one that was seen before is dropped, and a missing one breaks the contract.
+   * What breaks the contract ends the stream, after the chunks before it. Everything after `[DONE]` is ignored, and so
+   * are events with an `event:` line other than `message`. Where events have ids of a run, one that was seen before is
+   * dropped, and a missing one breaks the contract.
    *
-   * @throws StreamProtocolError `too-large`, `invalid-json`, `invalid-chunk` or `sequence-gap`, on the call after the
-   * one that met it.
+   * @returns `undefined` when there is no whole chunk.
+   * @throws StreamProtocolError `too-large`, `invalid-json`, `invalid-chunk` or `sequence-gap`; then at every call.
    */
-  decode(bytes: Uint8Array): DecodedChunk[];
+  next(): StreamChunk | undefined;
   /**
-   * Tells the decoder that no more bytes come, and judges what was read.
+   * Ends the stream, and judges what `next` has read: call it when that returns `undefined`.
    *
-   * @throws StreamProtocolError what has ended the stream.
+   * @throws StreamProtocolError the one that `next` has thrown.
    * @throws StreamTruncatedError when the stream is not `complete`.
    */
   end(): void;
+  /** `[DONE]` was read: the stream has ended, whatever may still arrive. */
+  readonly done: boolean;
+  /**
+   * The stream may end here: the last chunk was a terminal, or `[DONE]` was read. In a run, `[DONE]` counts only after a
+   * terminal or an `error`: a log that has lost its end is not a whole answer. False after an error.
+   */
+  readonly complete: boolean;
+  /** The id in force at the last good event, for the `Last-Event-ID` header; before the first one `after`, or `""`. */
+  readonly lastEventId: string;
+  /** The last valid `retry:` time that was pushed, in milliseconds. */
+  readonly retryMs: number | undefined;
+  /** The heartbeat interval that the server has announced (`:hb=<ms>`), in milliseconds; 0 when it sends none. */
+  readonly heartbeatMs: number | undefined;
+  /** The server has announced (`:stay`) that the run may end with this connection. */
+  readonly mustStay: boolean;
 }
 
 /**
- * Creates a decoder for one stream.
+ * Creates a decoder for one stream. Texts of a chunk may be slices that keep the piece in memory in which they came.
  *
  * @example
  * ```ts
  * const decoder = createChunkDecoder();
- * const decoded = decoder.decode(new TextEncoder().encode('data: {"type":"done"}\n\ndata: [DONE]\n\n'));
+ * decoder.push(new TextEncoder().encode('data: {"type":"done"}\n\ndata: [DONE]\n\n'));
+ * decoder.next(); // { type: "done" }
+ * decoder.next(); // undefined
  * decoder.end(); // throws if the stream is not complete
- * // decoded is [{ chunk: { type: "done" }, eventId: "" }]
  * ```
  */
-export function createChunkDecoder(options?: ChunkDecoderOptions): ChunkDecoder {
-  const puller = createPullDecoder(options);
-  let failure: StreamProtocolError | undefined;
+export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
+  return new BlockDecoder(options);
+}
 
-  return {
-    decode(bytes) {
-      if (failure !== undefined) throw failure;
-      const decoded: DecodedChunk[] = [];
-      if (puller.done) return decoded;
-      puller.push(bytes);
-      try {
-        for (let chunk = puller.next(); chunk !== undefined; chunk = puller.next()) {
-          decoded.push({ chunk, eventId: puller.lastEventId });
-        }
-      } catch (error) {
-        failure = error as StreamProtocolError;
+const problemOf = /* @__PURE__ */ createChunkChecker(undefined, undefined, true);
+
+class BlockDecoder implements ChunkDecoder {
+  done = false;
+  complete = false;
+  lastEventId: string;
+  heartbeatMs: number | undefined;
+  mustStay = false;
+  readonly #blocks: EventBlocks;
+  readonly #onUnknownChunk: ((chunk: UnknownChunk) => void) | undefined;
+  /** The last event of a run, and the id of the only one that may follow it. */
+  #place: EventId | undefined;
+  #nextId: string | undefined;
+  /** The last chunk was an `error`, on which a run may end. */
+  #isFailed = false;
+  /** What has ended the stream. */
+  #failure: { error: unknown } | undefined;
+
+  constructor({ maxEventBytes, onUnknownChunk, after = "" }: ChunkDecoderOptions) {
+    this.#blocks = new EventBlocks({ maxEventBytes, onComment: (text) => this.#readComment(text) });
+    this.#onUnknownChunk = onUnknownChunk;
+    this.lastEventId = after;
+    this.#isRepeated(after);
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#blocks.push(bytes);
+  }
+
+  next(): StreamChunk | undefined {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    try {
+      while (!this.done) {
+        const block = this.#blocks.next();
+        if (block === undefined) break;
+        const chunk = this.#read(block);
+        if (chunk !== undefined) return chunk;
       }
-      return decoded;
-    },
-    end() {
-      if (failure !== undefined) throw failure;
-      if (!puller.complete) throw new StreamTruncatedError();
-    },
-    get done() {
-      return puller.done;
-    },
-    get complete() {
-      return puller.complete && failure === undefined;
-    },
-    get lastEventId() {
-      return puller.lastEventId;
-    },
-    get retryMs() {
-      return puller.retryMs;
-    },
-    get heartbeatMs() {
-      return puller.heartbeatMs;
-    },
-    get mustStay() {
-      return puller.mustStay;
-    },
-  };
+      return undefined;
+    } catch (error) {
+      this.#failure = { error };
+      this.complete = false;
+      throw error;
+    }
+  }
+
+  end(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    if (!this.complete) throw new StreamTruncatedError();
+  }
+
+  get retryMs(): number | undefined {
+    return this.#blocks.retryMs;
+  }
+
+  #readComment(text: string): void {
+    if (text === "stay") this.mustStay = true;
+    else if (/^hb=\d{1,9}$/.test(text)) this.heartbeatMs = Number(text.slice(3));
+  }
+
+  /** @returns the chunk of a block, when it has one that the caller gets. */
+  #read({ id, event = "message", data }: EventBlock): StreamChunk | undefined {
+    const isMessage = event === "message" && data !== undefined;
+    if (isMessage && data === "[DONE]") {
+      this.done = true;
+      this.complete ||= this.#place === undefined || this.#isFailed;
+      return undefined;
+    }
+    if (id && this.#isRepeated(id)) return undefined;
+    const chunk = isMessage ? this.#parse(data) : undefined;
+    // A bad event has thrown: the stream is not resumed after it.
+    this.lastEventId = id ?? this.lastEventId;
+    return chunk;
+  }
+
+  /** @returns whether the event was read before. */
+  #isRepeated(id: string): boolean {
+    if (id === this.#nextId) {
+      this.#place!.seq++;
+    } else {
+      const found = parseEventId(id);
+      if (found === undefined) return false;
+      if (this.#place !== undefined) {
+        if (found.runId === this.#place.runId && found.seq <= this.#place.seq) return true;
+        throw new StreamProtocolError("sequence-gap", `Expected event ${this.#nextId}, got ${id}.`);
+      }
+      this.#place = found;
+    }
+    this.#nextId = `${this.#place!.runId}.${this.#place!.seq + 1}`;
+    return false;
+  }
+
+  /** @returns the chunk, when its type is known. */
+  #parse(data: string): StreamChunk | undefined {
+    this.complete = this.#isFailed = false;
+    const delta = parsePlainDelta(data);
+    if (delta !== undefined) return delta;
+    const chunk = parseJson(data) as StreamChunk;
+    const problem = problemOf(chunk);
+    if (problem) throw new StreamProtocolError("invalid-chunk", problem);
+    this.complete = isTerminalChunk(chunk);
+    this.#isFailed = chunk.type === "error";
+    if (problem === undefined) return chunk;
+    this.#onUnknownChunk?.(chunk as unknown as UnknownChunk);
+    return undefined;
+  }
+}
+
+function parseJson(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch (cause) {
+    const start = JSON.stringify(data.slice(0, 60));
+    throw new StreamProtocolError("invalid-json", `Not JSON: ${start}.`, { cause });
+  }
 }

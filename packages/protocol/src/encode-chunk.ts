@@ -7,7 +7,7 @@
 import type { StreamChunk, UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError } from "./errors.ts";
 import { isVisibleAscii, visibleAsciiRule } from "./id-rules.ts";
-import { printDelta } from "./plain-delta.ts";
+import { printPlainDelta } from "./plain-delta.ts";
 import { toChunk } from "./to-chunk.ts";
 
 /** Ends a stream that ended in order; always the last frame. */
@@ -63,7 +63,7 @@ export interface PrintedChunk {
  * @throws StreamProtocolError `invalid-chunk` as {@link toChunk} does, `unserializable-chunk` as {@link encodeChunk} does.
  */
 export function printChunk(value: unknown, position?: number): PrintedChunk {
-  const json = printDelta(value);
+  const json = printPlainDelta(value);
   if (json !== undefined) return { chunk: value as StreamChunk, json };
   const chunk = toChunk(value, position);
   return { chunk, json: stringify(chunk, position) };

@@ -19,7 +19,7 @@ export type {
 // Is it a chunk?
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
 // Read the wire
-export { type ChunkDecoder, createChunkDecoder, type DecodedChunk } from "./chunk-decoder.ts";
+export { type ChunkDecoder, type ChunkDecoderOptions, createChunkDecoder } from "./chunk-decoder.ts";
 // What travels: chunks, and the request that asks for them
 export type {
   AbortChunk,
@@ -94,7 +94,6 @@ export {
 } from "./fold-structured-data.ts";
 // Answer a question
 export { type MessageResume, parseMessageResume, toMessageResume } from "./message-resume.ts";
-export type { ChunkDecoderOptions } from "./pull-decoder.ts";
 export {
   createSSEDecoder,
   type SSEDecoder,

@@ -15,4 +15,3 @@ export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
 export { encodeChunkJson, type PrintedChunk, printChunk, stringifyChunk } from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";
-export { createPullDecoder, type PullDecoder, type StreamPosition } from "./pull-decoder.ts";

@@ -1,12 +1,13 @@
 /**
- * Bytes to SSE events, of any kind and for anybody. The grammar is eventsource-parser's; UTF-8 and the limit on the size of
- * an event are those of `event-frames.ts`. Knows nothing of chunks.
+ * Bytes to SSE events of any kind. eventsource-parser reads the grammar; this file adds UTF-8, the limit on the size of
+ * an event, and the order in which a consumer meets events and errors. Knows nothing of chunks.
  *
  * Source: HTML Standard, sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
  */
 import { createParser } from "eventsource-parser";
+import { checkLimitOption } from "./check-option.ts";
 import { StreamProtocolError } from "./errors.ts";
-import { createEventFrames } from "./event-frames.ts";
+import { EventSize } from "./event-size.ts";
 
 /** One event as the standard dispatches it. */
 export interface SSEEvent {
@@ -16,44 +17,39 @@ export interface SSEEvent {
   data: string;
   /** The last event id in force: it persists over events without an `id:` line; `""` when there was none. */
   lastEventId: string;
-  /** What the event's own `id:` line says; absent without one. */
+  /** The value of the event's own `id:` line; absent without one. */
   id?: string | undefined;
 }
 
 export interface SSEDecoderOptions {
   /**
-   * The largest event, in bytes of UTF-8 from one blank line to the next, comments included, a line end counted once.
-   * It bounds the memory that one event can take.
+   * The largest event, in bytes from one blank line to the next, comments included, a line end counted once. It bounds
+   * the memory that one event can take.
    *
    * @defaultValue 8 MiB
    */
   maxEventBytes?: number | undefined;
-  /**
-   * Called with the text of each comment line, without its colon and one leading space: when the blank line behind it is
-   * there, or at `end()`. Must not throw.
-   */
+  /** Called by `push` with the text of each comment line, without its colon and one leading space. Must not throw. */
   onComment?: ((text: string) => void) | undefined;
 }
 
 export interface SSEDecoder {
+  /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
+  push(bytes: Uint8Array): void;
   /**
-   * Decodes the next piece of the stream, however it was cut. Takes time linear in its length.
-   *
-   * An event that is larger than `maxEventBytes` ends the stream: this call returns the events before it, and every
-   * later call throws.
-   *
-   * @throws StreamProtocolError `too-large`, on the call after the one that met it.
+   * @returns the next event of what was pushed; `undefined` when there is no whole one.
+   * @throws StreamProtocolError `too-large`, after the events before that one; then at every call.
    */
-  decode(bytes: Uint8Array): SSEEvent[];
+  next(): SSEEvent | undefined;
   /**
-   * Tells the decoder that the stream is over. An event without its blank line is dropped, as the standard says.
+   * Ends the stream. An event without its blank line is dropped, as the standard requires.
    *
-   * @throws StreamProtocolError `too-large` when that is what ended the stream.
+   * @throws StreamProtocolError `too-large` when that has ended the stream.
    */
   end(): void;
-  /** The last event id that was dispatched, for the `Last-Event-ID` header. `""` when there was none. */
+  /** The id in force at the last event that `next` returned, for the `Last-Event-ID` header. `""` when there was none. */
   readonly lastEventId: string;
-  /** The last valid `retry:` time in milliseconds. */
+  /** The last valid `retry:` time that was pushed, in milliseconds. */
   readonly retryMs: number | undefined;
 }
 
@@ -63,57 +59,105 @@ export interface SSEDecoder {
  * @example
  * ```ts
  * const decoder = createSSEDecoder();
- * decoder.decode(new TextEncoder().encode("id: 7\ndata: hi\n\n"));
- * // [{ type: "message", data: "hi", lastEventId: "7", id: "7" }]
+ * decoder.push(new TextEncoder().encode("id: 7\ndata: hi\n\n"));
+ * decoder.next(); // { type: "message", data: "hi", lastEventId: "7", id: "7" }
+ * decoder.next(); // undefined
  * ```
  */
 export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
-  const frames = createEventFrames(options.maxEventBytes);
+  const blocks = new EventBlocks(options);
   let lastEventId = "";
-  let retryMs: number | undefined;
-  let failure: StreamProtocolError | undefined;
-  let events: SSEEvent[] = [];
-
-  // An exception in one of these would leave the parser in the middle of a line.
-  const parser = createParser({
-    onEvent: ({ event: type = "message", data, id }) => {
-      events.push(id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id });
-    },
-    onId: (id) => {
-      lastEventId = id;
-    },
-    onRetry: (ms) => {
-      if (Number.isSafeInteger(ms)) retryMs = ms;
-    },
-    onComment: options.onComment,
-  });
-  // The byte order mark was stripped before; a blank line takes the parser past its own search for one.
-  parser.feed("\n");
-
   return {
-    decode(bytes) {
-      if (failure !== undefined) throw failure;
-      frames.push(bytes);
-      events = [];
-      try {
-        for (let frame = frames.next(); frame !== undefined; frame = frames.next()) parser.feed(frame);
-      } catch (error) {
-        if (!(error instanceof StreamProtocolError)) throw error;
-        failure = error;
+    push: (bytes) => blocks.push(bytes),
+    next() {
+      for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
+        const { id, event: type = "message", data } = block;
+        lastEventId = id ?? lastEventId;
+        if (data !== undefined) {
+          return id === undefined ? { type, data, lastEventId } : { type, data, lastEventId, id };
+        }
       }
-      return events;
+      return undefined;
     },
-    end() {
-      if (failure !== undefined) throw failure;
-      // The event itself is dropped, but its `retry:` counts.
-      const rest = frames.rest();
-      parser.feed(rest.slice(0, rest.lastIndexOf("\n") + 1));
-    },
+    end: () => blocks.end(),
     get lastEventId() {
       return lastEventId;
     },
     get retryMs() {
-      return retryMs;
+      return blocks.retryMs;
     },
   };
+}
+
+/** The lines between two blank lines that make an event, or at least set the id. */
+export interface EventBlock {
+  id: string | undefined;
+  event: string | undefined;
+  /** A block without data is no event, but its id counts. */
+  data: string | undefined;
+}
+
+/** Reads the blocks of one stream, and keeps them until they are requested. */
+export class EventBlocks {
+  /** The last valid `retry:` time, in milliseconds. It counts as soon as its line is complete. */
+  retryMs: number | undefined;
+  /** Leaves the byte order mark to the parser, because runtimes differ in how they strip one that comes in pieces. */
+  readonly #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+  readonly #parser;
+  readonly #size: EventSize;
+  readonly #maxEventBytes: number;
+  #blocks: EventBlock[] = [];
+  /** How many of them were returned. */
+  #taken = 0;
+  /** What has ended the stream, after these blocks. */
+  #failure: StreamProtocolError | undefined;
+
+  constructor({ maxEventBytes = 8 * 1024 * 1024, onComment }: SSEDecoderOptions) {
+    checkLimitOption("maxEventBytes", maxEventBytes);
+    this.#maxEventBytes = maxEventBytes;
+    this.#size = new EventSize(maxEventBytes);
+    // An exception in one of these would leave the parser in the middle of a line.
+    this.#parser = createParser({
+      onId: (id) => {
+        this.#blocks.push({ id, event: undefined, data: undefined });
+      },
+      onEvent: (event) => {
+        // The block that onId has just added is this one.
+        if (event.id !== undefined) this.#blocks.pop();
+        this.#blocks.push(event as EventBlock);
+      },
+      onRetry: (ms) => {
+        if (Number.isSafeInteger(ms)) this.retryMs = ms;
+      },
+      onComment,
+    });
+  }
+
+  push(piece: Uint8Array): void {
+    if (this.#failure !== undefined) return;
+    if (this.#taken > 0) {
+      this.#blocks = this.#blocks.slice(this.#taken);
+      this.#taken = 0;
+    }
+    const fitting = this.#size.count(piece);
+    if (fitting < piece.length) {
+      const message = `An event exceeds maxEventBytes, ${this.#maxEventBytes}.`;
+      this.#failure = new StreamProtocolError("too-large", message);
+      piece = piece.subarray(0, fitting);
+    }
+    // Runtimes decode faster when they need not keep the bytes of an unfinished character, as after ASCII.
+    const isWhole = piece[piece.length - 1]! < 0x80;
+    this.#parser.feed(this.#utf8.decode(piece, { stream: !isWhole }));
+  }
+
+  next(): EventBlock | undefined {
+    const block = this.#blocks[this.#taken];
+    if (block !== undefined) this.#taken++;
+    else if (this.#failure !== undefined) throw this.#failure;
+    return block;
+  }
+
+  end(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
 }

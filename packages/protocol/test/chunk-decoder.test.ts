@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { createChunkDecoder } from "../src/chunk-decoder.ts";
+import { type ChunkDecoder, type ChunkDecoderOptions, createChunkDecoder } from "../src/chunk-decoder.ts";
 import { encodeChunk } from "../src/encode-chunk.ts";
-import type { ChunkDecoderOptions } from "../src/pull-decoder.ts";
 import { anyChunk } from "./chunk-arbitraries.ts";
 import { cost, costOfWhole } from "./cost.ts";
 import { anyCut, byteByByte, bytesOf } from "./pieces.ts";
+import { pull, pullChunks } from "./pull.ts";
 import { transcripts } from "./transcripts.ts";
 
 /** Everything that a caller can see of a stream, whatever its pieces. */
@@ -15,7 +15,7 @@ function read(pieces: Uint8Array[], options?: ChunkDecoderOptions) {
   const decoded: unknown[] = [];
   let error: { name: string; code: string; message: string } | undefined;
   try {
-    for (const piece of pieces) decoded.push(...decoder.decode(piece));
+    for (const one of pullChunks(decoder, pieces)) decoded.push(one);
     decoder.end();
   } catch (thrown) {
     const { name, code, message } = thrown as { name: string; code: string; message: string };
@@ -24,6 +24,9 @@ function read(pieces: Uint8Array[], options?: ChunkDecoderOptions) {
   const { complete, done, lastEventId } = decoder;
   return { decoded, unknown, error, complete, done, lastEventId };
 }
+
+/** The chunks of a text that comes in one piece. */
+const chunksOf = (decoder: ChunkDecoder, text: string) => [...pull(decoder, [bytesOf(text)])];
 
 const delta = (text: string) => ({ type: "text-delta", delta: text });
 const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
@@ -126,11 +129,12 @@ describe("a violation", () => {
   for (const [name, [bad, code, message]] of Object.entries(violations)) {
     test(`${name}: the chunks before it in the same piece come first, then the error, again and again`, () => {
       const decoder = createChunkDecoder({ maxEventBytes: 100 });
-      const piece = bytesOf(frame(delta("a")) + frame(delta("b")) + bad + frame({ type: "done" }));
-      expect(decoder.decode(piece).map(({ chunk }) => chunk)).toEqual([delta("a"), delta("b")]);
+      decoder.push(bytesOf(frame(delta("a")) + frame(delta("b")) + bad + frame({ type: "done" })));
+      expect([decoder.next(), decoder.next()]).toEqual([delta("a"), delta("b")]);
       const error = expect.objectContaining({ name: "StreamProtocolError", code, message });
-      expect(() => decoder.decode(bytesOf(frame(delta("c"))))).toThrow(error);
-      expect(() => decoder.decode(new Uint8Array())).toThrow(error);
+      expect(() => decoder.next()).toThrow(error);
+      decoder.push(bytesOf(frame(delta("c"))));
+      expect(() => decoder.next()).toThrow(error);
       expect(() => decoder.end()).toThrow(error);
       expect(decoder.complete).toBe(false);
     });
@@ -138,13 +142,13 @@ describe("a violation", () => {
 
   test("behind a terminal makes the stream incomplete", () => {
     const decoder = createChunkDecoder({ maxEventBytes: 100 });
-    decoder.decode(bytesOf(frame({ type: "done" })));
+    expect(chunksOf(decoder, frame({ type: "done" }))).toHaveLength(1);
     expect(decoder.complete).toBe(true);
-    decoder.decode(bytesOf("x".repeat(200)));
+    expect(() => chunksOf(decoder, "x".repeat(200))).toThrow();
     expect(decoder.complete).toBe(false);
     expect(() => decoder.end()).toThrow(expect.objectContaining({ code: "too-large" }));
     const other = createChunkDecoder();
-    other.decode(bytesOf(`${frame({ type: "done" })}data: {oops\n\n`));
+    expect(() => chunksOf(other, `${frame({ type: "done" })}data: {oops\n\n`)).toThrow();
     expect(other.complete).toBe(false);
   });
 
@@ -182,9 +186,9 @@ describe("the end", () => {
 
   test("bytes behind [DONE] are ignored, in the same piece and later", () => {
     const decoder = createChunkDecoder({ maxEventBytes: 100 });
-    expect(decoder.decode(bytesOf(`data: [DONE]\n\n${frame(delta("late"))}data: {oops\n\n`))).toEqual([]);
+    expect(chunksOf(decoder, `data: [DONE]\n\n${frame(delta("late"))}data: {oops\n\n`)).toEqual([]);
     expect(decoder.done).toBe(true);
-    expect(decoder.decode(bytesOf(`${frame(delta("later"))}${"x".repeat(500)}`))).toEqual([]);
+    expect(chunksOf(decoder, `${frame(delta("later"))}${"x".repeat(500)}`)).toEqual([]);
     decoder.end();
   });
 });
@@ -295,6 +299,48 @@ describe("the events of a run", () => {
   });
 });
 
+describe("requested one by one", () => {
+  test("nothing is parsed before it is requested, and pieces may come meanwhile", () => {
+    const decoder = createChunkDecoder();
+    decoder.push(bytesOf(`${frame(delta("a"))}data: {"type":`));
+    decoder.push(bytesOf(`"text-delta","delta":"b"}\n`));
+    expect(decoder.next()).toEqual(delta("a"));
+    decoder.push(bytesOf(`\n${frame(delta("c"))}data: broken\n\n`));
+    expect(decoder.next()).toEqual(delta("b"));
+    expect(decoder.next()).toEqual(delta("c"));
+    expect(decoder.complete).toBe(false);
+    expect(() => decoder.next()).toThrow("Not JSON");
+  });
+
+  test("each chunk's event id is lastEventId while it is the last one given", () => {
+    const decoder = createChunkDecoder();
+    decoder.push(bytesOf(`id: r.0\n${frame({ type: "text-start" })}id: r.1\n${frame({ type: "done" })}`));
+    expect(decoder.lastEventId).toBe("");
+    decoder.next();
+    expect(decoder.lastEventId).toBe("r.0");
+    decoder.next();
+    expect(decoder.lastEventId).toBe("r.1");
+    expect(decoder).toMatchObject({ complete: true, done: false });
+  });
+
+  test("an id without data counts at its place", () => {
+    const decoder = createChunkDecoder();
+    decoder.push(bytesOf(`id: r.0\n${frame(delta("a"))}id: r.1\n\nid: r.2\n${frame(delta("b"))}id: r.3\n\n`));
+    const ids = () => [decoder.next(), decoder.lastEventId];
+    expect([ids(), ids(), ids()]).toEqual([
+      [delta("a"), "r.0"],
+      [delta("b"), "r.2"],
+      [undefined, "r.3"],
+    ]);
+  });
+
+  test("the fields of a delta come in the order in which they were sent, as from JSON", () => {
+    for (const chunk of [delta("a"), { ...delta("a"), segmentId: "s" }]) {
+      expect(JSON.stringify(chunksOf(createChunkDecoder(), frame(chunk))[0])).toBe(JSON.stringify(chunk));
+    }
+  });
+});
+
 describe("beside the chunks", () => {
   test("an unknown type goes to onUnknownChunk whole, and advances lastEventId", () => {
     const chunk = { type: "x-weather", degrees: 21, nested: { a: [1] } };
@@ -311,8 +357,8 @@ describe("beside the chunks", () => {
 
   test("the error of broken JSON keeps what the parser said as its cause", () => {
     const decoder = createChunkDecoder();
-    decoder.decode(bytesOf("data: {oops\n\n"));
-    expect(() => decoder.end()).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
+    decoder.push(bytesOf("data: {oops\n\n"));
+    expect(() => decoder.next()).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
   });
 
   test("an event of another type is ignored, whatever its data", () => {
@@ -333,18 +379,24 @@ describe("beside the chunks", () => {
     const decoder = createChunkDecoder();
     expect(decoder.heartbeatMs).toBeUndefined();
     expect(decoder.retryMs).toBeUndefined();
-    decoder.decode(
-      bytesOf(": hello\n\n:hb=8000\n\nretry: 3000\n\n:hb=soon\n\n:xhb=5\n\n:hb=99999999999\n\n"),
-    );
+    decoder.push(bytesOf(": hello\n\n:hb=8000\n\nretry: 3000\n\n:hb=soon\n\n:xhb=5\n\n:hb=99999999999\n\n"));
     expect(decoder.heartbeatMs).toBe(8000);
+    expect(decoder.retryMs).toBe(3000);
+  });
+
+  test("a retry time counts as soon as its line is complete, also on a connection that is cut then", () => {
+    const decoder = createChunkDecoder();
+    decoder.push(bytesOf("retry: 30"));
+    expect(decoder.retryMs).toBeUndefined();
+    decoder.push(bytesOf("00\n"));
     expect(decoder.retryMs).toBe(3000);
   });
 
   test("a server may ask its reader to keep the connection", () => {
     const decoder = createChunkDecoder();
-    decoder.decode(bytesOf(":stays\n\n:hb=8000\n\n"));
-    expect(decoder.mustStay).toBeUndefined();
-    decoder.decode(bytesOf(":stay\n\n"));
+    decoder.push(bytesOf(":stays\n\n:hb=8000\n\n: stay \n\n"));
+    expect(decoder.mustStay).toBe(false);
+    decoder.push(bytesOf(":stay\n\n"));
     expect(decoder.mustStay).toBe(true);
   });
 });
@@ -359,7 +411,7 @@ describe("cost", () => {
       const decoder = createChunkDecoder();
       let chunks = 0;
       const took = cost(() => {
-        for (const piece of pieces) chunks += decoder.decode(piece).length;
+        for (const _ of pull(decoder, pieces)) chunks++;
       });
       expect(chunks).toBe(1);
       return took;

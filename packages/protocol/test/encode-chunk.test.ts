@@ -13,13 +13,14 @@ import {
 import { createSSEDecoder } from "../src/sse-decoder.ts";
 import { anyChunk, anyText, chunkOf, variants } from "./chunk-arbitraries.ts";
 import { anyCut, bytesOf } from "./pieces.ts";
+import { pull, pullChunks } from "./pull.ts";
 
 /** What ends a line for `str.splitlines()`, one character each. */
 const pythonLineBreaks = [..."\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"];
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const splitLinesAsPython = (text: string) => text.split(/\r\n|[\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]/);
 
-const eventsOf = (text: string) => createSSEDecoder().decode(bytesOf(text));
+const eventsOf = (text: string) => [...pull(createSSEDecoder(), [bytesOf(text)])];
 
 describe("encodeChunk", () => {
   test("prints one data line and a blank line", () => {
@@ -48,7 +49,7 @@ describe("encodeChunk", () => {
           ),
           ([chunk, pieces]) => {
             const decoder = createChunkDecoder();
-            const decoded = pieces.flatMap((piece) => decoder.decode(piece));
+            const decoded = [...pullChunks(decoder, pieces)];
             decoder.end();
             expect(decoded).toEqual([
               { chunk, eventId: "run.1" },

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isStreamChunk } from "../src/check-chunk.ts";
-import { printDelta } from "../src/plain-delta.ts";
+import { parsePlainDelta, printPlainDelta } from "../src/plain-delta.ts";
 import { anyEscapedText } from "./chunk-arbitraries.ts";
 
 const anyValue = fc.oneof(
@@ -31,12 +31,12 @@ const nearlyDelta = fc
     return chunk;
   });
 
-describe("printDelta", () => {
+describe("printPlainDelta", () => {
   test("says what JSON.stringify says of a valid chunk, or nothing", () => {
     let printed = 0;
     fc.assert(
       fc.property(nearlyDelta, (chunk) => {
-        const json = printDelta(chunk);
+        const json = printPlainDelta(chunk);
         if (json === undefined) return;
         printed++;
         expect(json).toBe(JSON.stringify(chunk));
@@ -69,13 +69,13 @@ describe("printDelta", () => {
     ["null", null],
     ["a text", "text-delta"],
   ])("leaves %s to JSON", (_, chunk) => {
-    expect(printDelta(chunk)).toBeUndefined();
+    expect(printPlainDelta(chunk)).toBeUndefined();
   });
 
   test("properties that cannot be seen, or are another's, are JSON's business", () => {
     const hidden = { enumerable: false, value: "x" };
     expect(
-      printDelta(Object.defineProperties({ type: "text-delta" }, { delta: hidden, segmentId: hidden })),
+      printPlainDelta(Object.defineProperties({ type: "text-delta" }, { delta: hidden, segmentId: hidden })),
     ).toBeUndefined();
     Object.defineProperty(Object.prototype, "segmentId", {
       value: "x",
@@ -84,7 +84,7 @@ describe("printDelta", () => {
       configurable: true,
     });
     try {
-      expect(printDelta({ type: "text-delta", delta: "a" })).toBeUndefined();
+      expect(printPlainDelta({ type: "text-delta", delta: "a" })).toBeUndefined();
     } finally {
       delete (Object.prototype as { segmentId?: string }).segmentId;
     }
@@ -95,6 +95,61 @@ describe("printDelta", () => {
     [{ type: "reasoning-delta", delta: "" }],
     [{ type: "text-delta", delta: "a", segmentId: "s" }],
   ])("prints %j itself", (chunk) => {
-    expect(printDelta(chunk)).toBe(JSON.stringify(chunk));
+    expect(printPlainDelta(chunk)).toBe(JSON.stringify(chunk));
+  });
+});
+
+/** The JSON of a delta, or nearly: texts raw as well as quoted, and with characters left out or put in somewhere. */
+const nearlyJson = fc
+  .tuple(
+    fc.constantFrom("text", "reasoning", "text-delta", "x"),
+    fc.tuple(anyEscapedText, fc.boolean()),
+    fc.option(fc.tuple(anyEscapedText, fc.boolean())),
+    fc.option(
+      fc.tuple(fc.nat(60), fc.nat(2), fc.constantFrom("", " ", '"', "\\", "}", ",", "\u0001", "\u2028")),
+    ),
+  )
+  .map(([type, text, segment, change]) => {
+    const quote = ([content, isRaw]: [string, boolean]) => (isRaw ? `"${content}"` : JSON.stringify(content));
+    const json = `{"type":"${type}-delta","delta":${quote(text)}${segment ? `,"segmentId":${quote(segment)}` : ""}}`;
+    if (change === null) return json;
+    const [place, without, put] = change;
+    return json.slice(0, place) + put + json.slice(place + without);
+  });
+
+describe("parsePlainDelta", () => {
+  test("returns what JSON.parse returns, in the same order, and it is a valid chunk; or nothing", () => {
+    let parsed = 0;
+    fc.assert(
+      fc.property(nearlyJson, (json) => {
+        const chunk = parsePlainDelta(json);
+        if (chunk === undefined) return;
+        parsed++;
+        expect(JSON.stringify(chunk)).toBe(JSON.stringify(JSON.parse(json)));
+        expect(isStreamChunk(chunk)).toBe(true);
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(parsed).toBeGreaterThan(300);
+  });
+
+  test.each([
+    '{"type":"text-delta","delta":""}',
+    '{"type":"reasoning-delta","delta":"語 é"}',
+    '{"type":"text-delta","delta":"a","segmentId":"s"}',
+  ])("reads %s itself", (json) => {
+    expect(printPlainDelta(parsePlainDelta(json))).toBe(json);
+  });
+
+  test.each([
+    '{"type":"text-delta","delta":"}',
+    '{"type":"text-delta","delta":"a","segmentId":"}',
+    '{"type":"text-delta","delta":"a","segmentId":"s","segmentId":"t"}',
+    '{"type":"text-delta","delta":"a","node":"n"}',
+    '{"type":"text-delta","delta":"\\n"}',
+    '{"type":"text-delta","delta":"a"} ',
+    '{"type":"text-delta","delta":"a\u2028"}',
+  ])("leaves %s to JSON", (json) => {
+    expect(parsePlainDelta(json)).toBeUndefined();
   });
 });

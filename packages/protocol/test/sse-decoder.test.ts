@@ -5,6 +5,7 @@ import { createSSEDecoder, type SSEDecoderOptions, type SSEEvent } from "../src/
 import cases from "./conformance/sse-cases.json" with { type: "json" };
 import { cost, costOfWhole } from "./cost.ts";
 import { anyCut, byteByByte, bytesOf, cutAt } from "./pieces.ts";
+import { pull } from "./pull.ts";
 
 interface Reading {
   events: SSEEvent[];
@@ -19,7 +20,7 @@ function read(pieces: Uint8Array[], options?: SSEDecoderOptions): Reading {
   const events: SSEEvent[] = [];
   let error: string | null = null;
   try {
-    for (const piece of pieces) events.push(...decoder.decode(piece));
+    for (const event of pull(decoder, pieces)) events.push(event);
     decoder.end();
   } catch (thrown) {
     error = (thrown as { code: string }).code;
@@ -61,7 +62,6 @@ function readWithParser(text: string): Omit<Reading, "error"> & { comments: stri
     },
     onComment: (comment) => comments.push(comment),
   });
-  parser.feed("\n");
   parser.feed(text);
   return { events, lastEventId, retry, comments };
 }
@@ -116,12 +116,6 @@ describe("event by event", () => {
     for (const pieces of [[bytes], byteByByte(bytes)]) {
       expect(read(pieces).events.map((event) => event.data)).toEqual(["3"]);
     }
-  });
-
-  test("the letters that a byte order mark looks like in Latin-1 are ordinary text", () => {
-    expect(
-      read([bytesOf("\u00ef\u00bb\u00bfdata: 1\n\ndata: 2\n\n")]).events.map((event) => event.data),
-    ).toEqual(["2"]);
   });
 });
 
@@ -213,11 +207,11 @@ describe("maxEventBytes", () => {
     expect(read(cutAt(bytes, [4]), { maxEventBytes: 3 }).error).toBeNull();
   });
 
-  test("what is not UTF-8 counts as what it becomes, however it is cut", () => {
+  test("a byte that is not UTF-8 counts once, however it is cut", () => {
     const bytes = Uint8Array.from([...bytesOf("data: a\n\ndata: "), ...Array(20).fill(0xff), 10, 10]);
     for (let place = 0; place <= bytes.length; place++) {
-      expect(read(cutAt(bytes, [place]), { maxEventBytes: 67 }).events, `${place}`).toHaveLength(2);
-      expect(read(cutAt(bytes, [place]), { maxEventBytes: 66 }).error, `${place}`).toBe("too-large");
+      expect(read(cutAt(bytes, [place]), { maxEventBytes: 27 }).events, `${place}`).toHaveLength(2);
+      expect(read(cutAt(bytes, [place]), { maxEventBytes: 26 }).error, `${place}`).toBe("too-large");
     }
   });
 
@@ -228,12 +222,14 @@ describe("maxEventBytes", () => {
     }
   });
 
-  test("throws on every call after the one that met the large event", () => {
+  test("throws at every call, after the events before the large one", () => {
     const decoder = createSSEDecoder({ maxEventBytes: 10 });
-    expect(decoder.decode(bytesOf("data: 12345\n\n"))).toEqual([]);
+    decoder.push(bytesOf("data: 1\n\ndata: 12345\n\n"));
+    expect(decoder.next()?.data).toBe("1");
     const message = "An event exceeds maxEventBytes, 10.";
-    expect(() => decoder.decode(bytesOf("data: 1\n\n"))).toThrow(message);
-    expect(() => decoder.decode(new Uint8Array())).toThrow(message);
+    expect(() => decoder.next()).toThrow(message);
+    decoder.push(bytesOf("data: 1\n\n"));
+    expect(() => decoder.next()).toThrow(message);
     expect(() => decoder.end()).toThrow(message);
   });
 
@@ -249,7 +245,10 @@ test("an event of many lines, one line a piece, takes time linear in their numbe
   const ratio = costOfWhole(16_000, (lines) => {
     const decoder = createSSEDecoder();
     return cost(() => {
-      for (let line = 0; line < lines; line++) decoder.decode(piece);
+      for (let line = 0; line < lines; line++) {
+        decoder.push(piece);
+        decoder.next();
+      }
     });
   });
   expect(ratio).toBeLessThan(3);
@@ -259,14 +258,58 @@ test("a retry time too large to be a time is ignored", () => {
   expect(read([bytesOf(`retry: 5\n\nretry: ${"9".repeat(400)}\n\n`)]).retry).toBe(5);
 });
 
-test("end() drops an event without its blank line, but not its retry time, nor does it repeat a comment", () => {
+test("a line counts when it is complete: a comment and a retry time, but no id and no event without a blank line", () => {
   const comments: string[] = [];
   const decoder = createSSEDecoder({ onComment: (text) => comments.push(text) });
-  expect(decoder.decode(bytesOf(":c\nid: 1\ndata: a\n\nretry: 5\nid: 3\ndata: c\n"))).toHaveLength(1);
+  decoder.push(bytesOf("id: 1\ndata: a\n\n:c\nretry: 5\nid: 3\ndata: c\n"));
+  expect([decoder.next()?.data, decoder.next()]).toEqual(["a", undefined]);
   decoder.end();
   expect({ comments, id: decoder.lastEventId, retryMs: decoder.retryMs }).toEqual({
     comments: ["c"],
     id: "1",
     retryMs: 5,
+  });
+});
+
+describe("requested one by one", () => {
+  test("events wait while pieces come, and lastEventId is that of the last one given", () => {
+    const decoder = createSSEDecoder();
+    decoder.push(bytesOf("id: 1\ndata: a\n\nid: 2\n\ndata: b\n"));
+    expect(decoder.lastEventId).toBe("");
+    decoder.push(bytesOf("\nid: 3\n\n"));
+    expect([decoder.next(), decoder.lastEventId]).toEqual([
+      { type: "message", data: "a", lastEventId: "1", id: "1" },
+      "1",
+    ]);
+    expect([decoder.next(), decoder.lastEventId]).toEqual([
+      { type: "message", data: "b", lastEventId: "2" },
+      "2",
+    ]);
+    expect([decoder.next(), decoder.lastEventId]).toEqual([undefined, "3"]);
+  });
+
+  test("a consumer that stays an event behind takes time linear in the number of events", () => {
+    const piece = bytesOf(`data: ${"x".repeat(500)}\n\n`);
+    const ratio = costOfWhole(8_000, (count) => {
+      const decoder = createSSEDecoder();
+      decoder.push(piece);
+      return cost(() => {
+        for (let event = 0; event < count; event++) {
+          decoder.push(piece);
+          decoder.next();
+        }
+      });
+    });
+    expect(ratio).toBeLessThan(3);
+  });
+
+  test("many events in one piece take time linear in their number", () => {
+    const ratio = costOfWhole(16_000, (count) => {
+      const bytes = bytesOf("data: x\n\n".repeat(count));
+      return cost(() => {
+        for (const _ of pull(createSSEDecoder(), [bytes]));
+      });
+    });
+    expect(ratio).toBeLessThan(3);
   });
 });

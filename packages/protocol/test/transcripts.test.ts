@@ -4,6 +4,7 @@ import { DONE_FRAME, encodeChunk } from "../src/encode-chunk.ts";
 import { streamChunkSchema } from "../src/schemas.ts";
 import { variants } from "./chunk-arbitraries.ts";
 import { byteByByte, cutAt } from "./pieces.ts";
+import { pullChunks } from "./pull.ts";
 import { transcripts } from "./transcripts.ts";
 
 test("the transcripts together hold every shape of chunk", () => {
@@ -29,7 +30,7 @@ for (const { name, bytes, canonical, complete, entries, description } of transcr
       for (const pieces of cuts) {
         const unknown: unknown[] = [];
         const decoder = createChunkDecoder({ onUnknownChunk: (chunk) => unknown.push(chunk) });
-        const decoded = pieces.flatMap((piece) => decoder.decode(piece));
+        const decoded = [...pullChunks(decoder, pieces)];
         expect(decoded).toEqual(known.map(({ chunk, eventId = "" }) => ({ chunk, eventId })));
         expect(unknown).toEqual(entries.filter((entry) => entry.unknown).map(({ chunk }) => chunk));
         expect(decoder.complete).toBe(complete);

@@ -3,20 +3,15 @@
  * whatever ends the iteration, the body is cancelled or read to its end here. Does not know where bodies come from.
  */
 import {
+  type ChunkDecoder,
   type ChunkDecoderOptions,
+  createChunkDecoder,
   parseEventId,
   type StreamChunk,
   StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import {
-  checkFunctionOption,
-  checkLimitOption,
-  checkOption,
-  createPullDecoder,
-  type PullDecoder,
-  parseDelayMs,
-} from "@kortyx/protocol/internal";
+import { checkFunctionOption, checkLimitOption, checkOption, parseDelayMs } from "@kortyx/protocol/internal";
 import type { ConnectionWatch, PausableStream } from "../route/shared-connections.ts";
 import { type ByteReader, type ByteStream, createPieceEncoder, discard } from "./byte-stream.ts";
 import { StreamIdleError } from "./errors.ts";
@@ -126,7 +121,7 @@ export function createChunkStream(
   let request: AbortController | undefined;
   let reader: ByteReader | undefined;
   let toBytes: (piece: unknown) => Uint8Array;
-  let decoder: PullDecoder;
+  let decoder: ChunkDecoder;
   let watchdog: IdleWatchdog;
   let watchTimer: ReturnType<typeof setTimeout> | undefined;
   /** Why it was cancelled here. */
@@ -173,7 +168,7 @@ export function createChunkStream(
     cancelled = pause = undefined;
     newChunks = 0;
     hasBytes = false;
-    decoder = createPullDecoder({
+    decoder = createChunkDecoder({
       maxEventBytes,
       onUnknownChunk: (chunk) => {
         lastType = chunk.type;

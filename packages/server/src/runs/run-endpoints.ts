@@ -269,7 +269,8 @@ export function createRunEndpoints(
         while (!decoder.done) {
           const { done, value } = await reader.read();
           if (done) break;
-          for (const { chunk } of decoder.decode(value)) yield chunk;
+          decoder.push(value);
+          for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) yield chunk;
         }
         if (decoder.complete || signal.aborted) return;
         // Nothing else gives this connection up than a store that has not answered for a lease.
