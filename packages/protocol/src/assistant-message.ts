@@ -1,5 +1,5 @@
 /**
- * What an assistant message is: its parts, how they look when nothing more comes, and the text that they hold.
+ * What an assistant message is: its parts, and how they look when nothing more comes. Its text is in `answer-text.ts`.
  */
 import type { ErrorChunk, FileChunk, InterruptChunk, SourceChunk, TokenUsage } from "./chunks.ts";
 import type { StructuredStreamState } from "./fold-structured-data.ts";
@@ -86,20 +86,4 @@ export function closePart(part: MessagePart): MessagePart {
   }
   const isOpen = part.type === "tool-call" && part.state !== "done" && part.state !== "error";
   return isOpen ? { ...part, state: "interrupted" } : part;
-}
-
-/**
- * Joins the texts of an answer with a blank line between them. A text that only files and objects have split stays
- * one. Reasoning, tool calls and everything else are left out.
- *
- * The one rule for what is copied, searched, sent as history and given as a buffered answer.
- */
-export function joinTextParts(parts: readonly MessagePart[]): string {
-  let joined = "";
-  for (const part of parts) {
-    // What a store gives back may have no text at all.
-    if (part.type !== "text" || !part.text) continue;
-    joined += (joined === "" || part.isContinuation ? "" : "\n\n") + part.text;
-  }
-  return joined;
 }

@@ -1,13 +1,13 @@
 /** The contract of Kortyx streams, without zod: the schemas are in `@kortyx/protocol/schemas`. */
 
 // Fold chunks into what a UI shows
-export {
-  type AssistantMessage,
-  joinTextParts,
-  type MessagePart,
-  type StructuredDataPart,
-  type TextPart,
-  type ToolCallPart,
+export { joinTextParts } from "./answer-text.ts";
+export type {
+  AssistantMessage,
+  MessagePart,
+  StructuredDataPart,
+  TextPart,
+  ToolCallPart,
 } from "./assistant-message.ts";
 export type {
   BufferedStreamResult,

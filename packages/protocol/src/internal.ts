@@ -2,6 +2,7 @@
  * What only the sibling packages need: does not follow semantic versioning, and may change with every release. All
  * packages share one version, so that a sibling always gets the one it was built with.
  */
+export { createTextPieces } from "./answer-text.ts";
 export { closePart } from "./assistant-message.ts";
 export { chatRequestFields } from "./chat-request.ts";
 export {

@@ -211,6 +211,19 @@ describe("a whole message that repeats what was streamed is not shown again", ()
     }
   });
 
+  test("a text with more white space around it than the message is long", () => {
+    expect(shown([said("\n\n\n"), said("7"), whole("7")])).toEqual(["\n\n\n7"]);
+  });
+
+  test("a text beside which another one with a key was said for the first time", () => {
+    const begun: StreamChunk = { type: "text-start", segmentId: "k" };
+    expect(shown([begun, said("A1"), said("K", "k"), said("A2"), start("1"), whole("A1A2")])).toEqual([
+      "K",
+      "A1A2",
+      "tool-call",
+    ]);
+  });
+
   test("all texts, however they are joined", () => {
     for (const content of [
       "Let me look.It is 42.",

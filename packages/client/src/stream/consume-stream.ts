@@ -8,9 +8,9 @@ import {
   reduceStreamError,
   type StreamChunk,
 } from "@kortyx/protocol";
+import { createTextPieces } from "@kortyx/protocol/internal";
 import { wasAborted } from "./chunk-stream.ts";
 import { StreamRemoteError, toError } from "./errors.ts";
-import { createTextPieces } from "./text-pieces.ts";
 
 /** How a stream ended. */
 export interface StreamOutcome {
@@ -60,16 +60,14 @@ export async function consumeStream(
   const { onChunk, onText, onDone, onError } = handlers;
   let last: StreamChunk | undefined;
   let error: ErrorChunk | undefined;
-  const toPiece = createTextPieces();
+  const toPiece = onText && createTextPieces();
   let isCalling = false;
   try {
     for await (last of stream) {
       isCalling = true;
       error = reduceStreamError(error, last);
-      if (onText) {
-        const piece = toPiece(last);
-        if (piece) await onText(piece);
-      }
+      const piece = toPiece?.(last);
+      if (piece) await onText?.(piece);
       if ((await onChunk?.(last)) === false) return { outcome: "stopped" };
       isCalling = false;
     }

@@ -4,11 +4,11 @@
  */
 import {
   type BufferedStreamResult,
-  createMessageAccumulator,
   type ErrorChunk,
   encodeChunk,
   isTerminalChunk,
   joinTextParts,
+  reduceMessage,
   reduceStreamError,
   type StreamChunk,
   StreamProtocolError,
@@ -140,15 +140,8 @@ async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGen
   }
 }
 
-/** The text that a user interface copies of the same stream. */
+/** The text that a user interface copies of the same stream. Structured objects are no part of it, and may be broken. */
 function textOf(chunks: readonly StreamChunk[]): string {
-  const accumulator = createMessageAccumulator();
-  for (const chunk of chunks) {
-    try {
-      accumulator.apply(chunk);
-    } catch {
-      // A structured object that cannot be built is not part of the text.
-    }
-  }
-  return joinTextParts(accumulator.message.parts);
+  const { parts } = reduceMessage(chunks.filter(({ type }) => type !== "structured-data"));
+  return joinTextParts(parts);
 }

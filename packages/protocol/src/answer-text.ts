@@ -1,0 +1,263 @@
+/**
+ * What the text of an answer is: which text a chunk belongs to, when another text begins, when a whole `message` repeats
+ * what was streamed, and what separates two texts. The message, its joined text and the text piece by piece all follow
+ * this file. Builds no parts.
+ *
+ * A text with a key runs beside the others until its `-end`. One without a key also ends where another text, reasoning, a
+ * call or a question begins. Sources, files and objects end no text.
+ */
+import type { MessagePart, TextPart } from "./assistant-message.ts";
+import type { MessageChunk, StreamChunk, StreamChunkOf } from "./chunks.ts";
+import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
+
+type StartOrEndChunk = StreamChunkOf<"text-start" | "text-end" | "reasoning-start" | "reasoning-end">;
+type DeltaChunk = StreamChunkOf<"text-delta" | "reasoning-delta">;
+
+/** Stands between two texts of an answer. */
+const blankLine = "\n\n";
+
+/** A text of the answer, or a piece of reasoning. */
+export interface AnswerText {
+  readonly type: TextPart["type"];
+  /** `""` without one. */
+  readonly key: string;
+  /** Of the newest delta. */
+  node: string | undefined;
+  /** Empty after an explicit start. */
+  text: string;
+  state: TextPart["state"];
+  /** The part of a folded message that shows it; undefined before its first one, and after a split. */
+  index?: number | undefined;
+}
+
+/** Sorts the chunks of one stream into texts. Costs what each chunk holds. */
+export class AnswerTexts {
+  readonly #onChange: (text: AnswerText, added: string) => void;
+  /** The open texts with a key, by type and key. */
+  readonly #keyed = new Map<string, AnswerText>();
+  /** The open text without a key: there is at most one. */
+  #unkeyed: AnswerText | undefined;
+  readonly #repeats = new RepeatedTexts();
+
+  /** @param onChange - Called when a text begins, grows by `added`, or ends. */
+  constructor(onChange: (text: AnswerText, added: string) => void) {
+    this.#onChange = onChange;
+  }
+
+  /** The open text without a key, which what begins beside it may end or split. */
+  get unkeyed(): AnswerText | undefined {
+    return this.#unkeyed;
+  }
+
+  /** Applies a text, reasoning or message chunk; any other changes nothing. */
+  apply(chunk: StreamChunk): void {
+    switch (chunk.type) {
+      case "text-delta":
+        this.#applyDelta("text", chunk);
+        break;
+      case "reasoning-delta":
+        this.#applyDelta("reasoning", chunk);
+        break;
+      case "text-start":
+        this.#applyStart("text", chunk);
+        break;
+      case "reasoning-start":
+        this.#applyStart("reasoning", chunk);
+        break;
+      case "text-end":
+        this.#applyEnd("text", chunk);
+        break;
+      case "reasoning-end":
+        this.#applyEnd("reasoning", chunk);
+        break;
+      case "message":
+        this.#applyMessage(chunk);
+    }
+  }
+
+  /** Something other than a text begins, and is neither a source, nor a file, nor an object. */
+  endUnkeyed(): void {
+    const text = this.#unkeyed;
+    this.#unkeyed = undefined;
+    if (text) this.#end(text);
+  }
+
+  #applyDelta(type: AnswerText["type"], chunk: DeltaChunk): void {
+    const { delta } = chunk;
+    // No text begins with nothing: many providers send an empty delta first.
+    if (delta === "") return;
+    const text = this.#find(type, keyOf(chunk)) ?? this.#begin(type, chunk);
+    if (text.text === "" && type === "text") this.#repeats.addStreamed(text);
+    text.text += delta;
+    text.node = chunk.node;
+    this.#onChange(text, delta);
+  }
+
+  #applyStart(type: AnswerText["type"], chunk: StartOrEndChunk): void {
+    const key = keyOf(chunk);
+    if (key === "" || !this.#find(type, key)) this.#onChange(this.#begin(type, chunk), "");
+  }
+
+  #applyEnd(type: AnswerText["type"], chunk: StartOrEndChunk): void {
+    const text = this.#find(type, keyOf(chunk));
+    if (text === undefined) return;
+    if (text === this.#unkeyed) {
+      this.endUnkeyed();
+      return;
+    }
+    this.#keyed.delete(type + text.key);
+    this.#end(text);
+  }
+
+  #applyMessage({ content, node }: MessageChunk): void {
+    if (content === "") return;
+    const isRepeated = this.#repeats.isRepeated(content);
+    this.endUnkeyed();
+    if (isRepeated) return;
+    const text: AnswerText = { type: "text", key: "", node, text: content, state: "done" };
+    this.#repeats.addWhole(text);
+    this.#onChange(text, content);
+  }
+
+  #find(type: AnswerText["type"], key: string): AnswerText | undefined {
+    if (key !== "") return this.#keyed.get(type + key);
+    return this.#unkeyed?.type === type ? this.#unkeyed : undefined;
+  }
+
+  #begin(type: AnswerText["type"], chunk: StartOrEndChunk | DeltaChunk): AnswerText {
+    const key = keyOf(chunk);
+    const text: AnswerText = { type, key, node: chunk.node, text: "", state: "streaming" };
+    this.endUnkeyed();
+    if (key === "") this.#unkeyed = text;
+    else this.#keyed.set(type + key, text);
+    return text;
+  }
+
+  #end(text: AnswerText): void {
+    text.state = "done";
+    if (text.type === "text") this.#repeats.addEnded(text);
+    this.#onChange(text, "");
+  }
+}
+
+/** What tells parallel texts apart; `""` without any. */
+const keyOf = ({ segmentId, opId, id }: StartOrEndChunk | DeltaChunk): string =>
+  segmentId ?? opId ?? id ?? "";
+
+/**
+ * Whether a whole `message` repeats what was streamed. Some agents stream a text and then send it again in one piece:
+ * that text alone, the texts of all turns one by one, or all of them joined.
+ */
+class RepeatedTexts {
+  /** Every text, streamed or whole. */
+  readonly #all: AnswerText[] = [];
+  /** The streamed text that began last. It may be repeated more than once. */
+  #newest: AnswerText | undefined;
+  /** How many finished texts have this content and were not repeated yet. */
+  readonly #unrepeated = new Map<string, number>();
+
+  /** A streamed text has its first delta. */
+  addStreamed(text: AnswerText): void {
+    this.#newest = text;
+    this.#all.push(text);
+  }
+
+  addEnded({ text }: AnswerText): void {
+    const content = text.trim();
+    if (content !== "") this.#unrepeated.set(content, (this.#unrepeated.get(content) ?? 0) + 1);
+  }
+
+  addWhole(text: AnswerText): void {
+    this.#all.push(text);
+  }
+
+  /** Costs what the content holds. */
+  isRepeated(content: string): boolean {
+    if (this.#newest === undefined) return false;
+    const whole = content.trim();
+    if (isJoined(whole, [this.#newest])) return true;
+    const times = this.#unrepeated.get(whole) ?? 0;
+    if (times > 0) this.#unrepeated.set(whole, times - 1);
+    return times > 0 || isJoined(whole, this.#all);
+  }
+}
+
+/** How much longer than a short `message` the texts that it repeats may be: some models begin each with blank lines. */
+const usualWhiteSpace = 100;
+
+/** Whether `content` is these texts one after the other, whatever white space stands between them. */
+function isJoined(content: string, texts: AnswerText[]): boolean {
+  let at = 0;
+  let length = 0;
+  for (const { text } of texts) {
+    length += text.length;
+    // White space aside, they are longer: looking at more would cost more than the content holds.
+    if (length > 2 * content.length + usualWhiteSpace) return false;
+    const trimmed = text.trim();
+    while (/\s/.test(content.charAt(at))) at++;
+    if (!content.startsWith(trimmed, at)) return false;
+    at += trimmed.length;
+  }
+  return at === content.length;
+}
+
+/**
+ * Joins the texts of an answer with a blank line between them. A text that only files and objects have split stays
+ * one. Reasoning, tool calls and everything else are left out.
+ *
+ * The one rule for what is copied, searched, sent as history and given as a buffered answer.
+ */
+export function joinTextParts(parts: readonly MessagePart[]): string {
+  let joined = "";
+  for (const part of parts) {
+    // What a store gives back may have no text at all.
+    if (part.type !== "text" || !part.text) continue;
+    joined += (joined === "" || part.isContinuation ? "" : blankLine) + part.text;
+  }
+  return joined;
+}
+
+/**
+ * Creates a reader of the text of one stream, for a consumer that does not build the message. Keeps the texts and the
+ * inputs of tool calls.
+ *
+ * @returns A function that returns what a chunk adds to the text, `""` for nothing. The pieces one after the other are
+ * what {@link joinTextParts} makes of the message; texts that run in parallel come as they are streamed.
+ */
+export function createTextPieces(): (chunk: StreamChunk) => string {
+  let piece = "";
+  let hasText = false;
+  const texts = new AnswerTexts(({ type, text }, added) => {
+    if (type !== "text" || added === "") return;
+    const isFirst = text.length === added.length;
+    piece = isFirst && hasText ? blankLine + added : added;
+    hasText = true;
+  });
+  const calls = createToolCallOrder();
+  /** Any place will do: here, it only tells a known call from one that begins. */
+  const beginCall = (call: OrderedCall) => {
+    if (call.index === undefined) texts.endUnkeyed();
+    call.index = 0;
+  };
+  return (chunk) => {
+    piece = "";
+    switch (chunk.type) {
+      case "tool-call-start":
+      case "tool-call-delta":
+      case "tool-call-ready":
+      case "tool-call-result":
+      case "tool-call-error":
+        beginCall(calls.callOf(chunk));
+        break;
+      case "tool-result":
+        beginCall(calls.callOfLegacyResult(chunk) ?? {});
+        break;
+      case "interrupt":
+        texts.endUnkeyed();
+        break;
+      default:
+        texts.apply(chunk);
+    }
+    return piece;
+  };
+}
