@@ -10,7 +10,7 @@ const budgets: [row: string, kilobytes: number, imports: string[]][] = [
   ["`readStream`", 8, ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;']],
   [
     "`streamChatFromRoute`, `consumeStream`",
-    12,
+    13,
     [
       'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
     ],
