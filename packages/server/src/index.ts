@@ -26,19 +26,22 @@ export {
 export { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "@kortyx/protocol/schemas";
 // A whole chat route
 export type { ChatAgent, ChatAgentOptions, RouteAgentOptions } from "./route/chat-agent.ts";
-export type { CorsOptions } from "./route/cors.ts";
-export {
-  type AuthorizeResult,
-  type ChatFinish,
-  type ChatRoute,
-  type ChatRouteOptions,
-  createChatRoute,
-} from "./route/create-chat-route.ts";
 // Read the request
 export {
   ChatRequestError,
   type ChatRequestErrorCode,
   type ChatRequestIssue,
+} from "./route/chat-request-error.ts";
+export type {
+  AuthorizeResult,
+  ChatFinish,
+  ChatRoute,
+  ChatRouteOptions,
+  RouteHandler,
+} from "./route/chat-route.ts";
+export type { CorsOptions } from "./route/cors.ts";
+export { createChatRoute } from "./route/create-chat-route.ts";
+export {
   type ChatRequestLimits,
   parseChatRequestBody,
   readChatRequest,

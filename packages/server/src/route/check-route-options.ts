@@ -1,7 +1,9 @@
 /**
- * Refuses the options of a chat route that could only fail at a request. Their types say the same to a compiler; the
- * times are read, and refused, where they are used.
+ * Refuses options of a chat route when it is created, which would otherwise fail at its first request. The types say the
+ * same to a compiler. Times are read, and refused, where they are used.
  */
+
+import type { ChatMessage } from "@kortyx/protocol";
 import {
   checkFunctionOption,
   checkLimitOption,
@@ -11,69 +13,70 @@ import {
 import type { ChatRunOptions } from "../runs/run-endpoints.ts";
 import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
-import type { ChatRouteOptions } from "./create-chat-route.ts";
+import type { ChatRouteOptions } from "./chat-route.ts";
+import type { CorsOptions } from "./cors.ts";
 
-const roles = ["user", "assistant", "system"];
+const roles = ["user", "assistant", "system"] satisfies ChatMessage["role"][];
 
-/** What a store has to have: every method of `RunStore`. */
-const storeMethods: (keyof RunStore)[] = [
-  "open",
-  "append",
-  "renew",
-  "end",
-  "endIfLeaseExpired",
-  "read",
-  "wait",
-  "latest",
-  "stopKey",
-  "close",
-];
+type MethodOf<Type> = {
+  [Name in keyof Type]: Type[Name] extends (...values: never) => unknown ? Name : never;
+};
+type StoreMethod = MethodOf<RunStore>[keyof RunStore];
+
+/** Every method of a store; one that is missing here is a type error. */
+const storeMethods = {
+  open: true,
+  append: true,
+  renew: true,
+  end: true,
+  endIfLeaseExpired: true,
+  read: true,
+  wait: true,
+  latest: true,
+  stopKey: true,
+  close: true,
+} satisfies Record<StoreMethod, true>;
+
+const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** @throws TypeError or RangeError that names the option, what was expected and what came. */
 export function checkRouteOptions(options: ChatRouteOptions): void {
   checkObjectOption("The options of createChatRoute", options, "an object with an agent");
-  const { agent, authorize, allowedRoles, cors, headers, runs } = options;
-  checkOption(
-    "agent",
-    typeof agent?.streamChat === "function",
-    "an object with a streamChat() method",
-    agent,
-  );
-  const isAuthorize = authorize === "anonymous" || typeof authorize === "function";
-  checkOption("authorize", authorize === undefined || isAuthorize, 'a function or "anonymous"', authorize);
+  const { agent, authorize, headers, runs } = options;
+  const isAgent = typeof agent?.streamChat === "function";
+  checkOption("agent", isAgent, "an object with a streamChat() method", agent);
+  const isAuthorize = authorize === undefined || authorize === "anonymous" || typeof authorize === "function";
+  checkOption("authorize", isAuthorize, 'a function or "anonymous"', authorize);
   checkFunctionOption("onFinish", options.onFinish);
   for (const name of ["maxBodyBytes", "maxMessages", "maxDepth", "maxBufferedBytes"] as const) {
     checkLimitOption(name, options[name]);
   }
-  const areRoles =
-    allowedRoles === undefined ||
-    (Array.isArray(allowedRoles) && allowedRoles.every((role) => roles.includes(role)));
-  checkOption("allowedRoles", areRoles, 'an array of "user", "assistant" and "system"', allowedRoles);
-  checkOption(
-    "cors",
-    cors === undefined || isOrigin(cors?.origin),
-    '{ origin }, with an origin, several, a function or "*"',
-    cors,
-  );
-  if (cors !== undefined && cors.origin !== "*") [cors.origin].flat().forEach(checkOrigin);
-  checkBooleanOption("cors.credentials", cors?.credentials);
+  checkAllowedRoles(options.allowedRoles);
+  checkCorsOptions(options.cors);
   checkBooleanOption("collectMessage", options.collectMessage);
-  if (headers !== undefined) checkObjectOption("headers", headers, "an object of headers");
+  checkOption("headers", headers === undefined || isObject(headers), "an object of headers", headers);
   createEventStreamHead({ headers });
-  if (runs === undefined) return;
-  if (authorize === undefined) {
-    throw new TypeError(
-      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
-    );
-  }
-  checkRunOptions(runs);
+  if (runs !== undefined) checkRunOptions(runs, authorize);
+}
+
+function checkAllowedRoles(allowed: unknown): void {
+  const areRoles = Array.isArray(allowed) && allowed.every((role) => roles.includes(role));
+  const expected = 'an array of "user", "assistant" and "system"';
+  checkOption("allowedRoles", allowed === undefined || areRoles, expected, allowed);
+}
+
+function checkCorsOptions(cors: CorsOptions | undefined): void {
+  if (cors === undefined) return;
+  checkOption("cors", isOrigin(cors?.origin), '{ origin }, with an origin, several, a function or "*"', cors);
+  if (cors.origin !== "*") [cors.origin].flat().forEach(checkOrigin);
+  checkBooleanOption("cors.credentials", cors.credentials);
 }
 
 function isOrigin(origin: unknown): boolean {
   return typeof origin === "function" || [origin].flat().every((one) => typeof one === "string");
 }
 
-/** An origin that no browser sends would allow nobody, without a word. */
+/** An origin that no browser sends would admit no page, and nothing would say why. */
 function checkOrigin(origin: unknown): void {
   const isPossible = typeof origin !== "string" || isSentByBrowsers(origin);
   const expected = 'as browsers send it, such as "https://app.example", without a path or a pattern';
@@ -83,7 +86,7 @@ function checkOrigin(origin: unknown): void {
 /** @returns whether this is an origin in the one spelling that browsers send (Fetch Standard, section 3.2). */
 function isSentByBrowsers(origin: string): boolean {
   if (origin === "null") return true;
-  // Of other schemes, such as those of apps and extensions, URL says nothing.
+  // URL knows no origin of other schemes, such as those of apps and extensions.
   if (!/^https?:/i.test(origin)) return /^[a-z][a-z\d+.-]*:\/\/[^/?#*]+$/.test(origin);
   return URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes("*");
 }
@@ -91,11 +94,18 @@ function isSentByBrowsers(origin: string): boolean {
 const checkBooleanOption = (name: string, value: unknown): void =>
   checkOption(name, value === undefined || typeof value === "boolean", "a boolean", value);
 
-function checkRunOptions(runs: ChatRunOptions): void {
+function checkRunOptions(runs: ChatRunOptions, authorize: ChatRouteOptions["authorize"]): void {
+  if (authorize === undefined) {
+    throw new TypeError(
+      'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
+    );
+  }
   checkObjectOption("runs", runs, "an object with a store");
   const { store, onActiveRun = "reject", onDisconnect = "continue" } = runs;
   checkObjectOption("runs.store", store, "a store, such as createMemoryRunStore()");
-  const missing = storeMethods.filter((name) => typeof store[name] !== "function");
+  const missing = (Object.keys(storeMethods) as StoreMethod[]).filter(
+    (name) => typeof store[name] !== "function",
+  );
   checkOption("runs.store", missing.length === 0, `a store with ${missing.join("(), ")}()`, store);
   checkOption(
     "runs.onActiveRun",
@@ -112,6 +122,7 @@ function checkRunOptions(runs: ChatRunOptions): void {
   for (const name of ["maxOpenRuns", "maxRunSize", "maxRunChunks"] as const) {
     checkLimitOption(`runs.${name}`, runs[name]);
   }
-  for (const name of ["waitUntil", "onStart", "onFinish"] as const)
+  for (const name of ["waitUntil", "onStart", "onFinish"] as const) {
     checkFunctionOption(`runs.${name}`, runs[name]);
+  }
 }

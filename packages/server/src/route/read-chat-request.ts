@@ -1,66 +1,14 @@
 /**
  * Reads and validates what a client posts to a chat route. Everything in it is untrusted, its size and depth included.
- * Does not answer.
+ * Sends no response.
  */
-import { type ChatRequestBody, parseMessageResume, StreamError } from "@kortyx/protocol";
+import { type ChatMessage, type ChatRequestBody, parseMessageResume } from "@kortyx/protocol";
 import { checkLimitOption, parseMediaType } from "@kortyx/protocol/internal";
 import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
+import { ChatRequestError, invalidRequest, toIssue } from "./chat-request-error.ts";
 import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
-type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
-
-/** One wrong field of a request. */
-export interface ChatRequestIssue {
-  /** Dot path from the body: `"messages.0.role"`; `""` for the body itself. */
-  path: string;
-  /** What would have been right. */
-  expected: string;
-  /** What kind of value came; never the value. */
-  received: string;
-}
-
-export type ChatRequestErrorCode =
-  /** 400: fields are wrong, see `issues`. */
-  | "invalid-request"
-  /** 400: the body is not JSON. */
-  | "invalid-json"
-  /** 413: the body is larger than `maxBodyBytes`. */
-  | "body-too-large"
-  /** 415: the content type is not JSON. */
-  | "unsupported-media-type"
-  /** 400: the client left before it had sent the whole body. */
-  | "incomplete-body"
-  /** 500: something in the program has read the body before. The log says what to do. */
-  | "body-already-read";
-
-const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
-  "invalid-request": 400,
-  "invalid-json": 400,
-  "body-too-large": 413,
-  "unsupported-media-type": 415,
-  "incomplete-body": 400,
-  "body-already-read": 500,
-};
-
-/** The request cannot be served as it is. Its message and issues may be shown to the client. */
-export class ChatRequestError extends StreamError {
-  override readonly name = "ChatRequestError";
-  readonly code: ChatRequestErrorCode;
-  /** The HTTP status to answer with. */
-  readonly status: 400 | 413 | 415 | 500;
-  /** The wrong fields, at most 100 of them; empty where the body could not be read. */
-  readonly issues: ChatRequestIssue[];
-
-  constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
-    const status = statuses[code];
-    super(`${status === 500 ? "Cannot read the" : "Invalid"} chat request: ${problem}.`);
-    this.code = code;
-    this.status = status;
-    this.issues = issues;
-  }
-}
-
-/** How much a request may ask of the server. */
+/** The limits of a request. */
 export interface ChatRequestLimits {
   /** The largest body, in bytes. Holds while reading. @defaultValue 1 MiB */
   maxBodyBytes?: number | undefined;
@@ -130,16 +78,18 @@ export function parseChatRequestBody(
   checkLimitOption("maxDepth", maxDepth);
   // Before the schema, which walks the value recursively.
   if (isDeeperThan(value, maxDepth)) {
-    throw invalid([{ path: "", expected: `nested at most ${maxDepth} levels deep`, received: "more" }]);
+    throw invalidRequest([
+      { path: "", expected: `nested at most ${maxDepth} levels deep`, received: "more" },
+    ]);
   }
   const messages = (value as { messages?: unknown } | null | undefined)?.messages;
   if (Array.isArray(messages) && messages.length > maxMessages) {
     const received = `an array of ${messages.length} items`;
-    throw invalid([{ path: "messages", expected: `at most ${maxMessages} messages`, received }]);
+    throw invalidRequest([{ path: "messages", expected: `at most ${maxMessages} messages`, received }]);
   }
   const result = chatRequestBodySchema.safeParse(value);
   if (result.success) return withMessageResume(result.data);
-  throw invalid(result.error.issues.map((issue) => toIssue(issue, value)));
+  throw invalidRequest(result.error.issues.map((issue) => toIssue(issue, value)));
 }
 
 /** Clients of Kortyx answer a question in the metadata of the message, which stays as it is. */
@@ -148,20 +98,19 @@ function withMessageResume(body: ChatRequestBody): ChatRequestBody {
   return resume ? { ...body, resume } : body;
 }
 
-/** So many wrong fields are listed, and so many are printed: a small body can have a great many. */
-const maxIssues = 100;
-const maxPrintedIssues = 10;
-
-/** All that is wrong in one error. */
-export function invalid(issues: ChatRequestIssue[]): ChatRequestError {
-  const problem = issues
-    .slice(0, maxPrintedIssues)
-    .map(
-      ({ path, expected, received }) =>
-        `${path === "" ? "the body" : path} must be ${expected}, got ${received}`,
-    );
-  if (issues.length > maxPrintedIssues) problem.push(`and ${issues.length - maxPrintedIssues} more`);
-  return new ChatRequestError("invalid-request", problem.join("; "), issues.slice(0, maxIssues));
+/**
+ * Refuses roles that a client may not take.
+ *
+ * @throws ChatRequestError `invalid-request` that lists every message with another role.
+ */
+export function checkRoles(messages: ChatMessage[], allowed: ChatMessage["role"][]): void {
+  const expected = `one of ${allowed.map((role) => JSON.stringify(role)).join(", ")}`;
+  const issues = messages.flatMap(({ role }, index) =>
+    allowed.includes(role)
+      ? []
+      : [{ path: `messages.${index}.role`, expected, received: JSON.stringify(role) }],
+  );
+  if (issues.length > 0) throw invalidRequest(issues);
 }
 
 async function readText(request: Request, maxBodyBytes: number): Promise<string> {
@@ -196,7 +145,7 @@ async function readText(request: Request, maxBodyBytes: number): Promise<string>
   return text + decodeOrRefuse(decoder);
 }
 
-/** Tells whoever sends that the rest is not wanted, as far as the body can be told. */
+/** Tells the client that the rest of the body is not wanted, where the runtime can. */
 function discardBody({ body }: Request): void {
   body?.cancel().catch(() => {});
 }
@@ -231,47 +180,3 @@ function isDeeperThan(value: unknown, maxDepth: number): boolean {
 }
 
 const isNested = (value: unknown): value is object => typeof value === "object" && value !== null;
-
-function toIssue(issue: SchemaIssue, body: unknown): ChatRequestIssue {
-  let received: unknown = body;
-  for (const key of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];
-  return {
-    path: issue.path.join("."),
-    expected: describeExpected(issue),
-    received: describeReceived(received),
-  };
-}
-
-function describeExpected(issue: SchemaIssue): string {
-  switch (issue.code) {
-    case "invalid_type":
-      return expectedTypes[issue.expected] ?? issue.expected;
-    case "invalid_value":
-      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
-    case "invalid_union":
-      return issue.path.at(-1) === "outcome"
-        ? '"answered" or "cancelled"'
-        : "a string or an array of strings";
-    default:
-      return issue.message;
-  }
-}
-
-const expectedTypes: Record<string, string> = {
-  string: "a string",
-  number: "a number",
-  boolean: "a boolean",
-  array: "an array",
-  object: "an object",
-  record: "an object",
-};
-
-function describeReceived(value: unknown): string {
-  if (value === undefined) return "nothing";
-  if (value === null) return "null";
-  if (Array.isArray(value)) return "an array";
-  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
-  if (typeof value === "string")
-    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
-  return typeof value === "object" ? "an object" : `a ${typeof value}`;
-}

@@ -62,7 +62,7 @@ export interface RunStart {
 /** How a run began, and how it has ended. */
 export interface RunFinish extends RunStart, RunResult {}
 
-export interface StartRequest {
+interface StartRequest {
   owner: string;
   sessionId: string | undefined;
   key: string | undefined;

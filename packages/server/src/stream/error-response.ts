@@ -1,7 +1,8 @@
 /**
- * How a route answers what it does not stream: `{ error, code, issues?, correlationId? }` as JSON.
+ * How a route responds to a request that fails: `{ error, code, issues?, correlationId? }` as JSON.
  */
-import type { ChatRequestIssue } from "../route/read-chat-request.ts";
+import type { ErrorChunk } from "@kortyx/protocol";
+import type { ChatRequestIssue } from "../route/chat-request-error.ts";
 
 /** The answer to a request that fails. */
 export interface RouteError {
@@ -17,4 +18,9 @@ export interface RouteError {
 
 export function errorResponse({ status, headers, ...body }: RouteError): Response {
   return Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } });
+}
+
+/** The response to a request whose agent has failed before its stream began. */
+export function failureResponse({ message, code = "internal", correlationId }: ErrorChunk): Response {
+  return errorResponse({ status: 500, error: message, code, correlationId });
 }

@@ -7,7 +7,8 @@ import express from "express";
 import { serve as serveSrvx } from "srvx";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { toNodeHandler } from "../../src/node.ts";
-import { type ChatRouteOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});

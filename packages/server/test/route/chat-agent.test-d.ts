@@ -1,7 +1,7 @@
 import type { ChatAgentFields } from "@kortyx/protocol";
 import { expectTypeOf, test } from "vitest";
 import type { ChatAgent, ChatAgentOptions } from "../../src/route/chat-agent.ts";
-import type { ChatRouteOptions } from "../../src/route/create-chat-route.ts";
+import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
 
 type RouteAgent = ChatRouteOptions["agent"];
 type AgentOptions = Parameters<RouteAgent["streamChat"]>[1];

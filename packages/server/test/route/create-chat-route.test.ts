@@ -4,7 +4,8 @@ import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RouteAgentOptions as AgentOptions } from "../../src/route/chat-agent.ts";
-import { type ChatRouteOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
 setFlagsFromString("--expose-gc");

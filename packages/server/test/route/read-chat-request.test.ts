@@ -1,9 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
-import {
-  ChatRequestError,
-  parseChatRequestBody,
-  readChatRequest,
-} from "../../src/route/read-chat-request.ts";
+import { ChatRequestError } from "../../src/route/chat-request-error.ts";
+import { parseChatRequestBody, readChatRequest } from "../../src/route/read-chat-request.ts";
 
 const messages = [{ role: "user", content: "Hi" }];
 

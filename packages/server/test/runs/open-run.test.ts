@@ -1,6 +1,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ChatRouteOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";

@@ -1,6 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ChatRoute, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatRoute } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { startChild } from "../stores/run-store-child.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";

@@ -4,7 +4,8 @@ import { runInNewContext } from "node:vm";
 import type { StreamChunk } from "@kortyx/protocol";
 import { HTTPException } from "hono/http-exception";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { type ChatRoute, type ChatRouteOptions, createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { ChatRoute, ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { ChatRunOptions } from "../../src/runs/run-endpoints.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 

@@ -1,0 +1,120 @@
+/**
+ * What is wrong with a request to a chat route, in words that the client may read: fields and kinds of values, never a
+ * value.
+ */
+import { StreamError } from "@kortyx/protocol";
+import type { chatRequestBodySchema } from "@kortyx/protocol/schemas";
+
+/** One wrong field of a request. */
+export interface ChatRequestIssue {
+  /** Dot path from the body: `"messages.0.role"`; `""` for the body itself. */
+  path: string;
+  /** What would have been right. */
+  expected: string;
+  /** What kind of value came; never the value. */
+  received: string;
+}
+
+export type ChatRequestErrorCode =
+  /** 400: fields are wrong, see `issues`. */
+  | "invalid-request"
+  /** 400: the body is not JSON. */
+  | "invalid-json"
+  /** 413: the body is larger than `maxBodyBytes`. */
+  | "body-too-large"
+  /** 415: the content type is not JSON. */
+  | "unsupported-media-type"
+  /** 400: the client left before it had sent the whole body. */
+  | "incomplete-body"
+  /** 500: something in the program has read the body before. The log says what to do. */
+  | "body-already-read";
+
+const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
+  "invalid-request": 400,
+  "invalid-json": 400,
+  "body-too-large": 413,
+  "unsupported-media-type": 415,
+  "incomplete-body": 400,
+  "body-already-read": 500,
+};
+
+/** The request cannot be served as it is. Its message and issues may be shown to the client. */
+export class ChatRequestError extends StreamError {
+  override readonly name = "ChatRequestError";
+  readonly code: ChatRequestErrorCode;
+  /** The HTTP status to answer with. */
+  readonly status: 400 | 413 | 415 | 500;
+  /** The wrong fields, at most 100 of them; empty where the body could not be read. */
+  readonly issues: ChatRequestIssue[];
+
+  constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
+    const status = statuses[code];
+    super(`${status === 500 ? "Cannot read the" : "Invalid"} chat request: ${problem}.`);
+    this.code = code;
+    this.status = status;
+    this.issues = issues;
+  }
+}
+
+/** The most wrong fields that are listed, and printed: a small body can have a great many. */
+const maxIssues = 100;
+const maxPrintedIssues = 10;
+
+/** @returns one error for all wrong fields. */
+export function invalidRequest(issues: ChatRequestIssue[]): ChatRequestError {
+  const problem = issues
+    .slice(0, maxPrintedIssues)
+    .map(
+      ({ path, expected, received }) =>
+        `${path === "" ? "the body" : path} must be ${expected}, got ${received}`,
+    );
+  if (issues.length > maxPrintedIssues) problem.push(`and ${issues.length - maxPrintedIssues} more`);
+  return new ChatRequestError("invalid-request", problem.join("; "), issues.slice(0, maxIssues));
+}
+
+type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
+
+/** @param body - The value that the schema has refused. */
+export function toIssue(issue: SchemaIssue, body: unknown): ChatRequestIssue {
+  let received: unknown = body;
+  for (const key of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];
+  return {
+    path: issue.path.join("."),
+    expected: describeExpected(issue),
+    received: describeReceived(received),
+  };
+}
+
+function describeExpected(issue: SchemaIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return expectedTypes[issue.expected] ?? issue.expected;
+    case "invalid_value":
+      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+    case "invalid_union":
+      return issue.path.at(-1) === "outcome"
+        ? '"answered" or "cancelled"'
+        : "a string or an array of strings";
+    default:
+      return issue.message;
+  }
+}
+
+const expectedTypes: Record<string, string> = {
+  string: "a string",
+  number: "a number",
+  boolean: "a boolean",
+  array: "an array",
+  object: "an object",
+  record: "an object",
+};
+
+function describeReceived(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (typeof value === "string")
+    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
