@@ -119,7 +119,7 @@ function checkRunOptions(runs: ChatRunOptions, authorize: ChatRouteOptions["auth
     '"continue" or "cancel"',
     onDisconnect,
   );
-  for (const name of ["maxOpenRuns", "maxRunSize", "maxRunChunks"] as const) {
+  for (const name of ["maxOpenRuns", "maxRunCharacters", "maxRunChunks"] as const) {
     checkLimitOption(`runs.${name}`, runs[name]);
   }
   for (const name of ["waitUntil", "onStart", "onFinish"] as const) {

@@ -40,8 +40,8 @@ const maxTerminalLength = 64 * 1024;
 
 /** How large a run may grow. */
 export interface RunLimits {
-  /** In UTF-16 code units of JSON. @defaultValue 8,388,608 */
-  maxRunSize?: number | undefined;
+  /** The JSON of all chunks together, in UTF-16 code units. @defaultValue 8,388,608 */
+  maxRunCharacters?: number | undefined;
   /** @defaultValue 100,000 */
   maxRunChunks?: number | undefined;
   /** In milliseconds; 0 is forever. @defaultValue 1,800,000 (30 minutes) */
@@ -86,7 +86,7 @@ const isBoundary = (type: string): boolean =>
  */
 export function startRunWriter(options: RunProducerOptions): RunProducer {
   const { store, runId, source, first, onFinish } = options;
-  const { maxRunSize = defaultMaxAnswerSize, maxRunChunks = 100_000 } = options;
+  const { maxRunCharacters = defaultMaxAnswerSize, maxRunChunks = 100_000 } = options;
   const sourceAbort = new AbortController();
   const ended = new AbortController();
   const message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);
@@ -369,8 +369,8 @@ export function startRunWriter(options: RunProducerOptions): RunProducer {
     if (!isHeld) letGo();
     const isTerminal = isTerminalChunk(chunk);
     const isTooLarge = isTerminal
-      ? size + json.length > maxRunSize + maxTerminalLength
-      : size + json.length > maxRunSize || chunks >= maxRunChunks;
+      ? size + json.length > maxRunCharacters + maxTerminalLength
+      : size + json.length > maxRunCharacters || chunks >= maxRunChunks;
     if (isTooLarge) {
       void finish(tooLarge("The answer is larger than this server allows."));
       return;

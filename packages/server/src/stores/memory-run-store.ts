@@ -18,13 +18,13 @@ import { createRunWaiters } from "./run-waiters.ts";
 
 export interface MemoryRunStoreOptions extends RunStoreOptions {
   /**
-   * The size of all logs together: of each entry 64 and its JSON in UTF-16 code units, which is about what it takes of
-   * the heap in bytes, twice as much for text beyond Latin-1. Beyond it the runs that ended first are forgotten, and when
-   * none has ended, nothing is accepted.
+   * What all logs together may take of the heap, in bytes. An estimate: 64 for each entry, and 1 for each UTF-16 code unit
+   * of its JSON; text beyond Latin-1 takes twice as much. Beyond it the runs that ended first are forgotten, and when none
+   * has ended, nothing is accepted.
    *
-   * @defaultValue 268,435,456 (256 Mi)
+   * @defaultValue 268,435,456 (256 MiB)
    */
-  maxSize?: number | undefined;
+  maxHeapBytes?: number | undefined;
 }
 
 interface MemoryRun {
@@ -68,8 +68,8 @@ const runOverhead = 512;
  * @throws RangeError for a size, or a time in milliseconds, that is not a number.
  */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
-  const { maxSize = 256 * 1024 * 1024 } = options;
-  checkLimitOption("maxSize", maxSize);
+  const { maxHeapBytes = 256 * 1024 * 1024 } = options;
+  checkLimitOption("maxHeapBytes", maxHeapBytes);
   const { retentionMs, leaseMs } = readRunStoreTimes(options);
   const runs = new Map<string, MemoryRun>();
   /** In the order in which they ended. */
@@ -144,10 +144,10 @@ export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunSt
   /** @returns whether there is room for that, after the runs that ended first were forgotten. */
   function makeRoom(needed: number): boolean {
     for (const run of endedRuns) {
-      if (size + needed <= maxSize) return true;
+      if (size + needed <= maxHeapBytes) return true;
       forget(run);
     }
-    return size + needed <= maxSize;
+    return size + needed <= maxHeapBytes;
   }
 
   function find(runId: string): MemoryRun | undefined {

@@ -118,8 +118,8 @@ const wrong: [options: unknown, error: Error][] = [
     new RangeError("runs.maxOpenRuns must be a number, 0 or more; got NaN."),
   ],
   [
-    withRuns({ store, maxRunSize: "8mb" }),
-    new RangeError('runs.maxRunSize must be a number, 0 or more; got "8mb".'),
+    withRuns({ store, maxRunCharacters: "8mb" }),
+    new RangeError('runs.maxRunCharacters must be a number, 0 or more; got "8mb".'),
   ],
   [
     withRuns({ store, maxRunChunks: -1 }),
@@ -219,8 +219,8 @@ test("a limit that is not a number limits, in place of letting everything pass",
     "nested at most 2.5 levels deep",
   );
   await expect(collectBufferedStream([], { maxBytes: Number.NaN })).rejects.toThrow(RangeError);
-  expect(() => createMemoryRunStore({ maxSize: Number.NaN })).toThrow(
-    "maxSize must be a number, 0 or more; got NaN.",
+  expect(() => createMemoryRunStore({ maxHeapBytes: Number.NaN })).toThrow(
+    "maxHeapBytes must be a number, 0 or more; got NaN.",
   );
 });
 

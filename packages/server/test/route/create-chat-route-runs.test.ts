@@ -420,7 +420,7 @@ describe("POST", () => {
 
   test("is refused with 503 when the store is full", async () => {
     const { route, calls } = routeOf(steered().agent, {
-      runs: { store: createMemoryRunStore({ maxSize: 1000 }) },
+      runs: { store: createMemoryRunStore({ maxHeapBytes: 1000 }) },
     });
     await start(route);
     const response = await route.POST(post());
@@ -1255,7 +1255,7 @@ describeStores((name, _, setUp) => {
             if (count % 100 === 99) await settle();
           }
         },
-        { runs: { store, maxRunSize: 2 ** 30, maxRunChunks: 2 ** 30 } },
+        { runs: { store, maxRunCharacters: 2 ** 30, maxRunChunks: 2 ** 30 } },
       );
       for (let count = 0; count < 10; count++) {
         const { runId, seen } = await start(route);

@@ -447,7 +447,7 @@ describe("a store that is slow", () => {
             yield* chunks();
           })()
         : chunks();
-    const { producer, logged: read } = await produce(source, { store, maxRunSize: 100_000_000 });
+    const { producer, logged: read } = await produce(source, { store, maxRunCharacters: 100_000_000 });
     await pass(1000);
     expect(store.appends).toEqual([[0, 1]]);
     expect(pulls).toBe(size === 1 ? 64 : 2);
@@ -511,7 +511,7 @@ describe("limits", () => {
     const source = handFed();
     const size =
       JSON.stringify({ type: "run-start", runId: "r" }).length + 3 * JSON.stringify(delta("a")).length;
-    const run = await produce(source.open, { maxRunSize: size });
+    const run = await produce(source.open, { maxRunCharacters: size });
     source.give(delta("a"), delta("b"), delta("c"), delta("d"), delta("e"));
     await run.producer.finished;
     expect(await run.logged()).toEqual([delta("a"), delta("b"), delta("c"), tooLarge]);
@@ -534,8 +534,14 @@ describe("limits", () => {
 
   test("a terminal finds room in a run that is full, but not without end", async () => {
     const last = (size: number): StreamChunk => ({ type: "done", data: { text: "x".repeat(size) } });
-    expect(await logged([delta("a"), last(60_000)], { maxRunSize: 100 })).toEqual([delta("a"), last(60_000)]);
-    expect(await logged([delta("a"), last(70_000)], { maxRunSize: 100 })).toEqual([delta("a"), tooLarge]);
+    expect(await logged([delta("a"), last(60_000)], { maxRunCharacters: 100 })).toEqual([
+      delta("a"),
+      last(60_000),
+    ]);
+    expect(await logged([delta("a"), last(70_000)], { maxRunCharacters: 100 })).toEqual([
+      delta("a"),
+      tooLarge,
+    ]);
   });
 
   test("are 8 Mi characters, 100,000 chunks and 30 minutes by default", async () => {
@@ -578,7 +584,7 @@ describe("limits", () => {
 
   test("a store that is full ends the run, and its source is left", async () => {
     const source = handFed();
-    const store = watchedStore({ maxSize: 850 });
+    const store = watchedStore({ maxHeapBytes: 850 });
     const run = await produce(source.open, { store });
     source.give(delta("a"));
     await pass(0);
@@ -730,7 +736,7 @@ describe("the source", () => {
             yield* endless();
           })()
         : endless();
-      const { store, producer } = await produce(source, { maxRunSize: 2 ** 40, maxRunChunks: 2 ** 40 });
+      const { store, producer } = await produce(source, { maxRunCharacters: 2 ** 40, maxRunChunks: 2 ** 40 });
       let turns = 0;
       await new Promise<void>((resolve) => {
         const turn = () => {

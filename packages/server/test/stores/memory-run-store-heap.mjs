@@ -1,8 +1,8 @@
 /** Fills a memory store, in a process of its own, and prints what it takes of the heap for each unit of its limit. */
-import { stringifyChunk } from "@kortyx/protocol";
+import { stringifyChunk } from "@kortyx/protocol/internal";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
-const [maxSize, chunkLength, batchLength] = process.argv.slice(2).map(Number);
+const [maxHeapBytes, chunkLength, batchLength] = process.argv.slice(2).map(Number);
 const padding = "x".repeat(chunkLength);
 
 function heapUsed() {
@@ -12,7 +12,7 @@ function heapUsed() {
 
 /** @returns a store that takes no more. */
 async function fill() {
-  const store = createMemoryRunStore({ maxSize });
+  const store = createMemoryRunStore({ maxHeapBytes });
   for (let runs = 0; ; runs++) {
     const opened = await store.open({
       runId: `${runs}`,
@@ -35,5 +35,5 @@ async function fill() {
 
 const before = heapUsed();
 const store = await fill();
-process.stdout.write(`${(heapUsed() - before) / maxSize}`);
+process.stdout.write(`${(heapUsed() - before) / maxHeapBytes}`);
 await store.close();

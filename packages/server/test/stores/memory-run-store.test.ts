@@ -53,7 +53,7 @@ describe("memory", () => {
   const entry = "x".repeat(1000);
 
   test("beyond its limit is made by forgetting the runs that ended first, and no open one", async () => {
-    const store = createMemoryRunStore({ maxSize: 6100 });
+    const store = createMemoryRunStore({ maxHeapBytes: 6100 });
     const open = await openRun(store);
     await store.append(open, 0, [entry]);
     const ended: string[] = [];
@@ -78,7 +78,7 @@ describe("memory", () => {
   });
 
   test("that is full of open runs takes nothing more, but the terminal of each", async () => {
-    const store = createMemoryRunStore({ maxSize: 3000 });
+    const store = createMemoryRunStore({ maxHeapBytes: 3000 });
     const runId = await openRun(store);
     expect(await store.append(runId, 0, [entry, entry])).toBe("ok");
     expect(await store.append(runId, 2, [entry])).toBe("full");
@@ -93,7 +93,7 @@ describe("memory", () => {
   });
 
   test("counts a terminal, however large, and nothing that is forgotten", async () => {
-    const store = createMemoryRunStore({ maxSize: 10_500 });
+    const store = createMemoryRunStore({ maxHeapBytes: 10_500 });
     for (let count = 0; count < 100; count++) {
       const runId = await openRun(store);
       expect(await store.append(runId, 0, [entry])).toBe("ok");
