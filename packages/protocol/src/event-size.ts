@@ -12,17 +12,14 @@ const CR = 13;
 const endsBlankLine = (previous: number, byte: number): boolean =>
   previous === LF ? byte === LF || byte === CR : previous === CR && byte === CR;
 
-/** @returns where the last blank line of `piece` ends, when it also begins there; else 0. */
-function lastBlankLine(piece: Uint8Array): number {
-  for (let at = piece.length - 1; at > 0; at--) if (endsBlankLine(piece[at - 1]!, piece[at]!)) return at;
-  return 0;
-}
+/** A line end counts once. */
+const isCounted = (previous: number, byte: number): boolean => previous !== CR || byte !== LF;
 
 export class EventSize {
   readonly #maxBytes: number;
-  /** Of the event so far, from one blank line to the next; a line end counts once, the blank line does not. */
+  /** Of the event so far; the blank line that ends the one before it is not part of it. */
   #bytes = 0;
-  /** The stream begins as after a line. */
+  /** The byte before the next piece. The stream begins as after a line. */
   #previous = LF;
 
   constructor(maxBytes: number) {
@@ -32,17 +29,40 @@ export class EventSize {
   /** @returns how many bytes of the next piece come before the one with which an event exceeds the limit. */
   count(piece: Uint8Array): number {
     const mayExceed = this.#bytes + piece.length > this.#maxBytes;
-    // When no event can be too large, only the size of the last one matters.
-    let at = mayExceed ? 0 : lastBlankLine(piece);
-    let previous = at > 0 ? piece[at - 1]! : this.#previous;
-    for (; at < piece.length; at++) {
+    const fitting = mayExceed ? this.#countFromStart(piece) : piece.length;
+    if (!mayExceed) this.#countFromEnd(piece);
+    this.#previous = piece[piece.length - 1] ?? this.#previous;
+    return fitting;
+  }
+
+  #countFromStart(piece: Uint8Array): number {
+    let previous = this.#previous;
+    for (let at = 0; at < piece.length; at++) {
       const byte = piece[at]!;
       if (endsBlankLine(previous, byte)) this.#bytes = 0;
-      else if (previous !== CR || byte !== LF) this.#bytes++;
+      else if (isCounted(previous, byte)) this.#bytes++;
       if (this.#bytes > this.#maxBytes) return at;
       previous = byte;
     }
-    this.#previous = previous;
-    return at;
+    return piece.length;
+  }
+
+  /** Where no event can be too large only the last one matters, which begins near the end of most pieces. */
+  #countFromEnd(piece: Uint8Array): void {
+    let bytes = 0;
+    for (let at = piece.length - 1; at >= 0; at--) {
+      const byte = piece[at]!;
+      // Only a line end needs a look at the byte before it.
+      if (byte <= CR) {
+        const previous = at > 0 ? piece[at - 1]! : this.#previous;
+        if (endsBlankLine(previous, byte)) {
+          this.#bytes = bytes;
+          return;
+        }
+        if (!isCounted(previous, byte)) continue;
+      }
+      bytes++;
+    }
+    this.#bytes += bytes;
   }
 }

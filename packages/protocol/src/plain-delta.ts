@@ -11,7 +11,8 @@ import type { ReasoningDeltaChunk, TextDeltaChunk } from "./chunks.ts";
  * Characters that the encoder does not escape: no quote, backslash or control character; no surrogate, which JSON
  * escapes when it is unpaired; and none of the line breaks U+0085, U+2028 and U+2029.
  */
-const unescaped = /^[ !#-[\]-\u0084\u0086-\u2027\u202a-\ud7ff\ue000-\uffff]*$/;
+const unescaped = "[ !#-[\\]-\\u0084\\u0086-\\u2027\\u202a-\\ud7ff\\ue000-\\uffff]*";
+const isUnescaped = new RegExp(`^${unescaped}$`);
 
 /** The properties of a chunk that is printed here, in the order in which JSON would print them. */
 const names = ["type", "delta", "segmentId"];
@@ -24,32 +25,26 @@ export function printPlainDelta(value: unknown): string | undefined {
   }
   const { type, delta, segmentId, toJSON } = value as Record<string, unknown>;
   if ((type !== "text-delta" && type !== "reasoning-delta") || toJSON !== undefined) return undefined;
-  if (typeof delta !== "string" || !unescaped.test(delta)) return undefined;
+  if (typeof delta !== "string" || !isUnescaped.test(delta)) return undefined;
   let count = 0;
   for (const name in value) if (name !== names[count++]) return undefined;
   // A property of a polluted prototype comes after the object's own.
   if (count < 2 || !Object.hasOwn(value, names[count - 1]!)) return undefined;
   if (count === 2) return `{"type":"${type}","delta":"${delta}"}`;
-  if (typeof segmentId !== "string" || !unescaped.test(segmentId)) return undefined;
+  if (typeof segmentId !== "string" || !isUnescaped.test(segmentId)) return undefined;
   return `{"type":"${type}","delta":"${delta}","segmentId":"${segmentId}"}`;
 }
 
-const textStart = '{"type":"text-delta","delta":"';
-const reasoningStart = '{"type":"reasoning-delta","delta":"';
-const segmentStart = '","segmentId":"';
+const plainDelta = new RegExp(
+  `^\\{"type":"(text|reasoning)-delta","delta":"(${unescaped})"(?:,"segmentId":"(${unescaped})")?\\}$`,
+);
 
 /** @returns the chunk, when `json` is what {@link printPlainDelta} prints; `undefined` for any other text. */
 export function parsePlainDelta(json: string): TextDeltaChunk | ReasoningDeltaChunk | undefined {
-  const isText = json.startsWith(textStart);
-  if (!isText && !json.startsWith(reasoningStart)) return undefined;
-  const type = isText ? "text-delta" : "reasoning-delta";
-  const afterStart = json.slice(isText ? textStart.length : reasoningStart.length);
-  if (!afterStart.endsWith('"}')) return undefined;
-  const rest = afterStart.slice(0, -2);
-  if (unescaped.test(rest)) return { type, delta: rest };
-  const deltaEnd = rest.indexOf(segmentStart);
-  if (deltaEnd < 0) return undefined;
-  const delta = rest.slice(0, deltaEnd);
-  const segmentId = rest.slice(deltaEnd + segmentStart.length);
-  return unescaped.test(delta) && unescaped.test(segmentId) ? { type, delta, segmentId } : undefined;
+  const found = plainDelta.exec(json);
+  if (found === null) return undefined;
+  const type = found[1] === "text" ? "text-delta" : "reasoning-delta";
+  const delta = found[2]!;
+  const segmentId = found[3];
+  return segmentId === undefined ? { type, delta } : { type, delta, segmentId };
 }

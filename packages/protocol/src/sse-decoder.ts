@@ -8,6 +8,7 @@ import { createParser } from "eventsource-parser";
 import { checkLimitOption } from "./check-option.ts";
 import { StreamProtocolError } from "./errors.ts";
 import { EventSize } from "./event-size.ts";
+import { Queue } from "./queue.ts";
 
 /** One event as the standard dispatches it. */
 export interface SSEEvent {
@@ -106,9 +107,7 @@ export class EventBlocks {
   readonly #parser;
   readonly #size: EventSize;
   readonly #maxEventBytes: number;
-  #blocks: EventBlock[] = [];
-  /** How many of them were returned. */
-  #taken = 0;
+  readonly #blocks = new Queue<EventBlock>();
   /** What has ended the stream, after these blocks. */
   #failure: StreamProtocolError | undefined;
 
@@ -119,12 +118,12 @@ export class EventBlocks {
     // An exception in one of these would leave the parser in the middle of a line.
     this.#parser = createParser({
       onId: (id) => {
-        this.#blocks.push({ id, event: undefined, data: undefined });
+        this.#blocks.add({ id, event: undefined, data: undefined });
       },
       onEvent: (event) => {
-        // The block that onId has just added is this one.
-        if (event.id !== undefined) this.#blocks.pop();
-        this.#blocks.push(event as EventBlock);
+        // The parser has called onId for the same block, if it has an id.
+        if (event.id === undefined) this.#blocks.add(event as EventBlock);
+        else this.#blocks.replaceNewest(event as EventBlock);
       },
       onRetry: (ms) => {
         if (Number.isSafeInteger(ms)) this.retryMs = ms;
@@ -135,10 +134,6 @@ export class EventBlocks {
 
   push(piece: Uint8Array): void {
     if (this.#failure !== undefined) return;
-    if (this.#taken > 0) {
-      this.#blocks = this.#blocks.slice(this.#taken);
-      this.#taken = 0;
-    }
     const fitting = this.#size.count(piece);
     if (fitting < piece.length) {
       const message = `An event exceeds maxEventBytes, ${this.#maxEventBytes}.`;
@@ -151,9 +146,8 @@ export class EventBlocks {
   }
 
   next(): EventBlock | undefined {
-    const block = this.#blocks[this.#taken];
-    if (block !== undefined) this.#taken++;
-    else if (this.#failure !== undefined) throw this.#failure;
+    const block = this.#blocks.take();
+    if (block === undefined && this.#failure !== undefined) throw this.#failure;
     return block;
   }
 
