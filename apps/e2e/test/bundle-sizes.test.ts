@@ -7,17 +7,17 @@ const readme = readFileSync(new URL("../../../packages/client/README.md", import
 
 /** Upper bounds with room. A change that needs more raises the number, here and in the README, and says why. */
 const budgets: [row: string, kilobytes: number, imports: string[]][] = [
-  ["`readStream`", 8, ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;']],
+  ["`readStream`", 8.5, ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;']],
   [
     "`streamChatFromRoute`, `consumeStream`",
-    13,
+    13.5,
     [
       'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
     ],
   ],
   [
     "`createChat`, `useChat`",
-    19,
+    19.5,
     [
       'import { createChat } from "@kortyx/client"; globalThis.use = createChat;',
       'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',

@@ -35,23 +35,23 @@ export interface ConnectionWatch {
 }
 
 /** Pauses a stream while its page is hidden; does nothing outside of a page, or where connections are not scarce. */
-export function watchPage({ pause, continue: proceed }: PausableStream): ConnectionWatch {
+export function watchPage(stream: PausableStream): ConnectionWatch {
   const { document, window } = globalThis;
   let timer: ReturnType<typeof setTimeout>;
 
   function onChange(): void {
     clearTimeout(timer);
     if (document.hidden) timer = setTimeout(letGo, holdMs);
-    else proceed();
+    else stream.continue();
   }
 
   function letGo(): void {
     clearTimeout(timer);
-    timer = pause() ? setTimeout(lookForNews, missedMs) : setTimeout(letGo, holdMs);
+    timer = stream.pause() ? setTimeout(lookForNews, missedMs) : setTimeout(letGo, holdMs);
   }
 
   function lookForNews(): void {
-    proceed();
+    stream.continue();
     timer = setTimeout(letGo, newsMs);
   }
 
@@ -83,27 +83,32 @@ function isHttp1(): boolean {
 /**
  * Waits for the answer to a request, which gets the connection of a stream when it has waited for a second.
  *
- * @param stream - One of the application's own may have no `pause`, and then keeps its connection.
+ * @param stream - One of the application's own may not be pausable, and then keeps its connection.
  * @returns whether the stream gave its connection up.
  */
 export async function yieldConnection(
-  stream: (AsyncIterable<unknown> & Partial<PausableStream>) | undefined,
+  stream: AsyncIterable<unknown> | undefined,
   answer: Promise<unknown>,
 ): Promise<boolean> {
-  const { pause, continue: proceed } = stream ?? {};
-  let hasYielded = false;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  if (pause && proceed) {
-    timer = setTimeout(() => {
-      hasYielded = pause();
-      if (hasYielded) timer = setTimeout(proceed, yieldMs);
-    }, answerMs);
+  if (!isPausable(stream)) {
+    await answer;
+    return false;
   }
+  let hasYielded = false;
+  let timer = setTimeout(() => {
+    hasYielded = stream.pause();
+    if (hasYielded) timer = setTimeout(() => stream.continue(), yieldMs);
+  }, answerMs);
   try {
     await answer;
     return hasYielded;
   } finally {
     clearTimeout(timer);
-    proceed?.();
+    stream.continue();
   }
+}
+
+/** A stream of Node has a `pause`, too, but no `continue`. */
+function isPausable<Stream extends object>(stream: Stream | undefined): stream is Stream & PausableStream {
+  return stream !== undefined && "pause" in stream && "continue" in stream;
 }

@@ -3,7 +3,7 @@
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { checkFunctionOption, parseTimeoutMs } from "@kortyx/protocol/internal";
-import { type ChunkStreamOptions, createChunkStream, type OpenBody } from "../stream/chunk-stream.ts";
+import { ChunkStream, type ChunkStreamOptions, type OpenBody } from "../stream/chunk-stream.ts";
 import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
 import { createId } from "./create-id.ts";
@@ -165,7 +165,7 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
     }
   };
   // What is never restored is not let go.
-  return createChunkStream(open, options, options.giveUpAfterMs === 0 ? undefined : watchPage);
+  return new ChunkStream(open, options, options.giveUpAfterMs === 0 ? undefined : watchPage);
 }
 
 /** whatwg-fetch, which React Native uses too, marks its `fetch`. */

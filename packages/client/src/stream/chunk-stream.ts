@@ -1,11 +1,10 @@
 /**
- * Bytes to chunks, one at a time, at the consumer's pace, over one body or several. Owns the body that it reads:
- * whatever ends the iteration, the body is cancelled or read to its end here. Does not know where bodies come from.
+ * One iterable over a sequence of bodies: opens the next one when a body ends too early or is left for a pause, and ends
+ * with the stream, a failure, the caller's abort or the consumer's leaving. Does not know where bodies come from, and
+ * leaves the reading of each to its reader.
  */
 import {
-  type ChunkDecoder,
   type ChunkDecoderOptions,
-  createChunkDecoder,
   parseEventId,
   type StreamChunk,
   StreamProtocolError,
@@ -13,15 +12,8 @@ import {
 } from "@kortyx/protocol";
 import { checkFunctionOption, checkLimitOption, checkOption, parseDelayMs } from "@kortyx/protocol/internal";
 import type { ConnectionWatch, PausableStream } from "../route/shared-connections.ts";
-import { type ByteReader, type ByteStream, createPieceEncoder, discard } from "./byte-stream.ts";
-import { StreamIdleError } from "./errors.ts";
-import { createIdleWatchdog, type IdleWatchdog, never } from "./idle-watchdog.ts";
-
-/** After `[DONE]`, the server may take this long to close the body before it is cancelled. */
-const closeGraceMs = 250;
-
-/** What counts of a silence at most: in a longer one, the program may have been suspended. */
-const maxSilentMs = 60_000;
+import { type BodyEnd, BodyReader, type BodyReaderOptions } from "./body-reader.ts";
+import { type ByteStream, discard } from "./byte-stream.ts";
 
 export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /** Ends the iteration when aborted: it then rejects with the signal's reason. */
@@ -36,21 +28,8 @@ export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   idleTimeoutMs?: number | undefined;
 }
 
-/** Where the reading stands when a body has ended too early. */
-interface Interruption {
-  error: unknown;
-  /** The event id to resume behind; `""` when there is none. */
-  lastEventId: string;
-  /** How long the server wants to be left alone, in milliseconds. */
-  retryMs: number | undefined;
-  /** Chunks that this body has given. */
-  newChunks: number;
-  /** This body has given at least one byte. */
-  hasBytes: boolean;
-  /** How long the consumer had waited for the next one when it ended, in milliseconds; a minute at most. */
-  silentMs: number;
-  /** The type of the last chunk of all bodies. */
-  lastType: string | undefined;
+/** Why the next body is to be opened. */
+interface Interruption extends BodyEnd {
   /** The connection was let go on purpose: open the next body when this resolves. */
   pause: Promise<void> | undefined;
 }
@@ -72,265 +51,243 @@ type Result = IteratorResult<StreamChunk>;
 
 const over = { done: true } as Result;
 
-/** Cancels a body, which does nothing to one that is over, and unlocks it. */
-function releaseReader(reader: ByteReader | undefined, reason?: unknown): void {
-  discard(reader, reason);
-  reader?.releaseLock();
+interface Failure {
+  error: unknown;
 }
 
-/** Gives the server a moment to close the body, so that the connection can be used again. */
-function finishReading(reader: ByteReader): void {
-  const release = () => {
-    clearTimeout(timer);
-    releaseReader(reader);
-  };
-  const timer = setTimeout(release, closeGraceMs);
-  reader.read().then(release, release);
+/** The next body is being opened. */
+interface Opening {
+  phase: "opening";
+  request: AbortController;
+  /** The request was aborted for a pause, which ends when this resolves. */
+  pause: Promise<void> | undefined;
 }
 
-interface ChunkStream extends AsyncIterable<StreamChunk>, Partial<PausableStream> {
-  isAborted?: boolean;
+/** A body is being read. */
+interface Reading {
+  phase: "reading";
+  request: AbortController;
+  body: BodyReader;
+  /** The body was cancelled for a pause, which ends when this resolves. */
+  pause: Promise<void> | undefined;
 }
 
-/** Whether a stream failed because its caller's own signal was aborted. */
-export const wasAborted = (stream: ChunkStream): boolean => stream.isAborted === true;
+/** The next `next()` rejects with the failure, and those after it find the end. */
+interface Over {
+  phase: "over";
+  failure: Failure | undefined;
+}
+
+/** From `unread` to `opening` with the first `next()`, then `reading` and `opening` in turn, until it is `over`. */
+type State = { phase: "unread" } | Opening | Reading | Over;
 
 /**
- * The iterable behind every reading function.
+ * The iterable of every reading function.
  *
- * @param open - Called at the first `next()`, and after every body that ended too early; also, with a signal that is
- * aborted, when the consumer leaves before the first `next()`.
- * @param watchConnection - Pauses the stream, where `open` resumes after a pause.
+ * When its signal is aborted, the iteration rejects with the signal's reason, whatever value that is.
  */
-export function createChunkStream(
-  open: OpenBody,
-  options: ChunkStreamOptions,
-  watchConnection?: (stream: PausableStream) => ConnectionWatch,
-): AsyncIterable<StreamChunk> {
-  const { signal, maxEventBytes, onUnknownChunk } = options;
-  checkLimitOption("maxEventBytes", maxEventBytes);
-  checkFunctionOption("onUnknownChunk", onUnknownChunk);
-  checkOption("signal", !signal || typeof signal.addEventListener === "function", "an AbortSignal", signal);
-  const idleTimeoutMs = parseDelayMs("idleTimeoutMs", options.idleTimeoutMs ?? 60_000);
-  let isStarted = false;
-  let isOver = false;
-  /** What the first `next()` that finds nothing more rejects with. */
-  let failure: { error: unknown } | undefined;
-  let interruption: Interruption | undefined;
-  // Of each body:
-  let request: AbortController | undefined;
-  let reader: ByteReader | undefined;
-  let toBytes: (piece: unknown) => Uint8Array;
-  let decoder: ChunkDecoder;
-  let watchdog: IdleWatchdog;
-  let watchTimer: ReturnType<typeof setTimeout> | undefined;
-  /** Why it was cancelled here. */
-  let cancelled: Error | undefined;
-  let pause: Promise<void> | undefined;
-  let endPause: (() => void) | undefined;
-  let newChunks: number;
-  let hasBytes: boolean;
-  /** When the last read began. */
-  let readAt = 0;
-  // Of all of them:
-  let lastType: string | undefined;
-  let watch: ConnectionWatch | undefined;
+export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
+  readonly signal: AbortSignal | undefined;
+  readonly #openBody: OpenBody;
+  readonly #watchConnection: ((stream: PausableStream) => ConnectionWatch) | undefined;
+  readonly #readerOptions: Omit<BodyReaderOptions, "previous">;
+  #state: State = { phase: "unread" };
+  #isTaken = false;
+  #interruption: Interruption | undefined;
+  #watch: ConnectionWatch | undefined;
+  /** Ends the pause in progress. */
+  #endPause: (() => void) | undefined;
+  readonly #onAbort = (): void => this.#leave({ error: this.signal?.reason });
   /** Calls of `next()` that wait, and the last one of them all. */
-  let waiting = 0;
-  let lastCall: Promise<Result>;
+  #waitingCalls = 0;
+  #lastCall: Promise<Result> = Promise.resolve(over);
 
-  /** The stream has ended in order, or failed. */
-  function close(failed?: { error: unknown }): void {
-    if (isOver) return;
-    isOver = true;
-    failure = failed;
-    clearTimeout(watchTimer);
-    watch?.stop();
-    signal?.removeEventListener("abort", onAbort);
-  }
-
-  /** Stops reading for good: the body is cancelled, which ends a pending read; or the request, where there is none. */
-  function leave(failed?: { error: unknown }): void {
-    if (isOver) return;
-    close(failed);
-    request?.abort(failed?.error);
-    releaseReader(reader, failed?.error);
-    // There may be a body that nobody has begun to read.
-    if (!isStarted) void openBody();
-  }
-
-  function onAbort(): void {
-    stream.isAborted = true;
-    leave({ error: signal?.reason });
-  }
-
-  async function openBody(): Promise<void> {
-    cancelled = pause = undefined;
-    newChunks = 0;
-    hasBytes = false;
-    decoder = createChunkDecoder({
+  /**
+   * @param openBody - Called at the first `next()`, and after every body that ended too early; also, with a signal that
+   * is aborted, when the consumer leaves before the first `next()`.
+   * @param watchConnection - Pauses the stream, where `openBody` resumes after a pause; without it, there are no pauses.
+   */
+  constructor(
+    openBody: OpenBody,
+    options: ChunkStreamOptions,
+    watchConnection?: (stream: PausableStream) => ConnectionWatch,
+  ) {
+    const { signal, maxEventBytes, onUnknownChunk } = options;
+    checkLimitOption("maxEventBytes", maxEventBytes);
+    checkFunctionOption("onUnknownChunk", onUnknownChunk);
+    checkOption("signal", !signal || typeof signal.addEventListener === "function", "an AbortSignal", signal);
+    this.signal = signal;
+    this.#openBody = openBody;
+    this.#watchConnection = watchConnection;
+    this.#readerOptions = {
       maxEventBytes,
       onUnknownChunk: (chunk) => {
-        lastType = chunk.type;
-        if (!isOver) onUnknownChunk?.(chunk);
+        if (this.#state.phase !== "over") onUnknownChunk?.(chunk);
       },
-      after: interruption?.lastEventId,
-    });
-    request = new AbortController();
-    const { signal } = request;
-    const isUnwanted = new Promise<void>((resolve) => {
-      signal.onabort = () => resolve();
-    });
-    if (isOver) request.abort();
-    const opening = open(signal, interruption);
-    try {
-      const body = await Promise.race([opening, isUnwanted]);
-      if (body === null) throw new StreamTruncatedError("The response has no body");
-      if (body === "complete") close();
-      else if (body && !isOver && !pause) {
-        watchdog = createIdleWatchdog(body.isWhole ? 0 : idleTimeoutMs);
-        toBytes = createPieceEncoder();
-        reader = body.getReader();
-        watch?.opened();
-      }
-    } catch (error) {
-      if (!pause) leave({ error });
-    }
-    if (pause) interruption = { ...interruption!, pause, hasBytes: false, silentMs: 0 };
-    // Nobody wants a body that comes now.
-    if (isOver || pause) opening.then((body) => discard(body === "complete" ? null : body)).catch(() => {});
+      idleTimeoutMs: parseDelayMs("idleTimeoutMs", options.idleTimeoutMs ?? 60_000),
+    };
   }
 
-  /** This body gives no more. */
-  function interrupt(error: unknown): void {
-    releaseReader(reader, error);
-    // A connection that breaks behind the terminal has lost nothing.
-    if (decoder.complete && !(error instanceof StreamProtocolError)) {
-      close();
+  [Symbol.asyncIterator](): AsyncIterator<StreamChunk> {
+    if (this.#isTaken) throw new TypeError("A stream can be iterated only once.");
+    this.#isTaken = true;
+    const pull = () => this.#pull();
+    return {
+      next: () => {
+        this.#lastCall = this.#waitingCalls++ === 0 ? pull() : this.#lastCall.then(pull, pull);
+        return this.#lastCall;
+      },
+      return: async () => {
+        this.#leave();
+        return over;
+      },
+    };
+  }
+
+  pause(): boolean {
+    const state = this.#state;
+    if (!this.#watchConnection || this.#endPause || !this.#canBeLeft(state)) return false;
+    state.pause = new Promise((resolve) => {
+      this.#endPause = resolve;
+    });
+    if (state.phase === "reading") state.body.cancel(new StreamTruncatedError("The connection was let go"));
+    else state.request.abort();
+    return true;
+  }
+
+  continue(): void {
+    this.#endPause?.();
+    this.#endPause = undefined;
+  }
+
+  /** Another body can continue where the stream is left. */
+  #canBeLeft(state: State): state is Opening | Reading {
+    if (state.phase === "opening") return parseEventId(this.#interruption?.lastEventId ?? "") !== undefined;
+    return state.phase === "reading" && state.body.canBeLeft;
+  }
+
+  async #pull(): Promise<Result> {
+    if (this.#state.phase === "unread") this.#begin();
+    for (;;) {
+      const state = this.#state;
+      if (state.phase === "opening") await this.#open(state);
+      if (state.phase === "over") return this.#takeEnd(state);
+      if (state.phase !== "reading") continue;
+      try {
+        const chunk = state.body.next();
+        // The caller may have aborted in `onUnknownChunk`.
+        if (this.#state !== state) continue;
+        if (chunk !== undefined) {
+          this.#waitingCalls--;
+          return { done: false, value: chunk };
+        }
+        if (state.body.isDone) this.#finish(state);
+        else state.body.push(await state.body.read());
+      } catch (error) {
+        this.#interrupt(state, error);
+      }
+    }
+  }
+
+  #begin(): void {
+    this.signal?.addEventListener("abort", this.#onAbort);
+    if (this.signal?.aborted) {
+      this.#onAbort();
       return;
     }
-    reader = undefined;
-    clearTimeout(watchTimer);
-    const { lastEventId, retryMs = interruption?.retryMs } = decoder;
-    const silentMs = Math.min(performance.now() - readAt, maxSilentMs);
-    interruption = { error, lastEventId, retryMs, newChunks, hasBytes, silentMs, lastType, pause };
+    this.#watch = this.#watchConnection?.(this);
+    this.#openNext();
   }
 
-  /** Ends the body, and with it a read that is pending. */
-  function cancelBody(reason: Error): void {
-    cancelled = reason;
-    discard(reader, reason);
+  #openNext(): void {
+    this.#state = { phase: "opening", request: new AbortController(), pause: undefined };
   }
 
-  function watchSilence(delayMs: number): void {
-    if (delayMs === never) return;
-    clearTimeout(watchTimer);
-    watchTimer = setTimeout(() => {
-      const nextMs = watchdog.look(performance.now());
-      if (nextMs !== 0) watchSilence(nextMs);
-      else cancelBody(new StreamIdleError(watchdog.limitMs));
-    }, delayMs);
-  }
-
-  const pausable: PausableStream = {
-    pause() {
-      if (isOver || cancelled || endPause || !isStarted) return false;
-      if (decoder.complete || decoder.mustStay) return false;
-      if (!parseEventId(decoder.lastEventId)) return false;
-      pause = new Promise((resolve) => {
-        endPause = resolve;
-      });
-      if (reader) cancelBody(new StreamTruncatedError("The connection was let go"));
-      else request?.abort();
-      return true;
-    },
-    continue() {
-      endPause?.();
-      endPause = undefined;
-    },
-  };
-
-  async function pull(): Promise<Result> {
+  async #open(state: Opening): Promise<void> {
+    const { signal } = state.request;
+    const aborted = new Promise<void>((resolve) => {
+      signal.onabort = () => resolve();
+    });
+    const opened = this.#openBody(signal, this.#interruption);
     try {
-      if (!isStarted && !isOver) {
-        signal?.addEventListener("abort", onAbort);
-        if (signal?.aborted) onAbort();
-        else watch = watchConnection?.(pausable);
-        isStarted = true;
-      }
-      while (!isOver) {
-        if (!reader) {
-          await openBody();
-          continue;
-        }
-        try {
-          const value = decoder.next();
-          // The caller may have aborted in `onUnknownChunk`.
-          if (isOver) break;
-          if (value) {
-            newChunks++;
-            lastType = value.type;
-            return { done: false, value };
-          }
-          if (decoder.done) {
-            // An `error` that an earlier body ended on is an end, too.
-            if (!decoder.complete && lastType !== "error") {
-              const error = new StreamTruncatedError("The run ended without a `done`, `abort` or `error`");
-              if (decoder.lastEventId !== interruption?.lastEventId) throw error;
-              // It was resumed, and nothing has come: the server has no more.
-              leave({ error });
-              break;
-            }
-            finishReading(reader);
-            close();
-            break;
-          }
-          watchdog.expect(decoder.heartbeatMs);
-          readAt = performance.now();
-          watchSilence(watchdog.start(readAt));
-          let piece: Awaited<ReturnType<ByteReader["read"]>>;
-          try {
-            piece = await reader.read();
-          } catch (cause) {
-            throw new StreamTruncatedError("The connection broke", { cause });
-          }
-          watchdog.end();
-          if (cancelled) throw cancelled;
-          hasBytes ||= !piece.done;
-          if (!piece.done) decoder.push(toBytes(piece.value));
-          else throw new StreamTruncatedError();
-        } catch (error) {
-          interrupt(error);
-        }
-      }
-      const failed = failure;
-      failure = undefined;
-      if (failed) throw failed.error;
-      return over;
-    } finally {
-      waiting--;
+      const body = await Promise.race([opened, aborted]);
+      if (body === null) throw new StreamTruncatedError("The response has no body");
+      if (body === "complete") this.#close();
+      else if (body && this.#state === state && !state.pause) this.#beginReading(state, body);
+    } catch (error) {
+      if (!state.pause) this.#leave({ error });
+    }
+    if (this.#state === state) {
+      this.#interruption = { ...this.#interruption!, pause: state.pause, hasBytes: false, silentMs: 0 };
+      this.#openNext();
+    }
+    if (signal.aborted) discardOpened(opened);
+  }
+
+  #beginReading({ request }: Opening, bytes: ByteStream): void {
+    const body = new BodyReader(bytes, { ...this.#readerOptions, previous: this.#interruption });
+    this.#state = { phase: "reading", request, body, pause: undefined };
+    this.#watch?.opened();
+  }
+
+  /** `[DONE]` has come. */
+  #finish(state: Reading): void {
+    if (state.body.isWhole) {
+      state.body.finish();
+      this.#close();
+      return;
+    }
+    const error = new StreamTruncatedError("The run ended without a `done`, `abort` or `error`");
+    if (state.body.isExhausted) this.#leave({ error });
+    else this.#interrupt(state, error);
+  }
+
+  /** The body gives no more. */
+  #interrupt(state: Reading, thrown: unknown): void {
+    if (this.#state !== state) return;
+    const { body, pause } = state;
+    const end = body.endedWith(thrown);
+    body.release(end.error);
+    // A connection that breaks after the terminal has lost nothing.
+    if (body.isWhole && !(end.error instanceof StreamProtocolError)) {
+      this.#close();
+      return;
+    }
+    this.#interruption = { ...end, pause };
+    this.#openNext();
+  }
+
+  /** Stops reading for good: aborts the request, and cancels the body, which ends a pending read. */
+  #leave(failure?: Failure): void {
+    const state = this.#state;
+    this.#close(failure);
+    if (state.phase === "unread") {
+      // There may be a body that will not be read.
+      discardOpened(this.#openBody(AbortSignal.abort(), undefined));
+    } else if (state.phase !== "over") {
+      state.request.abort(failure?.error);
+      if (state.phase === "reading") state.body.release(failure?.error);
     }
   }
 
-  const iterator: AsyncIterator<StreamChunk> = {
-    next() {
-      lastCall = waiting++ === 0 ? pull() : lastCall.then(pull, pull);
-      return lastCall;
-    },
-    async return() {
-      leave();
-      return over;
-    },
-  };
+  /** The stream has ended in order, or failed. */
+  #close(failure?: Failure): void {
+    if (this.#state.phase === "over") return;
+    this.#state = { phase: "over", failure };
+    this.#watch?.stop();
+    this.signal?.removeEventListener("abort", this.#onAbort);
+  }
 
-  let isTaken = false;
-  const stream: ChunkStream = {
-    ...(watchConnection && pausable),
-    [Symbol.asyncIterator]() {
-      if (isTaken) throw new TypeError("A stream can be iterated only once.");
-      isTaken = true;
-      return iterator;
-    },
-  };
-  return stream;
+  /** The failure is thrown once. */
+  #takeEnd({ failure }: Over): Result {
+    this.#waitingCalls--;
+    this.#state = { phase: "over", failure: undefined };
+    if (failure) throw failure.error;
+    return over;
+  }
+}
+
+/** Releases a body that is no longer wanted, as soon as it has come. */
+function discardOpened(opened: ReturnType<OpenBody>): void {
+  opened.then((body) => discard(body === "complete" ? null : body)).catch(() => {});
 }

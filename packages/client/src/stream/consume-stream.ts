@@ -9,7 +9,6 @@ import {
   type StreamChunk,
 } from "@kortyx/protocol";
 import { createTextPieces } from "@kortyx/protocol/internal";
-import { wasAborted } from "./chunk-stream.ts";
 import { StreamRemoteError, toError } from "./errors.ts";
 
 /** How a stream ended. */
@@ -72,7 +71,7 @@ export async function consumeStream(
       isCalling = false;
     }
   } catch (thrown) {
-    if (!isCalling && !wasAborted(stream)) await onError?.(toError(thrown));
+    if (!isCalling && !isAbort(stream, thrown)) await onError?.(toError(thrown));
     throw thrown;
   }
   if (error) {
@@ -85,4 +84,14 @@ export async function consumeStream(
       : { outcome: "end" };
   await onDone?.(outcome);
   return outcome;
+}
+
+/**
+ * Whether reading failed because the caller aborted: the stream threw the reason of its signal, which may be any value,
+ * or an `AbortError`, as iterables do that do not show their signal.
+ */
+function isAbort(stream: AsyncIterable<StreamChunk>, thrown: unknown): boolean {
+  const { signal } = stream as { signal?: AbortSignal | undefined };
+  if (signal?.aborted && Object.is(thrown, signal.reason)) return true;
+  return (thrown as Error | null | undefined)?.name === "AbortError";
 }

@@ -4,7 +4,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { checkResponse } from "../route/check-response.ts";
 import { isResponse, type StreamBody, toByteStream } from "./byte-stream.ts";
-import { type ChunkStreamOptions, createChunkStream } from "./chunk-stream.ts";
+import { ChunkStream, type ChunkStreamOptions } from "./chunk-stream.ts";
 
 export interface ReadStreamOptions extends ChunkStreamOptions {}
 
@@ -33,7 +33,7 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
  * ```
  */
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
-  return createChunkStream(async (signal, interruption) => {
+  return new ChunkStream(async (signal, interruption) => {
     // There is no second body.
     if (interruption) throw interruption.error;
     return isResponse(body) ? checkResponse(body, "text/event-stream", signal) : toByteStream(body);

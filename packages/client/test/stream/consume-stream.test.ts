@@ -1,4 +1,4 @@
-import type { StreamChunk } from "@kortyx/protocol";
+import { type StreamChunk, StreamTruncatedError } from "@kortyx/protocol";
 import { describe, expect, test, vi } from "vitest";
 import { consumeStream } from "../../src/stream/consume-stream.ts";
 import { readStream } from "../../src/stream/read-stream.ts";
@@ -109,15 +109,52 @@ describe("reading that fails", () => {
     expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: "plain text", cause: "plain text" });
   });
 
-  test("because the caller aborted rejects with the reason and is not told to onError", async () => {
+  const reasons = [undefined, "stop", null, Number.NaN, 0, new Error("Left."), new StreamTruncatedError()];
+  test.each(reasons)(
+    "because the caller aborted with %s rejects with the reason, and onError is silent",
+    async (reason) => {
+      const { onError } = handlers();
+      const abort = new AbortController();
+      const body = testBody([frame(delta("a"))], { stays: true });
+      const consumed = consumeStream(readStream(body.stream, { signal: abort.signal }), { onError });
+      await macrotask();
+      abort.abort(reason);
+      await expect(consumed.catch((thrown) => ({ thrown }))).resolves.toEqual({
+        thrown: abort.signal.reason,
+      });
+      expect(onError).not.toHaveBeenCalled();
+    },
+  );
+
+  test("because of an abort that passes through an iterable of the application's own is not told to onError", async () => {
     const { onError } = handlers();
     const abort = new AbortController();
     const body = testBody([frame(delta("a"))], { stays: true });
-    const consumed = consumeStream(readStream(body.stream, { signal: abort.signal }), { onError });
+    async function* wrap() {
+      yield* readStream(body.stream, { signal: abort.signal });
+    }
+    const consumed = consumeStream(wrap(), { onError });
     await macrotask();
-    abort.abort("stop");
-    await expect(consumed).rejects.toBe("stop");
+    abort.abort();
+    await expect(consumed).rejects.toMatchObject({ name: "AbortError" });
     expect(onError).not.toHaveBeenCalled();
+  });
+
+  test("for another reason before the caller aborts is told to onError", async () => {
+    const { onError } = handlers();
+    const abort = new AbortController();
+    const error = new Error("lost");
+    const failing = {
+      signal: abort.signal,
+      [Symbol.asyncIterator]: () => ({
+        next: async () => {
+          abort.abort("stop");
+          throw error;
+        },
+      }),
+    };
+    await expect(consumeStream(failing, { onError })).rejects.toBe(error);
+    expect(onError.mock.calls).toEqual([[error]]);
   });
 });
 
