@@ -1,7 +1,7 @@
 /**
  * Connections to Redis that go silent without being closed, as after the death of a node or a NAT, at default settings. Both tests wait at the same time: about 25 s.
  */
-import { createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
+import { type ChatRoute, createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
 import { createRedisRunStore } from "@kortyx/server/redis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -41,6 +41,22 @@ async function startProxy(): Promise<SilentProxy> {
   return proxy;
 }
 
+/** Counts the commands that Redis has not answered in time. */
+function countUnanswered(store: RunStore): { count: number } {
+  const unanswered = { count: 0 };
+  for (const method of ["open", "append", "read"] as const) {
+    const call = store[method] as (...values: unknown[]) => Promise<unknown>;
+    Object.assign(store, {
+      [method]: (...values: unknown[]) =>
+        call(...values).catch((error) => {
+          if (String(error).includes("has not answered within")) unanswered.count++;
+          throw error;
+        }),
+    });
+  }
+  return unanswered;
+}
+
 /** A route whose runs are in Redis, as another process would have it: connected as in the documentation. */
 async function createRoute(port: number) {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
@@ -49,9 +65,11 @@ async function createRoute(port: number) {
   await client.connect();
   const store = createRedisRunStore({ client });
   stores.push(store);
-  return createChatRoute({ agent, authorize: () => "ann", runs: { store, maxOpenRuns: 100 } });
+  const unanswered = countUnanswered(store);
+  const { fetch } = createChatRoute({ agent, authorize: () => "ann", runs: { store, maxOpenRuns: 100 } });
+  return { fetch, unanswered };
 }
-type Route = Awaited<ReturnType<typeof createRoute>>;
+type Route = Pick<ChatRoute, "fetch">;
 
 const post = (route: Route, sessionId: string): Promise<Response> =>
   route.fetch(
@@ -94,6 +112,8 @@ test.concurrent("when all go silent, answers and their followers lose nothing, a
   );
   // An unanswered command (2 s), a connection in its place, and room for the machine: less than a lease.
   expect(answeredMs).toBeLessThan(12_000);
+  expect(writer.unanswered.count).toBeGreaterThan(0);
+  expect(reader.unanswered.count).toBeGreaterThan(0);
   await Promise.all(followers.map(({ over }) => over));
   for (const follower of followers) {
     expect(deltasOf(follower)).toBe(words.join(""));

@@ -4,7 +4,7 @@
  */
 import { parseDelayMs } from "@kortyx/protocol/internal";
 import { startTimer } from "../stream/start-timer.ts";
-import { streamRegistry } from "./stream-registry.ts";
+import { abortStreams, streamRegistry } from "./stream-registry.ts";
 
 export interface DrainOptions {
   /**
@@ -17,7 +17,10 @@ export interface DrainOptions {
 /** After the deadline, clients may take this long to read the last bytes. */
 const lastBytesMs = 1000;
 
-/** What became of the answers that ended while the process drained: streams, and runs that it wrote. */
+/**
+ * What became of the answers that ended while the process drained: streams, and runs that it wrote. Calls that overlap
+ * report the same answer alike.
+ */
 export interface DrainCounts {
   /** Ended by themselves. */
   finished: number;
@@ -51,17 +54,16 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
   const registry = streamRegistry();
   registry.isDraining = true;
   for (const follower of [...registry.followers]) follower.handOff?.();
-  const endedBefore = registry.endedStreams;
-  const count = (aborted: number): DrainCounts => ({
-    finished: registry.endedStreams - endedBefore,
-    aborted,
-  });
-  let countsAtDeadline: DrainCounts | undefined;
+  const finishedBefore = registry.finishedStreams;
+  const abortedBefore = registry.abortedStreams.size;
   return new Promise((resolve) => {
     const settle = () => {
       clearTimeout(timer);
       registry.listeners.delete(check);
-      resolve(countsAtDeadline ?? count(0));
+      resolve({
+        finished: registry.finishedStreams - finishedBefore,
+        aborted: registry.abortedStreams.size - abortedBefore,
+      });
     };
     const check = () => {
       const { streams, openings, followers, responses, finishing } = registry;
@@ -69,10 +71,8 @@ export function drain({ deadlineMs }: DrainOptions): Promise<DrainCounts> {
       if (unfinished.every(({ size }) => size === 0)) settle();
     };
     let timer = startTimer(() => {
-      const late = [...registry.streams];
-      countsAtDeadline = count(late.length);
       timer = startTimer(settle, lastBytesMs);
-      for (const stream of [...registry.openings, ...late]) stream.shutdown();
+      abortStreams();
     }, deadline);
     registry.listeners.add(check);
     check();

@@ -20,8 +20,10 @@ export interface OpenFollower {
 
 interface StreamRegistry {
   streams: Set<OpenStream>;
-  /** How many streams have ended since the process began. */
-  endedStreams: number;
+  /** How many streams have ended by themselves since the process began. */
+  finishedStreams: number;
+  /** Those that the deadline of `drain` has ended, or is ending. */
+  abortedStreams: Set<OpenStream>;
   /** Requests whose run is being opened. */
   openings: Set<OpenStream>;
   followers: Set<OpenFollower>;
@@ -40,7 +42,8 @@ export function streamRegistry(): StreamRegistry {
   const holder = globalThis as { [key]?: StreamRegistry };
   holder[key] ??= {
     streams: new Set(),
-    endedStreams: 0,
+    finishedStreams: 0,
+    abortedStreams: new Set(),
     openings: new Set(),
     followers: new Set(),
     isDraining: false,
@@ -54,8 +57,17 @@ export function streamRegistry(): StreamRegistry {
 /** @returns a function to call when the stream has ended. */
 export const registerStream = (stream: OpenStream): (() => void) =>
   register(streamRegistry().streams, stream, () => {
-    streamRegistry().endedStreams++;
+    const registry = streamRegistry();
+    if (!registry.abortedStreams.has(stream)) registry.finishedStreams++;
   });
+
+/** Ends every stream and every opening, at the deadline of `drain`. */
+export function abortStreams(): void {
+  const { openings, streams, abortedStreams } = streamRegistry();
+  const late = [...openings, ...streams];
+  for (const stream of streams) abortedStreams.add(stream);
+  for (const entry of late) entry.shutdown();
+}
 
 /** @returns a signal that the deadline of `drain` aborts, and a function to call when the request has its response. */
 export function registerOpening(): { shutdown: AbortSignal; unregister: () => void } {

@@ -69,6 +69,24 @@ describe("drain", () => {
     ]);
   });
 
+  test.each([
+    ["a stream", () => ({})],
+    ["a run", () => ({ runs: { store: createMemoryRunStore() } })],
+  ])("counts %s that it aborts once, however many calls drain at the same time", async (_, options) => {
+    const { POST } = createChatRoute({ agent: { streamChat: silent }, authorize: "anonymous", ...options() });
+    const headers = { "content-type": "application/json" };
+    const body = JSON.stringify({ messages: [{ role: "user", content: "Hi" }] });
+    const opening = POST(new Request("http://host/", { method: "POST", body, headers }));
+    while (streamRegistry().streams.size === 0) await pass(0);
+    await pass(100);
+    const text = (await opening).text();
+    const counts = Promise.all([5000, 5000, 4000, 6000].map((deadlineMs) => drain({ deadlineMs })));
+    await pass(6000);
+    expect(await counts).toEqual(Array(4).fill({ finished: 0, aborted: 1 }));
+    expect(await text).toContain('"shutdown"');
+    expect(await drain({ deadlineMs: 0 })).toEqual({ finished: 0, aborted: 0 });
+  });
+
   for (const deadlineMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
     test(`ends nothing before its time when the deadline is forever: ${deadlineMs} ms`, async () => {
       const response = toSSE(silent(), { stallTimeoutMs: 0 });
@@ -172,6 +190,7 @@ describe("drain", () => {
       const headers = { "content-type": "application/json" };
       const ask = () => POST(new Request("http://host/", { method: "POST", body, headers }));
       const opening = [ask(), ask()];
+      while (streamRegistry().streams.size < 2) await pass(0);
       await pass(100);
       const texts = (await Promise.all(opening)).map((response) => response.text());
       const onDrained = vi.fn();
