@@ -116,6 +116,14 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
+  test(`the transport of ${clientReadme} sees each question, and the route answers it`, async () => {
+    const show = 'document.querySelector("#answer")!.textContent = chat.getSnapshot().status;';
+    await withPage(`${snippetsOf(clientReadme)[2]!}\n${show}`, async (page) => {
+      await page.getByText("ready", { exact: true }).waitFor();
+      expect(await page.title()).toBe("Hello");
+    });
+  });
+
   test(`the component of ${clientReadme} asks and shows the answer`, async () => {
     folder.write("chat.tsx", snippetsOf(clientReadme, "tsx")[0]!);
     const code = `import { createRoot } from "react-dom/client";
@@ -162,7 +170,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
   ];
   for (const [index, [name, code]] of frameworks.entries()) {
     test(`the ${name} recipe of ${clientReadme} follows the chat`, async () => {
-      folder.write(`${name.toLowerCase()}.ts`, snippetsOf(clientReadme)[2 + index]!);
+      folder.write(`${name.toLowerCase()}.ts`, snippetsOf(clientReadme)[3 + index]!);
       await withPage(code, async (page) => {
         await page.getByText("Hello|Hello ready", { exact: true }).waitFor();
       });

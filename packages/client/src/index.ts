@@ -53,7 +53,12 @@ export {
   type UIMessage,
   type UserUIMessage,
 } from "./chat/messages.ts";
-export type { ChatTransport, ChatTransportOptions } from "./chat/route-transport.ts";
+export {
+  type ChatTransport,
+  type ChatTransportOptions,
+  createRouteTransport,
+  type RouteTransportOptions,
+} from "./chat/route-transport.ts";
 export type { StoredMessage } from "./chat/stored-message.ts";
 export type { Resolvable, RouteOptions } from "./route/fetch-route.ts";
 // Ask a route for one whole answer

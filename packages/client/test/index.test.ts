@@ -19,6 +19,7 @@ test("the public names of the root", () => {
     "consumeStream",
     "createChat",
     "createMessageAccumulator",
+    "createRouteTransport",
     "createStructuredStreamAccumulator",
     "isStreamError",
     "readStream",

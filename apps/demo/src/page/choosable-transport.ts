@@ -4,17 +4,13 @@
  */
 import {
   type ChatTransport,
+  createRouteTransport,
   requestChat,
-  StreamConnectionError,
   StreamHttpError,
-  streamFromRoute,
   type UnknownChunk,
 } from "@kortyx/client";
 
 export type AnswerMode = "live" | "buffered";
-
-/** A stop that is not answered in this time has failed. */
-const stopTimeoutMs = 10_000;
 
 export interface ChoosableTransportOptions {
   endpoint: string;
@@ -27,29 +23,18 @@ export interface ChoosableTransportOptions {
 
 export function createChoosableTransport(transportOptions: ChoosableTransportOptions): ChatTransport {
   const { readMode, onResponse, endpoint, onUnknownChunk } = transportOptions;
-  const fetchAnswer: typeof fetch = async (...parameters) => {
-    const response = await fetch(...parameters);
-    onResponse(response);
+  const fetchAnswer: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (init?.method !== "DELETE") onResponse(response);
     return response;
   };
-  const route = { endpoint, onUnknownChunk, fetch: fetchAnswer };
+  const route = createRouteTransport({ endpoint, onUnknownChunk, fetch: fetchAnswer });
   return {
+    ...route,
     start: (body, options) =>
       readMode() === "live"
-        ? streamFromRoute({ ...route, ...options, body, runs: true })
+        ? route.start(body, options)
         : requestChunks({ ...body, endpoint, fetch: fetchAnswer, signal: options.signal }),
-    resume: ({ sessionId }, options) =>
-      streamFromRoute({ ...route, ...options, method: "GET", query: { session: sessionId } }),
-    async stop(target) {
-      const query: Record<string, string> =
-        "runId" in target ? { run: target.runId } : { key: target.idempotencyKey };
-      const url = `${endpoint}?${new URLSearchParams(query)}`;
-      const signal = AbortSignal.timeout(stopTimeoutMs);
-      const response = await fetch(url, { method: "DELETE", signal }).catch((cause) => {
-        throw new StreamConnectionError(url, cause);
-      });
-      if (!response.ok) throw new StreamHttpError(response, await response.text());
-    },
   };
 }
 

@@ -5,7 +5,6 @@
 import type { ChatResume } from "@kortyx/protocol";
 import { toChatBody } from "../route/chat-body.ts";
 import { createId } from "../route/create-id.ts";
-import type { RouteStreamOptions } from "../route/stream-from-route.ts";
 import { ChatStateError, toError } from "../stream/errors.ts";
 import type { AnswerRequest } from "./active-answer.ts";
 import { shownPhase } from "./answer.ts";
@@ -20,7 +19,7 @@ import {
 } from "./chat-input.ts";
 import { Conversation } from "./conversation.ts";
 import { toChatMessages, type UIMessage } from "./messages.ts";
-import { type ChatTransport, createRouteTransport } from "./route-transport.ts";
+import { type ChatTransport, createRouteTransport, type RouteTransportOptions } from "./route-transport.ts";
 import { toUIMessage } from "./stored-message.ts";
 
 /**
@@ -67,7 +66,7 @@ class ConversationChat implements Chat {
   constructor(conversation: Conversation, readOptions: () => ChatOptions) {
     this.#conversation = conversation;
     this.#readOptions = readOptions;
-    this.#routeTransport = createRouteTransport(readOptions as () => RouteStreamOptions);
+    this.#routeTransport = createRouteTransport(readOptions as () => RouteTransportOptions);
   }
 
   readonly getSnapshot: Chat["getSnapshot"] = () => this.#conversation.snapshot;

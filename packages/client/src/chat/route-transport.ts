@@ -39,17 +39,50 @@ export interface ChatTransport {
   stop?(target: { runId: string } | { idempotencyKey: string }): Promise<void>;
 }
 
-/** A stop that has not succeeded in this time has failed. */
+/** How a route is reached. The rest, such as whether the request may be repeated, is the chat's. */
+export type RouteTransportOptions = Omit<RouteStreamOptions, "signal" | "onConnectionChange" | "runs">;
+
+/** How long a stop may take, its repetitions included. */
 const stopTimeoutMs = 10_000;
-/** A stop is not repeated sooner, whatever the server says. */
+/** The shortest time between two attempts to stop, whatever the server says. */
 const minStopRetryMs = 1_000;
 
-/** Carries a chat over a route: POST starts, GET resumes, DELETE stops. */
-export function createRouteTransport(readOptions: () => RouteStreamOptions): ChatTransport {
+/**
+ * Carries a chat over a route: POST starts an answer, GET resumes it, DELETE stops it. It is what `createChat({ endpoint })`
+ * uses; create one to change a single method, or to add to it.
+ *
+ * A start is repeated only if its body has an idempotency key, which a chat with `runs: true` gives it. A stop is
+ * repeated while the route responds with 503 and a `retry-after`, for at most 10 s.
+ *
+ * @param options - Or a function that returns them, which is called for every request.
+ * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative: at once, or at the
+ * first request where the options are a function.
+ *
+ * @example
+ * ```ts
+ * const route = createRouteTransport({ endpoint: "/api/chat" });
+ * const chat = createChat({
+ *   transport: {
+ *     ...route,
+ *     async stop(target) {
+ *       await route.stop(target);
+ *       console.info("stopped", target);
+ *     },
+ *   },
+ * });
+ * ```
+ */
+export function createRouteTransport(
+  options: RouteTransportOptions | (() => RouteTransportOptions),
+): Required<ChatTransport> {
+  const readOptions = typeof options === "function" ? options : () => options;
+  // Checks the options; requests nothing before it is read.
+  if (typeof options !== "function") streamFromRoute(options);
   return {
-    start: (body, options) => streamFromRoute({ ...readOptions(), ...options, body }),
-    resume: ({ sessionId }, options) =>
-      streamFromRoute({ ...readOptions(), ...options, method: "GET", query: { session: sessionId } }),
+    start: (body, chat) =>
+      streamFromRoute({ ...readOptions(), ...chat, body, runs: body.idempotencyKey !== undefined }),
+    resume: ({ sessionId }, chat) =>
+      streamFromRoute({ ...readOptions(), ...chat, method: "GET", query: { session: sessionId } }),
     async stop(target) {
       const startedAt = performance.now();
       for (;;) {
@@ -69,7 +102,7 @@ export function createRouteTransport(readOptions: () => RouteStreamOptions): Cha
 }
 
 async function requestStop(
-  options: RouteStreamOptions,
+  options: RouteTransportOptions,
   target: Parameters<NonNullable<ChatTransport["stop"]>>[0],
   timeoutMs: number,
 ): Promise<void> {

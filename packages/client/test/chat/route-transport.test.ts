@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createChat } from "../../src/chat/create-chat.ts";
 import { toMessageText } from "../../src/chat/messages.ts";
-import { type ChatTransportOptions, createRouteTransport } from "../../src/chat/route-transport.ts";
+import {
+  type ChatTransport,
+  type ChatTransportOptions,
+  createRouteTransport,
+  type RouteTransportOptions,
+} from "../../src/chat/route-transport.ts";
 import type { RouteStreamOptions } from "../../src/route/stream-from-route.ts";
 import {
   collect,
@@ -49,10 +54,10 @@ describe("start", () => {
     });
   });
 
-  test("is repeated only when the options allow it", async () => {
+  test("is repeated only when its body has an idempotency key", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
-    for (const [runs, requests] of [
-      [true, 2],
+    for (const [idempotencyKey, requests] of [
+      ["k", 2],
       [undefined, 1],
     ] as const) {
       const { calls, fetch } = fakeFetch(
@@ -61,7 +66,7 @@ describe("start", () => {
           () => streamResponse(doneMarker),
         ),
       );
-      await collect(transportOf({ fetch, runs }).start({ messages }, streamOptions()));
+      await collect(transportOf({ fetch }).start({ messages, idempotencyKey }, streamOptions()));
       expect(calls).toHaveLength(requests);
     }
   });
@@ -71,7 +76,7 @@ describe("resume", () => {
   test("gets the session's newest run, without a body", async () => {
     const { calls, fetch } = fakeFetch();
     const { resume } = transportOf({ fetch });
-    expect(await collect(resume!({ sessionId: "a b" }, streamOptions()))).toEqual({ chunks: [delta("Hi")] });
+    expect(await collect(resume({ sessionId: "a b" }, streamOptions()))).toEqual({ chunks: [delta("Hi")] });
     expect(calls[0]).toMatchObject({ url: "/api?tenant=1&session=a+b", init: { method: "GET" } });
     expect(calls[0]?.init.body).toBeUndefined();
   });
@@ -81,7 +86,7 @@ describe("resume", () => {
     const { calls, fetch } = fakeFetch(
       inTurn(new TypeError("fetch failed"), () => streamResponse(doneMarker)),
     );
-    expect(await collect(transportOf({ fetch }).resume!({ sessionId: "s" }, streamOptions()))).toEqual({
+    expect(await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()))).toEqual({
       chunks: [],
     });
     expect(calls.map(({ url, init }) => [url, init.method])).toEqual(
@@ -92,7 +97,7 @@ describe("resume", () => {
   test("says with a status that there is no run", async () => {
     for (const status of [404, 405]) {
       const { fetch } = fakeFetch(() => new Response("{}", { status }));
-      const { error } = await collect(transportOf({ fetch }).resume!({ sessionId: "s" }, streamOptions()));
+      const { error } = await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()));
       expect(error).toMatchObject({ name: "StreamHttpError", status });
     }
   });
@@ -105,7 +110,7 @@ describe("resume", () => {
         () => streamResponse(`id: run.1\n${frame(delta("b"))}id: run.2\n${frame({ type: "done" })}`),
       ),
     );
-    expect(await collect(transportOf({ fetch }).resume!({ sessionId: "s" }, streamOptions()))).toEqual({
+    expect(await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()))).toEqual({
       chunks: [delta("a"), delta("b"), { type: "done" }],
     });
     expect(calls[1]?.init.headers.get("last-event-id")).toBe("run.0");
@@ -138,7 +143,7 @@ for (const method of ["start", "resume"] as const) {
     const collected = collect(
       method === "start"
         ? transport.start({ messages }, options)
-        : transport.resume!({ sessionId: "s" }, options),
+        : transport.resume({ sessionId: "s" }, options),
     );
     await macrotask();
     abort.abort("left");
@@ -161,8 +166,8 @@ describe("stop", () => {
       ),
     );
     const { stop } = transportOf({ fetch, headers: { authorization: "t" } });
-    await stop!({ runId: "r&1" });
-    await stop!({ idempotencyKey: "k" });
+    await stop({ runId: "r&1" });
+    await stop({ idempotencyKey: "k" });
     expect(calls.map(({ url, init }) => [url, init.method, init.body])).toEqual([
       ["/api?tenant=1&run=r%261", "DELETE", "{}"],
       ["/api?tenant=1&key=k", "DELETE", "{}"],
@@ -178,7 +183,7 @@ describe("stop", () => {
   test("is done with any answer that is no error, also with none at all", async () => {
     for (const response of [new Response(null, { status: 204 }), new Response("<p>", { status: 200 })]) {
       expect(
-        await transportOf({ fetch: fakeFetch(() => response).fetch }).stop!({ runId: "r" }),
+        await transportOf({ fetch: fakeFetch(() => response).fetch }).stop({ runId: "r" }),
       ).toBeUndefined();
     }
   });
@@ -188,8 +193,8 @@ describe("stop", () => {
       inTurn(() => new Response('{"error":"No such run."}', { status: 404 }), new TypeError("fetch failed")),
     );
     const { stop } = transportOf({ fetch });
-    await expect(stop!({ runId: "r" })).rejects.toMatchObject({ name: "StreamHttpError", status: 404 });
-    await expect(stop!({ runId: "r" })).rejects.toMatchObject({ name: "StreamConnectionError" });
+    await expect(stop({ runId: "r" })).rejects.toMatchObject({ name: "StreamHttpError", status: 404 });
+    await expect(stop({ runId: "r" })).rejects.toMatchObject({ name: "StreamConnectionError" });
     expect(calls).toHaveLength(2);
   });
 
@@ -205,7 +210,7 @@ describe("stop", () => {
       inTurn(unavailable("3"), unavailable("0"), () => new Response("{}", { status: 200 })),
     );
     const stopped = vi.fn();
-    void transportOf({ fetch }).stop!({ runId: "r" }).then(stopped);
+    void transportOf({ fetch }).stop({ runId: "r" }).then(stopped);
     const counts: number[] = [];
     for (const ms of [0, 2_999, 1, 999, 1]) {
       await vi.advanceTimersByTimeAsync(ms);
@@ -224,7 +229,7 @@ describe("stop", () => {
     ] as const) {
       const { calls, fetch } = fakeFetch(unavailable(retryAfter));
       const startedAt = performance.now();
-      const failed = expect(transportOf({ fetch }).stop!({ idempotencyKey: "k" })).rejects.toMatchObject({
+      const failed = expect(transportOf({ fetch }).stop({ idempotencyKey: "k" })).rejects.toMatchObject({
         name: "StreamHttpError",
         message: "Please try again.",
         status: 503,
@@ -239,7 +244,7 @@ describe("stop", () => {
   test("that is not answered within 10 s has failed, whatever time the stream may take to connect", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
-    const stopped = transportOf({ fetch, connectTimeoutMs: 0 }).stop!({ runId: "r" });
+    const stopped = transportOf({ fetch, connectTimeoutMs: 0 }).stop({ runId: "r" });
     stopped.catch(() => {});
     await vi.advanceTimersByTimeAsync(9_999);
     expect(calls[0]?.init.signal?.aborted).toBe(false);
@@ -252,13 +257,39 @@ describe("stop", () => {
   });
 });
 
+test("wrong options are refused when the transport is created", () => {
+  const create = (options: object) => () => createRouteTransport(options as RouteTransportOptions);
+  expect(create({})).toThrow(TypeError);
+  expect(create({ endpoint: "/api", giveUpAfterMs: -1 })).toThrow(RangeError);
+});
+
+test("a chat over a transport that changes one method uses those of the route for the others", async () => {
+  const { calls, fetch } = fakeFetch(() =>
+    streamResponse(frame({ type: "run-start", runId: "r" }), frame({ type: "done" }), doneMarker),
+  );
+  const route = createRouteTransport({ endpoint: "/api", fetch });
+  const started: unknown[] = [];
+  const transport: ChatTransport = {
+    ...route,
+    start(body, options) {
+      started.push(body.messages.at(-1)?.content);
+      return route.start(body, options);
+    },
+  };
+  const chat = createChat({ transport, sessionId: "s", runs: true });
+  await chat.send("Hello");
+  await chat.resume();
+  expect(started).toEqual(["Hello"]);
+  expect(calls.map(({ url, init }) => `${init.method} ${url}`)).toEqual(["POST /api", "GET /api?session=s"]);
+});
+
 test("the options are read for every request", async () => {
   const { calls, fetch } = fakeFetch();
   let tenant = 1;
   const { start, resume, stop } = createRouteTransport(() => ({ endpoint: `/api/${tenant++}`, fetch }));
   await collect(start({ messages }, streamOptions()));
-  await collect(resume!({ sessionId: "s" }, streamOptions()));
-  await stop!({ runId: "r" });
+  await collect(resume({ sessionId: "s" }, streamOptions()));
+  await stop({ runId: "r" });
   expect(calls.map(({ url }) => url)).toEqual(["/api/1", "/api/2?session=s", "/api/3?run=r"]);
 });
 
