@@ -1,7 +1,12 @@
-/** A chat's transport made by hand: streams that the test feeds, and a record of what was asked for. */
-import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
-import { vi } from "vitest";
-import type { Chat, ChatSnapshot } from "../../src/chat/chat.ts";
+/**
+ * Chats over a transport made by hand: streams that the test feeds, a record of what was requested, and what holds after
+ * every test of a chat.
+ */
+import type { ChatRequestBody, InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import { afterEach, beforeEach, expect, vi } from "vitest";
+import type { Chat, ChatOptions, ChatSnapshot } from "../../src/chat/chat.ts";
+import { createChat } from "../../src/chat/create-chat.ts";
+import { toMessageText, type UIMessage } from "../../src/chat/messages.ts";
 import type { ChatTransport, ChatTransportOptions } from "../../src/chat/route-transport.ts";
 import { StreamHttpError } from "../../src/stream/errors.ts";
 
@@ -167,4 +172,99 @@ export function outcomeOf(promise: Promise<unknown>): { is: unknown } {
     },
   );
   return outcome;
+}
+
+export const uuidV4: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+/**
+ * Fake timers and a silent `console.error` for every test of the file. After each, no timer is left and no rejection was
+ * unhandled.
+ */
+export function watchChats(): void {
+  let unhandled: unknown[] = [];
+  const onUnhandled = (reason: unknown) => unhandled.push(reason);
+  beforeEach(() => {
+    vi.useFakeTimers({ now: 1_000_000 });
+    unhandled = [];
+    process.on("unhandledRejection", onUnhandled);
+    vi.spyOn(console, "error").mockImplementation(() => {});
+  });
+  afterEach(async () => {
+    await flush();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", onUnhandled);
+    expect(unhandled).toEqual([]);
+    vi.restoreAllMocks();
+  });
+}
+
+export const user = (content: string, id: string): UIMessage => ({ role: "user", id, content });
+export const answer = (content: string, id: string): UIMessage => ({
+  role: "assistant",
+  id,
+  status: "done",
+  parts: [{ type: "text", key: "", text: content, state: "done" }],
+});
+export const runStart = (runId: string, input?: unknown): StreamChunk => ({
+  type: "run-start",
+  runId,
+  ...(input !== undefined && { input }),
+});
+export const question: InterruptChunk = {
+  type: "interrupt",
+  requestId: "request-1",
+  resumeToken: "token-1",
+  input: {
+    kind: "multi-choice",
+    multiple: true,
+    question: "Which?",
+    options: [
+      { id: "a", label: "Apples" },
+      { id: "b", label: "Bananas" },
+    ],
+  },
+};
+
+export type Behaviour = Omit<Extract<ChatOptions, { transport: object }>, "transport" | "endpoint">;
+type Replaced = Parameters<typeof testTransport>[0];
+
+/** A chat over a transport with runs. */
+export function setUp(options: Behaviour = {}, replaced: Replaced = {}) {
+  const transport = testTransport(replaced);
+  const chat = createChat({ sessionId: "session-1", ...options, transport });
+  return { transport, chat, states: record(chat) };
+}
+
+/** A chat over a transport that cannot stop or resume. */
+export const setUpPlain = (options: Behaviour = {}) => setUp(options, { stop: undefined, resume: undefined });
+
+/** A chat with an answer under way, of which `chunks` have come. */
+export async function setUpBusy(chunks: StreamChunk[], options: Behaviour = {}, replaced: Replaced = {}) {
+  const all = setUp(options, replaced);
+  const sent = outcomeOf(all.chat.send("Hello"));
+  const stream = streamOf(all.transport);
+  await flush();
+  stream.give(...chunks);
+  await nextFrame();
+  return { ...all, stream, sent };
+}
+
+/** The conversation as one would read it. */
+export const read = (chat: Chat): string[] =>
+  chat
+    .getSnapshot()
+    .messages.map((message) =>
+      message.role === "user" ? message.content : `(${message.status}) ${toMessageText(message)}`,
+    );
+
+export const statusOf = (chat: Chat) => chat.getSnapshot().status;
+
+/** Gives the answer under way an end. */
+export async function finishWith(transport: TestTransport, ...chunks: StreamChunk[]): Promise<void> {
+  streamOf(transport).give(...chunks);
+  streamOf(transport).end();
+  await flush();
 }

@@ -1,0 +1,193 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Chat, ChatOptions } from "../../src/chat/chat.ts";
+import { createChat } from "../../src/chat/create-chat.ts";
+import type { UIMessage } from "../../src/chat/messages.ts";
+import {
+  answer,
+  delta,
+  done,
+  finishWith,
+  flush,
+  nextFrame,
+  outcomeOf,
+  question,
+  read,
+  record,
+  runStart,
+  setUp,
+  setUpBusy,
+  streamOf,
+  testTransport,
+  user,
+  watchChats,
+} from "./chat-harness.ts";
+
+watchChats();
+
+describe("a history that comes later than the chat", () => {
+  const history = [user("Earlier", "u1"), answer("Yes", "a1")];
+
+  /** A chat whose options get `initialMessages` when they are set. */
+  function setUpLater() {
+    const transport = testTransport();
+    const options: ChatOptions = { transport, sessionId: "session-1" };
+    const chat = createChat(() => options);
+    return { transport, chat, states: record(chat), options };
+  }
+
+  test("is sent with the first question, and shown before it", async () => {
+    const { chat, transport, options } = setUpLater();
+    options.initialMessages = history;
+    void chat.send("More");
+    expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More"]);
+    expect(streamOf(transport).body?.messages.map(({ content }) => content)).toEqual([
+      "Earlier",
+      "Yes",
+      "More",
+    ]);
+    await finishWith(transport, done);
+  });
+
+  test("is used by regenerate, respond and setMessages, too", async () => {
+    const { chat, transport, options } = setUpLater();
+    options.initialMessages = history;
+    void chat.regenerate();
+    expect(read(chat)).toEqual(["Earlier"]);
+    await finishWith(transport, done);
+
+    const asked: UIMessage = { ...answer("Well", "a1"), parts: [question], interrupt: question } as UIMessage;
+    const other = setUpLater();
+    other.options.initialMessages = [asked];
+    void other.chat.respond(question, "a");
+    expect(streamOf(other.transport).body?.resume).toMatchObject({ requestId: "request-1", answer: "a" });
+    await finishWith(other.transport, done);
+
+    const third = setUpLater();
+    third.options.initialMessages = history;
+    await third.chat.setMessages((messages) => messages.slice(1));
+    expect(read(third.chat)).toEqual(["(done) Yes"]);
+  });
+
+  test("is shown around a run that was looked for meanwhile", async () => {
+    const { chat, transport, options } = setUpLater();
+    void chat.resume();
+    await flush();
+    options.initialMessages = [...history, user("More", "u2")];
+    await chat.setMessages((messages) => messages);
+    streamOf(transport).give(runStart("run-2", { role: "user", id: "u2", content: "More" }), delta("He"));
+    await nextFrame();
+    expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(streaming) He"]);
+    await finishWith(transport, delta("re"), done);
+    expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(done) Here"]);
+  });
+
+  test("is not shown any more once something was said, set or cleared", async () => {
+    for (const begin of ["send", "setMessages", "clear"] as const) {
+      const { chat, transport, options } = setUpLater();
+      if (begin === "send") {
+        void chat.send("Hello");
+        await finishWith(transport, delta("Hi"), done);
+      } else if (begin === "setMessages") {
+        await chat.setMessages([]);
+      } else {
+        await chat.clear();
+      }
+      const before = read(chat);
+      options.initialMessages = history;
+      void chat.send("More");
+      expect(read(chat)).toEqual([...before, "More"]);
+      await finishWith(transport, done);
+    }
+  });
+
+  test("does not come back after clear", async () => {
+    const { chat, transport } = setUp({ initialMessages: history });
+    await chat.clear();
+    void chat.send("Anew");
+    expect(read(chat)).toEqual(["Anew"]);
+    await finishWith(transport, done);
+  });
+});
+
+describe("setMessages", () => {
+  const [hello, hi] = [user("Hello", "u1"), answer("Hi", "a1")];
+
+  test("replaces the messages at once, by others or by what a function makes of them", async () => {
+    const { chat, states, transport } = setUp({ initialMessages: [hello, hi] });
+    const set = outcomeOf(chat.setMessages([hello]));
+    expect(chat.getSnapshot().messages).toEqual([hello]);
+    expect(chat.getSnapshot().messages[0]).toBe(hello);
+    void chat.setMessages((messages) => [...messages, hi]);
+    expect(chat.getSnapshot().messages).toEqual([hello, hi]);
+    await flush();
+    expect(set.is).toBe("resolved");
+    expect(states).toHaveLength(3);
+    expect(chat.getSnapshot()).toMatchObject({ status: "ready", sessionId: "session-1" });
+    void chat.send("More");
+    expect(streamOf(transport).body?.messages).toHaveLength(3);
+    await finishWith(transport, done);
+  });
+
+  test("a message that was kept while it was growing is truncated, and a question that it ends on is open", async () => {
+    const { chat } = setUp();
+    await chat.setMessages([{ ...hi, status: "streaming" } as UIMessage]);
+    expect(chat.getSnapshot().messages).toMatchObject([{ status: "truncated" }]);
+    const asked = { ...hi, parts: [question], interrupt: question } as UIMessage;
+    await chat.setMessages([asked]);
+    expect(chat.getSnapshot().interrupt).toBe(question);
+    await chat.setMessages([]);
+    expect(chat.getSnapshot().interrupt).toBeUndefined();
+  });
+
+  test("keeps why the last answer failed", async () => {
+    const { chat, stream } = await setUpBusy([delta("Half")]);
+    const boom = new Error("offline");
+    stream.fail(boom);
+    await flush();
+    await chat.setMessages((messages) => messages.slice(0, 1));
+    expect(read(chat)).toEqual(["Hello"]);
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
+  });
+
+  test("while an answer is growing is refused, and the answer goes on", async () => {
+    const { chat, stream } = await setUpBusy([delta("Half")]);
+    const next = vi.fn(() => []);
+    await expect(chat.setMessages(next)).rejects.toMatchObject({ code: "busy" });
+    expect(next).not.toHaveBeenCalled();
+    stream.give(delta(" an answer"), done);
+    stream.end();
+    await flush();
+    expect(read(chat)).toEqual(["Hello", "(done) Half an answer"]);
+  });
+
+  test("in `onChunk` does not lose a run that was just found", async () => {
+    const all: Partial<{ chat: Chat; set: { is: unknown } }> = {};
+    const { chat, transport } = setUp({
+      onChunk: () => {
+        all.set ??= outcomeOf(all.chat!.setMessages([]));
+      },
+    });
+    all.chat = chat;
+    void chat.resume();
+    await finishWith(transport, runStart("run-1", hello), delta("Hi"), done);
+    expect(all.set?.is).toMatchObject({ code: "busy" });
+    expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
+  });
+
+  test("of what is no list is refused by name, and what the function throws is the refusal", async () => {
+    const { chat } = setUp({ initialMessages: [hello] });
+    await expect(chat.setMessages(new Event("click") as never)).rejects.toMatchObject({
+      code: "invalid-message",
+      message: "Cannot set messages to object: expected an array, or a function that returns one.",
+    });
+    await expect(chat.setMessages((() => undefined) as never)).rejects.toMatchObject({
+      code: "invalid-message",
+    });
+    const boom = new Error("boom");
+    const set = chat.setMessages(() => {
+      throw boom;
+    });
+    await expect(set).rejects.toBe(boom);
+    expect(chat.getSnapshot()).toMatchObject({ messages: [hello], error: boom, status: "ready" });
+  });
+});

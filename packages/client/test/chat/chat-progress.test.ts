@@ -1,0 +1,334 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { describe, expect, test, vi } from "vitest";
+import type { Chat } from "../../src/chat/chat.ts";
+import {
+  delta,
+  done,
+  finishWith,
+  flush,
+  httpError,
+  nextFrame,
+  outcomeOf,
+  read,
+  runStart,
+  setUp,
+  setUpBusy,
+  statusOf,
+  streamOf,
+  watchChats,
+} from "./chat-harness.ts";
+
+watchChats();
+
+describe("the status message", () => {
+  const status = (message: string): StreamChunk => ({ type: "status", message });
+  const messageOf = (chat: Chat) => chat.getSnapshot().statusMessage;
+
+  test("is the newest one of the answer, until its text follows", async () => {
+    const { chat, stream } = await setUpBusy([status("Searching")]);
+    expect(messageOf(chat)).toBe("Searching");
+    stream.give(
+      status("Reading"),
+      { type: "tool-call-start", tool: "read", toolCallId: "c1", input: {} },
+      { type: "reasoning-delta", delta: "Hm." },
+      delta(""),
+    );
+    await nextFrame();
+    expect(messageOf(chat)).toBe("Reading");
+    stream.give(delta("Hi"));
+    await nextFrame();
+    expect(messageOf(chat)).toBeUndefined();
+    stream.give(status("Checking"));
+    await nextFrame();
+    expect(messageOf(chat)).toBe("Checking");
+    stream.give({ type: "message", content: "Hi" });
+    await nextFrame();
+    expect(messageOf(chat)).toBeUndefined();
+    stream.end();
+    await flush();
+  });
+
+  test("is shown once per frame, and stays while something else changes", async () => {
+    const { chat, states, stream } = await setUpBusy([runStart("run-1")]);
+    const before = states.length;
+    stream.give(...Array.from({ length: 100 }, (_, index) => status(`Step ${index}`)));
+    await nextFrame();
+    expect(states).toHaveLength(before + 1);
+    stream.lose();
+    expect(chat.getSnapshot()).toMatchObject({ statusMessage: "Step 99", reconnecting: true });
+    stream.end();
+    await flush();
+  });
+
+  test("is over with the answer, however that ends, and is not the next one's", async () => {
+    for (const end of ["end", "fail", "close", "stop"] as const) {
+      const { chat, transport, stream } = await setUpBusy([status("Searching")]);
+      expect(messageOf(chat)).toBe("Searching");
+      if (end === "end") stream.end();
+      else if (end === "fail") stream.fail(new Error("offline"));
+      else void chat[end]();
+      await flush();
+      expect(messageOf(chat)).toBeUndefined();
+      void chat.send("More");
+      expect(messageOf(chat)).toBeUndefined();
+      await finishWith(transport, done);
+    }
+  });
+
+  test("of a run that was found is shown, too", async () => {
+    const { chat, transport } = setUp();
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1"), status("Searching"));
+    await nextFrame();
+    expect(messageOf(chat)).toBe("Searching");
+    await finishWith(transport, done);
+  });
+});
+
+describe("timing", () => {
+  test("tells when an answer was asked for, how long its first chunk took, and how long all of it", async () => {
+    const { chat, transport } = setUp();
+    void chat.send("Hello");
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000 });
+    await vi.advanceTimersByTimeAsync(250);
+    streamOf(transport).give(delta("Hi"));
+    await flush();
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, firstChunkMs: 250 });
+    await vi.advanceTimersByTimeAsync(750);
+    streamOf(transport).give(delta("!"));
+    await nextFrame();
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, firstChunkMs: 250 });
+    await finishWith(transport, done);
+    expect(chat.getSnapshot().timing).toEqual({
+      startedAt: 1_000_000,
+      firstChunkMs: 250,
+      durationMs: 1016,
+    });
+    await vi.advanceTimersByTimeAsync(984);
+    void chat.send("More");
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_002_000 });
+    await finishWith(transport);
+  });
+
+  test("of an answer that failed before its first chunk has no first chunk", async () => {
+    const { chat, transport } = setUp();
+    void chat.send("Hello");
+    await vi.advanceTimersByTimeAsync(100);
+    streamOf(transport).fail(new Error("offline"));
+    await flush();
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, durationMs: 100 });
+  });
+
+  test("of a run that was found counts from the search", async () => {
+    const { chat, transport } = setUp();
+    void chat.resume();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(chat.getSnapshot().timing).toBeUndefined();
+    await finishWith(transport, runStart("run-1"), done);
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, firstChunkMs: 100, durationMs: 100 });
+  });
+
+  test("does not follow a clock that is set back", async () => {
+    const { chat, transport } = setUp();
+    void chat.send("Hello");
+    await vi.advanceTimersByTimeAsync(100);
+    vi.setSystemTime(0);
+    await finishWith(transport, delta("Hi"), done);
+    expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, firstChunkMs: 100, durationMs: 100 });
+  });
+});
+
+describe("reconnecting", () => {
+  test("is told at once, and is over when the connection is back", async () => {
+    const { chat, stream, states } = await setUpBusy([delta("Half")]);
+    const before = states.length;
+    stream.connect();
+    expect(states).toHaveLength(before);
+    stream.lose();
+    expect(chat.getSnapshot()).toMatchObject({ reconnecting: true, status: "streaming" });
+    expect(states).toHaveLength(before + 1);
+    stream.connect();
+    expect(chat.getSnapshot().reconnecting).toBe(false);
+    expect(states).toHaveLength(before + 2);
+    stream.end();
+    await flush();
+  });
+
+  test("shows why the newest attempt failed, before the first chunk too, and is no error of the answer", async () => {
+    for (const chunks of [[], [delta("Half")]]) {
+      const { chat, stream } = await setUpBusy(chunks);
+      const [lost, refused] = [new Error("The connection broke."), new Error("Nothing listens.")];
+      stream.lose(lost);
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: true, connectionError: lost });
+      stream.lose(refused);
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: true, connectionError: refused });
+      stream.lose("no Error at all");
+      expect(chat.getSnapshot().connectionError).toBeInstanceOf(Error);
+      expect(chat.getSnapshot().error).toBeUndefined();
+      stream.connect();
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: false, connectionError: undefined });
+      stream.end();
+      await flush();
+    }
+  });
+
+  test("is over when the answer has ended, in whatever way", async () => {
+    for (const end of ["fail", "close", "stop"] as const) {
+      const { chat, stream } = await setUpBusy([delta("Half")]);
+      stream.lose();
+      if (end === "fail") stream.fail(new Error("gave up"));
+      else void chat[end]();
+      await flush();
+      expect(chat.getSnapshot()).toMatchObject({ reconnecting: false, connectionError: undefined });
+    }
+  });
+
+  test("of a stream that was left is nobody's business", async () => {
+    const { chat, transport, stream } = await setUpBusy([delta("Half")]);
+    chat.close();
+    void chat.send("More");
+    await flush();
+    stream.lose();
+    expect(chat.getSnapshot().reconnecting).toBe(false);
+    await finishWith(transport);
+  });
+
+  test("is told to `onConnectionChange`, too", async () => {
+    const seen: string[] = [];
+    const { stream } = await setUpBusy([], {
+      onConnectionChange: ({ state }) => seen.push(state),
+    });
+    stream.connect();
+    stream.lose();
+    stream.connect();
+    expect(seen).toEqual(["open", "reconnecting", "open"]);
+    stream.end();
+    await flush();
+  });
+});
+
+describe("onChunk and onFinish", () => {
+  test("onChunk gets every chunk, before the state shows it", async () => {
+    const seen: [string, string[]][] = [];
+    const all: Partial<{ chat: Chat }> = {};
+    const { chat, transport } = setUp({
+      onChunk: (chunk) => seen.push([chunk.type, read(all.chat!)]),
+    });
+    all.chat = chat;
+    void chat.send("Hello");
+    await finishWith(transport, { type: "status", message: "Searching" }, delta("Hi"), done);
+    expect(seen).toEqual([
+      ["status", ["Hello"]],
+      ["text-delta", ["Hello", "(streaming) "]],
+      ["done", ["Hello", "(streaming) "]],
+    ]);
+  });
+
+  test("what onChunk throws fails the answer, and leaves its stream", async () => {
+    const boom = new Error("boom");
+    const { chat, stream } = await setUpBusy([delta("Hi"), delta("!")], {
+      onChunk(chunk) {
+        if (chunk.type === "text-delta" && chunk.delta === "!") throw boom;
+      },
+    });
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
+    expect(read(chat)).toEqual(["Hello", "(truncated) Hi!"]);
+    expect(stream.isOpen).toBe(false);
+  });
+
+  test("onFinish gets the message, once, when the state tells it", async () => {
+    const finished: unknown[] = [];
+    const { chat, stream } = await setUpBusy([delta("Hi"), done], {
+      onFinish: (result) => finished.push([result, chat.getSnapshot().messages[1], statusOf(chat)]),
+    });
+    expect(finished).toEqual([]);
+    stream.end();
+    await flush();
+    const message = chat.getSnapshot().messages[1]!;
+    expect(finished).toEqual([[{ message }, message, "ready"]]);
+  });
+
+  test("onFinish gets the error, and the message only where there is one", async () => {
+    const boom = new Error("boom");
+    const finished: object[] = [];
+    const { chat, transport } = setUp({ onFinish: (result) => finished.push(result) });
+    void chat.send("Hello");
+    streamOf(transport).fail(boom);
+    await flush();
+    expect(finished).toEqual([{ error: boom }]);
+    void chat.regenerate();
+    streamOf(transport).give(delta("Half"));
+    streamOf(transport).fail(boom);
+    await flush();
+    expect(finished[1]).toEqual({ message: chat.getSnapshot().messages[1], error: boom });
+    void chat.regenerate();
+    chat.close();
+    expect(finished[2]).toEqual({});
+    await flush();
+    expect(finished).toHaveLength(3);
+  });
+
+  test("onFinish is not called for a search that found no run", async () => {
+    const onFinish = vi.fn();
+    const { chat, transport } = setUp({ onFinish });
+    void chat.resume();
+    streamOf(transport).fail(httpError(404));
+    await flush();
+    expect(onFinish).not.toHaveBeenCalled();
+  });
+
+  test("onFinish is called for a run that was found", async () => {
+    const onFinish = vi.fn();
+    const { chat, transport } = setUp({ onFinish });
+    void chat.resume();
+    await finishWith(transport, runStart("run-1"), delta("Hi"), done);
+    expect(onFinish.mock.calls).toEqual([[{ message: chat.getSnapshot().messages[0] }]]);
+  });
+
+  test("what onFinish throws is logged, and harms nobody", async () => {
+    const boom = new Error("boom");
+    const { chat, stream, sent } = await setUpBusy([delta("Hi")], {
+      onFinish() {
+        throw boom;
+      },
+    });
+    stream.end();
+    await flush();
+    expect(sent.is).toBe("resolved");
+    expect(statusOf(chat)).toBe("ready");
+    expect(vi.mocked(console.error).mock.calls).toEqual([[boom]]);
+  });
+
+  test("onChunk may close, stop and clear", async () => {
+    for (const method of ["close", "stop", "clear"] as const) {
+      const all: Partial<{ chat: Chat }> = {};
+      const { chat, transport } = setUp({ onChunk: () => void all.chat![method]() });
+      all.chat = chat;
+      const sent = outcomeOf(chat.send("Hello"));
+      await flush();
+      streamOf(transport).give(delta("Hi"), delta("never read"));
+      await flush();
+      expect(sent.is).toBe("resolved");
+      expect(streamOf(transport).isOpen).toBe(false);
+      expect(read(chat)).toEqual(method === "clear" ? [] : ["Hello", "(aborted) Hi"]);
+      expect(statusOf(chat)).toBe("ready");
+    }
+  });
+
+  test("onFinish may ask for the next answer", async () => {
+    const all: Partial<{ chat: Chat }> = {};
+    let calls = 0;
+    const { chat, transport } = setUp({
+      onFinish: () => {
+        if (calls++ === 0) void all.chat!.send("More");
+      },
+    });
+    all.chat = chat;
+    const sent = outcomeOf(chat.send("Hello"));
+    await finishWith(transport, delta("1"), done);
+    expect(sent.is).toBe("resolved");
+    expect(statusOf(chat)).toBe("submitted");
+    await finishWith(transport, delta("2"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) 1", "More", "(done) 2"]);
+  });
+});

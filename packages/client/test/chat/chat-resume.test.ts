@@ -1,0 +1,334 @@
+import type { StreamChunk } from "@kortyx/protocol";
+import { StreamTruncatedError } from "@kortyx/protocol";
+import { describe, expect, test } from "vitest";
+import type { UIMessage } from "../../src/chat/messages.ts";
+import {
+  answer,
+  delta,
+  done,
+  finishWith,
+  flush,
+  httpError,
+  nextFrame,
+  outcomeOf,
+  read,
+  runStart,
+  setUp,
+  setUpBusy,
+  setUpPlain,
+  statusesOf,
+  statusOf,
+  streamOf,
+  user,
+  uuidV4,
+  watchChats,
+} from "./chat-harness.ts";
+
+watchChats();
+
+describe("resume", () => {
+  const hello = user("Hello", "u1");
+  const partial: UIMessage = { ...answer("Hal", "run-1"), status: "truncated" } as UIMessage;
+
+  test("asks for the newest run of the session; until it has said something, nothing changes", async () => {
+    const { chat, transport, states } = setUp({ initialMessages: [hello] });
+    const resumed = outcomeOf(chat.resume());
+    await flush();
+    expect(transport.streams).toMatchObject([{ sessionId: "session-1", isOpen: true }]);
+    streamOf(transport).connect();
+    await nextFrame();
+    expect(states).toHaveLength(1);
+    expect(resumed.is).toBe("pending");
+    chat.close();
+    await flush();
+    expect(resumed.is).toBe("resolved");
+    expect(states).toHaveLength(1);
+  });
+
+  test("where there is no run is silent", async () => {
+    for (const error of [httpError(404), httpError(405), new StreamTruncatedError("204: no body")]) {
+      const { chat, transport, states } = setUp({ initialMessages: [hello] });
+      const resumed = outcomeOf(chat.resume());
+      streamOf(transport).fail(error);
+      await flush();
+      expect(resumed.is).toBe("resolved");
+      expect(states).toHaveLength(1);
+    }
+  });
+
+  test("where the transport has none, or the stream is empty, is silent", async () => {
+    const plain = setUpPlain();
+    await plain.chat.resume();
+    expect(plain.states).toHaveLength(1);
+    const { chat, transport, states } = setUp();
+    const resumed = outcomeOf(chat.resume());
+    streamOf(transport).connect();
+    streamOf(transport).end();
+    await flush();
+    expect(resumed.is).toBe("resolved");
+    expect(states).toHaveLength(1);
+  });
+
+  test("that fails is an error, and the messages stay", async () => {
+    const connectionBroke = new StreamTruncatedError("The connection broke.");
+    for (const [error, wasOpen] of [
+      [httpError(500), false],
+      [httpError(403), false],
+      [new Error("offline"), false],
+      [connectionBroke, true],
+    ] as const) {
+      const { chat, transport } = setUp({ initialMessages: [hello, partial] });
+      const resumed = outcomeOf(chat.resume());
+      if (wasOpen) streamOf(transport).connect();
+      streamOf(transport).fail(error);
+      await flush();
+      expect(resumed.is).toBe("resolved");
+      expect(chat.getSnapshot()).toMatchObject({ status: "error", error, messages: [hello, partial] });
+    }
+  });
+
+  test("that is lost before its first chunk does not show as reconnecting", async () => {
+    const { chat, transport, states } = setUp();
+    void chat.resume();
+    streamOf(transport).connect();
+    streamOf(transport).lose();
+    expect(states).toHaveLength(1);
+    streamOf(transport).fail(httpError(404));
+    await flush();
+    expect(states).toHaveLength(1);
+  });
+
+  test("replaces the message of the run, and goes on with it", async () => {
+    const initialMessages = [hello, partial];
+    const { chat, transport, states } = setUp({ initialMessages });
+    const resumed = outcomeOf(chat.resume());
+    const stream = streamOf(transport);
+    stream.give(runStart("run-1", { role: "user", content: "Hello", id: "u1" }));
+    await flush();
+    expect(statusOf(chat)).toBe("streaming");
+    stream.give(delta("Hal"), delta("lo"));
+    await nextFrame();
+    expect(chat.getSnapshot().messages).toEqual([
+      hello,
+      {
+        role: "assistant",
+        id: "run-1",
+        status: "streaming",
+        parts: [{ type: "text", key: "", text: "Hallo", state: "streaming" }],
+      },
+    ]);
+    await finishWith(transport, done);
+    expect(resumed.is).toBe("resolved");
+    expect(read(chat)).toEqual(["Hello", "(done) Hallo"]);
+    expect(statusesOf(states)).toEqual(["ready", "streaming", "ready"]);
+  });
+
+  test("of a run that is over shows it whole", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, partial] });
+    const resumed = outcomeOf(chat.resume());
+    await finishWith(transport, runStart("run-1"), delta("Hallo"), done);
+    expect(resumed.is).toBe("resolved");
+    expect(read(chat)).toEqual(["Hello", "(done) Hallo"]);
+  });
+
+  test("keeps what was said behind the message of the run", async () => {
+    const more = user("More", "u2");
+    const { chat, transport } = setUp({ initialMessages: [hello, partial, more] });
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1", { role: "user", content: "Hello", id: "u1" }), delta("Hallo"));
+    await nextFrame();
+    expect(read(chat)).toEqual(["Hello", "(streaming) Hallo", "More"]);
+    await finishWith(transport, done);
+    expect(read(chat)).toEqual(["Hello", "(done) Hallo", "More"]);
+    expect(chat.getSnapshot().messages[2]).toBe(more);
+  });
+
+  test("of a run whose message is not there puts it behind what it answers, in place of an older answer", async () => {
+    const older = [answer("old", "a1"), answer("older", "a2")];
+    const { chat, transport } = setUp({ initialMessages: [hello, ...older, user("More", "u2")] });
+    void chat.resume();
+    await finishWith(
+      transport,
+      runStart("run-9", { role: "user", content: "Hello", id: "u1" }),
+      delta("new"),
+      done,
+    );
+    expect(read(chat)).toEqual(["Hello", "(done) new", "More"]);
+  });
+
+  test("finds what it answers by its words, the last ones, where it has no id", async () => {
+    const { chat, transport } = setUp({
+      initialMessages: [hello, answer("1", "a1"), user("Hello", "u2")],
+    });
+    void chat.resume();
+    await finishWith(transport, runStart("run-9", { content: "Hello" }), delta("2"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) 1", "Hello", "(done) 2"]);
+  });
+
+  test("inserts what the user said in another tab, with all that belongs to it", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, answer("Hi", "a1")] });
+    void chat.resume();
+    const input = { role: "user", content: "More", id: "u2", timestamp: 7, metadata: { a: 1 } };
+    await finishWith(transport, runStart("run-2", input), delta("Here"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Hi", "More", "(done) Here"]);
+    expect(chat.getSnapshot().messages[2]).toEqual(input);
+  });
+
+  test("finds the message of the run, although the run begins with something else", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, partial, user("More", "u2")] });
+    void chat.resume();
+    const session: StreamChunk = { type: "session", sessionId: "session-1" };
+    await finishWith(
+      transport,
+      session,
+      runStart("run-1", { content: "Hello", id: "u1" }),
+      delta("Hallo"),
+      done,
+    );
+    expect(read(chat)).toEqual(["Hello", "(done) Hallo", "More"]);
+  });
+
+  test("loses nothing when the run tells its beginning twice", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, partial, user("More", "u2")] });
+    void chat.resume();
+    const start = runStart("run-1", { content: "Hello", id: "u1" });
+    await finishWith(transport, start, start, delta("Hallo"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Hallo", "More"]);
+  });
+
+  test("gives what was said in another tab an id, if it has none", async () => {
+    const { chat, transport } = setUp();
+    void chat.resume();
+    await finishWith(transport, runStart("run-2", { content: "More", id: 5 }), delta("Here"), done);
+    expect(chat.getSnapshot().messages).toMatchObject([
+      { role: "user", content: "More", id: expect.stringMatching(uuidV4) },
+      { role: "assistant", id: "run-2" },
+    ]);
+  });
+
+  test("of a run that does not tell what was said appends its answer", async () => {
+    for (const input of [undefined, null, "More", { content: 5 }]) {
+      const { chat, transport } = setUp({ initialMessages: [hello, answer("Hi", "a1")] });
+      void chat.resume();
+      await finishWith(transport, runStart("run-2", input), delta("Here"), done);
+      expect(read(chat)).toEqual(["Hello", "(done) Hi", "(done) Here"]);
+    }
+  });
+
+  test("twice in a row shows the run once", async () => {
+    const { chat, transport } = setUp();
+    for (let i = 0; i < 2; i++) {
+      void chat.resume();
+      await finishWith(transport, runStart("run-1", { content: "Hello", id: "u1" }), delta("Hallo"), done);
+      expect(read(chat)).toEqual(["Hello", "(done) Hallo"]);
+    }
+    expect(transport.streams).toHaveLength(2);
+  });
+
+  test("twice at once is one, and both wait", async () => {
+    const { chat, transport } = setUp();
+    const calls = [outcomeOf(chat.resume()), outcomeOf(chat.resume())];
+    streamOf(transport).give(runStart("run-1"));
+    await flush();
+    calls.push(outcomeOf(chat.resume()));
+    expect(transport.streams).toHaveLength(1);
+    expect(calls.map(({ is }) => is)).toEqual(["pending", "pending", "pending"]);
+    await finishWith(transport, done);
+    expect(calls.map(({ is }) => is)).toEqual(["resolved", "resolved", "resolved"]);
+  });
+
+  test("while an answer is under way waits for that one", async () => {
+    const { chat, transport, stream } = await setUpBusy([delta("Hi")]);
+    const resumed = outcomeOf(chat.resume());
+    await flush();
+    expect(transport.streams).toHaveLength(1);
+    expect(resumed.is).toBe("pending");
+    stream.end();
+    await flush();
+    expect(resumed.is).toBe("resolved");
+  });
+
+  test("a question that is asked while it looks for a run wins", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, partial] });
+    const resumed = outcomeOf(chat.resume());
+    await flush();
+    const [probe] = transport.streams;
+    void chat.send("More");
+    expect(probe!.signal.aborted).toBe(true);
+    probe!.give(runStart("run-1"), delta("Hallo"));
+    await flush();
+    expect(resumed.is).toBe("resolved");
+    expect(probe!.isOpen).toBe(false);
+    expect(read(chat)).toEqual(["Hello", "(truncated) Hal", "More"]);
+    await finishWith(transport, delta("Whole"), done);
+    expect(read(chat)).toEqual(["Hello", "(truncated) Hal", "More", "(done) Whole"]);
+  });
+
+  test("a run that was found makes the chat busy, and can be stopped", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello] });
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1", { content: "Hello", id: "u1" }), delta("Half"));
+    await flush();
+    await expect(chat.send("More")).rejects.toMatchObject({ code: "busy" });
+    void chat.stop();
+    expect(transport.stops).toEqual([{ runId: "run-1" }]);
+    transport.answerStop();
+    await finishWith(transport, { type: "abort", reason: "stopped" });
+    expect(read(chat)).toEqual(["Hello", "(aborted) Half"]);
+  });
+
+  test("stop and clear end the search for a run", async () => {
+    for (const method of ["stop", "clear"] as const) {
+      const { chat, transport } = setUp();
+      const resumed = outcomeOf(chat.resume());
+      await flush();
+      await chat[method]();
+      await flush();
+      expect(resumed.is).toBe("resolved");
+      expect(streamOf(transport).isOpen).toBe(false);
+      expect(statusOf(chat)).toBe("ready");
+    }
+  });
+
+  test("forgets an earlier error as soon as the run is there", async () => {
+    const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Ha")]);
+    stream.fail(new Error("offline"));
+    await flush();
+    void chat.resume();
+    expect(statusOf(chat)).toBe("error");
+    streamOf(transport).give(runStart("run-1"), delta("Ha"));
+    await flush();
+    expect(chat.getSnapshot()).toMatchObject({ status: "streaming" });
+    expect(chat.getSnapshot().error).toBeUndefined();
+    await finishWith(transport, delta("llo"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Hallo"]);
+  });
+
+  test("an error of a chat stays where there is no run", async () => {
+    const { chat, transport, stream } = await setUpBusy([delta("Ha")]);
+    const boom = new Error("offline");
+    stream.fail(boom);
+    await flush();
+    void chat.resume();
+    streamOf(transport).fail(httpError(404));
+    await flush();
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
+  });
+
+  test("a run that breaks off after it was found is truncated", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello] });
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1", { content: "Hello", id: "u1" }), delta("Ha"));
+    streamOf(transport).fail(httpError(404));
+    await flush();
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { status: 404 } });
+    expect(read(chat)).toEqual(["Hello", "(truncated) Ha"]);
+  });
+
+  test("a run that was found and failed tells its error", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello] });
+    void chat.resume();
+    await finishWith(transport, runStart("run-1"), { type: "error", message: "Overloaded" });
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { message: "Overloaded" } });
+  });
+});
