@@ -175,3 +175,29 @@ export function readRunStoreTimes({
     leaseMs: Math.min(lease, foreverMs),
   };
 }
+
+/** Makes a result of the failures that match, and throws all others: for `promise.catch`. */
+export const orWhen =
+  <Result>(isExpected: (error: unknown) => boolean, result: Result) =>
+  (error: unknown): Result => {
+    if (isExpected(error)) return result;
+    throw error;
+  };
+
+/** The store as an object whose methods are its own, so that a spread of it can replace some of them. */
+export function toSpreadableStore(store: RunStore): RunStore {
+  return {
+    canHandOff: store.canHandOff,
+    leaseMs: store.leaseMs,
+    open: (request) => store.open(request),
+    append: (runId, firstSeq, entries) => store.append(runId, firstSeq, entries),
+    renew: (runId) => store.renew(runId),
+    end: (runId, terminal, lastSeq) => store.end(runId, terminal, lastSeq),
+    endIfLeaseExpired: (runId) => store.endIfLeaseExpired(runId),
+    read: (runId, after, limit) => store.read(runId, after, limit),
+    wait: (runId, after, signal) => store.wait(runId, after, signal),
+    latest: (owner, sessionId) => store.latest(owner, sessionId),
+    stopKey: (owner, key) => store.stopKey(owner, key),
+    close: () => store.close(),
+  };
+}

@@ -6,6 +6,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
 import type { SqliteLock } from "./sqlite-lock.ts";
+import type { SqliteStatements } from "./sqlite-statements.ts";
 
 const intervalMs = 5_000;
 /** While the disk is full. */
@@ -21,6 +22,7 @@ const keptPages = 1_024;
 
 export interface SqliteUpkeepOptions {
   database: DatabaseSync;
+  statements: SqliteStatements;
   lock: SqliteLock;
   retentionMs: number;
   /** Whether the disk has room. */
@@ -29,119 +31,119 @@ export interface SqliteUpkeepOptions {
   endAbandoned(): Promise<void>;
 }
 
-export interface SqliteUpkeep {
+export class SqliteUpkeep {
+  readonly #options: SqliteUpkeepOptions;
+  #isRunning = false;
+  #isClosed = false;
+  #dueAt = Number.NEGATIVE_INFINITY;
+  #timer: Timer | undefined;
+
+  constructor(options: SqliteUpkeepOptions) {
+    this.#options = options;
+  }
+
   /** Begins when it is time to. */
-  start(): void;
+  start(): void {
+    if (this.#isRunning || this.#isClosed || performance.now() < this.#dueAt) return;
+    this.#isRunning = true;
+    // Not within the call that has written.
+    queueMicrotask(() => this.#run());
+  }
+
   /** Lets SQLite write its log from the beginning again, for which the file itself needs room. Begins soon. */
-  reuseLog(): void;
-  close(): void;
-}
-
-export function createSqliteUpkeep(options: SqliteUpkeepOptions): SqliteUpkeep {
-  const { database, lock, hasRoom, endAbandoned } = options;
-  // Shorter where runs are kept for less.
-  const minIntervalMs = Math.min(intervalMs, options.retentionMs);
-  const findExpired = database.prepare(
-    "SELECT number FROM runs WHERE ended_at <= ? ORDER BY ended_at LIMIT 1",
-  );
-  const deleteEntries = database.prepare(
-    `DELETE FROM entries WHERE (number, seq) IN
-     (SELECT number, seq FROM entries WHERE number = ? LIMIT ${batch})`,
-  );
-  const markRun = database.prepare("UPDATE runs SET key = NULL, ended_at = 0 WHERE number = ?");
-  const deleteRun = database.prepare("DELETE FROM runs WHERE number = ?");
-  const findKey = database.prepare("SELECT 1 FROM stopped_keys WHERE until <= ? LIMIT 1");
-  const deleteKeys = database.prepare(
-    `DELETE FROM stopped_keys WHERE (owner, key) IN
-     (SELECT owner, key FROM stopped_keys WHERE until <= ? LIMIT ${batch})`,
-  );
-  const countFree = database.prepare("PRAGMA freelist_count");
-  const countPages = database.prepare("PRAGMA page_count");
-
-  let isRunning = false;
-  let isClosed = false;
-  let dueAt = Number.NEGATIVE_INFINITY;
-  let timer: Timer | undefined;
-
-  const expired = () => findExpired.get(Date.now() - options.retentionMs)?.number as number | undefined;
-  const hasWork = () => expired() !== undefined || findKey.get(Date.now()) !== undefined;
-
-  /** Within a transaction. */
-  function deleteSome(): void {
-    const endsAt = performance.now() + maxSliceMs;
-    deleteKeys.run(Date.now());
-    do {
-      const number = expired();
-      if (number === undefined) return;
-      // Until its last entry is deleted, it looks as if it never was, whatever becomes of the date.
-      if (deleteEntries.run(number).changes === batch) markRun.run(number);
-      else deleteRun.run(number);
-    } while (performance.now() < endsAt);
-  }
-
-  function isTooLarge(): boolean {
-    const free = countFree.get()!.freelist_count as number;
-    const pages = countPages.get()!.page_count as number;
-    return free > (hasRoom() ? Math.max(keptPages, pages / 4) : 0);
-  }
-
-  /** Within a transaction. */
-  function shrink(): void {
-    const endsAt = performance.now() + maxSliceMs;
-    do database.exec(`PRAGMA incremental_vacuum(${batch})`);
-    while (isTooLarge() && performance.now() < endsAt);
-  }
-
-  async function repeatWhile(isNeeded: () => boolean, change: () => void): Promise<number> {
-    let count = 0;
-    for (; !isClosed && isNeeded(); count++) {
-      await lock.write(change);
-      await new Promise<void>((resolve) => unref(setTimeout(resolve, pauseMs)));
-    }
-    return count;
-  }
-
-  async function run(): Promise<void> {
-    clearTimeout(timer);
-    isRunning = true;
-    if (!hasRoom()) reuseLog();
+  reuseLog(): void {
+    this.#dueAt = Number.NEGATIVE_INFINITY;
     try {
-      await endAbandoned();
-      await repeatWhile(hasWork, deleteSome);
-      // A checkpoint is what cuts the file.
-      if ((await repeatWhile(isTooLarge, shrink)) > 0) checkpoint();
-    } catch {
-      // Another process holds the lock, or the disk is full.
-    }
-    isRunning = false;
-    if (isClosed) return;
-    const isFull = !hasRoom();
-    dueAt = performance.now() + (isFull ? intervalWhenFullMs : minIntervalMs);
-    if (isFull) timer = unref(startTimer(run, intervalWhenFullMs));
-  }
-
-  const checkpoint = () => database.exec("PRAGMA wal_checkpoint(PASSIVE)");
-
-  function reuseLog(): void {
-    dueAt = Number.NEGATIVE_INFINITY;
-    try {
-      checkpoint();
+      this.#checkpoint();
     } catch {
       // The log may still have room.
     }
   }
 
-  return {
-    start() {
-      if (isRunning || isClosed || performance.now() < dueAt) return;
-      isRunning = true;
-      // Not within the call that has written.
-      queueMicrotask(run);
-    },
-    reuseLog,
-    close() {
-      isClosed = true;
-      clearTimeout(timer);
-    },
-  };
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #run(): Promise<void> {
+    const { hasRoom, endAbandoned, retentionMs } = this.#options;
+    clearTimeout(this.#timer);
+    this.#isRunning = true;
+    if (!hasRoom()) this.reuseLog();
+    try {
+      await endAbandoned();
+      await this.#repeatWhile(
+        () => this.#hasExpired(),
+        () => this.#deleteSome(),
+      );
+      const shrinks = await this.#repeatWhile(
+        () => this.#isTooLarge(),
+        () => this.#shrink(),
+      );
+      // A checkpoint is what cuts the file.
+      if (shrinks > 0) this.#checkpoint();
+    } catch {
+      // Another process holds the lock, or the disk is full.
+    }
+    this.#isRunning = false;
+    if (this.#isClosed) return;
+    const isFull = !hasRoom();
+    // Shorter where runs are kept for less.
+    const untilNextMs = isFull ? intervalWhenFullMs : Math.min(intervalMs, retentionMs);
+    this.#dueAt = performance.now() + untilNextMs;
+    if (isFull) this.#timer = unref(startTimer(() => this.#run(), intervalWhenFullMs));
+  }
+
+  /** @returns how often `change` has run. */
+  async #repeatWhile(isNeeded: () => boolean, change: () => void): Promise<number> {
+    let count = 0;
+    for (; !this.#isClosed && isNeeded(); count++) {
+      await this.#options.lock.write(change);
+      await new Promise<void>((resolve) => unref(setTimeout(resolve, pauseMs)));
+    }
+    return count;
+  }
+
+  #hasExpired(): boolean {
+    const { findExpiredKey } = this.#options.statements;
+    return this.#findEnded() !== undefined || findExpiredKey.get(Date.now()) !== undefined;
+  }
+
+  /** A run that was kept long enough. */
+  #findEnded(): number | undefined {
+    const { statements, retentionMs } = this.#options;
+    return statements.findEnded.get(Date.now() - retentionMs)?.number as number | undefined;
+  }
+
+  /** Within a transaction. */
+  #deleteSome(): void {
+    const { deleteExpiredKeys, deleteEntries, forgetRun, deleteRun } = this.#options.statements;
+    const endsAt = performance.now() + maxSliceMs;
+    deleteExpiredKeys.run(Date.now(), batch);
+    do {
+      const number = this.#findEnded();
+      if (number === undefined) return;
+      // Until its last entry is deleted, it looks as if it never was, whatever becomes of the date.
+      if (deleteEntries.run(number, batch).changes === batch) forgetRun.run(number);
+      else deleteRun.run(number);
+    } while (performance.now() < endsAt);
+  }
+
+  #isTooLarge(): boolean {
+    const { statements, hasRoom } = this.#options;
+    const free = statements.countFreePages.get()!.freelist_count as number;
+    const pages = statements.countPages.get()!.page_count as number;
+    return free > (hasRoom() ? Math.max(keptPages, pages / 4) : 0);
+  }
+
+  /** Within a transaction. */
+  #shrink(): void {
+    const endsAt = performance.now() + maxSliceMs;
+    do this.#options.database.exec(`PRAGMA incremental_vacuum(${batch})`);
+    while (this.#isTooLarge() && performance.now() < endsAt);
+  }
+
+  #checkpoint(): void {
+    this.#options.database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+  }
 }
