@@ -3,13 +3,21 @@
  * listening connection have files of their own.
  */
 import { checkObjectOption, checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
-import { createRedisCommands, type RedisClient, type RedisConnection } from "./stores/redis-commands.ts";
-import { createRedisListener } from "./stores/redis-listener.ts";
+import {
+  type RedisClient,
+  RedisCommands,
+  type RedisConnection,
+  type ScriptValue,
+} from "./stores/redis-commands.ts";
+import { createRedisListener, type RedisListener } from "./stores/redis-listener.ts";
 import {
   type AppendResult,
   maxStoppedKeys,
   type OpenedRun,
+  type OpenRun,
+  orWhen,
   producerLost,
+  type RunPage,
   type RunRecord,
   type RunStore,
   type RunStoreOptions,
@@ -17,6 +25,7 @@ import {
   readRunStoreTimes,
   stopped,
   stoppedKeyMs,
+  toSpreadableStore,
 } from "./stores/run-store.ts";
 import { createRunWaiters } from "./stores/run-waiters.ts";
 import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
@@ -63,60 +72,40 @@ type Fields = [string, string, string, string | null];
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   checkObjectOption("The options of createRedisRunStore", options, "an object with a client");
-  const { client, prefix = "kortyx:" } = options;
-  checkClient(client, prefix);
-  const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
-  const { retentionMs, leaseMs } = readRunStoreTimes(options);
-  const commands = createRedisCommands({
-    client,
-    prefix,
-    times: [leaseMs, retentionMs],
-    commandTimeoutMs,
+  return toSpreadableStore(new RedisRunStore(options));
+}
+
+class RedisRunStore implements RunStore {
+  readonly canHandOff = true;
+  readonly leaseMs: number;
+  readonly #commands: RedisCommands;
+  readonly #listener: RedisListener;
+  readonly #waiters = createRunWaiters((isWaitedFor) => {
+    if (isWaitedFor && !this.#isClosed) this.#tickTimer ??= unref(startInterval(() => this.#tick(), tickMs));
   });
-  const { run } = commands;
-  const listener = createRedisListener(client, prefix, tell);
-  const names = new Map<string, Names>();
-  let tickTimer: Timer | undefined;
-  let isClosed = false;
+  readonly #names = new Map<string, Names>();
+  #tickTimer: Timer | undefined;
+  #isClosed = false;
 
-  const waiters = createRunWaiters((isWaitedFor) => {
-    if (isWaitedFor && !isClosed) tickTimer ??= unref(startInterval(tick, tickMs));
-  });
-
-  function tell(runId: string, lastSeq: number): void {
-    listener.note(runId, lastSeq);
-    waiters.wake(runId, lastSeq);
+  constructor(options: RedisRunStoreOptions) {
+    const { client, prefix = "kortyx:" } = options;
+    checkClient(client, prefix);
+    const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
+    const { retentionMs, leaseMs } = readRunStoreTimes(options);
+    this.leaseMs = leaseMs;
+    this.#commands = new RedisCommands({
+      client,
+      prefix,
+      times: [leaseMs, retentionMs],
+      commandTimeoutMs,
+    });
+    this.#listener = createRedisListener(client, prefix, (runId, lastSeq) => this.#announce(runId, lastSeq));
   }
 
-  function tick(): void {
-    const waitedFor = new Set(waiters.runIds());
-    if (!listener.tick(waitedFor) && waitedFor.size === 0) {
-      clearInterval(tickTimer);
-      tickTimer = undefined;
-    }
-    waiters.wakeAll();
-  }
-
-  /** What was written before we listened has not been heard of. */
-  async function catchUp(runId: string, after: number): Promise<void> {
-    // Otherwise only the end is of interest, which is announced for every run.
-    const wantsEntries = after < Number.MAX_SAFE_INTEGER;
-    await listener.listen(wantsEntries ? runId : undefined);
-    tell(runId, await lastSeqOf(runId));
-  }
-
-  async function end(script: "end" | "endIfLeaseExpired", runId: string, values: (string | number)[]) {
-    const json = (await run(script, [runId, ...values])) as string | null;
-    if (json === null) return undefined;
-    tell(runId, Number.POSITIVE_INFINITY);
-    return JSON.parse(json) as RunTerminal;
-  }
-
-  return {
-    canHandOff: true,
-    leaseMs,
-    async open({ runId, owner, sessionId = "", key = "", bodyHash, maxOpenRuns, allowActiveRun }) {
-      const opening = run("open", [
+  async open(request: OpenRun): Promise<OpenedRun> {
+    const { runId, owner, sessionId = "", key = "", bodyHash, maxOpenRuns, allowActiveRun } = request;
+    const opened = await this.#commands
+      .run("open", [
         runId,
         owner,
         sessionId,
@@ -124,87 +113,125 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
         bodyHash,
         maxOpenRuns,
         allowActiveRun ? 1 : 0,
-        stringifyChunk(producerLost),
+        producerLostJson,
         stringifyChunk(stopped),
-      ]);
-      const opened = await opening.catch(whenFull(["store-full"]));
-      const [status, id, ...fields] = opened as [OpenedRun["status"], string, ...Fields];
-      return { status, run: id === undefined ? undefined : toRecord(id, fields) } as OpenedRun;
-    },
-    async append(runId, firstSeq, entries) {
-      const appending = run("append", [runId, firstSeq, ...entries]);
-      const result = (await appending.catch(whenFull("full"))) as AppendResult;
-      if (result === "ok") tell(runId, firstSeq + entries.length - 1);
-      return result;
-    },
-    async renew(runId) {
-      return (await run("renew", [runId])) as AppendResult;
-    },
-    end: (runId, terminal, lastSeq = -1) =>
-      end("end", runId, [stringifyChunk(terminal), lastSeq, stringifyChunk(producerLost)]),
-    endIfLeaseExpired: (runId) => end("endIfLeaseExpired", runId, [stringifyChunk(producerLost)]),
-    async read(runId, after, limit) {
-      const known = names.get(runId);
-      const page = await readPage(runId, after, limit, known === undefined);
-      if (page === null) return undefined;
-      const [seq, terminal, entries, leaseLeftMs, read] = page;
-      if (known === undefined) remember(runId, read as Names);
-      const run = toRecord(runId, [...(known ?? (read as Names)), seq, terminal]);
-      return { run, entries, leaseLeftMs };
-    },
-    async wait(runId, after, signal) {
-      if (isClosed || signal.aborted || listener.takeHeard(runId, after)) return;
-      const waiting = waiters.wait(runId, after, signal);
-      // The waiter meets the same failure when the tick wakes it and it reads.
-      if (!listener.has(runId)) catchUp(runId, after).catch(() => {});
-      await waiting;
-    },
-    async latest(owner, sessionId) {
-      const answer = (await run("latest", [owner, sessionId])) as [string, ...Fields] | null;
-      if (answer === null) return undefined;
-      const [id, ...fields] = answer;
-      return toRecord(id, fields);
-    },
-    async stopKey(owner, key) {
-      return (
-        ((await run("stopKey", [owner, key, stoppedKeyMs, maxStoppedKeys])) as string | null) ?? undefined
-      );
-    },
-    async close() {
-      isClosed = true;
-      clearInterval(tickTimer);
-      waiters.wakeAll();
-      listener.close();
-      commands.close();
-    },
-  };
-
-  /** @param withNames - Whether the last element holds owner and session. */
-  async function readPage(runId: string, after: number, limit: number, withNames: boolean) {
-    const page = await run("read", [runId, after, limit, withNames ? 1 : 0]);
-    return page as [string, string | null, string[], number, Names | []] | null;
+      ])
+      .catch(orWhen<unknown>(isMemoryFull, ["store-full"]));
+    const [status, id, ...fields] = opened as [OpenedRun["status"], string, ...Fields];
+    return { status, run: id === undefined ? undefined : toRecord(id, fields) } as OpenedRun;
   }
 
-  function remember(runId: string, ofRun: Names): void {
-    names.set(runId, ofRun);
-    const [oldest] = names.keys();
-    if (names.size > maxNames) names.delete(oldest!);
+  async append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult> {
+    const appended = await this.#commands
+      .run("append", [runId, firstSeq, ...entries])
+      .catch(orWhen<unknown>(isMemoryFull, "full"));
+    if (appended === "ok") this.#announce(runId, firstSeq + entries.length - 1);
+    return appended as AppendResult;
+  }
+
+  async renew(runId: string): Promise<AppendResult> {
+    return (await this.#commands.run("renew", [runId])) as AppendResult;
+  }
+
+  async end(runId: string, terminal: RunTerminal, lastSeq = -1): Promise<RunTerminal | undefined> {
+    return this.#end("end", [runId, stringifyChunk(terminal), lastSeq, producerLostJson]);
+  }
+
+  async endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined> {
+    return this.#end("endIfLeaseExpired", [runId, producerLostJson]);
+  }
+
+  async read(runId: string, after: number, limit: number): Promise<RunPage | undefined> {
+    const known = this.#names.get(runId);
+    const page = await this.#readPage(runId, after, limit, known === undefined ? "names" : "no-names");
+    if (page === null) return undefined;
+    const [seq, terminal, entries, leaseLeftMs, read] = page;
+    const names = known ?? (read as Names);
+    if (known === undefined) this.#remember(runId, names);
+    return { run: toRecord(runId, [...names, seq, terminal]), entries, leaseLeftMs };
+  }
+
+  async wait(runId: string, after: number, signal: AbortSignal): Promise<void> {
+    if (this.#isClosed || signal.aborted || this.#listener.takeHeard(runId, after)) return;
+    const waiting = this.#waiters.wait(runId, after, signal);
+    // The waiter meets the same failure when the tick wakes it and it reads.
+    if (!this.#listener.has(runId)) this.#catchUp(runId, after).catch(() => {});
+    await waiting;
+  }
+
+  async latest(owner: string, sessionId: string): Promise<RunRecord | undefined> {
+    const found = (await this.#commands.run("latest", [owner, sessionId])) as [string, ...Fields] | null;
+    if (found === null) return undefined;
+    const [id, ...fields] = found;
+    return toRecord(id, fields);
+  }
+
+  async stopKey(owner: string, key: string): Promise<string | undefined> {
+    const runId = await this.#commands.run("stopKey", [owner, key, stoppedKeyMs, maxStoppedKeys]);
+    return (runId as string | null) ?? undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#tickTimer);
+    this.#waiters.wakeAll();
+    this.#listener.close();
+    this.#commands.close();
+  }
+
+  async #end(script: "end" | "endIfLeaseExpired", values: [runId: string, ...ScriptValue[]]) {
+    const json = (await this.#commands.run(script, values)) as string | null;
+    if (json === null) return undefined;
+    this.#announce(values[0], Number.POSITIVE_INFINITY);
+    return JSON.parse(json) as RunTerminal;
+  }
+
+  /** The log has reached this position; Infinity when it has ended. */
+  #announce(runId: string, lastSeq: number): void {
+    this.#listener.note(runId, lastSeq);
+    this.#waiters.wake(runId, lastSeq);
+  }
+
+  #tick(): void {
+    const waitedFor = new Set(this.#waiters.runIds());
+    if (!this.#listener.tick(waitedFor) && waitedFor.size === 0) {
+      clearInterval(this.#tickTimer);
+      this.#tickTimer = undefined;
+    }
+    this.#waiters.wakeAll();
+  }
+
+  /** Finds what was written before we listened. */
+  async #catchUp(runId: string, after: number): Promise<void> {
+    // Otherwise only the end is of interest, which is announced for every run.
+    const wantsEntries = after < Number.MAX_SAFE_INTEGER;
+    await this.#listener.listen(wantsEntries ? runId : undefined);
+    this.#announce(runId, await this.#lastSeqOf(runId));
   }
 
   /** Infinity when the run has ended or is gone. */
-  async function lastSeqOf(runId: string): Promise<number> {
-    const page = await readPage(runId, -1, 0, false);
+  async #lastSeqOf(runId: string): Promise<number> {
+    const page = await this.#readPage(runId, -1, 0, "no-names");
     return page === null || page[1] !== null ? Number.POSITIVE_INFINITY : Number(page[0]);
+  }
+
+  /** @param wanted - Whether the last element holds owner and session. */
+  async #readPage(runId: string, after: number, limit: number, wanted: "names" | "no-names") {
+    const page = await this.#commands.run("read", [runId, after, limit, wanted === "names" ? 1 : 0]);
+    return page as [string, string | null, string[], number, Names | []] | null;
+  }
+
+  #remember(runId: string, names: Names): void {
+    this.#names.set(runId, names);
+    const [oldest] = this.#names.keys();
+    if (this.#names.size > maxNames) this.#names.delete(oldest!);
   }
 }
 
-/** Makes a result of the failure of a Redis without free memory, and throws all others. */
-const whenFull =
-  <Result>(result: Result) =>
-  (error: unknown): Result => {
-    if (/\bOOM command not allowed\b/.test(String(error))) return result;
-    throw error;
-  };
+const producerLostJson = stringifyChunk(producerLost);
+
+/** Whether Redis has no free memory. */
+const isMemoryFull = (error: unknown): boolean => /\bOOM command not allowed\b/.test(String(error));
 
 const clientMethods = ["eval", "evalSha", "withCommandOptions", "duplicate"] as const;
 

@@ -2,16 +2,20 @@
  * Runs in the memory of one process: they survive their connections, not the process.
  */
 import { checkLimitOption, stringifyChunk } from "@kortyx/protocol/internal";
-import type { RunStore } from "./run-store.ts";
+import { nameOf, StoppedKeys } from "./memory-stopped-keys.ts";
 import {
-  maxStoppedKeys,
+  type AppendResult,
+  type OpenedRun,
+  type OpenRun,
   producerLost,
+  type RunPage,
   type RunRecord,
+  type RunStore,
   type RunStoreOptions,
   type RunTerminal,
   readRunStoreTimes,
   stopped,
-  stoppedKeyMs,
+  toSpreadableStore,
   wasNeverBegun,
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
@@ -68,238 +72,241 @@ const runOverhead = 512;
  * @throws RangeError for a size, or a time in milliseconds, that is not a number.
  */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
-  const { maxHeapBytes = 256 * 1024 * 1024 } = options;
-  checkLimitOption("maxHeapBytes", maxHeapBytes);
-  const { retentionMs, leaseMs } = readRunStoreTimes(options);
-  const runs = new Map<string, MemoryRun>();
+  return toSpreadableStore(new MemoryRunStore(options));
+}
+
+class MemoryRunStore implements RunStore {
+  readonly canHandOff = false;
+  readonly leaseMs: number;
+  readonly #retentionMs: number;
+  readonly #maxHeapBytes: number;
+  readonly #runs = new Map<string, MemoryRun>();
   /** In the order in which they ended. */
-  const endedRuns = new Set<MemoryRun>();
-  const keys = new Map<string, string>();
-  /** When each key that was stopped before its run was opened is forgotten, the first one first. */
-  const stoppedKeys = new Map<string, { owner: string; until: number }>();
-  /** The same keys by owner. */
-  const stoppedOf = new Map<string, Set<string>>();
-  /** The runs of a session, the newest last. */
-  const sessions = new Map<string, string[]>();
+  readonly #endedRuns = new Set<MemoryRun>();
   /** The open runs of an owner, the one whose lease expires first in front. */
-  const openRuns = new Map<string, Set<MemoryRun>>();
-  const waiters = createRunWaiters();
-  let size = 0;
+  readonly #openRuns = new Map<string, Set<MemoryRun>>();
+  /** The id of the run with a key. */
+  readonly #keys = new Map<string, string>();
+  /** The ids of a session's runs, the newest last. */
+  readonly #sessions = new Map<string, string[]>();
+  readonly #stoppedKeys = new StoppedKeys();
+  readonly #waiters = createRunWaiters();
+  #size = 0;
 
-  const nameOf = (owner: string, name: string) => JSON.stringify([owner, name]);
-
-  const toRecord = ({ runId, owner, sessionId, entries, terminal }: MemoryRun): RunRecord => ({
-    runId,
-    owner,
-    sessionId,
-    lastSeq: entries.length - 1,
-    terminal,
-  });
-
-  function forget(run: MemoryRun): void {
-    runs.delete(run.runId);
-    endedRuns.delete(run);
-    size -= run.size;
-    const keyName = run.key === undefined ? undefined : nameOf(run.owner, run.key);
-    // The key may be another run's by now.
-    if (keyName !== undefined && keys.get(keyName) === run.runId) keys.delete(keyName);
-    if (run.sessionId === undefined) return;
-    const session = nameOf(run.owner, run.sessionId);
-    const rest = (sessions.get(session) ?? []).filter((id) => id !== run.runId);
-    if (rest.length === 0) sessions.delete(session);
-    else sessions.set(session, rest);
+  constructor(options: MemoryRunStoreOptions) {
+    const { maxHeapBytes = 256 * 1024 * 1024 } = options;
+    checkLimitOption("maxHeapBytes", maxHeapBytes);
+    const { retentionMs, leaseMs } = readRunStoreTimes(options);
+    this.leaseMs = leaseMs;
+    this.#retentionMs = retentionMs;
+    this.#maxHeapBytes = maxHeapBytes;
   }
 
-  /** Forgets what was kept long enough. */
-  function purge(now: number): void {
-    for (const run of endedRuns) {
-      if (run.endedAt + retentionMs > now) break;
-      forget(run);
+  async open(request: OpenRun): Promise<OpenedRun> {
+    this.#purge();
+    const repeated = this.#runs.get(request.runId);
+    if (repeated !== undefined) {
+      this.#renewLease(repeated);
+      return { status: "created", run: toRecord(repeated) };
     }
-    for (const [keyName, { until }] of stoppedKeys) {
-      if (until > now) break;
-      forgetStop(keyName);
+    return this.#attach(request) ?? this.#refuse(request) ?? this.#create(request);
+  }
+
+  async append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult> {
+    const run = this.#find(runId);
+    if (run === undefined) return "lost";
+    if (run.terminal !== undefined) return "ended";
+    if (firstSeq > run.entries.length) return "lost";
+    const known = run.entries.slice(firstSeq, firstSeq + entries.length);
+    if (known.some((entry, index) => entry !== entries[index])) return "lost";
+    const fresh = entries.slice(run.entries.length - firstSeq);
+    const added = fresh.reduce((sum, entry) => sum + sizeOf(entry), 0);
+    if (!this.#makeRoom(added)) return "full";
+    this.#renewLease(run);
+    if (fresh.length === 0) return "ok";
+    for (const entry of flatten(fresh)) run.entries.push(entry);
+    this.#grow(run, added);
+    this.#waiters.wake(runId, run.entries.length - 1);
+    return "ok";
+  }
+
+  async renew(runId: string): Promise<AppendResult> {
+    const run = this.#find(runId);
+    if (run === undefined) return "lost";
+    if (run.terminal !== undefined) return "ended";
+    this.#renewLease(run);
+    return "ok";
+  }
+
+  async end(runId: string, terminal: RunTerminal, lastSeq = -1): Promise<RunTerminal | undefined> {
+    const run = this.#find(runId);
+    return run && this.#end(run, run.entries.length > lastSeq ? terminal : producerLost);
+  }
+
+  async endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined> {
+    const run = this.#find(runId);
+    if (run !== undefined) this.#endIfExpired(run);
+    return run?.terminal;
+  }
+
+  async read(runId: string, after: number, limit: number): Promise<RunPage | undefined> {
+    const run = this.#find(runId);
+    if (run === undefined) return undefined;
+    return {
+      run: toRecord(run),
+      entries: run.entries.slice(after + 1, after + 1 + limit),
+      leaseLeftMs: run.leaseUntil - performance.now(),
+    };
+  }
+
+  async wait(runId: string, after: number, signal: AbortSignal): Promise<void> {
+    const run = this.#find(runId);
+    if (run === undefined || run.terminal !== undefined || run.entries.length - 1 > after) return;
+    await this.#waiters.wait(runId, after, signal);
+  }
+
+  async latest(owner: string, sessionId: string): Promise<RunRecord | undefined> {
+    this.#purge();
+    const newest = this.#sessions.get(nameOf(owner, sessionId))?.at(-1);
+    const run = newest === undefined ? undefined : this.#runs.get(newest);
+    return run && toRecord(run);
+  }
+
+  async stopKey(owner: string, key: string): Promise<string | undefined> {
+    this.#purge();
+    const runId = this.#keys.get(nameOf(owner, key));
+    if (runId === undefined) this.#stoppedKeys.remember(owner, key);
+    return runId;
+  }
+
+  async close(): Promise<void> {
+    this.#waiters.wakeAll();
+  }
+
+  /** The run with the key of the request, unless it was never begun. */
+  #attach({ owner, key, bodyHash }: OpenRun): OpenedRun | undefined {
+    const known = key === undefined ? undefined : this.#runs.get(this.#keys.get(nameOf(owner, key)) ?? "");
+    if (known === undefined) return undefined;
+    this.#endIfExpired(known);
+    const run = toRecord(known);
+    if (wasNeverBegun(run)) return undefined;
+    return known.bodyHash === bodyHash ? { status: "attached", run } : { status: "key-conflict" };
+  }
+
+  /** What speaks against another run. Ends the owner's runs that have lost their producer. */
+  #refuse({ owner, sessionId, maxOpenRuns, allowActiveRun }: OpenRun): OpenedRun | undefined {
+    const now = performance.now();
+    for (const run of this.#openRuns.get(owner) ?? []) {
+      if (run.leaseUntil > now) break;
+      this.#end(run, producerLost);
     }
-  }
-
-  function rememberStop(owner: string, keyName: string, until: number): void {
-    forgetStop(keyName);
-    stoppedKeys.set(keyName, { owner, until });
-    const ofOwner = stoppedOf.get(owner) ?? new Set();
-    stoppedOf.set(owner, ofOwner.add(keyName));
-    const [oldest] = ofOwner;
-    if (ofOwner.size > maxStoppedKeys) forgetStop(oldest!);
-  }
-
-  /** @returns whether the key was stopped. */
-  function forgetStop(keyName: string): boolean {
-    const stop = stoppedKeys.get(keyName);
-    if (stop === undefined) return false;
-    const ofOwner = stoppedOf.get(stop.owner);
-    ofOwner?.delete(keyName);
-    if (ofOwner?.size === 0) stoppedOf.delete(stop.owner);
-    return stoppedKeys.delete(keyName);
-  }
-
-  /** @returns whether there is room for that, after the runs that ended first were forgotten. */
-  function makeRoom(needed: number): boolean {
-    for (const run of endedRuns) {
-      if (size + needed <= maxHeapBytes) return true;
-      forget(run);
+    const ofOwner = this.#openRuns.get(owner) ?? new Set();
+    if (sessionId !== undefined && !allowActiveRun) {
+      const active = [...ofOwner].find((run) => run.sessionId === sessionId);
+      if (active !== undefined) return { status: "run-active", run: toRecord(active) };
     }
-    return size + needed <= maxHeapBytes;
+    if (owner !== "" && ofOwner.size >= maxOpenRuns) return { status: "too-many-runs" };
+    return this.#makeRoom(runOverhead) ? undefined : { status: "store-full" };
   }
 
-  function find(runId: string): MemoryRun | undefined {
-    purge(performance.now());
-    return runs.get(runId);
+  #create({ runId, owner, sessionId, key, bodyHash }: OpenRun): OpenedRun {
+    const run: MemoryRun = {
+      runId,
+      owner,
+      sessionId,
+      key,
+      bodyHash,
+      entries: [],
+      size: 0,
+      terminal: undefined,
+      leaseUntil: performance.now() + this.leaseMs,
+      endedAt: 0,
+    };
+    this.#runs.set(runId, run);
+    this.#grow(run, runOverhead);
+    this.#openRuns.set(owner, (this.#openRuns.get(owner) ?? new Set()).add(run));
+    if (key !== undefined) this.#keys.set(nameOf(owner, key), runId);
+    if (sessionId !== undefined) {
+      const session = nameOf(owner, sessionId);
+      this.#sessions.set(session, [...(this.#sessions.get(session) ?? []), runId]);
+    }
+    if (key !== undefined && this.#stoppedKeys.take(owner, key)) this.#end(run, stopped);
+    return { status: "created", run: toRecord(run) };
   }
 
-  function endRun(run: MemoryRun, terminal: RunTerminal): RunTerminal {
+  #find(runId: string): MemoryRun | undefined {
+    this.#purge();
+    return this.#runs.get(runId);
+  }
+
+  #end(run: MemoryRun, terminal: RunTerminal): RunTerminal {
     if (run.terminal !== undefined) return run.terminal;
     const json = stringifyChunk(terminal);
     run.terminal = terminal;
     run.entries.push(json);
-    run.size += sizeOf(json);
-    size += sizeOf(json);
+    this.#grow(run, sizeOf(json));
     run.endedAt = performance.now();
-    endedRuns.add(run);
-    const ofOwner = openRuns.get(run.owner);
+    this.#endedRuns.add(run);
+    const ofOwner = this.#openRuns.get(run.owner);
     ofOwner?.delete(run);
-    if (ofOwner?.size === 0) openRuns.delete(run.owner);
-    waiters.wake(run.runId, Number.POSITIVE_INFINITY);
+    if (ofOwner?.size === 0) this.#openRuns.delete(run.owner);
+    this.#waiters.wake(run.runId, Number.POSITIVE_INFINITY);
     return terminal;
   }
 
-  function endIfExpired(run: MemoryRun): void {
-    if (run.terminal === undefined && run.leaseUntil <= performance.now()) endRun(run, producerLost);
+  #endIfExpired(run: MemoryRun): void {
+    if (run.terminal === undefined && run.leaseUntil <= performance.now()) this.#end(run, producerLost);
   }
 
-  function renewLease(run: MemoryRun): void {
-    run.leaseUntil = performance.now() + leaseMs;
-    const ofOwner = openRuns.get(run.owner);
+  #renewLease(run: MemoryRun): void {
+    run.leaseUntil = performance.now() + this.leaseMs;
+    const ofOwner = this.#openRuns.get(run.owner);
     if (ofOwner?.delete(run)) ofOwner.add(run);
   }
 
-  return {
-    canHandOff: false,
-    leaseMs,
-    async open({ runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun }) {
-      const now = performance.now();
-      purge(now);
-      const repeated = runs.get(runId);
-      if (repeated !== undefined) {
-        renewLease(repeated);
-        return { status: "created", run: toRecord(repeated) };
-      }
-      const keyName = key === undefined ? undefined : nameOf(owner, key);
-      const known = keyName === undefined ? undefined : runs.get(keys.get(keyName) ?? "");
-      if (known !== undefined) endIfExpired(known);
-      if (known !== undefined && !wasNeverBegun(toRecord(known))) {
-        if (known.bodyHash !== bodyHash) return { status: "key-conflict" };
-        return { status: "attached", run: toRecord(known) };
-      }
-      for (const run of openRuns.get(owner) ?? []) {
-        if (run.leaseUntil > now) break;
-        endRun(run, producerLost);
-      }
-      const ofOwner = openRuns.get(owner) ?? new Set();
-      if (sessionId !== undefined && !allowActiveRun) {
-        const active = [...ofOwner].find((run) => run.sessionId === sessionId);
-        if (active !== undefined) return { status: "run-active", run: toRecord(active) };
-      }
-      if (owner !== "" && ofOwner.size >= maxOpenRuns) return { status: "too-many-runs" };
-      if (!makeRoom(runOverhead)) return { status: "store-full" };
+  #grow(run: MemoryRun, added: number): void {
+    run.size += added;
+    this.#size += added;
+  }
 
-      const run: MemoryRun = {
-        runId,
-        owner,
-        sessionId,
-        key,
-        bodyHash,
-        entries: [],
-        size: runOverhead,
-        terminal: undefined,
-        leaseUntil: now + leaseMs,
-        endedAt: 0,
-      };
-      runs.set(runId, run);
-      size += runOverhead;
-      ofOwner.add(run);
-      openRuns.set(owner, ofOwner);
-      if (keyName !== undefined) keys.set(keyName, runId);
-      if (sessionId !== undefined) {
-        const session = nameOf(owner, sessionId);
-        sessions.set(session, [...(sessions.get(session) ?? []), runId]);
-      }
-      if (keyName !== undefined && forgetStop(keyName)) endRun(run, stopped);
-      return { status: "created", run: toRecord(run) };
-    },
-    async append(runId, firstSeq, entries) {
-      const run = find(runId);
-      if (run === undefined) return "lost";
-      if (run.terminal !== undefined) return "ended";
-      if (firstSeq > run.entries.length) return "lost";
-      const known = run.entries.slice(firstSeq, firstSeq + entries.length);
-      if (known.some((entry, index) => entry !== entries[index])) return "lost";
-      const fresh = entries.slice(run.entries.length - firstSeq);
-      const added = fresh.reduce((sum, entry) => sum + sizeOf(entry), 0);
-      if (!makeRoom(added)) return "full";
-      renewLease(run);
-      if (fresh.length === 0) return "ok";
-      for (const entry of flatten(fresh)) run.entries.push(entry);
-      run.size += added;
-      size += added;
-      waiters.wake(runId, run.entries.length - 1);
-      return "ok";
-    },
-    async renew(runId) {
-      const run = find(runId);
-      if (run === undefined) return "lost";
-      if (run.terminal !== undefined) return "ended";
-      renewLease(run);
-      return "ok";
-    },
-    async end(runId, terminal, lastSeq = -1) {
-      const run = find(runId);
-      return run && endRun(run, run.entries.length > lastSeq ? terminal : producerLost);
-    },
-    async endIfLeaseExpired(runId) {
-      const run = find(runId);
-      if (run !== undefined) endIfExpired(run);
-      return run?.terminal;
-    },
-    async read(runId, after, limit) {
-      const run = find(runId);
-      return (
-        run && {
-          run: toRecord(run),
-          entries: run.entries.slice(after + 1, after + 1 + limit),
-          leaseLeftMs: run.leaseUntil - performance.now(),
-        }
-      );
-    },
-    async wait(runId, after, signal) {
-      const run = find(runId);
-      if (run === undefined || run.terminal !== undefined || run.entries.length - 1 > after) return;
-      await waiters.wait(runId, after, signal);
-    },
-    async latest(owner, sessionId) {
-      purge(performance.now());
-      const newest = sessions.get(nameOf(owner, sessionId))?.at(-1);
-      const run = newest === undefined ? undefined : runs.get(newest);
-      return run && toRecord(run);
-    },
-    async stopKey(owner, key) {
-      const now = performance.now();
-      purge(now);
-      const keyName = nameOf(owner, key);
-      const runId = keys.get(keyName);
-      if (runId === undefined) rememberStop(owner, keyName, now + stoppedKeyMs);
-      return runId;
-    },
-    async close() {
-      waiters.wakeAll();
-    },
-  };
+  /** @returns whether there is room for that, after the runs that ended first were forgotten. */
+  #makeRoom(needed: number): boolean {
+    for (const run of this.#endedRuns) {
+      if (this.#size + needed <= this.#maxHeapBytes) return true;
+      this.#forget(run);
+    }
+    return this.#size + needed <= this.#maxHeapBytes;
+  }
+
+  /** Forgets what was kept long enough. */
+  #purge(): void {
+    const now = performance.now();
+    for (const run of this.#endedRuns) {
+      if (run.endedAt + this.#retentionMs > now) break;
+      this.#forget(run);
+    }
+    this.#stoppedKeys.purge();
+  }
+
+  #forget(run: MemoryRun): void {
+    this.#runs.delete(run.runId);
+    this.#endedRuns.delete(run);
+    this.#size -= run.size;
+    const keyName = run.key === undefined ? undefined : nameOf(run.owner, run.key);
+    // The key may be another run's by now.
+    if (keyName !== undefined && this.#keys.get(keyName) === run.runId) this.#keys.delete(keyName);
+    if (run.sessionId === undefined) return;
+    const session = nameOf(run.owner, run.sessionId);
+    const rest = (this.#sessions.get(session) ?? []).filter((id) => id !== run.runId);
+    if (rest.length === 0) this.#sessions.delete(session);
+    else this.#sessions.set(session, rest);
+  }
 }
+
+const toRecord = ({ runId, owner, sessionId, entries, terminal }: MemoryRun): RunRecord => ({
+  runId,
+  owner,
+  sessionId,
+  lastSeq: entries.length - 1,
+  terminal,
+});

@@ -27,6 +27,9 @@ export interface RedisConnection extends RedisClient {
   destroy(): unknown;
 }
 
+/** What a script takes; sent as text. */
+export type ScriptValue = string | number;
+
 /** A new connection that has not been answered after this many milliseconds is given up. */
 const connectTimeoutMs = 5_000;
 
@@ -77,64 +80,69 @@ export interface RedisCommandsOptions {
   commandTimeoutMs: number;
 }
 
-export interface RedisCommands {
-  /** Rejects with an error of Redis, when Redis does not answer in time, and after `close`. */
-  run(script: RedisScriptName, values: readonly (string | number)[]): Promise<unknown>;
-  /** Destroys a connection of its own. */
-  close(): void;
-}
-
-export function createRedisCommands(options: RedisCommandsOptions): RedisCommands {
-  const { client, prefix, times, commandTimeoutMs } = options;
-  const hashes = new Map<RedisScriptName, Promise<string>>();
+export class RedisCommands {
+  readonly #options: RedisCommandsOptions;
+  readonly #hashes = new Map<RedisScriptName, Promise<string>>();
   /** The client, or a duplicate in its place. */
-  let current: RedisClient | RedisConnection = client;
+  #current: RedisClient | RedisConnection;
   /** What may take the place of a connection that does not answer. */
-  let candidate: OwnConnection | undefined;
-  let answers = 0;
-  let isClosed = false;
-  let formatChecked: Promise<void> | undefined;
+  #candidate: OwnConnection | undefined;
+  /** How many commands were answered, on whatever connection. */
+  #answers = 0;
+  #formatChecked: Promise<void> | undefined;
+  #isClosed = false;
 
-  function hashOf(name: RedisScriptName): Promise<string> {
-    const hash = hashes.get(name) ?? sha1(redisScript(name));
-    hashes.set(name, hash);
-    return hash;
+  constructor(options: RedisCommandsOptions) {
+    this.#options = options;
+    this.#current = options.client;
   }
 
-  async function evaluate(
-    name: RedisScriptName,
-    values: readonly (string | number)[],
-    signal: AbortSignal,
-  ): Promise<unknown> {
-    // The one key routes the script in a cluster; the signal takes it back while the client has not sent it.
-    const calls = current.withCommandOptions({ abortSignal: signal });
-    const parameters = { keys: [prefix], arguments: [...times, ...values].map(String) };
-    try {
-      return await calls.evalSha(await hashOf(name), parameters);
-    } catch (error) {
-      // Redis forgets scripts when it is restarted or flushed, and each node of a cluster learns them for itself.
-      if (!String(error).includes("NOSCRIPT")) throw error;
-      return calls.eval(redisScript(name), parameters);
-    }
+  /** Rejects with an error of Redis, when Redis does not answer in time, and after `close`. */
+  async run(script: RedisScriptName, values: readonly ScriptValue[]): Promise<unknown> {
+    // Once in the life of the store; again after a failure.
+    this.#formatChecked ??= this.#checkFormat().catch((error) => {
+      this.#formatChecked = undefined;
+      throw error;
+    });
+    await this.#formatChecked;
+    return this.#request(script, values);
   }
 
-  async function ask(name: RedisScriptName, values: readonly (string | number)[]): Promise<unknown> {
-    if (isClosed) throw new Error("The store of runs is closed.");
+  /** Destroys the connections that it has opened. */
+  close(): void {
+    this.#isClosed = true;
+    this.#destroyOwn();
+    if (this.#candidate !== undefined) destroyConnection(this.#candidate.connection);
+  }
+
+  async #checkFormat(): Promise<void> {
+    const found = await this.#request("format", [formatNumber]);
+    if (Number(found) <= formatNumber) return;
+    throw new Error(
+      `The runs in Redis under ${JSON.stringify(this.#options.prefix)} have format ${found}, of a newer version of ` +
+        `@kortyx/server; this version knows format ${formatNumber}. Update this process, or give its store ` +
+        "another prefix.",
+    );
+  }
+
+  async #request(name: RedisScriptName, values: readonly ScriptValue[]): Promise<unknown> {
+    if (this.#isClosed) throw new Error("The store of runs is closed.");
+    const { commandTimeoutMs } = this.#options;
     const abort = new AbortController();
-    const asked = current;
+    const asked = this.#current;
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = startTimer(() => {
         reject(new Error(`Redis has not answered within ${commandTimeoutMs} ms.`));
         // The client would otherwise send it when Redis is back, although the caller has given it up.
         abort.abort();
-        if (asked === current) replaceSilentConnection();
+        if (asked === this.#current) this.#replaceSilentConnection();
       }, commandTimeoutMs);
     });
     const countAnswer = () => {
-      answers++;
+      this.#answers++;
     };
-    const answer = evaluate(name, values, abort.signal);
+    const answer = this.#evaluate(name, values, abort.signal);
     answer.then(countAnswer, () => !abort.signal.aborted && countAnswer());
     try {
       return await Promise.race([answer, late]);
@@ -143,65 +151,64 @@ export function createRedisCommands(options: RedisCommandsOptions): RedisCommand
     }
   }
 
+  async #evaluate(
+    name: RedisScriptName,
+    values: readonly ScriptValue[],
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const { prefix, times } = this.#options;
+    // The one key routes the script in a cluster; the signal takes it back while the client has not sent it.
+    const calls = this.#current.withCommandOptions({ abortSignal: signal });
+    const parameters = { keys: [prefix], arguments: [...times, ...values].map(String) };
+    try {
+      return await calls.evalSha(await this.#hashOf(name), parameters);
+    } catch (error) {
+      // Redis forgets scripts when it is restarted or flushed, and each node of a cluster learns them for itself.
+      if (!String(error).includes("NOSCRIPT")) throw error;
+      return calls.eval(redisScript(name), parameters);
+    }
+  }
+
+  #hashOf(name: RedisScriptName): Promise<string> {
+    const hash = this.#hashes.get(name) ?? sha1(redisScript(name));
+    this.#hashes.set(name, hash);
+    return hash;
+  }
+
   /**
    * A connection can stop carrying packets without being closed; then the client waits for as long as TCP does, up to
    * hours. A new connection that is answered first shows it: a slow Redis would be slow there, too.
    */
-  function replaceSilentConnection(): void {
-    if (candidate !== undefined || isClosed) return;
-    const answersBefore = answers;
-    const opening = openConnection(client);
-    candidate = opening;
-    // When Redis was slow, the answers to both connections come at about the same time. In two steps: between two timers,
-    // what has arrived is read.
-    const pause = () => new Promise<void>((resolve) => unref(startTimer(resolve, commandTimeoutMs / 8)));
-    opening.opened
-      .then(pause)
-      .then(pause)
-      .then(() => {
-        if (answers !== answersBefore) return destroyConnection(opening.connection);
-        destroyOwn();
-        current = opening.connection;
-      })
-      .catch(() => destroyConnection(opening.connection))
-      .finally(() => {
-        candidate = undefined;
-      });
+  async #replaceSilentConnection(): Promise<void> {
+    if (this.#candidate !== undefined || this.#isClosed) return;
+    const answersBefore = this.#answers;
+    const { connection, opened } = openConnection(this.#options.client);
+    this.#candidate = { connection, opened };
+    try {
+      await opened;
+      // When Redis was slow, the answers to both connections come at about the same time. In two steps: between two
+      // timers, what has arrived is read.
+      for (let step = 0; step < 2; step++) await this.#pause();
+      if (this.#answers === answersBefore) {
+        this.#destroyOwn();
+        this.#current = connection;
+      } else {
+        destroyConnection(connection);
+      }
+    } catch {
+      destroyConnection(connection);
+    } finally {
+      this.#candidate = undefined;
+    }
   }
 
-  function destroyOwn(): void {
-    if (current !== client) destroyConnection(current as RedisConnection);
+  #pause(): Promise<void> {
+    return new Promise((resolve) => unref(startTimer(resolve, this.#options.commandTimeoutMs / 8)));
   }
 
-  /** Once in the life of the store; again after a failure. */
-  function checkFormat(): Promise<void> {
-    formatChecked ??= ask("format", [formatNumber])
-      .then((found) => {
-        if (Number(found) <= formatNumber) return;
-        throw new Error(
-          `The runs in Redis under ${JSON.stringify(prefix)} have format ${found}, of a newer version of ` +
-            `@kortyx/server; this version knows format ${formatNumber}. Update this process, or give its store ` +
-            "another prefix.",
-        );
-      })
-      .catch((error) => {
-        formatChecked = undefined;
-        throw error;
-      });
-    return formatChecked;
+  #destroyOwn(): void {
+    if (this.#current !== this.#options.client) destroyConnection(this.#current as RedisConnection);
   }
-
-  return {
-    async run(script, values) {
-      await checkFormat();
-      return ask(script, values);
-    },
-    close() {
-      isClosed = true;
-      destroyOwn();
-      if (candidate !== undefined) destroyConnection(candidate.connection);
-    },
-  };
 }
 
 async function sha1(text: string): Promise<string> {
