@@ -47,7 +47,7 @@ export {
   readChatRequest,
 } from "./route/read-chat-request.ts";
 // Answers that outlive their connection
-export type { ChatRunOptions, RunFinish, RunStart } from "./runs/run-endpoints.ts";
+export type { ChatRunOptions, RunFinish, RunStart } from "./runs/run-options.ts";
 export type { RunLimits, RunResult } from "./runs/run-writer.ts";
 // Shut down without cutting answers
 export { type DrainCounts, type DrainOptions, drain } from "./shutdown/drain.ts";

@@ -3,7 +3,8 @@
  * with a run. Who may post, and what a failure looks like, is decided around it.
  */
 import type { ChatMessage, ChatRequestBody } from "@kortyx/protocol";
-import { type ChatRuns, readsEventIds } from "../runs/run-endpoints.ts";
+import type { RunEndpoints } from "../runs/run-endpoints.ts";
+import { readsEventIds } from "../runs/run-target.ts";
 import { refuseWhileDraining, registerOpening } from "../shutdown/stream-registry.ts";
 import { collectBufferedStream } from "../stream/collect-stream.ts";
 import { errorResponse, failureResponse } from "../stream/error-response.ts";
@@ -29,9 +30,13 @@ interface ReadRequest {
 export class ChatPost {
   readonly #options: ChatRouteOptions;
   readonly #streamOptions: StreamResponseOptions;
-  readonly #runs: ChatRuns | undefined;
+  readonly #runs: RunEndpoints | undefined;
 
-  constructor(options: ChatRouteOptions, streamOptions: StreamResponseOptions, runs: ChatRuns | undefined) {
+  constructor(
+    options: ChatRouteOptions,
+    streamOptions: StreamResponseOptions,
+    runs: RunEndpoints | undefined,
+  ) {
     this.#options = options;
     this.#streamOptions = streamOptions;
     this.#runs = runs;
@@ -85,7 +90,7 @@ export class ChatPost {
     return failure === undefined ? response : failureResponse(failure);
   }
 
-  async #respondWithRun(runs: ChatRuns, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
+  async #respondWithRun(runs: RunEndpoints, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
     const { request, input, messages, source, owner = "" } = read;
     const { idempotencyKey: key, ...body } = read.body;
     const lastEventId = request.headers.get("last-event-id");
@@ -105,7 +110,8 @@ export class ChatPost {
     if (body.stream === false) {
       return this.#respondWithJSON(() => runs.chunksOf(target, request.signal), request.signal);
     }
-    return runs.respond(target, request.signal, key !== undefined || readsEventIds(request));
+    const hasIds = key !== undefined || readsEventIds(request);
+    return runs.respond(target, { signal: request.signal, hasIds });
   }
 
   async #respondWithJSON(source: StreamSource, signal: AbortSignal): Promise<Response> {

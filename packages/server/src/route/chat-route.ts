@@ -2,7 +2,7 @@
  * What a chat route is: its options and its handlers. Only types: `create-chat-route.ts` makes one.
  */
 import type { ChatMessage } from "@kortyx/protocol";
-import type { ChatRunOptions } from "../runs/run-endpoints.ts";
+import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { CollectLimits } from "../stream/collect-stream.ts";
 import type { StreamFinish } from "../stream/stream-options.ts";
 import type { StreamResponseOptions } from "../stream/to-sse.ts";

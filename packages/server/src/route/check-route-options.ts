@@ -10,7 +10,7 @@ import {
   checkObjectOption,
   checkOption,
 } from "@kortyx/protocol/internal";
-import type { ChatRunOptions } from "../runs/run-endpoints.ts";
+import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";

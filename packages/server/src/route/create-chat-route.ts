@@ -3,7 +3,7 @@
  * state between requests. What a POST does is in `chat-post.ts`, what GET and DELETE do in `runs/run-endpoints.ts`.
  */
 import { RunStoreError, storeUnavailable } from "../runs/guard-run-store.ts";
-import { createRunEndpoints } from "../runs/run-endpoints.ts";
+import { RunEndpoints } from "../runs/run-endpoints.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { errorResponse, failureResponse } from "../stream/error-response.ts";
 import { type FailureOptions, maskError } from "../stream/mask-error.ts";
@@ -44,7 +44,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   const streamOptions = toStreamOptions(options);
   readStreamTimes(streamOptions);
   const { authorize, runs } = options;
-  const endpoints = runs && createRunEndpoints(runs, authorize !== "anonymous", streamOptions);
+  const endpoints = runs && new RunEndpoints({ runs, hasOwners: authorize !== "anonymous", streamOptions });
   const post = new ChatPost(options, streamOptions, endpoints);
   const guard: Guard = { cors: createCors(options.cors), authorize, streamOptions };
   const methods = runs ? methodsWithRuns : methodsWithoutRuns;

@@ -16,10 +16,10 @@ export class RunStoreError extends Error {
 }
 
 /** What a request asks of a store. */
-type AskedStore = Pick<RunStore, "end" | "read" | "latest" | "stopKey">;
+export type GuardedRunStore = Pick<RunStore, "end" | "read" | "latest" | "stopKey">;
 
 /** The store, with methods that reject with a {@link RunStoreError} whatever it throws. */
-export function guardRunStore(store: RunStore): AskedStore {
+export function guardRunStore(store: RunStore): GuardedRunStore {
   const guard =
     <Values extends unknown[], Result>(ask: (...values: Values) => Promise<Result>) =>
     async (...values: Values): Promise<Result> => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { RouteAgentOptions as AgentOptions } from "../../src/route/chat-agent.ts";
 import type { ChatRoute, ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
-import type { ChatRunOptions, RunFinish } from "../../src/runs/run-endpoints.ts";
+import type { ChatRunOptions, RunFinish } from "../../src/runs/run-options.ts";
 import { drain } from "../../src/shutdown/drain.ts";
 import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";

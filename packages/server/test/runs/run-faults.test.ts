@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ChatAgentOptions } from "../../src/route/chat-agent.ts";
 import type { ChatRoute } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
-import type { RunFinish } from "../../src/runs/run-endpoints.ts";
+import type { RunFinish } from "../../src/runs/run-options.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { createFaultyRunStores, type Faults } from "../stores/faulty-run-store.ts";
 import { openRun } from "../stores/run-store-contract.ts";

@@ -6,7 +6,7 @@ import { HTTPException } from "hono/http-exception";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { ChatRoute, ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
-import type { ChatRunOptions } from "../../src/runs/run-endpoints.ts";
+import type { ChatRunOptions } from "../../src/runs/run-options.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});

@@ -1,0 +1,137 @@
+/**
+ * The start of a run: opens it in the store, or refuses it in the words of HTTP, and lets its writer begin. Does not follow
+ * it.
+ */
+import type { ChatMessage, RunStartChunk } from "@kortyx/protocol";
+import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
+import { type OpenedRun, type OpenRun, type RunRecord, stopped } from "../stores/run-store.ts";
+import { errorResponse, type RouteError } from "../stream/error-response.ts";
+import type { FailureOptions } from "../stream/mask-error.ts";
+import type { StreamSource } from "../stream/source.ts";
+import { guardRunStore } from "./guard-run-store.ts";
+import { openRun } from "./open-run.ts";
+import type { ChatRunOptions, RunStart } from "./run-options.ts";
+import { parseCursor } from "./run-target.ts";
+import { startRunWriter } from "./run-writer.ts";
+import { watchOpening } from "./watch-opening.ts";
+
+/** What a POST asks for. */
+export interface StartRequest {
+  owner: string;
+  sessionId: string | undefined;
+  key: string | undefined;
+  /** Tells this request from another one with the same key. */
+  body: unknown;
+  input: ChatMessage | undefined;
+  messages: ChatMessage[];
+  source: StreamSource;
+  /** Where a client that attaches stands; null for the beginning. */
+  lastEventId: string | null;
+  /** Aborted at the deadline of `drain`: what has not been opened by then is left to another process. */
+  shutdown: AbortSignal;
+}
+
+/** A run as it was found, of which the client has everything up to position `after`; -1 for nothing. */
+export interface RunPosition {
+  run: RunRecord;
+  after: number;
+}
+
+export interface RunStartOptions extends ChatRunOptions, FailureOptions {
+  /** Whether sessions belong to an owner: without owners, strangers may choose the same session. */
+  hasOwners: boolean;
+}
+
+type Refusal = Exclude<OpenedRun["status"], "created" | "attached">;
+
+const refusals: Record<Refusal, Omit<RouteError, "code">> = {
+  "key-conflict": { status: 409, error: "The idempotency key belongs to another request." },
+  "run-active": {
+    status: 409,
+    error: "The session has an answer that has not ended; stop it, or wait for its end.",
+  },
+  "too-many-runs": {
+    status: 429,
+    error: "Too many of your answers have not ended; wait for one, or stop one.",
+    headers: { "retry-after": "5" },
+  },
+  "store-full": {
+    status: 503,
+    error: "The server cannot take another answer now.",
+    headers: { "retry-after": "5" },
+  },
+};
+
+/**
+ * Starts a run, or attaches to the one with the same key.
+ *
+ * @returns the run, or a refusal.
+ * @throws what `onStart` or the agent throws on purpose in place of a beginning; RunStoreError when the store fails.
+ */
+export async function startRun(
+  options: RunStartOptions,
+  request: StartRequest,
+): Promise<RunPosition | Response> {
+  const opened = await openForRequest(options, request);
+  if (opened === undefined) return errorResponse(refuseWhileDraining()!);
+  switch (opened.status) {
+    case "created":
+      // A run whose key was stopped before has its terminal already.
+      if (opened.run.terminal === undefined) await beginWriting(options, request, opened.run.runId);
+      return { run: opened.run, after: -1 };
+    case "attached": {
+      const after = parseCursor(request.lastEventId, opened.run.runId);
+      return typeof after === "number" ? { run: opened.run, after } : errorResponse(after.problem);
+    }
+    default:
+      return errorResponse({ ...refusals[opened.status], code: opened.status });
+  }
+}
+
+/** @returns undefined when `shutdown` was aborted first. */
+async function openForRequest(
+  options: RunStartOptions,
+  request: StartRequest,
+): Promise<OpenedRun | undefined> {
+  const { store, onActiveRun = "reject", maxOpenRuns = 8, hasOwners } = options;
+  const { owner, key, shutdown } = request;
+  const opening: OpenRun = {
+    // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a key in databases.
+    runId: crypto.randomUUID(),
+    owner,
+    sessionId: hasOwners ? request.sessionId : undefined,
+    key,
+    bodyHash: await hash(request.body),
+    maxOpenRuns,
+    allowActiveRun: onActiveRun === "allow",
+  };
+  const opened = await openRun(store, opening, shutdown);
+  if (opened?.status !== "run-active" || onActiveRun !== "stop") return opened;
+  await guardRunStore(store).end(opened.run.runId, stopped);
+  return openRun(store, opening, shutdown);
+}
+
+/** Resolves when the run has begun, as far as the response to its request depends on it. */
+async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
+  const { onStart, onFinish, waitUntil } = options;
+  const { owner, sessionId, input, messages } = request;
+  const first: RunStartChunk = { type: "run-start", runId, sessionId, input };
+  const begun: RunStart = { runId, owner, sessionId, input, messages };
+  const opening = watchOpening(request.source, () => onStart?.(begun));
+  const writer = startRunWriter({
+    ...options,
+    runId,
+    first,
+    source: opening.source,
+    onFinish: onFinish && ((result) => onFinish({ ...begun, ...result })),
+  });
+  waitUntil?.(writer.finished);
+  await writer.started;
+  await opening.begun;
+}
+
+async function hash(body: unknown): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify(body));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
