@@ -95,8 +95,8 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   #isTaken = false;
   #interruption: Interruption | undefined;
   #watch: ConnectionWatch | undefined;
-  /** Ends the pause in progress. */
-  #endPause: (() => void) | undefined;
+  /** The pause in progress. */
+  #pause: PromiseWithResolvers<void> | undefined;
   readonly #onAbort = (): void => this.#leave({ error: this.signal?.reason });
   /** Calls of `next()` that wait, and the last one of them all. */
   #waitingCalls = 0;
@@ -146,18 +146,17 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
 
   pause(): boolean {
     const state = this.#state;
-    if (!this.#watchConnection || this.#endPause || !this.#canBeLeft(state)) return false;
-    state.pause = new Promise((resolve) => {
-      this.#endPause = resolve;
-    });
+    if (!this.#watchConnection || this.#pause || !this.#canBeLeft(state)) return false;
+    this.#pause = Promise.withResolvers();
+    state.pause = this.#pause.promise;
     if (state.phase === "reading") state.body.cancel(new StreamTruncatedError("The connection was let go"));
     else state.request.abort();
     return true;
   }
 
   continue(): void {
-    this.#endPause?.();
-    this.#endPause = undefined;
+    this.#pause?.resolve();
+    this.#pause = undefined;
   }
 
   /** Another body can continue where the stream is left. */
