@@ -1,8 +1,10 @@
 /**
- * Asks a route for a stream, and asks again where that cannot harm. What to ask next is the reconnect policy's choice.
+ * Requests a stream from a route, and requests it again where that cannot harm. Which request follows a failure is the
+ * reconnect policy's choice; the bodies are read elsewhere.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { checkFunctionOption, parseTimeoutMs } from "@kortyx/protocol/internal";
+import type { ByteStream } from "../stream/byte-stream.ts";
 import { ChunkStream, type ChunkStreamOptions, type OpenBody } from "../stream/chunk-stream.ts";
 import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
@@ -17,9 +19,12 @@ import {
 } from "./fetch-route.ts";
 import { isOffline, noteResponse } from "./network-status.ts";
 import { gapMs, type ReconnectFailure, ReconnectPolicy } from "./reconnect-policy.ts";
-import { createResumeRequests } from "./resume-requests.ts";
+import { createResumeRequests, type ResumeRequests } from "./resume-requests.ts";
 import { watchPage } from "./shared-connections.ts";
 import { waitToReconnect } from "./wait-to-reconnect.ts";
+
+/** Why a request follows. */
+type Failure = Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline">;
 
 /** What a stream's connection does. */
 export type ConnectionState =
@@ -93,69 +98,57 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
   checkOptionsOf("streamFromRoute", options);
   checkRouteOptions(options);
-  const { body, method = "POST", query, onConnectionChange } = options;
-  checkFunctionOption("onConnectionChange", onConnectionChange);
-  const { fetchImpl, fetch = fetchImpl ?? globalThis.fetch } = options;
-  const { connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
-  const timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
-  /** What a request and the body of its error take at most; one that takes longer was slept through. */
-  const maxRequestMs = (timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : timeoutMs) + maxErrorBodyMs;
-  /** When the next resume is made beside one that hangs; never, where headers may take forever. */
-  const hangMs = timeoutMs === Number.POSITIVE_INFINITY ? timeoutMs : gapMs;
-  const policy = new ReconnectPolicy(options, Math.random);
+  checkFunctionOption("onConnectionChange", options.onConnectionChange);
+  const requests = new RouteRequests(options);
+  return new ChunkStream(
+    (signal, interruption) => requests.open(signal, interruption),
+    options,
+    // What is never restored is not let go.
+    options.giveUpAfterMs === 0 ? undefined : watchPage,
+  );
+}
 
+/** The requests of one stream. */
+class RouteRequests {
+  readonly #options: StreamFromRouteOptions;
+  readonly #policy: ReconnectPolicy;
+  readonly #timeoutMs: number;
   /** How long no byte has come. */
-  let silentMs = 0;
+  #silentMs = 0;
   /** When the last request was made. */
-  let askedAt = 0;
+  #requestedAt = 0;
 
-  function ask(request: Pick<RouteRequest, "method" | "body" | "query" | "lastEventId" | "signal">) {
-    askedAt = performance.now();
-    return fetchRoute(options, { accept: "text/event-stream", timeoutMs, ...request });
+  constructor(options: StreamFromRouteOptions) {
+    const { fetchImpl, fetch = fetchImpl ?? globalThis.fetch } = options;
+    const { connectTimeoutMs = isPolyfill(fetch) ? 0 : 30_000 } = options;
+    this.#options = options;
+    this.#timeoutMs = parseTimeoutMs("connectTimeoutMs", connectTimeoutMs);
+    this.#policy = new ReconnectPolicy(options, Math.random);
   }
 
-  const open: OpenBody = async (signal, interruption) => {
-    if (interruption?.hasBytes) silentMs = 0;
-    silentMs += interruption?.silentMs ?? 0;
-    let failure: Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline"> | undefined =
-      interruption;
-    let isResume = false;
-    if (interruption?.pause) {
-      await interruption.pause;
-      failure = undefined;
-      isResume = true;
-    }
-    const askFirst = () => ask({ method, body, query, signal });
-    const resumes = createResumeRequests(
-      (signal) => ask({ method: "GET", lastEventId: interruption?.lastEventId, signal }),
-      hangMs,
-      signal,
-    );
+  /** Makes requests until one has brought a body, or the policy gives up. */
+  async open(...[signal, interruption]: Parameters<OpenBody>): ReturnType<OpenBody> {
+    if (interruption?.hasBytes) this.#silentMs = 0;
+    this.#silentMs += interruption?.silentMs ?? 0;
+    const isAfterPause = interruption?.pause !== undefined;
+    if (isAfterPause) await interruption.pause;
+    let failure: Failure | undefined = isAfterPause ? undefined : interruption;
+    let isResume = isAfterPause;
+    const resumes = this.#createResumes(signal, interruption?.lastEventId);
     try {
       for (;;) {
-        if (failure) {
-          const sinceRequestMs = performance.now() - askedAt;
-          const step = policy.next({ ...failure, silentMs, sinceRequestMs, isOffline: isOffline() });
-          const { attempt, delayMs } = step;
-          if (attempt > 0) {
-            onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error: failure.error });
-          }
-          silentMs += await waitToReconnect(step, resumes.untilAnswered());
-          isResume = step.isResume;
-        }
+        if (failure) isResume = await this.#waitForNext(failure, resumes);
         // A consumer that has left causes no more requests.
         signal.throwIfAborted();
         const startedAt = performance.now();
         try {
-          const response = await (isResume ? resumes.next() : askFirst());
+          const response = await (isResume ? resumes.next() : this.#sendFirst(signal));
           noteResponse();
           // The server has nothing more: an `error` may be how a run ends.
           if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
-          const bytes = await checkResponse(response, "text/event-stream", signal);
-          if (bytes) onConnectionChange?.({ state: "open" });
-          return bytes;
+          return await this.#accept(response, signal);
         } catch (error) {
-          silentMs += Math.min(performance.now() - startedAt, maxRequestMs);
+          this.#countRequest(performance.now() - startedAt);
           if (signal.aborted) throw error;
           failure = { lastEventId: "", ...interruption, error, newChunks: 0 };
         }
@@ -163,9 +156,63 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
     } finally {
       resumes.end();
     }
-  };
-  // What is never restored is not let go.
-  return new ChunkStream(open, options, options.giveUpAfterMs === 0 ? undefined : watchPage);
+  }
+
+  /**
+   * @returns when the next request is due, whether it is a resume.
+   * @throws What the stream fails with.
+   */
+  async #waitForNext(failure: Failure, resumes: ResumeRequests): Promise<boolean> {
+    const step = this.#policy.next({
+      ...failure,
+      silentMs: this.#silentMs,
+      sinceRequestMs: performance.now() - this.#requestedAt,
+      isOffline: isOffline(),
+    });
+    const { attempt, delayMs, isResume } = step;
+    if (attempt > 0) {
+      const { error } = failure;
+      this.#options.onConnectionChange?.({ state: "reconnecting", attempt, delayMs, error });
+    }
+    this.#silentMs += await waitToReconnect(step, resumes.untilAnswered());
+    return isResume;
+  }
+
+  async #accept(response: Response, signal: AbortSignal): Promise<ByteStream | null> {
+    const body = await checkResponse(response, "text/event-stream", signal);
+    if (body) this.#options.onConnectionChange?.({ state: "open" });
+    return body;
+  }
+
+  /** A request that took longer than it and the body of its error may take was slept through. */
+  #countRequest(tookMs: number): void {
+    const timeoutMs = this.#timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : this.#timeoutMs;
+    this.#silentMs += Math.min(tookMs, timeoutMs + maxErrorBodyMs);
+  }
+
+  #createResumes(signal: AbortSignal, lastEventId: string | undefined): ResumeRequests {
+    // Beside a resume that hangs, the next one is made; not where headers may take forever.
+    const hangMs = this.#timeoutMs === Number.POSITIVE_INFINITY ? this.#timeoutMs : gapMs;
+    return createResumeRequests(
+      (signal) => this.#send({ method: "GET", lastEventId, signal }),
+      hangMs,
+      signal,
+    );
+  }
+
+  #sendFirst(signal: AbortSignal): Promise<Response> {
+    const { method = "POST", body, query } = this.#options;
+    return this.#send({ method, body, query, signal });
+  }
+
+  #send(request: Omit<RouteRequest, "accept" | "timeoutMs">): Promise<Response> {
+    this.#requestedAt = performance.now();
+    return fetchRoute(this.#options, {
+      accept: "text/event-stream",
+      timeoutMs: this.#timeoutMs,
+      ...request,
+    });
+  }
 }
 
 /** whatwg-fetch, which React Native uses too, marks its `fetch`. */
