@@ -83,7 +83,7 @@ export class BodyReader {
     return this.#decoder.done;
   }
 
-  /** The stream may end here. An `error` on which an earlier body ended is an end, too. */
+  /** The stream may end here, unless it broke the contract. An `error` on which an earlier body ended is an end, too. */
   get isWhole(): boolean {
     return this.#decoder.complete || (this.#decoder.done && this.#lastType === "error");
   }

@@ -7,7 +7,6 @@ import {
   type ChunkDecoderOptions,
   parseEventId,
   type StreamChunk,
-  StreamProtocolError,
   StreamTruncatedError,
 } from "@kortyx/protocol";
 import { checkFunctionOption, checkLimitOption, checkOption, parseDelayMs } from "@kortyx/protocol/internal";
@@ -248,7 +247,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     const end = body.endedWith(thrown);
     body.release(end.error);
     // A connection that breaks after the terminal has lost nothing.
-    if (body.isWhole && !(end.error instanceof StreamProtocolError)) {
+    if (body.isWhole) {
       this.#close();
       return;
     }

@@ -489,6 +489,17 @@ describe("leaving", () => {
     expect(body.cancelled).toBeDefined();
   });
 
+  test("return() right after the first next(), before the body is read, cancels the body", async () => {
+    const body = endless();
+    const iterator = readStream(body.stream)[Symbol.asyncIterator]();
+    const first = iterator.next();
+    await iterator.return?.();
+    expect(await first).toEqual({ done: true, value: undefined });
+    expect(body.pulls).toBe(0);
+    await macrotask();
+    expect(body.cancelled).toBeDefined();
+  });
+
   test("abort rejects with the signal's reason, while a read is pending and with chunks still queued", async () => {
     for (const taken of [1, 2]) {
       const body = endless();
