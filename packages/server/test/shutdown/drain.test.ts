@@ -18,7 +18,14 @@ afterEach(() => {
 const silent = () => ({
   [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<StreamChunk>>(() => {}) }),
 });
-const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+const realSetImmediate = setImmediate;
+/** Time, with the turns of the event loop that a run takes before and after. */
+async function pass(ms: number): Promise<void> {
+  const turn = () => new Promise((resolve) => realSetImmediate(resolve));
+  for (let turns = 0; turns < 5; turns++) await turn();
+  await vi.advanceTimersByTimeAsync(ms);
+  for (let turns = 0; turns < 5; turns++) await turn();
+}
 
 describe("drain", () => {
   test("resolves at once when no stream is open", async () => {
