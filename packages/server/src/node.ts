@@ -82,8 +82,8 @@ function writeStream({ res }: Exchange, source: StreamSource, options: StreamOpt
       if (writer.write(text)) pump?.pull();
       return Buffer.byteLength(text);
     },
-    close(isCut) {
-      if (isCut) writer.breakOff();
+    close(ending) {
+      if (ending === "cut") writer.breakOff();
       else writer.end();
     },
   });

@@ -88,7 +88,7 @@ export function createRunFollower(
   function leave(): void {
     if (isClosed) return;
     release("gone");
-    sink.close(true);
+    sink.close("cut");
   }
 
   function write(text: string): void {
@@ -110,7 +110,7 @@ export function createRunFollower(
   function close(lastWords: string, as: LeftFollower): void {
     release(as);
     write(lastWords);
-    sink.close(false);
+    sink.close("complete");
   }
 
   /**

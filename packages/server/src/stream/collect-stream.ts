@@ -5,26 +5,16 @@
 import {
   type BufferedStreamResult,
   type ErrorChunk,
-  encodeChunk,
-  isTerminalChunk,
   joinTextParts,
   reduceMessage,
   reduceStreamError,
   type StreamChunk,
   StreamProtocolError,
-  toChunk,
 } from "@kortyx/protocol";
-import { checkLimitOption } from "@kortyx/protocol/internal";
-import {
-  type ChunkIterator,
-  closeIterator,
-  closeSource,
-  openSource,
-  type StreamSource,
-  toIterator,
-} from "./source.ts";
-import { defaultMaxAnswerSize } from "./stream-options.ts";
-import { withWritableData } from "./writable-data.ts";
+import { checkLimitOption, encodeChunkJson, type PrintedChunk } from "@kortyx/protocol/internal";
+import type { StreamSource } from "./source.ts";
+import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
+import { defaultMaxAnswerSize, never } from "./stream-options.ts";
 
 export interface CollectLimits {
   /**
@@ -40,13 +30,10 @@ export interface CollectLimits {
 /**
  * Collects the chunks of a stream, in order, up to and including the first terminal chunk. Unbounded.
  *
- * @throws What the source throws; StreamProtocolError `invalid-chunk` when it yields something that is not a chunk.
+ * @throws What the source throws; StreamProtocolError `invalid-chunk` or `unserializable-chunk` when it yields something
+ * that could not be sent as a chunk.
  */
-export async function collectStream(source: StreamSource): Promise<StreamChunk[]> {
-  const chunks: StreamChunk[] = [];
-  for await (const chunk of readChunks(source)) chunks.push(chunk);
-  return chunks;
-}
+export const collectStream = (source: StreamSource): Promise<StreamChunk[]> => collectChunks(source, never);
 
 /**
  * Collects a stream into the answer of a route that does not stream: `Response.json(await collectBufferedStream(…))`.
@@ -63,19 +50,7 @@ export async function collectBufferedStream(
 ): Promise<BufferedStreamResult> {
   const { maxBytes = defaultMaxAnswerSize, signal } = limits;
   checkLimitOption("maxBytes", maxBytes);
-  const encoder = new TextEncoder();
-  const chunks: StreamChunk[] = [];
-  let bytes = 0;
-  for await (const chunk of readChunks(source, signal)) {
-    bytes += encoder.encode(encodeChunk(chunk)).length;
-    if (bytes > maxBytes) {
-      throw new StreamProtocolError(
-        "too-large",
-        `The stream is larger than the limit of ${maxBytes} bytes (maxBytes).`,
-      );
-    }
-    chunks.push(chunk);
-  }
+  const chunks = await collectChunks(source, maxBytes, signal);
   return { chunks, ...summarizeStreamChunks(chunks) };
 }
 
@@ -89,54 +64,49 @@ export function summarizeStreamChunks(chunks: readonly StreamChunk[]): Omit<Buff
   };
 }
 
-/** The chunks of a source up to its terminal. Whatever ends the reading, the source is released. */
-async function* readChunks(source: StreamSource, signal?: AbortSignal): AsyncGenerator<StreamChunk> {
-  if (signal?.aborted) {
-    closeSource(source);
-    throw signal.reason;
-  }
-  const abort = new AbortController();
-  let iterator: ChunkIterator | undefined;
-  let isOver = false;
-  let count = 0;
-  let leave: () => void = () => {};
-  const left = new Promise<never>((_, reject) => {
-    leave = () => reject(signal?.reason);
-  });
-  left.catch(() => {});
-  signal?.addEventListener("abort", leave);
-  /** An agent that ignores its signal does not hold up whoever has left. */
-  const orLeft = <Value>(value: Value | PromiseLike<Value>) => Promise.race([value, left]);
-  try {
-    const opening = openSource(source, abort.signal).then((iterable) => {
-      iterator = toIterator(iterable);
-      if (abort.signal.aborted) closeIterator(iterator);
-      return iterator;
+function collectChunks(
+  source: StreamSource,
+  maxBytes: number,
+  signal?: AbortSignal | undefined,
+): Promise<StreamChunk[]> {
+  return new Promise((resolve, reject) => {
+    const collector = new Collector(maxBytes, (end) => {
+      if (end.type === "failed" || end.type === "invalid") reject(end.error);
+      else if (end.type === "aborted") reject(signal?.reason);
+      else resolve(collector.chunks);
     });
-    const opened = await orLeft(opening);
-    for (;;) {
-      // If this throws, the source has ended by itself.
-      isOver = true;
-      const result = await orLeft(opened.next());
-      if (result?.done) return;
-      isOver = false;
-      if (typeof result !== "object" || result === null) {
-        throw new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
-      }
-      const chunk = toChunk(withWritableData(result.value as StreamChunk), ++count) as StreamChunk;
-      if (isTerminalChunk(chunk)) {
-        isOver = true;
-        closeIterator(opened);
-      }
-      yield chunk;
-      if (isOver) return;
-    }
-  } finally {
-    signal?.removeEventListener("abort", leave);
-    if (!isOver || signal?.aborted) {
-      abort.abort(signal?.reason);
-      if (iterator !== undefined) closeIterator(iterator);
-    }
+    collector.reader.start(source, signal);
+  });
+}
+
+const encoder = new TextEncoder();
+
+/** Takes all chunks of a source, up to a number of bytes. */
+class Collector implements SourceConsumer {
+  readonly wantsChunk = true;
+  readonly chunks: StreamChunk[] = [];
+  readonly reader: SourceReader = new SourceReader(this);
+  readonly #maxBytes: number;
+  readonly #onEnd: (end: SourceEnd) => void;
+  #bytes = 0;
+
+  constructor(maxBytes: number, onEnd: (end: SourceEnd) => void) {
+    this.#maxBytes = maxBytes;
+    this.#onEnd = onEnd;
+  }
+
+  onChunk({ chunk, json }: PrintedChunk): void {
+    this.#bytes += encoder.encode(encodeChunkJson(json)).length;
+    if (this.#bytes > this.#maxBytes) {
+      const message = `The stream is larger than the limit of ${this.#maxBytes} bytes (maxBytes).`;
+      this.reader.close();
+      this.#onEnd({ type: "failed", error: new StreamProtocolError("too-large", message) });
+    } else this.chunks.push(chunk as StreamChunk);
+  }
+
+  onEnd(end: SourceEnd): void {
+    if (end.type === "terminal") this.onChunk(end.last);
+    this.#onEnd(end);
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * The pump: a source of chunks in, pieces of SSE text out, driven by whoever takes them. Owns the source from the call
- * on: whatever ends the stream, the source is released here, once. Knows neither HTTP nor web streams.
+ * The pump: a source of chunks in, pieces of SSE text out, at the pace of a sink. Owns what a piece is, when it goes, and
+ * how a stream ends; its source is read by a SourceReader. Knows neither HTTP nor web streams.
  */
 import {
   type AbortChunk,
@@ -9,9 +9,7 @@ import {
   DONE_FRAME,
   type ErrorChunk,
   encodeChunk,
-  isTerminalChunk,
   type MessageAccumulator,
-  reduceStreamError,
   type StreamChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
@@ -20,17 +18,8 @@ import { type OpenStream, registerFinishing, registerStream } from "../shutdown/
 import { createFlushScheduler } from "./flush-scheduler.ts";
 import { maskError } from "./mask-error.ts";
 import { onNextTurn } from "./next-turn.ts";
-import {
-  type ChunkIterable,
-  type ChunkIterator,
-  closeIterator,
-  closeSource,
-  isChunkIterable,
-  isPromiseLike,
-  openSource,
-  type StreamSource,
-  toIterator,
-} from "./source.ts";
+import type { StreamSource } from "./source.ts";
+import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import {
   defaultMaxAnswerSize,
   encodeHeartbeat,
@@ -42,7 +31,6 @@ import {
   type StreamTimes,
 } from "./stream-options.ts";
 import { type StreamDeadline, StreamTimers, type TimedStream } from "./stream-timers.ts";
-import { printSourceChunk } from "./writable-data.ts";
 
 /** A piece ends at this many chunks, … */
 const maxPieceChunks = 64;
@@ -58,21 +46,6 @@ const sourceIdle: ErrorChunk = {
   retryable: true,
 };
 
-/**
- * Where a source stands when its stream ends: it has ended by itself, it has said its last word and must be closed, or
- * it is in the middle and must be told that nobody wants the rest.
- */
-type SourceState = "over" | "finished" | "unwanted";
-
-/** How a stream has ended. */
-interface Ending {
-  pump: Pump;
-  reason: StreamFinishReason;
-  source: SourceState;
-  /** Why the rest is unwanted. */
-  cause?: unknown;
-}
-
 /** Where the pieces go. */
 export interface StreamSink {
   /**
@@ -87,8 +60,8 @@ export interface StreamSink {
   onThrow?(error: unknown): boolean;
   /** Takes a piece. @returns its size in bytes. */
   write(text: string): number;
-  /** Nothing more comes. `isCut`: the stream did not end in order. */
-  close(isCut: boolean): void;
+  /** Nothing more comes. `cut`: the stream did not end in order, and its reader must see that. */
+  close(ending: "complete" | "cut"): void;
 }
 
 export interface StreamPump {
@@ -114,19 +87,19 @@ export const createStreamPump = (
 ): StreamPump => new Pump(source, options, sink);
 
 /** A class, because thousands of streams wait at the same time: without closures one takes half of the memory. */
-class Pump implements StreamPump, OpenStream, TimedStream {
+class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   readonly #options: StreamOptions;
   readonly #sink: StreamSink;
+  readonly #times: StreamTimes;
   readonly #timers: StreamTimers;
-  #sourceAbort: AbortController | undefined;
-  #iterator: ChunkIterator | undefined;
+  readonly #reader: SourceReader = new SourceReader(this);
+  readonly #unregister: () => void;
 
+  /** `opening`: the sink was given nothing. `closed`: it is given nothing more. */
+  #phase: "opening" | "open" | "closed" = "opening";
+  #finishReason: StreamFinishReason | undefined;
   /** The source is not asked again before the event loop has turned. */
   #isTurnDue = false;
-  #isClosed = false;
-  /** Wakes the loop that asks the source, while that waits to be allowed to. */
-  #wake: (() => void) | undefined;
-  readonly #resolveEnded: (ending: Ending) => void;
 
   /** The piece that is being filled. */
   #text = "";
@@ -134,22 +107,13 @@ class Pump implements StreamPump, OpenStream, TimedStream {
   #filledSince: number;
   /** When the event loop was last waited for. */
   #turnedAt: number;
-
   /** Since when the source alone is waited for, as far as chunks tell: heartbeats are not its doing. */
   #waitingSince: number;
-  readonly #times: StreamTimes;
-  #isOpened = false;
-  /** The outcome of the stream, if nothing more comes. */
-  #error: Readonly<ErrorChunk> | undefined;
-  #chunks = 0;
-  #bytes = 0;
-  #message: MessageAccumulator<AssistantUIMessage> | undefined;
-
   /** The piece goes when no more chunks are ready. */
   readonly #idleCall = createFlushScheduler(this, Pump.#flushWanted);
-  /** Only there when the caller has a signal. */
-  #onAbort: (() => void) | undefined;
-  readonly #unregister: () => void;
+
+  #bytes = 0;
+  #message: MessageAccumulator<AssistantUIMessage> | undefined;
 
   constructor(source: StreamSource, options: StreamOptions, sink: StreamSink) {
     this.#options = options;
@@ -163,81 +127,100 @@ class Pump implements StreamPump, OpenStream, TimedStream {
     }
     this.#unregister = registerStream(this);
     this.#timers.start();
-    const { promise, resolve } = Promise.withResolvers<Ending>();
-    this.#resolveEnded = resolve;
-    promise.then(Pump.#finish);
-    const { signal } = options;
-    try {
-      if (signal?.aborted) {
-        closeSource(source);
-        this.#leave();
-        return;
-      }
-      if (signal !== undefined) {
-        this.#onAbort = () => this.#leave();
-        signal.addEventListener("abort", this.#onAbort);
-      }
-      void this.#run(source);
-    } catch (error) {
-      this.#onFailure(error);
-    }
+    this.#reader.start(source, options.signal);
   }
 
   pull(): void {
-    if (this.#isClosed) return;
+    if (this.#phase === "closed") return;
     this.#timers.wanted();
     if (this.#text !== "") {
-      // It came while nobody asked, and can go now, with what else is ready.
+      // It came before the sink wanted it, and can go now, with what else is ready.
       this.#filledSince = performance.now();
       this.#idleCall.schedule();
     }
     if (this.#times.sourceIdleTimeoutMs !== never && this.#waitingSince === never) {
       this.#waitingSince = performance.now();
     }
-    this.#wakeUp();
+    this.#reader.resume();
   }
 
   cancel(reason?: unknown): void {
-    if (!this.#isClosed) this.#release("cancelled", "unwanted", reason);
+    this.#close("cancelled");
+    this.#reader.close(reason);
   }
 
   /** The process is shutting down. */
   shutdown(): void {
-    this.#end("shutdown", "unwanted", { type: "abort", reason: "shutdown" });
+    this.#end("shutdown", { type: "abort", reason: "shutdown" });
   }
 
-  /**
-   * Releases everything that this stream holds. User code runs in a later turn of the promise queue: by then the last
-   * piece is written, and nothing that it does can change the stream.
-   */
-  #release(reason: StreamFinishReason, source: SourceState, cause?: unknown): void {
-    this.#isClosed = true;
-    this.#text = "";
-    this.#open();
-    this.#timers.stop();
-    if (this.#onAbort !== undefined) this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    this.#resolveEnded({ pump: this, reason, source, cause });
+  sourceIdleAt(now: number): number {
+    return (this.#timers.isWanted ? this.#waitingSince : now) + this.#times.sourceIdleTimeoutMs;
   }
 
-  /**
-   * Calls user code when the stream has ended. Attached to a promise when the stream begins, so that it runs in the async
-   * context of that moment, and not in that of the code that ends the stream.
-   */
-  static #finish(this: void, { pump, reason, source, cause }: Ending): void {
-    if (pump.#options.onFinish !== undefined) registerFinishing(pump.#callOnFinish(reason));
-    if (source === "unwanted") pump.#sourceAbort?.abort(cause);
-    if (source !== "over" && pump.#iterator !== undefined) closeIterator(pump.#iterator);
-    // Last: a process may exit when its streams are gone.
-    pump.#unregister();
+  onDeadline(deadline: StreamDeadline, now: number): void {
+    if (deadline === "maxDuration") this.#end("timeout", { type: "abort", reason: "timeout" });
+    else if (deadline === "sourceIdle") this.#end("source-idle", sourceIdle);
+    else if (deadline === "stall") this.#cut("stalled");
+    else this.#write(encodeHeartbeat(this.#times.heartbeatMs), now);
   }
 
-  async #callOnFinish(reason: StreamFinishReason): Promise<void> {
+  get wantsChunk(): boolean {
+    return this.#timers.isWanted && !this.#isTurnDue;
+  }
+
+  onChunk(printed: PrintedChunk): void {
+    this.#append(printed);
+    if (!this.#timers.isWanted) return;
+    const now = performance.now();
+    if (this.#pieceChunks === 1) this.#filledSince = now;
+    const isFull =
+      this.#pieceChunks === maxPieceChunks ||
+      this.#text.length >= maxPieceLength ||
+      now - this.#filledSince >= maxFillMs;
+    if (isFull) this.#flush();
+    else this.#idleCall.schedule();
+  }
+
+  onEnd(end: SourceEnd): void {
+    if (end.type === "aborted") this.#cut("cancelled");
+    else if (end.type === "failed") this.#onFailure(end.error);
+    else if (end.type === "invalid") this.#endWithError(end.error);
+    else {
+      if (end.type === "terminal") this.#append(end.last);
+      const reason = end.type === "terminal" ? (end.last.chunk.type as "done" | "abort") : "end";
+      this.#end(this.#reader.error === undefined ? reason : "error");
+    }
+  }
+
+  #onFailure(error: unknown): void {
+    if (this.#phase === "opening" && this.#reader.chunks === 0 && this.#sink.onThrow?.(error)) {
+      this.#cut("error");
+    } else this.#endWithError(error);
+  }
+
+  #endWithError(error: unknown): void {
+    const last = maskError(error, this.#options);
+    // `onError` may have left.
+    if (this.#options.signal?.aborted) this.#cut("cancelled");
+    else this.#end("error", last);
+  }
+
+  /** Calls user code when the stream has ended. */
+  onRelease(): void {
+    if (this.#options.onFinish !== undefined) registerFinishing(this.#callOnFinish());
+    // A process may exit when its streams are gone, but not before the source is released.
+    this.#unregister();
+  }
+
+  async #callOnFinish(): Promise<void> {
     try {
       const durationMs = performance.now() - this.#timers.startedAt;
+      const reason = this.#finishReason!;
       this.#message?.finish(reason === "end" ? "done" : reason === "cancelled" ? "aborted" : "truncated");
       await this.#options.onFinish?.({
         reason,
-        chunks: this.#chunks,
+        chunks: this.#reader.chunks,
         bytes: this.#bytes,
         durationMs,
         ...(this.#message && { message: this.#message.message }),
@@ -247,24 +230,19 @@ class Pump implements StreamPump, OpenStream, TimedStream {
     }
   }
 
-  /** The client has left. */
-  #leave(): void {
-    if (this.#isClosed) return;
-    this.#release("cancelled", "unwanted", this.#options.signal?.reason);
-    // Without `[DONE]`: whoever still reads is to see that the stream was cut.
-    this.#sink.close(true);
+  #append({ chunk, json }: PrintedChunk): void {
+    this.#text += encodeChunkJson(json);
+    this.#pieceChunks++;
+    if (this.#message !== undefined) this.#collect(chunk, this.#bytes + this.#text.length);
   }
 
-  #open(failure?: ErrorChunk): void {
-    if (this.#isOpened) return;
-    this.#isOpened = true;
-    this.#sink.onOpen?.(failure);
-  }
-
-  #write(piece: string, now: number): void {
-    this.#open();
-    this.#timers.written(now);
-    this.#bytes += this.#sink.write(piece);
+  #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
+    if (length > defaultMaxAnswerSize) this.#message = undefined;
+    try {
+      this.#message?.apply(chunk);
+    } catch {
+      // What a structured object refuses is left out, so that the rest of the answer is saved.
+    }
   }
 
   static #flushWanted(this: void, pump: Pump): void {
@@ -284,145 +262,49 @@ class Pump implements StreamPump, OpenStream, TimedStream {
     this.#write(piece, this.#filledSince);
   }
 
-  /** Ends the stream in order: with `last`, where the source has not sent a last chunk itself, and `[DONE]`. */
-  #end(reason: StreamFinishReason, source: SourceState, last?: ErrorChunk | AbortChunk): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    if (this.#chunks === 0 && last?.type === "error") this.#open(last);
-    const piece = this.#text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
-    if (last !== undefined) this.#collect(last, piece.length);
-    this.#release(reason, source);
-    this.#write(piece, this.#timers.startedAt);
-    this.#sink.close(false);
-  }
-
-  #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
-    if (length > defaultMaxAnswerSize) this.#message = undefined;
-    try {
-      this.#message?.apply(chunk);
-    } catch {
-      // What a structured object refuses is left out, so that the rest of the answer is saved.
-    }
-  }
-
   #onTurn(): void {
     this.#isTurnDue = false;
     this.#turnedAt = performance.now();
-    this.#wakeUp();
+    this.#reader.resume();
   }
 
-  /** Takes one result of the source. */
-  #take(result: IteratorResult<unknown>): void {
-    if (typeof result !== "object" || result === null) {
-      const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
-      this.#end("error", "unwanted", maskError(error, this.#options));
-      return;
+  #write(piece: string, now: number): void {
+    if (this.#phase === "opening") {
+      this.#phase = "open";
+      this.#sink.onOpen?.(undefined);
     }
-    if (result.done) {
-      this.#end(this.#error === undefined ? "end" : "error", "over");
-      return;
-    }
-    let printed: PrintedChunk;
-    try {
-      printed = printSourceChunk(result.value, this.#chunks + 1);
-    } catch (error) {
-      this.#end("error", "unwanted", maskError(error, this.#options));
-      return;
-    }
-    // A chunk's own toJSON() may have ended the request.
-    if (this.#isClosed) return;
-    const { chunk, json } = printed;
-    this.#text += encodeChunkJson(json);
-    this.#chunks++;
-    this.#pieceChunks++;
-    if (this.#error !== undefined || chunk.type === "error")
-      this.#error = reduceStreamError(this.#error, chunk);
-    if (this.#message !== undefined) this.#collect(chunk, this.#bytes + this.#text.length);
-    if (isTerminalChunk(chunk)) {
-      // Nothing may follow it, so the source is not asked again.
-      this.#end(this.#error === undefined ? chunk.type : "error", "finished");
-      return;
-    }
-    if (!this.#timers.isWanted) return;
-    const now = performance.now();
-    if (this.#pieceChunks === 1) this.#filledSince = now;
-    const isFull =
-      this.#pieceChunks === maxPieceChunks ||
-      this.#text.length >= maxPieceLength ||
-      now - this.#filledSince >= maxFillMs;
-    if (isFull) this.#flush();
-    else this.#idleCall.schedule();
+    this.#timers.written(now);
+    this.#bytes += this.#sink.write(piece);
   }
 
-  /**
-   * Opens the source and requests its chunks while the sink wants them. One call lasts as long as the stream and waits for
-   * promises of its own, so that the source runs in the async context of this call, and not in that of a pull. Never
-   * rejects.
-   */
-  async #run(source: StreamSource): Promise<void> {
-    try {
-      let iterable: ChunkIterable;
-      if (isChunkIterable(source)) {
-        iterable = source;
-      } else {
-        this.#sourceAbort = new AbortController();
-        iterable = await openSource(source, this.#sourceAbort.signal);
-      }
-      const iterator = toIterator(iterable);
-      if (this.#isClosed) {
-        closeIterator(iterator);
-        return;
-      }
-      this.#iterator = iterator;
-      while (!this.#isClosed) {
-        if (!this.#timers.isWanted || this.#isTurnDue) {
-          await this.#woken();
-          continue;
-        }
-        const answer = iterator.next();
-        const result = isPromiseLike(answer) ? await answer : answer;
-        if (!this.#isClosed) this.#take(result);
-      }
-    } catch (error) {
-      this.#onFailure(error);
-    }
+  /** Ends the stream in order: with `last`, where the source has not sent a last chunk itself, and `[DONE]`. */
+  #end(reason: StreamFinishReason, last?: ErrorChunk | AbortChunk): void {
+    const text = this.#text;
+    const failure = this.#reader.chunks === 0 && last?.type === "error" ? last : undefined;
+    if (!this.#close(reason, failure)) return;
+    const piece = text + (last === undefined ? "" : encodeChunk(last)) + DONE_FRAME;
+    if (last !== undefined) this.#collect(last, piece.length);
+    this.#reader.close();
+    this.#write(piece, this.#timers.startedAt);
+    this.#sink.close("complete");
   }
 
-  #woken(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
+  /** Ends the stream without `[DONE]`: a reader that still reads must see that it is not whole. */
+  #cut(reason: StreamFinishReason): void {
+    if (!this.#close(reason)) return;
+    this.#reader.close();
+    this.#sink.close("cut");
   }
 
-  #wakeUp(): void {
-    this.#wake?.();
-    this.#wake = undefined;
-  }
-
-  /** The source, or the opening of it, threw: it is over. */
-  #onFailure(error: unknown): void {
-    if (this.#isClosed) return;
-    if (!this.#isOpened && this.#chunks === 0 && this.#sink.onThrow?.(error)) {
-      this.#release("error", "over");
-      this.#sink.close(true);
-      return;
-    }
-    this.#end("error", "over", maskError(error, this.#options));
-  }
-
-  sourceIdleAt(now: number): number {
-    return (this.#timers.isWanted ? this.#waitingSince : now) + this.#times.sourceIdleTimeoutMs;
-  }
-
-  onDeadline(deadline: StreamDeadline, now: number): void {
-    if (deadline === "maxDuration") this.#end("timeout", "unwanted", { type: "abort", reason: "timeout" });
-    else if (deadline === "sourceIdle") this.#end("source-idle", "unwanted", sourceIdle);
-    else if (deadline === "stall") this.#stall();
-    else this.#write(encodeHeartbeat(this.#times.heartbeatMs), now);
-  }
-
-  #stall(): void {
-    this.#release("stalled", "unwanted");
-    this.#sink.close(true);
+  /** @returns false when the stream was closed before. */
+  #close(reason: StreamFinishReason, failure?: ErrorChunk): boolean {
+    if (this.#phase === "closed") return false;
+    const wasOpening = this.#phase === "opening";
+    this.#phase = "closed";
+    this.#finishReason = reason;
+    this.#text = "";
+    this.#timers.stop();
+    if (wasOpening) this.#sink.onOpen?.(failure);
+    return true;
   }
 }

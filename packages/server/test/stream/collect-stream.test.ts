@@ -64,12 +64,12 @@ describe("collectStream", () => {
     ).rejects.toBe(boom);
   });
 
-  test("rejects an answer that is no iterator result, and leaves the source", async () => {
+  test("rejects a result that is not an iterator result, and leaves the source", async () => {
     const leave = vi.fn();
     const source = {
       [Symbol.asyncIterator]: () => ({ next: async () => undefined as never, return: leave }),
     };
-    await expect(collectStream(source)).rejects.toThrow("next() of a source answered undefined");
+    await expect(collectStream(source)).rejects.toThrow("next() of a source returned undefined");
     expect(leave).toHaveBeenCalledTimes(1);
   });
 

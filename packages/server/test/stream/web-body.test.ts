@@ -683,7 +683,7 @@ describe("a source that fails", () => {
       open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
       code: "internal",
       logged: expect.objectContaining({
-        message: "next() of a source answered undefined, which is no iterator result.",
+        message: "next() of a source returned undefined, which is not an iterator result.",
       }),
     },
     "yields a string": {

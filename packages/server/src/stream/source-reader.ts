@@ -1,0 +1,210 @@
+/**
+ * Reads one source: opens it, requests its chunks while a consumer wants them, checks and prints each, and releases it
+ * once, however the reading ends. What becomes of chunks and failures is the consumer's.
+ */
+import { type ErrorChunk, isTerminalChunk, reduceStreamError } from "@kortyx/protocol";
+import type { PrintedChunk } from "@kortyx/protocol/internal";
+import {
+  type ChunkIterable,
+  type ChunkIterator,
+  closeIterator,
+  closeSource,
+  isChunkIterable,
+  isPromiseLike,
+  openSource,
+  type StreamSource,
+  toIterator,
+} from "./source.ts";
+import { printSourceChunk } from "./writable-data.ts";
+
+/** Why no more chunks come. */
+export type SourceEnd =
+  /** The source has ended by itself, without a terminal chunk. */
+  | { type: "ended" }
+  | { type: "terminal"; last: PrintedChunk }
+  /** The source threw, or could not be opened. */
+  | { type: "failed"; error: unknown }
+  /** The source gave something that is not a chunk. */
+  | { type: "invalid"; error: unknown }
+  /** The signal of the reading was aborted. */
+  | { type: "aborted" };
+
+export interface SourceConsumer {
+  /** Whether the next chunk is requested now. When it becomes true, call {@link SourceReader.resume}. */
+  readonly wantsChunk: boolean;
+  /** Takes a chunk that is not a terminal. May close the reader. */
+  onChunk(printed: PrintedChunk): void;
+  /** Called once, unless the consumer closes the reader. The source is released in a later microtask. */
+  onEnd(end: SourceEnd): void;
+  /** Called once, just before the source is released, in the async context in which the reading began. */
+  onRelease?(): void;
+}
+
+/**
+ * Where the source stands: it is being read, it has ended by itself, it has sent its terminal and must be closed, or it is
+ * in the middle and its signal must be aborted, too.
+ */
+type SourceState = "reading" | "over" | "finished" | "unwanted";
+
+/**
+ * The source runs in the async context of {@link SourceReader.start}, no matter what resumes or closes the reader. A class,
+ * because thousands of streams wait at the same time, and closures take memory.
+ */
+export class SourceReader {
+  readonly #consumer: SourceConsumer;
+  #state: SourceState = "reading";
+  #iterator: ChunkIterator | undefined;
+  #chunks = 0;
+  #error: Readonly<ErrorChunk> | undefined;
+  /** Continues the loop while that waits for its consumer. */
+  #wake: (() => void) | undefined;
+  #release!: (reader: SourceReader) => void;
+  /** Only there when the source is a function or a promise. */
+  #sourceAbort: AbortController | undefined;
+  #closeReason: unknown;
+  #signal: AbortSignal | undefined;
+  #onAbort: (() => void) | undefined;
+
+  constructor(consumer: SourceConsumer) {
+    this.#consumer = consumer;
+  }
+
+  /** How many chunks were read, the terminal included. */
+  get chunks(): number {
+    return this.#chunks;
+  }
+
+  /** The `error` chunk that is the outcome of the stream if nothing more comes. */
+  get error(): Readonly<ErrorChunk> | undefined {
+    return this.#error;
+  }
+
+  /** Begins to read. The reader owns the source from now on; when `signal` is aborted, it leaves it. */
+  start(source: StreamSource, signal?: AbortSignal | undefined): void {
+    const { promise, resolve } = Promise.withResolvers<SourceReader>();
+    this.#release = resolve;
+    promise.then(SourceReader.#onRelease);
+    try {
+      if (signal?.aborted) {
+        closeSource(source);
+        this.#leave(signal);
+        return;
+      }
+      if (signal !== undefined) {
+        this.#signal = signal;
+        this.#onAbort = () => this.#leave(signal);
+        signal.addEventListener("abort", this.#onAbort);
+      }
+      void this.#read(source);
+    } catch (error) {
+      this.#end("over", { type: "failed", error });
+    }
+  }
+
+  /** The consumer wants chunks again. */
+  resume(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  /** Leaves the source: no more of it is wanted. Its signal is aborted with `reason`. Does nothing after the end. */
+  close(reason?: unknown): void {
+    this.#close("unwanted", reason);
+  }
+
+  #leave(signal: AbortSignal): void {
+    this.#end("unwanted", { type: "aborted" }, signal.reason);
+  }
+
+  #end(state: SourceState, end: SourceEnd, reason?: unknown): void {
+    if (this.#close(state, reason)) this.#consumer.onEnd(end);
+  }
+
+  /** @returns whether the source was being read until now. */
+  #close(state: SourceState, reason: unknown): boolean {
+    if (this.#state !== "reading") return false;
+    this.#state = state;
+    this.#closeReason = reason;
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener("abort", this.#onAbort);
+    this.#release(this);
+    return true;
+  }
+
+  /**
+   * Releases the source: user code, which runs in a later microtask than what ends a stream, so that the last piece is
+   * written by then. Attached to a promise when the reading begins, so that it runs in the async context of that moment.
+   */
+  static #onRelease(this: void, reader: SourceReader): void {
+    reader.#consumer.onRelease?.();
+    if (reader.#state === "unwanted") reader.#sourceAbort?.abort(reader.#closeReason);
+    if (reader.#state !== "over" && reader.#iterator !== undefined) closeIterator(reader.#iterator);
+  }
+
+  /**
+   * One call lasts as long as the reading and waits for promises of its own, so that the source runs in the async context
+   * of this call, and not in that of the code that resumes it. Never rejects.
+   */
+  async #read(source: StreamSource): Promise<void> {
+    try {
+      let iterable: ChunkIterable;
+      if (isChunkIterable(source)) {
+        iterable = source;
+      } else {
+        this.#sourceAbort = new AbortController();
+        iterable = await openSource(source, this.#sourceAbort.signal);
+      }
+      const iterator = toIterator(iterable);
+      if (this.#state !== "reading") {
+        closeIterator(iterator);
+        return;
+      }
+      this.#iterator = iterator;
+      while (this.#state === "reading") {
+        if (!this.#consumer.wantsChunk) {
+          await this.#resumed();
+          continue;
+        }
+        const next = iterator.next();
+        const result = isPromiseLike(next) ? await next : next;
+        if (this.#state === "reading") this.#take(result);
+      }
+    } catch (error) {
+      this.#end("over", { type: "failed", error });
+    }
+  }
+
+  #resumed(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  /** Takes one result of the source. */
+  #take(result: IteratorResult<unknown>): void {
+    if (typeof result !== "object" || result === null) {
+      const error = new TypeError(`next() of a source returned ${result}, which is not an iterator result.`);
+      this.#end("unwanted", { type: "invalid", error });
+      return;
+    }
+    if (result.done) {
+      this.#end("over", { type: "ended" });
+      return;
+    }
+    let printed: PrintedChunk;
+    try {
+      printed = printSourceChunk(result.value, this.#chunks + 1);
+    } catch (error) {
+      this.#end("unwanted", { type: "invalid", error });
+      return;
+    }
+    // A chunk's own toJSON() may have ended the reading.
+    if (this.#state !== "reading") return;
+    const { chunk } = printed;
+    this.#chunks++;
+    if (this.#error !== undefined || chunk.type === "error") {
+      this.#error = reduceStreamError(this.#error, chunk);
+    }
+    if (isTerminalChunk(chunk)) this.#end("finished", { type: "terminal", last: printed });
+    else this.#consumer.onChunk(printed);
+  }
+}
