@@ -9,7 +9,7 @@ import { type PrintedChunk, printChunk, stringifyChunk } from "@kortyx/protocol/
  * @returns the chunk itself, or a copy without `data` where it is a `done` that can be written only like that. The reason
  * is logged then.
  */
-export function withWritableData<Chunk>(chunk: Chunk): Chunk {
+function withWritableData<Chunk>(chunk: Chunk): Chunk {
   const done = chunk as unknown as DoneChunk | null | undefined;
   if (typeof done !== "object" || done?.type !== "done" || !("data" in done)) return chunk;
   try {
