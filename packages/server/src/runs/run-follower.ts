@@ -138,7 +138,7 @@ export function createRunFollower(
     });
 
   function advance(): void {
-    const { text, count } = feed.page(after, maxPieceLength, hasIds);
+    const { text, count } = feed.page(after, maxPieceLength, hasIds ? "with-ids" : "without-ids");
     after += count;
     const isAtEnd = after >= feed.lastSeq;
     if (isAtEnd && feed.state !== "open") {
