@@ -14,7 +14,7 @@ import {
   storeRetryMs,
 } from "../stream/stream-options.ts";
 import type { StreamPump, StreamSink } from "../stream/stream-pump.ts";
-import { StreamTimers } from "../stream/stream-timers.ts";
+import { type StreamDeadline, StreamTimers, type TimedStream } from "../stream/stream-timers.ts";
 import { type LeftFollower, pageEntries, printFrame, type RunFeed } from "./run-feed.ts";
 
 /** A piece is closed at this many characters. */
@@ -46,145 +46,188 @@ export function createRunFollower(
   options: StreamOptions,
   sink: StreamSink,
 ): StreamPump {
-  const { runId, feed, store, hasIds, canHandOff, endsWithFollowers } = followed;
-  const { signal } = options;
-  const times = readStreamTimes(options);
-  const { heartbeatMs } = times;
-  let { after } = followed;
-  let isClosed = false;
-  let isOpened = false;
+  const follower = new RunFollower(followed, options, sink);
+  follower.start();
+  return follower;
+}
+
+class RunFollower implements StreamPump, TimedStream {
+  readonly #followed: FollowedRun;
+  readonly #sink: StreamSink;
+  readonly #signal: AbortSignal | undefined;
+  readonly #heartbeatMs: number;
+  readonly #timers: StreamTimers;
+  readonly #leaveFeed: (as: LeftFollower) => void;
+  readonly #unregister: () => void;
+  /** The client has everything up to this position. */
+  #after: number;
+  /** The first piece was written. */
+  #isOpened = false;
+  #isClosed = false;
   /** Ends the wait of the loop. */
-  let wake: () => void = () => {};
+  #wake: () => void = () => {};
   /** Since when the store has failed to return what the feed does not have. */
-  let failingSince: number | undefined;
+  #failingSince: number | undefined;
 
-  const leaveFeed = feed.join(wakeIfReady);
-  // Where nobody else can go on with it, it carries the terminal that its producer writes when this process shuts down.
-  const unregister = registerFollower({ handOff: canHandOff ? detach : undefined });
-  const timers = new StreamTimers(
-    {
-      sourceIdleAt: () => feed.overdueAt,
-      onDeadline(deadline) {
-        if (deadline === "maxDuration") detach();
-        else if (deadline === "sourceIdle") feed.takeOver();
-        else if (deadline === "stall") leave();
-        else write(encodeHeartbeat(heartbeatMs));
-      },
-    },
-    times,
-  );
-  timers.start();
-  signal?.addEventListener("abort", leave);
-  if (signal?.aborted) leave();
-
-  function release(as: LeftFollower): void {
-    isClosed = true;
-    timers.stop();
-    unregister();
-    signal?.removeEventListener("abort", leave);
-    leaveFeed(as);
+  constructor(followed: FollowedRun, options: StreamOptions, sink: StreamSink) {
+    const times = readStreamTimes(options);
+    this.#followed = followed;
+    this.#sink = sink;
+    this.#signal = options.signal;
+    this.#heartbeatMs = times.heartbeatMs;
+    this.#timers = new StreamTimers(this, times);
+    this.#after = followed.after;
+    this.#leaveFeed = followed.feed.join(() => this.#wakeIfReady());
+    // Where only this process can serve the run, it carries the terminal that the writer appends when that shuts down.
+    this.#unregister = registerFollower({ handOff: followed.canHandOff ? () => this.#detach() : undefined });
   }
 
-  function leave(): void {
-    if (isClosed) return;
-    release("gone");
-    sink.close("cut");
+  start(): void {
+    this.#timers.start();
+    this.#signal?.addEventListener("abort", this.#leave);
+    if (this.#signal?.aborted) this.#leave();
+    void this.#follow();
   }
 
-  function write(text: string): void {
-    timers.written(performance.now());
-    const opening = endsWithFollowers && !isOpened ? stayComment : "";
-    if (!isOpened) sink.onOpen?.(undefined);
-    isOpened = true;
-    sink.write(opening + text);
+  pull(): void {
+    this.#timers.wanted();
+    this.#wakeIfReady();
   }
 
-  /** Gives the connection up; the run goes on. */
-  function detach(): void {
-    if (isClosed) return;
-    if (hasIds) close(encodeRetry(Math.round(Math.random() * retrySpreadMs)), "detached");
-    else close(encodeChunk(connectionEnded) + DONE_FRAME, "gone");
+  cancel(): void {
+    if (!this.#isClosed) this.#release("gone");
   }
 
-  /** A sink may ask for more while it takes a piece: by then this is over. */
-  function close(lastWords: string, as: LeftFollower): void {
-    release(as);
-    write(lastWords);
-    sink.close("complete");
+  sourceIdleAt(): number {
+    return this.#followed.feed.overdueAt;
+  }
+
+  onDeadline(deadline: StreamDeadline): void {
+    if (deadline === "maxDuration") this.#detach();
+    else if (deadline === "sourceIdle") this.#followed.feed.takeOver();
+    else if (deadline === "stall") this.#leave();
+    else this.#write(encodeHeartbeat(this.#heartbeatMs));
   }
 
   /**
    * Follows in a loop of its own, instead of being called by the feed: on Workers, what runs on the stack of another
    * request ends with that request.
    */
-  async function follow(): Promise<void> {
-    while (!isClosed) {
-      if (!isReady()) await woken();
-      else if (after < feed.from) await catchUp();
-      else advance();
+  async #follow(): Promise<void> {
+    while (!this.#isClosed) {
+      if (!this.#isReady()) await this.#woken();
+      else if (this.#after < this.#followed.feed.from) await this.#catchUp();
+      else this.#advance();
     }
   }
 
   /** The client takes a piece, and there is one. */
-  const isReady = () => timers.isWanted && (feed.lastSeq > after || feed.state !== "open");
-
-  function wakeIfReady(): void {
-    if (isReady()) wake();
+  #isReady(): boolean {
+    const { feed } = this.#followed;
+    return this.#timers.isWanted && (feed.lastSeq > this.#after || feed.state !== "open");
   }
 
-  const woken = () =>
-    new Promise<void>((resolve) => {
-      wake = resolve;
+  #wakeIfReady(): void {
+    if (this.#isReady()) this.#wake();
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
     });
-
-  function advance(): void {
-    const { text, count } = feed.page(after, maxPieceLength, hasIds ? "with-ids" : "without-ids");
-    after += count;
-    const isAtEnd = after >= feed.lastSeq;
-    if (isAtEnd && feed.state !== "open") {
-      // The client has more than the log holds.
-      const isCut = after > feed.lastSeq;
-      if (feed.state === "failed") detach();
-      else if (feed.state === "lost" || isCut) close(text + lostAnswer, "detached");
-      else close(text + DONE_FRAME, "detached");
-    } else if (count > 0) writeEntries(text);
   }
 
-  /** The first piece announces the heartbeat, so that the client also notices a connection that dies in mid-answer. */
-  function writeEntries(text: string): void {
-    write(isOpened || !hasIds ? text : encodeHeartbeat(heartbeatMs) + text);
+  /** Writes what the feed has, or how it has ended. */
+  #advance(): void {
+    const { feed, hasIds } = this.#followed;
+    const { text, count } = feed.page(this.#after, maxPieceLength, hasIds ? "with-ids" : "without-ids");
+    this.#after += count;
+    const isAtEnd = this.#after >= feed.lastSeq;
+    if (isAtEnd && feed.state !== "open") this.#closeAfter(text);
+    else if (count > 0) this.#writeEntries(text);
+  }
+
+  /** The feed has ended, and `text` is all that it still had. */
+  #closeAfter(text: string): void {
+    const { state, lastSeq } = this.#followed.feed;
+    // The client has more than the log holds.
+    const isCut = this.#after > lastSeq;
+    if (state === "failed") this.#detach();
+    else if (state === "lost" || isCut) this.#close(text + lostAnswer, "detached");
+    else this.#close(text + DONE_FRAME, "detached");
   }
 
   /** Reads what the feed does not have. */
-  async function catchUp(): Promise<void> {
+  async #catchUp(): Promise<void> {
+    const { store, runId, feed } = this.#followed;
+    const limit = Math.min(pageEntries, feed.from - this.#after);
+    let entries: readonly string[] | undefined;
     try {
-      const page = await store.read(runId, after, Math.min(pageEntries, feed.from - after));
-      if (isClosed) return;
-      failingSince = undefined;
-      if (page === undefined || page.entries.length === 0) return close(lostAnswer, "detached");
-      const print = (json: string, index: number) =>
-        hasIds ? printFrame(runId, after + 1 + index, json) : encodeChunkJson(json);
-      const text = page.entries.map(print).join("");
-      after += page.entries.length;
-      writeEntries(text);
+      entries = (await store.read(runId, this.#after, limit))?.entries;
     } catch {
-      const now = performance.now();
-      failingSince ??= now;
-      if (now - failingSince >= store.leaseMs) detach();
-      else await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+      return this.#waitForStore();
     }
+    if (this.#isClosed) return;
+    this.#failingSince = undefined;
+    if (entries === undefined || entries.length === 0) return this.#close(lostAnswer, "detached");
+    this.#writeEntries(entries.map((json) => this.#print(++this.#after, json)).join(""));
   }
 
-  void follow();
-  return {
-    pull() {
-      timers.wanted();
-      wakeIfReady();
-    },
-    cancel() {
-      if (!isClosed) release("gone");
-    },
+  #print(seq: number, json: string): string {
+    return this.#followed.hasIds ? printFrame(this.#followed.runId, seq, json) : encodeChunkJson(json);
+  }
+
+  /** The store has failed: the connection is given up when it has for a lease. */
+  async #waitForStore(): Promise<void> {
+    const now = performance.now();
+    this.#failingSince ??= now;
+    if (now - this.#failingSince >= this.#followed.store.leaseMs) this.#detach();
+    else await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+  }
+
+  /** The first piece announces the heartbeat, so that the client also notices a connection that dies in mid-answer. */
+  #writeEntries(text: string): void {
+    const isAnnounced = this.#isOpened || !this.#followed.hasIds;
+    this.#write(isAnnounced ? text : encodeHeartbeat(this.#heartbeatMs) + text);
+  }
+
+  #write(text: string): void {
+    this.#timers.written(performance.now());
+    const opening = this.#followed.endsWithFollowers && !this.#isOpened ? stayComment : "";
+    if (!this.#isOpened) this.#sink.onOpen?.(undefined);
+    this.#isOpened = true;
+    this.#sink.write(opening + text);
+  }
+
+  /** Gives the connection up; the run goes on. */
+  #detach(): void {
+    if (this.#isClosed) return;
+    const retryMs = Math.round(Math.random() * retrySpreadMs);
+    if (this.#followed.hasIds) this.#close(encodeRetry(retryMs), "detached");
+    else this.#close(encodeChunk(connectionEnded) + DONE_FRAME, "gone");
+  }
+
+  /** The client has left, or does not read. */
+  readonly #leave = (): void => {
+    if (this.#isClosed) return;
+    this.#release("gone");
+    this.#sink.close("cut");
   };
+
+  /** A sink may ask for more while it takes a piece: by then this is over. */
+  #close(lastWords: string, as: LeftFollower): void {
+    this.#release(as);
+    this.#write(lastWords);
+    this.#sink.close("complete");
+  }
+
+  #release(as: LeftFollower): void {
+    this.#isClosed = true;
+    this.#timers.stop();
+    this.#unregister();
+    this.#signal?.removeEventListener("abort", this.#leave);
+    this.#leaveFeed(as);
+  }
 }
 
 const connectionEnded = {
