@@ -340,7 +340,7 @@ describe("POST", () => {
     const texts = await Promise.all(
       Array.from({ length: 10 }, async () => (await route.POST(post({ idempotencyKey: "k" }))).text()),
     );
-    expect(new Set(texts).size).toBe(1);
+    expect(new Set(texts.map(withoutComments)).size).toBe(1);
     expect(calls.length).toBe(1);
   });
 
