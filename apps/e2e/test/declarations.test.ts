@@ -56,6 +56,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test("the programs cover every entry", () => {
   expect(entries).toEqual([
     "@kortyx/protocol",
+    "@kortyx/protocol/internal",
     "@kortyx/protocol/schemas",
     "@kortyx/server",
     "@kortyx/server/kortyx",

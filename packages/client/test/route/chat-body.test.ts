@@ -16,7 +16,9 @@ const shared = { endpoint: "/", headers: { "x-a": "1" }, credentials: "include" 
 test("a stream is requested with every field of the body, and no other option", async () => {
   const { calls, fetch } = fakeFetch();
   const unasked = { stream: false };
-  await collect(streamChatFromRoute({ ...shared, ...fields, ...unasked, runs: true, giveUpAfterMs: 0, fetch }));
+  await collect(
+    streamChatFromRoute({ ...shared, ...fields, ...unasked, runs: true, giveUpAfterMs: 0, fetch }),
+  );
   expect(JSON.parse(calls[0]!.init.body as string)).toEqual(fields);
 });
 
