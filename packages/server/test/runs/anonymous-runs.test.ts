@@ -4,7 +4,7 @@ import type { ChatAgentOptions } from "../../src/route/chat-agent.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { ChatRunOptions } from "../../src/runs/run-options.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { logOf, opening, openRun } from "../stores/run-store-contract.ts";
+import { logOf, opening, openRun } from "../stores/run-store-calls.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
 const post = (body: object = {}) =>

@@ -7,7 +7,7 @@ import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunFinish } from "../../src/runs/run-options.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { createFaultyRunStores, type Faults } from "../stores/faulty-run-store.ts";
-import { openRun } from "../stores/run-store-contract.ts";
+import { openRun } from "../stores/run-store-calls.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
@@ -288,7 +288,7 @@ describeStores((name, isShared, setUp) => {
       const text = await textOf(response);
       expect(text.endsWith(runLost) || text.endsWith(`${producerLost}\n\ndata: [DONE]\n\n`)).toBe(true);
       await expect.poll(() => signals[0]?.aborted).toBe(true);
-      expect((await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
+      await expect.poll(async () => (await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
     });
   });
 });

@@ -3,7 +3,7 @@ import { createRunFeeds } from "../../src/runs/run-feed.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
 import { createFaultyRunStores } from "../stores/faulty-run-store.ts";
-import { openRun } from "../stores/run-store-contract.ts";
+import { openRun } from "../stores/run-store-calls.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => {

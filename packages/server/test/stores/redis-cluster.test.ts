@@ -4,7 +4,8 @@ import { createCluster } from "redis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
-import { describeRunStore, openRun } from "./run-store-contract.ts";
+import { openRun } from "./run-store-calls.ts";
+import { describeRunStore } from "./run-store-contract.ts";
 
 /** Ports that were free a moment ago. */
 async function freePorts(count: number): Promise<number[]> {

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createRedisRunStore } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
-import { callsOf, logOf, opening, openRun } from "./run-store-contract.ts";
+import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
 import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 describe.skipIf(!hasRedis())("the connection of a Redis store", () => {

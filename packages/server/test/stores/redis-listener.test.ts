@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
-import { openRun } from "./run-store-contract.ts";
+import { openRun } from "./run-store-calls.ts";
 import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 const never = new AbortController().signal;

@@ -4,7 +4,7 @@ import { createRedisRunStore } from "../../src/redis.ts";
 import { createRunFeeds, type RunFeed } from "../../src/runs/run-feed.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
-import { openRun } from "./run-store-contract.ts";
+import { openRun } from "./run-store-calls.ts";
 
 describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
   let redis: RedisServer;

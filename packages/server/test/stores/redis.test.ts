@@ -3,8 +3,8 @@ import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
+import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
 import { type ChildStore, startChildStore } from "./run-store-child.ts";
-import { callsOf, logOf, opening, openRun } from "./run-store-contract.ts";
 
 const never = new AbortController().signal;
 /** The store looks at its runs every second. From now on the test says when one has passed. */

@@ -1,0 +1,73 @@
+/** The stores of one test of the contract, and what its suites share. */
+import { vi } from "vitest";
+import type { OpenedRun, RunStore, RunStoreOptions, RunTerminal } from "../../../src/stores/run-store.ts";
+import type { RunStoreFixture } from "../run-stores.ts";
+
+export const done: RunTerminal = { type: "done" };
+export const stopped: RunTerminal = { type: "abort", reason: "stopped" };
+export const producerLost: RunTerminal = {
+  type: "error",
+  message: "The answer was interrupted on the server.",
+  code: "producer-lost",
+  retryable: true,
+};
+
+export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+export const never = new AbortController().signal;
+
+/** Resolves to whether `waiting` is over, as far as a few turns of the event loop and a round trip show. */
+export async function isOver(waiting: Promise<void>): Promise<boolean> {
+  let over = false;
+  void waiting.then(() => {
+    over = true;
+  });
+  await pause(20);
+  return over;
+}
+
+export const runOf = (opened: OpenedRun) => (opened as Extract<OpenedRun, { status: "created" }>).run;
+
+export class ContractStores {
+  /** Stores see the runs of others with the same storage. */
+  readonly isShared: boolean;
+  /** The store of a test. */
+  first!: RunStore;
+  /** Another one of the same runs, which is the first itself where runs are not shared. */
+  second!: RunStore;
+  readonly #setUp: () => RunStoreFixture;
+  #fixture!: RunStoreFixture;
+  #created: RunStore[] = [];
+
+  constructor(fixture: { isShared: boolean; setUp: () => RunStoreFixture }) {
+    this.isShared = fixture.isShared;
+    this.#setUp = fixture.setUp;
+  }
+
+  begin(): void {
+    this.#created = [];
+    this.#fixture = this.#setUp();
+    this.use();
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.#created.map((created) => created.close()));
+    this.#fixture.dispose();
+  }
+
+  create(options?: RunStoreOptions): RunStore {
+    const created = this.#fixture.create(options);
+    this.#created.push(created);
+    return created;
+  }
+
+  /** Has other stores for the rest of the test. */
+  use(options?: RunStoreOptions): void {
+    this.first = this.create(options);
+    this.second = this.isShared ? this.create(options) : this.first;
+  }
+
+  /** Where appends are announced, nothing else wakes those who wait from now on. */
+  stopTicks(): void {
+    if (this.#fixture.isAnnounced) vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  }
+}

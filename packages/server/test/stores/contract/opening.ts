@@ -1,0 +1,180 @@
+/** When a run opens, attaches to a known one, or is refused. */
+import { describe, expect, test, vi } from "vitest";
+import { logOf, opening, openRun } from "../run-store-calls.ts";
+import { type ContractStores, done, never, pause, producerLost, stopped } from "./contract-stores.ts";
+
+export function describeOpening(stores: ContractStores): void {
+  describe("open", () => {
+    test("makes a run with an empty log", async () => {
+      const request = opening({ sessionId: "s", key: "k" });
+      const run = { runId: request.runId, owner: "ann", sessionId: "s", lastSeq: -1, terminal: undefined };
+      expect(await stores.first.open(request)).toEqual({ status: "created", run });
+      expect(await stores.second.read(request.runId, -1, 10)).toEqual({
+        run,
+        entries: [],
+        leaseLeftMs: expect.any(Number),
+      });
+    });
+
+    test("needs neither a session nor a key", async () => {
+      const request = opening();
+      expect(await stores.first.open(request)).toEqual({
+        status: "created",
+        run: { runId: request.runId, owner: "ann", sessionId: undefined, lastSeq: -1, terminal: undefined },
+      });
+      expect((await stores.first.open(opening())).status).toBe("created");
+    });
+
+    test("attaches to the run with the same key and body, open or ended", async () => {
+      const runId = await openRun(stores.first, { key: "k", sessionId: "s" });
+      await stores.first.append(runId, 0, ["0", "1"]);
+      const again = opening({ key: "k", sessionId: "s", maxOpenRuns: 0 });
+      const run = { runId, owner: "ann", sessionId: "s", lastSeq: 1, terminal: undefined };
+      expect(await stores.second.open(again)).toEqual({ status: "attached", run });
+      await stores.first.end(runId, done);
+      expect(await stores.second.open(again)).toEqual({
+        status: "attached",
+        run: { ...run, lastSeq: 2, terminal: { type: "done" } },
+      });
+      expect(await stores.first.read(again.runId, -1, 10)).toBe(undefined);
+    });
+
+    test("refuses a key that belongs to another body", async () => {
+      const runId = await openRun(stores.first, { key: "k" });
+      const conflicting = opening({ key: "k", bodyHash: "another" });
+      expect(await stores.second.open(conflicting)).toEqual({ status: "key-conflict" });
+      await stores.first.end(runId, done);
+      expect(await stores.second.open(conflicting)).toEqual({ status: "key-conflict" });
+    });
+
+    test("of a run that is open already creates it once more, so that a request whose reply was lost can be repeated", async () => {
+      const named = { key: "k", sessionId: "s", maxOpenRuns: 1 };
+      for (const given of [named, { key: "k2" }, { sessionId: "s2" }, {}]) {
+        const request = opening({ maxOpenRuns: 4, owner: JSON.stringify(given), ...given });
+        const created = await stores.first.open(request);
+        expect(created.status).toBe("created");
+        expect(await stores.second.open(request)).toEqual(created);
+        expect(await stores.first.open(request)).toEqual(created);
+        await stores.first.append(request.runId, 0, ["0"]);
+        expect(await logOf(stores.second, request.runId)).toEqual(["0"]);
+        await stores.first.end(request.runId, done);
+        const ended = { ...(created as { run: object }).run, lastSeq: 1, terminal: { type: "done" } };
+        expect(await stores.second.open(request)).toEqual({ status: "created", run: ended });
+      }
+    });
+
+    test("of a run that is open already renews its lease", async () => {
+      stores.use({ leaseMs: 150 });
+      const request = opening();
+      await stores.first.open(request);
+      await pause(100);
+      const repeatedAt = performance.now();
+      await stores.second.open(request);
+      while ((await stores.second.endIfLeaseExpired(request.runId)) === undefined) await pause(5);
+      // Stores count whole milliseconds.
+      expect(performance.now() - repeatedAt).toBeGreaterThan(148);
+    });
+
+    test("finds the key of a run free that was lost before its first entry", async () => {
+      stores.use({ leaseMs: 30 });
+      const lost = opening({ key: "k", sessionId: "s" });
+      await stores.first.open(lost);
+      const waiting = stores.second.wait(lost.runId, Number.MAX_SAFE_INTEGER, never);
+      await pause(60);
+      const next = opening({ key: "k", sessionId: "s", maxOpenRuns: 1 });
+      expect((await stores.first.open(next)).status).toBe("created");
+      await waiting;
+      expect((await stores.second.read(lost.runId, -1, 10))?.run.terminal).toEqual(producerLost);
+      await stores.first.append(next.runId, 0, ["0"]);
+      await stores.first.end(next.runId, producerLost);
+      expect(await stores.second.open(opening({ key: "k" }))).toMatchObject({
+        status: "attached",
+        run: { runId: next.runId, lastSeq: 1 },
+      });
+      expect((await stores.second.latest("ann", "s"))?.runId).toBe(next.runId);
+    });
+
+    test("finds it free, too, when the run was given up at once, but not when it was stopped", async () => {
+      const given = await openRun(stores.first, { key: "k" });
+      await stores.second.end(given, producerLost);
+      const next = await openRun(stores.first, { key: "k" });
+      await stores.second.end(next, stopped);
+      expect(await stores.first.open(opening({ key: "k" }))).toMatchObject({
+        status: "attached",
+        run: { runId: next, terminal: stopped },
+      });
+      expect(await stores.first.stopKey("ann", "k")).toBe(next);
+    });
+
+    test("leaves the key with the newer run when the lost one was kept long enough", async () => {
+      stores.use({ retentionMs: 100 });
+      const lost = await openRun(stores.first, { key: "k" });
+      await stores.first.end(lost, producerLost);
+      const next = await openRun(stores.second, { key: "k" });
+      await vi.waitFor(async () => expect(await stores.first.read(lost, -1, 1)).toBe(undefined), {
+        interval: 5,
+      });
+      expect(await stores.first.open(opening({ key: "k" }))).toMatchObject({
+        status: "attached",
+        run: { runId: next },
+      });
+    });
+
+    test("keeps owners apart: the same key, session and number of runs is there for each", async () => {
+      const same = { key: "k", sessionId: "s", maxOpenRuns: 1 };
+      const ofAnn = await openRun(stores.first, { ...same, owner: "ann" });
+      const ofBob = await openRun(stores.first, { ...same, owner: "bob", bodyHash: "another" });
+      expect((await stores.first.latest("ann", "s"))?.runId).toBe(ofAnn);
+      expect((await stores.first.latest("bob", "s"))?.runId).toBe(ofBob);
+    });
+
+    test("refuses a second open run in a session, unless it is allowed, and says which one is open", async () => {
+      const first = await openRun(stores.first, { sessionId: "s" });
+      await stores.first.append(first, 0, ["0"]);
+      expect(await stores.second.open(opening({ sessionId: "s" }))).toEqual({
+        status: "run-active",
+        run: { runId: first, owner: "ann", sessionId: "s", lastSeq: 0, terminal: undefined },
+      });
+      expect((await stores.second.open(opening({ sessionId: "another" }))).status).toBe("created");
+      expect((await stores.second.open(opening())).status).toBe("created");
+      const second = opening({ sessionId: "s", allowActiveRun: true });
+      expect((await stores.second.open(second)).status).toBe("created");
+      await stores.first.end(first, done);
+      expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("run-active");
+      await stores.second.end(second.runId, done);
+      expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("created");
+    });
+
+    test("counts the open runs of an owner, in whatever sessions", async () => {
+      const first = await openRun(stores.first, { sessionId: "a", maxOpenRuns: 2 });
+      await openRun(stores.second, { maxOpenRuns: 2 });
+      const third = opening({ sessionId: "c", maxOpenRuns: 2, key: "k" });
+      expect(await stores.first.open(third)).toEqual({ status: "too-many-runs" });
+      expect(await stores.first.read(third.runId, -1, 10)).toBe(undefined);
+      await stores.first.end(first, done);
+      expect((await stores.first.open(third)).status).toBe("created");
+      expect(await stores.second.open(opening({ maxOpenRuns: 2 }))).toEqual({ status: "too-many-runs" });
+    });
+
+    test("one of many that open the same key at once makes the run, the others attach", async () => {
+      const requests = Array.from({ length: 20 }, () => opening({ key: "k", sessionId: "s" }));
+      const opened = await Promise.all(
+        requests.map((request, index) => (index % 2 === 0 ? stores.first : stores.second).open(request)),
+      );
+      const statuses = opened.map(({ status }) => status).sort();
+      expect(statuses).toEqual([...Array(19).fill("attached"), "created"]);
+      const runIds = opened.map((answer) => (answer as { run: { runId: string } }).run.runId);
+      expect(new Set(runIds).size).toBe(1);
+    });
+
+    test("of many that open in one session at once, one succeeds", async () => {
+      const opened = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 === 0 ? stores.first : stores.second).open(opening({ sessionId: "s" })),
+        ),
+      );
+      const statuses = opened.map(({ status }) => status).sort();
+      expect(statuses).toEqual(["created", ...Array(19).fill("run-active")]);
+    });
+  });
+}

@@ -1,0 +1,37 @@
+/** Calls of a store that suites of many stores make. */
+import type { OpenRun, RunStore } from "../../src/stores/run-store.ts";
+
+/** What opens a run of its own, unless told otherwise. */
+export const opening = (given: Partial<OpenRun> = {}): OpenRun => ({
+  runId: crypto.randomUUID(),
+  owner: "ann",
+  sessionId: undefined,
+  key: undefined,
+  bodyHash: "hash",
+  maxOpenRuns: 1000,
+  allowActiveRun: false,
+  ...given,
+});
+
+/** Opens a run. @returns its id. */
+export async function openRun(store: RunStore, given: Partial<OpenRun> = {}): Promise<string> {
+  const opened = await store.open(opening(given));
+  if (opened.status !== "created") throw new Error(`expected a new run, got ${opened.status}`);
+  return opened.run.runId;
+}
+
+/** A call of each method that may fail. */
+export const callsOf = (store: RunStore, runId: string): (() => Promise<unknown>)[] => [
+  () => store.open(opening()),
+  () => store.append(runId, 0, ["0"]),
+  () => store.renew(runId),
+  () => store.end(runId, { type: "done" }),
+  () => store.endIfLeaseExpired(runId),
+  () => store.read(runId, -1, 1),
+  () => store.latest("ann", "s"),
+  () => store.stopKey("ann", "k"),
+];
+
+/** The whole log of a run. */
+export const logOf = async (store: RunStore, runId: string): Promise<readonly string[]> =>
+  (await store.read(runId, -1, 1_000_000))?.entries ?? [];
