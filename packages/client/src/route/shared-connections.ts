@@ -20,8 +20,8 @@ export interface PausableStream {
    * Lets the connection go, or what is done to restore it, until {@link continue} is called; what comes meanwhile is
    * requested then.
    *
-   * @returns false where that would lose something: no event id came, or the run may end with the connection. Also where
-   * there is nothing to let go.
+   * @returns whether it is paused; false where that would lose something: no event id came, or the run may end with the
+   * connection. Also where nothing was requested yet, or the stream is over.
    */
   pause(): boolean;
   continue(): void;

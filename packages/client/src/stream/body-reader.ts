@@ -95,8 +95,8 @@ export class BodyReader {
 
   /** Another body can continue where this one is left. */
   get canBeLeft(): boolean {
-    const { complete, mustStay, lastEventId } = this.#decoder;
-    return !this.#cancelled && !complete && !mustStay && parseEventId(lastEventId) !== undefined;
+    const { mustStay, lastEventId } = this.#decoder;
+    return !mustStay && parseEventId(lastEventId) !== undefined;
   }
 
   /**
@@ -151,7 +151,6 @@ export class BodyReader {
 
   /** After `[DONE]`: gives the server a moment to close the body, so that the connection can be used again. */
   finish(): void {
-    clearTimeout(this.#silenceTimer);
     const release = () => {
       clearTimeout(graceTimer);
       this.release();

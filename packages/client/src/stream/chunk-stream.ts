@@ -144,8 +144,9 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   }
 
   pause(): boolean {
+    if (this.#pause) return true;
     const state = this.#state;
-    if (!this.#watchConnection || this.#pause || !this.#canBeLeft(state)) return false;
+    if (!this.#watchConnection || !this.#canBeLeft(state)) return false;
     this.#pause = Promise.withResolvers();
     state.pause = this.#pause.promise;
     if (state.phase === "reading") state.body.cancel(new StreamTruncatedError("The connection was let go"));
@@ -213,7 +214,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
       if (body === "complete") this.#close();
       else if (body && this.#state === state && !state.pause) this.#beginReading(state, body);
     } catch (error) {
-      if (!state.pause) this.#leave({ error });
+      this.#leave({ error });
     }
     if (this.#state === state) {
       this.#interruption = { ...this.#interruption!, pause: state.pause, hasBytes: false, silentMs: 0 };

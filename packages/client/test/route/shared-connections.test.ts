@@ -218,6 +218,17 @@ describe("a hidden page", () => {
     expect(page.listeners).toBe(0);
   });
 
+  test("that the user has left, and that is not frozen, requests what it has missed like any other", async () => {
+    const { page, route, followed } = await followOnPage();
+    page.leave();
+    route.give(delta("a"), { type: "done" });
+    route.end();
+    await advance(2_000 + 30_000);
+    expect(followed.chunks).toEqual([runStart, delta("a"), { type: "done" }]);
+    expect(followed.outcome).toBe("ended");
+    expect(route.calls).toHaveLength(2);
+  });
+
   test("over HTTP/1.1 and TLS lets go, too", async () => {
     const { page, route, followed } = await followOnPage({
       page: stubPage({ protocol: "https:", nextHopProtocol: "http/1.1" }),
