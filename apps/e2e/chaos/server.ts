@@ -8,7 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createChatRoute, drain, type StreamChunk } from "@kortyx/server";
 import { toNodeHandler } from "@kortyx/server/node";
 import { createRedisRunStore } from "@kortyx/server/redis";
-import { connectToRedis } from "../test/redis.ts";
+import { connectToRedis } from "./connect-to-redis.ts";
 import { answerTo, type Question } from "./plan.ts";
 
 export interface ServerSettings {

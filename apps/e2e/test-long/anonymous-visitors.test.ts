@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
 import { follow, type RunStoreAddress, startRun, startRunServer } from "./run-server.ts";
 
-let redis: RedisProcess;
+let redis: RedisServer;
 let folder: string;
 const programs: StreamProgram[] = [];
 beforeAll(async () => {

@@ -3,12 +3,13 @@
  * reload, users stop, one server crashes and one is replaced. The games overlap, each with processes of its own; 40 s for all
  * of them on two cores.
  */
+
+import { hasRedis } from "@kortyx/test-redis";
 import { describe, expect, test } from "vitest";
 import { findFaults, summarize } from "../chaos/find-faults.ts";
 import { planChaos, planRollingRestart } from "../chaos/plan.ts";
 import { playChaos } from "../chaos/play-chaos.ts";
 import { hasNginx } from "../test/nginx.ts";
-import { hasRedis } from "../test/redis.ts";
 
 const replayed = process.env.CHAOS_SEED;
 const seeds =

@@ -6,13 +6,13 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { hasRedis } from "@kortyx/test-redis";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "../test/chromium.ts";
 import { type DemoPage, openDemoPage } from "../test/demo-page.ts";
 import { until } from "../test/live-server.ts";
 import { hasNginx } from "../test/nginx.ts";
-import { hasRedis } from "../test/redis.ts";
 
 const program = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/cluster.js", import.meta.url));
 /** A lease, the 2 s after it in which a page learns of the end, and the 5 s in which it is back; the rest is for a busy machine. */

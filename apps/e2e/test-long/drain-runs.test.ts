@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../test/live-server.ts";
-import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
 import { follow, type RunStoreAddress, startRun, startRunServer } from "./run-server.ts";
 
-let redis: RedisProcess;
+let redis: RedisServer;
 let folder: string;
 let programs: StreamProgram[];
 beforeAll(async () => {

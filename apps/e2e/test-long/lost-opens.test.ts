@@ -2,15 +2,16 @@
  * A Redis that stands still for 5 s while runs are being opened, at the default lease of 15 s and time-out of 2 s: its
  * commands are executed when it continues, and their replies are lost. All tests wait at the same time: about 15 s in all.
  */
+
+import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, describe, expect, test } from "vitest";
-import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
 import { follow, startRun, startRunServer } from "./run-server.ts";
 
 const postCount = 20;
 const stillMs = 5_000;
 
-const servers: RedisProcess[] = [];
+const servers: RedisServer[] = [];
 const programs: StreamProgram[] = [];
 afterAll(async () => {
   for (const program of programs) await program.kill();
@@ -20,7 +21,7 @@ afterAll(async () => {
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Keeps Redis from answering for `stillMs`. */
-const stops: [string, (redis: RedisProcess) => Promise<unknown>][] = [
+const stops: [string, (redis: RedisServer) => Promise<unknown>][] = [
   ["that is paused", (redis) => redis.command("CLIENT", "PAUSE", String(stillMs), "ALL")],
   [
     "that is busy",

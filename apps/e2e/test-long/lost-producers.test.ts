@@ -6,8 +6,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
 import {
   type Follower,
@@ -28,10 +28,10 @@ const lost =
   'data: {"type":"error","message":"The answer was interrupted on the server.","code":"producer-lost","retryable":true}\n\n' +
   "data: [DONE]\n\n";
 
-let redis: RedisProcess;
+let redis: RedisServer;
 let folder: string;
 const programs: StreamProgram[] = [];
-const servers: RedisProcess[] = [];
+const servers: RedisServer[] = [];
 
 beforeAll(async () => {
   redis = await startOwnRedis();
@@ -43,7 +43,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function startOwnRedis(): Promise<RedisProcess> {
+async function startOwnRedis(): Promise<RedisServer> {
   const server = await startRedis();
   servers.push(server);
   return server;

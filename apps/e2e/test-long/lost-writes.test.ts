@@ -1,8 +1,8 @@
 /** A Redis that restarts from its last snapshot, without what was written after it. At the default lease; about 10 s. */
 import { type StreamChunk, streamFromRoute } from "@kortyx/client";
+import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../test/live-server.ts";
-import { type RedisProcess, startRedis } from "../test/redis.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
 import { followSession, startRunServer } from "./run-server.ts";
 
@@ -10,7 +10,7 @@ const clientCount = 20;
 const wordCount = 100;
 const whole = Array.from({ length: wordCount }, (_, index) => `${index} `).join("");
 
-let redis: RedisProcess;
+let redis: RedisServer;
 let producer: StreamProgram;
 let other: StreamProgram;
 
@@ -54,8 +54,7 @@ test("no client and no follower takes what is left of an answer for the whole of
     () => clients.every(({ text }) => text.includes("40 ")),
     "every answer has outgrown the snapshot",
   );
-  await redis.kill();
-  await redis.start();
+  await redis.restart();
   await Promise.all([...clients, ...followers].map(({ over }) => over));
 
   const endings = new Map<string, number>();

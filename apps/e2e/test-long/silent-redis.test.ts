@@ -3,10 +3,10 @@
  */
 import { type ChatRoute, createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
 import { createRedisRunStore } from "@kortyx/server/redis";
+import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { until } from "../test/live-server.ts";
-import { type RedisProcess, startRedis } from "../test/redis.ts";
 import { type Follower, follow } from "./run-server.ts";
 import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
@@ -21,7 +21,7 @@ const agent = {
   },
 };
 
-let redis: RedisProcess;
+let redis: RedisServer;
 const proxies: SilentProxy[] = [];
 const stores: RunStore[] = [];
 const clients: { destroy(): void }[] = [];

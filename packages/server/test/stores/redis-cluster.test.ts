@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { createCluster } from "redis";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { openRun } from "./run-store-calls.ts";
 import { describeRunStore } from "./run-store-contract.ts";
 

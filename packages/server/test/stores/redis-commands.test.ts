@@ -1,8 +1,8 @@
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
 import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 

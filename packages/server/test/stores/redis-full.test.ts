@@ -1,8 +1,8 @@
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { logOf, opening, openRun } from "./run-store-calls.ts";
 
 const entry = JSON.stringify("x".repeat(10_000));

@@ -1,8 +1,8 @@
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { openRun } from "./run-store-calls.ts";
 import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 

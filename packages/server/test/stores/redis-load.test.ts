@@ -1,9 +1,10 @@
 /** What a run costs Redis, in commands. `benchmarks/redis-commands.ts` prints the same for paced runs and processes. */
+
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { createRunFeeds, type RunFeed } from "../../src/runs/run-feed.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { openRun } from "./run-store-calls.ts";
 
 describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {

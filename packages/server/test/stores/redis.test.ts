@@ -1,8 +1,8 @@
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from "../../src/redis.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
 import { type ChildStore, startChildStore } from "./run-store-child.ts";
 

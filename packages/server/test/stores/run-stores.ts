@@ -2,12 +2,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
-import { hasRedis, type RedisServer, startRedis } from "./redis-server.ts";
 
 export interface RunStoreFixture {
   /** Another store of the same runs; where they are not shared, of its own. */

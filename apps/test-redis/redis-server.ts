@@ -1,5 +1,8 @@
-/** A real Redis: a process of the test's own, behind a socket in a folder of its own, that keeps nothing. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+/**
+ * A real Redis for one test: a process on a socket in a folder of its own, which keeps only what a `SAVE` has written.
+ * Installs nothing.
+ */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,15 +10,13 @@ import { createClient } from "redis";
 
 const executable = process.env.REDIS_SERVER_PATH ?? "redis-server";
 
+export const isRedisInstalled = (): boolean => spawnSync(executable, ["--version"]).status === 0;
+
 /** Whether the tests of Redis can run. In CI they must. */
 export function hasRedis(): boolean {
-  try {
-    execFileSync(executable, ["--version"], { stdio: "ignore" });
-    return true;
-  } catch {
-    if (process.env.CI !== "true") return false;
-    throw new Error("redis-server is missing: `pnpm setup:system` installs it.");
-  }
+  if (isRedisInstalled()) return true;
+  if (process.env.CI !== "true") return false;
+  throw new Error("redis-server is missing: `pnpm setup:system` installs it.");
 }
 
 /** A client as an application makes it, but quick to come back. */
@@ -29,9 +30,11 @@ export interface RedisServer {
   socketPath: string;
   /** A connected client, which is destroyed with the server. */
   connect(): Promise<TestClient>;
+  /** Runs a command on a connection of its own. */
+  command(...words: string[]): Promise<unknown>;
   /** Ends the process, as a crash would. */
   kill(): Promise<void>;
-  /** Starts it again on the same socket, empty. */
+  /** Starts it again on the same socket: empty, or with what a `SAVE` has written. */
   restart(): Promise<void>;
   /** Stops it for good, with its clients. */
   close(): Promise<void>;
@@ -59,6 +62,14 @@ export async function startRedis(settings: Record<string, string> = {}): Promise
       clients.push(client);
       await client.connect();
       return client;
+    },
+    async command(...words) {
+      const client = await createTestClient(socketPath).connect();
+      try {
+        return await client.sendCommand(words);
+      } finally {
+        client.destroy();
+      }
     },
     kill,
     async restart() {
