@@ -80,8 +80,10 @@ class RedisRunStore implements RunStore {
   readonly leaseMs: number;
   readonly #commands: RedisCommands;
   readonly #listener: RedisListener;
-  readonly #waiters = createRunWaiters((isWaitedFor) => {
-    if (isWaitedFor && !this.#isClosed) this.#tickTimer ??= unref(startInterval(() => this.#tick(), tickMs));
+  readonly #waiters = createRunWaiters({
+    onFirst: () => {
+      if (!this.#isClosed) this.#tickTimer ??= unref(startInterval(() => this.#tick(), tickMs));
+    },
   });
   readonly #names = new Map<string, Names>();
   #tickTimer: Timer | undefined;

@@ -67,7 +67,10 @@ class SqliteRunStore implements RunStore {
   readonly #runs: SqliteRuns;
   readonly #upkeep: SqliteUpkeep;
   /** Own writes wake at once; those of other processes change the version of the file. */
-  readonly #waiters = createRunWaiters((isWaitedFor) => this.#watchFile(isWaitedFor));
+  readonly #waiters = createRunWaiters({
+    onFirst: () => this.#watchFile(),
+    onLast: () => clearInterval(this.#pollTimer),
+  });
   #pollTimer: Timer | undefined;
   /** Of the file, when it was last polled. */
   #version: unknown;
@@ -193,9 +196,8 @@ class SqliteRunStore implements RunStore {
     for (const { run_id } of rows) this.#waiters.wake(run_id, Number.POSITIVE_INFINITY);
   }
 
-  #watchFile(isWaitedFor: boolean): void {
-    clearInterval(this.#pollTimer);
-    if (isWaitedFor && !this.#isClosed) this.#pollTimer = unref(startInterval(() => this.#poll(), pollMs));
+  #watchFile(): void {
+    if (!this.#isClosed) this.#pollTimer = unref(startInterval(() => this.#poll(), pollMs));
   }
 
   #poll(): void {

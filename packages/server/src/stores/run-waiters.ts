@@ -18,8 +18,15 @@ interface Waiter {
   resume: () => void;
 }
 
-/** @param onChange - Called when the first one begins to wait and when the last one has stopped. */
-export function createRunWaiters(onChange: (isWaitedFor: boolean) => void = () => {}): RunWaiters {
+/** What a store does so that news of its runs reach those who wait. */
+interface WaiterHandlers {
+  /** Called when the first one begins to wait. */
+  onFirst?: () => void;
+  /** Called when the last one has stopped. */
+  onLast?: () => void;
+}
+
+export function createRunWaiters({ onFirst, onLast }: WaiterHandlers = {}): RunWaiters {
   const waiters = new Map<string, Set<Waiter>>();
 
   function wake(runId: string, lastSeq: number): void {
@@ -37,14 +44,14 @@ export function createRunWaiters(onChange: (isWaitedFor: boolean) => void = () =
           signal.removeEventListener("abort", resume);
           ofRun.delete(waiter);
           if (ofRun.size === 0) waiters.delete(runId);
-          if (waiters.size === 0) onChange(false);
+          if (waiters.size === 0) onLast?.();
           resolve();
         };
         const waiter = { after, resume };
         signal.addEventListener("abort", resume);
         ofRun.add(waiter);
         waiters.set(runId, ofRun);
-        if (waiters.size === 1 && ofRun.size === 1) onChange(true);
+        if (waiters.size === 1 && ofRun.size === 1) onFirst?.();
       });
     },
     wake,

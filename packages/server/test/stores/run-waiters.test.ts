@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { createRunWaiters } from "../../src/stores/run-waiters.ts";
 
 const never = new AbortController().signal;
@@ -37,22 +37,25 @@ test("wakes those who wait for this run and for something that the log has now",
 });
 
 test("tells when the first one begins to wait and when the last one has stopped, and not in between", () => {
-  const onChange = vi.fn();
-  const waiters = createRunWaiters(onChange);
+  const calls: string[] = [];
+  const waiters = createRunWaiters({
+    onFirst: () => calls.push("first"),
+    onLast: () => calls.push("last"),
+  });
   const abort = new AbortController();
   void waiters.wait("a", -1, abort.signal);
   void waiters.wait("a", -1, never);
   void waiters.wait("b", -1, never);
-  expect(onChange.mock.calls).toEqual([[true]]);
+  expect(calls).toEqual(["first"]);
   abort.abort();
   waiters.wake("a", 0);
-  expect(onChange.mock.calls).toEqual([[true]]);
+  expect(calls).toEqual(["first"]);
   waiters.wake("b", 0);
-  expect(onChange.mock.calls).toEqual([[true], [false]]);
+  expect(calls).toEqual(["first", "last"]);
   void waiters.wait("a", -1, AbortSignal.abort());
-  expect(onChange.mock.calls).toEqual([[true], [false]]);
+  expect(calls).toEqual(["first", "last"]);
   void waiters.wait("a", 0, never);
-  expect(onChange.mock.calls).toEqual([[true], [false], [true]]);
+  expect(calls).toEqual(["first", "last", "first"]);
 });
 
 test("whoever is woken may wait again at once", async () => {
