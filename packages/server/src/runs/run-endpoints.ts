@@ -2,7 +2,7 @@
  * The runs of a chat route in the words of HTTP: starts, follows, resumes and stops them. Knows nothing of agents, and
  * reads no request beyond the run that it names.
  */
-import { createChunkDecoder, type StreamChunk } from "@kortyx/protocol";
+import type { StreamChunk } from "@kortyx/protocol";
 import { maxIdLength } from "@kortyx/protocol/internal";
 import { type RunRecord, type RunStore, stopped } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
@@ -10,7 +10,8 @@ import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { StreamOptions } from "../stream/stream-options.ts";
 import type { StreamResponseOptions } from "../stream/to-sse.ts";
 import { createWebBody } from "../stream/web-body.ts";
-import { type GuardedRunStore, guardRunStore, RunStoreError } from "./guard-run-store.ts";
+import { type GuardedRunStore, guardRunStore } from "./guard-run-store.ts";
+import { readRun } from "./read-run.ts";
 import { createRunFeeds, type RunFeeds } from "./run-feed.ts";
 import { createRunFollower, lostAnswer } from "./run-follower.ts";
 import type { ChatRunOptions } from "./run-options.ts";
@@ -75,29 +76,9 @@ export class RunEndpoints {
     return new Response(body, createEventStreamHead(streamOptions));
   }
 
-  /**
-   * The chunks of a run from its beginning, for an answer in one piece. That cannot be resumed, so it is not given up while
-   * the run goes on.
-   *
-   * @throws RunStoreError when the store has not answered for a lease.
-   */
-  async *chunksOf({ run: { runId } }: RunPosition, signal: AbortSignal): AsyncGenerator<StreamChunk> {
-    const options = { signal, stallTimeoutMs: 0 };
-    const reader = this.#follow(runId, { after: -1, hasIds: true, canHandOff: false }, options).getReader();
-    const decoder = createChunkDecoder();
-    try {
-      while (!decoder.done) {
-        const { done, value } = await reader.read();
-        if (done) break;
-        decoder.push(value);
-        for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) yield chunk;
-      }
-      if (decoder.complete || signal.aborted) return;
-      // Nothing else ends this connection before the run.
-      throw new RunStoreError(new Error(`The store of run ${runId} does not answer.`));
-    } finally {
-      void reader.cancel();
-    }
+  /** The chunks of a run from its beginning, for an answer in one piece. */
+  chunksOf({ run: { runId } }: RunPosition, signal: AbortSignal): AsyncIterable<StreamChunk> {
+    return readRun(runId, { feeds: this.#feeds, store: this.#store, signal });
   }
 
   /** GET */

@@ -102,6 +102,11 @@ export class RunFeed {
     return { text, count };
   }
 
+  /** All entries after position `after`, as JSON text. */
+  entries(after: number): string[] {
+    return this.#frames.slice(after - this.from).map(entryOf);
+  }
+
   /** Calls back whenever there is more, or the state has changed. @returns a function that leaves the feed. */
   join(listener: () => void): (as: LeftFollower) => void {
     this.#listeners.add(listener);
@@ -260,6 +265,9 @@ export function createRunFeeds(store: RunStore, onLastLeft?: (runId: string) => 
 
 /** The `id:` line is the first of its frame. */
 const withoutId = (frame: string): string => frame.slice(frame.indexOf("\n") + 1);
+
+/** The JSON text of a frame, which is its `data:` line. */
+const entryOf = (frame: string): string => withoutId(frame).slice("data: ".length, -"\n\n".length);
 
 /** An entry of a log as it travels. */
 export const printFrame = (runId: string, seq: number, json: string): string =>

@@ -237,12 +237,13 @@ const connectionEnded = {
   retryable: true,
 } as const;
 
-const runLost = {
+/** What a client gets whose run is gone, or has lost entries that the client has. */
+export const runLost = {
   type: "error",
   message: "The answer is not kept any more.",
   code: "run-lost",
   retryable: true,
 } as const;
 
-/** What a client gets whose run is gone, or has lost entries that the client has. */
+/** The whole answer of {@link runLost}. */
 export const lostAnswer: string = encodeChunk(runLost) + DONE_FRAME;

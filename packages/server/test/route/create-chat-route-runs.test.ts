@@ -520,6 +520,63 @@ describe("stream: false", () => {
     expect((await response.json()).text).toBe("ab");
   });
 
+  /** Asks for it again while only a reader of the run's second half follows; the store reads the first one by `toRead`. */
+  async function askBesideReader(toRead: (read: RunStore["read"]) => RunStore["read"]): Promise<Response> {
+    const { agent, next } = steered();
+    const memory = createMemoryRunStore();
+    let read: RunStore["read"] = memory.read;
+    const store: RunStore = { ...memory, read: (...asked) => read(...asked) };
+    const { route, calls } = routeOf(agent, { runs: { store } });
+    const body = { stream: false, sessionId: "s", idempotencyKey: "k" };
+    const abort = new AbortController();
+    const left = route.POST(post(body, { ...ann(), signal: abort.signal }));
+    await until(() => expect(calls.length).toBe(1));
+    const first = reading(await route.GET(get("?session=s")));
+    await until(() => expect(first.seen.text).toContain('"delta":"0"'));
+    const runId = runIdOf(first.seen.text);
+    abort.abort();
+    await Promise.all([left, first.leave()]);
+    const { seen } = reading(await route.GET(get("", lastEventId(`${runId}.1`))));
+    next();
+    await until(() => expect(seen.text).toContain('"delta":"1"'));
+    const readBeginning = vi.fn(toRead(memory.read));
+    read = (id, after, limit) => (after < 1 ? readBeginning : memory.read)(id, after, limit);
+    const answered = route.POST(post(body));
+    await until(() => expect(readBeginning).toHaveBeenCalled());
+    await memory.end(runId, { type: "done" });
+    return answered;
+  }
+
+  test("is the whole run beside a reader of its second half, also when the store fails for a moment", async () => {
+    let isFailing = true;
+    const response = await askBesideReader((read) => async (...asked) => {
+      if (!isFailing) return read(...asked);
+      isFailing = false;
+      throw new Error("password");
+    });
+    expect((await response.json()).text).toBe("01");
+    expect(isFailing).toBe(false);
+  });
+
+  test("is 500 with `run-lost`, and never the second half alone, where the log has lost the first one", async () => {
+    const response = await askBesideReader(() => async () => undefined);
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ text: "", error: { code: "run-lost" } });
+  });
+
+  test("whose client leaves leaves the run at once, which ends with its last reader where it should", async () => {
+    const { agent } = steered();
+    const store = createMemoryRunStore({ leaseMs: 600_000 });
+    const { route, calls } = routeOf(agent, { runs: { store, onDisconnect: "cancel" } });
+    const abort = new AbortController();
+    const answered = route.POST(post({ stream: false }, { ...ann(), signal: abort.signal }));
+    await until(() => expect(calls.length).toBe(1));
+    await until(() => expect(streamRegistry().followers.size).toBe(1));
+    abort.abort();
+    await answered;
+    await until(() => expect(calls[0]?.[1].signal.aborted).toBe(true));
+  });
+
   test("whose client leaves leaves the run alone", async () => {
     const { agent, next } = steered();
     const { route, calls } = routeOf(agent);

@@ -1,0 +1,74 @@
+/**
+ * The chunks of a run, from the beginning of its log to its end, for an answer in one piece. Such an answer cannot be
+ * resumed, so it is given up only when the store is. Prints nothing for the wire; connections do (`run-follower.ts`).
+ */
+import type { StreamChunk } from "@kortyx/protocol";
+import { registerFollower } from "../shutdown/stream-registry.ts";
+import type { RunStore } from "../stores/run-store.ts";
+import { startTimer } from "../stream/start-timer.ts";
+import { storeRetryMs } from "../stream/stream-options.ts";
+import { RunStoreError } from "./guard-run-store.ts";
+import { pageEntries, type RunFeeds } from "./run-feed.ts";
+import { runLost } from "./run-follower.ts";
+
+/**
+ * Yields each chunk as soon as it is in the log. Ends with the run, with an `error` `run-lost` where the log has lost
+ * entries, or, at once, when `signal` is aborted.
+ *
+ * @throws RunStoreError when the store does not return the log for as long as a lease.
+ */
+export async function* readRun(
+  runId: string,
+  { feeds, store, signal }: { feeds: RunFeeds; store: RunStore; signal: AbortSignal },
+): AsyncGenerator<StreamChunk, void> {
+  const feed = feeds.get(runId, -1);
+  let wake = () => {};
+  const leaveFeed = feed.join(() => wake());
+  const unregister = registerFollower({ handOff: undefined });
+  const leave = () => {
+    signal.removeEventListener("abort", leave);
+    unregister();
+    leaveFeed("gone");
+    wake();
+  };
+  signal.addEventListener("abort", leave);
+  try {
+    for (let after = -1; !signal.aborted; ) {
+      const entries =
+        after < feed.from ? await readEarlier(runId, after, feed.from, store) : feed.entries(after);
+      for (const json of entries) yield JSON.parse(json);
+      after += entries.length;
+      if (entries.length > 0) continue;
+      if (feed.state === "lost" || after < feed.from) return yield runLost;
+      if (feed.state === "ended") return;
+      if (feed.state === "failed") throw new RunStoreError(new Error(`The store of run ${runId} is silent.`));
+      const timer = startTimer(() => wake(), feed.overdueAt - performance.now());
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      clearTimeout(timer);
+      if (performance.now() >= feed.overdueAt) feed.takeOver();
+    }
+  } finally {
+    leave();
+  }
+}
+
+/** @returns entries of the log that are not in the feed, because its first follower had them already. */
+async function readEarlier(
+  runId: string,
+  after: number,
+  before: number,
+  store: RunStore,
+): Promise<readonly string[]> {
+  const startedAt = performance.now();
+  for (;;) {
+    try {
+      const page = await store.read(runId, after, Math.min(pageEntries, before - after));
+      return page?.entries ?? [];
+    } catch (error) {
+      if (performance.now() - startedAt >= store.leaseMs) throw new RunStoreError(error);
+      await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+    }
+  }
+}
