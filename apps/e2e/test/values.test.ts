@@ -164,7 +164,7 @@ test("a route takes the nulls of clients in Swift, Go, Kotlin and Python as abse
 
 describe("a chunk without a meaning", () => {
   const wrong = [...sent.slice(0, 2), { type: "text-delta", delta: undefined }] as unknown as StreamChunk[];
-  const reason = 'Chunk 3 ("text-delta"): delta must be string, got undefined.';
+  const reason = 'Chunk 3 ("text-delta"): delta must be a string; got undefined.';
 
   for (const hasRuns of [false, true]) {
     const route = (exposeErrors?: boolean) =>

@@ -1,55 +1,156 @@
 /**
- * Says whether any JavaScript value is a chunk: on the server for what a source yields, in `requestChat` for a
- * buffered answer. Stricter than the checker
- * alone about what JSON cannot write.
+ * Says whether a value is a chunk: any JavaScript value, such as what a source yields, or what `JSON.parse` returns.
+ * Changes nothing; `to-chunk.ts` mends.
+ *
+ * Walks the value along a table that is generated from the zod schemas. Takes the same time for every chunk type, uses no
+ * `eval`, and allocates nothing for a valid chunk.
  */
-import { createChunkChecker, describeNoChunk, isRecord, parsedTypes } from "./chunk-checker.ts";
-import type { StreamChunk } from "./chunks.ts";
-
-/** @internal For any value: less than what its `typeof` says, where JSON cannot write it all. */
-export const strictTypes = {
-  ...parsedTypes,
-  JSON: (value: unknown) => !["undefined", "function", "symbol"].includes(typeof value),
-  // An object as JSON makes them, and not a Date, a Map or an instance of a class: only an Object.prototype, of
-  // whatever realm, has this method itself.
-  "{}": (value: unknown) => {
-    if (!isRecord(value)) return false;
-    const prototype = Object.getPrototypeOf(value);
-    return prototype === null || Object.hasOwn(prototype, "isPrototypeOf");
-  },
-};
+import {
+  chunkTypeOf,
+  type FieldsType,
+  type FieldType,
+  type FieldTypes,
+  fieldsOf,
+  isRecord,
+  type KindsType,
+  type ObjectType,
+  rulesOf,
+  scalars,
+} from "./chunk-shape.ts";
+import type { StreamChunk, UnknownChunk } from "./chunks.ts";
+import { describeKind } from "./describe-value.ts";
 
 /** Why a value is not a chunk that this version knows. */
 export interface ChunkProblem {
   /** `unknown-type`: an object with a string `type` that this version does not know, to be handed on as it is. */
   code: "unknown-type" | "invalid-chunk";
-  /** Names the type, the field, what was expected and what came. Never quotes a value. */
+  /** Names the type, the field, what was expected and what kind of value came. Never quotes a value. */
   message: string;
 }
-
-const problemOf = createChunkChecker(strictTypes);
 
 /**
  * Says why a value is not a chunk; `undefined` when it is one.
  *
- * Costs some dozen nanoseconds for a chunk of texts, and more with what its objects and lists hold. Fields that the type does not have are left alone.
- * An undefined property counts as absent, as it does in JSON.
+ * Costs some dozen nanoseconds for a chunk of strings, and more with what its objects and lists hold. Fields that the type
+ * does not have are left alone. An undefined property counts as absent, as it does in JSON.
  *
  * @param position - The chunk's number in its stream, for the message.
+ *
+ * @example
+ * ```ts
+ * checkChunk({ type: "abort", reason: null }, 3)?.message; // 'Chunk 3 ("abort"): reason must be a string; got null.'
+ * ```
  */
 export function checkChunk(value: unknown, position?: number): ChunkProblem | undefined {
-  // JSON knows no functions with fields, nor what a prototype has.
-  if (!isRecord(value) || !Object.hasOwn(value, "type")) {
-    return { code: "invalid-chunk", message: describeNoChunk(value, position) };
+  const found = findMismatch(value);
+  if (found === undefined) return undefined;
+  if (found === "unknown-type") {
+    const name = JSON.stringify((value as UnknownChunk).type.slice(0, 80));
+    return { code: "unknown-type", message: `Chunk type ${name} is not known.` };
   }
-  const problem = problemOf(value, position);
-  if (problem === undefined) return undefined;
-  if (problem !== null) return { code: "invalid-chunk", message: problem };
-  const name = JSON.stringify((value.type as string).slice(0, 80));
-  return { code: "unknown-type", message: `Chunk type ${name} is not known.` };
+  return { code: "invalid-chunk", message: describeMismatch(value, found, position) };
 }
 
 /** Whether a value is a chunk of a type that this version knows, with all its fields right. */
 export function isStreamChunk(value: unknown): value is StreamChunk {
-  return checkChunk(value) === undefined;
+  return findMismatch(value) === undefined;
+}
+
+/** Where a value differs from its shape. */
+export interface Mismatch {
+  /** From the value that was checked down, with dots: `options.1.label`; empty for that value itself. */
+  path: string;
+  /** Completes the sentence "must be …". */
+  expected: string;
+  value: unknown;
+}
+
+/** Consecutive chunks usually share a type, and comparing is cheaper than hashing a fresh string. */
+let lastName: unknown;
+let lastType: ObjectType | undefined;
+
+/** What {@link checkChunk} does, without a sentence. */
+export function findMismatch(value: unknown): Mismatch | "unknown-type" | undefined {
+  if (!isRecord(value)) return mismatch("an object", value);
+  const name = value.type;
+  if (name !== lastName) {
+    lastType = chunkTypeOf(name);
+    lastName = name;
+  }
+  // JSON does not write what a prototype has.
+  if (!Object.hasOwn(value, "type")) return mismatch("a string", undefined, "type");
+  if (lastType !== undefined) return checkObject(value, lastType);
+  return typeof name === "string" ? "unknown-type" : mismatch("a string", name, "type");
+}
+
+/** @param value - The value that was checked. */
+export function describeMismatch(value: unknown, found: Mismatch, position: number | undefined): string {
+  const { path, expected } = found;
+  const problem = `must be ${expected}; got ${describeKind(found.value)}.`;
+  const subject = position === undefined ? "Chunk" : `Chunk ${position}`;
+  if (path === "") return `${subject} ${problem}`;
+  if (path === "type") return `${subject}: type ${problem}`;
+  const { type } = value as StreamChunk;
+  return `${subject} ${position === undefined ? `"${type}"` : `("${type}")`}: ${path} ${problem}`;
+}
+
+const mismatch = (expected: string, value: unknown, path = ""): Mismatch => ({ path, expected, value });
+
+const inside = (name: string | number, { path, expected, value }: Mismatch): Mismatch =>
+  mismatch(expected, value, path === "" ? `${name}` : `${name}.${path}`);
+
+function checkField(value: unknown, type: FieldType): Mismatch | undefined {
+  if (typeof type === "string") {
+    const { accepts, expected } = scalars[type];
+    return accepts(value) ? undefined : mismatch(expected, value);
+  }
+  return "listOf" in type ? checkList(value, type.listOf) : checkObject(value, type);
+}
+
+function checkList(value: unknown, type: FieldType): Mismatch | undefined {
+  if (!Array.isArray(value)) return mismatch("an array", value);
+  for (let index = 0; index < value.length; index++) {
+    const found = checkField(value[index], type);
+    if (found) return inside(index, found);
+  }
+  return undefined;
+}
+
+function checkObject(value: unknown, type: ObjectType): Mismatch | undefined {
+  if (!isRecord(value)) return mismatch("an object", value);
+  const fields = fieldsOf(type, value);
+  return fields ? checkFields(value, fields) : checkOtherKind(value.kind, type as KindsType);
+}
+
+function checkOtherKind(kind: unknown, { kinds, allowsOtherKinds }: KindsType): Mismatch | undefined {
+  if (allowsOtherKinds && typeof kind === "string") return undefined;
+  const expected = allowsOtherKinds ? "a string" : `one of "${Object.keys(kinds).join('", "')}"`;
+  return mismatch(expected, kind, "kind");
+}
+
+/** Walks the fields that the value has and not those that it may have: a chunk seldom has half of its optional ones. */
+function checkFields(value: Record<string, unknown>, fields: FieldsType): Mismatch | undefined {
+  const { byName, requiredCount } = rulesOf(fields);
+  let foundCount = 0;
+  for (const name in value) {
+    const rule = byName.get(name);
+    const inner = value[name];
+    if (rule === undefined || inner === undefined) continue;
+    if (typeof inner !== rule.type) {
+      const found = checkField(inner, rule.type);
+      if (found) return inside(name, found);
+    }
+    if (rule.isRequired) foundCount++;
+  }
+  return foundCount === requiredCount ? undefined : findMissing(value, fields.required!);
+}
+
+function findMissing(value: Record<string, unknown>, required: FieldTypes): Mismatch | undefined {
+  for (const name in required) {
+    // JSON does not write what a prototype has.
+    if (Object.hasOwn(value, name) && value[name] !== undefined) continue;
+    const found = checkField(undefined, required[name]!);
+    if (found) return inside(name, found);
+  }
+  return undefined;
 }

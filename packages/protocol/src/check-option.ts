@@ -2,6 +2,7 @@
  * Refuses an option that no compiler has looked at, in the call that gets it and not in the first request that meets it.
  * Client and server check theirs with it. Knows no option.
  */
+import { describeValue } from "./describe-value.ts";
 
 /** @throws TypeError that names the option, what was expected, and what kind of value came. */
 export function checkOption(name: string, isValid: boolean, expected: string, value: unknown): void {
@@ -20,21 +21,4 @@ export const checkFunctionOption = (name: string, value: unknown): void =>
 export function checkLimitOption(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "number" && value >= 0)) return;
   throw new RangeError(`${name} must be a number, 0 or more; got ${describeValue(value)}.`);
-}
-
-/**
- * A text and a number as they are, anything else by its kind.
- *
- * @returns at most some 50 characters.
- */
-export function describeValue(value: unknown): string {
-  if (value === undefined || value === null) return `${value}`;
-  if (typeof value === "string") return JSON.stringify(value.slice(0, 40));
-  if (typeof value === "object") return describeObject(value);
-  return typeof value === "function" || typeof value === "symbol" ? `a ${typeof value}` : `${value}`;
-}
-
-function describeObject(value: object): string {
-  if (Array.isArray(value)) return "an array";
-  return typeof (value as { then?: unknown }).then === "function" ? "a promise" : "an object";
 }

@@ -2,12 +2,12 @@
  * SSE events to chunks, one at a time, as they are requested: JSON, the checker, the sequence of a run, and the verdict
  * whether the stream was whole. Does not read, wait or reconnect.
  */
-import { createChunkChecker } from "./chunk-checker.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./errors.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
 import { parsePlainDelta } from "./plain-delta.ts";
 import { type EventBlock, EventBlocks } from "./sse-decoder.ts";
+import { toKnownChunk } from "./to-chunk.ts";
 
 export interface ChunkDecoderOptions {
   /**
@@ -82,8 +82,6 @@ export interface ChunkDecoder {
 export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDecoder {
   return new BlockDecoder(options);
 }
-
-const problemOf = /* @__PURE__ */ createChunkChecker(undefined, undefined, true);
 
 class BlockDecoder implements ChunkDecoder {
   done = false;
@@ -180,14 +178,15 @@ class BlockDecoder implements ChunkDecoder {
     this.complete = this.#isFailed = false;
     const delta = parsePlainDelta(data);
     if (delta !== undefined) return delta;
-    const chunk = parseJson(data) as StreamChunk;
-    const problem = problemOf(chunk);
-    if (problem) throw new StreamProtocolError("invalid-chunk", problem);
+    const parsed = parseJson(data);
+    const chunk = toKnownChunk(parsed);
+    if (chunk === undefined) {
+      this.#onUnknownChunk?.(parsed as UnknownChunk);
+      return undefined;
+    }
     this.complete = isTerminalChunk(chunk);
     this.#isFailed = chunk.type === "error";
-    if (problem === undefined) return chunk;
-    this.#onUnknownChunk?.(chunk as unknown as UnknownChunk);
-    return undefined;
+    return chunk;
   }
 }
 

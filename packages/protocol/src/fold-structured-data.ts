@@ -2,13 +2,14 @@
  * Folds `structured-data` chunks into the object that they describe: the canonical reducer of the contract. Knows
  * nothing of messages, and does not check that a value is a chunk.
  */
-import { describe, isRecord } from "./chunk-checker.ts";
+import { isRecord } from "./chunk-shape.ts";
 import type {
   StreamChunk,
   StructuredDataChunk,
   StructuredDataInvalidatedChunk,
   UnknownChunk,
 } from "./chunks.ts";
+import { describeKind } from "./describe-value.ts";
 import { StreamProtocolError } from "./errors.ts";
 import { isSameJSON } from "./same-json.ts";
 
@@ -214,7 +215,7 @@ function write(root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown
   }
 
   function misfit(what: string, value: unknown): never {
-    const where = Array.isArray(value) ? `an array of ${value.length}` : describe(value);
+    const where = Array.isArray(value) ? `an array of ${value.length}` : describeKind(value);
     return refuse(chunk, `${what} in path "${start(path)}" does not fit ${where}`);
   }
 

@@ -10,9 +10,9 @@ export {
   checkLimitOption,
   checkObjectOption,
   checkOption,
-  describeValue,
 } from "./check-option.ts";
 export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
+export { describeValue } from "./describe-value.ts";
 export { encodeChunkJson, type PrintedChunk, printChunk, stringifyChunk } from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";

@@ -1,6 +1,6 @@
 /**
- * The zod schemas of the contract: for backends, for authors of other clients, and as the text that the types and the
- * checker are proven equal to. Readers never import this file.
+ * The zod schemas of the contract: for backends and for authors of other clients. The table of the checker is generated
+ * from them, and a type test holds them equal to the interfaces. Readers never import this file.
  *
  * Objects are loose: fields that a version does not know survive a round trip.
  */
@@ -60,13 +60,11 @@ const knownInterruptInputSchema = z.discriminatedUnion("kind", [
 ]);
 
 /** A question of a kind that this version does not know passes as it is, and is not among the types. */
-const interruptInputSchema = z.union([
-  knownInterruptInputSchema,
-  z.custom<never>((value) => {
-    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-    return isObject && "kind" in value && typeof value.kind === "string" && !knownKinds.has(value.kind);
-  }, "expected an object with a string kind"),
-]);
+const otherInterruptInputSchema = z.looseObject({
+  kind: z.string().refine((kind) => !knownKinds.has(kind)),
+}) as unknown as z.ZodType<never>;
+
+const interruptInputSchema = z.union([knownInterruptInputSchema, otherInterruptInputSchema]);
 
 /** Every chunk that may travel on a stream, discriminated by `type`. */
 export const streamChunkSchema = z.discriminatedUnion("type", [

@@ -1,7 +1,7 @@
 /**
  * When an `error` chunk is how a stream ended, and when it was a warning: the one rule for readers and writers.
  */
-import { chunkTable } from "./chunk-checker.ts";
+import { chunkTypeOf } from "./chunk-shape.ts";
 import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
 
 /**
@@ -24,7 +24,7 @@ export function reduceStreamError(
     type === "done"
       ? // Null where nobody has mended the chunk, as in a transport of the application's own.
         (chunk.finishReason ?? undefined) === undefined
-      : passed.test(type) || !Object.hasOwn(chunkTable, type);
+      : passed.test(type) || chunkTypeOf(type) === undefined;
   return isPassed ? error : undefined;
 }
 

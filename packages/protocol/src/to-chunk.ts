@@ -1,13 +1,11 @@
 /**
- * Turns what a source yields into a chunk, or refuses it.
+ * Makes a chunk of what a source yields, or of what a peer has sent, or refuses it. What is a chunk is decided by
+ * `check-chunk.ts`.
  */
-import { checkChunk, strictTypes } from "./check-chunk.ts";
-import { chunkTable, createChunkChecker, isRecord, parseFields, type Row, shapes } from "./chunk-checker.ts";
+import { describeMismatch, findMismatch, type Mismatch } from "./check-chunk.ts";
+import { chunkTypeOf, type FieldType, fieldsOf, isRecord, type ObjectType, rulesOf } from "./chunk-shape.ts";
 import type { StreamChunk, UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError } from "./errors.ts";
-
-const rows = new Map<unknown, Row>(Object.entries(chunkTable));
-const mend = createChunkChecker(strictTypes, chunkTable, true);
 
 /**
  * Makes a chunk of a value, which is never changed itself.
@@ -20,35 +18,54 @@ const mend = createChunkChecker(strictTypes, chunkTable, true);
  * @param position - The chunk's number in its stream, for the message of the error.
  * @returns The value itself where it is a chunk, else a mended copy.
  * @throws StreamProtocolError `invalid-chunk` when it is not a chunk even so. The message names the type, the field, what was
- * expected and what came, but never a value.
+ * expected and what kind of value came, but never a value.
  */
 export function toChunk(value: unknown, position?: number): StreamChunk | UnknownChunk {
-  const found = checkChunk(value, position);
-  if (found?.code !== "invalid-chunk") return value as StreamChunk;
-  const row = isRecord(value) ? rows.get(value.type) : undefined;
-  if (row === undefined) throw new StreamProtocolError("invalid-chunk", found.message);
-  const chunk = copy(value, row);
-  const problem = mend(chunk, position);
-  if (problem) throw new StreamProtocolError("invalid-chunk", problem);
-  return chunk as StreamChunk;
+  return toKnownChunk(value, position) ?? (value as UnknownChunk);
 }
 
-/** Copies a chunk, and the objects in it that have fields of the contract's: what may be mended. */
-function copy(value: unknown, row: Row): unknown {
-  // The copy of what prints itself might print something else.
-  if (!isRecord(value) || "toJSON" in value) return value;
-  const copied: Record<string, unknown> = { ...value };
-  const fields = typeof row === "string" ? row : new Map(Object.entries(row)).get(String(value.kind));
-  if (fields === undefined) return copied;
-  for (const { name, type } of parseFields(fields)) copied[name] = copyField(copied[name], type);
-  return copied;
+/**
+ * The same as {@link toChunk}, for readers that treat unknown chunks in another way.
+ *
+ * @returns undefined for a chunk of a type that this version does not know.
+ */
+export function toKnownChunk(value: unknown, position?: number): StreamChunk | undefined {
+  const mismatch = findMismatch(value);
+  if (mismatch === undefined) return value as StreamChunk;
+  if (mismatch === "unknown-type") return undefined;
+  const type = isRecord(value) ? chunkTypeOf(value.type) : undefined;
+  const mended = mend(value, type);
+  const left = findMismatch(mended);
+  if (left === undefined) return mended as StreamChunk;
+  throw new StreamProtocolError("invalid-chunk", describeMismatch(value, left as Mismatch, position));
 }
 
-function copyField(value: unknown, type: string): unknown {
-  if (type.endsWith("[]") && Array.isArray(value)) {
-    // As JSON has it, in lists too.
-    return Array.from(value, (item) => (item === undefined ? null : copyField(item, type.slice(0, -2))));
+/** @returns a copy, where there may be something to mend. */
+function mend(value: unknown, type: FieldType | undefined): unknown {
+  if (type === "JSON") return value === undefined ? null : value;
+  if (typeof type !== "object") return value;
+  if (!("listOf" in type)) return isRecord(value) ? mendObject(value, type) : value;
+  // `Array.from` visits the holes of a list, too.
+  return Array.isArray(value) ? Array.from(value, (item) => mend(item, type.listOf)) : value;
+}
+
+function mendObject(value: Record<string, unknown>, type: ObjectType): Record<string, unknown> {
+  const fields = fieldsOf(type, value);
+  // What an object prints by its own `toJSON` is not known.
+  if (fields === undefined || "toJSON" in value) return value;
+  const { byName } = rulesOf(fields);
+  const entries: [string, unknown][] = [];
+  for (const [name, inner] of Object.entries(value)) {
+    const rule = byName.get(name);
+    const isOptional = rule?.isRequired === false;
+    if (!isOptional || !standsForAbsent(inner)) entries.push([name, mend(inner, rule?.type)]);
   }
-  const row = shapes[type];
-  return row === undefined ? value : copy(value, row);
+  for (const [name, { type }] of byName) {
+    if (type === "JSON" && !Object.hasOwn(value, name)) entries.push([name, null]);
+  }
+  return Object.fromEntries(entries);
 }
+
+/** How other languages, and token counts that are not known, spell a field that is absent. */
+const standsForAbsent = (value: unknown): boolean =>
+  value === null || (typeof value === "number" && !Number.isFinite(value));

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { checkChunk, isStreamChunk, strictTypes } from "../src/check-chunk.ts";
-import { chunkTable, createChunkChecker } from "../src/chunk-checker.ts";
+import { checkChunk, isStreamChunk } from "../src/check-chunk.ts";
 import { streamChunkSchema } from "../src/schemas.ts";
 import { anyChunk, anyJSON, chunkOf, variants } from "./chunk-arbitraries.ts";
 
@@ -63,14 +62,10 @@ const fullChunks = variants.flatMap((variant) =>
     seed: 7,
   }),
 );
-const corpus = fullChunks
-  .flatMap((chunk) => [chunk, ...mutants(chunk)])
-  .map((value) => ({ value, isAccepted: zodAccepts(value) }));
 
 test("agrees with the zod schemas when any field is deleted, retyped or nulled", () => {
-  expect(corpus.length).toBeGreaterThan(5000);
-  for (const { value, isAccepted } of corpus) {
-    if (isStreamChunk(value) !== isAccepted) expect.fail(`disagree about ${describeValue(value)}`);
+  for (const value of fullChunks.flatMap((chunk) => [chunk, ...mutants(chunk)])) {
+    if (isStreamChunk(value) !== zodAccepts(value)) expect.fail(`disagree about ${describeValue(value)}`);
   }
 });
 
@@ -79,7 +74,7 @@ const describeValue = (value: unknown): string =>
     typeof inner === "bigint" || typeof inner === "symbol" ? String(inner) : inner,
   );
 
-test("agrees with the zod schemas on random input, at least 40 % of it valid", () => {
+test("agrees with the zod schemas on random input", () => {
   const anyMutant = anyChunk.chain((chunk) => {
     const all = [...mutants(chunk)];
     return fc.nat(all.length - 1).map((index) => all[index]);
@@ -94,65 +89,19 @@ test("agrees with the zod schemas on random input, at least 40 % of it valid", (
     anyJSON,
     anyType,
   );
-  let valid = 0;
-  const numRuns = 3000;
   fc.assert(
     fc.property(input, (value) => {
-      const accepted = zodAccepts(value);
-      if (accepted) valid++;
-      expect(isStreamChunk(value)).toBe(accepted);
+      expect(isStreamChunk(value)).toBe(zodAccepts(value));
     }),
-    { numRuns },
+    { numRuns: 3000 },
   );
-  expect(valid / numRuns).toBeGreaterThanOrEqual(0.4);
 });
 
-test("the checker for parsed JSON says of it what the strict one says", () => {
-  const checkParsed = createChunkChecker();
-  for (const { value } of corpus) {
-    let json: string | undefined;
-    try {
-      json = JSON.stringify(value);
-    } catch {}
-    if (json === undefined) continue;
-    const parsed = JSON.parse(json);
-    const problem = checkChunk(parsed);
-    const expected = problem?.code === "unknown-type" ? null : problem?.message;
-    if (checkParsed(parsed) !== expected) expect.fail(`disagree about ${json}`);
-  }
-});
-
-test("JSON may hold a number that is too large for one, which no checker takes", () => {
+test("JSON may hold a number that is too large for one, which is no number of tokens", () => {
   const parsed = JSON.parse('{"type":"done","usage":{"inputTokens":1e999}}');
-  expect(createChunkChecker()(parsed)).toBe('Chunk "done": usage.inputTokens must be number, got number.');
-  expect(isStreamChunk(parsed)).toBe(false);
-});
-
-describe("every rule of the table is needed: without it the checker and the schemas disagree", () => {
-  const table: Record<string, string | Record<string, string>> = chunkTable;
-  const without = (fields: string, field: string) =>
-    fields
-      .split(" ")
-      .filter((name) => name !== field)
-      .join(" ");
-
-  function check(title: string, type: string, weakerRow: string | Record<string, string>) {
-    test(title, () => {
-      const weaker = createChunkChecker(strictTypes, { ...table, [type]: weakerRow });
-      expect(corpus.some(({ value, isAccepted }) => (weaker(value) === undefined) !== isAccepted)).toBe(true);
-    });
-  }
-  for (const [type, row] of Object.entries(table)) {
-    if (typeof row === "string") {
-      for (const field of row.split(" ")) check(`${type} ${field}`, type, without(row, field));
-    } else {
-      for (const [kind, fields] of Object.entries(row)) {
-        for (const field of fields.split(" ")) {
-          check(`${type} ${kind} ${field}`, type, { ...row, [kind]: without(fields, field) });
-        }
-      }
-    }
-  }
+  expect(checkChunk(parsed)?.message).toBe(
+    'Chunk "done": usage.inputTokens must be a finite number; got Infinity.',
+  );
 });
 
 test("an interrupt of a kind that this version does not know is one, whatever else its question holds", () => {
@@ -164,53 +113,67 @@ test("an interrupt of a kind that this version does not know is one, whatever el
   ]) {
     const chunk = { type: "interrupt", requestId: "r", resumeToken: "t", input };
     expect(checkChunk(chunk)).toBeUndefined();
-    expect(createChunkChecker()(chunk)).toBeUndefined();
     expect(streamChunkSchema.parse(chunk)).toEqual(chunk);
   }
 });
 
 describe("what it says", () => {
   const cases: [unknown, string, string][] = [
-    [undefined, "invalid-chunk", 'Not a chunk: no string "type" in undefined.'],
-    ["text", "invalid-chunk", 'Not a chunk: no string "type" in string.'],
-    [[], "invalid-chunk", 'Not a chunk: no string "type" in array.'],
-    [{}, "invalid-chunk", 'Not a chunk: no string "type" in object.'],
-    [{ type: 7 }, "invalid-chunk", 'Not a chunk: no string "type" in object.'],
+    [undefined, "invalid-chunk", "Chunk must be an object; got undefined."],
+    ["text", "invalid-chunk", "Chunk must be an object; got a string."],
+    [[], "invalid-chunk", "Chunk must be an object; got an array."],
+    [{}, "invalid-chunk", "Chunk: type must be a string; got undefined."],
+    [{ type: 7 }, "invalid-chunk", "Chunk: type must be a string; got a number."],
     [
       { type: "interrupt", requestId: "r", resumeToken: "t", input: null },
       "invalid-chunk",
-      'Chunk "interrupt": input must be {}, got null.',
+      'Chunk "interrupt": input must be an object; got null.',
     ],
     [
       { type: "interrupt", requestId: "r", resumeToken: "t", input: { kind: 1 } },
       "invalid-chunk",
-      'Chunk "interrupt": input.kind must be string, got number.',
+      'Chunk "interrupt": input.kind must be a string; got a number.',
     ],
     [
       { type: "structured-data", streamId: "s", dataType: "d", kind: "append", path: "p", items: {} },
       "invalid-chunk",
-      'Chunk "structured-data": items must be JSON[], got object.',
+      'Chunk "structured-data": items must be an array; got an object.',
     ],
-    [{ type: "done", usage: [] }, "invalid-chunk", 'Chunk "done": usage must be {}, got array.'],
+    [{ type: "done", usage: [] }, "invalid-chunk", 'Chunk "done": usage must be an object; got an array.'],
     [{ type: "x-weather" }, "unknown-type", 'Chunk type "x-weather" is not known.'],
     [{ type: 'a"\n' }, "unknown-type", 'Chunk type "a\\"\\n" is not known.'],
     [{ type: "x".repeat(1000) }, "unknown-type", `Chunk type "${"x".repeat(80)}" is not known.`],
     [{ type: "toString" }, "unknown-type", 'Chunk type "toString" is not known.'],
-    [{ type: "text-delta" }, "invalid-chunk", 'Chunk "text-delta": delta must be string, got undefined.'],
+    [{ type: "text-delta" }, "invalid-chunk", 'Chunk "text-delta": delta must be a string; got undefined.'],
     [
       { type: "text-delta", delta: "a", node: null },
       "invalid-chunk",
-      'Chunk "text-delta": node must be string, got null.',
+      'Chunk "text-delta": node must be a string; got null.',
     ],
     [
       { type: "checkpoint", id: "a", sessionId: "b", turnIndex: -1 },
       "invalid-chunk",
-      'Chunk "checkpoint": turnIndex must be integer>=0, got number.',
+      'Chunk "checkpoint": turnIndex must be a whole number, 0 or more; got a negative number.',
+    ],
+    [
+      { type: "checkpoint", id: "a", sessionId: "b", turnIndex: 0.5 },
+      "invalid-chunk",
+      'Chunk "checkpoint": turnIndex must be a whole number, 0 or more; got a fraction.',
+    ],
+    [
+      { type: "tool-call-result", tool: "t", toolCallId: "1", content: "c", isError: Promise.resolve() },
+      "invalid-chunk",
+      'Chunk "tool-call-result": isError must be a boolean; got a promise.',
+    ],
+    [
+      { type: "interrupt", requestId: "r", resumeToken: "t", input: { kind: "date" }, meta: new Date(0) },
+      "invalid-chunk",
+      'Chunk "interrupt": meta must be a plain object; got an object.',
     ],
     [
       { type: "structured-data", streamId: "s", dataType: "d", kind: "patch" },
       "invalid-chunk",
-      'Chunk "structured-data": kind must be set|append|text-delta|final, got string.',
+      'Chunk "structured-data": kind must be one of "set", "append", "text-delta", "final"; got a string.',
     ],
     [
       {
@@ -225,12 +188,12 @@ describe("what it says", () => {
         },
       },
       "invalid-chunk",
-      'Chunk "interrupt": input.options.1.label must be string, got undefined.',
+      'Chunk "interrupt": input.options.1.label must be a string; got undefined.',
     ],
     [
       { type: "done", usage: { inputTokens: "7" } },
       "invalid-chunk",
-      'Chunk "done": usage.inputTokens must be number, got string.',
+      'Chunk "done": usage.inputTokens must be a finite number; got a string.',
     ],
   ];
   for (const [value, code, message] of cases) {
@@ -255,7 +218,7 @@ test("what JSON would not write is not there: prototypes, functions, symbols, th
     }
   }
   const append = { type: "structured-data", streamId: "s", dataType: "d", kind: "append", path: "p" };
-  expect(checkChunk({ ...append, items: [1, undefined] })?.message).toContain("items.1 must be JSON");
+  expect(checkChunk({ ...append, items: [1, undefined] })?.message).toContain("items.1 must be a JSON value");
   expect(checkChunk(Object.assign(() => {}, { type: "done" }))?.code).toBe("invalid-chunk");
   const result = { type: "tool-result", content: () => "x" };
   for (const value of [

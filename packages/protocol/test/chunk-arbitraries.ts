@@ -1,7 +1,6 @@
-/**
- * Random chunks, written from the table of the wire and from nothing in `src`, so that tests compare two sources.
- */
+/** Random chunks of every shape that the zod schemas have: a new type of chunk needs no edit here. */
 import fc from "fast-check";
+import { chunkSchemas, type JSONSchema, membersOf } from "../generate-chunk-table.ts";
 import type { StreamChunk } from "../src/chunks.ts";
 
 /** Any text: lone surrogates, NUL, line breaks, U+2028 and what SSE or JSON could trip over. */
@@ -29,7 +28,6 @@ export const anyJSON: fc.Arbitrary<unknown> = fc
   .map((value) => JSON.parse(JSON.stringify(value)));
 
 const anyRecord = fc.dictionary(anyText, anyJSON, { maxKeys: 3 });
-const anyTokens = fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }).map((value) => value + 0);
 
 /** One shape of chunk: its literal fields, and an arbitrary for each other field. */
 export interface Variant {
@@ -38,105 +36,63 @@ export interface Variant {
   optional: Record<string, fc.Arbitrary<unknown>>;
 }
 
-const origin = { node: anyText, id: anyText, opId: anyText };
-const segment = { segmentId: anyText, ...origin };
-const call = { tool: anyText, toolCallId: anyText };
-const structured = { streamId: anyText, dataType: anyText };
-const structuredOptional = { schemaId: anyText, schemaVersion: anyText, id: anyText, node: anyText };
-const question = { id: anyText, schemaId: anyText, schemaVersion: anyText, meta: anyRecord };
-const option = fc.record(
-  { id: anyText, label: anyText, description: anyText },
-  { requiredKeys: ["id", "label"] },
-);
-const choiceInput = (kind: string) =>
-  fc.record(
-    {
-      kind: fc.constant(kind),
-      multiple: fc.boolean(),
-      question: anyText,
-      options: fc.array(option, { maxLength: 3 }),
-      ...question,
-    },
-    { requiredKeys: ["kind", "multiple", "question", "options"] },
+function arbitraryOf(schema: JSONSchema): fc.Arbitrary<unknown> {
+  const [first, ...others] = membersOf(schema).map(arbitraryOfMember);
+  return others.length === 0 ? first! : fc.oneof(first!, ...others);
+}
+
+function arbitraryOfMember(schema: JSONSchema): fc.Arbitrary<unknown> {
+  if (schema.const !== undefined) return fc.constant(schema.const);
+  if (schema.enum !== undefined) return fc.constantFrom(...schema.enum);
+  switch (schema.type) {
+    case "string":
+      return anyText;
+    case "boolean":
+      return fc.boolean();
+    case "integer":
+      return fc.integer({ min: schema.minimum!, max: schema.maximum! });
+    case "number":
+      return fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }).map((value) => value + 0);
+    case "array":
+      return fc.array(arbitraryOf(schema.items as JSONSchema), { maxLength: 3 });
+    case "object":
+      return schema.properties === undefined ? anyRecord : anyObject(schema);
+    default:
+      return anyJSON;
+  }
+}
+
+function fieldsOf({ properties = {}, required = [] }: JSONSchema): Omit<Variant, "literals"> {
+  const fields = Object.entries(properties).map(([name, field]) => {
+    return { name, arbitrary: arbitraryOf(field as JSONSchema), isRequired: required.includes(name) };
+  });
+  const pick = (isRequired: boolean) =>
+    Object.fromEntries(
+      fields
+        .filter((field) => field.isRequired === isRequired)
+        .map(({ name, arbitrary }) => [name, arbitrary]),
+    );
+  return { required: pick(true), optional: pick(false) };
+}
+
+function anyObject(schema: JSONSchema): fc.Arbitrary<unknown> {
+  const { required, optional } = fieldsOf(schema);
+  return fc.record({ ...required, ...optional }, { requiredKeys: Object.keys(required) });
+}
+
+/** Every chunk of the contract, one entry for each shape. */
+export const variants: Variant[] = chunkSchemas().map((schema) => {
+  const constants = Object.entries(schema.properties!).flatMap(([name, field]) =>
+    typeof field === "object" && field.const !== undefined ? [[name, String(field.const)]] : [],
   );
-const textInput = fc.record(
-  { kind: fc.constant("text"), multiple: fc.boolean(), question: anyText, ...question },
-  { requiredKeys: ["kind", "multiple"] },
-);
-const interruptOptional = {
-  workflow: anyText,
-  schemaId: anyText,
-  schemaVersion: anyText,
-  meta: anyRecord,
-  ...origin,
-};
-const usage = fc.record(
-  { inputTokens: anyTokens, outputTokens: anyTokens, totalTokens: anyTokens },
-  { requiredKeys: [] },
-);
-
-type Fields = Record<string, fc.Arbitrary<unknown>>;
-const variant = (type: string, required: Fields = {}, optional: Fields = {}, kind?: string): Variant => ({
-  literals: kind === undefined ? { type } : { type, kind },
-  required,
-  optional,
+  const literals = Object.fromEntries(constants);
+  const { required, optional } = fieldsOf(schema);
+  return {
+    literals,
+    required: Object.fromEntries(Object.entries(required).filter(([name]) => !(name in literals))),
+    optional,
+  };
 });
-
-/** Every chunk of the wire, one entry for each shape. */
-export const variants: Variant[] = [
-  variant("session", { sessionId: anyText }),
-  variant("run-start", { runId: anyText }, { sessionId: anyText, input: anyJSON }),
-  variant("checkpoint", { id: anyText, sessionId: anyText, turnIndex: fc.maxSafeNat() }, { label: anyText }),
-  variant("trace", { traceId: anyText, spanId: anyText, runId: anyText, rootSpanName: anyText }),
-  variant("status", { message: anyText }, { node: anyText }),
-  variant("message", { content: anyText }, { node: anyText }),
-  variant("text-start", {}, segment),
-  variant("text-delta", { delta: anyText }, segment),
-  variant("text-end", {}, segment),
-  variant("reasoning-start", {}, segment),
-  variant("reasoning-delta", { delta: anyText }, segment),
-  variant("reasoning-end", {}, segment),
-  variant("tool-call-start", call, { ...origin, input: anyJSON }),
-  variant("tool-call-delta", { toolCallId: anyText, delta: anyText }, { tool: anyText, ...origin }),
-  variant("tool-call-ready", { ...call, input: anyJSON }, origin),
-  variant(
-    "tool-call-result",
-    { ...call, content: anyJSON },
-    { structuredContent: anyJSON, isError: fc.boolean(), ...origin },
-  ),
-  variant("tool-call-error", { ...call, message: anyText }, origin),
-  variant("tool-result", { content: anyJSON }, { tool: anyText, node: anyText }),
-  variant("structured-data", { ...structured, path: anyText, value: anyJSON }, structuredOptional, "set"),
-  variant(
-    "structured-data",
-    { ...structured, path: anyText, items: fc.array(anyJSON, { maxLength: 3 }) },
-    structuredOptional,
-    "append",
-  ),
-  variant(
-    "structured-data",
-    { ...structured, path: anyText, delta: anyText },
-    structuredOptional,
-    "text-delta",
-  ),
-  variant("structured-data", { ...structured, data: anyJSON }, structuredOptional, "final"),
-  variant("structured-data-invalidated", { streamId: anyText, checkpointId: anyText }),
-  variant(
-    "interrupt",
-    {
-      requestId: anyText,
-      resumeToken: anyText,
-      input: fc.oneof(textInput, choiceInput("choice"), choiceInput("multi-choice")),
-    },
-    interruptOptional,
-  ),
-  variant("source", { id: anyText }, { url: anyText, title: anyText, node: anyText }),
-  variant("file", { mediaType: anyText, url: anyText }, { name: anyText, node: anyText }),
-  variant("transition", { transitionTo: anyText }, { payload: anyJSON }),
-  variant("error", { message: anyText }, { code: anyText, retryable: fc.boolean(), correlationId: anyText }),
-  variant("abort", { reason: anyText }),
-  variant("done", {}, { data: anyJSON, finishReason: anyText, usage }),
-];
 
 /** A valid chunk of one shape, with some of its optional fields and some that no version knows. */
 export function chunkOf({ literals, required, optional }: Variant): fc.Arbitrary<StreamChunk> {

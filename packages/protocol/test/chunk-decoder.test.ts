@@ -114,11 +114,11 @@ describe("a violation", () => {
   const violations = {
     "not JSON": ["data: {oops\n\n", "invalid-json", 'Not JSON: "{oops".'],
     "empty data": ["data:\n\n", "invalid-json", 'Not JSON: "".'],
-    "JSON that is not a chunk": ["data: 7\n\n", "invalid-chunk", 'Not a chunk: no string "type" in number.'],
+    "JSON that is not a chunk": ["data: 7\n\n", "invalid-chunk", "Chunk must be an object; got a number."],
     "a known type with a wrong field": [
       frame({ type: "abort" }),
       "invalid-chunk",
-      'Chunk "abort": reason must be string, got undefined.',
+      'Chunk "abort": reason must be a string; got undefined.',
     ],
     "an event that is too large": [
       `: ${"x".repeat(200)}\n\n`,

@@ -172,8 +172,8 @@ describe("stringifyChunk", () => {
   });
 
   test.each([
-    [{ type: "text-delta", delta: 1 }, "invalid-chunk", /delta must be string, got number/],
-    [undefined, "invalid-chunk", /in undefined/],
+    [{ type: "text-delta", delta: 1 }, "invalid-chunk", /delta must be a string; got a number/],
+    [undefined, "invalid-chunk", /got undefined/],
     [{ type: "tool-call-ready", tool: "t", toolCallId: "c", input: 1n }, "unserializable-chunk", /BigInt/],
   ])("refuses %o", (value, code, message) => {
     expect(() => stringifyChunk(value)).toThrow(

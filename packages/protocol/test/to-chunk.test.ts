@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { chunkSchemas, type JSONSchema, membersOf } from "../generate-chunk-table.ts";
 import { checkChunk } from "../src/check-chunk.ts";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
 import type { StreamChunk } from "../src/chunks.ts";
@@ -12,35 +13,39 @@ import { pull } from "./pull.ts";
 
 const absents = [null, undefined, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
 
-/** Fields that take any JSON value: `null` says something there. */
-const anyValue = ["input", "structuredContent", "payload", "data"];
-
 type Fields = Record<string, unknown>;
 const isFields = (value: unknown): value is Fields =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Every object of a chunk that has optional fields of the contract's, with their names. */
-function* optionalFields(chunk: Fields, topLevel: string[]): Generator<[object: Fields, names: string[]]> {
-  yield [chunk, topLevel.filter((name) => !anyValue.includes(name))];
-  if (chunk.type === "done" && isFields(chunk.usage)) {
-    yield [chunk.usage, ["inputTokens", "outputTokens", "totalTokens"]];
+const hasConstantsOf = (value: Fields, { properties = {} }: JSONSchema): boolean =>
+  Object.entries(properties).every(([name, field]) => {
+    const { const: constant, enum: choices = [constant] } = field as JSONSchema;
+    return choices[0] === undefined || choices.includes(value[name] as string);
+  });
+
+/** Every object of a chunk that has optional fields of the contract's, with the names of those that `null` is no value of. */
+function* optionalFields(value: unknown, schema: JSONSchema): Generator<[object: Fields, names: string[]]> {
+  if (Array.isArray(value) && schema.items) {
+    for (const item of value) yield* optionalFields(item, schema.items as JSONSchema);
   }
-  if (chunk.type === "interrupt" && isFields(chunk.input)) {
-    const { kind, options } = chunk.input;
-    const question = kind === "text" ? ["question"] : [];
-    yield [chunk.input, ["id", "schemaId", "schemaVersion", "meta", ...question]];
-    for (const option of (options ?? []) as Fields[]) yield [option, ["description"]];
-  }
+  if (!isFields(value)) return;
+  const shape = membersOf(schema).find((member) => hasConstantsOf(value, member));
+  const names = Object.keys(shape?.properties ?? {});
+  const required = shape?.required ?? [];
+  const takesNull = (name: string) => Object.keys(shape?.properties?.[name] as JSONSchema).length === 0;
+  yield [value, names.filter((name) => !required.includes(name) && !takesNull(name))];
+  for (const name of names) yield* optionalFields(value[name], shape?.properties?.[name] as JSONSchema);
 }
+
+const anyShape: JSONSchema = { oneOf: chunkSchemas() };
 
 /** A chunk of any shape, some optional fields of which stand for absent, beside what it says. */
 const anySpelled = fc.constantFrom(...variants).chain((variant) =>
   fc.tuple(chunkOf(variant), fc.infiniteStream(fc.nat(10))).map(([said, choices]) => {
     const spelled = structuredClone(said) as unknown as Fields;
     const expected = structuredClone(said) as unknown as Fields;
-    const names = Object.keys(variant.optional);
-    const places = [...optionalFields(spelled, names)];
-    for (const [index, [object]] of [...optionalFields(expected, names)].entries()) {
+    const places = [...optionalFields(spelled, anyShape)];
+    for (const [index, [object]] of [...optionalFields(expected, anyShape)].entries()) {
       const [spelledObject, fields] = places[index]!;
       for (const name of fields) {
         const choice = choices.next().value;
@@ -149,37 +154,43 @@ describe("what has no meaning is refused by name", () => {
   const cases: [unknown, string][] = [
     [
       { type: "text-delta", delta: null, node: null },
-      'Chunk 3 ("text-delta"): delta must be string, got null.',
+      'Chunk 3 ("text-delta"): delta must be a string; got null.',
     ],
-    [{ type: "text-delta" }, 'Chunk 3 ("text-delta"): delta must be string, got undefined.'],
-    [{ type: "message", content: null }, 'Chunk 3 ("message"): content must be string, got null.'],
-    [{ type: "text-delta", delta: "a", node: 7 }, 'Chunk 3 ("text-delta"): node must be string, got number.'],
+    [{ type: "text-delta" }, 'Chunk 3 ("text-delta"): delta must be a string; got undefined.'],
+    [{ type: "message", content: null }, 'Chunk 3 ("message"): content must be a string; got null.'],
+    [
+      { type: "text-delta", delta: "a", node: 7 },
+      'Chunk 3 ("text-delta"): node must be a string; got a number.',
+    ],
     [
       { type: "done", usage: { inputTokens: "7" } },
-      'Chunk 3 ("done"): usage.inputTokens must be number, got string.',
+      'Chunk 3 ("done"): usage.inputTokens must be a finite number; got a string.',
     ],
     [
       { type: "checkpoint", id: "a", sessionId: "b", turnIndex: Number.NaN },
-      'Chunk 3 ("checkpoint"): turnIndex must be integer>=0, got number.',
+      'Chunk 3 ("checkpoint"): turnIndex must be a whole number, 0 or more; got NaN.',
     ],
     [
       { type: "tool-call-result", tool: "t", toolCallId: "1", content: () => {} },
-      'Chunk 3 ("tool-call-result"): content must be JSON, got function.',
+      'Chunk 3 ("tool-call-result"): content must be a JSON value; got a function.',
     ],
-    [ask(null), 'Chunk 3 ("interrupt"): input must be {}, got null.'],
-    [ask({ kind: null }), 'Chunk 3 ("interrupt"): input.kind must be string, got null.'],
-    [ask({ ...question, question: null }), 'Chunk 3 ("interrupt"): input.question must be string, got null.'],
-    [ask({ ...question, options: null }), 'Chunk 3 ("interrupt"): input.options must be option[], got null.'],
+    [ask(null), 'Chunk 3 ("interrupt"): input must be an object; got null.'],
+    [ask({ kind: null }), 'Chunk 3 ("interrupt"): input.kind must be a string; got null.'],
+    [
+      ask({ ...question, question: null }),
+      'Chunk 3 ("interrupt"): input.question must be a string; got null.',
+    ],
+    [ask({ ...question, options: null }), 'Chunk 3 ("interrupt"): input.options must be an array; got null.'],
     [
       ask({ ...question, options: [option, { ...option, label: null, description: null }] }),
-      'Chunk 3 ("interrupt"): input.options.1.label must be string, got null.',
+      'Chunk 3 ("interrupt"): input.options.1.label must be a string; got null.',
     ],
     [
       { type: "structured-data", kind: "constructor" },
-      'Chunk 3 ("structured-data"): kind must be set|append|text-delta|final, got string.',
+      'Chunk 3 ("structured-data"): kind must be one of "set", "append", "text-delta", "final"; got a string.',
     ],
-    [undefined, 'Chunk 3 is not a chunk: no string "type" in undefined.'],
-    [{ delta: "a" }, 'Chunk 3 is not a chunk: no string "type" in object.'],
+    [undefined, "Chunk 3 must be an object; got undefined."],
+    [{ delta: "a" }, "Chunk 3: type must be a string; got undefined."],
     [{ type: "done", data: 1n }, "Chunk 3 cannot be written as JSON: Do not know how to serialize a BigInt"],
   ];
   for (const [value, message] of cases) {
@@ -188,9 +199,9 @@ describe("what has no meaning is refused by name", () => {
 
   test("without a number where its place is not known", () => {
     expect(() => toChunk({ type: "text-delta" })).toThrow(
-      'Chunk "text-delta": delta must be string, got undefined.',
+      'Chunk "text-delta": delta must be a string; got undefined.',
     );
-    expect(() => stringifyChunk(7)).toThrow('Not a chunk: no string "type" in number.');
+    expect(() => stringifyChunk(7)).toThrow("Chunk must be an object; got a number.");
     expect(() => stringifyChunk({ type: "done", data: 1n })).toThrow("The chunk cannot be written as JSON");
   });
 
@@ -199,9 +210,9 @@ describe("what has no meaning is refused by name", () => {
   });
 });
 
-test("a chunk that prints itself is not mended, because nobody knows what it prints", () => {
+test("a chunk that prints itself is not mended, because what it prints is not known", () => {
   const own = { type: "done", finishReason: null, toJSON: () => ({ type: "done" }) };
-  expect(() => toChunk(own)).toThrow('Chunk "done": finishReason must be string, got null.');
+  expect(() => toChunk(own)).toThrow('Chunk "done": finishReason must be a string; got null.');
   class Done {
     type = "done";
     finishReason = null;
@@ -210,8 +221,11 @@ test("a chunk that prints itself is not mended, because nobody knows what it pri
     }
   }
   const made = new Done();
-  expect(() => toChunk(made)).toThrow('Chunk "done": finishReason must be string, got null.');
+  expect(() => toChunk(made)).toThrow('Chunk "done": finishReason must be a string; got null.');
   expect(made).toHaveProperty("finishReason", null);
+  const nested = { type: "done", usage: { inputTokens: null }, toJSON: () => ({ type: "done" }) };
+  expect(() => toChunk(nested)).toThrow("usage.inputTokens must be a finite number; got null.");
+  expect(nested.usage).toEqual({ inputTokens: null });
 });
 
 test("a question of a kind that this version does not know is mended around, and not inside", () => {

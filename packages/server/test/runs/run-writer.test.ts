@@ -223,7 +223,7 @@ describe("the log", () => {
     ).toEqual([mended, error]);
     await logged([delta("a"), error, { type: "status", message: "m" }, { type: "text-delta" } as never]);
     expect(log.mock.calls.at(-1)?.[1]).toMatchObject({
-      message: 'Chunk 4 ("text-delta"): delta must be string, got undefined.',
+      message: 'Chunk 4 ("text-delta"): delta must be a string; got undefined.',
     });
   });
 

@@ -136,7 +136,7 @@ describe("collectStream", () => {
     ]);
     await expect(collectStream([delta("a"), { type: "text-delta" } as never])).rejects.toMatchObject({
       code: "invalid-chunk",
-      message: 'Chunk 2 ("text-delta"): delta must be string, got undefined.',
+      message: 'Chunk 2 ("text-delta"): delta must be a string; got undefined.',
     });
   });
 

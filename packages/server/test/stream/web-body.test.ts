@@ -700,7 +700,7 @@ describe("a source that fails", () => {
       open: () => [{ type: "abort" } as never],
       code: "invalid-chunk",
       logged: expect.objectContaining({
-        message: 'Chunk 1 ("abort"): reason must be string, got undefined.',
+        message: 'Chunk 1 ("abort"): reason must be a string; got undefined.',
       }),
     },
     "yields a BigInt": {
@@ -749,11 +749,11 @@ describe("a source that fails", () => {
 
     test("tells which chunk is wrong", async () => {
       expect(await exposed(() => [delta("a"), { type: "abort" } as never])).toMatchObject({
-        message: 'Chunk 2 ("abort"): reason must be string, got undefined.',
+        message: 'Chunk 2 ("abort"): reason must be a string; got undefined.',
         code: "invalid-chunk",
       });
       expect(await exposed(() => [delta("a"), 7 as never])).toMatchObject({
-        message: 'Chunk 2 is not a chunk: no string "type" in number.',
+        message: "Chunk 2 must be an object; got a number.",
       });
     });
 
