@@ -1,41 +1,27 @@
 /**
- * Writes one run: takes chunks from its source and appends them to its log, in batches, never more than one at a time.
- * Owns the source. Nobody has to be there to read.
+ * Writes one run: takes chunks from its source into its log, and ends it with exactly one terminal. Needs no reader: nothing
+ * that happens to a connection happens here. Batches are the log's, renewals and retries the lease's.
  */
 import {
   type AssistantUIMessage,
   createMessageAccumulator,
   type ErrorChunk,
-  isTerminalChunk,
-  reduceStreamError,
   type StreamChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
 import { type PrintedChunk, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
-import { registerFinishing, registerStream } from "../shutdown/stream-registry.ts";
+import { type OpenStream, registerFinishing, registerStream } from "../shutdown/stream-registry.ts";
 import { producerLost, type RunStore, type RunTerminal } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { type FailureOptions, maskError } from "../stream/mask-error.ts";
-import { onNextTurn } from "../stream/next-turn.ts";
-import {
-  type ChunkIterator,
-  closeIterator,
-  isPromiseLike,
-  openSource,
-  type StreamSource,
-  toIterator,
-} from "../stream/source.ts";
-import { startInterval, startTimer, type Timer, unref } from "../stream/start-timer.ts";
-import { defaultMaxAnswerSize, storeRetryMs } from "../stream/stream-options.ts";
-import { printSourceChunk } from "../stream/writable-data.ts";
+import type { StreamSource } from "../stream/source.ts";
+import { type SourceConsumer, type SourceEnd, SourceReader } from "../stream/source-reader.ts";
+import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
+import { defaultMaxAnswerSize } from "../stream/stream-options.ts";
+import { type LeaseResult, RunLease } from "./run-lease.ts";
+import { RunLog, type RunLogTarget } from "./run-log.ts";
 
-/** A batch is appended at this many chunks, … */
-const maxBatchChunks = 64;
-/** … at this many characters of JSON, … */
-const maxBatchLength = 64 * 1024;
-/** … or when it is this old. */
-const flushWindowMs = 15;
-/** A terminal may exceed the limit of its run by so much, because a run must end. */
+/** A terminal may exceed the limit of its run by this many characters, because a run must end. */
 const maxTerminalLength = 64 * 1024;
 
 /** How large a run may grow. */
@@ -55,7 +41,7 @@ export interface RunResult {
   terminal: RunTerminal;
 }
 
-export interface RunProducerOptions extends RunLimits, FailureOptions {
+export interface RunWriterOptions extends RunLimits, FailureOptions {
   store: RunStore;
   runId: string;
   source: StreamSource;
@@ -65,7 +51,7 @@ export interface RunProducerOptions extends RunLimits, FailureOptions {
   onFinish?: ((result: RunResult) => unknown) | undefined;
 }
 
-export interface RunProducer {
+export interface RunWriter {
   /** Resolves when the first entry is in the log. */
   readonly started: Promise<void>;
   /** Resolves when the run has ended, its source is released and `onFinish` is done. Never rejects. */
@@ -76,376 +62,227 @@ export interface RunProducer {
 export const readMaxRunDurationMs = ({ maxRunDurationMs = 30 * 60_000 }: RunLimits): number =>
   parseTimeoutMs("maxRunDurationMs", maxRunDurationMs);
 
-/** Chunks that a UI waits for are appended at once; the pieces of a tool's input are text like any other. */
-const isBoundary = (type: string): boolean =>
-  (type.startsWith("tool-") && type !== "tool-call-delta") || type === "interrupt";
+const tooLarge = (message: string): ErrorChunk => ({ type: "error", message, code: "run-too-large" });
 
 /**
- * Starts producing. The source, `onError` and `onFinish` run in the async context of this call, no matter what ends the
+ * Starts writing. The source, `onError` and `onFinish` run in the async context of this call, no matter what ends the
  * run; the renewal of its lease and the wait for its end run in no request's.
  */
-export function startRunWriter(options: RunProducerOptions): RunProducer {
-  const { store, runId, source, first, onFinish } = options;
-  const { maxRunCharacters = defaultMaxAnswerSize, maxRunChunks = 100_000 } = options;
-  const sourceAbort = new AbortController();
-  const ended = new AbortController();
-  const message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);
-  let iterator: ChunkIterator | undefined;
-  /** A `next()` is under way, or the source itself. */
-  let isPending = true;
-  /** Nothing more is taken from the source. */
-  let isOver = false;
-  /** As in the pump: it has ended by itself, it has said its last word, or nobody wants the rest. */
-  let sourceState: "over" | "finished" | "unwanted" = "unwanted";
+export const startRunWriter = (options: RunWriterOptions): RunWriter => new Writer(options);
+
+class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
+  readonly #options: RunWriterOptions;
+  readonly #store: RunStore;
+  readonly #runId: string;
+  readonly #reader: SourceReader = new SourceReader(this);
+  readonly #log: RunLog = new RunLog(this);
+  readonly #lease: RunLease;
+  readonly #message;
+  readonly #durationTimer: Timer | undefined;
+  readonly #unregister: () => void;
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<void>();
+  readonly started: Promise<void> = this.#begun.promise;
+  readonly finished: Promise<void>;
+
+  /** `finishing`: nothing more is taken from the source. `ended`: the log has its terminal, or is out of reach. */
+  #phase: "writing" | "finishing" | "ended" = "writing";
   /**
    * An error that is the outcome if nothing follows it that counts. As the terminal it must be the last entry: what does not
    * count is written ahead of it.
    */
-  let heldError: Readonly<ErrorChunk> | undefined;
+  #heldError: Readonly<ErrorChunk> | undefined;
   /** The `done` after it, which is not written. */
-  let unwrittenDone: UnknownChunk | undefined;
+  #unwrittenDone: UnknownChunk | undefined;
+  #terminal: RunTerminal = producerLost;
 
-  let batch: string[] = [];
-  let batchChunks: UnknownChunk[] = [];
-  let batchLength = 0;
-  let batchIsUrgent = false;
-  let batchedAt = 0;
-  let flushTimer: Timer | undefined;
-  let isAppending = false;
-  let isRenewing = false;
-  /** The source is not asked again before the event loop has turned. */
-  let isTurnDue = false;
-  /** Called when nothing is being appended. */
-  let onIdle: (() => void) | undefined;
-
-  /** Chunks of the source. */
-  let taken = 0;
-  let nextSeq = 0;
-  let chunks = 0;
-  let size = 0;
-  let hasText = false;
-  let leaseUntil = performance.now() + store.leaseMs;
-  let terminal: RunTerminal | undefined;
-
-  let onStarted!: () => void;
-  const started = new Promise<void>((resolve) => {
-    onStarted = resolve;
-  });
-
-  const unregister = registerStream({ shutdown: () => void finish({ type: "abort", reason: "shutdown" }) });
-  // A process that has nothing to do but to watch over a run may end.
-  const durationTimer = unref(
-    startTimer(() => void finish({ type: "abort", reason: "timeout" }), readMaxRunDurationMs(options)),
-  );
-  const renewTimer = outsideRequests(() => unref(startInterval(renew, store.leaseMs / 3)));
-
-  const sourceReleased = Promise.withResolvers<void>();
-  const closed = Promise.withResolvers<void>();
-  const finished = callAtEnd();
-
-  /**
-   * Calls user code at the end of the source and at that of the log. Called when the run begins, because what follows an
-   * `await` runs in the async context of its function, and not in that of the code that ends the run.
-   */
-  async function callAtEnd(): Promise<void> {
-    await sourceReleased.promise;
-    if (sourceState === "unwanted") sourceAbort.abort();
-    if (sourceState !== "over" && iterator !== undefined) closeIterator(iterator);
-    await closed.promise;
-    const finishing = callOnFinish();
-    registerFinishing(finishing);
-    // Last: a process may exit when its runs are gone.
-    unregister();
-    await finishing;
+  constructor(options: RunWriterOptions) {
+    const { store, runId, first } = options;
+    const maxDurationMs = readMaxRunDurationMs(options);
+    this.#options = options;
+    this.#store = store;
+    this.#runId = runId;
+    this.#message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);
+    this.#unregister = registerStream(this);
+    const onTimeout = () => void this.#finish({ type: "abort", reason: "timeout" });
+    // A process that has nothing to do but to watch over a run may end.
+    this.#durationTimer = unref(startTimer(onTimeout, maxDurationMs));
+    this.#lease = new RunLease(store, runId, (result) => void this.#stop(result, []));
+    this.finished = this.#callAtEnd();
+    this.#log.push(first, stringifyChunk(first));
+    this.#log.scheduleFlush();
+    void this.#log.whenIdle().then(() => outsideRequests(() => this.#watchForEnd()));
+    this.#reader.start(options.source);
   }
 
-  async function callOnFinish(): Promise<void> {
-    try {
-      await onFinish?.({ message: message.message, terminal: terminal ?? producerLost });
-    } catch (error) {
-      console.error(`onFinish of run ${runId} failed:`, error);
+  /** The process is shutting down. */
+  shutdown(): void {
+    void this.#finish({ type: "abort", reason: "shutdown" });
+  }
+
+  get wantsChunk(): boolean {
+    return this.#log.hasRoom;
+  }
+
+  onRoom(): void {
+    this.#reader.resume();
+  }
+
+  onChunk({ chunk, json }: PrintedChunk): void {
+    const { maxRunCharacters = defaultMaxAnswerSize, maxRunChunks = 100_000 } = this.#options;
+    if (chunk.type === "error" || this.#reader.error === undefined) this.#letGo();
+    if (this.#log.size + json.length > maxRunCharacters || this.#log.chunks >= maxRunChunks) {
+      this.#refuse();
+      return;
+    }
+    if (chunk.type === "error") this.#heldError = chunk as ErrorChunk;
+    else this.#log.push(chunk, json);
+    this.#log.scheduleFlush();
+  }
+
+  onEnd(end: SourceEnd): void {
+    if (end.type === "terminal") this.#onTerminal(end.last);
+    else if ("error" in end) void this.#finish(maskError(end.error, this.#options));
+    else void this.#finish(this.#heldError ?? { type: "done" });
+  }
+
+  #onTerminal({ chunk, json }: PrintedChunk): void {
+    const { maxRunCharacters = defaultMaxAnswerSize } = this.#options;
+    if (this.#reader.error === undefined) this.#letGo();
+    if (this.#log.size + json.length > maxRunCharacters + maxTerminalLength) this.#refuse();
+    else if (this.#heldError === undefined) void this.#finish(chunk as RunTerminal);
+    else {
+      this.#unwrittenDone = chunk as UnknownChunk;
+      void this.#finish(this.#heldError);
     }
   }
 
-  /** The log has its terminal, or is out of reach: nothing more can be written. */
-  function close(last: RunTerminal | undefined): void {
-    if (ended.signal.aborted) return;
-    ended.abort();
-    isOver = true;
-    terminal = last;
-    clearTimeout(flushTimer);
-    clearTimeout(durationTimer);
-    clearInterval(renewTimer);
-    onStarted();
-    sourceReleased.resolve();
-    apply((terminal ?? producerLost) as UnknownChunk);
-    // It holds the usage.
-    if (unwrittenDone !== undefined) apply(unwrittenDone);
-    message.finish("truncated");
-    closed.resolve();
+  #refuse(): void {
+    void this.#finish(tooLarge("The answer is larger than this server allows."));
   }
 
-  function apply(chunk: StreamChunk | UnknownChunk): void {
-    if (onFinish === undefined) return;
+  /** The error was a warning. */
+  #letGo(): void {
+    if (this.#heldError !== undefined) this.#log.push(this.#heldError, stringifyChunk(this.#heldError));
+    this.#heldError = undefined;
+  }
+
+  append(firstSeq: number, entries: readonly string[]): Promise<LeaseResult> {
+    return this.#lease.renewWith(() => this.#store.append(this.#runId, firstSeq, entries));
+  }
+
+  onAppended(chunks: readonly UnknownChunk[]): void {
+    for (const chunk of chunks) this.#apply(chunk);
+    this.#begun.resolve();
+  }
+
+  onRefused(result: Exclude<LeaseResult, "ok">, inDoubt: readonly UnknownChunk[]): Promise<void> {
+    return this.#stop(result, inDoubt);
+  }
+
+  /** Ends the run from this side: what was read is written first. */
+  async #finish(last: RunTerminal): Promise<void> {
+    if (this.#phase !== "writing") return;
+    if (last !== this.#heldError) this.#letGo();
+    this.#leaveSource();
+    await this.#log.flush();
+    if (!this.#hasEnded()) this.#end(await this.#endInStore(last, this.#log.nextSeq - 1));
+  }
+
+  /** The store takes no more. What its log holds of `inDoubt` was written, although the store has not confirmed it. */
+  async #stop(result: LeaseResult, inDoubt: readonly UnknownChunk[]): Promise<void> {
+    this.#leaveSource();
+    if (result === undefined) this.#end(undefined);
+    else if (result === "full") this.#end(await this.#endInStore(tooLarge("The store of answers is full.")));
+    else await this.#endAsFound(inDoubt);
+  }
+
+  /** Somebody else has ended the run, or its log has lost its end. */
+  async #endAsFound(inDoubt: readonly UnknownChunk[]): Promise<void> {
+    const page = await this.#readEnd();
+    if (page !== undefined) {
+      const kept = Math.max(0, page.run.lastSeq - this.#log.nextSeq);
+      for (const chunk of inDoubt.slice(0, kept)) this.#apply(chunk);
+    }
+    // A log that has lost its end is not continued, and its followers need not wait for the lease.
+    this.#end(page && (page.run.terminal ?? (await this.#endInStore(producerLost))));
+  }
+
+  /** Notices a terminal that somebody else has written, such as a stop. */
+  async #watchForEnd(): Promise<void> {
+    while (!this.#hasEnded()) {
+      await this.#store.wait(this.#runId, Number.MAX_SAFE_INTEGER, this.#lease.signal);
+      if (this.#hasEnded()) return;
+      const page = await this.#readEnd();
+      if (page !== undefined && page.run.terminal === undefined) continue;
+      // What is ending the run already notices it, too.
+      if (this.#phase !== "writing") return;
+      this.#leaveSource();
+      await this.#log.whenIdle();
+      this.#end(page?.run.terminal);
+    }
+  }
+
+  #readEnd() {
+    return this.#lease.withStore(() => this.#store.read(this.#runId, Number.MAX_SAFE_INTEGER, 0));
+  }
+
+  #endInStore(last: RunTerminal, lastSeq?: number): Promise<RunTerminal | undefined> {
+    return this.#lease.withStore(() => this.#store.end(this.#runId, last, lastSeq));
+  }
+
+  /** Takes nothing more from the source. */
+  #leaveSource(): void {
+    if (this.#phase === "writing") this.#phase = "finishing";
+    this.#log.seal();
+    this.#reader.close();
+  }
+
+  #hasEnded(): boolean {
+    return this.#phase === "ended";
+  }
+
+  /** The log has its terminal, or is out of reach: nothing more can be written. */
+  #end(terminal: RunTerminal | undefined): void {
+    if (this.#hasEnded()) return;
+    this.#leaveSource();
+    this.#phase = "ended";
+    if (terminal !== undefined) this.#terminal = terminal;
+    this.#log.drop();
+    this.#lease.end();
+    clearTimeout(this.#durationTimer);
+    this.#begun.resolve();
+    this.#apply(this.#terminal as UnknownChunk);
+    // It holds the usage.
+    if (this.#unwrittenDone !== undefined) this.#apply(this.#unwrittenDone);
+    this.#message.finish("truncated");
+    this.#ended.resolve();
+  }
+
+  #apply(chunk: UnknownChunk): void {
+    if (this.#options.onFinish === undefined) return;
     try {
-      message.apply(chunk);
+      this.#message.apply(chunk);
     } catch {
       // A structured object that cannot be built is left out.
     }
   }
 
-  /** Ends the run from this side: what is there is written first. */
-  async function finish(last: RunTerminal): Promise<void> {
-    if (isOver) return;
-    isOver = true;
-    if (last !== heldError) letGo();
-    sourceReleased.resolve();
-    await whenIdle();
-    if (batch.length > 0 && !ended.signal.aborted) await append();
-    if (ended.signal.aborted) return;
-    close(await withStore(() => store.end(runId, last, nextSeq - 1)));
+  /** Called when the run begins, so that `onFinish` runs in the async context of that moment. */
+  async #callAtEnd(): Promise<void> {
+    await this.#ended.promise;
+    const finishing = this.#callOnFinish();
+    registerFinishing(finishing);
+    // Last: a process may exit when its runs are gone.
+    this.#unregister();
+    await finishing;
   }
 
-  /** The error was a warning. */
-  function letGo(): void {
-    if (heldError !== undefined) push(heldError, stringifyChunk(heldError));
-    heldError = undefined;
-  }
-
-  /** Asks the store until it answers, or the lease has passed. @returns undefined then. */
-  async function withStore<Value>(ask: () => Promise<Value>): Promise<Value | undefined> {
-    for (;;) {
-      try {
-        return await withinLease(ask());
-      } catch (error) {
-        if (performance.now() >= leaseUntil) {
-          console.error(`Run ${runId} has lost its store:`, error);
-          return undefined;
-        }
-        await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
-        if (ended.signal.aborted) return undefined;
-      }
-    }
-  }
-
-  /** An answer that never comes is a failure, too. */
-  async function withinLease<Value>(answer: Promise<Value>): Promise<Value> {
-    let timer: Timer | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new Error("The store has not answered within a lease.");
-      timer = unref(startTimer(() => reject(error), store.leaseMs));
-    });
+  async #callOnFinish(): Promise<void> {
     try {
-      return await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  async function renew(): Promise<void> {
-    if (isAppending || isRenewing || ended.signal.aborted) return;
-    isRenewing = true;
-    let askedAt = 0;
-    const result = await withStore(() => {
-      askedAt = performance.now();
-      return store.renew(runId);
-    });
-    isRenewing = false;
-    if (result === "ok") leaseUntil = Math.max(leaseUntil, askedAt + store.leaseMs);
-    else if (result === undefined) close(undefined);
-    else await closeEnded([]);
-  }
-
-  /** Somebody else has ended the run. What its log holds of `inDoubt` was written, although we were not told. */
-  async function closeEnded(inDoubt: UnknownChunk[]): Promise<void> {
-    isOver = true;
-    sourceReleased.resolve();
-    const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
-    if (page === undefined) return close(undefined);
-    for (const chunk of inDoubt.slice(0, Math.max(0, page.run.lastSeq - nextSeq))) apply(chunk);
-    // A log that has lost its end is not continued, and its followers need not wait for the lease.
-    close(page.run.terminal ?? (await withStore(() => store.end(runId, producerLost))));
-  }
-
-  async function append(): Promise<void> {
-    isAppending = true;
-    // Beside a source that never waits, nothing else would run.
-    takeTurn();
-    clearTimeout(flushTimer);
-    flushTimer = undefined;
-    const entries = batch;
-    const entryChunks = batchChunks;
-    batch = [];
-    batchChunks = [];
-    batchLength = 0;
-    batchIsUrgent = false;
-    const askedAt = performance.now();
-    const result = await withStore(() => store.append(runId, nextSeq, entries));
-    if (result === "ok") {
-      leaseUntil = askedAt + store.leaseMs;
-      nextSeq += entries.length;
-      for (const chunk of entryChunks) apply(chunk);
-      onStarted();
-    } else if (result === "full") {
-      isOver = true;
-      sourceReleased.resolve();
-      close(await withStore(() => store.end(runId, tooLarge("The store of answers is full."))));
-    } else if (result === undefined) {
-      close(undefined);
-    } else {
-      await closeEnded(entryChunks);
-    }
-    isAppending = false;
-    if (onIdle !== undefined) onIdle();
-    else scheduleFlush();
-  }
-
-  function takeTurn(): void {
-    if (!isTurnDue) onNextTurn(onTurn);
-    isTurnDue = true;
-  }
-
-  function onTurn(): void {
-    isTurnDue = false;
-    ask();
-  }
-
-  async function whenIdle(): Promise<void> {
-    if (!isAppending) return;
-    await new Promise<void>((resolve) => {
-      onIdle = resolve;
-    });
-    onIdle = undefined;
-  }
-
-  const isFull = () => batch.length >= maxBatchChunks || batchLength >= maxBatchLength;
-
-  function scheduleFlush(): void {
-    if (isAppending || batch.length === 0 || ended.signal.aborted) return;
-    const delayMs = batchedAt + flushWindowMs - performance.now();
-    if (batchIsUrgent || isFull() || delayMs <= 0) void append();
-    else flushTimer ??= setTimeout(append, delayMs);
-  }
-
-  function push(chunk: StreamChunk | UnknownChunk, json: string): void {
-    if (batch.length === 0) batchedAt = performance.now();
-    batch.push(json);
-    batchChunks.push(chunk as UnknownChunk);
-    batchLength += json.length;
-    // The entry that makes a run addressable, and the first that a user sees.
-    const isFirstText = chunk.type === "text-delta" && !hasText;
-    hasText ||= isFirstText;
-    batchIsUrgent ||= chunks < 2 || isFirstText || isBoundary(chunk.type);
-    chunks++;
-    size += json.length;
-  }
-
-  const tooLarge = (text: string): ErrorChunk => ({ type: "error", message: text, code: "run-too-large" });
-
-  /** Takes one result of the source. */
-  function take(result: IteratorResult<unknown>): void {
-    if (typeof result !== "object" || result === null) {
-      const error = new TypeError(`next() of a source answered ${result}, which is no iterator result.`);
-      void finish(maskError(error, options));
-      return;
-    }
-    if (result.done) {
-      sourceState = "over";
-      void finish(heldError ?? { type: "done" });
-      return;
-    }
-    let printed: PrintedChunk;
-    try {
-      printed = printSourceChunk(result.value, ++taken);
+      await this.#options.onFinish?.({ message: this.#message.message, terminal: this.#terminal });
     } catch (error) {
-      void finish(maskError(error, options));
-      return;
-    }
-    const { json } = printed;
-    const chunk = printed.chunk as UnknownChunk;
-    /** The error stays the outcome. */
-    const isHeld =
-      heldError !== undefined && chunk.type !== "error" && reduceStreamError(heldError, chunk) !== undefined;
-    if (!isHeld) letGo();
-    const isTerminal = isTerminalChunk(chunk);
-    const isTooLarge = isTerminal
-      ? size + json.length > maxRunCharacters + maxTerminalLength
-      : size + json.length > maxRunCharacters || chunks >= maxRunChunks;
-    if (isTooLarge) {
-      void finish(tooLarge("The answer is larger than this server allows."));
-      return;
-    }
-    if (isTerminal) {
-      sourceState = "finished";
-      if (isHeld) unwrittenDone = chunk;
-      void finish(isHeld ? heldError! : (chunk as RunTerminal));
-      return;
-    }
-    if (chunk.type === "error") heldError = chunk as unknown as ErrorChunk;
-    else push(chunk, json);
-    scheduleFlush();
-  }
-
-  /** A batch that is full is appended at once, unless another one is: then the source waits until it is its turn. */
-  function ask(): void {
-    if (iterator === undefined) return;
-    try {
-      while (!isOver && !isPending && !isTurnDue && !isFull()) {
-        const result = iterator.next();
-        if (isPromiseLike(result)) {
-          isPending = true;
-          const answer = result instanceof Promise ? result : Promise.resolve(result);
-          answer.then(onResult).catch(onFailure);
-          return;
-        }
-        take(result);
-      }
-    } catch (error) {
-      onFailure(error);
+      console.error(`onFinish of run ${this.#runId} failed:`, error);
     }
   }
-
-  function onResult(result: IteratorResult<unknown>): void {
-    isPending = false;
-    if (isOver) return;
-    take(result);
-    ask();
-  }
-
-  function onFailure(error: unknown): void {
-    isPending = false;
-    sourceState = "over";
-    if (!isOver) void finish(maskError(error, options));
-  }
-
-  async function watchForEnd(): Promise<void> {
-    while (!ended.signal.aborted) {
-      await store.wait(runId, Number.MAX_SAFE_INTEGER, ended.signal);
-      if (ended.signal.aborted) return;
-      const page = await withStore(() => store.read(runId, Number.MAX_SAFE_INTEGER, 0));
-      if (page !== undefined && page.run.terminal === undefined) continue;
-      // Whoever is ending it closes it, too.
-      if (isOver) return;
-      isOver = true;
-      sourceReleased.resolve();
-      await whenIdle();
-      close(page?.run.terminal);
-    }
-  }
-
-  push(first, stringifyChunk(first));
-  void append().then(() => outsideRequests(watchForEnd));
-  openSource(source, sourceAbort.signal)
-    .then((iterable) => {
-      const opened = toIterator(iterable);
-      isPending = false;
-      if (isOver) {
-        closeIterator(opened);
-        return;
-      }
-      iterator = opened;
-      ask();
-    })
-    .catch(onFailure);
-  return { started, finished };
 }

@@ -1,7 +1,7 @@
 import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type RunProducerOptions, type RunResult, startRunWriter } from "../../src/runs/run-writer.ts";
+import { type RunResult, type RunWriterOptions, startRunWriter } from "../../src/runs/run-writer.ts";
 import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
 import { createMemoryRunStore, type MemoryRunStoreOptions } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
@@ -115,7 +115,7 @@ function close(store: ReturnType<typeof watchedStore>): () => void {
   return open;
 }
 
-async function produce(source: StreamSource, options: Partial<RunProducerOptions> = {}) {
+async function produce(source: StreamSource, options: Partial<RunWriterOptions> = {}) {
   const store = (options.store as ReturnType<typeof watchedStore>) ?? watchedStore();
   const runId = await openRun(store, { runId: "r" });
   const finishes: RunResult[] = [];
@@ -137,7 +137,7 @@ async function produce(source: StreamSource, options: Partial<RunProducerOptions
 }
 
 /** The log of a run whose source gives these. */
-async function logged(source: StreamSource, options?: Partial<RunProducerOptions>): Promise<unknown[]> {
+async function logged(source: StreamSource, options?: Partial<RunWriterOptions>): Promise<unknown[]> {
   const run = await produce(source, options);
   await pass(0);
   await run.producer.finished;
