@@ -1,6 +1,6 @@
 /**
  * Opens a run in a store that may fail: a request of unknown outcome is repeated, and a run that may still be open is given
- * up. Starts no producer.
+ * up. Starts no writer.
  */
 
 import { type OpenedRun, type OpenRun, producerLost, type RunStore } from "../stores/run-store.ts";

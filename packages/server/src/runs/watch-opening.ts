@@ -1,6 +1,6 @@
 /**
  * The beginning of a run, as far as the response to its request depends on it: what `onStart` or the agent throws on
- * purpose, before the agent has given anything, is that response. Writes nothing and ends nothing; the producer does.
+ * purpose, before the agent has given anything, is that response. Writes nothing and ends nothing; the writer does.
  */
 import type { ErrorChunk } from "@kortyx/protocol";
 import { closeIterator, openSource, type StreamSource, toIterator } from "../stream/source.ts";
@@ -14,7 +14,7 @@ const maxOpeningMs = 1000;
 const refused: ErrorChunk = { type: "error", message: "The request was refused.", code: "refused" };
 
 export interface RunOpening {
-  /** The source for the producer: calls `onStart`, then the agent. */
+  /** The source for the writer: calls `onStart`, then the agent. */
   source: StreamSource;
   /** Resolves when the run has begun. Rejects with what was thrown on purpose in place of a beginning. */
   readonly begun: Promise<void>;
