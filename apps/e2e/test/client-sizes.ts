@@ -14,19 +14,19 @@ export interface ClientImports {
 export const clientImports: ClientImports[] = [
   {
     names: "`readStream`",
-    budgetKB: 8.5,
+    budgetKB: 9,
     modules: ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;'],
   },
   {
     names: "`streamChatFromRoute`, `consumeStream`",
-    budgetKB: 13.5,
+    budgetKB: 14,
     modules: [
       'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
     ],
   },
   {
     names: "`createChat`, `useChat`",
-    budgetKB: 19.5,
+    budgetKB: 20,
     modules: [
       'import { createChat } from "@kortyx/client"; globalThis.use = createChat;',
       'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',
