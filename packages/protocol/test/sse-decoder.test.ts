@@ -288,6 +288,17 @@ describe("requested one by one", () => {
     expect([decoder.next(), decoder.lastEventId]).toEqual([undefined, "3"]);
   });
 
+  test("a consumer that stays behind gets every event, in order", () => {
+    const decoder = createSSEDecoder();
+    const got: (string | undefined)[] = [];
+    for (let event = 0; event < 20; event += 2) {
+      decoder.push(bytesOf(`data: ${event}\n\ndata: ${event + 1}\n\n`));
+      got.push(decoder.next()?.data);
+    }
+    while (got.length < 21) got.push(decoder.next()?.data);
+    expect(got).toEqual([...Array.from({ length: 20 }, (_, event) => `${event}`), undefined]);
+  });
+
   test("a consumer that stays an event behind takes time linear in the number of events", () => {
     const piece = bytesOf(`data: ${"x".repeat(500)}\n\n`);
     const ratio = costOfWhole(8_000, (count) => {
