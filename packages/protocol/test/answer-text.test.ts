@@ -62,6 +62,23 @@ describe("the text of an answer", () => {
     expect(copied(said("A"), file, said("B", "b"), said("C"))).toBe("A\n\nB\n\nC");
   });
 
+  test("continues in a part of its own after a file, with the node that says it; reasoning begins anew", () => {
+    const { parts } = reduceMessage([
+      { ...said("A"), node: "one" } as StreamChunk,
+      file,
+      { ...said("B"), node: "two" } as StreamChunk,
+      thought("R"),
+      file,
+      thought("S"),
+    ]);
+    expect(parts.filter(({ type }) => type !== "file")).toEqual([
+      { type: "text", key: "", text: "A", state: "done", node: "one" },
+      { type: "text", key: "", text: "B", state: "done", node: "two", isContinuation: true },
+      { type: "reasoning", key: "", text: "R", state: "done" },
+      { type: "reasoning", key: "", text: "S", state: "done" },
+    ]);
+  });
+
   test("passes over texts without a word", () => {
     expect(copied({ type: "text-start" }, call, said("A"))).toBe("A");
     const text = { type: "text", key: "", text: "A", state: "done" } as const;
