@@ -173,53 +173,62 @@ export function foldStructured(
 
 type PathChunk = Exclude<StructuredDataChunk, { kind: "final" }>;
 
+/** A chunk that is applied at its path. */
+interface PathWrite {
+  chunk: PathChunk;
+  segments: string[];
+  owned: OwnedContainers;
+}
+
 /**
  * Applies a chunk at its path. Everything is checked on the way down and written on the way up, so that a refused chunk
  * leaves nothing half done.
  */
-function write(root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown {
-  const { kind, path } = chunk;
+const write = (root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown =>
+  update(root, 0, { chunk, segments: segmentsOf(chunk), owned });
+
+function segmentsOf(chunk: PathChunk): string[] {
   // Cut short of a huge path: one segment more than allowed is enough to refuse it.
-  const segments = path.split(".", maxPathSegments + 1);
+  const segments = chunk.path.split(".", maxPathSegments + 1);
   if (segments.length > maxPathSegments || segments.some((segment) => forbidden.test(segment))) {
-    refuse(chunk, `path "${start(path)}" is not allowed`);
+    refuse(chunk, `path "${start(chunk.path)}" is not allowed`);
   }
+  return segments;
+}
 
-  // biome-ignore lint/suspicious/noExplicitAny: JSON of any shape.
-  function update(found: any, depth: number): unknown {
-    const segment = segments[depth];
-    if (segment === undefined) return change(found);
-    const isIndex = /^(0|[1-9]\d*)$/.test(segment);
-    const value = found === undefined ? (isIndex ? [] : {}) : found;
-    if (Array.isArray(value) ? !isIndex || Number(segment) > value.length : !isRecord(value)) {
-      misfit(`"${start(segment)}"`, value);
-    }
-    // Own properties only, so that inherited names such as `toString` are plain keys.
-    const inner = update(Object.hasOwn(value, segment) ? value[segment] : undefined, depth + 1);
-    const container = own(value, owned);
-    container[segment] = inner;
-    return container;
+// biome-ignore lint/suspicious/noExplicitAny: JSON of any shape.
+function update(found: any, depth: number, at: PathWrite): unknown {
+  const segment = at.segments[depth];
+  if (segment === undefined) return change(found, at);
+  const isIndex = /^(0|[1-9]\d*)$/.test(segment);
+  const value = found === undefined ? (isIndex ? [] : {}) : found;
+  if (Array.isArray(value) ? !isIndex || Number(segment) > value.length : !isRecord(value)) {
+    refuseFit(at.chunk, `"${start(segment)}"`, value);
   }
+  // Own properties only, so that inherited names such as `toString` are plain keys.
+  const inner = update(Object.hasOwn(value, segment) ? value[segment] : undefined, depth + 1, at);
+  const container = own(value, at.owned);
+  container[segment] = inner;
+  return container;
+}
 
-  function change(value: unknown): unknown {
-    if (kind === "set") return chunk.value;
-    if (kind === "text-delta") {
-      if (value !== undefined && typeof value !== "string") misfit(kind, value);
-      return `${value ?? ""}${chunk.delta}`;
-    }
-    const list = value === undefined ? [] : value;
-    if (!Array.isArray(list)) misfit(kind, value);
-    const items = own(list, owned);
-    for (const item of chunk.items) items.push(item);
-    return items;
+/** @returns what stands at the end of the path after the chunk. */
+function change(value: unknown, { chunk, owned }: PathWrite): unknown {
+  if (chunk.kind === "set") return chunk.value;
+  if (chunk.kind === "text-delta") {
+    if (value !== undefined && typeof value !== "string") refuseFit(chunk, chunk.kind, value);
+    return `${value ?? ""}${chunk.delta}`;
   }
+  const list = value === undefined ? [] : value;
+  if (!Array.isArray(list)) refuseFit(chunk, chunk.kind, value);
+  const items = own(list, owned);
+  for (const item of chunk.items) items.push(item);
+  return items;
+}
 
-  function misfit(what: string, value: unknown): never {
-    const where = Array.isArray(value) ? `an array of ${value.length}` : describeKind(value);
-    return refuse(chunk, `${what} in path "${start(path)}" does not fit ${where}`);
-  }
-
-  return update(root, 0);
+function refuseFit(chunk: PathChunk, what: string, value: unknown): never {
+  const where = Array.isArray(value) ? `an array of ${value.length}` : describeKind(value);
+  return refuse(chunk, `${what} in path "${start(chunk.path)}" does not fit ${where}`);
 }
 
 /** The container itself when it is ours already, else a copy of it. */
