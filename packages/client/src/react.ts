@@ -97,7 +97,7 @@ function show(source: UseChatOptions | Chat): Shown {
   return { chat, own };
 }
 
-/** Whether the chat is the one that is asked for: an own one until another session is given than it has. */
+/** Whether the chat is the wanted one: a component keeps its own chat until another session than the chat's is given. */
 function shows({ chat, own }: Shown, source: UseChatOptions | Chat): boolean {
   if ("getSnapshot" in source) return chat === source;
   if (!own) return false;

@@ -184,7 +184,6 @@ export class ActiveAnswer {
 
   #changeConnection(connection: ConnectionState): void {
     this.#owner.onConnectionChange(connection);
-    if (this.#state.phase === "ended") return;
     const { connectionError } = this.#state;
     this.#state = changeConnection(this.#state, connection);
     if (this.#state.connectionError !== connectionError && shownPhase(this.#state)) this.#owner.onChange();

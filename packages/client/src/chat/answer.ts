@@ -129,16 +129,11 @@ export const refuseStop = (state: AnswerState): AnswerState => ({
   phase: state.place ? "streaming" : "submitted",
 });
 
-export function endAnswer(state: AnswerState, durationMs: number): AnswerState {
-  const { timing } = state;
-  return {
-    ...state,
-    phase: "ended",
-    statusMessage: undefined,
-    connectionError: undefined,
-    timing: { ...timing, durationMs },
-  };
-}
+export const endAnswer = (state: AnswerState, durationMs: number): AnswerState => ({
+  ...state,
+  phase: "ended",
+  timing: { ...state.timing, durationMs },
+});
 
 /**
  * Whether a search that failed says that the session has no run, which is not an error: not found, a route without

@@ -7,7 +7,7 @@ import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import type { ChatTransport } from "./route-transport.ts";
 import type { StoredMessage } from "./stored-message.ts";
 
-/** Where a chat stands. `error`: the last answer failed, and the next one may be asked for. */
+/** Where a chat stands. `error`: the last answer failed, and the next one may be requested. */
 export type ChatStatus = "ready" | "submitted" | "streaming" | "stopping" | "error";
 
 /** All that a user interface needs to know. Never changes: a newer state is another object. */
@@ -38,7 +38,7 @@ export interface ChatSnapshot {
 }
 
 export interface ChatTiming {
-  /** When the answer was asked for, in milliseconds since 1970-01-01 UTC. */
+  /** When the answer was requested, in milliseconds since 1970-01-01 UTC. */
   readonly startedAt: number;
   /** How long the first chunk took, in milliseconds. */
   readonly firstChunkMs?: number | undefined;
@@ -102,7 +102,7 @@ export type ChatAnswer =
  * its promise rejects for callers that wait for it; for all others it is handled.
  */
 export interface Chat {
-  /** The state as it was last told to the subscribers. The same object until then. */
+  /** The state that subscribers got last. The same object until the next one. */
   getSnapshot(): ChatSnapshot;
   /**
    * Calls back at once and whenever the state has changed: a change of status at once, growing text once per frame.

@@ -72,9 +72,9 @@ export class Conversation implements AnswerOwner {
   /** Shows `initialMessages` that come later than the chat, as long as nothing was said, answered, set or cleared. */
   takeHistory(): void {
     const { initialMessages } = this.#readOptions();
-    // Every other change of the messages puts another array in place of the first one.
-    const isUntouched = this.#messages === this.#firstMessages && !this.#answer?.state.place;
-    if (!isUntouched || this.#messages.length > 0 || !initialMessages?.length) return;
+    // Whatever else changes the messages puts another array in place of the first one.
+    const isUntouched = this.#snapshot.messages === this.#firstMessages && this.#firstMessages.length === 0;
+    if (!isUntouched || !initialMessages?.length) return;
     this.#messages = initialMessages.map(toUIMessage);
     this.#publish();
   }

@@ -13,7 +13,7 @@ import { discard } from "../stream/byte-stream.ts";
 import type { StreamHttpError } from "../stream/errors.ts";
 
 export interface ChatTransportOptions {
-  /** Aborted when nobody wants the stream any more. */
+  /** Aborted when the chat no longer wants the stream. */
   signal: AbortSignal;
   /** To be called when the connection is lost but not given up, and when it is back. */
   onConnectionChange: (connection: ConnectionState) => void;
@@ -29,11 +29,11 @@ export interface ChatTransport {
   /**
    * Follows the newest run of a session from its beginning, whether it is over or not. A stream says that there is none
    * when it throws, before its first chunk, an error whose `status` is 404 or 405, as `StreamHttpError` has it; or a
-   * `StreamTruncatedError` before `open` was told.
+   * `StreamTruncatedError` before `onConnectionChange` reported `open`.
    */
   resume?(target: { sessionId: string }, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
   /**
-   * Stops a run for everybody who follows it; its stream then ends on an `abort` chunk. An error whose `status` is 404
+   * Stops a run for all of its followers; its stream then ends on an `abort` chunk. An error whose `status` is 404
    * or 405 says that there is no such run.
    */
   stop?(target: { runId: string } | { idempotencyKey: string }): Promise<void>;

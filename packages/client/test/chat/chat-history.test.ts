@@ -16,6 +16,7 @@ import {
   runStart,
   setUp,
   setUpBusy,
+  statusesOf,
   streamOf,
   testTransport,
   user,
@@ -79,6 +80,19 @@ describe("a history that comes later than the chat", () => {
     expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(streaming) He"]);
     await finishWith(transport, delta("re"), done);
     expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(done) Here"]);
+  });
+
+  test("is not shown any more while a run is shown that was found before it", async () => {
+    const { chat, transport, states, options } = setUpLater();
+    void chat.resume();
+    streamOf(transport).give(runStart("run-1", { role: "user", id: "u0", content: "Hello" }), delta("Hi"));
+    await nextFrame();
+    options.initialMessages = history;
+    await expect(chat.send("More")).rejects.toMatchObject({ code: "busy" });
+    await finishWith(transport, done);
+    expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
+    expect(statusesOf(states)).toEqual(["ready", "streaming", "ready"]);
+    expect(states).toHaveLength(5);
   });
 
   test("is not shown any more once something was said, set or cleared", async () => {

@@ -13,6 +13,7 @@ import {
   runStart,
   setUp,
   setUpBusy,
+  statusesOf,
   statusOf,
   streamOf,
   watchChats,
@@ -313,6 +314,18 @@ describe("onChunk and onFinish", () => {
       expect(read(chat)).toEqual(method === "clear" ? [] : ["Hello", "(aborted) Hi"]);
       expect(statusOf(chat)).toBe("ready");
     }
+  });
+
+  test("what onChunk clears does not come back with the chunk that it was called with", async () => {
+    const all: Partial<{ chat: Chat }> = {};
+    const { chat, transport, states } = setUp({ onChunk: () => void all.chat!.clear() }, { stop: undefined });
+    all.chat = chat;
+    void chat.send("Hello");
+    await flush();
+    streamOf(transport).give({ type: "session", sessionId: "session-2" });
+    await flush();
+    expect(chat.getSnapshot()).toEqual({ messages: [], status: "ready", reconnecting: false });
+    expect(statusesOf(states)).toEqual(["ready", "submitted", "stopping", "ready"]);
   });
 
   test("onFinish may ask for the next answer", async () => {

@@ -1,6 +1,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { StreamTruncatedError } from "@kortyx/protocol";
 import { describe, expect, test } from "vitest";
+import type { Chat } from "../../src/chat/chat.ts";
 import type { UIMessage } from "../../src/chat/messages.ts";
 import {
   answer,
@@ -279,14 +280,14 @@ describe("resume", () => {
 
   test("stop and clear end the search for a run", async () => {
     for (const method of ["stop", "clear"] as const) {
-      const { chat, transport } = setUp();
+      const { chat, transport, states } = setUp();
       const resumed = outcomeOf(chat.resume());
       await flush();
       await chat[method]();
       await flush();
       expect(resumed.is).toBe("resolved");
       expect(streamOf(transport).isOpen).toBe(false);
-      expect(statusOf(chat)).toBe("ready");
+      expect(statusesOf(states)).toEqual(["ready"]);
     }
   });
 
@@ -323,6 +324,24 @@ describe("resume", () => {
     await flush();
     expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { status: 404 } });
     expect(read(chat)).toEqual(["Hello", "(truncated) Ha"]);
+  });
+
+  test("a run that `onChunk` leaves at its first chunk is never shown, nor is its error", async () => {
+    const all: Partial<{ chat: Chat }> = {};
+    const { chat, transport, states } = setUp({
+      onChunk() {
+        void all.chat!.regenerate();
+        all.chat!.close();
+      },
+    });
+    all.chat = chat;
+    void chat.resume();
+    streamOf(transport).give({ type: "error", message: "Overloaded" });
+    await flush();
+    expect(statusesOf(states)).toEqual(["ready"]);
+    expect(states.flatMap(({ messages }) => messages)).toEqual([]);
+    expect(chat.getSnapshot().error).toMatchObject({ code: "nothing-to-regenerate" });
+    expect(streamOf(transport).isOpen).toBe(false);
   });
 
   test("a run that was found and failed tells its error", async () => {
