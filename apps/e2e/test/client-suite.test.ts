@@ -36,13 +36,6 @@ describe("the client in Node", () => {
 });
 
 describe("the table of endings", () => {
-  test("has at least 40 rows, each with its own name, and no two with the same input and outcome", () => {
-    expect(endingRows.length).toBeGreaterThanOrEqual(40);
-    expect(new Set(endingRows.map(({ name }) => name)).size).toBe(endingRows.length);
-    const rows = endingRows.map(({ name, ...row }) => JSON.stringify(row));
-    expect(new Set(rows).size).toBe(rows.length);
-  });
-
   test("has every class and code of the client's README", () => {
     const readme = readFileSync(new URL("../node_modules/@kortyx/client/README.md", import.meta.url), "utf8");
     const section = readme.split(/^## /m).find((part) => part.startsWith("How it can fail"));

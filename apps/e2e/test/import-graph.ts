@@ -58,7 +58,7 @@ const node = new RegExp(
 );
 const rule = (entry: string, forbids: RegExp, reason: string): ImportRule => ({ entry, forbids, reason });
 
-export const importRules: ImportRule[] = [
+const importRules: ImportRule[] = [
   rule("@kortyx/protocol", /^@kortyx\/(server|client)/, "the contract knows neither side"),
   rule("@kortyx/server", /^@kortyx\/client/, "a backend never installs the client"),
   rule("@kortyx/client", /^@kortyx\/server/, "a frontend never installs the server"),

@@ -1,6 +1,7 @@
 /** Reads streams of chunks in a user interface: all that a frontend needs, the contract's types included. */
 
 // The contract
+
 export type {
   AssistantMessage,
   BufferedStreamResult,
@@ -24,19 +25,9 @@ export type {
   ToolCallPart,
   UnknownChunk,
 } from "@kortyx/protocol";
-// Turn chunks into what the user sees
-export {
-  applyStructuredChunk,
-  createMessageAccumulator,
-  createStructuredStreamAccumulator,
-  isStreamError,
-  reduceMessage,
-  reduceStructuredChunks,
-  StreamError,
-  StreamProtocolError,
-  StreamTruncatedError,
-} from "@kortyx/protocol";
+
 // Keep a conversation
+
 export type {
   Chat,
   ChatAnswer,
@@ -60,10 +51,11 @@ export {
   type RouteTransportOptions,
 } from "./chat/route-transport.ts";
 export type { StoredMessage } from "./chat/stored-message.ts";
+
+// Request a stream, or one whole answer, from a route
+
 export type { Resolvable, RouteOptions } from "./route/fetch-route.ts";
-// Ask a route for one whole answer
 export { type RequestChatOptions, requestChat } from "./route/request-chat.ts";
-// Ask a route for a stream
 export {
   type ConnectionState,
   type RouteStreamOptions,
@@ -72,10 +64,26 @@ export {
   streamChatFromRoute,
   streamFromRoute,
 } from "./route/stream-from-route.ts";
-// Read a stream that is there
+
+// Read an existing body or response
+
 export type { StreamBody } from "./stream/byte-stream.ts";
+export { type ReadStreamOptions, readStream } from "./stream/read-stream.ts";
+
+// Turn chunks into what the user sees
+
+export {
+  applyStructuredChunk,
+  createMessageAccumulator,
+  createStructuredStreamAccumulator,
+  reduceMessage,
+  reduceStructuredChunks,
+} from "@kortyx/protocol";
 export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from "./stream/consume-stream.ts";
+
 // Errors
+
+export { isStreamError, StreamError, StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
 export {
   ChatStateError,
   type ChatStateErrorCode,
@@ -87,4 +95,3 @@ export {
   StreamRemoteError,
   StreamRequestError,
 } from "./stream/errors.ts";
-export { type ReadStreamOptions, readStream } from "./stream/read-stream.ts";

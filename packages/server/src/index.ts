@@ -1,5 +1,7 @@
 /** Streams of chunks as web-standard responses: all that a backend needs, the contract included. */
 
+// The contract
+
 export type {
   AssistantMessage,
   AssistantUIMessage,
@@ -15,7 +17,6 @@ export type {
   TokenUsage,
   UnknownChunk,
 } from "@kortyx/protocol";
-// The contract
 export {
   isStreamChunk,
   isStreamError,
@@ -24,14 +25,10 @@ export {
   StreamProtocolError,
 } from "@kortyx/protocol";
 export { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "@kortyx/protocol/schemas";
+
 // A whole chat route
+
 export type { ChatAgent, ChatAgentOptions, RouteAgentOptions } from "./route/chat-agent.ts";
-// Read the request
-export {
-  ChatRequestError,
-  type ChatRequestErrorCode,
-  type ChatRequestIssue,
-} from "./route/chat-request-error.ts";
 export type {
   AuthorizeResult,
   ChatFinish,
@@ -41,16 +38,40 @@ export type {
 } from "./route/chat-route.ts";
 export type { CorsOptions } from "./route/cors.ts";
 export { createChatRoute } from "./route/create-chat-route.ts";
+
+// Read the request
+
+export {
+  ChatRequestError,
+  type ChatRequestErrorCode,
+  type ChatRequestIssue,
+} from "./route/chat-request-error.ts";
 export {
   type ChatRequestLimits,
   parseChatRequestBody,
   readChatRequest,
 } from "./route/read-chat-request.ts";
+
+// Respond with a stream
+
+export type { ErrorDescription, OnStreamError } from "./stream/mask-error.ts";
+export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream/source.ts";
+export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream/stream-options.ts";
+export { createStreamResponse, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
+
+// Respond with one buffered result
+
+export {
+  type CollectLimits,
+  collectBufferedStream,
+  collectStream,
+  summarizeStreamChunks,
+} from "./stream/collect-stream.ts";
+
 // Answers that outlive their connection
+
 export type { ChatRunOptions, RunFinish, RunStart } from "./runs/run-options.ts";
 export type { RunLimits, RunResult } from "./runs/run-writer.ts";
-// Shut down without cutting answers
-export { type DrainCounts, type DrainOptions, drain } from "./shutdown/drain.ts";
 export { createMemoryRunStore, type MemoryRunStoreOptions } from "./stores/memory-run-store.ts";
 export type {
   AppendResult,
@@ -62,15 +83,7 @@ export type {
   RunStoreOptions,
   RunTerminal,
 } from "./stores/run-store.ts";
-// Answer with one buffered result
-export {
-  type CollectLimits,
-  collectBufferedStream,
-  collectStream,
-  summarizeStreamChunks,
-} from "./stream/collect-stream.ts";
-export type { ErrorDescription, OnStreamError } from "./stream/mask-error.ts";
-export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream/source.ts";
-export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream/stream-options.ts";
-// Answer a request with a stream
-export { createStreamResponse, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
+
+// Shut down without cutting answers
+
+export { type DrainCounts, type DrainOptions, drain } from "./shutdown/drain.ts";

@@ -644,13 +644,3 @@ describe("the bridge alone", () => {
     });
   }
 });
-
-test("every behaviour was registered for every target, and none is skipped", ({ task }) => {
-  expect(targets).toHaveLength(10);
-  expect(behaviours).toHaveLength(14);
-  const names = targets.map(({ name }) => name);
-  const suites = task.file.tasks.filter(({ name }) => names.includes(name));
-  const tests = suites.flatMap((suite) => (suite.type === "suite" ? suite.tasks : []));
-  const combinations = tests.filter(({ type, mode }) => type === "test" && mode === "run");
-  expect(new Set(combinations.map(({ suite, name }) => `${suite?.name}: ${name}`)).size).toBe(140);
-});

@@ -262,8 +262,6 @@ const badBodies: [body: unknown, issues: string[]][] = [
 ];
 
 describe("a bad body", () => {
-  test("comes in at least 60 kinds", () => expect(badBodies.length).toBeGreaterThanOrEqual(60));
-
   for (const [index, [body, expected]] of badBodies.entries()) {
     test(`${index + 1}: ${expected.join("; ")}`, () => expect(issuesOf(body)).toEqual(expected));
   }
