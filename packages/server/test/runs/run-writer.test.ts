@@ -478,6 +478,29 @@ describe("a store that is slow", () => {
     expect(most).toBe(1);
   });
 
+  test("has the terminal after all chunks, also when the source ended while an append was under way", async () => {
+    const store = watchedStore();
+    const source = handFed();
+    const run = await produce(source, { store });
+    await pass(0);
+    const open = close(store);
+    const call = { tool: "t", toolCallId: "1" };
+    const chunks: StreamChunk[] = [
+      { type: "tool-call-start", ...call, input: {} },
+      { type: "tool-call-result", ...call, content: 1 },
+    ];
+    source.give(...chunks);
+    await pass(100);
+    expect(store.appends.at(-1)).toEqual([1, 1]);
+    source.end();
+    await pass(0);
+    open();
+    store.gate = new Promise((resolve) => setTimeout(resolve, 1000));
+    await pass(1000);
+    await run.producer.finished;
+    expect(await run.logged()).toEqual([...chunks, done]);
+  });
+
   test("shows nobody what it has not acknowledged", async () => {
     const store = watchedStore();
     const source = handFed();
