@@ -1,10 +1,10 @@
 /**
- * What the text of an answer is: which text a chunk belongs to, when another text begins, when a whole `message` repeats
- * what was streamed, and what separates two texts. The message, its joined text and the text piece by piece all follow
- * this file. Builds no parts.
+ * Defines the text of an answer: which text a chunk belongs to, when another text begins, when a whole `message`
+ * repeats what was streamed, and what separates two texts. The folded message, its joined text and the streamed text
+ * all use these rules. Builds no parts.
  *
- * A text with a key runs beside the others until its `-end`. One without a key also ends where another text, reasoning, a
- * call or a question begins. Sources, files and objects end no text.
+ * A text with a key runs in parallel with others until its `-end`. One without a key also ends where another text,
+ * reasoning, a call or a question begins. Sources, files and objects end no text.
  */
 import type { MessagePart, TextPart } from "./assistant-message.ts";
 import type { MessageChunk, StreamChunk, StreamChunkOf } from "./chunks.ts";
@@ -13,7 +13,7 @@ import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 type StartOrEndChunk = StreamChunkOf<"text-start" | "text-end" | "reasoning-start" | "reasoning-end">;
 type DeltaChunk = StreamChunkOf<"text-delta" | "reasoning-delta">;
 
-/** Stands between two texts of an answer. */
+/** Separates two texts of an answer. */
 const blankLine = "\n\n";
 
 /** A text of the answer, or a piece of reasoning. */
@@ -26,7 +26,7 @@ export interface AnswerText {
   /** Empty after an explicit start. */
   text: string;
   state: TextPart["state"];
-  /** The part of a folded message that shows it; undefined before its first one, and after a split. */
+  /** The index of the part that shows it in a folded message; undefined before its first delta and after a split. */
   index?: number | undefined;
 }
 
@@ -44,7 +44,7 @@ export class AnswerTexts {
     this.#onChange = onChange;
   }
 
-  /** The open text without a key, which what begins beside it may end or split. */
+  /** The open text without a key, which other parts may end or split. */
   get unkeyed(): AnswerText | undefined {
     return this.#unkeyed;
   }
@@ -75,7 +75,7 @@ export class AnswerTexts {
     }
   }
 
-  /** Something other than a text begins, and is neither a source, nor a file, nor an object. */
+  /** A part begins that ends a text without a key: anything but a text, a source, a file or an object. */
   endUnkeyed(): void {
     const text = this.#unkeyed;
     this.#unkeyed = undefined;
@@ -84,7 +84,7 @@ export class AnswerTexts {
 
   #applyDelta(type: AnswerText["type"], chunk: DeltaChunk): void {
     const { delta } = chunk;
-    // No text begins with nothing: many providers send an empty delta first.
+    // An empty delta begins no text: many providers send one first.
     if (delta === "") return;
     const text = this.#find(type, keyOf(chunk)) ?? this.#begin(type, chunk);
     if (text.text === "" && type === "text") this.#repeats.addStreamed(text);
@@ -140,7 +140,7 @@ export class AnswerTexts {
   }
 }
 
-/** What tells parallel texts apart; `""` without any. */
+/** Distinguishes parallel texts; `""` without a key. */
 const keyOf = ({ segmentId, opId, id }: StartOrEndChunk | DeltaChunk): string =>
   segmentId ?? opId ?? id ?? "";
 
@@ -153,7 +153,7 @@ class RepeatedTexts {
   readonly #all: AnswerText[] = [];
   /** The streamed text that began last. It may be repeated more than once. */
   #newest: AnswerText | undefined;
-  /** How many finished texts have this content and were not repeated yet. */
+  /** The number of finished texts with this content that have not been repeated yet. */
   readonly #unrepeated = new Map<string, number>();
 
   /** A streamed text has its first delta. */
@@ -185,13 +185,13 @@ class RepeatedTexts {
 /** How much longer than a short `message` the texts that it repeats may be: some models begin each with blank lines. */
 const usualWhiteSpace = 100;
 
-/** Whether `content` is these texts one after the other, whatever white space stands between them. */
+/** Whether `content` is these texts in sequence, ignoring white space between them. */
 function isJoined(content: string, texts: AnswerText[]): boolean {
   let at = 0;
   let length = 0;
   for (const { text } of texts) {
     length += text.length;
-    // White space aside, they are longer: looking at more would cost more than the content holds.
+    // Ignoring white space, they are longer: continuing would cost more than the content holds.
     if (length > 2 * content.length + usualWhiteSpace) return false;
     const trimmed = text.trim();
     while (/\s/.test(content.charAt(at))) at++;
@@ -202,15 +202,15 @@ function isJoined(content: string, texts: AnswerText[]): boolean {
 }
 
 /**
- * Joins the texts of an answer with a blank line between them. A text that only files and objects have split stays
- * one. Reasoning, tool calls and everything else are left out.
+ * Joins the texts of an answer with a blank line between them. A text split only by files or objects stays one text.
+ * Reasoning, tool calls and everything else are left out.
  *
- * The one rule for what is copied, searched, sent as history and given as a buffered answer.
+ * The one rule for text that is copied, searched, sent as history or returned in a buffered result.
  */
 export function joinTextParts(parts: readonly MessagePart[]): string {
   let joined = "";
   for (const part of parts) {
-    // What a store gives back may have no text at all.
+    // A message loaded from a store may lack its text.
     if (part.type !== "text" || !part.text) continue;
     joined += (joined === "" || part.isContinuation ? "" : blankLine) + part.text;
   }
@@ -221,8 +221,8 @@ export function joinTextParts(parts: readonly MessagePart[]): string {
  * Creates a reader of the text of one stream, for a consumer that does not build the message. Keeps the texts and the
  * inputs of tool calls.
  *
- * @returns A function that returns what a chunk adds to the text, `""` for nothing. The pieces one after the other are
- * what {@link joinTextParts} makes of the message; texts that run in parallel come as they are streamed.
+ * @returns A function that returns what a chunk adds to the text, `""` for nothing. The concatenated pieces equal what
+ * {@link joinTextParts} returns for the message; parallel texts are interleaved as streamed.
  */
 export function createTextPieces(): (chunk: StreamChunk) => string {
   let piece = "";
@@ -234,7 +234,7 @@ export function createTextPieces(): (chunk: StreamChunk) => string {
     hasText = true;
   });
   const calls = createToolCallOrder();
-  /** Any place will do: here, it only tells a known call from one that begins. */
+  /** Any index will do: here it only marks a call as known. */
   const beginCall = (call: OrderedCall) => {
     if (call.index === undefined) texts.endUnkeyed();
     call.index = 0;

@@ -1,24 +1,25 @@
 /**
- * What an assistant message is: its parts, and how they look when nothing more comes. Its text is in `answer-text.ts`.
+ * What an assistant message is: its parts, and how they are closed at the end. The rules for its text are in
+ * `answer-text.ts`.
  */
 import type { ErrorChunk, FileChunk, InterruptChunk, SourceChunk, TokenUsage } from "./chunks.ts";
 import type { StructuredStreamState } from "./fold-structured-data.ts";
 
 /**
- * A text, or a piece of the model's reasoning. Without a key it ends where another part begins, so that the parts stand
- * in the order in which they were said; with one, it runs beside them until its `-end` chunk.
+ * A text, or a piece of the model's reasoning. Without a key it ends where another part begins, so the parts keep the
+ * order in which they were said; with one, it runs in parallel with others until its `-end` chunk.
  */
 export interface TextPart {
   readonly type: "text" | "reasoning";
   /**
-   * What tells parallel texts apart: `segmentId ?? opId ?? id` of their chunks; `""` without any. Not unique: render parts
+   * Distinguishes parallel texts: `segmentId ?? opId ?? id` of their chunks; `""` without any. Not unique: render parts
    * by their position.
    */
   readonly key: string;
   /** Empty only between an explicit start and the first delta. */
   readonly text: string;
   readonly state: "streaming" | "done";
-  /** The text before stopped here only for a file or an object: in the text of the answer, nothing separates the two. */
+  /** This continues the text before it, interrupted only by a file or an object: no blank line separates the two. */
   readonly isContinuation?: true | undefined;
   readonly node?: string | undefined;
 }
@@ -33,11 +34,11 @@ export interface ToolCallPart {
   readonly toolCallId: string;
   /** `""` until a chunk names the tool. */
   readonly tool: string;
-  /** `interrupted`: the stream ended before the tool had answered. */
+  /** `interrupted`: the stream ended before the tool's result. */
   readonly state: "input-streaming" | "running" | "done" | "error" | "interrupted";
-  /** The JSON text of the input so far; not parsed, because it is not whole. */
+  /** The JSON text of the input so far; unparsed, because it is incomplete. */
   readonly inputText: string;
-  /** The input, once it is whole. */
+  /** The input, once complete. */
   readonly input?: unknown;
   readonly content?: unknown;
   readonly structuredContent?: unknown;
@@ -60,26 +61,26 @@ export type MessagePart =
   | Readonly<SourceChunk>
   | Readonly<FileChunk>;
 
-/** One assistant message, as far as it has been streamed. Never changes once it was handed out. */
+/** One assistant message, as streamed so far. Immutable once handed out. */
 export interface AssistantMessage {
-  /** The id of the run that produced it, where there is one. */
+  /** The id of the run that produced it, if any. */
   readonly id?: string | undefined;
   readonly parts: readonly MessagePart[];
   /**
-   * `aborted` after an `abort` chunk, `truncated` when the stream was cut, `error` when its outcome was one: see
-   * {@link ErrorChunk}.
+   * `aborted` after an `abort` chunk, `truncated` when the stream was cut off, `error` when it ended on one: see {@link
+   * ErrorChunk}.
    */
   readonly status: "streaming" | "done" | "aborted" | "error" | "truncated";
   /** The reason of the `abort` chunk. */
   readonly abortReason?: string | undefined;
   /** The error that the stream ended on. */
   readonly error?: Readonly<ErrorChunk> | undefined;
-  /** The question that waits for an answer. */
+  /** The question that is waiting for an answer. */
   readonly interrupt?: Readonly<InterruptChunk> | undefined;
   readonly usage?: Readonly<TokenUsage> | undefined;
 }
 
-/** @returns the part as it is when nothing more comes: the same object when nothing in it was open. */
+/** @returns the part as closed at the end of the stream: the same object if nothing in it was open. */
 export function closePart(part: MessagePart): MessagePart {
   if (part.type === "text" || part.type === "reasoning") {
     return part.state === "done" ? part : { ...part, state: "done" };

@@ -1,6 +1,6 @@
 /**
- * The body that a client posts to a chat route, with the list of its fields, and the answer of a route that does not
- * stream. Validates nothing: `schemas.ts` does.
+ * The body that a client posts to a chat route, the list of its fields, and the buffered result of a route that does
+ * not stream. Validation is in `schemas.ts`.
  */
 import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
 
@@ -21,7 +21,7 @@ interface AnsweredResume {
   /** @defaultValue `"answered"` */
   outcome?: "answered" | undefined;
   /**
-   * A text, or the ids of options. One id may come as a string or as an array of one, whatever the question was:
+   * A text, or the ids of options. A single id may be a string or an array of one, for any kind of question:
    * `[answer].flat()` reads both.
    */
   answer: string | string[];
@@ -31,16 +31,16 @@ interface CancelledResume {
   /** The user does not want to answer. */
   outcome: "cancelled";
   answer?: string | string[] | undefined;
-  /** What the user says instead, if anything. */
+  /** What the user said instead, if anything. */
   reason?: string | undefined;
 }
 
-/** The fields of a request's body that an agent gets beside the messages. */
+/** The fields of a request's body that an agent receives in addition to the messages. */
 export interface ChatAgentFields {
   /** At most 256 characters, as every id here. */
   sessionId?: string | undefined;
   workflowId?: string | undefined;
-  /** Anything the application wants to hand to its agent. */
+  /** Anything the application wants to pass to its agent. */
   context?: Record<string, unknown> | undefined;
   /** The answer to an `interrupt`. Its token comes from the client: the agent verifies it. */
   resume?: ChatResume | undefined;
@@ -49,15 +49,15 @@ export interface ChatAgentFields {
 /** What a client posts to a chat route. */
 export interface ChatRequestBody extends ChatAgentFields {
   messages: ChatMessage[];
-  /** `false` asks for one buffered JSON answer instead of a stream. */
+  /** `false` requests one buffered JSON result instead of a stream. */
   stream?: boolean | undefined;
   /** 1 to 128 visible ASCII characters; a repeated POST with the same key attaches to the same run. */
   idempotencyKey?: string | undefined;
 }
 
 /**
- * Every field of the body, and whether it is the route's own or also an option of the agent. Parser, route and clients
- * work from this list, so that a new field is an edit here and in the schema.
+ * Every field of the body, and whether it is only for the route or also an option of the agent. Parser, route and
+ * clients use this list, so a new field needs an edit only here and in the schema.
  */
 export const chatRequestFields = {
   messages: "route",
@@ -69,11 +69,11 @@ export const chatRequestFields = {
   resume: "agent",
 } satisfies { [Field in keyof ChatRequestBody]-?: Field extends keyof ChatAgentFields ? "agent" : "route" };
 
-/** A whole stream as one value: the JSON that a route answers to `stream: false`. */
+/** A whole stream as one value: the JSON that a route returns for `stream: false`. */
 export interface BufferedStreamResult {
   /** Every chunk, in order. */
   chunks: StreamChunk[];
-  /** The texts of the answer in order, with a blank line between them: what a chat copies of it. */
+  /** The texts of the answer in order, separated by blank lines: what a chat copies. */
   text: string;
   /** The `structured-data` chunks among `chunks`. */
   structured: StructuredDataChunk[];

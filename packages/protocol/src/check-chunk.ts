@@ -1,8 +1,8 @@
 /**
- * Says whether a value is a chunk: any JavaScript value, such as what a source yields, or what `JSON.parse` returns.
- * Changes nothing; `to-chunk.ts` mends.
+ * Checks whether any JavaScript value is a chunk, such as what a source yields or `JSON.parse` returns. Changes
+ * nothing; `to-chunk.ts` repairs.
  *
- * Walks the value along a table that is generated from the zod schemas. Takes the same time for every chunk type, uses no
+ * Walks the value along a table generated from the zod schemas. Lookup cost is the same for every chunk type; uses no
  * `eval`, and allocates nothing for a valid chunk.
  */
 import {
@@ -22,17 +22,17 @@ import { describeKind } from "./describe-value.ts";
 
 /** Why a value is not a chunk that this version knows. */
 export interface ChunkProblem {
-  /** `unknown-type`: an object with a string `type` that this version does not know, to be handed on as it is. */
+  /** `unknown-type`: an object with a string `type` that this version does not know; pass it on unchanged. */
   code: "unknown-type" | "invalid-chunk";
-  /** Names the type, the field, what was expected and what kind of value came. Never quotes a value. */
+  /** Names the type, the field, what was expected and the kind of value received. Never quotes a value. */
   message: string;
 }
 
 /**
- * Says why a value is not a chunk; `undefined` when it is one.
+ * Returns why a value is not a chunk; `undefined` if it is one.
  *
- * Costs some dozen nanoseconds for a chunk of strings, and more with what its objects and lists hold. Fields that the type
- * does not have are left alone. An undefined property counts as absent, as it does in JSON.
+ * Takes tens of nanoseconds for a chunk of strings, and time linear in the contents of its objects and lists. Ignores
+ * fields that the type does not have. An undefined property counts as absent, as in JSON.
  *
  * @param position - The chunk's number in its stream, for the message.
  *
@@ -46,19 +46,19 @@ export function checkChunk(value: unknown, position?: number): ChunkProblem | un
   if (found === undefined) return undefined;
   if (found === "unknown-type") {
     const name = JSON.stringify((value as UnknownChunk).type.slice(0, 80));
-    return { code: "unknown-type", message: `Chunk type ${name} is not known.` };
+    return { code: "unknown-type", message: `Chunk type ${name} is unknown.` };
   }
   return { code: "invalid-chunk", message: describeMismatch(value, found, position) };
 }
 
-/** Whether a value is a chunk of a type that this version knows, with all its fields right. */
+/** Whether a value is a chunk of a type that this version knows, with valid fields. */
 export function isStreamChunk(value: unknown): value is StreamChunk {
   return findMismatch(value) === undefined;
 }
 
 /** Where a value differs from its shape. */
 export interface Mismatch {
-  /** From the value that was checked down, with dots: `options.1.label`; empty for that value itself. */
+  /** Dot path from the checked value: `options.1.label`; empty for the value itself. */
   path: string;
   /** Completes the sentence "must be …". */
   expected: string;
@@ -69,7 +69,7 @@ export interface Mismatch {
 let lastName: unknown;
 let lastType: ObjectType | undefined;
 
-/** What {@link checkChunk} does, without a sentence. */
+/** Like {@link checkChunk}, without composing a message. */
 export function findMismatch(value: unknown): Mismatch | "unknown-type" | undefined {
   if (!isRecord(value)) return mismatch("an object", value);
   const name = value.type;
@@ -128,7 +128,7 @@ function checkOtherKind(kind: unknown, { kinds, allowsOtherKinds }: KindsType): 
   return mismatch(expected, kind, "kind");
 }
 
-/** Walks the fields that the value has and not those that it may have: a chunk seldom has half of its optional ones. */
+/** Walks the fields that the value has, not those that it may have: most chunks have few of their optional fields. */
 function checkFields(value: Record<string, unknown>, fields: FieldsType): Mismatch | undefined {
   const { byName, requiredCount } = rulesOf(fields);
   let foundCount = 0;

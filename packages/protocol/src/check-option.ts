@@ -1,10 +1,10 @@
 /**
- * Refuses an option that no compiler has looked at, in the call that gets it and not in the first request that meets it.
- * Client and server check theirs with it. Knows no option.
+ * Rejects invalid options from untyped code in the call that receives them, instead of at the first request. Shared by
+ * client and server; knows no particular option.
  */
 import { describeValue } from "./describe-value.ts";
 
-/** @throws TypeError that names the option, what was expected, and what kind of value came. */
+/** @throws TypeError that names the option, what was expected and what was received. */
 export function checkOption(name: string, isValid: boolean, expected: string, value: unknown): void {
   if (!isValid) throw new TypeError(`${name} must be ${expected}; got ${describeValue(value)}.`);
 }

@@ -1,6 +1,6 @@
 /**
- * SSE events to chunks, one at a time, as they are requested: JSON, the checker, the sequence of a run, and the verdict
- * whether the stream was whole. Does not read, wait or reconnect.
+ * Decodes SSE events to chunks, one at a time on request: JSON, the checker, the sequence of a run, and whether the
+ * stream was complete. Does not read, wait or reconnect.
  */
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./errors.ts";
@@ -23,8 +23,8 @@ export interface ChunkDecoderOptions {
    */
   onUnknownChunk?: ((chunk: UnknownChunk) => void) | undefined;
   /**
-   * The event id (`<runId>.<seq>`) after which the stream is resumed: the events of that run up to this one are
-   * dropped, and the next one must be its successor. Any other text drops nothing.
+   * The event id (`<runId>.<seq>`) after which the stream is resumed: that run's events up to this one are dropped, and
+   * the next one must be its successor. Text that is not an event id drops nothing.
    */
   after?: string | undefined;
 }
@@ -33,42 +33,44 @@ export interface ChunkDecoder {
   /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
   push(bytes: Uint8Array): void;
   /**
-   * Parses the next chunk of what was pushed, and no more than that. Its event id is `lastEventId`.
+   * Parses only the next pushed chunk. Its event id is `lastEventId`.
    *
-   * What breaks the contract ends the stream, after the chunks before it. Everything after `[DONE]` is ignored, and so
-   * are events with an `event:` line other than `message`. Where events have ids of a run, one that was seen before is
-   * dropped, and a missing one breaks the contract.
+   * A contract violation ends the stream, after the chunks before it. Everything after `[DONE]` is ignored, and so are
+   * events with an `event:` line other than `message`. Of a run's events, repeated ones are dropped, and a missing one
+   * violates the contract.
    *
-   * @returns `undefined` when there is no whole chunk.
-   * @throws StreamProtocolError `too-large`, `invalid-json`, `invalid-chunk` or `sequence-gap`; then at every call.
+   * @returns `undefined` if no chunk is complete.
+   * @throws StreamProtocolError `too-large`, `invalid-json`, `invalid-chunk` or `sequence-gap`; then on every call.
    */
   next(): StreamChunk | undefined;
   /**
-   * Ends the stream, and judges what `next` has read: call it when that returns `undefined`.
+   * Ends the stream and checks that it was complete. Call it when `next` returns `undefined`.
    *
-   * @throws StreamProtocolError the one that `next` has thrown.
+   * @throws StreamProtocolError the one that `next` threw, if any.
    * @throws StreamTruncatedError when the stream is not `complete`.
    */
   end(): void;
-  /** `[DONE]` was read: the stream has ended, whatever may still arrive. */
+  /** `[DONE]` was read: the stream has ended; anything after it is ignored. */
   readonly done: boolean;
   /**
-   * The stream may end here: the last chunk was a terminal, or `[DONE]` was read. In a run, `[DONE]` counts only after a
-   * terminal or an `error`: a log that has lost its end is not a whole answer. False after an error.
+   * The stream may end here: the last chunk was a terminal, or `[DONE]` was read. In a run, `[DONE]` counts only after
+   * a terminal or an `error`: a log that has lost its end is not a complete answer. False after an error.
    */
   readonly complete: boolean;
-  /** The id in force at the last good event, for the `Last-Event-ID` header; before the first one `after`, or `""`. */
+  /**
+   * The id in effect at the last valid event, for the `Last-Event-ID` header; `after`, or `""`, before the first one.
+   */
   readonly lastEventId: string;
   /** The last valid `retry:` time that was pushed, in milliseconds. */
   readonly retryMs: number | undefined;
-  /** The heartbeat interval that the server has announced (`:hb=<ms>`), in milliseconds; 0 when it sends none. */
+  /** The heartbeat interval announced by the server (`:hb=<ms>`), in milliseconds; 0 if it sends none. */
   readonly heartbeatMs: number | undefined;
-  /** The server has announced (`:stay`) that the run may end with this connection. */
+  /** The server announced (`:stay`) that the run may end with this connection. */
   readonly mustStay: boolean;
 }
 
 /**
- * Creates a decoder for one stream. Texts of a chunk may be slices that keep the piece in memory in which they came.
+ * Creates a decoder for one stream. Strings in chunks may be slices that keep their whole network piece in memory.
  *
  * @example
  * ```ts
@@ -96,7 +98,7 @@ class BlockDecoder implements ChunkDecoder {
   #nextId: string | undefined;
   /** The last chunk was an `error`, on which a run may end. */
   #isFailed = false;
-  /** What has ended the stream. */
+  /** The error that ended the stream. */
   #failure: { error: unknown } | undefined;
 
   constructor({ maxEventBytes, onUnknownChunk, after = "" }: ChunkDecoderOptions) {
@@ -141,7 +143,7 @@ class BlockDecoder implements ChunkDecoder {
     else if (/^hb=\d{1,9}$/.test(text)) this.heartbeatMs = Number(text.slice(3));
   }
 
-  /** @returns the chunk of a block, when it has one that the caller gets. */
+  /** @returns the chunk of a block, if it has one for the caller. */
   #read({ id, event = "message", data }: EventBlock): StreamChunk | undefined {
     const isMessage = event === "message" && data !== undefined;
     if (isMessage && data === "[DONE]") {
@@ -151,7 +153,7 @@ class BlockDecoder implements ChunkDecoder {
     }
     if (id && this.#isRepeated(id)) return undefined;
     const chunk = isMessage ? this.#parse(data) : undefined;
-    // A bad event has thrown: the stream is not resumed after it.
+    // Only reached by valid events: a stream is never resumed after an invalid one.
     this.lastEventId = id ?? this.lastEventId;
     return chunk;
   }

@@ -1,6 +1,6 @@
 /**
- * The vocabulary of `chunk-table.ts`, and the lookup of what the table says about a value. Checks no object and changes
- * nothing: that is for `check-chunk.ts` and `to-chunk.ts`.
+ * The vocabulary of `chunk-table.ts`, and the lookup of a type's or an object's fields. Does not check or change
+ * objects; `check-chunk.ts` and `to-chunk.ts` do.
  */
 import { chunkTable } from "./chunk-table.ts";
 
@@ -19,7 +19,7 @@ export type ObjectType = FieldsType | KindsType;
 
 export interface FieldsType {
   readonly required?: FieldTypes;
-  /** Without those that may hold any value: there is nothing to check, and their `null` is a value too. */
+  /** Fields that may hold any value are left out: there is nothing to check, and `null` is a valid value for them. */
   readonly optional?: FieldTypes;
 }
 
@@ -27,7 +27,7 @@ export type FieldTypes = Readonly<Record<string, FieldType>>;
 
 export interface KindsType {
   readonly kinds: Readonly<Record<string, FieldsType>>;
-  /** An object of any other kind passes, whatever else it holds. */
+  /** An object of an unlisted kind passes, with any fields. */
   readonly allowsOtherKinds?: true;
 }
 
@@ -35,13 +35,13 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
- * `expected` completes the sentence "must be …". A type with the name of a `typeof` is right for every value that has
- * this `typeof`.
+ * `expected` completes the sentence "must be …". A type named after a `typeof` result accepts every value with that
+ * `typeof`.
  */
 export const scalars = {
   string: { expected: "a string", accepts: (value: unknown) => typeof value === "string" },
   boolean: { expected: "a boolean", accepts: (value: unknown) => typeof value === "boolean" },
-  // JSON may hold a number that is too large for one.
+  // JSON text may hold a number too large for a double, which parses to Infinity.
   finite: { expected: "a finite number", accepts: Number.isFinite },
   natural: {
     expected: "a whole number, 0 or more",
@@ -56,25 +56,25 @@ export const scalars = {
   },
 } as const;
 
-/** An object as JSON makes them, and not a Date, a Map or an instance of a class. */
+/** A plain object, as `JSON.parse` returns it; not a Date, a Map or another class instance. */
 function isPlainObject(value: unknown): boolean {
   if (!isRecord(value)) return false;
   const prototype = Object.getPrototypeOf(value);
-  // Only an Object.prototype, of whatever realm, has this method itself.
+  // Only an Object.prototype, of any realm, has this method as its own.
   return prototype === null || Object.hasOwn(prototype, "isPrototypeOf");
 }
 
-/** @returns what a chunk of this type holds; undefined for a type that this version does not know. */
+/** @returns the shape of a chunk of this type; undefined for a type that this version does not know. */
 export const chunkTypeOf = (type: unknown): ObjectType | undefined => own(chunkTable, type);
 
-/** @returns the fields that this object has; undefined for a kind that its type does not name. */
+/** @returns the fields for this object; undefined for a kind that its shape does not list. */
 export const fieldsOf = (type: ObjectType, value: Record<string, unknown>): FieldsType | undefined =>
   "kinds" in type ? own(type.kinds, value.kind) : type;
 
 const own = <Value>(values: Readonly<Record<string, Value>>, name: unknown): Value | undefined =>
   typeof name === "string" && Object.hasOwn(values, name) ? values[name] : undefined;
 
-/** The fields of an object, ready to be looked up many times. */
+/** The fields of an object, indexed for repeated lookup. */
 export interface FieldRules {
   readonly byName: ReadonlyMap<string, FieldRule>;
   readonly requiredCount: number;

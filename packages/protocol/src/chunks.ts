@@ -7,7 +7,7 @@
 export interface ChunkOrigin {
   /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
-  /** Groups chunks of one logical part, when there is no `segmentId` or `opId`. */
+  /** Groups chunks of one logical part when they have no `segmentId` or `opId`. */
   id?: string | undefined;
   /** The operation inside the node that produced the chunk. */
   opId?: string | undefined;
@@ -103,7 +103,7 @@ export interface ReasoningEndChunk extends ChunkOrigin {
   segmentId?: string | undefined;
 }
 
-/** A tool call begins. `input` is absent while it is still being streamed. */
+/** A tool call begins. `input` is absent while it is being streamed. */
 export interface ToolCallStartChunk extends ChunkOrigin {
   type: "tool-call-start";
   tool: string;
@@ -140,7 +140,7 @@ export interface ToolCallResultChunk extends ChunkOrigin {
   isError?: boolean | undefined;
 }
 
-/** A tool call that failed without a result. */
+/** A tool call failed without a result. */
 export interface ToolCallErrorChunk extends ChunkOrigin {
   type: "tool-call-error";
   tool: string;
@@ -246,7 +246,7 @@ export interface InterruptChunk extends ChunkOrigin {
   requestId: string;
   /** Opaque to the client, which sends it back with the answer. */
   resumeToken: string;
-  /** A question of another `kind` is handed on as it came: a user interface needs a default. */
+  /** A question of an unknown `kind` is passed on unchanged: a user interface needs a default. */
   input: InterruptTextInput | InterruptChoiceInput;
   workflow?: string | undefined;
   schemaId?: string | undefined;
@@ -349,13 +349,13 @@ export type StreamChunk =
   | AbortChunk
   | DoneChunk;
 
-/** The `type` of every chunk that this version knows. */
+/** The `type` of every chunk known to this version. */
 export type StreamChunkType = StreamChunk["type"];
 
 /** Picks the chunk of one type: `StreamChunkOf<"text-delta">`. */
 export type StreamChunkOf<Type extends StreamChunkType> = Extract<StreamChunk, { type: Type }>;
 
-/** A chunk whose `type` this version does not know: not an error, handed on as it came. */
+/** A chunk whose `type` this version does not know: not an error; passed on unchanged. */
 export interface UnknownChunk {
   type: string;
   [field: string]: unknown;

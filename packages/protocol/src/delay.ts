@@ -1,17 +1,16 @@
 /**
- * Numbers of milliseconds that a caller sets and a timer gets: which are refused, and which are forever. Starts no timer;
- * client and server do, and both read such numbers here.
+ * Parses delays in milliseconds from a caller's options: which are rejected, and which mean forever. Starts no timers.
  */
 
-/** The longest delay that a timer takes, about 25 days: for a longer one it fires at once (HTML Standard, section 8.6). */
+/** The longest delay that a timer accepts, about 25 days; a longer one fires at once (HTML Standard, section 8.6). */
 export const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * Reads a number of milliseconds.
  *
- * @param name - Of the option, for the error.
- * @returns whole milliseconds; `Infinity`, which is forever, for everything beyond {@link maxTimerMs}.
- * @throws RangeError for NaN, for a negative number, and for what is not a number.
+ * @param name - The option's name, for the error message.
+ * @returns whole milliseconds; `Infinity` (forever) for anything beyond {@link maxTimerMs}.
+ * @throws RangeError for NaN, a negative number, or a value that is not a number.
  */
 export function parseDelayMs(name: string, ms: number): number {
   if (typeof ms !== "number" || !(ms >= 0)) {
@@ -21,7 +20,7 @@ export function parseDelayMs(name: string, ms: number): number {
 }
 
 /**
- * Reads a number of milliseconds after which something is given up. As {@link parseDelayMs}, and 0 is forever too.
+ * Reads a timeout in milliseconds. Like {@link parseDelayMs}, but 0 also means forever.
  *
  * @throws RangeError as `parseDelayMs` does.
  */

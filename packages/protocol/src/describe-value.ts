@@ -1,9 +1,9 @@
-/** Words for a value in a message to a developer. Decides nothing about the value. */
+/** Describes values in messages to developers. Makes no decision about them. */
 
 /**
- * Names the kind of a value and never quotes it: it may be a secret, or 8 MiB long.
+ * Names the kind of a value. Never quotes it: it may be a secret, or 8 MiB long.
  *
- * @returns at most some 20 characters, such as `an array` or `a negative number`.
+ * @returns about 20 characters at most, such as `an array` or `a negative number`.
  */
 export function describeKind(value: unknown): string {
   if (value === undefined || value === null) return `${value}`;
@@ -22,7 +22,7 @@ function describeNumber(value: number): string {
 /**
  * Quotes a string, a number or a boolean, and names the kind of anything else.
  *
- * @returns at most some 50 characters.
+ * @returns about 50 characters at most.
  */
 export function describeValue(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 40));

@@ -19,13 +19,13 @@ export interface EncodeChunkOptions {
 }
 
 /**
- * Line breaks of Unicode that JSON leaves as they are. SSE does not end a line at them, but readers that split lines as
- * Python's `str.splitlines()` does would tear a chunk apart.
+ * Unicode line breaks that JSON does not escape. SSE does not end a line at them, but a reader that splits lines like
+ * Python's `str.splitlines()` would break a chunk apart.
  */
 const rawLineBreaks = /[\u0085\u2028\u2029]/g;
 
 /** Every character at which `str.splitlines()` ends a line; the first three end a line of SSE too. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it looks for.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters.
 const anyLineBreak = /\r\n|[\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]/g;
 
 /**
@@ -36,7 +36,7 @@ const anyLineBreak = /\r\n|[\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]/g;
  * one `data:` line. Properties that are undefined are left out, as JSON does.
  *
  * @throws StreamProtocolError `unserializable-chunk` when the chunk is undefined, a function or a symbol, or holds a
- * BigInt or a cycle, or when its `toJSON()` gives nothing; `invalid-frame` when `id` is not 1 to 128 visible ASCII
+ * BigInt or a cycle, or when its `toJSON()` returns nothing; `invalid-frame` when `id` is not 1 to 128 visible ASCII
  * characters. Nothing is printed then.
  *
  * @example
@@ -56,8 +56,8 @@ export interface PrintedChunk {
 }
 
 /**
- * Makes a chunk of a value, as {@link toChunk} does, and prints it as JSON text: what a server does with each chunk of a
- * source. U+0085, U+2028 and U+2029 are escaped.
+ * Turns a value into a chunk, as {@link toChunk} does, and prints it as JSON text. For each chunk of a source. U+0085,
+ * U+2028 and U+2029 are escaped.
  *
  * @param position - The chunk's number in its stream, for the messages of errors.
  * @throws StreamProtocolError `invalid-chunk` as {@link toChunk} does, `unserializable-chunk` as {@link encodeChunk} does.
@@ -75,8 +75,8 @@ export function stringifyChunk(value: unknown): string {
 }
 
 /**
- * Prints a chunk that is JSON text already, such as an entry of a run's log. Does not look into the text: it must be
- * what {@link stringifyChunk} returns, without a line break.
+ * Prints a chunk that is already JSON text, such as an entry of a run's log. Does not inspect the text, which must come
+ * from {@link stringifyChunk} and contain no line break.
  *
  * @throws StreamProtocolError `invalid-frame` as {@link encodeChunk} does.
  */
@@ -132,17 +132,17 @@ function stringify(chunk: unknown, position?: number): string {
     throw new StreamProtocolError(
       "unserializable-chunk",
       typeof chunk === "object"
-        ? `${subject} cannot be written as JSON: its toJSON() gives nothing.`
+        ? `${subject} cannot be written as JSON: its toJSON() returned nothing.`
         : `${subject} cannot be written as JSON: expected an object, got ${typeof chunk}.`,
     );
   }
   return hasRawLineBreak(json) ? json.replace(rawLineBreaks, escapeCharacter) : json;
 }
 
-/** Three searches for one character each, because the engine does these several times faster than a regular expression. */
+/** Three single-character searches: several times faster than one regular expression. */
 const hasRawLineBreak = (json: string): boolean =>
   json.includes("\u2028") || json.includes("\u2029") || json.includes("\u0085");
 
-/** In JSON text these characters stand only inside strings, where the escape means the same. */
+/** In JSON text these characters occur only inside strings, where the escape means the same. */
 const escapeCharacter = (character: string): string =>
   `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;

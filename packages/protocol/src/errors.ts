@@ -7,15 +7,16 @@
 const brand = Symbol.for("@kortyx/error");
 
 /**
- * Base of these packages' own errors; a wrong use of a function may also throw a `TypeError`. Tell them apart by class, by `name`, or by `code`, which is stable.
- * Use {@link isStreamError} where more than one copy of the package may be loaded.
+ * Base class of these packages' errors; incorrect use of a function may also throw a `TypeError` or `RangeError`.
+ * Distinguish them by class, `name` or `code`, which is stable. Use {@link isStreamError} where more than one copy of
+ * the package may be loaded.
  */
 export abstract class StreamError extends Error {
   /** A literal on each class, because bundlers rename classes. */
   abstract override readonly name: string;
   /** Stable and machine-readable, such as `"truncated"`. */
   abstract readonly code: string;
-  /** @internal On the prototype, so that it is not printed. */
+  /** @internal On the prototype, so that it is not printed with the error. */
   get [brand](): true {
     return true;
   }
@@ -27,18 +28,21 @@ export type StreamProtocolErrorCode =
   | "invalid-json"
   /** A value is not a chunk: no string `type`, or a known type with wrong fields. */
   | "invalid-chunk"
-  /** A chunk cannot be written as JSON: undefined, a function, a symbol, a BigInt or a cycle, or a `toJSON()` that gives nothing. */
+  /**
+   * A chunk cannot be written as JSON: undefined, a function, a symbol, a BigInt or a cycle, or a `toJSON()` that
+   * returns nothing.
+   */
   | "unserializable-chunk"
   /** An event id or retry time that would not make one well-formed frame. */
   | "invalid-frame"
   /** An event of a run is missing, or belongs to another run. */
   | "sequence-gap"
-  /** An event is larger than `maxEventBytes`, or a collected stream than its limit. */
+  /** An event exceeds `maxEventBytes`, or a collected stream exceeds its limit. */
   | "too-large"
   /** A `structured-data` chunk that cannot be applied. */
   | "invalid-structured-data";
 
-/** What travels, or was about to travel, breaks the contract. */
+/** Data that was received, or was about to be sent, violates the contract. */
 export class StreamProtocolError extends StreamError {
   override readonly name = "StreamProtocolError";
   declare readonly code: StreamProtocolErrorCode;
@@ -49,7 +53,7 @@ export class StreamProtocolError extends StreamError {
   }
 }
 
-/** The stream stopped before `[DONE]` and before a terminal chunk: what was read is not the whole answer. */
+/** The stream stopped before `[DONE]` and before a terminal chunk: the answer is incomplete. */
 export class StreamTruncatedError extends StreamError {
   override readonly name = "StreamTruncatedError";
   readonly code = "truncated";
@@ -60,7 +64,7 @@ export class StreamTruncatedError extends StreamError {
   }
 }
 
-/** Whether `error` is one of these packages' errors, also when another copy of the package made it. */
+/** Whether `error` is one of these packages' errors, including one created by another copy of the package. */
 export function isStreamError(error: unknown): error is StreamError {
   return typeof error === "object" && error !== null && brand in error;
 }

@@ -1,6 +1,6 @@
 /**
- * Event ids: `<runId>.<seq>`, the cursor from which a run is resumed. The only place that parses them, and that prints those
- * that go on the wire.
+ * Event ids: `<runId>.<seq>`, the cursor from which a run is resumed. The only file that parses them, and that prints
+ * those sent on the wire.
  */
 import { StreamProtocolError } from "./errors.ts";
 import { maxVisibleAsciiLength } from "./id-rules.ts";

@@ -1,6 +1,6 @@
 /**
- * Counts the bytes of the event that is being read, and finds where it exceeds the limit. Knows where lines and events
- * end, and nothing else of them: reading them is the parser's task.
+ * Counts the bytes of the current event and finds where it exceeds the limit. Knows only where lines and events end;
+ * parsing them is the parser's job.
  *
  * Source: HTML Standard, section 9.2.5 "Parsing an event stream".
  */
@@ -8,18 +8,18 @@
 const LF = 10;
 const CR = 13;
 
-/** Whether `byte` ends a blank line, and with it an event. The LF of a CRLF ends nothing: its CR has. */
+/** Whether `byte` ends a blank line, and with it an event. The LF of a CRLF ends nothing; its CR already has. */
 const endsBlankLine = (previous: number, byte: number): boolean =>
   previous === LF ? byte === LF || byte === CR : previous === CR && byte === CR;
 
-/** A line end counts once. */
+/** Every line end counts as one byte, CRLF included. */
 const isCounted = (previous: number, byte: number): boolean => previous !== CR || byte !== LF;
 
 export class EventSize {
   readonly #maxBytes: number;
-  /** Of the event so far; the blank line that ends the one before it is not part of it. */
+  /** Bytes of the current event, without the blank line that ended the previous one. */
   #bytes = 0;
-  /** The byte before the next piece. The stream begins as after a line. */
+  /** The last byte of the previous piece. A stream begins as if after a line end. */
   #previous = LF;
 
   constructor(maxBytes: number) {
@@ -47,12 +47,12 @@ export class EventSize {
     return piece.length;
   }
 
-  /** Where no event can be too large only the last one matters, which begins near the end of most pieces. */
+  /** When no event can be too large, only the last one matters; it usually begins near the end of the piece. */
   #countFromEnd(piece: Uint8Array): void {
     let bytes = 0;
     for (let at = piece.length - 1; at >= 0; at--) {
       const byte = piece[at]!;
-      // Only a line end needs a look at the byte before it.
+      // Only for a line end does the byte before it matter.
       if (byte <= CR) {
         const previous = at > 0 ? piece[at - 1]! : this.#previous;
         if (endsBlankLine(previous, byte)) {

@@ -1,9 +1,9 @@
 /**
  * Folds the chunks of one stream into the assistant message that a UI shows. Knows nothing of sessions, requests or
- * rendering; chunks that are not part of a message (`session`, `status`, `trace`, …) are passed over.
+ * rendering; ignores chunks that are not part of a message (`session`, `status`, `trace`, …).
  *
- * Parts stand in the order in which they began. A later piece of a known call or object begins nothing. Which text a chunk
- * belongs to is decided in `answer-text.ts`, which call in `tool-call-order.ts`.
+ * Parts are in the order in which they began. A later piece of a known call or object begins no new part.
+ * `answer-text.ts` decides which text a chunk belongs to, `tool-call-order.ts` which call.
  */
 import { type AnswerText, AnswerTexts } from "./answer-text.ts";
 import {
@@ -26,21 +26,21 @@ import { foldStructured, type OwnedContainers, type StructuredStreamChunk } from
 import { reduceStreamError } from "./stream-outcome.ts";
 import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 
-/** @typeParam Fields - What the message has besides, from the beginning. */
+/** @typeParam Fields - Additional fields of the message, present from the beginning. */
 export interface MessageAccumulator<Fields = unknown> {
   /**
    * Applies the next chunk. Costs what the chunk holds, not what the message holds.
    *
    * @throws StreamProtocolError `invalid-structured-data` for a `structured-data` chunk that cannot be applied; the
-   * message is then what it was before.
+   * message is then unchanged.
    */
   apply(chunk: StreamChunk | UnknownChunk): void;
   /**
-   * Tells that no more chunks come: closes what is open. `truncated` for a stream that was cut, `aborted` for one that
-   * the user left. A terminal chunk or an `error` that was applied has the last word.
+   * Ends the message: no more chunks come, and open parts are closed. `truncated` for a stream that was cut off,
+   * `aborted` for one that the user left. An applied terminal chunk or final `error` takes precedence.
    */
   finish(status?: "done" | "truncated" | "aborted"): void;
-  /** The message so far. The same object until something changes; what has not changed keeps its identity. */
+  /** The message so far. The same object until something changes; unchanged parts keep their identity. */
   readonly message: AssistantMessage & Fields;
 }
 
@@ -63,27 +63,27 @@ type ToolCallChunk = StreamChunkOf<
 /**
  * Creates a fold over the chunks of one stream.
  *
- * @param fields - What the message has besides; an `id` is that of the run as soon as a chunk tells it.
+ * @param fields - Additional fields of the message; the run's id replaces `id` as soon as a chunk carries it.
  */
 export function createMessageAccumulator<Fields extends object>(fields?: Fields): MessageAccumulator<Fields> {
   return new MessageFold(fields);
 }
 
 class MessageFold<Fields> implements MessageAccumulator<Fields> {
-  /** In order of their beginning; a part that was taken back leaves a hole, so that no index ever moves. */
+  /** In the order in which they began; a removed part leaves a hole, so that indices never shift. */
   readonly #parts: (MessagePart | undefined)[] = [];
   #hasHoles = false;
   readonly #texts = new AnswerTexts((text, added) => this.#showText(text, added));
   readonly #calls = createToolCallOrder();
   #legacyResults = 0;
-  /** The place of each structured object among the parts. */
+  /** The index of each structured object among the parts. */
   readonly #objects = new Map<string, number>();
-  /** The containers of structured data that no snapshot holds. */
+  /** The structured-data containers that no snapshot holds. */
   #owned: OwnedContainers = new WeakSet();
   /** The message without its parts. */
   #head: Omit<AssistantMessage, "parts"> & Fields;
   #isOver = false;
-  /** What was handed out, for as long as nothing changes. */
+  /** The snapshot that was handed out, until something changes. */
   #snapshot: (AssistantMessage & Fields) | undefined;
 
   constructor(fields: Fields | undefined) {
@@ -100,7 +100,7 @@ class MessageFold<Fields> implements MessageAccumulator<Fields> {
   }
 
   apply(chunk: StreamChunk | UnknownChunk): void {
-    // Nothing may follow a terminal.
+    // Nothing may follow a terminal chunk.
     if (this.#isOver) return;
     this.#applyKnown(chunk as StreamChunk);
     const { error } = this.#head;
@@ -167,7 +167,7 @@ class MessageFold<Fields> implements MessageAccumulator<Fields> {
     }
   }
 
-  /** A file or an object stands between what was said of a text and what follows. */
+  /** A file or an object splits a text: what follows becomes another part. */
   #splitText(): void {
     const text = this.#texts.unkeyed;
     if (text?.index === undefined) return;
@@ -223,14 +223,14 @@ class MessageFold<Fields> implements MessageAccumulator<Fields> {
     this.#head = { ...this.#head, ...changes };
   }
 
-  /** @param error - The outcome, if nothing more comes; undefined where the error was a warning. */
+  /** @param error - The outcome if nothing more comes; undefined if the error was a warning. */
   #setOutcome(error: Readonly<ErrorChunk> | undefined): void {
     const { status: before, error: errorBefore } = this.#head;
     const status = error ? "error" : before === "error" ? "streaming" : before;
     if (error !== errorBefore || status !== before) this.#setHead({ error, status });
   }
 
-  /** Nothing more comes for a part. A text that was begun and never said is not part of the message. */
+  /** Closes a part. A text that was started but never received a delta is removed from the message. */
   #close(index: number): void {
     const part = this.#parts[index];
     const isEmpty = (part?.type === "text" || part?.type === "reasoning") && part.text === "";
@@ -245,7 +245,7 @@ class MessageFold<Fields> implements MessageAccumulator<Fields> {
   }
 }
 
-/** What a chunk changes in its call. A call that is over stays so, and its late input is added. */
+/** What a chunk changes in its call. A finished call stays finished; its late input is added. */
 function changesOf(
   chunk: ToolCallChunk | ToolResultChunk,
   { state, inputText }: ToolCallPart,

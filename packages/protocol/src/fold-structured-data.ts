@@ -1,6 +1,6 @@
 /**
  * Folds `structured-data` chunks into the object that they describe: the canonical reducer of the contract. Knows
- * nothing of messages, and does not check that a value is a chunk.
+ * nothing about messages, and does not validate chunks.
  */
 import { isRecord } from "./chunk-shape.ts";
 import type {
@@ -18,7 +18,7 @@ const maxPathSegments = 64;
 /** Segments that no path may have. */
 const forbidden = /^(|__proto__|prototype|constructor)$/;
 
-/** A structured object, as far as it has been streamed. Never changes once it was handed out. */
+/** A structured object, as streamed so far. Immutable once handed out. */
 export interface StructuredStreamState<Data = unknown> {
   readonly streamId: string;
   readonly dataType: string;
@@ -35,20 +35,20 @@ export interface StructuredStreamState<Data = unknown> {
 /** A chunk that changes a structured object. */
 export type StructuredStreamChunk = StructuredDataChunk | StructuredDataInvalidatedChunk;
 
-/** The containers that were made since the last time the object was handed out: only they may be changed in place. */
+/** The containers created since the object was last handed out: only these may be changed in place. */
 export type OwnedContainers = WeakSet<object>;
 
 /**
  * Applies one chunk to the state of its stream, without changing that state.
  *
- * A path's missing parts are made on the way: an array where the next segment is a number, else an object.
- * Costs what the containers on the path hold; use {@link createStructuredStreamAccumulator} for many chunks.
+ * Missing containers along the path are created: an array if the next segment is a number, else an object. Takes time
+ * linear in the size of the containers on the path; use {@link createStructuredStreamAccumulator} for many chunks.
  *
  * @returns The next state; `undefined` after `structured-data-invalidated`.
  * @throws StreamProtocolError `invalid-structured-data` when a path has an empty segment, `__proto__`, `prototype` or
- * `constructor`, or more than 64 segments, when an index lies beyond the end of its array, when a path leads through
- * or ends at something of the wrong kind, when a chunk belongs to another stream, or when one follows `final` (the
- * same `final` once more is fine).
+ * `constructor`, or more than 64 segments, when an index lies beyond the end of its array, when a path leads through or
+ * ends at a value of the wrong kind, when a chunk belongs to another stream, or when a chunk follows `final` (repeating
+ * the same `final` is allowed).
  */
 export function applyStructuredChunk(
   state: StructuredStreamState | undefined,
@@ -78,18 +78,21 @@ export interface StructuredStreamAccumulator<Data = unknown> {
    *
    * @returns The state of its stream, which never changes: the next chunk copies the containers that it touches.
    * `undefined` after `structured-data-invalidated`.
-   * @throws StreamProtocolError as {@link applyStructuredChunk} does; the stream's state is then what it was before.
+   * @throws StreamProtocolError as {@link applyStructuredChunk} does; the stream's state is then unchanged.
    */
   apply(chunk: StructuredDataChunk): StructuredStreamState<Data>;
   apply(chunk: StructuredStreamChunk): StructuredStreamState<Data> | undefined;
-  /** The same for any chunk of a stream. @returns `undefined` for one that is not structured data, which changes nothing */
+  /**
+   * Like `apply`, for any chunk of a stream. @returns `undefined` for one that is not structured data, which changes
+   * nothing
+   */
   applyStreamChunk(chunk: StreamChunk | UnknownChunk): StructuredStreamState<Data> | undefined;
   get(streamId: string): StructuredStreamState<Data> | undefined;
   has(streamId: string): boolean;
   /** Forgets a stream. @returns whether it was known. */
   delete(streamId: string): boolean;
   clear(): void;
-  /** How many streams there are. */
+  /** The number of streams. */
   size(): number;
   /** Every stream with its state, in the order in which they began. */
   entries(): [streamId: string, state: StructuredStreamState<Data>][];
@@ -122,7 +125,7 @@ export function createStructuredStreamAccumulator<Data = unknown>(
     return state;
   }
 
-  // What is handed out from here on is copied before it is changed; until then, every container is ours.
+  // From here on, containers that were handed out are copied before a change; until now, we owned them all.
   const owned: OwnedContainers = new WeakSet();
   for (const chunk of initialChunks) fold(chunk, owned);
 
@@ -145,7 +148,7 @@ export function createStructuredStreamAccumulator<Data = unknown>(
 }
 
 /**
- * @internal {@link applyStructuredChunk} for one who knows whose state it is, and which containers nobody else holds.
+ * @internal {@link applyStructuredChunk} for a caller that owns the state and knows which containers are not shared.
  *
  * @param owned - The containers that may be changed in place; those that are made are added.
  */
@@ -162,7 +165,7 @@ export function foldStructured(
     refuse(chunk, `"${kind}" after "final"`);
   }
   const next = { ...state, streamId, dataType };
-  // What a chunk leaves out stays as earlier chunks said.
+  // Fields that a chunk omits keep their earlier values.
   for (const name of ["schemaId", "schemaVersion", "id", "node"] as const) {
     if (chunk[name] !== undefined) next[name] = chunk[name];
   }
@@ -173,7 +176,7 @@ export function foldStructured(
 
 type PathChunk = Exclude<StructuredDataChunk, { kind: "final" }>;
 
-/** A chunk that is applied at its path. */
+/** A chunk with a path. */
 interface PathWrite {
   chunk: PathChunk;
   segments: string[];
@@ -181,14 +184,14 @@ interface PathWrite {
 }
 
 /**
- * Applies a chunk at its path. Everything is checked on the way down and written on the way up, so that a refused chunk
- * leaves nothing half done.
+ * Applies a chunk at its path. Everything is checked on the way down and written on the way up, so that a rejected
+ * chunk changes nothing.
  */
 const write = (root: unknown, chunk: PathChunk, owned: OwnedContainers): unknown =>
   update(root, 0, { chunk, segments: segmentsOf(chunk), owned });
 
 function segmentsOf(chunk: PathChunk): string[] {
-  // Cut short of a huge path: one segment more than allowed is enough to refuse it.
+  // Splits no more of a huge path than it takes to reject it: one segment over the limit.
   const segments = chunk.path.split(".", maxPathSegments + 1);
   if (segments.length > maxPathSegments || segments.some((segment) => forbidden.test(segment))) {
     refuse(chunk, `path "${start(chunk.path)}" is not allowed`);
@@ -212,7 +215,7 @@ function update(found: any, depth: number, at: PathWrite): unknown {
   return container;
 }
 
-/** @returns what stands at the end of the path after the chunk. */
+/** @returns the new value at the end of the path. */
 function change(value: unknown, { chunk, owned }: PathWrite): unknown {
   if (chunk.kind === "set") return chunk.value;
   if (chunk.kind === "text-delta") {
@@ -231,7 +234,7 @@ function refuseFit(chunk: PathChunk, what: string, value: unknown): never {
   return refuse(chunk, `${what} in path "${start(chunk.path)}" does not fit ${where}`);
 }
 
-/** The container itself when it is ours already, else a copy of it. */
+/** The container itself if we own it, else a copy. */
 // biome-ignore lint/suspicious/noExplicitAny: an array or an object.
 function own(container: any, owned: OwnedContainers): any {
   if (owned.has(container)) return container;

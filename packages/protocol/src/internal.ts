@@ -1,6 +1,6 @@
 /**
- * What only the sibling packages need: does not follow semantic versioning, and may change with every release. All
- * packages share one version, so that a sibling always gets the one it was built with.
+ * Exports for the sibling packages only. Not covered by semantic versioning: may change in any release. All packages
+ * share one version, so a sibling always gets the exports it was built with.
  */
 export { createTextPieces } from "./answer-text.ts";
 export { closePart } from "./assistant-message.ts";

@@ -1,20 +1,20 @@
 /**
- * What a `content-type` header says. Knows no particular media type.
+ * Parses `content-type` headers. Knows no particular media type.
  */
 
 const token = "[\\w!#$%&'*+.^`|~-]+";
 
-/** One value of the header: a type, a subtype, and whatever parameters there are. */
+/** One value of the header: a type, a subtype and any parameters. */
 const mediaTypePattern = new RegExp(`^[\\t\\n\\r ]*(${token}/${token})[\\t\\n\\r ]*(?:;|$)`);
 
-/** The values of a header that came more than once: separated by commas, except within a quoted string. */
+/** The values of a repeated header: separated by commas, except within quoted strings. */
 const valuePattern = /(?:[^",]|"(?:\\.|[^"\\])*(?:"|\\?$))+/g;
 
 /**
  * Fetch Standard, "extract a MIME type": of several values, the last valid one counts.
  *
  * @param header - The `content-type`, with several header lines joined by commas, as `Headers` gives it.
- * @returns the media type in lower case, without parameters; `""` where there is none.
+ * @returns the media type in lower case, without parameters; `""` if there is none.
  *
  * @example
  * ```ts

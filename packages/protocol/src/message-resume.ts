@@ -1,29 +1,29 @@
 /**
- * The answer to a question on the message that gives it: `metadata.resume`, which is where agents of Kortyx read it, and
- * which a stored conversation keeps. Validates nothing else of a message.
+ * The answer to a question, stored on the message that gives it: `metadata.resume`, where Kortyx agents read it and a
+ * stored conversation keeps it. Validates nothing else of a message.
  */
 import type { ChatMessage, ChatResume } from "./chat-request.ts";
 
 /** `metadata.resume` of a message that answers a question or cancels it. */
 export type MessageResume = { token: string; requestId: string } & (
   | {
-      /** The ids of the chosen options; a text is its one element. */
+      /** The ids of the chosen options; a free-text answer is the only element. */
       selected: string[];
     }
   | { cancel: true }
 );
 
-/** @returns the form that a message carries. */
+/** @returns the form stored on a message. */
 export function toMessageResume({ requestId, resumeToken: token, ...given }: ChatResume): MessageResume {
   if (given.outcome === "cancelled") return { token, requestId, cancel: true };
   return { token, requestId, selected: [given.answer].flat() };
 }
 
 /**
- * Reads `metadata.resume`. The answer is in `selected` (a string or an array of strings), in `choice.id`, or in the ids of
- * `choices`; an array of one string counts as that string. `cancel: true` cancels, whatever else there is.
+ * Reads `metadata.resume`. The answer is in `selected` (a string or an array of strings), in `choice.id`, or in the ids
+ * of `choices`; an array of one string counts as that string. `cancel: true` cancels, regardless of other fields.
  *
- * @returns undefined where there is none, or where anything in it is not of its type: `metadata` is the application's.
+ * @returns undefined if there is none, or any field has the wrong type: `metadata` belongs to the application.
  */
 export function parseMessageResume({ metadata }: Pick<ChatMessage, "metadata">): ChatResume | undefined {
   const given = fieldsOf(metadata?.resume);
@@ -36,7 +36,7 @@ export function parseMessageResume({ metadata }: Pick<ChatMessage, "metadata">):
   return { requestId, resumeToken, answer: others.length === 0 ? only : selected };
 }
 
-/** Of a value that may be anything. */
+/** Reads a property of an unknown value. */
 const fieldsOf = (value: unknown): Record<string, unknown> => (value ?? {}) as Record<string, unknown>;
 
 const idsOf = (choices: unknown): unknown =>

@@ -1,7 +1,7 @@
 /**
- * A short cut past JSON, both ways, for the chunk that streams are made of: a text or reasoning delta, alone or with
- * its segment, in characters that JSON does not escape. Prints and reads exactly what JSON and the checker would, or
- * returns `undefined` and leaves the chunk to them.
+ * A fast path around JSON, in both directions, for the most common chunk: a text or reasoning delta, alone or with its
+ * segment, in characters that JSON does not escape. Prints and parses exactly as JSON and the checker would, or returns
+ * `undefined` and leaves the chunk to them.
  *
  * Source: ECMA-262, QuoteJSONString.
  */
@@ -14,12 +14,12 @@ import type { ReasoningDeltaChunk, TextDeltaChunk } from "./chunks.ts";
 const unescaped = "[ !#-[\\]-\\u0084\\u0086-\\u2027\\u202a-\\ud7ff\\ue000-\\uffff]*";
 const isUnescaped = new RegExp(`^${unescaped}$`);
 
-/** The properties of a chunk that is printed here, in the order in which JSON would print them. */
+/** The properties of a plain delta, in the order in which JSON would print them. */
 const names = ["type", "delta", "segmentId"];
 
-/** @returns what `JSON.stringify` makes of a plain delta; `undefined` for any other value. */
+/** @returns what `JSON.stringify` returns for a plain delta; `undefined` for any other value. */
 export function printPlainDelta(value: unknown): string | undefined {
-  // Prototypes and toJSON() are JSON's business.
+  // Objects with a prototype or toJSON() are left to JSON.
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) {
     return undefined;
   }
@@ -28,7 +28,7 @@ export function printPlainDelta(value: unknown): string | undefined {
   if (typeof delta !== "string" || !isUnescaped.test(delta)) return undefined;
   let count = 0;
   for (const name in value) if (name !== names[count++]) return undefined;
-  // A property of a polluted prototype comes after the object's own.
+  // Properties of a polluted prototype come after the object's own.
   if (count < 2 || !Object.hasOwn(value, names[count - 1]!)) return undefined;
   if (count === 2) return `{"type":"${type}","delta":"${delta}"}`;
   if (typeof segmentId !== "string" || !isUnescaped.test(segmentId)) return undefined;
@@ -39,7 +39,7 @@ const plainDelta = new RegExp(
   `^\\{"type":"(text|reasoning)-delta","delta":"(${unescaped})"(?:,"segmentId":"(${unescaped})")?\\}$`,
 );
 
-/** @returns the chunk, when `json` is what {@link printPlainDelta} prints; `undefined` for any other text. */
+/** @returns the chunk, if `json` is text that {@link printPlainDelta} prints; `undefined` for any other text. */
 export function parsePlainDelta(json: string): TextDeltaChunk | ReasoningDeltaChunk | undefined {
   const found = plainDelta.exec(json);
   if (found === null) return undefined;

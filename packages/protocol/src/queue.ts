@@ -1,12 +1,12 @@
-/** First in, first out, on one array that is used again: a consumer that keeps up allocates none per piece. */
+/** A first-in, first-out queue on one reused array: a consumer that keeps up causes no allocation per item. */
 export class Queue<Item> {
   #items: (Item | undefined)[] = [];
-  /** Where the oldest item is, and where the next one goes. */
+  /** Index of the oldest item, and of the next free slot. */
   #first = 0;
   #end = 0;
 
   add(item: Item): void {
-    // For a consumer that never takes all; moves no more items than were taken since the last time.
+    // For a consumer that never empties the queue. Moves no more items than were taken since the last compaction.
     if (this.#first > 0 && this.#first >= this.#end - this.#first) {
       this.#items = this.#items.slice(this.#first, this.#end);
       this.#end -= this.#first;

@@ -7,7 +7,7 @@ export function isSameJSON(one: unknown, other: unknown): boolean {
   try {
     return one === other || JSON.stringify(one) === JSON.stringify(other);
   } catch {
-    // Nested deeper than the stack, or not JSON at all: they cannot be compared, and do not count as the same.
+    // Nested too deeply for the stack, or not JSON: such values cannot be compared and do not count as equal.
     return false;
   }
 }

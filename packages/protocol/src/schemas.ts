@@ -1,6 +1,6 @@
 /**
- * The zod schemas of the contract: for backends and for authors of other clients. The table of the checker is generated
- * from them, and a type test holds them equal to the interfaces. Readers never import this file.
+ * The zod schemas of the contract: for backends and for authors of other clients. The checker's table is generated from
+ * them, and a type test keeps them equal to the interfaces. Readers never import this file.
  *
  * Objects are loose: fields that a version does not know survive a round trip.
  */
@@ -12,7 +12,7 @@ const origin = { node: z.string().optional(), id: z.string().optional(), opId: z
 const segment = { segmentId: z.string().optional(), ...origin };
 const call = { tool: z.string(), toolCallId: z.string(), ...origin };
 
-/** Any JSON value, but there: JSON leaves the others out. */
+/** Any JSON value, but required: JSON omits values that it cannot represent. */
 const present = z
   .unknown()
   .refine((value): boolean => !["undefined", "function", "symbol"].includes(typeof value), {
@@ -59,7 +59,7 @@ const knownInterruptInputSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
-/** A question of a kind that this version does not know passes as it is, and is not among the types. */
+/** A question of a kind that this version does not know passes unchanged, and is not among the types. */
 const otherInterruptInputSchema = z.looseObject({
   kind: z.string().refine((kind) => !knownKinds.has(kind)),
 }) as unknown as z.ZodType<never>;
@@ -174,7 +174,7 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
   }),
 ]);
 
-/** A field that a client may leave out, or send as `null`, as many languages do: both are absent in what comes out. */
+/** A field that a client may leave out, or send as `null`, as many languages do: both are absent in the output. */
 const optional = <Schema extends z.ZodType>(schema: Schema) =>
   schema
     .nullable()

@@ -1,6 +1,6 @@
 /**
  * Bytes to SSE events of any kind. eventsource-parser reads the grammar; this file adds UTF-8, the limit on the size of
- * an event, and the order in which a consumer meets events and errors. Knows nothing of chunks.
+ * an event, and the order in which a consumer sees events and errors. Knows nothing about chunks.
  *
  * Source: HTML Standard, sections 9.2.5 "Parsing an event stream" and 9.2.6 "Interpreting an event stream".
  */
@@ -16,7 +16,7 @@ export interface SSEEvent {
   type: string;
   /** The `data:` lines, joined by LF. */
   data: string;
-  /** The last event id in force: it persists over events without an `id:` line; `""` when there was none. */
+  /** The last event id in effect: it persists across events without an `id:` line; `""` if there was none. */
   lastEventId: string;
   /** The value of the event's own `id:` line; absent without one. */
   id?: string | undefined;
@@ -38,8 +38,8 @@ export interface SSEDecoder {
   /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
   push(bytes: Uint8Array): void;
   /**
-   * @returns the next event of what was pushed; `undefined` when there is no whole one.
-   * @throws StreamProtocolError `too-large`, after the events before that one; then at every call.
+   * @returns the next event of what was pushed; `undefined` if none is complete.
+   * @throws StreamProtocolError `too-large`, after the events before the oversized one; then on every call.
    */
   next(): SSEEvent | undefined;
   /**
@@ -48,7 +48,9 @@ export interface SSEDecoder {
    * @throws StreamProtocolError `too-large` when that has ended the stream.
    */
   end(): void;
-  /** The id in force at the last event that `next` returned, for the `Last-Event-ID` header. `""` when there was none. */
+  /**
+   * The id in effect at the last event that `next` returned, for the `Last-Event-ID` header. `""` when there was none.
+   */
   readonly lastEventId: string;
   /** The last valid `retry:` time that was pushed, in milliseconds. */
   readonly retryMs: number | undefined;
@@ -90,7 +92,7 @@ export function createSSEDecoder(options: SSEDecoderOptions = {}): SSEDecoder {
   };
 }
 
-/** The lines between two blank lines that make an event, or at least set the id. */
+/** The lines between two blank lines: an event, or at least an id. */
 export interface EventBlock {
   id: string | undefined;
   event: string | undefined;
@@ -102,20 +104,23 @@ export interface EventBlock {
 export class EventBlocks {
   /** The last valid `retry:` time, in milliseconds. It counts as soon as its line is complete. */
   retryMs: number | undefined;
-  /** Leaves the byte order mark to the parser, because runtimes differ in how they strip one that comes in pieces. */
+  /**
+   * Leaves the byte order mark to the parser, because runtimes differ in how they strip one that is split across
+   * pieces.
+   */
   readonly #utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
   readonly #parser;
   readonly #size: EventSize;
   readonly #maxEventBytes: number;
   readonly #blocks = new Queue<EventBlock>();
-  /** What has ended the stream, after these blocks. */
+  /** The error that ended the stream, after these blocks. */
   #failure: StreamProtocolError | undefined;
 
   constructor({ maxEventBytes = 8 * 1024 * 1024, onComment }: SSEDecoderOptions) {
     checkLimitOption("maxEventBytes", maxEventBytes);
     this.#maxEventBytes = maxEventBytes;
     this.#size = new EventSize(maxEventBytes);
-    // An exception in one of these would leave the parser in the middle of a line.
+    // An exception in a callback would leave the parser in the middle of a line.
     this.#parser = createParser({
       onId: (id) => {
         this.#blocks.add({ id, event: undefined, data: undefined });
@@ -140,7 +145,7 @@ export class EventBlocks {
       this.#failure = new StreamProtocolError("too-large", message);
       piece = piece.subarray(0, fitting);
     }
-    // Runtimes decode faster when they need not keep the bytes of an unfinished character, as after ASCII.
+    // Runtimes decode faster without keeping the bytes of an unfinished character; there are none after ASCII.
     const isWhole = piece[piece.length - 1]! < 0x80;
     this.#parser.feed(this.#utf8.decode(piece, { stream: !isWhole }));
   }

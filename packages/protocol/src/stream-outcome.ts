@@ -1,5 +1,5 @@
 /**
- * When an `error` chunk is how a stream ended, and when it was a warning: the one rule for readers and writers.
+ * Decides when an `error` chunk is the outcome of a stream and when it was a warning: one rule for readers and writers.
  */
 import { chunkTypeOf } from "./chunk-shape.ts";
 import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
@@ -7,12 +7,12 @@ import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
 /**
  * Folds the chunks of a stream into the error that is its outcome if the stream ends now.
  *
- * An `error` is the outcome when the stream ends after it, or when a `done` without a `finishReason` follows: agents that
- * fail often end with both. Chunks that only close or describe what was said (every `-end`, `status`, `trace`,
- * `checkpoint`) may stand between the two, and so may those of a type that this version does not know, which readers
- * skip. Anything else makes the error a warning.
+ * An `error` is the outcome when the stream ends after it, or when a `done` without a `finishReason` follows: agents
+ * that fail often end with both. Chunks that only close or describe earlier ones (every `-end`, `status`, `trace`,
+ * `checkpoint`) may come between the two, and so may chunks of unknown types, which readers skip. Anything else makes
+ * the error a warning.
  *
- * @param error - What this function returned for the chunk before; undefined at the beginning.
+ * @param error - What this function returned for the previous chunk; undefined at the beginning.
  */
 export function reduceStreamError(
   error: Readonly<ErrorChunk> | undefined,
@@ -22,7 +22,7 @@ export function reduceStreamError(
   if (type === "error") return chunk as ErrorChunk;
   const isPassed =
     type === "done"
-      ? // Null where nobody has mended the chunk, as in a transport of the application's own.
+      ? // Null if the chunk was never repaired, as in an application's own transport.
         (chunk.finishReason ?? undefined) === undefined
       : passed.test(type) || chunkTypeOf(type) === undefined;
   return isPassed ? error : undefined;

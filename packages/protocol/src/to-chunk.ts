@@ -1,6 +1,5 @@
 /**
- * Makes a chunk of what a source yields, or of what a peer has sent, or refuses it. What is a chunk is decided by
- * `check-chunk.ts`.
+ * Turns a value from a source or a peer into a chunk, or rejects it. `check-chunk.ts` decides what a chunk is.
  */
 import { describeMismatch, findMismatch, type Mismatch } from "./check-chunk.ts";
 import { chunkTypeOf, type FieldType, fieldsOf, isRecord, type ObjectType, rulesOf } from "./chunk-shape.ts";
@@ -8,24 +7,24 @@ import type { StreamChunk, UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError } from "./errors.ts";
 
 /**
- * Makes a chunk of a value, which is never changed itself.
+ * Turns a value into a chunk. Never changes the value itself.
  *
  * Leaves out `null`, undefined and numbers that are not finite in the optional fields that the contract names, at every
- * depth, and writes `null` where a field that takes any JSON value is undefined, such as the `content` of a tool's result.
- * Everything else stays as it is: unknown fields, and what is inside `input`, `content`, `data`, `value`, `items`, `meta`
- * and `payload`. A chunk of a type that this version does not know passes.
+ * depth, and writes `null` where a field that takes any JSON value is undefined, such as the `content` of a tool's
+ * result. Everything else stays as it is: unknown fields, and the contents of `input`, `content`, `data`, `value`,
+ * `items`, `meta` and `payload`. A chunk of a type that this version does not know passes.
  *
  * @param position - The chunk's number in its stream, for the message of the error.
- * @returns The value itself where it is a chunk, else a mended copy.
- * @throws StreamProtocolError `invalid-chunk` when it is not a chunk even so. The message names the type, the field, what was
- * expected and what kind of value came, but never a value.
+ * @returns The value itself if it is a chunk, else a repaired copy.
+ * @throws StreamProtocolError `invalid-chunk` when it is still not a chunk. The message names the type, the field, what
+ * was expected and the kind of value received, but never the value.
  */
 export function toChunk(value: unknown, position?: number): StreamChunk | UnknownChunk {
   return toKnownChunk(value, position) ?? (value as UnknownChunk);
 }
 
 /**
- * The same as {@link toChunk}, for readers that treat unknown chunks in another way.
+ * Like {@link toChunk}, for readers that handle unknown types themselves.
  *
  * @returns undefined for a chunk of a type that this version does not know.
  */
@@ -40,18 +39,18 @@ export function toKnownChunk(value: unknown, position?: number): StreamChunk | u
   throw new StreamProtocolError("invalid-chunk", describeMismatch(value, left as Mismatch, position));
 }
 
-/** @returns a copy, where there may be something to mend. */
+/** @returns a repaired copy if there may be anything to repair. */
 function mend(value: unknown, type: FieldType | undefined): unknown {
   if (type === "JSON") return value === undefined ? null : value;
   if (typeof type !== "object") return value;
   if (!("listOf" in type)) return isRecord(value) ? mendObject(value, type) : value;
-  // `Array.from` visits the holes of a list, too.
+  // `Array.from` also visits the holes of a sparse array.
   return Array.isArray(value) ? Array.from(value, (item) => mend(item, type.listOf)) : value;
 }
 
 function mendObject(value: Record<string, unknown>, type: ObjectType): Record<string, unknown> {
   const fields = fieldsOf(type, value);
-  // What an object prints by its own `toJSON` is not known.
+  // What an object's own `toJSON` prints is unknown.
   if (fields === undefined || "toJSON" in value) return value;
   const { byName } = rulesOf(fields);
   const entries: [string, unknown][] = [];
@@ -66,6 +65,6 @@ function mendObject(value: Record<string, unknown>, type: ObjectType): Record<st
   return Object.fromEntries(entries);
 }
 
-/** How other languages, and token counts that are not known, spell a field that is absent. */
+/** How other languages, and unknown token counts, represent an absent field. */
 const standsForAbsent = (value: unknown): boolean =>
   value === null || (typeof value === "number" && !Number.isFinite(value));

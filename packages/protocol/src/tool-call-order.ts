@@ -1,7 +1,7 @@
 /**
- * Which tool call a chunk belongs to. An id names one call until that call has its result; after that, the same id
- * names another call, because some providers reuse ids, use the tool's name as the id, or leave it empty. Keeps the
- * inputs of calls, to tell a repeated chunk from another call, and no results.
+ * Decides which tool call a chunk belongs to. An id names one call until that call has its result; after that, the same
+ * id names another call, because some providers reuse ids, use the tool's name as the id, or leave it empty. Keeps the
+ * inputs of calls, to distinguish a repeated chunk from another call, but not their results.
  */
 
 import type { StreamChunkOf, ToolResultChunk } from "./chunks.ts";
@@ -9,10 +9,10 @@ import { isSameJSON } from "./same-json.ts";
 
 /** One tool call of a message. */
 export interface OrderedCall {
-  /** Its place among the parts of the message; undefined until it has one. */
+  /** Its index among the parts of the message; undefined until it has one. */
   index?: number;
   tool?: string | undefined;
-  /** Undefined until it is whole. */
+  /** Undefined until complete. */
   input?: unknown;
   /** A `tool-call-ready` has arrived. */
   isReady?: boolean;
@@ -25,9 +25,9 @@ type CallChunk = StreamChunkOf<
 >;
 
 export interface ToolCallOrder {
-  /** @returns the call that the chunk belongs to; a new one, without an `index`, where the chunk begins another call. */
+  /** @returns the call that the chunk belongs to; a new one, without an `index`, if the chunk begins another call. */
   callOf(chunk: CallChunk): OrderedCall;
-  /** @returns the newest open call of the tool, which the result ends; undefined where no call is open. */
+  /** @returns the newest open call of the tool, which the result ends; undefined if no call is open. */
   callOfLegacyResult(chunk: ToolResultChunk): OrderedCall | undefined;
 }
 
@@ -37,7 +37,7 @@ export function createToolCallOrder(): ToolCallOrder {
   /** By id, oldest first: calls that wait for their whole input, and for their result. */
   const unready = new Map<string, OrderedCall[]>();
   const open = new Map<string, OrderedCall[]>();
-  /** Calls for results that name none. Those that are over are dropped when they are met. */
+  /** Calls for results without an id. Finished calls are dropped when encountered. */
   const stack: OrderedCall[] = [];
 
   function add({ type, toolCallId }: CallChunk): OrderedCall {
@@ -49,15 +49,15 @@ export function createToolCallOrder(): ToolCallOrder {
     return call;
   }
 
-  /** @returns undefined where the chunk begins another call. */
+  /** @returns undefined if the chunk begins another call. */
   function find(chunk: CallChunk): OrderedCall | undefined {
     const { toolCallId, tool } = chunk;
     const newest = newestOfId.get(toolCallId);
-    /** An empty id names no call: only one that still waits for the chunk can be meant. */
+    /** An empty id names no call: only one that still waits for this chunk can match. */
     const named = toolCallId ? newest : undefined;
     switch (chunk.type) {
       case "tool-call-start":
-        // It may be repeated, or bring the input later, but does not contradict itself.
+        // A start may be repeated, or bring the input later, but does not contradict itself.
         return isOpen(named) && isOf(tool, named) && agree(named.input, chunk.input) ? named : undefined;
       case "tool-call-delta":
         if (!isOpen(newest)) return undefined;
@@ -65,11 +65,11 @@ export function createToolCallOrder(): ToolCallOrder {
       case "tool-call-ready": {
         const waiting = takeOldest(unready.get(toolCallId), tool);
         if (waiting || !named) return waiting;
-        // It names its tool in another way, comes after the result, or once more.
+        // An error may name its tool differently, come after the result, or be repeated.
         return (isOpen(named) && !named.isReady) || agree(named.input, chunk.input) ? named : undefined;
       }
       default:
-        // Another result of the same call replaces the one before.
+        // A later result of the same call replaces the earlier one.
         return takeOldest(open.get(toolCallId), tool) ?? named;
     }
   }
@@ -94,7 +94,7 @@ export function createToolCallOrder(): ToolCallOrder {
 
 const isOpen = (call: OrderedCall | undefined): call is OrderedCall => call !== undefined && !call.isOver;
 
-/** What is not known yet contradicts nothing. */
+/** An unknown value contradicts nothing. */
 const agree = (one: unknown, other: unknown): boolean =>
   one === undefined || other === undefined || isSameJSON(one, other);
 const isOf = (tool: string | undefined, call: OrderedCall): boolean =>
@@ -106,7 +106,7 @@ function push(queues: Map<string, OrderedCall[]>, toolCallId: string, call: Orde
   else queues.set(toolCallId, [call]);
 }
 
-/** Parallel calls with one id get their inputs and results in the order in which they began. */
+/** Parallel calls that share an id receive their inputs and results in the order in which they began. */
 function takeOldest(calls: OrderedCall[] = [], tool?: string): OrderedCall | undefined {
   const at = calls.findIndex((call) => isOpen(call) && isOf(tool, call));
   return at === -1 ? undefined : calls.splice(at, 1)[0];

@@ -12,11 +12,11 @@ export interface UserUIMessage extends Readonly<ChatMessage> {
   readonly role: "user";
 }
 
-/** An answer: complete, partial or still growing. Its id is that of its run, where there is one. */
+/** An answer: complete, partial or still growing. Its id is that of its run, if it has one. */
 export interface AssistantUIMessage extends AssistantMessage {
   readonly id: string;
   readonly role: "assistant";
 }
 
-/** One message of a conversation. Never changes: a newer version is another object. */
+/** One message of a conversation. Immutable: a newer version is a new object. */
 export type UIMessage = UserUIMessage | AssistantUIMessage;

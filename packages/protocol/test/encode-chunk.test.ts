@@ -72,7 +72,10 @@ describe("encodeChunk", () => {
     "a function": [() => {}, "expected an object, got function"],
     "a symbol": [Symbol("s"), "expected an object, got symbol"],
     "a BigInt inside": [{ type: "done", data: 1n }, "BigInt"],
-    "an object whose toJSON() gives nothing": [{ type: "done", toJSON() {} }, "its toJSON() gives nothing"],
+    "an object whose toJSON() returns nothing": [
+      { type: "done", toJSON() {} },
+      "its toJSON() returned nothing",
+    ],
     "a cycle": [cycle, "circular"],
   } as const;
   for (const [name, [value, words]] of Object.entries(unserializable)) {
