@@ -1,55 +1,55 @@
 /**
- * The state of a conversation as a React hook: which chat a component shows, and for how long. Everything that happens
- * in the chat is `createChat`'s.
+ * The state of a conversation as a React hook: which chat a component shows, and for how long. The chat itself is
+ * `createChat`'s.
  */
 import * as React from "react";
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat/chat.ts";
 import { createChatState } from "./chat/create-chat.ts";
 
 export type UseChatOptions = ChatOptions & {
-  /** Follows the newest run of the session whenever the component appears. @defaultValue false */
+  /** Follows the newest run of the session each time the component appears. @defaultValue false */
   resumeOnMount?: boolean | undefined;
 };
 
 export interface UseChatResult
   extends ChatSnapshot,
     Pick<Chat, "send" | "respond" | "regenerate" | "setMessages" | "resume" | "stop" | "close" | "clear"> {
-  /** The chat itself, to be used by other components too: `useChat(chat)`. */
+  /** The chat itself, to share with other components: `useChat(chat)`. */
   chat: Chat;
 }
 
 /** The chat that a component shows. */
 interface Shown {
   chat: Chat;
-  /** What belongs to a chat of the component's own. */
+  /** State for a chat that the component owns. */
   own?: OwnChat;
 }
 
 interface OwnChat {
-  /** Holds the options of the last render that React has committed: the chat reads them whenever it needs one. */
+  /** The options of the last render that React committed; the chat reads them whenever it needs one. */
   readonly latest: { options: ChatOptions };
-  /** The sessions that the application has seen of this chat, and may still give back. */
+  /** The sessions of this chat that the application has seen and may still pass back. */
   readonly seenSessions: Set<string>;
   takeHistory(): void;
-  /** The effect that leaves the chat when its component is gone. */
+  /** Leaves the chat when its component is removed. */
   mount: React.EffectCallback;
-  /** The effect that follows the session's run when the component appears. */
+  /** Follows the session's run when the component appears. */
   appear: React.EffectCallback;
 }
 
 /**
- * The effect whose clean-up means that the component is gone. Since React 19.2, which has `<Activity>`, the clean-up of
- * all others may mean that it is only hidden. Before, a component that is removed while it is suspended has no other
- * clean-up than that of `useEffect`.
+ * The effect whose cleanup means that the component was removed. Since React 19.2, which has `<Activity>`, cleanup of
+ * any other effect may mean that it is only hidden. In earlier versions, only `useEffect` is cleaned up when a
+ * component is removed while suspended.
  */
 const useMountEffect = "Activity" in (React as object) ? React.useInsertionEffect : React.useEffect;
 
 /**
  * Shows a conversation.
  *
- * With options, the component has a chat of its own, which is left when the component is removed, and not while it is
- * only hidden or suspended. All options may change at any time; another `sessionId` than the chat's is another chat.
- * With a chat, it is shared: nothing ends with the component.
+ * With options, the component owns a chat, which is left when the component is removed, but not while it is hidden or
+ * suspended. All options may change at any time; a `sessionId` other than the chat's creates another chat. A chat
+ * passed in is shared: removing the component does not affect it.
  *
  * @example
  * ```tsx
@@ -67,7 +67,7 @@ export function useChat(source: UseChatOptions | Chat): UseChatResult {
   const { chat, own } = shown;
   const snapshot = React.useSyncExternalStore(chat.subscribe, chat.getSnapshot, chat.getSnapshot);
 
-  // Before all other effects, which may ask already.
+  // Runs before all other effects, which may already use the chat.
   React.useInsertionEffect(() => {
     if (own && options) commit(own, options, snapshot.sessionId);
   });
@@ -97,7 +97,7 @@ function show(source: UseChatOptions | Chat): Shown {
   return { chat, own };
 }
 
-/** Whether the chat is the wanted one: a component keeps its own chat until another session than the chat's is given. */
+/** Whether the chat is the requested one: a component keeps its own chat until it is given another session. */
 function shows({ chat, own }: Shown, source: UseChatOptions | Chat): boolean {
   if ("getSnapshot" in source) return chat === source;
   if (!own) return false;
@@ -111,18 +111,18 @@ function shows({ chat, own }: Shown, source: UseChatOptions | Chat): boolean {
 
 const sessionOf = ({ sessionId }: ChatOptions): string | undefined => sessionId || undefined;
 
-/** @param rendered - The session that the application has got to see. */
+/** @param rendered - The session that the application has seen. */
 function commit(own: OwnChat, options: ChatOptions, rendered: string | undefined): void {
   own.latest.options = options;
-  // A router may give a session back late, when the server has named another one meanwhile. Once the newest one has
-  // come back, or the chat was cleared, the earlier ones are other conversations.
+  // A router may pass a session back late, after the server has named another one. Once the newest one has come back,
+  // or the chat was cleared, the earlier ones are other conversations.
   if (!rendered || sessionOf(options) === rendered) own.seenSessions.clear();
   else own.seenSessions.add(rendered);
 }
 
 /**
- * An effect that begins once and ends when its clean-up is not taken back: StrictMode and Fast Refresh clean up and
- * begin again in the same turn.
+ * An effect that starts once and ends only if its cleanup is not followed by a restart: StrictMode and Fast Refresh
+ * clean up and start again in the same turn.
  */
 function createLastingEffect(begin: () => void, end: () => void): React.EffectCallback {
   let hasBegun = false;

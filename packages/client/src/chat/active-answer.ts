@@ -1,6 +1,6 @@
 /**
- * The answer in progress: requests it, folds its chunks, stops it and leaves it. Owns its stream and its timer, and ends
- * both. Does not know the conversation beyond its messages, and publishes nothing: its owner does.
+ * The answer in progress: requests it, folds its chunks, stops it and leaves it. Owns its stream and its timer, and
+ * ends both. Knows nothing of the conversation but its messages, and publishes nothing; its owner does.
  */
 import { createMessageAccumulator, type StreamChunk, type UIMessage } from "@kortyx/protocol";
 import { createId } from "../route/create-id.ts";
@@ -25,9 +25,9 @@ import type { AssistantUIMessage } from "./messages.ts";
 import { placeLast } from "./place-answer.ts";
 import type { ChatTransport, ChatTransportOptions } from "./route-transport.ts";
 
-/** How long the `abort` chunk may take after a stop was accepted. */
+/** How long the `abort` chunk may take after a stop was accepted, in milliseconds. */
 const stopGraceMs = 10_000;
-/** The same where the answer gave its connection up for the stop: another one may never become free. */
+/** The same if the answer gave up its connection for the stop: another one may never become free. */
 const yieldedGraceMs = 2_000;
 
 export interface AnswerRequest {
@@ -35,28 +35,28 @@ export interface AnswerRequest {
   /** Carries the answer, and stops it. */
   transport: ChatTransport;
   open(options: ChatTransportOptions): AsyncIterable<StreamChunk>;
-  /** Stops the answer as long as the id of its run is unknown. */
+  /** Identifies the answer to stop while its run's id is unknown. */
   idempotencyKey?: string | undefined;
 }
 
 /** The conversation that an answer belongs to. Each callback may end the answer. */
 export interface AnswerOwner {
-  /** The conversation without the answer. */
+  /** The messages without the answer. */
   readonly messages: readonly UIMessage[];
   /** Passes the chunk on to {@link ActiveAnswer.receive}. What it throws fails the answer. */
   onChunk(answer: ActiveAnswer, chunk: StreamChunk): void;
   onConnectionChange(connection: ConnectionState): void;
-  /** What the user sees of the answer has changed, other than by a chunk. */
+  /** The visible state of the answer changed, other than by a chunk. */
   onChange(): void;
   onStopFailure(error: Error): void;
   /** The answer has ended; `error` is why it failed. */
   onEnd(answer: ActiveAnswer, error: Error | undefined): void;
-  /** A search has ended without a run that the user saw; `error` is why it failed. */
+  /** A search ended before the user saw a run; `error` is why it failed. */
   onSearchEnd(error: Error | undefined): void;
 }
 
 export class ActiveAnswer {
-  /** Resolves when nothing more comes. */
+  /** Resolves when the answer has ended. */
   readonly ended: Promise<void>;
   readonly #request: AnswerRequest;
   readonly #owner: AnswerOwner;
@@ -66,11 +66,11 @@ export class ActiveAnswer {
     id: createId(),
     role: "assistant",
   } as AssistantUIMessage);
-  /** On the clock that never jumps. */
+  /** On the monotonic clock. */
   readonly #startedAt = performance.now();
   #state: AnswerState;
   #stream: AsyncIterable<StreamChunk> | undefined;
-  /** The attempt to stop it that has not failed yet. */
+  /** The current attempt to stop it, until that fails. */
   #stop: Promise<void> | undefined;
 
   constructor(request: AnswerRequest, owner: AnswerOwner) {
@@ -123,7 +123,7 @@ export class ActiveAnswer {
     this.#state = receiveChunk(this.#state, chunk);
   }
 
-  /** Lets the user see a run that was found. */
+  /** Shows a found run to the user. */
   show(): void {
     this.#state = showFound(this.#state);
   }
@@ -135,14 +135,14 @@ export class ActiveAnswer {
   }
 
   /**
-   * Stops it for every follower. A second call waits for the first.
+   * Stops the answer for every follower. A second call waits for the first.
    *
    * @throws What the transport's `stop` threw; the answer then continues.
    */
   stop(): Promise<void> {
     if (this.#stop) return this.#stop;
     const { promise, resolve } = Promise.withResolvers<void>();
-    // Set before a listener hears that the answer is being stopped, because the listener may stop it too.
+    // Set before listeners are notified, because a listener may also stop the answer.
     this.#stop = promise;
     resolve(this.#requestStop());
     return promise;
@@ -157,7 +157,7 @@ export class ActiveAnswer {
     if (!transport.stop || !target) return this.leave();
     let hasYielded: boolean;
     try {
-      // An answer that ends by itself does not wait for the response to its stop.
+      // An answer that ends by itself need not wait for the response to its stop.
       const stopped = Promise.race([transport.stop(target), this.ended]);
       hasYielded = await yieldConnection(this.#stream, stopped);
     } catch (thrown) {
@@ -177,7 +177,7 @@ export class ActiveAnswer {
     const error = toError(thrown);
     this.#state = refuseStop(this.#state);
     this.#owner.onStopFailure(error);
-    // Only now: a listener that stops whatever streams must not repeat this attempt without end.
+    // Only now: a listener that stops every streaming answer must not repeat this attempt endlessly.
     this.#stop = undefined;
     throw error;
   }
@@ -193,7 +193,7 @@ export class ActiveAnswer {
     const state = this.#state;
     if (state.phase === "ended") return;
     this.#accumulator.finish(how);
-    // An answer that ended in order without a chunk is an empty answer.
+    // A stream that ended in order without chunks is an empty answer.
     const place = state.place ?? (how === "done" ? placeLast(this.#owner.messages) : undefined);
     this.#state = endAnswer({ ...state, place }, this.#elapsedMs());
     this.#resolveEnded();

@@ -1,5 +1,5 @@
 /**
- * The state of one answer: what it waits for, where it stands, and what is known of it. Pure transitions from one state
+ * The state of one answer: its phase, its place in the conversation and its connection. Pure transitions from one state
  * to the next; does no I/O, and leaves the message itself to the accumulator.
  *
  * ```text
@@ -17,30 +17,30 @@ import type { ChatTiming } from "./chat.ts";
 import { type AnswerPlace, placeByInput, placeByRun, placeLast } from "./place-answer.ts";
 
 type AnswerPhase =
-  /** The session may have a run. The user sees nothing of it, and may ask something. */
+  /** The session may have a run. Nothing is shown yet, and the user may send a message. */
   | "looking"
-  /** There is a run, and `onChunk` has its first chunk. The user sees nothing of it yet. */
+  /** There is a run, and `onChunk` is called with its first chunk. Nothing is shown yet. */
   | "found"
-  /** It was requested, and no chunk has come. */
+  /** It was requested, and no chunk has arrived. */
   | "submitted"
   | "streaming"
   /** A stop was requested, before its first chunk or after it. */
   | "stopping"
   | "ended";
 
-/** An answer as the user sees it has one of these. */
+/** The phases of a visible answer. */
 type ShownPhase = Extract<AnswerPhase, "submitted" | "streaming" | "stopping">;
 
 export interface AnswerState {
   readonly phase: AnswerPhase;
-  /** `submitted` for an answer to what was said here; `looking` for a run that may have been started elsewhere. */
+  /** `submitted` for an answer to a message sent here; `looking` for a run that may have been started elsewhere. */
   readonly origin: "submitted" | "looking";
-  /** Where it stands; undefined until its first chunk. */
+  /** Its place in the conversation; undefined until its first chunk. */
   readonly place: AnswerPlace | undefined;
   readonly runId: string | undefined;
   /** The newest `status` chunk, until text follows. */
   readonly statusMessage: string | undefined;
-  /** The connection was open at least once. */
+  /** The connection has been open at least once. */
   readonly wasOpen: boolean;
   /** Why the connection was lost, while it is being restored. */
   readonly connectionError: Error | undefined;
@@ -61,12 +61,12 @@ export function beginAnswer(origin: AnswerState["origin"], startedAt: number): A
   };
 }
 
-/** @returns the phase that the user sees; undefined for an answer that the user does not see. */
+/** @returns the visible phase; undefined for an answer that is not shown. */
 export function shownPhase({ phase }: AnswerState): ShownPhase | undefined {
   return phase === "looking" || phase === "found" || phase === "ended" ? undefined : phase;
 }
 
-/** Its first chunk has come; {@link receiveChunk} follows. */
+/** Its first chunk has arrived; {@link receiveChunk} follows. */
 export function receiveFirst(
   state: AnswerState,
   messages: readonly UIMessage[],
@@ -102,7 +102,7 @@ function receiveRunStart(state: AnswerState, { runId, input }: RunStartChunk): A
   const messages = [...before, ...after];
   const place =
     placeByRun(messages, runId) ??
-    // An answer to what was said here is in its place already; the agent may have been sent something else.
+    // The answer to a message sent here already has its place; the agent may have received other messages.
     (state.origin === "looking" ? placeByInput(messages, input) : undefined) ??
     state.place;
   return { ...state, runId, place };
@@ -111,7 +111,7 @@ function receiveRunStart(state: AnswerState, { runId, input }: RunStartChunk): A
 const withoutStatusMessage = (state: AnswerState): AnswerState =>
   state.statusMessage === undefined ? state : { ...state, statusMessage: undefined };
 
-/** The user may see the run that was found. */
+/** Shows the run that was found. */
 export const showFound = (state: AnswerState): AnswerState =>
   state.phase === "found" ? { ...state, phase: "streaming" } : state;
 
@@ -136,13 +136,13 @@ export const endAnswer = (state: AnswerState, durationMs: number): AnswerState =
 });
 
 /**
- * Whether a search that failed says that the session has no run, which is not an error: not found, a route without
- * runs, or a response without a body (204).
+ * Whether a failed search means that the session has no run, which is not an error: not found, a route without runs, or
+ * a response without a body (204).
  */
 export const isNoRun = ({ wasOpen }: AnswerState, error: Error): boolean =>
   meansNoRun(error) || (!wasOpen && error instanceof StreamTruncatedError);
 
-/** Whether a route says that there is no such run (404), or that it has no runs at all (405). */
+/** Whether an error means that there is no such run (404), or that the route has no runs (405). */
 export function meansNoRun(error: unknown): boolean {
   const { status } = (error ?? {}) as { status?: unknown };
   return status === 404 || status === 405;

@@ -1,6 +1,6 @@
 /**
- * What the user says, as a message of the conversation, with the answer to a question that it gives. Refuses by name what
- * is not a message.
+ * Turns the user's input into a message of the conversation, including its answer to a question. Rejects input that is
+ * not a message, naming the problem.
  */
 import {
   type ChatMessage,
@@ -15,7 +15,10 @@ import { ChatStateError } from "../stream/errors.ts";
 import type { ChatAnswer, ChatInput } from "./chat.ts";
 import type { AssistantUIMessage, UIMessage, UserUIMessage } from "./messages.ts";
 
-/** @throws ChatStateError `empty-message` for what says nothing, `invalid-message` for what is not a message. */
+/**
+ * @throws ChatStateError `empty-message` for input without content, `invalid-message` for a value that is not a
+ * message.
+ */
 export function toUserMessage(input: ChatInput): UserUIMessage {
   const said = typeof input === "string" ? { content: input } : input;
   if (typeof said?.content !== "string") {
@@ -33,15 +36,15 @@ export function toUserMessage(input: ChatInput): UserUIMessage {
   return message;
 }
 
-/** Whether a field beside the text holds anything. */
+/** Whether any field besides the text has a value. */
 const isSomething = (value: unknown): boolean =>
   typeof value === "object" && value !== null
     ? Object.keys(value).length > 0
     : value !== undefined && value !== null;
 
 /**
- * A message that takes the place of another. With other words it does not answer the question that the other has answered,
- * although an application may copy its metadata.
+ * A message that replaces another. If its text differs, it no longer answers the original's question, even if an
+ * application copied its metadata.
  */
 export function replaceMessage(message: UserUIMessage, replaced: UIMessage): UserUIMessage {
   const { content, metadata: { resume, ...metadata } = {} } = message;
@@ -51,9 +54,9 @@ export function replaceMessage(message: UserUIMessage, replaced: UIMessage): Use
 }
 
 /**
- * What the agent gets for the answer to its question.
+ * The `resume` that the agent receives for an answer.
  *
- * @throws ChatStateError `invalid-message` for what is no answer.
+ * @throws ChatStateError `invalid-message` for a value that is not an answer.
  */
 export function toResume({ requestId, resumeToken }: InterruptChunk, answer: ChatAnswer): ChatResume {
   const question = { requestId, resumeToken };
@@ -69,7 +72,7 @@ export function toResume({ requestId, resumeToken }: InterruptChunk, answer: Cha
   );
 }
 
-/** What the user says by answering a question: the labels of the options, the text, or why it is cancelled. */
+/** The user message for an answer: the labels of the options, the text, or the reason for cancelling. */
 export function toAnswerMessage(resume: ChatResume, { input }: InterruptChunk): UserUIMessage {
   const { options } = input as { options?: InterruptOption[] };
   const content =
@@ -82,22 +85,22 @@ export function toAnswerMessage(resume: ChatResume, { input }: InterruptChunk): 
   return withResume({ role: "user", id: createId(), content }, resume);
 }
 
-/** Adds what the agent gets to the message that says it, unless it has it. */
+/** Stores the `resume` on its message, unless it is already there. */
 function withResume<Message extends ChatMessage>(message: Message, resume: ChatResume): Message {
   const { metadata } = message;
   return { ...message, metadata: { ...metadata, resume: metadata?.resume ?? toMessageResume(resume) } };
 }
 
-/** The messages that the agent is sent, the last of which carries the answer even where `selectMessages` has made it anew. */
+/** The messages sent to the agent; the last one carries the answer even if `selectMessages` recreated it. */
 export function carryResume(messages: ChatMessage[], resume: ChatResume | undefined): ChatMessage[] {
   const last = messages.at(-1);
   return resume && last?.role === "user" ? [...messages.slice(0, -1), withResume(last, resume)] : messages;
 }
 
 /**
- * What the agent gets for the last message of a conversation that has been stored.
+ * The `resume` for the last message of a stored conversation.
  *
- * @returns undefined when that message answers no question.
+ * @returns undefined if that message answers no question.
  */
 export function findResume(messages: readonly UIMessage[]): ChatResume | undefined {
   const last = messages.at(-1) as UserUIMessage;

@@ -1,5 +1,5 @@
 /**
- * What a chat is: its state, its options, and what can be done with it. Only types: `create-chat.ts` makes one.
+ * What a chat is: its state, options and actions. Types only; `create-chat.ts` creates one.
  */
 import type { ChatAgentFields, ChatMessage, InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import type { RouteStreamOptions } from "../route/stream-from-route.ts";
@@ -7,30 +7,30 @@ import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import type { ChatTransport } from "./route-transport.ts";
 import type { StoredMessage } from "./stored-message.ts";
 
-/** Where a chat stands. `error`: the last answer failed, and the next one may be requested. */
+/** The status of a chat. `error`: the last answer failed; another one may be requested. */
 export type ChatStatus = "ready" | "submitted" | "streaming" | "stopping" | "error";
 
-/** All that a user interface needs to know. Never changes: a newer state is another object. */
+/** All the state that a user interface needs. Immutable: a newer state is a new object. */
 export interface ChatSnapshot {
-  /** The conversation. A message that has not changed is the same object as in the snapshot before. */
+  /** The conversation. An unchanged message is the same object as in the previous snapshot. */
   readonly messages: readonly UIMessage[];
   readonly status: ChatStatus;
-  /** What the agent says that it does: the newest `status` chunk, until text follows or the answer ends. */
+  /** The agent's progress: the newest `status` chunk, until text follows or the answer ends. */
   readonly statusMessage?: string | undefined;
-  /** The connection was lost and is being restored; then the answer continues. */
+  /** The connection was lost and is being restored; the answer then continues. */
   readonly reconnecting: boolean;
   /** While `reconnecting`: why the connection was lost, or why the newest attempt failed. */
   readonly connectionError?: Error | undefined;
   /**
-   * Why the last answer failed (`status` is `"error"`), or why the last action was refused (`status` stays what it
-   * was): `send` while an answer is streaming, or a `stop` that did not reach the server. The next success clears it.
+   * Why the last answer failed (`status` is `"error"`), or why the last action was refused (`status` stays as it was):
+   * `send` while an answer is streaming, or a `stop` that did not reach the server. The next success clears it.
    */
   readonly error?: Error | undefined;
-  /** The question that waits for `respond()`. */
+  /** The question that is waiting for `respond()`. */
   readonly interrupt?: Readonly<InterruptChunk> | undefined;
   /**
-   * Keep it, and the messages, to continue after a reload. Missing in a new conversation until the first question is
-   * asked, so that nothing random is rendered.
+   * Save it, and the messages, to continue after a reload. Missing in a new conversation until the first message, so
+   * that nothing random is rendered.
    */
   readonly sessionId?: string | undefined;
   /** Of the last answer. */
@@ -40,42 +40,43 @@ export interface ChatSnapshot {
 export interface ChatTiming {
   /** When the answer was requested, in milliseconds since 1970-01-01 UTC. */
   readonly startedAt: number;
-  /** How long the first chunk took, in milliseconds. */
+  /** Time to the first chunk, in milliseconds. */
   readonly firstChunkMs?: number | undefined;
-  /** How long it all took, in milliseconds; set when the answer has ended. */
+  /** Total duration, in milliseconds; set when the answer has ended. */
   readonly durationMs?: number | undefined;
 }
 
 interface ChatBehaviour
   extends Omit<ChatAgentFields, "sessionId" | "resume">,
     Pick<RouteStreamOptions, "runs" | "onConnectionChange"> {
-  /** The session to continue. @defaultValue a new one, a UUID, with the first question */
+  /** The session to continue. @defaultValue a new UUID, created with the first message */
   sessionId?: string | undefined;
   /**
-   * The conversation so far. It may come later, while the chat has no messages: options that are a function are called
-   * again before each action, and `useChat` shows what a later render brings. Takes the messages of a snapshot, the
-   * `message` and `messages` of a route's `onFinish`, and texts (`{ role, content }`); what is neither is a
-   * `ChatStateError` `invalid-message`.
+   * The conversation so far. It may arrive later, while the chat has no messages: an options function is called again
+   * before each action, and `useChat` shows those of a later render. Accepts messages of a snapshot, the `message` and
+   * `messages` of a route's `onFinish`, and texts (`{ role, content }`); anything else is a `ChatStateError`
+   * `invalid-message`.
    */
   initialMessages?: readonly StoredMessage[] | undefined;
   /**
-   * What the agent is sent of the conversation.
+   * Selects the messages that are sent to the agent.
    *
-   * @defaultValue everything that was said; an agent that keeps its sessions wants `(messages) => messages.slice(-1)`
+   * @defaultValue messages.slice(-1)` => all messages with text; for an agent that keeps its own sessions, use
+   * `(messages) => messages.slice(-1)` => messages.slice(-1)`
    */
   selectMessages?: ((messages: ChatMessage[]) => ChatMessage[]) | undefined;
-  /** Called with every chunk, before the state shows it. What it throws fails the answer. */
+  /** Called with every chunk, before the state shows it. If it throws, the answer fails. */
   onChunk?: ((chunk: StreamChunk) => void) | undefined;
   /**
-   * Called when an answer has ended, in whatever way; `message` is missing when it failed or was left before anything of
-   * it came.
+   * Called when an answer has ended, for any reason; `message` is missing if it failed or was left before its first
+   * chunk.
    */
   onFinish?:
     | ((result: { message?: AssistantUIMessage | undefined; error?: Error | undefined }) => void)
     | undefined;
 }
 
-/** A chat over a route, or over a transport of the application's own. */
+/** A chat over a route, or over the application's own transport. */
 export type ChatOptions = ChatBehaviour &
   (
     | (Omit<RouteStreamOptions, "signal"> & { transport?: undefined })
@@ -85,42 +86,42 @@ export type ChatOptions = ChatBehaviour &
 /** What the user says: a text, or a message whose `id` may replace an earlier one. */
 export type ChatInput = string | Omit<ChatMessage, "role">;
 
-/** The answer to a question: a text, the ids of options, or that it is cancelled, with what the user says instead. */
+/** The answer to a question: a text, the ids of options, or a cancellation, with what the user said instead. */
 export type ChatAnswer =
   | string
   | string[]
   | {
       outcome: "cancelled";
-      /** The content of the message that cancels. An agent of Kortyx takes it for a new question. @defaultValue `""` */
+      /** The content of the message that cancels. A Kortyx agent treats it as a new question. @defaultValue `""` */
       reason?: string | undefined;
     };
 
 /**
- * The state of one conversation, and what can be done with it.
+ * The state of one conversation, and the actions on it.
  *
- * Every action may be an event handler as it is, such as `onClick={stop}`. A refusal is in the snapshot's `error`, and
- * its promise rejects for callers that wait for it; for all others it is handled.
+ * Every action can be passed directly as an event handler, such as `onClick={stop}`. A refused action sets the
+ * snapshot's `error` and rejects for callers that await it; for all others the rejection is handled.
  */
 export interface Chat {
-  /** The state that subscribers got last. The same object until the next one. */
+  /** The state that subscribers received last. The same object until the next one. */
   getSnapshot(): ChatSnapshot;
   /**
-   * Calls back at once and whenever the state has changed: a change of status at once, growing text once per frame.
+   * Calls back immediately and whenever the state changes: status changes at once, growing text once per frame.
    *
-   * @returns a function that ends it.
+   * @returns a function that unsubscribes.
    */
   subscribe(listener: (snapshot: ChatSnapshot) => void): () => void;
   /**
-   * Says something. With the `id` of an earlier message, that message is replaced, and what followed it is dropped.
+   * Sends a message. With the `id` of an earlier message, replaces that message and drops everything after it.
    *
-   * @returns a promise that resolves when the answer has ended, in whatever way.
+   * @returns a promise that resolves when the answer has ended, for any reason.
    * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without metadata; `invalid-message`
-   * for what is not a message, such as the event of `onClick={send}`.
+   * for a value that is not a message, such as the event of `onClick={send}`.
    */
   send(input: ChatInput): Promise<void>;
   /**
-   * Answers a question of the agent's, or cancels it. The answer goes to the agent as `resume`, and stays in the `metadata`
-   * of the message that it adds, so that {@link Chat.regenerate} repeats it, after a reload too.
+   * Answers or cancels a question from the agent. The answer is sent to the agent as `resume` and stored in the
+   * `metadata` of the added message, so that {@link Chat.regenerate} repeats it, even after a reload.
    *
    * @param answer - A text, the ids of options, or `{ outcome: "cancelled" }`.
    * @throws ChatStateError, as a rejection: `busy`, `not-pending`, or `invalid-message` for another kind of answer.
@@ -133,42 +134,42 @@ export interface Chat {
    */
   respond(interrupt: Pick<InterruptChunk, "requestId">, answer: ChatAnswer): Promise<void>;
   /**
-   * Asks for another answer to the last thing that the user said, in place of the present one.
+   * Requests another answer to the last user message, replacing the current one.
    *
    * @throws ChatStateError `busy` or `nothing-to-regenerate`, as a rejection.
    */
   regenerate(): Promise<void>;
   /**
-   * Replaces the messages by what the application knows better: a loaded history, a changed or a removed message.
-   * Status and session stay.
+   * Replaces the messages, for example with a loaded history, or with a message changed or removed. Status and session
+   * stay the same.
    *
-   * @param messages - The new messages, or a function that gets the present ones and returns the new ones.
-   * @throws ChatStateError, as a rejection: `busy`, so that a growing answer is never lost; `invalid-message` for what
-   * is not an array of messages.
+   * @param messages - The new messages, or a function that receives the current ones and returns the new ones.
+   * @throws ChatStateError, as a rejection: `busy`, so that a growing answer is never lost; `invalid-message` for a
+   * value that is not an array of messages.
    */
   setMessages(
     messages: readonly StoredMessage[] | ((messages: readonly UIMessage[]) => readonly StoredMessage[]),
   ): Promise<void>;
   /**
-   * Follows the newest run of the session, if it has one: after a reload, or in another tab. Without a session,
-   * nothing is requested.
+   * Follows the newest run of the session, if it has one: after a reload, or in another tab. Without a session, it
+   * makes no request.
    *
-   * @returns a promise that resolves when the run has ended, or at once if the session has none.
+   * @returns a promise that resolves when the run has ended, or as soon as it is known that there is none.
    */
   resume(): Promise<void>;
   /**
-   * Ends the answer for every follower. Resolves when it has ended; the part that has arrived is kept.
-   * Without an id of the run or of its request, or with a transport that cannot stop, it is only left.
+   * Stops the answer for every follower. Resolves when it has ended; the part that has arrived is kept. Without an id
+   * of the run or of its request, or with a transport that cannot stop, the chat only stops following it.
    *
-   * @throws As a rejection, what the transport's `stop` threw; the answer continues then.
+   * @throws As a rejection, what the transport's `stop` threw; the answer then continues.
    */
   stop(): Promise<void>;
   /** Stops following the answer; a route with runs continues it. The chat can be used again. */
   close(): void;
   /**
-   * Stops the answer, and starts over: no messages, and a new session with the next question.
+   * Stops the answer and starts over: removes all messages, and creates a new session with the next message.
    *
-   * @throws As `stop` does; nothing has changed then.
+   * @throws As `stop` does; the chat is then unchanged.
    */
   clear(): Promise<void>;
 }

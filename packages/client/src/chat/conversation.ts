@@ -1,9 +1,9 @@
 /**
- * The state of one conversation: its messages, its session, the answer in progress and why something failed. Makes the
- * snapshots and notifies their listeners. What the user may do is `create-chat.ts`.
+ * The state of one conversation: its messages, its session, the answer in progress and the last failure. Creates
+ * snapshots and notifies listeners. The user's actions are in `create-chat.ts`.
  *
- * A callback of the application (a listener, `onChunk`, `onFinish`, `onConnectionChange`) may end, start or clear anything.
- * After each one, the state is read anew.
+ * A callback of the application (a listener, `onChunk`, `onFinish`, `onConnectionChange`) may end, start or clear
+ * anything. So the state is read again after each one.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import type { ConnectionState } from "../route/stream-from-route.ts";
@@ -24,7 +24,7 @@ export class Conversation implements AnswerOwner {
   #messages: readonly UIMessage[];
   #sessionId: string | undefined;
   #answer: ActiveAnswer | undefined;
-  /** Of the last answer that has ended. */
+  /** Timing of the last finished answer. */
   #timing: ChatTiming | undefined;
   /** Why the last answer failed. */
   #failure: Error | undefined;
@@ -47,7 +47,7 @@ export class Conversation implements AnswerOwner {
     return this.#snapshot;
   }
 
-  /** What was said, without the answer in progress. */
+  /** The messages, without the answer in progress. */
   get messages(): readonly UIMessage[] {
     return this.#messages;
   }
@@ -56,23 +56,26 @@ export class Conversation implements AnswerOwner {
     return this.#sessionId;
   }
 
-  /** The answer that is in progress, or looked for. */
+  /** The answer in progress, or being looked for. */
   get answer(): ActiveAnswer | undefined {
     return this.#answer;
   }
 
   subscribe(listener: Listener): () => void {
-    // Its own entry, also when the same function subscribes twice.
+    // A separate entry even if the same function subscribes twice.
     const own: Listener = (snapshot) => callSafely(() => listener(snapshot));
     this.#listeners.add(own);
     own(this.#snapshot);
     return () => this.#listeners.delete(own);
   }
 
-  /** Shows `initialMessages` that come later than the chat, as long as nothing was said, answered, set or cleared. */
+  /**
+   * Shows `initialMessages` that arrive after the chat was created, unless messages were sent, answered, set or
+   * cleared.
+   */
   takeHistory(): void {
     const { initialMessages } = this.#readOptions();
-    // Whatever else changes the messages puts another array in place of the first one.
+    // Any other change of the messages replaces the first array.
     const isUntouched = this.#snapshot.messages === this.#firstMessages && this.#firstMessages.length === 0;
     if (!isUntouched || !initialMessages?.length) return;
     this.#messages = initialMessages.map(toUIMessage);
@@ -94,7 +97,7 @@ export class Conversation implements AnswerOwner {
     this.#publish();
   }
 
-  /** An action was refused. Published once, although a second action may wait for the first and fail with it. */
+  /** An action was refused. Published once, even if a second action waits for the first and fails with it. */
   refuse(error: Error): void {
     if (this.#refusal === error) return;
     this.#refusal = error;
@@ -124,7 +127,7 @@ export class Conversation implements AnswerOwner {
   }
 
   /**
-   * Looks for the newest run of the session. Until it is found, the user sees nothing of it.
+   * Looks for the newest run of the session. Invisible to the user until a run is found.
    *
    * @returns a promise that resolves when it has ended, or was not found.
    */
@@ -135,7 +138,7 @@ export class Conversation implements AnswerOwner {
     return answer.ended;
   }
 
-  /** Leaves a run that is only looked for: there is nothing of it to stop. */
+  /** Ends a search for a run: there is nothing to stop yet. */
   leaveUnseen(): void {
     const answer = this.#answer;
     if (answer && !shownPhase(answer.state)) answer.leave();
@@ -191,7 +194,7 @@ export class Conversation implements AnswerOwner {
     this.#publish();
   }
 
-  /** Whether an answer is shown to its end already: then there is nothing to follow. */
+  /** Whether the finished answer is already shown: then there is nothing to follow. */
   #showsWhole(runId: string): boolean {
     const shown = this.#messages.find(({ id }) => id === runId) as AssistantUIMessage | undefined;
     return shown?.status === "done" || shown?.abortReason !== undefined;
@@ -227,7 +230,7 @@ export class Conversation implements AnswerOwner {
   }
 }
 
-/** Calls what a listener has given: its mistake affects neither the answer nor the other listeners. */
+/** Calls a listener. If it throws, neither the answer nor the other listeners are affected. */
 function callSafely(callback: () => void): void {
   try {
     callback();
@@ -236,7 +239,7 @@ function callSafely(callback: () => void): void {
   }
 }
 
-/** The question that the last message ends on. */
+/** The question at the end of the last message. */
 function findInterrupt(messages: readonly UIMessage[]): AssistantUIMessage["interrupt"] {
   const { status, interrupt } = (messages.at(-1) ?? {}) as Partial<AssistantUIMessage>;
   return status === "done" ? interrupt : undefined;

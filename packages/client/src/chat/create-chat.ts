@@ -1,6 +1,6 @@
 /**
- * What the user can do in a conversation: send, respond, stop and the others. Checks each action and turns it into a
- * request. The state is `conversation.ts`'s, that of one answer `answer.ts`'s.
+ * The user's actions in a conversation: send, respond, stop and the others. Checks each action and turns it into a
+ * request. The conversation's state is in `conversation.ts`, that of one answer in `answer.ts`.
  */
 import type { ChatResume } from "@kortyx/protocol";
 import { toChatBody } from "../route/chat-body.ts";
@@ -25,7 +25,7 @@ import { toUIMessage } from "./stored-message.ts";
 /**
  * Creates the state of a conversation. Requests nothing before the first action.
  *
- * @param options - Or a function that returns them, which is called whenever one is needed.
+ * @param options - The options, or a function that returns them, called whenever one is needed.
  *
  * @example
  * ```ts
@@ -38,10 +38,13 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   return createChatState(options).chat;
 }
 
-/** A chat, and what only the owner of its options does with it. */
+/** A chat, with what only the owner of its options may do. */
 export interface ChatState {
   chat: Chat;
-  /** Shows `initialMessages` that come later than the chat, as long as nothing was said, answered, set or cleared. */
+  /**
+   * Shows `initialMessages` that arrive after the chat was created, unless messages were sent, answered, set or
+   * cleared.
+   */
   takeHistory(): void;
 }
 
@@ -55,12 +58,12 @@ export function createChatState(options: ChatOptions | (() => ChatOptions)): Cha
   };
 }
 
-/** Its methods are fields, so that each may be an event handler, and all may be copied to another object. */
+/** Its methods are fields, so that each can be an event handler and all can be copied to another object. */
 class ConversationChat implements Chat {
   readonly #conversation: Conversation;
   readonly #readOptions: () => ChatOptions;
   readonly #routeTransport: ChatTransport;
-  /** Messages that answer a question, with the answer as it was given; after a reload they have only its metadata. */
+  /** Messages that answer a question, with the original answer; after a reload they have only its metadata. */
   readonly #resumes = new WeakMap<UIMessage, ChatResume>();
 
   constructor(conversation: Conversation, readOptions: () => ChatOptions) {
@@ -89,7 +92,7 @@ class ConversationChat implements Chat {
       if (!interrupt || interrupt.requestId !== asked?.requestId) {
         throw new ChatStateError(
           "not-pending",
-          "Cannot respond: the question was answered already, or the conversation went on without an answer.",
+          "Cannot respond: the question was already answered, or the conversation continued without an answer.",
         );
       }
       const resume = toResume(interrupt, answer);
@@ -103,10 +106,7 @@ class ConversationChat implements Chat {
       const messages = this.#messagesWhenFree("regenerate");
       const asked = messages.findLastIndex(({ role }) => role === "user");
       if (asked === -1) {
-        throw new ChatStateError(
-          "nothing-to-regenerate",
-          "Cannot regenerate: the user has said nothing yet.",
-        );
+        throw new ChatStateError("nothing-to-regenerate", "Cannot regenerate: there is no user message yet.");
       }
       return this.#request(messages.slice(0, asked + 1));
     });
@@ -114,7 +114,7 @@ class ConversationChat implements Chat {
   readonly setMessages: Chat["setMessages"] = (next) =>
     this.#act(() => {
       const messages = this.#messagesWhenFree("set messages");
-      // A run that was found is not shown before `onChunk` has its first chunk, but its place must not be lost.
+      // A found run is shown only after `onChunk` has its first chunk, but its place must not be lost until then.
       if (this.#conversation.answer?.state.phase === "found") throw busyError("set messages");
       const replaced = typeof next === "function" ? next(messages) : next;
       if (!Array.isArray(replaced)) {
@@ -149,13 +149,13 @@ class ConversationChat implements Chat {
   readonly clear: Chat["clear"] = () =>
     this.#act(async () => {
       this.#conversation.leaveUnseen();
-      // A listener that hears of the end may request the next answer.
+      // A listener notified of the end may request the next answer.
       while (this.#conversation.answer) await this.stop();
       this.#conversation.clear();
     });
 
   /**
-   * Runs an action that may be an event handler. Its promise rejects for callers that wait for it, and is handled for all
+   * Runs an action that may be an event handler. Its promise rejects for callers that await it, and is handled for all
    * others.
    *
    * @param action - Changes the state synchronously where it can, so that a second click sees the result of the first.
@@ -174,7 +174,7 @@ class ConversationChat implements Chat {
     return acting;
   }
 
-  /** @throws ChatStateError `busy` while the user sees an answer grow. */
+  /** @throws ChatStateError `busy` while an answer is visibly streaming. */
   #messagesWhenFree(action: string): readonly UIMessage[] {
     this.#conversation.takeHistory();
     const { answer, messages } = this.#conversation;

@@ -2,15 +2,15 @@
  * Waits for the moment at which a change becomes visible. Owns its timer and its frame.
  */
 
-/** A page that is hidden or busy may not paint for long. */
+/** A hidden or busy page may not paint for a long time. */
 const maxWaitMs = 100;
 /** Where nothing is painted. */
 const timerMs = 16;
 
 /**
- * Calls back once: before the next paint, after 100 ms at the latest; or after 16 ms where nothing is painted.
+ * Calls back once: before the next paint, after 100 ms at the latest, or after 16 ms outside a page.
  *
- * @returns a function that calls it off.
+ * @returns a function that cancels it.
  */
 export function onNextFrame(callback: () => void): () => void {
   const { requestAnimationFrame, cancelAnimationFrame } = globalThis;

@@ -1,6 +1,6 @@
 /**
- * Where an answer stands in its conversation, from the `run-start` chunk of its run. Pure: knows nothing of streams, and
- * changes no message.
+ * Places an answer in its conversation, using the `run-start` chunk of its run. Pure: knows nothing of streams, and
+ * changes no messages.
  */
 import type { ChatMessage, UIMessage } from "@kortyx/protocol";
 import { createId } from "../route/create-id.ts";
@@ -14,19 +14,19 @@ export interface AnswerPlace {
 /** The place at the end of a conversation. */
 export const placeLast = (messages: readonly UIMessage[]): AnswerPlace => ({ before: messages, after: [] });
 
-/** The place around an answer that is already there, which it replaces; undefined where there is none. */
+/** The place of an existing answer, which is replaced; undefined if there is none. */
 export function placeByRun(messages: readonly UIMessage[], runId: string): AnswerPlace | undefined {
   const shown = messages.findIndex(({ id }) => id === runId);
   return shown === -1 ? undefined : placeBetween(messages, shown, shown + 1);
 }
 
 /**
- * The place after the user's message that a run answers. Earlier answers to that message give way. A message that this
- * conversation does not have, because it was sent in another tab, is added at its end.
+ * The place after the user's message that a run answers. Earlier answers to that message are removed. A message missing
+ * from this conversation, because it was sent in another tab, is appended.
  *
- * @param input - Of a `run-start` chunk: unchecked, and whatever the agent was sent. It may have no id; its text then
- * identifies it.
- * @returns undefined where the input is not a message.
+ * @param input - From a `run-start` chunk: the unchecked message that the agent received. It may have no id; its text
+ * then identifies it.
+ * @returns undefined if the input is not a message.
  */
 export function placeByInput(messages: readonly UIMessage[], input: unknown): AnswerPlace | undefined {
   const said = (input ?? {}) as Partial<ChatMessage>;

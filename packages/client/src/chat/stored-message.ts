@@ -1,21 +1,21 @@
 /**
- * Messages as an application gives them back to a chat: those of a snapshot or of a route's `onFinish`, or texts alone,
- * after a database and other languages have held them. Does not read any store.
+ * Messages as an application passes them back to a chat: from a snapshot or a route's `onFinish`, or plain texts,
+ * possibly changed by a database or another language. Reads no store.
  */
 import type { ChatMessage } from "@kortyx/protocol";
 import { closePart } from "@kortyx/protocol/internal";
 import { ChatStateError } from "../stream/errors.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 
-/** A message of the user, or an answer with its `parts` or with its text as `content`. */
+/** A user message, or an answer with its `parts` or its text as `content`. */
 export type StoredMessage = UIMessage | ChatMessage;
 
 /**
- * Makes the message that a chat shows. What was still growing does not grow any more, `null` counts as absent, an id that
- * is a number becomes a text, and a missing one the message's position.
+ * Turns a stored message into one that a chat shows. Streaming parts are closed, `null` counts as absent, a numeric id
+ * becomes a string, and a missing one the message's position.
  *
- * @returns the same object when nothing is to be changed.
- * @throws ChatStateError `invalid-message` for what no chat can show, such as a message without a role.
+ * @returns the same object if nothing needs to change.
+ * @throws ChatStateError `invalid-message` for a value that no chat can show, such as a message without a role.
  */
 export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
   const given = withoutNulls(stored ?? {}) as Partial<ChatMessage & Omit<AssistantUIMessage, "role">>;
@@ -47,7 +47,7 @@ function withoutNulls(fields: object): object {
   return entries.length < Object.keys(fields).length ? Object.fromEntries(entries) : fields;
 }
 
-/** @returns the same object where it has these values already. */
+/** @returns the same object if it already has these values. */
 function merge(given: object, values: Record<string, unknown>): UIMessage {
   const isSame = Object.keys(values).every((key) => (given as Record<string, unknown>)[key] === values[key]);
   return (isSame ? given : { ...given, ...values }) as UIMessage;

@@ -1,14 +1,13 @@
 /**
- * The body of a request to a chat route, from options that hold its fields beside others. Which fields there are is the
- * protocol's list.
+ * Picks the body of a chat request from options that hold its fields among others. The protocol lists the fields.
  */
 import type { ChatRequestBody } from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 
-/** The fields of the body that are options; `stream` is not, because each function requests one form of answer. */
+/** The body's fields that are options. `stream` is not: each function requests one form of answer. */
 export interface ChatBodyOptions extends Omit<ChatRequestBody, "stream"> {}
 
-/** @returns the fields of the body, and no other option. */
+/** @returns only the fields of the body. */
 export function toChatBody(options: ChatBodyOptions): ChatBodyOptions {
   const { stream, ...fields } = chatRequestFields;
   const names = Object.keys(fields) as (keyof typeof fields)[];

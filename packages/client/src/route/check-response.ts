@@ -1,5 +1,5 @@
 /**
- * Tells the answer that was asked for from every other answer of a route. Reads no stream.
+ * Checks that a response has the requested status and media type. Reads no streams.
  */
 import { describeValue, parseMediaType } from "@kortyx/protocol/internal";
 import {
@@ -12,17 +12,17 @@ import {
 } from "../stream/byte-stream.ts";
 import { StreamBodyError, StreamContentTypeError, StreamHttpError } from "../stream/errors.ts";
 
-/** The most that is kept of the body of a response that is not what was asked for, in UTF-16 code units. */
+/** The most that is kept of the body of an unexpected response, in UTF-16 code units. */
 const maxErrorBodyLength = 64 * 1024;
-/** The longest that is waited for it. */
+/** The longest wait for that body. */
 export const maxErrorBodyMs = 10_000;
 
 /**
- * @param mediaType - What the answer is to be; undefined for anything.
- * @param signal - When it is aborted, the reading of an error's body ends.
- * @returns The body, unread; `null` where there is none.
- * @throws StreamHttpError, StreamContentTypeError for a response of another status or media type; its body has been
- * read or cancelled then. StreamBodyError for one that was read before, and for what is not a response.
+ * @param mediaType - The expected media type; undefined accepts any.
+ * @param signal - Ends the reading of an error's body when aborted.
+ * @returns The unread body; `null` if there is none.
+ * @throws StreamHttpError, StreamContentTypeError for a response with another status or media type, whose body is then
+ * read or cancelled. StreamBodyError for a response that was read before, or a value that is not a response.
  */
 export async function checkResponse(
   response: Response,
@@ -33,13 +33,15 @@ export async function checkResponse(
     throw new StreamBodyError(`fetch resolved to ${describeValue(response)}, expected a Response`);
   if (!response.ok) throw new StreamHttpError(response, await readErrorBody(response, signal));
   const body = bodyOf(response);
-  // Without a body there is no type to check.
+  // Without a body, there is no type to check.
   if (!body || !mediaType || parseMediaType(response.headers.get("content-type")) === mediaType) return body;
   discard(body);
   throw new StreamContentTypeError(response, mediaType);
 }
 
-/** Reads the start of a body, as JSON if it is; what breaks off, or cannot be read, is as good as its end. */
+/**
+ * Reads the start of a body, parsed if it is JSON. A body that fails midway, or cannot be read, is treated as complete.
+ */
 async function readErrorBody(response: Response, signal: AbortSignal): Promise<unknown> {
   let reader: ByteReader | undefined;
   const cancel = () => discard(reader);

@@ -1,6 +1,6 @@
 /**
- * Makes the ids of sessions, messages and requests. Uses `getRandomValues` and not `randomUUID`, which pages without
- * https lack.
+ * Creates the ids of sessions, messages and requests. Uses `getRandomValues` because `randomUUID` is missing on pages
+ * without HTTPS.
  */
 
 /** @returns a random UUID, version 4 (RFC 9562, section 5.4), in lower case. */

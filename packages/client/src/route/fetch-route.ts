@@ -1,5 +1,5 @@
 /**
- * Makes one request to a route, from options that are values or functions. Does not read or judge the answer.
+ * Makes one request to a route, from options that are values or functions. Does not read or check the response.
  */
 import { checkFunctionOption, checkOption, describeValue } from "@kortyx/protocol/internal";
 import { bodyOf, discard } from "../stream/byte-stream.ts";
@@ -7,39 +7,39 @@ import { StreamConnectionError, StreamIdleError, StreamRequestError } from "../s
 import { startTimer } from "../stream/start-timer.ts";
 import { findMistake } from "./request-mistake.ts";
 
-/** A value, or a function that gives it, called for every request. */
+/** A value, or a function that returns it, called for every request. */
 export type Resolvable<Value> = Value | (() => Value | Promise<Value>);
 
 /** How a route is reached. */
 export interface RouteOptions {
-  /** Where the route is; relative to the page in a browser. */
+  /** The route's URL; in a browser, it may be relative to the page. */
   endpoint: Resolvable<string | URL>;
   /** Added to `accept`, and to `content-type: application/json` where there is a body, or replacing them. */
   headers?: Resolvable<RequestInit["headers"]> | undefined;
   /** As in `fetch`; `"include"` sends cookies to another origin. */
   credentials?: "omit" | "same-origin" | "include" | undefined;
-  /** Makes the request. `init.headers` is a plain object with lower-case names. @defaultValue the global `fetch` */
+  /** Makes the requests. `init.headers` is a plain object with lower-case names. @defaultValue the global `fetch` */
   fetch?: ((url: string | URL, init: RequestInit) => Promise<Response>) | undefined;
-  /** Another name of `fetch`, which wins where both are given. */
+  /** Alias of `fetch`, which takes precedence if both are set. */
   fetchImpl?: RouteOptions["fetch"];
 }
 
 export interface RouteRequest {
   method: string;
   accept: string;
-  /** Sent as JSON; nothing is sent when it is undefined. */
+  /** Sent as JSON; no body is sent if undefined. */
   body?: Resolvable<unknown> | undefined;
-  /** Asks for what comes behind this event. */
+  /** Requests the events after this one. */
   lastEventId?: string | undefined;
   /** Added to the endpoint's query. */
   query?: Record<string, string> | undefined;
-  /** Aborts the request, and the body of its answer. */
+  /** Aborts the request, and the body of its response. */
   signal: AbortSignal;
-  /** How long to wait for the headers of the answer, in milliseconds; `Infinity` is forever. */
+  /** How long to wait for the headers of the response, in milliseconds; `Infinity` waits forever. */
   timeoutMs: number;
 }
 
-/** @throws TypeError for options that are missing; it names the function that was called without them. */
+/** @throws TypeError for missing options; it names the function that was called without them. */
 export function checkOptionsOf(functionName: string, options: unknown): void {
   const isObject = typeof options === "object" && options !== null;
   checkOption(`The options of ${functionName}`, isObject, "an object with an endpoint", options);
@@ -50,7 +50,7 @@ export function checkRouteOptions({ endpoint, fetch, fetchImpl }: RouteOptions):
   checkOption(
     "endpoint",
     typeof endpoint === "function" || isURL(endpoint),
-    "a URL, or a function that gives one",
+    "a URL, or a function that returns one",
     endpoint,
   );
   checkFunctionOption("fetch", fetch);
@@ -58,15 +58,15 @@ export function checkRouteOptions({ endpoint, fetch, fetchImpl }: RouteOptions):
 }
 
 /**
- * @throws StreamConnectionError when there is no answer, or none in time; StreamRequestError when `fetch` refuses to make
- * the request; the signal's reason when it was aborted before the request was made; what an option's function threw.
+ * @throws StreamConnectionError when there is no response, or none in time; StreamRequestError when `fetch` refuses the
+ * request; the signal's reason when it was aborted before the request was made; what an option's function threw.
  */
 export async function fetchRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
   const { method, accept, lastEventId, query, signal, timeoutMs } = request;
   const { credentials, fetchImpl, fetch = fetchImpl ?? globalThis.fetch } = route;
   const endpoint = await resolve(route.endpoint);
   if (!isURL(endpoint)) {
-    throw new StreamRequestError(`\`endpoint\` gave ${describeValue(endpoint)}; expected a URL.`, undefined);
+    throw new StreamRequestError(`\`endpoint\` is ${describeValue(endpoint)}; expected a URL.`, undefined);
   }
   const url = addQuery(endpoint, query);
   const body = toJson(await resolve(request.body));
@@ -81,18 +81,18 @@ export async function fetchRoute(route: RouteOptions, request: RouteRequest): Pr
   const timeout = new AbortController();
   const init = {
     method,
-    // Wrappers around `fetch` spread them.
+    // Wrappers around `fetch` spread headers.
     headers: Object.fromEntries(headers),
     body,
     ...(credentials && { credentials }),
     signal: AbortSignal.any([signal, timeout.signal]),
-    // An answer is never the one to another question.
+    // A response is never reused for another request.
     cache: "no-store",
   } as RequestInit & { signal: AbortSignal };
   const timer = startTimer(() => timeout.abort(new StreamIdleError(timeoutMs)), timeoutMs);
   try {
     const response = await fetch(url, init);
-    // A `fetch` that ignores its signal: the response is no longer waited for.
+    // For a `fetch` that ignores its signal: stop waiting for the response.
     if (signal.aborted) discard(bodyOf(response));
     return response;
   } catch (cause) {

@@ -1,13 +1,13 @@
 /**
- * Whether there is a network, as far as the browser says so and can be believed. Waits for nothing.
+ * Whether the browser is online, as far as its report can be trusted. Waits for nothing.
  */
 
-/** What a browser says: `undefined` outside of one, as in Node. */
+/** What the browser reports; `undefined` outside a browser, as in Node. */
 const onLine = (): boolean | undefined => globalThis.navigator?.onLine;
 
 /**
- * "Offline" is believed once the browser has said "online". It never does on a machine that has only itself, where a
- * server on it can be reached all the same.
+ * "Offline" counts only after the browser has reported "online". A machine without any network never does, but can
+ * still reach a server on itself.
  */
 let isCredible = onLine() !== false;
 
@@ -17,7 +17,7 @@ export function isOffline(): boolean {
   return onLine() === false && isCredible;
 }
 
-/** A response has come: a browser that says that it is offline does not mean this server. */
+/** A response has arrived: if the browser reports offline, that does not apply to this server. */
 export function noteResponse(): void {
   if (onLine() === false) isCredible = false;
 }

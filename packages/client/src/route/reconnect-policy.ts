@@ -1,6 +1,6 @@
 /**
- * Decides what follows a failed request or an interrupted body: another request, and when, or the end. Pure: it is given
- * the randomness and the time that has passed, and neither waits nor requests anything.
+ * Decides what follows a failed request or an interrupted body: another request and its time, or the end. Pure:
+ * randomness and elapsed time are passed in; it neither waits nor makes requests.
  */
 import { parseEventId, StreamError } from "@kortyx/protocol";
 import { parseDelayMs } from "@kortyx/protocol/internal";
@@ -8,84 +8,86 @@ import type { StreamHttpError } from "../stream/errors.ts";
 import type { StreamFromRouteOptions } from "./stream-from-route.ts";
 
 /**
- * A server that goes away loses all of its clients at once. The first attempts after connections that have lasted are
- * spread over `firstSpreadMs`. Every other request follows the last one after `gapMs`, and at most `gapSpreadMs` later,
- * whether that one failed or brought something. So about 29 % of the clients make a request in any second, none makes
- * two within 3.5 s, and each is back within 5 s of the network.
+ * A server that goes down loses all of its clients at once. The first attempts after long-lived connections are spread
+ * over `firstSpreadMs`. Every other request follows the last one by `gapMs` plus at most `gapSpreadMs`, whether that
+ * one failed or not. So about 29 % of the clients make a request in any second, none makes two within 3.5 s, and each
+ * is back within 5 s of the network's return.
  */
 const firstSpreadMs = 3_500;
 export const gapMs = 3_500;
 const gapSpreadMs = 1_250;
 
 /**
- * When the server says how long to wait, the next request is made then, even if that is sooner than `gapMs`. The spread is
- * as long as that wait, but at least `pacedSpreadMs`, doubled for each attempt that brought nothing. After
+ * When the server says how long to wait, the next request is made after that time, even if it is less than `gapMs`. The
+ * spread equals that wait, but at least `pacedSpreadMs`, doubled for each attempt without new data. After
  * `maxPacedAttempts` in a row, each within `gapMs` of the last request, a wait shorter than `gapMs` no longer counts.
  */
 const pacedSpreadMs = 250;
 const maxPacedAttempts = 4;
 
-/** A request without a response is made twice at most: a wrong or blocked address is not worth more patience. */
+/** A request without a response is made at most twice: the address is probably wrong or blocked. */
 const maxUnanswered = 2;
-/** A POST that fails with 500 is made twice at most: its handler is broken, rather than its server away. */
+/** A POST that fails with 500 is made at most twice: the handler is probably broken, not the server down. */
 const maxServerErrors = 2;
 
 /** Times are in milliseconds. */
 export interface ReconnectFailure {
   error: unknown;
-  /** The event id to resume after; `""` when there is none. */
+  /** The event id to resume after; `""` if there is none. */
   lastEventId: string;
-  /** The server's `retry:`. */
+  /** The server's `retry:` time. */
   retryMs?: number | undefined;
-  /** How many chunks the connection that failed has given. */
+  /** The number of chunks from the failed connection. */
   newChunks: number;
-  /** How long no byte has come, as far as the program ran and was online. */
+  /** How long no byte has arrived, not counting time suspended or offline. */
   silentMs: number;
   /** How long ago the last request was made. */
   sinceRequestMs: number;
-  /** The browser says that there is no network. */
+  /** The browser reports that it is offline. */
   isOffline: boolean;
 }
 
 /** The next request. Times are in milliseconds from now. */
 export interface ReconnectStep {
-  /** It requests what comes after `lastEventId`, instead of making the first request again. */
+  /** Whether it requests what follows `lastEventId`, instead of repeating the first request. */
   isResume: boolean;
-  /** 1 for the first since something new came; 0 for one that only has other headers. */
+  /** 1 for the first since new data arrived; 0 for one that only changes headers. */
   attempt: number;
-  /** The earliest time, whatever happens meanwhile. */
+  /** The earliest time, whatever happens in the meantime. */
   minMs: number;
-  /** When it is made, unless there is reason to think that the connection is back. */
+  /** When it is made, unless the connection seems to be back earlier. */
   delayMs: number;
 }
 
-/** What a failure says about the next request. */
+/** Kinds of failure, by what they imply for the next request. */
 type FailureClass =
   /** The body broke off or fell silent. */
   | "interrupted"
   /** The request got no response. */
   | "unanswered"
-  /** The server is shutting down and has rejected the request before it did anything. */
+  /** The server is shutting down and rejected the request before acting on it. */
   | "draining"
   /** 500: the handler failed. */
   | "server-error"
-  /** Any other status that may pass, for a GET and for a POST. */
+  /** Another temporary status, for both GET and POST. */
   | "passing"
-  /** A status that may pass, but does not show that a POST, which may cost money, had no effect. */
+  /** A temporary status that does not prove that a POST, which may cost money, had no effect. */
   | "passing-for-get"
-  /** 401 and 403: the headers were rejected, and nothing was done. */
+  /** 401 and 403: the headers were rejected, without any effect. */
   | "refused"
-  /** 405: the route has no such method. */
+  /** 405: the route does not support the method. */
   | "no-method"
   /** The same request would fail again. */
   | "final";
 
-/** What a StreamError may say of itself. */
+/** The fields that a StreamError may have. */
 type KnownError = Partial<Pick<StreamHttpError, "status" | "body" | "retryAfterMs">> & { code?: string };
 
 /** Request timeout, too early, too many requests (RFC 9110, section 15; RFC 8470; RFC 6585), and gateways. */
 const passingStatuses = new Set([408, 425, 429, 502, 503, 504]);
-/** Not implemented, and HTTP version not supported. CDNs have 5xx statuses of their own, from 520 on, which may pass. */
+/**
+ * Not implemented, and HTTP version not supported. CDNs use their own 5xx statuses from 520 up, which are temporary.
+ */
 const finalServerStatuses = new Set([501, 505]);
 
 function classify({ status, body, code }: KnownError): FailureClass {
@@ -104,7 +106,7 @@ function classifyCode(code: string | undefined): FailureClass {
   return code === "truncated" || code === "idle" ? "interrupted" : "final";
 }
 
-/** What follows each failure of one stream. */
+/** Decides what follows each failure of one stream. */
 export class ReconnectPolicy {
   readonly #isGet: boolean;
   readonly #mayRepeat: boolean;
@@ -112,10 +114,10 @@ export class ReconnectPolicy {
   readonly #giveUpAfterMs: number;
   readonly #random: () => number;
 
-  /** The chunks of the stream so far cannot be taken back. */
+  /** Chunks have been delivered, and cannot be taken back. */
   #hasChunks = false;
   #lastEventId = "";
-  /** Why the stream stopped: the failures of later attempts would only hide it. */
+  /** Why the stream stopped; failures of later attempts would only hide it. */
   #outage: unknown;
   #wasAnswered = false;
   /** Requests without a response while there was a network. */
@@ -124,16 +126,16 @@ export class ReconnectPolicy {
   /** A request other than the first one has been made. */
   #hasRepeated = false;
 
-  // Since something new came:
+  // Reset when new data arrives:
   #attempts = 0;
   #hasRefreshedHeaders = false;
 
-  /** Attempts in a row that were made when the server wanted them, while the last request was younger than `gapMs`. */
+  /** Consecutive attempts made at the server's time, within `gapMs` of the last request. */
   #pacedAttempts = 0;
 
   /**
-   * @param random - Returns numbers from 0 to below 1.
-   * @throws RangeError for a `giveUpAfterMs` that is not a number of milliseconds.
+   * @param random - Returns numbers in [0, 1).
+   * @throws RangeError if `giveUpAfterMs` is not a number of milliseconds.
    */
   constructor(
     options: Pick<StreamFromRouteOptions, "method" | "runs" | "giveUpAfterMs" | "headers">,
@@ -149,7 +151,7 @@ export class ReconnectPolicy {
 
   /**
    * @returns the next request.
-   * @throws What the stream fails with, when no request follows.
+   * @throws The stream's error, if no request follows.
    */
   next(failure: ReconnectFailure): ReconnectStep {
     const { error, lastEventId } = failure;
@@ -157,14 +159,14 @@ export class ReconnectPolicy {
     const failureClass = classify(known);
     this.#note(failureClass, failure, known.status);
     const isResume = parseEventId(lastEventId) !== undefined;
-    // The first request again would give the chunks again.
+    // Repeating the first request would repeat the chunks.
     if (this.#hasChunks && !isResume) throw error;
     if (failureClass === "refused" && this.#canRefreshHeaders && !this.#hasRefreshedHeaders) {
       this.#hasRefreshedHeaders = true;
       this.#hasRepeated = true;
       return { isResume, attempt: 0, minMs: 0, delayMs: 0 };
     }
-    // A route without GET cannot resume: the error worth reporting is why it had to.
+    // A route without GET cannot resume: report the error that made a resume necessary.
     if (failureClass === "no-method" && isResume) throw this.#outage ?? error;
     if (!this.#mayRequest(failureClass, isResume)) throw error;
     return this.#schedule(failure, known.retryAfterMs ?? failure.retryMs, isResume);
@@ -186,7 +188,7 @@ export class ReconnectPolicy {
     if (failureClass === "server-error") this.#serverErrors++;
   }
 
-  /** Whether the next request may succeed, and can do no harm. */
+  /** Whether the next request may succeed and is safe. */
   #mayRequest(failureClass: FailureClass, isResume: boolean): boolean {
     const isGet = isResume || this.#isGet;
     const mayRepeat = isResume || this.#mayRepeat;
@@ -208,8 +210,8 @@ export class ReconnectPolicy {
   }
 
   /**
-   * @param wantedMs - How long the server wants to be left alone; undefined where it does not say.
-   * @throws The failure's error when the next request would be too late.
+   * @param wantedMs - How long the server asked to wait; undefined if it did not say.
+   * @throws The failure's error if the next request would be too late.
    */
   #schedule(failure: ReconnectFailure, wantedMs: number | undefined, isResume: boolean): ReconnectStep {
     const { error, silentMs, sinceRequestMs } = failure;
@@ -221,7 +223,7 @@ export class ReconnectPolicy {
     return { isResume, attempt: ++this.#attempts, minMs, delayMs: Math.min(delayMs, remainingMs) };
   }
 
-  /** @param gapRestMs - What is left of `gapMs` since the last request. */
+  /** @param gapRestMs - The rest of `gapMs` since the last request. */
   #chooseWait(wantedMs: number | undefined, gapRestMs: number): { minMs: number; spreadMs: number } {
     if (gapRestMs === 0) this.#pacedAttempts = 0;
     if (wantedMs !== undefined && this.#pacedAttempts < maxPacedAttempts) {

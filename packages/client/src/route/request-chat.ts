@@ -1,5 +1,5 @@
 /**
- * Asks a chat route for one buffered answer instead of a stream. Makes one request.
+ * Requests one buffered answer from a chat route, instead of a stream. Makes one request.
  */
 import {
   type BufferedStreamResult,
@@ -17,15 +17,15 @@ import { checkResponse } from "./check-response.ts";
 import { checkOptionsOf, checkRouteOptions, fetchRoute, type RouteOptions } from "./fetch-route.ts";
 
 export interface RequestChatOptions extends ChatBodyOptions, RouteOptions {
-  /** Ends the request; the promise then rejects with the signal's reason. */
+  /** Aborts the request; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Asks a chat route for the whole answer at once. Waits as long as the route takes: use `signal` to end it.
+ * Requests the whole answer at once from a chat route. Has no timeout: use `signal` to abort it.
  *
- * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result, or
- * the start of its text where that is longer than 65,536 UTF-16 code units.
+ * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result,
+ * or the start of its text if that exceeds 65,536 UTF-16 code units.
  * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamTruncatedError
  * when the connection broke, StreamProtocolError when it is not a buffered result, or the signal's reason.
  * @throws TypeError for an option of the wrong type, or without options.
@@ -50,13 +50,13 @@ export async function requestChat(options: RequestChatOptions): Promise<Buffered
     });
     return parseResult(await readText(await checkResponse(response, "application/json", signal)));
   } catch (error) {
-    // What fails because the caller aborted is the caller's reason.
+    // A failure caused by the caller's abort becomes the caller's reason.
     signal.throwIfAborted();
     throw error;
   }
 }
 
-/** Reads a body of any `fetch`: not every response that has a stream has a `text()` too. */
+/** Reads a body from any `fetch`: not every response with a stream also has `text()`. */
 async function readText(body: ByteStream | null): Promise<string> {
   if (!body) return "";
   const reader = body.getReader();
@@ -77,7 +77,7 @@ function parseResult(text: string): BufferedStreamResult {
   try {
     result = JSON.parse(text);
   } catch (cause) {
-    throw new StreamProtocolError("invalid-json", "The answer is not JSON.", { cause });
+    throw new StreamProtocolError("invalid-json", "The response is not JSON.", { cause });
   }
   if (
     !Array.isArray(result?.chunks) ||
@@ -86,18 +86,18 @@ function parseResult(text: string): BufferedStreamResult {
   ) {
     throw new StreamProtocolError(
       "invalid-chunk",
-      "The answer is no buffered result: expected { chunks: [], text: string, structured: [] }.",
+      "The response is not a buffered result: expected { chunks: [], text: string, structured: [] }.",
     );
   }
   const { error: toldError, ...rest } = result;
   const chunks = toChunks("chunks", result.chunks) as StreamChunk[];
   const structured = toChunks("structured", result.structured) as StructuredDataChunk[];
-  // Not every server says by itself how the stream ended.
+  // Not every server sets `error` itself.
   const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined) ?? toldError;
   return { ...rest, chunks, structured, ...(error && { error }) };
 }
 
-/** @param name - Where they are in the answer. */
+/** @param name - The field of the result that holds them. */
 function toChunks(name: string, values: unknown[]): unknown[] {
   return values.map((value, index) => {
     try {

@@ -1,15 +1,15 @@
 /**
- * The requests of one resume, of which one may be slow while others are tried. Owns those without a response. Does not
- * wait between them, and does not judge their responses.
+ * The requests of one resume: one may be slow while others are tried. Owns those without a response. Does not wait
+ * between requests or check responses.
  */
 
 import { StreamIdleError } from "../stream/errors.ts";
 import { startTimer } from "../stream/start-timer.ts";
 
 interface SlowRequest {
-  /** Its response; pending forever when it fails. */
+  /** Its response; stays pending if the request fails. */
   response: Promise<Response>;
-  /** Aborted when the response has come. */
+  /** Aborted when the response has arrived. */
   answered: AbortController;
   /** Aborts the request. */
   left: AbortController;
@@ -23,16 +23,19 @@ export interface ResumeRequests {
    * @throws StreamIdleError when neither responds within `hangMs`; what `send` throws.
    */
   next(): Promise<Response>;
-  /** @returns a signal that is aborted when `next` need not be waited for: the consumer has left, or a response has come. */
+  /**
+   * @returns a signal that is aborted when waiting for `next` is pointless: the consumer has left, or a response has
+   * arrived.
+   */
   untilAnswered(): AbortSignal;
   /** Aborts the slow request. */
   end(): void;
 }
 
 /**
- * A network may drop packets silently: a request made meanwhile hangs, even after the network's return. So another one is
- * made after `hangMs`. But the server may only be slow: the oldest request that hangs stays open beside the next ones, as
- * long as `send` waits for it. These are aborted after `hangMs`, so that there are never more than two.
+ * A network may drop packets silently: a request made during that time hangs even after the network is back, so another
+ * one is made after `hangMs`. But the server may merely be slow: the oldest hanging request stays open while later ones
+ * are tried, for as long as `send` waits. Later ones are aborted after `hangMs`, so that there are never more than two.
  *
  * @param send - Makes the request, and aborts it with the signal.
  * @param signal - Aborted when the consumer leaves.
@@ -84,7 +87,7 @@ export function createResumeRequests(
   };
 }
 
-/** @returns the first of the responses; undefined when none has come within `ms`. */
+/** @returns the first of the responses; undefined if none arrived within `ms`. */
 async function firstOf(responses: Promise<Response>[], ms: number): Promise<Response | undefined> {
   let timer: ReturnType<typeof startTimer>;
   const late = new Promise<undefined>((resolve) => {

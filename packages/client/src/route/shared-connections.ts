@@ -1,27 +1,27 @@
 /**
- * Browsers open six HTTP/1.1 connections to an origin, shared by all of its pages. Decides when a stream lets its own go
- * for others: while its page is hidden, and while a stop waits. Does not know how a stream is read.
+ * Browsers open six HTTP/1.1 connections to an origin, shared by all of its pages. Decides when a stream releases its
+ * connection for others: while its page is hidden, and while a stop request waits. Does not know how a stream is read.
  */
 
-/** For how long a hidden page keeps a connection. */
+/** How long a hidden page keeps a connection. */
 const holdMs = 2_000;
-/** A page that stays hidden then requests what it has missed, so that it learns of the end. */
+/** A page that stays hidden requests what it missed at this interval, so that it learns when the stream ends. */
 const missedMs = 30_000;
-/** For how long it waits for the answer: requests that hang would use up the connections of the visible page. */
+/** How long it waits for the response: hanging requests would use up the visible page's connections. */
 const newsMs = 5_000;
 /** After this time, an unanswered request may be one that waits for a connection. */
 const answerMs = 1_000;
-/** How long a stream does without its connection at most while such a request waits. */
+/** The longest time a stream gives up its connection for such a request. */
 const yieldMs = 10_000;
 
-/** A stream that can do without its connection for a while. */
+/** A stream that can temporarily give up its connection. */
 export interface PausableStream {
   /**
-   * Lets the connection go, or what is done to restore it, until {@link continue} is called; what comes meanwhile is
-   * requested then.
+   * Releases the connection, or stops restoring it, until {@link continue} is called; what was missed is requested
+   * then.
    *
-   * @returns whether it is paused; false where that would lose something: no event id came, or the run may end with the
-   * connection. Also where nothing was requested yet, or the stream is over.
+   * @returns whether it is paused; false if a pause would lose something: no event id came, or the run may end with the
+   * connection. Also false if nothing was requested yet, or the stream has ended.
    */
   pause(): boolean;
   continue(): void;
@@ -30,11 +30,11 @@ export interface PausableStream {
 export interface ConnectionWatch {
   /** The stream has a connection. */
   opened(): void;
-  /** The stream is over. */
+  /** The stream has ended. */
   stop(): void;
 }
 
-/** Pauses a stream while its page is hidden; does nothing outside of a page, or where connections are not scarce. */
+/** Pauses a stream while its page is hidden; does nothing outside a page, or where connections are not scarce. */
 export function watchPage(stream: PausableStream): ConnectionWatch {
   const { document, window } = globalThis;
   let timer: ReturnType<typeof setTimeout>;
@@ -55,10 +55,10 @@ export function watchPage(stream: PausableStream): ConnectionWatch {
     timer = setTimeout(letGo, newsMs);
   }
 
-  // React Native has no document, unless a library makes one that has no events.
+  // React Native has no document, unless a library provides one without events.
   if (!document?.addEventListener || !isHttp1()) return { opened() {}, stop() {} };
   document.addEventListener("visibilitychange", onChange);
-  // A page that the user may go back to keeps its connections, but has no time any more.
+  // A page kept for back navigation keeps its connections, but its timers no longer run.
   window?.addEventListener("pagehide", letGo);
   return {
     opened: onChange,
@@ -71,8 +71,8 @@ export function watchPage(stream: PausableStream): ConnectionWatch {
 }
 
 /**
- * Whether the page came over HTTP/1.x. It stands for its route: a page learns the protocol of a response only at its end.
- * Browsers speak HTTP/2 only over TLS; a page from the cache has no protocol.
+ * Whether the page came over HTTP/1.x. It stands in for the route: a page learns the protocol of a response only when
+ * that has ended. Browsers speak HTTP/2 only over TLS; a page from the cache has no protocol.
  */
 function isHttp1(): boolean {
   if (globalThis.location?.protocol === "http:") return true;
@@ -81,9 +81,9 @@ function isHttp1(): boolean {
 }
 
 /**
- * Waits for the answer to a request, which gets the connection of a stream when it has waited for a second.
+ * Waits for the response to a request; after a second, a stream gives up its connection to it.
  *
- * @param stream - One of the application's own may not be pausable, and then keeps its connection.
+ * @param stream - An application's own stream may not be pausable; it then keeps its connection.
  * @returns whether the stream gave its connection up.
  */
 export async function yieldConnection(
@@ -108,7 +108,7 @@ export async function yieldConnection(
   }
 }
 
-/** A stream of Node has a `pause`, too, but no `continue`. */
+/** A Node stream also has a `pause`, but no `continue`. */
 function isPausable<Stream extends object>(stream: Stream | undefined): stream is Stream & PausableStream {
   return stream !== undefined && "pause" in stream && "continue" in stream;
 }

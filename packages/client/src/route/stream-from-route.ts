@@ -1,6 +1,6 @@
 /**
- * Requests a stream from a route, and requests it again where that cannot harm. Which request follows a failure is the
- * reconnect policy's choice; the bodies are read elsewhere.
+ * Requests a stream from a route, and again where that is safe. The reconnect policy decides which request follows a
+ * failure; bodies are read elsewhere.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { checkFunctionOption, parseTimeoutMs } from "@kortyx/protocol/internal";
@@ -26,55 +26,58 @@ import { waitToReconnect } from "./wait-to-reconnect.ts";
 /** Why a request follows. */
 type Failure = Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline">;
 
-/** What a stream's connection does. */
+/** The state of a stream's connection. */
 export type ConnectionState =
-  /** The route has answered with a stream; again after a hidden page has let the connection go, which is no loss. */
+  /**
+   * The route has responded with a stream. Reported again after a hidden page released its connection, which is not
+   * reported as lost.
+   */
   | { state: "open" }
   | {
       /**
-       * The connection was lost; the next request follows in `delayMs` milliseconds, earlier when the page comes online
-       * or becomes visible, and not before there is a network.
+       * The connection was lost; the next request follows in `delayMs` milliseconds, earlier if the page comes online
+       * or becomes visible, but not before there is a network.
        */
       state: "reconnecting";
-      /** 1 for the first attempt since something new came. */
+      /** 1 for the first attempt since new data arrived. */
       attempt: number;
       delayMs: number;
       /** Why it was lost, or why the last attempt failed. */
       error: unknown;
     };
 
-/** How a stream is asked for, and asked for again. */
+/** How a stream is requested, and requested again. */
 export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   /**
-   * The route has runs. A chat's request then gets an idempotency key, and a POST that has given nothing may be made
-   * again; a `body` of your own must hold a key that stays the same. Without runs a POST is made again only when the
-   * server has refused it: because it is about to end (503 `draining`), or with 401 or 403 where `headers` is a function.
-   * A GET may always be made again.
+   * The route has runs. A chat's request then gets an idempotency key, and a POST without data so far may be repeated;
+   * a `body` of your own must hold a key that stays the same. Without runs, a POST is repeated only if the server
+   * rejected it: because it is shutting down (503 `draining`), or with 401 or 403 if `headers` is a function. A GET may
+   * always be repeated.
    *
    * @defaultValue `false`
    */
   runs?: boolean | undefined;
   /**
-   * For how long a lost connection is restored, in milliseconds since the last byte; 0 never reconnects, `Infinity` has no
-   * end. Only time counts in which the program runs and the browser is online. Keep it near the time for which the server
-   * keeps its runs.
+   * How long to try to restore a lost connection, in milliseconds since the last byte; 0 never reconnects, `Infinity`
+   * never gives up. Time during which the program is suspended or the browser offline does not count. Keep it close to
+   * the server's `retentionMs`.
    *
    * @defaultValue 900,000 (15 minutes)
    */
   giveUpAfterMs?: number | undefined;
   /**
-   * How long to wait for the headers of an answer, in milliseconds; 0 and `Infinity` are forever. Unless it is forever, a
-   * resume that hangs for 3.5 s is followed by another one, and stays open beside it.
+   * How long to wait for the headers of a response, in milliseconds; 0 and `Infinity` wait forever. With a finite
+   * value, a resume that hangs for 3.5 s stays open while another one is made.
    *
-   * @defaultValue 30,000; 0 where `fetch` is a polyfill over XMLHttpRequest, which resolves when the answer has ended
+   * @defaultValue 30,000; 0 where `fetch` is a polyfill over XMLHttpRequest, which resolves when the response has ended
    */
   connectTimeoutMs?: number | undefined;
-  /** Called when the connection is open, and when it is lost but not given up. Must not throw. */
+  /** Called when the connection opens, and when it is lost and will be restored. Must not throw. */
   onConnectionChange?: ((connection: ConnectionState) => void) | undefined;
 }
 
 export interface StreamFromRouteOptions extends RouteStreamOptions {
-  /** Sent as JSON. Nothing is sent when it is undefined. */
+  /** Sent as JSON; no body is sent if undefined. */
   body?: Resolvable<unknown> | undefined;
   /** @defaultValue `"POST"` */
   method?: string | undefined;
@@ -83,13 +86,12 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
 }
 
 /**
- * Asks a route for a stream and reads it. Options that are functions are evaluated for every request.
+ * Requests a stream from a route and reads it. Options that are functions are called for every request.
  *
- * A stream whose events have ids (`<runId>.<seq>`) survives its connection: what follows the last event is requested
- * with GET and `Last-Event-ID`, first within 3.5 s and then 3.5 to 4.75 s after the last request, at random, or when
- * the server wants it (`retry`, `retry-after`). No chunk is given twice, and none is left out. A page that came over
- * HTTP/1.1 lets the connection of such a stream go after 2 s in the background; it continues when the page becomes
- * visible, and every 30 s.
+ * A stream whose events have ids (`<runId>.<seq>`) survives its connection: the events after the last one are requested
+ * with GET and `Last-Event-ID`, first within 3.5 s, then 3.5 to 4.75 s after the last request, at random, or when the
+ * server says (`retry`, `retry-after`). No chunk is repeated or lost. A page loaded over HTTP/1.1 releases the
+ * connection of such a stream after 2 s in the background; it continues when the page becomes visible, and every 30 s.
  *
  * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
@@ -103,17 +105,17 @@ export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<
   return new ChunkStream(
     (signal, interruption) => requests.open(signal, interruption),
     options,
-    // What is never restored is not let go.
+    // A stream that never reconnects does not release its connection.
     options.giveUpAfterMs === 0 ? undefined : watchPage,
   );
 }
 
-/** The requests of one stream. */
+/** Makes the requests of one stream. */
 class RouteRequests {
   readonly #options: StreamFromRouteOptions;
   readonly #policy: ReconnectPolicy;
   readonly #timeoutMs: number;
-  /** How long no byte has come. */
+  /** How long no byte has arrived. */
   #silentMs = 0;
   /** When the last request was made. */
   #requestedAt = 0;
@@ -126,7 +128,7 @@ class RouteRequests {
     this.#policy = new ReconnectPolicy(options, Math.random);
   }
 
-  /** Makes requests until one has brought a body, or the policy gives up. */
+  /** Makes requests until one yields a body or the policy gives up. */
   async open(...[signal, interruption]: Parameters<OpenBody>): ReturnType<OpenBody> {
     if (interruption?.hasBytes) this.#silentMs = 0;
     this.#silentMs += interruption?.silentMs ?? 0;
@@ -138,13 +140,13 @@ class RouteRequests {
     try {
       for (;;) {
         if (failure) isResume = await this.#waitForNext(failure, resumes);
-        // A consumer that has left causes no more requests.
+        // No more requests once the consumer has left.
         signal.throwIfAborted();
         const startedAt = performance.now();
         try {
           const response = await (isResume ? resumes.next() : this.#sendFirst(signal));
           noteResponse();
-          // The server has nothing more: an `error` may be how a run ends.
+          // The server has nothing more: a run may end on an `error`.
           if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
           return await this.#accept(response, signal);
         } catch (error) {
@@ -159,7 +161,7 @@ class RouteRequests {
   }
 
   /**
-   * @returns when the next request is due, whether it is a resume.
+   * @returns when the next request is due, and whether it is a resume.
    * @throws What the stream fails with.
    */
   async #waitForNext(failure: Failure, resumes: ResumeRequests): Promise<boolean> {
@@ -184,14 +186,14 @@ class RouteRequests {
     return body;
   }
 
-  /** A request that took longer than it and the body of its error may take was slept through. */
+  /** If a request took longer than its timeout and that of its error's body, the program was suspended. */
   #countRequest(tookMs: number): void {
     const timeoutMs = this.#timeoutMs === Number.POSITIVE_INFINITY ? 30_000 : this.#timeoutMs;
     this.#silentMs += Math.min(tookMs, timeoutMs + maxErrorBodyMs);
   }
 
   #createResumes(signal: AbortSignal, lastEventId: string | undefined): ResumeRequests {
-    // Beside a resume that hangs, the next one is made; not where headers may take forever.
+    // Another resume is made while one hangs, unless headers may take forever.
     const hangMs = this.#timeoutMs === Number.POSITIVE_INFINITY ? this.#timeoutMs : gapMs;
     return createResumeRequests(
       (signal) => this.#send({ method: "GET", lastEventId, signal }),
@@ -215,15 +217,15 @@ class RouteRequests {
   }
 }
 
-/** whatwg-fetch, which React Native uses too, marks its `fetch`. */
+/** whatwg-fetch, also used by React Native, marks its `fetch`. */
 const isPolyfill = (fetch: unknown): boolean =>
   (fetch as { polyfill?: unknown } | undefined)?.polyfill === true;
 
 export interface StreamChatFromRouteOptions extends ChatBodyOptions, RouteStreamOptions {}
 
 /**
- * Asks a chat route for the answer to a conversation and reads it. With `runs: true` the request gets an idempotency key,
- * unless it has one.
+ * Requests the answer to a conversation from a chat route and reads it. With `runs: true`, the request gets an
+ * idempotency key unless it has one.
  *
  * @throws As {@link streamFromRoute} does.
  *

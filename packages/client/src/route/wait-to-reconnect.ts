@@ -1,6 +1,6 @@
 /**
- * Waits before a reconnect: shorter when the connection may be back, longer where there is no network. Owns its timer and
- * its listeners. Does not decide how long to wait.
+ * Waits before a reconnect: less when the connection may be back, more while offline. Owns its timer and its listeners.
+ * Does not decide how long to wait.
  */
 import { startTimer } from "../stream/start-timer.ts";
 import { isOffline } from "./network-status.ts";
@@ -9,12 +9,12 @@ import type { ReconnectStep } from "./reconnect-policy.ts";
 /**
  * Waits until the next request is due.
  *
- * - `delayMs` is how long that is, if nothing happens.
- * - A page that comes online again, or becomes visible, waits no longer than `minMs`.
- * - While the browser is offline, nothing is due.
+ * - `delayMs` is the wait if nothing happens.
+ * - A page that comes back online, or becomes visible, waits at most `minMs`.
+ * - While the browser is offline, no request is due.
  *
- * @returns resolves then, or as soon as the signal is aborted, with the milliseconds of `delayMs` that have passed while
- * the program ran and was online.
+ * @returns a promise that resolves then, or as soon as the signal is aborted, with the milliseconds of `delayMs` that
+ * passed while the program was running and online.
  */
 export function waitToReconnect(
   { minMs, delayMs }: Pick<ReconnectStep, "minMs" | "delayMs">,
@@ -23,7 +23,7 @@ export function waitToReconnect(
   return new Promise((resolve) => {
     const start = performance.now();
     const elapsedMs = () => performance.now() - start;
-    // A page, a worker, or neither, as Node and React Native.
+    // A page, a worker, or neither (Node, React Native).
     const { window = globalThis, document } = globalThis;
     const over = new AbortController();
     const untilOver = { signal: over.signal };
@@ -44,13 +44,13 @@ export function waitToReconnect(
       offlineSince = isOffline() ? elapsedMs() : undefined;
     }
 
-    /** The time has come, and offline nothing can be done about it. */
+    /** The delay has passed; while offline, the wait continues. */
     function onDue(): void {
       dueMs = 0;
       if (!isOffline()) end();
     }
 
-    /** It is enough to have waited for `ms`. */
+    /** Shortens the wait to `ms`. */
     function shorten(ms: number): void {
       noteNetwork();
       clearTimeout(timer);

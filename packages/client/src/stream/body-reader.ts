@@ -1,6 +1,6 @@
 /**
- * Reads one body: bytes to chunks, the silence that counts as a dead connection, and the end. Owns the body's reader and
- * the timers: its creator calls `release` or `finish`. Does not know where bodies come from, or what follows one.
+ * Reads one body: bytes to chunks, the detection of a dead connection, and the end. Owns the body's reader and the
+ * timers; its creator calls `release` or `finish`. Does not know where bodies come from, or what follows one.
  */
 import {
   type ChunkDecoder,
@@ -17,30 +17,30 @@ import { createIdleWatchdog, type IdleWatchdog, never } from "./idle-watchdog.ts
 /** After `[DONE]`, the server may take this long to close the body before it is cancelled. */
 const closeGraceMs = 250;
 
-/** What counts of a silence at most: in a longer one, the program may have been suspended. */
+/** The most that counts of one silence: during a longer one, the program may have been suspended. */
 const maxSilentMs = 60_000;
 
 type Piece = Awaited<ReturnType<ByteReader["read"]>>;
 
 export interface BodyReaderOptions extends Omit<ChunkDecoderOptions, "after"> {
-  /** The longest silence until the server announces its heartbeats, in milliseconds; 0 is forever. */
+  /** The longest silence until the server announces its heartbeats, in milliseconds; 0 has no limit. */
   idleTimeoutMs: number;
-  /** Where the body before ended; undefined for the first one of a stream. */
+  /** Where the previous body ended; undefined for the first one of a stream. */
   previous: BodyEnd | undefined;
 }
 
-/** Where the reading stands when a body has ended too early. */
+/** The reading position after a body has ended too early. */
 export interface BodyEnd {
   error: unknown;
-  /** The event id to resume after; `""` when there is none. */
+  /** The event id to resume after; `""` if there is none. */
   lastEventId: string;
-  /** How long the server wants to be left alone, in milliseconds. */
+  /** How long the server asked clients to wait before reconnecting, in milliseconds. */
   retryMs: number | undefined;
-  /** Chunks that this body has given. */
+  /** The number of chunks from this body. */
   newChunks: number;
-  /** This body has given at least one byte. */
+  /** Whether this body yielded at least one byte. */
   hasBytes: boolean;
-  /** How long the consumer had waited for the next one when it ended, in milliseconds; a minute at most. */
+  /** How long the consumer had been waiting when the body ended, in milliseconds; at most a minute. */
   silentMs: number;
   /** The type of the last chunk of the stream, in this body or an earlier one. */
   lastType: string | undefined;
@@ -55,7 +55,7 @@ export class BodyReader {
   #lastType: string | undefined;
   #newChunks = 0;
   #hasBytes = false;
-  /** When the last read began, and whether it is pending. */
+  /** When the last read began, and whether it is still pending. */
   #readAt = 0;
   #isReading = false;
   #silenceTimer: ReturnType<typeof setTimeout> | undefined;
@@ -78,30 +78,33 @@ export class BodyReader {
     this.#reader = body.getReader();
   }
 
-  /** `[DONE]` has come. */
+  /** `[DONE]` has arrived. */
   get isDone(): boolean {
     return this.#decoder.done;
   }
 
-  /** The stream may end here, unless it broke the contract. An `error` on which an earlier body ended is an end, too. */
+  /**
+   * Whether the stream may end here, unless it violated the contract. An `error` at the end of an earlier body also
+   * counts as an end.
+   */
   get isWhole(): boolean {
     return this.#decoder.complete || (this.#decoder.done && this.#lastType === "error");
   }
 
-  /** It was resumed, and has given nothing. */
+  /** Whether it was resumed and yielded nothing. */
   get isExhausted(): boolean {
     return this.#decoder.lastEventId === this.#previous?.lastEventId;
   }
 
-  /** Another body can continue where this one is left. */
+  /** Whether another body can continue from the current position. */
   get canBeLeft(): boolean {
     const { mustStay, lastEventId } = this.#decoder;
     return !mustStay && parseEventId(lastEventId) !== undefined;
   }
 
   /**
-   * @returns the next chunk of what was read; undefined when there is none.
-   * @throws StreamProtocolError for what breaks the contract.
+   * @returns the next chunk of what was read; undefined if there is none.
+   * @throws StreamProtocolError for a contract violation.
    */
   next(): StreamChunk | undefined {
     const chunk = this.#decoder.next();
@@ -112,7 +115,7 @@ export class BodyReader {
     return chunk;
   }
 
-  /** Reads one more piece, which is for {@link push}. What it rejects with is for {@link endedWith}. */
+  /** Reads one more piece: pass the result to {@link push}, a rejection to {@link endedWith}. */
   read(): Promise<Piece> {
     this.#watchdog.expect(this.#decoder.heartbeatMs);
     this.#readAt = performance.now();
@@ -124,8 +127,8 @@ export class BodyReader {
   /**
    * Takes the piece that was read.
    *
-   * @throws StreamTruncatedError when there is none, the reason of {@link cancel}, and StreamBodyError for a piece that is
-   * neither bytes nor text.
+   * @throws StreamTruncatedError if the body has ended, the reason given to {@link cancel}, and StreamBodyError for a
+   * piece that is neither bytes nor text.
    */
   push({ done, value }: Piece): void {
     this.#isReading = false;
@@ -142,7 +145,7 @@ export class BodyReader {
     discard(this.#reader, reason);
   }
 
-  /** Cancels the body, unless it is over, and unlocks it. */
+  /** Cancels the body, unless it has ended, and unlocks it. */
   release(reason?: unknown): void {
     clearTimeout(this.#silenceTimer);
     discard(this.#reader, reason);
@@ -159,7 +162,7 @@ export class BodyReader {
     this.#reader.read().then(release, release);
   }
 
-  /** @param thrown - Why the body ended too early: what any method threw, or what a read rejected with. */
+  /** @param thrown - Why the body ended too early: what a method threw, or what a read rejected with. */
   endedWith(thrown: unknown): BodyEnd {
     const error = this.#isReading
       ? new StreamTruncatedError("The connection broke", { cause: thrown })

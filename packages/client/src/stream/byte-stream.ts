@@ -1,27 +1,27 @@
 /**
- * What a body can be, and how it becomes one kind of stream: those of `fetch`, of Node and of text, and responses of a
- * `fetch` that cannot stream. Does not judge what a body holds.
+ * Converts every form of body to one kind of stream: `fetch` bodies, Node and text streams, and responses of a `fetch`
+ * that cannot stream. Does not interpret the content.
  */
 import { describeValue } from "@kortyx/protocol/internal";
 import { StreamBodyError } from "./errors.ts";
 
-/** What reading needs of a `ReadableStream`, whose own class is missing in some runtimes. */
+/** The part of `ReadableStream` that reading needs; some runtimes lack the class. */
 export interface ByteStream {
   getReader(): ByteReader;
   cancel(reason?: unknown): Promise<void>;
-  /** It comes in one piece, at its end: until then, silence means nothing. */
+  /** It arrives in one piece at its end; until then, silence means nothing. */
   readonly isWhole?: boolean;
 }
 
-/** A piece is a `Uint8Array` or a text; anything else is refused where it is used. */
+/** A piece is a `Uint8Array` or a string; anything else is rejected when used. */
 export interface ByteReader {
   read(): Promise<{ done: boolean; value?: unknown }>;
-  /** Ends a read that is pending. */
+  /** Ends a pending read. */
   cancel(reason?: unknown): Promise<void>;
   releaseLock(): void;
 }
 
-/** A body, in any of the forms in which one is handed on; `null` where there is none. */
+/** A body, in any supported form; `null` if there is none. */
 export type StreamBody =
   | ReadableStream<Uint8Array>
   | ReadableStream<string>
@@ -36,21 +36,21 @@ export const isResponse = (value: unknown): value is Response => {
 };
 
 /**
- * The body of a response; `null` where it has none. A response without a `body` property, as XMLHttpRequest polyfills
- * and React Native make them, is read whole.
+ * The body of a response; `null` if it has none. A response without a `body` property, as from XMLHttpRequest polyfills
+ * and React Native, is read whole.
  *
- * @throws StreamBodyError for a body that was read before, or that the response gives no way to read.
+ * @throws StreamBodyError for a body that was already read, or that the response has no method to read.
  */
 export function bodyOf(response: Response): ByteStream | null {
   const { status, body, bodyUsed } = response as Omit<Response, "body"> & { body?: unknown };
-  // Chromium gives an empty stream as the body of a 204, where the Fetch Standard has `null`.
+  // Chromium returns an empty stream as the body of a 204, where the Fetch Standard has `null`.
   if (status === 204 || body === null) return null;
   if (bodyUsed) throw new StreamBodyError(wasRead);
   if (body !== undefined) return toByteStream(body as Exclude<StreamBody, Response>);
   return { ...fromIterable(onePiece(readerOfAll(response))), isWhole: true };
 }
 
-/** @throws StreamBodyError for what cannot be read as a stream. */
+/** @throws StreamBodyError for a value that cannot be read as a stream. */
 export function toByteStream(body: Exclude<StreamBody, Response>): ByteStream | null {
   if (body === null) return null;
   if (typeof body === "object") {
@@ -59,7 +59,7 @@ export function toByteStream(body: Exclude<StreamBody, Response>): ByteStream | 
       return body;
     }
     if (Symbol.asyncIterator in body) {
-      // Of a stream of Node.
+      // From a Node stream.
       if ((body as { readableEnded?: boolean }).readableEnded) throw new StreamBodyError(wasRead);
       return fromIterable(body);
     }
@@ -69,12 +69,12 @@ export function toByteStream(body: Exclude<StreamBody, Response>): ByteStream | 
   throw new StreamBodyError(`expected a Response or a stream, got ${describeValue(body)}${advice}`);
 }
 
-/** Releases the connection of a body that will not be read, or not any further. It does not matter whether that works. */
+/** Cancels an unread body, or the rest of one, to free its connection. Errors are ignored. */
 export function discard(body: ByteStream | ByteReader | null | undefined, reason?: unknown): void {
   body?.cancel(reason).catch(() => {});
 }
 
-/** @returns a function for the pieces of one body, which throws a StreamBodyError for what is not a piece. */
+/** @returns a function for the pieces of one body, which throws a StreamBodyError for anything else. */
 export function createPieceEncoder(): (piece: unknown) => Uint8Array {
   const utf8 = new TextEncoder();
   /** The first half of a surrogate pair, whose second half begins the next text. */
@@ -91,9 +91,9 @@ export function createPieceEncoder(): (piece: unknown) => Uint8Array {
 }
 
 /**
- * @returns a function that reads all of a response at once, by a method that it has: in React Native, `text()` alone is
- * sure to work.
- * @throws StreamBodyError where it has none.
+ * @returns a function that reads a whole response with a method that it has: in React Native, only `text()` is
+ * reliable.
+ * @throws StreamBodyError if it has none.
  */
 function readerOfAll(response: Partial<Response>): () => Promise<string | Uint8Array> {
   if (response.text) return () => response.text!();
@@ -104,17 +104,17 @@ function readerOfAll(response: Partial<Response>): () => Promise<string | Uint8A
   );
 }
 
-const wasRead = "it was read before, or is being read; read a clone() of the response elsewhere";
+const wasRead = "it was already read, or is being read; read a clone() of the response elsewhere";
 
 async function* onePiece(read: () => Promise<string | Uint8Array>): AsyncGenerator<string | Uint8Array> {
   yield await read();
 }
 
-/** A stream over an iterator, whose pending `next()` does not hold up a `cancel()`. */
+/** A stream over an iterator. A pending `next()` does not delay `cancel()`. */
 function fromIterable(iterable: AsyncIterable<unknown>): ByteStream {
   let iterator: AsyncIterator<unknown> | undefined;
   let isCancelled = false;
-  /** Ends the read that is pending. */
+  /** Ends the pending read. */
   let end = () => {};
   const open = () => {
     iterator ??= iterable[Symbol.asyncIterator]();
@@ -124,7 +124,7 @@ function fromIterable(iterable: AsyncIterable<unknown>): ByteStream {
     if (isCancelled) return;
     isCancelled = true;
     end();
-    // A stream of Node finishes its pending read before it returns.
+    // A Node stream finishes its pending read before it returns.
     const { destroy } = iterable as { destroy?: () => void };
     if (destroy) destroy.call(iterable);
     else await open().return?.();

@@ -1,7 +1,7 @@
 /**
- * One iterable over a sequence of bodies: opens the next one when a body ends too early or is left for a pause, and ends
- * with the stream, a failure, the caller's abort or the consumer's leaving. Does not know where bodies come from, and
- * leaves the reading of each to its reader.
+ * One iterable over a sequence of bodies: opens the next one when a body ends too early or is cancelled for a pause,
+ * and ends with the stream, a failure, the caller's abort or when the consumer leaves. Does not know where bodies come
+ * from; a reader reads each.
  */
 import {
   type ChunkDecoderOptions,
@@ -18,18 +18,19 @@ export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /** Ends the iteration when aborted: it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
   /**
-   * The longest silence, in milliseconds, before the connection counts as dead. Any byte ends it, heartbeats included.
-   * As soon as the server announces its heartbeats, three of their intervals and 2 s count instead, or nothing where it
-   * sends none. Only time in which the consumer waits counts. 0 waits forever; `Infinity` until heartbeats are announced.
+   * The longest silence, in milliseconds, before the connection counts as dead. Any byte ends the silence, including
+   * heartbeats. Once the server announces heartbeats, the limit is three intervals plus 2 s, or none if it sends no
+   * heartbeats. Only time during which the consumer waits counts. 0 waits forever; `Infinity` waits until heartbeats
+   * are announced.
    *
    * @defaultValue 60,000
    */
   idleTimeoutMs?: number | undefined;
 }
 
-/** Why the next body is to be opened. */
+/** Why the next body is opened. */
 interface Interruption extends BodyEnd {
-  /** The connection was let go on purpose: open the next body when this resolves. */
+  /** The connection was released on purpose: open the next body when this resolves. */
   pause: Promise<void> | undefined;
 }
 
@@ -37,9 +38,9 @@ interface Interruption extends BodyEnd {
  * Provides the next body.
  *
  * @param signal - Aborted when the body is no longer wanted: the consumer has left, or the stream is paused.
- * @param interruption - Why the body before ended; undefined for the first one.
- * @returns `null` when there should be a body and is none; `"complete"` when the stream has nothing more to give.
- * @throws What the iteration is to throw.
+ * @param interruption - Why the previous body ended; undefined for the first one.
+ * @returns `null` if the expected body is missing; `"complete"` if the stream has nothing more.
+ * @throws What the iteration then throws.
  */
 export type OpenBody = (
   signal: AbortSignal,
@@ -77,13 +78,13 @@ interface Over {
   failure: Failure | undefined;
 }
 
-/** From `unread` to `opening` with the first `next()`, then `reading` and `opening` in turn, until it is `over`. */
+/** `unread`, then `opening` with the first `next()`, then alternating `reading` and `opening` until `over`. */
 type State = { phase: "unread" } | Opening | Reading | Over;
 
 /**
  * The iterable of every reading function.
  *
- * When its signal is aborted, the iteration rejects with the signal's reason, whatever value that is.
+ * When its signal is aborted, the iteration rejects with the signal's reason, which may be any value.
  */
 export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   readonly signal: AbortSignal | undefined;
@@ -97,14 +98,15 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   /** The pause in progress. */
   #pause: PromiseWithResolvers<void> | undefined;
   readonly #onAbort = (): void => this.#leave({ error: this.signal?.reason });
-  /** Calls of `next()` that wait, and the last one of them all. */
+  /** Pending calls of `next()`, and the last of them. */
   #waitingCalls = 0;
   #lastCall: Promise<Result> = Promise.resolve(over);
 
   /**
-   * @param openBody - Called at the first `next()`, and after every body that ended too early; also, with a signal that
-   * is aborted, when the consumer leaves before the first `next()`.
-   * @param watchConnection - Pauses the stream, where `openBody` resumes after a pause; without it, there are no pauses.
+   * @param openBody - Called at the first `next()`, and after every body that ended too early; also with an aborted
+   * signal, if the consumer leaves before the first `next()`.
+   * @param watchConnection - Pauses the stream, if `openBody` can resume after a pause; without it, there are no
+   * pauses.
    */
   constructor(
     openBody: OpenBody,
@@ -149,7 +151,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     if (!this.#watchConnection || !this.#canBeLeft(state)) return false;
     this.#pause = Promise.withResolvers();
     state.pause = this.#pause.promise;
-    if (state.phase === "reading") state.body.cancel(new StreamTruncatedError("The connection was let go"));
+    if (state.phase === "reading") state.body.cancel(new StreamTruncatedError("The connection was released"));
     else state.request.abort();
     return true;
   }
@@ -159,7 +161,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     this.#pause = undefined;
   }
 
-  /** Another body can continue where the stream is left. */
+  /** Whether another body can continue from the current position. */
   #canBeLeft(state: State): state is Opening | Reading {
     if (state.phase === "opening") return parseEventId(this.#interruption?.lastEventId ?? "") !== undefined;
     return state.phase === "reading" && state.body.canBeLeft;
@@ -229,7 +231,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     this.#watch?.opened();
   }
 
-  /** `[DONE]` has come. */
+  /** `[DONE]` has arrived. */
   #finish(state: Reading): void {
     if (state.body.isWhole) {
       state.body.finish();
@@ -241,13 +243,13 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     else this.#interrupt(state, error);
   }
 
-  /** The body gives no more. */
+  /** The body has ended. */
   #interrupt(state: Reading, thrown: unknown): void {
     if (this.#state !== state) return;
     const { body, pause } = state;
     const end = body.endedWith(thrown);
     body.release(end.error);
-    // A connection that breaks after the terminal has lost nothing.
+    // A connection that breaks after the terminal chunk has lost nothing.
     if (body.isWhole) {
       this.#close();
       return;
@@ -256,7 +258,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     this.#openNext();
   }
 
-  /** Stops reading for good: aborts the request, and cancels the body, which ends a pending read. */
+  /** Stops reading permanently: aborts the request and cancels the body, which ends a pending read. */
   #leave(failure?: Failure): void {
     const state = this.#state;
     this.#close(failure);
@@ -286,7 +288,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   }
 }
 
-/** Releases a body that is no longer wanted, as soon as it has come. */
+/** Releases a body that is no longer needed, as soon as it arrives. */
 function discardOpened(opened: ReturnType<OpenBody>): void {
   opened.then((body) => discard(body === "complete" ? null : body)).catch(() => {});
 }

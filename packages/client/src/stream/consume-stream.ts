@@ -1,5 +1,5 @@
 /**
- * Reads a stream to its end with callbacks, and says how it ended. Does not open, retry or reconnect.
+ * Reads a stream to its end with callbacks, and reports how it ended. Does not open, retry or reconnect.
  */
 import {
   type AbortChunk,
@@ -14,7 +14,7 @@ import { StreamRemoteError, toError } from "./errors.ts";
 /** How a stream ended. */
 export interface StreamOutcome {
   /**
-   * `done` and `abort`: on such a chunk. `error`: on an `error` chunk, with a `done` without `finishReason` after it or none.
+   * `done` and `abort`: on such a chunk. `error`: on an `error` chunk, even if a `done` without `finishReason` follows.
    * `end`: in order, without a terminal chunk. `stopped`: `onChunk` returned `false`.
    */
   outcome: "done" | "abort" | "error" | "end" | "stopped";
@@ -23,20 +23,21 @@ export interface StreamOutcome {
 }
 
 export interface ConsumeStreamHandlers {
-  /** Gets every chunk. The next one waits for a promise that it returns; `false` stops the stream. */
+  /** Called with every chunk. The next one waits for a returned promise; `false` stops the stream. */
   onChunk?: ((chunk: StreamChunk) => unknown) | undefined;
   /**
-   * Gets each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats what was streamed. A
-   * piece that begins another text begins with a blank line, so that all pieces one after the other are what is copied.
+   * Called with each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats what was
+   * streamed. A piece that begins another text starts with a blank line, so that the concatenated pieces are the copied
+   * text.
    */
   onText?: ((text: string) => unknown) | undefined;
   /** The stream was complete, and its outcome is not `error` or `stopped`. */
   onDone?: ((outcome: StreamOutcome) => unknown) | undefined;
   /**
    * Called at most once: with a {@link StreamRemoteError} when the stream ended on an `error` chunk, else with what
-   * reading threw. Not for the caller's own abort, nor for what a callback threw.
+   * reading threw. Not called for the caller's own abort, or if a callback threw.
    *
-   * @param chunk - The `error` chunk, where there is one.
+   * @param chunk - The `error` chunk, if there is one.
    */
   onError?: ((error: Error, chunk?: ErrorChunk) => unknown) | undefined;
 }
@@ -45,7 +46,7 @@ export interface ConsumeStreamHandlers {
  * Reads a stream to its end.
  *
  * @returns How it ended; an `error` chunk is an outcome, not a rejection.
- * @throws What reading the stream threw, or what a callback threw; the stream is left then.
+ * @throws What reading the stream threw, or what a callback threw; the stream is then cancelled.
  *
  * @example
  * ```ts
@@ -88,7 +89,7 @@ export async function consumeStream(
 
 /**
  * Whether reading failed because the caller aborted: the stream threw the reason of its signal, which may be any value,
- * or an `AbortError`, as iterables do that do not show their signal.
+ * or an `AbortError`, as from iterables that do not expose their signal.
  */
 function isAbort(stream: AsyncIterable<StreamChunk>, thrown: unknown): boolean {
   const { signal } = stream as { signal?: AbortSignal | undefined };

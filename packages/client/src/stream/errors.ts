@@ -1,18 +1,18 @@
 /**
- * The errors that only a client can meet. Those of the contract itself are the protocol's.
+ * The errors that only a client can meet. Errors of the contract itself are in the protocol package.
  */
 import { type ErrorChunk, StreamError } from "@kortyx/protocol";
 
 /**
  * The request got no response: refused, unknown host, blocked by CORS, offline, or no headers in time. `cause` is what
- * `fetch` threw; the message says what it may be.
+ * `fetch` threw; the message lists possible causes.
  */
 export class StreamConnectionError extends StreamError {
   override readonly name = "StreamConnectionError";
   readonly code = "connection";
 
   constructor(url: string, cause: unknown) {
-    // Node has the reason one level down, and for a host with several addresses only as a code.
+    // Node puts the reason one level down, and for a host with several addresses only as a code.
     const { code, message } = ((cause as Error | null | undefined)?.cause ?? {}) as { code?: string } & Error;
     const detail = code ?? message;
     const causes =
@@ -27,8 +27,8 @@ export class StreamConnectionError extends StreamError {
 }
 
 /**
- * The request cannot be made as it is: `fetch` refuses it before anything is sent. The message says what to change, and
- * `cause` is what was thrown.
+ * The request is invalid: `fetch` rejects it before anything is sent. The message says what to change; `cause` is what
+ * was thrown.
  */
 export class StreamRequestError extends StreamError {
   override readonly name = "StreamRequestError";
@@ -40,20 +40,20 @@ export class StreamRequestError extends StreamError {
 }
 
 /**
- * The route answered with a status other than 2xx. Where the body is that of a Kortyx route, `{ error, code }`, the message
- * is its `error`: the same text as that of an `error` chunk.
+ * The route responded with a status other than 2xx. For a Kortyx route's body, `{ error, code }`, the message is its
+ * `error`: the same text as that of an `error` chunk.
  */
 export class StreamHttpError extends StreamError {
   override readonly name = "StreamHttpError";
   readonly code = "http-status";
   declare readonly status: number;
-  /** The body: parsed when it is JSON, else its text. At most 65,536 UTF-16 code units of it are kept. */
+  /** The body: parsed if it is JSON, else its text. At most 65,536 UTF-16 code units are kept. */
   declare readonly body: unknown;
   /** The server's `retry-after`, in milliseconds. */
   declare readonly retryAfterMs: number | undefined;
 
   constructor(response: Response, body: unknown) {
-    // A fetch of somebody else may leave the text of the status out.
+    // A third-party `fetch` may omit the status text.
     const { status, statusText = "", headers } = response;
     const said = (body as { error?: unknown } | null | undefined)?.error;
     const detail = typeof said === "string" ? said : statusText;
@@ -64,11 +64,11 @@ export class StreamHttpError extends StreamError {
   }
 }
 
-/** The route answered 2xx with something else than was asked for, such as a login page. */
+/** The route responded with 2xx but an unexpected content type, such as that of a login page. */
 export class StreamContentTypeError extends StreamError {
   override readonly name = "StreamContentTypeError";
   readonly code = "content-type";
-  /** The `content-type` that came; `""` when there was none. */
+  /** The received `content-type`; `""` if there was none. */
   declare readonly contentType: string;
 
   constructor(response: Response, expected: string) {
@@ -80,8 +80,8 @@ export class StreamContentTypeError extends StreamError {
 }
 
 /**
- * A body cannot be read: it was read before, it is not a stream, or the `fetch` that made it cannot stream and its
- * response has no other way to be read.
+ * A body cannot be read: it was already read, it is not a stream, or its `fetch` cannot stream and the response has no
+ * other method to read it.
  */
 export class StreamBodyError extends StreamError {
   override readonly name = "StreamBodyError";
@@ -93,46 +93,46 @@ export class StreamBodyError extends StreamError {
 }
 
 /**
- * Nothing came for longer than the server's heartbeats allow, or than `idleTimeoutMs`: the connection is dead. Also the
- * `cause` of a `StreamConnectionError` when no headers came within `connectTimeoutMs`.
+ * Nothing arrived for longer than the server's heartbeats, or `idleTimeoutMs`, allow: the connection is dead. Also the
+ * `cause` of a `StreamConnectionError` if no headers arrived within `connectTimeoutMs`.
  */
 export class StreamIdleError extends StreamError {
   override readonly name = "StreamIdleError";
   readonly code = "idle";
 
   constructor(silentMs: number) {
-    super(`Nothing came for ${silentMs / 1000} s: the answer is incomplete.`);
+    super(`No data received for ${silentMs / 1000} s: the answer is incomplete.`);
   }
 }
 
-/** The stream ended on an `error` chunk: the server tells that the answer failed. */
+/** The stream ended on an `error` chunk: the server reported that the answer failed. */
 export class StreamRemoteError extends StreamError {
   override readonly name = "StreamRemoteError";
   readonly code = "remote";
-  /** What the server said, with its own `code`, `retryable` and `correlationId`. */
+  /** The `error` chunk, with its `code`, `retryable` and `correlationId`. */
   declare readonly chunk: ErrorChunk;
 
   constructor(chunk: ErrorChunk) {
-    // An error without a text would be shown as nothing.
+    // An error without a text would be displayed as nothing.
     super(chunk.message || "Stream error.");
     this.chunk = chunk;
   }
 }
 
-/** Why a chat cannot do what it was asked for. */
+/** Why a chat refused an action. */
 export type ChatStateErrorCode =
   /** An answer is streaming: `stop()` it, or wait for it. */
   | "busy"
   /** A message without text, metadata or anything else. */
   | "empty-message"
-  /** Not a message at all, such as the event that a handler gets. */
+  /** Not a message at all, such as the event passed to a handler. */
   | "invalid-message"
   /** There is no message of the user to answer again. */
   | "nothing-to-regenerate"
-  /** The question was answered already, or the conversation went on without an answer. */
+  /** The question was already answered, or the conversation continued without an answer. */
   | "not-pending";
 
-/** A chat refused an action, because of its state or of what it was given. */
+/** A chat refused an action because of its state or its input. */
 export class ChatStateError extends StreamError {
   override readonly name = "ChatStateError";
   declare readonly code: ChatStateErrorCode;
@@ -143,7 +143,7 @@ export class ChatStateError extends StreamError {
   }
 }
 
-/** What one of our routes says to the user: in the body of a failure, or in the `error` chunk of a partial answer. */
+/** The text for the user from a Kortyx route: in the body of a failure, or in the `error` chunk of a partial answer. */
 function textOfRoute(body: unknown): string | undefined {
   const { error, code } = (body ?? {}) as { error?: unknown; code?: unknown };
   if (typeof error === "string") return typeof code === "string" ? error : undefined;
@@ -152,19 +152,19 @@ function textOfRoute(body: unknown): string | undefined {
 }
 
 /**
- * RFC 9110, section 10.2.3: seconds, or a date, which counts from when the response was sent. The clock of this machine,
- * which may be wrong, is asked only where the response does not say.
+ * RFC 9110, section 10.2.3: seconds, or a date, which counts from when the response was sent. The local clock, which
+ * may be wrong, is used only if the response has no date.
  */
 function parseRetryAfter(headers: Pick<Headers, "get">): number | undefined {
-  // The first value, where a proxy has added another.
+  // The first value, in case a proxy added another.
   const [value = ""] = /^(?:\d+(?=\s*(?:,|$))|[a-z]+,? [^,]+)/i.exec(headers.get("retry-after") ?? "") ?? [];
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  // A date begins with a day of the week. `Date.parse` also takes what is not one, such as "1.5".
+  // A date begins with a day of the week. `Date.parse` also accepts other text, such as "1.5".
   const sentAt = Date.parse(headers.get("date") ?? "");
   const ms = Date.parse(value) - (Number.isNaN(sentAt) ? Date.now() : sentAt);
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
-/** What anybody may throw, as an Error. */
+/** Turns any thrown value into an Error. */
 export const toError = (thrown: unknown): Error =>
   thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown });

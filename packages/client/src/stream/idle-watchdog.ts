@@ -1,12 +1,12 @@
 /**
- * Decides when a silent connection is given up. Is told the time, and says how long to wait; starts no timer.
+ * Decides when a silent connection is given up. Receives the time and returns how long to wait; starts no timers.
  */
 import { maxTimerMs } from "@kortyx/protocol/internal";
 
-/** So much later than asked for may a timer fire on a busy machine; beyond it, the program was suspended. */
+/** Tolerated lateness of a timer on a busy machine; beyond it, the program was suspended. */
 const lateMs = 2_000;
 
-/** What nobody waits for. */
+/** The time of an event that never happens. */
 export const never = Number.POSITIVE_INFINITY;
 
 /** Times are in milliseconds, and `Infinity` is {@link never}. */
@@ -14,32 +14,32 @@ export interface IdleWatchdog {
   /**
    * A read begins at `now`: silence counts from here.
    *
-   * @returns in how long to {@link look}, in place of any earlier look; `Infinity` when the look that was asked for is
+   * @returns after how long to {@link look}, replacing any earlier request; `Infinity` if the one already requested is
    * early enough, or none is needed.
    */
   start(now: number): number;
-  /** The read has ended: while nobody reads, silence means nothing. */
+  /** The read has ended: without a pending read, silence means nothing. */
   end(): void;
-  /** What the server has told of how often it sends something: every `heartbeatMs`, or nothing on purpose (0). */
+  /** The server announced its heartbeats: every `heartbeatMs`, or none (0). */
   expect(heartbeatMs: number | undefined): void;
-  /** @returns in how long to look again, or 0: the connection is dead. */
+  /** @returns after how long to look again; 0 if the connection is dead. */
   look(now: number): number;
-  /** The silence that is borne now. */
+  /** The current limit on silence. */
   readonly limitMs: number;
 }
 
-/** More than a timer can wait, about 25 days, is forever, and so is 0. */
+/** 0, and more than a timer can wait (about 25 days), are no limit. */
 const limitOf = (ms: number): number => (ms > 0 && ms <= maxTimerMs ? ms : never);
 
 /**
- * @param idleTimeoutMs - The silence that is borne until the server announces its heartbeats; from then on it is three
- * of their intervals and 2 seconds. 0 is forever, whatever the server announces.
+ * @param idleTimeoutMs - The limit on silence until the server announces its heartbeats; from then on it is three of
+ * their intervals plus 2 seconds. 0 has no limit, whatever the server announces.
  */
 export function createIdleWatchdog(idleTimeoutMs: number): IdleWatchdog {
   let limitMs = limitOf(idleTimeoutMs);
-  /** When the pending read began; never, while there is none. */
+  /** When the pending read began; `never` if there is none. */
   let since = never;
-  /** When the next look was asked for. */
+  /** When the next look is due. */
   let due = never;
   /** The silence of the pending read was already excused once. */
   let isExcused = false;
@@ -60,7 +60,7 @@ export function createIdleWatchdog(idleTimeoutMs: number): IdleWatchdog {
       limitMs = limitOf(heartbeatMs && 3 * heartbeatMs + 2_000);
     },
     look(now) {
-      // Whoever was asleep did not listen: what came meanwhile has yet to be read.
+      // After a suspend, bytes may already be buffered: allow one more read before giving up.
       if (now > due + lateMs && !isExcused) {
         isExcused = true;
         since = Math.max(since, now);

@@ -11,18 +11,18 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
 /**
  * Reads the chunks of a stream.
  *
- * Nothing is read before the first `next()`, and no more than the consumer asks for. Leaving the loop cancels the body
- * at once. A stream can be iterated once.
+ * Nothing is read before the first `next()`, or beyond what the consumer requests. Leaving the loop cancels the body at
+ * once. A stream can be iterated once.
  *
  * @param body - A `Response`, whose status and content type are checked; a `ReadableStream` or another async iterable
  * of bytes or text; or `null`, which is truncated. A `Response` of a `fetch` that cannot stream is read whole.
  * @throws StreamTruncatedError when the body ends before the stream is complete, the connection breaks, or a run (events
  * with ids `<runId>.<seq>`) ends with `[DONE]` but without a `done`, an `abort` or an `error`.
- * @throws StreamIdleError when nothing has come for longer than the server's heartbeats allow.
- * @throws StreamProtocolError when what arrives breaks the contract; the chunks before it have been delivered.
+ * @throws StreamIdleError when nothing arrives for longer than the server's heartbeats allow.
+ * @throws StreamProtocolError when the data violates the contract; the chunks before that have been delivered.
  * @throws StreamHttpError, StreamContentTypeError when a `Response` is not a stream.
- * @throws StreamBodyError when the body was read before, or is nothing that can be read.
- * @throws The signal's reason when the caller aborted.
+ * @throws StreamBodyError when the body was already read, or cannot be read.
+ * @throws The signal's reason if the caller aborted.
  * @throws RangeError, at the call, for a time that is not a number of milliseconds.
  *
  * @example

@@ -3,7 +3,7 @@
  */
 import { maxTimerMs } from "@kortyx/protocol/internal";
 
-/** As `setTimeout`, but `Infinity`, and whatever else is too long for a timer, is never. */
+/** Like `setTimeout`, but `Infinity`, and any other delay too long for a timer, never fires. */
 export const startTimer = (
   callback: () => void,
   delayMs: number,

@@ -63,7 +63,7 @@ describe("regenerate", () => {
       await expect(chat.regenerate()).rejects.toMatchObject({
         name: "ChatStateError",
         code: "nothing-to-regenerate",
-        message: "Cannot regenerate: the user has said nothing yet.",
+        message: "Cannot regenerate: there is no user message yet.",
       });
       expect(states.map(({ status, error }) => [status, error && "refused"])).toEqual([
         ["ready", undefined],

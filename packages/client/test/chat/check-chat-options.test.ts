@@ -7,8 +7,8 @@ import { fakeFetch } from "../stream/bodies.ts";
 
 /** Options that no compiler lets pass, and the error that names each. */
 const wrongOfStreams: [options: object, error: Error][] = [
-  [{}, new TypeError("endpoint must be a URL, or a function that gives one; got undefined.")],
-  [{ endpoint: 7 }, new TypeError("endpoint must be a URL, or a function that gives one; got 7.")],
+  [{}, new TypeError("endpoint must be a URL, or a function that returns one; got undefined.")],
+  [{ endpoint: 7 }, new TypeError("endpoint must be a URL, or a function that returns one; got 7.")],
   [{ endpoint: "/", fetch: "fetch" }, new TypeError('fetch must be a function; got "fetch".')],
   [{ endpoint: "/", signal: {} }, new TypeError("signal must be an AbortSignal; got an object.")],
   [
@@ -47,7 +47,7 @@ const wrongOfChats: [options: unknown, error: Error][] = [
     ),
   ],
   [{ transport: {} }, new TypeError("transport must be an object with a start() method; got an object.")],
-  [{ endpoint: "/", sessionId: 7 }, new TypeError("sessionId must be a text; got 7.")],
+  [{ endpoint: "/", sessionId: 7 }, new TypeError("sessionId must be a string; got 7.")],
   [
     { endpoint: "/", initialMessages: { length: 0 } },
     new TypeError("initialMessages must be an array of messages; got an object."),

@@ -220,7 +220,7 @@ describe("no answer", () => {
     await expect(response).rejects.toMatchObject({
       name: "StreamConnectionError",
       code: "connection",
-      message: "No response from http://host/api?a=1: Nothing came for 30 s: the answer is incomplete.",
+      message: "No response from http://host/api?a=1: No data received for 30 s: the answer is incomplete.",
       cause: { name: "StreamIdleError" },
     });
     expect(vi.getTimerCount()).toBe(0);
@@ -301,7 +301,7 @@ describe("options that are functions", () => {
       );
       await expect(response).rejects.toMatchObject({
         name: "StreamRequestError",
-        message: `The request cannot be made: \`endpoint\` gave ${described}; expected a URL.`,
+        message: `The request cannot be made: \`endpoint\` is ${described}; expected a URL.`,
       });
       expect(calls).toHaveLength(0);
     }
@@ -348,7 +348,7 @@ describe("a request that cannot be made", () => {
     ).catch((error: unknown) => error as Error);
 
   const relative =
-    'endpoint "/api/chat" is not a URL; outside of a page it must be absolute, such as "https://example.com/api/chat".';
+    'endpoint "/api/chat" is not a URL; outside a page it must be absolute, such as "https://example.com/api/chat".';
   const scheme = (url: string) =>
     `endpoint "${url}" has a scheme that cannot be requested; use "http:" or "https:".`;
   const noBody = "Request with GET/HEAD method cannot have body.";

@@ -123,7 +123,7 @@ describe("an answer", () => {
       await expect(ask(() => json(text))).rejects.toMatchObject({
         name: "StreamProtocolError",
         code: "invalid-json",
-        message: "The answer is not JSON.",
+        message: "The response is not JSON.",
         cause: { name: "SyntaxError" },
       });
     }
@@ -146,7 +146,8 @@ describe("an answer", () => {
       await expect(ask(() => json(answer))).rejects.toMatchObject({
         name: "StreamProtocolError",
         code: "invalid-chunk",
-        message: "The answer is no buffered result: expected { chunks: [], text: string, structured: [] }.",
+        message:
+          "The response is not a buffered result: expected { chunks: [], text: string, structured: [] }.",
       });
     }
   });

@@ -139,7 +139,10 @@ describe("a network that drops packets silently", () => {
     await advance(20_000);
     await client.outcome();
     vi.restoreAllMocks();
-    const silent = { name: "StreamIdleError", message: "Nothing came for 3.5 s: the answer is incomplete." };
+    const silent = {
+      name: "StreamIdleError",
+      message: "No data received for 3.5 s: the answer is incomplete.",
+    };
     expect(client.states).toMatchObject([
       { state: "open" },
       { state: "reconnecting", attempt: 1, delayMs: 0, error: { name: "StreamTruncatedError" } },

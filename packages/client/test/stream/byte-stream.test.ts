@@ -215,7 +215,7 @@ describe("a body that was read before", () => {
     name: "StreamBodyError",
     code: "unreadable-body",
     message:
-      "Cannot read the body: it was read before, or is being read; read a clone() of the response elsewhere.",
+      "Cannot read the body: it was already read, or is being read; read a clone() of the response elsewhere.",
   };
   const headers = { "content-type": "text/event-stream" };
 

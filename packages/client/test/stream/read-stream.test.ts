@@ -603,7 +603,7 @@ describe("silence", () => {
     expect(error).toMatchObject({
       name: "StreamIdleError",
       code: "idle",
-      message: "Nothing came for 60 s: the answer is incomplete.",
+      message: "No data received for 60 s: the answer is incomplete.",
     });
     expect(reading.body.cancelled).toEqual({ reason: error });
     expect(vi.getTimerCount()).toBe(0);
@@ -641,7 +641,7 @@ describe("silence", () => {
       expect(reading.isOver).toBe(false);
       await advance(1);
       expect((await reading.collected).error).toMatchObject({
-        message: expect.stringContaining(`Nothing came for ${seconds} s:`),
+        message: expect.stringContaining(`No data received for ${seconds} s:`),
       });
     });
   }
