@@ -110,6 +110,8 @@ class BlockDecoder implements ChunkDecoder {
 
   push(bytes: Uint8Array): void {
     this.#blocks.push(bytes);
+    // No chunk follows, and a sender without end must not fill the memory.
+    if (this.done || this.#failure !== undefined) this.#blocks.clear();
   }
 
   next(): StreamChunk | undefined {

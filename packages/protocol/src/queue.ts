@@ -27,4 +27,9 @@ export class Queue<Item> {
     if (this.#first === this.#end) this.#first = this.#end = 0;
     return item;
   }
+
+  clear(): void {
+    this.#items = [];
+    this.#first = this.#end = 0;
+  }
 }

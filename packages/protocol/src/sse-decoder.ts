@@ -156,6 +156,11 @@ export class EventBlocks {
     return block;
   }
 
+  /** Drops the blocks that were not requested yet. */
+  clear(): void {
+    this.#blocks.clear();
+  }
+
   end(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }

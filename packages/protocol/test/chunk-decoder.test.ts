@@ -191,6 +191,16 @@ describe("the end", () => {
     expect(chunksOf(decoder, `${frame(delta("later"))}${"x".repeat(500)}`)).toEqual([]);
     decoder.end();
   });
+
+  test("a server that keeps sending after [DONE] takes no memory", () => {
+    const decoder = createChunkDecoder();
+    expect(chunksOf(decoder, "data: [DONE]\n\n")).toEqual([]);
+    const piece = bytesOf(frame(delta("x".repeat(1_000_000))));
+    const before = process.memoryUsage().heapUsed;
+    for (let count = 0; count < 400; count++) decoder.push(piece);
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(200_000_000);
+    decoder.end();
+  });
 });
 
 describe("the events of a run", () => {
