@@ -154,6 +154,7 @@ export class BodyReader {
 
   /** After `[DONE]`: gives the server a moment to close the body, so that the connection can be used again. */
   finish(): void {
+    clearTimeout(this.#silenceTimer);
     const release = () => {
       clearTimeout(graceTimer);
       this.release();

@@ -750,6 +750,8 @@ describe("after [DONE]", () => {
     vi.useFakeTimers();
     const body = testBody([doneMarker], { stays: true });
     await collect(readStream(body.stream));
+    // Silence is not watched any more.
+    expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(249);
     expect(body.cancelled).toBeUndefined();
     await vi.advanceTimersByTimeAsync(1);
