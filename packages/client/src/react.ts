@@ -11,9 +11,8 @@ export type UseChatOptions = ChatOptions & {
   resumeOnMount?: boolean | undefined;
 };
 
-export interface UseChatResult
-  extends ChatSnapshot,
-    Pick<Chat, "send" | "respond" | "regenerate" | "setMessages" | "resume" | "stop" | "close" | "clear"> {
+/** The state of a chat, and its actions. */
+export interface UseChatResult extends ChatSnapshot, Omit<Chat, "getSnapshot" | "subscribe"> {
   /** The chat itself, to share with other components: `useChat(chat)`. */
   chat: Chat;
 }
@@ -76,8 +75,8 @@ export function useChat(source: UseChatOptions | Chat): UseChatResult {
   React.useEffect(() => (resumeOnMount ? own?.appear() : undefined), [own, resumeOnMount]);
   React.useEffect(() => own?.takeHistory());
 
-  const { send, respond, regenerate, setMessages, resume, stop, close, clear } = chat;
-  return { ...snapshot, send, respond, regenerate, setMessages, resume, stop, close, clear, chat };
+  const { getSnapshot, subscribe, ...actions } = chat;
+  return { ...snapshot, ...actions, chat };
 }
 
 function show(source: UseChatOptions | Chat): Shown {

@@ -17,6 +17,10 @@ export const checkObjectOption = (name: string, value: unknown, expected: string
 export const checkFunctionOption = (name: string, value: unknown): void =>
   checkOption(name, value === undefined || typeof value === "function", "a function", value);
 
+/** @throws TypeError for an option that is set and is not a boolean. */
+export const checkBooleanOption = (name: string, value: unknown): void =>
+  checkOption(name, value === undefined || typeof value === "boolean", "a boolean", value);
+
 /** @throws RangeError for an option that is set and is not a number, is NaN, or is negative. `Infinity` is no limit. */
 export function checkLimitOption(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "number" && value >= 0)) return;

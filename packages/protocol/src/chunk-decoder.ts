@@ -96,6 +96,8 @@ class BlockDecoder implements ChunkDecoder {
   /** The last event of a run, and the id of the only one that may follow it. */
   #place: EventId | undefined;
   #nextId: string | undefined;
+  /** How many chunks were pushed, those of unknown types included, and not those that were read before. */
+  #chunks = 0;
   /** The last chunk was an `error`, on which a run may end. */
   #isFailed = false;
   /** The error that ended the stream. */
@@ -180,10 +182,11 @@ class BlockDecoder implements ChunkDecoder {
   /** @returns the chunk, when its type is known. */
   #parse(data: string): StreamChunk | undefined {
     this.complete = this.#isFailed = false;
+    this.#chunks++;
     const delta = parsePlainDelta(data);
     if (delta !== undefined) return delta;
-    const parsed = parseJson(data);
-    const chunk = toKnownChunk(parsed);
+    const parsed = parseJson(data, this.#chunks);
+    const chunk = toKnownChunk(parsed, this.#chunks);
     if (chunk === undefined) {
       this.#onUnknownChunk?.(parsed as UnknownChunk);
       return undefined;
@@ -194,11 +197,11 @@ class BlockDecoder implements ChunkDecoder {
   }
 }
 
-function parseJson(data: string): unknown {
+function parseJson(data: string, position: number): unknown {
   try {
     return JSON.parse(data);
   } catch (cause) {
     const start = JSON.stringify(data.slice(0, 60));
-    throw new StreamProtocolError("invalid-json", `Not JSON: ${start}.`, { cause });
+    throw new StreamProtocolError("invalid-json", `Chunk ${position} is not JSON: ${start}.`, { cause });
   }
 }

@@ -1,6 +1,7 @@
 /**
  * Parses delays in milliseconds from a caller's options: which are rejected, and which mean forever. Starts no timers.
  */
+import { describeValue } from "./describe-value.ts";
 
 /** The longest delay that a timer accepts, about 25 days; a longer one fires at once (HTML Standard, section 8.6). */
 export const maxTimerMs = 2 ** 31 - 1;
@@ -14,7 +15,7 @@ export const maxTimerMs = 2 ** 31 - 1;
  */
 export function parseDelayMs(name: string, ms: number): number {
   if (typeof ms !== "number" || !(ms >= 0)) {
-    throw new RangeError(`${name} must be a number of milliseconds, 0 or more; got ${String(ms)}.`);
+    throw new RangeError(`${name} must be a number of milliseconds, 0 or more; got ${describeValue(ms)}.`);
   }
   return ms > maxTimerMs ? Number.POSITIVE_INFINITY : Math.ceil(ms);
 }

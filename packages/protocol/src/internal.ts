@@ -6,13 +6,14 @@ export { createTextPieces } from "./answer-text.ts";
 export { closePart } from "./assistant-message.ts";
 export { chatRequestFields } from "./chat-request.ts";
 export {
+  checkBooleanOption,
   checkFunctionOption,
   checkLimitOption,
   checkObjectOption,
   checkOption,
 } from "./check-option.ts";
 export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
-export { describeValue } from "./describe-value.ts";
+export { describeKind, describeValue } from "./describe-value.ts";
 export { encodeChunkJson, type PrintedChunk, printChunk, stringifyChunk } from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";

@@ -141,7 +141,7 @@ export class EventBlocks {
     if (this.#failure !== undefined) return;
     const fitting = this.#size.count(piece);
     if (fitting < piece.length) {
-      const message = `An event exceeds maxEventBytes, ${this.#maxEventBytes}.`;
+      const message = `An event is larger than maxEventBytes, ${this.#maxEventBytes} bytes.`;
       this.#failure = new StreamProtocolError("too-large", message);
       piece = piece.subarray(0, fitting);
     }

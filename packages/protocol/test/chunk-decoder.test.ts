@@ -112,18 +112,18 @@ describe("however the bytes are cut", () => {
 
 describe("a violation", () => {
   const violations = {
-    "not JSON": ["data: {oops\n\n", "invalid-json", 'Not JSON: "{oops".'],
-    "empty data": ["data:\n\n", "invalid-json", 'Not JSON: "".'],
-    "JSON that is not a chunk": ["data: 7\n\n", "invalid-chunk", "Chunk must be an object; got a number."],
+    "not JSON": ["data: {oops\n\n", "invalid-json", 'Chunk 3 is not JSON: "{oops".'],
+    "empty data": ["data:\n\n", "invalid-json", 'Chunk 3 is not JSON: "".'],
+    "JSON that is not a chunk": ["data: 7\n\n", "invalid-chunk", "Chunk 3 must be an object; got a number."],
     "a known type with a wrong field": [
       frame({ type: "abort" }),
       "invalid-chunk",
-      'Chunk "abort": reason must be a string; got undefined.',
+      'Chunk 3 ("abort"): reason must be a string; got undefined.',
     ],
     "an event that is too large": [
       `: ${"x".repeat(200)}\n\n`,
       "too-large",
-      "An event exceeds maxEventBytes, 100.",
+      "An event is larger than maxEventBytes, 100 bytes.",
     ],
   } as const;
   for (const [name, [bad, code, message]] of Object.entries(violations)) {
@@ -319,7 +319,7 @@ describe("requested one by one", () => {
     expect(decoder.next()).toEqual(delta("b"));
     expect(decoder.next()).toEqual(delta("c"));
     expect(decoder.complete).toBe(false);
-    expect(() => decoder.next()).toThrow("Not JSON");
+    expect(() => decoder.next()).toThrow("is not JSON");
   });
 
   test("each chunk's event id is lastEventId while it is the last one given", () => {

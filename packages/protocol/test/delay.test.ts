@@ -35,11 +35,11 @@ test("what is not a number of milliseconds is refused, by its option's name", ()
     [Number.NaN, "NaN"],
     [-1, "-1"],
     [-forever, "-Infinity"],
-    ["1000", "1000"],
+    ["1000", '"1000"'],
     [null, "null"],
     [undefined, "undefined"],
-    [{}, "[object Object]"],
-    [Symbol("s"), "Symbol(s)"],
+    [{}, "an object"],
+    [Symbol("s"), "a symbol"],
   ] as const) {
     for (const parse of [parseDelayMs, parseTimeoutMs]) {
       expect(() => parse("heartbeatMs", ms as number)).toThrow(

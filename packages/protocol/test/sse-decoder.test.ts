@@ -226,7 +226,7 @@ describe("maxEventBytes", () => {
     const decoder = createSSEDecoder({ maxEventBytes: 10 });
     decoder.push(bytesOf("data: 1\n\ndata: 12345\n\n"));
     expect(decoder.next()?.data).toBe("1");
-    const message = "An event exceeds maxEventBytes, 10.";
+    const message = "An event is larger than maxEventBytes, 10 bytes.";
     expect(() => decoder.next()).toThrow(message);
     decoder.push(bytesOf("data: 1\n\n"));
     expect(() => decoder.next()).toThrow(message);

@@ -15,7 +15,10 @@ test("the transcripts together hold every shape of chunk", () => {
     const held = chunks.some((chunk) =>
       Object.entries(literals).every(([name, value]) => chunk[name] === value),
     );
-    expect(held, JSON.stringify(literals)).toBe(true);
+    expect(
+      held,
+      `Add a chunk ${JSON.stringify(literals)} to a stream of packages/protocol/transcripts.`,
+    ).toBe(true);
   }
 });
 

@@ -2,7 +2,7 @@
  * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written straight to a
  * response, and a web-standard handler behind a Node server. Only this file and the folder `node` know Node's servers.
  */
-import { checkOption } from "@kortyx/protocol/internal";
+import { checkObjectOption, checkOption } from "@kortyx/protocol/internal";
 import { type Exchange, hasEnded, isGone, type NodeResponse, toExchange } from "./node/exchange.ts";
 import type { FastifyReplyLike, FastifyRequestLike } from "./node/fastify.ts";
 import { type NodeRequest, toRequest } from "./node/request.ts";
@@ -30,10 +30,11 @@ export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
  * Headers that were set on the response before are kept; `content-type`, and what `options.headers` names, replace them,
  * and a `content-length` is left out.
  * When headers were sent before, the stream goes into what is open, and the log says once what they lack. A header or
- * status that no response can have, and a time among the options that is not a number of milliseconds, is a masked 500. Given Fastify's own `request` and `reply`, the stream is sent by
- * `reply.send()`, so that hooks and plugins have their part in it.
+ * status that no response can have, and an option that is wrong, is a masked 500. Given Fastify's own `request` and
+ * `reply`, the stream is sent by `reply.send()`, so that hooks and plugins have their part in it.
  *
- * @returns Resolves when the response has ended or its socket has closed. Never throws or rejects.
+ * @returns Resolves when the response has ended or its socket has closed. Never rejects.
+ * @throws TypeError, at the call, only for what is not a request and a response.
  *
  * @example
  * ```ts
@@ -46,6 +47,7 @@ export function sendStream(
   source: StreamSource,
   options: StreamResponseOptions = {},
 ): Promise<void> {
+  checkNodeTargets(req, res);
   const exchange = toExchange(req, res);
   const { status, headers, ...streamOptions } = options;
   try {
@@ -68,6 +70,17 @@ export function sendStream(
     return sendResponse(exchange, failureResponse(error));
   }
   return writeStream(exchange, source, streamOptions);
+}
+
+function checkNodeTargets(req: object, res: object): void {
+  checkObjectOption("req", req, "a request of Node or Fastify");
+  const isResponse = typeof res === "object" && res !== null && ("writeHead" in res || "raw" in res);
+  checkOption(
+    "res",
+    isResponse,
+    "a response of Node or a reply of Fastify: sendStream(req, res, source)",
+    res,
+  );
 }
 
 function writeStream({ res }: Exchange, source: StreamSource, options: StreamOptions): Promise<void> {

@@ -209,7 +209,7 @@ describe("sources", () => {
   }
 
   test("what is not a chunk is refused as from any agent", async () => {
-    await expect(adapt(["text"])).rejects.toThrow("Chunk 1 is not a chunk");
+    await expect(adapt(["text"])).rejects.toThrow("Chunk 1 must be an object; got a string.");
     await expect(fromKortyx({ streamChat: async () => 5 as never }).streamChat([user], {})).rejects.toThrow(
       "must be an async iterable",
     );

@@ -10,6 +10,7 @@ import {
   parseMessageResume,
   toMessageResume,
 } from "@kortyx/protocol";
+import { describeKind } from "@kortyx/protocol/internal";
 import { createId } from "../route/create-id.ts";
 import { ChatStateError } from "../stream/errors.ts";
 import type { ChatAnswer, ChatInput } from "./chat.ts";
@@ -24,7 +25,7 @@ export function toUserMessage(input: ChatInput): UserUIMessage {
   if (typeof said?.content !== "string") {
     throw new ChatStateError(
       "invalid-message",
-      `Cannot send ${typeof input}: expected a string, or an object whose \`content\` is a string. ` +
+      `Cannot send ${describeKind(input)}: expected a string, or an object whose \`content\` is a string. ` +
         "An event handler passes its event: write onClick={() => send(text)}.",
     );
   }
@@ -68,7 +69,7 @@ export function toResume({ requestId, resumeToken }: InterruptChunk, answer: Cha
   }
   throw new ChatStateError(
     "invalid-message",
-    `Cannot respond with ${typeof answer}: expected a string, an array with the ids of options, or { outcome: "cancelled" }.`,
+    `Cannot respond with ${describeKind(answer)}: expected a string, an array with the ids of options, or { outcome: "cancelled" }.`,
   );
 }
 

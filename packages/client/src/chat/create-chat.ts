@@ -3,6 +3,7 @@
  * request. The conversation's state is in `conversation.ts`, that of one answer in `answer.ts`.
  */
 import type { ChatResume } from "@kortyx/protocol";
+import { describeKind } from "@kortyx/protocol/internal";
 import { toChatBody } from "../route/chat-body.ts";
 import { createId } from "../route/create-id.ts";
 import { ChatStateError, toError } from "../stream/errors.ts";
@@ -120,7 +121,7 @@ class ConversationChat implements Chat {
       if (!Array.isArray(replaced)) {
         throw new ChatStateError(
           "invalid-message",
-          `Cannot set messages to ${typeof replaced}: expected an array, or a function that returns one.`,
+          `Cannot set messages to ${describeKind(replaced)}: expected an array, or a function that returns one.`,
         );
       }
       this.#conversation.setMessages(replaced.map(toUIMessage));

@@ -8,7 +8,7 @@ import {
   reduceStreamError,
   type StreamChunk,
 } from "@kortyx/protocol";
-import { createTextPieces } from "@kortyx/protocol/internal";
+import { checkFunctionOption, checkOption, createTextPieces } from "@kortyx/protocol/internal";
 import { StreamRemoteError, toError } from "./errors.ts";
 
 /** How a stream ended. */
@@ -46,6 +46,7 @@ export interface ConsumeStreamHandlers {
  * Reads a stream to its end.
  *
  * @returns How it ended; an `error` chunk is an outcome, not a rejection.
+ * @throws TypeError, as a rejection, for a stream that is not an async iterable and a handler that is not a function.
  * @throws What reading the stream threw, or what a callback threw; the stream is then cancelled.
  *
  * @example
@@ -57,6 +58,7 @@ export async function consumeStream(
   stream: AsyncIterable<StreamChunk>,
   handlers: ConsumeStreamHandlers = {},
 ): Promise<StreamOutcome> {
+  checkArguments(stream, handlers);
   const { onChunk, onText, onDone, onError } = handlers;
   let last: StreamChunk | undefined;
   let error: ErrorChunk | undefined;
@@ -85,6 +87,14 @@ export async function consumeStream(
       : { outcome: "end" };
   await onDone?.(outcome);
   return outcome;
+}
+
+function checkArguments(stream: AsyncIterable<StreamChunk>, handlers: ConsumeStreamHandlers): void {
+  const isStream = typeof stream?.[Symbol.asyncIterator] === "function";
+  checkOption("stream", isStream, "an async iterable of chunks, such as readStream(response)", stream);
+  for (const name of ["onChunk", "onText", "onDone", "onError"] as const) {
+    checkFunctionOption(name, handlers[name]);
+  }
 }
 
 /**

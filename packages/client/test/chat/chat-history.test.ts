@@ -192,7 +192,7 @@ describe("setMessages", () => {
     const { chat } = setUp({ initialMessages: [hello] });
     await expect(chat.setMessages(new Event("click") as never)).rejects.toMatchObject({
       code: "invalid-message",
-      message: "Cannot set messages to object: expected an array, or a function that returns one.",
+      message: "Cannot set messages to an object: expected an array, or a function that returns one.",
     });
     await expect(chat.setMessages((() => undefined) as never)).rejects.toMatchObject({
       code: "invalid-message",

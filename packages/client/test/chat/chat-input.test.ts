@@ -42,13 +42,13 @@ describe("a message", () => {
 
   test("is nothing else: an event, a number or nothing at all is refused by name", () => {
     const others: [unknown, string][] = [
-      [new Event("click"), "object"],
-      [{}, "object"],
-      [{ content: 5 }, "object"],
-      [null, "object"],
+      [new Event("click"), "an object"],
+      [{}, "an object"],
+      [{ content: 5 }, "an object"],
+      [null, "null"],
       [undefined, "undefined"],
-      [5, "number"],
-      [["Hello"], "object"],
+      [5, "a number"],
+      [["Hello"], "an array"],
     ];
     for (const [input, type] of others) {
       expect(() => toUserMessage(input as ChatInput)).toThrow(
@@ -103,14 +103,14 @@ describe("an answer to a question", () => {
   test("is nothing else", () => {
     for (const [answer, type] of [
       [undefined, "undefined"],
-      [null, "object"],
-      [new Event("click"), "object"],
-      [5, "number"],
-      [[5], "object"],
-      [["a", null], "object"],
-      [{}, "object"],
-      [{ outcome: "answered" }, "object"],
-      [{ outcome: "cancelled", reason: 5 }, "object"],
+      [null, "null"],
+      [new Event("click"), "an object"],
+      [5, "a number"],
+      [[5], "an array"],
+      [["a", null], "an array"],
+      [{}, "an object"],
+      [{ outcome: "answered" }, "an object"],
+      [{ outcome: "cancelled", reason: 5 }, "an object"],
     ] as const) {
       expect(() => toResume(question, answer as never)).toThrow(
         expect.objectContaining({

@@ -30,7 +30,7 @@ const wrongOfStreams: [options: object, error: Error][] = [
   ],
   [
     { endpoint: "/", connectTimeoutMs: "30s" },
-    new RangeError("connectTimeoutMs must be a number of milliseconds, 0 or more; got 30s."),
+    new RangeError('connectTimeoutMs must be a number of milliseconds, 0 or more; got "30s".'),
   ],
 ];
 

@@ -231,3 +231,12 @@ test("onText gets the text of the answer piece by piece, as it is copied of the 
   ).toEqual(["a", "b", "\n\nc"]);
   expect(await texts(message("whole"), message("too"))).toEqual(["whole", "\n\ntoo"]);
 });
+
+test("what is not a stream, and a handler that is not a function, is refused by name", async () => {
+  const consume = consumeStream as (stream?: unknown, handlers?: unknown) => Promise<unknown>;
+  const expected = "stream must be an async iterable of chunks, such as readStream(response); got";
+  await expect(consume()).rejects.toThrow(new TypeError(`${expected} undefined.`));
+  await expect(consume(new Response(""))).rejects.toThrow(new TypeError(`${expected} an object.`));
+  const handlers = { onText: "text" };
+  await expect(consume(streamOf(), handlers)).rejects.toThrow('onText must be a function; got "text".');
+});

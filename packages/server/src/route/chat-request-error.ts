@@ -114,7 +114,8 @@ function describeReceived(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";
   if (typeof value === "number" && !Number.isFinite(value)) return String(value);
+  if (value === "") return "an empty string";
   if (typeof value === "string")
-    return value === "" ? "an empty string" : `a string of ${value.length} characters`;
+    return `a string of ${value.length} character${value.length === 1 ? "" : "s"}`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

@@ -5,6 +5,7 @@
 
 import type { ChatMessage } from "@kortyx/protocol";
 import {
+  checkBooleanOption,
   checkFunctionOption,
   checkLimitOption,
   checkObjectOption,
@@ -90,9 +91,6 @@ function isSentByBrowsers(origin: string): boolean {
   if (!/^https?:/i.test(origin)) return /^[a-z][a-z\d+.-]*:\/\/[^/?#*]+$/.test(origin);
   return URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes("*");
 }
-
-const checkBooleanOption = (name: string, value: unknown): void =>
-  checkOption(name, value === undefined || typeof value === "boolean", "a boolean", value);
 
 function checkRunOptions(runs: ChatRunOptions, authorize: ChatRouteOptions["authorize"]): void {
   if (authorize === undefined) {

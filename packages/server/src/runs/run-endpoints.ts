@@ -16,7 +16,7 @@ import { createRunFeeds, type RunFeeds } from "./run-feed.ts";
 import { createRunFollower, lostAnswer } from "./run-follower.ts";
 import type { ChatRunOptions } from "./run-options.ts";
 import { type NamedRun, parseResumeTarget, parseStopTarget } from "./run-target.ts";
-import { readMaxRunDurationMs } from "./run-writer.ts";
+import { readRunLimits } from "./run-writer.ts";
 import { type RunPosition, type StartRequest, startRun } from "./start-run.ts";
 
 export interface RunEndpointsOptions {
@@ -44,7 +44,7 @@ export class RunEndpoints {
 
   /** @throws RangeError for a `maxRunDurationMs` that is not a number of milliseconds. */
   constructor(options: RunEndpointsOptions) {
-    readMaxRunDurationMs(options.runs);
+    readRunLimits(options.runs);
     const { store, onDisconnect } = options.runs;
     this.#options = options;
     this.#store = store;

@@ -39,8 +39,7 @@ export function parseResumeTarget({ url, headers }: Request): ResumeTarget | Tar
   if (lastEventId) return named === undefined ? malformedCursor : { ...named, after: malformedCursor };
   if (named === undefined) return badRequest("Which run? Expected Last-Event-ID, ?run= or ?session=.");
   const after = searchParams.get("after");
-  // A position is written as in an event id.
-  return { ...named, after: after === null ? -1 : parseCursor(`run.${after}`, "run") };
+  return { ...named, after: after === null ? -1 : parsePosition(after) };
 }
 
 /** Reads `?run=`, `?key=` or `?session=`, in this order. */
@@ -82,9 +81,16 @@ export function parseCursor(eventId: string | null, runId: string): number | Tar
   return cursor.runId === runId ? cursor.seq : badRequest("The event id is another run's.");
 }
 
+/** A position is written as in an event id. */
+function parsePosition(after: string): number | TargetProblem {
+  const cursor = parseEventId(`run.${after}`);
+  if (cursor?.runId === "run") return cursor.seq;
+  return badRequest("after must be the position of an event: a whole number, 0 or more.");
+}
+
 const badRequest = (error: string, code = "invalid-cursor"): TargetProblem => ({
   kind: "problem",
   problem: { status: 400, error, code },
 });
 
-const malformedCursor = badRequest("The event id is malformed.");
+const malformedCursor = badRequest("The event id is malformed: expected `<run id>.<position>`.");

@@ -17,7 +17,7 @@ import { type FailureOptions, maskError } from "../stream/mask-error.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "../stream/source-reader.ts";
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
-import { defaultMaxAnswerSize } from "../stream/stream-options.ts";
+import { defaultMaxRunCharacters } from "../stream/stream-options.ts";
 import { type LeaseResult, RunLease } from "./run-lease.ts";
 import { RunLog, type RunLogTarget } from "./run-log.ts";
 
@@ -33,6 +33,9 @@ export interface RunLimits {
   /** In milliseconds; 0 is forever. @defaultValue 1,800,000 (30 minutes) */
   maxRunDurationMs?: number | undefined;
 }
+
+/** Limits, without what is left to defaults. `Infinity` is none. */
+type ReadRunLimits = { readonly [Name in keyof RunLimits]-?: number };
 
 /** How a run has ended. */
 export interface RunResult {
@@ -58,9 +61,20 @@ export interface RunWriter {
   readonly finished: Promise<void>;
 }
 
-/** @throws RangeError for what is not a number of milliseconds. */
-export const readMaxRunDurationMs = ({ maxRunDurationMs = 30 * 60_000 }: RunLimits): number =>
-  parseTimeoutMs("maxRunDurationMs", maxRunDurationMs);
+/**
+ * Reads the limits; those that are not times are checked with the route's options.
+ *
+ * @throws RangeError for what is not a number of milliseconds.
+ */
+export function readRunLimits(options: RunLimits): ReadRunLimits {
+  const { maxRunCharacters = defaultMaxRunCharacters, maxRunChunks = 100_000 } = options;
+  const { maxRunDurationMs = 30 * 60_000 } = options;
+  return {
+    maxRunCharacters,
+    maxRunChunks,
+    maxRunDurationMs: parseTimeoutMs("runs.maxRunDurationMs", maxRunDurationMs),
+  };
+}
 
 const tooLarge = (message: string): ErrorChunk => ({ type: "error", message, code: "run-too-large" });
 
@@ -72,6 +86,7 @@ export const startRunWriter = (options: RunWriterOptions): RunWriter => new Writ
 
 class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   readonly #options: RunWriterOptions;
+  readonly #limits: ReadRunLimits;
   readonly #store: RunStore;
   readonly #runId: string;
   readonly #reader: SourceReader = new SourceReader(this);
@@ -98,7 +113,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
 
   constructor(options: RunWriterOptions) {
     const { store, runId, first } = options;
-    const maxDurationMs = readMaxRunDurationMs(options);
+    this.#limits = readRunLimits(options);
     this.#options = options;
     this.#store = store;
     this.#runId = runId;
@@ -106,7 +121,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     this.#unregister = registerStream(this);
     const onTimeout = () => void this.#finish({ type: "abort", reason: "timeout" });
     // A process that has nothing to do but to watch over a run may end.
-    this.#durationTimer = unref(startTimer(onTimeout, maxDurationMs));
+    this.#durationTimer = unref(startTimer(onTimeout, this.#limits.maxRunDurationMs));
     this.#lease = new RunLease(store, runId, (result) => void this.#stop(result, []));
     this.finished = this.#callAtEnd();
     this.#log.push(first, stringifyChunk(first));
@@ -129,7 +144,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   }
 
   onChunk({ chunk, json }: PrintedChunk): void {
-    const { maxRunCharacters = defaultMaxAnswerSize, maxRunChunks = 100_000 } = this.#options;
+    const { maxRunCharacters, maxRunChunks } = this.#limits;
     if (chunk.type === "error" || this.#reader.error === undefined) this.#letGo();
     if (this.#log.size + json.length > maxRunCharacters || this.#log.chunks >= maxRunChunks) {
       this.#refuse();
@@ -147,7 +162,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   }
 
   #onTerminal({ chunk, json }: PrintedChunk): void {
-    const { maxRunCharacters = defaultMaxAnswerSize } = this.#options;
+    const { maxRunCharacters } = this.#limits;
     if (this.#reader.error === undefined) this.#letGo();
     if (this.#log.size + json.length > maxRunCharacters + maxTerminalLength) this.#refuse();
     else if (this.#heldError === undefined) void this.#finish(chunk as RunTerminal);

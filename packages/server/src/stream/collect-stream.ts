@@ -14,7 +14,7 @@ import {
 import { checkLimitOption, encodeChunkJson, type PrintedChunk } from "@kortyx/protocol/internal";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
-import { defaultMaxAnswerSize, never } from "./stream-options.ts";
+import { defaultMaxAnswerBytes, never } from "./stream-options.ts";
 
 export interface CollectLimits {
   /**
@@ -48,7 +48,7 @@ export async function collectBufferedStream(
   source: StreamSource,
   limits: CollectLimits = {},
 ): Promise<BufferedStreamResult> {
-  const { maxBytes = defaultMaxAnswerSize, signal } = limits;
+  const { maxBytes = defaultMaxAnswerBytes, signal } = limits;
   checkLimitOption("maxBytes", maxBytes);
   const chunks = await collectChunks(source, maxBytes, signal);
   return { chunks, ...summarizeStreamChunks(chunks) };

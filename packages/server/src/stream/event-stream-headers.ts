@@ -2,6 +2,7 @@
  * The head of an event stream: default headers, the caller's headers in their place, and the status. Knows nothing of
  * bodies or sockets.
  */
+import { describeValue } from "@kortyx/protocol/internal";
 
 type HeaderValue = string | number | readonly string[];
 
@@ -16,12 +17,15 @@ export const defaultHeaders = {
   "x-accel-buffering": "no",
 };
 
+/** Fetch Standard, "null body status". */
+const bodilessStatuses = [204, 205, 304];
+
 export interface EventStreamHead {
   status: number;
   headers: Headers | typeof defaultHeaders;
 }
 
-/** @throws TypeError or RangeError for headers or a status that a response with a body cannot have. */
+/** @throws TypeError for malformed headers, RangeError for a status that a response with a body cannot have. */
 export function createEventStreamHead(options: {
   status?: number | undefined;
   headers?: CustomHeaders | undefined;
@@ -29,9 +33,12 @@ export function createEventStreamHead(options: {
   const { status = 200, headers } = options;
   // The usual case, without a `Headers` for each stream.
   if (status === 200 && headers === undefined) return { status, headers: defaultHeaders };
-  const head = { status, headers: mergeHeaders(headers) };
-  new Response("", head);
-  return head;
+  if (!Number.isInteger(status) || status < 200 || status > 599 || bodilessStatuses.includes(status)) {
+    throw new RangeError(
+      `status must be a whole number from 200 to 599 that allows a body, so not 204, 205 or 304; got ${describeValue(status)}.`,
+    );
+  }
+  return { status, headers: mergeHeaders(headers) };
 }
 
 /** The default headers, with those of the caller in their place. @throws TypeError for a header that is malformed. */

@@ -2,13 +2,14 @@
  * What a route may hand over as a stream, and how it becomes one iterator. Does not check, buffer or print chunks.
  */
 import type { StreamChunk } from "@kortyx/protocol";
+import { describeKind } from "@kortyx/protocol/internal";
 
 /** Chunks, in any of the forms in which TypeScript code hands them on. */
 export type ChunkIterable = AsyncIterable<StreamChunk> | Iterable<StreamChunk> | ReadableStream<StreamChunk>;
 
 /** Given to a source that is a function. */
 export interface StreamSourceContext {
-  /** Aborted when nobody wants the chunks any more: hand it to the agent, so that it stops working. */
+  /** Aborted when the chunks are no longer wanted: hand it to the agent, so that it stops working. */
   signal: AbortSignal;
 }
 
@@ -57,7 +58,7 @@ export function toIterator(source: ChunkIterable): ChunkIterator {
     if (Symbol.iterator in source) return source[Symbol.iterator]();
   }
   throw new TypeError(
-    `A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got ${source === null ? "null" : typeof source}.`,
+    `A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got ${describeKind(source)}.`,
   );
 }
 

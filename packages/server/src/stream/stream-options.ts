@@ -3,7 +3,12 @@
  * package share. Checks options; measures and sends nothing.
  */
 import { type AssistantUIMessage, encodeComment } from "@kortyx/protocol";
-import { checkFunctionOption, checkOption, parseTimeoutMs } from "@kortyx/protocol/internal";
+import {
+  checkBooleanOption,
+  checkFunctionOption,
+  checkOption,
+  parseTimeoutMs,
+} from "@kortyx/protocol/internal";
 import type { FailureOptions } from "./mask-error.ts";
 
 /** The time of what does not happen. */
@@ -24,8 +29,11 @@ export const maxTurnMs = 10;
 /** The pause before a store of runs that has failed is called again. */
 export const storeRetryMs = 250;
 
-/** An answer larger than this, in characters or bytes on the wire, is not kept in memory unless an option says so: 8 MiB. */
-export const defaultMaxAnswerSize: number = 8 * 1024 * 1024;
+/** An answer of more bytes on the wire than this, 8 MiB, is not kept in memory unless an option says so. */
+export const defaultMaxAnswerBytes: number = 8 * 1024 * 1024;
+
+/** The same for a run, in UTF-16 code units of its chunks' JSON. */
+export const defaultMaxRunCharacters: number = 8 * 1024 * 1024;
 
 /** Why a stream ended. */
 export type StreamFinishReason =
@@ -43,7 +51,7 @@ export type StreamFinishReason =
   | "timeout"
   /** The source was silent for `sourceIdleTimeoutMs`. */
   | "source-idle"
-  /** Nobody read for `stallTimeoutMs`. */
+  /** A piece waited unread for `stallTimeoutMs`. */
   | "stalled"
   /** The process is shutting down: see `drain`. */
   | "shutdown";
@@ -115,15 +123,11 @@ export interface StreamTimes {
 export function readStreamTimes(options: StreamOptions): StreamTimes {
   const { heartbeatMs = 8000, maxDurationMs = never } = options;
   const { stallTimeoutMs = 60_000, sourceIdleTimeoutMs = never } = options;
-  const { signal, onError, onFinish, exposeErrors } = options;
+  const { signal, onError, onFinish, exposeErrors, collectMessage } = options;
   checkFunctionOption("onError", onError);
   checkFunctionOption("onFinish", onFinish);
-  checkOption(
-    "exposeErrors",
-    ["boolean", "undefined"].includes(typeof exposeErrors),
-    "a boolean",
-    exposeErrors,
-  );
+  checkBooleanOption("exposeErrors", exposeErrors);
+  checkBooleanOption("collectMessage", collectMessage);
   const isSignal = signal === undefined || signal === null || typeof signal?.addEventListener === "function";
   checkOption("signal", isSignal, "an AbortSignal", signal);
   return {

@@ -21,7 +21,7 @@ import { onNextTurn } from "./next-turn.ts";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import {
-  defaultMaxAnswerSize,
+  defaultMaxAnswerBytes,
   encodeHeartbeat,
   maxTurnMs,
   never,
@@ -237,7 +237,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   }
 
   #collect(chunk: StreamChunk | UnknownChunk, length: number): void {
-    if (length > defaultMaxAnswerSize) this.#message = undefined;
+    if (length > defaultMaxAnswerBytes) this.#message = undefined;
     try {
       this.#message?.apply(chunk);
     } catch {

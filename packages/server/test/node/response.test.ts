@@ -509,3 +509,14 @@ test("Express: headers that middleware has set and cookies that were appended ar
   expect(response.headers["set-cookie"]).toEqual(["a=1; Path=/", "b=2"]);
   expect(response.headers.vary).toBe("Origin, Accept-Encoding");
 });
+
+test("sendStream() refuses what is not a request and a response by name, and opens no source", () => {
+  const send = (...targets: unknown[]) => node.sendStream(...(targets as [never, never, never]));
+  expect(() => send()).toThrow("req must be a request of Node or Fastify; got undefined.");
+  const error =
+    "res must be a response of Node or a reply of Fastify: sendStream(req, res, source); got an object.";
+  expect(() => send({}, () => expect.fail("opened"), {})).toThrow(
+    "sendStream(req, res, source); got a function.",
+  );
+  expect(() => send({}, {})).toThrow(new TypeError(error));
+});

@@ -83,7 +83,7 @@ const wrong: [options: unknown, error: Error][] = [
   ],
   [
     { agent, heartbeatMs: "8000" },
-    new RangeError("heartbeatMs must be a number of milliseconds, 0 or more; got 8000."),
+    new RangeError('heartbeatMs must be a number of milliseconds, 0 or more; got "8000".'),
   ],
   [
     { agent, runs: { store } },
@@ -127,7 +127,7 @@ const wrong: [options: unknown, error: Error][] = [
   ],
   [
     withRuns({ store, maxRunDurationMs: Number.NaN }),
-    new RangeError("maxRunDurationMs must be a number of milliseconds, 0 or more; got NaN."),
+    new RangeError("runs.maxRunDurationMs must be a number of milliseconds, 0 or more; got NaN."),
   ],
   [withRuns({ store, waitUntil: {} }), new TypeError("runs.waitUntil must be a function; got an object.")],
   [withRuns({ store, onStart: 1 }), new TypeError("runs.onStart must be a function; got 1.")],
@@ -198,7 +198,10 @@ test("a wrong option of a stream is refused by the call, and its source is not o
     [{ onFinish: "x" }, 'onFinish must be a function; got "x".'],
     [{ onError: 1 }, "onError must be a function; got 1."],
     [{ signal: new Request("http://host/") }, "signal must be an AbortSignal; got an object."],
-    [{ stallTimeoutMs: "60s" }, "stallTimeoutMs must be a number of milliseconds, 0 or more; got 60s."],
+    [{ collectMessage: "yes" }, 'collectMessage must be a boolean; got "yes".'],
+    [{ status: 204 }, "status must be a whole number from 200 to 599 that allows a body"],
+    [{ status: "200" }, 'so not 204, 205 or 304; got "200".'],
+    [{ stallTimeoutMs: "60s" }, 'stallTimeoutMs must be a number of milliseconds, 0 or more; got "60s".'],
   ] as const) {
     expect(() => toSSE(source, options as never)).toThrow(message);
   }

@@ -659,20 +659,22 @@ describe("GET", () => {
 
   test("refuses a cursor that is malformed or another run's: 400", async () => {
     const { route, runId } = await ended();
+    const malformedEventId = "The event id is malformed: expected `<run id>.<position>`.";
+    const malformedPosition = "after must be the position of an event: a whole number, 0 or more.";
     const cases: [Request, string][] = [
       [get(""), "Which run? Expected Last-Event-ID, ?run= or ?session=."],
       [get("?after=1"), "Which run? Expected Last-Event-ID, ?run= or ?session=."],
-      [get("", lastEventId("nonsense")), "The event id is malformed."],
-      [get("", lastEventId(runId)), "The event id is malformed."],
-      [get("", lastEventId(`${runId}.-1`)), "The event id is malformed."],
-      [get("", lastEventId(`${runId}.01`)), "The event id is malformed."],
-      [get("", lastEventId(`${runId}.1e3`)), "The event id is malformed."],
-      [get(`?run=${runId}`, lastEventId("nonsense")), "The event id is malformed."],
-      [get(`?run=${runId}&after=`), "The event id is malformed."],
-      [get(`?run=${runId}&after=-1`), "The event id is malformed."],
-      [get(`?run=${runId}&after=x`), "The event id is malformed."],
-      [get(`?run=${runId}&after=99999999999999999999`), "The event id is malformed."],
-      [get(`?run=${runId}&after=1.1`), "The event id is another run's."],
+      [get("", lastEventId("nonsense")), malformedEventId],
+      [get("", lastEventId(runId)), malformedEventId],
+      [get("", lastEventId(`${runId}.-1`)), malformedEventId],
+      [get("", lastEventId(`${runId}.01`)), malformedEventId],
+      [get("", lastEventId(`${runId}.1e3`)), malformedEventId],
+      [get(`?run=${runId}`, lastEventId("nonsense")), malformedEventId],
+      [get(`?run=${runId}&after=`), malformedPosition],
+      [get(`?run=${runId}&after=-1`), malformedPosition],
+      [get(`?run=${runId}&after=x`), malformedPosition],
+      [get(`?run=${runId}&after=99999999999999999999`), malformedPosition],
+      [get(`?run=${runId}&after=1.1`), malformedPosition],
     ];
     for (const [request, error] of cases) {
       const response = await route.GET(request);
@@ -1238,7 +1240,7 @@ describe("draining", () => {
   });
 });
 
-describeStores((name, _, setUp) => {
+describeStores(({ name, setUp }) => {
   describe(`with runs in ${name}`, () => {
     let fixture: RunStoreFixture;
     let store: RunStore;

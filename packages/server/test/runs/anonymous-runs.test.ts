@@ -14,7 +14,7 @@ const post = (body: object = {}) =>
     body: JSON.stringify({ messages: [{ role: "user", content: "Hi" }], ...body }),
   });
 
-describeStores((name, isShared, setUp) => {
+describeStores(({ name, isShared, setUp }) => {
   describe(`runs without owners in ${name}`, () => {
     let fixture: RunStoreFixture;
     let stores: RunStore[];

@@ -123,7 +123,7 @@ const waiting = (diary: Diary) =>
 
 const leaseMs = 300;
 
-describeStores((name, _isShared, setUp) => {
+describeStores(({ name, setUp }) => {
   describe(`a run in ${name}`, () => {
     let fixture: RunStoreFixture;
     let store: RunStore;
@@ -261,7 +261,7 @@ test("one answer in one piece: `stream: false` with runs", async () => {
   expect(diary.where("step")).toEqual(["poster"]);
 });
 
-describeStores((name, isShared, setUp) => {
+describeStores(({ name, isShared, setUp }) => {
   // The memory of a process needs none.
   if (!isShared) return;
 

@@ -6,7 +6,7 @@ afterEach(() => void vi.useRealTimers());
 
 const delta = (text: string) => ({ type: "text-delta" as const, delta: text });
 
-describeStores((name, _isShared, setUp) => {
+describeStores(({ name, setUp }) => {
   test(`the first token of a run in ${name} waits for no timer: no batch, no look at the store`, async () => {
     const fixture = setUp();
     const store = fixture.create();

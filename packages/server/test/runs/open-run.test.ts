@@ -67,7 +67,7 @@ const codeOf = async (response: Response) => [
   ((await response.json()) as { code: string }).code,
 ];
 
-describeStores((name, _isShared, setUp) => {
+describeStores(({ name, setUp }) => {
   describe(`a run that is opened in ${name}`, () => {
     let fixture: RunStoreFixture;
     let store: RunStore;

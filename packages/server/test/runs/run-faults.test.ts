@@ -24,7 +24,7 @@ const runLost =
 /** The connection has been given up: its client comes back. */
 const givenUp = /retry: \d+\n\n$/;
 
-describeStores((name, isShared, setUp) => {
+describeStores(({ name, isShared, setUp }) => {
   describe(`a store that fails: ${name}`, () => {
     let fixture: RunStoreFixture;
     let inner: RunStore[];

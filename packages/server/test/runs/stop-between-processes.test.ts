@@ -15,7 +15,7 @@ interface Told {
 /** Comments come when it takes long. */
 const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
 
-describeStores((name, isShared, setUp) => {
+describeStores(({ name, isShared, setUp }) => {
   if (!isShared) return;
 
   describe(`a run in ${name} whose agent is in another process`, () => {

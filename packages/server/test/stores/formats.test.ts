@@ -46,7 +46,7 @@ async function readFormat({ path, socketPath, prefix }: StoreAddress): Promise<u
   return found;
 }
 
-describeStores((name, isShared, setUp) => {
+describeStores(({ name, isShared, setUp }) => {
   if (!isShared) return;
 
   test(`of runs in ${name}, the newest kept version has the present format`, async () => {

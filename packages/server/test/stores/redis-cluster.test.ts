@@ -63,15 +63,19 @@ describe.skipIf(!hasRedis())("a cluster of three", () => {
     return client.connect();
   }
 
-  describeRunStore("Redis Cluster, the prefix of each test on some node", true, () => {
-    const prefix = `{${crypto.randomUUID()}}:`;
-    let stores = 0;
-    return {
-      create: (options) => createRedisRunStore({ client: clients[stores++ % 2]!, prefix, ...options }),
-      isAnnounced: true,
-      address: {},
-      dispose: () => {},
-    };
+  describeRunStore({
+    name: "Redis Cluster, the prefix of each test on some node",
+    isShared: true,
+    setUp() {
+      const prefix = `{${crypto.randomUUID()}}:`;
+      let stores = 0;
+      return {
+        create: (options) => createRedisRunStore({ client: clients[stores++ % 2]!, prefix, ...options }),
+        isAnnounced: true,
+        address: {},
+        dispose: () => {},
+      };
+    },
   });
 
   test("keeps the runs of a prefix on one node, and those of other prefixes on others", async () => {

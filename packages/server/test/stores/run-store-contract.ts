@@ -9,11 +9,11 @@ import { describeLog } from "./contract/log.ts";
 import { describeNames } from "./contract/names.ts";
 import { describeOpening } from "./contract/opening.ts";
 import { describeWaiting } from "./contract/waiting.ts";
-import type { RunStoreFixture } from "./run-stores.ts";
+import type { RunStoreKind } from "./run-stores.ts";
 
-export function describeRunStore(name: string, isShared: boolean, setUp: () => RunStoreFixture): void {
-  describe(name, () => {
-    const stores = new ContractStores({ isShared, setUp });
+export function describeRunStore(kind: RunStoreKind): void {
+  describe(kind.name, () => {
+    const stores = new ContractStores(kind);
     beforeEach(() => stores.begin());
     afterEach(async () => {
       vi.useRealTimers();

@@ -20,22 +20,25 @@ export interface RunStoreFixture {
   dispose(): void;
 }
 
-/**
- * Describes the same for every store.
- *
- * @param body - Called with a function that makes fresh storage, for a test to use and to dispose of.
- */
-export function describeStores(
-  body: (name: string, isShared: boolean, setUp: () => RunStoreFixture) => void,
-) {
-  body("the memory of a process", false, () => ({
-    create: createMemoryRunStore,
-    isAnnounced: true,
-    address: {},
-    dispose: () => {},
-  }));
+/** A store of runs, for suites that run on several. */
+export interface RunStoreKind {
+  name: string;
+  /** Stores see the runs of others with the same storage. */
+  isShared: boolean;
+  /** Makes fresh storage, for a test to use and to dispose of. */
+  setUp(): RunStoreFixture;
+}
 
-  body("a SQLite file", true, () => {
+const memory: RunStoreKind = {
+  name: "the memory of a process",
+  isShared: false,
+  setUp: () => ({ create: createMemoryRunStore, isAnnounced: true, address: {}, dispose: () => {} }),
+};
+
+const sqlite: RunStoreKind = {
+  name: "a SQLite file",
+  isShared: true,
+  setUp() {
     const folder = mkdtempSync(join(tmpdir(), "kortyx-sqlite-"));
     const path = join(folder, "runs.db");
     return {
@@ -44,7 +47,13 @@ export function describeStores(
       address: { path },
       dispose: () => rmSync(folder, { recursive: true }),
     };
-  });
+  },
+};
+
+/** Describes the same for every store. */
+export function describeStores(body: (kind: RunStoreKind) => void) {
+  body(memory);
+  body(sqlite);
 
   describe.skipIf(!hasRedis())("redis-server", () => {
     let redis: RedisServer;
@@ -55,16 +64,20 @@ export function describeStores(
     });
     afterAll(() => redis.close());
 
-    body("Redis", true, () => {
-      const prefix = `${crypto.randomUUID()}:`;
-      let stores = 0;
-      return {
-        create: (options) =>
-          createRedisRunStore({ client: clients[stores++ % clients.length]!, prefix, ...options }),
-        isAnnounced: true,
-        address: { socketPath: redis.socketPath, prefix },
-        dispose: () => {},
-      };
+    body({
+      name: "Redis",
+      isShared: true,
+      setUp() {
+        const prefix = `${crypto.randomUUID()}:`;
+        let stores = 0;
+        return {
+          create: (options) =>
+            createRedisRunStore({ client: clients[stores++ % clients.length]!, prefix, ...options }),
+          isAnnounced: true,
+          address: { socketPath: redis.socketPath, prefix },
+          dispose: () => {},
+        };
+      },
     });
   });
 }

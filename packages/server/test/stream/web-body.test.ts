@@ -676,7 +676,7 @@ describe("a source that fails", () => {
       logged: expect.objectContaining({
         name: "TypeError",
         message:
-          "A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got number.",
+          "A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got a number.",
       }),
     },
     "answers next() with nonsense": {

@@ -1,7 +1,7 @@
 /** The stores of one test of the contract, and what its suites share. */
 import { vi } from "vitest";
 import type { OpenedRun, RunStore, RunStoreOptions, RunTerminal } from "../../../src/stores/run-store.ts";
-import type { RunStoreFixture } from "../run-stores.ts";
+import type { RunStoreFixture, RunStoreKind } from "../run-stores.ts";
 
 export const done: RunTerminal = { type: "done" };
 export const stopped: RunTerminal = { type: "abort", reason: "stopped" };
@@ -38,9 +38,9 @@ export class ContractStores {
   #fixture!: RunStoreFixture;
   #created: RunStore[] = [];
 
-  constructor(fixture: { isShared: boolean; setUp: () => RunStoreFixture }) {
-    this.isShared = fixture.isShared;
-    this.#setUp = fixture.setUp;
+  constructor({ isShared, setUp }: RunStoreKind) {
+    this.isShared = isShared;
+    this.#setUp = setUp;
   }
 
   begin(): void {
