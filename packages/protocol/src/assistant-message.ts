@@ -2,7 +2,7 @@
  * What an assistant message is: its parts, and how they are closed at the end. The rules for its text are in
  * `answer-text.ts`.
  */
-import type { ErrorChunk, FileChunk, InterruptChunk, SourceChunk, TokenUsage } from "./chunks.ts";
+import type { ErrorChunk, InterruptChunk, PartChunk, TokenUsage } from "./chunks.ts";
 import type { StructuredStreamState } from "./fold-structured-data.ts";
 
 /**
@@ -53,13 +53,7 @@ export interface StructuredDataPart extends StructuredStreamState {
 }
 
 /** One part of an assistant message. */
-export type MessagePart =
-  | TextPart
-  | ToolCallPart
-  | StructuredDataPart
-  | Readonly<InterruptChunk>
-  | Readonly<SourceChunk>
-  | Readonly<FileChunk>;
+export type MessagePart = TextPart | ToolCallPart | StructuredDataPart | Readonly<PartChunk>;
 
 /** One assistant message, as streamed so far. Immutable once handed out. */
 export interface AssistantMessage {

@@ -349,6 +349,9 @@ export type StreamChunk =
   | AbortChunk
   | DoneChunk;
 
+/** A chunk that is itself a part of the message. */
+export type PartChunk = InterruptChunk | SourceChunk | FileChunk;
+
 /** The `type` of every chunk known to this version. */
 export type StreamChunkType = StreamChunk["type"];
 

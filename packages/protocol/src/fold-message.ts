@@ -17,6 +17,7 @@ import {
 import {
   type ErrorChunk,
   isTerminalChunk,
+  type PartChunk,
   type StreamChunk,
   type StreamChunkOf,
   type ToolResultChunk,
@@ -148,7 +149,7 @@ class MessageFold<Fields> implements MessageAccumulator<Fields> {
         this.#setHead({ status: "aborted", abortReason: chunk.reason });
         break;
       default:
-        this.#texts.apply(chunk);
+        this.#texts.apply(chunk satisfies Exclude<StreamChunk, PartChunk>);
     }
   }
 
