@@ -44,10 +44,10 @@ interface MemoryRun {
   endedAt: number;
 }
 
-/** What an entry costs in addition to its text: a string, its place in the log, and some slack. */
-const entryOverhead = 64;
+/** What an entry takes of the heap in addition to its text: a string, its place in the log, and some slack. */
+const entryOverheadBytes = 64;
 
-const sizeOf = (entry: string): number => entryOverhead + entry.length;
+const sizeOf = (entry: string): number => entryOverheadBytes + entry.length;
 
 /**
  * The same texts, as slices of one string. A string made of pieces, as most chunks are, would keep the pieces, which take
@@ -64,7 +64,7 @@ function flatten(entries: readonly string[]): string[] {
 }
 
 /** Room for the terminal of every run, whatever the limit. */
-const runOverhead = 512;
+const runOverheadBytes = 512;
 
 /**
  * Creates a store.
@@ -193,7 +193,7 @@ class MemoryRunStore implements RunStore {
     return known.bodyHash === bodyHash ? { status: "attached", run } : { status: "key-conflict" };
   }
 
-  /** What speaks against another run. Ends the owner's runs that have lost their producer. */
+  /** What speaks against another run. Ends the owner's runs that have lost their writer. */
   #refuse({ owner, sessionId, maxOpenRuns, allowActiveRun }: OpenRun): OpenedRun | undefined {
     const now = performance.now();
     for (const run of this.#openRuns.get(owner) ?? []) {
@@ -206,7 +206,7 @@ class MemoryRunStore implements RunStore {
       if (active !== undefined) return { status: "run-active", run: toRecord(active) };
     }
     if (owner !== "" && ofOwner.size >= maxOpenRuns) return { status: "too-many-runs" };
-    return this.#makeRoom(runOverhead) ? undefined : { status: "store-full" };
+    return this.#makeRoom(runOverheadBytes) ? undefined : { status: "store-full" };
   }
 
   #create({ runId, owner, sessionId, key, bodyHash }: OpenRun): OpenedRun {
@@ -223,7 +223,7 @@ class MemoryRunStore implements RunStore {
       endedAt: 0,
     };
     this.#runs.set(runId, run);
-    this.#grow(run, runOverhead);
+    this.#grow(run, runOverheadBytes);
     this.#openRuns.set(owner, (this.#openRuns.get(owner) ?? new Set()).add(run));
     if (key !== undefined) this.#keys.set(nameOf(owner, key), runId);
     if (sessionId !== undefined) {

@@ -69,7 +69,7 @@ export interface RunPage {
 export interface RunStore {
   /** Another process serves the same runs: when this one drains, its followers move there. */
   readonly canHandOff: boolean;
-  /** How long a run stays open without a word of its producer, in milliseconds. */
+  /** How long a run stays open without a word of its writer, in milliseconds. */
   readonly leaseMs: number;
   /**
    * Opens a run. A run that is known by its id already is `created` once more, as it is, with a new lease, so that a
@@ -119,7 +119,7 @@ export interface RunStore {
   close(): Promise<void>;
 }
 
-/** What a run ends with when its producer has not renewed the lease. */
+/** What a run ends with when its writer has not renewed the lease. */
 export const producerLost: ErrorChunk = {
   type: "error",
   message: "The answer was interrupted on the server.",
@@ -127,7 +127,7 @@ export const producerLost: ErrorChunk = {
   retryable: true,
 };
 
-/** Whether a run was lost before its producer wrote anything: it has no answer, and its key is free again. */
+/** Whether a run was lost before its writer wrote anything: it has no answer, and its key is free again. */
 export const wasNeverBegun = ({ lastSeq, terminal }: RunRecord): boolean =>
   lastSeq === 0 && terminal?.type === "error" && terminal.code === producerLost.code;
 
@@ -148,7 +148,7 @@ export interface RunStoreOptions {
    */
   retentionMs?: number | undefined;
   /**
-   * How long a run stays open when its producer does not renew it, in milliseconds, at least 1. With `Infinity`, a run
+   * How long a run stays open when its writer does not renew it, in milliseconds, at least 1. With `Infinity`, a run
    * whose process has died stays open for good.
    *
    * @defaultValue 15,000

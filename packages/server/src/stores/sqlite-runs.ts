@@ -130,7 +130,7 @@ export class SqliteRuns {
     const { nowMs, resumedAtMs } = readMachineTime();
     // The machine has been booted since.
     if (renewed_at > nowMs + clockToleranceMs) return 0;
-    // In a machine that slept, no producer could renew.
+    // In a machine that slept, no writer could renew.
     return Math.max(renewed_at + lease_ms, resumedAtMs + this.#leaseMs) - nowMs;
   }
 
@@ -138,7 +138,7 @@ export class SqliteRuns {
     return this.#allOpen().some((row) => this.leaseLeftMs(row) <= 0);
   }
 
-  /** Ends every open run that has lost its producer. @returns those runs. */
+  /** Ends every open run that has lost its writer. @returns those runs. */
   endAbandoned(): RunRow[] {
     return this.#endExpired(this.#allOpen());
   }
@@ -169,7 +169,7 @@ export class SqliteRuns {
     return undefined;
   }
 
-  /** What the open runs of the owner speak against. Ends those that have lost their producer. */
+  /** What the open runs of the owner speak against. Ends those that have lost their writer. */
   #refuse(request: OpenRun, ended: RunRow[]): OpenedRun | undefined {
     const { owner, sessionId, maxOpenRuns, allowActiveRun } = request;
     if (owner === "") return undefined;
@@ -204,7 +204,7 @@ export class SqliteRuns {
     return this.#statements.findAllOpen.all() as unknown as RunRow[];
   }
 
-  /** @returns which of these open runs have lost their producer. */
+  /** @returns which of these open runs have lost their writer. */
   #endExpired(rows: RunRow[]): RunRow[] {
     const expired = rows.filter((row) => this.leaseLeftMs(row) <= 0);
     for (const row of expired) {
@@ -221,7 +221,7 @@ export class SqliteRuns {
   /** Whether a run was kept long enough, so that callers no longer find it. */
   #isGone(row: RunRow): boolean {
     if (row.ended_at !== null) return row.ended_at <= Date.now() - this.#retentionMs;
-    // Its producer vanished, and no request has ended it since.
+    // Its writer vanished, and no request has ended it since.
     return this.leaseLeftMs(row) <= -this.#retentionMs;
   }
 }

@@ -16,7 +16,7 @@ const maxSliceMs = 4;
 /** … and everything else has the processor for this long before the next one. */
 const pauseMs = 10;
 /** How many entries, keys or pages are deleted before the clock is read. */
-const batch = 100;
+const maxDeleted = 100;
 /** Free pages that the file keeps for the next runs (4 MiB), or a quarter of the file. */
 const keptPages = 1_024;
 
@@ -119,12 +119,12 @@ export class SqliteUpkeep {
   #deleteSome(): void {
     const { deleteExpiredKeys, deleteEntries, forgetRun, deleteRun } = this.#options.statements;
     const endsAt = performance.now() + maxSliceMs;
-    deleteExpiredKeys.run(Date.now(), batch);
+    deleteExpiredKeys.run(Date.now(), maxDeleted);
     do {
       const number = this.#findEnded();
       if (number === undefined) return;
       // Until its last entry is deleted, it looks as if it never was, whatever becomes of the date.
-      if (deleteEntries.run(number, batch).changes === batch) forgetRun.run(number);
+      if (deleteEntries.run(number, maxDeleted).changes === maxDeleted) forgetRun.run(number);
       else deleteRun.run(number);
     } while (performance.now() < endsAt);
   }
@@ -139,7 +139,7 @@ export class SqliteUpkeep {
   /** Within a transaction. */
   #shrink(): void {
     const endsAt = performance.now() + maxSliceMs;
-    do this.#options.database.exec(`PRAGMA incremental_vacuum(${batch})`);
+    do this.#options.database.exec(`PRAGMA incremental_vacuum(${maxDeleted})`);
     while (this.#isTooLarge() && performance.now() < endsAt);
   }
 
