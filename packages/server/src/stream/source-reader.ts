@@ -80,19 +80,19 @@ export class SourceReader {
   }
 
   /** Begins to read. The reader owns the source from now on; when `signal` is aborted, it leaves it. */
-  start(source: StreamSource, signal?: AbortSignal | undefined): void {
+  start(source: StreamSource, signal?: AbortSignal | null | undefined): void {
     const { promise, resolve } = Promise.withResolvers<SourceReader>();
     this.#release = resolve;
     promise.then(SourceReader.#onRelease);
     try {
       if (signal?.aborted) {
         closeSource(source);
-        this.#leave(signal);
+        this.#leave();
         return;
       }
-      if (signal !== undefined) {
+      if (signal) {
         this.#signal = signal;
-        this.#onAbort = () => this.#leave(signal);
+        this.#onAbort = () => this.#leave();
         signal.addEventListener("abort", this.#onAbort);
       }
       void this.#read(source);
@@ -112,16 +112,16 @@ export class SourceReader {
     this.#close("unwanted", reason);
   }
 
-  #leave(signal: AbortSignal): void {
-    this.#end("unwanted", { type: "aborted" }, signal.reason);
+  #leave(): void {
+    this.#end("unwanted", { type: "aborted" });
   }
 
-  #end(state: SourceState, end: SourceEnd, reason?: unknown): void {
-    if (this.#close(state, reason)) this.#consumer.onEnd(end);
+  #end(state: SourceState, end: SourceEnd): void {
+    if (this.#close(state)) this.#consumer.onEnd(end);
   }
 
   /** @returns whether the source was being read until now. */
-  #close(state: SourceState, reason: unknown): boolean {
+  #close(state: SourceState, reason?: unknown): boolean {
     if (this.#state !== "reading") return false;
     this.#state = state;
     this.#closeReason = reason;
@@ -136,7 +136,9 @@ export class SourceReader {
    */
   static #onRelease(this: void, reader: SourceReader): void {
     reader.#consumer.onRelease?.();
-    if (reader.#state === "unwanted") reader.#sourceAbort?.abort(reader.#closeReason);
+    // The consumer may have aborted the reading itself, when it was given its end.
+    const reason = reader.#closeReason ?? reader.#signal?.reason;
+    if (reader.#state === "unwanted") reader.#sourceAbort?.abort(reason);
     if (reader.#state !== "over" && reader.#iterator !== undefined) closeIterator(reader.#iterator);
   }
 

@@ -5,6 +5,7 @@ import {
   collectStream,
   summarizeStreamChunks,
 } from "../../src/stream/collect-stream.ts";
+import { toSSE } from "../../src/stream/to-sse.ts";
 import { canonicalTranscripts } from "../transcripts.ts";
 
 const delta = (text: string, segmentId?: string): StreamChunk =>
@@ -106,6 +107,12 @@ describe("collectStream", () => {
     // It is open already.
     await expect(collectBufferedStream(source, { signal: abort.signal })).rejects.toBe("gone");
     expect(leave).toHaveBeenCalledTimes(2);
+  });
+
+  test("a signal that is null, as in a RequestInit, is none: here and in a stream", async () => {
+    const signal = null as never;
+    expect(await collectBufferedStream([delta("a")], { signal })).toMatchObject({ text: "a" });
+    expect(await toSSE([delta("a")], { signal }).text()).toContain('"delta":"a"');
   });
 
   test("a source that opens after the caller left is closed, and a long-lived signal keeps no listener", async () => {

@@ -1,6 +1,6 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import type { StreamSource } from "../../src/stream/source.ts";
+import type { StreamSource, StreamSourceContext } from "../../src/stream/source.ts";
 import type { StreamOptions } from "../../src/stream/stream-options.ts";
 import { createStreamBody } from "../../src/stream/web-body.ts";
 
@@ -524,6 +524,21 @@ describe("the client leaves", () => {
         };
         expect(await readAll(createStreamBody(open, { signal, onError }))).not.toContain("[DONE]");
       }
+    });
+
+    test("onError: a source that gave something bad is aborted with the reason of the request", async () => {
+      const { signal, now } = abort();
+      let source: AbortSignal | undefined;
+      const open = (context: StreamSourceContext) => {
+        source = context.signal;
+        return [7 as never];
+      };
+      const onError = () => {
+        now();
+        return "failed";
+      };
+      await readAll(createStreamBody(open, { signal, onError }));
+      expect(source?.reason).toBe("left");
     });
 
     test("next() and toJSON(): nothing more is written, and the source is not asked again", async () => {
