@@ -85,11 +85,12 @@ function checkNodeTargets(req: object, res: object): void {
 
 function writeStream({ res }: Exchange, source: StreamSource, options: StreamOptions): Promise<void> {
   let pump: StreamPump | undefined;
-  const closed = whenClosed(res);
   const writer = new ResponseWriter(res, {
     onDrain: () => pump?.pull(),
     onClose: () => pump?.cancel(),
   });
+  // After the writer: the source of a client that has left is released when the caller continues.
+  const closed = whenClosed(res);
   pump = createStreamPump(source, options, {
     write(text) {
       if (writer.write(text)) pump?.pull();

@@ -270,6 +270,25 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
   });
 });
 
+test("when the client has left, the source is released by the time that sendStream resolves", async () => {
+  const isReleased = Promise.withResolvers<boolean>();
+  const server = createServer(async (req, res) => {
+    let signal: AbortSignal | undefined;
+    await node.sendStream(req, res, async function* (context) {
+      signal = context.signal;
+      yield { type: "status", message: "working" };
+      await new Promise(() => {});
+    });
+    isReleased.resolve(signal!.aborted);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  const response = await fetch(`http://127.0.0.1:${port}`);
+  await response.body!.cancel();
+  expect(await isReleased.promise).toBe(true);
+  server.close();
+});
+
 test("a connection that the application closes is not kept", async () => {
   for (const sender of Object.values(senders)) {
     const { headers } = await answerOf(
