@@ -47,7 +47,7 @@ export async function* readRun(
         wake = resolve;
       });
       clearTimeout(timer);
-      if (performance.now() >= feed.overdueAt) feed.takeOver();
+      if (!signal.aborted && performance.now() >= feed.overdueAt) feed.takeOver();
     }
   } finally {
     leave();

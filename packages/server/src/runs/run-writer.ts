@@ -122,7 +122,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     const onTimeout = () => void this.#finish({ type: "abort", reason: "timeout" });
     // A process that has nothing to do but to watch over a run may end.
     this.#durationTimer = unref(startTimer(onTimeout, this.#limits.maxRunDurationMs));
-    this.#lease = new RunLease(store, runId, (result) => void this.#stop(result, []));
+    this.#lease = new RunLease(store, runId, (result) => void this.#onRenewalRefused(result));
     this.finished = this.#callAtEnd();
     this.#log.push(first, stringifyChunk(first));
     this.#log.scheduleFlush();
@@ -202,6 +202,13 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     this.#leaveSource();
     await this.#log.flush();
     if (!this.#hasEnded()) this.#end(await this.#endInStore(last, this.#log.nextSeq - 1));
+  }
+
+  /** An append that has not settled, and may be in the log, is settled first. */
+  async #onRenewalRefused(result: LeaseResult): Promise<void> {
+    this.#leaveSource();
+    await this.#log.whenIdle();
+    if (!this.#hasEnded()) await this.#stop(result, []);
   }
 
   /** The store takes no more. What its log holds of `inDoubt` was written, although the store has not confirmed it. */

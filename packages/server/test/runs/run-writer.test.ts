@@ -957,6 +957,27 @@ describe("a store that fails", () => {
     expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "ab", state: "done" }]);
   });
 
+  test("to answer, and whose refusal of a renewal comes before it can be read: so it does, too", async () => {
+    const source = handFed();
+    const run = await produce(source.open);
+    const { read } = run.store;
+    source.give(delta("a"));
+    await pass(4500);
+    run.store.failing = "after";
+    source.give(delta("b"));
+    await pass(100);
+    await run.store.end("r", stopped).catch(() => {});
+    run.store.failing = undefined;
+    run.store.read = () => Promise.reject(new Error("The store cannot be read."));
+    // The append is refused, and the log read every 250 ms; the renewal is due in between.
+    await pass(390);
+    run.store.read = read;
+    await pass(500);
+    await run.producer.finished;
+    expect(run.store.renewals).toBe(1);
+    expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "ab", state: "done" }]);
+  });
+
   test("for longer than the lease costs the run: its source is aborted then, and not before", async () => {
     for (const isIdle of [true, false]) {
       log.mockClear();
