@@ -1,6 +1,9 @@
-/** The files that the pages for contributors and the tables of `docs` name. Links are not looked at. */
+/** What pages name exists, and what packages export is named by their pages. Links are not looked at. */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as client from "@kortyx/client";
+import * as protocol from "@kortyx/protocol";
+import * as server from "@kortyx/server";
 import { expect, test } from "vitest";
 import { repository } from "./readme-snippets.ts";
 
@@ -21,3 +24,12 @@ test.each(pages)("every file that %s names exists", (page) => {
   );
   expect(missing).toEqual([]);
 });
+
+test.each(Object.entries({ client, protocol, server }))(
+  "the README of %s names every value that the package exports",
+  (name, exported) => {
+    const readme = readFileSync(join(repository, "packages", name, "README.md"), "utf8");
+    const isNamed = (value: string) => new RegExp(`\\b${value}\\b`).test(readme);
+    expect(Object.keys(exported).filter((value) => !isNamed(value))).toEqual([]);
+  },
+);
