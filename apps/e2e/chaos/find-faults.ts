@@ -18,7 +18,7 @@ const maxUnanswered = 5;
  */
 const withoutLateRedis = (complaint: string): string =>
   complaint.replace(
-    /^A store of runs failed \(store-unavailable, .*Redis has not answered .*\n( +at .*\n)*/gm,
+    /^The run store failed \(store-unavailable, .*Redis has not answered .*\n( +at .*\n)*/gm,
     "",
   );
 

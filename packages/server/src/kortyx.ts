@@ -1,6 +1,6 @@
 /**
- * Agents of Kortyx as agents of a route: what they accept, and what of their streams a client may see. Knows their shape
- * and none of their packages.
+ * Adapts Kortyx agents to agents of a route: what they accept, and what a client may see of their streams. Knows their
+ * shape; imports none of their packages.
  */
 import {
   type ChatMessage,
@@ -14,14 +14,14 @@ import type { ChatAgent } from "./route/chat-agent.ts";
 import { maskFailure } from "./stream/mask-error.ts";
 import { type ChunkIterator, closeIterator, toIterator } from "./stream/source.ts";
 
-/** What an agent of Kortyx accepts beside the messages. It throws on any other key. */
+/** What a Kortyx agent accepts in addition to the messages. It throws on any other key. */
 export interface KortyxChatOptions {
   sessionId?: string | undefined;
   workflowId?: string | undefined;
   context?: Record<string, unknown> | undefined;
 }
 
-/** An agent of Kortyx, such as `createAgent` of `@kortyx/agent` returns. */
+/** A Kortyx agent, as `createAgent` of `@kortyx/agent` returns. */
 export interface KortyxAgent {
   /** Resolves to chunks: a Node stream in object mode, or any other async iterable. */
   streamChat(
@@ -32,15 +32,15 @@ export interface KortyxAgent {
 
 export interface FromKortyxOptions {
   /**
-   * Replaces the text of each `error` chunk, which holds what was thrown inside the agent, by a generic one with a
-   * `correlationId`; the log gets the chunk under the same id.
+   * Replaces the text of each `error` chunk, which holds what was thrown inside the agent, with a generic one and a
+   * `correlationId`; the original chunk is logged under the same id.
    *
    * @defaultValue true
    */
   maskErrors?: boolean | undefined;
   /**
-   * Keeps the `data` of `done`. It is the whole state of the workflow, the server's own `context` included: keep it only
-   * where the client may see all of that.
+   * Keeps the `data` of `done`. It is the whole state of the workflow, the server's own `context` included: keep it
+   * only if the client may see all of that.
    *
    * @defaultValue false
    */
@@ -48,11 +48,12 @@ export interface FromKortyxOptions {
 }
 
 /**
- * Makes an agent of Kortyx the agent of a route.
+ * Makes a Kortyx agent the agent of a route.
  *
- * The agent gets the messages and, where the request has them, `sessionId`, `workflowId` and `context`. A `resume` is put
- * where such an agent reads it, in the `metadata.resume` of the last message, unless the client has done so. Of its stream,
- * errors are masked, the `data` of `done` is left out, and `done` says `finishReason: "interrupt"` after an `interrupt`.
+ * The agent receives the messages and, if the request has them, `sessionId`, `workflowId` and `context`. A `resume` is
+ * stored where such an agent reads it, in the `metadata.resume` of the last message, unless the client did so. In its
+ * stream, errors are masked, the `data` of `done` is removed, and `done` gets `finishReason: "interrupt"` after an
+ * `interrupt`.
  *
  * It cannot be aborted: when the client leaves, its stream is destroyed at once, but its model may finish. With `runs`,
  * that answer is kept.
@@ -82,7 +83,7 @@ function withResume(messages: ChatMessage[], resume: ChatResume | undefined): Ch
   return [...messages.slice(0, -1), { ...last, metadata }];
 }
 
-/** An iterator and no generator: leaving one that waits must reach the source at once. */
+/** An iterator, not a generator: leaving it while it waits must reach the source at once. */
 function adaptChunks(iterator: ChunkIterator, options: FromKortyxOptions): AsyncIterable<StreamChunk> {
   const { maskErrors = true, keepDoneData = false } = options;
   let hasInterrupt = false;
@@ -90,7 +91,7 @@ function adaptChunks(iterator: ChunkIterator, options: FromKortyxOptions): Async
   let error: ReturnType<typeof reduceStreamError>;
 
   function adapt(chunk: StreamChunk): StreamChunk {
-    // What is not a chunk is refused by what reads this.
+    // The consumer of this stream rejects values that are not chunks.
     if (typeof chunk !== "object" || chunk === null) return chunk;
     error = reduceStreamError(error, chunk);
     switch (chunk.type) {
@@ -109,7 +110,7 @@ function adaptChunks(iterator: ChunkIterator, options: FromKortyxOptions): Async
         return {
           ...done,
           ...(keepDoneData && data !== undefined && { data }),
-          // With a reason of its own, or after a failure, it says what it is to say.
+          // With its own reason, or after a failure, it is already right.
           ...(hasInterrupt && error === undefined && { finishReason: done.finishReason ?? "interrupt" }),
         };
       }

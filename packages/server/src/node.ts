@@ -1,6 +1,6 @@
 /**
- * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written straight to a
- * response, and a web-standard handler behind a Node server. Only this file and the folder `node` know Node's servers.
+ * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written directly to
+ * a response, and a web-standard handler in a Node server. Only this file and the folder `node` know Node's servers.
  */
 import { checkObjectOption, checkOption } from "@kortyx/protocol/internal";
 import { type Exchange, hasEnded, isGone, type NodeResponse, toExchange } from "./node/exchange.ts";
@@ -23,18 +23,17 @@ import { type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
 export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
 
 /**
- * Writes a source of chunks to a Node response, with the headers, pace and guarantees of `toSSE` and no web stream in
- * between. Headers travel with the first piece, or alone in the next turn of the event loop. HEAD gets the headers
- * alone, and the source is not opened.
+ * Writes a source of chunks to a Node response, with the headers, pace and guarantees of `toSSE` but no web stream in
+ * between. Headers are sent with the first piece, or alone in the next turn of the event loop. HEAD returns only the
+ * headers, without opening the source.
  *
- * Headers that were set on the response before are kept; `content-type`, and what `options.headers` names, replace them,
- * and a `content-length` is left out.
- * When headers were sent before, the stream goes into what is open, and the log says once what they lack. A header or
- * status that no response can have, and an option that is wrong, is a masked 500. Given Fastify's own `request` and
- * `reply`, the stream is sent by `reply.send()`, so that hooks and plugins have their part in it.
+ * Headers already set on the response are kept, except that `content-type` and those in `options.headers` are replaced
+ * and `content-length` is removed. If headers were already sent, the stream continues that response, and missing
+ * headers are logged once. An invalid header, status or option is a masked 500. With Fastify's own `request` and
+ * `reply`, the stream is sent by `reply.send()`, so that hooks and plugins apply to it.
  *
- * @returns Resolves when the response has ended or its socket has closed. Never rejects.
- * @throws TypeError, at the call, only for what is not a request and a response.
+ * @returns A promise that resolves when the response has ended or its socket has closed. Never rejects.
+ * @throws TypeError, synchronously, only for arguments that are not a request and a response.
  *
  * @example
  * ```ts
@@ -106,19 +105,20 @@ function writeStream({ res }: Exchange, source: StreamSource, options: StreamOpt
 }
 
 /**
- * Puts a web-standard handler behind a Node server: `createServer(toNodeHandler(route.fetch))`. A route handler of
- * Express, of Fastify (`app.all("/api/chat", toNodeHandler(route.fetch))`) and of a Next.js API route, too.
+ * Adapts a web-standard handler to a Node server: `createServer(toNodeHandler(route.fetch))`. The result is also a
+ * route handler for Express, Fastify (`app.all("/api/chat", toNodeHandler(route.fetch))`) and a Next.js API route.
  *
- * A body that a parser has read before is that of `req.body`, printed again: the parser's limit on its size holds.
- * Headers that were set on the response before are kept, unless the handler's response replaces them; cookies, `vary`
- * and `access-control-expose-headers` are added.
+ * A body that a parser has already read is restored from `req.body`; the parser's size limit applies. Headers already
+ * set on the response are kept, unless the handler's response replaces them; cookies, `vary` and
+ * `access-control-expose-headers` are merged.
  *
  * The request's signal is aborted when the client leaves. Each piece of the response's body is flushed, so that the
- * `compression` middleware does not hold it back. A `Response` that the handler throws is the response. When it throws
+ * `compression` middleware does not hold it back. A `Response` that the handler throws is the response. If it throws
  * anything else, the response is a 500, and the error is logged.
  *
- * @returns A listener, which resolves when the response has ended or its socket has closed. Never throws or rejects.
- * @throws TypeError for a handler that is no function, such as a whole route.
+ * @returns A listener that returns a promise, which resolves when the response has ended or its socket has closed.
+ * Never throws or rejects.
+ * @throws TypeError for a handler that is not a function, such as a whole route.
  */
 export function toNodeHandler(
   handler: (request: Request) => Response | Promise<Response>,
@@ -131,7 +131,7 @@ export function toNodeHandler(
     const parsedBody = () => (exchange.reply?.request ?? exchange.req).body;
     const request = toRequest(exchange.req, parsedBody, left.signal);
     if (request === undefined) {
-      const error = "The request's method, path or host is not one that can be served.";
+      const error = "The request's method, path or host cannot be served.";
       return sendResponse(exchange, errorResponse({ status: 400, error, code: "bad-request" }));
     }
     retainRequest(exchange.res, request);
@@ -139,7 +139,7 @@ export function toNodeHandler(
     try {
       response = await handler(request);
     } catch (error) {
-      // A handler that reads the body of a client that has left has not failed.
+      // Reading the body of a client that has left is not a failure of the handler.
       if (left.signal.aborted && (error as Error | undefined)?.name === "AbortError") return;
       response = toThrownResponse(error) ?? failureResponse(error);
     }
@@ -149,10 +149,10 @@ export function toNodeHandler(
 
 function abortWhenGone(res: NodeResponse, left: AbortController): void {
   const onClose = () => {
-    // Over HTTP/2 a response that was cut off counts as finished, but not as ended.
+    // Over HTTP/2, a response that was cut off counts as finished, but not as ended.
     if (!res.writableEnded || !res.writableFinished) left.abort();
   };
   if (isGone(res)) onClose();
-  // What listens to the request's signal is the application's.
+  // Listeners of the request's signal are application code.
   else res.on("close", bindContext(onClose));
 }

@@ -1,6 +1,6 @@
 /**
- * Runs in Redis: they survive every process but Redis itself, and all machines see them. Scripts, commands and the
- * listening connection have files of their own.
+ * Keeps runs in Redis: they survive every process but Redis itself, and all machines share them. Scripts, commands and
+ * the listening connection are in separate files.
  */
 import { checkObjectOption, checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
 import {
@@ -35,38 +35,39 @@ export type { RedisClient, RedisConnection };
 export interface RedisRunStoreOptions extends RunStoreOptions {
   /**
    * A connected client of the `redis` package, version 5 or later, made by `createClient` or `createCluster`. The store
-   * opens one more connection like it, to listen; and another one in place of a connection that does not answer.
+   * opens one more connection like it to listen, and another one to replace a connection that does not reply.
    */
   client: RedisClient;
   /**
-   * Begins every key and channel. With a client of a cluster it needs a hash tag, as in `"{kortyx}:"`, which keeps all
-   * runs on one node.
+   * The prefix of every key and channel. With a cluster client it needs a hash tag, as in `"{kortyx}:"`, which keeps
+   * all runs on one node.
    *
    * @defaultValue `"kortyx:"`
    */
   prefix?: string | undefined;
   /**
-   * How long a command may take, in milliseconds, where a client that is offline would wait; 0 is forever.
+   * How long a command may take, in milliseconds, even while the client is offline; 0 waits forever.
    *
    * @defaultValue 2000
    */
   commandTimeoutMs?: number | undefined;
 }
 
-/** A wake-up that is lost costs this much. */
+/** The delay caused by a lost wake-up. */
 const tickMs = 1_000;
-/** Owners and sessions of at most this many runs are kept, so that they do not travel with every read. */
+/** Owners and sessions of at most this many runs are cached, so that they need not be sent with every read. */
 const maxNames = 1_000;
 
 /** Owner and session. */
 type Names = [string, string];
 
-/** Owner, session, position and terminal, as the scripts give them. */
+/** Owner, session, position and terminal, as the scripts return them. */
 type Fields = [string, string, string, string | null];
 
 /**
- * Creates a store. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash of Redis may lose the last
- * second; with eviction of keys that have an expiry, runs may vanish, which their followers are told.
+ * Creates a store that keeps runs in Redis. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash
+ * of Redis may lose the last second; with eviction of keys that have an expiry, runs may vanish, which is reported to
+ * their followers.
  *
  * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a connected client.
  */
@@ -156,7 +157,7 @@ class RedisRunStore implements RunStore {
   async wait(runId: string, after: number, signal: AbortSignal): Promise<void> {
     if (this.#isClosed || signal.aborted || this.#listener.takeHeard(runId, after)) return;
     const waiting = this.#waiters.wait(runId, after, signal);
-    // The waiter meets the same failure when the tick wakes it and it reads.
+    // The waiter gets the same failure when the tick wakes it and it reads.
     if (!this.#listener.has(runId)) this.#catchUp(runId, after).catch(() => {});
     await waiting;
   }
@@ -203,15 +204,15 @@ class RedisRunStore implements RunStore {
     this.#waiters.wakeAll();
   }
 
-  /** Finds what was written before we listened. */
+  /** Finds entries written before we listened. */
   async #catchUp(runId: string, after: number): Promise<void> {
-    // Otherwise only the end is of interest, which is announced for every run.
+    // Otherwise only the end matters, which is announced for every run.
     const wantsEntries = after < Number.MAX_SAFE_INTEGER;
     await this.#listener.listen(wantsEntries ? runId : undefined);
     this.#announce(runId, await this.#lastSeqOf(runId));
   }
 
-  /** Infinity when the run has ended or is gone. */
+  /** The last position; Infinity if the run has ended or is gone. */
   async #lastSeqOf(runId: string): Promise<number> {
     const page = await this.#readPage(runId, -1, 0, "no-names");
     return page === null || page[1] !== null ? Number.POSITIVE_INFINITY : Number(page[0]);
@@ -251,7 +252,7 @@ function checkClient(client: RedisClient, prefix: string): void {
       "client must be connected: call `await client.connect()` before createRedisRunStore().",
     );
   }
-  // A cluster finds the node of a script by the part of its key in braces.
+  // A cluster selects the node for a script by the part of its key in braces.
   if (slots !== undefined && !/^[^{]*\{[^}]+\}/.test(prefix)) {
     throw new TypeError(
       `prefix must have a hash tag for a cluster, as "{kortyx}:" has; got ${JSON.stringify(prefix)}.`,

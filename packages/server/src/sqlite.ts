@@ -1,6 +1,7 @@
 /**
- * Runs in a SQLite file: they survive the process, and all processes of one machine see them. Needs `node:sqlite`
- * (Node, Bun, Deno). Here is when a transaction runs and which reader it wakes; what it does is in `sqlite-runs.ts`.
+ * Keeps runs in a SQLite file: they survive the process, and all processes of one machine share them. Needs
+ * `node:sqlite` (Node, Bun, Deno). Decides when a transaction runs and which readers it wakes; what it does is in
+ * `sqlite-runs.ts`.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { checkObjectOption } from "@kortyx/protocol/internal";
@@ -28,29 +29,29 @@ import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
 export interface SqliteRunStoreOptions extends RunStoreOptions {
   /**
-   * The file, which is created when it is missing, in a folder that exists, on a local disk; `":memory:"` for none. Other
-   * files beside it begin with its name: `-wal`, `-shm` and `-reserve`, 8 MiB that are set aside for a full disk.
+   * Path of the file, which is created if missing, in an existing folder on a local disk; `":memory:"` for no file.
+   * Files with the same name plus `-wal`, `-shm` and `-reserve` (8 MiB kept for a full disk) are created next to it.
    */
   path: string;
   /**
-   * Several processes serve this file at the same time: when one of them drains, its followers move to another at once.
-   * Where there is only one process, they stay until the deadline.
+   * Set it if several processes serve this file at the same time: when one of them drains, its followers move to
+   * another at once. Otherwise they stay until the deadline.
    *
    * @defaultValue false
    */
   canHandOff?: boolean | undefined;
 }
 
-/** How often the file is checked for writes of other processes, while a reader waits. */
+/** How often the file is checked for writes by other processes while a reader waits. */
 const pollMs = 50;
 
 /**
- * Creates a store. A write is in the file when it is acknowledged; a power failure may undo the last ones, but leaves a
- * log that is whole. While another process holds the lock of the file, methods that write wait for 2 s and then reject;
- * those that read do not wait.
+ * Creates a store that keeps runs in a file. Acknowledged writes are in the file; a power failure may undo the last
+ * ones, but leaves the log consistent. While another process holds the file's lock, methods that write wait for 2 s and
+ * then reject; those that read do not wait.
  *
- * @throws Error for a file that cannot be used, TypeError for anything but a path, RangeError for a time that is not a
- * number of milliseconds.
+ * @throws Error for an unusable file, TypeError for anything but a path, RangeError for a time that is not a number of
+ * milliseconds.
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   checkObjectOption("The options of createSqliteRunStore", options, "an object with a path");
@@ -66,13 +67,13 @@ class SqliteRunStore implements RunStore {
   readonly #lock: SqliteLock;
   readonly #runs: SqliteRuns;
   readonly #upkeep: SqliteUpkeep;
-  /** Own writes wake at once; those of other processes change the version of the file. */
+  /** Our own writes wake waiters at once; other processes' writes change the version of the file. */
   readonly #waiters = createRunWaiters({
     onFirst: () => this.#watchFile(),
     onLast: () => clearInterval(this.#pollTimer),
   });
   #pollTimer: Timer | undefined;
-  /** Of the file, when it was last polled. */
+  /** The version of the file when it was last polled. */
   #version: unknown;
   #isClosed = false;
 
@@ -136,7 +137,7 @@ class SqliteRunStore implements RunStore {
     try {
       this.#waiters.wake(runId, this.#runs.reachOf(runId));
     } catch {
-      // The reader reads again, and meets the failure there.
+      // The reader then reads again and gets the failure itself.
       this.#waiters.wake(runId, Number.POSITIVE_INFINITY);
     }
     await waiting;
@@ -161,7 +162,7 @@ class SqliteRunStore implements RunStore {
     this.#database.close();
   }
 
-  /** Writes, and cleans up afterwards when it is time to. */
+  /** Writes, and afterwards cleans up if due. */
   async #write<Value>(change: () => Value): Promise<Value> {
     try {
       return await this.#lock.write(change);
@@ -174,7 +175,7 @@ class SqliteRunStore implements RunStore {
   async #endWith(runId: string, choose: (row: RunRow) => RunTerminal | undefined) {
     const terminalOf = (row: RunRow) =>
       row.terminal === null ? choose(row) : (JSON.parse(row.terminal) as RunTerminal);
-    // Without a write where none is needed, which works while nothing can be written.
+    // Without a write if none is needed, which works even while writes fail.
     const found = await this.#lock.read(() => this.#runs.find(runId));
     if (found === undefined || found.terminal !== null) return found && terminalOf(found);
     if (terminalOf(found) === undefined) return undefined;
@@ -207,12 +208,12 @@ class SqliteRunStore implements RunStore {
       this.#version = version;
       for (const runId of this.#waiters.runIds()) this.#waiters.wake(runId, this.#runs.reachOf(runId));
     } catch {
-      // Each waiting reader reads again, and meets the failure there.
+      // Each waiting reader then reads again and gets the failure itself.
       this.#waiters.wakeAll();
     }
   }
 
-  /** Sets the reserve aside again when there is room for it. */
+  /** Creates the reserve again if there is space for it. */
   #hasRoom(): boolean {
     return this.#reserve?.exists() ?? true;
   }
@@ -221,7 +222,7 @@ class SqliteRunStore implements RunStore {
     return this.#hasRoom() ? "free" : "none";
   }
 
-  /** @returns whether there is room now, so that the transaction can be repeated. */
+  /** @returns whether there is space now, so that the transaction can be repeated. */
   #releaseReserve(error: unknown): boolean {
     if (!this.#reserve?.release(error)) return false;
     this.#upkeep.reuseLog();

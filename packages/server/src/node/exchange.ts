@@ -1,16 +1,16 @@
 /**
- * A request of `node:http`, `node:http2` or Fastify with its response: what is used of them, and whether the response can
- * still be written. Sends nothing.
+ * A request of `node:http`, `node:http2` or Fastify with its response: the parts that are used, and whether the
+ * response can still be written. Sends nothing.
  */
 import { type FastifyReplyLike, type FastifyRequestLike, isFastifyReply, replyOf } from "./fastify.ts";
 import type { NodeRequest } from "./request.ts";
 
-/** Headers as Node takes them. */
+/** Headers as Node accepts them. */
 export type NodeHeaders = Record<string, string | string[]>;
 /** Headers as applications set them. */
 export type PresentHeaders = Record<string, number | string | string[] | undefined>;
 
-/** What is used of a response of `node:http` or `node:http2`; the `compression` middleware adds `flush`. */
+/** The part of a response of `node:http` or `node:http2` that is used; the `compression` middleware adds `flush`. */
 export interface NodeResponse {
   statusCode: number;
   readonly headersSent: boolean;
@@ -21,7 +21,7 @@ export interface NodeResponse {
   write(chunk: string | Uint8Array): boolean;
   end(): unknown;
   destroy(): unknown;
-  // biome-ignore lint/suspicious/noExplicitAny: as Node's own types have it
+  // biome-ignore lint/suspicious/noExplicitAny: as in Node's own types
   on(event: string, listener: (...values: any[]) => void): unknown;
   readonly destroyed?: boolean;
   readonly writableEnded: boolean;
@@ -35,9 +35,9 @@ export interface NodeResponse {
 export interface Exchange {
   readonly req: NodeRequest;
   readonly res: NodeResponse;
-  /** In Fastify, which has a part of what the application has set. */
+  /** The Fastify reply, which holds part of what the application has set. */
   readonly reply: FastifyReplyLike | undefined;
-  /** Fastify sends the response, by its hooks: the reply was handed over and is not hijacked. */
+  /** Fastify sends the response, running its hooks: the reply was passed in and is not hijacked. */
   readonly isSentByReply: boolean;
 }
 
@@ -52,24 +52,24 @@ export function toExchange(
   return { req: own.raw, res, reply: response, isSentByReply: !sent };
 }
 
-/** Whether no client waits for this any more. Of a response over HTTP/2, only its stream tells. */
+/** Whether the client has left. Over HTTP/2, only the stream shows it. */
 export function isGone(res: NodeResponse): boolean {
   return res.destroyed === true || res.stream?.destroyed === true;
 }
 
-/** Whether the application has ended the response itself. Says so in the log. */
+/** Whether the application has ended the response itself, which is logged. */
 export function hasEnded(res: NodeResponse): boolean {
   if (res.writableEnded)
-    console.error("A response had ended before it was given its body; nothing was sent.");
+    console.error("A response had already ended before its stream was sent; nothing was sent.");
   return res.writableEnded;
 }
 
 /** `INTERNAL_ERROR`: RFC 9113, section 7. */
 const http2InternalError = 2;
 
-/** Ends a response so that its client sees that it is incomplete. */
+/** Ends a response so that the client can tell that it is incomplete. */
 export function breakOff(res: NodeResponse): void {
-  // Over HTTP/2, `destroy()` resets the stream with NO_ERROR, which reads like a regular end.
+  // Over HTTP/2, `destroy()` resets the stream with NO_ERROR, which looks like a regular end.
   if (res.stream === undefined) res.destroy();
   else res.stream.close(http2InternalError);
 }

@@ -1,22 +1,22 @@
 /**
- * Fastify's request and reply: what plugins have set on a reply, which is not on the Node response below it until Fastify
- * sends it. Knows no more of Fastify than its documented interface, and imports nothing of it.
+ * Fastify's request and reply. What plugins set on a reply reaches the Node response below it only when Fastify sends
+ * it. Uses only Fastify's documented interface, and imports nothing from it.
  */
 import { subscribe } from "node:diagnostics_channel";
 import type { NodeResponse } from "./exchange.ts";
 import type { NodeRequest } from "./request.ts";
 
-/** What is used of Fastify's `request`. */
+/** The part of Fastify's `request` that is used. */
 export interface FastifyRequestLike {
   readonly raw: NodeRequest;
   readonly body?: unknown;
 }
 
-/** What is used of Fastify's `reply`. */
+/** The part of Fastify's `reply` that is used. */
 export interface FastifyReplyLike {
   readonly raw: NodeResponse;
   readonly request: FastifyRequestLike;
-  /** It has been hijacked, or has ended. */
+  /** Whether it was hijacked or has ended. */
   readonly sent: boolean;
   getHeaders(): Record<string, number | string | string[] | undefined>;
   // biome-ignore lint/suspicious/noExplicitAny: Fastify's own types differ with its type providers
@@ -34,7 +34,7 @@ export const isFastifyReply = (response: object): response is FastifyReplyLike =
 
 const replies = new WeakMap<object, FastifyReplyLike>();
 
-// Whoever hijacks a reply hands on `reply.raw` alone. Fastify publishes each request before its handler runs:
+// Code that hijacks a reply passes on only `reply.raw`. Fastify publishes each request before its handler runs:
 // https://fastify.dev/docs/latest/Reference/Hooks/#diagnostics-channel-hooks
 subscribe("tracing:fastify.request.handler:start", (message) => {
   const { reply } = message as { reply: FastifyReplyLike };

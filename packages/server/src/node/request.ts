@@ -1,27 +1,27 @@
 /**
- * A request of `node:http` or `node:http2` as a web-standard one. Its body comes from the socket, or from what a body
- * parser has left of it. Does not answer.
+ * Converts a request of `node:http` or `node:http2` to a web-standard one. Its body comes from the socket, or from the
+ * result of a body parser. Sends no response.
  */
 import type { Readable } from "node:stream";
 import { UsedBodyError } from "../route/used-body.ts";
 import { onNextTurn } from "../stream/next-turn.ts";
 
-/** What is used of a request of `node:http` or `node:http2`, and so of Express's `req`. */
+/** The part of a request of `node:http` or `node:http2`, and so of Express's `req`, that is used. */
 export interface NodeRequest {
   method?: string | undefined;
   url?: string | undefined;
   httpVersionMajor: number;
   headers: Record<string, string | string[] | undefined>;
   socket: object;
-  /** What a body parser has made of the body: used when the parser has read it. */
+  /** A body parser's result, used if the parser has read the body. */
   body?: unknown;
   /** HTTP/2 only. */
   readonly stream?: { readonly endAfterHeaders?: boolean | undefined };
 }
 
 /**
- * @param parsedBody - What a body parser has left, when it is asked for.
- * @returns `undefined` for what a web-standard request cannot be: a malformed host, the method TRACE.
+ * @param parsedBody - Returns a body parser's result when called.
+ * @returns `undefined` if no web-standard request can represent it: a malformed host, the method TRACE.
  */
 export function toRequest(
   req: NodeRequest,
@@ -32,13 +32,13 @@ export function toRequest(
   try {
     const headers = new Headers();
     for (const [name, value] of Object.entries(req.headers)) {
-      // HTTP/2 has the method, the path and the host among the headers, under names that begin with a colon.
+      // HTTP/2 puts the method, path and host among the headers, under names that begin with a colon.
       if (value === undefined || name.startsWith(":")) continue;
       for (const one of [value].flat()) headers.append(name, one);
     }
     const host = req.headers[":authority"] ?? req.headers.host ?? "localhost";
     const origin = `${"encrypted" in req.socket ? "https" : "http"}://${host}`;
-    // Not resolved against the origin: the path "//other/x" would name another host.
+    // Not resolved against the origin: the path "//other/x" would then name another host.
     const url = target.startsWith("/") ? `${origin}${target}` : new URL(target, origin);
     if (method === "GET" || method === "HEAD") return new Request(url, { method, headers, signal });
     const stream = req as unknown as Readable;
@@ -47,7 +47,7 @@ export function toRequest(
       body = readBody(stream);
     } else {
       body = declaresBody(req) ? restoreBody(req, parsedBody) : null;
-      // They are about the bytes that the parser has read.
+      // They describe the bytes that the parser has read.
       for (const name of ["content-length", "content-encoding", "transfer-encoding"]) headers.delete(name);
     }
     return new Request(url, { method, headers, signal, body, duplex: "half" } as RequestInit);
@@ -70,9 +70,9 @@ function declaresBody({ headers, httpVersionMajor, stream }: NodeRequest): boole
 const clientLeft = () => new DOMException("The client left before it had sent the whole body.", "AbortError");
 
 /**
- * The body, from the socket. Not by `Readable.toWeb`: cancelled while more is on its way, it ends the process with an
- * exception that nobody can catch (https://github.com/nodejs/node/issues/64529), and it closes the socket before the
- * answer is out.
+ * The body, from the socket. Does not use `Readable.toWeb`: if cancelled while data is arriving, it crashes the process
+ * with an uncatchable exception (https://github.com/nodejs/node/issues/64529), and it closes the socket before the
+ * response is sent.
  */
 function readBody(req: Readable): ReadableStream<Uint8Array> {
   let isOver = false;
@@ -84,7 +84,7 @@ function readBody(req: Readable): ReadableStream<Uint8Array> {
           isOver = true;
           settle();
         };
-        // By then the request's signal is aborted: the response hears of it first.
+        // By then the request's signal is aborted, so the response is notified first.
         const lose = end(() => controller.error(clientLeft()));
         req.on("data", (piece: Uint8Array) => {
           if (isOver) return;
@@ -102,7 +102,7 @@ function readBody(req: Readable): ReadableStream<Uint8Array> {
       pull: () => void req.resume(),
       cancel() {
         isOver = true;
-        // The rest is thrown away, so that the client can read the answer.
+        // The rest is discarded, so that the client can read the response.
         req.resume();
       },
     },
@@ -111,8 +111,8 @@ function readBody(req: Readable): ReadableStream<Uint8Array> {
 }
 
 /**
- * The body, from what a parser has left. Nothing happens before it is read: a handler that never reads it does not care
- * that it is gone.
+ * The body, restored from a parser's result. Nothing happens until it is read: for a handler that never reads it, a
+ * lost body is not an error.
  */
 function restoreBody(req: NodeRequest, parsedBody: () => unknown): ReadableStream<Uint8Array> {
   const stream = req as unknown as Readable;
@@ -134,10 +134,10 @@ function restoreBody(req: NodeRequest, parsedBody: () => unknown): ReadableStrea
 }
 
 const remedy =
-  "Mount toNodeHandler before whatever reads the body, or leave what a parser made of it in `req.body` " +
+  "Mount toNodeHandler before anything that reads the body, or leave the parser's result in `req.body` " +
   "(in Koa: `Object.assign(ctx.req, { body: ctx.request.body })`).";
 
-/** A parser is in the middle of the body. It has it a turn after the end. */
+/** Whether a parser is still reading the body. Its result is available one turn after the end. */
 async function untilParsed(stream: Readable): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const event of ["end", "error", "close"]) stream.once(event, resolve);
@@ -148,7 +148,7 @@ async function untilParsed(stream: Readable): Promise<void> {
 
 const encoder = new TextEncoder();
 
-/** @returns the bytes that stand for what a parser has left; undefined where that cannot be said. */
+/** @returns the bytes that represent a parser's result; undefined if they cannot be restored. */
 function printBody(parsed: unknown, contentType: string): Uint8Array<ArrayBuffer> | undefined {
   if (ArrayBuffer.isView(parsed)) {
     return new Uint8Array(parsed.buffer as ArrayBuffer, parsed.byteOffset, parsed.byteLength).slice();
@@ -160,7 +160,7 @@ function printBody(parsed: unknown, contentType: string): Uint8Array<ArrayBuffer
 function printValue(parsed: unknown, contentType: string): string | undefined {
   if (/^multipart\//i.test(contentType)) return undefined;
   if (/^application\/x-www-form-urlencoded\b/i.test(contentType)) return printForm(parsed);
-  // A parser that only hands on the stream has left nothing.
+  // A parser that only passes the stream on leaves no result.
   if (typeof (parsed as { pipe?: unknown } | null | undefined)?.pipe === "function") return undefined;
   try {
     return JSON.stringify(parsed);
@@ -169,7 +169,7 @@ function printValue(parsed: unknown, contentType: string): string | undefined {
   }
 }
 
-/** Only of flat forms is the spelling known: parsers differ in how they nest. */
+/** Only flat forms have a known encoding: parsers differ in how they nest. */
 function printForm(parsed: unknown): string | undefined {
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries(parsed ?? {})) {

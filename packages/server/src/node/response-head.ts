@@ -1,5 +1,5 @@
 /**
- * Status and headers of a response, merged with what the application has set or sent before. Writes no body.
+ * Status and headers of a response, merged with those that the application has already set or sent. Writes no body.
  */
 import { parseMediaType } from "@kortyx/protocol/internal";
 import { joinHeaderLists } from "../route/header-list.ts";
@@ -13,7 +13,7 @@ const connectionHeaders = ["connection", "keep-alive", "proxy-connection", "tran
 /** Lists of names, to which a response adds. */
 const listHeaders = ["vary", "access-control-expose-headers"];
 
-/** @throws what Node has against a header or the status. */
+/** @throws Node's error for an invalid header or status. */
 export function writeHead(exchange: Exchange, status: number, headers: NodeHeaders): void {
   const { res, reply } = exchange;
   const fields = toHead(exchange, headers);
@@ -28,19 +28,19 @@ export function writeHead(exchange: Exchange, status: number, headers: NodeHeade
   res.writeHead(status, { ...present, ...fields });
 }
 
-/** The same on a reply of Fastify, whose hooks may add to it before it is sent. */
+/** The same on a Fastify reply, whose hooks may add to it before it is sent. */
 export function setReplyHead(exchange: Exchange, status: number, headers: NodeHeaders): void {
   const reply = exchange.reply!;
   const fields = toHead(exchange, headers);
   register(exchange.res, fields);
-  // A reply adds to the cookies that it has, and these are with ours already.
+  // A reply appends to its cookies, and ours already include them.
   if ("set-cookie" in fields) reply.removeHeader("set-cookie");
   forgetLength(exchange);
   for (const [name, value] of Object.entries(fields)) reply.header(name, value);
   reply.code(status);
 }
 
-/** Registers an event stream, for whose last bytes `drain` waits. */
+/** Registers an event stream; `drain` waits for its last bytes. */
 function register(res: NodeResponse, headers: NodeHeaders): void {
   if (parseMediaType(String(headers["content-type"])) !== "text/event-stream") return;
   const unregister = registerResponse(res);
@@ -49,9 +49,9 @@ function register(res: NodeResponse, headers: NodeHeaders): void {
 }
 
 /**
- * The headers of a response, beside those that the application has set before: it loses none of its own.
+ * The headers of a response, combined with those that the application has already set, which are kept.
  *
- * @throws TypeError for a value that no header can have. HTTP/2 would send it, and Fastify find out in the middle.
+ * @throws TypeError for an invalid header value. HTTP/2 would send it, and Fastify would fail midway.
  */
 function toHead(exchange: Exchange, headers: NodeHeaders): NodeHeaders {
   const present = (exchange.reply ?? exchange.res).getHeaders();
@@ -63,14 +63,14 @@ function toHead(exchange: Exchange, headers: NodeHeaders): NodeHeaders {
     if (name === "set-cookie") fields[name] = [...new Set([set, own].flat().map(String))];
     else if (listHeaders.includes(name)) fields[name] = joinHeaderLists(String(set), String(own));
     else if (name !== "content-type" && own === defaultHeaders[name as keyof typeof defaultHeaders]) {
-      // Only a default of ours, such as `cache-control` or `connection`.
+      // Only one of our defaults, such as `cache-control` or `connection`.
       delete fields[name];
     }
   }
   return fields;
 }
 
-/** A length that was set before is that of another body: what is longer, or ends sooner, is no answer to any client. */
+/** A length that was set earlier belongs to another body: clients reject a body that is longer or shorter. */
 function forgetLength({ res, reply }: Exchange): void {
   for (const head of [res, reply]) head?.removeHeader("content-length");
 }
@@ -83,7 +83,7 @@ function withoutConnection({ req }: Exchange, headers: PresentHeaders): PresentH
 
 let hasReportedUnsent = false;
 
-/** The application has sent the headers already, and must be told once what they lack. */
+/** The application has already sent the headers; logs once which ones are missing. */
 function reportUnsent(res: NodeResponse, status: number, headers: NodeHeaders): void {
   if (hasReportedUnsent) return;
   const sent = res.getHeaders();
@@ -94,7 +94,7 @@ function reportUnsent(res: NodeResponse, status: number, headers: NodeHeaders): 
   if (lacking.length === 0) return;
   hasReportedUnsent = true;
   console.error(
-    `The headers of a response were sent before its body was given, and lack: ${lacking.join(", ")}. ` +
+    `The headers of a response were sent before its stream, and lack: ${lacking.join(", ")}. ` +
       "Set them before res.flushHeaders(), or leave sending them to sendStream or toNodeHandler.",
   );
 }
@@ -108,6 +108,6 @@ export function toFields(headers: Headers | NodeHeaders): NodeHeaders {
   return fields;
 }
 
-/** Also those of another realm. */
+/** Also accepts `Headers` of another realm. */
 const isHeaders = (headers: Headers | NodeHeaders): headers is Headers =>
   typeof headers.getSetCookie === "function";

@@ -1,15 +1,15 @@
 /**
- * The body of one response of Node: writes and flushes its pieces, and reports when the response takes more and when its
+ * The body of one Node response: writes and flushes its pieces, and reports when the response accepts more and when its
  * client has left. Does not know where the pieces come from.
  */
 import { onNextTurn } from "../stream/next-turn.ts";
 import { breakOff, isGone, type NodeResponse } from "./exchange.ts";
 
-/** What happens to a response while its body is written. */
+/** Events of a response while its body is written. */
 interface ResponseEvents {
-  /** It takes more again, after `write()` has returned false. */
+  /** It accepts more, after `write()` has returned false. */
   onDrain(): void;
-  /** It has failed, or has closed, whether or not its body was complete. May be called more than once. */
+  /** It has failed or closed, whether or not its body was complete. May be called more than once. */
   onClose(): void;
 }
 
@@ -25,7 +25,7 @@ export class ResponseWriter {
     onNextTurn(() => this.#flushHeaders());
   }
 
-  /** @returns whether the response takes another piece now. */
+  /** @returns whether the response accepts another piece now. */
   write(piece: string | Uint8Array): boolean {
     this.#hasWritten = true;
     try {
@@ -33,8 +33,8 @@ export class ResponseWriter {
       this.#res.flush?.();
       return isReady;
     } catch (error) {
-      // A piece that is neither text nor bytes, or middleware that has replaced `write`.
-      console.error("A response failed to take a piece of its stream:", error);
+      // A piece that is neither text nor bytes, or middleware that replaced `write`.
+      console.error("Writing a piece of a stream to its response failed:", error);
       this.breakOff();
       return false;
     }
@@ -45,7 +45,7 @@ export class ResponseWriter {
     this.#res.end();
   }
 
-  /** The body is incomplete, and the client sees that. */
+  /** The body is incomplete, and the client can tell. */
   breakOff(): void {
     breakOff(this.#res);
   }
@@ -56,6 +56,6 @@ export class ResponseWriter {
   }
 }
 
-/** @returns Resolves when the response has ended or its socket has closed. */
+/** @returns A promise that resolves when the response has ended or its socket has closed. */
 export const whenClosed = (res: NodeResponse): Promise<void> =>
   new Promise((resolve) => res.on("close", resolve));

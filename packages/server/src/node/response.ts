@@ -1,6 +1,6 @@
 /**
- * A web-standard response on a response of `node:http`, `node:http2` or Fastify: its head, and its body at the pace of the
- * client. Never throws, never rejects.
+ * Sends a web-standard response through `node:http`, `node:http2` or Fastify: its head, and its body at the client's
+ * pace. Never throws or rejects.
  */
 import { isUsedBodyError, usedBodyCode, usedBodyText } from "../route/used-body.ts";
 import { bindContext } from "../stream/async-context.ts";
@@ -12,17 +12,17 @@ import { breakOff, type Exchange, hasEnded, isGone, type NodeResponse } from "./
 import { setReplyHead, toFields, writeHead } from "./response-head.ts";
 import { ResponseWriter, whenClosed } from "./response-writer.ts";
 
-/** The response to a failure, which the log gets. */
+/** The response to a failure, which is logged. */
 export function failureResponse(error: unknown): Response {
   if (isUsedBodyError(error)) {
-    console.error(`${error.message} The answer was a 500 (${usedBodyCode}).`);
+    console.error(`${error.message} The response was a 500 (${usedBodyCode}).`);
     return errorResponse({ status: 500, error: usedBodyText, code: usedBodyCode });
   }
   const { message, code = "internal", correlationId } = maskError(error);
   return errorResponse({ status: 500, error: message, code, correlationId });
 }
 
-/** @returns Resolves when the response has ended or its socket has closed. */
+/** @returns A promise that resolves when the response has ended or its socket has closed. */
 export async function sendResponse(exchange: Exchange, response: Response): Promise<void> {
   const { res } = exchange;
   if (hasEnded(res) || isGone(res)) {
@@ -44,12 +44,12 @@ export async function sendResponse(exchange: Exchange, response: Response): Prom
   return closed;
 }
 
-/** What a handler returned may be anything. */
+/** A handler may return anything. */
 function discard(response: Partial<Response> | undefined): void {
   response?.body?.cancel?.().catch(() => {});
 }
 
-/** @throws what is wrong with a response that has not begun; nothing is sent then. */
+/** @throws an error for an invalid response; nothing has been sent then. */
 async function send(exchange: Exchange, response: Response): Promise<void> {
   if (typeof response?.status !== "number") {
     throw new TypeError(
@@ -66,7 +66,7 @@ async function send(exchange: Exchange, response: Response): Promise<void> {
     exchange.reply!.send(body);
     return;
   }
-  // Before the head is written: a body that is locked, or is no web stream, throws.
+  // Before the head is written: a body that is locked or not a web stream throws.
   const reader = body?.getReader();
   writeHead(exchange, status, headers);
   if (reader === undefined) exchange.res.end();
@@ -77,7 +77,7 @@ async function send(exchange: Exchange, response: Response): Promise<void> {
 async function pipe(reader: ReadableStreamDefaultReader<Uint8Array>, res: NodeResponse): Promise<void> {
   let resume: () => void = () => {};
   let isClosed = false;
-  // Does nothing to a body that was read to its end.
+  // Has no effect on a fully read body.
   const cancel = bindContext(() => void reader.cancel().catch(() => {}));
   const writer = new ResponseWriter(res, {
     onDrain: () => resume(),
@@ -92,7 +92,7 @@ async function pipe(reader: ReadableStreamDefaultReader<Uint8Array>, res: NodeRe
     for (;;) {
       const { done, value } = await reader.read();
       if (done || isClosed) break;
-      // A body that is not ours may never wait, and the system may take all it gives at once.
+      // A third-party body may never wait, and the system may accept everything at once.
       if (performance.now() - turnedAt >= maxTurnMs) {
         await new Promise<void>((resolve) => onNextTurn(resolve));
         turnedAt = performance.now();

@@ -1,25 +1,25 @@
 /**
- * What answers a conversation, and what it gets of a request. Calls no agent.
+ * The interface of an agent, and the options that it receives from a request. Calls no agent.
  */
 import type { ChatAgentFields, ChatMessage, ChatRequestBody } from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 import type { ChunkIterable } from "../stream/source.ts";
 
-/** What an agent gets beside the messages. */
+/** What an agent receives in addition to the messages. */
 export interface ChatAgentOptions extends ChatAgentFields {
   /**
    * The keys of the request's body that the contract does not name, and no others. Untrusted, like everything that a
-   * client sends: never spread it over other options. The route's limits of the body bound its size and depth. A route
-   * always sets it.
+   * client sends: never spread it over other options. The route's body limits bound its size and depth. A route always
+   * sets it.
    */
   body?: Record<string, unknown> | undefined;
-  /** What `authorize` returned; absent where it is `"anonymous"`. */
+  /** What `authorize` returned; absent if it is `"anonymous"`. */
   owner?: string | undefined;
-  /** Aborted when the answer is no longer wanted: pass it to the model. A route always sets it. */
+  /** Aborted when the answer is no longer needed: pass it to the model. A route always sets it. */
   signal?: AbortSignal | undefined;
 }
 
-/** The options of an agent that a route calls, with what a route always sets. */
+/** An agent's options when called by a route, which always sets these. */
 export interface RouteAgentOptions extends ChatAgentOptions {
   body: Record<string, unknown>;
   signal: AbortSignal;
@@ -30,7 +30,7 @@ export interface ChatAgent {
   streamChat(messages: ChatMessage[], options: ChatAgentOptions): ChunkIterable | PromiseLike<ChunkIterable>;
 }
 
-/** @param request - What the options hold beside the fields of the body. */
+/** @param request - The options besides the fields of the body. */
 export function toAgentOptions(
   body: ChatRequestBody,
   request: { owner: string | undefined; signal: AbortSignal },

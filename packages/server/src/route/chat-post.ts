@@ -1,6 +1,6 @@
 /**
- * What a chat route does with a POST: reads the body, calls the agent, and responds with a stream, with one JSON value, or
- * with a run. Who may post, and what a failure looks like, is decided around it.
+ * What a chat route does with a POST: reads the body, calls the agent, and responds with a stream, with one JSON value,
+ * or with a run. Authorization and error handling are in `create-chat-route.ts`.
  */
 import type { ChatMessage, ChatRequestBody } from "@kortyx/protocol";
 import type { RunEndpoints } from "../runs/run-endpoints.ts";
@@ -14,14 +14,14 @@ import { toAgentOptions } from "./chat-agent.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
 import { checkRoles, readChatRequest } from "./read-chat-request.ts";
 
-/** A request that has been read, and what it asks of the agent. */
+/** A parsed request, and the call of the agent that it requests. */
 interface ReadRequest {
   request: Request;
   body: ChatRequestBody;
   owner: string | undefined;
   /** The user's newest message. */
   input: ChatMessage | undefined;
-  /** The conversation; the agent may change the one in the body. */
+  /** A copy of the conversation; the agent may change the one in the body. */
   messages: ChatMessage[];
   /** Calls the agent. */
   source: StreamSource;

@@ -1,6 +1,6 @@
 /**
- * What is wrong with a request to a chat route, in words that the client may read: fields and kinds of values, never a
- * value.
+ * The errors of a request to a chat route, safe to show to the client: they name fields and kinds of values, never
+ * values.
  */
 import { StreamError } from "@kortyx/protocol";
 import type { chatRequestBodySchema } from "@kortyx/protocol/schemas";
@@ -9,9 +9,9 @@ import type { chatRequestBodySchema } from "@kortyx/protocol/schemas";
 export interface ChatRequestIssue {
   /** Dot path from the body: `"messages.0.role"`; `""` for the body itself. */
   path: string;
-  /** What would have been right. */
+  /** What was expected. */
   expected: string;
-  /** What kind of value came; never the value. */
+  /** The kind of value received; never the value. */
   received: string;
 }
 
@@ -26,7 +26,7 @@ export type ChatRequestErrorCode =
   | "unsupported-media-type"
   /** 400: the client left before it had sent the whole body. */
   | "incomplete-body"
-  /** 500: something in the program has read the body before. The log says what to do. */
+  /** 500: the program has already read the body. The log says what to do. */
   | "body-already-read";
 
 const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
@@ -38,13 +38,13 @@ const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
   "body-already-read": 500,
 };
 
-/** The request cannot be served as it is. Its message and issues may be shown to the client. */
+/** The request is invalid. Its message and issues may be shown to the client. */
 export class ChatRequestError extends StreamError {
   override readonly name = "ChatRequestError";
   readonly code: ChatRequestErrorCode;
-  /** The HTTP status to answer with. */
+  /** The HTTP status of the response. */
   readonly status: 400 | 413 | 415 | 500;
-  /** The wrong fields, at most 100 of them; empty where the body could not be read. */
+  /** The wrong fields, at most 100 of them; empty if the body could not be read. */
   readonly issues: ChatRequestIssue[];
 
   constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
@@ -56,7 +56,7 @@ export class ChatRequestError extends StreamError {
   }
 }
 
-/** The most wrong fields that are listed, and printed: a small body can have a great many. */
+/** The maximum number of wrong fields that are listed: a small body can have a great many. */
 const maxIssues = 100;
 const maxPrintedIssues = 10;
 
@@ -74,7 +74,7 @@ export function invalidRequest(issues: ChatRequestIssue[]): ChatRequestError {
 
 type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
 
-/** @param body - The value that the schema has refused. */
+/** @param body - The value that the schema rejected. */
 export function toIssue(issue: SchemaIssue, body: unknown): ChatRequestIssue {
   let received: unknown = body;
   for (const key of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];

@@ -1,5 +1,5 @@
 /**
- * What a chat route is: its options and its handlers. Only types: `create-chat-route.ts` makes one.
+ * What a chat route is: its options and its handlers. Types only; `create-chat-route.ts` creates one.
  */
 import type { ChatMessage } from "@kortyx/protocol";
 import type { ChatRunOptions } from "../runs/run-options.ts";
@@ -10,38 +10,38 @@ import type { ChatAgent, RouteAgentOptions } from "./chat-agent.ts";
 import type { CorsOptions } from "./cors.ts";
 import type { ChatRequestLimits } from "./read-chat-request.ts";
 
-/** How the answer to a request has ended, and what was asked. */
+/** How the answer to a request ended, and the request itself. */
 export interface ChatFinish extends StreamFinish {
   /** What `authorize` returned. */
   owner: string | undefined;
   /** Of the request. */
   sessionId: string | undefined;
-  /** What the user said: the newest of their messages. */
+  /** The newest message of the user. */
   input: ChatMessage | undefined;
-  /** The conversation that the agent was given. */
+  /** The conversation that was passed to the agent. */
   messages: ChatMessage[];
 }
 
-/** What a route does with a request, beside the options of each stream. */
+/** The options of a route for a request, apart from those of its stream. */
 export interface ChatRouteOptions
   extends Omit<StreamResponseOptions, "signal" | "status" | "onFinish">,
     ChatRequestLimits {
   /**
-   * Called once when a stream has ended, in whatever way: the place to save the answer. What it throws is logged and
-   * harms nothing. Not called for an answer in one piece (`stream: false`), nor with `runs`, which have their own.
+   * Called once when a stream has ended, for any reason: the place to save the answer. What it throws is logged and has
+   * no other effect. Not called for a buffered answer (`stream: false`), or with `runs`, which have their own.
    */
   onFinish?: ((finish: ChatFinish) => unknown) | undefined;
-  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true where there is an `onFinish` */
+  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true if there is an `onFinish` */
   collectMessage?: boolean | undefined;
   agent: {
     streamChat(messages: ChatMessage[], options: RouteAgentOptions): ReturnType<ChatAgent["streamChat"]>;
   };
   /**
-   * Returns the owner of the request, before the body is read. `null` and `undefined` mean 401; a `Response`, returned or
-   * thrown, is the response; anything else that is not a text of 1 to 256 characters is a masked 500. A route with runs must have it, because
-   * a run belongs to its owner. `"anonymous"` admits every visitor, and runs have no owner: the id of a run, or its
-   * idempotency key, neither of which can be guessed, is all that is needed to follow and stop it; it has no session, and
-   * there may be as many open runs as visitors.
+   * Returns the owner of the request, before the body is read. `null` and `undefined` mean 401; a `Response`, returned
+   * or thrown, is the response; anything else but a string of 1 to 256 characters is a masked 500. Required for a route
+   * with runs, because a run belongs to its owner. `"anonymous"` admits every visitor, and runs have no owner: the
+   * unguessable id of a run, or its idempotency key, is enough to follow and stop it; sessions cannot be looked up, and
+   * the number of open runs is not limited.
    *
    * @defaultValue every request is admitted
    */
@@ -55,22 +55,22 @@ export interface ChatRouteOptions
   allowedRoles?: ChatMessage["role"][] | undefined;
   /** Admits pages of other origins. @defaultValue none */
   cors?: CorsOptions | undefined;
-  /** The largest answer to `stream: false`, in bytes. @defaultValue 8 MiB */
+  /** The largest buffered answer (`stream: false`), in bytes. @defaultValue 8 MiB */
   maxBufferedBytes?: CollectLimits["maxBytes"];
   /**
    * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated
-   * POST with the same idempotency key attaches to it. Their `onFinish` takes the place of the route's.
+   * POST with the same idempotency key attaches to it. Their `onFinish` replaces the route's.
    */
   runs?: ChatRunOptions | undefined;
 }
 
-/** The name of the owner, `null` for a request without one, or the response itself. */
+/** The owner's id, `null` for a request without an owner, or the response itself. */
 export type AuthorizeResult = string | Response | null;
 
-/** Handles a request of one method, or of every one. */
+/** Handles a request with one method, or with any. */
 export type RouteHandler = (request: Request) => Promise<Response>;
 
-/** Handlers by method, as Next.js wants them, and one for all of them, as Hono, Bun, Deno and Workers do. */
+/** Handlers by method, for Next.js, and one for all methods, for Hono, Bun, Deno and Workers. */
 export interface ChatRoute {
   POST: RouteHandler;
   GET: RouteHandler;

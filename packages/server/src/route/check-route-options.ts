@@ -1,6 +1,6 @@
 /**
- * Refuses options of a chat route when it is created, which would otherwise fail at its first request. The types say the
- * same to a compiler. Times are read, and refused, where they are used.
+ * Rejects invalid options when a chat route is created, instead of at its first request. The types tell a compiler the
+ * same. Times are parsed and rejected where they are used.
  */
 
 import type { ChatMessage } from "@kortyx/protocol";
@@ -40,7 +40,7 @@ const storeMethods = {
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** @throws TypeError or RangeError that names the option, what was expected and what came. */
+/** @throws TypeError or RangeError that names the option, what was expected and what was received. */
 export function checkRouteOptions(options: ChatRouteOptions): void {
   checkObjectOption("The options of createChatRoute", options, "an object with an agent");
   const { agent, authorize, headers, runs } = options;
@@ -77,17 +77,17 @@ function isOrigin(origin: unknown): boolean {
   return typeof origin === "function" || [origin].flat().every((one) => typeof one === "string");
 }
 
-/** An origin that no browser sends would admit no page, and nothing would say why. */
+/** An origin that no browser sends would silently admit no page. */
 function checkOrigin(origin: unknown): void {
   const isPossible = typeof origin !== "string" || isSentByBrowsers(origin);
   const expected = 'as browsers send it, such as "https://app.example", without a path or a pattern';
   checkOption("cors.origin", isPossible, expected, origin);
 }
 
-/** @returns whether this is an origin in the one spelling that browsers send (Fetch Standard, section 3.2). */
+/** @returns whether this is an origin in the exact spelling that browsers send (Fetch Standard, section 3.2). */
 function isSentByBrowsers(origin: string): boolean {
   if (origin === "null") return true;
-  // URL knows no origin of other schemes, such as those of apps and extensions.
+  // URL has no origin for other schemes, such as those of apps and extensions.
   if (!/^https?:/i.test(origin)) return /^[a-z][a-z\d+.-]*:\/\/[^/?#*]+$/.test(origin);
   return URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes("*");
 }

@@ -1,6 +1,6 @@
 /**
- * Cross-origin resource sharing for a chat route: which origins may use it, and what their pages may read. Adds to the
- * lists that a response has already; does not decide what the application exposes. Source: Fetch Standard, section 3.3
+ * Cross-origin resource sharing for a chat route: which origins may use it, and what their pages may read. Extends the
+ * lists that a response already has; does not decide what the application exposes. Source: Fetch Standard, section 3.3
  * "CORS protocol".
  */
 import { joinHeaderLists } from "./header-list.ts";
@@ -14,7 +14,7 @@ export interface CorsOptions {
 }
 
 export interface Cors {
-  /** @returns the response, with what the requesting page may read of it. */
+  /** @returns the response, with CORS headers for the requesting page. */
   expose(request: Request, response: Response): Response;
   /** @returns the response to a preflight. */
   preflight(request: Request, methods: string): Response;
@@ -33,7 +33,7 @@ export function createCors(options: CorsOptions | undefined): Cors {
   function headersFor(request: Request): Record<string, string> {
     if (options === undefined) return {};
     if (allowed === "*") return { "access-control-allow-origin": "*" };
-    // Caches must not give one origin's answer to another.
+    // Caches must not serve one origin's response to another.
     const headers: Record<string, string> = { vary: "origin" };
     const origin = request.headers.get("origin");
     const isAllowed =
@@ -47,11 +47,11 @@ export function createCors(options: CorsOptions | undefined): Cors {
   return {
     expose(request, response) {
       if (options === undefined) return response;
-      // A copy: the headers of a redirect, or of what `fetch` resolved to, cannot be changed.
+      // A copy: the headers of a redirect, or of a response from `fetch`, are immutable.
       const headers = new Headers(response.headers);
       const { vary, ...access } = headersFor(request);
       if (vary !== undefined) addToList(headers, "vary", vary);
-      // Not appended: browsers refuse two origins.
+      // Not appended: browsers reject two origins.
       for (const [name, value] of Object.entries(access)) headers.set(name, value);
       if (headers.has("access-control-allow-origin")) {
         addToList(headers, "access-control-expose-headers", "retry-after");

@@ -1,6 +1,6 @@
 /**
- * A whole chat route without a framework: handlers by method, around which authorization, errors and CORS stand. Holds no
- * state between requests. What a POST does is in `chat-post.ts`, what GET and DELETE do in `runs/run-endpoints.ts`.
+ * A whole chat route without a framework: handlers by method, wrapped in authorization, error handling and CORS. Holds
+ * no state between requests. POST is in `chat-post.ts`, GET and DELETE are in `runs/run-endpoints.ts`.
  */
 import { RunStoreError, storeUnavailable } from "../runs/guard-run-store.ts";
 import { RunEndpoints } from "../runs/run-endpoints.ts";
@@ -21,13 +21,13 @@ import { retainRequest } from "./retain-request.ts";
 /**
  * Creates a chat route.
  *
- * POST answers a stream, or one JSON value when the body says `stream: false`. An agent that fails within the first
- * 25 ms is answered with status 500; later, or with runs, its failure is an `error` chunk. Failures are JSON
- * `{ error, code, issues?, correlationId? }`.
+ * POST returns a stream, or one JSON value if the body has `stream: false`. If the agent fails within the first 25 ms,
+ * the response is a 500; later, or with runs, its failure is an `error` chunk. Failures are JSON `{ error, code,
+ * issues?, correlationId? }`.
  *
  * A `Response` that is thrown before the stream has begun, by `authorize`, the agent or `onStart` of a run, is the
- * answer, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit and
- * React Router throw to themselves, such as a redirect, is thrown on.
+ * response, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit
+ * and React Router throw internally, such as a redirect, is rethrown.
  *
  * @throws TypeError for an option of the wrong type, for `runs` without `authorize`, and for `cors` that allows every
  * origin together with credentials, which browsers refuse.
@@ -74,14 +74,14 @@ function toStreamOptions(options: ChatRouteOptions): StreamResponseOptions {
   return streamOptions;
 }
 
-/** What stands around the handlers of a route. */
+/** The wrapper around the handlers of a route. */
 interface Guard {
   cors: Cors;
   authorize: ChatRouteOptions["authorize"];
   streamOptions: StreamResponseOptions;
 }
 
-/** Every failure becomes a response, and every response says what pages of other origins may read of it. */
+/** Turns every failure into a response, and adds the CORS headers to every response. */
 const guarded =
   ({ cors, streamOptions }: Guard, handle: RouteHandler): RouteHandler =>
   async (request) => {
@@ -94,7 +94,7 @@ const guarded =
     }
   };
 
-/** Handles what an owner, or any visitor of an anonymous route, requests while the process does not drain. */
+/** Handles a request by an owner, or by any visitor of an anonymous route, unless the process is draining. */
 const authorized = (
   guard: Guard,
   handle: (request: Request, owner: string | undefined) => Promise<Response>,
@@ -108,12 +108,12 @@ const authorized = (
     return handle(request, owner);
   });
 
-/** Which methods a route takes, as its `allow` header and in a sentence. */
+/** The methods that a route supports, as its `allow` header and as a message. */
 const methodsWithRuns = {
   allow: "POST, GET, DELETE, OPTIONS",
-  error: "This route takes POST, GET and DELETE.",
+  error: "This route supports POST, GET and DELETE.",
 };
-const methodsWithoutRuns = { allow: "POST, OPTIONS", error: "This route takes POST." };
+const methodsWithoutRuns = { allow: "POST, OPTIONS", error: "This route supports POST." };
 
 const methodNotAllowed = ({ allow, error }: typeof methodsWithRuns): Response =>
   errorResponse({ status: 405, error, code: "method-not-allowed", headers: { allow } });
@@ -130,6 +130,6 @@ function toFailureResponse(error: unknown, signal: AbortSignal, options: Failure
   return failureResponse(maskError(error, options));
 }
 
-/** Nothing has failed then, and no client reads the response. */
+/** Nothing has failed, and no client reads the response. */
 const meansThatClientLeft = (error: unknown, { aborted, reason }: AbortSignal): boolean =>
   aborted && (error === reason || (error as Error | undefined)?.name === "AbortError");

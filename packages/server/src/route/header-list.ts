@@ -1,5 +1,5 @@
 /**
- * Headers whose value is a list of names, such as `vary`. Two lists become one, so that no side replaces the other's.
+ * Headers whose value is a list of names, such as `vary`. Merges two lists, so that neither replaces the other.
  */
 
 /** @returns the names of both lists, each once; names are compared without case. */

@@ -6,8 +6,8 @@ import { errorResponse } from "../stream/error-response.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
 
 /**
- * @returns the owner, undefined where every visitor is admitted, or the response to a request that is refused.
- * @throws TypeError when `authorize` returns anything else, and what it throws.
+ * @returns the owner, undefined if every visitor is admitted, or the response to a rejected request.
+ * @throws TypeError if `authorize` returns anything else, and anything that it throws.
  */
 export async function identifyOwner(
   request: Request,
@@ -15,16 +15,16 @@ export async function identifyOwner(
 ): Promise<string | undefined | Response> {
   if (authorize === undefined || authorize === "anonymous") return undefined;
   const owner = await authorize(request);
-  // A lookup without a result is undefined in code that no compiler has checked.
+  // In untyped code, a lookup without a result may return undefined.
   if (owner === null || owner === undefined) {
     return errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" });
   }
   const isResponse = typeof owner === "object" && typeof owner.status === "number" && "headers" in owner;
   const isOwner = typeof owner === "string" && owner.length > 0 && owner.length <= maxIdLength;
   checkOption(
-    "What authorize returns",
+    "The result of authorize",
     isOwner || isResponse,
-    `a text of 1 to ${maxIdLength} characters, a Response or null`,
+    `a string of 1 to ${maxIdLength} characters, a Response or null`,
     owner,
   );
   return owner;

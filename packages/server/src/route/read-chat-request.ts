@@ -10,17 +10,17 @@ import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
 /** The limits of a request. */
 export interface ChatRequestLimits {
-  /** The largest body, in bytes. Holds while reading. @defaultValue 1 MiB */
+  /** The largest body, in bytes; enforced while reading. @defaultValue 1 MiB */
   maxBodyBytes?: number | undefined;
   /** @defaultValue 1000 */
   maxMessages?: number | undefined;
-  /** How deep objects and arrays may be nested in each other, the body itself counted. @defaultValue 64 */
+  /** How deeply objects and arrays may be nested, counting the body itself. @defaultValue 64 */
   maxDepth?: number | undefined;
 }
 
 /**
- * What a browser takes for the type of a form, whatever follows: any page may send such a request without a preflight.
- * `text/plain;,application/json` is one, although its last value is JSON (Fetch Standard, "CORS-safelisted
+ * Content types that a browser treats as a form's, whatever follows: any page may send such a request without a
+ * preflight. `text/plain;,application/json` is one, although its last value is JSON (Fetch Standard, "CORS-safelisted
  * request-header").
  */
 const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-form-urlencoded)[\t ]*(;|$)/i;
@@ -29,9 +29,9 @@ const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-fo
  * Reads and validates the body of a request.
  *
  * @throws ChatRequestError: 415 for a content type that is not JSON, 413 for a body that is too large, 400 for one that
- * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The body is left unread then. 500 for a body
- * that was read before; that is logged, too.
- * @throws RangeError for a limit that is not a number.
+ * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The rest of the body is then left unread.
+ * 500 for a body that was already read, which is also logged.
+ * @throws RangeError for a limit that is not a number, or is negative.
  */
 export async function readChatRequest(
   request: Request,
@@ -60,14 +60,13 @@ export async function readChatRequest(
 }
 
 /**
- * Validates a chat request's body, such as `await request.json()` gives.
+ * Validates the body of a chat request, such as `await request.json()` returns.
  *
  * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not
- * name are kept. Without a `resume`, the answer to a question that the last message carries as `metadata.resume` becomes
- * it.
+ * name are kept. Without a `resume`, the last message's `metadata.resume`, its answer to a question, is used.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
- * and what came.
+ * and what was received.
  */
 export function parseChatRequestBody(
   value: unknown,
@@ -76,7 +75,7 @@ export function parseChatRequestBody(
   const { maxMessages = 1000, maxDepth = 64 } = limits;
   checkLimitOption("maxMessages", maxMessages);
   checkLimitOption("maxDepth", maxDepth);
-  // Before the schema, which walks the value recursively.
+  // Checked before the schema, which walks the value recursively.
   if (isDeeperThan(value, maxDepth)) {
     throw invalidRequest([
       { path: "", expected: `nested at most ${maxDepth} levels deep`, received: "more" },
@@ -92,14 +91,14 @@ export function parseChatRequestBody(
   throw invalidRequest(result.error.issues.map((issue) => toIssue(issue, value)));
 }
 
-/** Clients of Kortyx answer a question in the metadata of the message, which stays as it is. */
+/** Kortyx clients answer a question in the metadata of the message, which is left unchanged. */
 function withMessageResume(body: ChatRequestBody): ChatRequestBody {
   const resume = body.resume ?? parseMessageResume(body.messages.at(-1) ?? {});
   return resume ? { ...body, resume } : body;
 }
 
 /**
- * Refuses roles that a client may not take.
+ * Rejects roles that a client may not use.
  *
  * @throws ChatRequestError `invalid-request` that lists every message with another role.
  */
@@ -128,7 +127,7 @@ async function readText(request: Request, maxBodyBytes: number): Promise<string>
     const { done, value } = await reader.read().catch((error) => {
       if (isUsedBodyError(error)) throw alreadyRead(error);
       const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
-      // Node's own request throws the latter, where no signal is aborted.
+      // Node's own request throws the latter, without aborting a signal.
       const hasLeft = request.signal.aborted || name === "AbortError" || code === "ECONNRESET";
       throw hasLeft
         ? new ChatRequestError("incomplete-body", "the client left before it had sent the whole body")
@@ -145,18 +144,18 @@ async function readText(request: Request, maxBodyBytes: number): Promise<string>
   return text + decodeOrRefuse(decoder);
 }
 
-/** Tells the client that the rest of the body is not wanted, where the runtime can. */
+/** Signals to the client that the rest of the body is not needed, if the runtime can. */
 function discardBody({ body }: Request): void {
   body?.cancel().catch(() => {});
 }
 
 const remedy =
-  "Read a copy in middleware (`await request.clone().json()`), or give the route a request that has the body once more: " +
+  "Read a copy in middleware (`await request.clone().json()`), or pass the route a request with the body restored: " +
   "`new Request(request, { body: JSON.stringify(body) })`, or in Hono `await cloneRawRequest(c.req)`.";
 
-/** The client cannot do anything about it, so the log gets it. */
+/** The client cannot do anything about it, so it is logged. */
 function alreadyRead(error: UsedBodyError): ChatRequestError {
-  console.error(`${error.message} The answer was a 500 (${usedBodyCode}).`);
+  console.error(`${error.message} The response was a 500 (${usedBodyCode}).`);
   return new ChatRequestError(usedBodyCode, "its body was read before");
 }
 
@@ -169,7 +168,7 @@ function decodeOrRefuse(decoder: TextDecoder, bytes?: Uint8Array): string {
   }
 }
 
-/** Level by level instead of recursively: a hostile body may be nested deeper than the stack is. */
+/** Level by level instead of recursively: a hostile body may be nested too deeply for the stack. */
 function isDeeperThan(value: unknown, maxDepth: number): boolean {
   let level = [value].filter(isNested);
   for (let depth = 0; level.length > 0; depth++) {

@@ -1,11 +1,11 @@
 /**
- * Keeps a request in memory while its signal is in use. In Node, the signal of a `Request` hears of the abort only while
- * the `Request` itself is alive, and a route has no more use for it once the body is read: the client would leave and
- * nobody would be told.
+ * Keeps a request in memory while its signal is in use. In Node, the signal of a `Request` is aborted only while the
+ * `Request` itself is alive, and a route no longer needs it once the body is read: the client's departure would go
+ * unnoticed.
  */
 const requests = new WeakMap<object, Request>();
 
-/** Keeps `request` for as long as `holder` is in memory. */
+/** Keeps `request` as long as `holder` is in memory. */
 export function retainRequest(holder: object, request: Request): void {
   requests.set(holder, request);
 }

@@ -1,6 +1,5 @@
 /**
- * What is said about a request whose body something has read before: a mistake in the program, not in the request. Reads
- * nothing.
+ * The error for a request whose body was already read: a mistake in the program, not in the request. Reads nothing.
  */
 
 /** The code of the response, with status 500. */
@@ -9,7 +8,7 @@ export const usedBodyCode = "body-already-read";
 /** The text of the response. */
 export const usedBodyText = "The body of the request was read before the route could read it.";
 
-/** A body that is asked for its bytes, and whose bytes are gone. */
+/** The bytes of a body were requested after they had been consumed. */
 export class UsedBodyError extends Error {
   override readonly name = "UsedBodyError";
   readonly code = usedBodyCode;
@@ -20,6 +19,6 @@ export class UsedBodyError extends Error {
   }
 }
 
-/** Also of another copy of this package. */
+/** Also recognises the error of another copy of this package. */
 export const isUsedBodyError = (error: unknown): error is UsedBodyError =>
   error instanceof Error && (error as { code?: unknown }).code === usedBodyCode;

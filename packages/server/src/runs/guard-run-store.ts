@@ -1,24 +1,24 @@
 /**
- * Tells a failure of the store of runs from every other one that a request may meet, and how it is answered. Does not
- * retry: the client does.
+ * Distinguishes a failure of the run store from every other failure of a request, and creates its response. Does not
+ * retry; the client does.
  */
 
 import type { RunStore } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
 
-/** A store of runs has failed; `cause` is what it threw. */
+/** The run store has failed; `cause` is what it threw. */
 export class RunStoreError extends Error {
   override readonly name = "RunStoreError";
 
   constructor(cause: unknown) {
-    super("A store of runs failed.", { cause });
+    super("The run store failed.", { cause });
   }
 }
 
-/** What a request asks of a store. */
+/** The methods of a store that a request uses. */
 export type GuardedRunStore = Pick<RunStore, "end" | "read" | "latest" | "stopKey">;
 
-/** The store, with methods that reject with a {@link RunStoreError} whatever it throws. */
+/** Wraps a store, so that everything its methods throw becomes a {@link RunStoreError}. */
 export function guardRunStore(store: RunStore): GuardedRunStore {
   const guard =
     <Values extends unknown[], Result>(ask: (...values: Values) => Promise<Result>) =>
@@ -37,13 +37,13 @@ export function guardRunStore(store: RunStore): GuardedRunStore {
   };
 }
 
-/** How long a client waits before it asks again, in seconds; clients spread theirs over as long again. */
+/** How long a client waits before it tries again, in seconds; clients spread their requests over as long again. */
 const retryAfterSeconds = 3;
 
 /** The response to a request that a failing store cannot serve. Logs the failure. */
 export function storeUnavailable({ cause }: RunStoreError): Response {
   const correlationId = crypto.randomUUID();
-  console.error(`A store of runs failed (store-unavailable, correlationId ${correlationId}):`, cause);
+  console.error(`The run store failed (store-unavailable, correlationId ${correlationId}):`, cause);
   return errorResponse({
     status: 503,
     error: "Answers are not available at the moment. Please try again.",

@@ -1,6 +1,6 @@
 /**
- * Opens a run in a store that may fail: a request of unknown outcome is repeated, and a run that may still be open is given
- * up. Starts no writer.
+ * Opens a run in a store that may fail: repeats a request with an unknown outcome, and ends a run that may have been
+ * opened in vain. Starts no writer.
  */
 
 import { type OpenedRun, type OpenRun, producerLost, type RunStore } from "../stores/run-store.ts";
@@ -8,17 +8,17 @@ import { startTimer, unref } from "../stream/start-timer.ts";
 import { storeRetryMs } from "../stream/stream-options.ts";
 import { RunStoreError } from "./guard-run-store.ts";
 
-/** A request waits for a lease, but no longer than this. */
+/** A request waits as long as a lease, but no longer than this. */
 const maxPatienceMs = 15_000;
 
 /**
- * Opens a run. When the store fails, it may have opened the run, and only its reply is lost; so the same run is opened
- * again for the length of a lease, at most 15 s. This continues when the client has left: its repeated POST finds the run
- * by its key.
+ * Opens a run. When the store fails, it may have opened the run, and only its reply is lost; so the request is repeated
+ * with the same id for the length of a lease, at most 15 s. This continues after the client has left: its repeated POST
+ * finds the run by its key.
  *
  * @param shutdown - Aborted when the process cannot wait any longer.
- * @returns undefined when `shutdown` was aborted first.
- * @throws RunStoreError when the store has not answered in time.
+ * @returns undefined if `shutdown` was aborted first.
+ * @throws RunStoreError if the store has not replied in time.
  */
 export async function openRun(
   store: RunStore,
@@ -27,14 +27,14 @@ export async function openRun(
 ): Promise<OpenedRun | undefined> {
   const patienceMs = Math.min(store.leaseMs, maxPatienceMs);
   const giveUpAt = performance.now() + patienceMs;
-  // Less where a lease is very short.
+  // Less if the lease is very short.
   const retryMs = Math.min(storeRetryMs, patienceMs / 10);
   let isGivenUp = false;
   const giveUp = () => {
     isGivenUp = true;
     void endLost(store, request.runId, patienceMs);
   };
-  /** An attempt that the store executes late, after all were given up, still opens a run. */
+  /** An attempt that the store executes late, after all were given up, still opens the run. */
   const attempt = async () => {
     const opened = await store.open(request);
     if (isGivenUp) giveUp();
@@ -57,7 +57,7 @@ export async function openRun(
   }
 }
 
-/** @throws what `asked` rejects with, and an error when it has not settled in time or `shutdown` is aborted. */
+/** @throws what `asked` rejects with, or an error if it has not settled in time or `shutdown` is aborted. */
 function within<Value>(asked: Promise<Value>, timeoutMs: number, shutdown: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const onShutdown = () => reject(shutdown.reason);
@@ -72,8 +72,8 @@ function within<Value>(asked: Promise<Value>, timeoutMs: number, shutdown: Abort
 }
 
 /**
- * Ends a run that may have been opened: nothing will write it. Its lease would end it, too, but until then a repeated POST
- * would attach to it and wait in vain.
+ * Ends a run that may have been opened: nothing will write it. Its lease would also end it, but until then a repeated
+ * POST would attach to it and wait in vain.
  */
 async function endLost(store: RunStore, runId: string, patienceMs: number): Promise<void> {
   const until = performance.now() + patienceMs;

@@ -1,6 +1,6 @@
 /**
- * The chunks of a run, from the beginning of its log to its end, for an answer in one piece. Such an answer cannot be
- * resumed, so it is given up only when the store is. Prints nothing for the wire; connections do (`run-follower.ts`).
+ * The chunks of a run, from the beginning of its log to its end, for a buffered answer. Such an answer cannot be
+ * resumed, so it is given up only if the store stays unreachable. Prints nothing for the wire; `run-follower.ts` does.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { registerFollower } from "../shutdown/stream-registry.ts";
@@ -12,10 +12,10 @@ import { pageEntries, type RunFeeds } from "./run-feed.ts";
 import { runLost } from "./run-follower.ts";
 
 /**
- * Yields each chunk as soon as it is in the log. Ends with the run, with an `error` `run-lost` where the log has lost
- * entries, or, at once, when `signal` is aborted.
+ * Yields each chunk as soon as it is in the log. Ends with the run, with an `error` `run-lost` if the log has lost
+ * entries, or at once when `signal` is aborted.
  *
- * @throws RunStoreError when the store does not return the log for as long as a lease.
+ * @throws RunStoreError if the store does not return the log within the length of a lease.
  */
 export async function* readRun(
   runId: string,
@@ -54,7 +54,7 @@ export async function* readRun(
   }
 }
 
-/** @returns entries of the log that are not in the feed, because its first follower had them already. */
+/** @returns log entries that are not in the feed, because its first follower already had them. */
 async function readEarlier(
   runId: string,
   after: number,

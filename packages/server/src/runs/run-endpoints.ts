@@ -1,6 +1,6 @@
 /**
- * The runs of a chat route in the words of HTTP: starts, follows, resumes and stops them. Knows nothing of agents, and
- * reads no request beyond the run that it names.
+ * Maps HTTP requests to run operations: starts, follows, resumes and stops runs. Knows nothing about agents, and reads
+ * nothing of a request but the run that it names.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { maxIdLength } from "@kortyx/protocol/internal";
@@ -21,9 +21,9 @@ import { type RunPosition, type StartRequest, startRun } from "./start-run.ts";
 
 export interface RunEndpointsOptions {
   runs: ChatRunOptions;
-  /** Whether runs belong to owners: only then can a session name a run. */
+  /** Whether runs belong to owners: only then can a session identify a run. */
   hasOwners: boolean;
-  /** Of the connections that follow. */
+  /** For the connections that follow. */
   streamOptions: StreamResponseOptions;
 }
 
@@ -31,7 +31,7 @@ export interface RunEndpointsOptions {
 interface FollowOptions {
   /** Aborted when the client has left. */
   signal: AbortSignal;
-  /** The reader knows `id:` lines. */
+  /** The reader supports `id:` lines. */
   hasIds: boolean;
 }
 
@@ -42,7 +42,7 @@ export class RunEndpoints {
   readonly #endsWithFollowers: boolean;
   readonly #feeds: RunFeeds;
 
-  /** @throws RangeError for a `maxRunDurationMs` that is not a number of milliseconds. */
+  /** @throws RangeError if `maxRunDurationMs` is not a number of milliseconds. */
   constructor(options: RunEndpointsOptions) {
     readRunLimits(options.runs);
     const { store, onDisconnect } = options.runs;
@@ -57,7 +57,7 @@ export class RunEndpoints {
    * Starts a run, or attaches to the one with the same key.
    *
    * @returns the run and how much of it the client has, or a refusal.
-   * @throws what `onStart` or the agent throws on purpose in place of a beginning; RunStoreError when the store fails.
+   * @throws what `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the store fails.
    */
   start(request: StartRequest): Promise<RunPosition | Response> {
     const { runs, hasOwners, streamOptions } = this.#options;
@@ -70,13 +70,13 @@ export class RunEndpoints {
     const { streamOptions } = this.#options;
     const options = { ...streamOptions, signal };
     const canHandOff = this.#store.canHandOff && hasIds;
-    // The client has more than the log: the store has lost entries.
+    // The client has more than the log holds: the store has lost entries.
     const isCut = after > run.lastSeq;
     const body = isCut ? lostAnswer : this.#follow(run.runId, { after, hasIds, canHandOff }, options);
     return new Response(body, createEventStreamHead(streamOptions));
   }
 
-  /** The chunks of a run from its beginning, for an answer in one piece. */
+  /** The chunks of a run from its beginning, for a buffered answer. */
   chunksOf({ run: { runId } }: RunPosition, signal: AbortSignal): AsyncIterable<StreamChunk> {
     return readRun(runId, { feeds: this.#feeds, store: this.#store, signal });
   }
@@ -86,11 +86,11 @@ export class RunEndpoints {
     const target = parseResumeTarget(request);
     if (target.kind === "problem") return errorResponse(target.problem);
     const run = await this.#find(target, owner);
-    // A session without a run is the usual case of a first visit, and browsers log every 404 as an error.
+    // A session without a run is normal on a first visit, and browsers log every 404 as an error.
     if (run === undefined) return target.kind === "session" ? nothingToFollow() : notFound();
     const { after } = target;
     if (typeof after === "object") return errorResponse(after.problem);
-    // The end of the run is where a browser's own EventSource gives up, too.
+    // A 204 at the end of the run also makes a browser's EventSource stop reconnecting.
     if (run.terminal !== undefined && after === run.lastSeq) return nothingToFollow();
     return this.respond({ run, after }, { signal: request.signal, hasIds: true });
   }
@@ -111,7 +111,7 @@ export class RunEndpoints {
     return terminal === undefined ? notFound() : stoppedResponse({ runId: run!.runId, terminal }, 200);
   }
 
-  /** @returns undefined for a run that is unknown, or another owner's: the two must look the same. */
+  /** @returns undefined for a run that is unknown or belongs to another owner: the two must look the same. */
   async #find({ kind, id }: NamedRun, owner: string): Promise<RunRecord | undefined> {
     if (id.length > maxIdLength) return undefined;
     if (kind === "session") return this.#options.hasOwners ? this.#guarded.latest(owner, id) : undefined;
@@ -137,7 +137,7 @@ export class RunEndpoints {
   /** Its last follower has left. */
   #cancel(runId: string): void {
     this.#store.end(runId, { type: "abort", reason: "cancelled" }).catch((error) => {
-      console.error("A store of runs failed:", error);
+      console.error("The run store failed:", error);
     });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the followers of one run in this process share: one reader of the store, and the frames that it has read. Does
+ * Shared by the followers of one run in this process: one reader of the store, and the frames that it has read. Does
  * not write to connections.
  */
 import { formatEventId } from "@kortyx/protocol";
@@ -11,35 +11,36 @@ import { never, storeRetryMs } from "../stream/stream-options.ts";
 
 /** Entries of one read of the store. */
 export const pageEntries = 512;
-/** How long a run whose lease has expired is kept open, when the store cannot write that it has ended. */
+/** How long to wait, after a run's lease has expired, for a store that cannot write its end. */
 const unwritableMs = 1000;
 
 /**
  * `open`: more may come. `ended`: all frames have come. `lost`: the run is gone, or its log is not the one that these
- * frames are from. `failed`: the store has not answered for a lease, or cannot end a run whose lease has expired.
+ * frames are from. `failed`: the store has not replied for the length of a lease, or cannot end a run whose lease has
+ * expired.
  */
 type FeedState = "open" | "ended" | "lost" | "failed";
 
-/** `gone`: the client has left. `detached`: it was told to come back. */
+/** `gone`: the client has left. `detached`: the client was sent away to reconnect. */
 export type LeftFollower = "gone" | "detached";
 
-/** What a follower gets next. */
+/** What a follower receives next. */
 interface FeedPage {
   /** Frames, ready for the wire. */
   text: string;
-  /** How many. */
+  /** The number of frames. */
   count: number;
 }
 
 interface FeedEvents {
   /** The last follower has left. */
   onEmpty(): void;
-  /** It left a run that is still open, and was not told to come back. */
+  /** It left a run that is still open, and was not sent away to reconnect. */
   onAbandoned(): void;
 }
 
 export class RunFeed {
-  /** The feed has the frames after this position; a follower that is further back reads on its own. */
+  /** The feed has the frames after this position; a follower that needs earlier ones reads the store itself. */
   readonly from: number;
   readonly #store: RunStore;
   readonly #runId: string;
@@ -47,19 +48,19 @@ export class RunFeed {
   readonly #frames: string[] = [];
   readonly #listeners = new Set<() => void>();
   #state: FeedState = "open";
-  /** How many readers have begun. Only the newest one continues. */
+  /** The number of readers started so far. Only the newest one continues. */
   #readers = 0;
-  /** When the newest reader last had a reply of the store. */
+  /** When the newest reader last received a reply from the store. */
   #heardAt = 0;
-  /** When it called the store; undefined while it waits for no reply. */
+  /** When it called the store; undefined if no reply is pending. */
   #calledAt: number | undefined;
-  /** Since when the store has failed, whichever reader has met it, and its newest error. */
+  /** Since when the store has been failing, for any reader, and its newest error. */
   #failure: { since: number; error: unknown } | undefined;
-  /** The run was seen open, so that its terminal comes after every frame. */
+  /** The run has been seen open, so its terminal comes after every frame. */
   #wasOpen = false;
   /** The lease has expired, and the store has not confirmed the end of the run. */
   #isExpired = false;
-  /** Ends the wait of the reader. One for each wait: a signal that is made of several leaks in Node 22. */
+  /** Ends the reader's wait. One for each wait: a signal combined from several leaks in Node 22. */
   #waiting = new AbortController();
 
   constructor(store: RunStore, runId: string, from: number, events: FeedEvents) {
@@ -79,13 +80,13 @@ export class RunFeed {
   }
 
   /**
-   * When the reader of the store should have had a reply, in milliseconds of `performance.now()`; infinity when it has
-   * nothing more to do. A Worker's reader dies with the request that began it, in the middle of a wait and silently.
+   * When the reader of the store should have received a reply, in milliseconds of `performance.now()`; infinity if it
+   * has nothing more to do. On Workers, a reader dies silently with the request that started it, even while waiting.
    */
   get overdueAt(): number {
     if (this.#state !== "open") return never;
     const { leaseMs } = this.#store;
-    // Longer than a reader waits, so that one that is alive is heard of in time.
+    // Longer than a reader waits, so that a live one reports in time.
     const overdueMs = (leaseMs * 2) / 3;
     return Math.min(this.#heardAt + overdueMs, (this.#failure?.since ?? this.#heardAt) + leaseMs);
   }
@@ -121,14 +122,14 @@ export class RunFeed {
   }
 
   /**
-   * Begins a reader, in place of an earlier one that is overdue. It runs in the request of the caller, as runtimes count
-   * it, but serves all followers, so that its async context is no request's.
+   * Starts a reader, replacing an overdue one. To the runtime it belongs to the caller's request, but it serves all
+   * followers, so it runs outside any request's async context.
    */
   takeOver(): void {
     const now = performance.now();
-    // A reply that never comes is a failure like any other.
+    // A reply that never comes counts as a failure.
     if (this.#calledAt !== undefined) {
-      this.#failure ??= { since: this.#calledAt, error: new Error("Its answer is late.") };
+      this.#failure ??= { since: this.#calledAt, error: new Error("Its reply is overdue.") };
     }
     if (this.#failure !== undefined && now - this.#failure.since >= this.#store.leaseMs) {
       this.#giveUp(this.#failure.error);
@@ -154,12 +155,12 @@ export class RunFeed {
     }
   }
 
-  /** The reader was not replaced, is wanted, and has more to do. */
+  /** The reader was not replaced, has followers, and has more to do. */
   #isCurrent(reader: number): boolean {
     return reader === this.#readers && this.#state === "open";
   }
 
-  /** Reads once, and waits for more where that was all. */
+  /** Reads once, and waits for more if that was all. */
   async #readPage(reader: number): Promise<void> {
     const after = this.lastSeq;
     this.#calledAt = performance.now();
@@ -179,12 +180,12 @@ export class RunFeed {
   #take({ run, entries, leaseLeftMs }: RunPage): void {
     this.#wasOpen ||= run.terminal === undefined;
     this.#isExpired = run.terminal === undefined && leaseLeftMs <= 0;
-    // A store that can be read but not written still fails.
+    // A store that can be read but not written is still failing.
     if (entries.length > 0 || !this.#isExpired) this.#failure = undefined;
     for (const json of entries) this.#frames.push(printFrame(this.#runId, this.lastSeq + 1, json));
   }
 
-  /** Ends a run whose writer is dead: no other process is sure to. */
+  /** Ends a run whose writer is dead: another process might not. */
   async #endExpired(reader: number): Promise<void> {
     this.#calledAt = performance.now();
     const terminal = await this.#store.endIfLeaseExpired(this.#runId);
@@ -198,7 +199,7 @@ export class RunFeed {
   async #waitForMore(leaseLeftMs: number): Promise<void> {
     const wait = new AbortController();
     this.#waiting = wait;
-    // Not what keeps a process alive: a follower that is read does.
+    // Does not keep the process alive; a follower with a reader does.
     const timer = unref(startTimer(() => wait.abort(), Math.min(leaseLeftMs, this.#store.leaseMs / 3)));
     await this.#store.wait(this.#runId, this.lastSeq, wait.signal);
     clearTimeout(timer);
@@ -217,14 +218,14 @@ export class RunFeed {
     return this.#heardAt - this.#failure.since >= (this.#isExpired ? unwritableMs : this.#store.leaseMs);
   }
 
-  /** Whether the log has lost entries after position `after`, or before it, or has a terminal in place of one. */
+  /** Whether the log has lost entries, after position `after` or before it, or has a terminal in place of one. */
   #isCut({ run: { lastSeq, terminal }, entries }: RunPage, after: number): boolean {
     if (lastSeq > after) return entries.length === 0;
     return lastSeq < after || (terminal !== undefined && this.#wasOpen);
   }
 
   #giveUp(error: unknown): void {
-    console.error(`The store of run ${this.#runId} does not answer:`, error);
+    console.error(`The store of run ${this.#runId} does not reply:`, error);
     this.#change("failed");
   }
 
@@ -239,17 +240,19 @@ export class RunFeed {
 }
 
 export interface RunFeeds {
-  /** The feed of a run that its followers share; a new one, which begins after `after`, where it has none or has failed. */
+  /** The feed shared by a run's followers; a new one, which begins after `after`, if there is none or it has failed. */
   get(runId: string, after: number): RunFeed;
 }
 
-/** @param onLastLeft - Called when the last follower of a run that goes on has left, and was not told to come back. */
+/**
+ * @param onLastLeft - Called when the last follower of an unfinished run has left, and was not sent away to reconnect.
+ */
 export function createRunFeeds(store: RunStore, onLastLeft?: (runId: string) => void): RunFeeds {
   const feeds = new Map<string, RunFeed>();
   return {
     get(runId, after) {
       const known = feeds.get(runId);
-      // One that has failed or is lost stays so, for as long as a follower that does not read keeps it.
+      // A failed or lost feed is not reused, even while a follower that does not read keeps it.
       if (known?.state === "open" || known?.state === "ended") return known;
       const feed = new RunFeed(store, runId, after, {
         onEmpty() {

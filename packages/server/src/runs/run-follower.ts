@@ -1,6 +1,6 @@
 /**
- * One connection that follows a run: from a cursor to the end of the log, at the client's pace. Nothing that happens to
- * the connection happens to the run.
+ * One connection that follows a run: from a cursor to the end of the log, at the client's pace. The run is independent
+ * of the connection.
  */
 import { DONE_FRAME, encodeChunk, encodeRetry } from "@kortyx/protocol";
 import { encodeChunkJson } from "@kortyx/protocol/internal";
@@ -17,9 +17,9 @@ import type { StreamPump, StreamSink } from "../stream/stream-pump.ts";
 import { type StreamDeadline, StreamTimers, type TimedStream } from "../stream/stream-timers.ts";
 import { type LeftFollower, pageEntries, printFrame, type RunFeed } from "./run-feed.ts";
 
-/** A piece is closed at this many characters. */
+/** A piece ends at this many characters. */
 const maxPieceLength = 64 * 1024;
-/** When many connections are given up together, their clients come back spread over so many milliseconds. */
+/** When many connections are given up together, their clients' reconnects are spread over this many milliseconds. */
 const retrySpreadMs = 3000;
 
 export interface FollowedRun {
@@ -28,9 +28,9 @@ export interface FollowedRun {
   after: number;
   feed: RunFeed;
   store: RunStore;
-  /** Its events have `id:` lines. A reader without them cannot come back. */
+  /** Its events have `id:` lines. A reader without them cannot resume. */
   hasIds: boolean;
-  /** Another process can go on with it when this one shuts down. */
+  /** Another process can continue it when this one shuts down. */
   canHandOff: boolean;
   /** The run is stopped when its last follower leaves. */
   endsWithFollowers: boolean;
@@ -39,7 +39,7 @@ export interface FollowedRun {
 /**
  * Starts following; the first piece is written at the first `pull()`. The connection ends with `[DONE]` when the log
  * does. When it is only given up (`maxDurationMs`, a shutdown, a store that does not answer), it ends with `retry:` and
- * without `[DONE]`, so that the client resumes; a reader without ids, which cannot, gets an `error` and `[DONE]`.
+ * without `[DONE]`, so that the client resumes; a reader without ids, which cannot, receives an `error` and `[DONE]`.
  */
 export function createRunFollower(
   followed: FollowedRun,
@@ -64,9 +64,9 @@ class RunFollower implements StreamPump, TimedStream {
   /** The first piece was written. */
   #isOpened = false;
   #isClosed = false;
-  /** Ends the wait of the loop. */
+  /** Ends the loop's wait. */
   #wake: () => void = () => {};
-  /** Since when the store has failed to return what the feed does not have. */
+  /** Since when the store has failed to return entries that the feed lacks. */
   #failingSince: number | undefined;
 
   constructor(followed: FollowedRun, options: StreamOptions, sink: StreamSink) {
@@ -78,7 +78,8 @@ class RunFollower implements StreamPump, TimedStream {
     this.#timers = new StreamTimers(this, times);
     this.#after = followed.after;
     this.#leaveFeed = followed.feed.join(() => this.#wakeIfReady());
-    // Where only this process can serve the run, it carries the terminal that the writer appends when that shuts down.
+    // If only this process can serve the run, the connection stays for the terminal that the writer appends at
+    // shutdown.
     this.#unregister = registerFollower({ handOff: followed.canHandOff ? () => this.#detach() : undefined });
   }
 
@@ -110,8 +111,8 @@ class RunFollower implements StreamPump, TimedStream {
   }
 
   /**
-   * Follows in a loop of its own, instead of being called by the feed: on Workers, what runs on the stack of another
-   * request ends with that request.
+   * Follows in its own loop, instead of being called by the feed: on Workers, work on another request's stack ends with
+   * that request.
    */
   async #follow(): Promise<void> {
     while (!this.#isClosed) {
@@ -121,7 +122,7 @@ class RunFollower implements StreamPump, TimedStream {
     }
   }
 
-  /** The client takes a piece, and there is one. */
+  /** The client accepts a piece, and one is available. */
   #isReady(): boolean {
     const { feed } = this.#followed;
     return this.#timers.isWanted && (feed.lastSeq > this.#after || feed.state !== "open");
@@ -137,7 +138,7 @@ class RunFollower implements StreamPump, TimedStream {
     });
   }
 
-  /** Writes what the feed has, or how it has ended. */
+  /** Writes what the feed has, or how it ended. */
   #advance(): void {
     const { feed, hasIds } = this.#followed;
     const { text, count } = feed.page(this.#after, maxPieceLength, hasIds ? "with-ids" : "without-ids");
@@ -147,7 +148,7 @@ class RunFollower implements StreamPump, TimedStream {
     else if (count > 0) this.#writeEntries(text);
   }
 
-  /** The feed has ended, and `text` is all that it still had. */
+  /** The feed has ended, and `text` is the last of it. */
   #closeAfter(text: string): void {
     const { state, lastSeq } = this.#followed.feed;
     // The client has more than the log holds.
@@ -157,7 +158,7 @@ class RunFollower implements StreamPump, TimedStream {
     else this.#close(text + DONE_FRAME, "detached");
   }
 
-  /** Reads what the feed does not have. */
+  /** Reads entries that the feed lacks. */
   async #catchUp(): Promise<void> {
     const { store, runId, feed } = this.#followed;
     const limit = Math.min(pageEntries, feed.from - this.#after);
@@ -177,7 +178,7 @@ class RunFollower implements StreamPump, TimedStream {
     return this.#followed.hasIds ? printFrame(this.#followed.runId, seq, json) : encodeChunkJson(json);
   }
 
-  /** The store has failed: the connection is given up when it has for a lease. */
+  /** The store has failed: the connection is given up after the length of a lease. */
   async #waitForStore(): Promise<void> {
     const now = performance.now();
     this.#failingSince ??= now;
@@ -185,7 +186,7 @@ class RunFollower implements StreamPump, TimedStream {
     else await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
   }
 
-  /** The first piece announces the heartbeat, so that the client also notices a connection that dies in mid-answer. */
+  /** The first piece announces the heartbeat, so that the client also notices a connection that dies mid-answer. */
   #writeEntries(text: string): void {
     const isAnnounced = this.#isOpened || !this.#followed.hasIds;
     this.#write(isAnnounced ? text : encodeHeartbeat(this.#heartbeatMs) + text);
@@ -199,7 +200,7 @@ class RunFollower implements StreamPump, TimedStream {
     this.#sink.write(opening + text);
   }
 
-  /** Gives the connection up; the run goes on. */
+  /** Gives up the connection; the run continues. */
   #detach(): void {
     if (this.#isClosed) return;
     const retryMs = Math.round(Math.random() * retrySpreadMs);
@@ -214,7 +215,7 @@ class RunFollower implements StreamPump, TimedStream {
     this.#sink.close("cut");
   };
 
-  /** A sink may ask for more while it takes a piece: by then this is over. */
+  /** A sink may pull while it takes a piece: by then, this state is already set. */
   #close(lastWords: string, as: LeftFollower): void {
     this.#release(as);
     this.#write(lastWords);
@@ -237,7 +238,7 @@ const connectionEnded = {
   retryable: true,
 } as const;
 
-/** What a client gets whose run is gone, or has lost entries that the client has. */
+/** Sent to a client whose run is gone, or has lost entries that the client has. */
 export const runLost = {
   type: "error",
   message: "The answer is not kept any more.",
@@ -245,5 +246,5 @@ export const runLost = {
   retryable: true,
 } as const;
 
-/** The whole answer of {@link runLost}. */
+/** The complete response for {@link runLost}. */
 export const lostAnswer: string = encodeChunk(runLost) + DONE_FRAME;

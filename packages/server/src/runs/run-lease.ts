@@ -1,13 +1,15 @@
 /**
- * The lease of the one writer of a run: how long it holds, its renewal, and calls of a store that may fail for as long as
- * it holds. What is written under it is the caller's.
+ * The lease of a run's only writer: its duration, its renewal, and calls of a store that are retried while it holds.
+ * The caller decides what is written under it.
  */
 import type { AppendResult, RunStore } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { startInterval, startTimer, type Timer, unref } from "../stream/start-timer.ts";
 import { storeRetryMs } from "../stream/stream-options.ts";
 
-/** What a call that renews a lease resolves with; undefined when the store was out of reach until the lease had passed. */
+/**
+ * What a call that renews a lease resolves with; undefined if the store was unreachable until the lease had expired.
+ */
 export type LeaseResult = AppendResult | undefined;
 
 export class RunLease {
@@ -15,12 +17,12 @@ export class RunLease {
   readonly #runId: string;
   readonly #ended = new AbortController();
   readonly #renewTimer: Timer | undefined;
-  /** In milliseconds of `performance.now()`. */
+  /** When it expires, in milliseconds of `performance.now()`. */
   #heldUntil: number;
-  /** Calls that renew it, and have not settled. */
+  /** Pending calls that renew it. */
   #renewals = 0;
 
-  /** @param onRefused - The store has not renewed the lease: the run is not the caller's to write any more. */
+  /** @param onRefused - Called when the store has not renewed the lease: the caller may no longer write the run. */
   constructor(store: RunStore, runId: string, onRefused: (result: LeaseResult) => void) {
     this.#store = store;
     this.#runId = runId;
@@ -30,7 +32,7 @@ export class RunLease {
       const result = await this.renewWith(() => store.renew(runId));
       if (result !== "ok") onRefused(result);
     };
-    // A process that has nothing to do but to watch over a run may end.
+    // Does not keep a process alive that has nothing else to do.
     this.#renewTimer = outsideRequests(() => unref(startInterval(renew, store.leaseMs / 3)));
   }
 
@@ -58,7 +60,7 @@ export class RunLease {
     return result;
   }
 
-  /** Calls the store until it succeeds, or the lease has passed or ended. @returns undefined then. */
+  /** Calls the store until it succeeds, or the lease has expired or ended; @returns undefined in that case. */
   async withStore<Value>(call: () => Promise<Value>): Promise<Value | undefined> {
     for (;;) {
       try {
@@ -74,11 +76,11 @@ export class RunLease {
     }
   }
 
-  /** A call that never settles is a failure, too. */
+  /** A call that never settles also counts as a failure. */
   async #withinLease<Value>(called: Promise<Value>): Promise<Value> {
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
-      const error = new Error("The store has not answered within a lease.");
+      const error = new Error("The store has not replied within the length of a lease.");
       timer = unref(startTimer(() => reject(error), this.#store.leaseMs));
     });
     try {

@@ -1,6 +1,6 @@
 /**
- * The log of a run, as its writer sees it: chunks are gathered into batches, and appended one batch at a time. Knows
- * neither the source nor how a run ends.
+ * The writer's side of a run's log: collects chunks into batches and appends one batch at a time. Knows neither the
+ * source nor how a run ends.
  */
 import type { StreamChunk, UnknownChunk } from "@kortyx/protocol";
 import { onNextTurn } from "../stream/next-turn.ts";
@@ -14,18 +14,18 @@ const maxBatchLength = 64 * 1024;
 /** … or when it is this old. */
 const flushWindowMs = 15;
 
-/** Chunks that a UI waits for are appended at once; the pieces of a tool's input are text like any other. */
+/** Chunks that a UI waits for are appended at once; pieces of a tool's input are batched like text. */
 const isBoundary = (type: string): boolean =>
   (type.startsWith("tool-") && type !== "tool-call-delta") || type === "interrupt";
 
-/** Where a log is kept, and who is told of it. */
+/** Where a log is kept, and the callbacks for its progress. */
 export interface RunLogTarget {
   append(firstSeq: number, entries: readonly string[]): Promise<LeaseResult>;
   /** These chunks are in the log. */
   onAppended(chunks: readonly UnknownChunk[]): void;
-  /** These chunks may be in the log, which takes no more. Nothing is appended before this resolves. */
+  /** These chunks may be in the log, which accepts no more. Nothing is appended before this resolves. */
   onRefused(result: Exclude<LeaseResult, "ok">, inDoubt: readonly UnknownChunk[]): Promise<void>;
-  /** The log may take chunks again. */
+  /** The log accepts chunks again. */
   onRoom(): void;
 }
 
@@ -34,9 +34,9 @@ class Batch {
   readonly entries: string[] = [];
   readonly chunks: UnknownChunk[] = [];
   length = 0;
-  /** It goes at once. */
+  /** It is appended at once. */
   isUrgent = false;
-  /** When its first chunk came. */
+  /** When its first chunk arrived. */
   startedAt = 0;
 
   get isFull(): boolean {
@@ -50,7 +50,7 @@ export class RunLog {
   #flushTimer: Timer | undefined;
   /** An append that has not settled. */
   #appending: Promise<void> | undefined;
-  /** The source is not asked again before the event loop has turned. */
+  /** The source is not read again before the next turn of the event loop. */
   #isTurnDue = false;
   #isSealed = false;
   #nextSeq = 0;
@@ -67,17 +67,17 @@ export class RunLog {
     return this.#nextSeq;
   }
 
-  /** How many chunks it was given. */
+  /** The number of pushed chunks. */
   get chunks(): number {
     return this.#chunks;
   }
 
-  /** How much it was given, in characters of JSON. */
+  /** The size of the pushed chunks, in characters of JSON. */
   get size(): number {
     return this.#size;
   }
 
-  /** A batch that is full waits for the append before it, and the source for that batch. */
+  /** A full batch waits for the append before it, and the source waits for that batch. */
   get hasRoom(): boolean {
     return !this.#isTurnDue && !this.#batch.isFull;
   }
@@ -88,7 +88,7 @@ export class RunLog {
     batch.entries.push(json);
     batch.chunks.push(chunk as UnknownChunk);
     batch.length += json.length;
-    // The entry that makes a run addressable, and the first that a user sees.
+    // The entry that makes a run addressable, and the first one that a user sees.
     const isFirstText = chunk.type === "text-delta" && !this.#hasText;
     this.#hasText ||= isFirstText;
     batch.isUrgent ||= this.#chunks < 2 || isFirstText || isBoundary(chunk.type);
@@ -110,7 +110,7 @@ export class RunLog {
     await this.#appending;
   }
 
-  /** Nothing more is pushed, and nothing appended but by {@link flush}. */
+  /** After this, nothing more is pushed, and only {@link flush} appends. */
   seal(): void {
     this.#isSealed = true;
     clearTimeout(this.#flushTimer);
@@ -147,7 +147,7 @@ export class RunLog {
     this.#target.onAppended(chunks);
   }
 
-  /** Beside a source that never waits, nothing else would run. */
+  /** Without this, a source that never waits would starve the event loop. */
   #takeTurn(): void {
     if (this.#isTurnDue) return;
     this.#isTurnDue = true;

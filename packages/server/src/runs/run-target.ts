@@ -1,6 +1,6 @@
 /**
- * Which run a request names, and how much of it the client has: the one place that reads these parameters and headers.
- * Does not look the run up.
+ * Which run a request names, and how much of it the client has: the only file that reads these parameters and headers.
+ * Does not look up the run.
  */
 import { parseEventId } from "@kortyx/protocol";
 import { isVisibleAscii, visibleAsciiRule } from "@kortyx/protocol/internal";
@@ -13,14 +13,14 @@ export interface NamedRun {
 }
 
 /**
- * A run to resume, of which the client has everything up to position `after`. A cursor that is wrong is reported after the
+ * A run to resume, of which the client has everything up to position `after`. A wrong cursor is reported only after the
  * run is found: a client must not learn from it which runs exist.
  */
 export interface ResumeTarget extends NamedRun {
   after: number | TargetProblem;
 }
 
-/** A run to stop, which the idempotency key of its POST names, too. */
+/** A run to stop; the idempotency key of its POST also identifies it. */
 export type StopTarget = NamedRun | { kind: "key"; id: string };
 
 /** A request that names no run. */
@@ -37,7 +37,7 @@ export function parseResumeTarget({ url, headers }: Request): ResumeTarget | Tar
   if (cursor !== undefined) return { kind: "run", id: cursor.runId, after: cursor.seq };
   const named = readNamedRun(searchParams);
   if (lastEventId) return named === undefined ? malformedCursor : { ...named, after: malformedCursor };
-  if (named === undefined) return badRequest("Which run? Expected Last-Event-ID, ?run= or ?session=.");
+  if (named === undefined) return badRequest("No run named: expected Last-Event-ID, ?run= or ?session=.");
   const after = searchParams.get("after");
   return { ...named, after: after === null ? -1 : parsePosition(after) };
 }
@@ -50,11 +50,11 @@ export function parseStopTarget({ url }: Request): StopTarget | TargetProblem {
     if (isVisibleAscii(key)) return { kind: "key", id: key };
     return badRequest(`The key must be ${visibleAsciiRule}.`, "invalid-key");
   }
-  return readNamedRun(searchParams) ?? badRequest("Which run? Expected ?run=, ?key= or ?session=.");
+  return readNamedRun(searchParams) ?? badRequest("No run named: expected ?run=, ?key= or ?session=.");
 }
 
 /**
- * Whether a POST shows that its reader knows `id:` lines: some readers skip every event that begins with one, which is
+ * Whether a POST shows that its reader supports `id:` lines: some readers skip every event that begins with one, and so
  * the whole answer. A GET always shows it, because it names what it resumes.
  */
 export function readsEventIds({ headers, url }: Request): boolean {
@@ -78,10 +78,10 @@ export function parseCursor(eventId: string | null, runId: string): number | Tar
   if (!eventId) return -1;
   const cursor = parseEventId(eventId);
   if (cursor === undefined) return malformedCursor;
-  return cursor.runId === runId ? cursor.seq : badRequest("The event id is another run's.");
+  return cursor.runId === runId ? cursor.seq : badRequest("The event id belongs to another run.");
 }
 
-/** A position is written as in an event id. */
+/** A position has the same format as in an event id. */
 function parsePosition(after: string): number | TargetProblem {
   const cursor = parseEventId(`run.${after}`);
   if (cursor?.runId === "run") return cursor.seq;

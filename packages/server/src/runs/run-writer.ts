@@ -1,6 +1,6 @@
 /**
- * Writes one run: takes chunks from its source into its log, and ends it with exactly one terminal. Needs no reader: nothing
- * that happens to a connection happens here. Batches are the log's, renewals and retries the lease's.
+ * Writes one run: moves chunks from its source to its log, and ends it with exactly one terminal. Needs no reader, and
+ * is independent of connections. The log forms batches; the lease renews and retries.
  */
 import {
   type AssistantUIMessage,
@@ -21,10 +21,10 @@ import { defaultMaxRunCharacters } from "../stream/stream-options.ts";
 import { type LeaseResult, RunLease } from "./run-lease.ts";
 import { RunLog, type RunLogTarget } from "./run-log.ts";
 
-/** A terminal may exceed the limit of its run by this many characters, because a run must end. */
+/** Extra room, in characters, for the terminal of a run that has reached its size limit. */
 const maxTerminalLength = 64 * 1024;
 
-/** How large a run may grow. */
+/** The limits of a run. */
 export interface RunLimits {
   /** The JSON of all chunks together, in UTF-16 code units. @defaultValue 8,388,608 */
   maxRunCharacters?: number | undefined;
@@ -34,12 +34,12 @@ export interface RunLimits {
   maxRunDurationMs?: number | undefined;
 }
 
-/** Limits, without what is left to defaults. `Infinity` is none. */
+/** The limits with defaults applied. `Infinity` is no limit. */
 type ReadRunLimits = { readonly [Name in keyof RunLimits]-?: number };
 
 /** How a run has ended. */
 export interface RunResult {
-  /** What its followers have seen, as a chat shows it: give it back as one of `initialMessages`. Its id is the run's. */
+  /** What its followers saw, as a chat shows it: pass it back in `initialMessages`. Its id is the run's. */
   message: AssistantUIMessage;
   terminal: RunTerminal;
 }
@@ -50,7 +50,7 @@ export interface RunWriterOptions extends RunLimits, FailureOptions {
   source: StreamSource;
   /** The first entry. */
   first: StreamChunk;
-  /** Called, and waited for, when the run has ended. What it throws is logged. */
+  /** Called, and awaited, when the run has ended. What it throws is logged. */
   onFinish?: ((result: RunResult) => unknown) | undefined;
 }
 
@@ -62,9 +62,9 @@ export interface RunWriter {
 }
 
 /**
- * Reads the limits; those that are not times are checked with the route's options.
+ * Parses the limits; those that are not times are checked with the route's options.
  *
- * @throws RangeError for what is not a number of milliseconds.
+ * @throws RangeError for a time that is not a number of milliseconds.
  */
 export function readRunLimits(options: RunLimits): ReadRunLimits {
   const { maxRunCharacters = defaultMaxRunCharacters, maxRunChunks = 100_000 } = options;
@@ -80,7 +80,7 @@ const tooLarge = (message: string): ErrorChunk => ({ type: "error", message, cod
 
 /**
  * Starts writing. The source, `onError` and `onFinish` run in the async context of this call, no matter what ends the
- * run; the renewal of its lease and the wait for its end run in no request's.
+ * run; renewing its lease and waiting for its end run outside any request's context.
  */
 export const startRunWriter = (options: RunWriterOptions): RunWriter => new Writer(options);
 
@@ -100,14 +100,14 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   readonly started: Promise<void> = this.#begun.promise;
   readonly finished: Promise<void>;
 
-  /** `finishing`: nothing more is taken from the source. `ended`: the log has its terminal, or is out of reach. */
+  /** `finishing`: nothing more is read from the source. `ended`: the log has its terminal, or is unreachable. */
   #phase: "writing" | "finishing" | "ended" = "writing";
   /**
-   * An error that is the outcome if nothing follows it that counts. As the terminal it must be the last entry: what does not
-   * count is written ahead of it.
+   * An error that is the outcome unless it turns out to be a warning. As the terminal it must be the last entry: chunks
+   * that do not make it a warning are written before it.
    */
   #heldError: Readonly<ErrorChunk> | undefined;
-  /** The `done` after it, which is not written. */
+  /** The `done` that followed it, which is not written. */
   #unwrittenDone: UnknownChunk | undefined;
   #terminal: RunTerminal = producerLost;
 
@@ -120,7 +120,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     this.#message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);
     this.#unregister = registerStream(this);
     const onTimeout = () => void this.#finish({ type: "abort", reason: "timeout" });
-    // A process that has nothing to do but to watch over a run may end.
+    // Does not keep a process alive that has nothing else to do.
     this.#durationTimer = unref(startTimer(onTimeout, this.#limits.maxRunDurationMs));
     this.#lease = new RunLease(store, runId, (result) => void this.#onRenewalRefused(result));
     this.finished = this.#callAtEnd();
@@ -195,7 +195,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     return this.#stop(result, inDoubt);
   }
 
-  /** Ends the run from this side: what was read is written first. */
+  /** Ends the run from this side, after writing what was read. */
   async #finish(last: RunTerminal): Promise<void> {
     if (this.#phase !== "writing") return;
     if (last !== this.#heldError) this.#letGo();
@@ -211,33 +211,36 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     if (!this.#hasEnded()) await this.#stop(result, []);
   }
 
-  /** The store takes no more. What its log holds of `inDoubt` was written, although the store has not confirmed it. */
+  /**
+   * The store accepts no more entries. Entries of `inDoubt` may be in its log, although the store has not confirmed
+   * them.
+   */
   async #stop(result: LeaseResult, inDoubt: readonly UnknownChunk[]): Promise<void> {
     this.#leaveSource();
     if (result === undefined) this.#end(undefined);
-    else if (result === "full") this.#end(await this.#endInStore(tooLarge("The store of answers is full.")));
+    else if (result === "full") this.#end(await this.#endInStore(tooLarge("The run store is full.")));
     else await this.#endAsFound(inDoubt);
   }
 
-  /** Somebody else has ended the run, or its log has lost its end. */
+  /** The run was ended elsewhere, or its log has lost its end. */
   async #endAsFound(inDoubt: readonly UnknownChunk[]): Promise<void> {
     const page = await this.#readEnd();
     if (page !== undefined) {
       const kept = Math.max(0, page.run.lastSeq - this.#log.nextSeq);
       for (const chunk of inDoubt.slice(0, kept)) this.#apply(chunk);
     }
-    // A log that has lost its end is not continued, and its followers need not wait for the lease.
+    // A log that has lost its end is not continued; ending it spares followers the wait for the lease.
     this.#end(page && (page.run.terminal ?? (await this.#endInStore(producerLost))));
   }
 
-  /** Notices a terminal that somebody else has written, such as a stop. */
+  /** Notices a terminal written elsewhere, such as that of a stop. */
   async #watchForEnd(): Promise<void> {
     while (!this.#hasEnded()) {
       await this.#store.wait(this.#runId, Number.MAX_SAFE_INTEGER, this.#lease.signal);
       if (this.#hasEnded()) return;
       const page = await this.#readEnd();
       if (page !== undefined && page.run.terminal === undefined) continue;
-      // What is ending the run already notices it, too.
+      // A terminal found while the run is already ending is handled there.
       if (this.#phase !== "writing") return;
       this.#leaveSource();
       await this.#log.whenIdle();
@@ -253,7 +256,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     return this.#lease.withStore(() => this.#store.end(this.#runId, last, lastSeq));
   }
 
-  /** Takes nothing more from the source. */
+  /** Reads nothing more from the source. */
   #leaveSource(): void {
     if (this.#phase === "writing") this.#phase = "finishing";
     this.#log.seal();
@@ -264,7 +267,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     return this.#phase === "ended";
   }
 
-  /** The log has its terminal, or is out of reach: nothing more can be written. */
+  /** The log has its terminal, or is unreachable: nothing more can be written. */
   #end(terminal: RunTerminal | undefined): void {
     if (this.#hasEnded()) return;
     this.#leaveSource();
@@ -275,7 +278,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     clearTimeout(this.#durationTimer);
     this.#begun.resolve();
     this.#apply(this.#terminal as UnknownChunk);
-    // It holds the usage.
+    // It carries the token usage.
     if (this.#unwrittenDone !== undefined) this.#apply(this.#unwrittenDone);
     this.#message.finish("truncated");
     this.#ended.resolve();
@@ -286,16 +289,16 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     try {
       this.#message.apply(chunk);
     } catch {
-      // A structured object that cannot be built is left out.
+      // A structured object that cannot be built is omitted.
     }
   }
 
-  /** Called when the run begins, so that `onFinish` runs in the async context of that moment. */
+  /** Called when the run begins, so that `onFinish` runs in the async context of that call. */
   async #callAtEnd(): Promise<void> {
     await this.#ended.promise;
     const finishing = this.#callOnFinish();
     registerFinishing(finishing);
-    // Last: a process may exit when its runs are gone.
+    // Last: a process may exit when its runs have ended.
     this.#unregister();
     await finishing;
   }

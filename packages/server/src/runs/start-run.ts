@@ -1,6 +1,6 @@
 /**
- * The start of a run: opens it in the store, or refuses it in the words of HTTP, and lets its writer begin. Does not follow
- * it.
+ * The start of a run: opens it in the store, or refuses it with an HTTP response, and starts its writer. Does not
+ * follow it.
  */
 import type { ChatMessage, RunStartChunk } from "@kortyx/protocol";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
@@ -15,30 +15,30 @@ import { parseCursor } from "./run-target.ts";
 import { startRunWriter } from "./run-writer.ts";
 import { watchOpening } from "./watch-opening.ts";
 
-/** What a POST asks for. */
+/** The run that a POST requests. */
 export interface StartRequest {
   owner: string;
   sessionId: string | undefined;
   key: string | undefined;
-  /** Tells this request from another one with the same key. */
+  /** Distinguishes this request from another one with the same key. */
   body: unknown;
   input: ChatMessage | undefined;
   messages: ChatMessage[];
   source: StreamSource;
-  /** Where a client that attaches stands; null for the beginning. */
+  /** The cursor of a client that attaches; null for the beginning. */
   lastEventId: string | null;
-  /** Aborted at the deadline of `drain`: what has not been opened by then is left to another process. */
+  /** Aborted at the deadline of `drain`: a run not opened by then is left to another process. */
   shutdown: AbortSignal;
 }
 
-/** A run as it was found, of which the client has everything up to position `after`; -1 for nothing. */
+/** A run, of which the client has everything up to position `after`; -1 for nothing. */
 export interface RunPosition {
   run: RunRecord;
   after: number;
 }
 
 export interface RunStartOptions extends ChatRunOptions, FailureOptions {
-  /** Whether sessions belong to an owner: without owners, strangers may choose the same session. */
+  /** Whether sessions belong to an owner: without owners, strangers may use the same session id. */
   hasOwners: boolean;
 }
 
@@ -66,7 +66,7 @@ const refusals: Record<Refusal, Omit<RouteError, "code">> = {
  * Starts a run, or attaches to the one with the same key.
  *
  * @returns the run, or a refusal.
- * @throws what `onStart` or the agent throws on purpose in place of a beginning; RunStoreError when the store fails.
+ * @throws what `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the store fails.
  */
 export async function startRun(
   options: RunStartOptions,
@@ -76,7 +76,7 @@ export async function startRun(
   if (opened === undefined) return errorResponse(refuseWhileDraining()!);
   switch (opened.status) {
     case "created":
-      // A run whose key was stopped before has its terminal already.
+      // A run whose key was stopped earlier already has its terminal.
       if (opened.run.terminal === undefined) await beginWriting(options, request, opened.run.runId);
       return { run: opened.run, after: -1 };
     case "attached": {
@@ -88,7 +88,7 @@ export async function startRun(
   }
 }
 
-/** @returns undefined when `shutdown` was aborted first. */
+/** @returns undefined if `shutdown` was aborted first. */
 async function openForRequest(
   options: RunStartOptions,
   request: StartRequest,
@@ -96,7 +96,7 @@ async function openForRequest(
   const { store, onActiveRun = "reject", maxOpenRuns = 8, hasOwners } = options;
   const { owner, key, shutdown } = request;
   const opening: OpenRun = {
-    // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a key in databases.
+    // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a database key.
     runId: crypto.randomUUID(),
     owner,
     sessionId: hasOwners ? request.sessionId : undefined,
@@ -111,7 +111,7 @@ async function openForRequest(
   return openRun(store, opening, shutdown);
 }
 
-/** Resolves when the run has begun, as far as the response to its request depends on it. */
+/** Resolves when the run counts as begun for the response to its request. */
 async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
   const { onStart, onFinish, waitUntil } = options;
   const { owner, sessionId, input, messages } = request;

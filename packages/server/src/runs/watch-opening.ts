@@ -1,26 +1,29 @@
 /**
- * The beginning of a run, as far as the response to its request depends on it: what `onStart` or the agent throws on
- * purpose, before the agent has given anything, is that response. Writes nothing and ends nothing; the writer does.
+ * Watches the beginning of a run for the response to its request: what `onStart` or the agent throws on purpose, before
+ * the agent has yielded anything, becomes that response. Writes and ends nothing; the writer does.
  */
 import type { ErrorChunk } from "@kortyx/protocol";
 import { closeIterator, openSource, type StreamSource, toIterator } from "../stream/source.ts";
 import { openingWindowMs } from "../stream/stream-options.ts";
 import { isThrownOnPurpose } from "../stream/thrown-response.ts";
 
-/** A run has begun when its agent is silent for {@link openingWindowMs}, or its `onStart` has taken this long. */
+/**
+ * A run counts as begun when its agent was silent for {@link openingWindowMs}, or its `onStart` has taken this long, in
+ * milliseconds.
+ */
 const maxOpeningMs = 1000;
 
-/** How the run ends for those who follow it: only the request that began it has its response. */
+/** How the run ends for its followers: only the request that began it receives the thrown response. */
 const refused: ErrorChunk = { type: "error", message: "The request was refused.", code: "refused" };
 
 export interface RunOpening {
   /** The source for the writer: calls `onStart`, then the agent. */
   source: StreamSource;
-  /** Resolves when the run has begun. Rejects with what was thrown on purpose in place of a beginning. */
+  /** Resolves when the run has begun. Rejects with what was thrown on purpose before it began. */
   readonly begun: Promise<void>;
 }
 
-/** Watches a source until it has begun. Costs a timer, and nothing from the second chunk on. */
+/** Watches a source until it has begun. Costs one timer, and nothing after the first chunk. */
 export function watchOpening(source: StreamSource, onStart: () => unknown): RunOpening {
   let isOpening = true;
   let onBegun!: () => void;
@@ -29,7 +32,7 @@ export function watchOpening(source: StreamSource, onStart: () => unknown): RunO
     onBegun = resolve;
     onRefused = reject;
   });
-  // Nobody may be waiting any more.
+  // The request may no longer be waiting.
   begun.catch(() => {});
   let timer = setTimeout(begin, maxOpeningMs);
 
@@ -39,7 +42,7 @@ export function watchOpening(source: StreamSource, onStart: () => unknown): RunO
     onBegun();
   }
 
-  /** @returns the chunks of a run that was refused. @throws what was not thrown on purpose, or too late. */
+  /** @returns the chunks of a refused run. @throws what was not thrown on purpose, or was thrown too late. */
   function refuse(thrown: unknown): ErrorChunk[] {
     const isRefused = isOpening && isThrownOnPurpose(thrown);
     if (isRefused) onRefused(thrown);

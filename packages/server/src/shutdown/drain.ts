@@ -1,6 +1,6 @@
 /**
- * Ends a process without cutting answers: for the handler of SIGTERM. Does not close servers or exit; that is the
- * program's.
+ * Ends a process without cutting off answers: for the SIGTERM handler. Does not close servers or exit; the program
+ * does.
  */
 import { parseDelayMs } from "@kortyx/protocol/internal";
 import { startTimer } from "../stream/start-timer.ts";
@@ -8,8 +8,8 @@ import { abortStreams, streamRegistry } from "./stream-registry.ts";
 
 export interface DrainOptions {
   /**
-   * How long streams may continue, in milliseconds; those that have not ended by then end with `abort` `shutdown`. 0 ends
-   * all of them at once; `Infinity`, or more than 2,147,483,647 (25 days), waits for each.
+   * How long streams may continue, in milliseconds; those still open then end with `abort` `shutdown`. 0 ends all of
+   * them at once; `Infinity`, or more than 2,147,483,647 (25 days), waits for all.
    */
   deadlineMs: number;
 }
@@ -18,8 +18,8 @@ export interface DrainOptions {
 const lastBytesMs = 1000;
 
 /**
- * What became of the answers that ended while the process drained: streams, and runs that it wrote. Calls that overlap
- * report the same answer alike.
+ * Counts of the answers that ended while the process drained: streams, and runs that it wrote. Overlapping calls count
+ * the same answers.
  */
 export interface DrainCounts {
   /** Ended by themselves. */
@@ -29,16 +29,17 @@ export interface DrainCounts {
 }
 
 /**
- * Lets open streams finish and refuses new ones, with status 503, `code` `draining` and `retry-after`. Clients that
- * follow a run which another process can serve, too (`canHandOff` of its store), are sent there at once. A run that is being
- * opened may still begin until the deadline. There is no way back: the process is about to end.
+ * Lets open streams finish and refuses new ones with status 503, `code` `draining` and `retry-after`. Clients that
+ * follow a run that another process can also serve (`canHandOff` of its store) are sent there at once. A run that is
+ * being opened may still begin until the deadline. Draining cannot be undone: the process is about to end.
  *
- * Call it first, then close the server: behind an adapter that is not ours, the last bytes of a stream may still be on
- * their way when this resolves.
+ * Call it first, then close the server: with a third-party adapter, the last bytes of a stream may not have been sent
+ * yet when this resolves.
  *
- * @returns Resolves when no stream is open, every call of `onFinish` has returned, and, behind our own adapter for Node, the
- * last bytes are written: a second after the deadline at the latest. Until then it keeps the process alive, unless `deadlineMs` is forever.
- * @throws RangeError for a `deadlineMs` that is not a number of milliseconds; nothing is refused or ended then.
+ * @returns A promise that resolves when no stream is open, every call of `onFinish` has returned and, with our own Node
+ * adapter, the last bytes are written: a second after the deadline at the latest. Until then it keeps the process
+ * alive, unless `deadlineMs` is infinite.
+ * @throws RangeError if `deadlineMs` is not a number of milliseconds; the process then does not drain.
  *
  * @example
  * ```ts

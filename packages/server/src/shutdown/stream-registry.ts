@@ -1,6 +1,6 @@
 /**
- * Every open stream of the process, so that `drain` can end them. On `globalThis`, because bundlers split a program into
- * graphs of modules that each have a copy of this file.
+ * Every open stream of the process, so that `drain` can end them. On `globalThis`, because bundlers split a program
+ * into module graphs that each have a copy of this file.
  */
 
 import type { RouteError } from "../stream/error-response.ts";
@@ -12,27 +12,27 @@ export interface OpenStream {
   shutdown(): void;
 }
 
-/** A connection that follows a run: it ends with the run. */
+/** A connection that follows a run, and ends with it. */
 export interface OpenFollower {
-  /** Gives it up to another process, as soon as draining begins; absent where only this one can go on with it. */
+  /** Hands it over to another process as soon as draining begins; absent if only this one can continue it. */
   handOff?: (() => void) | undefined;
 }
 
 interface StreamRegistry {
   streams: Set<OpenStream>;
-  /** How many streams have ended by themselves since the process began. */
+  /** The number of streams that ended by themselves since the process began. */
   finishedStreams: number;
-  /** Those that the deadline of `drain` has ended, or is ending. */
+  /** Those that the deadline of `drain` ended, or is ending. */
   abortedStreams: Set<OpenStream>;
   /** Requests whose run is being opened. */
   openings: Set<OpenStream>;
   followers: Set<OpenFollower>;
   isDraining: boolean;
-  /** Responses whose last bytes may still be on their way, as far as the adapter for Node knows. */
+  /** Responses of the Node adapter whose last bytes may not have been sent yet. */
   responses: Set<object>;
   /** Calls of `onFinish` that have not returned. */
   finishing: Set<Promise<void>>;
-  /** Called when an entry of these sets has ended. */
+  /** Called when an entry of these sets is removed. */
   listeners: Set<() => void>;
 }
 
@@ -80,11 +80,11 @@ export function registerOpening(): { shutdown: AbortSignal; unregister: () => vo
 export const registerFollower = (follower: OpenFollower): (() => void) =>
   register(streamRegistry().followers, follower);
 
-/** @returns a function to call when the last byte has been handed to the system, or the client has left. */
+/** @returns a function to call when the last byte was passed to the operating system, or the client has left. */
 export const registerResponse = (response: object): (() => void) =>
   register(streamRegistry().responses, response);
 
-/** @param call - Of `onFinish`, which may be saving the answer. Does not reject. */
+/** @param call - A call of `onFinish`, which may be saving the answer. Does not reject. */
 export function registerFinishing(call: Promise<void>): void {
   void call.then(register(streamRegistry().finishing, call));
 }
@@ -97,18 +97,18 @@ function register<Entry>(entries: Set<Entry>, entry: Entry, onFirstEnd?: () => v
   };
 }
 
-/** How long a client waits before it asks another process, in seconds. */
+/** How long a client waits before it tries another process, in seconds. */
 const retryAfterSeconds = 1;
 
-/** While the process drains: closes a source that is open already. @returns what to answer instead of a stream. */
+/** While the process drains: closes an already open source. @returns the response that replaces the stream. */
 export function refuseWhileDraining(source?: StreamSource): RouteError | undefined {
   if (!streamRegistry().isDraining) return undefined;
   if (source !== undefined) closeSource(source);
   return {
     status: 503,
-    error: "The server is shutting down; ask again.",
+    error: "The server is shutting down; try again.",
     code: "draining",
-    // A connection that is kept would bring the next request here, too.
+    // On a kept connection, the next request would also come here.
     headers: { "retry-after": String(retryAfterSeconds), connection: "close" },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Runs in the memory of one process: they survive their connections, not the process.
+ * Keeps runs in the memory of one process: they survive their connections, but not the process.
  */
 import { checkLimitOption, stringifyChunk } from "@kortyx/protocol/internal";
 import { nameOf, StoppedKeys } from "./memory-stopped-keys.ts";
@@ -22,9 +22,9 @@ import { createRunWaiters } from "./run-waiters.ts";
 
 export interface MemoryRunStoreOptions extends RunStoreOptions {
   /**
-   * What all logs together may take of the heap, in bytes. An estimate: 64 for each entry, and 1 for each UTF-16 code unit
-   * of its JSON; text beyond Latin-1 takes twice as much. Beyond it the runs that ended first are forgotten, and when none
-   * has ended, nothing is accepted.
+   * The maximum heap size of all logs together, in bytes. An estimate: 64 for each entry, and 1 for each UTF-16 code
+   * unit of its JSON; text beyond Latin-1 takes twice as much. Beyond this size, the runs that ended first are
+   * forgotten; if none has ended, new entries and runs are refused.
    *
    * @defaultValue 268,435,456 (256 MiB)
    */
@@ -50,8 +50,8 @@ const entryOverheadBytes = 64;
 const sizeOf = (entry: string): number => entryOverheadBytes + entry.length;
 
 /**
- * The same texts, as slices of one string. A string made of pieces, as most chunks are, would keep the pieces, which take
- * several times the memory. The separator makes a slice of a single text, too.
+ * The same texts, as slices of one string. A concatenated string, as most chunks are, would retain its pieces, which
+ * take several times the memory. The separator makes a single text a slice, too.
  */
 function flatten(entries: readonly string[]): string[] {
   const joined = `${entries.join("")}\n`;
@@ -63,13 +63,13 @@ function flatten(entries: readonly string[]): string[] {
   });
 }
 
-/** Room for the terminal of every run, whatever the limit. */
+/** Extra room for every run's terminal, beyond the limit. */
 const runOverheadBytes = 512;
 
 /**
- * Creates a store.
+ * Creates a store that keeps runs in memory.
  *
- * @throws RangeError for a size, or a time in milliseconds, that is not a number.
+ * @throws RangeError for a size or a time that is not a number, or is negative.
  */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
   return toSpreadableStore(new MemoryRunStore(options));
@@ -83,11 +83,11 @@ class MemoryRunStore implements RunStore {
   readonly #runs = new Map<string, MemoryRun>();
   /** In the order in which they ended. */
   readonly #endedRuns = new Set<MemoryRun>();
-  /** The open runs of an owner, the one whose lease expires first in front. */
+  /** The open runs of an owner, in the order in which their leases expire. */
   readonly #openRuns = new Map<string, Set<MemoryRun>>();
   /** The id of the run with a key. */
   readonly #keys = new Map<string, string>();
-  /** The ids of a session's runs, the newest last. */
+  /** The ids of a session's runs, newest last. */
   readonly #sessions = new Map<string, string[]>();
   readonly #stoppedKeys = new StoppedKeys();
   readonly #waiters = createRunWaiters();
@@ -183,7 +183,7 @@ class MemoryRunStore implements RunStore {
     this.#waiters.wakeAll();
   }
 
-  /** The run with the key of the request, unless it was never begun. */
+  /** The run with the request's key, unless it never began. */
   #attach({ owner, key, bodyHash }: OpenRun): OpenedRun | undefined {
     const known = key === undefined ? undefined : this.#runs.get(this.#keys.get(nameOf(owner, key)) ?? "");
     if (known === undefined) return undefined;
@@ -193,7 +193,7 @@ class MemoryRunStore implements RunStore {
     return known.bodyHash === bodyHash ? { status: "attached", run } : { status: "key-conflict" };
   }
 
-  /** What speaks against another run. Ends the owner's runs that have lost their writer. */
+  /** Why another run is refused, if it is. Ends the owner's runs that have lost their writer. */
   #refuse({ owner, sessionId, maxOpenRuns, allowActiveRun }: OpenRun): OpenedRun | undefined {
     const now = performance.now();
     for (const run of this.#openRuns.get(owner) ?? []) {
@@ -269,7 +269,7 @@ class MemoryRunStore implements RunStore {
     this.#size += added;
   }
 
-  /** @returns whether there is room for that, after the runs that ended first were forgotten. */
+  /** @returns whether there is room for that, after forgetting the runs that ended first. */
   #makeRoom(needed: number): boolean {
     for (const run of this.#endedRuns) {
       if (this.#size + needed <= this.#maxHeapBytes) return true;
@@ -278,7 +278,7 @@ class MemoryRunStore implements RunStore {
     return this.#size + needed <= this.#maxHeapBytes;
   }
 
-  /** Forgets what was kept long enough. */
+  /** Forgets runs whose retention has passed. */
   #purge(): void {
     const now = performance.now();
     for (const run of this.#endedRuns) {
@@ -293,7 +293,7 @@ class MemoryRunStore implements RunStore {
     this.#endedRuns.delete(run);
     this.#size -= run.size;
     const keyName = run.key === undefined ? undefined : nameOf(run.owner, run.key);
-    // The key may be another run's by now.
+    // The key may belong to another run by now.
     if (keyName !== undefined && this.#keys.get(keyName) === run.runId) this.#keys.delete(keyName);
     if (run.sessionId === undefined) return;
     const session = nameOf(run.owner, run.sessionId);

@@ -1,6 +1,6 @@
 /**
- * The keys that were stopped before their runs were opened, in the memory of one process: each for 60 s, the newest ones
- * of each owner. Knows no run.
+ * Keys that were stopped before their runs were opened, in the memory of one process: each for 60 s, and only the
+ * newest ones per owner. Knows nothing about runs.
  */
 import { maxStoppedKeys, stoppedKeyMs } from "./run-store.ts";
 
@@ -10,7 +10,7 @@ interface StoppedKey {
 }
 
 export class StoppedKeys {
-  /** By owner and key; the one that is forgotten first in front. */
+  /** By owner and key, in the order in which they expire. */
   readonly #stops = new Map<string, StoppedKey>();
   /** The names of the same keys by owner. */
   readonly #namesOf = new Map<string, Set<string>>();
@@ -30,7 +30,7 @@ export class StoppedKeys {
     return this.#forget(nameOf(owner, key));
   }
 
-  /** Forgets what was remembered for long enough. */
+  /** Forgets expired keys. */
   purge(): void {
     const now = performance.now();
     for (const [name, { until }] of this.#stops) {

@@ -1,6 +1,6 @@
 /**
- * Runs the scripts of the Redis store, on the client of the caller or, while that does not answer, on a duplicate of it.
- * Knows no run.
+ * Runs the scripts of the Redis store, on the caller's client or, while that does not reply, on a duplicate of it.
+ * Knows nothing about runs.
  */
 
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
@@ -11,10 +11,10 @@ interface ScriptCalls {
   evalSha(sha1: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
-/** What the store uses of a client of the `redis` package. The caller closes it. */
+/** The part of a `redis` client that the store uses. The caller closes it. */
 export interface RedisClient extends ScriptCalls {
   withCommandOptions(options: { abortSignal: AbortSignal }): ScriptCalls;
-  /** For the connections of the store's own. */
+  /** For the store's own connections. */
   duplicate(): RedisConnection;
 }
 
@@ -27,23 +27,23 @@ export interface RedisConnection extends RedisClient {
   destroy(): unknown;
 }
 
-/** What a script takes; sent as text. */
+/** An argument of a script; sent as text. */
 export type ScriptValue = string | number;
 
-/** A new connection that has not been answered after this many milliseconds is given up. */
+/** A new connection without a reply after this many milliseconds is given up. */
 const connectTimeoutMs = 5_000;
 
 export interface OwnConnection {
   connection: RedisConnection;
-  /** Rejects when there is no connection within 5 s; it is destroyed then. */
+  /** Rejects if there is no connection within 5 s; it is then destroyed. */
   opened: Promise<void>;
 }
 
-/** Opens a connection like that of the client. */
+/** Opens a connection like the client's. */
 export function openConnection(client: RedisClient): OwnConnection {
   const connection = client.duplicate();
   connection.on("error", () => {});
-  // The client's own timeout covers the socket, and not the greeting that follows.
+  // The client's own timeout covers the socket, but not the handshake that follows.
   const opened = new Promise<void>((resolve, reject) => {
     const timer = unref(
       startTimer(() => {
@@ -64,10 +64,10 @@ export function destroyConnection(connection: RedisConnection): void {
     try {
       connection.destroy();
     } catch {
-      // It has given up by itself.
+      // It gave up by itself.
     }
   };
-  // A connection whose socket is just being opened would stay open.
+  // A connection whose socket is still opening would stay open.
   connection.on("ready", destroy);
   destroy();
 }
@@ -83,11 +83,11 @@ export interface RedisCommandsOptions {
 export class RedisCommands {
   readonly #options: RedisCommandsOptions;
   readonly #hashes = new Map<RedisScriptName, Promise<string>>();
-  /** The client, or a duplicate in its place. */
+  /** The client, or its replacement. */
   #current: RedisClient | RedisConnection;
-  /** What may take the place of a connection that does not answer. */
+  /** The possible replacement for a connection that does not reply. */
   #candidate: OwnConnection | undefined;
-  /** How many commands were answered, on whatever connection. */
+  /** The number of commands that received a reply, on any connection. */
   #answers = 0;
   #formatChecked: Promise<void> | undefined;
   #isClosed = false;
@@ -97,9 +97,9 @@ export class RedisCommands {
     this.#current = options.client;
   }
 
-  /** Rejects with an error of Redis, when Redis does not answer in time, and after `close`. */
+  /** Rejects with an error from Redis, when Redis does not reply in time, and after `close`. */
   async run(script: RedisScriptName, values: readonly ScriptValue[]): Promise<unknown> {
-    // Once in the life of the store; again after a failure.
+    // Once per store; again after a failure.
     this.#formatChecked ??= this.#checkFormat().catch((error) => {
       this.#formatChecked = undefined;
       throw error;
@@ -134,7 +134,7 @@ export class RedisCommands {
     const late = new Promise<never>((_, reject) => {
       timer = startTimer(() => {
         reject(new Error(`Redis has not answered within ${commandTimeoutMs} ms.`));
-        // The client would otherwise send it when Redis is back, although the caller has given it up.
+        // Otherwise the client would send it when Redis is back, although the caller has given up.
         abort.abort();
         if (asked === this.#current) this.#replaceSilentConnection();
       }, commandTimeoutMs);
@@ -157,13 +157,13 @@ export class RedisCommands {
     signal: AbortSignal,
   ): Promise<unknown> {
     const { prefix, times } = this.#options;
-    // The one key routes the script in a cluster; the signal takes it back while the client has not sent it.
+    // The single key routes the script in a cluster; the signal withdraws it until the client has sent it.
     const calls = this.#current.withCommandOptions({ abortSignal: signal });
     const parameters = { keys: [prefix], arguments: [...times, ...values].map(String) };
     try {
       return await calls.evalSha(await this.#hashOf(name), parameters);
     } catch (error) {
-      // Redis forgets scripts when it is restarted or flushed, and each node of a cluster learns them for itself.
+      // Redis forgets scripts on restart or flush, and each node of a cluster has to load them.
       if (!String(error).includes("NOSCRIPT")) throw error;
       return calls.eval(redisScript(name), parameters);
     }
@@ -176,8 +176,8 @@ export class RedisCommands {
   }
 
   /**
-   * A connection can stop carrying packets without being closed; then the client waits for as long as TCP does, up to
-   * hours. A new connection that is answered first shows it: a slow Redis would be slow there, too.
+   * A connection can silently stop carrying packets; the client then waits as long as TCP does, up to hours. A new
+   * connection that receives a reply first proves it: a slow Redis would be slow there, too.
    */
   async #replaceSilentConnection(): Promise<void> {
     if (this.#candidate !== undefined || this.#isClosed) return;
@@ -186,8 +186,8 @@ export class RedisCommands {
     this.#candidate = { connection, opened };
     try {
       await opened;
-      // When Redis was slow, the answers to both connections come at about the same time. In two steps: between two
-      // timers, what has arrived is read.
+      // If Redis was slow, both connections receive replies at about the same time. In two steps: between two timers,
+      // arrived data is read.
       for (let step = 0; step < 2; step++) await this.#pause();
       if (this.#answers === answersBefore) {
         this.#destroyOwn();

@@ -1,27 +1,28 @@
 /**
- * The one connection of this process that listens to Redis, for all of its runs. Whatever it misses is found by the
- * tick of the store.
+ * This process's only connection that listens to Redis, for all of its runs. The store's tick finds what it misses.
  */
 import { destroyConnection, type OwnConnection, openConnection, type RedisClient } from "./redis-commands.ts";
 
-/** After this many ticks without a waiter, a run is not listened to any more. */
+/** After this many ticks without a waiter, the listener unsubscribes from a run. */
 const lingerTicks = 5;
-/** A connection that has not answered a ping for this many ticks is replaced: it may have died without being closed. */
+/**
+ * A connection that has not replied to a ping for this many ticks is replaced: it may have died without being closed.
+ */
 const silentTicks = 3;
 
 export interface RedisListener {
-  /** Whether appends to this run are listened to, or will be. */
+  /** Whether appends to this run are, or will be, listened to. */
   has(runId: string): boolean;
   /**
-   * Whether a position after this one was announced since the last call that returned true, so that an announced
-   * entry which Redis has lost is looked for only once.
+   * Whether a position after this one was announced since the last call that returned true, so that an announced entry
+   * that Redis has lost is looked for only once.
    */
   takeHeard(runId: string, after: number): boolean;
-  /** Listens to the ends of all runs, and to the appends to this one. Resolves when it does, or cannot; never rejects. */
+  /** Listens to the ends of all runs and the appends to this one. Resolves when subscribed or failed; never rejects. */
   listen(runId: string | undefined): Promise<void>;
-  /** Keeps a position that was announced. */
+  /** Remembers an announced position. */
   note(runId: string, lastSeq: number): void;
-  /** Called about every second, with the runs that are waited for. @returns whether anything is listened to. */
+  /** Called about every second with the runs that have waiters. @returns whether any run is listened to. */
   tick(waitedFor: ReadonlySet<string>): boolean;
   close(): void;
 }
@@ -32,13 +33,15 @@ export function createRedisListener(
   prefix: string,
   tell: (runId: string, lastSeq: number) => void,
 ): RedisListener {
-  /** Runs whose appends are listened to, and how many ticks ago each last had a waiter. */
+  /** Runs whose appends are listened to, with the number of ticks since each last had a waiter. */
   const channels = new Map<string, number>();
   const heard = new Map<string, number>();
-  /** Channels that are being left: a client that subscribes again in the meantime would end without a subscription. */
+  /**
+   * Channels being unsubscribed: a client that subscribes again in the meantime would end up without a subscription.
+   */
   const leaving = new Map<string, Promise<void>>();
   let subscriber: OwnConnection | undefined;
-  /** Pings that have not been answered. */
+  /** Pings without a reply. */
   let pings = 0;
 
   const channelOf = (runId: string) => `${prefix}log:${runId}`;

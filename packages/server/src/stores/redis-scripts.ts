@@ -1,32 +1,32 @@
 /**
- * The scripts that keep runs in Redis: each is one atomic step. Knows nothing of connections.
+ * The scripts that keep runs in Redis: each is one atomic step. Knows nothing about connections.
  *
- * KEYS[1] is the prefix `P`, ARGV[1] and ARGV[2] are the lease and the retention in milliseconds. With a hash tag in the
- * prefix, KEYS[1] also routes a script to the one node of a Redis Cluster that has all keys.
+ * KEYS[1] is the prefix `P`, ARGV[1] and ARGV[2] are the lease and the retention in milliseconds. With a hash tag in
+ * the prefix, KEYS[1] also routes a script to the node of a Redis Cluster that holds all keys.
  *
- * When Redis is full (`maxmemory` with `noeviction`), it refuses a script's first write if that takes memory, and allows
- * all writes after one that takes none. So a script that must work then begins with such a write (EXPIRE, SREM), and a
- * script that must be refused begins with one that takes memory, so that it is refused as a whole.
+ * When Redis is full (`maxmemory` with `noeviction`), it refuses a script's first write if that needs memory, and
+ * allows all writes after one that needs none. So a script that must still work begins with such a write (EXPIRE,
+ * SREM), and one that must be refused begins with a write that needs memory, so that it is refused as a whole.
  */
 
 /**
- * The layout of the keys. A process refuses a store with a newer one.
+ * The version of the key layout. A process refuses a store with a newer one.
  *
  * | key | type | what |
  * | --- | --- | --- |
  * | `format` | string | this number |
- * | `run:<id>` | hash | the run beside its log |
+ * | `run:<id>` | hash | the run without its log |
  * | `log:<id>` | stream | entry `seq` has the id `<seq + 1>-0`, because 0-0 is not an id |
- * | `open:<owner>` | set | the ids of the owner's open runs, where there is an owner |
+ * | `open:<owner>` | set | the ids of the owner's open runs, if there is an owner |
  * | `key:<bytes of owner>:<owner>:<key>` | string | the id of the run with this idempotency key |
  * | `session:<bytes of owner>:<owner>:<session>` | string | the id of the session's newest run |
- * | `stop:<owner>` | sorted set | keys that were stopped before their runs were opened, by when that is forgotten |
+ * | `stop:<owner>` | sorted set | keys that were stopped before their runs were opened, scored by expiry |
  *
- * Every key but `format` expires: those of a run when it was kept long enough, renewed with its lease while it is open.
+ * Every key but `format` expires: those of a run after its retention, extended with each renewal while it is open.
  */
 export const formatNumber = 1;
 
-/** The clock is the store's own: those of the machines differ. */
+/** Redis's own clock: those of the machines differ. */
 const now = `local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 
 const library = `
@@ -69,7 +69,7 @@ end
 `;
 
 const bodies = {
-  /** formatNumber. Returns the number that the keys have. */
+  /** formatNumber. Returns the stored format number. */
   format: `
 local known = redis.call('GET', P .. 'format')
 -- pcall: without room for it, the number is written by a process that starts later.

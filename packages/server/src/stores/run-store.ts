@@ -1,6 +1,6 @@
 /**
- * What a run is, and what a store of runs does. A run is one answer: a log with one writer, that ends with exactly one
- * terminal. The stores are in `memory-run-store.ts`, `sqlite.ts` and `redis.ts`; here is what they share.
+ * Defines runs and the contract of their stores. A run is one answer: a log with one writer that ends with exactly one
+ * terminal. The stores are in `memory-run-store.ts`, `sqlite.ts` and `redis.ts`; this file holds what they share.
  */
 import type { AbortChunk, DoneChunk, ErrorChunk } from "@kortyx/protocol";
 import { parseDelayMs } from "@kortyx/protocol/internal";
@@ -8,14 +8,14 @@ import { parseDelayMs } from "@kortyx/protocol/internal";
 /** The chunk that ends a run. An `error` ends one when nothing followed it. */
 export type RunTerminal = DoneChunk | AbortChunk | ErrorChunk;
 
-/** What a store knows of a run, beside its log. */
+/** What a store knows of a run, apart from its log. */
 export interface RunRecord {
   readonly runId: string;
   readonly owner: string;
   readonly sessionId: string | undefined;
   /** The position of the last entry; -1 while the log is empty. */
   readonly lastSeq: number;
-  /** The last entry, when it has ended the run. */
+  /** The last entry, if it ended the run. */
   readonly terminal: RunTerminal | undefined;
 }
 
@@ -27,18 +27,18 @@ export interface OpenRun {
   sessionId: string | undefined;
   /** The client's idempotency key. */
   key: string | undefined;
-  /** Tells apart requests with the same key. */
+  /** Distinguishes requests with the same key. */
   bodyHash: string;
-  /** How many runs of one owner may be open. */
+  /** The maximum number of open runs of one owner. */
   maxOpenRuns: number;
-  /** The session may have another open run. */
+  /** Whether the session may have another open run. */
   allowActiveRun: boolean;
 }
 
 export type OpenedRun =
-  /** The run is open; when its key was stopped before, it has its terminal already. */
+  /** The run is open; if its key was stopped earlier, it already has its terminal. */
   | { status: "created"; run: RunRecord }
-  /** The key is known: this is its run, in whatever state. */
+  /** The key is known: this is its run, in any state. */
   | { status: "attached"; run: RunRecord }
   /** The key is known, with another body. */
   | { status: "key-conflict" }
@@ -56,30 +56,32 @@ export type AppendResult = "ok" | "ended" | "lost" | "full";
 /** A piece of a log, and the run as it is at that moment. */
 export interface RunPage {
   readonly run: RunRecord;
-  /** The entries behind the cursor, in order, as JSON text. */
+  /** The entries after the cursor, in order, as JSON text. */
   readonly entries: readonly string[];
-  /** How long the lease still holds on the store's clock, in milliseconds; 0 or less when it has expired. */
+  /** The remaining time of the lease on the store's clock, in milliseconds; 0 or less if it has expired. */
   readonly leaseLeftMs: number;
 }
 
 /**
- * Keeps runs. Every method is atomic, also between processes where the store is shared. What a method throws is a
- * failure of the store, which may pass.
+ * Keeps runs. Every method is atomic, even between processes that share the store. What a method throws is a failure of
+ * the store, which may be temporary.
  */
 export interface RunStore {
-  /** Another process serves the same runs: when this one drains, its followers move there. */
+  /** Whether another process serves the same runs: when this one drains, its followers move there. */
   readonly canHandOff: boolean;
-  /** How long a run stays open without a word of its writer, in milliseconds. */
+  /** How long a run stays open without renewal by its writer, in milliseconds. */
   readonly leaseMs: number;
   /**
-   * Opens a run. A run that is known by its id already is `created` once more, as it is, with a new lease, so that a
-   * request whose reply was lost can be repeated. The key of a run that has ended before its first entry is free again.
+   * Opens a run. If the id is already known, the result is `created` again: the run is unchanged but for a new lease,
+   * so that a request whose reply was lost can be repeated. The key of a run that ended before its first entry is free
+   * again.
    */
   open(request: OpenRun): Promise<OpenedRun>;
   /**
-   * Adds entries, the first of which is at position `firstSeq`, and renews the lease. A repeated append adds only what
-   * the log does not hold yet. The run is `lost`, and nothing is added, when the log ends before `firstSeq` or holds
-   * other entries at these positions: the store has lost writes, or another writer has replaced them.
+   * Adds entries, the first of which is at position `firstSeq`, and renews the lease. A repeated append adds only
+   * entries that the log does not hold yet. The run is `lost`, and nothing is added, when the log ends before
+   * `firstSeq` or holds other entries at these positions: the store has lost writes, or another writer has replaced
+   * them.
    */
   append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult>;
   /** Renews the lease. */
@@ -88,7 +90,7 @@ export interface RunStore {
    * Ends a run. A log that does not reach position `lastSeq` has lost entries, and ends with `error` `producer-lost`
    * instead.
    *
-   * @returns the terminal that has ended it, which may be an earlier one; undefined for an unknown run.
+   * @returns the terminal that ended it, which may be an earlier one; undefined for an unknown run.
    */
   end(runId: string, terminal: RunTerminal, lastSeq?: number): Promise<RunTerminal | undefined>;
   /**
@@ -98,28 +100,28 @@ export interface RunStore {
    */
   endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined>;
   /**
-   * Reads at most `limit` entries behind position `after` (-1 is before the first one).
+   * Reads at most `limit` entries after position `after` (-1 is before the first one).
    *
-   * @returns undefined for a run that is unknown, or was kept long enough.
+   * @returns undefined for a run that is unknown, or whose retention has passed.
    */
   read(runId: string, after: number, limit: number): Promise<RunPage | undefined>;
   /**
-   * Resolves when the log may hold an entry behind `after`, when the run has ended or is gone, or when the signal is
+   * Resolves when the log may hold an entry after `after`, when the run has ended or is gone, or when the signal is
    * aborted. May resolve early; never rejects.
    */
   wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
   /** The newest run of a session, open or ended. */
   latest(owner: string, sessionId: string): Promise<RunRecord | undefined>;
   /**
-   * The id of the run with this key. Where there is none, the key is remembered for 60 s, and the run that opens with
-   * it is stopped at once.
+   * The id of the run with this key. If there is none, the key is remembered for 60 s, and a run that opens with it is
+   * stopped at once.
    */
   stopKey(owner: string, key: string): Promise<string | undefined>;
   /** Releases what the store holds in this process. */
   close(): Promise<void>;
 }
 
-/** What a run ends with when its writer has not renewed the lease. */
+/** The terminal of a run whose writer has not renewed the lease. */
 export const producerLost: ErrorChunk = {
   type: "error",
   message: "The answer was interrupted on the server.",
@@ -127,17 +129,17 @@ export const producerLost: ErrorChunk = {
   retryable: true,
 };
 
-/** Whether a run was lost before its writer wrote anything: it has no answer, and its key is free again. */
+/** Whether a run was lost before its writer wrote anything: it has no content, and its key is free again. */
 export const wasNeverBegun = ({ lastSeq, terminal }: RunRecord): boolean =>
   lastSeq === 0 && terminal?.type === "error" && terminal.code === producerLost.code;
 
-/** What a run ends with when somebody stops it. */
+/** The terminal of a run that a client stops. */
 export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
 
-/** How long a stop is remembered whose run has not been opened yet. */
+/** How long a stop is remembered if its run has not been opened yet. */
 export const stoppedKeyMs = 60_000;
 
-/** How many of these stops are remembered for each owner: the newest ones. */
+/** The maximum number of these stops per owner; the newest ones are remembered. */
 export const maxStoppedKeys = 1_000;
 
 export interface RunStoreOptions {
@@ -156,13 +158,14 @@ export interface RunStoreOptions {
   leaseMs?: number | undefined;
 }
 
-/** A hundred years: what a store keeps forever, in a number that every store can add to a date. */
+/** A hundred years: forever, as a number that every store can add to a date. */
 const foreverMs = 100 * 365 * 86_400_000;
 
 /**
- * The times of a store, which are finite: Redis has no other.
+ * The times of a store, made finite because Redis has no infinite ones.
  *
- * @throws RangeError for what is not a number of milliseconds, and for a lease of 0, with which every run is lost at once.
+ * @throws RangeError for a value that is not a number of milliseconds, and for a lease of 0, which would lose every run
+ * at once.
  */
 export function readRunStoreTimes({
   retentionMs = 15 * 60_000,
@@ -176,7 +179,7 @@ export function readRunStoreTimes({
   };
 }
 
-/** Makes a result of the failures that match, and throws all others: for `promise.catch`. */
+/** Turns matching failures into a result and rethrows all others: for `promise.catch`. */
 export const orWhen =
   <Result>(isExpected: (error: unknown) => boolean, result: Result) =>
   (error: unknown): Result => {
@@ -184,7 +187,7 @@ export const orWhen =
     throw error;
   };
 
-/** The store as an object whose methods are its own, so that a spread of it can replace some of them. */
+/** Copies a store to an object with own methods, so that a spread of it can replace some of them. */
 export function toSpreadableStore(store: RunStore): RunStore {
   return {
     canHandOff: store.canHandOff,

@@ -1,15 +1,15 @@
 /**
- * Wakes those in this process who wait for a run. Knows nothing of logs.
+ * Wakes this process's waiters for a run. Knows nothing about logs.
  */
 
 export interface RunWaiters {
-  /** Resolves when `wake` tells of something behind `after`, or when the signal is aborted. */
+  /** Resolves when `wake` reports a position after `after`, or when the signal is aborted. */
   wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
-  /** The log has reached position `lastSeq`; Infinity when it has ended. */
+  /** The log has reached position `lastSeq`; Infinity if it has ended. */
   wake(runId: string, lastSeq: number): void;
-  /** Wakes everybody, to look for themselves. */
+  /** Wakes every waiter, to check its run again. */
   wakeAll(): void;
-  /** The runs that are waited for. */
+  /** The runs that have waiters. */
   runIds(): string[];
 }
 
@@ -18,11 +18,11 @@ interface Waiter {
   resume: () => void;
 }
 
-/** What a store does so that news of its runs reach those who wait. */
+/** How a store starts and stops observing runs for waiters. */
 interface WaiterHandlers {
-  /** Called when the first one begins to wait. */
+  /** Called when the first waiter begins to wait. */
   onFirst?: () => void;
-  /** Called when the last one has stopped. */
+  /** Called when the last waiter has stopped. */
   onLast?: () => void;
 }
 

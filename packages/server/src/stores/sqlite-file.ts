@@ -1,17 +1,17 @@
 /**
- * The file of a SQLite store: opens it, checks that it is one of ours, and makes its tables. A file that
- * it cannot use is refused when the store is created, with the reason. Knows no run.
+ * The file of a SQLite store: opens it, checks that it is one of ours, and creates its tables. An unusable file is
+ * refused when the store is created, with the reason. Knows nothing about runs.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { checkOption } from "@kortyx/protocol/internal";
 
-/** Stands in the file as `user_version`. A change of the tables that older versions cannot use takes the next number. */
+/** Stored in the file as `user_version`. A table change that older versions cannot use takes the next number. */
 const format = 1;
-/** While a store is created, and nothing is served yet, SQLite itself waits for other processes. */
+/** While a store is created, and nothing is served yet, SQLite itself waits this long for other processes. */
 const creationTimeoutMs = 5_000;
-/** A write-ahead log that has grown larger, beside a reader that stays for long, is cut back to this. */
+/** A write-ahead log that has grown larger, because of a long-running reader, is truncated to this size. */
 const maxIdleLogBytes = 64 * 1024 * 1024;
 
 /**
@@ -52,7 +52,7 @@ const schema = `
   PRAGMA user_version = ${format};
 `;
 
-/** @throws TypeError for anything but a path, Error for a file that cannot be used. */
+/** @throws TypeError for anything but a path, Error for an unusable file. */
 export function openSqliteFile(path: string): DatabaseSync {
   const isPath = typeof path === "string" && path !== "" && !path.startsWith("file:");
   checkOption("path", isPath, 'the path of a file, or ":memory:"', path);
@@ -81,7 +81,7 @@ function describe(message: string): string {
   return `${message}.`;
 }
 
-/** SQLite reports only "unable to open", and opens a file that it cannot write for reading. */
+/** SQLite only reports "unable to open", and opens an unwritable file for reading. */
 function checkAccess(path: string): void {
   const folder = dirname(resolve(path));
   if (statSync(folder, { throwIfNoEntry: false }) === undefined)
@@ -92,13 +92,14 @@ function checkAccess(path: string): void {
     accessSync(folder, constants.W_OK);
     if (file !== undefined) accessSync(path, constants.W_OK);
   } catch (cause) {
-    throw refuse(path, "this process may not write to the file and to its folder, and needs to.", cause);
+    throw refuse(path, "this process needs write access to the file and its folder.", cause);
   }
 }
 
 function prepareFile(database: DatabaseSync, path: string): void {
   database.exec(`PRAGMA busy_timeout = ${creationTimeoutMs}`);
-  // Before anything is changed, because the file may be another program's. A file that has its tables is not locked.
+  // Before anything is changed, because the file may belong to another program. A file that already has its tables is
+  // not locked.
   const isEmpty = checkFormat(database) === 0;
   if (isEmpty) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   const mode = database.prepare("PRAGMA journal_mode = WAL").get()?.journal_mode;
@@ -111,14 +112,14 @@ function prepareFile(database: DatabaseSync, path: string): void {
 
 /** @returns 0 for an empty file. */
 function checkFormat(database: DatabaseSync): number {
-  // Both at one moment, because another process may be making its tables.
+  // Both in one transaction, because another process may be creating its tables.
   database.exec("SAVEPOINT looking");
   const { user_version: found } = database.prepare("PRAGMA user_version").get() as { user_version: number };
   const names = database.prepare("SELECT name FROM sqlite_schema").all();
   database.exec("RELEASE looking");
   if (found === 0 && names.length === 0) return 0;
   if (found === 0 || !names.some(({ name }) => name === "stopped_keys"))
-    throw new UnusableFile("it holds the tables of another program. Name a file that only runs are kept in.");
+    throw new UnusableFile("it holds the tables of another program. Name a file that is used only for runs.");
   if (found > format)
     throw new UnusableFile(
       `a newer version of @kortyx/server has written it (format ${found}; this version knows ${format}). ` +
@@ -129,7 +130,7 @@ function checkFormat(database: DatabaseSync): number {
 
 function makeTables(database: DatabaseSync): void {
   database.exec("BEGIN IMMEDIATE");
-  // Another process may have been quicker.
+  // Another process may have been faster.
   if (checkFormat(database) === 0) database.exec(schema);
   database.exec("COMMIT");
 }

@@ -1,6 +1,6 @@
 /**
- * Transactions on a file that other processes write, too. SQLite would block the process while it waits for their lock;
- * here the transaction is tried again later, and everything else runs meanwhile.
+ * Transactions on a file that other processes also write. SQLite would block the process while waiting for their lock;
+ * here the transaction is retried later, and everything else runs in the meantime.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { onNextTurn } from "../stream/next-turn.ts";
@@ -16,9 +16,9 @@ const maxTurnMs = 5;
 export interface SqliteLock {
   /** Runs `change` in a transaction, in the order of the calls. Rejects with what it or SQLite throws. */
   write<Value>(change: () => Value): Promise<Value>;
-  /** Runs `look`, which only reads, waits for no write and sees the file as it is at one moment. */
+  /** Runs `look`, which only reads. Waits for no write, and sees a consistent snapshot of the file. */
   read<Value>(look: () => Value): Promise<Value>;
-  /** Rejects what is still waiting, and later writes. */
+  /** Rejects waiting and later writes. */
   close(): void;
 }
 
@@ -28,7 +28,7 @@ interface WaitingWrite {
   giveUpAt: number;
 }
 
-/** By SQLite's own words, because Deno has no result codes. */
+/** By SQLite's message, because Deno has no result codes. */
 const isBusy = (error: unknown): boolean => String(error).includes("database is locked");
 
 const closed = () => new Error("The store of runs is closed.");
@@ -36,7 +36,10 @@ const closed = () => new Error("The store of runs is closed.");
 /** Whether the file could not grow. */
 export const isDiskFull = (error: unknown): boolean => String(error).includes("database or disk is full");
 
-/** @param makeRoom - Called after a transaction was undone because the file could not grow; it is repeated for `true`. */
+/**
+ * @param makeRoom - Called after a transaction was rolled back because the file could not grow; it is repeated if this
+ * returns `true`.
+ */
 export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unknown) => boolean): SqliteLock {
   const waiting: WaitingWrite[] = [];
   let pauseMs = minPauseMs;
@@ -68,7 +71,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
     try {
       database.exec("ROLLBACK");
     } catch {
-      // SQLite has done it already, as when the disk is full.
+      // SQLite has already rolled back, as when the disk is full.
     }
   }
 
@@ -104,7 +107,7 @@ export function createSqliteLock(database: DatabaseSync, makeRoom: (error: unkno
       });
     },
     async read(look) {
-      // A reader only waits while another process repairs the file after a crash, or closes it as the last one.
+      // A reader waits only while another process recovers the file after a crash, or is the last to close it.
       const giveUpAt = performance.now() + maxWaitMs;
       for (;;) {
         try {

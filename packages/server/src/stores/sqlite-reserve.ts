@@ -1,23 +1,23 @@
 /**
- * Room on the disk that is set aside for the day when it is full: SQLite needs some even to delete. While the reserve is
- * released, no process adds entries, so that the remaining room is enough to end runs and to delete old ones.
+ * Disk space reserved for when the disk is full: SQLite needs some even to delete. While the reserve is released, no
+ * process adds entries, so that the remaining space is enough to end runs and delete old ones.
  */
 import { rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** More than SQLite writes between two checkpoints (4 MiB), after each of which it uses that room again. */
+/** More than SQLite writes between two checkpoints (4 MiB); it reuses that space after each one. */
 const reserveBytes = 8 * 1024 * 1024;
-/** A reserve that could not be set aside is tried again after this long. */
+/** Delay before another attempt to create the reserve. */
 const retryMs = 250;
 
 export interface DiskReserve {
-  /** Whether the reserve exists. Sets it aside again when the disk has room. */
+  /** Whether the reserve exists. Creates it again when the disk has space. */
   exists(): boolean;
   /** Deletes the reserve and logs why. @returns whether it existed. */
   release(error: unknown): boolean;
 }
 
-/** @param path - Of the reserve itself, which all processes share. */
+/** @param path - The path of the reserve itself, which all processes share. */
 export function createDiskReserve(path: string): DiskReserve {
   let triedAt = Number.NEGATIVE_INFINITY;
   let isReported = false;
@@ -27,7 +27,7 @@ export function createDiskReserve(path: string): DiskReserve {
   function setAside(): boolean {
     try {
       checkRoom();
-      // Not zeros: some file systems keep none.
+      // Not zeros: some file systems do not store them.
       writeFileSync(path, noise(reserveBytes));
       isReported = false;
       return true;
@@ -38,18 +38,21 @@ export function createDiskReserve(path: string): DiskReserve {
     }
   }
 
-  /** Without this, each attempt on a full disk would block the process, and take the last room of other programs. */
+  /**
+   * Without this check, each attempt on a full disk would block the process and take the last space from other
+   * programs.
+   */
   function checkRoom(): void {
     const { bavail, blocks, bsize } = statfsSync(dirname(path));
     const isKnown = blocks > 0;
     if (isKnown && bavail * bsize < reserveBytes)
-      throw new Error(`The disk has ${bavail * bsize} bytes left; ${reserveBytes} are needed.`);
+      throw new Error(`The disk has ${bavail * bsize} bytes left; the reserve needs ${reserveBytes}.`);
   }
 
-  /** Once, because every request would meet it again. */
+  /** Logged once, because every request would fail again. */
   function report(error: unknown): void {
     if (!isReported)
-      console.error(`There is no room for ${path}. New runs are refused until there is.`, error);
+      console.error(`The disk is too full for ${path}. New runs are refused until there is space.`, error);
     isReported = true;
   }
 
@@ -73,7 +76,7 @@ export function createDiskReserve(path: string): DiskReserve {
 
 function noise(size: number): Uint8Array {
   const bytes = new Uint8Array(size);
-  // The most that one call gives.
+  // The maximum for one call.
   for (let start = 0; start < size; start += 65_536)
     crypto.getRandomValues(bytes.subarray(start, start + 65_536));
   return bytes;

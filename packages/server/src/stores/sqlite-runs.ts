@@ -1,6 +1,6 @@
 /**
- * What a SQLite store knows of its runs, and how each call changes them. Every method is one step within a transaction,
- * which the caller begins. Waits for nothing and wakes no reader.
+ * The runs of a SQLite store, and how each call changes them. Every method is one step within a transaction that the
+ * caller begins. Waits for nothing and wakes no readers.
  */
 import { stringifyChunk } from "@kortyx/protocol/internal";
 import { clockToleranceMs, readMachineTime } from "./machine-clock.ts";
@@ -18,7 +18,7 @@ import {
 } from "./run-store.ts";
 import type { RunRow, SqliteStatements } from "./sqlite-statements.ts";
 
-/** Whether the disk has room. Without it runs are ended, but neither opened nor continued. */
+/** Whether the disk has space. Without it, runs are ended, but not opened or continued. */
 export type DiskRoom = "free" | "none";
 
 export interface SqliteOpening {
@@ -110,7 +110,7 @@ export class SqliteRuns {
     return this.#kept(this.#statements.findByKey.get(owner, key) as RunRow | undefined)?.run_id;
   }
 
-  /** @returns the id of the run with this key; without one, the key is remembered as stopped. */
+  /** @returns the id of the run with this key; if there is none, the key is remembered as stopped. */
   stopKey(owner: string, key: string): string | undefined {
     const runId = this.findRunId(owner, key);
     if (runId !== undefined) return runId;
@@ -119,18 +119,18 @@ export class SqliteRuns {
     return undefined;
   }
 
-  /** The position of the last entry; Infinity when none will follow, or the run is unknown. */
+  /** The position of the last entry; Infinity if no more follow, or the run is unknown. */
   reachOf(runId: string): number {
     const row = this.find(runId);
     return row === undefined || row.terminal !== null ? Number.POSITIVE_INFINITY : row.seq;
   }
 
-  /** In milliseconds; 0 or less when the lease has expired. */
+  /** The remaining time of the lease in milliseconds; 0 or less if it has expired. */
   leaseLeftMs({ renewed_at, lease_ms }: RunRow): number {
     const { nowMs, resumedAtMs } = readMachineTime();
-    // The machine has been booted since.
+    // The machine was booted since.
     if (renewed_at > nowMs + clockToleranceMs) return 0;
-    // In a machine that slept, no writer could renew.
+    // While the machine slept, no writer could renew.
     return Math.max(renewed_at + lease_ms, resumedAtMs + this.#leaseMs) - nowMs;
   }
 
@@ -143,7 +143,7 @@ export class SqliteRuns {
     return this.#endExpired(this.#allOpen());
   }
 
-  /** A run that is open already under this id. */
+  /** A run that is already open under this id. */
   #repeat(runId: string): OpenedRun | undefined {
     const row = this.find(runId);
     if (row === undefined) return undefined;
@@ -151,7 +151,7 @@ export class SqliteRuns {
     return { status: "created", run: toRecord(row) };
   }
 
-  /** The run with the key of the request. Releases a key whose run is gone, or was never begun. */
+  /** The run with the request's key. Releases a key whose run is gone, or never began. */
   #attach({ owner, key, bodyHash }: OpenRun, ended: RunRow[]): OpenedRun | undefined {
     if (key === undefined) return undefined;
     const known = this.#statements.findByKey.get(owner, key) as RunRow | undefined;
@@ -169,7 +169,7 @@ export class SqliteRuns {
     return undefined;
   }
 
-  /** What the open runs of the owner speak against. Ends those that have lost their writer. */
+  /** Why the owner's open runs rule out another run, if they do. Ends those that have lost their writer. */
   #refuse(request: OpenRun, ended: RunRow[]): OpenedRun | undefined {
     const { owner, sessionId, maxOpenRuns, allowActiveRun } = request;
     if (owner === "") return undefined;
@@ -218,10 +218,10 @@ export class SqliteRuns {
     return row === undefined || this.#isGone(row) ? undefined : row;
   }
 
-  /** Whether a run was kept long enough, so that callers no longer find it. */
+  /** Whether a run's retention has passed, so that callers no longer find it. */
   #isGone(row: RunRow): boolean {
     if (row.ended_at !== null) return row.ended_at <= Date.now() - this.#retentionMs;
-    // Its writer vanished, and no request has ended it since.
+    // Its writer is gone, and no request has ended it since.
     return this.leaseLeftMs(row) <= -this.#retentionMs;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Every statement on the tables of a SQLite store, which `sqlite-file.ts` makes. Knows no rule of runs, and begins no
- * transaction.
+ * Every statement on the tables of a SQLite store, which `sqlite-file.ts` creates. Knows none of the rules for runs,
+ * and begins no transactions.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { maxStoppedKeys } from "./run-store.ts";
@@ -29,7 +29,7 @@ export function prepareSqliteStatements(database: DatabaseSync) {
     readEntries: database.prepare(
       "SELECT json FROM entries WHERE number = ? AND seq > ? ORDER BY seq LIMIT ?",
     ),
-    /** Deletes at most as many entries of a run as the last value says. */
+    /** Deletes entries of a run, at most as many as the last parameter. */
     deleteEntries: database.prepare(
       `DELETE FROM entries WHERE (number, seq) IN
        (SELECT number, seq FROM entries WHERE number = ? LIMIT ?)`,
@@ -43,7 +43,7 @@ export function prepareSqliteStatements(database: DatabaseSync) {
        (SELECT key FROM stopped_keys WHERE owner = ?1 ORDER BY until DESC LIMIT -1 OFFSET ${maxStoppedKeys})`,
     ),
     findExpiredKey: database.prepare("SELECT 1 FROM stopped_keys WHERE until <= ? LIMIT 1"),
-    /** Deletes at most as many keys as the last value says. */
+    /** Deletes keys, at most as many as the last parameter. */
     deleteExpiredKeys: database.prepare(
       `DELETE FROM stopped_keys WHERE (owner, key) IN
        (SELECT owner, key FROM stopped_keys WHERE until <= ? LIMIT ?)`,
@@ -75,7 +75,7 @@ function prepareRunStatements(database: DatabaseSync) {
     setSeq: database.prepare("UPDATE runs SET seq = ?, renewed_at = ?, lease_ms = ? WHERE number = ?"),
     setTerminal: database.prepare("UPDATE runs SET seq = ?, terminal = ?, ended_at = ? WHERE number = ?"),
     releaseKey: database.prepare("UPDATE runs SET key = NULL WHERE number = ?"),
-    /** From now on the run looks as if it never was; its rows are deleted later. */
+    /** Makes the run look as if it never existed; its rows are deleted later. */
     forgetRun: database.prepare("UPDATE runs SET key = NULL, ended_at = 0 WHERE number = ?"),
     deleteRun: database.prepare("DELETE FROM runs WHERE number = ?"),
   };

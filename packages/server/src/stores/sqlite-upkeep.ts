@@ -1,7 +1,7 @@
 /**
- * Keeps the file of a SQLite store small: ends what was abandoned, deletes what was kept long enough and gives the room
- * back to the disk, in short transactions between which everything else runs. It follows writes, so an idle store costs
- * nothing. Its failures fail no request: it tries again later.
+ * Keeps the file of a SQLite store small: ends abandoned runs, deletes runs whose retention has passed and returns the
+ * space to the disk, in short transactions that let everything else run in between. Triggered by writes, so an idle
+ * store costs nothing. A failure fails no request: it tries again later.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
@@ -9,13 +9,13 @@ import type { SqliteLock } from "./sqlite-lock.ts";
 import type { SqliteStatements } from "./sqlite-statements.ts";
 
 const intervalMs = 5_000;
-/** While the disk is full. */
+/** The interval while the disk is full. */
 const intervalWhenFullMs = 500;
-/** One transaction takes about this long, … */
+/** One transaction takes about this long … */
 const maxSliceMs = 4;
-/** … and everything else has the processor for this long before the next one. */
+/** … and everything else gets this much time before the next one. */
 const pauseMs = 10;
-/** How many entries, keys or pages are deleted before the clock is read. */
+/** The number of entries, keys or pages deleted between two readings of the clock. */
 const maxDeleted = 100;
 /** Free pages that the file keeps for the next runs (4 MiB), or a quarter of the file. */
 const keptPages = 1_024;
@@ -25,7 +25,7 @@ export interface SqliteUpkeepOptions {
   statements: SqliteStatements;
   lock: SqliteLock;
   retentionMs: number;
-  /** Whether the disk has room. */
+  /** Whether the disk has space. */
   hasRoom(): boolean;
   /** Ends the open runs whose lease has expired. */
   endAbandoned(): Promise<void>;
@@ -42,21 +42,21 @@ export class SqliteUpkeep {
     this.#options = options;
   }
 
-  /** Begins when it is time to. */
+  /** Begins if the interval has passed. */
   start(): void {
     if (this.#isRunning || this.#isClosed || performance.now() < this.#dueAt) return;
     this.#isRunning = true;
-    // Not within the call that has written.
+    // Not during the call that wrote.
     queueMicrotask(() => this.#run());
   }
 
-  /** Lets SQLite write its log from the beginning again, for which the file itself needs room. Begins soon. */
+  /** Begins soon, so that SQLite writes its log from the beginning again, for which the file itself needs space. */
   reuseLog(): void {
     this.#dueAt = Number.NEGATIVE_INFINITY;
     try {
       this.#checkpoint();
     } catch {
-      // The log may still have room.
+      // The log may still have space.
     }
   }
 
@@ -80,7 +80,7 @@ export class SqliteUpkeep {
         () => this.#isTooLarge(),
         () => this.#shrink(),
       );
-      // A checkpoint is what cuts the file.
+      // Only a checkpoint truncates the file.
       if (shrinks > 0) this.#checkpoint();
     } catch {
       // Another process holds the lock, or the disk is full.
@@ -88,13 +88,13 @@ export class SqliteUpkeep {
     this.#isRunning = false;
     if (this.#isClosed) return;
     const isFull = !hasRoom();
-    // Shorter where runs are kept for less.
+    // Shorter for a short retention.
     const untilNextMs = isFull ? intervalWhenFullMs : Math.min(intervalMs, retentionMs);
     this.#dueAt = performance.now() + untilNextMs;
     if (isFull) this.#timer = unref(startTimer(() => this.#run(), intervalWhenFullMs));
   }
 
-  /** @returns how often `change` has run. */
+  /** @returns how often `change` ran. */
   async #repeatWhile(isNeeded: () => boolean, change: () => void): Promise<number> {
     let count = 0;
     for (; !this.#isClosed && isNeeded(); count++) {
@@ -109,7 +109,7 @@ export class SqliteUpkeep {
     return this.#findEnded() !== undefined || findExpiredKey.get(Date.now()) !== undefined;
   }
 
-  /** A run that was kept long enough. */
+  /** A run whose retention has passed. */
   #findEnded(): number | undefined {
     const { statements, retentionMs } = this.#options;
     return statements.findEnded.get(Date.now() - retentionMs)?.number as number | undefined;
@@ -123,7 +123,7 @@ export class SqliteUpkeep {
     do {
       const number = this.#findEnded();
       if (number === undefined) return;
-      // Until its last entry is deleted, it looks as if it never was, whatever becomes of the date.
+      // Until its last entry is deleted, it looks as if it never existed, even if the date changes.
       if (deleteEntries.run(number, maxDeleted).changes === maxDeleted) forgetRun.run(number);
       else deleteRun.run(number);
     } while (performance.now() < endsAt);

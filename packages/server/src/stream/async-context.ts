@@ -1,12 +1,12 @@
 /**
- * The async context of a call: what `AsyncLocalStorage` holds there, such as the request that a log line belongs to. Owns
- * how a callback keeps the context of its request, and how work that several requests share leaves it. The former needs
- * no API of any runtime: what is attached to a promise runs in the context in which it was attached.
+ * The async context of a call: what `AsyncLocalStorage` holds there, such as the request that a log line belongs to.
+ * Lets a callback keep the context of its request, and shared work leave it. The former needs no runtime API: a
+ * callback attached to a promise runs in the context in which it was attached.
  */
 
 /**
- * @returns a function whose first call has `callback` called, in a later turn of the promise queue and in the async
- * context of now, whatever the context of that call is.
+ * @returns a function whose first call schedules `callback` in a later microtask, in the current async context,
+ * whatever the context of that call.
  */
 export function bindContext(callback: () => void): () => void {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -23,7 +23,10 @@ interface Runtime {
   process?: { getBuiltinModule?(id: string): { AsyncLocalStorage: AsyncLocalStorageClass } };
 }
 
-/** Edge runtimes have it as a global; Node, Bun, Deno and Workers (`nodejs_compat`) as a module, without an import. */
+/**
+ * Edge runtimes have it as a global; Node, Bun, Deno and Workers (`nodejs_compat`) as a built-in module, available
+ * without an import.
+ */
 function takeSnapshot(): (<Value>(callback: () => Value) => Value) | undefined {
   try {
     const { AsyncLocalStorage, process } = globalThis as Runtime;
@@ -35,9 +38,9 @@ function takeSnapshot(): (<Value>(callback: () => Value) => Value) | undefined {
 }
 
 /**
- * Calls `callback` in the context in which this package was loaded, which is no request's: for work that several requests
- * share. Whatever it starts, timers and promises included, stays there. Where a runtime has no `AsyncLocalStorage`, there
- * is no context to leave.
+ * Calls `callback` in the context in which this package was loaded, which belongs to no request: for work that several
+ * requests share. Everything it starts, including timers and promises, stays there. In a runtime without
+ * `AsyncLocalStorage`, there is no context to leave.
  */
 export const outsideRequests: <Value>(callback: () => Value) => Value =
   takeSnapshot() ?? ((callback) => callback());

@@ -1,6 +1,6 @@
 /**
- * A whole stream as one value, for routes that answer a single buffered result, for logs and for tests. Checks chunks
- * as the pump does, because what it returns leaves the server too.
+ * A whole stream as one value, for routes that return a single buffered result, for logs and for tests. Checks chunks
+ * as the pump does, because its result also leaves the server.
  */
 import {
   type BufferedStreamResult,
@@ -18,31 +18,31 @@ import { defaultMaxAnswerBytes, never } from "./stream-options.ts";
 
 export interface CollectLimits {
   /**
-   * The largest stream, in bytes as it would be on the wire.
+   * The largest stream, in bytes on the wire.
    *
    * @defaultValue 8 MiB
    */
   maxBytes?: number | undefined;
-  /** Leaves the source when aborted; the collecting then rejects with the signal's reason. */
+  /** Leaves the source when aborted; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
 
 /**
  * Collects the chunks of a stream, in order, up to and including the first terminal chunk. Unbounded.
  *
- * @throws What the source throws; StreamProtocolError `invalid-chunk` or `unserializable-chunk` when it yields something
- * that could not be sent as a chunk.
+ * @throws What the source throws; StreamProtocolError `invalid-chunk` or `unserializable-chunk` if it yields a value
+ * that cannot be sent as a chunk.
  */
 export const collectStream = (source: StreamSource): Promise<StreamChunk[]> => collectChunks(source, never);
 
 /**
- * Collects a stream into the answer of a route that does not stream: `Response.json(await collectBufferedStream(…))`.
+ * Collects a stream into the result of a route that does not stream: `Response.json(await collectBufferedStream(…))`.
  *
- * A stream that ended on an `error` chunk, with a `done` without `finishReason` after it or none, resolves with that chunk
- * as `error`.
+ * A stream that ended on an `error` chunk, even if a `done` without `finishReason` follows, resolves with that chunk as
+ * `error`.
  *
  * @throws What the source throws; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
- * `maxBytes`. The source is left then.
+ * `maxBytes`. The source is then left.
  */
 export async function collectBufferedStream(
   source: StreamSource,
@@ -54,7 +54,7 @@ export async function collectBufferedStream(
   return { chunks, ...summarizeStreamChunks(chunks) };
 }
 
-/** What a buffered answer says beside its chunks: of chunks that are collected already. */
+/** The fields of a buffered answer, computed from its collected chunks. */
 export function summarizeStreamChunks(chunks: readonly StreamChunk[]): Omit<BufferedStreamResult, "chunks"> {
   const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined);
   return {
@@ -81,7 +81,7 @@ function collectChunks(
 
 const encoder = new TextEncoder();
 
-/** Takes all chunks of a source, up to a number of bytes. */
+/** Collects all chunks of a source, up to a number of bytes. */
 class Collector implements SourceConsumer {
   readonly wantsChunk = true;
   readonly chunks: StreamChunk[] = [];
@@ -110,7 +110,10 @@ class Collector implements SourceConsumer {
   }
 }
 
-/** The text that a user interface copies of the same stream. Structured objects are no part of it, and may be broken. */
+/**
+ * The text that a user interface copies from the same stream. Structured objects are not part of it, and may be
+ * invalid.
+ */
 function textOf(chunks: readonly StreamChunk[]): string {
   const { parts } = reduceMessage(chunks.filter(({ type }) => type !== "structured-data"));
   return joinTextParts(parts);

@@ -1,13 +1,13 @@
 /**
- * How a route responds to a request that fails: `{ error, code, issues?, correlationId? }` as JSON.
+ * How a route responds to a failed request: `{ error, code, issues?, correlationId? }` as JSON.
  */
 import type { ErrorChunk } from "@kortyx/protocol";
 import type { ChatRequestIssue } from "../route/chat-request-error.ts";
 
-/** The answer to a request that fails. */
+/** The response to a failed request. */
 export interface RouteError {
   status: number;
-  /** Text for people. */
+  /** Text for humans. */
   error: string;
   /** Stable and machine-readable. */
   code: string;
@@ -20,7 +20,7 @@ export function errorResponse({ status, headers, ...body }: RouteError): Respons
   return Response.json(body, { status, headers: { "cache-control": "no-store", ...headers } });
 }
 
-/** The response to a request whose agent has failed before its stream began. */
+/** The response to a request whose agent failed before its stream began. */
 export function failureResponse({ message, code = "internal", correlationId }: ErrorChunk): Response {
   return errorResponse({ status: 500, error: message, code, correlationId });
 }

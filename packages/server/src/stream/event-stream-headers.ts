@@ -1,15 +1,15 @@
 /**
- * The head of an event stream: default headers, the caller's headers in their place, and the status. Knows nothing of
- * bodies or sockets.
+ * The head of an event stream: default headers, overridden by the caller's, and the status. Knows nothing about bodies
+ * or sockets.
  */
 import { describeValue } from "@kortyx/protocol/internal";
 
 type HeaderValue = string | number | readonly string[];
 
-/** Headers as a caller gives them, also as `res.getHeaders()` returns them; `null` removes a default. */
+/** Headers from a caller, also as `res.getHeaders()` returns them; `null` removes a default. */
 export type CustomHeaders = RequestInit["headers"] | Record<string, HeaderValue | null | undefined>;
 
-/** `x-accel-buffering` makes nginx pass each event on at once. */
+/** `x-accel-buffering` makes nginx pass on each event at once. */
 export const defaultHeaders = {
   "content-type": "text/event-stream",
   "cache-control": "no-cache",
@@ -41,7 +41,7 @@ export function createEventStreamHead(options: {
   return { status, headers: mergeHeaders(headers) };
 }
 
-/** The default headers, with those of the caller in their place. @throws TypeError for a header that is malformed. */
+/** The default headers, overridden by the caller's. @throws TypeError for a malformed header. */
 function mergeHeaders(custom: CustomHeaders | undefined): Headers {
   const headers = new Headers(defaultHeaders);
   const entries: Iterable<[string, HeaderValue | null | undefined]> =
@@ -51,7 +51,7 @@ function mergeHeaders(custom: CustomHeaders | undefined): Headers {
   const replaced = new Set<string>();
   for (const [name, value] of entries) {
     if (value === undefined) continue;
-    // The caller's first value replaces the default; a name may come more than once, as `set-cookie` does.
+    // The caller's first value replaces the default; a name may occur more than once, such as `set-cookie`.
     if (!replaced.has(name.toLowerCase())) headers.delete(name);
     replaced.add(name.toLowerCase());
     if (value === null) continue;

@@ -1,25 +1,25 @@
 /**
- * Tells when no promise is ready any more, without leaving the macrotask: the moment at which a chunk that has waited
- * for company has to go.
+ * Calls back once the microtask queue is empty, without leaving the macrotask: the moment to flush a piece that has
+ * been waiting for more chunks.
  */
 import { findUsable } from "./runtime-function.ts";
 
 type NextTick = <Value>(callback: (value: Value) => void, value?: Value) => void;
 
 /**
- * Node, Bun and Deno run these callbacks when the promise queue is empty. Taken at load time, so that a test's fake
- * clock does not hold them back.
+ * Node, Bun and Deno run these callbacks when the microtask queue is empty. Captured at load time, so that a test's
+ * fake clock does not hold them up.
  */
 const runtimeNextTick = findUsable(
   () => (globalThis as { process?: { nextTick?: NextTick } }).process?.nextTick,
 );
 
-/** Elsewhere: after so many turns of the promise queue in which nothing came, none is taken to be ready. */
+/** Elsewhere: after this many microtasks without a new chunk, none is assumed to be ready. */
 const maxIdleTurns = 32;
 const settled = Promise.resolve();
 
 export interface IdleCall {
-  /** Something has come: the call is made once, when nothing more does. */
+  /** A chunk has arrived: calls back once, when no more follow. */
   schedule(): void;
 }
 

@@ -1,22 +1,22 @@
 /**
- * What the client is told when a source fails, and what the server's log says. The only place where an error of the
- * application could reach the wire.
+ * What the client receives when a source fails, and what the server logs. The only place where an application's error
+ * could reach the wire.
  */
 import { type ErrorChunk, StreamProtocolError } from "@kortyx/protocol";
 
-/** What `onError` may answer: the text for the user, or more. */
+/** What `onError` may return: the text for the user, or more fields. */
 export type ErrorDescription = string | Pick<ErrorChunk, "message" | "code" | "retryable">;
 
-/** Turns the error of a source into what the client is told. Its answer goes on the wire: put no secret in it. */
+/** Turns the error of a source into what the client receives. The result is sent as it is: put no secrets in it. */
 export type OnStreamError = (error: unknown) => ErrorDescription | undefined;
 
-/** How the error of a source is told. */
+/** How the error of a source is reported. */
 export interface FailureOptions {
-  /** Decides what the client is told when the source fails. @defaultValue a generic text with a correlation id */
+  /** Decides what the client receives when the source fails. @defaultValue a generic text with a correlation id */
   onError?: OnStreamError | undefined;
   /**
-   * Tells the client the text of the error itself where `onError` does not decide: which chunk is wrong and why, or what the
-   * source threw. For development only: such a text may hold secrets.
+   * Sends the client the message of the error itself unless `onError` decides: which chunk is wrong and why, or what
+   * the source threw. For development only: such a message may hold secrets.
    *
    * @defaultValue false
    */
@@ -26,8 +26,9 @@ export interface FailureOptions {
 /**
  * Makes the `error` chunk for a failed source.
  *
- * Without `onError` (or when it throws, or returns anything without a text) the client gets a generic text, or with
- * `exposeErrors` that of the error, and a `correlationId`; the error goes to `console.error` with the same id.
+ * Without `onError` (or if it throws, or returns anything without a text) the client receives a generic text, or with
+ * `exposeErrors` the error's message, and a `correlationId`; the error is logged with `console.error` under the same
+ * id.
  */
 export function maskError(error: unknown, { onError, exposeErrors }: FailureOptions = {}): ErrorChunk {
   let failure = error;
@@ -36,7 +37,7 @@ export function maskError(error: unknown, { onError, exposeErrors }: FailureOpti
       const answer = onError(error);
       const { message, code, retryable }: Partial<ErrorChunk> =
         typeof answer === "string" ? { message: answer } : (answer ?? {});
-      // Anything else is no answer: an async onError, for example.
+      // Anything else is not a valid result: that of an async onError, for example.
       if (typeof message === "string") {
         return {
           type: "error",
@@ -54,7 +55,7 @@ export function maskError(error: unknown, { onError, exposeErrors }: FailureOpti
   return { ...chunk, message: error instanceof Error ? error.message : String(error) };
 }
 
-/** Logs a failure, and makes the `error` chunk that names nothing but the id of that entry in the log. */
+/** Logs a failure, and creates the `error` chunk that reveals only the id of that log entry. */
 export function maskFailure(failure: unknown, code: string): ErrorChunk {
   const correlationId = crypto.randomUUID();
   console.error(`A stream ended with an error (${code}, correlationId ${correlationId}):`, failure);

@@ -1,12 +1,12 @@
 /**
- * Functions that not every runtime has. A function that is there may still refuse to be called: Next.js's edge runtime
- * has Node's, and each of them throws.
+ * Finds functions that not every runtime has. An existing function may still throw when called: Next.js's edge runtime
+ * has stubs of Node's functions that all throw.
  */
 
 /**
  * Calls the function once, with a callback that does nothing.
  *
- * @returns `find()`, or undefined when it or the call throws.
+ * @returns `find()`, or undefined if it or the call throws.
  */
 export function findUsable<Schedule extends (callback: () => void) => unknown>(
   find: () => Schedule | undefined,

@@ -1,6 +1,6 @@
 /**
  * Reads one source: opens it, requests its chunks while a consumer wants them, checks and prints each, and releases it
- * once, however the reading ends. What becomes of chunks and failures is the consumer's.
+ * exactly once. The consumer decides what happens to chunks and failures.
  */
 import { type ErrorChunk, isTerminalChunk, reduceStreamError } from "@kortyx/protocol";
 import type { PrintedChunk } from "@kortyx/protocol/internal";
@@ -19,18 +19,18 @@ import { printSourceChunk } from "./writable-data.ts";
 
 /** Why no more chunks come. */
 export type SourceEnd =
-  /** The source has ended by itself, without a terminal chunk. */
+  /** The source ended by itself, without a terminal chunk. */
   | { type: "ended" }
   | { type: "terminal"; last: PrintedChunk }
   /** The source threw, or could not be opened. */
   | { type: "failed"; error: unknown }
-  /** The source gave something that is not a chunk. */
+  /** The source yielded something that is not a chunk. */
   | { type: "invalid"; error: unknown }
-  /** The signal of the reading was aborted. */
+  /** The reader's signal was aborted. */
   | { type: "aborted" };
 
 export interface SourceConsumer {
-  /** Whether the next chunk is requested now. When it becomes true, call {@link SourceReader.resume}. */
+  /** Whether to request the next chunk now. When it becomes true, call {@link SourceReader.resume}. */
   readonly wantsChunk: boolean;
   /** Takes a chunk that is not a terminal. May close the reader. */
   onChunk(printed: PrintedChunk): void;
@@ -41,8 +41,8 @@ export interface SourceConsumer {
 }
 
 /**
- * Where the source stands: it is being read, it has ended by itself, it has sent its terminal and must be closed, or it is
- * in the middle and its signal must be aborted, too.
+ * The state of the source: being read, ended by itself, to be closed after its terminal, or to be closed in the middle,
+ * which also aborts its signal.
  */
 type SourceState = "reading" | "over" | "finished" | "unwanted";
 
@@ -59,7 +59,7 @@ export class SourceReader {
   /** Continues the loop while that waits for its consumer. */
   #wake: (() => void) | undefined;
   #release!: (reader: SourceReader) => void;
-  /** Only there when the source is a function or a promise. */
+  /** Only set if the source is a function or a promise. */
   #sourceAbort: AbortController | undefined;
   #closeReason: unknown;
   #signal: AbortSignal | undefined;
@@ -69,17 +69,17 @@ export class SourceReader {
     this.#consumer = consumer;
   }
 
-  /** How many chunks were read, the terminal included. */
+  /** The number of chunks read, including the terminal. */
   get chunks(): number {
     return this.#chunks;
   }
 
-  /** The `error` chunk that is the outcome of the stream if nothing more comes. */
+  /** The `error` chunk that is the stream's outcome if nothing more comes. */
   get error(): Readonly<ErrorChunk> | undefined {
     return this.#error;
   }
 
-  /** Begins to read. The reader owns the source from now on; when `signal` is aborted, it leaves it. */
+  /** Begins to read. The reader owns the source from now on, and leaves it when `signal` is aborted. */
   start(source: StreamSource, signal?: AbortSignal | null | undefined): void {
     const { promise, resolve } = Promise.withResolvers<SourceReader>();
     this.#release = resolve;
@@ -107,7 +107,7 @@ export class SourceReader {
     this.#wake = undefined;
   }
 
-  /** Leaves the source: no more of it is wanted. Its signal is aborted with `reason`. Does nothing after the end. */
+  /** Leaves the source: no more chunks are needed. Its signal is aborted with `reason`. Does nothing after the end. */
   close(reason?: unknown): void {
     this.#close("unwanted", reason);
   }
@@ -131,8 +131,8 @@ export class SourceReader {
   }
 
   /**
-   * Releases the source: user code, which runs in a later microtask than what ends a stream, so that the last piece is
-   * written by then. Attached to a promise when the reading begins, so that it runs in the async context of that moment.
+   * Releases the source. That runs user code, in a later microtask than the end of the stream, so that the last piece
+   * is already written. Attached to a promise when reading begins, to keep the async context of that call.
    */
   static #onRelease(this: void, reader: SourceReader): void {
     reader.#consumer.onRelease?.();
@@ -143,8 +143,8 @@ export class SourceReader {
   }
 
   /**
-   * One call lasts as long as the reading and waits for promises of its own, so that the source runs in the async context
-   * of this call, and not in that of the code that resumes it. Never rejects.
+   * A single call that lasts as long as the reading and awaits its own promises, so that the source runs in the async
+   * context of this call, not of the code that resumes it. Never rejects.
    */
   async #read(source: StreamSource): Promise<void> {
     try {
@@ -181,10 +181,10 @@ export class SourceReader {
     });
   }
 
-  /** Takes one result of the source. */
+  /** Handles one result of the source. */
   #take(result: IteratorResult<unknown>): void {
     if (typeof result !== "object" || result === null) {
-      const error = new TypeError(`next() of a source returned ${result}, which is not an iterator result.`);
+      const error = new TypeError(`The source's next() returned ${result}; expected an iterator result.`);
       this.#end("unwanted", { type: "invalid", error });
       return;
     }
@@ -199,7 +199,7 @@ export class SourceReader {
       this.#end("unwanted", { type: "invalid", error });
       return;
     }
-    // A chunk's own toJSON() may have ended the reading.
+    // A chunk's own toJSON() may have closed the reader.
     if (this.#state !== "reading") return;
     const { chunk } = printed;
     this.#chunks++;

@@ -1,15 +1,15 @@
 /**
- * What a route may hand over as a stream, and how it becomes one iterator. Does not check, buffer or print chunks.
+ * What a route may pass as a stream, and how it becomes one iterator. Does not check, buffer or print chunks.
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { describeKind } from "@kortyx/protocol/internal";
 
-/** Chunks, in any of the forms in which TypeScript code hands them on. */
+/** Chunks, in any of the forms in which TypeScript code passes them. */
 export type ChunkIterable = AsyncIterable<StreamChunk> | Iterable<StreamChunk> | ReadableStream<StreamChunk>;
 
-/** Given to a source that is a function. */
+/** Passed to a source that is a function. */
 export interface StreamSourceContext {
-  /** Aborted when the chunks are no longer wanted: hand it to the agent, so that it stops working. */
+  /** Aborted when the chunks are no longer wanted: pass it to the agent, so that it stops working. */
   signal: AbortSignal;
 }
 
@@ -19,24 +19,24 @@ export type StreamSource =
   | PromiseLike<ChunkIterable>
   | ((context: StreamSourceContext) => ChunkIterable | PromiseLike<ChunkIterable>);
 
-/** An iterator whose `next()` may answer at once or with a promise. */
+/** An iterator whose `next()` may return a result or a promise of one. */
 export interface ChunkIterator {
   next(): IteratorResult<unknown> | PromiseLike<IteratorResult<unknown>>;
   return?(): unknown;
 }
 
-/** Calls a source that is a function; a failure of the call becomes a rejection. */
+/** Calls a source that is a function; an exception becomes a rejection. */
 export async function openSource(source: StreamSource, signal: AbortSignal): Promise<ChunkIterable> {
   return typeof source === "function" ? source({ signal }) : source;
 }
 
-/** Whether a source is ready to be iterated, without a promise or a call. */
+/** Whether a source can be iterated without awaiting a promise or calling a function. */
 export function isChunkIterable(source: StreamSource): source is ChunkIterable {
   return typeof source === "object" && source !== null && !("then" in source);
 }
 
 /**
- * @throws TypeError when `source` cannot be iterated.
+ * @throws TypeError if `source` cannot be iterated.
  */
 export function toIterator(source: ChunkIterable): ChunkIterator {
   if (typeof source === "object" && source !== null) {
@@ -49,8 +49,9 @@ export function toIterator(source: ChunkIterable): ChunkIterator {
       const iterator = source[Symbol.asyncIterator]();
       const stream = source as { destroy?: unknown; on?: unknown };
       if (typeof stream.destroy !== "function") return iterator;
-      // A Node stream: its iterator is a generator, which can be left only when its next chunk has come, and which listens
-      // for errors only from its first `next()` on. An error before that is kept for it, but must not end the process.
+      // A Node stream: its iterator is a generator, which can be left only when its next chunk has arrived, and which
+      // listens for errors only after its first `next()`. An earlier error is kept for it, but must not crash the
+      // process.
       const { destroy, on } = stream;
       if (typeof on === "function") on.call(stream, "error", () => {});
       return { next: () => iterator.next(), return: () => destroy.call(stream) };
@@ -62,24 +63,24 @@ export function toIterator(source: ChunkIterable): ChunkIterator {
   );
 }
 
-/** Tells an iterator that no more is wanted. Never waits for its answer, never throws. */
+/** Calls an iterator's `return()`. Never waits for the result, never throws. */
 export function closeIterator(iterator: ChunkIterator): void {
   try {
     const answer = iterator.return?.();
-    // An async generator in the middle of an `await` answers when that settles; what it answers is of no interest.
+    // An async generator in the middle of an `await` returns when that settles; the result is ignored.
     if (isPromiseLike(answer)) answer.then(undefined, () => {});
   } catch {
-    // The source is being left: its failure to clean up is its own.
+    // The source is being left: its failure to clean up is ignored.
   }
 }
 
-/** Closes a source that will not be used: what is open already is told so, a function is not called. */
+/** Closes an unused source: cancels it if it is already open; does not call a function. */
 export function closeSource(source: StreamSource): void {
   const close = (iterable: ChunkIterable): void => {
     try {
       closeIterator(toIterator(iterable));
     } catch {
-      // It could not have been iterated either.
+      // A source that cannot be iterated needs no closing.
     }
   };
   if (isChunkIterable(source)) close(source);

@@ -1,20 +1,20 @@
 /**
- * Starts timers. A delay of the caller's that no timer can take starts none, and a timer that only watches over
- * something does not keep the process alive. What is waited for, and for how long, is the caller's.
+ * Starts timers. A delay too long for a timer starts none, and a timer that only watches something does not keep the
+ * process alive. The caller decides what to wait for, and how long.
  */
 import { maxTimerMs } from "@kortyx/protocol/internal";
 
 export type Timer = ReturnType<typeof setTimeout>;
 
-/** As `setTimeout`, but `Infinity`, and whatever else is too long for a timer, is never. */
+/** Like `setTimeout`, but `Infinity`, and any other delay too long for a timer, never fires. */
 export const startTimer = (callback: () => void, delayMs: number): Timer | undefined =>
   delayMs > maxTimerMs ? undefined : setTimeout(callback, delayMs);
 
-/** As `setInterval`, with the same exception. */
+/** Like `setInterval`, with the same exception. */
 export const startInterval = (callback: () => void, intervalMs: number): Timer | undefined =>
   intervalMs > maxTimerMs ? undefined : setInterval(callback, intervalMs);
 
-/** What Node, Bun and Deno have in place of a number. */
+/** The timer objects of Node, Bun and Deno; elsewhere a timer is a number. */
 interface TimerObject {
   ref(): void;
   unref(): void;
@@ -26,7 +26,7 @@ export function unref(timer: Timer | undefined): Timer | undefined {
   return timer;
 }
 
-/** Takes back {@link unref}. */
+/** Undoes {@link unref}. */
 export function ref(timer: Timer | undefined): void {
   (timer as Partial<TimerObject> | undefined)?.ref?.();
 }

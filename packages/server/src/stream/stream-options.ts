@@ -1,6 +1,6 @@
 /**
- * The options of a stream, what it reports when it has ended, and every default and constant that several modules of this
- * package share. Checks options; measures and sends nothing.
+ * The options of a stream, its report at the end, and all defaults and constants shared by several modules of this
+ * package. Checks options; measures and sends nothing.
  */
 import { type AssistantUIMessage, encodeComment } from "@kortyx/protocol";
 import {
@@ -11,25 +11,31 @@ import {
 } from "@kortyx/protocol/internal";
 import type { FailureOptions } from "./mask-error.ts";
 
-/** The time of what does not happen. */
+/** The time of an event that never happens. */
 export const never: number = Number.POSITIVE_INFINITY;
 
-/** Heartbeats come this share earlier or later than their interval, so that those of many streams do not coincide. */
+/**
+ * Heartbeats are early or late by up to this share of their interval, so that those of many streams do not coincide.
+ */
 export const heartbeatJitter = 0.1;
 
-/** A source that is silent for this long has begun: its stream opens with a comment, so that headers leave the server. */
+/**
+ * A source that is silent for this long, in milliseconds, counts as begun: its stream opens with a comment, so that
+ * headers are sent.
+ */
 export const openingWindowMs = 25;
 
 /**
- * After this long the event loop gets a turn. Neither a socket that takes everything at once nor the reader of a web
- * stream gives it one (`drain` too comes in the same turn), and beside a source that never waits, nothing else would run.
+ * After this long, in milliseconds, the event loop gets a turn. Neither a socket that accepts everything at once nor
+ * the reader of a web stream yields (even `drain` fires in the same turn), so a source that never waits would starve
+ * the process.
  */
 export const maxTurnMs = 10;
 
-/** The pause before a store of runs that has failed is called again. */
+/** The pause before a failed run store is called again, in milliseconds. */
 export const storeRetryMs = 250;
 
-/** An answer of more bytes on the wire than this, 8 MiB, is not kept in memory unless an option says so. */
+/** An answer of more bytes on the wire than this, 8 MiB, is not kept in memory unless an option allows it. */
 export const defaultMaxAnswerBytes: number = 8 * 1024 * 1024;
 
 /** The same for a run, in UTF-16 code units of its chunks' JSON. */
@@ -43,7 +49,7 @@ export type StreamFinishReason =
   | "abort"
   /** The source ended without a terminal chunk. */
   | "end"
-  /** The source failed, or its stream ended on an `error` chunk, with a `done` without `finishReason` after it or none. */
+  /** The source failed, or its stream ended on an `error` chunk, even if a `done` without `finishReason` follows. */
   | "error"
   /** The client left. */
   | "cancelled"
@@ -56,32 +62,32 @@ export type StreamFinishReason =
   /** The process is shutting down: see `drain`. */
   | "shutdown";
 
-/** What became of a stream. */
+/** The report on a finished stream. */
 export interface StreamFinish {
   reason: StreamFinishReason;
-  /** How many chunks of the source were sent. */
+  /** The number of chunks of the source that were sent. */
   chunks: number;
-  /** How many bytes were sent, comments included. */
+  /** The number of bytes sent, including comments. */
   bytes: number;
   durationMs: number;
   /**
-   * What the client has seen, with `collectMessage`, as a chat shows it: give it back as one of `initialMessages`. Its id
-   * is a new UUID. Absent when it was larger than 8 MiB.
+   * With `collectMessage`: what the client saw, as a chat shows it; pass it back in `initialMessages`. Its id is a new
+   * UUID. Absent if larger than 8 MiB.
    */
   message?: AssistantUIMessage | undefined;
 }
 
 /**
- * Options of one stream. Those in milliseconds are 0 or more; `Infinity`, and what is more than 2,147,483,647 (25 days), is
- * never. Anything else is a RangeError.
+ * Options of one stream. Times are milliseconds >= 0; `Infinity`, and more than 2,147,483,647 (25 days), mean never.
+ * Anything else is a RangeError.
  */
 export interface StreamOptions extends FailureOptions {
-  /** Ends the stream when aborted: the request's signal, where the runtime has one. */
+  /** Ends the stream when aborted: the request's signal, if the runtime has one. */
   signal?: AbortSignal | undefined;
   /**
-   * How often a comment is sent while there is nothing else to send, in milliseconds, 10 % more or less; 0 sends none.
-   * It must be shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for
-   * nginx and AWS, 100 s at Cloudflare.
+   * How often a comment is sent while there is nothing else to send, in milliseconds ± 10 %; 0 sends none. It must be
+   * shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for nginx and
+   * AWS, 100 s at Cloudflare.
    *
    * @defaultValue 8000
    */
@@ -95,13 +101,13 @@ export interface StreamOptions extends FailureOptions {
    */
   stallTimeoutMs?: number | undefined;
   /**
-   * Ends the stream with an `error` `source-idle` when the source has been asked and has given nothing for this many
-   * milliseconds; 0 never does.
+   * Ends the stream with an `error` `source-idle` when the source has yielded nothing for this many milliseconds after
+   * a request; 0 never does.
    *
    * @defaultValue never
    */
   sourceIdleTimeoutMs?: number | undefined;
-  /** Called once, when the stream has ended in whatever way. What it throws is logged and harms nothing. */
+  /** Called once when the stream has ended, for any reason. What it throws is logged and has no other effect. */
   onFinish?: ((finish: StreamFinish) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
   collectMessage?: boolean | undefined;
@@ -116,9 +122,9 @@ export interface StreamTimes {
 }
 
 /**
- * Reads the times, after a look at all other options.
+ * Parses the times, after checking all other options.
  *
- * @throws RangeError for what is not a number of milliseconds, TypeError for another option of the wrong type.
+ * @throws RangeError for a time that is not a number of milliseconds, TypeError for another option of the wrong type.
  */
 export function readStreamTimes(options: StreamOptions): StreamTimes {
   const { heartbeatMs = 8000, maxDurationMs = never } = options;
@@ -138,9 +144,9 @@ export function readStreamTimes(options: StreamOptions): StreamTimes {
   };
 }
 
-/** The comment that asks a reader to keep its connection, because the run may end with it. */
+/** The comment that asks a client to keep its connection, because the run may end with it. */
 export const stayComment = encodeComment("stay");
 
-/** The comment that keeps a connection awake, and announces how often it comes: 0 where it never does. */
+/** The comment that keeps a connection awake, and announces its interval: 0 if it is never sent. */
 export const encodeHeartbeat = (heartbeatMs: number): string =>
   encodeComment(`hb=${heartbeatMs === never ? 0 : heartbeatMs}`);

@@ -1,6 +1,6 @@
 /**
- * The pump: a source of chunks in, pieces of SSE text out, at the pace of a sink. Owns what a piece is, when it goes, and
- * how a stream ends; its source is read by a SourceReader. Knows neither HTTP nor web streams.
+ * The pump: a source of chunks in, pieces of SSE text out, at the pace of a sink. Decides the size of a piece, when it
+ * is written, and how a stream ends; a SourceReader reads the source. Knows neither HTTP nor web streams.
  */
 import {
   type AbortChunk,
@@ -36,7 +36,9 @@ import { type StreamDeadline, StreamTimers, type TimedStream } from "./stream-ti
 const maxPieceChunks = 64;
 /** … at this many characters (16 KiB of ASCII), … */
 const maxPieceLength = 16 * 1024;
-/** … or when it has been filled for this long, because a source that computes without waiting would else hold it back. */
+/**
+ * … or when it has been filling for this long, because a source that computes without waiting would otherwise delay it.
+ */
 const maxFillMs = 5;
 
 const sourceIdle: ErrorChunk = {
@@ -49,36 +51,36 @@ const sourceIdle: ErrorChunk = {
 /** Where the pieces go. */
 export interface StreamSink {
   /**
-   * Called once, before the first piece or at the end: the stream is open, or it failed before it gave anything, and
-   * this is the chunk that says so.
+   * Called once, before the first piece or at the end: the stream is open, or it failed before it yielded anything,
+   * with the `error` chunk for that.
    */
   onOpen?(failure: ErrorChunk | undefined): void;
   /**
-   * Called in place of `onOpen` when the source throws before it gave anything. When it returns true, it has dealt with
-   * the error, and the stream closes without a word.
+   * Called instead of `onOpen` when the source throws before it has yielded anything. If it returns true, it has
+   * handled the error, and the stream closes silently.
    */
   onThrow?(error: unknown): boolean;
   /** Takes a piece. @returns its size in bytes. */
   write(text: string): number;
-  /** Nothing more comes. `cut`: the stream did not end in order, and its reader must see that. */
+  /** The stream has ended. `cut`: not in order, and its reader must be able to tell. */
   close(ending: "complete" | "cut"): void;
 }
 
 export interface StreamPump {
-  /** The sink can take a piece. Called again only after it was given one. */
+  /** The sink can take a piece. Called again only after it received one. */
   pull(): void;
   /** The client has left. The source's signal is aborted with `reason`. */
   cancel(reason?: unknown): void;
 }
 
 /**
- * Starts pumping; the source is first asked at the first `pull()`.
+ * Starts pumping; the source is first read at the first `pull()`.
  *
  * The source, `onError` and `onFinish` run in the async context of this call (what `AsyncLocalStorage` holds there),
  * no matter what pulls, leaves or ends the stream.
  *
- * Chunks that are ready together make one piece; a chunk that is alone is written within the macrotask that brought
- * it. Without a `pull()` nothing is written but the last piece, and the source is asked for one chunk at most.
+ * Chunks that are ready together form one piece; a single chunk is written within the macrotask that brought it.
+ * Without a `pull()`, only the last piece is written, and at most one chunk is requested from the source.
  */
 export const createStreamPump = (
   source: StreamSource,
@@ -86,7 +88,7 @@ export const createStreamPump = (
   sink: StreamSink,
 ): StreamPump => new Pump(source, options, sink);
 
-/** A class, because thousands of streams wait at the same time: without closures one takes half of the memory. */
+/** A class, because thousands of streams wait at the same time: without closures, each takes half the memory. */
 class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   readonly #options: StreamOptions;
   readonly #sink: StreamSink;
@@ -95,21 +97,21 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   readonly #reader: SourceReader = new SourceReader(this);
   readonly #unregister: () => void;
 
-  /** `opening`: the sink was given nothing. `closed`: it is given nothing more. */
+  /** `opening`: the sink has received nothing. `closed`: it receives nothing more. */
   #phase: "opening" | "open" | "closed" = "opening";
   #finishReason: StreamFinishReason | undefined;
-  /** The source is not asked again before the event loop has turned. */
+  /** The source is not read again before the next turn of the event loop. */
   #isTurnDue = false;
 
-  /** The piece that is being filled. */
+  /** The piece being filled. */
   #text = "";
   #pieceChunks = 0;
   #filledSince: number;
-  /** When the event loop was last waited for. */
+  /** When the event loop last had a turn. */
   #turnedAt: number;
-  /** Since when the source alone is waited for, as far as chunks tell: heartbeats are not its doing. */
+  /** When we began waiting for the source alone. Heartbeats do not reset it. */
   #waitingSince: number;
-  /** The piece goes when no more chunks are ready. */
+  /** Writes the piece when no more chunks are ready. */
   readonly #idleCall = createFlushScheduler(this, Pump.#flushWanted);
 
   #bytes = 0;
@@ -134,7 +136,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     if (this.#phase === "closed") return;
     this.#timers.wanted();
     if (this.#text !== "") {
-      // It came before the sink wanted it, and can go now, with what else is ready.
+      // It came before the sink could take it, and can be written now, with any other ready chunks.
       this.#filledSince = performance.now();
       this.#idleCall.schedule();
     }
@@ -201,7 +203,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
 
   #endWithError(error: unknown): void {
     const last = maskError(error, this.#options);
-    // `onError` may have left.
+    // `onError` may have closed the stream.
     if (this.#options.signal?.aborted) this.#cut("cancelled");
     else this.#end("error", last);
   }
@@ -209,7 +211,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   /** Calls user code when the stream has ended. */
   onRelease(): void {
     if (this.#options.onFinish !== undefined) registerFinishing(this.#callOnFinish());
-    // A process may exit when its streams are gone, but not before the source is released.
+    // A process may exit when its streams have ended, but not before the source is released.
     this.#unregister();
   }
 
@@ -241,7 +243,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     try {
       this.#message?.apply(chunk);
     } catch {
-      // What a structured object refuses is left out, so that the rest of the answer is saved.
+      // A chunk that cannot be applied to its structured object is omitted, so that the rest of the answer is saved.
     }
   }
 
@@ -258,7 +260,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
       this.#isTurnDue = true;
       onNextTurn(() => this.#onTurn());
     }
-    // A few milliseconds ago at most, and the clock is not read again.
+    // At most a few milliseconds old, which saves reading the clock again.
     this.#write(piece, this.#filledSince);
   }
 
@@ -277,7 +279,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     this.#bytes += this.#sink.write(piece);
   }
 
-  /** Ends the stream in order: with `last`, where the source has not sent a last chunk itself, and `[DONE]`. */
+  /** Ends the stream in order: with `last`, if the source has not sent a terminal itself, and `[DONE]`. */
   #end(reason: StreamFinishReason, last?: ErrorChunk | AbortChunk): void {
     const text = this.#text;
     const failure = this.#reader.chunks === 0 && last?.type === "error" ? last : undefined;
@@ -289,14 +291,14 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     this.#sink.close("complete");
   }
 
-  /** Ends the stream without `[DONE]`: a reader that still reads must see that it is not whole. */
+  /** Ends the stream without `[DONE]`: a remaining reader must be able to tell that it is incomplete. */
   #cut(reason: StreamFinishReason): void {
     if (!this.#close(reason)) return;
     this.#reader.close();
     this.#sink.close("cut");
   }
 
-  /** @returns false when the stream was closed before. */
+  /** @returns false if the stream was already closed. */
   #close(reason: StreamFinishReason, failure?: ErrorChunk): boolean {
     if (this.#phase === "closed") return false;
     const wasOpening = this.#phase === "opening";

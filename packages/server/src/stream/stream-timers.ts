@@ -1,12 +1,12 @@
 /**
- * The deadlines of one stream on one timer, which is armed again only when it fires: what happens in between costs
- * nothing. Owns since when the reader and the stream are silent; what a missed deadline means is the stream's.
+ * The deadlines of one stream on one timer, which is rearmed only when it fires: events in between cost nothing. Tracks
+ * since when the reader and the stream have been silent; the stream decides what a missed deadline means.
  */
 import { maxTimerMs } from "@kortyx/protocol/internal";
 import { ref, type Timer, unref } from "./start-timer.ts";
 import { heartbeatJitter, never, openingWindowMs, type StreamTimes } from "./stream-options.ts";
 
-/** In the order in which they are checked: when several have passed, the first one that ends the stream wins. */
+/** In the order in which they are checked: if several have passed, the first one that ends the stream wins. */
 const deadlines = ["maxDuration", "sourceIdle", "stall", "heartbeat"] as const;
 
 export type StreamDeadline = (typeof deadlines)[number];
@@ -14,8 +14,8 @@ export type StreamDeadline = (typeof deadlines)[number];
 /** A stream with deadlines. Times are in milliseconds of `performance.now()`, which never jumps. */
 export interface TimedStream {
   /**
-   * When its source has been silent for too long; infinity for never. Called only when the timer fires. Must not be
-   * earlier than at the last call.
+   * When its source will have been silent for too long; infinity for never. Called only when the timer fires. Must not
+   * be earlier than at the last call.
    */
   sourceIdleAt(now: number): number;
   /** A deadline has passed. May stop the timers. */
@@ -27,7 +27,7 @@ export class StreamTimers {
   readonly #stream: TimedStream;
   readonly #times: StreamTimes;
   readonly #heartbeatDelayMs: number;
-  /** When the reader was last given something. */
+  /** When the reader last received something. */
   #writtenAt = this.startedAt;
   #isOpened = false;
   #isWanted = false;
@@ -56,7 +56,7 @@ export class StreamTimers {
     if (this.#isOpened) ref(this.#timer);
   }
 
-  /** The reader was given a piece at `now`. */
+  /** The reader received a piece at `now`. */
   written(now: number): void {
     const wasHeld = this.#isHeld;
     this.#isOpened = true;
@@ -65,13 +65,15 @@ export class StreamTimers {
     if (wasHeld) unref(this.#timer);
   }
 
-  /** Stops for good. */
+  /** Stops permanently. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
   }
 
-  /** The process stays alive for the next deadline: a stream opens by itself, and then waits only for its reader. */
+  /**
+   * Whether the next deadline keeps the process alive: a stream opens by itself, and then waits only for its reader.
+   */
   get #isHeld(): boolean {
     return this.#isWanted || !this.#isOpened;
   }
@@ -86,7 +88,7 @@ export class StreamTimers {
       case "stall":
         return (this.#isWanted ? now : this.#writtenAt) + stallTimeoutMs;
       case "heartbeat":
-        // The first comment opens the stream; the others keep it open. A reader that lags gets none.
+        // The first comment opens the stream; the others keep it open. A reader that lags receives none.
         return (
           (this.#isWanted ? this.#writtenAt : now) +
           (this.#isOpened ? this.#heartbeatDelayMs : openingWindowMs)

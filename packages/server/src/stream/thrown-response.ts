@@ -1,13 +1,13 @@
 /**
- * What application code throws on purpose, because it is the response: a `Response`, an error that holds one, or what a
- * framework throws to itself. Everything else that is thrown is a failure, and `mask-error.ts` masks it.
+ * Recognises what application code throws on purpose as a response: a `Response`, an error that holds one, or what a
+ * framework throws internally. Everything else is a failure, which `mask-error.ts` masks.
  */
 
 /**
  * The response that was thrown: a `Response` (of any realm or polyfill), or that of an error with `getResponse()`, such
  * as Hono's `HTTPException`.
  *
- * A response that `fetch` resolved to is no such response: it is another server's, and may say what no client is to know.
+ * A response from `fetch` does not count: it comes from another server, and may hold what no client should see.
  */
 export function toThrownResponse(thrown: unknown): Response | undefined {
   if (typeof thrown !== "object" || thrown === null) return undefined;
@@ -22,21 +22,21 @@ export function toThrownResponse(thrown: unknown): Response | undefined {
   }
 }
 
-/** Whether the application has thrown this on purpose, and no failure is to be reported. */
+/** Whether the application threw this on purpose, so that it is not a failure. */
 export const isThrownOnPurpose = (thrown: unknown): boolean =>
   isForFramework(thrown) || toThrownResponse(thrown) !== undefined;
 
-/** Whether this is for the framework that calls the route: only that can turn it into a response. */
+/** Whether this is meant for the framework that calls the route, which alone can turn it into a response. */
 export function isForFramework(thrown: unknown): boolean {
   if (typeof thrown !== "object" || thrown === null) return false;
   const { digest, status, location, body, type } = thrown as Record<string, unknown>;
-  // Next.js: `redirect()`, `notFound()` and its kind, and the errors by which it finds out that a route is dynamic.
-  // The digest of any other error is a number.
+  // Next.js: `redirect()`, `notFound()` and similar, and the errors by which it detects that a route is dynamic. The
+  // digest of any other error is a number.
   if (typeof digest === "string") return /^[A-Z]+_[A-Z]/.test(digest);
   if (thrown instanceof Error) return false;
   // React Router: `data()`.
   if (type === "DataWithResponseInit") return true;
-  // SvelteKit: `redirect()` and `error()`, which is an instance of a class, and not what another server answered.
+  // SvelteKit: `redirect()` and `error()`, which is an instance of a class, and not another server's response.
   if (typeof status !== "number" || status < 300 || status > 599) return false;
   if (typeof location === "string") return status < 309;
   const prototype: object | null = Object.getPrototypeOf(thrown);

@@ -11,25 +11,24 @@ import { isThrownOnPurpose } from "./thrown-response.ts";
 import { createStreamBody, type StreamOpening } from "./web-body.ts";
 
 export interface StreamResponseOptions extends StreamOptions {
-  /** Headers to add or replace, also as `res.getHeaders()` gives them; `null` removes one of the defaults. */
+  /** Headers to add or replace, also as `res.getHeaders()` returns them; `null` removes a default. */
   headers?: CustomHeaders | undefined;
   /** @defaultValue 200 */
   status?: number | undefined;
 }
 
 /**
- * Turns whatever an agent gives into the response of a route: an iterable or `ReadableStream` of chunks, a promise of
- * one, or a function that is called with a signal.
+ * Turns an agent's output into the response of a route: an iterable or `ReadableStream` of chunks, a promise of one, or
+ * a function that is called with a signal.
  *
  * The body holds one SSE event for each chunk and ends with `[DONE]`. A source that throws, rejects, or yields
- * something that is not a chunk ends the stream with one `error` chunk, which tells the client nothing but a
- * correlation id unless `onError` says more. When the client leaves, the source's `return()` is called and the signal
- * of a function source is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is
- * less, and one chunk more.
+ * something that is not a chunk ends the stream with one `error` chunk, which reveals only a correlation id unless
+ * `onError` returns more. When the client leaves, the source's `return()` is called and the signal of a function source
+ * is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is less, plus one chunk.
  * While the process drains, the response is a 503 and the source is not opened.
  *
- * @throws TypeError or RangeError for headers or a status that a response with a body cannot have; the source is not
- * opened then.
+ * @throws TypeError or RangeError for headers or a status that a response with a body cannot have; the source is then
+ * not opened.
  *
  * @example
  * ```ts
@@ -44,10 +43,10 @@ export function toSSE(source: StreamSource, options: StreamResponseOptions = {})
 }
 
 /**
- * The same for an `AsyncIterable` that is there already.
+ * Like {@link toSSE}, for an existing `AsyncIterable`.
  *
- * An async generator that sits in an `await` cannot be interrupted from outside: where its work should stop when the
- * client leaves, give {@link toSSE} a function and hand the signal on.
+ * An async generator that is waiting in an `await` cannot be interrupted from outside: if its work should stop when the
+ * client leaves, give {@link toSSE} a function and pass the signal on.
  */
 export function createStreamResponse(
   iterable: AsyncIterable<StreamChunk>,
@@ -57,11 +56,11 @@ export function createStreamResponse(
 }
 
 /**
- * Waits until the stream has opened, with its first chunk or after 25 ms of silence, so that a source that fails at once
- * can be answered with a status.
+ * Waits until the stream has opened, with its first chunk or after 25 ms of silence, so that a source that fails at
+ * once can still produce an error status.
  *
- * @returns The response, and the `error` chunk of a source that failed before it gave anything.
- * @throws what the source throws on purpose before it gave anything.
+ * @returns The response, and the `error` chunk of a source that failed before it yielded anything.
+ * @throws what the source throws on purpose before it has yielded anything.
  */
 export async function openStreamResponse(
   source: StreamSource,

@@ -1,5 +1,5 @@
 /**
- * The pump as a web-standard body: a `ReadableStream` of bytes. Knows nothing of HTTP.
+ * The pump as a web-standard body: a `ReadableStream` of bytes. Knows nothing about HTTP.
  */
 
 import type { StreamSource } from "./source.ts";
@@ -8,17 +8,17 @@ import { createStreamPump, type StreamPump, type StreamSink } from "./stream-pum
 
 const encoder = new TextEncoder();
 
-/** Takes a piece of the usual length, of characters of three bytes each. */
+/** Fits a piece of the usual length with three bytes per character. */
 const scratch = new Uint8Array(3 * 18 * 1024);
 
-/** As `TextEncoder.encode`, but a fifth faster for texts in other scripts: the length is known when memory is taken. */
+/** Like `TextEncoder.encode`, but a fifth faster for non-Latin text: the length is known before memory is allocated. */
 function toBytes(text: string): Uint8Array {
   if (3 * text.length > scratch.length) return encoder.encode(text);
   return scratch.slice(0, encoder.encodeInto(text, scratch).written);
 }
 
 /**
- * A body of what a source of chunks gives. A reader that does not read stops the source after one or two pieces. The stream never
+ * A body of a source's chunks. If the reader does not read, the source stops after one or two pieces. The stream never
  * errors: a source that fails ends it with an `error` chunk and `[DONE]`.
  */
 export const createStreamBody = (
@@ -30,7 +30,7 @@ export const createStreamBody = (
 /** How a stream begins. */
 export type StreamOpening = Pick<StreamSink, "onOpen" | "onThrow">;
 
-/** A body of what a pump writes. */
+/** A body of a pump's output. */
 export function createWebBody(
   createPump: (sink: StreamSink) => StreamPump,
   opening?: StreamOpening,
@@ -38,12 +38,12 @@ export function createWebBody(
   const body = new Body();
   if (opening !== undefined) Object.assign(body, opening);
   const stream = new ReadableStream<Uint8Array>(body, { highWaterMark: 1 });
-  // The stream asks for the first piece in a later turn of the promise queue.
+  // The stream requests the first piece in a later microtask.
   body.pump = createPump(body);
   return stream;
 }
 
-/** What the stream asks and what the pump writes to: one object, and no closures, because many streams wait at a time. */
+/** The stream's source and the pump's sink: one object without closures, because many streams wait at the same time. */
 class Body implements UnderlyingDefaultSource<Uint8Array>, StreamSink {
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   pump!: StreamPump;

@@ -1,13 +1,13 @@
 /**
- * The `data` of a `done` that JSON cannot write: a cycle, a BigInt, a `toJSON()` that throws. It is left out, because the
- * answer before it is whole.
+ * The `data` of a `done` that JSON cannot write: a cycle, a BigInt, a `toJSON()` that throws. It is omitted, because
+ * the answer before it is complete.
  */
 import type { DoneChunk } from "@kortyx/protocol";
 import { type PrintedChunk, printChunk, stringifyChunk } from "@kortyx/protocol/internal";
 
 /**
- * @returns the chunk itself, or a copy without `data` where it is a `done` that can be written only like that. The reason
- * is logged then.
+ * @returns the chunk itself, or a copy without `data` if it is a `done` that can only be written without it. The reason
+ * is then logged.
  */
 function withWritableData<Chunk>(chunk: Chunk): Chunk {
   const done = chunk as unknown as DoneChunk | null | undefined;
@@ -23,13 +23,13 @@ function withWritableData<Chunk>(chunk: Chunk): Chunk {
       console.error("The data of a done chunk was left out, because it cannot be written as JSON:", problem);
       return copy;
     } catch {
-      // There is something else wrong with it.
+      // Something else is wrong with it.
       return chunk;
     }
   }
 }
 
-/** Prints a value of a source, as `printChunk` does, but without `data` that cannot be written. */
+/** Prints a value of a source, as `printChunk` does, but omits `data` that cannot be written. */
 export function printSourceChunk(value: unknown, position: number): PrintedChunk {
   try {
     return printChunk(value, position);

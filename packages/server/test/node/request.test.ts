@@ -140,7 +140,7 @@ describe("a body that was read before, and of which nothing is left", () => {
       code: "body-already-read",
     });
     expect(log.mock.calls).toEqual([
-      [expect.stringMatching(/was read before.*before whatever reads.*req\.body/)],
+      [expect.stringMatching(/was read before.*before anything that reads.*req\.body/)],
     ]);
   });
 

@@ -161,7 +161,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       });
       expect(text).toBe("over");
       await vi.waitFor(() => expect(state.isClosed).toBe(true));
-      expect(loggedText()).toContain("had ended");
+      expect(loggedText()).toContain("had already ended");
     });
 
     test("a header that Node refuses is a masked 500, and the source is closed", async () => {
@@ -496,7 +496,7 @@ describe("Fastify", () => {
     });
     expect(text).toBe("over");
     await expect(settled).resolves.toBeUndefined();
-    expect(loggedText()).toContain("had ended");
+    expect(loggedText()).toContain("had already ended");
   });
 
   test("HEAD has the headers of a stream and opens no source", async () => {

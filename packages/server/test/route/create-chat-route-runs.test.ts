@@ -662,8 +662,8 @@ describe("GET", () => {
     const malformedEventId = "The event id is malformed: expected `<run id>.<position>`.";
     const malformedPosition = "after must be the position of an event: a whole number, 0 or more.";
     const cases: [Request, string][] = [
-      [get(""), "Which run? Expected Last-Event-ID, ?run= or ?session=."],
-      [get("?after=1"), "Which run? Expected Last-Event-ID, ?run= or ?session=."],
+      [get(""), "No run named: expected Last-Event-ID, ?run= or ?session=."],
+      [get("?after=1"), "No run named: expected Last-Event-ID, ?run= or ?session=."],
       [get("", lastEventId("nonsense")), malformedEventId],
       [get("", lastEventId(runId)), malformedEventId],
       [get("", lastEventId(`${runId}.-1`)), malformedEventId],
@@ -862,7 +862,7 @@ describe("DELETE", () => {
     const response = await route.DELETE(del(""));
     expect([response.status, await response.json()]).toEqual([
       400,
-      { error: "Which run? Expected ?run=, ?key= or ?session=.", code: "invalid-cursor" },
+      { error: "No run named: expected ?run=, ?key= or ?session=.", code: "invalid-cursor" },
     ]);
     for (const key of ["", "x".repeat(129), "a%20b", "%E8%AA%9E", "a%00"]) {
       const refused = await route.DELETE(del(`?key=${key}`));
@@ -962,7 +962,7 @@ describe("other methods", () => {
     expect(statuses).toEqual([
       [405, allow, ""],
       [204, allow, ""],
-      [405, allow, '{"error":"This route takes POST, GET and DELETE.","code":"method-not-allowed"}'],
+      [405, allow, '{"error":"This route supports POST, GET and DELETE.","code":"method-not-allowed"}'],
     ]);
     expect(calls).toEqual([]);
     expect(open).not.toHaveBeenCalled();
@@ -1396,7 +1396,7 @@ describe("a store that fails", () => {
         });
         expect(log.mock.calls).toEqual([
           [
-            `A store of runs failed (store-unavailable, correlationId ${body.correlationId}):`,
+            `The run store failed (store-unavailable, correlationId ${body.correlationId}):`,
             new Error("password"),
           ],
         ]);

@@ -435,7 +435,7 @@ describe("a request that is refused", () => {
       expect([response.status, (await response.json()).code]).toEqual([500, "internal"]);
       expect(log.mock.lastCall?.[1]).toEqual(
         new TypeError(
-          `What authorize returns must be a text of 1 to 256 characters, a Response or null; got ${got}.`,
+          `The result of authorize must be a string of 1 to 256 characters, a Response or null; got ${got}.`,
         ),
       );
       expect(calls).toHaveLength(0);
@@ -457,7 +457,10 @@ describe("other methods", () => {
     for (const method of ["GET", "DELETE", "PUT"]) {
       const response = await route.fetch(new Request("http://host/", { method }));
       expect([response.status, response.headers.get("allow")]).toEqual([405, "POST, OPTIONS"]);
-      expect(await response.json()).toEqual({ error: "This route takes POST.", code: "method-not-allowed" });
+      expect(await response.json()).toEqual({
+        error: "This route supports POST.",
+        code: "method-not-allowed",
+      });
     }
     const head = await route.HEAD(new Request("http://host/", { method: "HEAD" }));
     expect([head.status, head.body]).toEqual([405, null]);

@@ -201,7 +201,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(text).toMatch(givenUp);
       expect(text.replace(givenUp, "")).toBe([0, 1, 2, 3].map((seq) => frameOf(runId, seq)).join(""));
       expect(log.mock.calls[0]).toEqual([
-        `The store of run ${runId} does not answer:`,
+        `The store of run ${runId} does not reply:`,
         new Error("The store cannot be written."),
       ]);
     });

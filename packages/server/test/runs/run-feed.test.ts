@@ -278,7 +278,7 @@ describe("a feed", () => {
     await pass(600);
     expect([feed.state, onChange.mock.calls.length]).toEqual(["failed", 1]);
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not answer:", expect.objectContaining({ message: "The store is away." })],
+      ["The store of run r does not reply:", expect.objectContaining({ message: "The store is away." })],
     ]);
     const { reads } = store;
     await pass(60_000);
@@ -299,7 +299,7 @@ describe("a feed", () => {
     await pass(1_500);
     expect(feed.state).toBe("failed");
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not answer:", new Error("The store cannot be written.")],
+      ["The store of run r does not reply:", new Error("The store cannot be written.")],
     ]);
     leave("gone");
   });
@@ -333,7 +333,7 @@ describe("a feed", () => {
     expect(feed.state).toBe("failed");
     expect(feed.overdueAt).toBe(Number.POSITIVE_INFINITY);
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not answer:", new Error("Its answer is late.")],
+      ["The store of run r does not reply:", new Error("Its reply is overdue.")],
     ]);
     leave("gone");
   });

@@ -616,7 +616,7 @@ describe("limits", () => {
     await run.producer.finished;
     expect(await run.logged()).toEqual([
       delta("a"),
-      { type: "error", message: "The store of answers is full.", code: "run-too-large" },
+      { type: "error", message: "The run store is full.", code: "run-too-large" },
     ]);
     expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);
   });

@@ -47,7 +47,7 @@ describe("the format of a file", () => {
   });
 
   test("of another program is refused, and the file left as it is", () => {
-    const reason = "it holds the tables of another program. Name a file that only runs are kept in.";
+    const reason = "it holds the tables of another program. Name a file that is used only for runs.";
     for (const number of [0, 1, 7]) {
       change(`CREATE TABLE IF NOT EXISTS users (id); PRAGMA user_version = ${number}`);
       const before = readFileSync(path);
@@ -98,7 +98,7 @@ describe("when the store is created, the error names the reason:", () => {
 
   test.skipIf(!hasMounts())("a file that cannot be written", async () => {
     const sent = await runOnSmallDisk(folder, "read-only-child.mjs");
-    const reason = "this process may not write to the file and to its folder, and needs to.";
+    const reason = "this process needs write access to the file and its folder.";
     expect(sent).toEqual([refused(path, reason)]);
   });
 });

@@ -15,12 +15,12 @@ describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
     expect(await runOnSmallDisk(folder, "full-disk-child.mjs")).toEqual([
       {
         lastEvents: [
-          'data: {"type":"error","message":"The store of answers is full.","code":"run-too-large"}',
+          'data: {"type":"error","message":"The run store is full.","code":"run-too-large"}',
           "data: [DONE]",
         ],
         logged: [
           [
-            `There is no room for ${join(folder, "runs.db-reserve")}. New runs are refused until there is.`,
+            `The disk is too full for ${join(folder, "runs.db-reserve")}. New runs are refused until there is space.`,
             "Error: database or disk is full",
           ],
         ],

@@ -70,7 +70,7 @@ describe("collectStream", () => {
     const source = {
       [Symbol.asyncIterator]: () => ({ next: async () => undefined as never, return: leave }),
     };
-    await expect(collectStream(source)).rejects.toThrow("next() of a source returned undefined");
+    await expect(collectStream(source)).rejects.toThrow("The source's next() returned undefined");
     expect(leave).toHaveBeenCalledTimes(1);
   });
 

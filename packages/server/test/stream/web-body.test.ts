@@ -698,7 +698,7 @@ describe("a source that fails", () => {
       open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
       code: "internal",
       logged: expect.objectContaining({
-        message: "next() of a source returned undefined, which is not an iterator result.",
+        message: "The source's next() returned undefined; expected an iterator result.",
       }),
     },
     "yields a string": {
