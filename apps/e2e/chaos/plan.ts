@@ -2,7 +2,9 @@
  * What happens in one game of chaos, drawn from a seed: what each client asks and when, which ones reload or stop, which
  * connections are cut, and which servers end. Pure: the same seed gives the same plan.
  */
+
 import type { StreamChunk } from "@kortyx/client";
+import { createSeededRandom } from "../seeded-random.ts";
 
 export const serverCount = 3;
 const clientCount = 30;
@@ -133,15 +135,8 @@ interface Random {
   between(least: number, most: number): number;
 }
 
-/** mulberry32 */
 function createRandom(seed: number): Random {
-  let state = seed | 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = createSeededRandom(seed);
   const below = (limit: number) => Math.floor(next() * limit);
   return { next, below, between: (least, most) => least + below(most - least + 1) };
 }

@@ -1,6 +1,7 @@
 /**
  * A run that outlives its connections: whatever happens to them, the consumer gets its log once and whole.
  */
+import { createSeededRandom } from "../seeded-random.ts";
 import { type Answer, answerUrl } from "./answer.ts";
 import {
   assertSpaced,
@@ -30,17 +31,6 @@ const cutRun = (answer: Partial<RunAnswer> = {}): RunAnswer => ({
 const unanswered: Answer = { hasNoHeaders: true, ending: "reset" };
 const status = (code: number, headers: Record<string, string> = {}): Answer => ({ status: code, headers });
 
-/** Numbers from 0 to below 1, the same ones every time (mulberry32). */
-function createRandom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 const cuts: SuiteCase[] = [
   {
     name: "a cut behind every byte is resumed, and the transcript is the same",
@@ -62,7 +52,7 @@ const cuts: SuiteCase[] = [
   {
     name: "random cuts, closed and reset sockets among them, give the transcript of an uncut run",
     async run(context) {
-      const random = createRandom(1);
+      const random = createSeededRandom(1);
       // A server that cuts more often within a few seconds is left alone for some, whatever it requests.
       const cuts = 4;
       // A cut lets through two entries on average: no run is over before the last one.

@@ -1,9 +1,9 @@
 /** A connection that dies in mid-answer without being closed, as behind a NAT that forgets it. About 30 s. */
 import { streamFromRoute } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-proxy";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LiveServer, listen, until } from "../test/live-server.ts";
-import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 let server: LiveServer;
 let proxy: SilentProxy;
@@ -26,7 +26,7 @@ beforeAll(async () => {
   proxy = await startSilentProxy({ host: "127.0.0.1", port: Number(new URL(server.url).port) });
 });
 afterAll(async () => {
-  proxy.close();
+  await proxy.close();
   await server.close();
 });
 

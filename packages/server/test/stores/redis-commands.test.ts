@@ -1,10 +1,10 @@
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
+import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-proxy";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
-import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
   let redis: RedisServer;
@@ -21,7 +21,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
   });
   afterAll(() => redis.close());
   beforeEach(async () => {
-    proxy = await startSilentProxy(redis.socketPath);
+    proxy = await startSilentProxy({ path: redis.socketPath });
     prefix = `${crypto.randomUUID()}:`;
     stores = [];
     clients = [];

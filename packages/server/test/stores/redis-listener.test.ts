@@ -1,10 +1,10 @@
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
+import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-proxy";
 import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { openRun } from "./run-store-calls.ts";
-import { type SilentProxy, startSilentProxy } from "./silent-proxy.ts";
 
 const never = new AbortController().signal;
 
@@ -18,7 +18,7 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
   });
   afterAll(() => redis.close());
   beforeEach(async () => {
-    proxy = await startSilentProxy(redis.socketPath);
+    proxy = await startSilentProxy({ path: redis.socketPath });
     client = await connect();
   });
   afterEach(async () => {
