@@ -325,6 +325,42 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
+  test("that the user leaves just as a response arrives lets that connection go, however the two interleave", async () => {
+    for (let microtasks = 0; microtasks < 10; microtasks++) {
+      const page = stubPage();
+      const route = stubRoute();
+      const abort = new AbortController();
+      let openings = 0;
+      const stream = streamFromRoute({
+        endpoint: "/api",
+        body: {},
+        fetch: route.fetch,
+        signal: abort.signal,
+        onConnectionChange: async ({ state }) => {
+          if (state !== "open" || ++openings !== 2) return;
+          for (let count = 0; count < microtasks; count++) await undefined;
+          page.leave();
+        },
+      });
+      route.give(runStart);
+      const reading = (async () => {
+        for await (const _ of stream);
+      })().catch(() => {});
+      await advance(0);
+      route.calls[0]!.body.fail(new Error("cut"));
+      route.calls[0]!.isClosed = true;
+      await advance(3_500);
+      expect([route.calls.length, route.open], `after ${microtasks} microtasks`).toEqual([2, 0]);
+      await advance(10_000);
+      expect(route.calls.length, `after ${microtasks} microtasks`).toBe(2);
+      page.become("visible");
+      await advance(0);
+      expect([route.calls.length, route.open]).toEqual([3, 1]);
+      abort.abort();
+      await reading;
+    }
+  });
+
   test("whose request for news hangs lets that go after 5 s, and makes the next one 30 s later, or when the page becomes visible", async () => {
     const { page, route, followed } = await followOnPage();
     page.become("hidden");
