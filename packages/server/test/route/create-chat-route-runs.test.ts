@@ -406,6 +406,21 @@ describe("stream: false", () => {
     expect((await response.json()).text).toBe("ab");
   });
 
+  test("comes although its reader of the store dies in the middle of a wait", {
+    timeout: 20_000,
+  }, async () => {
+    const memory = createMemoryRunStore({ leaseMs: 300 });
+    const store: RunStore = { ...memory, wait: () => new Promise(() => {}) };
+    const { agent, next } = steered();
+    const { route, calls } = routeOf(agent, { runs: { store } });
+    const answered = route.POST(post({ stream: false, sessionId: "s" }));
+    await until(() => expect(calls.length).toBe(1));
+    next();
+    await pause(100);
+    await route.DELETE(del("?session=s"));
+    expect((await (await answered).json()).text).toBe("01");
+  });
+
   /** Asks for it again while only a reader of the run's second half follows; the store reads the first one by `toRead`. */
   async function askBesideReader(toRead: (read: RunStore["read"]) => RunStore["read"]): Promise<Response> {
     const { agent, next } = steered();

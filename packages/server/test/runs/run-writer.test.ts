@@ -1071,6 +1071,22 @@ test("the lease is renewed every third while the source is silent", async () => 
   await run.producer.finished;
 });
 
+test("the lease is not renewed beside a call that renews it and has not returned", async () => {
+  const source = handFed();
+  const run = await produce(source.open);
+  source.give(delta("a"));
+  await pass(0);
+  const open = close(run.store);
+  source.give(delta("b"));
+  await pass(14_900);
+  expect(run.store.renewals).toBe(0);
+  open();
+  await pass(5000);
+  expect(run.store.renewals).toBe(1);
+  source.end();
+  await run.producer.finished;
+});
+
 describe("onFinish", () => {
   test("is called once, with the message and the terminal, and waited for", async () => {
     let finish!: () => void;
