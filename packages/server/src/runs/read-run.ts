@@ -4,11 +4,9 @@
  */
 import type { StreamChunk } from "@kortyx/protocol";
 import { registerFollower } from "../shutdown/stream-registry.ts";
-import type { RunStore } from "../stores/run-store.ts";
 import { startTimer } from "../stream/start-timer.ts";
-import { storeRetryMs } from "../stream/stream-options.ts";
 import { RunStoreError } from "./guard-run-store.ts";
-import { pageEntries, type RunFeeds } from "./run-feed.ts";
+import type { RunFeeds } from "./run-feed.ts";
 import { runLost } from "./run-follower.ts";
 
 /**
@@ -19,7 +17,7 @@ import { runLost } from "./run-follower.ts";
  */
 export async function* readRun(
   runId: string,
-  { feeds, store, signal }: { feeds: RunFeeds; store: RunStore; signal: AbortSignal },
+  { feeds, signal }: { feeds: RunFeeds; signal: AbortSignal },
 ): AsyncGenerator<StreamChunk, void> {
   const feed = feeds.get(runId, -1);
   let wake = () => {};
@@ -35,7 +33,7 @@ export async function* readRun(
   try {
     for (let after = -1; !signal.aborted; ) {
       const entries =
-        after < feed.from ? await readEarlier(runId, after, feed.from, store) : feed.entries(after);
+        after < feed.from ? await feed.readEarlier(after, () => !signal.aborted) : feed.entries(after);
       for (const json of entries) yield JSON.parse(json);
       after += entries.length;
       if (entries.length > 0) continue;
@@ -51,24 +49,5 @@ export async function* readRun(
     }
   } finally {
     leave();
-  }
-}
-
-/** @returns log entries that are not in the feed, because its first follower already had them. */
-async function readEarlier(
-  runId: string,
-  after: number,
-  before: number,
-  store: RunStore,
-): Promise<readonly string[]> {
-  const startedAt = performance.now();
-  for (;;) {
-    try {
-      const page = await store.read(runId, after, Math.min(pageEntries, before - after));
-      return page?.entries ?? [];
-    } catch (error) {
-      if (performance.now() - startedAt >= store.leaseMs) throw new RunStoreError(error);
-      await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
-    }
   }
 }

@@ -78,7 +78,7 @@ export class RunEndpoints {
 
   /** The chunks of a run from its beginning, for a buffered answer. */
   chunksOf({ run: { runId } }: RunPosition, signal: AbortSignal): AsyncIterable<StreamChunk> {
-    return readRun(runId, { feeds: this.#feeds, store: this.#store, signal });
+    return readRun(runId, { feeds: this.#feeds, signal });
   }
 
   /** GET */
@@ -128,7 +128,6 @@ export class RunEndpoints {
       ...connection,
       runId,
       feed: this.#feeds.get(runId, connection.after),
-      store: this.#store,
       endsWithFollowers: this.#endsWithFollowers,
     };
     return createWebBody((sink) => createRunFollower(followed, options, sink));

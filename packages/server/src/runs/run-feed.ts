@@ -8,9 +8,10 @@ import type { RunPage, RunStore } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { startTimer, unref } from "../stream/start-timer.ts";
 import { never, storeRetryMs } from "../stream/stream-options.ts";
+import { RunStoreError } from "./guard-run-store.ts";
 
 /** Entries of one read of the store. */
-export const pageEntries = 512;
+const pageEntries = 512;
 /** How long to wait, after a run's lease has expired, for a store that cannot write its end. */
 const unwritableMs = 1000;
 
@@ -106,6 +107,27 @@ export class RunFeed {
   /** All entries after position `after`, as JSON text. */
   entries(after: number): string[] {
     return this.#frames.slice(after - this.from).map(entryOf);
+  }
+
+  /**
+   * Reads entries after position `after` that come before the feed, as JSON text: a page at most. Repeats a read that
+   * fails while `isWanted()`.
+   *
+   * @returns none when the log has lost them, or when they are no longer wanted.
+   * @throws RunStoreError when the store has failed for a lease.
+   */
+  async readEarlier(after: number, isWanted: () => boolean): Promise<readonly string[]> {
+    const startedAt = performance.now();
+    for (;;) {
+      try {
+        const page = await this.#store.read(this.#runId, after, Math.min(pageEntries, this.from - after));
+        return page?.entries ?? [];
+      } catch (error) {
+        if (performance.now() - startedAt >= this.#store.leaseMs) throw new RunStoreError(error);
+        await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
+        if (!isWanted()) return [];
+      }
+    }
   }
 
   /** Calls back whenever there is more, or the state has changed. @returns a function that leaves the feed. */

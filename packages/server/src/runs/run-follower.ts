@@ -5,17 +5,15 @@
 import { DONE_FRAME, encodeChunk, encodeRetry } from "@kortyx/protocol";
 import { encodeChunkJson } from "@kortyx/protocol/internal";
 import { registerFollower } from "../shutdown/stream-registry.ts";
-import type { RunStore } from "../stores/run-store.ts";
 import {
   encodeHeartbeat,
   readStreamTimes,
   type StreamOptions,
   stayComment,
-  storeRetryMs,
 } from "../stream/stream-options.ts";
 import type { StreamPump, StreamSink } from "../stream/stream-pump.ts";
 import { type StreamDeadline, StreamTimers, type TimedStream } from "../stream/stream-timers.ts";
-import { type LeftFollower, pageEntries, printFrame, type RunFeed } from "./run-feed.ts";
+import { type LeftFollower, printFrame, type RunFeed } from "./run-feed.ts";
 
 /** A piece ends at this many characters. */
 const maxPieceLength = 64 * 1024;
@@ -27,7 +25,6 @@ export interface FollowedRun {
   /** The client has everything up to this position. */
   after: number;
   feed: RunFeed;
-  store: RunStore;
   /** Its events have `id:` lines. A reader without them cannot resume. */
   hasIds: boolean;
   /** Another process can continue it when this one shuts down. */
@@ -66,8 +63,6 @@ class RunFollower implements StreamPump, TimedStream {
   #isClosed = false;
   /** Ends the loop's wait. */
   #wake: () => void = () => {};
-  /** Since when the store has failed to return entries that the feed lacks. */
-  #failingSince: number | undefined;
 
   constructor(followed: FollowedRun, options: StreamOptions, sink: StreamSink) {
     const times = readStreamTimes(options);
@@ -160,30 +155,19 @@ class RunFollower implements StreamPump, TimedStream {
 
   /** Reads entries that the feed lacks. */
   async #catchUp(): Promise<void> {
-    const { store, runId, feed } = this.#followed;
-    const limit = Math.min(pageEntries, feed.from - this.#after);
-    let entries: readonly string[] | undefined;
+    let entries: readonly string[];
     try {
-      entries = (await store.read(runId, this.#after, limit))?.entries;
+      entries = await this.#followed.feed.readEarlier(this.#after, () => !this.#isClosed);
     } catch {
-      return this.#waitForStore();
+      return this.#detach();
     }
     if (this.#isClosed) return;
-    this.#failingSince = undefined;
-    if (entries === undefined || entries.length === 0) return this.#close(lostAnswer, "detached");
+    if (entries.length === 0) return this.#close(lostAnswer, "detached");
     this.#writeEntries(entries.map((json) => this.#print(++this.#after, json)).join(""));
   }
 
   #print(seq: number, json: string): string {
     return this.#followed.hasIds ? printFrame(this.#followed.runId, seq, json) : encodeChunkJson(json);
-  }
-
-  /** The store has failed: the connection is given up after the length of a lease. */
-  async #waitForStore(): Promise<void> {
-    const now = performance.now();
-    this.#failingSince ??= now;
-    if (now - this.#failingSince >= this.#followed.store.leaseMs) this.#detach();
-    else await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
   }
 
   /** The first piece announces the heartbeat, so that the client also notices a connection that dies mid-answer. */

@@ -54,7 +54,7 @@ async function follow(store: RunStore = createMemoryRunStore()) {
     left,
     connect({ after = -1, options = {}, hasIds = true, canHandOff = false }: Following = {}) {
       const feed = feeds.get("r", after);
-      const followed = { runId: "r", after, feed, store, hasIds, canHandOff, endsWithFollowers: false };
+      const followed = { runId: "r", after, feed, hasIds, canHandOff, endsWithFollowers: false };
       return createWebBody((sink) => createRunFollower(followed, options, sink));
     },
   };
