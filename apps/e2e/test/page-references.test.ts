@@ -25,6 +25,17 @@ test.each(pages)("every file that %s names exists", (page) => {
   expect(missing).toEqual([]);
 });
 
+/** These two name files by their room, too, or by their name alone. */
+test.each(["ARCHITECTURE.md", "CONTRIBUTING.md"])("every module that %s names exists", (page) => {
+  const text = readFileSync(join(repository, page), "utf8");
+  const names = [...text.matchAll(/`(?:\.\.\/)?([\w./-]+\.(?:ts|mjs))`/g)].map(([, name]) => name!);
+  const modules = globSync(["packages/*/{src,test}/**/*.{ts,mjs}", "apps/*/*/**/*.ts", "packages/*/*.ts"], {
+    cwd: repository,
+    exclude: ["**/node_modules/**", "**/dist/**"],
+  });
+  expect(names.filter((name) => !modules.some((file) => `/${file}`.endsWith(`/${name}`)))).toEqual([]);
+});
+
 test.each(Object.entries({ client, protocol, server }))(
   "the README of %s names every value that the package exports",
   (name, exported) => {
