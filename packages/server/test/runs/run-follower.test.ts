@@ -355,6 +355,23 @@ describe("a connection that is given up", () => {
     expect(tip.isOver).toBe(true);
   });
 
+  test("because its client left while it catches up reads no more of a store that fails", async () => {
+    const memory = createMemoryRunStore();
+    const readBeginning = vi.fn(() => Promise.reject(new Error("away")));
+    const { store, connect } = await follow({
+      ...memory,
+      read: (runId, after, limit) => (after === -1 ? readBeginning() : memory.read(runId, after, limit)),
+    });
+    await store.append("r", 0, entriesOf(0, 10));
+    const tip = connect({ after: 4 }).getReader();
+    const behind = connect().getReader();
+    await pass(100);
+    await behind.cancel();
+    await pass(2000);
+    expect(readBeginning).toHaveBeenCalledTimes(1);
+    await tip.cancel();
+  });
+
   test("because a piece has waited unread for 60 s is cut, and its run is abandoned", async () => {
     const { store, connect, left } = await follow(createMemoryRunStore({ leaseMs: 3_600_000 }));
     await store.append("r", 0, entriesOf(0, 1));
