@@ -34,7 +34,7 @@ const text = "Text deltas of 4 to 8 characters, 2,000 in a stream.";
 const mixed =
   "Of 20 chunks 12 text deltas, half of them in other scripts, a tool call in six chunks and two structured objects of 1 to 4 KB; 500 in a stream.";
 const validation =
-  "Pieces of 16 KiB through our pull decoder, without the streams around it; unvalidated is our SSE decoder and a bare `JSON.parse`.";
+  "Pieces of 16 KiB through our chunk decoder, without the streams around it; unvalidated is our SSE decoder and a bare `JSON.parse`.";
 const runs = "CPU of our process alone. SQLite in a temporary file; Redis over TCP on the same machine.";
 
 /** Workload, title, base, measures, text. */

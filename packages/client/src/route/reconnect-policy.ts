@@ -168,8 +168,8 @@ export class ReconnectPolicy {
     }
     // A route without GET cannot resume: report the error that made a resume necessary.
     if (failureClass === "no-method" && isResume) throw this.#outage ?? error;
-    if (!this.#mayRequest(failureClass, isResume)) throw error;
-    return this.#schedule(failure, known.retryAfterMs ?? failure.retryMs, isResume);
+    if (!this.#mayRequest(failureClass, isResume ? "resume" : "first")) throw error;
+    return { isResume, ...this.#schedule(failure, known.retryAfterMs ?? failure.retryMs) };
   }
 
   #note(failureClass: FailureClass, failure: ReconnectFailure, status: number | undefined): void {
@@ -188,10 +188,14 @@ export class ReconnectPolicy {
     if (failureClass === "server-error") this.#serverErrors++;
   }
 
-  /** Whether the next request may succeed and is safe. */
-  #mayRequest(failureClass: FailureClass, isResume: boolean): boolean {
-    const isGet = isResume || this.#isGet;
-    const mayRepeat = isResume || this.#mayRepeat;
+  /**
+   * Whether the next request may succeed and is safe.
+   *
+   * @param request - `first` makes the first request again.
+   */
+  #mayRequest(failureClass: FailureClass, request: "first" | "resume"): boolean {
+    const isGet = request === "resume" || this.#isGet;
+    const mayRepeat = request === "resume" || this.#mayRepeat;
     switch (failureClass) {
       case "draining":
         return true;
@@ -213,14 +217,14 @@ export class ReconnectPolicy {
    * @param wantedMs - How long the server asked to wait; undefined if it did not say.
    * @throws The failure's error if the next request would be too late.
    */
-  #schedule(failure: ReconnectFailure, wantedMs: number | undefined, isResume: boolean): ReconnectStep {
+  #schedule(failure: ReconnectFailure, wantedMs: number | undefined): Omit<ReconnectStep, "isResume"> {
     const { error, silentMs, sinceRequestMs } = failure;
     const { minMs, spreadMs } = this.#chooseWait(wantedMs, Math.max(0, gapMs - sinceRequestMs));
     const delayMs = minMs + this.#random() * spreadMs;
     const remainingMs = this.#giveUpAfterMs - silentMs;
     if (minMs >= remainingMs) throw error;
     this.#hasRepeated = true;
-    return { isResume, attempt: ++this.#attempts, minMs, delayMs: Math.min(delayMs, remainingMs) };
+    return { attempt: ++this.#attempts, minMs, delayMs: Math.min(delayMs, remainingMs) };
   }
 
   /** @param gapRestMs - The rest of `gapMs` since the last request. */

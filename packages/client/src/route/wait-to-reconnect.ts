@@ -35,6 +35,8 @@ export function waitToReconnect(
     function end(): void {
       clearTimeout(timer);
       over.abort();
+      // By hand, because Node may forget after a garbage collection that a signal removes more than one listener.
+      signal.removeEventListener("abort", end);
       noteNetwork();
       resolve(Math.min(elapsedMs() - offlineMs, delayMs));
     }
@@ -61,7 +63,7 @@ export function waitToReconnect(
     }
 
     if (signal.aborted) return end();
-    signal.addEventListener("abort", end, untilOver);
+    signal.addEventListener("abort", end);
     window.addEventListener?.("online", () => shorten(minMs), untilOver);
     window.addEventListener?.("offline", noteNetwork, untilOver);
     document?.addEventListener?.("visibilitychange", () => document.hidden || shorten(minMs), untilOver);
