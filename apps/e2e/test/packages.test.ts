@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -39,6 +39,20 @@ describe("the packages as they are published", () => {
   test("name no workspace and no catalog in their dependencies", () => {
     for (const folder of Object.values(packed.folders)) {
       expect(readFileSync(join(folder, "package.json"), "utf8")).not.toMatch(/workspace:|catalog:/);
+    }
+  });
+
+  test("hold, as JavaScript, their entries and what these share, and depend on the protocol they were built with", () => {
+    for (const folder of Object.values(packed.folders)) {
+      const { version, exports, dependencies } = JSON.parse(
+        readFileSync(join(folder, "package.json"), "utf8"),
+      );
+      const entries = Object.values<{ default?: string }>(exports).flatMap((entry) => entry.default ?? []);
+      const scripts = globSync("**/*.js", { cwd: join(folder, "dist") }).map((file) => `./dist/${file}`);
+      expect(scripts.filter((file) => !/^\.\/dist\/chunk-\w+\.js$/.test(file)).sort()).toEqual(
+        entries.sort(),
+      );
+      expect([undefined, version]).toContain(dependencies["@kortyx/protocol"]);
     }
   });
 
