@@ -1,5 +1,6 @@
 /** What is streamed: the same chunks in every run, made by a fixed seed. */
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
+import { shapes } from "./shapes.ts";
 
 /** mulberry32: small, and the same everywhere. */
 function createRandom(seed: number): () => number {
@@ -74,6 +75,12 @@ function record(size: number, seed: number): unknown {
   return { title: cut(latin, seed, 30), items };
 }
 
-export const contents = { text: textChunks, mixed: mixedChunks };
-/** How many of them a stream has where it is encoded or read as a whole. */
-export const counts = { text: 2000, mixed: 500 };
+/** What a stream may hold, by name. */
+export const contents: Record<string, (count: number) => StreamChunk[]> = {
+  text: textChunks,
+  mixed: mixedChunks,
+  ...shapes,
+};
+
+/** How many chunks a stream has where it is encoded or read as a whole. */
+export const countOf = (content: string): number => (content === "mixed" ? 500 : 2000);

@@ -3,13 +3,13 @@ import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { implementation as kortyx } from "../implementations/kortyx.ts";
 import { createBody, cutBytes, encodeAll } from "./bodies.ts";
-import { contents, counts } from "./chunks.ts";
+import { contents, countOf } from "./chunks.ts";
 import { createSource } from "./sources.ts";
 
 export async function measure({ variant: [content, size], budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();
-  const count = counts[content as keyof typeof counts];
-  const original = contents[content as keyof typeof contents](count);
+  const count = countOf(content!);
+  const original = contents[content!]!(count);
   // What has no encoder of its own reads our bytes.
   const encoder = implementation.encode === undefined ? kortyx : implementation;
   const bytes = await encodeAll(encoder, createSource(encoder.translate?.(original) ?? original, "sync"));

@@ -2,7 +2,7 @@
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import type { Implementation, Source } from "../implementations/implementation.ts";
-import { contents, counts } from "./chunks.ts";
+import { contents, countOf } from "./chunks.ts";
 import { createSource, wrap } from "./sources.ts";
 
 async function drain(
@@ -24,8 +24,8 @@ async function drain(
 
 export async function measure({ variant: [content, arrival], budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();
-  const count = counts[content as keyof typeof counts];
-  const original = contents[content as keyof typeof contents](count);
+  const count = countOf(content!);
+  const original = contents[content!]!(count);
   const chunks = implementation.translate?.(original) ?? original;
   if (arrival === "wrapped") {
     const { pieces } = await drain(implementation, wrap(createSource(chunks, "burst16"), 4));

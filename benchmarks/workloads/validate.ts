@@ -11,7 +11,7 @@ import {
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { cutBytes, encodeAll } from "./bodies.ts";
-import { contents, counts } from "./chunks.ts";
+import { contents, countOf } from "./chunks.ts";
 import { createSource } from "./sources.ts";
 
 /** @returns how many chunks were read. */
@@ -47,9 +47,7 @@ const unchecked: Read = (pieces, onChunk) => {
 };
 
 export async function measure({ variant: [content], name, budgetMs, load }: Job): Promise<Measures> {
-  const original: StreamChunk[] = contents[content as keyof typeof contents](
-    counts[content as keyof typeof counts],
-  );
+  const original: StreamChunk[] = contents[content!]!(countOf(content!));
   const pieces = cutBytes(await encodeAll(await load(), createSource(original, "sync")), 16384);
   const read = name.endsWith("/unchecked") ? unchecked : checked;
   const found: unknown[] = [];
