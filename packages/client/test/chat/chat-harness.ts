@@ -1,6 +1,6 @@
 /**
- * Chats over a transport made by hand: streams that the test feeds, a record of what was requested, and what holds after
- * every test of a chat.
+ * Chats over a fake transport: streams that the test feeds, a record of the requests, and checks that run after every
+ * test of a chat.
  */
 import type { ChatRequestBody, InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, expect, vi } from "vitest";
@@ -13,44 +13,44 @@ import { StreamHttpError } from "../../src/stream/errors.ts";
 export const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 export const done: StreamChunk = { type: "done" };
 
-/** What a route says with a status, as the chat hears it. */
+/** The error that a chat receives for a response with this status. */
 export const httpError = (status: number): StreamHttpError =>
   new StreamHttpError(new Response(null, { status }), "");
 
 /** One stream that the chat reads. */
 export interface TestStream {
-  /** Of a stream that was asked for with `start`. */
+  /** Set on a stream that `start` opened. */
   body: ChatRequestBody | undefined;
-  /** Of a stream that was asked for with `resume`. */
+  /** Set on a stream that `resume` opened. */
   sessionId: string | undefined;
   signal: AbortSignal;
-  /** Somebody reads it: it was begun, and has neither ended nor been left. */
+  /** The chat is reading it: reading has begun, and has neither ended nor been cancelled. */
   isOpen: boolean;
-  /** How that came to an end. */
+  /** How reading ended. */
   ending: "ended" | "failed" | "left" | undefined;
-  /** The chunks that were read of it. */
+  /** The chunks that the chat has read. */
   read: StreamChunk[];
   give(...chunks: StreamChunk[]): void;
-  /** Ends in order. */
+  /** Ends it in order. */
   end(): void;
   fail(error: unknown): void;
   connect(): void;
-  /** Its connection is lost, or one more attempt to restore it has failed. */
+  /** Reports a lost connection, or another failed attempt to restore it. */
   lose(error?: unknown): void;
 }
 
 export interface TestTransport extends ChatTransport {
   start: NonNullable<ChatTransport["start"]>;
   resume: NonNullable<ChatTransport["resume"]>;
-  /** All streams, in the order in which they were asked for. */
+  /** All streams, in the order in which they were opened. */
   streams: TestStream[];
-  /** What `stop` was called with. */
+  /** The arguments of each call of `stop`. */
   stops: ({ runId: string } | { idempotencyKey: string })[];
-  /** Settles the oldest call of `stop` that is pending. */
+  /** Settles the oldest pending call of `stop`. */
   answerStop(error?: unknown): void;
 }
 
-/** The last one. */
+/** The newest stream. */
 export const streamOf = (transport: TestTransport): TestStream => transport.streams.at(-1)!;
 
 function testStream(
@@ -113,7 +113,7 @@ function testStream(
   return stream;
 }
 
-/** A transport with runs; `{ stop: undefined }` or `{ resume: undefined }` leaves that out. */
+/** A transport with runs; `{ stop: undefined }` or `{ resume: undefined }` removes that method. */
 export function testTransport(
   replaced: { [Method in keyof ChatTransport]?: ChatTransport[Method] | undefined } = {},
 ): TestTransport {
@@ -143,24 +143,24 @@ export function testTransport(
   } as TestTransport;
 }
 
-/** Every state that the chat tells, the one at subscription included. */
+/** Every state that the chat emits, including the one at subscription. */
 export function record(chat: Chat): ChatSnapshot[] {
   const states: ChatSnapshot[] = [];
   chat.subscribe((state) => states.push(state));
   return states;
 }
 
-/** The statuses of the states, without repetitions. */
+/** The statuses of the states, without consecutive repetitions. */
 export const statusesOf = (states: readonly ChatSnapshot[]): string[] =>
   states.map(({ status }) => status).filter((status, index, all) => status !== all[index - 1]);
 
-/** Lets everything happen that waits for no time. Needs fake timers. */
+/** Runs everything that does not wait for a timer. Needs fake timers. */
 export const flush = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(0));
 
-/** Lets the time of one frame pass where nothing is painted. Needs fake timers. */
+/** Advances by one frame in an environment without painting. Needs fake timers. */
 export const nextFrame = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(16));
 
-/** How a promise stands: `pending`, `resolved`, or what it was rejected with. */
+/** The state of a promise: `pending`, `resolved`, or the reason of its rejection. */
 export function outcomeOf(promise: Promise<unknown>): { is: unknown } {
   const outcome: { is: unknown } = { is: "pending" };
   promise.then(
@@ -177,8 +177,8 @@ export function outcomeOf(promise: Promise<unknown>): { is: unknown } {
 export const uuidV4: RegExp = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 /**
- * Fake timers and a silent `console.error` for every test of the file. After each, no timer is left and no rejection was
- * unhandled.
+ * Fake timers and a silent `console.error` for every test of the file. After each test, no timer is left and no
+ * rejection was unhandled.
  */
 export function watchChats(): void {
   let unhandled: unknown[] = [];
@@ -241,7 +241,7 @@ export function setUp(options: Behaviour = {}, replaced: Replaced = {}) {
 /** A chat over a transport that cannot stop or resume. */
 export const setUpPlain = (options: Behaviour = {}) => setUp(options, { stop: undefined, resume: undefined });
 
-/** A chat with an answer under way, of which `chunks` have come. */
+/** A chat with an answer in progress that has received `chunks`. */
 export async function setUpBusy(chunks: StreamChunk[], options: Behaviour = {}, replaced: Replaced = {}) {
   const all = setUp(options, replaced);
   const sent = outcomeOf(all.chat.send("Hello"));
@@ -252,7 +252,7 @@ export async function setUpBusy(chunks: StreamChunk[], options: Behaviour = {}, 
   return { ...all, stream, sent };
 }
 
-/** The conversation as one would read it. */
+/** The conversation, one line per message. */
 export const read = (chat: Chat): string[] =>
   chat
     .getSnapshot()
@@ -262,7 +262,7 @@ export const read = (chat: Chat): string[] =>
 
 export const statusOf = (chat: Chat) => chat.getSnapshot().status;
 
-/** Gives the answer under way an end. */
+/** Ends the answer in progress. */
 export async function finishWith(transport: TestTransport, ...chunks: StreamChunk[]): Promise<void> {
   streamOf(transport).give(...chunks);
   streamOf(transport).end();

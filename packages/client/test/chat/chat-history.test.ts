@@ -25,10 +25,10 @@ import {
 
 watchChats();
 
-describe("a history that comes later than the chat", () => {
+describe("a history that arrives after the chat is created", () => {
   const history = [user("Earlier", "u1"), answer("Yes", "a1")];
 
-  /** A chat whose options get `initialMessages` when they are set. */
+  /** A chat that reads `initialMessages` from its options once they are set. */
   function setUpLater() {
     const transport = testTransport();
     const options: ChatOptions = { transport, sessionId: "session-1" };
@@ -36,7 +36,7 @@ describe("a history that comes later than the chat", () => {
     return { transport, chat, states: record(chat), options };
   }
 
-  test("is sent with the first question, and shown before it", async () => {
+  test("is sent with the first question and shown before it", async () => {
     const { chat, transport, options } = setUpLater();
     options.initialMessages = history;
     void chat.send("More");
@@ -49,7 +49,7 @@ describe("a history that comes later than the chat", () => {
     await finishWith(transport, done);
   });
 
-  test("is used by regenerate, respond and setMessages, too", async () => {
+  test("is also used by regenerate, respond and setMessages", async () => {
     const { chat, transport, options } = setUpLater();
     options.initialMessages = history;
     void chat.regenerate();
@@ -69,7 +69,7 @@ describe("a history that comes later than the chat", () => {
     expect(read(third.chat)).toEqual(["(done) Yes"]);
   });
 
-  test("is shown around a run that was looked for meanwhile", async () => {
+  test("is shown around a run that was found while the history was loading", async () => {
     const { chat, transport, options } = setUpLater();
     void chat.resume();
     await flush();
@@ -82,7 +82,7 @@ describe("a history that comes later than the chat", () => {
     expect(read(chat)).toEqual(["Earlier", "(done) Yes", "More", "(done) Here"]);
   });
 
-  test("is not shown any more while a run is shown that was found before it", async () => {
+  test("is ignored while the chat shows a run that was found before the history arrived", async () => {
     const { chat, transport, states, options } = setUpLater();
     void chat.resume();
     streamOf(transport).give(runStart("run-1", { role: "user", id: "u0", content: "Hello" }), delta("Hi"));
@@ -95,7 +95,7 @@ describe("a history that comes later than the chat", () => {
     expect(states).toHaveLength(5);
   });
 
-  test("is not shown any more once something was said, set or cleared", async () => {
+  test("is ignored once a message was sent, set or cleared", async () => {
     for (const begin of ["send", "setMessages", "clear"] as const) {
       const { chat, transport, options } = setUpLater();
       if (begin === "send") {
@@ -114,7 +114,7 @@ describe("a history that comes later than the chat", () => {
     }
   });
 
-  test("does not come back after clear", async () => {
+  test("does not return after clear", async () => {
     const { chat, transport } = setUp({ initialMessages: history });
     await chat.clear();
     void chat.send("Anew");
@@ -126,7 +126,7 @@ describe("a history that comes later than the chat", () => {
 describe("setMessages", () => {
   const [hello, hi] = [user("Hello", "u1"), answer("Hi", "a1")];
 
-  test("replaces the messages at once, by others or by what a function makes of them", async () => {
+  test("replaces the messages at once, with an array or with the result of a function", async () => {
     const { chat, states, transport } = setUp({ initialMessages: [hello, hi] });
     const set = outcomeOf(chat.setMessages([hello]));
     expect(chat.getSnapshot().messages).toEqual([hello]);
@@ -142,7 +142,7 @@ describe("setMessages", () => {
     await finishWith(transport, done);
   });
 
-  test("a message that was kept while it was growing is truncated, and a question that it ends on is open", async () => {
+  test("marks a message stored while streaming as truncated, and reopens a question that ends the conversation", async () => {
     const { chat } = setUp();
     await chat.setMessages([{ ...hi, status: "streaming" } as UIMessage]);
     expect(chat.getSnapshot().messages).toMatchObject([{ status: "truncated" }]);
@@ -153,7 +153,7 @@ describe("setMessages", () => {
     expect(chat.getSnapshot().interrupt).toBeUndefined();
   });
 
-  test("keeps why the last answer failed", async () => {
+  test("keeps the error of the last answer", async () => {
     const { chat, stream } = await setUpBusy([delta("Half")]);
     const boom = new Error("offline");
     stream.fail(boom);
@@ -163,7 +163,7 @@ describe("setMessages", () => {
     expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
   });
 
-  test("while an answer is growing is refused, and the answer goes on", async () => {
+  test("rejects while an answer is streaming, and the answer continues", async () => {
     const { chat, stream } = await setUpBusy([delta("Half")]);
     const next = vi.fn(() => []);
     await expect(chat.setMessages(next)).rejects.toMatchObject({ code: "busy" });
@@ -174,7 +174,7 @@ describe("setMessages", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Half an answer"]);
   });
 
-  test("in `onChunk` does not lose a run that was just found", async () => {
+  test("does not lose a run that was just found when called in `onChunk`", async () => {
     const all: Partial<{ chat: Chat; set: { is: unknown } }> = {};
     const { chat, transport } = setUp({
       onChunk: () => {
@@ -188,7 +188,7 @@ describe("setMessages", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
   });
 
-  test("of what is no list is refused by name, and what the function throws is the refusal", async () => {
+  test("rejects a value that is not an array, and passes on an error that the function throws", async () => {
     const { chat } = setUp({ initialMessages: [hello] });
     await expect(chat.setMessages(new Event("click") as never)).rejects.toMatchObject({
       code: "invalid-message",

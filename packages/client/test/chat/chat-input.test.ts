@@ -4,13 +4,13 @@ import type { ChatInput } from "../../src/chat/chat.ts";
 import { toAnswerMessage, toResume, toUserMessage } from "../../src/chat/chat-input.ts";
 
 describe("a message", () => {
-  test("is a text, or an object that keeps whatever it holds", () => {
+  test("is a string, or an object whose extra fields are kept", () => {
     expect(toUserMessage("Hello")).toMatchObject({ role: "user", content: "Hello" });
     const said = { id: "u1", content: "Hello", timestamp: 7, metadata: { files: ["a"] }, extra: true };
     expect(toUserMessage(said)).toEqual({ role: "user", ...said });
   });
 
-  test("that says nothing is refused with `empty-message`", () => {
+  test("without content is refused with `empty-message`", () => {
     const nothing: unknown[] = [
       "",
       " \n\t\u00a0\u3000",
@@ -32,7 +32,7 @@ describe("a message", () => {
     }
   });
 
-  test("without text but with something else is a message", () => {
+  test("with an empty text but other content is accepted", () => {
     const something: object[] = [
       { content: "", metadata: { attachments: ["a.png"] } },
       { content: " ", parts: [{ type: "file" }] },
@@ -40,7 +40,7 @@ describe("a message", () => {
     for (const input of something) expect(toUserMessage(input as ChatInput)).toMatchObject(input);
   });
 
-  test("is nothing else: an event, a number or nothing at all is refused by name", () => {
+  test("of any other type is refused, and the error names the type", () => {
     const others: [unknown, string][] = [
       [new Event("click"), "an object"],
       [{}, "an object"],

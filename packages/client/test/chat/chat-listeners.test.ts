@@ -24,7 +24,7 @@ import {
 watchChats();
 
 describe("listeners", () => {
-  test("are told the state at once, and every state after it until they leave", async () => {
+  test("receive the state at once, and every later state until they unsubscribe", async () => {
     const { chat, transport } = setUp();
     const states: ChatSnapshot[] = [];
     const unsubscribe = chat.subscribe((state) => states.push(state));
@@ -38,7 +38,7 @@ describe("listeners", () => {
     expect(states).toHaveLength(2);
   });
 
-  test("the same function twice is two listeners", async () => {
+  test("a function subscribed twice is called twice", async () => {
     const { chat, transport } = setUp();
     const listener = vi.fn();
     const unsubscribe = chat.subscribe(listener);
@@ -51,7 +51,7 @@ describe("listeners", () => {
     expect(listener).toHaveBeenCalledTimes(6);
   });
 
-  test("one that throws is logged, and the others are told", async () => {
+  test("an error from one listener is logged, and the others are still called", async () => {
     const { chat, transport } = setUp();
     const boom = new Error("boom");
     let isArmed = false;
@@ -68,7 +68,7 @@ describe("listeners", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
   });
 
-  test("one that leaves while others are told is not told any more", async () => {
+  test("a listener unsubscribed by an earlier one is not called again", async () => {
     const { chat, transport } = setUp();
     let leave = () => {};
     let isArmed = false;
@@ -97,11 +97,11 @@ describe("listeners", () => {
     await finishWith(transport, delta("2"), done);
     expect(read(chat)).toEqual(["Hello", "(done) 1", "More", "(done) 2"]);
     expect(sent.map(({ is }) => is)).toEqual(["resolved", "resolved"]);
-    // Who was told behind it never hears of a state that was not the newest any more.
+    // A listener that is called after this one never receives an outdated state.
     expect(seen).toEqual(["ready", "submitted", "streaming", "submitted", "submitted", "streaming", "ready"]);
   });
 
-  test("may close and stop at every moment", async () => {
+  test("may close and stop at any moment", async () => {
     for (const method of ["close", "stop"] as const) {
       for (const at of ["submitted", "streaming"]) {
         const { chat, transport } = setUp();
@@ -115,7 +115,7 @@ describe("listeners", () => {
         expect(sent.is).toBe("resolved");
         expect(statusOf(chat)).toBe("ready");
         expect(read(chat)).toEqual(at === "submitted" ? ["Hello"] : ["Hello", "(aborted) Hi"]);
-        // Nothing is requested for an answer that nobody wants any more.
+        // Nothing is requested for an answer that was already cancelled.
         expect(transport.streams.map(({ isOpen }) => isOpen)).toEqual(at === "submitted" ? [] : [false]);
       }
     }
@@ -134,7 +134,7 @@ describe("listeners", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) Half"]);
   });
 
-  test("may clear, and nothing of the old conversation comes back", async () => {
+  test("may clear, and nothing of the old conversation returns", async () => {
     const { chat, transport } = setUp();
     const cleared: { is: unknown }[] = [];
     chat.subscribe(({ status }) => {
@@ -148,10 +148,10 @@ describe("listeners", () => {
   });
 });
 
-describe("what is told, and what it costs", () => {
+describe("updates and their cost", () => {
   const manyDeltas = (count: number) => Array.from({ length: count }, (_, index) => delta(`${index} `));
 
-  test("10,000 deltas are told once per frame", async () => {
+  test("10,000 deltas cause one update per frame", async () => {
     let frame: (() => void) | undefined;
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => {
       expect(frame).toBeUndefined();
@@ -172,7 +172,7 @@ describe("what is told, and what it costs", () => {
       frame?.();
       expect(states).toHaveLength(before + at / 100 + 1);
     }
-    // A frame in which nothing has come tells nothing.
+    // No frame is requested while nothing new has arrived.
     expect(frame).toBeUndefined();
     stream.give(done);
     stream.end();
@@ -183,7 +183,7 @@ describe("what is told, and what it costs", () => {
     expect(text).toBe(`first ${chunks.map((chunk) => (chunk as { delta: string }).delta).join("")}`);
   });
 
-  test("a page that paints nothing is told every 100 ms", async () => {
+  test("a page that paints nothing is updated every 100 ms", async () => {
     vi.stubGlobal("requestAnimationFrame", () => 7);
     vi.stubGlobal("cancelAnimationFrame", () => {});
     const { chat, states, stream } = await setUpBusy([delta("a")]);
@@ -199,7 +199,7 @@ describe("what is told, and what it costs", () => {
     await flush();
   });
 
-  test("where there are no frames, text is told every 16 ms", async () => {
+  test("without animation frames, text is updated every 16 ms", async () => {
     const { states, stream } = await setUpBusy([delta("a")]);
     const before = states.length;
     stream.give(delta("b"), delta("c"));
@@ -213,7 +213,7 @@ describe("what is told, and what it costs", () => {
     await flush();
   });
 
-  test("a change of status tells the text that has come, and calls the frame off", async () => {
+  test("a change of status shows the pending text and cancels the frame", async () => {
     const { chat, states, stream } = await setUpBusy([runStart("run-1"), delta("a")]);
     stream.give(delta("b"));
     await flush();
@@ -227,7 +227,7 @@ describe("what is told, and what it costs", () => {
     chat.close();
   });
 
-  test("the snapshot is the same object until something is told", async () => {
+  test("the snapshot is the same object until the next update", async () => {
     const { chat, states, stream } = await setUpBusy([delta("a")]);
     const snapshot = chat.getSnapshot();
     expect(snapshot).toBe(states.at(-1));
@@ -241,7 +241,7 @@ describe("what is told, and what it costs", () => {
     await flush();
   });
 
-  test("messages and parts that have not changed are the same objects in the next snapshot", async () => {
+  test("unchanged messages and parts are the same objects in the next snapshot", async () => {
     const { chat, transport } = setUp({ initialMessages: [user("One", "u1"), answer("1", "a1")] });
     const messages = () => chat.getSnapshot().messages;
     const parts = () => (messages()[3] as Extract<UIMessage, { role: "assistant" }>).parts;
@@ -260,7 +260,7 @@ describe("what is told, and what it costs", () => {
     expect(parts()[1]).not.toBe(partsBefore[1]);
     expect(partsBefore[1]).toMatchObject({ text: "a" });
     expect(before[3]).toMatchObject({ parts: [{ text: "Hm." }, { text: "a" }] });
-    // What changes beside the answer is not the answer's.
+    // Changes outside the answer leave its message untouched.
     const answerBefore = messages()[3];
     stream.lose();
     expect(messages()[3]).toBe(answerBefore);
@@ -279,7 +279,7 @@ describe("what is told, and what it costs", () => {
     await finishWith(transport);
   });
 
-  test("a snapshot never changes, nor does anything in it", async () => {
+  test("a snapshot and everything in it never change", async () => {
     const { chat, transport, states } = setUp({ initialMessages: [user("One", "u1"), answer("1", "a1")] });
     const copies: string[] = [];
     chat.subscribe((state) => copies.push(JSON.stringify(state)));
@@ -301,7 +301,7 @@ describe("what is told, and what it costs", () => {
     expect(copies.length).toBeGreaterThan(8);
   });
 
-  test("the work grows with the number of deltas, and not with its square", async () => {
+  test("the work is linear in the number of deltas", async () => {
     vi.useRealTimers();
     let frame: (() => void) | undefined;
     vi.stubGlobal("requestAnimationFrame", (callback: () => void) => {
@@ -333,7 +333,7 @@ describe("what is told, and what it costs", () => {
       for (let part = 0; part < 8; part++) eighths += await cost(2_000);
     } while (whole + eighths < 200);
     vi.useFakeTimers();
-    // Linear work makes them equal, quadratic work the whole eight times as much.
+    // Linear work makes the two equal; quadratic work makes the whole eight times as expensive.
     expect(whole / eighths).toBeLessThan(3);
   });
 });

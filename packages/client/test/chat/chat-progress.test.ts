@@ -25,7 +25,7 @@ describe("the status message", () => {
   const status = (message: string): StreamChunk => ({ type: "status", message });
   const messageOf = (chat: Chat) => chat.getSnapshot().statusMessage;
 
-  test("is the newest one of the answer, until its text follows", async () => {
+  test("is the newest one of the answer, until text follows", async () => {
     const { chat, stream } = await setUpBusy([status("Searching")]);
     expect(messageOf(chat)).toBe("Searching");
     stream.give(
@@ -49,7 +49,7 @@ describe("the status message", () => {
     await flush();
   });
 
-  test("is shown once per frame, and stays while something else changes", async () => {
+  test("is updated once per frame, and stays while other state changes", async () => {
     const { chat, states, stream } = await setUpBusy([runStart("run-1")]);
     const before = states.length;
     stream.give(...Array.from({ length: 100 }, (_, index) => status(`Step ${index}`)));
@@ -61,7 +61,7 @@ describe("the status message", () => {
     await flush();
   });
 
-  test("is over with the answer, however that ends, and is not the next one's", async () => {
+  test("ends with the answer, however that ends, and is not carried over to the next one", async () => {
     for (const end of ["end", "fail", "close", "stop"] as const) {
       const { chat, transport, stream } = await setUpBusy([status("Searching")]);
       expect(messageOf(chat)).toBe("Searching");
@@ -76,7 +76,7 @@ describe("the status message", () => {
     }
   });
 
-  test("of a run that was found is shown, too", async () => {
+  test("is also shown for a run that was found", async () => {
     const { chat, transport } = setUp();
     void chat.resume();
     streamOf(transport).give(runStart("run-1"), status("Searching"));
@@ -87,7 +87,7 @@ describe("the status message", () => {
 });
 
 describe("timing", () => {
-  test("tells when an answer was asked for, how long its first chunk took, and how long all of it", async () => {
+  test("reports when an answer was requested, the time to its first chunk, and its duration", async () => {
     const { chat, transport } = setUp();
     void chat.send("Hello");
     expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000 });
@@ -111,7 +111,7 @@ describe("timing", () => {
     await finishWith(transport);
   });
 
-  test("of an answer that failed before its first chunk has no first chunk", async () => {
+  test("has no first chunk when the answer fails before one", async () => {
     const { chat, transport } = setUp();
     void chat.send("Hello");
     await vi.advanceTimersByTimeAsync(100);
@@ -120,7 +120,7 @@ describe("timing", () => {
     expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, durationMs: 100 });
   });
 
-  test("of a run that was found counts from the search", async () => {
+  test("of a run that was found starts with the search", async () => {
     const { chat, transport } = setUp();
     void chat.resume();
     await vi.advanceTimersByTimeAsync(100);
@@ -129,7 +129,7 @@ describe("timing", () => {
     expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, firstChunkMs: 100, durationMs: 100 });
   });
 
-  test("does not follow a clock that is set back", async () => {
+  test("ignores a clock that is set back", async () => {
     const { chat, transport } = setUp();
     void chat.send("Hello");
     await vi.advanceTimersByTimeAsync(100);
@@ -140,7 +140,7 @@ describe("timing", () => {
 });
 
 describe("reconnecting", () => {
-  test("is told at once, and is over when the connection is back", async () => {
+  test("is shown at once, and ends when the connection is restored", async () => {
     const { chat, stream, states } = await setUpBusy([delta("Half")]);
     const before = states.length;
     stream.connect();
@@ -155,7 +155,7 @@ describe("reconnecting", () => {
     await flush();
   });
 
-  test("shows why the newest attempt failed, before the first chunk too, and is no error of the answer", async () => {
+  test("shows why the newest attempt failed, even before the first chunk, and is not an error of the answer", async () => {
     for (const chunks of [[], [delta("Half")]]) {
       const { chat, stream } = await setUpBusy(chunks);
       const [lost, refused] = [new Error("The connection broke."), new Error("Nothing listens.")];
@@ -173,7 +173,7 @@ describe("reconnecting", () => {
     }
   });
 
-  test("is over when the answer has ended, in whatever way", async () => {
+  test("ends with the answer, however that ends", async () => {
     for (const end of ["fail", "close", "stop"] as const) {
       const { chat, stream } = await setUpBusy([delta("Half")]);
       stream.lose();
@@ -184,7 +184,7 @@ describe("reconnecting", () => {
     }
   });
 
-  test("of a stream that was left is nobody's business", async () => {
+  test("is ignored for a stream that was closed", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Half")]);
     chat.close();
     void chat.send("More");
@@ -194,7 +194,7 @@ describe("reconnecting", () => {
     await finishWith(transport);
   });
 
-  test("is told to `onConnectionChange`, too", async () => {
+  test("is also reported to `onConnectionChange`", async () => {
     const seen: string[] = [];
     const { stream } = await setUpBusy([], {
       onConnectionChange: ({ state }) => seen.push(state),
@@ -209,7 +209,7 @@ describe("reconnecting", () => {
 });
 
 describe("onChunk and onFinish", () => {
-  test("onChunk gets every chunk, before the state shows it", async () => {
+  test("onChunk receives every chunk before the state shows it", async () => {
     const seen: [string, string[]][] = [];
     const all: Partial<{ chat: Chat }> = {};
     const { chat, transport } = setUp({
@@ -225,7 +225,7 @@ describe("onChunk and onFinish", () => {
     ]);
   });
 
-  test("what onChunk throws fails the answer, and leaves its stream", async () => {
+  test("an error from onChunk fails the answer and closes its stream", async () => {
     const boom = new Error("boom");
     const { chat, stream } = await setUpBusy([delta("Hi"), delta("!")], {
       onChunk(chunk) {
@@ -237,7 +237,7 @@ describe("onChunk and onFinish", () => {
     expect(stream.isOpen).toBe(false);
   });
 
-  test("onFinish gets the message, once, when the state tells it", async () => {
+  test("onFinish receives the message once, after the state shows it as finished", async () => {
     const finished: unknown[] = [];
     const { chat, stream } = await setUpBusy([delta("Hi"), done], {
       onFinish: (result) => finished.push([result, chat.getSnapshot().messages[1], statusOf(chat)]),
@@ -249,7 +249,7 @@ describe("onChunk and onFinish", () => {
     expect(finished).toEqual([[{ message }, message, "ready"]]);
   });
 
-  test("onFinish gets the error, and the message only where there is one", async () => {
+  test("onFinish receives the error, and the message only if one exists", async () => {
     const boom = new Error("boom");
     const finished: object[] = [];
     const { chat, transport } = setUp({ onFinish: (result) => finished.push(result) });
@@ -286,7 +286,7 @@ describe("onChunk and onFinish", () => {
     expect(onFinish.mock.calls).toEqual([[{ message: chat.getSnapshot().messages[0] }]]);
   });
 
-  test("what onFinish throws is logged, and harms nobody", async () => {
+  test("an error from onFinish is logged and has no other effect", async () => {
     const boom = new Error("boom");
     const { chat, stream, sent } = await setUpBusy([delta("Hi")], {
       onFinish() {
@@ -316,7 +316,7 @@ describe("onChunk and onFinish", () => {
     }
   });
 
-  test("what onChunk clears does not come back with the chunk that it was called with", async () => {
+  test("the chunk passed to an onChunk that clears does not bring anything back", async () => {
     const all: Partial<{ chat: Chat }> = {};
     const { chat, transport, states } = setUp({ onChunk: () => void all.chat!.clear() }, { stop: undefined });
     all.chat = chat;
@@ -328,7 +328,7 @@ describe("onChunk and onFinish", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "stopping", "ready"]);
   });
 
-  test("onFinish may ask for the next answer", async () => {
+  test("onFinish may send the next message", async () => {
     const all: Partial<{ chat: Chat }> = {};
     let calls = 0;
     const { chat, transport } = setUp({

@@ -20,11 +20,11 @@ import {
 
 watchChats();
 
-describe("an action that is refused", () => {
+describe("a refused action", () => {
   const click = new Event("click") as never;
 
   test("is never an unhandled rejection, whatever a button calls", async () => {
-    // That none is unhandled is asserted after each test.
+    // `watchChats` checks after each test that no rejection was unhandled.
     const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
     chat.send("More");
     chat.send(click);
@@ -51,7 +51,7 @@ describe("an action that is refused", () => {
     await flush();
   });
 
-  test("takes the event of a button that is stop, clear, regenerate, resume or close", async () => {
+  test("ignores the event when a button calls stop, clear, regenerate, resume or close", async () => {
     for (const method of ["stop", "clear", "close", "regenerate", "resume"] as const) {
       const { chat, transport } = setUpPlain();
       chat.send("Hello");
@@ -64,7 +64,7 @@ describe("an action that is refused", () => {
     }
   });
 
-  test("rejects for a caller who waits, and shows at once", async () => {
+  test("rejects for a caller that awaits it, and is shown at once", async () => {
     const { chat, states } = setUp();
     const sent = chat.send("");
     expect(chat.getSnapshot()).toMatchObject({ status: "ready", error: { code: "empty-message" } });
@@ -73,7 +73,7 @@ describe("an action that is refused", () => {
     expect(states).toHaveLength(2);
   });
 
-  test("asks nothing: an empty question and an event are not sent", async () => {
+  test("makes no request, for an empty message or an event", async () => {
     const { chat, transport } = setUp();
     for (const input of ["", "  ", click, { content: "" }, undefined as never]) {
       await expect(chat.send(input)).rejects.toMatchObject({ name: "ChatStateError" });
@@ -84,7 +84,7 @@ describe("an action that is refused", () => {
     await finishWith(transport, done);
   });
 
-  test("is cleared by the next success", async () => {
+  test("is cleared by the next action that succeeds", async () => {
     for (const succeed of ["send", "setMessages", "clear"] as const) {
       const { chat, transport } = setUp();
       await expect(chat.send("")).rejects.toThrow();
@@ -96,7 +96,7 @@ describe("an action that is refused", () => {
     }
   });
 
-  test("is cleared when the answer that blocked it has ended", async () => {
+  test("is cleared when the answer that blocked it ends", async () => {
     const { chat, stream } = await setUpBusy([]);
     await expect(chat.send("More")).rejects.toMatchObject({ code: "busy" });
     stream.give(delta("Hi"));
@@ -120,7 +120,7 @@ describe("an action that is refused", () => {
     await finishWith(transport, done);
   });
 
-  test("hides why the last answer failed only until the next success", async () => {
+  test("hides the error of the last answer only until the next action that succeeds", async () => {
     const { chat, stream } = await setUpBusy([delta("Half")]);
     const boom = new Error("offline");
     stream.fail(boom);
@@ -145,7 +145,7 @@ describe("an action that is refused", () => {
     await flush();
   });
 
-  test("a stop that fails rejects with its own error, also when a listener does what is refused meanwhile", async () => {
+  test("a failed stop rejects with its own error, even if a listener causes a refusal meanwhile", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const stopped = outcomeOf(chat.stop());
     let isFirst = true;
@@ -162,7 +162,7 @@ describe("an action that is refused", () => {
     await flush();
   });
 
-  test("a clear whose stop fails shows it, once, and what is no Error becomes the cause of one", async () => {
+  test("a clear whose stop fails shows the error once, and a thrown non-Error becomes the cause of an Error", async () => {
     const { chat, transport, stream, states } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const cleared = outcomeOf(chat.clear());
     transport.answerStop("no reason");

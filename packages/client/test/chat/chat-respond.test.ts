@@ -26,7 +26,7 @@ import {
 watchChats();
 
 describe("regenerate", () => {
-  test("drops the answer, and asks for another one to the same words", async () => {
+  test("drops the answer and requests another to the same message", async () => {
     const initialMessages = [user("One", "u1"), answer("1", "a1"), user("Two", "u2"), answer("2", "a2")];
     const { chat, transport } = setUp({ initialMessages });
     const regenerated = outcomeOf(chat.regenerate());
@@ -46,7 +46,7 @@ describe("regenerate", () => {
     expect(read(chat)).toEqual(["One", "(done) 1", "Two", "(done) zwei"]);
   });
 
-  test("asks again after a failure", async () => {
+  test("retries after a failure", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Half")]);
     stream.fail(new Error("offline"));
     await flush();
@@ -57,7 +57,7 @@ describe("regenerate", () => {
     expect(chat.getSnapshot().messages[0]).toMatchObject({ id: stream.body!.messages[0]!.id });
   });
 
-  test("without a message of the user is refused with `nothing-to-regenerate`", async () => {
+  test("without a user message is refused with `nothing-to-regenerate`", async () => {
     for (const initialMessages of [[], [answer("Welcome", "a1")]]) {
       const { chat, transport, states } = setUp({ initialMessages });
       await expect(chat.regenerate()).rejects.toMatchObject({
@@ -77,7 +77,7 @@ describe("regenerate", () => {
 describe("respond", () => {
   const interrupted = [delta("Well."), question, { type: "done", finishReason: "interrupt" } as const];
 
-  /** A chat that has been asked a question. */
+  /** A chat in which the agent has asked a question. */
   async function setUpAsked(asked: InterruptChunk = question, options: Behaviour = {}) {
     const all = await setUpBusy([delta("Well."), asked, interrupted[2]!], options);
     all.stream.end();
@@ -85,7 +85,7 @@ describe("respond", () => {
     return all;
   }
 
-  test("answers the question: its token goes back, its labels are what the user says", async () => {
+  test("answers the question: sends its token, and shows the labels of the options as the user's message", async () => {
     const { chat, transport } = await setUpAsked();
     expect(chat.getSnapshot()).toMatchObject({ status: "ready", interrupt: question });
     const responded = outcomeOf(chat.respond(question, ["a", "b"]));
@@ -99,7 +99,7 @@ describe("respond", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Well.", "Apples, Bananas", "(done) Here"]);
   });
 
-  test("one option is told by its label, what is no option as it is", async () => {
+  test("shows an option by its label, and any other value unchanged", async () => {
     for (const [given, shown] of [
       ["b", "Bananas"],
       ["c", "c"],
@@ -113,7 +113,7 @@ describe("respond", () => {
     }
   });
 
-  test("a question without options is answered in the user's own words", async () => {
+  test("answers a question without options in the user's own words", async () => {
     const { chat, transport } = await setUpAsked({ ...question, input: { kind: "text", multiple: false } });
     void chat.respond(question, "As you like");
     expect(read(chat).at(-1)).toBe("As you like");
@@ -121,7 +121,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("to a question that does not wait is refused with `not-pending`", async () => {
+  test("to a question that is not pending is refused with `not-pending`", async () => {
     const refused = { name: "ChatStateError", code: "not-pending" };
     const nothing = setUp();
     await expect(nothing.chat.respond(question, "a")).rejects.toMatchObject(refused);
@@ -136,7 +136,7 @@ describe("respond", () => {
     await expect(chat.respond(question, "a")).rejects.toMatchObject(refused);
   });
 
-  test("twice is refused, because the first answer is under way", async () => {
+  test("is refused while the first response is streaming, and after it", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, "a");
     await expect(chat.respond(question, "a")).rejects.toMatchObject({ code: "busy" });
@@ -145,7 +145,7 @@ describe("respond", () => {
     expect(transport.streams).toHaveLength(2);
   });
 
-  test("a question in an answer that did not end in order waits for nothing", async () => {
+  test("a question in an answer that did not end in order is not pending", async () => {
     const { chat, stream } = await setUpBusy([delta("Well."), question]);
     expect(chat.getSnapshot().interrupt).toBeUndefined();
     stream.fail(new StreamTruncatedError("cut"));
@@ -154,7 +154,7 @@ describe("respond", () => {
     await expect(chat.respond(question, "a")).rejects.toMatchObject({ code: "not-pending" });
   });
 
-  test("that failed is repeated by regenerate, token and all", async () => {
+  test("that failed is repeated by regenerate, including its token", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     streamOf(transport).fail(new Error("offline"));
@@ -172,7 +172,7 @@ describe("respond", () => {
     { id: "a", label: "Apples" },
     { id: "b", label: "Bananas" },
   ];
-  /** Each kind of question, an answer to it, and what the message of that answer says and carries. */
+  /** Each kind of question, an answer to it, and the content and selection of the resulting message. */
   const kinds: [InterruptChunk["input"], ChatAnswer, content: string, selected: string[]][] = [
     [{ kind: "text", multiple: false }, "Lisbon", "Lisbon", ["Lisbon"]],
     [{ kind: "text", multiple: true }, ["Lisbon"], "Lisbon", ["Lisbon"]],
@@ -188,7 +188,7 @@ describe("respond", () => {
     [{ kind: "multi-choice", multiple: true, question: "?", options }, [], "", []],
   ];
 
-  test("leaves its answer in the metadata of its message, whatever the kind of question", async () => {
+  test("stores its answer in the metadata of its message, for every kind of question", async () => {
     for (const [input, given, content, selected] of kinds) {
       const { chat, transport } = await setUpAsked({ ...question, input });
       void chat.respond(question, given);
@@ -205,13 +205,13 @@ describe("respond", () => {
     }
   });
 
-  /** Another chat, with the conversation as a store gives it back. */
+  /** Another chat, with the conversation as a store returns it. */
   function reload(chat: Chat, behaviour: Behaviour = {}) {
     const stored = JSON.parse(JSON.stringify(chat.getSnapshot().messages)) as UIMessage[];
     return setUp({ initialMessages: stored, ...behaviour });
   }
 
-  test("is repeated by regenerate after a reload, in both places", async () => {
+  test("is repeated by regenerate after a reload, in the metadata and in the body", async () => {
     for (const [input, given, content, selected] of kinds) {
       const { chat, transport } = await setUpAsked({ ...question, input });
       void chat.respond(question, given);
@@ -228,7 +228,7 @@ describe("respond", () => {
     }
   });
 
-  test("is repeated as it was given as long as the page lives", async () => {
+  test("is repeated in its original form while the page lives", async () => {
     const { chat, transport } = await setUpAsked({ ...question, input: kinds[2]![0] });
     void chat.respond(question, ["b"]);
     await finishWith(transport, delta("Here"), done);
@@ -237,7 +237,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("is repeated where the question is no longer known, one answer as a string", async () => {
+  test("is repeated when the question is no longer known, with a single answer as a string", async () => {
     const resume = { token: "token-1", requestId: "request-1", selected: ["a"] };
     const { chat, transport } = setUp({
       initialMessages: [{ role: "user", content: "Apples", metadata: { mood: "good", resume } }],
@@ -277,7 +277,7 @@ describe("respond", () => {
     }
   });
 
-  test("reaches the agent in both places, whatever selectMessages makes of the messages", async () => {
+  test("reaches the agent in the metadata and in the body, whatever selectMessages returns", async () => {
     const carried = { resume: { token: "token-1", requestId: "request-1", selected: ["a"] } };
     const selections: [NonNullable<Behaviour["selectMessages"]>, object | undefined][] = [
       [(messages) => messages.slice(-1), carried],
@@ -287,7 +287,7 @@ describe("respond", () => {
         { mood: "good", ...carried },
       ],
       [(messages) => messages.map((each) => ({ ...each, metadata: { resume: undefined } })), carried],
-      // No message that could carry it.
+      // No message is left to carry it.
       [(messages) => messages.slice(0, -1), undefined],
       [() => [], undefined],
     ];
@@ -305,7 +305,7 @@ describe("respond", () => {
     }
   });
 
-  test("keeps what an application has added to the metadata", async () => {
+  test("keeps metadata that the application has added", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     await finishWith(transport, delta("Here"), done);
@@ -324,7 +324,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("is not repeated by other words in its place, although their metadata is a copy", async () => {
+  test("is not repeated by an edit with other content, even if its metadata is a copy", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     await finishWith(transport, delta("Here"), done);
@@ -336,7 +336,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("is repeated by the same words, and can be given by hand", async () => {
+  test("is repeated by an edit with the same content, and can be written by hand", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     await finishWith(transport, delta("Here"), done);
@@ -351,7 +351,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("is not repeated when the last words are others", async () => {
+  test("is not repeated when another message was sent last", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     await finishWith(transport, delta("Here"), done);
@@ -362,7 +362,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("is not repeated when the last words were said in another tab", async () => {
+  test("is not repeated when the last message was sent in another tab", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     await finishWith(transport, delta("Here"), done);
@@ -374,7 +374,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("is not repeated when its words were replaced by others", async () => {
+  test("is not repeated when an edit replaced its content", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, ["a"]);
     await finishWith(transport, delta("Here"), done);

@@ -31,7 +31,7 @@ describe("resume", () => {
   const hello = user("Hello", "u1");
   const partial: UIMessage = { ...answer("Hal", "run-1"), status: "truncated" } as UIMessage;
 
-  test("asks for the newest run of the session; until it has said something, nothing changes", async () => {
+  test("requests the newest run of the session, and changes nothing before its first chunk", async () => {
     const { chat, transport, states } = setUp({ initialMessages: [hello] });
     const resumed = outcomeOf(chat.resume());
     await flush();
@@ -46,7 +46,7 @@ describe("resume", () => {
     expect(states).toHaveLength(1);
   });
 
-  test("where there is no run is silent", async () => {
+  test("changes nothing when there is no run", async () => {
     for (const error of [httpError(404), httpError(405), new StreamTruncatedError("204: no body")]) {
       const { chat, transport, states } = setUp({ initialMessages: [hello] });
       const resumed = outcomeOf(chat.resume());
@@ -57,7 +57,7 @@ describe("resume", () => {
     }
   });
 
-  test("where the transport has none, or the stream is empty, is silent", async () => {
+  test("changes nothing when the transport has no resume, or the stream is empty", async () => {
     const plain = setUpPlain();
     await plain.chat.resume();
     expect(plain.states).toHaveLength(1);
@@ -70,7 +70,7 @@ describe("resume", () => {
     expect(states).toHaveLength(1);
   });
 
-  test("that fails is an error, and the messages stay", async () => {
+  test("shows an error when it fails, and keeps the messages", async () => {
     const connectionBroke = new StreamTruncatedError("The connection broke.");
     for (const [error, wasOpen] of [
       [httpError(500), false],
@@ -88,7 +88,7 @@ describe("resume", () => {
     }
   });
 
-  test("that is lost before its first chunk does not show as reconnecting", async () => {
+  test("does not show as reconnecting when the connection is lost before the first chunk", async () => {
     const { chat, transport, states } = setUp();
     void chat.resume();
     streamOf(transport).connect();
@@ -99,7 +99,7 @@ describe("resume", () => {
     expect(states).toHaveLength(1);
   });
 
-  test("replaces the message of the run, and goes on with it", async () => {
+  test("replaces the message of the run and continues it", async () => {
     const initialMessages = [hello, partial];
     const { chat, transport, states } = setUp({ initialMessages });
     const resumed = outcomeOf(chat.resume());
@@ -124,7 +124,7 @@ describe("resume", () => {
     expect(statusesOf(states)).toEqual(["ready", "streaming", "ready"]);
   });
 
-  test("of a run that is over shows it whole", async () => {
+  test("shows a finished run in full", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello, partial] });
     const resumed = outcomeOf(chat.resume());
     await finishWith(transport, runStart("run-1"), delta("Hallo"), done);
@@ -132,7 +132,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hallo"]);
   });
 
-  test("keeps what was said behind the message of the run", async () => {
+  test("keeps the messages after the message of the run", async () => {
     const more = user("More", "u2");
     const { chat, transport } = setUp({ initialMessages: [hello, partial, more] });
     void chat.resume();
@@ -144,7 +144,7 @@ describe("resume", () => {
     expect(chat.getSnapshot().messages[2]).toBe(more);
   });
 
-  test("of a run whose message is not there puts it behind what it answers, in place of an older answer", async () => {
+  test("inserts the answer of an unknown run after its question, in place of older answers", async () => {
     const older = [answer("old", "a1"), answer("older", "a2")];
     const { chat, transport } = setUp({ initialMessages: [hello, ...older, user("More", "u2")] });
     void chat.resume();
@@ -157,7 +157,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) new", "More"]);
   });
 
-  test("finds what it answers by its words, the last ones, where it has no id", async () => {
+  test("finds a question without an id by its last occurrence in the conversation", async () => {
     const { chat, transport } = setUp({
       initialMessages: [hello, answer("1", "a1"), user("Hello", "u2")],
     });
@@ -166,7 +166,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) 1", "Hello", "(done) 2"]);
   });
 
-  test("inserts what the user said in another tab, with all that belongs to it", async () => {
+  test("inserts a message that the user sent in another tab, with all its fields", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello, answer("Hi", "a1")] });
     void chat.resume();
     const input = { role: "user", content: "More", id: "u2", timestamp: 7, metadata: { a: 1 } };
@@ -175,7 +175,7 @@ describe("resume", () => {
     expect(chat.getSnapshot().messages[2]).toEqual(input);
   });
 
-  test("finds the message of the run, although the run begins with something else", async () => {
+  test("finds the message of the run even if the run starts with another chunk", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello, partial, user("More", "u2")] });
     void chat.resume();
     const session: StreamChunk = { type: "session", sessionId: "session-1" };
@@ -189,7 +189,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hallo", "More"]);
   });
 
-  test("loses nothing when the run tells its beginning twice", async () => {
+  test("loses nothing when the run repeats its start", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello, partial, user("More", "u2")] });
     void chat.resume();
     const start = runStart("run-1", { content: "Hello", id: "u1" });
@@ -197,7 +197,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hallo", "More"]);
   });
 
-  test("gives what was said in another tab an id, if it has none", async () => {
+  test("gives a message from another tab an id if it has none", async () => {
     const { chat, transport } = setUp();
     void chat.resume();
     await finishWith(transport, runStart("run-2", { content: "More", id: 5 }), delta("Here"), done);
@@ -207,7 +207,7 @@ describe("resume", () => {
     ]);
   });
 
-  test("of a run that does not tell what was said appends its answer", async () => {
+  test("appends the answer of a run that does not include its question", async () => {
     for (const input of [undefined, null, "More", { content: 5 }]) {
       const { chat, transport } = setUp({ initialMessages: [hello, answer("Hi", "a1")] });
       void chat.resume();
@@ -216,7 +216,7 @@ describe("resume", () => {
     }
   });
 
-  test("twice in a row shows the run once", async () => {
+  test("shows the run once when called twice in a row", async () => {
     const { chat, transport } = setUp();
     for (let i = 0; i < 2; i++) {
       void chat.resume();
@@ -226,7 +226,7 @@ describe("resume", () => {
     expect(transport.streams).toHaveLength(2);
   });
 
-  test("twice at once is one, and both wait", async () => {
+  test("makes one request when called twice at once, and both calls wait", async () => {
     const { chat, transport } = setUp();
     const calls = [outcomeOf(chat.resume()), outcomeOf(chat.resume())];
     streamOf(transport).give(runStart("run-1"));
@@ -238,7 +238,7 @@ describe("resume", () => {
     expect(calls.map(({ is }) => is)).toEqual(["resolved", "resolved", "resolved"]);
   });
 
-  test("while an answer is under way waits for that one", async () => {
+  test("waits for an answer in progress", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Hi")]);
     const resumed = outcomeOf(chat.resume());
     await flush();
@@ -249,7 +249,7 @@ describe("resume", () => {
     expect(resumed.is).toBe("resolved");
   });
 
-  test("a question that is asked while it looks for a run wins", async () => {
+  test("yields to a message that is sent during the search", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello, partial] });
     const resumed = outcomeOf(chat.resume());
     await flush();
@@ -265,7 +265,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(truncated) Hal", "More", "(done) Whole"]);
   });
 
-  test("a run that was found makes the chat busy, and can be stopped", async () => {
+  test("a run that was found makes the chat busy and can be stopped", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello] });
     void chat.resume();
     streamOf(transport).give(runStart("run-1", { content: "Hello", id: "u1" }), delta("Half"));
@@ -291,7 +291,7 @@ describe("resume", () => {
     }
   });
 
-  test("forgets an earlier error as soon as the run is there", async () => {
+  test("clears an earlier error as soon as the run is found", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Ha")]);
     stream.fail(new Error("offline"));
     await flush();
@@ -305,7 +305,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hallo"]);
   });
 
-  test("an error of a chat stays where there is no run", async () => {
+  test("keeps an earlier error when there is no run", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Ha")]);
     const boom = new Error("offline");
     stream.fail(boom);
@@ -326,7 +326,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(truncated) Ha"]);
   });
 
-  test("a run that `onChunk` leaves at its first chunk is never shown, nor is its error", async () => {
+  test("a run that `onChunk` closes at its first chunk is never shown, nor is its error", async () => {
     const all: Partial<{ chat: Chat }> = {};
     const { chat, transport, states } = setUp({
       onChunk() {
@@ -344,7 +344,7 @@ describe("resume", () => {
     expect(streamOf(transport).isOpen).toBe(false);
   });
 
-  test("a run that was found and failed tells its error", async () => {
+  test("shows the error of a run that was found and failed", async () => {
     const { chat, transport } = setUp({ initialMessages: [hello] });
     void chat.resume();
     await finishWith(transport, runStart("run-1"), { type: "error", message: "Overloaded" });

@@ -27,7 +27,7 @@ import {
 watchChats();
 
 describe("send", () => {
-  test("goes from ready over submitted and streaming back to ready", async () => {
+  test("goes from ready to submitted to streaming and back to ready", async () => {
     const { chat, transport, states } = setUp();
     const sent = outcomeOf(chat.send("Hello"));
     expect(statusOf(chat)).toBe("submitted");
@@ -56,14 +56,14 @@ describe("send", () => {
     expect(rest.interrupt).toBeUndefined();
   });
 
-  test("shows what was said at once, before anything was requested", () => {
+  test("shows the message at once, before the response", () => {
     const { chat, transport } = setUp();
     void chat.send("Hello");
     expect(read(chat)).toEqual(["Hello"]);
     transport.streams[0]!.end();
   });
 
-  test("asks with the whole conversation, each answer with its text and its id", async () => {
+  test("sends the whole conversation, each answer as its text with its id", async () => {
     const initialMessages: UIMessage[] = [
       user("One", "u1"),
       {
@@ -94,7 +94,7 @@ describe("send", () => {
     await finishWith(transport, done);
   });
 
-  test("an object keeps its timestamp, its metadata and its id", async () => {
+  test("keeps the timestamp, the metadata and the id of an object", async () => {
     const { chat, transport } = setUp();
     void chat.send({ content: "Hello", id: "mine", timestamp: 7, metadata: { files: ["a"] } });
     const said = { role: "user", content: "Hello", id: "mine", timestamp: 7, metadata: { files: ["a"] } };
@@ -103,7 +103,7 @@ describe("send", () => {
     await finishWith(transport, done);
   });
 
-  test("an object without an id gets one, and is the user's whatever its role says", async () => {
+  test("gives an object without an id a new one, and the role of the user whatever role it has", async () => {
     const { chat, transport } = setUp();
     const input = { content: "Hello", role: "system" };
     void chat.send(input);
@@ -113,7 +113,7 @@ describe("send", () => {
     await finishWith(transport, done);
   });
 
-  test("with the id of an earlier message, replaces it and drops what followed", async () => {
+  test("replaces an earlier message with the same id and drops the messages after it", async () => {
     const initialMessages = [
       user("One", "u1"),
       answer("1", "a1"),
@@ -130,7 +130,7 @@ describe("send", () => {
     expect(read(chat)).toEqual(["One", "(done) 1", "Two, or rather four", "(done) 4"]);
   });
 
-  test("two messages with the same words are two messages", async () => {
+  test("keeps two messages with the same content apart", async () => {
     const { chat, transport } = setUp();
     void chat.send("Yes");
     await finishWith(transport, delta("1"), done);
@@ -140,7 +140,7 @@ describe("send", () => {
     expect(new Set(chat.getSnapshot().messages.map(({ id }) => id)).size).toBe(4);
   });
 
-  test("while an answer is under way is refused with `busy`, and changes nothing but the error", async () => {
+  test("is refused with `busy` while an answer is streaming, and changes only the error", async () => {
     for (const chunks of [[], [delta("Hi")]]) {
       const { chat, transport, stream } = await setUpBusy(chunks);
       const before = chat.getSnapshot();
@@ -163,7 +163,7 @@ describe("send", () => {
     }
   });
 
-  test("while an answer is being stopped is refused, too", async () => {
+  test("is refused while an answer is being stopped", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1")]);
     void chat.stop();
     await expect(chat.send("More")).rejects.toMatchObject({ code: "busy" });
@@ -173,7 +173,7 @@ describe("send", () => {
     await flush();
   });
 
-  test("an answer in order without a chunk is an empty answer", async () => {
+  test("shows an empty answer for a stream that ends in order without a chunk", async () => {
     const { chat, transport } = setUp();
     void chat.send("Hello");
     await finishWith(transport);
@@ -181,7 +181,7 @@ describe("send", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("the answer of a run has the run's id from its first chunk on", async () => {
+  test("gives the answer of a run the id of the run from its first chunk on", async () => {
     const { chat, stream } = await setUpBusy([runStart("run-1"), delta("Hi")]);
     expect(
       chat
@@ -199,8 +199,8 @@ describe("send", () => {
     ).toEqual(["run-1"]);
   });
 
-  test("what the server says that the user said is not shown beside what was said", async () => {
-    // The agent was sent something else: a part of the conversation, in other words and without ids.
+  test("does not show the server's version of the user's message", async () => {
+    // The agent received something else: part of the conversation, reworded and without ids.
     const { chat, stream, sent } = await setUpBusy(
       [runStart("run-1", { role: "user", content: "In short: Hello" }), delta("Hi")],
       { selectMessages: () => [{ role: "user", content: "In short: Hello" }] },
@@ -212,7 +212,7 @@ describe("send", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
   });
 
-  test("parts of every kind reach the message", async () => {
+  test("collects parts of every kind in the message", async () => {
     const { chat, stream } = await setUpBusy([
       { type: "reasoning-delta", delta: "Hm." },
       { type: "tool-call-start", tool: "search", toolCallId: "c1", input: { q: 1 } },
@@ -238,10 +238,10 @@ describe("send", () => {
   });
 });
 
-describe("an answer that fails", () => {
+describe("a failed answer", () => {
   const boom = new Error("boom");
 
-  test("before its first chunk leaves what was said, and no answer", async () => {
+  test("shows no message if it fails before its first chunk", async () => {
     for (const error of [boom, httpError(404), httpError(405), new StreamTruncatedError("no body")]) {
       const { chat, transport, states } = setUp();
       const sent = outcomeOf(chat.send("Hello"));
@@ -255,7 +255,7 @@ describe("an answer that fails", () => {
     }
   });
 
-  test("after its first chunk keeps what has come, marked as truncated, with nothing open", async () => {
+  test("keeps what it has received after its first chunk, marked as truncated, with nothing open", async () => {
     const { chat, stream, states } = await setUpBusy([
       delta("Half an"),
       { type: "tool-call-start", tool: "search", toolCallId: "c1", input: {} },
@@ -275,7 +275,7 @@ describe("an answer that fails", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "error"]);
   });
 
-  test("what is no Error becomes the cause of one", async () => {
+  test("makes a thrown non-Error the cause of an Error", async () => {
     const { chat, stream } = await setUpBusy([]);
     stream.fail("out of tokens");
     await flush();
@@ -284,7 +284,7 @@ describe("an answer that fails", () => {
     expect(error).toMatchObject({ message: "out of tokens", cause: "out of tokens" });
   });
 
-  test("on an `error` chunk is a StreamRemoteError, and the message tells it", async () => {
+  test("is a StreamRemoteError if it ends with an `error` chunk, which its message keeps", async () => {
     const failure: StreamChunk = { type: "error", message: "Overloaded", code: "busy", retryable: true };
     const { chat, stream } = await setUpBusy([delta("Half"), failure]);
     expect(statusOf(chat)).toBe("streaming");
@@ -301,7 +301,7 @@ describe("an answer that fails", () => {
     });
   });
 
-  test("an `error` chunk that is followed by more is not how the answer ended", async () => {
+  test("is not one whose `error` chunk is followed by other chunks", async () => {
     const { chat, stream } = await setUpBusy([{ type: "error", message: "Retrying" }, delta("Hi"), done]);
     stream.end();
     await flush();
@@ -310,7 +310,7 @@ describe("an answer that fails", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
   });
 
-  test("an `error` chunk and then a cut is an error, and the message tells what the server said", async () => {
+  test("keeps the server's error in its message if the connection breaks after an `error` chunk", async () => {
     const { chat, stream } = await setUpBusy([delta("Half"), { type: "error", message: "Overloaded" }]);
     stream.fail(new StreamTruncatedError("cut"));
     await flush();
@@ -321,7 +321,7 @@ describe("an answer that fails", () => {
     });
   });
 
-  test("a cut behind the terminal chunk is an error of a whole answer", async () => {
+  test("is complete if the connection breaks after the terminal chunk", async () => {
     const { chat, stream } = await setUpBusy([delta("Hi"), done]);
     stream.fail(boom);
     await flush();
@@ -329,7 +329,7 @@ describe("an answer that fails", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hi"]);
   });
 
-  test("a transport that throws at once fails the answer, and not the call", async () => {
+  test("does not reject the call if the transport throws synchronously", async () => {
     const { chat } = setUp(
       {},
       {
@@ -342,7 +342,7 @@ describe("an answer that fails", () => {
     expect(chat.getSnapshot()).toMatchObject({ status: "error", error: boom });
   });
 
-  test("`selectMessages` that throws fails the answer, and nothing is requested", async () => {
+  test("makes no request if `selectMessages` throws", async () => {
     const { chat, transport } = setUp({
       selectMessages() {
         throw boom;
@@ -353,7 +353,7 @@ describe("an answer that fails", () => {
     expect(transport.streams).toHaveLength(0);
   });
 
-  test("a chunk that cannot be applied fails the answer, and leaves its stream", async () => {
+  test("closes its stream if a chunk cannot be applied", async () => {
     const { chat, stream } = await setUpBusy([
       delta("Hi"),
       { type: "structured-data", streamId: "x", dataType: "x", kind: "append", path: "a.b", items: [1] },
@@ -375,7 +375,7 @@ describe("an answer that fails", () => {
     expect(stream.isOpen).toBe(false);
   });
 
-  test("is forgotten with the next question", async () => {
+  test("is forgotten with the next message", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Half")]);
     stream.fail(boom);
     await flush();
@@ -389,8 +389,8 @@ describe("an answer that fails", () => {
   });
 });
 
-describe("an answer that is aborted by the server", () => {
-  test("is kept and marked, and is no error", async () => {
+describe("an answer that the server aborts", () => {
+  test("is kept and marked as aborted, and is not an error", async () => {
     const { chat, stream } = await setUpBusy([delta("Half"), { type: "abort", reason: "timeout" }]);
     stream.end();
     await flush();

@@ -24,7 +24,7 @@ import {
 watchChats();
 
 describe("stop on a route without runs", () => {
-  test("ends the stream at once; what has come is kept and marked, and nothing is an error", async () => {
+  test("ends the stream at once, keeps the partial answer marked as aborted, and shows no error", async () => {
     const { chat, transport, states } = setUpPlain();
     const sent = outcomeOf(chat.send("Hello"));
     await flush();
@@ -45,7 +45,7 @@ describe("stop on a route without runs", () => {
     expect(chat.getSnapshot().error).toBeUndefined();
   });
 
-  test("before the first chunk leaves no answer behind", async () => {
+  test("leaves no answer before the first chunk", async () => {
     const { chat, transport } = setUpPlain();
     void chat.send("Hello");
     await chat.stop();
@@ -55,7 +55,7 @@ describe("stop on a route without runs", () => {
     expect(streamOf(transport).isOpen).toBe(false);
   });
 
-  test("is the same where the transport can stop runs, but this is none", async () => {
+  test("works the same if the transport can stop runs but the answer is not a run", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Half")]);
     await chat.stop();
     expect(transport.stops).toEqual([]);
@@ -63,14 +63,14 @@ describe("stop on a route without runs", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) Half"]);
   });
 
-  test("is the same where this is a run, but the transport cannot stop it", async () => {
+  test("works the same if the answer is a run but the transport cannot stop it", async () => {
     const { chat, stream } = await setUpBusy([runStart("run-1"), delta("Half")], {}, { stop: undefined });
     await chat.stop();
     expect(stream.signal.aborted).toBe(true);
     expect(read(chat)).toEqual(["Hello", "(aborted) Half"]);
   });
 
-  test("does nothing when nothing is under way", async () => {
+  test("does nothing when the chat is idle", async () => {
     const { chat, states } = setUp();
     await chat.stop();
     expect(states).toHaveLength(1);
@@ -80,7 +80,7 @@ describe("stop on a route without runs", () => {
 describe("stop of a run", () => {
   const stopped: StreamChunk = { type: "abort", reason: "stopped" };
 
-  test("stops it by its id, and goes on reading until its terminal", async () => {
+  test("stops it by its id and keeps reading until its terminal", async () => {
     const { chat, transport, stream, states, sent } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const stop = outcomeOf(chat.stop());
     expect(transport.stops).toEqual([{ runId: "run-1" }]);
@@ -102,7 +102,7 @@ describe("stop of a run", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "stopping", "ready"]);
   });
 
-  test("that fails is not tried again without end by a subscriber who stops whatever streams", async () => {
+  test("is not retried endlessly by a subscriber that stops every streaming answer", async () => {
     for (const fail of [
       () => Promise.reject(new Error("offline")),
       () => {
@@ -121,7 +121,7 @@ describe("stop of a run", () => {
     }
   });
 
-  test("stops it by its idempotency key for as long as its id is not known", async () => {
+  test("stops it by its idempotency key until its id is known", async () => {
     const { chat, transport, stream } = await setUpBusy([], { runs: true });
     const { idempotencyKey } = stream.body!;
     expect(idempotencyKey).toMatch(uuidV4);
@@ -131,7 +131,7 @@ describe("stop of a run", () => {
     transport.answerStop();
     stream.give(runStart("run-1"));
     await flush();
-    // The first chunk does not hide that it is being stopped.
+    // The first chunk does not hide the stop in progress.
     expect(statusOf(chat)).toBe("stopping");
     stream.give(stopped);
     stream.end();
@@ -149,7 +149,7 @@ describe("stop of a run", () => {
     await flush();
   });
 
-  test("without `runs` there is no key, and each answer has a key of its own", async () => {
+  test("sends no key without `runs`, and a new key with each answer", async () => {
     expect((await setUpBusy([done])).stream.body?.idempotencyKey).toBeUndefined();
     const { chat, transport, stream } = await setUpBusy([], { runs: true });
     stream.end();
@@ -160,7 +160,7 @@ describe("stop of a run", () => {
     expect(new Set(keys).size).toBe(2);
   });
 
-  test("that fails rejects, and the answer goes on as it was", async () => {
+  test("rejects when it fails, and the answer continues unchanged", async () => {
     const boom = new Error("offline");
     for (const chunks of [[], [runStart("run-1"), delta("Hi")]]) {
       const { chat, transport, stream } = await setUpBusy(chunks, { runs: true });
@@ -180,7 +180,7 @@ describe("stop of a run", () => {
     }
   });
 
-  test("that fails while the first chunk comes leaves the answer streaming", async () => {
+  test("that fails as the first chunk arrives leaves the answer streaming", async () => {
     const { chat, transport, stream } = await setUpBusy([], { runs: true });
     const stop = outcomeOf(chat.stop());
     stream.give(delta("Hi"));
@@ -193,7 +193,7 @@ describe("stop of a run", () => {
     await flush();
   });
 
-  test("that fails can be tried again", async () => {
+  test("can be retried after it fails", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1")]);
     const first = outcomeOf(chat.stop());
     transport.answerStop(httpError(500));
@@ -208,7 +208,7 @@ describe("stop of a run", () => {
     expect(transport.stops).toHaveLength(2);
   });
 
-  test("that throws at once rejects, too", async () => {
+  test("rejects if the transport throws synchronously", async () => {
     const { chat, stream } = await setUpBusy(
       [runStart("run-1")],
       {},
@@ -224,7 +224,7 @@ describe("stop of a run", () => {
     await flush();
   });
 
-  test("that the server does not know, or cannot stop, leaves it", async () => {
+  test("closes the stream if the server does not know the run or cannot stop it", async () => {
     for (const status of [404, 405]) {
       const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
       const stop = outcomeOf(chat.stop());
@@ -237,7 +237,7 @@ describe("stop of a run", () => {
     }
   });
 
-  test("that another status refuses does not leave it", async () => {
+  test("keeps the stream open if the server refuses with another status", async () => {
     for (const status of [403, 410, 500]) {
       const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Half")]);
       const stop = outcomeOf(chat.stop());
@@ -250,7 +250,7 @@ describe("stop of a run", () => {
     }
   });
 
-  test("whose terminal never comes is left after 10 s", async () => {
+  test("closes the stream if no terminal arrives within 10 s", async () => {
     const { chat, transport, stream, sent } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const stop = outcomeOf(chat.stop());
     transport.answerStop();
@@ -265,7 +265,7 @@ describe("stop of a run", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("that ends by itself meanwhile is not left again, whatever the stop is answered", async () => {
+  test("leaves the next answer alone if the run ends first, whatever the server responds", async () => {
     for (const failure of [[], [httpError(404)], [new Error("offline")]]) {
       const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Hi")]);
       const stop = outcomeOf(chat.stop());
@@ -273,7 +273,7 @@ describe("stop of a run", () => {
       stream.end();
       await flush();
       expect(statusOf(chat)).toBe("ready");
-      // The next answer is none of that stop's business.
+      // The stop must not affect the next answer.
       void chat.send("More");
       await flush();
       transport.answerStop(...failure);
@@ -286,7 +286,7 @@ describe("stop of a run", () => {
     }
   });
 
-  test("that fails in the moment in which the answer ends does not bring it back", async () => {
+  test("that fails at the moment the answer ends does not bring the answer back", async () => {
     for (let ticks = 0; ticks < 12; ticks++) {
       const { chat, transport, stream } = await setUpBusy([runStart("run-1"), done]);
       const stop = outcomeOf(chat.stop());
@@ -299,7 +299,7 @@ describe("stop of a run", () => {
     }
   });
 
-  test("two at the same time are one, and both wait", async () => {
+  test("makes one request for two calls at once, and both wait", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1")]);
     const stops = [outcomeOf(chat.stop()), outcomeOf(chat.stop())];
     await flush();
@@ -315,7 +315,7 @@ describe("stop of a run", () => {
     expect(transport.stops).toHaveLength(1);
   });
 
-  test("two at the same time that fail both reject", async () => {
+  test("rejects both of two calls at once if the request fails", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1")]);
     const stops = [outcomeOf(chat.stop()), outcomeOf(chat.stop())];
     transport.answerStop(new Error("offline"));
@@ -325,7 +325,7 @@ describe("stop of a run", () => {
     await flush();
   });
 
-  test("whoever hears of it and stops, too, makes no second request", async () => {
+  test("makes no second request if a listener also stops the run", async () => {
     const { chat, transport, stream } = await setUpBusy([runStart("run-1")]);
     let calls = 0;
     chat.subscribe(({ status }) => {
@@ -340,7 +340,7 @@ describe("stop of a run", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("ends with the answer, although the server never answers it", async () => {
+  test("ends with the answer even if the server never responds to the stop", async () => {
     const { chat, stream } = await setUpBusy([runStart("run-1")]);
     const stop = outcomeOf(chat.stop());
     stream.give(stopped);
@@ -351,7 +351,7 @@ describe("stop of a run", () => {
 });
 
 describe("close", () => {
-  test("stops following, and nothing else: the run is not stopped, what has come is kept", async () => {
+  test("closes the stream only: the run is not stopped, and the partial answer is kept", async () => {
     const { chat, transport, stream, sent } = await setUpBusy([runStart("run-1"), delta("Half")]);
     chat.close();
     expect(statusOf(chat)).toBe("ready");
@@ -364,7 +364,7 @@ describe("close", () => {
     expect(chat.getSnapshot().error).toBeUndefined();
   });
 
-  test("keeps the text that no frame has shown yet", async () => {
+  test("keeps text that no frame has shown yet", async () => {
     const { chat, stream } = await setUpBusy([delta("Half")]);
     stream.give(delta(" an answer"));
     await flush();
@@ -373,7 +373,7 @@ describe("close", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) Half an answer"]);
   });
 
-  test("before the first chunk leaves no answer behind", async () => {
+  test("leaves no answer before the first chunk", async () => {
     const { chat, stream } = await setUpBusy([]);
     chat.close();
     await flush();
@@ -382,17 +382,17 @@ describe("close", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("what still comes after it changes nothing", async () => {
+  test("ignores chunks that arrive later", async () => {
     const given: unknown[] = [];
     let give: (chunk: StreamChunk) => void = () => {};
-    /** A transport that does not listen to its signal. */
+    /** A transport that ignores its signal. */
     const deaf = {
       async *start() {
         yield delta("Half");
         yield await new Promise<StreamChunk>((resolve) => {
           give = resolve;
         });
-        yield delta("never asked for");
+        yield delta("never requested");
       },
     };
     const { chat, states } = setUp({ onChunk: (chunk) => given.push(chunk) }, deaf);
@@ -407,7 +407,7 @@ describe("close", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) Half"]);
   });
 
-  test("while a stop is under way ends that stop, too", async () => {
+  test("also ends a stop in progress", async () => {
     const { chat, transport } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const stop = outcomeOf(chat.stop());
     chat.close();
@@ -417,7 +417,7 @@ describe("close", () => {
     expect(stop.is).toBe("resolved");
   });
 
-  test("the chat can be used again", async () => {
+  test("leaves the chat usable", async () => {
     const { chat, transport } = await setUpBusy([delta("Half")]);
     chat.close();
     const sent = outcomeOf(chat.send("More"));
@@ -426,14 +426,14 @@ describe("close", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) Half", "More", "(done) Whole"]);
   });
 
-  test("does nothing when nothing is under way", () => {
+  test("does nothing when the chat is idle", () => {
     const { chat, states } = setUp();
     chat.close();
     chat.close();
     expect(states).toHaveLength(1);
   });
 
-  test("keeps an `error` chunk that had come as the outcome", async () => {
+  test("keeps a received `error` chunk as the outcome", async () => {
     const { chat } = await setUpBusy([delta("Half"), { type: "error", message: "Overloaded" }]);
     chat.close();
     expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { message: "Overloaded" } });
@@ -456,7 +456,7 @@ describe("clear", () => {
     expect(read(chat)).toEqual(["Anew", "(done) Hi"]);
   });
 
-  test("where nothing is under way is over at once: what is said next begins the new session", async () => {
+  test("completes at once when the chat is idle, and the next message starts a new session", async () => {
     for (const isLookedFor of [false, true]) {
       const { chat, transport } = setUp({ initialMessages: [user("Hello", "u1")], sessionId: "old" });
       if (isLookedFor) void chat.resume();
@@ -488,7 +488,7 @@ describe("clear", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "stopping", "ready"]);
   });
 
-  test("leaves an answer of a route without runs", async () => {
+  test("closes the answer of a route without runs", async () => {
     const { chat, stream } = await setUpBusy([delta("Half")], {}, { stop: undefined, resume: undefined });
     await chat.clear();
     await flush();
@@ -511,7 +511,7 @@ describe("clear", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Half an answer"]);
   });
 
-  test("also ends an answer that is asked for as soon as the one before has ended", async () => {
+  test("also ends an answer that is requested as soon as the previous one ends", async () => {
     const { chat, transport } = await setUpBusy([delta("Half")]);
     let calls = 0;
     chat.subscribe(({ status }) => {
@@ -524,7 +524,7 @@ describe("clear", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("also ends the search for a run that begins as soon as the answer has ended", async () => {
+  test("also ends a search for a run that begins as soon as the answer ends", async () => {
     const { chat, transport } = await setUpBusy([runStart("run-1"), delta("Half")]);
     let calls = 0;
     chat.subscribe(({ status }) => {
@@ -540,7 +540,7 @@ describe("clear", () => {
     expect(transport.streams.map(({ isOpen }) => isOpen)).not.toContain(true);
   });
 
-  test("forgets how long the last answer took", async () => {
+  test("forgets the timing of the last answer", async () => {
     const { chat, transport } = setUp();
     void chat.send("Hello");
     await finishWith(transport, done);

@@ -5,7 +5,7 @@ import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-fro
 import { readStream } from "../../src/stream/read-stream.ts";
 import { fakeFetch } from "../stream/bodies.ts";
 
-/** Options that no compiler lets pass, and the error that names each. */
+/** Options that no compiler accepts, and the error for each. */
 const wrongOfStreams: [options: object, error: Error][] = [
   [{}, new TypeError("endpoint must be a URL, or a function that returns one; got undefined.")],
   [{ endpoint: 7 }, new TypeError("endpoint must be a URL, or a function that returns one; got 7.")],
@@ -76,7 +76,7 @@ describe("a wrong option is refused by the call that opens a stream:", () => {
   });
 });
 
-test("a call without options is refused with a sentence, by every function that needs them", async () => {
+test("every function that needs options reports their absence in a sentence", async () => {
   const messageOf = (name: string, got: string) =>
     `The options of ${name} must be an object with an endpoint; got ${got}.`;
   for (const [options, got] of [
@@ -92,7 +92,7 @@ test("a call without options is refused with a sentence, by every function that 
   }
 });
 
-test("what a route cannot be asked with is refused by requestChat, and by readStream", async () => {
+test("requestChat and readStream refuse invalid options", async () => {
   await expect(requestChat({ messages: [] } as never)).rejects.toThrow("endpoint must be a URL");
   expect(() => readStream(null, { maxEventBytes: Number.NaN })).toThrow(RangeError);
   expect(() => readStream(null, { signal: new Request("http://host/") as never })).toThrow(
@@ -100,7 +100,7 @@ test("what a route cannot be asked with is refused by requestChat, and by readSt
   );
 });
 
-test("every endpoint that can be asked is taken, and nothing is requested", () => {
+test("every valid endpoint is accepted, and nothing is requested", () => {
   const { calls, fetch } = fakeFetch();
   for (const endpoint of ["", "/api/chat", new URL("http://host/"), () => "/", async () => "/"]) {
     createChat({ endpoint, fetch });

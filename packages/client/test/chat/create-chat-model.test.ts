@@ -1,4 +1,4 @@
-/** Random conversations with a server that is made here, against a simple model of what is to be shown. */
+/** Random conversations with a simulated server, compared with a simple model of the expected state. */
 import {
   createMessageAccumulator,
   type InterruptChunk,
@@ -23,7 +23,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** What the user does, or a program in the user's place. */
+/** The actions of the user, or of a program on the user's behalf. */
 const deeds = [
   "send",
   "edit",
@@ -38,7 +38,7 @@ const deeds = [
 ] as const;
 type Deed = (typeof deeds)[number];
 
-/** What the server, the network and the clock do. */
+/** The actions of the server, the network and the clock. */
 const events = [
   "accept",
   "refuse",
@@ -68,14 +68,14 @@ type ServerEvent = (typeof events)[number];
 type Status = ChatSnapshot["status"];
 const moments = ["ready", "submitted", "streaming", "stopping", "error", "onChunk", "onFinish"] as const;
 type Moment = (typeof moments)[number];
-/** A reaction is a deed that is done by whoever is called, the next time that it hears of a status, or at all. */
+/** A deed done inside a callback: the next call of a listener with this status, of `onChunk` or of `onFinish`. */
 type Reaction = { reaction: Deed; at: Moment };
 type Step = { deed: Deed } | { event: ServerEvent } | Reaction;
 
 const step = (name: Deed | ServerEvent): Step =>
   (deeds as readonly string[]).includes(name) ? { deed: name as Deed } : { event: name as ServerEvent };
 
-/** What leads somewhere; single steps alone seldom would. */
+/** Sequences that reach deep states; random single steps seldom do. */
 const scenes: (Deed | ServerEvent)[][] = [
   ["send", "accept", "tokens"],
   ["send", "accept", "token", "done"],
@@ -105,7 +105,7 @@ const anySteps: fc.Arbitrary<Step[]> = fc
   )
   .map((all) => all.flat());
 
-/** One answer as the server keeps it. */
+/** One answer in the server's memory. */
 interface ServerRun {
   id: string;
   key: string | undefined;
@@ -114,11 +114,11 @@ interface ServerRun {
   isOver: boolean;
 }
 
-/** A stream as the server sees it; `run` is missing until it was accepted. */
+/** A stream as the server sees it; `run` is missing until the server accepts it. */
 interface Connection {
   stream: TestStream;
   run: ServerRun | undefined;
-  /** How much of the log it was given. */
+  /** The number of chunks of the log that it has received. */
   at: number;
   isClosed: boolean;
 }
@@ -134,22 +134,22 @@ function deepFreeze(value: unknown): void {
   for (const inner of Object.values(value)) deepFreeze(inner);
 }
 
-/** A chat, its server, the network between them, and what the chat has to show. */
+/** A chat, its server, the network between them, and the expected state of the chat. */
 function createWorld(hasRuns: boolean) {
   const transport = testTransport(hasRuns ? {} : { stop: undefined, resume: undefined });
   const runs: ServerRun[] = [];
   const connections: Connection[] = [];
-  /** Of requests that were stopped before they were accepted. */
+  /** Keys of requests that were stopped before the server accepted them. */
   const stoppedKeys = new Set<string>();
   let stopsAnswered = 0;
   let counter = 0;
 
-  /** The messages that there have to be: the id of what the user said, the stream of an answer. */
+  /** The expected messages: the id of a user message, or the stream of an answer. */
   let expected: (string | TestStream)[] = [];
   const promises: { outcome: { is: unknown }; allowed: (error: unknown) => boolean }[] = [];
   let reactions: Reaction[] = [];
   let isResponding = false;
-  /** The first chunk of a run that was looked for is not shown yet. */
+  /** The first chunk of a run that was searched for is not shown yet. */
   let isFinding = false;
 
   const chat = createChat({
@@ -165,7 +165,7 @@ function createWorld(hasRuns: boolean) {
       isFinding = isFirst && isFound;
       react("onChunk");
       isFinding = false;
-      // Whoever was called may not want the run that was found.
+      // A callback may have cancelled the run that was found.
       if (isFirst && isFound && !stream.signal.aborted) showAnswer(stream);
     },
     onFinish: () => react("onFinish"),
@@ -190,7 +190,7 @@ function createWorld(hasRuns: boolean) {
 
   const runOf = (stream: TestStream) => connections.find((connection) => connection.stream === stream)?.run;
 
-  /** An answer takes the place of what was shown of its run, else that behind the words that it answers. */
+  /** An answer replaces an earlier one of its run, or else those after the message that it answers. */
   function showAnswer(stream: TestStream): void {
     const run = runOf(stream)!;
     const shown = expected.findIndex((entry) => typeof entry === "object" && runOf(entry) === run);
@@ -221,7 +221,7 @@ function createWorld(hasRuns: boolean) {
       });
     const keepStop = (promise: Promise<unknown>) =>
       promises.push({ outcome: outcomeOf(promise), allowed: (error) => error === stopFailed });
-    /** What an answer that may not be asked for is refused with. */
+    /** The expected code when an action that requests an answer is refused. */
     const refusal = (otherwise?: string) => (isFree ? otherwise : "busy");
     switch (deed) {
       case "send": {
@@ -269,7 +269,7 @@ function createWorld(hasRuns: boolean) {
     }
   }
 
-  /** The server hears of the streams that were asked for since. */
+  /** The server receives the streams that were requested since the last call. */
   function listen(): void {
     for (const stream of transport.streams.slice(connections.length)) {
       connections.push({ stream, run: undefined, at: 0, isClosed: false });
@@ -333,7 +333,7 @@ function createWorld(hasRuns: boolean) {
     transport.answerStop();
   }
 
-  /** The chunks of an event, for the newest answer that is under way. */
+  /** The chunks of an event, added to the newest answer in progress. */
   function produce(...chunks: StreamChunk[]): ServerRun | undefined {
     const run = runs.findLast(({ isOver }) => !isOver);
     run?.log.push(...chunks);
@@ -387,14 +387,14 @@ function createWorld(hasRuns: boolean) {
     "a while": () => vi.advanceTimersByTime(10_000),
   };
 
-  /** The server sends what there is to be sent. */
+  /** The server sends its pending chunks. */
   function deliver(): void {
     for (const connection of connections) {
       const { stream, run } = connection;
       if (run === undefined || connection.isClosed) continue;
       if (!stream.isOpen) {
         connection.isClosed = true;
-        // Without runs, an answer that nobody reads ends.
+        // Without runs, an answer that no client reads ends.
         if (!hasRuns) run.isOver = true;
         continue;
       }
@@ -406,7 +406,7 @@ function createWorld(hasRuns: boolean) {
     }
   }
 
-  /** Lets everything happen that waits for no time. */
+  /** Runs everything that does not wait for a timer. */
   async function settle(): Promise<void> {
     for (let before = "", now = "-"; before !== now; ) {
       before = now;
@@ -417,13 +417,13 @@ function createWorld(hasRuns: boolean) {
     }
   }
 
-  /** What holds at every moment. */
+  /** What holds after every step. */
   function check(): void {
     const snapshot = chat.getSnapshot();
     const { messages, status, error, interrupt, reconnecting } = snapshot;
     expect(snapshot).toBe(last);
 
-    // The answers: one for a run, in their places, each with the tokens that its stream has given, in order.
+    // The answers: one per run, in place, each with the tokens that its stream delivered, in order.
     expect(new Set(messages.map(({ id }) => id)).size).toBe(messages.length);
     expect(messages).toHaveLength(expected.length);
     for (const [index, message] of messages.entries()) {
@@ -439,14 +439,14 @@ function createWorld(hasRuns: boolean) {
       else expect(text).toBe(tokensOf(entry.read));
     }
 
-    // The status: busy exactly while a stream is read that has a message or was asked for.
+    // The status: busy exactly while a stream is read that either has a message or was requested by an action.
     const open = transport.streams.filter(({ isOpen }) => isOpen);
     expect(open.length).toBeLessThanOrEqual(1);
-    const underWay = open.find(({ body, read }) => body !== undefined || read.length > 0);
-    expect(isBusy(status)).toBe(underWay !== undefined);
-    if (status === "submitted") expect(underWay!.read).toHaveLength(0);
-    if (status === "streaming") expect(underWay!.read).not.toHaveLength(0);
-    // An answer that failed has an error; any other is of an action that was refused.
+    const reading = open.find(({ body, read }) => body !== undefined || read.length > 0);
+    expect(isBusy(status)).toBe(reading !== undefined);
+    if (status === "submitted") expect(reading!.read).toHaveLength(0);
+    if (status === "streaming") expect(reading!.read).not.toHaveLength(0);
+    // A failed answer has an error; any other error belongs to a refused action.
     if (status === "error") expect(error).toBeDefined();
     else if (error !== undefined && error !== stopFailed) expect(error.name).toBe("ChatStateError");
     if (reconnecting) expect(isBusy(status)).toBe(true);
@@ -456,7 +456,7 @@ function createWorld(hasRuns: boolean) {
     expect(interrupt).toBe(isAsked ? lastMessage.interrupt : undefined);
   }
 
-  /** What holds when every frame has been shown: each answer is what its chunks make of it. */
+  /** What holds after every frame: each answer is the fold of its chunks. */
   function checkParts(): void {
     for (const [index, entry] of expected.entries()) {
       if (typeof entry === "string") continue;
@@ -479,7 +479,7 @@ function createWorld(hasRuns: boolean) {
       check();
       if ("event" in step && step.event === "a frame") checkParts();
     },
-    /** Everything that is under way comes to its end. */
+    /** Ends everything in progress. */
     async end(): Promise<void> {
       for (let i = 0; i < 20; i++) {
         reactions = [];
@@ -497,7 +497,7 @@ function createWorld(hasRuns: boolean) {
         expect(outcome.is).not.toBe("pending");
         if (outcome.is !== "resolved") expect(allowed(outcome.is)).toBe(true);
       }
-      // A run that was followed to its end is whole, however often it was cut before.
+      // A run that was read to its end is complete, however often it was cut before.
       for (const entry of expected) {
         if (typeof entry === "string" || entry.ending !== "ended") continue;
         expect(tokensOf(entry.read)).toBe(tokensOf(runOf(entry)!.log));
@@ -507,7 +507,7 @@ function createWorld(hasRuns: boolean) {
 }
 
 for (const hasRuns of [true, false]) {
-  test(`whatever happens on a route ${hasRuns ? "with" : "without"} runs, the conversation is what was said and given, and nothing stays open`, async () => {
+  test(`after any sequence of events on a route ${hasRuns ? "with" : "without"} runs, the conversation matches the model and nothing stays open`, async () => {
     await fc.assert(
       fc.asyncProperty(anySteps, async (steps) => {
         const world = createWorld(hasRuns);

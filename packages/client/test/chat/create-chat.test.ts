@@ -25,7 +25,7 @@ import {
 
 watchChats();
 
-describe("a chat that has done nothing", () => {
+describe("a new chat", () => {
   test("is ready and empty, without a session or a random number, so that it renders the same everywhere", () => {
     const getRandomValues = vi.spyOn(crypto, "getRandomValues");
     const random = vi.spyOn(Math, "random");
@@ -39,19 +39,19 @@ describe("a chat that has done nothing", () => {
     expect(random).not.toHaveBeenCalled();
   });
 
-  test("has the session that it is given; an empty text is none", () => {
+  test("has the session of its options; an empty string means no session", () => {
     const chatOf = (sessionId: string) => createChat({ transport: testTransport(), sessionId });
     expect(chatOf("session-1").getSnapshot().sessionId).toBe("session-1");
     expect(chatOf("").getSnapshot().sessionId).toBeUndefined();
   });
 
-  test("has asked for nothing", async () => {
+  test("has made no request", async () => {
     const { transport } = setUp();
     await flush();
     expect(transport.streams).toEqual([]);
   });
 
-  test("shows the messages that it is given, as they are", () => {
+  test("shows its initial messages unchanged", () => {
     const initialMessages = [user("Hello", "u1"), answer("Hi", "a1")];
     const { chat } = setUp({ initialMessages });
     expect(chat.getSnapshot().messages).toEqual(initialMessages);
@@ -59,7 +59,7 @@ describe("a chat that has done nothing", () => {
     expect(chat.getSnapshot().messages[1]).toBe(initialMessages[1]);
   });
 
-  test("a message that was kept while it was growing is truncated, and nothing of it is open", () => {
+  test("marks a message stored while streaming as truncated, with nothing open", () => {
     const { chat } = setUp({
       initialMessages: [
         {
@@ -115,7 +115,7 @@ describe("a chat that has done nothing", () => {
     ]);
   });
 
-  test("a message that was growing is truncated, with what had come of it", () => {
+  test("keeps the parts of a message stored while streaming", () => {
     const growing: UIMessage = {
       role: "assistant",
       id: "a1",
@@ -127,7 +127,7 @@ describe("a chat that has done nothing", () => {
     expect(growing.status).toBe("streaming");
   });
 
-  test("knows the question that its last message ends on", () => {
+  test("knows the question that ends its last message", () => {
     const asked: UIMessage = {
       role: "assistant",
       id: "a1",
@@ -142,7 +142,7 @@ describe("a chat that has done nothing", () => {
 });
 
 describe("the session", () => {
-  test("is the one that the server names, told at once, and sent from then on", async () => {
+  test("is the one that the server names, shown at once and sent from then on", async () => {
     const { chat, transport, stream, states } = await setUpBusy([]);
     stream.give({ type: "session", sessionId: "session-2" });
     await flush();
@@ -166,7 +166,7 @@ describe("the session", () => {
 });
 
 describe("the session of a new chat", () => {
-  test("is made for the first question, shown with it, and stays", async () => {
+  test("is created for the first message, shown with it, and stays", async () => {
     const transport = testTransport();
     const chat = createChat({ transport });
     const states = record(chat);
@@ -185,7 +185,7 @@ describe("the session of a new chat", () => {
     expect(chat.getSnapshot().sessionId).toBe(sessionId);
   });
 
-  test("is made for another answer to a kept question, too", async () => {
+  test("is also created when regenerate answers an initial message", async () => {
     const transport = testTransport();
     const chat = createChat({ transport, initialMessages: [user("Hello", "u1")] });
     void chat.regenerate();
@@ -193,13 +193,13 @@ describe("the session of a new chat", () => {
     await finishWith(transport, done);
   });
 
-  test("is not made for a question that is refused", async () => {
+  test("is not created for a refused message", async () => {
     const chat = createChat({ transport: testTransport() });
     await expect(chat.send("")).rejects.toMatchObject({ code: "empty-message" });
     expect(chat.getSnapshot().sessionId).toBeUndefined();
   });
 
-  test("is missing before: resume requests nothing until the first question", async () => {
+  test("is missing before the first message: resume requests nothing until then", async () => {
     const transport = testTransport();
     const chat = createChat({ transport });
     const states = record(chat);
@@ -218,7 +218,7 @@ describe("the session of a new chat", () => {
 });
 
 describe("the options", () => {
-  test("select what the agent is sent, and not what is shown", async () => {
+  test("select the messages for the agent, without changing those shown", async () => {
     const { chat, transport } = setUp({
       initialMessages: [user("One", "u1"), answer("1", "a1")],
       selectMessages(messages) {
@@ -236,7 +236,7 @@ describe("the options", () => {
     await finishWith(transport, done);
   });
 
-  test("a workflow and a context go along", async () => {
+  test("send a workflow and a context with the request", async () => {
     const { chat, transport } = setUp({ workflowId: "workflow-1", context: { tenant: "a" } });
     void chat.send("Hello");
     expect(streamOf(transport).body).toMatchObject({ workflowId: "workflow-1", context: { tenant: "a" } });
@@ -264,7 +264,7 @@ describe("the options", () => {
     version = 2;
     void chat.send("Hello");
     expect(streamOf(transport).body).toMatchObject({
-      // What the chat was created with stays.
+      // The session at creation stays.
       sessionId: "session-1",
       context: { version: 2 },
       messages: [{ content: "v2" }, { content: "Hello" }],
@@ -279,7 +279,7 @@ describe("the options", () => {
     expect(seen).toEqual(["connection v3", "chunk v3", "finish v4"]);
   });
 
-  test("the transport is that of the moment, and a run is stopped by the one that carries it", async () => {
+  test("may change the transport, while a run is stopped by the transport that carries it", async () => {
     const [first, second] = [testTransport(), testTransport()];
     let transport = first;
     const chat = createChat(() => ({ transport, sessionId: "session-1" }));
@@ -301,7 +301,7 @@ describe("the options", () => {
     expect(first.streams).toHaveLength(1);
   });
 
-  test("a function that throws refuses the question, and nothing has changed", async () => {
+  test("refuse the message if their function throws, and the chat is unchanged", async () => {
     const transport = testTransport();
     let isBroken = false;
     const chat = createChat(() => {
@@ -314,7 +314,7 @@ describe("the options", () => {
     expect(chat.getSnapshot()).toEqual({ ...before, error: new Error("no options") });
   });
 
-  test("ids need no `crypto.randomUUID`, which a page without https lacks", async () => {
+  test("need no `crypto.randomUUID` for ids, which a page without https lacks", async () => {
     const { getRandomValues } = crypto;
     vi.stubGlobal("crypto", { getRandomValues: getRandomValues.bind(crypto) });
     const { chat, transport } = setUp({ runs: true });
@@ -328,7 +328,7 @@ describe("the options", () => {
 });
 
 describe("over a route", () => {
-  /** A chat whose requests are answered with the responses, and recorded. */
+  /** A chat whose requests are recorded and answered with `responses`. */
   function setUpRoute(...responses: Response[]) {
     const requests: string[] = [];
     const bodies: unknown[] = [];
@@ -349,7 +349,7 @@ describe("over a route", () => {
     return { chat, requests, bodies, refresh };
   }
 
-  test("POST asks, GET resumes, DELETE stops, each with the options of its moment", async () => {
+  test("POST sends, GET resumes, DELETE stops, each with the options of its moment", async () => {
     const start = testBody([frame(runStart("run-1"))], { stays: true });
     const whole = frame(runStart("run-2")) + frame(delta("Whole")) + doneMarker;
     const { chat, requests, bodies, refresh } = setUpRoute(
@@ -382,7 +382,7 @@ describe("over a route", () => {
     await vi.advanceTimersByTimeAsync(250);
   });
 
-  test("a run that is shown to its end is not read again", async () => {
+  test("a run that was shown to its end is not read again", async () => {
     for (const ending of [{ type: "done" }, { type: "abort", reason: "stopped" }]) {
       const run = frame(runStart("run-1")) + frame(delta("Whole")) + frame(ending) + doneMarker;
       const { chat } = setUpRoute(new Response(run, eventStream), new Response(run, eventStream));
@@ -396,7 +396,7 @@ describe("over a route", () => {
     }
   });
 
-  test("a session without a run is silent, however the route says it", async () => {
+  test("resume changes nothing for a session without a run, whichever status the route responds with", async () => {
     for (const status of [204, 404, 405]) {
       const { chat, requests } = setUpRoute(new Response(null, { status }));
       const states = record(chat);

@@ -14,12 +14,12 @@ const tool = { type: "tool-call", toolCallId: "c", tool: "search", state: "done"
 const reasoning = { type: "reasoning", text: "Let me think.", state: "done" };
 
 describe("toMessageText", () => {
-  test("of what the user said is its content", () => {
+  test("returns the content of a user message", () => {
     expect(toMessageText({ id: "u", role: "user", content: "Hello\nyou" })).toBe("Hello\nyou");
     expect(toMessageText({ id: "u", role: "user", content: "" })).toBe("");
   });
 
-  test("of an answer is its texts with a blank line between them, and nothing else of it", () => {
+  test("returns the texts of an answer, joined by blank lines, and none of its other parts", () => {
     expect(toMessageText(answerOf([reasoning, text("One."), tool, text("Two."), text("Three.")]))).toBe(
       "One.\n\nTwo.\n\nThree.",
     );
@@ -29,7 +29,7 @@ describe("toMessageText", () => {
 });
 
 describe("toChatMessages", () => {
-  test("sends what was said: the user's as it is, answers as their text with their id", () => {
+  test("keeps user messages unchanged, and reduces answers to their text and id", () => {
     const user = { id: "u", role: "user", content: "Hi", timestamp: 5, metadata: { a: 1 } } as const;
     const messages: UIMessage[] = [user, answerOf([text("One."), tool, text("Two.")], { usage: {} })];
     expect(toChatMessages(messages)).toEqual([
@@ -38,7 +38,7 @@ describe("toChatMessages", () => {
     ]);
   });
 
-  test("leaves out answers without a text, but not what the user said without one", () => {
+  test("leaves out answers without text, but keeps user messages without text", () => {
     const user = { id: "u", role: "user", content: "" } as const;
     expect(toChatMessages([user, answerOf([tool]), answerOf([]), answerOf([text("")])])).toEqual([user]);
   });

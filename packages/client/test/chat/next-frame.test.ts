@@ -8,7 +8,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** A page that paints when it is told to. */
+/** A page that paints on demand. */
 function stubFrames() {
   const frames = new Map<number, FrameRequestCallback>();
   let last = 0;
@@ -25,8 +25,8 @@ function stubFrames() {
   return { frames, paint };
 }
 
-describe("where nothing is painted", () => {
-  test("the callback comes once, after 16 ms, with nothing", () => {
+describe("in an environment without frames", () => {
+  test("the callback runs once, after 16 ms, without arguments", () => {
     const callback = vi.fn();
     onNextFrame(callback);
     vi.advanceTimersByTime(15);
@@ -37,7 +37,7 @@ describe("where nothing is painted", () => {
     expect(callback).toHaveBeenCalledTimes(1);
   });
 
-  test("it does not come when it was called off", () => {
+  test("a cancelled callback does not run", () => {
     const callback = vi.fn();
     onNextFrame(callback)();
     expect(vi.getTimerCount()).toBe(0);
@@ -47,7 +47,7 @@ describe("where nothing is painted", () => {
 });
 
 describe("in a page", () => {
-  test("the callback comes once, before the next paint, with nothing", () => {
+  test("the callback runs once, before the next paint, without arguments", () => {
     const { frames, paint } = stubFrames();
     const callback = vi.fn();
     onNextFrame(callback);
@@ -62,7 +62,7 @@ describe("in a page", () => {
     expect(frames.size).toBe(0);
   });
 
-  test("that does not paint, because it is hidden, the callback comes once, after 100 ms", () => {
+  test("that is hidden and does not paint, the callback runs once, after 100 ms", () => {
     const { frames, paint } = stubFrames();
     const callback = vi.fn();
     onNextFrame(callback);
@@ -73,7 +73,7 @@ describe("in a page", () => {
     expect(callback).toHaveBeenCalledTimes(1);
   });
 
-  test("it does not come when it was called off, and neither frame nor timer is left", () => {
+  test("a cancelled callback does not run, and leaves neither frame nor timer", () => {
     const { frames, paint } = stubFrames();
     const callback = vi.fn();
     const cancel = onNextFrame(callback);
@@ -85,7 +85,7 @@ describe("in a page", () => {
     expect(callback).not.toHaveBeenCalled();
   });
 
-  test("every request has its own frame and its own end", () => {
+  test("every request has its own frame and its own cancellation", () => {
     const { paint } = stubFrames();
     const [first, second] = [vi.fn(), vi.fn()];
     const cancelFirst = onNextFrame(first);
@@ -104,7 +104,7 @@ describe("in a page", () => {
     expect([frames.size, vi.getTimerCount()]).toEqual([0, 0]);
   });
 
-  test("a callback may ask for the next frame", () => {
+  test("a callback may request the next frame", () => {
     const { paint } = stubFrames();
     const callback = vi.fn(() => {
       if (callback.mock.calls.length === 1) onNextFrame(callback);

@@ -37,7 +37,7 @@ const transportOf = (options: Partial<RouteStreamOptions>) =>
   createRouteTransport(() => ({ endpoint: "/api?tenant=1", ...options }));
 
 describe("start", () => {
-  test("posts the body as it is, and gives the answer's chunks", async () => {
+  test("posts the body unchanged and yields the chunks of the answer", async () => {
     const { calls, fetch } = fakeFetch();
     const body = { messages, sessionId: "s", idempotencyKey: "k" };
     const { start } = transportOf({ fetch, headers: { authorization: "t" }, credentials: "include" });
@@ -54,7 +54,7 @@ describe("start", () => {
     });
   });
 
-  test("is repeated only when its body has an idempotency key", async () => {
+  test("is retried only if its body has an idempotency key", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     for (const [idempotencyKey, requests] of [
       ["k", 2],
@@ -73,7 +73,7 @@ describe("start", () => {
 });
 
 describe("resume", () => {
-  test("gets the session's newest run, without a body", async () => {
+  test("requests the newest run of the session, without a body", async () => {
     const { calls, fetch } = fakeFetch();
     const { resume } = transportOf({ fetch });
     expect(await collect(resume({ sessionId: "a b" }, streamOptions()))).toEqual({ chunks: [delta("Hi")] });
@@ -81,7 +81,7 @@ describe("resume", () => {
     expect(calls[0]?.init.body).toBeUndefined();
   });
 
-  test("is asked again without harm when the route cannot answer", async () => {
+  test("is retried when the request fails", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const { calls, fetch } = fakeFetch(
       inTurn(new TypeError("fetch failed"), () => streamResponse(doneMarker)),
@@ -94,7 +94,7 @@ describe("resume", () => {
     );
   });
 
-  test("says with a status that there is no run", async () => {
+  test("fails with the status when there is no run", async () => {
     for (const status of [404, 405]) {
       const { fetch } = fakeFetch(() => new Response("{}", { status }));
       const { error } = await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()));
@@ -102,7 +102,7 @@ describe("resume", () => {
     }
   });
 
-  test("goes on behind the last event when the connection is lost", async () => {
+  test("continues after the last event when the connection is lost", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const { calls, fetch } = fakeFetch(
       inTurn(
@@ -117,7 +117,7 @@ describe("resume", () => {
   });
 });
 
-test("a chat whose run ends with [DONE] alone keeps what has come, and fails as truncated", async () => {
+test("a chat whose run ends with [DONE] alone keeps the partial answer and fails as truncated", async () => {
   vi.spyOn(Math, "random").mockReturnValue(0);
   const { calls, fetch } = fakeFetch(
     inTurn(
@@ -134,7 +134,7 @@ test("a chat whose run ends with [DONE] alone keeps what has come, and fails as 
 });
 
 for (const method of ["start", "resume"] as const) {
-  test(`${method} obeys the signal and tells the connection that it was given, not those of the options`, async () => {
+  test(`${method} uses its own signal and connection callback, not those of the route options`, async () => {
     const abort = new AbortController();
     const [own, other] = [vi.fn(), vi.fn()];
     const { fetch } = fakeFetch(() => new Response(testBody([], { stays: true }).stream, eventStream));
@@ -154,7 +154,7 @@ for (const method of ["start", "resume"] as const) {
 }
 
 describe("stop", () => {
-  test("deletes a run by its id or by its key, and discards the answer", async () => {
+  test("deletes a run by its id or by its key, and discards the response body", async () => {
     const bodies = [testBody(["{}"]), testBody(["{}"])];
     const { calls, fetch } = fakeFetch(
       inTurn(
@@ -180,7 +180,7 @@ describe("stop", () => {
     for (const body of bodies) expect(body.cancelled).toBeDefined();
   });
 
-  test("is done with any answer that is no error, also with none at all", async () => {
+  test("succeeds with any successful response, including an empty one", async () => {
     for (const response of [new Response(null, { status: 204 }), new Response("<p>", { status: 200 })]) {
       expect(
         await transportOf({ fetch: fakeFetch(() => response).fetch }).stop({ runId: "r" }),
@@ -188,7 +188,7 @@ describe("stop", () => {
     }
   });
 
-  test("that was refused, or not answered, is an error, and is not tried again", async () => {
+  test("rejects without a retry when it is refused or gets no response", async () => {
     const { calls, fetch } = fakeFetch(
       inTurn(() => new Response('{"error":"No such run."}', { status: 404 }), new TypeError("fetch failed")),
     );
@@ -204,7 +204,7 @@ describe("stop", () => {
       headers: retryAfter === undefined ? {} : { "retry-after": retryAfter },
     });
 
-  test("is tried again, when the server says, for as long as the store of runs, or the process, is away", async () => {
+  test("is retried after the delay that the server requests while the store or the process is unavailable", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = fakeFetch(
       inTurn(unavailable("3"), unavailable("0"), () => new Response("{}", { status: 200 })),
@@ -220,7 +220,7 @@ describe("stop", () => {
     expect(stopped).toHaveBeenCalledTimes(1);
   });
 
-  test("has failed, with what the server says, when that has not helped within 10 s, or cannot", async () => {
+  test("fails with the server's message when retries do not succeed within 10 s, or are not possible", async () => {
     vi.useFakeTimers();
     for (const [retryAfter, requests, afterMs] of [
       ["3", 4, 9_000],
@@ -241,7 +241,7 @@ describe("stop", () => {
     }
   });
 
-  test("that is not answered within 10 s has failed, whatever time the stream may take to connect", async () => {
+  test("fails when it gets no response within 10 s, whatever the stream's connect timeout", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
     const stopped = transportOf({ fetch, connectTimeoutMs: 0 }).stop({ runId: "r" });
@@ -257,13 +257,13 @@ describe("stop", () => {
   });
 });
 
-test("wrong options are refused when the transport is created", () => {
+test("invalid options are refused when the transport is created", () => {
   const create = (options: object) => () => createRouteTransport(options as RouteTransportOptions);
   expect(create({})).toThrow(TypeError);
   expect(create({ endpoint: "/api", giveUpAfterMs: -1 })).toThrow(RangeError);
 });
 
-test("a chat over a transport that changes one method uses those of the route for the others", async () => {
+test("a chat uses the route's methods for those that a custom transport does not replace", async () => {
   const { calls, fetch } = fakeFetch(() =>
     streamResponse(frame({ type: "run-start", runId: "r" }), frame({ type: "done" }), doneMarker),
   );
@@ -293,7 +293,7 @@ test("the options are read for every request", async () => {
   expect(calls.map(({ url }) => url)).toEqual(["/api/1", "/api/2?session=s", "/api/3?run=r"]);
 });
 
-test("a chat whose store is away for a moment says why, and goes on", async () => {
+test("a chat shows why it is reconnecting while the store is unavailable, and then continues", async () => {
   vi.useFakeTimers();
   const { calls, fetch } = fakeFetch(
     inTurn(

@@ -5,11 +5,11 @@ import { type StoredMessage, toUIMessage } from "../../src/chat/stored-message.t
 const part = (text: string, state = "done") => ({ type: "text", key: "", text, state });
 const answer = { id: "run", role: "assistant", status: "done", parts: [part("Hi")] };
 
-/** What a store gives back is of no certain type. */
+/** A store returns untyped data. */
 const show = (stored: unknown, index = 0) => toUIMessage(stored as StoredMessage, index);
 
 describe("a stored message", () => {
-  test("that needs no change is the same object", () => {
+  test("that needs no change is returned as the same object", () => {
     for (const stored of [
       { id: "1", role: "user", content: "" },
       { id: "1", role: "user", content: "Hi", metadata: { a: null }, timestamp: undefined },
@@ -20,23 +20,23 @@ describe("a stored message", () => {
     }
   });
 
-  test("that was growing is truncated, and nothing in it is open", () => {
+  test("stored while streaming is truncated, with nothing open", () => {
     const stored = { ...answer, status: "streaming", parts: [part("Hi", "streaming")] };
     expect(show(stored)).toEqual({ ...answer, status: "truncated" });
   });
 
-  test("that is a text is an answer with one part, or none", () => {
+  test("with text content is an answer with one part, or none if the text is empty", () => {
     expect(show({ id: "7", role: "assistant", content: "Hi" })).toEqual({ ...answer, id: "7" });
     expect(show({ id: "7", role: "assistant", content: "" })).toEqual({ ...answer, id: "7", parts: [] });
   });
 
-  test("has an id that is a text, and the same one each time", () => {
+  test("gets a string id, the same one each time", () => {
     expect(show({ id: 42, role: "user", content: "Hi" })).toEqual({ id: "42", role: "user", content: "Hi" });
     expect(show({ role: "user", content: "Hi" }, 3)).toMatchObject({ id: "message-3" });
     expect(show({ role: "assistant", content: "Hi", id: null }, 4)).toMatchObject({ id: "message-4" });
   });
 
-  test("takes null for absent", () => {
+  test("treats null as absent", () => {
     const nulls = { abortReason: null, error: null, interrupt: null, usage: null };
     expect(show({ ...answer, ...nulls })).toEqual(answer);
     expect(show({ ...answer, status: null })).toEqual(answer);
@@ -59,7 +59,7 @@ describe("a stored message", () => {
     }
   });
 
-  test("that no chat can show is refused by its place and what it is", () => {
+  test("that no chat can show is refused, and the error names its index, role and keys", () => {
     for (const [stored, got] of [
       [{ ...answer, role: undefined }, "got the role undefined, and the keys id, role, status, parts."],
       [
