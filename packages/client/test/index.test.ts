@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import * as root from "../src/index.ts";
 import * as react from "../src/react.ts";
 
-test("the public names of the root", () => {
+test("the root exports exactly the public names", () => {
   expect(Object.keys(root).sort()).toEqual([
     "ChatStateError",
     "StreamBodyError",
@@ -32,6 +32,6 @@ test("the public names of the root", () => {
   ]);
 });
 
-test("the public names of the hook", () => {
+test("the react entry exports exactly the hook", () => {
   expect(Object.keys(react)).toEqual(["useChat"]);
 });

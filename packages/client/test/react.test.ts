@@ -6,7 +6,7 @@ import { toMessageText, type UIMessage } from "../src/chat/messages.ts";
 import { type UseChatOptions, type UseChatResult, useChat } from "../src/react.ts";
 import { delta, done, flush, nextFrame, streamOf, testTransport } from "./chat/chat-harness.ts";
 
-// What happens in a page is shown in a browser, by the tests that have one.
+// These tests render on a server; the tests in `apps/e2e` show what happens in a browser.
 
 let consoleError: ReturnType<typeof vi.spyOn>;
 beforeEach(() => {
@@ -40,14 +40,14 @@ function Page({ source, results }: { source: Source; results: UseChatResult[] })
   return createElement("main", { "data-status": result.status }, texts);
 }
 
-/** Renders on a server. @returns the HTML, and what the hook returned at each render. */
+/** Renders on a server. @returns the HTML, and the value of the hook at each render. */
 function render(source: Source): { html: string; results: UseChatResult[] } {
   const results: UseChatResult[] = [];
   const page = createElement(Page, { source, results });
   return { html: renderToString(createElement(StrictMode, null, page)), results };
 }
 
-test("a server renders the messages that it is given, and asks for nothing", async () => {
+test("a server renders the initial messages and makes no request", async () => {
   const transport = testTransport();
   const options: UseChatOptions = { transport, initialMessages, sessionId: "session-1", resumeOnMount: true };
   const { html, results } = render(options);
@@ -63,7 +63,7 @@ test("a server renders the messages that it is given, and asks for nothing", asy
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a server renders a chat that is shared, as it is", async () => {
+test("a server renders the current state of a shared chat", async () => {
   const transport = testTransport();
   const chat = createChat({ transport, initialMessages });
   void chat.send("More");
@@ -82,14 +82,14 @@ test("a server renders a chat that is shared, as it is", async () => {
   expect(render(chat).html).toContain('data-status="ready"');
 });
 
-test("the hook returns the state, the chat, and what can be done with it", () => {
+test("the hook returns the state, the chat and its actions", () => {
   const chat = createChat({ transport: testTransport(), sessionId: "session-1" });
   const { results } = render(chat);
   const { getSnapshot, subscribe: _, ...methods } = chat;
   expect(results[0]).toEqual({ ...getSnapshot(), chat, ...methods });
 });
 
-test("on a server, each render has a chat of its own, and all have the same state", () => {
+test("on a server, each render has its own chat, and all have the same state", () => {
   const options: UseChatOptions = { transport: testTransport() };
   const [one, two] = [render(options), render(options)].map(({ results }) => results.at(-1)!);
   expect(one?.chat).not.toBe(two?.chat);

@@ -3,9 +3,9 @@ import * as server from "@kortyx/server";
 import { expect, test } from "vitest";
 import * as both from "../src/index.ts";
 
-test("has every name of the client and of the server, as it is there, and no other", () => {
+test("re-exports exactly the names of the client and the server, unchanged", () => {
   expect({ ...both }).toEqual({ ...client, ...server });
-  // A name that the two gave to different things would be in neither.
+  // A name that both packages gave to different things would be exported by neither.
   expect(Object.keys(both).length).toBe(new Set([...Object.keys(client), ...Object.keys(server)]).size);
   expect(both).toMatchObject({ readStream: client.readStream, toSSE: server.toSSE });
 });

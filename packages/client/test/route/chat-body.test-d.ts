@@ -14,7 +14,7 @@ test("every field of the body is an option of each function that requests an ans
   expectTypeOf<StreamChatFromRouteOptions["context"]>().toEqualTypeOf<ChatRequestBody["context"]>();
 });
 
-test("an option that a function does not know is a mistake", () => {
+test("an option that a function does not know is a type error", () => {
   const options = { endpoint: "/", messages: [] };
   // @ts-expect-error requestChat makes one request
   const _runs: RequestChatOptions = { ...options, runs: true };

@@ -6,14 +6,14 @@ import { streamChatFromRoute } from "../../src/route/stream-from-route.ts";
 import { collect, doneMarker, fakeFetch, streamResponse } from "../stream/bodies.ts";
 
 const { stream, ...names } = chatRequestFields;
-/** A value for every field of the body, beside options that are not for the route. */
+/** A value for every field of the body, with options that are not sent to the route. */
 const fields = {
   ...Object.fromEntries(Object.keys(names).map((name) => [name, `some ${name}`])),
   messages: [{ role: "user" as const, content: "Hello" }],
 };
 const shared = { endpoint: "/", headers: { "x-a": "1" }, credentials: "include" as const };
 
-test("a stream is requested with every field of the body, and no other option", async () => {
+test("a stream request sends every field of the body and no other option", async () => {
   const { calls, fetch } = fakeFetch();
   const unasked = { stream: false };
   await collect(
@@ -22,13 +22,13 @@ test("a stream is requested with every field of the body, and no other option", 
   expect(JSON.parse(calls[0]!.init.body as string)).toEqual(fields);
 });
 
-test("a buffered answer is requested with every field of the body, and without a stream", async () => {
+test("a buffered request sends every field of the body and asks for no stream", async () => {
   const { calls, fetch } = fakeFetch(() => Response.json({ chunks: [], text: "", structured: [] }));
   await requestChat({ ...shared, ...fields, fetch });
   expect(JSON.parse(calls[0]!.init.body as string)).toEqual({ ...fields, stream: false });
 });
 
-test("a chat decides on its messages, session and key, and passes every other field on", async () => {
+test("a chat sets the messages, session and key itself, and passes on every other field", async () => {
   const { calls, fetch } = fakeFetch(() => streamResponse(doneMarker));
   const { messages, resume, idempotencyKey, ...passed } = fields as Record<string, unknown>;
   const chat = createChat({ ...shared, ...passed, ...{ resume, idempotencyKey }, fetch });

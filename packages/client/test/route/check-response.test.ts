@@ -5,7 +5,7 @@ import { bodilessResponse, bytesOf, macrotask, testBody } from "../stream/bodies
 
 const kilobyte = "x".repeat(1024);
 
-/** What a response is refused with; undefined when it is accepted. */
+/** The error for a refused response; undefined if the response is accepted. */
 const refusalOf = (
   response: Response,
   mediaType?: string,
@@ -16,8 +16,8 @@ const refusalOf = (
     (error) => error,
   );
 
-describe("a response that is what was asked for", () => {
-  test("is left alone: nothing of its body is read or cancelled", async () => {
+describe("an acceptable response", () => {
+  test("is left untouched: none of its body is read or cancelled", async () => {
     for (const contentType of [
       "application/json",
       "application/json;charset=utf-8",
@@ -31,7 +31,7 @@ describe("a response that is what was asked for", () => {
     }
   });
 
-  test("may have any type where none is named, and none where it has no body", async () => {
+  test("may have any content type when none is expected, and needs none without a body", async () => {
     expect(await refusalOf(new Response(testBody(["x"]).stream))).toBeUndefined();
     expect(await refusalOf(new Response(null, { status: 204 }), "text/event-stream")).toBeUndefined();
   });
@@ -44,7 +44,7 @@ describe("a response that is what was asked for", () => {
   });
 });
 
-test("what fetch resolves to, but is no response, is refused by what it is", async () => {
+test("must be a Response: another value from fetch is refused, and the error names it", async () => {
   for (const [value, named] of [
     [undefined, "undefined"],
     [{ data: {}, status: 200, headers: {} }, "an object"],
@@ -57,8 +57,8 @@ test("what fetch resolves to, but is no response, is refused by what it is", asy
   }
 });
 
-describe("a response of another type", () => {
-  test("is refused by its type, not by its beginning, and its body is cancelled unread", async () => {
+describe("a response with the wrong content type", () => {
+  test("is refused by its type before the body is read, and the body is cancelled", async () => {
     for (const contentType of ["text/html", "text/event-streams", "text/event", "x; text/event-stream"]) {
       const body = testBody(["<html>"]);
       const response = new Response(body.stream, { headers: { "content-type": contentType } });
@@ -73,7 +73,7 @@ describe("a response of another type", () => {
     }
   });
 
-  test("is refused by its type alone where an adapter does not say where it comes from", async () => {
+  test("is refused by its type alone when an adapter gives no URL", async () => {
     const adapted = { ok: true, status: 200, headers: new Headers(), body: testBody(["x"]).stream };
     expect(await refusalOf(adapted as unknown as Response, "text/event-stream")).toMatchObject({
       message: "Expected text/event-stream, got no content type.",
@@ -81,8 +81,8 @@ describe("a response of another type", () => {
   });
 });
 
-describe("a response of another status", () => {
-  test("is refused with its body, whatever type was asked for", async () => {
+describe("a response with an error status", () => {
+  test("is refused with its body, whatever content type was expected", async () => {
     for (const mediaType of [undefined, "text/event-stream"]) {
       for (const status of [300, 400, 404, 500, 599]) {
         expect(await refusalOf(new Response('{"a":[1]}', { status }), mediaType)).toMatchObject({
@@ -94,7 +94,7 @@ describe("a response of another status", () => {
     }
   });
 
-  test("of JSON that is a plain value gives the value", async () => {
+  test("keeps a JSON body that is a plain value", async () => {
     for (const [text, body] of [
       ["null", null],
       ['"text"', "text"],
@@ -106,12 +106,12 @@ describe("a response of another status", () => {
     }
   });
 
-  test("that an adapter gives no more than a status and headers is named by its status alone", async () => {
+  test("is reported by its status alone when an adapter provides only a status and headers", async () => {
     const adapted = { ok: false, status: 502, headers: new Headers() } as Response;
     expect(await refusalOf(adapted)).toMatchObject({ message: "The route answered 502", body: "" });
   });
 
-  test("is read to 64 KiB, and then cancelled", async () => {
+  test("is read up to 64 KiB, then cancelled", async () => {
     const body = testBody(Array(200).fill(kilobyte));
     expect((await refusalOf(new Response(body.stream, { status: 500 })))?.body).toBe(kilobyte.repeat(64));
     expect(body.pulls).toBe(64);
@@ -125,7 +125,7 @@ describe("a response of another status", () => {
     expect(body.cancelled).toBeUndefined();
   });
 
-  test("whose JSON is longer than that gives the beginning of its text", async () => {
+  test("keeps the start of the text when its JSON exceeds 64 KiB", async () => {
     const json = JSON.stringify({ error: "x".repeat(100_000) });
     const pieces = json.match(/.{1,1024}/g)!;
     expect(await refusalOf(new Response(testBody(pieces).stream, { status: 500 }))).toMatchObject({
@@ -134,7 +134,7 @@ describe("a response of another status", () => {
     });
   });
 
-  test("decodes characters that were cut", async () => {
+  test("decodes characters that were split between pieces", async () => {
     const bytes = bytesOf("語".repeat(40_000));
     const pieces = Array.from({ length: 118 }, (_, index) =>
       bytes.subarray(index * 1024, index * 1024 + 1024),
@@ -144,7 +144,7 @@ describe("a response of another status", () => {
     });
   });
 
-  test("whose body hangs gives what came when the signal is aborted, and the body is cancelled", async () => {
+  test("keeps the received part of a hanging body when the signal aborts, and cancels the body", async () => {
     const body = testBody(["part"], { stays: true });
     const abort = new AbortController();
     const removed = vi.spyOn(abort.signal, "removeEventListener");
@@ -156,7 +156,7 @@ describe("a response of another status", () => {
     expect(removed).toHaveBeenCalledTimes(1);
   });
 
-  test("leaves no listener on the signal, whether its body ended or broke", async () => {
+  test("leaves no listener on the signal, whether its body ended or failed", async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
@@ -172,12 +172,12 @@ describe("a response of another status", () => {
   });
 });
 
-test("of an error's body no more than 64 KiB are kept, also when it comes in one piece", async () => {
+test("keeps at most 64 KiB of the body, even if the body arrives in one piece", async () => {
   const refusal = await refusalOf(new Response("x".repeat(1_000_000), { status: 500 }));
   expect(refusal?.body).toHaveLength(65_536);
 });
 
-test("an error's body that hangs is waited for 10 s; what has come counts", async () => {
+test("keeps the received part of its body when the body hangs for 10 s", async () => {
   vi.useFakeTimers();
   const body = testBody(["part"], { stays: true });
   const refused = refusalOf(new Response(body.stream, { status: 500 }));
@@ -187,7 +187,7 @@ test("an error's body that hangs is waited for 10 s; what has come counts", asyn
   vi.useRealTimers();
 });
 
-test("an error's body is not waited for by a caller who has left before", async () => {
+test("does not wait for the body if the caller has already aborted", async () => {
   const body = testBody(["part"], { stays: true });
   await refusalOf(new Response(body.stream, { status: 500 }), undefined, AbortSignal.abort());
   expect(body.cancelled).toBeDefined();

@@ -5,7 +5,7 @@ afterEach(() => void vi.unstubAllGlobals());
 
 const uuidV4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
-test("an id is a UUID of version 4, which a `uuid` column takes, and no two are the same", () => {
+test("an id is a version 4 UUID, which a `uuid` column accepts, and no two are equal", () => {
   const ids = Array.from({ length: 10_000 }, createId);
   for (const id of ids) expect(id).toMatch(uuidV4);
   expect(new Set(ids).size).toBe(10_000);
@@ -27,7 +27,7 @@ test("all bits of an id but the version and the variant are random", () => {
   ]);
 });
 
-test("a page without https, where crypto has no randomUUID, gets ids all the same", () => {
+test("an id needs no crypto.randomUUID, which pages without https lack", () => {
   const { crypto } = globalThis;
   vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
   expect(createId()).toMatch(uuidV4);

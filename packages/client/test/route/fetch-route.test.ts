@@ -11,7 +11,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** Makes one request, and gives what `fetch` was called with. */
+/** Makes one request and returns the arguments of `fetch`. */
 async function request(route: Partial<RouteOptions>, request: Partial<RouteRequest> = {}) {
   const { calls, fetch } = fakeFetch();
   const { signal } = new AbortController();
@@ -39,32 +39,32 @@ describe("the query", () => {
     });
   }
 
-  test("is added to a URL, and to what a function gives", async () => {
+  test("is added to a URL, and to the result of a function", async () => {
     const query = { run: "a&b", after: "=" };
     for (const endpoint of [new URL("http://host/api?x=1"), () => new URL("http://host/api?x=1")]) {
       expect((await request({ endpoint }, { query })).url).toBe("http://host/api?x=1&run=a%26b&after=%3D");
     }
   });
 
-  test("that is not there leaves the endpoint as it is", async () => {
+  test("leaves the endpoint unchanged when it is empty", async () => {
     const endpoint = new URL("http://host/api?x=1#y");
     expect((await request({ endpoint })).url).toBe(endpoint);
   });
 });
 
 describe("headers", () => {
-  test("say what is sent and wanted; content-type only with a body", async () => {
+  test("describe the sent and the expected type, with content-type only for a body", async () => {
     expect((await request({}, { body: null })).headers).toEqual({
       accept: "text/event-stream",
       "content-type": "application/json",
     });
-    // Without it, a GET to another origin needs no preflight.
+    // Without content-type, a GET to another origin needs no preflight.
     expect((await request({}, { method: "GET", accept: "application/json" })).headers).toEqual({
       accept: "application/json",
     });
   });
 
-  test("reach a fetch of the application's own that spreads or indexes them", async () => {
+  test("reach a custom fetch that spreads or indexes them", async () => {
     const sent: unknown[] = [];
     const fetch = async (_url: string | URL, init: RequestInit) => {
       const given = init.headers as Record<string, string>;
@@ -72,7 +72,7 @@ describe("headers", () => {
       return streamResponse();
     };
     const { signal } = new AbortController();
-    const asked = {
+    const routeRequest = {
       method: "POST",
       accept: "x/y",
       body: 1,
@@ -85,7 +85,7 @@ describe("headers", () => {
       [["X-Tenant", "a"]] as [string, string][],
       new Headers({ "X-Tenant": "a" }),
     ]) {
-      await fetchRoute({ endpoint: "/api", fetch, headers }, asked);
+      await fetchRoute({ endpoint: "/api", fetch, headers }, routeRequest);
       expect(sent.splice(0)).toEqual([
         {
           accept: "x/y",
@@ -99,7 +99,7 @@ describe("headers", () => {
     }
   });
 
-  test("of the caller, in any shape and case, replace ours", async () => {
+  test("from the caller replace ours, in any shape and case", async () => {
     const entries: [string, string][] = [
       ["ACCEPT", "x/y"],
       ["X-Token", "t"],
@@ -119,7 +119,7 @@ describe("headers", () => {
     }
   });
 
-  test("of the request itself are replaced by nothing", async () => {
+  test("that belong to the request itself cannot be replaced", async () => {
     const { headers } = await request(
       { headers: { "Last-Event-ID": "caller", "x-other": "kept" } },
       { method: "GET", lastEventId: "run.3" },
@@ -129,7 +129,7 @@ describe("headers", () => {
 });
 
 describe("the rest of the request", () => {
-  test("is the method, the body as JSON, no cache, and credentials where they are given", async () => {
+  test("has the method, a JSON body, no cache, and credentials only if the caller sets them", async () => {
     const { init } = await request({ credentials: "include" }, { method: "DELETE", body: { a: [1] } });
     expect(init).toMatchObject({
       method: "DELETE",
@@ -139,11 +139,11 @@ describe("the rest of the request", () => {
     });
     const bare = (await request({}, { method: "GET" })).init;
     expect(bare.body).toBeUndefined();
-    // A fetch around the global one may have its own.
+    // A wrapper of the global fetch may set its own credentials.
     expect(bare).not.toHaveProperty("credentials");
   });
 
-  test("false, 0, null and an empty text are bodies, undefined is none", async () => {
+  test("has a body for false, 0, null and an empty string, and none for undefined", async () => {
     for (const [body, sent] of [
       [false, "false"],
       [0, "0"],
@@ -169,24 +169,24 @@ describe("the rest of the request", () => {
       ["requestChat", (options) => requestChat({ ...options, messages: [] })],
       ["createChat", (options) => createChat(options).send("Hi")],
     ],
-  )("%s takes its fetch as fetchImpl, too", async (_, ask) => {
+  )("%s also takes its fetch as fetchImpl", async (_, request) => {
     const globalFetch = vi.fn();
     vi.stubGlobal("fetch", globalFetch);
     const fetchImpl = vi.fn(async () => new Response("{}", { status: 400 }));
-    await Promise.resolve(ask({ endpoint: "/api", fetchImpl })).catch(() => {});
+    await Promise.resolve(request({ endpoint: "/api", fetchImpl })).catch(() => {});
     expect(fetchImpl).toHaveBeenCalledTimes(1);
     const fetch = vi.fn(async () => new Response("{}", { status: 400 }));
-    await Promise.resolve(ask({ endpoint: "/api", fetchImpl, fetch })).catch(() => {});
+    await Promise.resolve(request({ endpoint: "/api", fetchImpl, fetch })).catch(() => {});
     expect([fetch, fetchImpl, globalFetch].map(({ mock }) => mock.calls.length)).toEqual([1, 1, 0]);
   });
 
-  test("a fetchImpl that is not a function is refused by name", () => {
+  test("a fetchImpl that is not a function is refused, and the error names the option", () => {
     const options = { endpoint: "/api", messages: [], fetchImpl: 1 as never };
     expect(() => streamChatFromRoute(options)).toThrow("fetchImpl");
     expect(() => createChat(options)).toThrow("fetchImpl");
   });
 
-  test("is made with the global fetch of the moment when there is no other", async () => {
+  test("uses the global fetch at the time of the request unless the caller passes one", async () => {
     const { calls, fetch } = fakeFetch();
     vi.stubGlobal("fetch", fetch);
     const { signal } = new AbortController();
@@ -195,11 +195,11 @@ describe("the rest of the request", () => {
   });
 });
 
-/** What Node's `fetch` throws: the reason is one level down. */
+/** An error as Node's `fetch` throws it, with the reason in its cause. */
 const refusedInNode = (code: string | undefined, message: string) =>
   new TypeError("fetch failed", { cause: Object.assign(new Error(message), code && { code }) });
 
-describe("no answer", () => {
+describe("a missing response", () => {
   const start = (fetch: RouteOptions["fetch"], timeoutMs: number, signal = new AbortController().signal) => {
     const response = fetchRoute(
       { endpoint: new URL("http://host/api"), fetch },
@@ -209,7 +209,7 @@ describe("no answer", () => {
     return response;
   };
 
-  test("in time is an error that names the URL and the time, and aborts the request", async () => {
+  test("after the timeout is an error with the URL and the timeout, and aborts the request", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
     const response = start(fetch, 30_000);
@@ -226,7 +226,7 @@ describe("no answer", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("is waited for without end when the time is forever", async () => {
+  test("is waited for without a limit when the timeout is infinite", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
     start(fetch, Infinity);
@@ -235,7 +235,7 @@ describe("no answer", () => {
     expect(calls[0]?.init.signal?.aborted).toBe(false);
   });
 
-  test("because fetch failed is an error with its cause, whatever that is, and leaves no timer", async () => {
+  test("due to a failed fetch is an error with its cause, of any type, and leaves no timer", async () => {
     vi.useFakeTimers();
     const causes =
       "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy forbids the request.";
@@ -255,7 +255,7 @@ describe("no answer", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("an answer in time leaves no timer, and its body is not aborted when the time is over", async () => {
+  test("is no longer watched for once a response arrives: no timer is left, and the body is not aborted", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = fakeFetch();
     await start(fetch, 30_000);
@@ -264,7 +264,7 @@ describe("no answer", () => {
     expect(calls[0]?.init.signal?.aborted).toBe(false);
   });
 
-  test("the caller's abort reaches the request with its reason, also when the headers are there", async () => {
+  test("does not block the caller's abort, which reaches the request with its reason even after the headers", async () => {
     const abort = new AbortController();
     const { calls, fetch } = fakeFetch();
     await start(fetch, 30_000, abort.signal);
@@ -274,7 +274,7 @@ describe("no answer", () => {
 });
 
 describe("options that are functions", () => {
-  test("are evaluated once for a request, the endpoint first, then the body, then the headers", async () => {
+  test("are called once per request: the endpoint first, then the body, then the headers", async () => {
     const order: string[] = [];
     const note =
       <Value>(name: string, value: Value) =>
@@ -287,7 +287,7 @@ describe("options that are functions", () => {
     expect(order).toEqual(["endpoint", "body", "headers"]);
   });
 
-  test("that give no URL are a mistake that is named, in place of a request for /undefined", async () => {
+  test("that return no URL are reported, and no request for /undefined is made", async () => {
     for (const [given, described] of [
       [undefined, "undefined"],
       [null, "null"],
@@ -307,7 +307,7 @@ describe("options that are functions", () => {
     }
   });
 
-  test("that throw make no request, leave no timer, and are not taken for a missing answer", async () => {
+  test("that throw make no request, leave no timer, and are not reported as a missing response", async () => {
     vi.useFakeTimers();
     const boom = new Error("no token");
     for (const option of [
@@ -325,7 +325,7 @@ describe("options that are functions", () => {
     }
   });
 
-  test("of whoever leaves meanwhile lead to no request, but to the signal's reason", async () => {
+  test("that resolve after the caller aborts make no request, and reject with the signal's reason", async () => {
     const { calls, fetch } = fakeFetch();
     const abort = new AbortController();
     const response = fetchRoute(
@@ -341,10 +341,10 @@ describe("options that are functions", () => {
 describe("a request that cannot be made", () => {
   afterEach(() => void vi.unstubAllGlobals());
   const { signal } = new AbortController();
-  const errorOf = (route: Partial<RouteOptions>, asked: Partial<RouteRequest> = {}) =>
+  const errorOf = (route: Partial<RouteOptions>, overrides: Partial<RouteRequest> = {}) =>
     fetchRoute(
       { endpoint: "http://127.0.0.1/", ...route },
-      { method: "POST", accept: "x/y", signal, timeoutMs: 1_000, ...asked },
+      { method: "POST", accept: "x/y", signal, timeoutMs: 1_000, ...overrides },
     ).catch((error: unknown) => error as Error);
 
   const relative =
@@ -359,28 +359,18 @@ describe("a request that cannot be made", () => {
     ["a scheme of sockets", { endpoint: new URL("ws://host/") }, {}, scheme("ws://host/")],
     ["a GET with a body", {}, { method: "GET", body: {} }, noBody],
     ["a HEAD with a body", {}, { method: "HEAD", body: {} }, noBody],
-    ["a method that is none", {}, { method: "A B" }, "'A B' is not a valid HTTP method."],
-    [
-      "a header's name that is none",
-      { headers: { "a b": "c" } },
-      {},
-      "`headers` cannot be sent: Headers.append: ",
-    ],
-    [
-      "a header's value that is none",
-      { headers: { a: "語" } },
-      {},
-      "`headers` cannot be sent: Cannot convert ",
-    ],
+    ["an invalid method", {}, { method: "A B" }, "'A B' is not a valid HTTP method."],
+    ["an invalid header name", { headers: { "a b": "c" } }, {}, "`headers` cannot be sent: Headers.append: "],
+    ["an invalid header value", { headers: { a: "語" } }, {}, "`headers` cannot be sent: Cannot convert "],
     ["a body that JSON cannot hold", {}, { body: { n: 1n } }, "`body` cannot be sent as JSON: Do not know "],
   ];
 
-  for (const [name, route, asked, message] of mistakes) {
-    test(`because of ${name} says what to change`, async () => {
-      // As many wrap it.
+  for (const [name, route, overrides, message] of mistakes) {
+    test(`because of ${name} reports what to change`, async () => {
+      // Many applications wrap fetch this way.
       const wrapped: RouteOptions["fetch"] = (url, init) => globalThis.fetch(url, { ...init });
       for (const fetch of [undefined, wrapped]) {
-        expect(await errorOf({ ...route, fetch }, asked)).toMatchObject({
+        expect(await errorOf({ ...route, fetch }, overrides)).toMatchObject({
           name: "StreamRequestError",
           code: "invalid-request",
           message: expect.stringContaining(`The request cannot be made: ${message}`),
@@ -390,14 +380,14 @@ describe("a request that cannot be made", () => {
     });
   }
 
-  test("is not one that the application's own fetch takes, and that fails for another reason", async () => {
+  test("is not reported when a custom fetch accepts it and fails for another reason", async () => {
     for (const endpoint of ["/api", "http://user:secret@host/"]) {
       const fetch = () => Promise.reject(new TypeError("fetch failed"));
       expect(await errorOf({ endpoint, fetch })).toMatchObject({ name: "StreamConnectionError" });
     }
   });
 
-  test("is not one to the page's own scheme, as applications of the desktop have them", async () => {
+  test("is not reported for the page's own scheme, as in desktop applications", async () => {
     vi.stubGlobal("document", { baseURI: "app://local/index.html" });
     const fetch = () => Promise.reject(new TypeError("Failed to fetch"));
     expect(await errorOf({ endpoint: "app://local/api", fetch })).toMatchObject({
@@ -408,7 +398,7 @@ describe("a request that cannot be made", () => {
     });
   });
 
-  test("is not one that was aborted", async () => {
+  test("is not reported after an abort", async () => {
     const abort = new AbortController();
     const fetch = async () => {
       abort.abort("stopped");

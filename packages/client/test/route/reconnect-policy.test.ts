@@ -60,7 +60,7 @@ const passing: [string, unknown][] = [
   ["no response", refused],
   ...[408, 425, 429, 500, 502, 503, 504].map((code): [string, unknown] => [`status ${code}`, status(code)]),
 ];
-/** May pass where it is a GET that is asked again, and is the end of a POST. */
+/** Transient for a GET, final for a POST. */
 const passingOfGet = [506, 507, 508, 510, 511, 520, 521, 522, 523, 524, 525, 526, 529, 530, 599].map(
   (code): [string, unknown] => [`status ${code}`, status(code)],
 );
@@ -68,20 +68,20 @@ const lasting: [string, unknown][] = [
   ...[400, 401, 402, 403, 404, 406, 409, 410, 413, 415, 422, 431, 451, 501, 505].map(
     (code): [string, unknown] => [`status ${code}`, status(code)],
   ),
-  ["another content type", new StreamContentTypeError(new Response("<html>"), "text/event-stream")],
+  ["a wrong content type", new StreamContentTypeError(new Response("<html>"), "text/event-stream")],
   ["a gap in the events", new StreamProtocolError("sequence-gap", "A gap.")],
   ["data that is not JSON", new StreamProtocolError("invalid-json", "No JSON.")],
-  ["what an option's function threw", new Error("no token")],
-  ["what is no Error", "plain text"],
+  ["an error from an option's function", new Error("no token")],
+  ["a thrown non-Error", "plain text"],
   ["nothing", undefined],
 ];
 
-/** Events came that can be resumed behind. */
+/** Events arrived, and the stream can be resumed after the last one. */
 const resumable = { lastEventId: "run.3" };
 
-describe("what follows", () => {
+describe("a failure", () => {
   for (const [name, error] of passing) {
-    test(`${name} is: resumed with event ids; repeated with runs, when nothing came; else the end`, () => {
+    test(`(${name}) is resumed with event ids, repeated with runs before the first chunk, and final otherwise`, () => {
       expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
       expect(policyOf({ runs: true }).next(failureOf(error))).toMatchObject({
         isResume: false,
@@ -95,7 +95,7 @@ describe("what follows", () => {
   }
 
   for (const [name, error] of passingOfGet) {
-    test(`${name} is asked again by a GET, and is the end of a POST`, () => {
+    test(`(${name}) is retried by a GET and final for a POST`, () => {
       expect(policyOf().next(failureOf(error, resumable))).toMatchObject({ isResume: true, attempt: 1 });
       expect(policyOf({ method: "GET" }).next(failureOf(error))).toMatchObject({
         isResume: false,
@@ -106,7 +106,7 @@ describe("what follows", () => {
   }
 
   for (const [name, error] of lasting) {
-    test(`${name} is the end, whatever could be asked again`, () => {
+    test(`(${name}) is final, even if the request could be repeated`, () => {
       for (const failure of [failureOf(error), failureOf(error, resumable)]) {
         const step = policyOf({ runs: true }).next(failure);
         expect(step).toEqual({ failedWith: error });
@@ -114,7 +114,7 @@ describe("what follows", () => {
     });
   }
 
-  test("ids that are no event ids of a run is as without ids", () => {
+  test("with ids that are not event ids of a run is treated as one without ids", () => {
     for (const lastEventId of ["7", "run", ".3", "run.", "run.03", "run.-1"]) {
       const error = new StreamTruncatedError();
       const step = policyOf({ runs: true }).next(failureOf(error, { lastEventId, newChunks: 1 }));
@@ -122,7 +122,7 @@ describe("what follows", () => {
     }
   });
 
-  test("an event id without a chunk is resumed, not repeated", () => {
+  test("after an event id without a chunk is resumed, not repeated", () => {
     const step = policyOf({ runs: true }).next(
       failureOf(new StreamTruncatedError(), { lastEventId: "run.0" }),
     );
@@ -130,8 +130,8 @@ describe("what follows", () => {
   });
 });
 
-describe("a server that is about to end", () => {
-  test("is asked again, although the request may not be made twice", () => {
+describe("a draining server", () => {
+  test("receives the request again, even one that may not be repeated otherwise", () => {
     expect(policyOf().next(failureOf(draining("1")))).toEqual({
       isResume: false,
       attempt: 1,
@@ -140,7 +140,7 @@ describe("a server that is about to end", () => {
     });
   });
 
-  test("is told by 503 and the code, not by either alone", () => {
+  test("is recognized by 503 and the code together, not by either alone", () => {
     for (const error of [
       status(503, { code: "busy" }),
       status(503, "draining"),
@@ -151,14 +151,14 @@ describe("a server that is about to end", () => {
     }
   });
 
-  test("is not asked again when chunks have come that cannot be resumed behind", () => {
+  test("does not receive the request again after chunks that cannot be resumed", () => {
     expect(policyOf().next(failureOf(draining(), { newChunks: 1 }))).toHaveProperty("failedWith");
   });
 });
 
-describe("headers that were refused", () => {
+describe("refused headers", () => {
   for (const code of [401, 403]) {
-    test(`(${code}) are asked for again once, at once and without counting, when they come from a function`, () => {
+    test(`(${code}) from a function are evaluated again once, at once and without counting as an attempt`, () => {
       const refresh = { attempt: 0, minMs: 0, delayMs: 0 };
       for (const [failure, isResume] of [
         [{}, false],
@@ -173,13 +173,13 @@ describe("headers that were refused", () => {
     });
   }
 
-  test("of both statuses are asked for again once in all, not once each", () => {
+  test("are evaluated again once in total, not once per status", () => {
     const policy = policyOf({ canRefreshHeaders: true });
     expect(policy.next(failureOf(status(401)))).toMatchObject({ isResume: false });
     expect(policy.next(failureOf(status(403)))).toHaveProperty("failedWith");
   });
 
-  test("may be refused again after something new has come", () => {
+  test("may be refused again after a new chunk", () => {
     const policy = policyOf({ canRefreshHeaders: true });
     const truncated = failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 });
     for (let connection = 0; connection < 3; connection++) {
@@ -189,27 +189,27 @@ describe("headers that were refused", () => {
     }
   });
 
-  test("are not asked for again behind chunks that cannot be resumed behind", () => {
+  test("are not evaluated again after chunks that cannot be resumed", () => {
     const error = status(401);
     const policy = policyOf({ canRefreshHeaders: true, runs: true });
     expect(policy.next(failureOf(error, { newChunks: 1 }))).toEqual({ failedWith: error });
   });
 
-  test("are the end when they are a value, which has nothing else to say", () => {
+  test("are final when they are a value, which cannot change", () => {
     const error = status(401);
     expect(policyOf().next(failureOf(error, resumable))).toEqual({ failedWith: error });
   });
 });
 
 describe("a route without GET (405)", () => {
-  test("leaves the error of the outage, because it is why the answer is incomplete", () => {
+  test("fails with the error of the outage, the reason why the answer is incomplete", () => {
     const policy = policyOf();
     const outage = new StreamTruncatedError();
     policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
     expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
   });
 
-  test("leaves it also when another status came between", () => {
+  test("fails with the error of the outage even after another status in between", () => {
     const policy = policyOf();
     const outage = new StreamIdleError(60_000);
     policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));
@@ -217,7 +217,7 @@ describe("a route without GET (405)", () => {
     expect(policy.next(failureOf(status(405), resumable))).toEqual({ failedWith: outage });
   });
 
-  test("is an error like any other when nothing was to be resumed", () => {
+  test("fails with its own error when there was nothing to resume", () => {
     const error = status(405);
     const policy = policyOf({ runs: true });
     expect(policy.next(failureOf(refused))).toMatchObject({ attempt: 1 });
@@ -225,7 +225,7 @@ describe("a route without GET (405)", () => {
   });
 });
 
-describe("a request that nothing answers", () => {
+describe("a request without a response", () => {
   const again = { isResume: false };
 
   test("is made twice while there is a network, whatever its method", () => {
@@ -236,7 +236,7 @@ describe("a request that nothing answers", () => {
     }
   });
 
-  test("is made for as long as the browser is offline, and twice from then on", () => {
+  test("is repeated while the browser is offline, and twice from then on", () => {
     const policy = policyOf({ runs: true });
     for (let attempt = 1; attempt <= 20; attempt++) {
       expect(policy.next(failureOf(refused, { isOffline: true }))).toMatchObject({ ...again, attempt });
@@ -245,7 +245,7 @@ describe("a request that nothing answers", () => {
     expect(policy.next(failureOf(refused))).toEqual({ failedWith: refused });
   });
 
-  test("is not one that was answered once, with a status or with a body that was lost", () => {
+  test("may be repeated more often if an earlier attempt received a status or a body", () => {
     for (const answer of [status(503), new StreamTruncatedError(), new StreamIdleError(60_000)]) {
       const policy = policyOf({ runs: true });
       policy.next(failureOf(answer));
@@ -255,7 +255,7 @@ describe("a request that nothing answers", () => {
     }
   });
 
-  test("is not one that was interrupted behind an event", () => {
+  test("may be repeated more often if the stream was interrupted after an event", () => {
     const policy = policyOf();
     policy.next(failureOf(new StreamTruncatedError(), { ...resumable, newChunks: 1 }));
     for (let attempt = 2; attempt < 50; attempt++) {
@@ -264,8 +264,8 @@ describe("a request that nothing answers", () => {
   });
 });
 
-describe("a status of 500", () => {
-  test("is answered to a POST twice at most, also with others in between", () => {
+describe("status 500", () => {
+  test("is retried once by a POST, even with other failures in between", () => {
     const policy = policyOf({ runs: true });
     const error = status(500);
     expect(policy.next(failureOf(error))).toMatchObject({ isResume: false, attempt: 1 });
@@ -273,7 +273,7 @@ describe("a status of 500", () => {
     expect(policy.next(failureOf(error))).toEqual({ failedWith: error });
   });
 
-  test("is answered to a GET for as long as there is patience", () => {
+  test("is retried by a GET until giveUpAfterMs", () => {
     for (const [options, failure] of [
       [{}, resumable],
       [{ method: "GET" }, {}],
@@ -296,7 +296,7 @@ describe("the delay", () => {
     });
   };
 
-  test("is at most 3.5 s for the first attempt, and 3.5 to 4.75 s for every other", () => {
+  test("is at most 3.5 s for the first attempt, and 3.5 to 4.75 s for every later one", () => {
     expect(timesAt(0)).toEqual([[0, 0], ...Array(5).fill([3_500, 3_500])]);
     expect(timesAt(0.5)).toEqual([[0, 1_750], ...Array(5).fill([3_500, 4_125])]);
     expect(timesAt(1)).toEqual([[0, 3_500], ...Array(5).fill([3_500, 4_750])]);
@@ -312,7 +312,7 @@ describe("the delay", () => {
     expect(stepAfter(60_000)).toMatchObject({ minMs: 0, delayMs: 1_250 });
   });
 
-  test("begins anew when a connection has brought something new, and has lasted for 3.5 s", () => {
+  test("starts over when a connection has delivered a chunk and lasted 3.5 s", () => {
     const policy = policyOf({ random: () => 0.5 });
     const cutAfter = (sinceRequestMs: number) => policy.next({ ...truncated, newChunks: 1, sinceRequestMs });
     policy.next(truncated);
@@ -323,12 +323,12 @@ describe("the delay", () => {
     expect(cutAfter(500)).toMatchObject({ attempt: 1, minMs: 3_000, delayMs: 3_625 });
   });
 
-  test("is at most 3.5 s, too, when the very first connection is cut early", () => {
+  test("is at most 3.5 s even if the very first connection is cut early", () => {
     const step = policyOf({ random: () => 1 }).next({ ...truncated, newChunks: 1, sinceRequestMs: 100 });
     expect(step).toMatchObject({ attempt: 1, minMs: 0, delayMs: 3_500 });
   });
 
-  test("is what the server wants, retry-after before retry, 0 included, and a spread as long as that", () => {
+  test("follows the server, retry-after before retry and 0 included, plus a random part of at most the same length", () => {
     const stepOf = (error: unknown, retryMs?: number) =>
       policyOf({ random: () => 0.5 }).next(failureOf(error, { ...resumable, retryMs }));
     expect(stepOf(new StreamTruncatedError(), 3_000)).toMatchObject({ minMs: 3_000, delayMs: 4_500 });
@@ -348,7 +348,7 @@ describe("the delay", () => {
     expect(stepOf(status(503, "", { "retry-after": "soon" }), 3_000)).toMatchObject({ minMs: 3_000 });
   });
 
-  test("is longer than a short wait of the server's when four attempts in a row bring nothing", () => {
+  test("exceeds a short delay from the server after four attempts in a row without data", () => {
     expect(timesAt(1, 7, { ...truncated, retryMs: 100 })).toEqual([
       [100, 350],
       [100, 600],
@@ -362,14 +362,14 @@ describe("the delay", () => {
     ]);
   });
 
-  test("is longer than it, too, when four connections in a row bring something, and are cut at once", () => {
+  test("exceeds it after four connections in a row that deliver a chunk and are cut at once, too", () => {
     expect(timesAt(1, 7, { ...truncated, newChunks: 1, retryMs: 100 })).toEqual([
       ...Array(4).fill([100, 350]),
       ...Array(3).fill([3_500, 4_750]),
     ]);
   });
 
-  test("is what the server wants again when a connection has lasted for 3.5 s", () => {
+  test("follows the server again when a connection has lasted 3.5 s", () => {
     const policy = policyOf();
     const cutAfter = (sinceRequestMs: number) =>
       policy.next({ ...truncated, newChunks: 1, retryMs: 100, sinceRequestMs });
@@ -383,7 +383,7 @@ describe("giveUpAfterMs", () => {
   const truncated = failureOf(new StreamTruncatedError(), resumable);
   const giveUp = { failedWith: truncated.error };
 
-  test("is 15 minutes without a byte, however many attempts that are", () => {
+  test("is 15 minutes without a byte, regardless of the number of attempts", () => {
     const policy = policyOf();
     for (let attempt = 1; attempt <= 1_000; attempt++) {
       expect(policy.next({ ...truncated, silentMs: 890_000 })).toMatchObject({ attempt });
@@ -391,7 +391,7 @@ describe("giveUpAfterMs", () => {
     expect(policy.next({ ...truncated, silentMs: 900_000 })).toEqual(giveUp);
   });
 
-  test("begins anew with every byte, also of a connection that brought no chunk", () => {
+  test("starts over with every byte, even from a connection that delivered no chunk", () => {
     const policy = policyOf({ giveUpAfterMs: 10_000 });
     for (let attempt = 1; attempt <= 1_000; attempt++) {
       expect(policy.next({ ...truncated, silentMs: attempt % 2 === 0 ? 0 : 6_000 })).toMatchObject({
@@ -400,14 +400,14 @@ describe("giveUpAfterMs", () => {
     }
   });
 
-  test("is kept to: the last attempt is not later, and none is made that would have to be earlier than it may", () => {
+  test("bounds the last attempt, which is skipped if the minimum delay would exceed the limit", () => {
     const policy = policyOf({ giveUpAfterMs: 20_000, random: () => 1 });
     expect(policy.next({ ...truncated, silentMs: 18_000 })).toMatchObject({ delayMs: 2_000 });
     expect(policy.next({ ...truncated, silentMs: 16_000 })).toMatchObject({ delayMs: 4_000 });
     expect(policy.next({ ...truncated, silentMs: 16_501 })).toEqual(giveUp);
   });
 
-  test("is longer than any wait of the server's that is borne: one of ten minutes is, one of an hour is not", () => {
+  test("bounds the delay from the server: ten minutes are accepted, an hour is not", () => {
     const stepAt = (retryAfter: string) =>
       policyOf().next(failureOf(status(429, "", { "retry-after": retryAfter }), resumable));
     expect(stepAt("600")).toMatchObject({ isResume: true, minMs: 600_000 });
@@ -423,7 +423,7 @@ describe("giveUpAfterMs", () => {
     expect(policyOf({ giveUpAfterMs: 0 }).next(failureOf(draining()))).toHaveProperty("failedWith");
   });
 
-  test("that no timer can take has no end", () => {
+  test("has no effect when it exceeds the range of a timer", () => {
     for (const giveUpAfterMs of [Number.POSITIVE_INFINITY, 2 ** 31]) {
       const policy = policyOf({ giveUpAfterMs });
       expect(policy.next({ ...truncated, silentMs: 1e15 })).toMatchObject({ attempt: 1 });
@@ -431,14 +431,14 @@ describe("giveUpAfterMs", () => {
     }
   });
 
-  test("is refused when it is not a number of milliseconds", () => {
+  test("is refused unless it is a number of milliseconds", () => {
     for (const giveUpAfterMs of [Number.NaN, -1]) {
       expect(() => policyOf({ giveUpAfterMs })).toThrow(RangeError);
     }
   });
 });
 
-/** Numbers from 0 to below 1, the same ones every time (mulberry32). */
+/** Numbers from 0 up to but not including 1, reproducible from the seed (mulberry32). */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -450,14 +450,14 @@ function createRandom(seed: number): () => number {
 }
 
 interface Outage {
-  /** How long the server is away. */
+  /** How long the server is unavailable. */
   outageMs: number;
-  /** What an attempt fails with meanwhile, and how long it takes to. */
+  /** The error of each attempt during the outage, and the time until it occurs. */
   error: unknown;
   takesMs: number;
 }
 
-/** The attempts of one client that has lost its server at 0, and when it gave up, if it did. */
+/** The attempts of one client that loses its server at 0, and the time when it gave up, if it did. */
 function simulate({ outageMs, error, takesMs }: Outage, random: () => number) {
   const policy = policyOf({ random });
   const attempts: number[] = [];
@@ -474,7 +474,7 @@ function simulate({ outageMs, error, takesMs }: Outage, random: () => number) {
   }
 }
 
-/** The attempts of one client whose server gives one event to each, and then cuts the connection. */
+/** The attempts of one client whose server sends one event per connection and then cuts it. */
 function simulateCuts(
   { firstMs, lastsMs, retryMs }: { firstMs: number; lastsMs: number; retryMs?: number | undefined },
   random: () => number,
@@ -495,7 +495,7 @@ function simulateCuts(
 
 const gapsOf = (attempts: number[]): number[] => attempts.slice(1).map((at, last) => at - attempts[last]!);
 
-/** The largest number of moments that lie within one second. */
+/** The largest number of moments within one second. */
 function mostInASecond(moments: number[]): number {
   const sorted = moments.toSorted((one, other) => one - other);
   let first = 0;
@@ -507,19 +507,19 @@ function mostInASecond(moments: number[]): number {
   return most;
 }
 
-describe("1,000 clients that have lost their server", () => {
+describe("1,000 clients that lose their server", () => {
   const seconds = [0, 0.5, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 45, 60, 90, 600];
   const kinds = [
     { error: refused, takesMs: 0 },
     { error: refused, takesMs: 40 },
     { error: status(502), takesMs: 5 },
     { error: status(523), takesMs: 1_000 },
-    // As long as an attempt may hang.
+    // The longest time that an attempt may hang.
     { error: new StreamIdleError(3_500), takesMs: 3_500 },
   ];
 
   for (const [kind, { error, takesMs }] of kinds.entries()) {
-    test(`${error} after ${takesMs} ms: each asks at most every 2.5 s, at most 40 % in any second, and all are back within 5 s`, () => {
+    test(`whose requests fail with ${error.name} after ${takesMs} ms retry at most every 2.5 s, at most 40 % in any second, and all return within 5 s`, () => {
       for (const [index, outage] of seconds.entries()) {
         const outageMs = outage * 1_000;
         const random = createRandom(1_000 * kind + index);
@@ -536,7 +536,7 @@ describe("1,000 clients that have lost their server", () => {
 
   for (const firstMs of [60_000, 200]) {
     for (const lastsMs of [0, 150, 1_000, 3_400]) {
-      test(`of which each gets one event and is cut after ${lastsMs} ms, again and again, the first time after ${firstMs} ms: each asks at most every 2.5 s and at least every 5 s, and at most 40 % in any second`, () => {
+      test(`that get one event and are cut after ${lastsMs} ms, the first time after ${firstMs} ms, retry every 2.5 s to 5 s, and at most 40 % in any second`, () => {
         const random = createRandom(firstMs + lastsMs);
         const clients = Array.from({ length: 1_000 }, () => simulateCuts({ firstMs, lastsMs }, random));
         const gaps = clients.flatMap(gapsOf);
@@ -547,7 +547,7 @@ describe("1,000 clients that have lost their server", () => {
     }
   }
 
-  test("of which each gets one event and is cut, by a server that wants them back at once: each comes back so four times, and then asks at most every 2.5 s", () => {
+  test("that get one event and are cut, by a server that asks for a retry at once, do so four times, then at most every 2.5 s", () => {
     const random = createRandom(3);
     for (let client = 0; client < 1_000; client++) {
       const attempts = simulateCuts({ firstMs: 60_000, lastsMs: 20, retryMs: 0 }, random);
@@ -556,7 +556,7 @@ describe("1,000 clients that have lost their server", () => {
     }
   });
 
-  test("ask for 15 minutes, and no longer", () => {
+  test("retry for 15 minutes and no longer", () => {
     const random = createRandom(7);
     for (let client = 0; client < 1_000; client++) {
       const { attempts, gaveUpAt } = simulate({ outageMs: 1e9, error: refused, takesMs: 0 }, random);
@@ -565,7 +565,7 @@ describe("1,000 clients that have lost their server", () => {
     }
   });
 
-  test("do as the server says where it says so", () => {
+  test("follow the delay that the server requests", () => {
     const told = status(503, "", { "retry-after": "30" });
     for (let seed = 0; seed < 1_000; seed++) {
       const { attempts } = simulate({ outageMs: 60_000, error: told, takesMs: 0 }, createRandom(seed));
@@ -593,7 +593,7 @@ const anyFailure = fc.record({
   isOffline: fc.boolean(),
 });
 
-test("over any failures and any randomness: the delay is in its bounds, the attempts are counted, and nothing is repeated that could do harm", () => {
+test("for all failures and random numbers, the delay is within its bounds, attempts are counted, and nothing unsafe is repeated", () => {
   fc.assert(
     fc.property(
       fc.boolean(),
@@ -670,7 +670,7 @@ test("over any failures and any randomness: the delay is in its bounds, the atte
   );
 });
 
-test("a route without GET leaves the outage, whatever the attempts since then have met", () => {
+test("a route without GET fails with the error of the outage, whatever the later attempts met", () => {
   const policy = policyOf();
   const outage = new StreamTruncatedError();
   policy.next(failureOf(outage, { ...resumable, newChunks: 1 }));

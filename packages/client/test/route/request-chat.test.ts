@@ -17,20 +17,22 @@ const json = (value: unknown, init: ResponseInit = {}) =>
     ...init,
   });
 
-/** Asks a route that gives this answer. */
-const ask = (response: () => Response | Promise<Response>, options: Partial<RequestChatOptions> = {}) =>
-  requestChat({ endpoint: "/api", messages, fetch: fakeFetch(response).fetch, ...options });
+/** Requests a chat from a route with this response. */
+const requestFrom = (
+  response: () => Response | Promise<Response>,
+  options: Partial<RequestChatOptions> = {},
+) => requestChat({ endpoint: "/api", messages, fetch: fakeFetch(response).fetch, ...options });
 
-test("an answer of a server that does not say how its stream ended has the error that it ended on", async () => {
+test("the last error chunk becomes the error of a result whose server does not report how its stream ended", async () => {
   const error = { type: "error", message: "Quota exceeded." };
   const failed = { ...result, chunks: [delta("Hi"), error, { type: "done" }] };
-  expect(await ask(() => json(failed))).toEqual({ ...failed, error });
+  expect(await requestFrom(() => json(failed))).toEqual({ ...failed, error });
   const survived = { ...result, chunks: [error, delta("Hi"), { type: "done" }] };
-  expect(await ask(() => json(survived))).toEqual(survived);
+  expect(await requestFrom(() => json(survived))).toEqual(survived);
 });
 
 describe("the request", () => {
-  test("is one POST for JSON that asks for no stream", async () => {
+  test("is one POST that accepts JSON and asks for no stream", async () => {
     const { calls, fetch } = fakeFetch(() => json(result));
     expect(await requestChat({ endpoint: "/api", messages, fetch })).toEqual(result);
     expect(calls).toHaveLength(1);
@@ -44,7 +46,7 @@ describe("the request", () => {
     expect(JSON.parse(init.body as string)).toEqual({ messages, stream: false });
   });
 
-  test("carries session, workflow, context, key and answer, and neither how it is sent nor what is undefined", async () => {
+  test("carries session, workflow, context, key and resume, but no transport options and nothing undefined", async () => {
     const { calls, fetch } = fakeFetch(() => json(result));
     const chat = {
       sessionId: "s",
@@ -72,10 +74,10 @@ describe("the request", () => {
     expect(calls[0]?.init.headers.get("authorization")).toBe("t");
   });
 
-  test("is waited for as long as the route takes", async () => {
+  test("has no timeout", async () => {
     vi.useFakeTimers();
     let answer: (response: Response) => void = () => {};
-    const asked = ask(
+    const pending = requestFrom(
       () =>
         new Promise((resolve) => {
           answer = resolve;
@@ -84,10 +86,10 @@ describe("the request", () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(vi.getTimerCount()).toBe(0);
     answer(json(result));
-    expect(await asked).toEqual(result);
+    expect(await pending).toEqual(result);
   });
 
-  test("is made once, however it fails", async () => {
+  test("is made once, even if it fails", async () => {
     for (const response of [json("", { status: 503 }), json("")]) {
       const { calls, fetch } = fakeFetch(() => response);
       await requestChat({ endpoint: "/", messages, fetch }).catch(() => {});
@@ -96,21 +98,21 @@ describe("the request", () => {
   });
 });
 
-describe("an answer", () => {
-  test("that ended on an error chunk, or holds chunks of a newer version, is a result", async () => {
+describe("a response", () => {
+  test("whose stream ended with an error chunk, or with chunks of a newer version, is a result", async () => {
     const error = { type: "error", message: "Busy." };
     for (const answer of [
       { ...result, chunks: [error], error },
       { chunks: [{ type: "x-new" }], text: "", structured: [], more: 1 },
       { chunks: [], text: "", structured: [] },
     ]) {
-      expect(await ask(() => json(answer))).toEqual(answer);
+      expect(await requestFrom(() => json(answer))).toEqual(answer);
     }
   });
 
   test("of a failed agent is an error with the partial result", async () => {
     const partial = { ...result, error: { type: "error", message: "Internal error." } };
-    await expect(ask(() => json(partial, { status: 500 }))).rejects.toMatchObject({
+    await expect(requestFrom(() => json(partial, { status: 500 }))).rejects.toMatchObject({
       name: "StreamHttpError",
       code: "http-status",
       status: 500,
@@ -118,21 +120,21 @@ describe("an answer", () => {
     });
   });
 
-  test("that is no JSON is an error with the cause", async () => {
+  test("that is not JSON is an error with the cause", async () => {
     for (const text of ["{half", ""]) {
-      await expect(ask(() => json(text))).rejects.toMatchObject({
+      await expect(requestFrom(() => json(text))).rejects.toMatchObject({
         name: "StreamProtocolError",
         code: "invalid-json",
         message: "The response is not JSON.",
         cause: { name: "SyntaxError" },
       });
     }
-    await expect(ask(() => new Response(null, { status: 204 }))).rejects.toMatchObject({
+    await expect(requestFrom(() => new Response(null, { status: 204 }))).rejects.toMatchObject({
       code: "invalid-json",
     });
   });
 
-  test("that is no result is an error that says what was expected", async () => {
+  test("that is not a result is an error that names the expected shape", async () => {
     for (const answer of [
       "null",
       "7",
@@ -143,7 +145,7 @@ describe("an answer", () => {
       { ...result, text: 1 },
       { ...result, structured: "" },
     ]) {
-      await expect(ask(() => json(answer))).rejects.toMatchObject({
+      await expect(requestFrom(() => json(answer))).rejects.toMatchObject({
         name: "StreamProtocolError",
         code: "invalid-chunk",
         message:
@@ -152,28 +154,30 @@ describe("an answer", () => {
     }
   });
 
-  test("with a chunk that is none is an error that names its place", async () => {
+  test("with an invalid chunk is an error that gives the index of the chunk", async () => {
     for (const chunk of [null, {}, { type: 7 }, { type: "text-delta" }]) {
-      await expect(ask(() => json({ ...result, chunks: [delta("a"), chunk] }))).rejects.toMatchObject({
-        name: "StreamProtocolError",
-        code: "invalid-chunk",
-        message: expect.stringMatching(/^chunks\.1: ./),
-      });
+      await expect(requestFrom(() => json({ ...result, chunks: [delta("a"), chunk] }))).rejects.toMatchObject(
+        {
+          name: "StreamProtocolError",
+          code: "invalid-chunk",
+          message: expect.stringMatching(/^chunks\.1: ./),
+        },
+      );
     }
   });
 
-  test("of another type is an error that names it", async () => {
+  test("of another type is an error that names the type", async () => {
     await expect(
-      ask(() => new Response("data: x", { headers: { "content-type": "text/event-stream" } })),
+      requestFrom(() => new Response("data: x", { headers: { "content-type": "text/event-stream" } })),
     ).rejects.toMatchObject({
       name: "StreamContentTypeError",
       message: "Expected application/json, got text/event-stream.",
     });
   });
 
-  test("that does not come is an error with the cause", async () => {
+  test("that never arrives is an error with the cause", async () => {
     const cause = new TypeError("fetch failed");
-    await expect(ask(() => Promise.reject(cause))).rejects.toMatchObject({
+    await expect(requestFrom(() => Promise.reject(cause))).rejects.toMatchObject({
       name: "StreamConnectionError",
       message: expect.stringMatching(
         /^No response from \/api: TypeError: fetch failed\. Nothing listens there, /,
@@ -182,10 +186,10 @@ describe("an answer", () => {
     });
   });
 
-  test("is read from what the response has: a stream alone, as adapters make it, or text() alone", async () => {
+  test("is read through the members it has: only a stream, as from adapters, or only text()", async () => {
     const answer = JSON.stringify({ ...result, text: "Grüße, 世界" });
     const bytes = new TextEncoder().encode(answer);
-    /** Cut in the middle of characters. */
+    /** Split inside characters. */
     const pieces = () => Array.from(bytes, (_, at) => bytes.subarray(at, at + 1));
     for (const read of [
       { body: testBody(pieces()).stream },
@@ -196,71 +200,73 @@ describe("an answer", () => {
     ]) {
       const headers = new Headers({ "content-type": "application/json" });
       const adapted = { ok: true, status: 200, headers, ...read } as unknown as Response;
-      expect(await ask(() => adapted)).toMatchObject({ text: "Grüße, 世界" });
+      expect(await requestFrom(() => adapted)).toMatchObject({ text: "Grüße, 世界" });
     }
   });
 
   test("whose body breaks off is truncated", async () => {
     const reset = new TypeError("terminated");
     const body = testBody(['{"chunks":'], { stays: true });
-    const asked = ask(() => new Response(body.stream, { headers: { "content-type": "application/json" } }));
-    asked.catch(() => {});
+    const pending = requestFrom(
+      () => new Response(body.stream, { headers: { "content-type": "application/json" } }),
+    );
+    pending.catch(() => {});
     await macrotask();
     body.fail(reset);
-    await expect(asked).rejects.toMatchObject({ name: "StreamTruncatedError", cause: reset });
+    await expect(pending).rejects.toMatchObject({ name: "StreamTruncatedError", cause: reset });
   });
 });
 
 describe("an abort", () => {
   const reason = { why: "the user pressed Stop" };
 
-  test("before the request rejects with the reason and makes none", async () => {
+  test("before the request rejects with the reason and makes no request", async () => {
     const { calls, fetch } = fakeFetch(() => json(result));
-    const asked = requestChat({ endpoint: "/", messages, fetch, signal: AbortSignal.abort(reason) });
-    await expect(asked).rejects.toBe(reason);
+    const pending = requestChat({ endpoint: "/", messages, fetch, signal: AbortSignal.abort(reason) });
+    await expect(pending).rejects.toBe(reason);
     expect(calls).toHaveLength(0);
   });
 
   test("before the headers aborts the request and rejects with the reason", async () => {
     const { calls, fetch } = hangingFetch();
     const abort = new AbortController();
-    const asked = requestChat({ endpoint: "/", messages, fetch, signal: abort.signal });
-    asked.catch(() => {});
+    const pending = requestChat({ endpoint: "/", messages, fetch, signal: abort.signal });
+    pending.catch(() => {});
     await macrotask();
     abort.abort(reason);
-    await expect(asked).rejects.toBe(reason);
+    await expect(pending).rejects.toBe(reason);
     expect(calls[0]?.init.signal?.reason).toBe(reason);
   });
 
-  test("does not wait for the body of an error that hangs", async () => {
+  test("does not wait for an error body that hangs", async () => {
     const body = testBody(["part"], { stays: true });
     const abort = new AbortController();
-    const asked = ask(() => new Response(body.stream, { status: 500 }), { signal: abort.signal });
-    asked.catch(() => {});
+    const pending = requestFrom(() => new Response(body.stream, { status: 500 }), { signal: abort.signal });
+    pending.catch(() => {});
     await macrotask();
     abort.abort(reason);
-    await expect(asked).rejects.toBe(reason);
+    await expect(pending).rejects.toBe(reason);
     expect(body.cancelled).toBeDefined();
   });
 
   for (const status of [200, 500]) {
-    test(`while the body of a ${status} is read rejects with the reason, not with what it did to the body`, async () => {
+    test(`while the body of a ${status} is read rejects with the reason, not with the resulting error of the body`, async () => {
       const body = testBody(['{"chunks":'], { stays: true });
       const abort = new AbortController();
       abort.signal.addEventListener("abort", () => body.fail(new DOMException("aborted", "AbortError")));
-      const asked = ask(
+      const pending = requestFrom(
         () => new Response(body.stream, { status, headers: { "content-type": "application/json" } }),
         { signal: abort.signal },
       );
-      asked.catch(() => {});
+      pending.catch(() => {});
       await macrotask();
       abort.abort(reason);
-      await expect(asked).rejects.toBe(reason);
+      await expect(pending).rejects.toBe(reason);
     });
   }
 });
 
-test("options that are shared with a stream are not sent", async () => {
+test("options that only a stream uses are not sent", async () => {
   const { calls, fetch } = fakeFetch(() => json(result));
   await requestChat({
     endpoint: "/",

@@ -37,10 +37,10 @@ interface Resume {
 }
 
 /**
- * A stream that is cut after its first event, 10 s after its request, and what became of its resumes. Times count from
- * the cut.
+ * A stream that is cut after its first event, 10 s after its request, and the record of its resumes. Times are relative
+ * to the cut.
  *
- * @param answer - Responds to a resume, which hangs as long as this does.
+ * @param answer - Responds to a resume, which stays open until the result settles.
  */
 function follow(
   answer: (resume: Resume, number: number) => Response | Promise<Response>,
@@ -80,14 +80,14 @@ function follow(
     collected,
     resumes,
     states,
-    /** What has come of the stream, which has ended. */
+    /** The outcome of the stream, which must have ended. */
     outcome: () => {
       expect(endedAt).toBeDefined();
       return collected;
     },
-    /** When the stream has ended. */
+    /** When the stream ended. */
     endedAt: () => endedAt!,
-    /** The most resumes that were open at once. */
+    /** The largest number of resumes open at once. */
     mostAtOnce: () =>
       Math.max(
         ...resumes.map(
@@ -103,7 +103,7 @@ const hangs = () => new Promise<never>(() => {});
 
 describe("a network that drops packets silently", () => {
   for (const outage of [1, 4, 8, 15, 29, 31, 60, 95, 300, 880]) {
-    test(`for ${outage} s: the client is back within 5 s of its return, with at most two requests at once`, async () => {
+    test(`for ${outage} s: the client returns within 5 s of the network, with at most two requests at once`, async () => {
       const outageMs = outage * 1_000;
       const clients = Array.from({ length: 20 }, () =>
         follow(({ at }) => (at < outageMs ? hangs() : rest())),
@@ -114,20 +114,20 @@ describe("a network that drops packets silently", () => {
         expect(await client.outcome()).toEqual(whole);
         expect(client.mostAtOnce()).toBeLessThanOrEqual(2);
         expect(client.gaps().every((gap) => gap >= 3_500 && gap < 4_751)).toBe(true);
-        // Nothing is left open.
+        // No request is left open.
         expect(client.resumes.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
       }
     });
   }
 
-  test("for longer than giveUpAfterMs: the client gives up then, and leaves no request", async () => {
+  test("for longer than giveUpAfterMs: the client gives up at that time and leaves no request", async () => {
     const client = follow(hangs, { giveUpAfterMs: 120_000 });
     await advance(150_000);
     expect(await client.outcome()).toMatchObject({
       chunks: [a],
       error: { code: expect.stringMatching(/^(idle|connection)$/) },
     });
-    // The last byte came 10 s before the cut.
+    // The last byte arrived 10 s before the cut.
     expect(client.endedAt()).toBeGreaterThan(110_000 - 5_000);
     expect(client.endedAt()).toBeLessThan(110_000 + 5_000);
     expect(client.resumes.every(({ endedAt }) => endedAt !== undefined)).toBe(true);
@@ -152,7 +152,7 @@ describe("a network that drops packets silently", () => {
     ]);
   });
 
-  test("is tried again at once when the page becomes visible or comes online, once a request hangs", async () => {
+  test("is retried at once when the page becomes visible or comes online while a request hangs", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
     for (const event of ["online", "visibilitychange"]) {
       const page = Object.assign(new EventTarget(), { hidden: false });
@@ -170,9 +170,9 @@ describe("a network that drops packets silently", () => {
   });
 });
 
-describe("a server that is slow", () => {
+describe("a slow server", () => {
   for (const slowMs of [3_000, 4_000, 8_000, 20_000, 29_900]) {
-    test(`and answers a resume after ${slowMs / 1000} s is reached by the first one`, async () => {
+    test(`that answers a resume after ${slowMs / 1000} s is reached by the first request`, async () => {
       const clients = Array.from({ length: 20 }, () => follow(() => wait(slowMs).then(rest)));
       await advance(10_000 + 3_500 + slowMs + 5_000);
       for (const client of clients) {
@@ -186,7 +186,7 @@ describe("a server that is slow", () => {
     });
   }
 
-  test("is reached, too, after the network has dropped packets for a while", async () => {
+  test("is also reached after the network has dropped packets for a while", async () => {
     for (const outageMs of [5_000, 40_000]) {
       const clients = Array.from({ length: 20 }, () =>
         follow(({ at }) => (at < outageMs ? hangs() : wait(8_000).then(rest))),
@@ -194,16 +194,16 @@ describe("a server that is slow", () => {
       await advance(10_000 + outageMs + 60_000);
       for (const client of clients) {
         expect(await client.outcome()).toEqual(whole);
-        // The slow request of the outage is given up after 30 s, and the next one that hangs takes its place.
+        // The slow request of the outage is given up after 30 s, and the next hanging one takes its place.
         expect(client.endedAt() - outageMs).toBeLessThan(30_000 + 5_000 + 3_500 + 8_000);
       }
       await advance(30_000);
     }
   });
 
-  test("is reached by a thousand clients at once, although each request costs it time, answered or not", async () => {
+  test("is reached by a thousand clients at once, even if every request costs it time", async () => {
     let busyUntil = 0;
-    // 100 a second, in turn: the thousandth first request is answered after 10 s.
+    // 100 per second, in turn: the thousandth first request is answered after 10 s.
     const answer = async () => {
       const now = performance.now();
       busyUntil = Math.max(busyUntil, now) + 10;
@@ -220,25 +220,25 @@ describe("a server that is slow", () => {
     expect(attempts).toBeLessThan(5 * 1_000);
   });
 
-  test("is given up after connectTimeoutMs, and tried again", async () => {
+  test("is given up after connectTimeoutMs and retried", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const client = follow(hangs, { connectTimeoutMs: 10_000, giveUpAfterMs: 30_000 });
     await advance(100_000);
     vi.restoreAllMocks();
     expect(await client.outcome()).toMatchObject({ chunks: [a] });
     const lasted = client.resumes.map(({ at, endedAt }) => Math.round(endedAt! - at));
-    // The oldest one has all of its time, and the ones beside it 3.5 s.
+    // The oldest request has its full time, and those beside it 3.5 s.
     expect(lasted.slice(0, 4)).toEqual([10_000, 3_500, 10_000, 3_500]);
   });
 
-  test("is waited for, without a second request, where connectTimeoutMs is forever", async () => {
+  test("is waited for without a second request when connectTimeoutMs is 0", async () => {
     const client = follow(() => wait(600_000).then(rest), { connectTimeoutMs: 0 });
     await advance(700_000);
     expect(await client.outcome()).toEqual(whole);
     expect(client.resumes).toHaveLength(1);
   });
 
-  test("is believed whatever its response is: that the run is gone, or that it is busy", async () => {
+  test("decides the outcome, whether it responds that the run is gone or that it is busy", async () => {
     const gone = follow((_, number) =>
       number === 1 ? wait(8_000).then(() => new Response("{}", { status: 404 })) : hangs(),
     );
@@ -257,7 +257,7 @@ describe("a server that is slow", () => {
     );
   });
 
-  test("ends the wait for the next request when it answers, however long the server wants that to be", async () => {
+  test("ends the wait for the next request when it responds, even if that wait is long", async () => {
     const client = follow(() => wait(5_000).then(rest), {}, "retry: 60000\n\n");
     await advance(150_000);
     expect(await client.outcome()).toEqual(whole);
@@ -266,8 +266,8 @@ describe("a server that is slow", () => {
   });
 });
 
-describe("of two requests that are open", () => {
-  test("the one that was not first is aborted, and the other one's body is read", async () => {
+describe("of two open requests", () => {
+  test("the second to answer is aborted, and the body of the first is read", async () => {
     for (const first of [1, 2]) {
       const client = follow(async (resume, number) => {
         if (number !== first) return hangs();
@@ -288,7 +288,7 @@ describe("of two requests that are open", () => {
     }
   });
 
-  test("both are aborted when the consumer leaves", async () => {
+  test("both are aborted when the consumer aborts", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const abort = new AbortController();
     const client = follow(hangs, { signal: abort.signal });

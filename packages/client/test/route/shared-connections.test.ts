@@ -17,7 +17,7 @@ afterEach(() => {
 
 const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-/** Puts a visible page around the test, which came over this protocol; a page from the cache has none. */
+/** Simulates a visible page that was loaded over this protocol; a page from the cache has none. */
 function stubPage({ protocol = "http:", nextHopProtocol = "" } = {}) {
   const page = Object.assign(new EventTarget(), { hidden: false });
   const window = new EventTarget();
@@ -30,7 +30,7 @@ function stubPage({ protocol = "http:", nextHopProtocol = "" } = {}) {
       page.hidden = state === "hidden";
       page.dispatchEvent(new Event("visibilitychange"));
     },
-    /** The user goes to another page, and may come back. */
+    /** The user navigates to another page, and may return. */
     leave() {
       window.dispatchEvent(new Event("pagehide"));
       page.hidden = true;
@@ -54,23 +54,23 @@ interface RouteCall {
   isClosed: boolean;
 }
 
-/** A route with one run, whose log grows by hand. */
+/** A route with one run, whose log the test writes. */
 function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
   const log: string[] = [];
   let isOver = false;
   const calls: RouteCall[] = [];
-  /** Answers given in place of the log, oldest first. */
+  /** Responses sent in place of the log, oldest first. */
   const failures: Response[] = [];
   const deletion = Promise.withResolvers<Response>();
   const openCalls = () => calls.filter(({ body, isClosed }) => !body.cancelled && !isClosed);
   const route = {
     calls,
     failures,
-    /** Further requests wait for a connection. */
+    /** Whether further requests wait for a connection. */
     isFull: false,
-    /** How many wait for one. */
+    /** The number of requests that wait for one. */
     waiting: 0,
-    /** How the DELETE is answered. */
+    /** The response to the DELETE. */
     deletion,
     get open() {
       return openCalls().length;
@@ -114,7 +114,7 @@ function stubRoute({ opening = ":hb=8000\n\n", hasIds = true } = {}) {
 
 type StubRoute = ReturnType<typeof stubRoute>;
 
-/** Reads the route's stream, and remembers what comes of it. */
+/** Reads the route's stream and records the result. */
 function follow(route: Pick<StubRoute, "fetch">, options: { giveUpAfterMs?: number | undefined } = {}) {
   const states: ConnectionState["state"][] = [];
   const chunks: StreamChunk[] = [];
@@ -141,7 +141,7 @@ function follow(route: Pick<StubRoute, "fetch">, options: { giveUpAfterMs?: numb
   return followed;
 }
 
-/** A page that follows a run, whose first chunk has come. */
+/** A page that follows a run and has received its first chunk. */
 async function followOnPage({
   page = stubPage(),
   ...options
@@ -158,7 +158,7 @@ async function followOnPage({
 }
 
 describe("a hidden page", () => {
-  test("lets the connection go after 2 s, and requests what it has missed every 30 s", async () => {
+  test("closes its connection after 2 s, and catches up every 30 s", async () => {
     const { page, route, followed } = await followOnPage();
     route.give(delta("a"));
     page.become("hidden");
@@ -183,12 +183,12 @@ describe("a hidden page", () => {
     await advance(0);
     expect(followed.chunks).toEqual([runStart, delta("a"), delta("b"), delta("c"), { type: "done" }]);
     expect(followed.outcome).toBe("ended");
-    // A pause is no fault.
+    // A pause is not reported as a lost connection.
     expect(followed.states).toEqual(["open", "open", "open"]);
     expect(page.listeners).toBe(0);
   });
 
-  test("continues at once when it becomes visible", async () => {
+  test("reconnects at once when it becomes visible", async () => {
     const { page, route, followed } = await followOnPage();
     page.become("hidden");
     await advance(10_000);
@@ -203,7 +203,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("that the user has left lets go before its timers stop, and continues when the user comes back", async () => {
+  test("closes its connection before timers stop when the user navigates away, and continues when the user returns", async () => {
     const { page, route, followed } = await followOnPage();
     page.leave();
     expect(route.open).toBe(0);
@@ -218,7 +218,7 @@ describe("a hidden page", () => {
     expect(page.listeners).toBe(0);
   });
 
-  test("that the user has left, and that is not frozen, requests what it has missed like any other", async () => {
+  test("catches up as usual if the user navigated away but the page is not frozen", async () => {
     const { page, route, followed } = await followOnPage();
     page.leave();
     route.give(delta("a"), { type: "done" });
@@ -229,7 +229,7 @@ describe("a hidden page", () => {
     expect(route.calls).toHaveLength(2);
   });
 
-  test("over HTTP/1.1 and TLS lets go, too", async () => {
+  test("also closes its connection over HTTP/1.1 with TLS", async () => {
     const { page, route, followed } = await followOnPage({
       page: stubPage({ protocol: "https:", nextHopProtocol: "http/1.1" }),
     });
@@ -239,7 +239,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("that becomes visible within 2 s keeps its connection", async () => {
+  test("keeps its connection if it becomes visible within 2 s", async () => {
     const { page, route, followed } = await followOnPage();
     for (let glance = 0; glance < 5; glance++) {
       page.become("hidden");
@@ -252,7 +252,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("shows the whole answer when it becomes visible after five minutes, within which the run has ended", async () => {
+  test("shows the whole answer of a run that ended while the page was hidden for five minutes", async () => {
     const page = stubPage();
     const route = stubRoute();
     const chat = createChat({ endpoint: "/api", runs: true, fetch: route.fetch });
@@ -277,7 +277,7 @@ describe("a hidden page", () => {
     expect(route.calls).toHaveLength(11);
   });
 
-  test("learns of the end within 30 s, and onFinish is called", async () => {
+  test("learns of the end within 30 s and calls onFinish", async () => {
     const page = stubPage();
     const route = stubRoute();
     const onFinish = vi.fn();
@@ -294,7 +294,7 @@ describe("a hidden page", () => {
     expect(chat.getSnapshot().status).toBe("ready");
   });
 
-  test("that is hidden from the beginning lets go, as soon as an event id has come", async () => {
+  test("closes its connection after the first event id if it is hidden from the start", async () => {
     const page = stubPage();
     page.become("hidden");
     const route = stubRoute();
@@ -310,7 +310,7 @@ describe("a hidden page", () => {
     followed.abort.abort();
   });
 
-  test("tries again as after a lost connection when it cannot continue", async () => {
+  test("retries as after a lost connection when it cannot continue", async () => {
     const { page, route, followed } = await followOnPage({ giveUpAfterMs: 10_000 });
     page.become("hidden");
     await advance(20_000);
@@ -319,13 +319,13 @@ describe("a hidden page", () => {
     await advance(0);
     expect(followed.states).toEqual(["open", "reconnecting"]);
     route.give(delta("a"));
-    // The pause has not used up the patience.
+    // The pause does not count towards giveUpAfterMs.
     await advance(3_500);
     expect(followed.chunks).toEqual([runStart, delta("a")]);
     followed.abort.abort();
   });
 
-  test("that the user leaves just as a response arrives lets that connection go, however the two interleave", async () => {
+  test("closes a connection whose response arrives just as the user navigates away, in any interleaving", async () => {
     for (let microtasks = 0; microtasks < 10; microtasks++) {
       const page = stubPage();
       const route = stubRoute();
@@ -361,7 +361,7 @@ describe("a hidden page", () => {
     }
   });
 
-  test("whose request for news hangs lets that go after 5 s, and makes the next one 30 s later, or when the page becomes visible", async () => {
+  test("drops a hanging request after 5 s, and makes the next 30 s later or when the page becomes visible", async () => {
     const { page, route, followed } = await followOnPage();
     page.become("hidden");
     route.isFull = true;
@@ -388,7 +388,7 @@ describe("a hidden page", () => {
     expect(page.listeners).toBe(0);
   });
 
-  test("whose server is away stops looking for it when the client has no patience left", async () => {
+  test("stops looking for an unavailable server when giveUpAfterMs has passed", async () => {
     const { page, route, followed } = await followOnPage({ giveUpAfterMs: 12_000 });
     page.become("hidden");
     route.isFull = true;
@@ -396,7 +396,7 @@ describe("a hidden page", () => {
     expect(followed.outcome).toMatchObject({ code: "idle" });
   });
 
-  test("that is left while a request for news hangs leaves nothing", async () => {
+  test("leaves nothing when it is aborted while a request hangs", async () => {
     const { page, route, followed } = await followOnPage();
     page.become("hidden");
     route.isFull = true;
@@ -409,7 +409,7 @@ describe("a hidden page", () => {
     expect(page.listeners).toBe(0);
   });
 
-  test("that is left during a pause requests nothing more", async () => {
+  test("requests nothing more when it is aborted during a pause", async () => {
     const { page, route, followed } = await followOnPage();
     page.become("hidden");
     await advance(5_000);
@@ -427,12 +427,12 @@ describe("a hidden page", () => {
     string,
     { nextHopProtocol?: string; opening?: string; hasIds?: boolean; giveUpAfterMs?: number }
   > = {
-    "that is never restored": { giveUpAfterMs: 0 },
+    "with reconnecting turned off": { giveUpAfterMs: 0 },
     "of a stream whose events have no ids": { hasIds: false },
-    "of a run that may end with it": { opening: ":stay\n\n:hb=8000\n\n" },
+    "of a run that may end with its connection": { opening: ":stay\n\n:hb=8000\n\n" },
     "over HTTP/2": { nextHopProtocol: "h2" },
     "over HTTP/3": { nextHopProtocol: "h3" },
-    "over TLS, where the browser does not say the protocol": { nextHopProtocol: "" },
+    "over TLS, whose protocol the browser hides": { nextHopProtocol: "" },
   };
 
   test.each(Object.entries(keeps))(
@@ -458,7 +458,7 @@ describe("a hidden page", () => {
   );
 });
 
-test("a document without events, as libraries for React Native make it, is not a page", async () => {
+test("a document without events, as made by libraries for React Native, is not a page", async () => {
   vi.stubGlobal("document", {});
   vi.stubGlobal("location", { protocol: "http:" });
   const route = stubRoute();
@@ -477,7 +477,7 @@ test("a document without events, as libraries for React Native make it, is not a
 });
 
 describe("a stop", () => {
-  /** A chat that follows a run, and is being stopped. */
+  /** A chat that follows a run and is being stopped. */
   async function stopping(route: StubRoute) {
     const chat = createChat({ endpoint: "/api", runs: true, fetch: route.fetch });
     void chat.send("Hi");
@@ -496,7 +496,7 @@ describe("a stop", () => {
     return { chat, stop };
   }
 
-  test("that waits for a second gets the connection of the answer, which then ends as it ended", async () => {
+  test("that takes a second gets the connection of the answer, which then ends with the stop", async () => {
     const route = stubRoute();
     const { chat, stop } = await stopping(route);
     await advance(999);
@@ -516,7 +516,7 @@ describe("a stop", () => {
     });
   });
 
-  test("whose answer gets no connection any more ends with what has come, 2 s later", async () => {
+  test("ends with the partial answer 2 s later if the answer gets no connection", async () => {
     const route = stubRoute();
     const { chat, stop } = await stopping(route);
     await advance(1_000);
@@ -533,7 +533,7 @@ describe("a stop", () => {
     });
   });
 
-  test("that is answered within a second leaves the connection alone", async () => {
+  test("that completes within a second leaves the connection alone", async () => {
     const route = stubRoute();
     const { stop } = await stopping(route);
     await advance(900);
@@ -547,7 +547,7 @@ describe("a stop", () => {
     expect(route.calls).toHaveLength(1);
   });
 
-  test("that fails lets the answer continue where it was", async () => {
+  test("that fails lets the answer continue", async () => {
     const route = stubRoute();
     const { chat, stop } = await stopping(route);
     await advance(3_000);
@@ -565,7 +565,7 @@ describe("a stop", () => {
     });
   });
 
-  test("that is never answered keeps the connection from the answer for 10 s at most", async () => {
+  test("that never completes holds the connection for at most 10 s", async () => {
     const route = stubRoute();
     const transport = {
       start: (_body: unknown, options: object) =>
@@ -588,7 +588,7 @@ describe("a stop", () => {
     expect(route.calls).toHaveLength(2);
   });
 
-  test("leaves a stream alone that cannot be continued", async () => {
+  test("does not touch a stream that cannot be continued", async () => {
     const body = testBody([`id: run.0\n${frame(runStart)}`], { stays: true });
     const stop = Promise.withResolvers<void>();
     const transport = { start: () => readStream(body.stream), stop: () => stop.promise };

@@ -30,7 +30,7 @@ afterEach(() => {
 });
 
 describe("the request", () => {
-  test("is made at the first next(), once", async () => {
+  test("is made once, at the first next()", async () => {
     const { calls, fetch } = fakeFetch();
     const stream = streamFromRoute({ endpoint: "/api", body: {}, fetch });
     await macrotask();
@@ -39,7 +39,7 @@ describe("the request", () => {
     expect(calls).toHaveLength(1);
   });
 
-  test("posts JSON, asks for an event stream, and does not use a cache", async () => {
+  test("posts JSON, asks for an event stream, and bypasses the cache", async () => {
     const { calls, fetch } = fakeFetch();
     await collect(streamFromRoute({ endpoint: "/api", body: { a: 1 }, fetch }));
     const { url, init } = calls[0]!;
@@ -52,7 +52,7 @@ describe("the request", () => {
     expect(init.credentials).toBeUndefined();
   });
 
-  test("without a body sends none, with another method", async () => {
+  test("sends no body when none is given, with any method", async () => {
     const { calls, fetch } = fakeFetch();
     await collect(
       streamFromRoute({ endpoint: new URL("http://host/api"), method: "GET", credentials: "include", fetch }),
@@ -64,7 +64,7 @@ describe("the request", () => {
     expect(Object.fromEntries(init.headers)).toEqual({ accept: "text/event-stream" });
   });
 
-  test("endpoint, headers and body may be functions, async too, called when the request is made", async () => {
+  test("calls endpoint, headers and body if they are functions, async ones included, when it is made", async () => {
     const { calls, fetch } = fakeFetch();
     let token = "old";
     const stream = streamFromRoute({
@@ -83,7 +83,7 @@ describe("the request", () => {
     ]);
   });
 
-  test("headers of the caller replace ours", async () => {
+  test("uses the caller's headers instead of ours", async () => {
     const { calls, fetch } = fakeFetch();
     await collect(
       streamFromRoute({
@@ -99,7 +99,7 @@ describe("the request", () => {
     expect(Object.fromEntries(calls[0]!.init.headers)).toEqual({ accept: "x/y", "content-type": "a/b" });
   });
 
-  test("uses the global fetch when none is given", async () => {
+  test("uses the global fetch when the caller gives none", async () => {
     const { calls, fetch } = fakeFetch();
     vi.stubGlobal("fetch", fetch);
     await collect(streamFromRoute({ endpoint: "/api" }));
@@ -108,7 +108,7 @@ describe("the request", () => {
   });
 });
 
-test("streamChatFromRoute posts the conversation, and nothing that is undefined", async () => {
+test("of streamChatFromRoute contains the conversation, and nothing undefined", async () => {
   const { calls, fetch } = fakeFetch();
   const messages = [{ role: "user" as const, content: "Hello" }];
   await collect(streamChatFromRoute({ endpoint: "/api", messages, fetch }));
@@ -127,7 +127,7 @@ test("streamChatFromRoute posts the conversation, and nothing that is undefined"
 });
 
 describe("failures", () => {
-  test("no response is a StreamConnectionError with the cause", async () => {
+  test("a missing response is a StreamConnectionError with the cause", async () => {
     const cause = new TypeError("fetch failed");
     const { fetch } = fakeFetch(() => Promise.reject(cause));
     const { error } = await collect(streamFromRoute({ endpoint: "/api", fetch }));
@@ -141,7 +141,7 @@ describe("failures", () => {
     });
   });
 
-  test("an error status, a wrong content type and a cut body keep their types", async () => {
+  test("an error status, a wrong content type and a truncated body have their own error types", async () => {
     const nameOf = async (response: Response) =>
       (
         (await collect(streamFromRoute({ endpoint: "/", fetch: fakeFetch(() => response).fetch })))
@@ -154,7 +154,7 @@ describe("failures", () => {
     expect(await nameOf(new Response(frame(delta("a")), eventStream))).toBe("StreamTruncatedError");
   });
 
-  test("what an option's function throws comes out as it is, and no request is made", async () => {
+  test("an error from an option's function is passed on unchanged, and no request is made", async () => {
     const boom = new Error("no token");
     for (const option of ["endpoint", "headers", "body"]) {
       const { calls, fetch } = fakeFetch();
@@ -165,7 +165,7 @@ describe("failures", () => {
   });
 });
 
-test("what an option's function or onUnknownChunk throws is final, whatever it looks like", async () => {
+test("an error from an option's function or onUnknownChunk is final, even if it looks like a transient one", async () => {
   const refused = Object.assign(new Error("no token"), { status: 401, code: "idle" });
   const headers = vi.fn(() => {
     throw refused;
@@ -189,7 +189,7 @@ test("what an option's function or onUnknownChunk throws is final, whatever it l
   expect(calls).toHaveLength(1);
 });
 
-describe("leaving", () => {
+describe("cancellation", () => {
   test("abort before the headers aborts the request and rejects with the caller's reason", async () => {
     const { calls, fetch } = hangingFetch();
     const abort = new AbortController();
@@ -200,7 +200,7 @@ describe("leaving", () => {
     expect(calls[0]?.init.signal?.reason).toBe("stopped");
   });
 
-  test("whoever leaves while an option is evaluated, or while a fetch that ignores its signal is pending, is not held up", async () => {
+  test("abort settles at once while an option is pending, or a fetch that ignores its signal", async () => {
     const never = () => new Promise<never>(() => {});
     for (const option of [{ endpoint: never }, { headers: never }, { body: never }, { fetch: never }]) {
       const abort = new AbortController();
@@ -213,7 +213,7 @@ describe("leaving", () => {
     }
   });
 
-  test("whoever leaves from within an option's function is not held up by the next one", async () => {
+  test("abort inside an option's function settles before the next option", async () => {
     const abort = new AbortController();
     const endpoint = () => {
       abort.abort("stopped");
@@ -224,7 +224,7 @@ describe("leaving", () => {
     expect(await collect(stream)).toEqual({ chunks: [], error: "stopped" });
   });
 
-  test("no request is made for whoever left while the options were evaluated", async () => {
+  test("abort while the options are pending prevents the request", async () => {
     const { calls, fetch } = fakeFetch();
     const abort = new AbortController();
     let give: (headers: HeadersInit) => void = () => {};
@@ -241,7 +241,7 @@ describe("leaving", () => {
     expect(calls).toHaveLength(0);
   });
 
-  test("return() before the headers aborts the request, and the pending next() ends", async () => {
+  test("return() before the headers aborts the request and ends the pending next()", async () => {
     const { calls, fetch } = hangingFetch();
     const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
     const pending = iterator.next();
@@ -251,7 +251,7 @@ describe("leaving", () => {
     expect(calls[0]?.init.signal?.aborted).toBe(true);
   });
 
-  test("a response that comes after leaving is cancelled", async () => {
+  test("a response that arrives after return() is cancelled", async () => {
     const body = testBody([frame(delta("a"))]);
     let respond: (response: Response) => void = () => {};
     const { fetch } = fakeFetch(
@@ -270,7 +270,7 @@ describe("leaving", () => {
     expect(body.cancelled).toBeDefined();
   });
 
-  test("break in the middle aborts the request's signal", async () => {
+  test("break in the loop aborts the request's signal", async () => {
     const { calls, fetch } = fakeFetch();
     for await (const _ of streamFromRoute({ endpoint: "/", fetch })) break;
     expect(calls[0]?.init.signal?.aborted).toBe(true);
@@ -284,26 +284,26 @@ const httpError = (status: number, headers: HeadersInit = {}, body = "{}") =>
 const [a, b, c] = [delta("a"), delta("b"), delta("c")];
 const end = { type: "done" } as const;
 const noJitter = () => void vi.spyOn(Math, "random").mockReturnValue(0);
-/** Time passes as soon as nothing else happens. */
+/** Time passes as soon as nothing else is pending. */
 const noWaiting = () => {
   noJitter();
   vi.useFakeTimers();
   vi.setTimerTickMode("nextTimerAsync");
 };
 
-/** Fails as a request does when its signal is aborted. */
+/** Rejects like a request whose signal is aborted. */
 const untilAborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
 
-/** Collects the stream of a route that gives these answers in turn. */
-async function ask(
+/** Collects the stream of a route that responds with `answers` in turn. */
+async function collectFrom(
   answers: Parameters<typeof inTurn>,
   options: Partial<StreamFromRouteOptions> = {},
 ): Promise<{ chunks: StreamChunk[]; error?: unknown; requests: string[]; states: ConnectionState[] }> {
   const next = inTurn(...answers);
   const abort = new AbortController();
   const { calls, fetch } = fakeFetch(() => {
-    if (calls.length > 1_000) abort.abort("asked without end");
+    if (calls.length > 1_000) abort.abort("endless requests");
     return next();
   });
   const states: ConnectionState[] = [];
@@ -326,7 +326,7 @@ async function ask(
 describe("a stream with event ids", () => {
   beforeEach(noWaiting);
 
-  test("goes on behind the last event, with a GET that has no body and no query", async () => {
+  test("continues after the last event, with a GET without body or query", async () => {
     const { calls, fetch } = fakeFetch(
       inTurn(
         () => streamResponse(entry(0, a) + entry(1, b)),
@@ -352,8 +352,8 @@ describe("a stream with event ids", () => {
     });
   });
 
-  test("goes on however its connection ended, also when the next ones fail before their headers or after", async () => {
-    const { chunks, error, requests } = await ask([
+  test("continues regardless of how its connection ended, and of how the next ones fail", async () => {
+    const { chunks, error, requests } = await collectFrom([
       () =>
         new Response(testBody([entry(0, a)], { breaks: new TypeError("terminated") }).stream, eventStream),
       new TypeError("fetch failed"),
@@ -367,17 +367,17 @@ describe("a stream with event ids", () => {
     expect(requests).toEqual(["POST", ...Array(4).fill("GET run.0"), "GET run.1"]);
   });
 
-  test("gives no chunk twice when the server repeats some", async () => {
-    const { chunks, error } = await ask([
+  test("delivers no chunk twice when the server repeats some", async () => {
+    const { chunks, error } = await collectFrom([
       () => streamResponse(entry(0, a) + entry(1, b)),
       () => streamResponse(entry(0, a) + entry(1, b) + entry(2, c) + entry(3, end) + doneMarker),
     ]);
     expect([chunks, error]).toEqual([[a, b, c, end], undefined]);
   });
 
-  test("whose next event is missing, or of another run, is an error and is not asked for again", async () => {
+  test("whose next event is missing or belongs to another run fails without a retry", async () => {
     for (const next of [entry(2, c), entry(1, c, "other")]) {
-      const { chunks, error, requests } = await ask([
+      const { chunks, error, requests } = await collectFrom([
         () => streamResponse(entry(0, a)),
         () => streamResponse(next + doneMarker),
       ]);
@@ -387,15 +387,15 @@ describe("a stream with event ids", () => {
     }
   });
 
-  test("that breaks the contract is not asked for again", async () => {
-    const { error, requests } = await ask([() => streamResponse(`${entry(0, a)}data: {oops\n\n`)]);
+  test("that violates the protocol is not requested again", async () => {
+    const { error, requests } = await collectFrom([() => streamResponse(`${entry(0, a)}data: {oops\n\n`)]);
     expect(error).toMatchObject({ name: "StreamProtocolError", code: "invalid-json" });
     expect(requests).toEqual(["POST"]);
   });
 
-  test("is over when there is nothing behind an error chunk (204)", async () => {
+  test("is complete when nothing follows an error chunk (204)", async () => {
     const failed = { type: "error", message: "Producer lost." } as const;
-    const { chunks, error, states } = await ask([
+    const { chunks, error, states } = await collectFrom([
       () => streamResponse(entry(0, a) + entry(1, failed)),
       () => new Response(null, { status: 204 }),
     ]);
@@ -403,7 +403,7 @@ describe("a stream with event ids", () => {
     expect(states.map(({ state }) => state)).toEqual(["open", "reconnecting"]);
   });
 
-  test("is truncated when there is nothing (204) behind any other chunk, or in the first place", async () => {
+  test("is truncated when nothing follows any other chunk (204), or when it starts with a 204", async () => {
     const nothing = () => new Response(null, { status: 204 });
     const failed = { type: "error", message: "m" } as const;
     for (const answers of [
@@ -412,7 +412,7 @@ describe("a stream with event ids", () => {
       [() => streamResponse(entry(0, failed) + entry(1, a)), nothing],
       [() => streamResponse(entry(0, failed)), () => streamResponse(entry(1, a)), nothing],
     ]) {
-      const { error, states } = await ask(answers);
+      const { error, states } = await collectFrom(answers);
       expect(error).toMatchObject({
         name: "StreamTruncatedError",
         message: "The response has no body: the answer is incomplete.",
@@ -421,7 +421,7 @@ describe("a stream with event ids", () => {
     }
   });
 
-  test("is resumed when [DONE] comes without a done, an abort or an error: a log has lost its end", async () => {
+  test("is resumed when [DONE] arrives without a done, an abort or an error, because the end is missing from the log", async () => {
     const failed = { type: "error", message: "Not kept any more.", code: "run-lost" } as const;
     const unknown = `id: run.1\n${frame({ type: "x-new" })}`;
     for (const [first, next, chunks] of [
@@ -432,21 +432,21 @@ describe("a stream with event ids", () => {
         [a, b, { type: "abort", reason: "stopped" }],
       ],
       [entry(0, a), frame(failed), [a, failed]],
-      // A warning, and not the end, because something follows.
+      // A warning, not the end, because other chunks follow.
       [entry(0, failed) + unknown, entry(2, end), [failed, end]],
       [entry(0, failed) + entry(1, a), entry(2, failed), [failed, a, failed]],
     ] as const) {
-      const asked = await ask([
+      const result = await collectFrom([
         () => streamResponse(first + doneMarker),
         () => streamResponse(next + doneMarker),
       ]);
-      expect([asked.chunks, asked.error]).toEqual([chunks, undefined]);
-      expect(asked.requests[1]).toMatch(/^GET run\./);
-      expect(asked.requests).toHaveLength(2);
+      expect([result.chunks, result.error]).toEqual([chunks, undefined]);
+      expect(result.requests[1]).toMatch(/^GET run\./);
+      expect(result.requests).toHaveLength(2);
     }
   });
 
-  test("is truncated when it is resumed, and there is only [DONE]: the server has no more", async () => {
+  test("is truncated when resuming it returns only [DONE], because the server has no more", async () => {
     const truncated = {
       name: "StreamTruncatedError",
       message: "The run ended without a `done`, `abort` or `error`: the answer is incomplete.",
@@ -455,25 +455,25 @@ describe("a stream with event ids", () => {
       [() => streamResponse(entry(0, a) + doneMarker), () => streamResponse(doneMarker)],
       [() => streamResponse(entry(0, a)), () => streamResponse(`:hb=8000\n\n${entry(0, a)}${doneMarker}`)],
     ]) {
-      const { chunks, error, requests } = await ask(answers);
+      const { chunks, error, requests } = await collectFrom(answers);
       expect([chunks, requests]).toEqual([[a], ["POST", "GET run.0"]]);
       expect(error).toMatchObject(truncated);
     }
-    const once = await ask([() => streamResponse(entry(0, a) + doneMarker)], { giveUpAfterMs: 0 });
+    const once = await collectFrom([() => streamResponse(entry(0, a) + doneMarker)], { giveUpAfterMs: 0 });
     expect(once).toMatchObject({ chunks: [a], error: truncated, requests: ["POST"] });
   });
 
-  test("is over when [DONE] follows the error that an earlier connection has brought", async () => {
+  test("is complete when [DONE] follows an error from an earlier connection", async () => {
     const failed = { type: "error", message: "Producer lost." } as const;
-    const { chunks, error } = await ask([
+    const { chunks, error } = await collectFrom([
       () => streamResponse(entry(0, a) + entry(1, failed)),
       () => streamResponse(doneMarker),
     ]);
     expect([chunks, error]).toEqual([[a, failed], undefined]);
   });
 
-  test("fails with what interrupted it when the route cannot resume (405)", async () => {
-    const { chunks, error, requests } = await ask([
+  test("fails with the interruption when the route cannot resume (405)", async () => {
+    const { chunks, error, requests } = await collectFrom([
       () => streamResponse(entry(0, a)),
       () => httpError(503),
       () => httpError(405),
@@ -483,33 +483,33 @@ describe("a stream with event ids", () => {
     expect(requests).toEqual(["POST", "GET run.0", "GET run.0"]);
   });
 
-  test("fails with what the route says when the run is gone, or a page answers in its place", async () => {
-    const gone = await ask([() => streamResponse(entry(0, a)), () => httpError(404)]);
+  test("fails with the route's response when the run is gone or another page is served", async () => {
+    const gone = await collectFrom([() => streamResponse(entry(0, a)), () => httpError(404)]);
     expect(gone.error).toMatchObject({ name: "StreamHttpError", status: 404 });
-    const login = await ask([
+    const login = await collectFrom([
       () => streamResponse(entry(0, a)),
       () => new Response("<html>", { headers: { "content-type": "text/html" } }),
     ]);
     expect(login.error).toMatchObject({ name: "StreamContentTypeError" });
   });
 
-  test("is given up 15 minutes after its last byte, with the error of the last attempt", async () => {
+  test("gives up 15 minutes after its last byte, with the error of the last attempt", async () => {
     const startedAt = performance.now();
-    const { error, requests, states } = await ask([
+    const { error, requests, states } = await collectFrom([
       () => streamResponse(entry(0, a)),
       ...Array(9).fill(new TypeError("fetch failed")),
       () => httpError(504),
     ]);
     expect(error).toMatchObject({ name: "StreamHttpError", status: 504 });
-    // At once, and then every 3.5 s.
+    // One retry at once, then one every 3.5 s.
     expect(requests).toHaveLength(2 + Math.floor(900 / 3.5));
     const attempts = states.map((state) => (state.state === "open" ? 0 : state.attempt));
     expect(attempts).toEqual(attempts.map((_, index) => index));
     expect(performance.now() - startedAt).toBeLessThanOrEqual(900_000);
   });
 
-  test("is given up too when connections open and bring no byte, however much came before", async () => {
-    const { chunks, error, requests } = await ask(
+  test("also gives up when connections open without delivering a byte, even after earlier chunks", async () => {
+    const { chunks, error, requests } = await collectFrom(
       [
         ...[0, 1, 2].map((seq) => () => streamResponse(entry(seq, a))),
         () => new Response(testBody([], {}).stream, eventStream),
@@ -521,9 +521,9 @@ describe("a stream with event ids", () => {
     expect(requests).toHaveLength(3 + Math.floor(60 / 3.5));
   });
 
-  test("is followed for as long as bytes come, if only heartbeats", async () => {
+  test("continues as long as bytes arrive, even if only heartbeats", async () => {
     const answers = Array(50).fill(() => streamResponse(":hb=8000\n\n"));
-    const { chunks, error } = await ask(
+    const { chunks, error } = await collectFrom(
       [
         () => streamResponse(entry(0, a)),
         ...answers,
@@ -534,7 +534,7 @@ describe("a stream with event ids", () => {
     expect([chunks, error]).toEqual([[a, b, end], undefined]);
   });
 
-  test("is given up by the silence of bodies that stay open, and by attempts that hang", async () => {
+  test("gives up when bodies stay open without data, or attempts hang", async () => {
     for (const hang of [
       () => new Response(testBody([], { stays: true }).stream, eventStream),
       () => new Promise<Response>(() => {}),
@@ -554,7 +554,7 @@ describe("a stream with event ids", () => {
     }
   });
 
-  test("is not given up by a program that was suspended, in whatever it did", async () => {
+  test("does not give up because the program was suspended, at any moment", async () => {
     let asleepMs = 0;
     const { now } = performance;
     vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + asleepMs);
@@ -565,7 +565,7 @@ describe("a stream with event ids", () => {
     const { fetch } = fakeFetch(async ({ signal }) => {
       request++;
       if (request === 1) return streamResponse(entry(0, a));
-      // While it waits for headers, and, at the next attempt, while it reads.
+      // Suspended while waiting for headers, and at the next attempt while reading.
       if (request === 2) sleep();
       if (request === 2) throw new TypeError("network changed");
       if (request > 3) return streamResponse(entry(1, b) + entry(2, end) + doneMarker);
@@ -578,7 +578,7 @@ describe("a stream with event ids", () => {
       return new Response(stream, eventStream);
     });
     const onConnectionChange = ({ state }: ConnectionState) => {
-      // While it waits to ask again.
+      // Suspended while waiting to reconnect.
       if (state === "reconnecting") setTimeout(sleep, 1);
     };
     const options = { endpoint: "/", giveUpAfterMs: 300_000, onConnectionChange };
@@ -586,8 +586,8 @@ describe("a stream with event ids", () => {
     expect(request).toBe(4);
   });
 
-  test("is followed over any number of connections that each bring something new", async () => {
-    const { chunks, error } = await ask(
+  test("continues over any number of connections that each deliver something new", async () => {
+    const { chunks, error } = await collectFrom(
       Array.from({ length: 30 }, (_, seq) => () => streamResponse(entry(seq, seq === 29 ? end : a))),
       { giveUpAfterMs: 5_000 },
     );
@@ -595,14 +595,14 @@ describe("a stream with event ids", () => {
   });
 
   test("does not reconnect when giveUpAfterMs is 0", async () => {
-    const { error, requests } = await ask([() => streamResponse(entry(0, a))], { giveUpAfterMs: 0 });
+    const { error, requests } = await collectFrom([() => streamResponse(entry(0, a))], { giveUpAfterMs: 0 });
     expect(error).toMatchObject({ name: "StreamTruncatedError" });
     expect(requests).toEqual(["POST"]);
   });
 
-  test("asks for headers and endpoint again for every request, and for the body only when it is sent", async () => {
+  test("evaluates headers and endpoint for every request, and the body only for one that sends it", async () => {
     const [endpoint, headers, body] = [vi.fn(() => "/api"), vi.fn(() => ({})), vi.fn(() => ({}))];
-    await ask(
+    await collectFrom(
       [
         () => streamResponse(entry(0, a)),
         () => httpError(503),
@@ -613,7 +613,7 @@ describe("a stream with event ids", () => {
     expect([endpoint, headers, body].map(({ mock }) => mock.calls.length)).toEqual([3, 3, 1]);
   });
 
-  test("gets over headers that have expired meanwhile, without a word", async () => {
+  test("refreshes expired headers without reporting it", async () => {
     let token = 0;
     const { calls, fetch } = fakeFetch(
       inTurn(
@@ -640,16 +640,16 @@ describe("a stream with event ids", () => {
     expect(states).toEqual(["open", "reconnecting", "open"]);
   });
 
-  test("ends by itself when onConnectionChange is not given", async () => {
+  test("works without onConnectionChange", async () => {
     const answers = [
       () => streamResponse(entry(0, a)),
       () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
     ];
-    expect((await ask(answers, { onConnectionChange: undefined })).chunks).toEqual([a, b, end]);
+    expect((await collectFrom(answers, { onConnectionChange: undefined })).chunks).toEqual([a, b, end]);
   });
 });
 
-describe("a request that is made again", () => {
+describe("a retry", () => {
   beforeEach(noWaiting);
   const good = () => streamResponse(frame(a) + doneMarker);
 
@@ -659,7 +659,7 @@ describe("a request that is made again", () => {
     ["429", () => httpError(429)],
     ["a body that broke off before the first chunk", () => streamResponse(":hb=8000\n\n")],
   ] as const) {
-    test(`after ${name} is one to a route with runs, or a GET`, async () => {
+    test(`after ${name} is made for a route with runs or a GET only`, async () => {
       for (const [options, requests] of [
         [{}, ["POST"]],
         [{ runs: false }, ["POST"]],
@@ -668,15 +668,15 @@ describe("a request that is made again", () => {
         [{ method: "GET", body: undefined, runs: false }, ["GET", "GET"]],
         [{ method: "PUT" }, ["PUT"]],
       ] as const) {
-        const asked = await ask([answer, good], options);
-        expect(asked.requests).toEqual(requests);
-        expect(asked.error === undefined).toBe(requests.length === 2);
+        const result = await collectFrom([answer, good], options);
+        expect(result.requests).toEqual(requests);
+        expect(result.error === undefined).toBe(requests.length === 2);
       }
     });
   }
 
-  test("is never one whose answer has begun, when its events have no ids", async () => {
-    const { chunks, error, requests } = await ask([() => streamResponse(frame(a)), good], {
+  test("is not made after the first chunk when events have no ids", async () => {
+    const { chunks, error, requests } = await collectFrom([() => streamResponse(frame(a)), good], {
       runs: true,
     });
     expect(chunks).toEqual([a]);
@@ -684,13 +684,13 @@ describe("a request that is made again", () => {
     expect(requests).toEqual(["POST"]);
   });
 
-  test("is any that a server has refused because it is about to end", async () => {
+  test("is made for any request to a server that is draining", async () => {
     const draining = () => httpError(503, {}, '{"error":"Restarting.","code":"draining"}');
-    const { chunks, requests } = await ask([draining, draining, good]);
+    const { chunks, requests } = await collectFrom([draining, draining, good]);
     expect([chunks, requests]).toEqual([[a], ["POST", "POST", "POST"]]);
   });
 
-  test("has the same query, and its endpoint, headers and body asked for again", async () => {
+  test("has the same query, and evaluates endpoint, headers and body again", async () => {
     let count = 0;
     const { calls, fetch } = fakeFetch(inTurn(() => httpError(502), good));
     const body = () => ({ count: ++count });
@@ -701,16 +701,16 @@ describe("a request that is made again", () => {
     ]);
   });
 
-  test("after a 401 is one whose headers come from a function, once", async () => {
+  test("after a 401 is made once, if the headers come from a function", async () => {
     const refused = () => httpError(401);
-    expect((await ask([refused, good], { headers: () => ({}) })).chunks).toEqual([a]);
-    const twice = await ask([refused, refused, good], { headers: () => ({}) });
+    expect((await collectFrom([refused, good], { headers: () => ({}) })).chunks).toEqual([a]);
+    const twice = await collectFrom([refused, refused, good], { headers: () => ({}) });
     expect(twice.error).toMatchObject({ name: "StreamHttpError", status: 401 });
     expect(twice.requests).toHaveLength(2);
-    expect((await ask([refused, good], { headers: {} })).requests).toHaveLength(1);
+    expect((await collectFrom([refused, good], { headers: {} })).requests).toHaveLength(1);
   });
 
-  test("of a chat has the idempotency key that the first one had, and every chat its own", async () => {
+  test("of a chat repeats its idempotency key, and every chat has its own", async () => {
     const messages = [{ role: "user" as const, content: "Hello" }];
     const keys: string[][] = [];
     for (let chat = 0; chat < 2; chat++) {
@@ -723,7 +723,7 @@ describe("a request that is made again", () => {
     expect(new Set(keys.flat()).size).toBe(2);
   });
 
-  test("of a chat keeps the caller's key; without runs there is none", async () => {
+  test("of a chat keeps the caller's key, and has none without runs", async () => {
     const messages = [{ role: "user" as const, content: "Hello" }];
     const { calls, fetch } = fakeFetch();
     for (const options of [{ runs: true, idempotencyKey: "mine" }, { runs: false }, {}]) {
@@ -745,7 +745,7 @@ describe("the time between attempts", () => {
   afterEach(() => expect(vi.getTimerCount()).toBe(0));
   const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-  /** Asks, and tells what has happened so far. */
+  /** Starts a stream and records its requests and delays. */
   function start(answers: Parameters<typeof inTurn>, options: Partial<StreamFromRouteOptions> = {}) {
     const { calls, fetch } = fakeFetch(inTurn(...answers));
     const delays: number[] = [];
@@ -760,7 +760,7 @@ describe("the time between attempts", () => {
     return { calls, delays, collected };
   }
 
-  test("is random, and counts from the last request, whatever that has brought", async () => {
+  test("is random, and counts from the last request, whatever its result", async () => {
     const { calls, delays, collected } = start([
       () => streamResponse(entry(0, a)),
       new TypeError("fetch failed"),
@@ -778,7 +778,7 @@ describe("the time between attempts", () => {
     expect(delays).toEqual([1_750, 4_125, 4_125, 4_125]);
   });
 
-  test("is what is left of it when a connection or a failure has taken a while", async () => {
+  test("is shortened by the duration of a connection or a failure", async () => {
     const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
     const lasting = (text: string, ms: number) => async () => {
       const { stream, close } = testBody([text], { stays: true });
@@ -823,7 +823,7 @@ describe("the time between attempts", () => {
     vi.unstubAllGlobals();
   });
 
-  test("is what the server wants and the random part, and what it said once holds for later connections", async () => {
+  test("is the server's delay plus a random part, and stays in effect for later connections", async () => {
     const { calls, delays, collected } = start([
       () => streamResponse(`retry: 3000\n\n${entry(0, a)}`),
       () => streamResponse(entry(1, b)),
@@ -841,7 +841,7 @@ describe("the time between attempts", () => {
     expect(delays).toEqual([4_500, 4_500, 8_750, 225]);
   });
 
-  test("is told with the attempt and the error that it follows, and the open connection after it", async () => {
+  test("is reported with the attempt and the error before it, and followed by a report of the open connection", async () => {
     const states: ConnectionState[] = [];
     const { collected } = start(
       [
@@ -871,7 +871,7 @@ describe("the time between attempts", () => {
     ]);
   });
 
-  test("may be ten minutes when the server wants it so, and is the end when it is longer than there is patience", async () => {
+  test("may be ten minutes at the server's request, but fails if it exceeds giveUpAfterMs", async () => {
     const wanted = start([
       () => streamResponse(entry(0, a)),
       () => httpError(503, { "retry-after": "600" }),
@@ -903,7 +903,7 @@ describe("the time between attempts", () => {
     }
   });
 
-  test("does not begin for a request that failed because the consumer has left", async () => {
+  test("does not begin after a request that failed because the consumer aborted", async () => {
     const { calls, fetch } = hangingFetch();
     const abort = new AbortController();
     const onConnectionChange = vi.fn();
@@ -917,7 +917,7 @@ describe("the time between attempts", () => {
     expect(onConnectionChange).not.toHaveBeenCalled();
   });
 
-  test("ends at once when the consumer leaves, and so does the pending next()", async () => {
+  test("ends at once when the consumer returns, together with the pending next()", async () => {
     const { calls, fetch } = fakeFetch(() => streamResponse(entry(0, a)));
     const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
     await iterator.next();
@@ -949,7 +949,7 @@ describe("silence", () => {
     });
   });
 
-  test("before the headers is borne as long as connectTimeoutMs says, 0 being forever", async () => {
+  test("before the headers is limited by connectTimeoutMs, where 0 means no limit", async () => {
     const { fetch } = hangingFetch();
     const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs: 1_500, fetch }));
     await advance(1_500);
@@ -966,7 +966,7 @@ describe("silence", () => {
   });
 
   for (const connectTimeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
-    test(`before the headers is borne forever when no timer can wait so long: ${connectTimeoutMs} ms`, async () => {
+    test(`before the headers has no limit when no timer can wait that long: ${connectTimeoutMs} ms`, async () => {
       let respond: (response: Response) => void = () => {};
       const { fetch } = fakeFetch(
         () =>
@@ -981,7 +981,7 @@ describe("silence", () => {
     });
   }
 
-  test("that is not a number of milliseconds is refused, and nothing is asked", () => {
+  test("timeouts that are not a number of milliseconds are refused, and no request is made", () => {
     const { calls, fetch } = fakeFetch();
     for (const ms of [Number.NaN, -1, "30" as unknown as number]) {
       for (const name of ["connectTimeoutMs", "idleTimeoutMs"]) {
@@ -991,7 +991,7 @@ describe("silence", () => {
     expect(calls).toEqual([]);
   });
 
-  test("before the headers of a resume is one more failed attempt", async () => {
+  test("before the headers of a resume counts as a failed attempt", async () => {
     noJitter();
     let request = 0;
     const { calls, fetch } = fakeFetch(({ signal }) => {
@@ -1005,7 +1005,7 @@ describe("silence", () => {
     expect(calls).toHaveLength(3);
   });
 
-  test("in the body cancels it, and the stream goes on behind the last event", async () => {
+  test("in the body cancels it, and the stream continues after the last event", async () => {
     noJitter();
     const silent = testBody([entry(0, a)], { stays: true });
     const { calls, fetch } = fakeFetch(
@@ -1028,7 +1028,7 @@ describe("silence", () => {
     });
   });
 
-  test("is measured anew on every connection: what one server announced does not hold for the next", async () => {
+  test("is limited per connection: one server's heartbeats do not apply to the next", async () => {
     noJitter();
     const bodies = [testBody([`:hb=1000\n\n${entry(0, a)}`], { stays: true }), testBody([], { stays: true })];
     const { calls, fetch } = fakeFetch(
@@ -1054,7 +1054,7 @@ describe("silence", () => {
   });
 });
 
-describe("however a run's connections are cut", () => {
+describe("however the connections of a run are cut", () => {
   const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(
     fc.string({ unit: "grapheme", maxLength: 6 }).map((text): StreamChunk => delta(text)),
     fc.constantFrom<StreamChunk>(
@@ -1068,7 +1068,7 @@ describe("however a run's connections are cut", () => {
     { type: "abort", reason: "stopped" },
     { type: "error", message: "Producer lost." },
   );
-  /** A request that fails, or an answer that repeats `again` events and is cut behind a part of its bytes. */
+  /** A request that fails, or a response that repeats `again` events and is cut after part of its bytes. */
   const anyFate = fc.oneof(
     { weight: 1, arbitrary: fc.constantFrom<"refused" | "unavailable">("refused", "unavailable") },
     {
@@ -1081,7 +1081,7 @@ describe("however a run's connections are cut", () => {
     },
   );
 
-  test("the chunks are the same: none twice, none missing, none left for a request that cannot be made again", async () => {
+  test("every chunk arrives exactly once, and a POST is repeated only with the same body", async () => {
     noWaiting();
     let cuts = 0;
     await fc.assert(
@@ -1095,7 +1095,7 @@ describe("however a run's connections are cut", () => {
           const queue = [...fates];
           const { calls, fetch } = fakeFetch(({ method, headers }) => {
             const fate = queue.shift() ?? { again: 0, part: 1, breaks: false };
-            // A request that nothing ever answers is another matter.
+            // A request that never gets a response is tested elsewhere.
             if (fate === "refused" && calls.length > 1) throw new TypeError("fetch failed");
             if (typeof fate === "string") return httpError(503);
             const after = new Headers(headers).get("last-event-id");
@@ -1134,7 +1134,7 @@ describe("however a run's connections are cut", () => {
   });
 });
 
-test("chunks of unknown types are progress: the next resume begins behind them", async () => {
+test("chunks of unknown types count as progress, and the next resume starts after them", async () => {
   noWaiting();
   let seq = 0;
   const { fetch } = fakeFetch(() =>
@@ -1144,7 +1144,7 @@ test("chunks of unknown types are progress: the next resume begins behind them",
   expect(await collect(stream)).toEqual({ chunks: [end] });
 });
 
-test("whoever leaves during the back-off has no option evaluated again", async () => {
+test("an abort during the delay prevents further evaluation of options", async () => {
   vi.useFakeTimers();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   const headers = vi.fn(() => ({}));

@@ -5,7 +5,7 @@ import type { waitToReconnect as WaitToReconnect } from "../../src/route/wait-to
 let waitToReconnect: typeof WaitToReconnect;
 beforeEach(async () => {
   vi.useFakeTimers();
-  // What the browser has said so far is of the page, and each test has its own.
+  // The network status is module state, and each test needs its own.
   vi.resetModules();
   ({ waitToReconnect } = await import("../../src/route/wait-to-reconnect.ts"));
 });
@@ -15,9 +15,9 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** An EventTarget that knows its listeners. */
+/** An EventTarget whose listeners can be listed. */
 class Target extends EventTarget {
-  /** As a browser's: Node's own forgets, after a garbage collection, that a signal removes more than one listener. */
+  /** Browsers behave like this; Node may lose all but one listener of a signal at a garbage collection. */
   override addEventListener(
     type: string,
     listener: EventListener,
@@ -32,7 +32,7 @@ class Target extends EventTarget {
   }
 }
 
-/** Puts a page around the test, which is online. */
+/** Simulates a page that is online. */
 function stubPage() {
   const browser = new Target();
   const page = Object.assign(new Target(), { hidden: false });
@@ -51,7 +51,7 @@ function stubPage() {
       navigator.onLine = state === "online";
       browser.dispatchEvent(new Event(state));
     },
-    /** Is offline for an instant. */
+    /** Goes offline for an instant. */
     blink() {
       this.go("offline");
       this.go("online");
@@ -64,7 +64,7 @@ function stubPage() {
   };
 }
 
-/** Waits, and says whether it is over, and what of it has counted. */
+/** Starts a wait, and reports whether it is over and how much of it counted. */
 function startWait(
   { minMs = 0, delayMs = minMs }: Partial<Parameters<typeof WaitToReconnect>[0]>,
   signal = new AbortController().signal,
@@ -78,8 +78,8 @@ function startWait(
 
 const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-describe("outside of a page", () => {
-  test("waits as long as it is told, and all of it counts", async () => {
+describe("outside a page", () => {
+  test("waits for the whole delay, and all of it counts", async () => {
     const wait = startWait({ minMs: 3_000, delayMs: 3_500 });
     await advance(3_499);
     expect(wait.isOver).toBe(false);
@@ -87,14 +87,14 @@ describe("outside of a page", () => {
     expect(wait).toEqual({ isOver: true, countedMs: 3_500 });
   });
 
-  test("waits for nothing without a timer", async () => {
+  test("resolves without a timer when there is no delay", async () => {
     const none = startWait({});
     expect(vi.getTimerCount()).toBe(0);
     await advance(0);
     expect(none).toEqual({ isOver: true, countedMs: 0 });
   });
 
-  test("waits forever for what no timer can take", async () => {
+  test("waits forever for a delay beyond the range of a timer", async () => {
     const abort = new AbortController();
     const wait = startWait({ minMs: 1e12 }, abort.signal);
     await advance(86_400_000);
@@ -102,7 +102,7 @@ describe("outside of a page", () => {
     abort.abort();
   });
 
-  test("counts no more than it was to wait, when the program was suspended", async () => {
+  test("counts at most the delay when the program was suspended", async () => {
     const wait = startWait({ delayMs: 4_000 });
     await advance(3_000);
     const { now } = performance;
@@ -118,7 +118,7 @@ describe("an abort", () => {
     ["the floor", 1_000],
     ["the rest", 3_100],
   ] as const) {
-    test(`during ${during} ends it at once, and leaves no timer and no listener`, async () => {
+    test(`during ${during} ends the wait at once, and leaves no timer and no listener`, async () => {
       const { browser, page } = stubPage();
       const abort = new AbortController();
       const wait = startWait({ minMs: 3_000, delayMs: 3_500 }, abort.signal);
@@ -131,7 +131,7 @@ describe("an abort", () => {
     });
   }
 
-  test("while the browser is offline ends it, too", async () => {
+  test("ends the wait while the browser is offline, too", async () => {
     const { go } = stubPage();
     const abort = new AbortController();
     const wait = startWait({ delayMs: 1_000 }, abort.signal);
@@ -142,7 +142,7 @@ describe("an abort", () => {
     expect(wait.isOver).toBe(true);
   });
 
-  test("before it waits for nothing", async () => {
+  test("before the wait ends it without a timer", async () => {
     const wait = startWait({ delayMs: 3_000 }, AbortSignal.abort());
     expect(vi.getTimerCount()).toBe(0);
     await advance(0);
@@ -153,9 +153,9 @@ describe("an abort", () => {
 describe("in a page", () => {
   for (const [event, happen] of [
     ["comes online", "blink"],
-    ["is looked at", "glance"],
+    ["becomes visible", "glance"],
   ] as const) {
-    test(`one that ${event} asks as early as it may, and not earlier, so that it is no part of a storm`, async () => {
+    test(`that ${event}, the wait ends at its minimum and not earlier, so that pages do not cause a storm`, async () => {
       for (const [afterMs, restMs] of [
         [100, 3_400],
         [3_600, 0],
@@ -172,7 +172,7 @@ describe("in a page", () => {
       }
     });
 
-    test(`one that ${event} ten times a second asks no earlier than one that does so once`, async () => {
+    test(`that ${event} ten times a second, the wait ends no earlier than after one time`, async () => {
       const page = stubPage();
       const wait = startWait({ minMs: 3_500, delayMs: 4_700 });
       for (let ms = 0; ms < 3_500; ms += 100) {
@@ -184,7 +184,7 @@ describe("in a page", () => {
     });
   }
 
-  test("the rest is not cut short when the page becomes hidden", async () => {
+  test("that becomes hidden, the wait is not cut short", async () => {
     const { become } = stubPage();
     const wait = startWait({ delayMs: 500 });
     await advance(0);
@@ -195,7 +195,7 @@ describe("in a page", () => {
     expect(wait.isOver).toBe(true);
   });
 
-  test("a wait that has run its time leaves no listener", async () => {
+  test("a completed wait leaves no listener", async () => {
     const { browser, page } = stubPage();
     const { signal } = new AbortController();
     startWait({ delayMs: 200 }, signal);
@@ -210,7 +210,7 @@ describe("in a page", () => {
 
 describe("while the browser is offline", () => {
   for (const offlineFrom of ["the beginning", "the middle"]) {
-    test(`from ${offlineFrom} nothing is asked, however long that is, and only the time before and after counts`, async () => {
+    test(`from ${offlineFrom} on, the wait does not end, and only the time online counts`, async () => {
       const { go } = stubPage();
       if (offlineFrom === "the beginning") {
         startWait({});
@@ -229,7 +229,7 @@ describe("while the browser is offline", () => {
     });
   }
 
-  test("a page that is looked at asks for nothing either", async () => {
+  test("becoming visible does not end the wait", async () => {
     const { go, become } = stubPage();
     const wait = startWait({ delayMs: 1_000 });
     go("offline");
@@ -242,7 +242,7 @@ describe("while the browser is offline", () => {
     expect(wait.isOver).toBe(true);
   });
 
-  test("the server's wait goes on, and what is left of it is waited for afterwards", async () => {
+  test("the server's delay continues, and the rest of it is waited for afterwards", async () => {
     const { go } = stubPage();
     const wait = startWait({ minMs: 10_000 });
     go("offline");
@@ -255,7 +255,7 @@ describe("while the browser is offline", () => {
   });
 });
 
-describe("a browser that is offline is not believed", () => {
+describe("a report that the browser is offline is ignored", () => {
   const offline = async () => {
     const page = stubPage();
     page.go("offline");
@@ -265,7 +265,7 @@ describe("a browser that is offline is not believed", () => {
     return { ...page, noteResponse };
   };
 
-  test("as long as it has never said anything else: a machine that has only itself has its servers", async () => {
+  test("until the browser has been online once, because a machine without a network reaches its own servers", async () => {
     const { go } = await offline();
     const wait = startWait({ delayMs: 1_000 });
     await advance(1_000);
@@ -279,7 +279,7 @@ describe("a browser that is offline is not believed", () => {
     go("online");
   });
 
-  test("when a response has come meanwhile", async () => {
+  test("after a response has arrived since", async () => {
     const page = await offline();
     page.go("online");
     startWait({});
@@ -291,14 +291,14 @@ describe("a browser that is offline is not believed", () => {
   });
 });
 
-test("a window that takes no listeners, as in React Native, is no page", async () => {
+test("a window without listeners, as in React Native, is not a page", async () => {
   vi.stubGlobal("window", {});
   const wait = startWait({ delayMs: 1 });
   await advance(1);
   expect(wait.isOver).toBe(true);
 });
 
-test("a worker has no window, and hears of the network on its own", async () => {
+test("a worker, which has no window, detects the network by itself", async () => {
   const worker = new Target();
   vi.stubGlobal("addEventListener", worker.addEventListener.bind(worker));
   const wait = startWait({ delayMs: 4_000 });

@@ -1,4 +1,4 @@
-/** Response bodies made by hand, which tell what was done to them. */
+/** Fake response bodies and fetches that record how they are used. */
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const frame = (chunk: unknown): string => `data: ${JSON.stringify(chunk)}\n\n`;
@@ -7,9 +7,9 @@ export const doneMarker = "data: [DONE]\n\n";
 
 export interface TestBody {
   stream: ReadableStream<Uint8Array>;
-  /** How many pieces were asked for. */
+  /** The number of pieces requested. */
   pulls: number;
-  /** The reason of its cancellation, once it was cancelled. */
+  /** Set when the body is cancelled. */
   cancelled: { reason: unknown } | undefined;
   push(text: string): void;
   close(): void;
@@ -17,8 +17,8 @@ export interface TestBody {
 }
 
 /**
- * A body that gives the pieces, then whatever is pushed; without `stays`, it closes behind the pieces, or fails with
- * what `breaks` is.
+ * A body that yields the pieces, then everything that is pushed. Without `stays`, it closes after the pieces, or fails
+ * with `breaks`.
  */
 export function testBody(
   pieces: (string | Uint8Array)[],
@@ -54,7 +54,7 @@ export function testBody(
   return body;
 }
 
-/** Collects a stream; what it throws is part of the answer. */
+/** Collects a stream, and the error that it throws. */
 export async function collect<Value>(
   stream: AsyncIterable<Value>,
 ): Promise<{ chunks: Value[]; error?: unknown }> {
@@ -76,9 +76,9 @@ export const streamResponse = (...pieces: (string | Uint8Array)[]): Response =>
   new Response(testBody(pieces).stream, eventStream);
 
 /**
- * A response without a `body`, as React Native and XMLHttpRequest polyfills make them, with one method that reads it.
+ * A response without a `body`, as from React Native and XMLHttpRequest polyfills, with one method that reads it.
  *
- * @param text - What it holds, or a promise of it.
+ * @param text - The content, or a promise of it.
  */
 export function bodilessResponse(
   text: string | Promise<string>,
@@ -105,11 +105,11 @@ export function bodilessResponse(
 
 interface FetchCall {
   url: string | URL;
-  /** What was passed, with the headers as a `Headers`. */
+  /** The arguments, with the headers as a `Headers`. */
   init: RequestInit & { headers: Headers };
 }
 
-/** A `fetch` that remembers its calls. */
+/** A `fetch` that records its calls. */
 export function fakeFetch(
   respond: (init: RequestInit) => Response | Promise<Response> = () =>
     streamResponse(frame(delta("Hi")) + doneMarker),
@@ -122,7 +122,7 @@ export function fakeFetch(
   return { calls, fetch };
 }
 
-/** Answers each request with the next of these, and every further one with the last; an Error is thrown. */
+/** Responds to each request with the next of these, and to every later one with the last; an Error is thrown. */
 export function inTurn(...answers: ((() => Response) | Error)[]): () => Response {
   let next = 0;
   return () => {
@@ -132,7 +132,7 @@ export function inTurn(...answers: ((() => Response) | Error)[]): () => Response
   };
 }
 
-/** A `fetch` that never answers, and fails as `fetch` does when its signal is aborted. */
+/** A `fetch` that never responds, and rejects as `fetch` does when its signal is aborted. */
 export const hangingFetch = () =>
   fakeFetch(
     ({ signal }) =>

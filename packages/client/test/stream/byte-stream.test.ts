@@ -30,27 +30,27 @@ const cut = frame(delta("half"));
 
 describe("a response without a body property", () => {
   for (const method of ["text", "arrayBuffer", "blob"] as const) {
-    test(`is read whole by its ${method}()`, async () => {
+    test(`is read as a whole by its ${method}()`, async () => {
       const { fetch } = fakeFetch(() => bodilessResponse(text, { method }));
       expect(await collect(readStream(bodilessResponse(text, { method })))).toEqual({ chunks });
       expect(await collect(streamFromRoute({ endpoint: "/", fetch }))).toEqual({ chunks });
       expect(await collect(streamChatFromRoute({ endpoint: "/", messages, fetch }))).toEqual({ chunks });
     });
 
-    test(`gives one buffered answer by its ${method}()`, async () => {
+    test(`is read as a buffered answer by its ${method}()`, async () => {
       const answer = JSON.stringify({ chunks: [], text: "世界", structured: [] });
       const { fetch } = fakeFetch(() => bodilessResponse(answer, { method, type: "application/json" }));
       expect(await requestChat({ endpoint: "/", messages, fetch })).toMatchObject({ text: "世界" });
     });
 
-    test(`of an error gives its body by its ${method}()`, async () => {
+    test(`with an error status is read by its ${method}()`, async () => {
       const { fetch } = fakeFetch(() => bodilessResponse('{"error":"Süß."}', { method, status: 409 }));
       const { error } = await collect(streamChatFromRoute({ endpoint: "/", messages, fetch }));
       expect(error).toMatchObject({ name: "StreamHttpError", status: 409, body: { error: "Süß." } });
     });
   }
 
-  test("is a whole answer of a chat, which takes the next question", async () => {
+  test("completes the answer of a chat, which accepts the next message", async () => {
     const { fetch } = fakeFetch(() => bodilessResponse(text));
     const chat = createChat({ endpoint: "/", fetch });
     for (const count of [2, 4]) {
@@ -64,13 +64,13 @@ describe("a response without a body property", () => {
     }
   });
 
-  test("is read by a transport of the application's own, too", async () => {
+  test("is also read by a custom transport", async () => {
     const chat = createChat({ transport: { start: () => readStream(bodilessResponse(text)) } });
     await chat.send("Hello");
     expect(chat.getSnapshot().messages.at(-1)).toMatchObject({ status: "done", parts: [{ type: "text" }] });
   });
 
-  test("that nothing can read is an error that says so, at once and everywhere", async () => {
+  test("that has no method to read it fails at once, with an error that explains why", async () => {
     const { calls, fetch } = fakeFetch(() => bodilessResponse(text, { method: "none" }));
     const expected = {
       name: "StreamBodyError",
@@ -87,7 +87,7 @@ describe("a response without a body property", () => {
     expect(calls).toHaveLength(3);
   });
 
-  test("that is cut is truncated, and one that breaks too, with its cause", async () => {
+  test("is truncated when its text is cut off or reading it fails, with the cause", async () => {
     expect(await collect(readStream(bodilessResponse(cut)))).toMatchObject({
       chunks: [delta("half")],
       error: { name: "StreamTruncatedError" },
@@ -99,7 +99,7 @@ describe("a response without a body property", () => {
     });
   });
 
-  test("is requested again from where a run was cut", async () => {
+  test("is resumed after the event at which a run was cut", async () => {
     const event = (seq: number, chunk: unknown) => `id: run.${seq}\n${frame(chunk)}`;
     const answers = [event(0, delta("a")), event(1, delta("b")) + event(2, { type: "done" }) + doneMarker];
     const { calls, fetch } = fakeFetch(() => bodilessResponse(answers[calls.length - 1]!));
@@ -110,7 +110,7 @@ describe("a response without a body property", () => {
     expect(calls.map(({ init }) => init.headers.get("last-event-id"))).toEqual([null, "run.0"]);
   });
 
-  test("of another type is refused, whatever it holds", async () => {
+  test("of another type is refused, whatever its content", async () => {
     const { error } = await collect(readStream(bodilessResponse(text, { type: "text/html" })));
     expect(error).toMatchObject({ name: "StreamContentTypeError", contentType: "text/html" });
   });
@@ -119,7 +119,7 @@ describe("a response without a body property", () => {
     expect(bodyOf(bodilessResponse("", { status: 204 }))).toBeNull();
   });
 
-  test("is not read before the first next(), nor for a caller who has left before", async () => {
+  test("is not read before the first next(), or after the caller has aborted", async () => {
     const response = bodilessResponse(text);
     const read = vi.spyOn(response, "text");
     const iterator = readStream(response)[Symbol.asyncIterator]();
@@ -129,7 +129,7 @@ describe("a response without a body property", () => {
     expect(read).not.toHaveBeenCalled();
   });
 
-  test("does not hold up a caller who leaves while it comes, nor its error's body", async () => {
+  test("does not block an abort while it is read, even with an error status", async () => {
     for (const status of [200, 500]) {
       for (const how of ["abort", "return"] as const) {
         const abort = new AbortController();
@@ -149,7 +149,7 @@ describe("a response without a body property", () => {
     }
   });
 
-  test("aborts its request when the caller leaves", async () => {
+  test("aborts its request when the caller aborts", async () => {
     const { calls, fetch } = fakeFetch(() => bodilessResponse(new Promise(() => {})));
     const iterator = streamChatFromRoute({ endpoint: "/", messages, fetch })[Symbol.asyncIterator]();
     void iterator.next();
@@ -159,10 +159,10 @@ describe("a response without a body property", () => {
   });
 });
 
-describe("time", () => {
+describe("timeouts", () => {
   afterEach(() => void vi.useRealTimers());
 
-  test("a response that comes whole may be silent until its end", async () => {
+  test("a response that is read as a whole may be silent until its end", async () => {
     vi.useFakeTimers();
     const answer = Promise.withResolvers<string>();
     const { fetch } = fakeFetch(() => bodilessResponse(answer.promise));
@@ -173,7 +173,7 @@ describe("time", () => {
     expect(await reading).toEqual({ chunks });
   });
 
-  test("a body that streams again after one that came whole is watched again", async () => {
+  test("a streaming body after one that was read as a whole has a timeout again", async () => {
     vi.useFakeTimers();
     const body = testBody([], { stays: true });
     const answers = [
@@ -186,7 +186,7 @@ describe("time", () => {
     expect((await reading).error).toMatchObject({ name: "StreamIdleError" });
   });
 
-  test("a fetch that says that it is a polyfill is not cut off before the answer has ended", async () => {
+  test("a fetch marked as a polyfill has no timeout until its response is complete", async () => {
     vi.useFakeTimers();
     const { promise, resolve } = Promise.withResolvers<Response>();
     const { calls, fetch } = fakeFetch(() => promise);
@@ -198,7 +198,7 @@ describe("time", () => {
     expect(await reading).toEqual({ chunks });
   });
 
-  test("a polyfill is cut off when the caller says how long to wait", async () => {
+  test("a polyfill has a timeout when the caller sets one", async () => {
     vi.useFakeTimers();
     const { calls, fetch } = hangingFetch();
     const polyfill = Object.assign(fetch, { polyfill: true });
@@ -210,7 +210,7 @@ describe("time", () => {
   });
 });
 
-describe("a body that was read before", () => {
+describe("a body that was already read", () => {
   const expected = {
     name: "StreamBodyError",
     code: "unreadable-body",
@@ -219,7 +219,7 @@ describe("a body that was read before", () => {
   };
   const headers = { "content-type": "text/event-stream" };
 
-  test("is an error that says so, of a response and of a stream", async () => {
+  test("is an error with an explanation, for a response and for a stream", async () => {
     const used = new Response(text, { headers });
     await used.text();
     const locked = new Response(text, { headers });
@@ -238,7 +238,7 @@ describe("a body that was read before", () => {
     expect((await collect(readStream(ended))).error).toMatchObject(expected);
   });
 
-  test("by a fetch of the application's own is an error of the request, which is made once", async () => {
+  test("by a custom fetch fails the request, which is made once", async () => {
     const { calls, fetch } = fakeFetch(async () => {
       const response = new Response(text, { headers });
       console.assert((await response.text()) !== "");
@@ -250,13 +250,13 @@ describe("a body that was read before", () => {
     expect(calls).toHaveLength(2);
   });
 
-  test("of an error leaves the status", async () => {
+  test("of an error response leaves its status", async () => {
     const response = new Response("why", { status: 418 });
     await response.text();
     expect((await collect(readStream(response))).error).toMatchObject({ status: 418, body: "" });
   });
 
-  test("as a clone is no obstacle", async () => {
+  test("is no problem when a clone was read", async () => {
     const response = new Response(text, { headers });
     const clone = response.clone();
     expect(await collect(readStream(response))).toEqual({ chunks });
@@ -265,7 +265,7 @@ describe("a body that was read before", () => {
 });
 
 describe("a body of another kind", () => {
-  test("undefined says that its fetch cannot stream, and what to pass", async () => {
+  test("undefined is an error that explains that the fetch cannot stream, and what to pass", async () => {
     expect((await collect(readStream(bodilessResponse(text).body))).error).toMatchObject({
       name: "StreamBodyError",
       message:
@@ -273,7 +273,7 @@ describe("a body of another kind", () => {
     });
   });
 
-  test("a stream of text is read, however it was cut", async () => {
+  test("a stream of strings is read, however it is split", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.nat(text.length), { maxLength: 8 }), async (cuts) => {
         const at = [0, ...cuts.sort((a, b) => a - b), text.length];
@@ -290,12 +290,12 @@ describe("a body of another kind", () => {
     );
   });
 
-  test("a response's body piped through a TextDecoderStream is read", async () => {
+  test("a response body piped through a TextDecoderStream is read", async () => {
     const body = new Response(text).body!.pipeThrough(new TextDecoderStream());
     expect(await collect(readStream(body))).toEqual({ chunks });
   });
 
-  test("an async generator of bytes is read, no faster than asked for, and left at once", async () => {
+  test("an async generator of bytes is read on demand, and closed at once", async () => {
     const steps: string[] = [];
     async function* pieces() {
       try {
@@ -313,7 +313,7 @@ describe("a body of another kind", () => {
     expect(steps).toEqual(["a", "b", "left"]);
   });
 
-  test("a source that is silent does not hold up a caller who leaves", async () => {
+  test("a silent source does not block an abort", async () => {
     const destroyed = new Readable({ read() {} });
     const returned = vi.fn(async () => ({ done: true as const, value: undefined }));
     const silent = {
@@ -330,7 +330,7 @@ describe("a body of another kind", () => {
     expect([destroyed.destroyed, returned.mock.calls.length]).toEqual([true, 1]);
   });
 
-  test("a source whose silence lasts too long is idle", async () => {
+  test("a source that is silent for too long is idle", async () => {
     vi.useFakeTimers();
     const silent = new Readable({ read() {} });
     const reading = collect(readStream(silent));
@@ -340,7 +340,7 @@ describe("a body of another kind", () => {
     vi.useRealTimers();
   });
 
-  test("pieces that are neither bytes nor text are refused by what they are", async () => {
+  test("pieces that are neither bytes nor strings are refused, and the error names them", async () => {
     for (const [piece, named] of [
       [{ type: "done" }, "an object"],
       [7, "7"],
@@ -363,7 +363,7 @@ describe("over a socket", () => {
     server.closeAllConnections();
     server.close();
   });
-  /** Serves one answer to every request. @returns its address. */
+  /** Serves one response to every request. @returns its URL. */
   async function serve(status: number, type: string, body: string, stays = false): Promise<string> {
     server = createServer((_req, res) => {
       res.writeHead(status, { "content-type": type });
@@ -375,14 +375,14 @@ describe("over a socket", () => {
   }
   const fetch = nodeFetch as unknown as typeof globalThis.fetch;
 
-  test("node-fetch, whose bodies are streams of Node, streams an answer", async () => {
+  test("node-fetch, whose bodies are Node streams, streams an answer", async () => {
     const endpoint = await serve(200, "text/event-stream", text);
     expect(await collect(streamChatFromRoute({ endpoint, messages, fetch }))).toEqual({ chunks });
     const { body } = await fetch(endpoint);
     expect(await collect(readStream(body))).toEqual({ chunks });
   });
 
-  test("node-fetch shows the first chunk while the answer continues, and its request ends with the loop", async () => {
+  test("node-fetch delivers the first chunk while the answer continues, and its request ends with the loop", async () => {
     const endpoint = await serve(200, "text/event-stream", text, true);
     const closed = new Promise<void>((resolve) => {
       server.on("request", (_req, res) => res.on("close", resolve));
@@ -394,7 +394,7 @@ describe("over a socket", () => {
     await closed;
   });
 
-  test("node-fetch gives the body of an error, and one buffered answer", async () => {
+  test("node-fetch delivers the body of an error, and a buffered answer", async () => {
     const failing = await serve(403, "application/json", '{"error":"No."}');
     expect((await collect(streamChatFromRoute({ endpoint: failing, messages, fetch }))).error).toMatchObject({
       status: 403,
@@ -405,14 +405,14 @@ describe("over a socket", () => {
     expect(await requestChat({ endpoint, messages, fetch })).toMatchObject({ text: "Hi" });
   });
 
-  test("an answer to node:http is a body, although it has headers", async () => {
+  test("a response of node:http is read as a body, although it has headers", async () => {
     const endpoint = await serve(200, "text/event-stream", text);
     const answer = await new Promise<IncomingMessage>((resolve) => get(endpoint, resolve));
     expect(await collect(readStream(answer))).toEqual({ chunks });
   });
 });
 
-test("a surrogate pair in two texts is one character, and bytes are left as they are", () => {
+test("a surrogate pair split over two strings is one character, and bytes pass through unchanged", () => {
   const toBytes = createPieceEncoder();
   const bytes = bytesOf("x");
   expect(toBytes(bytes)).toBe(bytes);
@@ -420,7 +420,7 @@ test("a surrogate pair in two texts is one character, and bytes are left as they
   expect(new TextDecoder().decode(Buffer.concat(pieces))).toBe("a😀b😀");
 });
 
-test("discard cancels a body, and is silent about one that does not let itself be cancelled", async () => {
+test("discard cancels a body, and ignores a rejected cancellation", async () => {
   const unhandled = vi.fn();
   process.on("unhandledRejection", unhandled);
   const body = testBody(["x"]);

@@ -13,10 +13,10 @@ describe("the outcome", () => {
   for (const [name, chunks, outcome] of [
     ["done", [delta("a"), done], { outcome: "done", chunk: done }],
     ["abort", [delta("a"), abort], { outcome: "abort", chunk: abort }],
-    ["the end without a terminal", [delta("a")], { outcome: "end" }],
-    ["nothing at all", [], { outcome: "end" }],
+    ["an end without a terminal", [delta("a")], { outcome: "end" }],
+    ["an empty stream", [], { outcome: "end" }],
   ] as const) {
-    test(`of ${name} is told to the caller and to onDone, not to onError`, async () => {
+    test(`of ${name} is returned and passed to onDone, not to onError`, async () => {
       const { onChunk, onText, onDone, onError } = handlers();
       expect(await consumeStream(streamOf(...chunks), { onChunk, onText, onDone, onError })).toEqual(outcome);
       expect(onDone.mock.calls).toEqual([[outcome]]);
@@ -25,7 +25,7 @@ describe("the outcome", () => {
     });
   }
 
-  test("of an error chunk is an outcome, told to onError as a StreamRemoteError, not to onDone", async () => {
+  test("of an error chunk is returned, and passed to onError as a StreamRemoteError, not to onDone", async () => {
     const error = {
       type: "error",
       message: "Busy.",
@@ -49,13 +49,13 @@ describe("the outcome", () => {
     expect(onDone).not.toHaveBeenCalled();
   });
 
-  test("of an error chunk without a text is an error with one", async () => {
+  test("of an error chunk with an empty message has a default message", async () => {
     const { onError } = handlers();
     await consumeStream(streamOf({ type: "error", message: "" }), { onError });
     expect(onError.mock.calls[0]?.[0]).toMatchObject({ message: "Stream error.", chunk: { message: "" } });
   });
 
-  test("of an error chunk that more followed is not an error", async () => {
+  test("of an error chunk followed by other chunks is not an error", async () => {
     const { onError } = handlers();
     for (const more of [[done], [delta("a"), { type: "done" }]]) {
       expect(
@@ -67,7 +67,7 @@ describe("the outcome", () => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  test("of an error chunk that a done without a reason followed is the error, told once", async () => {
+  test("of an error chunk followed by a done without a reason is the error, reported once", async () => {
     const error = { type: "error", message: "Quota exceeded." } as const;
     const status = { type: "status", message: "Giving up" };
     for (const chunks of [
@@ -92,8 +92,8 @@ describe("the outcome", () => {
   });
 });
 
-describe("reading that fails", () => {
-  test("rejects, and is told to onError once", async () => {
+describe("a read error", () => {
+  test("rejects and is passed to onError once", async () => {
     const { onDone, onError } = handlers();
     const cut = readStream(testBody([frame(delta("a"))]).stream);
     const rejection = expect.objectContaining({ name: "StreamTruncatedError" });
@@ -102,7 +102,7 @@ describe("reading that fails", () => {
     expect(onDone).not.toHaveBeenCalled();
   });
 
-  test("with something that is not an Error, onError gets an Error all the same", async () => {
+  test("that is not an Error reaches onError as an Error", async () => {
     const { onError } = handlers();
     const failing = { [Symbol.asyncIterator]: () => ({ next: () => Promise.reject("plain text") }) };
     await expect(consumeStream(failing, { onError })).rejects.toBe("plain text");
@@ -111,7 +111,7 @@ describe("reading that fails", () => {
 
   const reasons = [undefined, "stop", null, Number.NaN, 0, new Error("Left."), new StreamTruncatedError()];
   test.each(reasons)(
-    "because the caller aborted with %s rejects with the reason, and onError is silent",
+    "after the caller aborted with %s rejects with the reason and is not passed to onError",
     async (reason) => {
       const { onError } = handlers();
       const abort = new AbortController();
@@ -126,7 +126,7 @@ describe("reading that fails", () => {
     },
   );
 
-  test("because of an abort that passes through an iterable of the application's own is not told to onError", async () => {
+  test("from an abort that passes through a custom iterable is not passed to onError", async () => {
     const { onError } = handlers();
     const abort = new AbortController();
     const body = testBody([frame(delta("a"))], { stays: true });
@@ -140,7 +140,7 @@ describe("reading that fails", () => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  test("for another reason before the caller aborts is told to onError", async () => {
+  test("with another cause before the caller aborts is passed to onError", async () => {
     const { onError } = handlers();
     const abort = new AbortController();
     const error = new Error("lost");
@@ -159,7 +159,7 @@ describe("reading that fails", () => {
 });
 
 describe("onChunk", () => {
-  test("that returns false stops the stream and cancels the body; onDone and onError are silent", async () => {
+  test("stops the stream by returning false, which cancels the body and calls neither onDone nor onError", async () => {
     const { onDone, onError } = handlers();
     const body = testBody([frame(delta("a")) + frame(delta("b"))], { stays: true });
     const onChunk = vi.fn(() => false);
@@ -172,7 +172,7 @@ describe("onChunk", () => {
     expect(onError).not.toHaveBeenCalled();
   });
 
-  test("that is async is waited for before the next chunk", async () => {
+  test("is awaited before the next chunk if it is async", async () => {
     const order: string[] = [];
     await consumeStream(streamOf(delta("a"), delta("b")), {
       onChunk: async (chunk) => {
@@ -185,7 +185,7 @@ describe("onChunk", () => {
   });
 
   for (const handler of ["onChunk", "onText"] as const) {
-    test(`what ${handler} throws comes out as it is, cancels the body, and is not told to onError`, async () => {
+    test(`an error from ${handler} is passed on unchanged, cancels the body, and does not reach onError`, async () => {
       const boom = new Error("boom");
       const { onError } = handlers();
       const body = testBody([frame(delta("a"))], { stays: true });
@@ -200,7 +200,7 @@ describe("onChunk", () => {
   }
 });
 
-test("what onDone and onError throw comes out as it is", async () => {
+test("an error from onDone or onError is passed on unchanged", async () => {
   const boom = new Error("boom");
   const reject = () => Promise.reject(boom);
   await expect(consumeStream(streamOf({ type: "done" }), { onDone: reject })).rejects.toBe(boom);
@@ -210,7 +210,7 @@ test("what onDone and onError throw comes out as it is", async () => {
   );
 });
 
-test("onText gets the text of the answer piece by piece, as it is copied of the message", async () => {
+test("onText receives the text of the answer piece by piece, exactly as the message contains it", async () => {
   const texts = async (...chunks: StreamChunk[]) => {
     const seen: string[] = [];
     await consumeStream(streamOf(...chunks), { onText: (text) => seen.push(text) });
@@ -232,7 +232,7 @@ test("onText gets the text of the answer piece by piece, as it is copied of the 
   expect(await texts(message("whole"), message("too"))).toEqual(["whole", "\n\ntoo"]);
 });
 
-test("what is not a stream, and a handler that is not a function, is refused by name", async () => {
+test("a value that is not a stream, or a handler that is not a function, is refused by name", async () => {
   const consume = consumeStream as (stream?: unknown, handlers?: unknown) => Promise<unknown>;
   const expected = "stream must be an async iterable of chunks, such as readStream(response); got";
   await expect(consume()).rejects.toThrow(new TypeError(`${expected} undefined.`));

@@ -6,7 +6,7 @@ const maxTimerMs = 2_147_483_647;
 const never = Number.POSITIVE_INFINITY;
 
 describe("the limit", () => {
-  test("is the option until the server announces its heartbeats, then three of them and 2 s", () => {
+  test("is the option until the server announces heartbeats, then three intervals plus 2 s", () => {
     const watchdog = createIdleWatchdog(60_000);
     expect(watchdog.limitMs).toBe(60_000);
     watchdog.expect(8_000);
@@ -32,14 +32,14 @@ describe("the limit", () => {
     });
   }
 
-  test("beyond what a timer can wait is forever", () => {
+  test("beyond the range of a timer is infinite", () => {
     expect(createIdleWatchdog(maxTimerMs).start(0)).toBe(maxTimerMs);
     for (const idleTimeoutMs of [2 ** 31, 1e15, Number.POSITIVE_INFINITY]) {
       expect(createIdleWatchdog(idleTimeoutMs).start(0)).toBe(never);
     }
   });
 
-  test("of 0 asks for no look, from the beginning or from an announcement on", () => {
+  test("of 0 schedules no check, whether set at the start or by an announcement", () => {
     expect(createIdleWatchdog(0).start(0)).toBe(never);
     const watchdog = createIdleWatchdog(60_000);
     expect(watchdog.start(0)).toBe(60_000);
@@ -50,7 +50,7 @@ describe("the limit", () => {
     expect(watchdog.start(60_001)).toBe(never);
   });
 
-  test("may come back after heartbeats were off", () => {
+  test("applies again after heartbeats were off", () => {
     const watchdog = createIdleWatchdog(60_000);
     watchdog.expect(0);
     expect(watchdog.start(0)).toBe(never);
@@ -62,14 +62,14 @@ describe("the limit", () => {
 });
 
 describe("silence", () => {
-  test("of the whole limit in one read is an alarm, and of a millisecond less is not", () => {
+  test("is an alarm after the whole limit in one read, but not a millisecond earlier", () => {
     const watchdog = createIdleWatchdog(60_000);
     expect(watchdog.start(5)).toBe(60_000);
     expect(watchdog.look(60_004)).toBe(1);
     expect(watchdog.look(60_005)).toBe(0);
   });
 
-  test("counts from the last read: the look that an earlier one asked for asks for the rest", () => {
+  test("counts from the last read: a check scheduled by an earlier read schedules the remaining time", () => {
     const watchdog = createIdleWatchdog(60_000);
     expect(watchdog.start(0)).toBe(60_000);
     watchdog.end();
@@ -78,7 +78,7 @@ describe("silence", () => {
     expect(watchdog.look(100_000)).toBe(0);
   });
 
-  test("while nobody reads means nothing, and nothing is looked at until somebody does", () => {
+  test("without a pending read has no effect, and no check is scheduled until the next read", () => {
     const watchdog = createIdleWatchdog(60_000);
     watchdog.start(0);
     watchdog.end();
@@ -87,7 +87,7 @@ describe("silence", () => {
     expect(watchdog.look(560_000)).toBe(0);
   });
 
-  test("a limit that shrinks asks for an earlier look, one that grows for none", () => {
+  test("a shorter limit schedules an earlier check, and a longer one keeps the check", () => {
     const watchdog = createIdleWatchdog(60_000);
     watchdog.start(0);
     watchdog.end();
@@ -100,7 +100,7 @@ describe("silence", () => {
     expect(watchdog.look(94_000)).toBe(0);
   });
 
-  test("a look that is early enough is kept, also when it is due exactly with the limit", () => {
+  test("a check that is early enough is kept, even if it is due exactly at the limit", () => {
     const watchdog = createIdleWatchdog(60_000);
     expect(watchdog.start(0)).toBe(60_000);
     watchdog.end();
@@ -109,14 +109,14 @@ describe("silence", () => {
 });
 
 describe("a program that was suspended", () => {
-  test("gets one more whole interval, and then the alarm", () => {
+  test("gets one more full interval before the alarm", () => {
     const watchdog = createIdleWatchdog(60_000);
     watchdog.start(0);
     expect(watchdog.look(3_600_000)).toBe(60_000);
     expect(watchdog.look(3_660_000)).toBe(0);
   });
 
-  test("is excused only once while nothing comes", () => {
+  test("is excused only once while no data arrives", () => {
     const watchdog = createIdleWatchdog(60_000);
     watchdog.start(0);
     expect(watchdog.look(3_600_000)).toBe(60_000);
@@ -133,7 +133,7 @@ describe("a program that was suspended", () => {
     expect(watchdog.look(7_260_000)).toBe(0);
   });
 
-  test("is told from a busy machine by looks that come more than 2 s late", () => {
+  test("is distinguished from a busy machine by checks that are more than 2 s late", () => {
     for (const [lateMs, nextMs] of [
       [2_000, 0],
       [2_001, 60_000],
@@ -144,7 +144,7 @@ describe("a program that was suspended", () => {
     }
   });
 
-  test("is not taken for one when the look was late, but not asked for by this read", () => {
+  test("is not assumed when a late check belongs to an earlier read", () => {
     const watchdog = createIdleWatchdog(60_000);
     watchdog.start(0);
     watchdog.end();
@@ -172,7 +172,7 @@ const steps = fc.array(
   { maxLength: 60 },
 );
 
-test("on any schedule of reads, bytes, heartbeats and sleeps: an alarm after a silence of the whole limit that was listened to, no later, and at no other time", () => {
+test("on any schedule of reads, bytes, heartbeats and sleeps, the alarm occurs after an observed silence of the whole limit, never late and never otherwise", () => {
   let alarms = 0;
   let excuses = 0;
   fc.assert(
@@ -183,10 +183,10 @@ test("on any schedule of reads, bytes, heartbeats and sleeps: an alarm after a s
       (idleTimeoutMs, schedule, latenesses) => {
         const watchdog = createIdleWatchdog(idleTimeoutMs);
         let now = 0;
-        /** When the timer was asked to fire, and when this machine comes to it. */
+        /** The time set for the timer, and the time when this machine runs it. */
         let timer: { due: number; fires: number } | undefined;
         let readSince: number | undefined;
-        /** When the pending read was first found to have slept. */
+        /** The first time at which a suspension was detected during the pending read. */
         let awakeSince: number | undefined;
         let isDead = false;
 
@@ -209,7 +209,7 @@ test("on any schedule of reads, bytes, heartbeats and sleeps: an alarm after a s
           alarms++;
           expect(now - readSince!).toBeGreaterThanOrEqual(watchdog.limitMs);
           expect(watchdog.limitMs).toBeLessThan(never);
-          // A second sleep is not excused; after one, the whole limit was listened for.
+          // A second suspension is not excused; after the first, the whole limit must have been observed.
           if (awakeSince !== now && !wasLate) {
             expect(now - (awakeSince ?? readSince!)).toBeGreaterThanOrEqual(watchdog.limitMs);
           }

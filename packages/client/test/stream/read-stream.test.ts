@@ -27,7 +27,7 @@ describe("golden transcripts", () => {
     const { complete, entries } = JSON.parse(
       readFileSync(new URL(file.replace(".sse", ".json"), folder), "utf8"),
     );
-    test(`${file} gives its chunks and ends ${complete ? "in order" : "truncated"}, in 1-byte and in 100-byte pieces`, async () => {
+    test(`${file} yields its chunks and ends ${complete ? "in order" : "truncated"}, in 1-byte and in 100-byte pieces`, async () => {
       for (const size of [1, 100]) {
         const pieces: Uint8Array[] = [];
         for (let at = 0; at < bytes.length; at += size)
@@ -47,7 +47,7 @@ describe("golden transcripts", () => {
   }
 });
 
-test("aborting in onUnknownChunk, with nothing behind it, reads no more and is told no more", async () => {
+test("aborting in onUnknownChunk stops reading and reporting, even if no known chunk follows", async () => {
   vi.useFakeTimers();
   const abort = new AbortController();
   const onUnknownChunk = vi.fn(() => abort.abort("enough"));
@@ -73,7 +73,7 @@ test.each(["x", "xa", "ax", "axa"])(
   },
 );
 
-test("what onUnknownChunk throws comes out as it is", async () => {
+test("an error from onUnknownChunk is passed on unchanged", async () => {
   const mistake = new RangeError("of the application");
   const onUnknownChunk = () => {
     throw mistake;
@@ -85,17 +85,17 @@ test("what onUnknownChunk throws comes out as it is", async () => {
 
 describe("endings", () => {
   const good = frame(delta("a"));
-  test("[DONE] ends the iteration at once, although the body stays open", async () => {
+  test("[DONE] ends the iteration at once, even if the body stays open", async () => {
     const body = testBody([good + doneMarker], { stays: true });
     expect(await collect(readStream(body.stream))).toEqual({ chunks: [delta("a")] });
   });
 
-  test("a terminal and then the end is complete", async () => {
+  test("the end of the body after a terminal is complete", async () => {
     const { stream } = testBody([frame({ type: "done" })]);
     expect(await collect(readStream(stream))).toEqual({ chunks: [{ type: "done" }] });
   });
 
-  test("the end without either is truncated, after the chunks before it", async () => {
+  test("the end of the body without [DONE] or a terminal is truncated, after the chunks before it", async () => {
     const { chunks, error } = await collect(readStream(testBody([good]).stream));
     expect(chunks).toEqual([delta("a")]);
     expect(error).toMatchObject({
@@ -104,7 +104,7 @@ describe("endings", () => {
     });
   });
 
-  test("what is no body at all is an error that says what was expected, and what came", async () => {
+  test("a value that is not a body is an error that names the expected and the received type", async () => {
     for (const [nothing, named] of [
       ["text", '"text"'],
       [{}, "an object"],
@@ -119,11 +119,11 @@ describe("endings", () => {
     }
   });
 
-  test("no body is truncated", async () => {
+  test("a null body is truncated", async () => {
     expect((await collect(readStream(null))).error).toMatchObject({ name: "StreamTruncatedError" });
   });
 
-  test("a connection that breaks is truncated, with the cause", async () => {
+  test("a broken connection is truncated, with the cause", async () => {
     const body = testBody([good], { stays: true });
     const cause = new TypeError("terminated");
     const read = collect(readStream(body.stream));
@@ -135,7 +135,7 @@ describe("endings", () => {
     });
   });
 
-  test("a connection that breaks behind the terminal has lost nothing", async () => {
+  test("a connection that breaks after the terminal is complete", async () => {
     const body = testBody([frame({ type: "done" })], { stays: true });
     const read = collect(readStream(body.stream));
     await macrotask();
@@ -143,7 +143,7 @@ describe("endings", () => {
     expect(await read).toEqual({ chunks: [{ type: "done" }] });
   });
 
-  test("what breaks the contract is thrown behind the good chunks of the same piece, without another read, and the body is cancelled", async () => {
+  test("a protocol error is thrown after the good chunks of the same piece, without another read, and the body is cancelled", async () => {
     const body = testBody([`${good}data: {oops\n\n`], { stays: true });
     const { chunks, error } = await collect(readStream(body.stream));
     expect(chunks).toEqual([delta("a")]);
@@ -164,7 +164,7 @@ describe("a Response", () => {
   const headers = { "content-type": "text/event-stream" };
   const text = frame({ type: "done" }) + doneMarker;
 
-  test("with an event stream is read, however its content type is written, and where it came more than once", async () => {
+  test("with an event stream is read, however its content type is written, even if it is sent twice", async () => {
     for (const contentType of [
       "text/event-stream",
       "Text/Event-Stream ; charset=utf-8",
@@ -178,7 +178,7 @@ describe("a Response", () => {
     }
   });
 
-  test("of another class than the global one is read too", async () => {
+  test("of another class than the global one is also read", async () => {
     const response = new Response(text, { headers });
     vi.stubGlobal("Response", class {});
     const reading = await collect(readStream(response));
@@ -201,7 +201,7 @@ describe("a Response", () => {
     expect(body.cancelled).toBeDefined();
   });
 
-  test("with two content types is what the last one says", async () => {
+  test("with two content types is judged by the last one", async () => {
     const response = new Response(text, { headers: { "content-type": "text/event-stream, text/html" } });
     expect((await collect(readStream(response))).error).toMatchObject({
       name: "StreamContentTypeError",
@@ -209,7 +209,7 @@ describe("a Response", () => {
     });
   });
 
-  test("without a content type is an error that says so", async () => {
+  test("without a content type is an error that mentions it", async () => {
     const { error } = await collect(readStream(new Response(testBody([text]).stream)));
     expect(error).toMatchObject({
       contentType: "",
@@ -223,7 +223,7 @@ describe("a Response", () => {
     });
   });
 
-  test("with an error status carries the status, the parsed body and retry-after", async () => {
+  test("with an error status is an error with the status, the parsed body and retry-after", async () => {
     const body = JSON.stringify({ error: "Too busy.", code: "busy" });
     const init = { status: 503, headers: { ...headers, "retry-after": "7" } };
     expect((await collect(readStream(new Response(body, init)))).error).toMatchObject({
@@ -236,7 +236,7 @@ describe("a Response", () => {
     });
   });
 
-  test("with an error status and a text or no body carries that", async () => {
+  test("with an error status and a text or empty body is an error with that body", async () => {
     const error = async (body: string | null, init: ResponseInit) =>
       (await collect(readStream(new Response(body, init)))).error;
     expect(await error("<h1>Bad gateway</h1>", { status: 502, statusText: "Bad Gateway" })).toMatchObject({
@@ -247,7 +247,7 @@ describe("a Response", () => {
     expect(await error(null, { status: 404 })).toMatchObject({ body: "", message: "The route answered 404" });
   });
 
-  test("of retry-after as a date gives the time until then, at least 0", async () => {
+  test("with a date as retry-after is converted to the time until then, at least 0", async () => {
     const retryAfter = async (value: string) =>
       (
         (await collect(readStream(new Response("", { status: 429, headers: { "retry-after": value } }))))
@@ -259,7 +259,7 @@ describe("a Response", () => {
     for (const value of ["soon", "", "1.5", "-5", "+5", "5 seconds", "2030-01-01T00:00:00Z", "Sun, never"]) {
       expect(await retryAfter(value)).toBeUndefined();
     }
-    // Where a proxy has added another, the first one counts.
+    // When a proxy has added another, the first one counts.
     const past = new Date(0).toUTCString();
     for (const [values, ms] of [
       ["120, 120", 120_000],
@@ -271,7 +271,7 @@ describe("a Response", () => {
     }
   });
 
-  test("of retry-after as a date is measured from the response's own date, whatever this machine's clock says", async () => {
+  test("with a date as retry-after is measured from the response's own date, not from the local clock", async () => {
     const sentAt = Date.UTC(2030, 0, 1, 12);
     const retryAfter = async (value: string, date: string) => {
       const init = { status: 503, headers: { "retry-after": value, date } };
@@ -285,13 +285,13 @@ describe("a Response", () => {
       expect(await retryAfter(new Date(sentAt - 7_000).toUTCString(), date)).toBe(0);
       expect(await retryAfter("Tuesday, 01-Jan-30 12:00:09 GMT", date)).toBe(9_000);
       expect(await retryAfter("11", date)).toBe(11_000);
-      // Where the response does not say when it was sent, there is only the clock.
+      // Without a date in the response, only the local clock is left.
       expect(await retryAfter(new Date(sentAt + skewMs + 5_000).toUTCString(), "unknown")).toBe(5_000);
     }
     vi.restoreAllMocks();
   });
 
-  test("whose body is that of one of our routes says what the route says, as an error chunk does", async () => {
+  test("with the error body of one of our routes has its message, as an error chunk does", async () => {
     const message = "Something went wrong on the server.";
     const chunk = { type: "error", message, code: "internal", correlationId: "c-1" };
     const partial = { chunks: [chunk], text: "", structured: [], error: chunk };
@@ -309,7 +309,7 @@ describe("a Response", () => {
     expect.assertions(3);
   });
 
-  test("whose body is another server's says the status, and what may be a reason", async () => {
+  test("with the error body of another server has the status, and a reason if one is found", async () => {
     for (const [body, said] of [
       [{ error: "no such table", status: 500 }, "The route answered 500: no such table"],
       [{ error: "", code: "internal" }, "The route answered 500"],
@@ -322,7 +322,7 @@ describe("a Response", () => {
     }
   });
 
-  test("an error body that breaks off, or is cut in the middle of a character, gives what came", async () => {
+  test("with an error body that breaks off, or is cut inside a character, keeps the received part", async () => {
     const body = testBody(["half of "], { stays: true });
     const read = collect(readStream(new Response(body.stream, { status: 500 })));
     await macrotask();
@@ -335,12 +335,12 @@ describe("a Response", () => {
     });
   });
 
-  test("an error in the body that is no text is left to the body", async () => {
+  test("with an error that is not a string keeps it in the body only", async () => {
     const { error } = await collect(readStream(new Response('{"error":{"code":1}}', { status: 500 })));
     expect(error).toMatchObject({ message: "The route answered 500", body: { error: { code: 1 } } });
   });
 
-  test("that came after a redirect says where from, when it is no stream", async () => {
+  test("that is not a stream and was redirected reports its final URL", async () => {
     const response = new Response("<html>", { headers: { "content-type": "text/html" } });
     Object.defineProperties(response, {
       redirected: { value: true },
@@ -351,7 +351,7 @@ describe("a Response", () => {
     });
   });
 
-  test("an endless error body is read to 64 KiB and then cancelled", async () => {
+  test("with an endless error body is read up to 64 KiB, then cancelled", async () => {
     const kilobyte = "x".repeat(1024);
     const body = testBody(Array(1000).fill(kilobyte));
     const { error } = await collect(readStream(new Response(body.stream, { status: 500 })));
@@ -371,7 +371,7 @@ describe("pace", () => {
     expect(body.pulls).toBe(1);
   });
 
-  test("a slow consumer slows the reading: no piece is asked for before the last one is used up", async () => {
+  test("a slow consumer slows the reading: no piece is requested before the previous one is used up", async () => {
     const body = testBody([frame(delta("a")) + frame(delta("b")), frame(delta("c")), doneMarker]);
     const iterator = readStream(body.stream)[Symbol.asyncIterator]();
     const pulls: number[] = [];
@@ -389,7 +389,7 @@ describe("pace", () => {
     expect(() => stream[Symbol.asyncIterator]()).toThrow("A stream can be iterated only once.");
   });
 
-  test("calls of next() that do not wait for each other are served in order", async () => {
+  test("concurrent calls of next() are served in order", async () => {
     const body = testBody([frame(delta("a")), frame(delta("b")), frame(delta("c")) + doneMarker]);
     const iterator = readStream(body.stream)[Symbol.asyncIterator]();
     const results = await Promise.all([
@@ -402,7 +402,7 @@ describe("pace", () => {
     expect(results.map(({ value }) => value?.delta)).toEqual(["a", "b", "c", undefined, undefined]);
   });
 
-  test("a call of next() that waits comes before one that is made when its chunk is there", async () => {
+  test("a pending call of next() is served before a later one, even when chunks are queued", async () => {
     const text = ["a", "b", "c", "d"].map((letter) => frame(delta(letter))).join("");
     const iterator = readStream(testBody([text + doneMarker]).stream)[Symbol.asyncIterator]();
     const order: string[] = [];
@@ -413,7 +413,7 @@ describe("pace", () => {
     expect(order).toEqual(["a", "b", "c", "d"]);
   });
 
-  test("of two calls of next() that meet an error, the first rejects and the second is over", async () => {
+  test("an error rejects the first of two pending next() calls, and the second is done", async () => {
     const iterator = readStream(testBody(["data: {oops\n\n"]).stream)[Symbol.asyncIterator]();
     const [first, second] = [iterator.next(), iterator.next()];
     await expect(first).rejects.toMatchObject({ code: "invalid-json" });
@@ -440,7 +440,7 @@ describe("pace", () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
-  test("after the end, next() goes on answering that it is over, and after an error too", async () => {
+  test("next() keeps returning done after the end and after an error", async () => {
     for (const text of [doneMarker, "data: {oops\n\n"]) {
       const iterator = readStream(testBody([text]).stream)[Symbol.asyncIterator]();
       await iterator.next().catch(() => {});
@@ -449,7 +449,7 @@ describe("pace", () => {
   });
 });
 
-describe("leaving", () => {
+describe("cancellation", () => {
   const endless = () => testBody([frame(delta("a")) + frame(delta("b"))], { stays: true });
 
   test("break cancels the body at once", async () => {
@@ -458,7 +458,7 @@ describe("leaving", () => {
     expect(body.cancelled).toBeDefined();
   });
 
-  test("a throw in the loop cancels the body and comes out unchanged", async () => {
+  test("a throw in the loop cancels the body and is passed on unchanged", async () => {
     const body = endless();
     const boom = new Error("boom");
     const loop = (async () => {
@@ -500,7 +500,7 @@ describe("leaving", () => {
     expect(body.cancelled).toBeDefined();
   });
 
-  test("abort rejects with the signal's reason, while a read is pending and with chunks still queued", async () => {
+  test("abort rejects with the signal's reason, whether a read is pending or chunks are queued", async () => {
     for (const taken of [1, 2]) {
       const body = endless();
       const abort = new AbortController();
@@ -524,7 +524,7 @@ describe("leaving", () => {
     await expect(next).rejects.toBe("stop");
   });
 
-  test("an error body that hangs does not hold up whoever leaves, and is cancelled", async () => {
+  test("an error body that hangs does not block cancellation, and is cancelled", async () => {
     for (const how of ["abort", "return"] as const) {
       const body = testBody(["part"], { stays: true });
       const abort = new AbortController();
@@ -543,7 +543,7 @@ describe("leaving", () => {
     }
   });
 
-  test("a signal that is aborted already rejects without reading", async () => {
+  test("a signal that is already aborted rejects without reading", async () => {
     const body = endless();
     const iterator = readStream(body.stream, { signal: AbortSignal.abort("early") })[Symbol.asyncIterator]();
     await expect(iterator.next()).rejects.toBe("early");
@@ -551,7 +551,7 @@ describe("leaving", () => {
     expect(body.cancelled).toBeDefined();
   });
 
-  test("next() behind a return() that came first listens to nothing", async () => {
+  test("next() after an earlier return() adds no listener", async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const iterator = readStream(endless().stream, { signal })[Symbol.asyncIterator]();
@@ -560,7 +560,7 @@ describe("leaving", () => {
     expect(added).not.toHaveBeenCalled();
   });
 
-  test("streams that ended leave no listener on a long-lived signal", async () => {
+  test("finished streams leave no listener on a long-lived signal", async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
@@ -571,7 +571,7 @@ describe("leaving", () => {
     expect(removed.mock.calls.map((call) => call[1])).toEqual(added.mock.calls.map((call) => call[1]));
   });
 
-  test("a body whose cancel() rejects harms nothing", async () => {
+  test("a rejection from the body's cancel() is ignored", async () => {
     const stream = new ReadableStream<Uint8Array>({
       pull: (controller) => controller.enqueue(bytesOf(frame(delta("a")))),
       cancel: () => Promise.reject(new Error("in cancel")),
@@ -583,7 +583,7 @@ describe("leaving", () => {
 describe("silence", () => {
   beforeEach(() => void vi.useFakeTimers());
   const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-  /** Reads a body that stays open, and tells whether the reading is over. */
+  /** Reads a body that stays open, and reports whether reading is over. */
   function start(pieces: string[], options: ReadStreamOptions = {}) {
     const body = testBody(pieces, { stays: true });
     const reading = { body, isOver: false, collected: collect(readStream(body.stream, options)) };
@@ -593,7 +593,7 @@ describe("silence", () => {
     return reading;
   }
 
-  test("of 60 s is an error that says so, and cancels the body", async () => {
+  test("of 60 s is an error that gives the time, and cancels the body", async () => {
     const reading = start([frame(delta("a"))]);
     await advance(59_999);
     expect(reading.isOver).toBe(false);
@@ -609,7 +609,7 @@ describe("silence", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("is ended by any byte: a comment, a line end, a part of a chunk", async () => {
+  test("is ended by any byte: of a comment, a line end or part of a chunk", async () => {
     const reading = start([]);
     for (const text of [":\n\n", "\n", "data: ", '{"type":', '"done"}\n\n']) {
       await advance(59_999);
@@ -621,7 +621,7 @@ describe("silence", () => {
     expect(reading.isOver).toBe(true);
   });
 
-  test("behind the terminal has lost nothing: the stream ends in order", async () => {
+  test("after the terminal does no harm: the stream ends in order", async () => {
     const reading = start([frame({ type: "done" })]);
     await advance(60_000);
     expect(await reading.collected).toEqual({ chunks: [{ type: "done" }] });
@@ -635,7 +635,7 @@ describe("silence", () => {
     ["the newest announcement", [":hb=1000\n\n", ":hb=8000\n\n"], {}, 26_000, "26"],
     ["the heartbeats, not idleTimeoutMs", [":hb=30000\n\n"], { idleTimeoutMs: 10 }, 92_000, "92"],
   ] as const) {
-    test(`is borne as long as ${name} says`, async () => {
+    test(`has the limit of ${name}`, async () => {
       const reading = start([...pieces], options);
       await advance(limitMs - 1);
       expect(reading.isOver).toBe(false);
@@ -647,11 +647,11 @@ describe("silence", () => {
   }
 
   for (const [name, pieces, options] of [
-    ["idleTimeoutMs is 0, whatever is announced", [":hb=1000\n\n"], { idleTimeoutMs: 0 }],
-    ["idleTimeoutMs is more than a timer can wait", [":x\n\n"], { idleTimeoutMs: 2 ** 31 }],
-    ["the server sends no heartbeats on purpose", [":hb=0\n\n"], {}],
+    ["idleTimeoutMs is 0, even with announced heartbeats", [":hb=1000\n\n"], { idleTimeoutMs: 0 }],
+    ["idleTimeoutMs exceeds the range of a timer", [":x\n\n"], { idleTimeoutMs: 2 ** 31 }],
+    ["the server announces that it sends no heartbeats", [":hb=0\n\n"], {}],
   ] as const) {
-    test(`is borne for ever when ${name}`, async () => {
+    test(`has no limit when ${name}`, async () => {
       const reading = start([...pieces], options);
       await advance(10_000_000);
       expect([reading.isOver, vi.getTimerCount()]).toEqual([false, 0]);
@@ -660,7 +660,7 @@ describe("silence", () => {
     });
   }
 
-  test("means nothing while the consumer is busy", async () => {
+  test("does not count while the consumer is busy", async () => {
     const body = testBody([frame(delta("a")), frame(delta("b")), doneMarker]);
     const iterator = readStream(body.stream)[Symbol.asyncIterator]();
     for (const letter of ["a", "b"]) {
@@ -670,11 +670,11 @@ describe("silence", () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
   });
 
-  test("of a program that was suspended is excused for one more interval", async () => {
+  test("of a suspended program is excused for one more interval", async () => {
     for (const comes of [true, false]) {
       const reading = start([frame(delta("a"))]);
       await advance(30_000);
-      // Timers stand still while the clock goes on.
+      // Timers stand still while the clock continues.
       const { now } = performance;
       vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + 3_600_000);
       await advance(30_000);
@@ -690,8 +690,8 @@ describe("silence", () => {
     }
   });
 
-  for (const how of ["the end", "an error", "an abort", "leaving"] as const) {
-    test(`is not waited for after ${how}: no timer is left`, async () => {
+  for (const how of ["the end", "an error", "an abort", "return()"] as const) {
+    test(`is not watched after ${how}: no timer is left`, async () => {
       const abort = new AbortController();
       const body = testBody([frame(delta("a"))], { stays: true });
       const iterator = readStream(body.stream, { signal: abort.signal })[Symbol.asyncIterator]();
@@ -710,7 +710,7 @@ describe("silence", () => {
     });
   }
 
-  test("needs one timer, however reads, bytes and announcements follow each other", async () => {
+  test("needs one timer, whatever the order of reads, bytes and announcements", async () => {
     const anyStep = fc.oneof(
       fc.constant("next" as const),
       fc.constantFrom(":\n\n", ":hb=1000\n\n", ":hb=8000\n\n", ":hb=0\n\n", frame(delta("a"))),
@@ -738,7 +738,7 @@ describe("silence", () => {
 });
 
 describe("after [DONE]", () => {
-  test("the body gets one more read, so that the connection can be used again, and is not cancelled when it ends", async () => {
+  test("the body gets one more read, so that the connection can be reused, and is not cancelled when it ends", async () => {
     const body = testBody([doneMarker]);
     await collect(readStream(body.stream));
     await macrotask();
@@ -750,7 +750,7 @@ describe("after [DONE]", () => {
     vi.useFakeTimers();
     const body = testBody([doneMarker], { stays: true });
     await collect(readStream(body.stream));
-    // Silence is not watched any more.
+    // Silence is no longer watched.
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(249);
     expect(body.cancelled).toBeUndefined();
@@ -759,7 +759,7 @@ describe("after [DONE]", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a body that goes on is cancelled behind its next piece, and leaves no timer", async () => {
+  test("a body that continues is cancelled after its next piece, and leaves no timer", async () => {
     vi.useFakeTimers();
     const body = testBody([doneMarker, "data: more\n\n"], { stays: true });
     await collect(readStream(body.stream));
@@ -769,22 +769,22 @@ describe("after [DONE]", () => {
   });
 });
 
-describe("the body is unlocked and over", () => {
+describe("the body is unlocked and closed", () => {
   const whole = frame(delta("a")) + doneMarker;
   const endings: [string, string[], (stream: AsyncIterable<unknown>) => Promise<unknown>][] = [
     ["when it has ended", [whole], collect],
     ["when it has ended on a terminal chunk", [frame({ type: "done" })], collect],
     ["when it was cut", [frame(delta("a"))], collect],
-    ["when it broke the contract", ["data: {\n\n"], collect],
+    ["when it violated the protocol", ["data: {\n\n"], collect],
     [
-      "when the loop was left",
+      "when the loop was exited",
       [frame(delta("a")), whole],
       async (stream) => {
         for await (const _ of stream) break;
       },
     ],
     [
-      "when it was left while a read was pending",
+      "when it was cancelled during a read",
       [frame(delta("a"))],
       async (stream) => {
         const iterator = stream[Symbol.asyncIterator]();
