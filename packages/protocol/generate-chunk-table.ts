@@ -10,8 +10,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import { streamChunkSchema } from "./src/chunk-schemas.ts";
 import type { FieldsType, FieldType, FieldTypes, ObjectType } from "./src/chunk-shape.ts";
-import { streamChunkSchema } from "./src/schemas.ts";
 
 export type JSONSchema = z.core.JSONSchema.JSONSchema;
 
@@ -88,7 +88,7 @@ function toFieldType(schema: JSONSchema): FieldType {
 
 function printTable(): string {
   const code = `/**
- * The fields of every chunk, for the checker: what \`schemas.ts\` says, at a fraction of its size and time, so that
+ * The fields of every chunk, for the checker: what \`chunk-schemas.ts\` says, at a fraction of its size and time, so that
  * readers need no zod. Generated: change the schemas, then run \`node packages/protocol/generate-chunk-table.ts\`.
  */
 import type { ObjectType } from "./chunk-shape.ts";
@@ -114,7 +114,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     writeFileSync(file, code);
   } else if (readFileSync(file, "utf8") !== code) {
     console.error(
-      "packages/protocol/src/chunk-table.ts does not say what schemas.ts says: run node packages/protocol/generate-chunk-table.ts.",
+      "packages/protocol/src/chunk-table.ts does not say what chunk-schemas.ts says: run node packages/protocol/generate-chunk-table.ts.",
     );
     process.exitCode = 1;
   }

@@ -57,11 +57,13 @@ test("the programs cover every entry", () => {
   expect(entries).toEqual([
     "@kortyx/protocol",
     "@kortyx/protocol/internal",
+    "@kortyx/protocol/request-schemas",
     "@kortyx/protocol/schemas",
     "@kortyx/server",
     "@kortyx/server/kortyx",
     "@kortyx/server/node",
     "@kortyx/server/redis",
+    "@kortyx/server/schemas",
     "@kortyx/server/sqlite",
     "@kortyx/client",
     "@kortyx/client/react",

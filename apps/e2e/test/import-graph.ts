@@ -13,7 +13,7 @@ await init;
 export type PackageFolders = Record<string, string>;
 
 /** Everything that an entry reaches: files of the given packages, and bare names of all others. */
-function reachableFrom(entry: string, folders: PackageFolders): Set<string> {
+export function reachableFrom(entry: string, folders: PackageFolders): Set<string> {
   const reached = new Set<string>();
   const visit = (specifier: string, importer: string | undefined): void => {
     const file = resolveFile(specifier, importer, folders);

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleForBrowser } from "./bundle-for-browser.ts";
-import { brokenRules, type PackageFolders } from "./import-graph.ts";
+import { brokenRules, type PackageFolders, reachableFrom } from "./import-graph.ts";
 import { type PackedPackages, packPackages } from "./packed-packages.ts";
 
 describe("the packages as they are published", () => {
@@ -15,6 +15,12 @@ describe("the packages as they are published", () => {
 
   test("keep every import rule", () => {
     expect(brokenRules(packed.folders)).toEqual([]);
+  });
+
+  test("load no schemas of chunks when a backend imports the server", () => {
+    const schemas = join(packed.folders["@kortyx/protocol"]!, "dist/schemas.js");
+    const isLoaded = (entry: string) => reachableFrom(entry, packed.folders).has(schemas);
+    expect(["@kortyx/server", "@kortyx/server/schemas"].map(isLoaded)).toEqual([false, true]);
   });
 
   test("depend on each other in one direction, and on zod and eventsource-parser alone", () => {

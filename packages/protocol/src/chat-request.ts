@@ -1,6 +1,6 @@
 /**
  * The body that a client posts to a chat route, the list of its fields, and the buffered result of a route that does
- * not stream. Validation is in `schemas.ts`.
+ * not stream. Validation is in `request-schemas.ts`.
  */
 import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
 

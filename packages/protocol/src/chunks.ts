@@ -1,6 +1,6 @@
 /**
  * The chunks that travel on a stream, as plain interfaces made to be read on hover.
- * The zod schemas live in `schemas.ts`, the checker that readers run in `check-chunk.ts`.
+ * The zod schemas live in `chunk-schemas.ts`, the checker that readers run in `check-chunk.ts`.
  */
 
 /** Where a chunk comes from. All three are free-form names chosen by the agent. */

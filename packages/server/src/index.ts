@@ -24,7 +24,6 @@ export {
   StreamError,
   StreamProtocolError,
 } from "@kortyx/protocol";
-export { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "@kortyx/protocol/schemas";
 
 // A whole chat route
 

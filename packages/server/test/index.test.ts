@@ -1,14 +1,13 @@
 import { expect, test } from "vitest";
 import * as root from "../src/index.ts";
 import * as kortyx from "../src/kortyx.ts";
+import * as schemas from "../src/schemas.ts";
 
 test("the public names of the root", () => {
   expect(Object.keys(root).sort()).toEqual([
     "ChatRequestError",
     "StreamError",
     "StreamProtocolError",
-    "chatMessageSchema",
-    "chatRequestBodySchema",
     "collectBufferedStream",
     "collectStream",
     "createChatRoute",
@@ -20,7 +19,6 @@ test("the public names of the root", () => {
     "isTerminalChunk",
     "parseChatRequestBody",
     "readChatRequest",
-    "streamChunkSchema",
     "summarizeStreamChunks",
     "toSSE",
   ]);
@@ -28,4 +26,9 @@ test("the public names of the root", () => {
 
 test("the public names of the other entries", () => {
   expect(Object.keys(kortyx)).toEqual(["fromKortyx"]);
+  expect(Object.keys(schemas).sort()).toEqual([
+    "chatMessageSchema",
+    "chatRequestBodySchema",
+    "streamChunkSchema",
+  ]);
 });

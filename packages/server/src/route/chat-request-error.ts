@@ -3,7 +3,7 @@
  * values.
  */
 import { StreamError } from "@kortyx/protocol";
-import type { chatRequestBodySchema } from "@kortyx/protocol/schemas";
+import type { chatRequestBodySchema } from "@kortyx/protocol/request-schemas";
 
 /** One wrong field of a request. */
 export interface ChatRequestIssue {

@@ -4,7 +4,7 @@
  */
 import { type ChatMessage, type ChatRequestBody, parseMessageResume } from "@kortyx/protocol";
 import { checkLimitOption, parseMediaType } from "@kortyx/protocol/internal";
-import { chatRequestBodySchema } from "@kortyx/protocol/schemas";
+import { chatRequestBodySchema } from "@kortyx/protocol/request-schemas";
 import { ChatRequestError, invalidRequest, toIssue } from "./chat-request-error.ts";
 import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
