@@ -26,7 +26,7 @@ const rules: [avoid: RegExp, write: string][] = [
 
 const lineBreakInComment = String.raw`(?:\s|\n\s*(?:\*|//|#|>)[ \t])+`;
 const patterns = rules.map(([avoid, write]) => ({
-  pattern: new RegExp(`\\b(?:${avoid.source.replaceAll(" ", lineBreakInComment)})`, "gi"),
+  pattern: new RegExp(`\\b(?:${avoid.source.replaceAll(" ", lineBreakInComment)})\\b`, "gi"),
   write,
 }));
 

@@ -95,18 +95,46 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   }
 
-  test("the two snippets of README.md are a server and a page that shows its answer", async () => {
-    const [server, client] = snippetsOf("README.md") as [string, string];
-    const route = async () => (await folder.run<{ POST: Handler }>("first.ts", server)).POST;
-    await withPage(
-      client,
-      async (page) => {
-        await page.locator("#answer[data-outcome=done]").waitFor();
-        const text = await page.locator("#answer").textContent();
-        expect(text?.replace(/\s+/g, " ")).toBe("Let me look. It is 21 °C in Rome.");
-      },
-      route,
-    );
+  describe("README.md", () => {
+    const [route, agent, loop] = snippetsOf("README.md") as [string, string, string];
+    let root: SnippetFolder;
+    beforeAll(() => {
+      root = createSnippetFolder("readme-root-pages");
+      root.write("agent.ts", agent);
+    });
+    afterAll(() => root.remove());
+    const weather = async () => (await root.run<{ POST: Handler }>("route.ts", route)).POST;
+    const answer = "Let me look. It is 21 °C in Rome.";
+
+    test("has a loop that shows the answer of its route and agent", async () => {
+      await withPage(
+        loop,
+        async (page) => {
+          await page.getByText("in Rome.").waitFor();
+          expect((await page.locator("body").textContent())!.replaceAll(/\s+/g, " ")).toContain(answer);
+        },
+        weather,
+      );
+    });
+
+    test("has a component that shows the conversation with its route and agent", async () => {
+      folder.write("readme-chat.tsx", snippetsOf("README.md", "tsx")[0]!);
+      const code = `import { createRoot } from "react-dom/client";
+        import { Chat } from "./readme-chat.tsx";
+        createRoot(document.querySelector("#root")!).render(<Chat />);`;
+      await withPage(
+        code,
+        async (page) => {
+          await page.getByRole("textbox").fill("Rome");
+          await page.getByRole("button", { name: "Send" }).click();
+          await page.getByText("in Rome.").waitFor();
+          const said = await page.locator("form > p").allTextContents();
+          expect(said.map((text) => text.replaceAll(/\s+/g, " "))).toEqual(["Rome", answer]);
+          expect(await page.getByRole("textbox").inputValue()).toBe("");
+        },
+        weather,
+      );
+    });
   });
 
   test(`the conversation of ${clientReadme} shows both sides and its status`, async () => {

@@ -35,8 +35,8 @@ const pages = [
 ];
 
 test("every page has as many snippets as are run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 6, 5, 1, 2]);
-  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([0, 0, 0, 1, 0, 0]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 6, 5, 1, 2]);
+  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 0]);
 });
 
 test("every snippet type-checks, as strictly as this project itself", () => {
@@ -88,12 +88,16 @@ const answerAbout = (city: string) => [
   { type: "done" },
 ];
 
-test("the first snippet of README.md is an agent and a route, and answers a live request", async () => {
-  const { POST }: Route = await folder.run("first.ts", snippetsOf("README.md")[0]!);
+test("the first two snippets of README.md are a route and its agent, and answer a live request", async () => {
+  const root = createSnippetFolder("readme-root");
+  const [route, agent] = snippetsOf("README.md") as [string, string];
+  root.write("agent.ts", agent);
+  const { POST }: Route = await root.run("route.ts", route);
   const server = await listen(POST);
   const stream = streamChatFromRoute({ endpoint: server.url, messages: [{ role: "user", content: "Rome" }] });
   expect(await collect(stream)).toEqual({ chunks: answerAbout("Rome") });
   await server.close();
+  root.remove();
 });
 
 test("the agent of packages/server/README.md is one for its route, and its tool ends with the answer", async () => {

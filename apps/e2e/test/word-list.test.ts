@@ -78,6 +78,7 @@ test.each([
   "Returns null if there is none.",
   "What the user says.",
   "A foreign key.",
+  "They go once, and so longer waits follow.",
 ])("%j is allowed", (sentence) => {
   expect(check("page.md", sentence)).toEqual({ status: 0, refused: [] });
 });
