@@ -3,6 +3,7 @@ import { existsSync, globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as client from "@kortyx/client";
 import * as protocol from "@kortyx/protocol";
+import { streamChunkSchema } from "@kortyx/protocol/schemas";
 import * as server from "@kortyx/server";
 import { expect, test } from "vitest";
 import { repository } from "./readme-snippets.ts";
@@ -44,3 +45,25 @@ test.each(Object.entries({ client, protocol, server }))(
     expect(Object.keys(exported).filter((value) => !isNamed(value))).toEqual([]);
   },
 );
+
+test("the README of protocol lists every type of chunk, with the fields that not all of them share", () => {
+  const readme = readFileSync(join(repository, "packages/protocol/README.md"), "utf8");
+  const [, table] = /^\| `type` \|.*\n.*\n((?:\|.*\n)+)/m.exec(readme)!;
+  const quotesIn = (cell: string) => [
+    ...new Set(Array.from(cell.matchAll(/`([^`]+)`/g), ([, quoted]) => quoted!)),
+  ];
+  const listed = [...table!.matchAll(/^\| (.*?) \| (.*?) \| /gm)].flatMap(([, types, fields]) =>
+    quotesIn(types!).map((type) => [type, quotesIn(fields!).sort()]),
+  );
+  const shared = ["type", "node", "opId", "schemaId", "schemaVersion"];
+  const defined = streamChunkSchema.options.map((schema) => {
+    const kinds = "options" in schema ? schema.options : [schema];
+    const fields = kinds.flatMap(({ shape }) =>
+      Object.entries(shape)
+        .filter(([name, type]) => !shared.includes(name) && !(name === "id" && type.isOptional()))
+        .map(([name, type]) => (type.isOptional() ? `${name}?` : name)),
+    );
+    return [kinds[0]!.shape.type.value, [...new Set(fields)].sort()];
+  });
+  expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(defined));
+});
