@@ -33,7 +33,7 @@ const source: StreamChunk = { type: "source", id: "s" };
 const copied = (...chunks: StreamChunk[]): string => joinTextParts(reduceMessage(chunks).parts);
 
 describe("the text of an answer", () => {
-  test("is its texts in their order, with a blank line between them", () => {
+  test("joins its texts in order, with a blank line between them", () => {
     expect(copied(said("Let me "), said("look."), call, result, said("It is "), said("42."))).toBe(
       "Let me look.\n\nIt is 42.",
     );
@@ -43,13 +43,13 @@ describe("the text of an answer", () => {
     expect(copied(thought("hm"), call)).toBe("");
   });
 
-  test("holds no blank line where only files and objects have split a text, sources aside", () => {
+  test("has no blank line where only files, objects and sources split a text", () => {
     expect(copied(said("half a "), object, said("sentence"))).toBe("half a sentence");
     expect(copied(said("A"), file, source, said("B"), object, file, said("C"))).toBe("ABC");
     expect(copied(said("A"), source, said("B"))).toBe("AB");
   });
 
-  test("holds one where something else did, or the text had ended", () => {
+  test("has a blank line where anything else split the text, or where the text had ended", () => {
     expect(copied(said("A"), file, call, said("B"))).toBe("A\n\nB");
     expect(copied(said("A"), file, thought("hm"), said("B"))).toBe("A\n\nB");
     expect(copied(said("A"), thought("hm"), file, said("B"))).toBe("A\n\nB");
@@ -62,7 +62,7 @@ describe("the text of an answer", () => {
     expect(copied(said("A"), file, said("B", "b"), said("C"))).toBe("A\n\nB\n\nC");
   });
 
-  test("continues in a part of its own after a file, with the node that says it; reasoning begins anew", () => {
+  test("continues after a file in a new part with its own node, while reasoning starts over", () => {
     const { parts } = reduceMessage([
       { ...said("A"), node: "one" } as StreamChunk,
       file,
@@ -79,7 +79,7 @@ describe("the text of an answer", () => {
     ]);
   });
 
-  test("passes over texts without a word", () => {
+  test("skips empty texts", () => {
     expect(copied({ type: "text-start" }, call, said("A"))).toBe("A");
     const text = { type: "text", key: "", text: "A", state: "done" } as const;
     expect(joinTextParts([text, { ...text, text: "", state: "streaming" }])).toBe("A");
@@ -93,13 +93,13 @@ function piecesOf(...chunks: StreamChunk[]): string[] {
 }
 
 describe("the pieces of the text", () => {
-  test("are the deltas; the first of another text begins with a blank line", () => {
+  test("are the deltas, with a blank line before the first delta of each further text", () => {
     expect(
       piecesOf(said("Let me "), said("look."), call, result, said(""), said("It is "), said("42.")),
     ).toEqual(["Let me ", "look.", "\n\nIt is ", "42."]);
   });
 
-  test("continue a text after the result of a known call, a file, an object and a known piece of reasoning", () => {
+  test("continue the text after a file, an object, the result of a known call or more of known reasoning", () => {
     expect(piecesOf(call, said("a"), result, said("b"), file, said("c"), object, said("d"))).toEqual([
       "a",
       "b",
@@ -109,7 +109,7 @@ describe("the pieces of the text", () => {
     expect(piecesOf(thought("x", "r"), said("a"), thought("y", "r"), said("b"))).toEqual(["a", "b"]);
   });
 
-  test("hold whole messages, unless they repeat what was streamed", () => {
+  test("include whole messages, except those that repeat streamed text", () => {
     expect(piecesOf(whole("A"), whole("A"))).toEqual(["A", "\n\nA"]);
     expect(
       piecesOf(
@@ -125,7 +125,7 @@ describe("the pieces of the text", () => {
     ).toEqual(["B", "\n\nC", "\n\nD"]);
   });
 
-  test("of parallel texts come as they are streamed", () => {
+  test("of parallel texts come in the order of the stream", () => {
     expect(piecesOf(said("A1", "a"), said("B1", "b"), said("A2", "a"), said("C"))).toEqual([
       "A1",
       "\n\nB1",
@@ -136,7 +136,7 @@ describe("the pieces of the text", () => {
     expect(piecesOf(begun, said("B", "b"), said("A", "a"), said("!", "b"))).toEqual(["B", "\n\nA", "!"]);
   });
 
-  test("cost what the chunks hold: 8,000 messages beside a growing text about as much as eight times 1,000", () => {
+  test("take linear time: 8,000 messages beside a growing text cost about as much as eight runs of 1,000", () => {
     const ratio = costOfWhole(8000, (count) => {
       const chunks = Array.from({ length: count }, (_, index) => [
         said("a long piece ", "k"),
@@ -149,7 +149,7 @@ describe("the pieces of the text", () => {
   });
 });
 
-test("each piece is what its chunk adds to the text of the message, for every sequence of chunks", () => {
+test("each piece is exactly what its chunk adds to the text of the message, for any sequence of chunks", () => {
   const text = fc.constantFrom("", "x", "y", "zz");
   const key = fc.constantFrom(undefined, undefined, undefined, "", "a", "b");
   const toolCallId = fc.constantFrom("", "1", "2");
@@ -200,7 +200,7 @@ test("each piece is what its chunk adds to the text of the message, for every se
         const piece = toPiece(chunk);
         pieces += piece;
         const after = joinTextParts(accumulator.message.parts);
-        // A text in front of another one has grown: the piece is the same, in another place.
+        // An earlier text has grown: the piece is the same, in another place.
         if (!after.startsWith(before)) expect([...pieces].sort()).toEqual([...after].sort());
         else expect(piece).toBe(after.slice(before.length));
         before = after;

@@ -6,8 +6,8 @@ import { anyChunk, anyJSON, chunkOf, variants } from "./chunk-arbitraries.ts";
 
 const zodAccepts = (value: unknown): boolean => streamChunkSchema.safeParse(value).success;
 
-/** A value of every kind that JSON and JavaScript have, to put in the place of a right one. */
-const strangers: unknown[] = [
+/** A value of every kind that JSON and JavaScript have, to replace a valid one. */
+const replacements: unknown[] = [
   null,
   undefined,
   true,
@@ -41,7 +41,7 @@ const strangers: unknown[] = [
   () => {},
 ];
 
-/** Every chunk that differs from `value` in one place, at any depth: the place is deleted, or holds a stranger. */
+/** Every variant of `value` in which one field, at any depth, is deleted or replaced. */
 function* mutants(value: unknown): Generator<unknown> {
   if (typeof value !== "object" || value === null) return;
   for (const key of Object.keys(value)) {
@@ -49,7 +49,7 @@ function* mutants(value: unknown): Generator<unknown> {
     const deleted = copy();
     delete deleted[key];
     yield deleted;
-    for (const stranger of strangers) yield Object.assign(copy(), { [key]: stranger });
+    for (const replacement of replacements) yield Object.assign(copy(), { [key]: replacement });
     for (const inner of mutants((value as Record<string, unknown>)[key]))
       yield Object.assign(copy(), { [key]: inner });
   }
@@ -97,14 +97,14 @@ test("agrees with the zod schemas on random input", () => {
   );
 });
 
-test("JSON may hold a number that is too large for one, which is no number of tokens", () => {
+test("refuses a token count that JSON.parse reads as Infinity", () => {
   const parsed = JSON.parse('{"type":"done","usage":{"inputTokens":1e999}}');
   expect(checkChunk(parsed)?.message).toBe(
     'Chunk "done": usage.inputTokens must be a finite number; got Infinity.',
   );
 });
 
-test("an interrupt of a kind that this version does not know is one, whatever else its question holds", () => {
+test("accepts an interrupt of an unknown kind, whatever the other fields of its question", () => {
   for (const input of [
     { kind: "date" },
     { kind: "*", multiple: "yes", options: 1 },
@@ -117,7 +117,7 @@ test("an interrupt of a kind that this version does not know is one, whatever el
   }
 });
 
-describe("what it says", () => {
+describe("the message of a refusal", () => {
   const cases: [unknown, string, string][] = [
     [undefined, "invalid-chunk", "Chunk must be an object; got undefined."],
     ["text", "invalid-chunk", "Chunk must be an object; got a string."],
@@ -205,7 +205,7 @@ describe("what it says", () => {
   });
 });
 
-test("what JSON would not write is not there: prototypes, functions, symbols, the fields of an array", () => {
+test("refuses fields that JSON would not write: inherited ones, functions, symbols and named properties of an array", () => {
   class Delta {
     type = "text-delta";
     get delta() {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { checkFunctionOption, checkLimitOption, checkOption } from "../src/check-option.ts";
 
-describe("an option that is not what it should be is refused by name, with what came:", () => {
+describe("refuses an invalid option, naming it and describing its value:", () => {
   const values: [value: unknown, described: string][] = [
     [undefined, "undefined"],
     [null, "null"],
@@ -24,13 +24,13 @@ describe("an option that is not what it should be is refused by name, with what 
   });
 });
 
-test("an option that is right, or may be absent, is left alone", () => {
+test("accepts a valid option, and an absent one", () => {
   checkOption("a", true, "anything", undefined);
   for (const value of [undefined, () => {}]) checkFunctionOption("a", value);
   for (const value of [undefined, 0, 1.5, Number.POSITIVE_INFINITY]) checkLimitOption("a", value);
 });
 
-test("a function is a function, and a limit is a number from 0 on", () => {
+test("requires a function option to be a function, and a limit to be a number of 0 or more", () => {
   for (const value of [null, "f", {}]) expect(() => checkFunctionOption("a", value)).toThrow(TypeError);
   expect(() => checkFunctionOption("onError", {})).toThrow("onError must be a function; got an object.");
   for (const value of [null, "8000", Number.NaN, -1, {}]) {

@@ -1,9 +1,9 @@
-/** Random chunks of every shape that the zod schemas have: a new type of chunk needs no edit here. */
+/** Random chunks of every shape in the zod schemas, so that a new chunk type needs no edit here. */
 import fc from "fast-check";
 import { chunkSchemas, type JSONSchema, membersOf } from "../generate-chunk-table.ts";
 import type { StreamChunk } from "../src/chunks.ts";
 
-/** Any text: lone surrogates, NUL, line breaks, U+2028 and what SSE or JSON could trip over. */
+/** Any text, including lone surrogates, NUL, line breaks, U+2028 and whatever else could trip up SSE or JSON. */
 export const anyText = fc.oneof(
   fc.string({ unit: "binary", maxLength: 12 }),
   fc.constantFrom(
@@ -22,7 +22,7 @@ export const anyText = fc.oneof(
   ),
 );
 
-/** Any value that JSON can hold. JSON has no negative zero. */
+/** Any JSON value. The round trip removes negative zero, which JSON does not write. */
 export const anyJSON: fc.Arbitrary<unknown> = fc
   .jsonValue({ maxDepth: 3, stringUnit: "binary" })
   .map((value) => JSON.parse(JSON.stringify(value)));
@@ -94,7 +94,7 @@ export const variants: Variant[] = chunkSchemas().map((schema) => {
   };
 });
 
-/** A valid chunk of one shape, with some of its optional fields and some that no version knows. */
+/** A valid chunk of one shape, with some of its optional fields and some unknown fields. */
 export function chunkOf({ literals, required, optional }: Variant): fc.Arbitrary<StreamChunk> {
   const constants = Object.fromEntries(
     Object.entries(literals).map(([name, value]) => [name, fc.constant(value)]),
@@ -112,7 +112,7 @@ export function chunkOf({ literals, required, optional }: Variant): fc.Arbitrary
 /** A valid chunk of any shape. */
 export const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(...variants.map(chunkOf));
 
-/** Texts with and without what JSON escapes. */
+/** Texts with and without characters that JSON escapes. */
 export const anyEscapedText = fc.oneof(
   fc.string({ maxLength: 6 }),
   fc.string({ unit: "binary", maxLength: 6 }),

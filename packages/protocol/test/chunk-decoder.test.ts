@@ -8,7 +8,7 @@ import { anyCut, byteByByte, bytesOf } from "./pieces.ts";
 import { pull, pullChunks } from "./pull.ts";
 import { transcripts } from "./transcripts.ts";
 
-/** Everything that a caller can see of a stream, whatever its pieces. */
+/** Everything that a caller can observe of a stream that arrives in these pieces. */
 function read(pieces: Uint8Array[], options?: ChunkDecoderOptions) {
   const unknown: unknown[] = [];
   const decoder = createChunkDecoder({ onUnknownChunk: (chunk) => unknown.push(chunk), ...options });
@@ -25,13 +25,13 @@ function read(pieces: Uint8Array[], options?: ChunkDecoderOptions) {
   return { decoded, unknown, error, complete, done, lastEventId };
 }
 
-/** The chunks of a text that comes in one piece. */
+/** The chunks of a text that arrives in one piece. */
 const chunksOf = (decoder: ChunkDecoder, text: string) => [...pull(decoder, [bytesOf(text)])];
 
 const delta = (text: string) => ({ type: "text-delta", delta: text });
 const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
 
-/** A transcript that may be broken: frames, some of them bad, some cut off, in any order. */
+/** A transcript that may be broken: frames in any order, some of them invalid or cut off. */
 const anyTranscript = fc
   .array(
     fc.oneof(
@@ -95,7 +95,7 @@ describe("however the bytes are cut", () => {
     );
   });
 
-  test("the limit on the size of an event gives the same chunks and the same outcome", () => {
+  test("a random transcript under a size limit gives the same chunks and the same outcome", () => {
     fc.assert(
       fc.property(
         anyTranscript.chain((text) =>
@@ -127,7 +127,7 @@ describe("a violation", () => {
     ],
   } as const;
   for (const [name, [bad, code, message]] of Object.entries(violations)) {
-    test(`${name}: the chunks before it in the same piece come first, then the error, again and again`, () => {
+    test(`${name}: delivers the earlier chunks of the same piece, then throws the error on every call`, () => {
       const decoder = createChunkDecoder({ maxEventBytes: 100 });
       decoder.push(bytesOf(frame(delta("a")) + frame(delta("b")) + bad + frame({ type: "done" })));
       expect([decoder.next(), decoder.next()]).toEqual([delta("a"), delta("b")]);
@@ -140,7 +140,7 @@ describe("a violation", () => {
     });
   }
 
-  test("behind a terminal makes the stream incomplete", () => {
+  test("after a terminal makes the stream incomplete", () => {
     const decoder = createChunkDecoder({ maxEventBytes: 100 });
     expect(chunksOf(decoder, frame({ type: "done" }))).toHaveLength(1);
     expect(decoder.complete).toBe(true);
@@ -152,7 +152,7 @@ describe("a violation", () => {
     expect(other.complete).toBe(false);
   });
 
-  test("a long event is quoted by its start only", () => {
+  test("quotes only the start of a long event", () => {
     const { error } = read([bytesOf(`data: ${"x".repeat(5000)}\n\n`)]);
     expect(error?.message.length).toBeLessThan(160);
   });
@@ -169,8 +169,8 @@ describe("the end", () => {
     "a terminal, then a heartbeat": [`${frame({ type: "done" })}:hb=1\n\n`, undefined],
     "an error without [DONE]": [frame({ type: "error", message: "m" }), truncated],
     "a delta": [frame(delta("a")), truncated],
-    "a delta behind the terminal": [frame({ type: "done" }) + frame(delta("a")), truncated],
-    "an unknown chunk behind the terminal": [frame({ type: "done" }) + frame({ type: "x" }), truncated],
+    "a delta after the terminal": [frame({ type: "done" }) + frame(delta("a")), truncated],
+    "an unknown chunk after the terminal": [frame({ type: "done" }) + frame({ type: "x" }), truncated],
     "half a frame": ['data: {"type":"done"}', truncated],
     "a frame without its blank line": ['data: {"type":"done"}\n', truncated],
     nothing: ["", truncated],
@@ -184,7 +184,7 @@ describe("the end", () => {
     });
   }
 
-  test("bytes behind [DONE] are ignored, in the same piece and later", () => {
+  test("bytes after [DONE] are ignored, in the same piece and in later ones", () => {
     const decoder = createChunkDecoder({ maxEventBytes: 100 });
     expect(chunksOf(decoder, `data: [DONE]\n\n${frame(delta("late"))}data: {oops\n\n`)).toEqual([]);
     expect(decoder.done).toBe(true);
@@ -192,7 +192,7 @@ describe("the end", () => {
     decoder.end();
   });
 
-  test("a server that keeps sending after [DONE] takes no memory", () => {
+  test("bytes after [DONE] are not kept in memory", () => {
     const decoder = createChunkDecoder();
     expect(chunksOf(decoder, "data: [DONE]\n\n")).toEqual([]);
     const piece = bytesOf(frame(delta("x".repeat(1_000_000))));
@@ -209,7 +209,7 @@ describe("the events of a run", () => {
   const texts = (reading: ReturnType<typeof read>) =>
     reading.decoded.map((entry) => (entry as { chunk: { delta: string } }).chunk.delta).join("");
 
-  test("are given once each, whatever is repeated, and a repeated one never moves the place", () => {
+  test("are delivered once each, and a repeated one never moves lastEventId", () => {
     const reading = read([
       bytesOf(event(3) + event(4) + event(3) + event(4) + event(4) + event(5) + event(3)),
     ]);
@@ -217,7 +217,7 @@ describe("the events of a run", () => {
     expect(reading.lastEventId).toBe("run.5");
   });
 
-  test("are dropped up to the one that the stream is resumed behind, bad ones included", () => {
+  test("are dropped up to the resume point, even if they are invalid", () => {
     const text = `${event(0)}id: run.1\ndata: {\n\n${event(2, { type: "x-new" })}${event(3)}`;
     const reading = read([bytesOf(text)], { after: "run.2" });
     expect(texts(reading)).toBe("3;");
@@ -226,23 +226,23 @@ describe("the events of a run", () => {
 
   test.each([
     ["one is missing", event(3) + event(5), {}, "3;", "Expected event run.4, got run.5"],
-    ["one is missing behind the place to resume", event(5), { after: "run.3" }, "", "Expected event run.4"],
-    ["one is of another run", event(3) + event(4, undefined, "other"), {}, "3;", "got other.4"],
-    ["the run is another than the resumed one", event(4), { after: "r.3" }, "", "Expected event r.4"],
-  ])("%s: sequence-gap", (_, text, options, before, message) => {
+    ["one is missing right after the resume point", event(5), { after: "run.3" }, "", "Expected event run.4"],
+    ["one belongs to another run", event(3) + event(4, undefined, "other"), {}, "3;", "got other.4"],
+    ["their run is not the resumed one", event(4), { after: "r.3" }, "", "Expected event r.4"],
+  ])("fail with sequence-gap when %s", (_, text, options, before, message) => {
     const reading = read([bytesOf(text)], options);
     expect(texts(reading)).toBe(before);
     expect(reading.error).toMatchObject({ code: "sequence-gap", message: expect.stringContaining(message) });
   });
 
-  test("an unknown type, and an event of another kind, keep their places in the sequence", () => {
+  test("keep their place in the sequence even if their chunk type or event type is unknown", () => {
     const text = `${event(0)}${event(1, { type: "x-new" })}event: ping\n${event(2)}${event(3)}`;
     const reading = read([bytesOf(`${text}${event(4, { type: "done" })}`)]);
     expect(texts(reading)).toBe("0;3;");
     expect(reading.error).toBeUndefined();
   });
 
-  test("a chunk without an id of its own is given, and leaves the place where it was", () => {
+  test("may include chunks without an id, which do not move lastEventId", () => {
     const text = event(1) + frame(delta("x;")) + frame(delta("x;"));
     const reading = read([bytesOf(text)], { after: "run.2" });
     expect(texts(reading)).toBe("x;x;");
@@ -252,7 +252,7 @@ describe("the events of a run", () => {
     );
   });
 
-  test("an id of another kind does not forget the place", () => {
+  test("continue their sequence after an id in another format", () => {
     const next = (id: string) => `id: ${id}\n${frame(delta(id))}`;
     const ids = (text: string) =>
       read([bytesOf(text)]).decoded.map((one) => (one as { eventId: string }).eventId);
@@ -261,56 +261,52 @@ describe("the events of a run", () => {
     expect(createChunkDecoder({ after: "abc" }).lastEventId).toBe("abc");
   });
 
-  test("[DONE] is the end, whatever its id", () => {
+  test("end with [DONE], whatever its id", () => {
     const { done, error, lastEventId } = read([
       bytesOf(`id: r.1\n${frame({ type: "done" })}id: r.9\ndata: [DONE]\n\n`),
     ]);
     expect({ done, error, lastEventId }).toEqual({ done: true, error: undefined, lastEventId: "r.1" });
   });
 
-  describe("followed by [DONE] are whole", () => {
+  describe("followed by [DONE] are complete", () => {
     const done = { type: "done" };
     const failed = { type: "error", message: "m" };
     test.each([
-      ["when the last one is a done", event(0) + event(1, done), true],
-      ["when the last one is an abort", event(0) + event(1, { type: "abort", reason: "stopped" }), true],
-      ["when the last one is an error, with an id or without", event(0) + event(1, failed), true],
+      ["when the last one is done", event(0) + event(1, done), true],
+      ["when the last one is abort", event(0) + event(1, { type: "abort", reason: "stopped" }), true],
+      ["when the last one is an error with an id", event(0) + event(1, failed), true],
       ["when the last one is an error without an id", event(0) + frame(failed), true],
       ["not when the last one is anything else", event(0), false],
-      ["not when something follows the error, known", event(0, failed) + event(1), false],
-      [
-        "not when something follows the error, or not known",
-        event(0, failed) + event(1, { type: "x" }),
-        false,
-      ],
-      ["not when something follows the error, without an id", event(0, failed) + frame(delta("a")), false],
+      ["not when a known chunk follows the error", event(0, failed) + event(1), false],
+      ["not when an unknown chunk follows the error", event(0, failed) + event(1, { type: "x" }), false],
+      ["not when a chunk without an id follows the error", event(0, failed) + frame(delta("a")), false],
       ["not when there are none", "", false],
-    ])("%s", (_, text, isWhole) => {
+    ])("%s", (_, text, isComplete) => {
       for (const after of [undefined, "run.0"]) {
-        // Without an id, it is not known to be a run.
+        // Without an id, the stream is not known to be a run.
         if (after === undefined && text === "") continue;
         const shifted = after ? text.replace(/run\.(\d)/g, (__, seq) => `run.${Number(seq) + 1}`) : text;
         const reading = read([bytesOf(`${shifted}data: [DONE]\n\n`)], { after });
         expect(reading.done).toBe(true);
-        expect(reading.error?.code).toBe(isWhole ? undefined : "truncated");
+        expect(reading.error?.code).toBe(isComplete ? undefined : "truncated");
       }
     });
 
-    test("whatever they are, when their ids are of another kind, or missing", () => {
+    test("whatever they are, when their ids are missing or in another format", () => {
       for (const text of ["", frame(delta("a")), `id: 7\n${frame(delta("a"))}`]) {
         expect(read([bytesOf(`${text}data: [DONE]\n\n`)]).error).toBeUndefined();
       }
     });
   });
 
-  test("ids of another kind have no sequence", () => {
+  test("are not checked for gaps when their ids are in another format", () => {
     const text = `id: b\n${frame(delta("1"))}id: a\n${frame(delta("2"))}id: a\n${frame(delta("3"))}`;
     expect(texts(read([bytesOf(text)], { after: "c" }))).toBe("123");
   });
 });
 
-describe("requested one by one", () => {
-  test("nothing is parsed before it is requested, and pieces may come meanwhile", () => {
+describe("chunks requested one by one", () => {
+  test("are parsed only when requested, while more pieces arrive", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf(`${frame(delta("a"))}data: {"type":`));
     decoder.push(bytesOf(`"text-delta","delta":"b"}\n`));
@@ -322,7 +318,7 @@ describe("requested one by one", () => {
     expect(() => decoder.next()).toThrow("is not JSON");
   });
 
-  test("each chunk's event id is lastEventId while it is the last one given", () => {
+  test("have their event id in lastEventId until the next one is returned", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf(`id: r.0\n${frame({ type: "text-start" })}id: r.1\n${frame({ type: "done" })}`));
     expect(decoder.lastEventId).toBe("");
@@ -333,7 +329,7 @@ describe("requested one by one", () => {
     expect(decoder).toMatchObject({ complete: true, done: false });
   });
 
-  test("an id without data counts at its place", () => {
+  test("are not affected by an id without data until its position is reached", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf(`id: r.0\n${frame(delta("a"))}id: r.1\n\nid: r.2\n${frame(delta("b"))}id: r.3\n\n`));
     const ids = () => [decoder.next(), decoder.lastEventId];
@@ -344,15 +340,15 @@ describe("requested one by one", () => {
     ]);
   });
 
-  test("the fields of a delta come in the order in which they were sent, as from JSON", () => {
+  test("have the fields of a delta in the order sent, as from JSON.parse", () => {
     for (const chunk of [delta("a"), { ...delta("a"), segmentId: "s" }]) {
       expect(JSON.stringify(chunksOf(createChunkDecoder(), frame(chunk))[0])).toBe(JSON.stringify(chunk));
     }
   });
 });
 
-describe("beside the chunks", () => {
-  test("an unknown type goes to onUnknownChunk whole, and advances lastEventId", () => {
+describe("the rest of the stream", () => {
+  test("a chunk of an unknown type goes to onUnknownChunk whole, and advances lastEventId", () => {
     const chunk = { type: "x-weather", degrees: 21, nested: { a: [1] } };
     const reading = read([bytesOf(`id: run.1\n${frame(delta("a"))}id: run.2\n${frame(chunk)}`)]);
     expect(reading.decoded).toEqual([{ chunk: delta("a"), eventId: "run.1" }]);
@@ -360,12 +356,12 @@ describe("beside the chunks", () => {
     expect(reading.lastEventId).toBe("run.2");
   });
 
-  test("a bad chunk does not advance lastEventId, nor do those behind it", () => {
+  test("an invalid chunk does not advance lastEventId, nor do the chunks after it", () => {
     const text = `id: run.1\n${frame(delta("a"))}id: run.2\n${frame({ type: "abort" })}id: run.3\n${frame(delta("b"))}`;
     expect(read([bytesOf(text)]).lastEventId).toBe("run.1");
   });
 
-  test("the error of broken JSON keeps what the parser said as its cause", () => {
+  test("the error for broken JSON has the parser's error as its cause", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf("data: {oops\n\n"));
     expect(() => decoder.next()).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
@@ -394,7 +390,7 @@ describe("beside the chunks", () => {
     expect(decoder.retryMs).toBe(3000);
   });
 
-  test("a retry time counts as soon as its line is complete, also on a connection that is cut then", () => {
+  test("a retry time takes effect as soon as its line is complete, even if the connection is then cut", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf("retry: 30"));
     expect(decoder.retryMs).toBeUndefined();
@@ -402,7 +398,7 @@ describe("beside the chunks", () => {
     expect(decoder.retryMs).toBe(3000);
   });
 
-  test("a server may ask its reader to keep the connection", () => {
+  test("a server can ask its reader to keep the connection", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf(":stays\n\n:hb=8000\n\n: stay \n\n"));
     expect(decoder.mustStay).toBe(false);

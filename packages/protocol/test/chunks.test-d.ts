@@ -4,7 +4,7 @@ import type { ChatMessage, ChatRequestBody } from "../src/chat-request.ts";
 import type { StreamChunk, StreamChunkOf, StreamChunkType } from "../src/chunks.ts";
 import type { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "../src/schemas.ts";
 
-/** The known fields of a loose schema's type, at every depth: without its index signatures. */
+/** The known fields of a loose schema's type, at every depth, without index signatures. */
 type Known<Type> = Type extends readonly (infer Item)[]
   ? Known<Item>[]
   : Type extends object
@@ -19,7 +19,7 @@ type Known<Type> = Type extends readonly (infer Item)[]
 
 type ZodChunk = z.output<typeof streamChunkSchema>;
 
-test("the interfaces are the known fields of the schemas, type by type", () => {
+test("the interfaces have exactly the known fields of the schemas, type by type", () => {
   type Pairs = {
     [Type in StreamChunkType]: [Known<Extract<ZodChunk, { type: Type }>>, Known<StreamChunkOf<Type>>];
   };
@@ -34,14 +34,14 @@ test("the interfaces are the known fields of the schemas, type by type", () => {
   expectTypeOf<ZodChunk["type"]>().toEqualTypeOf<StreamChunkType>();
 });
 
-test("the request types are the known fields of their schemas", () => {
+test("the request types have the known fields of their schemas", () => {
   expectTypeOf<Known<z.output<typeof chatMessageSchema>>>().toExtend<ChatMessage>();
   expectTypeOf<ChatMessage>().toExtend<Known<z.input<typeof chatMessageSchema>>>();
   expectTypeOf<Known<z.output<typeof chatRequestBodySchema>>>().toExtend<ChatRequestBody>();
   expectTypeOf<ChatRequestBody>().toExtend<Known<z.input<typeof chatRequestBodySchema>>>();
 });
 
-test("type picks a chunk, and unknown fields are a mistake", () => {
+test("`type` narrows a chunk, and an unknown field is a type error", () => {
   expectTypeOf<StreamChunkOf<"text-delta">["delta"]>().toEqualTypeOf<string>();
   const chunk = { type: "session", sessionId: "s" } as StreamChunk;
   if (chunk.type === "session") expectTypeOf(chunk.sessionId).toEqualTypeOf<string>();

@@ -1,19 +1,19 @@
 /**
- * Compares what two pieces of work cost, so that a test can tell linear work from quadratic work on any machine. Counts
- * processor time: it does not grow when other programs want the processor too.
+ * Compares the cost of two pieces of work, so that a test can tell linear from quadratic work on any machine. It counts
+ * processor time, which does not grow when other programs use the processor too.
  */
 
-/** Ticks of the clock of processor time may be 4 ms apart: this many of them make the error small. */
+/** The clock of processor time may tick only every 4 ms; over this many milliseconds the error is small. */
 const enoughMs = 200;
 
 /**
- * @param work - Does the work and returns what it cost: see {@link cost}.
- * @param reference - The same for what it is compared with.
- * @returns How many times as much `work` costs as `reference`. They take turns, so that what slows one down slows the
- * other down too; and it is the least of three measurements, because a garbage collection that falls into one only adds.
+ * @param work - Does the work and returns its {@link cost}.
+ * @param reference - Does the work to compare with and returns its cost.
+ * @returns The cost of `work` divided by that of `reference`. They take turns, so that anything that slows one down slows
+ * the other down too. The smallest of three measurements counts, because a garbage collection can only add to one.
  */
 export function costRatio(work: () => number, reference: () => number): number {
-  // Compiled code is what counts.
+  // Warm up, so that compiled code is measured.
   work();
   reference();
   return Math.min(...[1, 2, 3].map(() => measure(work, reference)));
@@ -29,9 +29,9 @@ function measure(work: () => number, reference: () => number): number {
 }
 
 /**
- * @param run - Does work of a size and returns what it cost: see {@link cost}.
- * @returns How many times as much a piece of work costs as its eight eighths: 1 where work is linear in its size, and 8
- * where it is quadratic.
+ * @param run - Does work of the given size and returns its {@link cost}.
+ * @returns The cost of the whole divided by the cost of its eight eighths: 1 if the work is linear in its size, 8 if it
+ * is quadratic.
  */
 export function costOfWhole(size: number, run: (size: number) => number): number {
   const runEighths = () => {

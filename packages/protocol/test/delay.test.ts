@@ -4,24 +4,24 @@ import { maxTimerMs, parseDelayMs, parseTimeoutMs } from "../src/delay.ts";
 
 const forever = Number.POSITIVE_INFINITY;
 
-test("the longest delay of a timer is a signed 32 bit integer", () => {
+test("the longest delay of a timer is the largest signed 32-bit integer", () => {
   expect(maxTimerMs).toBe(2_147_483_647);
 });
 
-test("a number of milliseconds is taken as it is, in whole ones", () => {
+test("a number of milliseconds is rounded up to a whole one", () => {
   expect([0, 1, 0.2, 1000 / 3, 2_147_483_647].map((ms) => parseDelayMs("xMs", ms))).toEqual([
     0, 1, 1, 334, 2_147_483_647,
   ]);
 });
 
-test("what no timer can wait is forever", () => {
+test("a delay that is too long for a timer becomes Infinity", () => {
   for (const ms of [2 ** 31, 2 ** 32, 30 * 86_400_000, 1e300, forever]) {
     expect(parseDelayMs("xMs", ms)).toBe(forever);
     expect(parseTimeoutMs("xMs", ms)).toBe(forever);
   }
 });
 
-test("0 is at once for a delay, and forever for a time-out", () => {
+test("0 means at once for a delay and never for a time-out", () => {
   expect([parseDelayMs("xMs", 0), parseDelayMs("xMs", -0)]).toEqual([0, -0]);
   expect([parseTimeoutMs("xMs", 0), parseTimeoutMs("xMs", -0), parseTimeoutMs("xMs", 1)]).toEqual([
     forever,
@@ -30,8 +30,8 @@ test("0 is at once for a delay, and forever for a time-out", () => {
   ]);
 });
 
-test("what is not a number of milliseconds is refused, by its option's name", () => {
-  for (const [ms, said] of [
+test("anything but a number of milliseconds is refused, naming the option", () => {
+  for (const [ms, described] of [
     [Number.NaN, "NaN"],
     [-1, "-1"],
     [-forever, "-Infinity"],
@@ -43,13 +43,13 @@ test("what is not a number of milliseconds is refused, by its option's name", ()
   ] as const) {
     for (const parse of [parseDelayMs, parseTimeoutMs]) {
       expect(() => parse("heartbeatMs", ms as number)).toThrow(
-        new RangeError(`heartbeatMs must be a number of milliseconds, 0 or more; got ${said}.`),
+        new RangeError(`heartbeatMs must be a number of milliseconds, 0 or more; got ${described}.`),
       );
     }
   }
 });
 
-test("whatever the number: it is refused, forever, or one that a timer takes", () => {
+test("every number is refused, becomes Infinity, or becomes a delay that a timer accepts", () => {
   fc.assert(
     fc.property(fc.oneof(fc.double(), fc.integer(), fc.bigInt().map(Number)), (ms) => {
       let parsed: number;

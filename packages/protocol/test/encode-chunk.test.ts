@@ -15,7 +15,7 @@ import { anyChunk, anyText, chunkOf, variants } from "./chunk-arbitraries.ts";
 import { anyCut, bytesOf } from "./pieces.ts";
 import { pull, pullChunks } from "./pull.ts";
 
-/** What ends a line for `str.splitlines()`, one character each. */
+/** The characters that end a line for Python's `str.splitlines()`. */
 const pythonLineBreaks = [..."\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029"];
 // biome-ignore lint/suspicious/noControlCharactersInRegex: as above.
 const splitLinesAsPython = (text: string) => text.split(/\r\n|[\n\r\v\f\x1c-\x1e\u0085\u2028\u2029]/);
@@ -35,7 +35,7 @@ describe("encodeChunk", () => {
 
   const end = { type: "done" } as const;
   for (const variant of variants) {
-    test(`what it prints for ${Object.values(variant.literals).join("/")} decodes to the chunk, however it is cut`, () => {
+    test(`prints ${Object.values(variant.literals).join("/")} so that it decodes to the same chunk, however the bytes are cut`, () => {
       fc.assert(
         fc.property(
           chunkOf(variant).chain((chunk) =>
@@ -90,7 +90,7 @@ describe("encodeChunk", () => {
     });
   }
 
-  test("what JSON.stringify threw is the cause, and its words are part of the message", () => {
+  test("keeps what JSON.stringify threw as the cause, and its text in the message", () => {
     const cause = new Error("too secret to print");
     for (const [thrown, words] of [
       [cause, "too secret to print"],
@@ -105,7 +105,7 @@ describe("encodeChunk", () => {
     }
   });
 
-  test("no field value makes more than one event, whatever line breaks it holds", () => {
+  test("prints one event for any field value, whatever line breaks it contains", () => {
     fc.assert(
       fc.property(anyChunk, (chunk) => {
         expect(eventsOf(encodeChunk(chunk))).toHaveLength(1);
@@ -113,7 +113,7 @@ describe("encodeChunk", () => {
     );
   });
 
-  test("a reader that splits lines as Python does sees the same event, and JSON gives the text back", () => {
+  test("prints one line even for a reader that splits lines as Python does, and JSON restores the text", () => {
     const text = pythonLineBreaks.join("x");
     for (const chunk of [
       { type: "text-delta", delta: text },
@@ -132,7 +132,7 @@ describe("encodeChunk", () => {
     );
   });
 
-  test("an id with a line break, NUL, space, non-ASCII, nothing, or 129 bytes throws", () => {
+  test("throws for an id that is empty, longer than 128 bytes, or not visible ASCII", () => {
     for (const id of ["a\rb", "a\nb", "a\r\nb", "a\0b", "a b", "a\x7f", "é", "", "x".repeat(129)]) {
       expect(() => encodeChunk({ type: "done" }, { id })).toThrow(
         expect.objectContaining({ name: "StreamProtocolError", code: "invalid-frame" }),
@@ -144,7 +144,7 @@ describe("encodeChunk", () => {
     expect(encodeChunk({ type: "done" }, { id: "~".repeat(128) })).toContain(`id: ${"~".repeat(128)}\n`);
   });
 
-  test("any id gives one event or a typed error, never two events", () => {
+  test("prints one event for any id or throws a typed error, and never prints two events", () => {
     fc.assert(
       fc.property(anyText, (id) => {
         let frame: string;
@@ -161,7 +161,7 @@ describe("encodeChunk", () => {
 });
 
 describe("stringifyChunk", () => {
-  test("prints what JSON does but for three line breaks, of known and unknown types, so that it can be a frame", () => {
+  test("prints known and unknown types as JSON with three line breaks escaped, ready for a frame", () => {
     fc.assert(
       fc.property(fc.oneof(anyChunk, fc.constant({ type: "x-new", at: "\u2028" })), (chunk) => {
         const expected = JSON.stringify(chunk)
@@ -190,7 +190,7 @@ describe("encodeComment", () => {
     expect(encodeComment("hb=8000")).toBe(":hb=8000\n\n");
   });
 
-  test("no text opens a field or ends the comment early", () => {
+  test("never lets a text open a field or end the comment early", () => {
     expect(encodeComment("a\rdata: 1\n\ndata: 2\r\n\r\nid: 3")).toBe(
       ":a\n:data: 1\n:\n:data: 2\n:\n:id: 3\n\n",
     );
@@ -206,7 +206,7 @@ describe("encodeComment", () => {
 });
 
 describe("encodeComment, read by a loop that splits lines as Python does", () => {
-  test.each(pythonLineBreaks)("no text opens a field (%j)", (lineBreak) => {
+  test.each(pythonLineBreaks)("never lets a text open a field (%j)", (lineBreak) => {
     const comment = encodeComment(`a${lineBreak}data: 1${lineBreak}${lineBreak}id: 2`);
     for (const line of splitLinesAsPython(comment)) expect(line).toMatch(/^(:|$)/);
     expect(comment).toBe(":a\n:data: 1\n:\n:id: 2\n\n");
@@ -219,7 +219,7 @@ describe("encodeRetry", () => {
     expect(encodeRetry(3000)).toBe("retry: 3000\n\n");
   });
 
-  test("throws for what is not a whole number >= 0", () => {
+  test("throws for anything but a whole number >= 0", () => {
     for (const ms of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
       expect(() => encodeRetry(ms)).toThrow(
         expect.objectContaining({ name: "StreamProtocolError", code: "invalid-frame" }),
@@ -228,7 +228,7 @@ describe("encodeRetry", () => {
   });
 });
 
-test("a retry time that is none is named", () => {
+test("the error for an invalid retry time names the value", () => {
   expect(() => encodeRetry(-1)).toThrow("Retry time -1: expected a whole number of milliseconds >= 0.");
 });
 

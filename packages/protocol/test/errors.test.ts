@@ -1,7 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { isStreamError, StreamError, StreamProtocolError, StreamTruncatedError } from "../src/errors.ts";
 
-test("errors are told apart by class, name and code, and keep their cause", () => {
+test("errors have a class, a name and a code, and keep their cause", () => {
   const cause = new Error("inner");
   const error = new StreamProtocolError("invalid-json", "words", { cause });
   expect(error).toBeInstanceOf(StreamError);
@@ -23,15 +23,15 @@ test("errors are told apart by class, name and code, and keep their cause", () =
   });
 });
 
-test("isStreamError knows errors of another copy of the package", async () => {
+test("isStreamError accepts errors from another copy of the package", async () => {
   vi.resetModules();
   const copy = await import("../src/errors.ts");
-  const foreign = new copy.StreamTruncatedError();
-  expect(foreign).not.toBeInstanceOf(StreamTruncatedError);
-  expect(isStreamError(foreign)).toBe(true);
+  const error = new copy.StreamTruncatedError();
+  expect(error).not.toBeInstanceOf(StreamTruncatedError);
+  expect(isStreamError(error)).toBe(true);
 });
 
-test("isStreamError knows nothing else", () => {
+test("isStreamError rejects everything else", () => {
   for (const value of [
     null,
     undefined,

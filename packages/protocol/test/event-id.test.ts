@@ -7,11 +7,11 @@ test("an event id is the run id, a dot and the sequence number", () => {
   expect(parseEventId("run_1.0")).toEqual({ runId: "run_1", seq: 0 });
 });
 
-test("a run id may hold dots", () => {
+test("a run id may contain dots", () => {
   expect(parseEventId(formatEventId("a.b.7", 12))).toEqual({ runId: "a.b.7", seq: 12 });
 });
 
-test("what is printed is read back", () => {
+test("parseEventId reads every id that formatEventId prints", () => {
   const visible = fc.string({
     unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
     minLength: 1,
@@ -28,7 +28,7 @@ test("what is printed is read back", () => {
   );
 });
 
-test("what is not printed is not read", () => {
+test("parseEventId refuses every id that formatEventId would not print", () => {
   const strange = [
     "",
     ".",
@@ -59,7 +59,7 @@ test("what is not printed is not read", () => {
   );
 });
 
-test("an id that could not stand in a frame is not printed", () => {
+test("formatEventId throws for an id that a frame cannot carry", () => {
   for (const [runId, seq] of [
     ["", 1],
     ["a b", 1],

@@ -74,7 +74,7 @@ describe("texts", () => {
     ]);
   });
 
-  test("a whole message is a text, unless it repeats the one that was streamed", () => {
+  test("a whole message becomes a text, unless it repeats a streamed one", () => {
     const texts = (chunks: StreamChunk[]) =>
       reduceMessage(chunks).parts.map((part) => part.type === "text" && part.text);
     expect(
@@ -133,14 +133,14 @@ describe("tool calls", () => {
     });
   });
 
-  test("a start with its input runs at once", () => {
+  test("a call that starts with its input runs at once", () => {
     expect(stateAfter({ type: "tool-call-start", ...call, input: null })).toMatchObject({
       state: "running",
       input: null,
     });
   });
 
-  test("a failure is an error with its message, and so is a result that says isError", () => {
+  test("a failed call is an error with its message, and so is a result with isError", () => {
     expect(stateAfter({ type: "tool-call-error", ...call, message: "boom" })).toMatchObject({
       state: "error",
       errorMessage: "boom",
@@ -193,7 +193,7 @@ describe("tool calls", () => {
     expect(parts[0]).not.toHaveProperty("structuredContent");
   });
 
-  test("legacy results without a call stay apart, whatever else comes and goes", () => {
+  test("legacy results without a call stay separate while other parts come and go", () => {
     const { parts } = reduceMessage([
       set("title", "T"),
       { type: "tool-result", content: "first" },
@@ -203,7 +203,7 @@ describe("tool calls", () => {
     expect(parts).toMatchObject([{ content: "first" }, { content: "second" }]);
   });
 
-  test("4,000 deltas of one input, read after each, take time linear in their number", () => {
+  test("4,000 deltas of one input, with the message read after each, take time linear in their number", () => {
     const ratio = costOfWhole(4000, (count) =>
       cost(() => {
         const accumulator = createMessageAccumulator();
@@ -272,7 +272,7 @@ describe("the end", () => {
     expect(recovered).toHaveProperty("error", undefined);
   });
 
-  test("a stream without a terminal is done when it ended in order, truncated when it was cut", () => {
+  test("a stream without a terminal is done if it ended in order, and truncated if it was cut off", () => {
     expect(reduceMessage([delta("a")]).status).toBe("done");
     const accumulator = createMessageAccumulator();
     accumulator.apply(delta("a"));
@@ -284,7 +284,7 @@ describe("the end", () => {
     expect(accumulator.message).toMatchObject({ status: "truncated", parts: [{ text: "a" }] });
   });
 
-  test("a stream that the user left is aborted, without a reason", () => {
+  test("a stream that the user abandoned is aborted, without a reason", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply(delta("a"));
     accumulator.finish("aborted");
@@ -294,17 +294,17 @@ describe("the end", () => {
     });
   });
 
-  test("an interrupt is a part, and waits at the message", () => {
+  test("an interrupt becomes a part and the message's `interrupt`", () => {
     const message = reduceMessage([interrupt, { type: "done", finishReason: "interrupt" }]);
     expect(message).toEqual({ parts: [interrupt], interrupt, status: "done" });
   });
 });
 
-test("the id is the run's", () => {
+test("the message takes the id of its run", () => {
   expect(reduceMessage([{ type: "run-start", runId: "run-7" }]).id).toBe("run-7");
 });
 
-test("sources and files are parts; what is not part of a message is passed over", () => {
+test("sources and files become parts, and chunks that are not part of a message are ignored", () => {
   const source: StreamChunk = { type: "source", id: "s", title: "T" };
   const file: StreamChunk = { type: "file", mediaType: "image/png", url: "/a.png" };
   const { parts } = reduceMessage([
@@ -319,7 +319,7 @@ test("sources and files are parts; what is not part of a message is passed over"
 });
 
 describe("structured data", () => {
-  test("a part grows in its place among the others", () => {
+  test("a part grows in place among the others", () => {
     const accumulator = createMessageAccumulator();
     for (const chunk of [delta("a"), set("title", "T"), delta("b"), set("rows.0", 1)])
       accumulator.apply(chunk);
@@ -336,7 +336,7 @@ describe("structured data", () => {
     ]);
   });
 
-  test("an invalidated part is gone, and the parts behind it go on", () => {
+  test("an invalidated part disappears, and the parts after it continue", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply(set("title", "T"));
     accumulator.apply(delta("a", "x"));
@@ -359,7 +359,7 @@ describe("structured data", () => {
     ]);
   });
 
-  test("a chunk that cannot be applied throws, and the message is what it was", () => {
+  test("a chunk that cannot be applied throws and leaves the message unchanged", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply(set("title", "T"));
     accumulator.apply({ type: "error", message: "m" });
@@ -372,7 +372,7 @@ describe("structured data", () => {
 });
 
 describe("snapshots", () => {
-  test("the same object while nothing changes", () => {
+  test("are the same object while nothing changes", () => {
     const accumulator = createMessageAccumulator();
     const final: StreamChunk = {
       type: "structured-data",
@@ -397,26 +397,26 @@ describe("snapshots", () => {
     }
   });
 
-  test("the end changes nothing but what is open: not a part with a state of its own, nor a whole message", () => {
+  test("stay the same at the end if nothing is open, even with a whole message or a part with its own `state`", () => {
     const file = { type: "file", mediaType: "m", url: "u", state: "running" } as StreamChunk;
-    const ask = { type: "source", id: "s", state: "streaming" } as StreamChunk;
+    const source = { type: "source", id: "s", state: "streaming" } as StreamChunk;
     const accumulator = createMessageAccumulator();
     for (const chunk of [
       { type: "message", content: "x" },
       file,
-      ask,
+      source,
       { type: "error", message: "m" },
     ] as StreamChunk[]) {
       accumulator.apply(chunk);
     }
     const { message } = accumulator;
-    expect(message.parts.slice(1)).toEqual([file, ask]);
+    expect(message.parts.slice(1)).toEqual([file, source]);
     accumulator.finish();
     expect(accumulator.message).toBe(message);
     for (const part of message.parts.slice(1)) expect(closePart(part)).toBe(part);
   });
 
-  test("the same object until something changes; untouched parts keep their identity, and none ever changes", () => {
+  test("never change themselves: a change makes a new one, in which untouched parts keep their identity", () => {
     const accumulator = createMessageAccumulator();
     for (const chunk of [delta("a", "x"), delta("b", "y"), set("title", "T")]) accumulator.apply(chunk);
     const first = accumulator.message;
@@ -432,7 +432,7 @@ describe("snapshots", () => {
     expect(first).toEqual(copy);
   });
 
-  test("a message read after every chunk ends as one that is read once, for every golden transcript", () => {
+  test("after every chunk of a golden transcript lead to the same message as one at the end", () => {
     for (const { name, entries } of transcripts) {
       const accumulator = createMessageAccumulator();
       const given: [unknown, string][] = [];

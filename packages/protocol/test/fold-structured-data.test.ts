@@ -40,14 +40,14 @@ describe("building an object", () => {
     });
   });
 
-  test("what is missing on a path is made: an array before an index, else an object", () => {
+  test("missing containers on a path are created: an array before an index, otherwise an object", () => {
     expect(dataAfter(set("rows.0.cells.0", "a"), set("rows.0.cells.1", "b"), set("rows.1", null))).toEqual({
       rows: [{ cells: ["a", "b"] }, null],
     });
     expect(dataAfter(set("0.name", "first"))).toEqual([{ name: "first" }]);
   });
 
-  test("a numeric segment is a plain key of an object that is there", () => {
+  test("a numeric segment is a plain key of an existing object", () => {
     expect(dataAfter(set("years", {}), set("years.2024", 1))).toEqual({ years: { 2024: 1 } });
   });
 
@@ -65,13 +65,13 @@ describe("building an object", () => {
     expect(applyStructuredChunk(first, final({ a: 1 }))).toBe(first);
   });
 
-  test("invalidation drops the stream, which may begin anew", () => {
+  test("invalidation drops the stream, which may then start again", () => {
     expect(applyStructuredChunk(undefined, invalidate)).toBeUndefined();
     expect(dataAfter(final({ a: 1 }), invalidate)).toBeUndefined();
     expect(dataAfter(final({ a: 1 }), invalidate, set("b", 2))).toEqual({ b: 2 });
   });
 
-  test("schema, id and node stay as earlier chunks said until a later one says otherwise", () => {
+  test("schema, id and node keep their values until a later chunk changes them", () => {
     const named = { ...set("a", 1), schemaId: "recipe", schemaVersion: "1", id: "i", node: "cook" };
     expect(reduceStructuredChunks([named, { ...set("a", 2), schemaVersion: "2" }]).get("s")).toEqual({
       streamId: "s",
@@ -97,7 +97,7 @@ describe("refusals", () => {
       [append("a", 1, 2), set("a.3", 1)],
       '"3" in path "a.3" does not fit an array of 2',
     ],
-    "a huge index where nothing is": [
+    "a huge index where nothing exists": [
       [set("a.4294967294", 1)],
       '"4294967294" in path "a.4294967294" does not fit an array of 0',
     ],
@@ -131,7 +131,7 @@ describe("refusals", () => {
     "another final": [[final({ a: 1 }), final({ a: 2 })], '"final" after "final"'],
   };
   for (const [name, [chunks, words]] of Object.entries(refused)) {
-    test(`${name} is refused with an error that names it, and the state stays as it was`, () => {
+    test(`${name} is refused with an error that names it, and the state does not change`, () => {
       const accumulator = createStructuredStreamAccumulator();
       const bad = chunks.at(-1)!;
       for (const chunk of chunks.slice(0, -1)) accumulator.apply(chunk);
@@ -148,11 +148,11 @@ describe("refusals", () => {
     });
   }
 
-  test("a final nested deeper than the stack may be repeated as the same object, and is never a stack overflow", () => {
+  test("a final object nested deeper than the stack can be repeated, and never overflows the stack", () => {
     const deep = () => JSON.parse("[".repeat(200_000) + "]".repeat(200_000));
     const chunk = final(deep());
     expect(() => dataAfter(chunk, chunk)).not.toThrow();
-    // Whether an equal one can be told from another depends on the runtime's JSON.stringify.
+    // Whether an equal copy is recognized depends on the runtime's JSON.stringify.
     const outcome = (() => {
       try {
         return dataAfter(chunk, final(deep())) !== undefined;
@@ -163,7 +163,7 @@ describe("refusals", () => {
     expect([true, "invalid-structured-data"]).toContain(outcome);
   });
 
-  test("messages stay short, however long the path and the id are", () => {
+  test("error messages stay short, however long the path and the id are", () => {
     const long = "x".repeat(1_000_000);
     const name = { streamId: long };
     const first = applyStructuredChunk(undefined, { ...set(long, 7), ...name });
@@ -190,7 +190,7 @@ describe("refusals", () => {
     expect(ratio).toBeLessThan(0.5);
   });
 
-  test("a chunk for another stream is refused by the pure reducer", () => {
+  test("the pure reducer refuses a chunk of another stream", () => {
     const state = applyStructuredChunk(undefined, set("a", 1));
     expect(() => applyStructuredChunk(state, { ...set("a", 1), streamId: "t" })).toThrow(
       'Structured stream "t": the state is of stream "s".',
@@ -216,7 +216,7 @@ const anyStep: fc.Arbitrary<StructuredStreamChunk> = fc.oneof(
 );
 
 describe("immutability", () => {
-  test("the accumulator, read at any time, gives what the pure reducer gives, and nothing it gave ever changes", () => {
+  test("the accumulator agrees with the pure reducer at every step, and nothing it returned ever changes", () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(anyStep, fc.boolean()), { maxLength: 30 }), (steps) => {
         const accumulator = createStructuredStreamAccumulator();
@@ -249,7 +249,7 @@ describe("immutability", () => {
     );
   });
 
-  test("what a chunk does not touch keeps its identity", () => {
+  test("values that a chunk does not touch keep their identity", () => {
     const before = applyStructuredChunk(applyStructuredChunk(undefined, set("a.x", 1)), set("b.y", 1))!;
     const after = applyStructuredChunk(before, set("a.x", 2))!;
     const [old, now] = [before.data, after.data] as [Record<string, unknown>, Record<string, unknown>];
@@ -259,7 +259,7 @@ describe("immutability", () => {
 });
 
 describe("the accumulator", () => {
-  test("keeps streams apart, in the order in which they began", () => {
+  test("keeps streams separate, in the order in which they began", () => {
     const accumulator = createStructuredStreamAccumulator();
     accumulator.apply({ ...set("a", 1), streamId: "one" });
     accumulator.apply({ ...set("a", 2), streamId: "two" });
@@ -278,7 +278,7 @@ describe("the accumulator", () => {
     expect([...accumulator.entries()]).toEqual([]);
   });
 
-  test("apply returns the state after its chunk, which the next one does not change", () => {
+  test("returns from apply the state after the chunk, which later chunks do not change", () => {
     const accumulator = createStructuredStreamAccumulator<{ list: number[] }>();
     const states = [1, 2, 3].map((item) => accumulator.apply(append("list", item)));
     expect(states.map(({ data }) => data)).toEqual([{ list: [1] }, { list: [1, 2] }, { list: [1, 2, 3] }]);
@@ -287,7 +287,7 @@ describe("the accumulator", () => {
     expect([accumulator.apply(invalidated), accumulator.has("s")]).toEqual([undefined, false]);
   });
 
-  test("takes every chunk of a stream, and passes over what is not structured data", () => {
+  test("accepts every chunk of a stream, and ignores those that are not structured data", () => {
     const accumulator = createStructuredStreamAccumulator();
     expect(accumulator.applyStreamChunk({ type: "text-delta", delta: "a" })).toBeUndefined();
     expect(accumulator.applyStreamChunk({ type: "x-new", streamId: "s" })).toBeUndefined();
@@ -298,7 +298,7 @@ describe("the accumulator", () => {
     expect(accumulator.size()).toBe(0);
   });
 
-  test("begins with chunks, and is read as entries, values and a record", () => {
+  test("can start from chunks, and can be read as entries, values or a record", () => {
     const one = { ...set("a", 1), streamId: "one" };
     const two = { ...set("a", 2), streamId: "__proto__" };
     const accumulator = createStructuredStreamAccumulator([one, two]);

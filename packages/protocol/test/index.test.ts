@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import * as root from "../src/index.ts";
 import * as schemas from "../src/schemas.ts";
 
-test("the public names of the root", () => {
+test("the root exports exactly these names", () => {
   expect(Object.keys(root).sort()).toEqual([
     "DONE_FRAME",
     "StreamError",
@@ -33,7 +33,7 @@ test("the public names of the root", () => {
   ]);
 });
 
-test("the public names of ./schemas", () => {
+test("./schemas exports exactly these names", () => {
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",
     "chatRequestBodySchema",
@@ -41,7 +41,7 @@ test("the public names of ./schemas", () => {
   ]);
 });
 
-test("the package does no I/O, reads no clock, starts no timer and asks for no randomness", () => {
+test("the package does no I/O, reads no clock, starts no timer and uses no randomness", () => {
   const folder = new URL("../src/", import.meta.url);
   const impure =
     /\b(setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Date|performance|fetch|XMLHttpRequest|WebSocket|EventSource|process|console|crypto|Math\.random|localStorage|document|window|globalThis)\b|from "node:/;

@@ -36,7 +36,7 @@ const question: StreamChunk = {
   input: { kind: "text", multiple: false },
 };
 
-/** What stands where: the texts as they are, everything else by its type. */
+/** The parts in order: texts as they are, everything else by its type. */
 const shown = (chunks: StreamChunk[]): string[] =>
   reduceMessage(chunks).parts.map((part) => ("text" in part ? part.text : part.type));
 
@@ -78,19 +78,19 @@ describe("a text without a key ends where another part begins", () => {
     });
   }
 
-  test("reasoning does as well, and the two end each other", () => {
+  test("reasoning ends in the same way, and text and reasoning end each other", () => {
     expect(shown([thought("T1"), said("A"), thought("T2"), said("B")])).toEqual(["T1", "A", "T2", "B"]);
     expect(shown([thought("T1"), start("1"), thought("T2")])).toEqual(["T1", "tool-call", "T2"]);
   });
 
-  test("an explicit start begins another text, an end closes only its own kind", () => {
+  test("an explicit start begins another text, and an end closes only its own kind", () => {
     expect(shown([said("A"), { type: "text-start" }, said("B")])).toEqual(["A", "B"]);
     expect(shown([said("A"), { type: "reasoning-end" }, said("B"), { type: "text-end" }, said("C")])).toEqual(
       ["AB", "C"],
     );
   });
 
-  test("an empty key is none", () => {
+  test("an empty key counts as no key", () => {
     expect(shown([said("A", ""), start("1"), { ...said("B"), id: "" } as StreamChunk])).toEqual([
       "A",
       "tool-call",
@@ -98,7 +98,7 @@ describe("a text without a key ends where another part begins", () => {
     ]);
   });
 
-  test("the text that has ended is closed at once", () => {
+  test("the text that ends is closed at once", () => {
     const accumulator = createMessageAccumulator();
     for (const chunk of [said("A"), start("1")]) accumulator.apply(chunk);
     expect(accumulator.message.parts).toMatchObject([
@@ -108,7 +108,7 @@ describe("a text without a key ends where another part begins", () => {
   });
 });
 
-describe("a text without a key goes on", () => {
+describe("a text without a key continues", () => {
   const passing: [string, StreamChunk[]][] = [
     [
       "a later piece of a known call",
@@ -124,7 +124,7 @@ describe("a text without a key goes on", () => {
     ["a later piece of a text with a key", [said("K", "k"), said("A"), said("K", "k")]],
     ["the end of a text with a key", [said("K", "k"), said("A"), { type: "text-end", segmentId: "k" }]],
     [
-      "an object that is gone",
+      "an invalidated object",
       [set("o"), said("A"), { type: "structured-data-invalidated", streamId: "o", checkpointId: "c" }],
     ],
     ["a source", [said("A"), source]],
@@ -147,7 +147,7 @@ describe("a text without a key goes on", () => {
     test(`after ${name}`, () => expect(shown([...chunks, said("B")])).toContain("AB"));
   }
 
-  test("an object that cannot be built has begun nothing", () => {
+  test("after an object that cannot be built", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply(said("A"));
     expect(() => accumulator.apply(set("o", "a..b"))).toThrow();
@@ -156,7 +156,7 @@ describe("a text without a key goes on", () => {
   });
 });
 
-test("texts with keys run in parallel, whatever begins beside them", () => {
+test("texts with keys run in parallel, whatever parts begin in between", () => {
   expect(
     shown([
       said("A1", "a"),
@@ -175,14 +175,14 @@ test("texts with keys run in parallel, whatever begins beside them", () => {
   ]);
 });
 
-describe("what was not said is not shown", () => {
-  test("an empty first delta makes no part, and takes no text above a call", () => {
+describe("an empty text is not shown", () => {
+  test("an empty first delta makes no part, and does not put a later text above a call", () => {
     expect(shown([said(""), start("1"), said("It is 42.")])).toEqual(["tool-call", "It is 42."]);
     expect(shown([said("", "k"), thought(""), start("1"), said("A", "k")])).toEqual(["tool-call", "A"]);
     expect(shown([said(""), whole("")])).toEqual([]);
   });
 
-  test("an explicit start shows a text that is about to come, which is gone when it ends without a word", () => {
+  test("an explicit start shows an empty part, which disappears if the text ends empty", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply({ type: "text-start", node: "writer" });
     const begun = accumulator.message.parts;
@@ -201,7 +201,7 @@ describe("what was not said is not shown", () => {
   });
 });
 
-describe("a whole message that repeats what was streamed is not shown again", () => {
+describe("a whole message that repeats streamed text is not shown again", () => {
   const loop = [said("Let me "), said("look."), start("1"), result("1"), said("It is "), said("42.")];
   const texts = ["Let me look.", "tool-call", "It is 42."];
 
@@ -215,7 +215,7 @@ describe("a whole message that repeats what was streamed is not shown again", ()
     expect(shown([said("\n\n\n"), said("7"), whole("7")])).toEqual(["\n\n\n7"]);
   });
 
-  test("a text beside which another one with a key was said for the first time", () => {
+  test("a text during which a text with a key received its first delta", () => {
     const begun: StreamChunk = { type: "text-start", segmentId: "k" };
     expect(shown([begun, said("A1"), said("K", "k"), said("A2"), start("1"), whole("A1A2")])).toEqual([
       "K",
@@ -249,7 +249,7 @@ describe("a whole message that repeats what was streamed is not shown again", ()
     ]);
   });
 
-  test("a text that a file or an object has split", () => {
+  test("a text split by a file or an object", () => {
     expect(shown([said("A"), file, said("B"), set("o"), said("C"), whole("ABC")])).toEqual([
       "A",
       "file",
@@ -271,7 +271,7 @@ describe("a whole message that repeats what was streamed is not shown again", ()
     expect(shown([{ type: "text-start", segmentId: "k" }, said("A", "k"), whole("A")])).toEqual(["A"]);
   });
 
-  test("the text of a turn whose calls came before it", () => {
+  test("the text of a turn whose call came before the whole message", () => {
     expect(shown([said("A"), start("1"), whole("A"), result("1"), said("B"), whole("B")])).toEqual([
       "A",
       "tool-call",
@@ -279,12 +279,12 @@ describe("a whole message that repeats what was streamed is not shown again", ()
     ]);
   });
 
-  test("it ends the text that it repeats, and reasoning as well", () => {
+  test("the repetition ends the text that it repeats, and any reasoning", () => {
     expect(shown([said("A"), whole("A"), said("A")])).toEqual(["A", "A"]);
     expect(shown([said("A"), thought("T1"), whole("A"), thought("T2")])).toEqual(["A", "T1", "T2"]);
   });
 
-  test("anything else is shown: another text, a part of one, and what was never streamed", () => {
+  test("anything else is shown: another text, part of a text, and text that was never streamed", () => {
     expect(shown([...loop, whole("It is")])).toEqual([...texts, "It is"]);
     expect(shown([...loop, whole("Let me look.It is 42. Bye.")])).toEqual([
       ...texts,
@@ -295,7 +295,7 @@ describe("a whole message that repeats what was streamed is not shown again", ()
     expect(shown([{ type: "text-start" }, whole("Hi"), whole("Hi")])).toEqual(["Hi", "Hi"]);
   });
 
-  test("a message that came whole counts among all texts", () => {
+  test("an earlier whole message counts as one of all texts", () => {
     expect(shown([whole("A"), start("1"), said("B"), whole("A\n\nB")])).toEqual(["A", "tool-call", "B"]);
   });
 });
@@ -317,22 +317,22 @@ describe("for every sequence of chunks", () => {
     fc.constantFrom(file, source, question, { type: "status", message: "m" } as const),
   );
 
-  /** The rule once more, told from the parts that are there. Slow, and without whole messages. */
+  /** A second implementation of the rule, from the parts so far. It is slow and does not handle whole messages. */
   function model(chunks: StreamChunk[]): string[] {
-    type Told = { name: string; key: string; text: string; isOpen: boolean; isGone?: boolean };
-    const told: Told[] = [];
+    type ModelPart = { name: string; key: string; text: string; isOpen: boolean; isGone?: boolean };
+    const parts: ModelPart[] = [];
     const add = (name: string, key = "", text = "", isOpen = true): void => {
-      told.push({ name, key, text, isOpen });
+      parts.push({ name, key, text, isOpen });
     };
     const find = (name: string, key: string) =>
-      told.findLast((part) => part.name === name && part.key === key && !part.isGone);
+      parts.findLast((part) => part.name === name && part.key === key && !part.isGone);
     for (const chunk of chunks) {
       const type = chunk.type.split("-")[0]!;
       if (type === "text" || type === "reasoning") {
         const { segmentId = "", delta } = chunk as { segmentId?: string; delta?: string };
-        // Without a key, only what began last can be meant; a source does not count.
+        // Without a key, a chunk belongs to the part that began last; sources do not count.
         const last =
-          segmentId === "" ? told.findLast(({ name }) => name !== "source") : find(type, segmentId);
+          segmentId === "" ? parts.findLast(({ name }) => name !== "source") : find(type, segmentId);
         const open = last?.name === type && last.key === segmentId && last.isOpen ? last : undefined;
         if (chunk.type.endsWith("-end")) {
           if (open) open.isOpen = false;
@@ -355,14 +355,14 @@ describe("for every sequence of chunks", () => {
         add(chunk.type);
       }
     }
-    return told
+    return parts
       .filter(
         ({ name, text, isGone }) => !isGone && !(text === "" && (name === "text" || name === "reasoning")),
       )
       .map(({ name, text }) => text || name);
   }
 
-  test("the parts are those of the rule, told once more", () => {
+  test("the parts match those of the model", () => {
     fc.assert(
       fc.property(fc.array(anyChunk, { maxLength: 30 }), (chunks) => {
         expect(shown(chunks)).toEqual(model(chunks));
@@ -371,7 +371,7 @@ describe("for every sequence of chunks", () => {
     );
   });
 
-  test("reading in between changes nothing, and nothing that was read ever changes", () => {
+  test("reading in between changes nothing, and no message that was read ever changes", () => {
     const anyMessage = fc.constantFrom("x", "y", "xx", "x y", "").map(whole);
     const chunks = fc.array(fc.oneof({ weight: 6, arbitrary: anyChunk }, anyMessage), { maxLength: 30 });
     fc.assert(
@@ -393,7 +393,7 @@ describe("for every sequence of chunks", () => {
   });
 });
 
-describe("the order costs what the chunks hold", () => {
+describe("ordering parts takes linear time", () => {
   const workloads: [string, (index: number) => StreamChunk[]][] = [
     ["a tool loop", (index) => [said(`text ${index}`), start(`${index}`), result(`${index}`)]],
     ["a whole message after every text", (index) => [said(`text ${index}`), whole(`text ${index}`)]],
@@ -404,7 +404,7 @@ describe("the order costs what the chunks hold", () => {
     ["calls with one id", (index) => [start("1"), said("x"), result("1"), said(`${index}`)]],
   ];
   for (const [name, chunksAt] of workloads) {
-    test(`${name}: 8,000 cost about as much as eight times 1,000`, () => {
+    test(`${name}: 8,000 cost about as much as eight runs of 1,000`, () => {
       const ratio = costOfWhole(8000, (count) => {
         const chunks = Array.from({ length: count }, (_, index) => chunksAt(index)).flat();
         return cost(() => reduceMessage(chunks));

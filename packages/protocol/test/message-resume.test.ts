@@ -7,7 +7,7 @@ const parse = (resume: unknown) => parseMessageResume({ metadata: { mood: "good"
 const parseGiven = (given: object) => parse({ token: "token-1", requestId: "request-1", ...given });
 
 describe("the answer that a message carries", () => {
-  test("has every answer as an array, and the token as `token`", () => {
+  test("is written as an array, with the token as `token`", () => {
     const given: [ChatResume, unknown][] = [
       [{ ...question, answer: "Lisbon" }, { selected: ["Lisbon"] }],
       [{ ...question, answer: "" }, { selected: [""] }],
@@ -25,7 +25,7 @@ describe("the answer that a message carries", () => {
     }
   });
 
-  test("is read from every place where an agent of Kortyx reads it", () => {
+  test("is read from every field where an agent of Kortyx reads it", () => {
     const answers: [object, string | string[]][] = [
       [{ selected: "a" }, "a"],
       [{ selected: "" }, ""],
@@ -46,13 +46,13 @@ describe("the answer that a message carries", () => {
     }
   });
 
-  test("may be that the question is cancelled", () => {
+  test("may be a cancellation", () => {
     for (const given of [{ cancel: true }, { cancel: true, selected: ["a"] }]) {
       expect(parseGiven(given)).toEqual({ ...question, outcome: "cancelled" });
     }
   });
 
-  test("is none where the application means something else by it", () => {
+  test("is absent where the application uses the field for something else", () => {
     for (const metadata of [undefined, {}, { selected: ["a"] }]) {
       expect(parseMessageResume({ metadata })).toBeUndefined();
     }

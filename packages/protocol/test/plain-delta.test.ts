@@ -9,7 +9,7 @@ const anyValue = fc.oneof(
   fc.constantFrom("text-delta", "reasoning-delta", undefined, null, 1, true, {}),
 );
 
-/** Objects that are plain deltas, or nearly. */
+/** Objects that are plain deltas, or almost. */
 const nearlyDelta = fc
   .tuple(
     fc.oneof(
@@ -32,7 +32,7 @@ const nearlyDelta = fc
   });
 
 describe("printPlainDelta", () => {
-  test("says what JSON.stringify says of a valid chunk, or nothing", () => {
+  test("prints a valid chunk as JSON.stringify does, or returns nothing", () => {
     let printed = 0;
     fc.assert(
       fc.property(nearlyDelta, (chunk) => {
@@ -49,10 +49,10 @@ describe("printPlainDelta", () => {
 
   test.each([
     [
-      "a toJSON() that cannot be seen",
+      "a toJSON() that is not enumerable",
       Object.defineProperty({ type: "text-delta", delta: "a" }, "toJSON", { value: () => 1 }),
     ],
-    ["a property behind the three", { type: "text-delta", delta: "a", segmentId: "s", node: "n" }],
+    ["a property after the three", { type: "text-delta", delta: "a", segmentId: "s", node: "n" }],
     ["another order", { delta: "a", type: "text-delta" }],
     [
       "a class",
@@ -64,15 +64,15 @@ describe("printPlainDelta", () => {
     ["an array", Object.assign([], { type: "text-delta", delta: "a" })],
     ["a boxed number", Object.assign(new Number(5), { type: "text-delta", delta: "a" })],
     ["a segment that is undefined", { type: "text-delta", delta: "a", segmentId: undefined }],
-    ["a line break of Unicode", { type: "text-delta", delta: "a\u2028" }],
-    ["a segment with one", { type: "text-delta", delta: "a", segmentId: "\u0085" }],
+    ["a Unicode line break", { type: "text-delta", delta: "a\u2028" }],
+    ["a segment with a Unicode line break", { type: "text-delta", delta: "a", segmentId: "\u0085" }],
     ["null", null],
-    ["a text", "text-delta"],
+    ["a string", "text-delta"],
   ])("leaves %s to JSON", (_, chunk) => {
     expect(printPlainDelta(chunk)).toBeUndefined();
   });
 
-  test("properties that cannot be seen, or are another's, are JSON's business", () => {
+  test("leaves inherited properties and those that are not enumerable to JSON", () => {
     const hidden = { enumerable: false, value: "x" };
     expect(
       printPlainDelta(Object.defineProperties({ type: "text-delta" }, { delta: hidden, segmentId: hidden })),
@@ -99,7 +99,7 @@ describe("printPlainDelta", () => {
   });
 });
 
-/** The JSON of a delta, or nearly: texts raw as well as quoted, and with characters left out or put in somewhere. */
+/** The JSON of a delta, or almost: texts may be raw instead of escaped, and characters removed or inserted. */
 const nearlyJson = fc
   .tuple(
     fc.constantFrom("text", "reasoning", "text-delta", "x"),
@@ -118,7 +118,7 @@ const nearlyJson = fc
   });
 
 describe("parsePlainDelta", () => {
-  test("returns what JSON.parse returns, in the same order, and it is a valid chunk; or nothing", () => {
+  test("returns a valid chunk, with the same fields in the same order as from JSON.parse, or nothing", () => {
     let parsed = 0;
     fc.assert(
       fc.property(nearlyJson, (json) => {

@@ -1,4 +1,4 @@
-/** Reads a stream with a decoder, for tests of what it gives. */
+/** Reads a stream with a decoder, for tests of its output. */
 import type { ChunkDecoder } from "../src/chunk-decoder.ts";
 import type { StreamChunk } from "../src/chunks.ts";
 
@@ -7,7 +7,7 @@ interface Decoder<Item> {
   next(): Item | undefined;
 }
 
-/** Pushes each piece, and yields what `next` returns until there is no more. */
+/** Pushes each piece, and then yields all that `next` returns. */
 export function* pull<Item>(decoder: Decoder<Item>, pieces: Iterable<Uint8Array>): Generator<Item> {
   for (const piece of pieces) {
     decoder.push(piece);

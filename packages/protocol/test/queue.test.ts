@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Queue } from "../src/queue.ts";
 
-test("a queue that is never empty keeps the places of waiting items only", () => {
+test("a queue that is never empty keeps slots only for the waiting items", () => {
   const queue = new Queue<number>();
   for (let item = 0; item < 1_000; item++) queue.add(item);
   const before = process.memoryUsage().heapUsed;
@@ -9,7 +9,7 @@ test("a queue that is never empty keeps the places of waiting items only", () =>
     queue.add(item);
     queue.take();
   }
-  // The places of all items take 80 MB.
+  // Slots for all items would take 80 MB.
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(40_000_000);
   expect(queue.take()).toBe(9_999_000);
 });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from "../src/schemas.ts";
 import { chunkOf, variants } from "./chunk-arbitraries.ts";
 
-test("a chunk of any shape keeps the fields that no version knows", () => {
+test("a chunk of any shape keeps its unknown fields", () => {
   for (const variant of variants) {
     for (const sample of fc.sample(chunkOf(variant), { numRuns: 3, seed: 1 })) {
       const fields = Object.entries(sample).filter(([name]) => name !== "__proto__");
@@ -27,7 +27,7 @@ describe("a chat request", () => {
     expect(chatRequestBodySchema.parse(body)).toEqual(body);
   });
 
-  test("ids are trimmed, and an empty one counts as absent", () => {
+  test("has its ids trimmed, and an empty one counts as absent", () => {
     const body = chatRequestBodySchema.parse({ messages, sessionId: " s ", workflowId: "  " });
     expect(body.sessionId).toBe("s");
     expect(body.workflowId).toBeUndefined();
@@ -38,14 +38,14 @@ describe("a chat request", () => {
     });
   });
 
-  test("null in an optional field is absent in what comes out", () => {
+  test("omits optional fields that are null", () => {
     const message = { role: "user", content: "Hi", id: null, timestamp: null, metadata: null };
     const nulls = { sessionId: null, workflowId: null, context: null, stream: null, idempotencyKey: null };
     const parsed = chatRequestBodySchema.parse({ messages: [message], ...nulls, resume: null });
     expect(JSON.parse(JSON.stringify(parsed))).toEqual({ messages });
   });
 
-  test("an idempotency key is 1 to 128 visible ASCII characters", () => {
+  test("accepts an idempotency key of 1 to 128 visible ASCII characters", () => {
     const accepts = (idempotencyKey: string) =>
       chatRequestBodySchema.safeParse({ messages, idempotencyKey }).success;
     expect(["k", "~".repeat(128)].map(accepts)).toEqual([true, true]);
@@ -59,7 +59,7 @@ describe("a chat request", () => {
     ]);
   });
 
-  test("every field has its type", () => {
+  test("refuses a field of the wrong type", () => {
     const accepts = (fields: object) => chatRequestBodySchema.safeParse({ messages, ...fields }).success;
     for (const fields of [
       { context: "x" },
@@ -78,12 +78,12 @@ describe("a chat request", () => {
     ]);
   });
 
-  test("a resume keeps unknown keys", () => {
+  test("keeps the unknown keys of a resume", () => {
     const resume = { requestId: "r", resumeToken: "t", answer: "a", extra: 1 };
     expect(chatRequestBodySchema.parse({ messages: [], resume }).resume).toEqual(resume);
   });
 
-  test("a resume carries one answer or several", () => {
+  test("accepts a resume with one answer or several", () => {
     const accepts = (answer: unknown) =>
       chatRequestBodySchema.safeParse({ messages: [], resume: { requestId: "r", resumeToken: "t", answer } })
         .success;
@@ -97,7 +97,7 @@ describe("a chat request", () => {
     ]);
   });
 
-  test("a resume may cancel its question instead, with or without a reason", () => {
+  test("accepts a resume that cancels its question, with or without a reason", () => {
     const accepts = (fields: object) =>
       chatRequestBodySchema.safeParse({
         messages: [],

@@ -14,7 +14,7 @@ interface Reading {
   error: string | null;
 }
 
-/** Everything that a caller can see of a stream, whatever its pieces. */
+/** Everything that a caller can observe of a stream that arrives in these pieces. */
 function read(pieces: Uint8Array[], options?: SSEDecoderOptions): Reading {
   const decoder = createSSEDecoder(options);
   const events: SSEEvent[] = [];
@@ -29,12 +29,12 @@ function read(pieces: Uint8Array[], options?: SSEDecoderOptions): Reading {
 }
 
 describe("conformance cases", () => {
-  test("there are as many as were handed down", () => expect(cases.length).toBe(66));
+  test("number 66", () => expect(cases.length).toBe(66));
 
   for (const { id, title, hex, expect: expected } of cases) {
     const bytes = Uint8Array.from(Buffer.from(hex, "hex"));
     test(`${id} ${title}: whole, at every two-way split, and byte by byte`, () => {
-      // The cases know the id in force, not which event's own it is.
+      // The cases have the id in force at each event, but not the event's own id.
       const reading = { ...expected, error: null };
       const { events, ...rest } = read([bytes]);
       expect({ events: events.map(({ id: _, ...event }) => event), ...rest }).toEqual(reading);
@@ -46,7 +46,7 @@ describe("conformance cases", () => {
   }
 });
 
-/** The parser of record alone, with the standard's persistence of ids, on the whole text. */
+/** Reads the whole text with eventsource-parser alone, and keeps the last id as the standard requires. */
 function readWithParser(text: string): Omit<Reading, "error"> & { comments: string[] } {
   const events: SSEEvent[] = [];
   const comments: string[] = [];
@@ -66,7 +66,7 @@ function readWithParser(text: string): Omit<Reading, "error"> & { comments: stri
   return { events, lastEventId, retry, comments };
 }
 
-/** Text over the whole grammar. */
+/** Texts that cover the whole grammar of SSE. */
 const grammar = fc
   .array(
     fc.oneof(
@@ -96,7 +96,7 @@ const grammar = fc
   .map((tokens) => tokens.join(""));
 
 describe("event by event", () => {
-  test("reads what the parser reads, over the whole grammar and however the bytes are cut", () => {
+  test("reads what eventsource-parser reads, over the whole grammar and however the bytes are cut", () => {
     fc.assert(
       fc.property(
         grammar.chain((text) => fc.tuple(fc.constant(text), anyCut(bytesOf(text)))),
@@ -129,7 +129,7 @@ describe("maxEventBytes", () => {
     "many comment lines": ": 12345\r\n".repeat(100),
   };
   for (const [shape, text] of Object.entries(shapes)) {
-    test(`holds for ${shape}, after the events before it were delivered`, () => {
+    test(`limits ${shape}, after the events before it are delivered`, () => {
       const bytes = bytesOf(`data: before\n\n${text}data: after\n\n`);
       for (const pieces of [[bytes], byteByByte(bytes), cutAt(bytes, [14, 500])]) {
         expect(read(pieces, { maxEventBytes: 500 })).toEqual({
@@ -149,7 +149,7 @@ describe("maxEventBytes", () => {
     expect(read([bytes], { maxEventBytes: 15 }).error).toBe("too-large");
   });
 
-  test("an event of exactly the limit passes, one byte more does not, at every split and with every line end", () => {
+  test("accepts an event of exactly the limit and refuses one byte more, at every split and with every line ending", () => {
     for (const end of ["\n", "\r", "\r\n"]) {
       const bytes = bytesOf(`data: 1${end}${end}data: 1234${end}${end}data: 2${end}${end}`);
       const limit = 11;
@@ -182,7 +182,7 @@ describe("maxEventBytes", () => {
     );
   });
 
-  test("mixed line ends in awkward pieces do not make an event look larger than it is", () => {
+  test("does not overestimate an event with mixed line endings in awkward pieces", () => {
     const cases: [pieces: string[], limit: number][] = [
       [["data: 1\r", "data: 2", "\n", "\n", "data: 34\n\n"], 20],
       [["data: 1\n\ndata: 2\r\r", "data: 3456789\n\n"], 20],
@@ -193,7 +193,7 @@ describe("maxEventBytes", () => {
     }
   });
 
-  test("a piece cut in the middle of a character does not spoil the events before a large one", () => {
+  test("still delivers the events before an oversized one when a piece ends in the middle of a character", () => {
     const bytes = bytesOf(`data: 語\n\ndata: ${"語".repeat(40)}\n\n`);
     expect(read(cutAt(bytes, [7, 30]), { maxEventBytes: 50 })).toMatchObject({
       events: [{ data: "語" }],
@@ -201,13 +201,13 @@ describe("maxEventBytes", () => {
     });
   });
 
-  test("the bytes of a character that is cut behind a blank line count", () => {
+  test("counts the bytes of a character that is cut right after a blank line", () => {
     const bytes = bytesOf("\n\n語");
     expect(read(cutAt(bytes, [4]), { maxEventBytes: 2 }).error).toBe("too-large");
     expect(read(cutAt(bytes, [4]), { maxEventBytes: 3 }).error).toBeNull();
   });
 
-  test("a byte that is not UTF-8 counts once, however it is cut", () => {
+  test("counts a byte that is not UTF-8 once, however the bytes are cut", () => {
     const bytes = Uint8Array.from([...bytesOf("data: a\n\ndata: "), ...Array(20).fill(0xff), 10, 10]);
     for (let place = 0; place <= bytes.length; place++) {
       expect(read(cutAt(bytes, [place]), { maxEventBytes: 27 }).events, `${place}`).toHaveLength(2);
@@ -215,14 +215,14 @@ describe("maxEventBytes", () => {
     }
   });
 
-  test("a large character behind an event that was read counts in full", () => {
+  test("counts a multi-byte character in full after an event that was read", () => {
     const bytes = bytesOf(`data: a\n\ndata: ${"€".repeat(16)}\n\n`);
     for (let place = 0; place <= bytes.length; place++) {
       expect(read(cutAt(bytes, [place]), { maxEventBytes: 50 }).error, `${place}`).toBe("too-large");
     }
   });
 
-  test("throws at every call, after the events before the large one", () => {
+  test("throws on every call, after delivering the events before the oversized one", () => {
     const decoder = createSSEDecoder({ maxEventBytes: 10 });
     decoder.push(bytesOf("data: 1\n\ndata: 12345\n\n"));
     expect(decoder.next()?.data).toBe("1");
@@ -233,7 +233,7 @@ describe("maxEventBytes", () => {
     expect(() => decoder.end()).toThrow(message);
   });
 
-  test("is 8 MiB unless told otherwise", () => {
+  test("is 8 MiB by default", () => {
     const line = (bytes: number) => bytesOf(`data: ${"x".repeat(bytes - 7)}\n\n`);
     expect(read([line(8 * 1024 * 1024)]).error).toBeNull();
     expect(read([line(8 * 1024 * 1024 + 1)]).error).toBe("too-large");
@@ -254,11 +254,11 @@ test("an event of many lines, one line a piece, takes time linear in their numbe
   expect(ratio).toBeLessThan(3);
 });
 
-test("a retry time too large to be a time is ignored", () => {
+test("a retry time that is too large is ignored", () => {
   expect(read([bytesOf(`retry: 5\n\nretry: ${"9".repeat(400)}\n\n`)]).retry).toBe(5);
 });
 
-test("a line counts when it is complete: a comment and a retry time, but no id and no event without a blank line", () => {
+test("a comment and a retry time count once their line is complete, an id and an event only after a blank line", () => {
   const comments: string[] = [];
   const decoder = createSSEDecoder({ onComment: (text) => comments.push(text) });
   decoder.push(bytesOf("id: 1\ndata: a\n\n:c\nretry: 5\nid: 3\ndata: c\n"));
@@ -271,8 +271,8 @@ test("a line counts when it is complete: a comment and a retry time, but no id a
   });
 });
 
-describe("requested one by one", () => {
-  test("events wait while pieces come, and lastEventId is that of the last one given", () => {
+describe("events requested one by one", () => {
+  test("wait while pieces arrive, and lastEventId is the id of the last one returned", () => {
     const decoder = createSSEDecoder();
     decoder.push(bytesOf("id: 1\ndata: a\n\nid: 2\n\ndata: b\n"));
     expect(decoder.lastEventId).toBe("");
@@ -288,7 +288,7 @@ describe("requested one by one", () => {
     expect([decoder.next(), decoder.lastEventId]).toEqual([undefined, "3"]);
   });
 
-  test("a consumer that stays behind gets every event, in order", () => {
+  test("reach a slow consumer completely and in order", () => {
     const decoder = createSSEDecoder();
     const got: (string | undefined)[] = [];
     for (let event = 0; event < 20; event += 2) {
@@ -299,7 +299,7 @@ describe("requested one by one", () => {
     expect(got).toEqual([...Array.from({ length: 20 }, (_, event) => `${event}`), undefined]);
   });
 
-  test("a consumer that stays an event behind takes time linear in the number of events", () => {
+  test("take time linear in their number when the consumer lags by one event", () => {
     const piece = bytesOf(`data: ${"x".repeat(500)}\n\n`);
     const ratio = costOfWhole(8_000, (count) => {
       const decoder = createSSEDecoder();
@@ -314,7 +314,7 @@ describe("requested one by one", () => {
     expect(ratio).toBeLessThan(3);
   });
 
-  test("many events in one piece take time linear in their number", () => {
+  test("take time linear in their number when they arrive in one piece", () => {
     const ratio = costOfWhole(16_000, (count) => {
       const bytes = bytesOf("data: x\n\n".repeat(count));
       return cost(() => {

@@ -9,8 +9,8 @@ const error = { type: "error", message: "Quota exceeded." } as const;
 const done: StreamChunk = { type: "done" };
 const outcomeOf = (...chunks: unknown[]) => (chunks as StreamChunk[]).reduce(reduceStreamError, undefined);
 
-/** Known to this version, or not. */
-const passed = ["text-end", "reasoning-end", "status", "trace", "checkpoint", "x-cost", "step-end"];
+/** Types, known and unknown, that do not count between an error and a done. */
+const neutralTypes = ["text-end", "reasoning-end", "status", "trace", "checkpoint", "x-cost", "step-end"];
 
 test("an error at the end of a stream is its outcome, and so is one before a done without a reason", () => {
   expect(outcomeOf(error)).toBe(error);
@@ -20,19 +20,19 @@ test("an error at the end of a stream is its outcome, and so is one before a don
   expect(outcomeOf({ type: "error", message: "first" }, error, done)).toBe(error);
 });
 
-test("a done with a reason, or an abort, makes it a warning", () => {
+test("a done with a reason, or an abort, makes an error before it a warning", () => {
   expect(outcomeOf(error, { type: "done", finishReason: "stop" })).toBeUndefined();
   expect(outcomeOf(error, { type: "done", finishReason: "" })).toBeUndefined();
   expect(outcomeOf(error, { type: "abort", reason: "stopped" })).toBeUndefined();
 });
 
-test("without an error there is none", () => {
+test("a stream without an error has no error as its outcome", () => {
   expect(outcomeOf(done)).toBeUndefined();
   expect(outcomeOf({ type: "status", message: "m" }, { type: "text-end" })).toBeUndefined();
 });
 
 describe("between the error and the done", () => {
-  for (const type of passed) {
+  for (const type of neutralTypes) {
     test(`${type} does not count`, () => {
       expect(outcomeOf(error, { type }, { type }, done)).toBe(error);
       expect(outcomeOf(error, { type })).toBe(error);
@@ -40,7 +40,7 @@ describe("between the error and the done", () => {
   }
 
   const types = [...new Set(variants.map(({ literals }) => literals.type as StreamChunkType))];
-  for (const type of types.filter((known) => !["error", "done", ...passed].includes(known))) {
+  for (const type of types.filter((known) => !["error", "done", ...neutralTypes].includes(known))) {
     test(`${type} makes the error a warning`, () => {
       const [variant] = variants.filter(({ literals }) => literals.type === type);
       for (const chunk of fc.sample(chunkOf(variant!), { numRuns: 3, seed: 1 })) {
@@ -52,7 +52,7 @@ describe("between the error and the done", () => {
 });
 
 describe("a message", () => {
-  test("that an error and a done ended has failed, and keeps the error and the usage", () => {
+  test("that ends with an error and a done has failed, and keeps the error and the usage", () => {
     const usage = { outputTokens: 3 };
     const status: StreamChunk = { type: "status", message: "Giving up" };
     const chunks: StreamChunk[] = [
@@ -69,7 +69,7 @@ describe("a message", () => {
     });
   });
 
-  test("is the same object while what comes after the error does not count", () => {
+  test("stays the same object while the chunks after the error do not count", () => {
     const accumulator = createMessageAccumulator();
     accumulator.apply(error);
     const { message } = accumulator;
@@ -77,7 +77,7 @@ describe("a message", () => {
     expect(accumulator.message).toBe(message);
   });
 
-  test("that survived the error has none", () => {
+  test("that survived an error has no error", () => {
     const survived = reduceMessage([error, { type: "text-delta", delta: "a" }, done]);
     expect(survived).toMatchObject({ status: "done", error: undefined });
     expect(reduceMessage([error, { type: "done", finishReason: "stop" }])).toMatchObject({
@@ -90,7 +90,7 @@ describe("a message", () => {
     });
   });
 
-  test("has failed exactly when the stream has, for every stream", () => {
+  test("has failed exactly when its stream has, for any stream", () => {
     const anyError = fc.constant<StreamChunk>(error);
     const between = fc.constantFrom<StreamChunk>(
       done,
@@ -107,7 +107,7 @@ describe("a message", () => {
           try {
             accumulator.apply(chunk);
           } catch {
-            // An object that cannot be built: the stream goes on, and so does this test with another one.
+            // An object cannot be built: a real stream would continue, but this case is skipped.
             return;
           }
         }

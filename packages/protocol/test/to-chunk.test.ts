@@ -23,7 +23,7 @@ const hasConstantsOf = (value: Fields, { properties = {} }: JSONSchema): boolean
     return choices[0] === undefined || choices.includes(value[name] as string);
   });
 
-/** Every object of a chunk that has optional fields of the contract's, with the names of those that `null` is no value of. */
+/** Every object within a chunk, with the names of its optional fields that do not accept `null`. */
 function* optionalFields(value: unknown, schema: JSONSchema): Generator<[object: Fields, names: string[]]> {
   if (Array.isArray(value) && schema.items) {
     for (const item of value) yield* optionalFields(item, schema.items as JSONSchema);
@@ -39,11 +39,11 @@ function* optionalFields(value: unknown, schema: JSONSchema): Generator<[object:
 
 const anyShape: JSONSchema = { oneOf: chunkSchemas() };
 
-/** A chunk of any shape, some optional fields of which stand for absent, beside what it says. */
+/** A chunk of any shape with absent values in some optional fields, and the same chunk without these fields. */
 const anySpelled = fc.constantFrom(...variants).chain((variant) =>
-  fc.tuple(chunkOf(variant), fc.infiniteStream(fc.nat(10))).map(([said, choices]) => {
-    const spelled = structuredClone(said) as unknown as Fields;
-    const expected = structuredClone(said) as unknown as Fields;
+  fc.tuple(chunkOf(variant), fc.infiniteStream(fc.nat(10))).map(([original, choices]) => {
+    const spelled = structuredClone(original) as unknown as Fields;
+    const expected = structuredClone(original) as unknown as Fields;
     const places = [...optionalFields(spelled, anyShape)];
     for (const [index, [object]] of [...optionalFields(expected, anyShape)].entries()) {
       const [spelledObject, fields] = places[index]!;
@@ -58,12 +58,12 @@ const anySpelled = fc.constantFrom(...variants).chain((variant) =>
   }),
 );
 
-test("what stands for absent in an optional field is left out, at every depth, for every shape of chunk", () => {
+test("drops absent values from optional fields, at every depth, for every shape of chunk", () => {
   fc.assert(
     fc.property(anySpelled, ({ spelled, expected }) => {
       const before = structuredClone(spelled);
       const chunk = toChunk(spelled);
-      // What is undefined is absent, where nothing else had to be mended.
+      // JSON drops the fields that are undefined, which stay where nothing else was mended.
       expect(JSON.parse(JSON.stringify(chunk))).toEqual(expected);
       expect(checkChunk(chunk)).toBeUndefined();
       expect(streamChunkSchema.safeParse(chunk).success).toBe(true);
@@ -74,7 +74,7 @@ test("what stands for absent in an optional field is left out, at every depth, f
   );
 });
 
-test("the reader takes null as the writer does, in what anybody has printed", () => {
+test("the reader treats null as the writer does, whatever encoder printed the chunk", () => {
   fc.assert(
     fc.property(anySpelled, ({ spelled, expected }) => {
       const frame = encodeChunkJson(JSON.stringify(spelled)) + DONE_FRAME;
@@ -84,7 +84,7 @@ test("the reader takes null as the writer does, in what anybody has printed", ()
   );
 });
 
-test("a chunk is itself, also one of an unknown type", () => {
+test("returns a valid chunk itself, even one of an unknown type", () => {
   for (const variant of variants) {
     for (const chunk of fc.sample(chunkOf(variant), { numRuns: 3, seed: 2 }))
       expect(toChunk(chunk)).toBe(chunk);
@@ -93,7 +93,7 @@ test("a chunk is itself, also one of an unknown type", () => {
   expect(toChunk(unknown)).toBe(unknown);
 });
 
-test("unknown fields and what is inside a JSON value stay as they are", () => {
+test("leaves unknown fields and the inside of JSON values unchanged", () => {
   fc.assert(
     fc.property(anyJSON, (value) => {
       const chunk = {
@@ -121,7 +121,7 @@ test("unknown fields and what is inside a JSON value stay as they are", () => {
   );
 });
 
-describe("a field that takes any JSON value is null where it is undefined or missing", () => {
+describe("a field of any JSON value becomes null if it is undefined or missing", () => {
   const call = { tool: "save", toolCallId: "1" };
   const object = { type: "structured-data", streamId: "s", dataType: "d" };
   const cases: [Fields, Fields][] = [
@@ -141,13 +141,13 @@ describe("a field that takes any JSON value is null where it is undefined or mis
     });
   }
 
-  test("and an optional one is left out", () => {
+  test("unless it is optional", () => {
     const start = { type: "tool-call-start", ...call, input: undefined, node: null };
     expect(printChunk(start).json).toBe('{"type":"tool-call-start","tool":"save","toolCallId":"1"}');
   });
 });
 
-describe("what has no meaning is refused by name", () => {
+describe("an invalid field is refused by name", () => {
   const option = { id: "a", label: "A" };
   const question = { kind: "choice", multiple: false, question: "q", options: [option] };
   const ask = (input: unknown) => ({ type: "interrupt", requestId: "r", resumeToken: "t", input });
@@ -197,7 +197,7 @@ describe("what has no meaning is refused by name", () => {
     test(message, () => expect(() => printChunk(value, 3)).toThrow(message));
   }
 
-  test("without a number where its place is not known", () => {
+  test("without a chunk number if the position is not known", () => {
     expect(() => toChunk({ type: "text-delta" })).toThrow(
       'Chunk "text-delta": delta must be a string; got undefined.',
     );
@@ -205,12 +205,12 @@ describe("what has no meaning is refused by name", () => {
     expect(() => stringifyChunk({ type: "done", data: 1n })).toThrow("The chunk cannot be written as JSON");
   });
 
-  test("and never quotes a value", () => {
+  test("without a quote of its value", () => {
     expect(() => toChunk({ type: "error", message: ["sk-secret"] }, 3)).not.toThrow(/secret/);
   });
 });
 
-test("a chunk that prints itself is not mended, because what it prints is not known", () => {
+test("does not mend a chunk with toJSON(), because its output is not known", () => {
   const own = { type: "done", finishReason: null, toJSON: () => ({ type: "done" }) };
   expect(() => toChunk(own)).toThrow('Chunk "done": finishReason must be a string; got null.');
   class Done {
@@ -228,14 +228,14 @@ test("a chunk that prints itself is not mended, because what it prints is not kn
   expect(nested.usage).toEqual({ inputTokens: null });
 });
 
-test("a question of a kind that this version does not know is mended around, and not inside", () => {
+test("mends the chunk around a question of an unknown kind, but not the question itself", () => {
   const input = { kind: "toString", id: null, scale: null };
   const ask = { type: "interrupt", requestId: "r", resumeToken: "t", input, workflow: null };
   const { workflow, ...expected } = ask;
   expect(toChunk(ask)).toEqual(expected);
 });
 
-test("the chunk beside its text is the mended one", () => {
+test("printChunk returns the mended chunk along with its JSON", () => {
   const value = { type: "done", finishReason: null } as unknown as StreamChunk;
   expect(printChunk(value)).toEqual({ chunk: { type: "done" }, json: '{"type":"done"}' });
   const delta = { type: "text-delta", delta: "a" };

@@ -35,8 +35,8 @@ const failure = (toolCallId: string, message: string, tool = "weather"): StreamC
   message,
 });
 
-/** Each call as its tool, input and outcome. */
-const told = (chunks: StreamChunk[]): string[] =>
+/** Each call as `tool(input) state outcome`. */
+const callsOf = (chunks: StreamChunk[]): string[] =>
   reduceMessage(chunks).parts.map((part) => {
     const { tool, input, inputText, state, content, errorMessage } = part as ToolCallPart;
     return `${tool}(${input ?? inputText}) ${state} ${content ?? errorMessage ?? ""}`.trim();
@@ -49,51 +49,50 @@ describe.each([
   ["an empty id", ""],
   ["the tool's name as the id", "weather"],
   ["the same id", "1"],
-])("two calls with %s, one after the other, are two", (_, id) => {
-  test("with their inputs in the start", () => {
-    expect(told([start(id, "Rome"), result(id, "sun"), start(id, "Oslo"), result(id, "snow")])).toEqual([
+])("two calls with %s stay two", (_, id) => {
+  test("when each start has the input", () => {
+    expect(callsOf([start(id, "Rome"), result(id, "sun"), start(id, "Oslo"), result(id, "snow")])).toEqual([
       rome,
       oslo,
     ]);
-    expect(told([start(id, "Rome"), result(id, "sun"), start(id, "Rome")])).toEqual([
+    expect(callsOf([start(id, "Rome"), result(id, "sun"), start(id, "Rome")])).toEqual([
       rome,
       "weather(Rome) interrupted",
     ]);
   });
 
-  test("with streamed inputs", () => {
+  test("when the inputs are streamed", () => {
     const streamed = (city: string) => [
       start(id),
       piece(id, city.slice(0, 2)),
       piece(id, city.slice(2)),
       ready(id, city),
     ];
-    expect(told([...streamed("Rome"), result(id, "sun"), ...streamed("Oslo"), result(id, "snow")])).toEqual([
-      rome,
-      oslo,
-    ]);
-  });
-
-  test("without a start: with the first piece of the input, or the whole input", () => {
     expect(
-      told([piece(id, "Rome"), result(id, "sun"), piece(id, "Os"), piece(id, "lo"), result(id, "snow")]),
+      callsOf([...streamed("Rome"), result(id, "sun"), ...streamed("Oslo"), result(id, "snow")]),
     ).toEqual([rome, oslo]);
-    expect(told([ready(id, "Rome"), result(id, "sun"), ready(id, "Oslo"), result(id, "snow")])).toEqual([
+  });
+
+  test("when they begin without a start, with a piece of the input or the whole input", () => {
+    expect(
+      callsOf([piece(id, "Rome"), result(id, "sun"), piece(id, "Os"), piece(id, "lo"), result(id, "snow")]),
+    ).toEqual([rome, oslo]);
+    expect(callsOf([ready(id, "Rome"), result(id, "sun"), ready(id, "Oslo"), result(id, "snow")])).toEqual([
       rome,
       oslo,
     ]);
   });
 
-  test("after a failure as after a result", () => {
-    expect(told([start(id, "Rome"), failure(id, "down"), start(id, "Oslo"), result(id, "snow")])).toEqual([
+  test("when the first one fails", () => {
+    expect(callsOf([start(id, "Rome"), failure(id, "down"), start(id, "Oslo"), result(id, "snow")])).toEqual([
       "weather(Rome) error down",
       oslo,
     ]);
   });
 
-  test("after a legacy result, too", () => {
+  test("when the first one has a legacy result", () => {
     expect(
-      told([
+      callsOf([
         start(id, "Rome"),
         { type: "tool-result", tool: "weather", content: "sun" },
         start(id, "Oslo"),
@@ -102,18 +101,18 @@ describe.each([
     ).toEqual([rome, oslo]);
   });
 
-  test("in parallel, where their inputs differ: results come in the order of the starts", () => {
+  test("when they run in parallel with different inputs, and results follow the order of the starts", () => {
     const both = [result(id, "sun"), result(id, "snow")];
-    expect(told([start(id, "Rome"), start(id, "Oslo"), ...both])).toEqual([rome, oslo]);
-    expect(told([ready(id, "Rome"), ready(id, "Oslo"), ...both])).toEqual([rome, oslo]);
+    expect(callsOf([start(id, "Rome"), start(id, "Oslo"), ...both])).toEqual([rome, oslo]);
+    expect(callsOf([ready(id, "Rome"), ready(id, "Oslo"), ...both])).toEqual([rome, oslo]);
     expect(
-      told([start(id, "Rome"), start(id, "Oslo"), ready(id, "Rome"), ready(id, "Oslo"), ...both]),
+      callsOf([start(id, "Rome"), start(id, "Oslo"), ready(id, "Rome"), ready(id, "Oslo"), ...both]),
     ).toEqual([rome, oslo]);
   });
 
-  test("in parallel, of different tools: each result goes to its tool", () => {
+  test("when they run in parallel on different tools, and each result goes to its tool", () => {
     expect(
-      told([
+      callsOf([
         start(id),
         start(id, undefined, "time"),
         ready(id, "Oslo", "time"),
@@ -126,40 +125,40 @@ describe.each([
 });
 
 describe("an empty id", () => {
-  test("makes each start a call, also with equal inputs, and each result", () => {
-    expect(told([start("", "Rome"), start("", "Rome"), result("", "sun"), result("", "sun")])).toEqual([
+  test("makes every start a new call, even with equal inputs, and every result without one too", () => {
+    expect(callsOf([start("", "Rome"), start("", "Rome"), result("", "sun"), result("", "sun")])).toEqual([
       rome,
       rome,
     ]);
-    expect(told([result("", "sun"), result("", "snow")])).toEqual([
+    expect(callsOf([result("", "sun"), result("", "snow")])).toEqual([
       "weather() done sun",
       "weather() done snow",
     ]);
   });
 
-  test("streamed inputs one after the other stay apart before any result", () => {
+  test("keeps consecutive streamed inputs separate before any result", () => {
     const streamed = (city: string) => [start(""), piece("", city)];
     const both = [result("", "sun"), result("", "snow")];
     expect(
-      told([...streamed("Rome"), ...streamed("Oslo"), ready("", "Rome"), ready("", "Oslo"), ...both]),
+      callsOf([...streamed("Rome"), ...streamed("Oslo"), ready("", "Rome"), ready("", "Oslo"), ...both]),
     ).toEqual([rome, oslo]);
     expect(
-      told([...streamed("Rome"), ready("", "Rome"), ...streamed("Oslo"), ready("", "Oslo"), ...both]),
+      callsOf([...streamed("Rome"), ready("", "Rome"), ...streamed("Oslo"), ready("", "Oslo"), ...both]),
     ).toEqual([rome, oslo]);
   });
 
-  test("a call whose tool is named late is the one that gets its input and result", () => {
+  test("gives input and result to the right call even if its tool is named late", () => {
     expect(
-      told([piece("", "Rome"), piece("", "!", "weather"), ready("", "Rome"), result("", "sun")]),
+      callsOf([piece("", "Rome"), piece("", "!", "weather"), ready("", "Rome"), result("", "sun")]),
     ).toEqual([rome]);
-    expect(told([piece("", "1", "time"), piece("", "Rome", "weather")])).toEqual([
+    expect(callsOf([piece("", "1", "time"), piece("", "Rome", "weather")])).toEqual([
       "time(1) interrupted",
       "weather(Rome) interrupted",
     ]);
   });
 
-  test("a piece after the whole input begins another call", () => {
-    expect(told([ready("", "Rome"), piece("", "Oslo"), result("", "sun"), result("", "snow")])).toEqual([
+  test("begins another call with a piece after the whole input", () => {
+    expect(callsOf([ready("", "Rome"), piece("", "Oslo"), result("", "sun"), result("", "snow")])).toEqual([
       rome,
       "weather(Oslo) done snow",
     ]);
@@ -167,36 +166,36 @@ describe("an empty id", () => {
 });
 
 describe("one call stays one", () => {
-  test("when its start is repeated, or brings the input later", () => {
-    expect(told([start("1", "Rome"), start("1", "Rome"), result("1", "sun")])).toEqual([rome]);
-    expect(told([start("1"), start("1", "Rome"), start("1"), result("1", "sun")])).toEqual([rome]);
+  test("when its start is repeated, or a later start has the input", () => {
+    expect(callsOf([start("1", "Rome"), start("1", "Rome"), result("1", "sun")])).toEqual([rome]);
+    expect(callsOf([start("1"), start("1", "Rome"), start("1"), result("1", "sun")])).toEqual([rome]);
   });
 
   test("when a start with a placeholder is followed by the streamed input", () => {
-    expect(told([start("1", {}), piece("1", "Rome"), ready("1", "Rome"), result("1", "sun")])).toEqual([
+    expect(callsOf([start("1", {}), piece("1", "Rome"), ready("1", "Rome"), result("1", "sun")])).toEqual([
       rome,
     ]);
   });
 
-  test("when its whole input comes after its result, or once more", () => {
-    expect(told([start("1"), result("1", "sun"), ready("1", "Rome")])).toEqual([rome]);
-    expect(told([start("1", "Rome"), result("1", "sun"), ready("1", "Rome")])).toEqual([rome]);
-    expect(told([ready("1", "Rome"), ready("1", "Rome"), result("1", "sun")])).toEqual([rome]);
+  test("when its whole input comes after its result, or comes twice", () => {
+    expect(callsOf([start("1"), result("1", "sun"), ready("1", "Rome")])).toEqual([rome]);
+    expect(callsOf([start("1", "Rome"), result("1", "sun"), ready("1", "Rome")])).toEqual([rome]);
+    expect(callsOf([ready("1", "Rome"), ready("1", "Rome"), result("1", "sun")])).toEqual([rome]);
   });
 
-  test("when its result names the tool in another way", () => {
-    expect(told([start("1", "Rome"), result("1", "sun", "mcp.weather")])).toEqual([
+  test("when its result names the tool differently", () => {
+    expect(callsOf([start("1", "Rome"), result("1", "sun", "mcp.weather")])).toEqual([
       "mcp.weather(Rome) done sun",
     ]);
-    expect(told([start("1", {}), ready("1", "Rome", "mcp.weather")])).toEqual([
+    expect(callsOf([start("1", {}), ready("1", "Rome", "mcp.weather")])).toEqual([
       "mcp.weather(Rome) interrupted",
     ]);
   });
 
   test("when a second result replaces the first", () => {
-    expect(told([start("1", "Rome"), result("1", "rain"), result("1", "sun")])).toEqual([rome]);
+    expect(callsOf([start("1", "Rome"), result("1", "rain"), result("1", "sun")])).toEqual([rome]);
     expect(
-      told([
+      callsOf([
         start("1", "Rome"),
         result("1", "sun"),
         start("1", "Oslo"),
@@ -207,17 +206,20 @@ describe("one call stays one", () => {
   });
 });
 
-test("a legacy result is that of the newest open call with its tool, by the name that the tool has now", () => {
+test("a legacy result goes to the newest open call of its tool, by the tool's current name", () => {
   const legacy: StreamChunk = { type: "tool-result", tool: "weather", content: "sun" };
-  expect(told([start("1", "Rome"), start("2", "Oslo"), result("2", "snow"), legacy])).toEqual([rome, oslo]);
-  expect(told([start("1", "Rome"), result("1", "sun"), legacy])).toEqual([rome, "weather() done sun"]);
-  expect(told([start("1", "Rome"), ready("1", "Rome", "mcp.weather"), legacy])).toEqual([
+  expect(callsOf([start("1", "Rome"), start("2", "Oslo"), result("2", "snow"), legacy])).toEqual([
+    rome,
+    oslo,
+  ]);
+  expect(callsOf([start("1", "Rome"), result("1", "sun"), legacy])).toEqual([rome, "weather() done sun"]);
+  expect(callsOf([start("1", "Rome"), ready("1", "Rome", "mcp.weather"), legacy])).toEqual([
     "mcp.weather(Rome) interrupted",
     "weather() done sun",
   ]);
 });
 
-test("a call that has its result keeps it when another call with its id goes on", () => {
+test("a call keeps its result while another call with the same id continues", () => {
   const accumulator = createMessageAccumulator();
   for (const chunk of [start("1", "Rome"), result("1", "sun")]) accumulator.apply(chunk);
   const [first] = accumulator.message.parts;
@@ -233,7 +235,7 @@ test("a call that has its result keeps it when another call with its id goes on"
   expect(accumulator.message.parts[0]).toBe(first);
 });
 
-describe("the order of calls costs what the chunks hold", () => {
+describe("ordering calls takes linear time", () => {
   const workloads: [string, (count: number) => StreamChunk[]][] = [
     [
       "parallel calls with one id and their results",
@@ -255,7 +257,7 @@ describe("the order of calls costs what the chunks hold", () => {
       ],
     ],
     [
-      "a large input that is contradicted by small ones",
+      "a large input followed by many different small ones",
       (count) => [
         start("1", "x".repeat(count * 20)),
         ...Array.from({ length: count }, (_, index) => start("1", index)),
@@ -263,7 +265,7 @@ describe("the order of calls costs what the chunks hold", () => {
     ],
   ];
   for (const [name, chunksOf] of workloads) {
-    test(`${name}: 8,000 cost about as much as eight times 1,000`, () => {
+    test(`${name}: 8,000 cost about as much as eight runs of 1,000`, () => {
       const ratio = costOfWhole(8000, (count) => {
         const chunks = chunksOf(count);
         return cost(() => reduceMessage(chunks));

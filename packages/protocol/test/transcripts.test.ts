@@ -7,16 +7,16 @@ import { byteByByte, cutAt } from "./pieces.ts";
 import { pullChunks } from "./pull.ts";
 import { transcripts } from "./transcripts.ts";
 
-test("the transcripts together hold every shape of chunk", () => {
+test("the transcripts together contain every shape of chunk", () => {
   const chunks = transcripts.flatMap(({ entries }) =>
     entries.map(({ chunk }) => chunk as unknown as Record<string, unknown>),
   );
   for (const { literals } of variants) {
-    const held = chunks.some((chunk) =>
+    const isFound = chunks.some((chunk) =>
       Object.entries(literals).every(([name, value]) => chunk[name] === value),
     );
     expect(
-      held,
+      isFound,
       `Add a chunk ${JSON.stringify(literals)} to a stream of packages/protocol/transcripts.`,
     ).toBe(true);
   }
@@ -41,7 +41,7 @@ for (const { name, bytes, canonical, complete, entries, description } of transcr
       }
     });
 
-    test("holds only chunks that the schemas accept", () => {
+    test("contains only chunks that the schemas accept", () => {
       for (const { chunk } of known) expect(streamChunkSchema.parse(chunk)).toEqual(chunk);
     });
 

@@ -1,4 +1,4 @@
-/** The golden transcripts: bytes on the wire beside what a reader must get. Nothing in `src` wrote them. */
+/** The golden transcripts: bytes on the wire and the chunks that a reader must get. They were not written by `src`. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { StreamChunk } from "../src/chunks.ts";
 
