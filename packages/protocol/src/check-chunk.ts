@@ -99,7 +99,8 @@ const mismatch = (expected: string, value: unknown, path = ""): Mismatch => ({ p
 const inside = (name: string | number, { path, expected, value }: Mismatch): Mismatch =>
   mismatch(expected, value, path === "" ? `${name}` : `${name}.${path}`);
 
-function checkField(value: unknown, type: FieldType): Mismatch | undefined {
+/** @returns where the value of a field differs from its type. */
+export function checkField(value: unknown, type: FieldType): Mismatch | undefined {
   if (typeof type === "string") {
     const { accepts, expected } = scalars[type];
     return accepts(value) ? undefined : mismatch(expected, value);

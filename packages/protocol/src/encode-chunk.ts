@@ -7,7 +7,7 @@
 import type { StreamChunk, UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError } from "./errors.ts";
 import { isVisibleAscii, visibleAsciiRule } from "./id-rules.ts";
-import { printPlainDelta } from "./plain-delta.ts";
+import { printJSON, printPlainChunk } from "./print-chunk.ts";
 import { toChunk } from "./to-chunk.ts";
 
 /** Ends a stream that ended in order; always the last frame. */
@@ -17,12 +17,6 @@ export interface EncodeChunkOptions {
   /** Printed as the `id:` line of the event: 1 to 128 visible ASCII characters. */
   id?: string | undefined;
 }
-
-/**
- * Unicode line breaks that JSON does not escape. SSE does not end a line at them, but a reader that splits lines like
- * Python's `str.splitlines()` would break a chunk apart.
- */
-const rawLineBreaks = /[\u0085\u2028\u2029]/g;
 
 /** Every character at which `str.splitlines()` ends a line; the first three end a line of SSE too. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it searches for control characters.
@@ -63,7 +57,7 @@ export interface PrintedChunk {
  * @throws StreamProtocolError `invalid-chunk` as {@link toChunk} does, `unserializable-chunk` as {@link encodeChunk} does.
  */
 export function printChunk(value: unknown, position?: number): PrintedChunk {
-  const json = printPlainDelta(value);
+  const json = printPlainChunk(value);
   if (json !== undefined) return { chunk: value as StreamChunk, json };
   const chunk = toChunk(value, position);
   return { chunk, json: stringify(chunk, position) };
@@ -120,7 +114,7 @@ function stringify(chunk: unknown, position?: number): string {
   const subject = position === undefined ? "The chunk" : `Chunk ${position}`;
   let json: string | undefined;
   try {
-    json = JSON.stringify(chunk);
+    json = printJSON(chunk);
   } catch (cause) {
     throw new StreamProtocolError(
       "unserializable-chunk",
@@ -136,13 +130,5 @@ function stringify(chunk: unknown, position?: number): string {
         : `${subject} cannot be written as JSON: expected an object, got ${typeof chunk}.`,
     );
   }
-  return hasRawLineBreak(json) ? json.replace(rawLineBreaks, escapeCharacter) : json;
+  return json;
 }
-
-/** Three single-character searches: several times faster than one regular expression. */
-const hasRawLineBreak = (json: string): boolean =>
-  json.includes("\u2028") || json.includes("\u2029") || json.includes("\u0085");
-
-/** In JSON text these characters occur only inside strings, where the escape means the same. */
-const escapeCharacter = (character: string): string =>
-  `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
