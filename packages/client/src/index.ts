@@ -83,7 +83,13 @@ export { type ConsumeStreamHandlers, consumeStream, type StreamOutcome } from ".
 
 // Errors
 
-export { isStreamError, StreamError, StreamProtocolError, StreamTruncatedError } from "@kortyx/protocol";
+export {
+  isStreamError,
+  StreamError,
+  type StreamErrorCode,
+  StreamProtocolError,
+  StreamTruncatedError,
+} from "@kortyx/protocol";
 export {
   ChatStateError,
   type ChatStateErrorCode,

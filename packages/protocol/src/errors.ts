@@ -7,6 +7,33 @@
 const brand = Symbol.for("@kortyx/error");
 
 /**
+ * The `code` of every error of these packages. The `code` of an `error` chunk is not one of them: it belongs to the
+ * application.
+ */
+export type StreamErrorCode =
+  | StreamProtocolErrorCode
+  // StreamTruncatedError
+  | "truncated"
+  // Errors of @kortyx/client, and ChatStateError
+  | "connection"
+  | "content-type"
+  | "http-status"
+  | "idle"
+  | "remote"
+  | "unreadable-body"
+  | "busy"
+  | "empty-message"
+  | "invalid-message"
+  | "nothing-to-regenerate"
+  | "not-pending"
+  // ChatRequestError of @kortyx/server; the first one is also StreamRequestError of @kortyx/client
+  | "invalid-request"
+  | "body-already-read"
+  | "body-too-large"
+  | "incomplete-body"
+  | "unsupported-media-type";
+
+/**
  * Base class of these packages' errors; incorrect use of a function may also throw a `TypeError` or `RangeError`.
  * Distinguish them by class, `name` or `code`, which is stable. Use {@link isStreamError} where more than one copy of
  * the package may be loaded.
@@ -15,7 +42,7 @@ export abstract class StreamError extends Error {
   /** A literal on each class, because bundlers rename classes. */
   abstract override readonly name: string;
   /** Stable and machine-readable, such as `"truncated"`. */
-  abstract readonly code: string;
+  abstract readonly code: StreamErrorCode;
   /** @internal On the prototype, so that it is not printed with the error. */
   get [brand](): true {
     return true;

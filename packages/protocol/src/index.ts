@@ -70,3 +70,4 @@ export {
   type StreamProtocolErrorCode,
   StreamTruncatedError,
 } from "./errors.ts";
+  type StreamErrorCode,

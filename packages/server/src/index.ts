@@ -22,6 +22,7 @@ export {
   isStreamError,
   isTerminalChunk,
   StreamError,
+  type StreamErrorCode,
   StreamProtocolError,
 } from "@kortyx/protocol";
 
