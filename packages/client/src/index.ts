@@ -8,6 +8,7 @@ export type {
   ChatMessage,
   ChatRequestBody,
   ChatResume,
+  ChatTypes,
   ErrorChunk,
   InterruptChunk,
   MessageAccumulator,
@@ -23,6 +24,8 @@ export type {
   TextPart,
   TokenUsage,
   ToolCallPart,
+  ToolTypes,
+  UndeclaredName,
   UnknownChunk,
 } from "@kortyx/protocol";
 

@@ -2,19 +2,23 @@
  * The state of a conversation as a React hook: which chat a component shows, and for how long. The chat itself is
  * `createChat`'s.
  */
+
+import type { ChatTypes } from "@kortyx/protocol";
 import * as React from "react";
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat/chat.ts";
 import { createChatState } from "./chat/create-chat.ts";
 
-export type UseChatOptions = ChatOptions & {
+export type UseChatOptions<Types extends ChatTypes = ChatTypes> = ChatOptions<Types> & {
   /** Follows the newest run of the session each time the component appears. @defaultValue false */
   resumeOnMount?: boolean | undefined;
 };
 
 /** The state of a chat, and its actions. */
-export interface UseChatResult extends ChatSnapshot, Omit<Chat, "getSnapshot" | "subscribe"> {
+export interface UseChatResult<Types extends ChatTypes = ChatTypes>
+  extends ChatSnapshot<Types>,
+    Omit<Chat<Types>, "getSnapshot" | "subscribe"> {
   /** The chat itself, to share with other components: `useChat(chat)`. */
-  chat: Chat;
+  chat: Chat<Types>;
 }
 
 /** The chat that a component shows. */
@@ -55,6 +59,9 @@ const useMountEffect = "Activity" in (React as object) ? React.useInsertionEffec
  * const { messages, status, send, stop } = useChat({ endpoint: "/api/chat" });
  * ```
  */
+export function useChat<Types extends ChatTypes = ChatTypes>(
+  source: UseChatOptions<Types> | Chat<Types>,
+): UseChatResult<Types>;
 export function useChat(source: UseChatOptions | Chat): UseChatResult {
   const options = "getSnapshot" in source ? undefined : source;
   const [state, setState] = React.useState(() => show(source));

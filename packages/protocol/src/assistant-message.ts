@@ -2,6 +2,15 @@
  * What an assistant message is: its parts, and how they are closed at the end. The rules for its text are in
  * `answer-text.ts`.
  */
+import type {
+  ChatTypes,
+  DataOf,
+  DataTypeName,
+  PartialData,
+  ToolInput,
+  ToolName,
+  ToolOutput,
+} from "./chat-types.ts";
 import type { ErrorChunk, InterruptChunk, PartChunk, TokenUsage } from "./chunks.ts";
 import type { StructuredStreamState } from "./fold-structured-data.ts";
 
@@ -25,7 +34,7 @@ export interface TextPart {
 }
 
 /** A tool call, from the first piece of its input to its result. */
-export interface ToolCallPart {
+export interface ToolCallPart<Tool extends string = string, Input = unknown, Output = unknown> {
   readonly type: "tool-call";
   /**
    * As the agent chose it. Not unique: once a call has its result, the same id begins another call, and so does each
@@ -33,33 +42,55 @@ export interface ToolCallPart {
    */
   readonly toolCallId: string;
   /** `""` until a chunk names the tool. */
-  readonly tool: string;
+  readonly tool: Tool;
   /** `interrupted`: the stream ended before the tool's result. */
   readonly state: "input-streaming" | "running" | "done" | "error" | "interrupted";
   /** The JSON text of the input so far; unparsed, because it is incomplete. */
   readonly inputText: string;
   /** The input, once complete. */
-  readonly input?: unknown;
-  readonly content?: unknown;
+  readonly input?: Input | undefined;
+  readonly content?: Output | undefined;
   readonly structuredContent?: unknown;
   /** Why the call failed, from `tool-call-error`. */
   readonly errorMessage?: string | undefined;
   readonly node?: string | undefined;
 }
 
-/** A structured object that grows while it is streamed. */
-export interface StructuredDataPart extends StructuredStreamState {
+interface GrowingDataPart<DataType extends string, Data>
+  extends StructuredStreamState<PartialData<Data> | undefined> {
   readonly type: "structured-data";
+  readonly dataType: DataType;
+  readonly status: "streaming";
 }
 
-/** One part of an assistant message. */
-export type MessagePart = TextPart | ToolCallPart | StructuredDataPart | Readonly<PartChunk>;
+interface FinalDataPart<DataType extends string, Data> extends StructuredStreamState<Data> {
+  readonly type: "structured-data";
+  readonly dataType: DataType;
+  readonly status: "done";
+}
+
+/** A structured object. While it is streamed, anything in it may be missing. */
+export type StructuredDataPart<DataType extends string = string, Data = unknown> =
+  | GrowingDataPart<DataType, Data>
+  | FinalDataPart<DataType, Data>;
+
+/**
+ * One part of an assistant message, told apart by `type`; with declared types, tool calls also by `tool`, and structured
+ * objects by `dataType`.
+ */
+export type MessagePart<Types extends ChatTypes = ChatTypes> =
+  | TextPart
+  | {
+      [Tool in ToolName<Types>]: ToolCallPart<Tool, ToolInput<Types, Tool>, ToolOutput<Types, Tool>>;
+    }[ToolName<Types>]
+  | { [Name in DataTypeName<Types>]: StructuredDataPart<Name, DataOf<Types, Name>> }[DataTypeName<Types>]
+  | Readonly<PartChunk>;
 
 /** One assistant message, as streamed so far. Immutable once handed out. */
-export interface AssistantMessage {
+export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   /** The id of the run that produced it, if any. */
   readonly id?: string | undefined;
-  readonly parts: readonly MessagePart[];
+  readonly parts: readonly MessagePart<Types>[];
   /**
    * `aborted` after an `abort` chunk, `truncated` when the stream was cut off, `error` when it ended on one: see {@link
    * ErrorChunk}.

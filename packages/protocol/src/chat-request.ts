@@ -2,16 +2,17 @@
  * The body that a client posts to a chat route, the list of its fields, and the buffered result of a route that does
  * not stream. Validation is in `request-schemas.ts`.
  */
+import type { ChatTypes } from "./chat-types.ts";
 import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
 
 /** One message of the conversation so far. */
-export interface ChatMessage {
+export interface ChatMessage<Types extends ChatTypes = ChatTypes> {
   role: "user" | "assistant" | "system";
   content: string;
   id?: string | undefined;
   /** Milliseconds since 1970-01-01 UTC. */
   timestamp?: number | undefined;
-  metadata?: Record<string, unknown> | undefined;
+  metadata?: Types["metadata"] | undefined;
 }
 
 /** The answer to an `interrupt`. The token comes from a client: the agent verifies it. */
@@ -36,19 +37,17 @@ interface CancelledResume {
 }
 
 /** The fields of a request's body that an agent receives in addition to the messages. */
-export interface ChatAgentFields {
+export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pick<Types, "context"> {
   /** At most 256 characters, as every id here. */
   sessionId?: string | undefined;
   workflowId?: string | undefined;
-  /** Anything the application wants to pass to its agent. */
-  context?: Record<string, unknown> | undefined;
   /** The answer to an `interrupt`. Its token comes from the client: the agent verifies it. */
   resume?: ChatResume | undefined;
 }
 
 /** What a client posts to a chat route. */
-export interface ChatRequestBody extends ChatAgentFields {
-  messages: ChatMessage[];
+export interface ChatRequestBody<Types extends ChatTypes = ChatTypes> extends ChatAgentFields<Types> {
+  messages: ChatMessage<Types>[];
   /** `false` requests one buffered JSON result instead of a stream. */
   stream?: boolean | undefined;
   /** 1 to 128 visible ASCII characters; a repeated POST with the same key attaches to the same run. */
@@ -70,13 +69,13 @@ export const chatRequestFields = {
 } satisfies { [Field in keyof ChatRequestBody]-?: Field extends keyof ChatAgentFields ? "agent" : "route" };
 
 /** A whole stream as one value: the JSON that a route returns for `stream: false`. */
-export interface BufferedStreamResult {
+export interface BufferedStreamResult<Types extends ChatTypes = ChatTypes> {
   /** Every chunk, in order. */
-  chunks: StreamChunk[];
+  chunks: StreamChunk<Types>[];
   /** The texts of the answer in order, separated by blank lines: what a chat copies. */
   text: string;
   /** The `structured-data` chunks among `chunks`. */
-  structured: StructuredDataChunk[];
+  structured: StructuredDataChunk<Types>[];
   /** Present when the outcome of the stream was an `error` chunk: see {@link ErrorChunk}. */
   error?: ErrorChunk | undefined;
 }

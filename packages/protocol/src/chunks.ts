@@ -2,6 +2,7 @@
  * The chunks that travel on a stream, as plain interfaces made to be read on hover.
  * The zod schemas live in `chunk-schemas.ts`, the checker that readers run in `check-chunk.ts`.
  */
+import type { ChatTypes, DataOf, DataTypeName, ToolInput, ToolName, ToolOutput } from "./chat-types.ts";
 
 /** Where a chunk comes from. All three are free-form names chosen by the agent. */
 export interface ChunkOrigin {
@@ -104,46 +105,46 @@ export interface ReasoningEndChunk extends ChunkOrigin {
 }
 
 /** A tool call begins. `input` is absent while it is being streamed. */
-export interface ToolCallStartChunk extends ChunkOrigin {
+export interface ToolCallStartChunk<Tool extends string = string, Input = unknown> extends ChunkOrigin {
   type: "tool-call-start";
-  tool: string;
+  tool: Tool;
   /** Names the call until its result or failure; after that, the same id begins another call. */
   toolCallId: string;
-  input?: unknown;
+  input?: Input | undefined;
 }
 
 /** The next piece of the JSON text of a tool call's input. */
-export interface ToolCallDeltaChunk extends ChunkOrigin {
+export interface ToolCallDeltaChunk<Tool extends string = string> extends ChunkOrigin {
   type: "tool-call-delta";
   toolCallId: string;
   delta: string;
-  tool?: string | undefined;
+  tool?: Tool | undefined;
 }
 
 /** The streamed input of a tool call, whole. */
-export interface ToolCallReadyChunk extends ChunkOrigin {
+export interface ToolCallReadyChunk<Tool extends string = string, Input = unknown> extends ChunkOrigin {
   type: "tool-call-ready";
-  tool: string;
+  tool: Tool;
   toolCallId: string;
   /** Any JSON value; `null` where the tool takes nothing. */
-  input: unknown;
+  input: Input;
 }
 
 /** What a tool call returned. `isError` marks a result that the tool itself reports as a failure. */
-export interface ToolCallResultChunk extends ChunkOrigin {
+export interface ToolCallResultChunk<Tool extends string = string, Output = unknown> extends ChunkOrigin {
   type: "tool-call-result";
-  tool: string;
+  tool: Tool;
   toolCallId: string;
   /** Any JSON value: a text, or blocks of content. */
-  content: unknown;
+  content: Output;
   structuredContent?: unknown;
   isError?: boolean | undefined;
 }
 
 /** A tool call failed without a result. */
-export interface ToolCallErrorChunk extends ChunkOrigin {
+export interface ToolCallErrorChunk<Tool extends string = string> extends ChunkOrigin {
   type: "tool-call-error";
-  tool: string;
+  tool: Tool;
   toolCallId: string;
   message: string;
 }
@@ -157,12 +158,12 @@ export interface ToolResultChunk {
   node?: string | undefined;
 }
 
-interface StructuredDataBase {
+interface StructuredDataBase<DataType> {
   type: "structured-data";
   /** Chunks with the same `streamId` build one object. */
   streamId: string;
   /** What the object is, for the UI that renders it ("recipe", "comparison"). */
-  dataType: string;
+  dataType: DataType;
   schemaId?: string | undefined;
   schemaVersion?: string | undefined;
   id?: string | undefined;
@@ -170,7 +171,8 @@ interface StructuredDataBase {
 }
 
 /** Puts `value` at `path`. */
-export interface StructuredDataSetChunk extends StructuredDataBase {
+export interface StructuredDataSetChunk<DataType extends string = string>
+  extends StructuredDataBase<DataType> {
   kind: "set";
   /** Dot path; a numeric segment indexes an array: `"steps.0.title"`. */
   path: string;
@@ -178,31 +180,36 @@ export interface StructuredDataSetChunk extends StructuredDataBase {
 }
 
 /** Adds items to the end of the array at `path`. */
-export interface StructuredDataAppendChunk extends StructuredDataBase {
+export interface StructuredDataAppendChunk<DataType extends string = string>
+  extends StructuredDataBase<DataType> {
   kind: "append";
   path: string;
   items: unknown[];
 }
 
 /** Adds text to the end of the string at `path`. */
-export interface StructuredDataTextDeltaChunk extends StructuredDataBase {
+export interface StructuredDataTextDeltaChunk<DataType extends string = string>
+  extends StructuredDataBase<DataType> {
   kind: "text-delta";
   path: string;
   delta: string;
 }
 
 /** The whole object; nothing may follow it. */
-export interface StructuredDataFinalChunk extends StructuredDataBase {
+export interface StructuredDataFinalChunk<DataType extends string = string, Data = unknown>
+  extends StructuredDataBase<DataType> {
   kind: "final";
-  data: unknown;
+  data: Data;
 }
 
 /** One step in building a structured object that the UI shows while it grows. */
-export type StructuredDataChunk =
-  | StructuredDataSetChunk
-  | StructuredDataAppendChunk
-  | StructuredDataTextDeltaChunk
-  | StructuredDataFinalChunk;
+export type StructuredDataChunk<Types extends ChatTypes = ChatTypes> = {
+  [Name in DataTypeName<Types>]:
+    | StructuredDataSetChunk<Name>
+    | StructuredDataAppendChunk<Name>
+    | StructuredDataTextDeltaChunk<Name>
+    | StructuredDataFinalChunk<Name, DataOf<Types, Name>>;
+}[DataTypeName<Types>];
 
 /** The object of `streamId` no longer holds, because the session went back to a checkpoint. */
 export interface StructuredDataInvalidatedChunk {
@@ -319,8 +326,19 @@ export interface DoneChunk {
   usage?: TokenUsage | undefined;
 }
 
-/** One chunk of a stream, told apart by `type`. */
-export type StreamChunk =
+/** The chunks with the values of a tool, for each tool. */
+type ToolValueChunk<Types extends ChatTypes> = {
+  [Tool in ToolName<Types>]:
+    | ToolCallStartChunk<Tool, ToolInput<Types, Tool>>
+    | ToolCallReadyChunk<Tool, ToolInput<Types, Tool>>
+    | ToolCallResultChunk<Tool, ToolOutput<Types, Tool>>;
+}[ToolName<Types>];
+
+/**
+ * One chunk of a stream, told apart by `type`; with declared types, the chunks of tools also by `tool`, and those of
+ * structured objects by `dataType`.
+ */
+export type StreamChunk<Types extends ChatTypes = ChatTypes> =
   | SessionChunk
   | RunStartChunk
   | CheckpointChunk
@@ -333,13 +351,11 @@ export type StreamChunk =
   | ReasoningStartChunk
   | ReasoningDeltaChunk
   | ReasoningEndChunk
-  | ToolCallStartChunk
-  | ToolCallDeltaChunk
-  | ToolCallReadyChunk
-  | ToolCallResultChunk
-  | ToolCallErrorChunk
+  | ToolValueChunk<Types>
+  | ToolCallDeltaChunk<ToolName<Types>>
+  | ToolCallErrorChunk<ToolName<Types>>
   | ToolResultChunk
-  | StructuredDataChunk
+  | StructuredDataChunk<Types>
   | StructuredDataInvalidatedChunk
   | InterruptChunk
   | SourceChunk
@@ -356,7 +372,10 @@ export type PartChunk = InterruptChunk | SourceChunk | FileChunk;
 export type StreamChunkType = StreamChunk["type"];
 
 /** Picks the chunk of one type: `StreamChunkOf<"text-delta">`. */
-export type StreamChunkOf<Type extends StreamChunkType> = Extract<StreamChunk, { type: Type }>;
+export type StreamChunkOf<Type extends StreamChunkType, Types extends ChatTypes = ChatTypes> = Extract<
+  StreamChunk<Types>,
+  { type: Type }
+>;
 
 /** A chunk whose `type` this version does not know: not an error; passed on unchanged. */
 export interface UnknownChunk {

@@ -14,6 +14,7 @@ import {
   type TextPart,
   type ToolCallPart,
 } from "./assistant-message.ts";
+import type { ChatTypes } from "./chat-types.ts";
 import {
   type ErrorChunk,
   isTerminalChunk,
@@ -28,7 +29,7 @@ import { reduceStreamError } from "./stream-outcome.ts";
 import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 
 /** @typeParam Fields - Additional fields of the message, present from the beginning. */
-export interface MessageAccumulator<Fields = unknown> {
+export interface MessageAccumulator<Types extends ChatTypes = ChatTypes, Fields = unknown> {
   /**
    * Applies the next chunk. Costs what the chunk holds, not what the message holds.
    *
@@ -42,7 +43,7 @@ export interface MessageAccumulator<Fields = unknown> {
    */
   finish(status?: "done" | "truncated" | "aborted"): void;
   /** The message so far. The same object until something changes; unchanged parts keep their identity. */
-  readonly message: AssistantMessage & Fields;
+  readonly message: AssistantMessage<Types> & Fields;
 }
 
 /**
@@ -50,8 +51,10 @@ export interface MessageAccumulator<Fields = unknown> {
  *
  * @throws StreamProtocolError as {@link MessageAccumulator.apply} does.
  */
-export function reduceMessage(chunks: Iterable<StreamChunk | UnknownChunk>): AssistantMessage {
-  const accumulator = createMessageAccumulator();
+export function reduceMessage<Types extends ChatTypes = ChatTypes>(
+  chunks: Iterable<StreamChunk | UnknownChunk>,
+): AssistantMessage<Types> {
+  const accumulator = createMessageAccumulator<Types>();
   for (const chunk of chunks) accumulator.apply(chunk);
   accumulator.finish();
   return accumulator.message;
@@ -66,11 +69,13 @@ type ToolCallChunk = StreamChunkOf<
  *
  * @param fields - Additional fields of the message; the run's id replaces `id` as soon as a chunk carries it.
  */
-export function createMessageAccumulator<Fields extends object>(fields?: Fields): MessageAccumulator<Fields> {
-  return new MessageFold(fields);
+export function createMessageAccumulator<Types extends ChatTypes = ChatTypes, Fields = unknown>(
+  fields?: Fields,
+): MessageAccumulator<Types, Fields> {
+  return new MessageFold(fields) as unknown as MessageAccumulator<Types, Fields>;
 }
 
-class MessageFold<Fields> implements MessageAccumulator<Fields> {
+class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   /** In the order in which they began; a removed part leaves a hole, so that indices never shift. */
   readonly #parts: (MessagePart | undefined)[] = [];
   #hasHoles = false;
@@ -194,7 +199,7 @@ class MessageFold<Fields> implements MessageAccumulator<Fields> {
     const before = index === undefined ? undefined : (this.#parts[index] as StructuredDataPart);
     const after = foldStructured(before, chunk, this.#owned);
     if (after === before) return;
-    const part = after && ({ ...after, type: "structured-data" } as const);
+    const part = after && ({ ...after, type: "structured-data" } as StructuredDataPart);
     if (!part) this.#objects.delete(streamId);
     if (index !== undefined) this.#set(index, part);
     else this.#objects.set(streamId, this.#begin(part!));

@@ -9,6 +9,18 @@ export type {
   ChatRequestBody,
   ChatResume,
 } from "./chat-request.ts";
+export type {
+  ChatTypes,
+  CustomChunk,
+  DataOf,
+  DataTypeName,
+  PartialData,
+  ToolInput,
+  ToolName,
+  ToolOutput,
+  ToolTypes,
+  UndeclaredName,
+} from "./chat-types.ts";
 export { type ChunkProblem, checkChunk, isStreamChunk } from "./check-chunk.ts";
 export type * from "./chunks.ts";
 export { isTerminalChunk } from "./chunks.ts";
@@ -66,8 +78,8 @@ export { type MessageResume, parseMessageResume, toMessageResume } from "./messa
 export {
   isStreamError,
   StreamError,
+  type StreamErrorCode,
   StreamProtocolError,
   type StreamProtocolErrorCode,
   StreamTruncatedError,
 } from "./errors.ts";
-  type StreamErrorCode,

@@ -5,18 +5,19 @@
 
 import type { AssistantMessage } from "./assistant-message.ts";
 import type { ChatMessage } from "./chat-request.ts";
+import type { ChatTypes } from "./chat-types.ts";
 
 /** What the user has said. */
-export interface UserUIMessage extends Readonly<ChatMessage> {
+export interface UserUIMessage<Types extends ChatTypes = ChatTypes> extends Readonly<ChatMessage<Types>> {
   readonly id: string;
   readonly role: "user";
 }
 
 /** An answer: complete, partial or still growing. Its id is that of its run, if it has one. */
-export interface AssistantUIMessage extends AssistantMessage {
+export interface AssistantUIMessage<Types extends ChatTypes = ChatTypes> extends AssistantMessage<Types> {
   readonly id: string;
   readonly role: "assistant";
 }
 
 /** One message of a conversation. Immutable: a newer version is a new object. */
-export type UIMessage = UserUIMessage | AssistantUIMessage;
+export type UIMessage<Types extends ChatTypes = ChatTypes> = UserUIMessage<Types> | AssistantUIMessage<Types>;

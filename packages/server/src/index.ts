@@ -9,12 +9,15 @@ export type {
   ChatMessage,
   ChatRequestBody,
   ChatResume,
+  ChatTypes,
   ErrorChunk,
   StreamChunk,
   StreamChunkOf,
   StreamChunkType,
   StructuredDataChunk,
   TokenUsage,
+  ToolTypes,
+  UndeclaredName,
   UnknownChunk,
 } from "@kortyx/protocol";
 export {
@@ -55,7 +58,7 @@ export {
 // Respond with a stream
 
 export type { ErrorDescription, OnStreamError } from "./stream/mask-error.ts";
-export type { ChunkIterable, StreamSource, StreamSourceContext } from "./stream/source.ts";
+export type { ChunkIterable, SourceChunk, StreamSource, StreamSourceContext } from "./stream/source.ts";
 export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream/stream-options.ts";
 export { createStreamResponse, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
 

@@ -5,6 +5,7 @@
 import {
   type ChatMessage,
   type ChatResume,
+  type ChatTypes,
   parseMessageResume,
   reduceStreamError,
   type StreamChunk,
@@ -63,6 +64,10 @@ export interface FromKortyxOptions {
  * export const { POST, GET, DELETE, OPTIONS } = createChatRoute({ agent: fromKortyx(agent) });
  * ```
  */
+export function fromKortyx<Types extends ChatTypes = ChatTypes>(
+  agent: KortyxAgent,
+  options?: FromKortyxOptions,
+): ChatAgent<Types>;
 export function fromKortyx(agent: KortyxAgent, options: FromKortyxOptions = {}): ChatAgent {
   return {
     async streamChat(messages, { sessionId, workflowId, context, resume }) {

@@ -1,7 +1,7 @@
 /**
  * What a chat is: its state, options and actions. Types only; `create-chat.ts` creates one.
  */
-import type { ChatAgentFields, ChatMessage, InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import type { ChatAgentFields, ChatMessage, ChatTypes, InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import type { RouteStreamOptions } from "../route/stream-from-route.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import type { ChatTransport } from "./route-transport.ts";
@@ -11,9 +11,9 @@ import type { StoredMessage } from "./stored-message.ts";
 export type ChatStatus = "ready" | "submitted" | "streaming" | "stopping" | "error";
 
 /** All the state that a user interface needs. Immutable: a newer state is a new object. */
-export interface ChatSnapshot {
+export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   /** The conversation. An unchanged message is the same object as in the previous snapshot. */
-  readonly messages: readonly UIMessage[];
+  readonly messages: readonly UIMessage<Types>[];
   readonly status: ChatStatus;
   /** The agent's progress: the newest `status` chunk, until text follows or the answer ends. */
   readonly statusMessage?: string | undefined;
@@ -46,8 +46,8 @@ export interface ChatTiming {
   readonly durationMs?: number | undefined;
 }
 
-interface ChatBehaviour
-  extends Omit<ChatAgentFields, "sessionId" | "resume">,
+interface ChatBehaviour<Types extends ChatTypes>
+  extends Omit<ChatAgentFields<Types>, "sessionId" | "resume">,
     Pick<RouteStreamOptions, "runs" | "onConnectionChange"> {
   /** The session to continue. @defaultValue a new UUID, created with the first message */
   sessionId?: string | undefined;
@@ -57,34 +57,34 @@ interface ChatBehaviour
    * `messages` of a route's `onFinish`, and texts (`{ role, content }`); anything else is a `ChatStateError`
    * `invalid-message`.
    */
-  initialMessages?: readonly StoredMessage[] | undefined;
+  initialMessages?: readonly StoredMessage<Types>[] | undefined;
   /**
    * Selects the messages that are sent to the agent.
    *
    * @defaultValue messages.slice(-1)` => all messages with text; for an agent that keeps its own sessions, use
    * `(messages) => messages.slice(-1)` => messages.slice(-1)`
    */
-  selectMessages?: ((messages: ChatMessage[]) => ChatMessage[]) | undefined;
+  selectMessages?: ((messages: ChatMessage<Types>[]) => ChatMessage<Types>[]) | undefined;
   /** Called with every chunk, before the state shows it. If it throws, the answer fails. */
-  onChunk?: ((chunk: StreamChunk) => void) | undefined;
+  onChunk?: ((chunk: StreamChunk<Types>) => void) | undefined;
   /**
    * Called when an answer has ended, for any reason; `message` is missing if it failed or was left before its first
    * chunk.
    */
   onFinish?:
-    | ((result: { message?: AssistantUIMessage | undefined; error?: Error | undefined }) => void)
+    | ((result: { message?: AssistantUIMessage<Types> | undefined; error?: Error | undefined }) => void)
     | undefined;
 }
 
 /** A chat over a route, or over the application's own transport. */
-export type ChatOptions = ChatBehaviour &
+export type ChatOptions<Types extends ChatTypes = ChatTypes> = ChatBehaviour<Types> &
   (
     | (Omit<RouteStreamOptions, "signal"> & { transport?: undefined })
-    | { transport: ChatTransport; endpoint?: undefined }
+    | { transport: ChatTransport<Types>; endpoint?: undefined }
   );
 
 /** What the user says: a text, or a message whose `id` may replace an earlier one. */
-export type ChatInput = string | Omit<ChatMessage, "role">;
+export type ChatInput<Types extends ChatTypes = ChatTypes> = string | Omit<ChatMessage<Types>, "role">;
 
 /** The answer to a question: a text, the ids of options, or a cancellation, with what the user said instead. */
 export type ChatAnswer =
@@ -102,15 +102,15 @@ export type ChatAnswer =
  * Every action can be passed directly as an event handler, such as `onClick={stop}`. A refused action sets the
  * snapshot's `error` and rejects for callers that await it; for all others the rejection is handled.
  */
-export interface Chat {
+export interface Chat<Types extends ChatTypes = ChatTypes> {
   /** The state that subscribers received last. The same object until the next one. */
-  getSnapshot(): ChatSnapshot;
+  getSnapshot(): ChatSnapshot<Types>;
   /**
    * Calls back immediately and whenever the state changes: status changes at once, growing text once per frame.
    *
    * @returns a function that unsubscribes.
    */
-  subscribe(listener: (snapshot: ChatSnapshot) => void): () => void;
+  subscribe(listener: (snapshot: ChatSnapshot<Types>) => void): () => void;
   /**
    * Sends a message. With the `id` of an earlier message, replaces that message and drops everything after it.
    *
@@ -118,7 +118,7 @@ export interface Chat {
    * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without metadata; `invalid-message`
    * for a value that is not a message, such as the event of `onClick={send}`.
    */
-  send(input: ChatInput): Promise<void>;
+  send(input: ChatInput<Types>): Promise<void>;
   /**
    * Answers or cancels a question from the agent. The answer is sent to the agent as `resume` and stored in the
    * `metadata` of the added message, so that {@link Chat.regenerate} repeats it, even after a reload.
@@ -148,7 +148,9 @@ export interface Chat {
    * value that is not an array of messages.
    */
   setMessages(
-    messages: readonly StoredMessage[] | ((messages: readonly UIMessage[]) => readonly StoredMessage[]),
+    messages:
+      | readonly StoredMessage<Types>[]
+      | ((messages: readonly UIMessage<Types>[]) => readonly StoredMessage<Types>[]),
   ): Promise<void>;
   /**
    * Follows the newest run of the session, if it has one: after a reload, or in another tab. Without a session, it

@@ -2,7 +2,7 @@
  * The user's actions in a conversation: send, respond, stop and the others. Checks each action and turns it into a
  * request. The conversation's state is in `conversation.ts`, that of one answer in `answer.ts`.
  */
-import type { ChatResume } from "@kortyx/protocol";
+import type { ChatResume, ChatTypes } from "@kortyx/protocol";
 import { describeKind } from "@kortyx/protocol/internal";
 import { toChatBody } from "../route/chat-body.ts";
 import { createId } from "../route/create-id.ts";
@@ -35,6 +35,9 @@ import { toUIMessage } from "./stored-message.ts";
  * await chat.send("Hello");
  * ```
  */
+export function createChat<Types extends ChatTypes = ChatTypes>(
+  options: ChatOptions<Types> | (() => ChatOptions<Types>),
+): Chat<Types>;
 export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   return createChatState(options).chat;
 }

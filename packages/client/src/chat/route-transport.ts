@@ -1,7 +1,7 @@
 /**
  * How a chat reaches its agent: over a route, or over an application's own transport. Holds no state.
  */
-import type { ChatRequestBody, StreamChunk } from "@kortyx/protocol";
+import type { ChatRequestBody, ChatTypes, StreamChunk } from "@kortyx/protocol";
 import { checkResponse } from "../route/check-response.ts";
 import { fetchRoute } from "../route/fetch-route.ts";
 import {
@@ -20,18 +20,18 @@ export interface ChatTransportOptions {
 }
 
 /** Connects a chat to its agent. What a method or its stream throws becomes the chat's `error`. */
-export interface ChatTransport {
+export interface ChatTransport<Types extends ChatTypes = ChatTypes> {
   /**
    * Requests an answer. Return a stream of `streamFromRoute` unwrapped: a `stop` that waits for one of the browser's
    * connections can then use the stream's.
    */
-  start(body: ChatRequestBody, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
+  start(body: ChatRequestBody<Types>, options: ChatTransportOptions): AsyncIterable<StreamChunk<Types>>;
   /**
    * Follows the newest run of a session from its beginning, whether it has ended or not. If there is none, the stream
    * throws before its first chunk: an error whose `status` is 404 or 405, such as a `StreamHttpError`, or a
    * `StreamTruncatedError` before `onConnectionChange` reported `open`.
    */
-  resume?(target: { sessionId: string }, options: ChatTransportOptions): AsyncIterable<StreamChunk>;
+  resume?(target: { sessionId: string }, options: ChatTransportOptions): AsyncIterable<StreamChunk<Types>>;
   /**
    * Stops a run for all of its followers; its stream then ends on an `abort` chunk. An error whose `status` is 404 or
    * 405 means that there is no such run.
@@ -72,6 +72,9 @@ const minStopRetryMs = 1_000;
  * });
  * ```
  */
+export function createRouteTransport<Types extends ChatTypes = ChatTypes>(
+  options: RouteTransportOptions | (() => RouteTransportOptions),
+): Required<ChatTransport<Types>>;
 export function createRouteTransport(
   options: RouteTransportOptions | (() => RouteTransportOptions),
 ): Required<ChatTransport> {

@@ -2,13 +2,13 @@
  * Messages as an application passes them back to a chat: from a snapshot or a route's `onFinish`, or plain texts,
  * possibly changed by a database or another language. Reads no store.
  */
-import type { ChatMessage } from "@kortyx/protocol";
+import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
 import { closePart } from "@kortyx/protocol/internal";
 import { ChatStateError } from "../stream/errors.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 
 /** A user message, or an answer with its `parts` or its text as `content`. */
-export type StoredMessage = UIMessage | ChatMessage;
+export type StoredMessage<Types extends ChatTypes = ChatTypes> = UIMessage<Types> | ChatMessage<Types>;
 
 /**
  * Turns a stored message into one that a chat shows. Streaming parts are closed, `null` counts as absent, a numeric id

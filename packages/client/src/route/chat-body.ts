@@ -1,11 +1,12 @@
 /**
  * Picks the body of a chat request from options that hold its fields among others. The protocol lists the fields.
  */
-import type { ChatRequestBody } from "@kortyx/protocol";
+import type { ChatRequestBody, ChatTypes } from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 
 /** The body's fields that are options. `stream` is not: each function requests one form of answer. */
-export interface ChatBodyOptions extends Omit<ChatRequestBody, "stream"> {}
+export interface ChatBodyOptions<Types extends ChatTypes = ChatTypes>
+  extends Omit<ChatRequestBody<Types>, "stream"> {}
 
 /** @returns only the fields of the body. */
 export function toChatBody(options: ChatBodyOptions): ChatBodyOptions {

@@ -3,6 +3,7 @@
  */
 import {
   type BufferedStreamResult,
+  type ChatTypes,
   type ErrorChunk,
   reduceStreamError,
   type StreamChunk,
@@ -16,7 +17,9 @@ import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse } from "./check-response.ts";
 import { checkOptionsOf, checkRouteOptions, fetchRoute, type RouteOptions } from "./fetch-route.ts";
 
-export interface RequestChatOptions extends ChatBodyOptions, RouteOptions {
+export interface RequestChatOptions<Types extends ChatTypes = ChatTypes>
+  extends ChatBodyOptions<Types>,
+    RouteOptions {
   /** Aborts the request; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -36,6 +39,9 @@ export interface RequestChatOptions extends ChatBodyOptions, RouteOptions {
  * const { text } = await requestChat({ endpoint: "/api/chat", messages });
  * ```
  */
+export function requestChat<Types extends ChatTypes = ChatTypes>(
+  options: RequestChatOptions<Types>,
+): Promise<BufferedStreamResult<Types>>;
 export async function requestChat(options: RequestChatOptions): Promise<BufferedStreamResult> {
   checkOptionsOf("requestChat", options);
   const { signal = new AbortController().signal } = options;

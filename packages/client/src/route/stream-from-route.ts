@@ -2,7 +2,7 @@
  * Requests a stream from a route, and again where that is safe. The reconnect policy decides which request follows a
  * failure; bodies are read elsewhere.
  */
-import type { StreamChunk } from "@kortyx/protocol";
+import type { ChatTypes, StreamChunk } from "@kortyx/protocol";
 import { checkFunctionOption, parseTimeoutMs } from "@kortyx/protocol/internal";
 import type { ByteStream } from "../stream/byte-stream.ts";
 import { ChunkStream, type ChunkStreamOptions, type OpenBody } from "../stream/chunk-stream.ts";
@@ -97,6 +97,9 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
  * 2xx, and what {@link readStream} throws.
  */
+export function streamFromRoute<Types extends ChatTypes = ChatTypes>(
+  options: StreamFromRouteOptions,
+): AsyncIterable<StreamChunk<Types>>;
 export function streamFromRoute(options: StreamFromRouteOptions): AsyncIterable<StreamChunk> {
   checkOptionsOf("streamFromRoute", options);
   checkRouteOptions(options);
@@ -221,7 +224,9 @@ class RouteRequests {
 const isPolyfill = (fetch: unknown): boolean =>
   (fetch as { polyfill?: unknown } | undefined)?.polyfill === true;
 
-export interface StreamChatFromRouteOptions extends ChatBodyOptions, RouteStreamOptions {}
+export interface StreamChatFromRouteOptions<Types extends ChatTypes = ChatTypes>
+  extends ChatBodyOptions<Types>,
+    RouteStreamOptions {}
 
 /**
  * Requests the answer to a conversation from a chat route and reads it. With `runs: true`, the request gets an
@@ -237,6 +242,9 @@ export interface StreamChatFromRouteOptions extends ChatBodyOptions, RouteStream
  * }
  * ```
  */
+export function streamChatFromRoute<Types extends ChatTypes = ChatTypes>(
+  options: StreamChatFromRouteOptions<Types>,
+): AsyncIterable<StreamChunk<Types>>;
 export function streamChatFromRoute(options: StreamChatFromRouteOptions): AsyncIterable<StreamChunk> {
   checkOptionsOf("streamChatFromRoute", options);
   const { idempotencyKey = options.runs ? createId() : undefined } = options;

@@ -3,6 +3,7 @@
  */
 import {
   type AbortChunk,
+  type ChatTypes,
   type DoneChunk,
   type ErrorChunk,
   reduceStreamError,
@@ -22,9 +23,9 @@ export interface StreamOutcome {
   chunk?: DoneChunk | AbortChunk | ErrorChunk | undefined;
 }
 
-export interface ConsumeStreamHandlers {
+export interface ConsumeStreamHandlers<Types extends ChatTypes = ChatTypes> {
   /** Called with every chunk. The next one waits for a returned promise; `false` stops the stream. */
-  onChunk?: ((chunk: StreamChunk) => unknown) | undefined;
+  onChunk?: ((chunk: StreamChunk<Types>) => unknown) | undefined;
   /**
    * Called with each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats what was
    * streamed. A piece that begins another text starts with a blank line, so that the concatenated pieces are the copied
@@ -54,6 +55,10 @@ export interface ConsumeStreamHandlers {
  * const { outcome } = await consumeStream(stream, { onText: (text) => write(text) });
  * ```
  */
+export function consumeStream<Types extends ChatTypes = ChatTypes>(
+  stream: AsyncIterable<StreamChunk<Types>>,
+  handlers?: ConsumeStreamHandlers<Types>,
+): Promise<StreamOutcome>;
 export async function consumeStream(
   stream: AsyncIterable<StreamChunk>,
   handlers: ConsumeStreamHandlers = {},

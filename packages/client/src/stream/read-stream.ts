@@ -1,7 +1,7 @@
 /**
  * Reads an existing response or body. Makes no requests.
  */
-import type { StreamChunk } from "@kortyx/protocol";
+import type { ChatTypes, StreamChunk } from "@kortyx/protocol";
 import { checkResponse } from "../route/check-response.ts";
 import { isResponse, type StreamBody, toByteStream } from "./byte-stream.ts";
 import { ChunkStream, type ChunkStreamOptions } from "./chunk-stream.ts";
@@ -32,6 +32,10 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
  * }
  * ```
  */
+export function readStream<Types extends ChatTypes = ChatTypes>(
+  body: StreamBody,
+  options?: ReadStreamOptions,
+): AsyncIterable<StreamChunk<Types>>;
 export function readStream(body: StreamBody, options: ReadStreamOptions = {}): AsyncIterable<StreamChunk> {
   return new ChunkStream(async (signal, interruption) => {
     // There is no second body.

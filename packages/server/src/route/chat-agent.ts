@@ -1,12 +1,12 @@
 /**
  * The interface of an agent, and the options that it receives from a request. Calls no agent.
  */
-import type { ChatAgentFields, ChatMessage, ChatRequestBody } from "@kortyx/protocol";
+import type { ChatAgentFields, ChatMessage, ChatRequestBody, ChatTypes } from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 import type { ChunkIterable } from "../stream/source.ts";
 
 /** What an agent receives in addition to the messages. */
-export interface ChatAgentOptions extends ChatAgentFields {
+export interface ChatAgentOptions<Types extends ChatTypes = ChatTypes> extends ChatAgentFields<Types> {
   /**
    * The keys of the request's body that the contract does not name, and no others. Untrusted, like everything that a
    * client sends: never spread it over other options. The route's body limits bound its size and depth. A route always
@@ -20,14 +20,17 @@ export interface ChatAgentOptions extends ChatAgentFields {
 }
 
 /** An agent's options when called by a route, which always sets these. */
-export interface RouteAgentOptions extends ChatAgentOptions {
+export interface RouteAgentOptions<Types extends ChatTypes = ChatTypes> extends ChatAgentOptions<Types> {
   body: Record<string, unknown>;
   signal: AbortSignal;
 }
 
 /** Anything that answers a conversation with chunks. */
-export interface ChatAgent {
-  streamChat(messages: ChatMessage[], options: ChatAgentOptions): ChunkIterable | PromiseLike<ChunkIterable>;
+export interface ChatAgent<Types extends ChatTypes = ChatTypes> {
+  streamChat(
+    messages: ChatMessage<Types>[],
+    options: ChatAgentOptions<Types>,
+  ): ChunkIterable<Types> | PromiseLike<ChunkIterable<Types>>;
 }
 
 /** @param request - The options besides the fields of the body. */

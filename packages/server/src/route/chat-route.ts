@@ -1,7 +1,7 @@
 /**
  * What a chat route is: its options and its handlers. Types only; `create-chat-route.ts` creates one.
  */
-import type { ChatMessage } from "@kortyx/protocol";
+import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
 import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { CollectLimits } from "../stream/collect-stream.ts";
 import type { StreamFinish } from "../stream/stream-options.ts";
@@ -11,30 +11,33 @@ import type { CorsOptions } from "./cors.ts";
 import type { ChatRequestLimits } from "./read-chat-request.ts";
 
 /** How the answer to a request ended, and the request itself. */
-export interface ChatFinish extends StreamFinish {
+export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamFinish<Types> {
   /** What `authorize` returned. */
   owner: string | undefined;
   /** Of the request. */
   sessionId: string | undefined;
   /** The newest message of the user. */
-  input: ChatMessage | undefined;
+  input: ChatMessage<Types> | undefined;
   /** The conversation that was passed to the agent. */
-  messages: ChatMessage[];
+  messages: ChatMessage<Types>[];
 }
 
 /** The options of a route for a request, apart from those of its stream. */
-export interface ChatRouteOptions
+export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   extends Omit<StreamResponseOptions, "signal" | "status" | "onFinish">,
     ChatRequestLimits {
   /**
    * Called once when a stream has ended, for any reason: the place to save the answer. What it throws is logged and has
    * no other effect. Not called for a buffered answer (`stream: false`), or with `runs`, which have their own.
    */
-  onFinish?: ((finish: ChatFinish) => unknown) | undefined;
+  onFinish?: ((finish: ChatFinish<Types>) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true if there is an `onFinish` */
   collectMessage?: boolean | undefined;
   agent: {
-    streamChat(messages: ChatMessage[], options: RouteAgentOptions): ReturnType<ChatAgent["streamChat"]>;
+    streamChat(
+      messages: ChatMessage<Types>[],
+      options: RouteAgentOptions<Types>,
+    ): ReturnType<ChatAgent<Types>["streamChat"]>;
   };
   /**
    * Returns the owner of the request, before the body is read. `null` and `undefined` mean 401; a `Response`, returned
@@ -61,7 +64,7 @@ export interface ChatRouteOptions
    * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated
    * POST with the same idempotency key attaches to it. Their `onFinish` replaces the route's.
    */
-  runs?: ChatRunOptions | undefined;
+  runs?: ChatRunOptions<Types> | undefined;
 }
 
 /** The owner's id, `null` for a request without an owner, or the response itself. */

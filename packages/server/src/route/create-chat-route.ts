@@ -2,6 +2,7 @@
  * A whole chat route without a framework: handlers by method, wrapped in authorization, error handling and CORS. Holds
  * no state between requests. POST is in `chat-post.ts`, GET and DELETE are in `runs/run-endpoints.ts`.
  */
+import type { ChatTypes } from "@kortyx/protocol";
 import { RunStoreError, storeUnavailable } from "../runs/guard-run-store.ts";
 import { RunEndpoints } from "../runs/run-endpoints.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
@@ -39,6 +40,9 @@ import { retainRequest } from "./retain-request.ts";
  * app.all("/api/chat", (c) => route.fetch(c.req.raw)); // Hono
  * ```
  */
+export function createChatRoute<Types extends ChatTypes = ChatTypes>(
+  options: ChatRouteOptions<Types>,
+): ChatRoute;
 export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   checkRouteOptions(options);
   const streamOptions = toStreamOptions(options);

@@ -1,12 +1,12 @@
 /**
  * The options for the runs of a chat route, and the reports on each run. Types only.
  */
-import type { ChatMessage } from "@kortyx/protocol";
+import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
 import type { RunStore } from "../stores/run-store.ts";
 import type { RunLimits, RunResult } from "./run-writer.ts";
 
 /** What a chat route does with its runs. */
-export interface ChatRunOptions extends RunLimits {
+export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends RunLimits {
   /** Where runs are kept: `createMemoryRunStore()`, or one of `@kortyx/server/sqlite` and `@kortyx/server/redis`. */
   store: RunStore;
   /**
@@ -24,23 +24,23 @@ export interface ChatRunOptions extends RunLimits {
    * Called, and awaited, before the agent is called. What it throws ends the run with an `error` chunk; a `Response`
    * that it throws within a second is the response to the request.
    */
-  onStart?: ((start: RunStart) => unknown) | undefined;
+  onStart?: ((start: RunStart<Types>) => unknown) | undefined;
   /** Called, and awaited, when a run has ended. What it throws is logged. */
-  onFinish?: ((finish: RunFinish) => unknown) | undefined;
+  onFinish?: ((finish: RunFinish<Types>) => unknown) | undefined;
 }
 
 /** How a run has begun. */
-export interface RunStart {
+export interface RunStart<Types extends ChatTypes = ChatTypes> {
   runId: string;
   /** What `authorize` returned; `""` if it is `"anonymous"`. */
   owner: string;
   /** Of the request. */
   sessionId: string | undefined;
   /** The user message that began it: the newest one. */
-  input: ChatMessage | undefined;
+  input: ChatMessage<Types> | undefined;
   /** The conversation that was passed to the agent. */
-  messages: ChatMessage[];
+  messages: ChatMessage<Types>[];
 }
 
 /** How a run began and how it ended. */
-export interface RunFinish extends RunStart, RunResult {}
+export interface RunFinish<Types extends ChatTypes = ChatTypes> extends RunStart<Types>, RunResult<Types> {}

@@ -4,6 +4,7 @@
  */
 import {
   type AssistantUIMessage,
+  type ChatTypes,
   createMessageAccumulator,
   type ErrorChunk,
   type StreamChunk,
@@ -38,9 +39,9 @@ export interface RunLimits {
 type ReadRunLimits = { readonly [Name in keyof RunLimits]-?: number };
 
 /** How a run has ended. */
-export interface RunResult {
+export interface RunResult<Types extends ChatTypes = ChatTypes> {
   /** What its followers saw, as a chat shows it: pass it back in `initialMessages`. Its id is the run's. */
-  message: AssistantUIMessage;
+  message: AssistantUIMessage<Types>;
   terminal: RunTerminal;
 }
 

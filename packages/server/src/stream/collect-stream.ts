@@ -4,6 +4,7 @@
  */
 import {
   type BufferedStreamResult,
+  type ChatTypes,
   type ErrorChunk,
   joinTextParts,
   reduceMessage,
@@ -33,7 +34,12 @@ export interface CollectLimits {
  * @throws What the source throws; StreamProtocolError `invalid-chunk` or `unserializable-chunk` if it yields a value
  * that cannot be sent as a chunk.
  */
-export const collectStream = (source: StreamSource): Promise<StreamChunk[]> => collectChunks(source, never);
+export function collectStream<Types extends ChatTypes = ChatTypes>(
+  source: StreamSource<Types>,
+): Promise<StreamChunk<Types>[]>;
+export function collectStream(source: StreamSource): Promise<StreamChunk[]> {
+  return collectChunks(source, never);
+}
 
 /**
  * Collects a stream into the result of a route that does not stream: `Response.json(await collectBufferedStream(…))`.
@@ -44,6 +50,10 @@ export const collectStream = (source: StreamSource): Promise<StreamChunk[]> => c
  * @throws What the source throws; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
  * `maxBytes`. The source is then left.
  */
+export function collectBufferedStream<Types extends ChatTypes = ChatTypes>(
+  source: StreamSource<Types>,
+  limits?: CollectLimits,
+): Promise<BufferedStreamResult<Types>>;
 export async function collectBufferedStream(
   source: StreamSource,
   limits: CollectLimits = {},
@@ -55,6 +65,9 @@ export async function collectBufferedStream(
 }
 
 /** The fields of a buffered answer, computed from its collected chunks. */
+export function summarizeStreamChunks<Types extends ChatTypes = ChatTypes>(
+  chunks: readonly StreamChunk<Types>[],
+): Omit<BufferedStreamResult<Types>, "chunks">;
 export function summarizeStreamChunks(chunks: readonly StreamChunk[]): Omit<BufferedStreamResult, "chunks"> {
   const error = chunks.reduce<Readonly<ErrorChunk> | undefined>(reduceStreamError, undefined);
   return {

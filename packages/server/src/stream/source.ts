@@ -1,11 +1,28 @@
 /**
  * What a route may pass as a stream, and how it becomes one iterator. Does not check, buffer or print chunks.
  */
-import type { StreamChunk } from "@kortyx/protocol";
+import type { ChatTypes, CustomChunk, StreamChunk } from "@kortyx/protocol";
 import { describeKind } from "@kortyx/protocol/internal";
 
+/** What a source may yield: chunks of the contract, and those of the types that {@link ChatTypes.chunks} declares. */
+export type SourceChunk<Types extends ChatTypes = ChatTypes> = StreamChunk<Types> | CustomChunk<Types>;
+
 /** Chunks, in any of the forms in which TypeScript code passes them. */
-export type ChunkIterable = AsyncIterable<StreamChunk> | Iterable<StreamChunk> | ReadableStream<StreamChunk>;
+export type ChunkIterable<Types extends ChatTypes = ChatTypes> =
+  | AsyncIterable<SourceChunk<Types>>
+  | Iterable<SourceChunk<Types>>
+  | ReadableChunks<SourceChunk<Types>>;
+
+/**
+ * A `ReadableStream` of chunks, by the methods that are used. Named in full, it would share `[Symbol.asyncIterator]` with
+ * generators, and a compiler would compare a wrong generator with it instead of naming the wrong field.
+ */
+interface ReadableChunks<Chunk> {
+  getReader(): {
+    read(): Promise<{ done: boolean; value?: Chunk | undefined }>;
+    cancel(): Promise<void>;
+  };
+}
 
 /** Passed to a source that is a function. */
 export interface StreamSourceContext {
@@ -14,10 +31,10 @@ export interface StreamSourceContext {
 }
 
 /** An iterable of chunks, a promise of one, or a function that opens one. */
-export type StreamSource =
-  | ChunkIterable
-  | PromiseLike<ChunkIterable>
-  | ((context: StreamSourceContext) => ChunkIterable | PromiseLike<ChunkIterable>);
+export type StreamSource<Types extends ChatTypes = ChatTypes> =
+  | ChunkIterable<Types>
+  | PromiseLike<ChunkIterable<Types>>
+  | ((context: StreamSourceContext) => ChunkIterable<Types> | PromiseLike<ChunkIterable<Types>>);
 
 /** An iterator whose `next()` may return a result or a promise of one. */
 export interface ChunkIterator {

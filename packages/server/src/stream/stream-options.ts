@@ -2,7 +2,7 @@
  * The options of a stream, its report at the end, and all defaults and constants shared by several modules of this
  * package. Checks options; measures and sends nothing.
  */
-import { type AssistantUIMessage, encodeComment } from "@kortyx/protocol";
+import { type AssistantUIMessage, type ChatTypes, encodeComment } from "@kortyx/protocol";
 import {
   checkBooleanOption,
   checkFunctionOption,
@@ -63,7 +63,7 @@ export type StreamFinishReason =
   | "shutdown";
 
 /** The report on a finished stream. */
-export interface StreamFinish {
+export interface StreamFinish<Types extends ChatTypes = ChatTypes> {
   reason: StreamFinishReason;
   /** The number of chunks of the source that were sent. */
   chunks: number;
@@ -74,14 +74,14 @@ export interface StreamFinish {
    * With `collectMessage`: what the client saw, as a chat shows it; pass it back in `initialMessages`. Its id is a new
    * UUID. Absent if larger than 8 MiB.
    */
-  message?: AssistantUIMessage | undefined;
+  message?: AssistantUIMessage<Types> | undefined;
 }
 
 /**
  * Options of one stream. Times are milliseconds >= 0; `Infinity`, and more than 2,147,483,647 (25 days), mean never.
  * Anything else is a RangeError.
  */
-export interface StreamOptions extends FailureOptions {
+export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends FailureOptions {
   /** Ends the stream when aborted: the request's signal, if the runtime has one. */
   signal?: AbortSignal | undefined;
   /**
@@ -108,7 +108,7 @@ export interface StreamOptions extends FailureOptions {
    */
   sourceIdleTimeoutMs?: number | undefined;
   /** Called once when the stream has ended, for any reason. What it throws is logged and has no other effect. */
-  onFinish?: ((finish: StreamFinish) => unknown) | undefined;
+  onFinish?: ((finish: StreamFinish<Types>) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
   collectMessage?: boolean | undefined;
 }

@@ -5,6 +5,7 @@
 import {
   type AbortChunk,
   type AssistantUIMessage,
+  type ChatTypes,
   createMessageAccumulator,
   DONE_FRAME,
   type ErrorChunk,
@@ -115,7 +116,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   readonly #idleCall = createFlushScheduler(this, Pump.#flushWanted);
 
   #bytes = 0;
-  #message: MessageAccumulator<AssistantUIMessage> | undefined;
+  #message: MessageAccumulator<ChatTypes, AssistantUIMessage> | undefined;
 
   constructor(source: StreamSource, options: StreamOptions, sink: StreamSink) {
     this.#options = options;

@@ -1,16 +1,16 @@
 /**
  * A source of chunks as the response of a streaming route. Does not read requests.
  */
-import type { ErrorChunk, StreamChunk } from "@kortyx/protocol";
+import type { ChatTypes, ErrorChunk } from "@kortyx/protocol";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { errorResponse } from "./error-response.ts";
 import { type CustomHeaders, createEventStreamHead } from "./event-stream-headers.ts";
-import type { StreamSource } from "./source.ts";
+import type { SourceChunk, StreamSource } from "./source.ts";
 import type { StreamOptions } from "./stream-options.ts";
 import { isThrownOnPurpose } from "./thrown-response.ts";
 import { createStreamBody, type StreamOpening } from "./web-body.ts";
 
-export interface StreamResponseOptions extends StreamOptions {
+export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> extends StreamOptions<Types> {
   /** Headers to add or replace, also as `res.getHeaders()` returns them; `null` removes a default. */
   headers?: CustomHeaders | undefined;
   /** @defaultValue 200 */
@@ -36,6 +36,10 @@ export interface StreamResponseOptions extends StreamOptions {
  * return toSSE(({ signal }) => agent.streamChat(messages, { sessionId, signal }));
  * ```
  */
+export function toSSE<Types extends ChatTypes = ChatTypes>(
+  source: StreamSource<Types>,
+  options?: StreamResponseOptions<Types>,
+): Response;
 export function toSSE(source: StreamSource, options: StreamResponseOptions = {}): Response {
   const refusal = refuseWhileDraining(source);
   if (refusal !== undefined) return errorResponse(refusal);
@@ -48,9 +52,9 @@ export function toSSE(source: StreamSource, options: StreamResponseOptions = {})
  * An async generator that is waiting in an `await` cannot be interrupted from outside: if its work should stop when the
  * client leaves, give {@link toSSE} a function and pass the signal on.
  */
-export function createStreamResponse(
-  iterable: AsyncIterable<StreamChunk>,
-  options?: StreamResponseOptions,
+export function createStreamResponse<Types extends ChatTypes = ChatTypes>(
+  iterable: AsyncIterable<SourceChunk<Types>>,
+  options?: StreamResponseOptions<Types>,
 ): Response {
   return toSSE(iterable, options);
 }
