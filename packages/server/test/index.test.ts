@@ -3,7 +3,7 @@ import * as root from "../src/index.ts";
 import * as kortyx from "../src/kortyx.ts";
 import * as schemas from "../src/schemas.ts";
 
-test("the public names of the root", () => {
+test("the root exports exactly these names", () => {
   expect(Object.keys(root).sort()).toEqual([
     "ChatRequestError",
     "StreamError",
@@ -24,7 +24,7 @@ test("the public names of the root", () => {
   ]);
 });
 
-test("the public names of the other entries", () => {
+test("the other entries export exactly these names", () => {
   expect(Object.keys(kortyx)).toEqual(["fromKortyx"]);
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",

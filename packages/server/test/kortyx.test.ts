@@ -21,20 +21,20 @@ async function* give(chunks: unknown[]) {
   yield* chunks;
 }
 
-/** The chunks that a route gets of an agent that yields these. */
+/** The chunks that a route receives from an agent that yields `chunks`. */
 async function adapt(chunks: unknown[], options?: FromKortyxOptions) {
   const agent = fromKortyx({ streamChat: async () => give(chunks) }, options);
   return collectStream(agent.streamChat([user], {}));
 }
 
-describe("what the agent gets", () => {
+describe("the agent receives", () => {
   const call = async (...given: Parameters<ReturnType<typeof fromKortyx>["streamChat"]>) => {
     const streamChat = vi.fn(async (_messages: ChatMessage[], _options?: KortyxChatOptions) => give([]));
     await fromKortyx({ streamChat }).streamChat(...given);
     return streamChat.mock.calls[0]!;
   };
 
-  test("is session, workflow and context where there are some, and nothing else of a route", async () => {
+  test("session, workflow and context if they are set, and nothing else of the route", async () => {
     const { signal } = new AbortController();
     const resume = { requestId: "q", resumeToken: "t", answer: "a" };
     const rest = { resume, owner: "ann", signal, body: { theme: "dark" } };
@@ -48,7 +48,7 @@ describe("what the agent gets", () => {
     expect(Object.keys((await call([user], { ...none, ...rest }))[1]!)).toEqual([]);
   });
 
-  test("is the messages as they are", async () => {
+  test("the messages unchanged", async () => {
     const messages: ChatMessage[] = [
       user,
       { role: "assistant", content: "Yes?" },
@@ -62,7 +62,7 @@ describe("what the agent gets", () => {
     [{ answer: ["a"] }, { selected: ["a"] }],
     [{ answer: ["a", "b"] }, { selected: ["a", "b"] }],
     [{ outcome: "cancelled", reason: "No." } as const, { cancel: true }],
-  ])("is a resume %j in the metadata of the last message", async (answer, expected) => {
+  ])("a resume %j in the metadata of the last message", async (answer, expected) => {
     const resume = { requestId: "q", resumeToken: "t", ...answer } as never;
     const messages = Object.freeze([user, Object.freeze({ ...user, metadata: Object.freeze({ a: 1 }) })]);
     const [given] = await call(messages as ChatMessage[], { resume });
@@ -72,13 +72,13 @@ describe("what the agent gets", () => {
     ]);
   });
 
-  test("is a resume that the last message has already, as it is", async () => {
+  test("the resume that the last message already has, unchanged", async () => {
     const messages = [{ ...user, metadata: { resume: { token: "t", requestId: "q", choice: { id: "a" } } } }];
     const [given] = await call(messages, { resume: { requestId: "q", resumeToken: "t", answer: "a" } });
     expect(given).toEqual(messages);
   });
 
-  test("keeps its this, and what it throws is the route's to mask", async () => {
+  test("its own `this`, and the route receives what it throws, to mask it", async () => {
     class Agent {
       readonly name = "kept";
       async streamChat() {
@@ -92,7 +92,7 @@ describe("what the agent gets", () => {
 describe("an error chunk", () => {
   const secret = { type: "error", message: "db at postgres://u:secret@h", failure: { message: "secret" } };
 
-  test("is masked, and the log has it under its correlation id", async () => {
+  test("is masked, and logged with its correlation id", async () => {
     const [masked, ...rest] = await adapt([{ ...secret, code: "secret", retryable: true }, { type: "done" }]);
     expect(masked).toEqual({
       type: "error",
@@ -107,14 +107,14 @@ describe("an error chunk", () => {
     expect(logged).toMatchObject({ message: "db at postgres://u:secret@h" });
   });
 
-  test("passes as it is with maskErrors: false", async () => {
+  test("passes unchanged with maskErrors: false", async () => {
     const chunks = [secret, { type: "done" }];
     expect(await adapt(chunks, { maskErrors: false })).toEqual(chunks);
     expect(log).not.toHaveBeenCalled();
   });
 
   test.each([undefined, { store: createMemoryRunStore() }])(
-    "is the outcome of an answer, and its secret is nowhere (runs: %j)",
+    "is the outcome of the answer, and never reveals its secret (runs: %j)",
     async (runs) => {
       const agent = fromKortyx({ streamChat: async () => give([secret, { type: "done" }]) });
       const onFinish = vi.fn();
@@ -148,7 +148,7 @@ describe("done", () => {
   const data: Record<string, unknown> = { config: { context: { tenantSecret: "s3cr3t" } } };
   data.self = data;
 
-  test("loses its data, and nothing else", async () => {
+  test("loses only its data", async () => {
     const usage = { inputTokens: 1 };
     expect(await adapt([{ type: "done", data, usage, finishReason: "stop", later: 1 }])).toEqual([
       { type: "done", usage, finishReason: "stop", later: 1 },
@@ -165,21 +165,21 @@ describe("done", () => {
 
   test.each([
     [
-      "after an interrupt",
+      "that comes after an interrupt",
       [interrupt, { type: "done", data }],
       [{ type: "done", finishReason: "interrupt" }],
     ],
-    ["which the agent did not send", [interrupt], [{ type: "done", finishReason: "interrupt" }]],
+    ["that the agent did not send", [interrupt], [{ type: "done", finishReason: "interrupt" }]],
     [
-      "which has a reason of its own",
+      "that has its own reason",
       [interrupt, { type: "done", finishReason: "length" }],
       [{ type: "done", finishReason: "length" }],
     ],
-  ])("says that the answer waits, %s", async (_, given, expected) => {
+  ])("%s has the right finish reason", async (_, given, expected) => {
     expect(await adapt(given)).toEqual([interrupt, ...expected]);
   });
 
-  test("after an interrupt and a failure is bare, so that the failure is the outcome", async () => {
+  test("that comes after an interrupt and a failure has no reason, so that the failure is the outcome", async () => {
     const chunks = await adapt([interrupt, { type: "error", message: "x" }, { type: "done" }]);
     expect(chunks.slice(1)).toEqual([expect.objectContaining({ type: "error" }), { type: "done" }]);
     const open = await adapt([interrupt, { type: "error", message: "x" }]);
@@ -194,9 +194,9 @@ describe("sources", () => {
   ];
 
   test.each<[string, () => AsyncIterable<unknown> | Promise<AsyncIterable<unknown>>]>([
-    ["a Node stream in object mode, behind a promise", async () => nodeStreamOf(chunks)],
+    ["a promise of a Node stream in object mode", async () => nodeStreamOf(chunks)],
     ["a Node stream in object mode", () => nodeStreamOf(chunks)],
-    ["an async iterable, behind a promise", async () => give(chunks)],
+    ["a promise of an async iterable", async () => give(chunks)],
     ["an async iterable", () => give(chunks)],
   ])("%s", async (_, streamChat) => {
     expect(await collectStream(fromKortyx({ streamChat }).streamChat([user], {}))).toEqual(chunks);
@@ -208,14 +208,14 @@ describe("sources", () => {
     return stream.end();
   }
 
-  test("what is not a chunk is refused as from any agent", async () => {
+  test("anything but a chunk is refused, as from any agent", async () => {
     await expect(adapt(["text"])).rejects.toThrow("Chunk 1 must be an object; got a string.");
     await expect(fromKortyx({ streamChat: async () => 5 as never }).streamChat([user], {})).rejects.toThrow(
       "must be an async iterable",
     );
   });
 
-  test("a Node stream that fails before it is read is an error of the answer, and the process lives", async () => {
+  test("a Node stream that fails before it is read fails the answer but not the process", async () => {
     const runs = { store: createMemoryRunStore() };
     const streamChat = async () => {
       const stream = new PassThrough({ objectMode: true });
@@ -224,7 +224,7 @@ describe("sources", () => {
     };
     const { fetch } = createChatRoute({ agent: fromKortyx({ streamChat }), runs, authorize: () => "ann" });
     const response = await fetch(post());
-    // Thrown in a later turn, an error that nobody handles would fail this test's run.
+    // An unhandled error in a later turn would fail this test run.
     expect(await response.text()).toContain('"code":"internal"');
     expect(log).toHaveBeenCalledTimes(1);
   });
@@ -237,14 +237,14 @@ const post = () =>
     body: JSON.stringify({ messages: [user] }),
   });
 
-describe("leaving", () => {
+describe("a client that leaves", () => {
   const open = async (agent: ReturnType<typeof fromKortyx>) => {
     const { fetch } = createChatRoute({ agent });
     const response = await fetch(post());
     return response.body!.getReader();
   };
 
-  test("destroys a Node stream that is silent at once, and what the agent still writes harms nothing", async () => {
+  test("makes the server destroy a silent Node stream at once, and later writes of the agent do no harm", async () => {
     const stream = new PassThrough({ objectMode: true });
     const reader = await open(fromKortyx({ streamChat: async () => stream }));
     stream.write({ type: "text-delta", delta: "a" });
@@ -254,12 +254,12 @@ describe("leaving", () => {
     await vi.waitFor(() => expect(stream.destroyed).toBe(true));
     stream.write({ type: "text-delta", delta: "b" });
     stream.end({ type: "done" });
-    // An error that nobody handles would fail this test's run in a later turn.
+    // An unhandled error in a later turn would fail this test run.
     for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("calls return() of an async iterable that is silent", async () => {
+  test("makes the server call return() of a silent async iterable", async () => {
     const leave = vi.fn(async () => ({ done: true, value: undefined }));
     const iterable = {
       [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}), return: leave }),
@@ -270,7 +270,7 @@ describe("leaving", () => {
     await vi.waitFor(() => expect(leave).toHaveBeenCalledTimes(1));
   });
 
-  test("before the agent has answered closes the stream when it comes", async () => {
+  test("makes the server close a stream that the agent returns later", async () => {
     const stream = new PassThrough({ objectMode: true });
     const { promise, resolve } = Promise.withResolvers<PassThrough>();
     const reader = await open(fromKortyx({ streamChat: () => promise }));

@@ -1,4 +1,4 @@
-/** The golden transcripts of the protocol package: bytes that nothing of ours wrote, beside their chunks. */
+/** The golden transcripts of the protocol package: bytes that our encoder did not write, with their chunks. */
 import { readdirSync, readFileSync } from "node:fs";
 import type { StreamChunk } from "@kortyx/protocol";
 
@@ -9,7 +9,7 @@ export const canonicalTranscripts: { name: string; bytes: string; chunks: Stream
 )
   .filter((file) => file.endsWith(".json"))
   .map((file) => ({ name: file.slice(0, -5), ...JSON.parse(readFileSync(new URL(file, folder), "utf8")) }))
-  // Streams with event ids come from runs, which this package does not have yet.
+  // Streams with event ids come from runs, which are not what these tests produce.
   .filter(
     ({ canonical, entries }) => canonical && !entries.some((entry: { eventId?: string }) => entry.eventId),
   )

@@ -1,4 +1,4 @@
-/** Clients that leave before they have an answer are no failures, whatever server carries the route. */
+/** A client that leaves before it has an answer is not a failure, whatever server runs the route. */
 import { createServer } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
@@ -50,7 +50,7 @@ const servers: [string, (handler: Handler) => Promise<Running>][] = [
 
 const clientCount = 50;
 
-/** Waits until it is aborted, and fails as the client of a model does then. */
+/** Waits until it is aborted, then fails as a model's client would. */
 async function* failOnAbort(
   _messages: unknown,
   { signal }: { signal: AbortSignal },
@@ -61,24 +61,24 @@ async function* failOnAbort(
 
 const never = () => new Promise<never>(() => {});
 
-/** What the server waits for when the client leaves. */
+/** What the server is waiting for when the client leaves. */
 const stages: [string, { body?: object; isCut?: boolean; options: Partial<ChatRouteOptions> }][] = [
-  ["in the middle of its upload", { isCut: true, options: {} }],
+  ["during its upload", { isCut: true, options: {} }],
   ["before a stream has begun", { options: {} }],
-  ["before an answer in one piece", { body: { stream: false }, options: {} }],
+  ["before a buffered answer", { body: { stream: false }, options: {} }],
   [
-    "while its run is opened, or before that has begun",
+    "before or while its run is opened",
     { options: { authorize: "anonymous", runs: { store: createMemoryRunStore(), onStart: never } } },
   ],
   [
-    "before its run has ended, which was to be an answer in one piece",
+    "before the end of a run with a buffered answer",
     {
       body: { stream: false },
       options: { authorize: "anonymous", runs: { store: createMemoryRunStore(), onStart: never } },
     },
   ],
   [
-    "while authorize asks for it",
+    "while authorize waits on its signal",
     {
       options: {
         authorize: ({ signal }) =>
@@ -120,7 +120,7 @@ describe.each(servers)("on %s, a client that leaves", (_, serve) => {
       }),
     );
     await vi.waitFor(() => expect(arrived).toBe(clientCount), { interval: 5 });
-    // Long enough for what follows the upload, and short enough to come before most answers.
+    // Long enough for the steps after the upload, and short enough to come before most answers.
     await new Promise((resolve) => setTimeout(resolve, 10));
     for (const socket of sockets) socket.destroy();
     await vi.waitFor(() => expect(answered).toBe(clientCount), { interval: 5 });
@@ -129,7 +129,7 @@ describe.each(servers)("on %s, a client that leaves", (_, serve) => {
   });
 });
 
-test("what fails for another reason is logged, also when the client has left", async () => {
+test("a failure for another reason is logged, even if the client has left", async () => {
   const failure = new Error("The database does not answer.");
   const leaving = new AbortController();
   const route = createChatRoute({
@@ -146,7 +146,7 @@ test("what fails for another reason is logged, also when the client has left", a
   expect(log.mock.calls).toEqual([[expect.stringContaining("internal"), failure]]);
 });
 
-test("a body that Node's own request has lost is not logged, although no signal is aborted", async () => {
+test("a body that Node's request lost is not logged, although no signal is aborted", async () => {
   const body = new ReadableStream({
     pull: (controller) => controller.error(Object.assign(new Error("aborted"), { code: "ECONNRESET" })),
   });

@@ -1,6 +1,6 @@
 /**
- * One request to a server under test, over HTTP/1.1 or HTTP/2, each on a connection of its own. Shows the body piece by
- * piece, as it arrives.
+ * One request to a server under test, over HTTP/1.1 or HTTP/2, on its own connection. Exposes the body piece by piece, as
+ * it arrives.
  */
 import { type IncomingHttpHeaders, request as requestHttp1 } from "node:http";
 import { connect } from "node:http2";
@@ -11,22 +11,22 @@ import { constants, createGunzip } from "node:zlib";
 export interface Destination {
   protocol: "http1" | "http2";
   origin: string;
-  /** What has to be trusted; over HTTP/2 there is one. */
+  /** The certificate to trust; always set over HTTP/2. */
   certificate?: string | undefined;
 }
 
 export interface ClientResponse {
   status: number;
   headers: IncomingHttpHeaders;
-  /** The body, decompressed. Nothing is read before it is asked for. Throws when the body was cut off visibly. */
+  /** The decompressed body. Reads nothing before it is requested. Throws if the body was visibly cut off. */
   pieces: AsyncGenerator<string, void>;
-  /** Destroys the connection, as a client does that is gone. */
+  /** Destroys the connection, as when a client is gone. */
   leave(): void;
 }
 
 export interface RequestOptions {
   method?: string | undefined;
-  /** Destroys the connection when aborted, also before the headers have arrived. */
+  /** Destroys the connection when aborted, even before the headers have arrived. */
   signal?: AbortSignal | undefined;
 }
 
@@ -63,7 +63,7 @@ function openHttp1(
 }
 
 function gunzip(body: Readable): Readable {
-  // Gives at once whatever the compressed bytes so far stand for. Its reader sees what went wrong.
+  // Flushes everything decompressed so far at once. Errors reach its reader.
   return pipeline(body, createGunzip({ flush: constants.Z_SYNC_FLUSH }), () => {});
 }
 

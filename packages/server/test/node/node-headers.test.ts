@@ -11,7 +11,7 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-/** The first bytes that come back, as one read of the socket gives them. */
+/** The first bytes of the response, from one read of the socket. */
 async function firstBytes(listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -34,7 +34,7 @@ test.each<[string, RequestListener]>([
   ["sendStream", (req, res) => void sendStream(req, res, answer())],
   ["toNodeHandler", (req, res) => void toNodeHandler(() => toSSE(answer()))(req, res)],
 ])(
-  "%s: a stream that begins at once sends its headers and its first chunk in one packet",
+  "%s: sends the headers and the first chunk of a stream that begins at once in one packet",
   async (_, listener) => {
     const bytes = await firstBytes(listener);
     expect(bytes).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
@@ -42,13 +42,13 @@ test.each<[string, RequestListener]>([
   },
 );
 
-test("toNodeHandler: the headers of a body that gives nothing yet are sent alone", async () => {
+test("toNodeHandler: sends the headers alone while the body is still silent", async () => {
   const silent = () => new Response(new ReadableStream(), { headers: { "content-type": "text/plain" } });
   const bytes = await firstBytes((req, res) => void toNodeHandler(silent)(req, res));
   expect(bytes).toMatch(/^HTTP\/1\.1 200 OK\r\n.*content-type: text\/plain.*\r\n\r\n$/s);
 });
 
-test("a stream that declares its charset is one that draining waits for, too", async () => {
+test("draining also waits for a stream that declares its charset", async () => {
   const headers = { "content-type": "text/event-stream; charset=utf-8" };
   const earlier = new Set(streamRegistry().responses);
   await firstBytes((req, res) => void sendStream(req, res, answer(), { headers }));

@@ -27,10 +27,10 @@ function deferred<Value>() {
   return { promise, resolve };
 }
 
-/** What has not happened by then never will, however busy the machine is. */
+/** Anything that has not happened by then never will, however busy the machine is. */
 const giveUpMs = 20_000;
 
-/** Waits for what takes a moment; a test in which it never comes fails by its name. */
+/** Waits for a promise that settles soon; if it does not, the test fails with the name `what`. */
 async function wait<Value>(promise: Promise<Value>, what: string): Promise<Value> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_resolve, reject) => {
@@ -54,7 +54,7 @@ async function until(condition: () => boolean, what: string): Promise<void> {
   }
 }
 
-/** Waits for what happens at once: within ten turns of the event loop, so that no timer can have brought it about. */
+/** Waits for a promise that must settle at once: within ten turns of the event loop, too soon for any timer. */
 async function atOnce(promise: Promise<unknown>, what: string): Promise<void> {
   let isSettled = false;
   const settle = () => {
@@ -66,7 +66,7 @@ async function atOnce(promise: Promise<unknown>, what: string): Promise<void> {
   await promise;
 }
 
-/** Reads to the end. `isCut`: the end was not one of HTTP. */
+/** Reads to the end. `isCut`: the body ended without a proper HTTP end. */
 async function readRest({ pieces }: ClientResponse): Promise<{ text: string; isCut: boolean }> {
   const parts: string[] = [];
   try {
@@ -88,7 +88,7 @@ async function readUntil({ pieces }: ClientResponse, isEnough: (text: string) =>
   return text;
 }
 
-/** Gives `chunks`, and is then silent for ever. Tells when it is left. */
+/** Yields `chunks`, then stays silent forever. `left` resolves when it is aborted and returned. */
 function silentSource(chunks: StreamChunk[] = []) {
   const rest = chunks.values();
   const aborted = deferred<void>();
@@ -113,21 +113,21 @@ function silentSource(chunks: StreamChunk[] = []) {
   return { source, state, left: Promise.all([aborted.promise, returned.promise]) };
 }
 
-/** What a behaviour is tested with: a client, and a server that answers as the test says. */
+/** The setting of a behaviour test: a client, and a server whose answer the test sets. */
 interface Stage {
   target: Target;
   running: RunningTarget;
-  /** Sends a request, which is answered with this. Whoever does not leave is made to, after the test. */
+  /** Sends a request that gets this answer. A client still connected after the test is disconnected. */
   open(answer: Answer | Promise<Answer>, options?: RequestOptions): Promise<ClientResponse>;
-  /** Sets what is answered to requests from elsewhere. */
+  /** Sets the answer to requests from elsewhere. */
   answerWith(answer: Answer): void;
   /** The signal of the last request, where a handler was given one. */
   requestSignal(): AbortSignal | undefined;
-  /** What there was before the server was started. */
+  /** The counts before the server was started. */
   before: { timers: number; streams: number };
 }
 
-/** Those that keep the process alive. */
+/** Counts the timers that keep the process alive. */
 const countTimers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
 
 const countStreams = () => {
@@ -135,13 +135,13 @@ const countStreams = () => {
   return (registry as { streams: Set<unknown> } | undefined)?.streams.size ?? 0;
 };
 
-/** Tests of these run on every target, in this order. The last one closes the server. */
+/** These run on every target, in this order. The last one closes the server. */
 const behaviours: { title: string; run: (stage: Stage) => Promise<void> }[] = [];
 const behaviour = (title: string, run: (stage: Stage) => Promise<void>) =>
   void behaviours.push({ title, run });
 
 behaviour(
-  "a short source gives exactly its frames and [DONE], with the headers of an event stream",
+  "a short source produces exactly its frames and [DONE], with the headers of an event stream",
   async ({ target, open }) => {
     const chunks = [delta("a"), delta("é 💬 \n"), { type: "done" } as const];
     const response = await open({ source: chunks });
@@ -157,10 +157,10 @@ behaviour(
   },
 );
 
-/** Heartbeats that push nothing along: what arrives has not waited for one. */
+/** Heartbeats too rare to flush anything along with them: nothing that arrives has waited for one. */
 const rareHeartbeats = { heartbeatMs: 600_000 };
 
-behaviour("of a silent source the headers and the opening comment arrive", async ({ open }) => {
+behaviour("the headers and the opening comment of a silent source arrive", async ({ open }) => {
   const response = await open({ source: silentSource().source, options: rareHeartbeats });
   const first = readUntil(response, (text) => text.includes("\n\n"));
   expect(await wait(first, "the opening comment")).toBe(":hb=600000\n\n");
@@ -176,7 +176,7 @@ behaviour("heartbeats keep coming while the source is silent", async ({ open }) 
   expect(text.startsWith(comments)).toBe(true);
 });
 
-behaviour("the first event of a source that is then silent arrives", async ({ open }) => {
+behaviour("the first event of a source that then falls silent arrives", async ({ open }) => {
   const { source } = silentSource([delta("a")]);
   const response = await open({ source, options: rareHeartbeats });
   const first = readUntil(response, (text) => text.includes("\n\n"));
@@ -184,7 +184,7 @@ behaviour("the first event of a source that is then silent arrives", async ({ op
 });
 
 behaviour(
-  "a source that throws in the middle gives one masked error chunk, [DONE] and a clean end",
+  "a source that throws midway produces one masked error chunk, [DONE] and a clean end",
   async ({ open }) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const response = await open({
@@ -205,7 +205,7 @@ behaviour(
 );
 
 behaviour(
-  "50,000 chunks arrive complete and in order at a client that reads with pauses",
+  "50,000 chunks reach a client that pauses while reading, complete and in order",
   async ({ open }) => {
     const chunks = Array.from({ length: 50_000 }, (_, index) => delta(String(index)));
     const response = await open({
@@ -226,9 +226,9 @@ behaviour(
 );
 
 behaviour(
-  "a client that does not read stops a source of 2,000,000 chunks, and when it reads on all that was given arrives",
+  "a client that does not read stops a source of 2,000,000 chunks, and receives every chunk once it reads again",
   async ({ open }) => {
-    // Of a size, and of bytes that do not compress, so that the buffers of the sockets hold few of them.
+    // Chunks of equal size that do not compress, so that the socket buffers hold few of them.
     const noise = randomBytes(64 * 1024).toString("base64");
     let total = 2_000_000;
     let pulled = 0;
@@ -239,7 +239,7 @@ behaviour(
       }
     })();
     const response = await open({ source });
-    // It stands still when 20 looks in a row find nothing new.
+    // It has stopped when 20 checks in a row find nothing new.
     let seen = -1;
     let unchanged = 0;
     await until(() => {
@@ -247,7 +247,7 @@ behaviour(
       seen = pulled;
       return unchanged === 20;
     }, "a standstill of the source");
-    // The sockets of a loopback connection hold 6 MiB or so.
+    // The sockets of a loopback connection hold about 6 MiB.
     expect(pulled).toBeLessThan(20_000);
     total = pulled + 2000;
     let received = 0;
@@ -270,13 +270,13 @@ const greedyClient = new URL("./greedy-client.mjs", import.meta.url);
 
 for (const kind of ["generator", "async generator"] as const) {
   behaviour(
-    `an endless ${kind} that never waits leaves the event loop its turns, and ends when the client leaves`,
+    `an endless ${kind} that never waits does not starve the event loop, and ends when the client leaves`,
     async ({ running, answerWith }) => {
       let hasGivenUp = false;
       let interval: ReturnType<typeof setInterval> | undefined;
       const ended = deferred<void>();
       const twentyTicks = deferred<void>();
-      // Gives up by itself, so that a test in which the event loop is starved fails instead of hanging.
+      // Gives up by itself, so that a starved event loop fails the test instead of hanging it.
       function* endless() {
         let ticks = 0;
         interval = setInterval(() => {
@@ -296,7 +296,7 @@ for (const kind of ["generator", "async generator"] as const) {
       }
       answerWith({ source: kind === "generator" ? endless() : endlessAsync() });
       const { origin, certificate } = running;
-      // A client in this thread would share the event loop that it is to starve.
+      // A client in this thread would share the starved event loop.
       const client = new Worker(greedyClient, { workerData: { origin, certificate } });
       try {
         await Promise.race([twentyTicks.promise, ended.promise]);
@@ -311,7 +311,7 @@ for (const kind of ["generator", "async generator"] as const) {
 }
 
 behaviour(
-  "when the client's socket closes, a pending source has its signal aborted and return() called at once",
+  "a pending source has its signal aborted and return() called as soon as the client's socket closes",
   async ({ target, running, open, requestSignal }) => {
     const closed = deferred<void>();
     running.server.once("connection", (socket) => socket.once("close", () => closed.resolve()));
@@ -326,7 +326,7 @@ behaviour(
 );
 
 behaviour(
-  "a client that has left before the handler answers: the source is not opened, or left at once",
+  "the source is not opened, or released at once, if the client leaves before the handler answers",
   async ({ target, running, open }) => {
     const closed = deferred<void>();
     const arrived = deferred<void>();
@@ -343,11 +343,11 @@ behaviour(
     gate.resolve({ source });
     await macrotask();
     if (target.bridge === "sendStream") expect(state.isOpened).toBe(false);
-    if (state.isOpened) await atOnce(left, "the source left");
+    if (state.isOpened) await atOnce(left, "the source released");
   },
 );
 
-behaviour("HEAD gets the headers and no body, and the source is not opened", async ({ open }) => {
+behaviour("HEAD gets the headers without a body, and the source is not opened", async ({ open }) => {
   const { source, state } = silentSource();
   const response = await open({ source }, { method: "HEAD" });
   expect(response.status).toBe(200);
@@ -356,20 +356,20 @@ behaviour("HEAD gets the headers and no body, and the source is not opened", asy
   expect(state.isOpened).toBe(false);
 });
 
-behaviour("the abort of the option signal ends the body without [DONE]", async ({ target, open }) => {
+behaviour("aborting the `signal` option ends the body without [DONE]", async ({ target, open }) => {
   const abort = new AbortController();
   const { source, left } = silentSource([delta("a")]);
   const response = await open({ source, options: { signal: abort.signal } });
   expect(await readUntil(response, (text) => text.includes("\n\n"))).toBe(frame(delta("a")));
   abort.abort();
   await atOnce(left, "the signal aborted and return() called");
-  // `sendStream` breaks off visibly; the body of a `Response` never fails, and just ends.
+  // `sendStream` visibly cuts the body off; the body of a `Response` never fails and just ends.
   const rest = { text: "", isCut: target.bridge === "sendStream" };
   expect(await wait(readRest(response), "the end")).toEqual(rest);
 });
 
 behaviour(
-  "nothing is left when all streams have ended: no call, no stream, no timer, and the server closes",
+  "no call, stream or timer remains after all streams have ended, and the server closes",
   async ({ running, before }) => {
     await until(() => running.unresolved() === 0, "every call resolved");
     await until(() => countStreams() <= before.streams, "every stream unregistered");
@@ -413,7 +413,7 @@ for (const target of targets)
 
     afterEach(async () => {
       for (const response of opened.splice(0)) (await response.catch(() => undefined))?.leave();
-      // An `UnsupportedWarning` tells of a header that HTTP/2 does not have.
+      // An `UnsupportedWarning` would report a header that HTTP/2 does not have.
       expect(warnings.splice(0)).toEqual([]);
     });
 
@@ -449,7 +449,7 @@ describe("the bridge alone", () => {
   }
 
   for (const protocol of ["http1", "http2"] as const) {
-    test(`over ${protocol}, a time that is not a number of milliseconds is a 500 with the reason in the log`, async () => {
+    test(`over ${protocol}, an invalid number of milliseconds causes a 500 with the reason in the log`, async () => {
       const error = vi.spyOn(console, "error").mockImplementation(() => {});
       const open = vi.fn();
       const listener = (req: NodeRequest, res: NodeResponse) =>
@@ -472,15 +472,15 @@ describe("the bridge alone", () => {
       await readRest(response);
     });
 
-    test(`over ${protocol}, a handler that answers HEAD with a stream all the same: no body is sent, and the source is left at once`, async () => {
+    test(`over ${protocol}, a stream returned for HEAD sends no body, and its source is released at once`, async () => {
       const { source, left } = silentSource([delta("a")]);
       const response = await openRequest(await serve(protocol, () => toSSE(source)), { method: "HEAD" });
       expect(response.headers["content-type"]).toBe("text/event-stream");
       expect(await readRest(response)).toEqual({ text: "", isCut: false });
-      await atOnce(left, "the source left");
+      await atOnce(left, "the source released");
     });
 
-    test(`over ${protocol}, a body that breaks off is seen to be incomplete`, async () => {
+    test(`over ${protocol}, the client sees that a broken body is incomplete`, async () => {
       let breakOff: () => void = () => {};
       const body = () =>
         new ReadableStream({
@@ -496,8 +496,8 @@ describe("the bridge alone", () => {
     });
   }
 
-  /** What a raw request is answered with, first line and handler's view of the URL. */
-  async function askRaw(
+  /** Sends a raw request and returns the whole raw response. */
+  async function sendRaw(
     head: string,
     handler: (request: Request) => Response | Promise<Response>,
   ): Promise<string> {
@@ -512,18 +512,18 @@ describe("the bridge alone", () => {
     return text;
   }
 
-  test("a malformed host and a method that no request can have are answered with 400, and nothing is logged", async () => {
+  test("a malformed host and a forbidden method get a 400, and nothing is logged", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const handler = vi.fn(() => new Response("x"));
     for (const head of ["GET / HTTP/1.1\r\nhost: a b", "TRACE / HTTP/1.1\r\nhost: x"]) {
-      expect(await askRaw(head, handler)).toMatch(/^HTTP\/1\.1 400 /);
+      expect(await sendRaw(head, handler)).toMatch(/^HTTP\/1\.1 400 /);
     }
     expect(handler).not.toHaveBeenCalled();
     expect(log).not.toHaveBeenCalled();
     log.mockRestore();
   });
 
-  test("HEAD through sendStream closes a source that was open already", async () => {
+  test("HEAD through sendStream closes a source that was already open", async () => {
     const returned = vi.fn(async () => ({ done: true as const, value: undefined }));
     const source = { [Symbol.asyncIterator]: () => ({ next: vi.fn(), return: returned }) };
     const server = createServer((req, res) => void sendStream(req, res, source));
@@ -535,7 +535,7 @@ describe("the bridge alone", () => {
     expect(returned).toHaveBeenCalledTimes(1);
   });
 
-  test("a stream that nobody reads is cut when it stalls: what is read at last has no end", async () => {
+  test("a stream that no client reads is cut off when it stalls, so that a late reader finds no end", async () => {
     const stalled = deferred<string>();
     function* flood() {
       for (;;) yield delta("x".repeat(10_000));
@@ -558,24 +558,24 @@ describe("the bridge alone", () => {
     });
     await wait(once(client.resume(), "close"), "the end of the connection");
     expect(tail).not.toContain("[DONE]");
-    // The last chunk of a chunked body, which a body that is whole ends with.
+    // A complete chunked body ends with this last chunk.
     expect(tail.endsWith("0\r\n\r\n")).toBe(false);
   });
 
-  test("a path that begins with two slashes names no other host", async () => {
+  test("a path that begins with two slashes does not name another host", async () => {
     const echo = (request: Request) => new Response(request.url);
-    expect(await askRaw("GET //other/x HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/\/other\/x/);
-    expect(await askRaw("GET http://here/y HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/y/);
+    expect(await sendRaw("GET //other/x HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/\/other\/x/);
+    expect(await sendRaw("GET http://here/y HTTP/1.1\r\nhost: here", echo)).toMatch(/http:\/\/here\/y/);
   });
 
-  test("the signal of a request that the handler has forgotten is aborted all the same when the client leaves", async () => {
+  test("the signal of a garbage-collected request is still aborted when the client leaves", async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage: () => void = runInNewContext("gc");
     const aborted = deferred<void>();
-    let isAsked = false;
+    let isCalled = false;
     const listener = toNodeHandler((request) => {
       request.signal.addEventListener("abort", () => aborted.resolve());
-      isAsked = true;
+      isCalled = true;
       return new Promise<Response>(() => {});
     });
     const server = createServer(listener);
@@ -584,7 +584,7 @@ describe("the bridge alone", () => {
     const { port } = server.address() as AddressInfo;
     const client = connectSocket(port, "127.0.0.1");
     client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
-    while (!isAsked) await macrotask();
+    while (!isCalled) await macrotask();
     for (let turn = 0; turn < 3; turn++) {
       await macrotask();
       collectGarbage();
@@ -593,7 +593,7 @@ describe("the bridge alone", () => {
     await wait(aborted.promise, "the signal aborted");
   });
 
-  test("a body that is not ours and never waits leaves the event loop its turns", async () => {
+  test("a body from user code that never waits does not starve the event loop", async () => {
     const piece = new TextEncoder().encode("x".repeat(40));
     let deadline = 0;
     let ticks = 0;
@@ -604,7 +604,7 @@ describe("the bridge alone", () => {
         timer ??= setInterval(() => ticks++, 10);
         deadline ||= performance.now() + giveUpMs;
         if (ticks < 40 && performance.now() < deadline) {
-          // Slower than the client, so that its socket is never full, and yet never waiting.
+          // Slower than the client, so that its socket is never full, but never waiting.
           const until = performance.now() + 0.2;
           while (performance.now() < until);
           controller.enqueue(piece);
@@ -625,7 +625,7 @@ describe("the bridge alone", () => {
   });
 
   for (const target of targets.filter(({ protocol }) => protocol === "http2")) {
-    test(`${target.name}: a stream that the client resets is left, and the others of its connection go on`, async () => {
+    test(`${target.name}: a stream that the client resets is released, and the others on its connection continue`, async () => {
       const leaving = silentSource();
       const gate = deferred<StreamChunk[]>();
       const sources = [leaving.source, gate.promise];
@@ -635,7 +635,7 @@ describe("the bridge alone", () => {
       const [first, second] = [session.request({ ":path": "/" }), session.request({ ":path": "/" })];
       await Promise.all([once(first, "response"), once(second, "response")]);
       first.close(constants.NGHTTP2_CANCEL);
-      await wait(leaving.left, "the source left");
+      await wait(leaving.left, "the source released");
       gate.resolve([delta("b")]);
       let text = "";
       for await (const bytes of second) text += bytes;

@@ -1,6 +1,6 @@
 /**
- * Every way in which a stream leaves a Node process: the bridge of `src/node.ts` on Node's own servers, in Express and
- * in Fastify, and the plain `Response` on the servers that bring a bridge of their own. Starts servers, tests nothing.
+ * Every way for a stream to leave a Node process: the bridge of `src/node.ts` on Node's own servers, in Express and in
+ * Fastify, and a plain `Response` on servers that have their own bridge. Starts servers, and tests nothing.
  */
 import { createServer } from "node:http";
 import { createSecureServer } from "node:http2";
@@ -17,22 +17,22 @@ import type { StreamSource } from "../../src/stream/source.ts";
 import type { StreamResponseOptions } from "../../src/stream/to-sse.ts";
 import { selfSignedCertificate } from "./self-signed-certificate.ts";
 
-/** What a server answers a request with. */
+/** The answer of a server to a request. */
 export interface Answer {
   source: StreamSource;
   options?: StreamResponseOptions | undefined;
 }
 
-/** Asked at each request; `request` is there for a handler that has one. */
+/** Called for each request; `request` is set for handlers that have one. */
 type Answerer = (request?: Request) => Answer | Promise<Answer>;
 
 export interface RunningTarget {
-  /** Where it listens, on a port of the system's choice. */
+  /** The origin, on a port chosen by the system. */
   origin: string;
-  /** What a client has to trust; there is one for `https:` alone. */
+  /** The certificate that a client must trust; only for `https:`. */
   certificate?: string | undefined;
   server: Server;
-  /** How many calls of `sendStream` or of a handler's listener have not resolved yet. */
+  /** The number of calls of `sendStream` or of a handler's listener that have not resolved yet. */
   unresolved(): number;
   close(): Promise<void>;
 }
@@ -42,8 +42,8 @@ export interface Target {
   protocol: "http1" | "http2";
   /** The `compression` middleware is mounted. */
   isCompressed: boolean;
-  /** Who writes to the socket. `foreign`: the framework, which was given a plain `Response`. */
-  bridge: "sendStream" | "toNodeHandler" | "foreign";
+  /** The code that writes to the socket. `framework`: the framework itself, from a plain `Response`. */
+  bridge: "sendStream" | "toNodeHandler" | "framework";
   start(answer: Answerer): Promise<RunningTarget>;
 }
 
@@ -57,7 +57,7 @@ const streamListener =
     return sendStream(req, res, source, options);
   };
 
-/** A route that returns a `Response`. It answers HEAD itself, because the source is opened by `toSSE` at the latest. */
+/** A route that returns a `Response`. It handles HEAD itself, because `toSSE` would open the source. */
 const handle =
   (answer: Answerer) =>
   async (request: Request): Promise<Response> => {
@@ -69,7 +69,7 @@ const handle =
 
 const handlerListener = (answer: Answerer): Listener => toNodeHandler(handle(answer));
 
-/** Counts the calls of a listener that have not resolved. */
+/** Counts the calls of a listener that have not resolved yet. */
 function counted(listener: Listener) {
   let count = 0;
   return {
@@ -202,14 +202,14 @@ export const targets: Target[] = [
     start: (answer) => startHttp2(handlerListener(answer)),
   },
   {
-    name: "Express behind compression with sendStream",
+    name: "Express with compression and sendStream",
     protocol: "http1",
     isCompressed: true,
     bridge: "sendStream",
     start: (answer) => startExpress(streamListener(answer)),
   },
   {
-    name: "Express behind compression with toNodeHandler",
+    name: "Express with compression and toNodeHandler",
     protocol: "http1",
     isCompressed: true,
     bridge: "toNodeHandler",
@@ -223,24 +223,24 @@ export const targets: Target[] = [
     start: (answer) => startFastify(streamListener(answer)),
   },
   {
-    name: "Hono with the plain Response",
+    name: "Hono with a plain Response",
     protocol: "http1",
     isCompressed: false,
-    bridge: "foreign",
+    bridge: "framework",
     start: (answer) => startHono(answer, false),
   },
   {
-    name: "Hono as it comes, with a Response class of its own",
+    name: "Hono by default, with its own Response class",
     protocol: "http1",
     isCompressed: false,
-    bridge: "foreign",
+    bridge: "framework",
     start: (answer) => startHono(answer, true),
   },
   {
-    name: "srvx with the plain Response",
+    name: "srvx with a plain Response",
     protocol: "http1",
     isCompressed: false,
-    bridge: "foreign",
+    bridge: "framework",
     start: startSrvx,
   },
 ];

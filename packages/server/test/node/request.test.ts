@@ -31,7 +31,7 @@ async function listen(server: Server & { closeAllConnections?(): void }): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
-/** Answers with what a web-standard handler reads of the request. */
+/** Returns what a web-standard handler reads of the request. */
 const echo = toNodeHandler(async (request) =>
   Response.json({
     body: await request.text(),
@@ -41,8 +41,8 @@ const echo = toNodeHandler(async (request) =>
 );
 const echoed = async (response: Response) => [response.status, (await response.json()).body];
 
-/** A server whose middleware leaves something on the request, and has read the body or not. */
-const behind = (middleware: (req: IncomingMessage & NodeRequest) => unknown, listener = echo) =>
+/** A server whose middleware runs before `listener` and may read or replace the body. */
+const serveAfter = (middleware: (req: IncomingMessage & NodeRequest) => unknown, listener = echo) =>
   listen(
     createServer(async (req, res) => {
       await middleware(req);
@@ -56,24 +56,24 @@ async function consume(req: IncomingMessage): Promise<string> {
   return text;
 }
 
-describe("behind a parser of Express, a handler reads", () => {
+describe("after a parser of Express, a handler reads", () => {
   const text = JSON.stringify({ a: [1, "é", null], "b c": { d: true } });
 
   test.each([
     ["json()", express.json(), text],
-    ["json() that takes every type", express.json({ type: "*/*" }), text],
+    ["json() for every type", express.json({ type: "*/*" }), text],
     ["raw()", express.raw({ type: "*/*" }), text],
     ["text()", express.text({ type: "*/*" }), text],
-    ["a parser for other types, which leaves it unread", express.text(), text],
+    ["a parser for other types, which leaves the body unread", express.text(), text],
     ["json() that is not strict: null", express.json({ strict: false }), "null"],
     ["json() that is not strict: a number", express.json({ strict: false }), "7"],
-  ])("%s: the same body", async (_, parser, body) => {
+  ])("the same body: %s", async (_, parser, body) => {
     const app = express().use(parser).use(echo);
     const response = await fetch(await listen(createServer(app)), { method: "POST", headers: json, body });
     expect(await echoed(response)).toEqual([200, body]);
   });
 
-  test("json() that has unpacked it: the body, and no header that is about the bytes that were sent", async () => {
+  test("the body that json() has decompressed, without the headers that describe the sent bytes", async () => {
     const app = express().use(express.json()).use(echo);
     const response = await fetch(await listen(createServer(app)), {
       method: "POST",
@@ -88,7 +88,7 @@ describe("behind a parser of Express, a handler reads", () => {
     [true, "a=1&b=x+%26+y&b=2", 200],
     [true, "a%5Bb%5D=1", 500],
   ])(
-    "urlencoded({ extended: %s }): a flat form, and no guess at a nested one",
+    "a flat form after urlencoded({ extended: %s }), and no guess at a nested one",
     async (extended, body, status) => {
       const app = express().use(express.urlencoded({ extended })).use(echo);
       const headers = { "content-type": "application/x-www-form-urlencoded" };
@@ -99,7 +99,7 @@ describe("behind a parser of Express, a handler reads", () => {
     },
   );
 
-  test("the empty object that a parser leaves where there was nothing to parse is not a body", async () => {
+  test("no body when a parser leaves an empty object because there was nothing to parse", async () => {
     const leaveEmpty: express.RequestHandler = (req, _, next) => {
       req.body = {};
       next();
@@ -115,7 +115,7 @@ describe("behind a parser of Express, a handler reads", () => {
     ]);
   });
 
-  test("a chat route answers", async () => {
+  test("a chat request in a chat route", async () => {
     const route = createChatRoute({
       agent: {
         async *streamChat([message]) {
@@ -131,9 +131,9 @@ describe("behind a parser of Express, a handler reads", () => {
   });
 });
 
-describe("a body that was read before, and of which nothing is left", () => {
-  test("is named to a handler that reads it: 500 with a code, and the log says what to do", async () => {
-    const response = await fetch(await behind(consume), { method: "POST", headers: json, body: "{}" });
+describe("a body that was read before the handler", () => {
+  test("fails a handler that reads it with a 500 and a code, and the log says what to do", async () => {
+    const response = await fetch(await serveAfter(consume), { method: "POST", headers: json, body: "{}" });
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({
       error: "The body of the request was read before the route could read it.",
@@ -144,18 +144,18 @@ describe("a body that was read before, and of which nothing is left", () => {
     ]);
   });
 
-  test("is named by a chat route in the same way", async () => {
+  test("fails a chat route in the same way", async () => {
     const route = createChatRoute({ agent: { streamChat: () => [] } });
-    const url = await behind(consume, toNodeHandler(route.fetch));
+    const url = await serveAfter(consume, toNodeHandler(route.fetch));
     const response = await fetch(url, { method: "POST", headers: json, body: "{}" });
     expect([response.status, (await response.json()).code]).toEqual([500, "body-already-read"]);
     expect(loggedText()).toMatch(/read before.*req\.body/);
   });
 
-  test("is no matter to a handler that does not read it, nor where there was none", async () => {
+  test("does not matter if the handler does not read it, or if it was empty", async () => {
     const ignore = toNodeHandler(() => new Response("fine"));
-    const ignored = await fetch(await behind(consume, ignore), { method: "POST", body: "x" });
-    const url = await behind(consume);
+    const ignored = await fetch(await serveAfter(consume, ignore), { method: "POST", body: "x" });
+    const url = await serveAfter(consume);
     const empty = await fetch(url, { method: "POST" });
     const deleted = await fetch(url, { method: "DELETE" });
     expect([await ignored.text(), await echoed(empty), await echoed(deleted)]).toEqual([
@@ -170,8 +170,8 @@ describe("a body that was read before, and of which nothing is left", () => {
     ["a value that JSON cannot print", json, { id: 1n }],
     ["the stream itself", json, { pipe() {} }],
     ["nothing", json, undefined],
-  ])("is named where what is left cannot stand for it: %s", async (_, headers, left) => {
-    const url = await behind(async (req) => {
+  ])("fails the handler if the rest cannot replace it: %s", async (_, headers, left) => {
+    const url = await serveAfter(async (req) => {
       await consume(req);
       req.body = left;
     });
@@ -179,9 +179,9 @@ describe("a body that was read before, and of which nothing is left", () => {
     expect([response.status, (await response.json()).code]).toEqual([500, "body-already-read"]);
   });
 
-  test("is used where a parser has left bytes or text", async () => {
+  test("is replaced by the bytes or text that a parser left", async () => {
     for (const left of [Buffer.from("é\u0000"), "é\u0000", new Uint8Array([0xc3, 0xa9, 0])]) {
-      const url = await behind(async (req) => {
+      const url = await serveAfter(async (req) => {
         await consume(req);
         req.body = left;
       });
@@ -193,8 +193,8 @@ describe("a body that was read before, and of which nothing is left", () => {
 
 describe("over HTTP/2", () => {
   test.each([
-    ["a body that was parsed is used", { parsed: true }, [200, '{"a":1}']],
-    ["a body of which nothing is left is named", { parsed: false }, [500, undefined]],
+    ["a parsed body is used", { parsed: true }, [200, '{"a":1}']],
+    ["a body that was read and not kept fails the handler", { parsed: false }, [500, undefined]],
   ])("%s", async (_, { parsed }, expected) => {
     const server = createHttp2Server(async (req, res) => {
       const text = await consume(req as unknown as IncomingMessage);
@@ -211,7 +211,7 @@ describe("over HTTP/2", () => {
     expect([headers[":status"], JSON.parse(text).body]).toEqual(expected);
   });
 
-  test("a request without a body has none, whoever has read it", async () => {
+  test("a request without a body is still empty after middleware has read it", async () => {
     const server = createHttp2Server(async (req, res) => {
       await consume(req as unknown as IncomingMessage);
       await echo(req, res);
@@ -225,8 +225,8 @@ describe("over HTTP/2", () => {
   });
 });
 
-describe("a parser that is still at work", () => {
-  /** Sends the first half of a body; the second half when it is told to. */
+describe("a parser that is still reading", () => {
+  /** Sends the first half of a body; the caller sends the second half. */
   async function sendHalf(url: string) {
     const sending = requestHttp(url, { method: "POST", headers: { ...json, "content-length": "7" } });
     const answered = once(sending, "response").then(async ([response]: IncomingMessage[]) => [
@@ -237,10 +237,10 @@ describe("a parser that is still at work", () => {
     return { sending, answered };
   }
 
-  /** The handler is called when the middleware has seen the first half. */
+  /** Calls the handler when the middleware has read the first half. */
   const afterFirstHalf = async (onText: (req: NodeRequest, text: string) => void) => {
     const state = { unsettled: 0 };
-    const url = await behind(
+    const url = await serveAfter(
       async (req) => {
         let text = "";
         req.on("end", () => onText(req, text));
@@ -260,9 +260,9 @@ describe("a parser that is still at work", () => {
     return { url, state };
   };
 
-  test("is waited for, and what it leaves is used", async () => {
+  test("is awaited, and its result is used", async () => {
     const { url, state } = await afterFirstHalf((req, text) => {
-      // It parses in its own time.
+      // Parses in a later turn.
       setImmediate(() => {
         req.body = JSON.parse(text);
       });
@@ -274,7 +274,7 @@ describe("a parser that is still at work", () => {
     expect([status, JSON.parse(text as string).body]).toEqual([200, '{"a":1}']);
   });
 
-  test("that leaves nothing is named, and a client that leaves meanwhile is not", async () => {
+  test("is logged if it leaves no body, but not if the client leaves meanwhile", async () => {
     const { url, state } = await afterFirstHalf(() => {});
     const first = await sendHalf(url);
     await vi.waitFor(() => expect(state.unsettled).toBe(1));
@@ -291,7 +291,7 @@ describe("a parser that is still at work", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("that only listens does not take anything away", async () => {
+  test("takes nothing from the handler if it only listens", async () => {
     let seen = "";
     const server = createServer((req, res) => {
       req.on("data", (piece) => {
@@ -306,7 +306,7 @@ describe("a parser that is still at work", () => {
   });
 });
 
-describe("in Fastify, whose parser has read the body", () => {
+describe("in Fastify, whose parser has already read the body", () => {
   test.each<[string, (request: never, reply: never) => unknown]>([
     ["its own request and reply", (request, reply) => echo(request, reply)],
     [
@@ -316,7 +316,7 @@ describe("in Fastify, whose parser has read the body", () => {
         return echo(request.raw, reply.raw);
       },
     ],
-  ])("%s: the handler reads it", async (_, handler) => {
+  ])("the handler can read it from %s", async (_, handler) => {
     const fastify = Fastify();
     fastify.post("/", handler as never);
     const url = await fastify.listen({ port: 0, host: "127.0.0.1" });
@@ -327,47 +327,44 @@ describe("in Fastify, whose parser has read the body", () => {
 });
 
 const handlers = {
-  "a handler of its own": toNodeHandler(async (request) => new Response(await request.text())),
+  "a custom handler": toNodeHandler(async (request) => new Response(await request.text())),
   "a chat route": toNodeHandler(createChatRoute({ agent: { streamChat: () => [] } }).fetch),
 };
 
-describe.each(Object.entries(handlers))(
-  "a client that leaves in the middle of its upload to %s",
-  (_, listener) => {
-    test("has not made it fail: nothing is logged, and the call resolves", async () => {
-      let settled: Promise<void> | undefined;
-      const server = createServer((req, res) => {
-        settled = listener(req, res);
-      });
-      const { port } = new URL(await listen(server));
-      const client = connect(Number(port), "127.0.0.1");
-      client.write(
-        "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
-      );
-      await vi.waitFor(() => expect(settled).toBeDefined());
-      client.destroy();
-      await settled;
-      expect(log).not.toHaveBeenCalled();
+describe.each(Object.entries(handlers))("a client that leaves during its upload to %s", (_, listener) => {
+  test("is not a failure: nothing is logged, and the call resolves", async () => {
+    let settled: Promise<void> | undefined;
+    const server = createServer((req, res) => {
+      settled = listener(req, res);
     });
+    const { port } = new URL(await listen(server));
+    const client = connect(Number(port), "127.0.0.1");
+    client.write(
+      "POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{",
+    );
+    await vi.waitFor(() => expect(settled).toBeDefined());
+    client.destroy();
+    await settled;
+    expect(log).not.toHaveBeenCalled();
+  });
 
-    test("over HTTP/2, too", async () => {
-      let settled: Promise<void> | undefined;
-      const server = createHttp2Server((req, res) => {
-        settled = listener(req, res);
-      });
-      const session = connectHttp2(await listen(server as unknown as Server));
-      const stream = session.request({ ":method": "POST", "content-type": "application/json" });
-      stream.on("error", () => {});
-      stream.write("{");
-      await vi.waitFor(() => expect(settled).toBeDefined());
-      session.destroy();
-      await settled;
-      expect(log).not.toHaveBeenCalled();
+  test("is not a failure over HTTP/2 either", async () => {
+    let settled: Promise<void> | undefined;
+    const server = createHttp2Server((req, res) => {
+      settled = listener(req, res);
     });
-  },
-);
+    const session = connectHttp2(await listen(server as unknown as Server));
+    const stream = session.request({ ":method": "POST", "content-type": "application/json" });
+    stream.on("error", () => {});
+    stream.write("{");
+    await vi.waitFor(() => expect(settled).toBeDefined());
+    session.destroy();
+    await settled;
+    expect(log).not.toHaveBeenCalled();
+  });
+});
 
-test("a request whose body the handler leaves unread does not have its signal aborted when all is well", async () => {
+test("leaving the body unread does not abort the signal of a request that succeeds", async () => {
   let signal: AbortSignal | undefined;
   const listener = toNodeHandler((request) => {
     signal = request.signal;

@@ -18,7 +18,7 @@ process.on("unhandledRejection", onCrash);
 process.on("uncaughtException", onCrash);
 
 const closers: (() => unknown)[] = [];
-/** A fresh copy: it reports once per process what cannot be set any more. */
+/** A fresh copy, because it logs headers that come too late only once per process. */
 let node: typeof import("../../src/node.ts");
 beforeEach(async () => {
   log.mockClear();
@@ -33,7 +33,7 @@ afterEach(async () => {
 const done = 'data: {"type":"done"}\n\ndata: [DONE]\n\n';
 const loggedText = () => log.mock.calls.map((call) => call.join(" ")).join("\n");
 
-/** A source that is open already, and knows whether it was closed. */
+/** A source that is already open and records whether it was closed. */
 function openSource() {
   const state = { isClosed: false };
   const chunks = [{ type: "done" } as const].values();
@@ -52,7 +52,7 @@ function openSource() {
 type Listener = (req: NodeRequest, res: NodeResponse) => Promise<void>;
 type AnyResponse = NodeResponse & Pick<ServerResponse & Http2ServerResponse, "setHeader" | "appendHeader">;
 
-/** Both ways to send a stream, with headers and a status of the caller's. */
+/** Both ways to send a stream, with the caller's headers and status. */
 const senders = {
   sendStream:
     (source: AsyncIterable<never>, options?: object): Listener =>
@@ -68,7 +68,7 @@ async function listen(server: Server): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Serves what `prepare` does to the response before `listener` gets it. @returns one answer, read to its end. */
+/** Lets `prepare` change the response before the listener gets it. @returns one response, read to its end. */
 async function answerOf(
   protocol: "http1" | "http2",
   prepare: (res: AnyResponse, req: NodeRequest) => unknown,
@@ -109,7 +109,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       return answerOf(protocol, prepare, make).then((result) => ({ ...result, state }));
     };
 
-    test("after flushHeaders() the stream goes into what is open, and the log says once what it lacks", async () => {
+    test("after flushHeaders(), the stream continues the open response, and missing headers are logged once", async () => {
       const flush = (res: AnyResponse) => {
         res.setHeader("content-type", "text/event-stream");
         res.flushHeaders!();
@@ -128,7 +128,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       ]);
     });
 
-    test("after a first piece, and with another status, the application's choice stands", async () => {
+    test("after a first piece with another status, the application's choice stands", async () => {
       const begin = (res: AnyResponse) => {
         res.statusCode = 202;
         res.write(": hello\n\n");
@@ -138,7 +138,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(loggedText()).toMatch(/lack: status 200, .*content-type: text\/event-stream/);
     });
 
-    test("when all of its headers were sent before, there is nothing to say", async () => {
+    test("when all stream headers were sent before, nothing is logged", async () => {
       const { text } = await answer((res) => {
         for (const [header, value] of Object.entries({
           "content-type": "text/event-stream",
@@ -153,7 +153,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(log).not.toHaveBeenCalled();
     });
 
-    test("when the response has ended, nothing is sent, the source is closed, and the log says so", async () => {
+    test("when the response has already ended, nothing is sent, the source is closed, and this is logged", async () => {
       const { text, state } = await answer((res) => {
         res.setHeader("content-type", "text/plain");
         res.write("over");
@@ -164,7 +164,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(loggedText()).toContain("had already ended");
     });
 
-    test("a header that Node refuses is a masked 500, and the source is closed", async () => {
+    test("a header that Node refuses causes a masked 500, and the source is closed", async () => {
       const { status, text, state } = await answer(() => {}, { headers: { "x-key": "secret\u0001" } });
       expect([status, JSON.parse(text)]).toEqual([
         500,
@@ -184,7 +184,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       { status: 99 },
       { status: 204 },
       { status: 1000 },
-    ])("%j, which no response can have, is a masked 500, and the source is closed", async (options) => {
+    ])("the invalid option %j causes a masked 500, and the source is closed", async (options) => {
       const { status, text, state } = await answer(() => {}, options);
       expect(status).toBe(500);
       expect(text).not.toContain("secret");
@@ -192,7 +192,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(log).toHaveBeenCalledTimes(1);
     });
 
-    test("a writeHead() that always throws breaks the response off, and the source is closed", async () => {
+    test("a writeHead() that always throws cuts off the response, and the source is closed", async () => {
       const { source, state } = openSource();
       const failing = answerOf(
         protocol,
@@ -208,19 +208,19 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(loggedText()).toContain("No head.");
     });
 
-    test("a write() that throws breaks the response off, and the log says why", async () => {
+    test("a write() that throws cuts off the response, and the reason is logged", async () => {
       const { isCut } = await answer((res) => {
         res.flushHeaders!();
         res.write = () => {
           throw new Error("No piece.");
         };
       });
-      // Over HTTP/2 the reset may come before the head has left.
+      // Over HTTP/2 the reset may come before the head was sent.
       expect(isCut).toBe(true);
       expect(loggedText()).toContain("No piece.");
     });
 
-    test("what the application has set is kept, but for the type and the length; cookies and lists are added to", async () => {
+    test("headers set by the application are kept, except type and length, and cookies and lists are merged", async () => {
       const prepare = (res: AnyResponse) => {
         res.setHeader("content-type", "text/html");
         res.setHeader("Content-Length", 5);
@@ -255,13 +255,13 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
       expect(headers).not.toHaveProperty("content-length");
     });
 
-    test("what the caller names replaces what was set before", async () => {
+    test("a header option replaces a header that was set before", async () => {
       const prepare = (res: AnyResponse) => res.setHeader("cache-control", "private");
       const { headers } = await answer(prepare, { headers: { "cache-control": "no-store" } });
       expect(headers["cache-control"]).toBe("no-store");
     });
 
-    test("headers may come as getHeaders() gives them", async () => {
+    test("headers may have the form that getHeaders() returns", async () => {
       const headers = { "x-rate-limit": 7, "set-cookie": ["a=1", "b=2"], "x-none": undefined };
       const { headers: sent } = await answer((res) => res.setHeader("set-cookie", ["a=1"]), { headers });
       expect(sent).toMatchObject({ "x-rate-limit": "7", "set-cookie": ["a=1", "b=2"] });
@@ -270,7 +270,7 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
   });
 });
 
-test("when the client has left, the source is released by the time that sendStream resolves", async () => {
+test("after the client leaves, the source is released before sendStream resolves", async () => {
   const isReleased = Promise.withResolvers<boolean>();
   const server = createServer(async (req, res) => {
     let signal: AbortSignal | undefined;
@@ -289,7 +289,7 @@ test("when the client has left, the source is released by the time that sendStre
   server.close();
 });
 
-test("a connection that the application closes is not kept", async () => {
+test("a connection that the application closes is not kept alive", async () => {
   for (const sender of Object.values(senders)) {
     const { headers } = await answerOf(
       "http1",
@@ -314,7 +314,7 @@ describe("toNodeHandler", () => {
       "Hono's HTTPException",
       () => new HTTPException(401, { res: new Response("Sign in.", { headers: { "x-own": "1" } }) }),
     ],
-  ])("%s that the handler throws is the response, and nothing is logged", async (_, make) => {
+  ])("%s that the handler throws becomes the response, and nothing is logged", async (_, make) => {
     const { status, headers, text } = await answer(async () => {
       throw make();
     });
@@ -322,7 +322,7 @@ describe("toNodeHandler", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("a whole route in place of its fetch, or nothing, is refused at once", () => {
+  test("refuses a whole route in place of its fetch, or no handler, at once", () => {
     for (const [handler, got] of [
       [{ fetch: () => new Response() }, "an object"],
       [undefined, "undefined"],
@@ -332,7 +332,7 @@ describe("toNodeHandler", () => {
     }
   });
 
-  test("anything else that it throws is a masked 500: Next.js is not there to answer its redirect()", async () => {
+  test("anything else that the handler throws causes a masked 500, even a Next.js redirect()", async () => {
     const { status, text } = await answer(() => {
       throw Object.assign(new Error("NEXT_REDIRECT"), { digest: "NEXT_REDIRECT;push;/login;307;" });
     });
@@ -347,17 +347,17 @@ describe("toNodeHandler", () => {
     ["an object", () => ({ text: "hi" }), /must return a Response; got object/],
     ["a body that a reader holds", lockedResponse, /lock/],
     [
-      "a body that is no web stream",
+      "a body that is not a web stream",
       () => ({ status: 200, headers: new Headers(), body: "text" }),
       /getReader/,
     ],
-  ])("a handler that returns %s is a 500 with the reason in the log", async (_, make, reason) => {
+  ])("a handler that returns %s causes a 500 with the reason in the log", async (_, make, reason) => {
     const { status } = await answer(make);
     expect(status).toBe(500);
     expect(loggedText()).toMatch(reason);
   });
 
-  test("a response that is returned twice is sent once, and is a 500 the second time", async () => {
+  test("a response that is returned twice is sent once and causes a 500 the second time", async () => {
     expect((await answer(() => shared)).text).toBe("once");
     expect((await answer(() => shared)).status).toBe(500);
   });
@@ -419,7 +419,7 @@ describe("Fastify", () => {
         return node.sendStream(request, reply, source());
       },
     ],
-  ])("%s keeps what hooks have set on the reply", async (_, hasOnSend, handler) => {
+  ])("%s keeps the headers that hooks set on the reply", async (_, hasOnSend, handler) => {
     const { response, text } = await answer(handler(), setHeaders);
     expect(text).toBe(done);
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -435,7 +435,7 @@ describe("Fastify", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("cookies and lists of a handler's response are added to those of the reply", async () => {
+  test("cookies and lists of the handler's response are added to those of the reply", async () => {
     const handler = node.toNodeHandler(
       () =>
         new Response("x", {
@@ -451,7 +451,7 @@ describe("Fastify", () => {
     expect(response.headers.getSetCookie()).toEqual(["a=1", "b=2", "c=3"]);
   });
 
-  test("a raw response whose head was written is streamed into", async () => {
+  test("a raw response whose head was written receives the stream", async () => {
     const { response, text } = await answer((request, reply) => {
       reply.hijack();
       reply.raw.writeHead(203, { "content-type": "text/event-stream" });
@@ -460,7 +460,7 @@ describe("Fastify", () => {
     expect([response.status, text]).toEqual([203, done]);
   });
 
-  test("a header or a status that no response can have is a masked 500", async () => {
+  test("an invalid header or status causes a masked 500", async () => {
     for (const options of [{ headers: { "x-key": "secret\u0001" } }, { status: 99 }]) {
       const { response, text } = await answer((request, reply) =>
         node.sendStream(request, reply, source(), options),
@@ -470,7 +470,7 @@ describe("Fastify", () => {
     }
   });
 
-  test("over HTTP/2 no header of a connection is set, which Node would warn of", async () => {
+  test("no connection header is set over HTTP/2, where Node would warn about it", async () => {
     const warnings: Error[] = [];
     const onWarning = (warning: Error) => void warnings.push(warning);
     process.on("warning", onWarning);
@@ -486,7 +486,7 @@ describe("Fastify", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("a reply that was sent already gets nothing more", async () => {
+  test("a reply that was already sent receives nothing more", async () => {
     let settled: Promise<void> | undefined;
     const { text } = await answer(async (request, reply) => {
       reply.send("over");
@@ -499,7 +499,7 @@ describe("Fastify", () => {
     expect(loggedText()).toContain("had already ended");
   });
 
-  test("HEAD has the headers of a stream and opens no source", async () => {
+  test("HEAD gets the headers of a stream and opens no source", async () => {
     const fastify = Fastify();
     const open = vi.fn(() => []);
     fastify.get("/", (request, reply) => node.sendStream(request, reply, open));
@@ -511,7 +511,7 @@ describe("Fastify", () => {
   });
 });
 
-test("Express: headers that middleware has set and cookies that were appended arrive, behind compression too", async () => {
+test("Express: headers and cookies set by middleware arrive, even with compression", async () => {
   const app = express();
   app.use(compression());
   app.get("/", (req, res) => {
@@ -529,7 +529,7 @@ test("Express: headers that middleware has set and cookies that were appended ar
   expect(response.headers.vary).toBe("Origin, Accept-Encoding");
 });
 
-test("sendStream() refuses what is not a request and a response by name, and opens no source", () => {
+test("sendStream() refuses an invalid request or response by name, and opens no source", () => {
   const send = (...targets: unknown[]) => node.sendStream(...(targets as [never, never, never]));
   expect(() => send()).toThrow("req must be a request of Node or Fastify; got undefined.");
   const error =

@@ -1,4 +1,4 @@
-/** A certificate for 127.0.0.1, made anew for each run of the tests; clients that trust it verify it in earnest. */
+/** A certificate for 127.0.0.1, generated for each test run, which clients really verify. */
 import { generate } from "selfsigned";
 
 export interface Certificate {

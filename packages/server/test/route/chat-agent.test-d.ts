@@ -6,12 +6,12 @@ import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
 type RouteAgent = ChatRouteOptions["agent"];
 type AgentOptions = Parameters<RouteAgent["streamChat"]>[1];
 
-test("an agent gets every field that is meant for agents", () => {
+test("an agent receives every field that is meant for agents", () => {
   expectTypeOf<keyof ChatAgentFields>().toExtend<keyof ChatAgentOptions>();
   expectTypeOf<AgentOptions>().toExtend<ChatAgentOptions>();
 });
 
-test("a route always gives its agent a signal and the unknown keys of the body", () => {
+test("a route always passes its agent a signal and the unknown keys of the body", () => {
   expectTypeOf<AgentOptions["signal"]>().toEqualTypeOf<AbortSignal>();
   expectTypeOf<AgentOptions["body"]>().toEqualTypeOf<Record<string, unknown>>();
   expectTypeOf<ChatAgent>().toExtend<RouteAgent>();

@@ -1,4 +1,4 @@
-/** What the suites of a chat route with runs share: routes, requests, agents and the reading of answers. Holds no tests. */
+/** Shared by the suites of a chat route with runs: routes, requests, agents and readers of answers. Contains no tests. */
 import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import type { RouteAgentOptions as AgentOptions } from "../../src/route/chat-agent.ts";
@@ -9,14 +9,14 @@ import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
 export const log = vi.spyOn(console, "error").mockImplementation(() => {});
-/** There is no way back from draining but a new process; tests forget the registry instead. */
+/** A process that drains cannot stop draining, so tests drop the registry instead. */
 export const forget = () => Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
 export const messages: ChatMessage[] = [{ role: "user", content: "Hi" }];
 export const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 export const stoppedFrame = '{"type":"abort","reason":"stopped"}';
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export const settle = () => new Promise(setImmediate);
-/** Until `check` passes: at once, or on a busy machine a little later. */
+/** Waits until `check` passes, which may take a little longer on a busy machine. */
 export const until = (check: () => unknown) => vi.waitFor(check, { interval: 2 });
 
 export type Agent = (options: AgentOptions) => AsyncIterable<StreamChunk>;
@@ -27,12 +27,12 @@ export const answer: Agent = async function* () {
   yield { type: "done" };
 };
 
-/** An agent that gives one chunk, and another one at each word of the test, until it is aborted. */
+/** An agent that yields one chunk, and another at each call of `next`, until it is aborted. */
 export function steered() {
   let allowed = 1;
   let proceed: () => void = () => {};
   return {
-    /** Lets the agent give its next chunk. */
+    /** Lets the agent yield its next chunk. */
     next() {
       allowed++;
       proceed();
@@ -63,14 +63,14 @@ export interface RouteSetUp {
   route?: Partial<ChatRouteOptions>;
 }
 
-/** A route with runs, whose user is named in a header. */
+/** A route with runs that takes the user from a header. */
 export function routeOf(agent: Agent = answer, { runs, route: options }: RouteSetUp = {}) {
   const calls: [ChatMessage[], AgentOptions][] = [];
   const store = runs?.store ?? createMemoryRunStore();
   const route = createChatRoute({
     agent: {
-      streamChat(asked, agentOptions) {
-        calls.push([asked, agentOptions]);
+      streamChat(given, agentOptions) {
+        calls.push([given, agentOptions]);
         return agent(agentOptions);
       },
     },
@@ -97,7 +97,7 @@ export const lastEventId = (id: string, init = ann()) => ({
   headers: { ...init.headers, "last-event-id": id },
 });
 
-/** The events of a text: their ids and what they hold. */
+/** The ids and data of the events in a text. */
 export function eventsOf(text: string): { id: string | undefined; data: string }[] {
   return text
     .split("\n\n")
@@ -106,10 +106,10 @@ export function eventsOf(text: string): { id: string | undefined; data: string }
 }
 export const runIdOf = (text: string) => /id: ([0-9a-f-]+)\.0\n/.exec(text)![1]!;
 
-/** Comments come when it takes long. */
+/** Slow responses have comments, which most tests ignore. */
 export const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
 
-/** Reads an answer as it comes, without its comments. */
+/** Reads an answer as it arrives, without its comments. */
 export function reading(response: Response) {
   const seen = { text: "", isOver: false, over: Promise.resolve() };
   const reader = response.body!.getReader();
@@ -125,7 +125,7 @@ export function reading(response: Response) {
   return { seen, leave: () => reader.cancel() };
 }
 
-/** Starts a run. @returns its id, once there is something to see of it. */
+/** Starts a run. @returns its id, once its first text has arrived. */
 export async function start(route: ChatRoute, body: object = {}, init: RequestInit = ann()) {
   const response = await route.POST(post(body, init));
   expect(response.status).toBe(200);
@@ -135,11 +135,11 @@ export async function start(route: ChatRoute, body: object = {}, init: RequestIn
 }
 export const refusal = async (response: Response) => [response.status, (await response.json()).code];
 
-/** Clears the log before each test, and ends what a test has left running. Call it once in each suite. */
+/** Clears the log before each test, and ends streams that a test has left open. Call it once in each suite. */
 export function watchRuns(): void {
   beforeEach(() => log.mockClear());
   afterEach(async () => {
-    // Whatever a test has left running ends here, so that it cannot disturb another one.
+    // A stream left open ends here, so that it cannot disturb another test.
     for (const stream of streamRegistry().streams) stream.shutdown();
     await until(() => expect(streamRegistry().streams.size + streamRegistry().followers.size).toBe(0));
     forget();

@@ -13,7 +13,7 @@ const store = createMemoryRunStore();
 const withRuns = (runs: unknown) => ({ agent, authorize: "anonymous", runs });
 const { read: _read, wait: _wait, ...incomplete } = store;
 
-/** Options that no compiler lets pass, and the error that names each. */
+/** Options that a compiler would reject, and the error that names each. */
 const wrong: [options: unknown, error: Error][] = [
   [
     undefined,
@@ -134,17 +134,17 @@ const wrong: [options: unknown, error: Error][] = [
   [withRuns({ store, onFinish: [] }), new TypeError("runs.onFinish must be a function; got an array.")],
 ];
 
-describe("a wrong option is refused when the route is created:", () => {
+describe("an invalid option is refused when the route is created:", () => {
   test.each(wrong)("%o", (options, error) => {
     expect(() => createChatRoute(options as never)).toThrow(error);
   });
 
-  test("a header that no response can have", () => {
+  test("an invalid header", () => {
     expect(() => createChatRoute({ agent, headers: { "not a name": "x" } })).toThrow(TypeError);
   });
 });
 
-test("every option that is right is taken", () => {
+test("every valid option is accepted", () => {
   const fine = () => {};
   createChatRoute({
     agent,
@@ -179,7 +179,7 @@ test("every option that is right is taken", () => {
   for (const origin of ["*", "https://a.example", () => true, ...origins, origins, []]) {
     createChatRoute({ agent, cors: { origin } });
   }
-  // An instance of a class has its methods on the prototype.
+  // A class instance has its methods on the prototype.
   class Agent {
     streamChat() {
       return [];
@@ -188,7 +188,7 @@ test("every option that is right is taken", () => {
   createChatRoute({ agent: new Agent() });
 });
 
-test("a wrong option of a stream is refused by the call, and its source is not opened", () => {
+test("toSSE() refuses an invalid option and does not open its source", () => {
   let isOpened = false;
   const source = () => {
     isOpened = true;
@@ -208,7 +208,7 @@ test("a wrong option of a stream is refused by the call, and its source is not o
   expect(isOpened).toBe(false);
 });
 
-test("a limit that is not a number limits, in place of letting everything pass", async () => {
+test("a limit that is not a number is refused, instead of allowing everything", async () => {
   const request = new Request("http://host/", {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -227,7 +227,7 @@ test("a limit that is not a number limits, in place of letting everything pass",
   );
 });
 
-test("a store of runs without options names what is missing", () => {
+test("a run store without options names the missing option", () => {
   for (const [options, received] of [
     [undefined, "undefined"],
     [null, "null"],
@@ -255,7 +255,7 @@ test("anything but a connected client of the redis package is refused when its s
   expect(() => createRedisRunStore({ client: createClient() })).toThrow(
     "client must be connected: call `await client.connect()` before createRedisRunStore().",
   );
-  // One that has begun to connect is connected sooner or later, and keeps commands until then.
+  // A client that is connecting will connect sooner or later, and queues commands until then.
   const connecting = createClient({ socket: { path: "/nowhere/redis.sock", reconnectStrategy: 1000 } });
   connecting.on("error", () => {});
   connecting.connect().catch(() => {});
@@ -263,7 +263,7 @@ test("anything but a connected client of the redis package is refused when its s
   connecting.destroy();
 });
 
-test("the client of a cluster wants a prefix with a hash tag", () => {
+test("a cluster client requires a prefix with a hash tag", () => {
   const client = Object.create(createCluster({ rootNodes: [{}] }), { isOpen: { value: true } });
   for (const prefix of [undefined, "", "kortyx:", "{}:", "{:", "a}b{"]) {
     expect(() => createRedisRunStore({ client, prefix })).toThrow(

@@ -31,7 +31,7 @@ import {
 
 watchRuns();
 
-test("no line break of Unicode stands raw in the log or on the wire, from the user's message to the error", async () => {
+test("Unicode line breaks are escaped in the log and on the wire, from the user's message to the error", async () => {
   const text = "a\u2028b\u2029c\u0085d";
   const { route, store } = routeOf(async function* () {
     yield delta(text);
@@ -48,7 +48,7 @@ test("no line break of Unicode stands raw in the log or on the wire, from the us
 });
 
 describe("event ids", () => {
-  /** A reader that takes an event for what begins with `data:`, and skips the rest. */
+  /** A reader that treats only blocks beginning with `data:` as events. */
   const readNaively = (text: string) =>
     text
       .split("\n\n")
@@ -73,13 +73,13 @@ describe("event ids", () => {
     ["accept: */*", plainPost({ accept: "*/*" })],
     ["accept: application/json", plainPost({ accept: "application/json, text/plain" })],
   ])(
-    "a POST with %s gets the whole answer without them, for readers that skip what begins with one",
+    "are left out of a POST with %s, for readers that skip events beginning with an id",
     async (_, request) => {
       const { route, store } = routeOf();
       const text = await (await route.POST(request)).text();
       expect(text).not.toMatch(/^id:/m);
       expect(readNaively(text)).toEqual(whole);
-      // It is a run like any other.
+      // The run is otherwise a normal one.
       const { runId } = JSON.parse(readNaively(text)[0]!);
       expect((await store.read(runId, -1, 10))?.entries).toHaveLength(4);
       const again = await (await route.GET(get(`?run=${runId}`))).text();
@@ -90,12 +90,15 @@ describe("event ids", () => {
 
   test.each<[string, Request]>([
     ["accept: text/event-stream", plainPost({ accept: "text/event-stream" })],
-    ["that and other types, in capitals", plainPost({ accept: "application/json, Text/Event-Stream;q=0.9" })],
+    [
+      "accept: text/event-stream among other types, in capitals",
+      plainPost({ accept: "application/json, Text/Event-Stream;q=0.9" }),
+    ],
     ["last-event-id", plainPost({ "last-event-id": "" })],
     ["an idempotency key", plainPost({}, "", { idempotencyKey: "k" })],
     ["?session=", plainPost({}, "?session=s")],
     ["?run=", plainPost({}, "?run=r")],
-  ])("a POST with %s gets them", async (_, request) => {
+  ])("are sent to a POST with %s", async (_, request) => {
     const { route } = routeOf();
     const text = await (await route.POST(request)).text();
     expect(eventsOf(text).map(({ id }) => id?.replace(/^.*\./, "."))).toEqual([
@@ -107,24 +110,24 @@ describe("event ids", () => {
     ]);
   });
 
-  test("where the reader does not know them, draining leaves it here until its answer has ended", async () => {
+  test("are required for a handoff: draining keeps a reader without them connected until its answer ends", async () => {
     const { agent, next } = steered();
     const store: RunStore = { ...createMemoryRunStore(), canHandOff: true };
     const { route } = routeOf(agent, { runs: { store } });
     const plain = reading(await route.POST(plainPost({})));
-    const knowing = reading(await route.POST(post()));
-    await until(() => expect(plain.seen.text + knowing.seen.text).toMatch(/text-delta.*text-delta/s));
+    const withIds = reading(await route.POST(post()));
+    await until(() => expect(plain.seen.text + withIds.seen.text).toMatch(/text-delta.*text-delta/s));
     const drained = drain({ deadlineMs: 0 });
-    await until(() => expect([plain.seen.isOver, knowing.seen.isOver]).toEqual([true, true]));
+    await until(() => expect([plain.seen.isOver, withIds.seen.isOver]).toEqual([true, true]));
     next();
     await drained;
     expect(plain.seen.text).toMatch(/data: {"type":"abort","reason":"shutdown"}\n\ndata: \[DONE]\n\n$/);
-    expect(knowing.seen.text).toMatch(/retry: \d+\n\n$/);
+    expect(withIds.seen.text).toMatch(/retry: \d+\n\n$/);
   });
 });
 
 describe("POST", () => {
-  test("starts a run, whose events have ids and begin with the user's message: these bytes", async () => {
+  test("starts a run, whose events have ids and begin with the user's message, in exactly these bytes", async () => {
     const { route, calls } = routeOf();
     const rest = {
       sessionId: "s",
@@ -167,7 +170,7 @@ describe("POST", () => {
     expect(JSON.parse(first!.data).input).toEqual({ role: "user", content: "Third", id: "m3" });
   });
 
-  test("answers when the first entry is there, and not before", async () => {
+  test("responds once the first entry is stored, and not before", async () => {
     const store = createMemoryRunStore();
     let open!: () => void;
     const gate = new Promise<void>((resolve) => (open = resolve));
@@ -193,7 +196,7 @@ describe("POST", () => {
     expect((await (await answered).text()).endsWith("data: [DONE]\n\n")).toBe(true);
   });
 
-  test("with a known key attaches, and the agent is not asked again", async () => {
+  test("with a known key attaches to its run, without calling the agent again", async () => {
     const { agent, next } = steered();
     const { route, calls } = routeOf(agent);
     const body = { idempotencyKey: "k", sessionId: "s" };
@@ -201,18 +204,18 @@ describe("POST", () => {
     next();
     await until(() => expect(first.seen.text).toContain('"delta":"1"'));
     const again = reading(await route.POST(post(body))).seen;
-    const behind = reading(await route.POST(post(body, lastEventId(`${first.runId}.1`)))).seen;
+    const resumed = reading(await route.POST(post(body, lastEventId(`${first.runId}.1`)))).seen;
     await until(() => expect(again.text).toBe(first.seen.text));
     await route.DELETE(del(`?run=${first.runId}`));
-    await Promise.all([first.seen.over, again.over, behind.over]);
+    await Promise.all([first.seen.over, again.over, resumed.over]);
     expect(again.text).toBe(first.seen.text);
-    expect(first.seen.text.endsWith(behind.text)).toBe(true);
-    expect(eventsOf(behind.text).map(({ data }) => data)).toEqual([
+    expect(first.seen.text.endsWith(resumed.text)).toBe(true);
+    expect(eventsOf(resumed.text).map(({ data }) => data)).toEqual([
       '{"type":"text-delta","delta":"1"}',
       stoppedFrame,
       "[DONE]",
     ]);
-    // Also when it has ended.
+    // It also attaches to the ended run.
     expect(await (await route.POST(post(body))).text()).toBe(first.seen.text);
     expect(calls.length).toBe(1);
     expect(await refusal(await route.POST(post(body, lastEventId("nonsense"))))).toEqual([
@@ -221,7 +224,7 @@ describe("POST", () => {
     ]);
   });
 
-  test("made ten times at once with one key starts one run, which all of them follow", async () => {
+  test("starts one run for ten concurrent requests with one key, and all of them follow it", async () => {
     const { route, calls } = routeOf();
     const texts = await Promise.all(
       Array.from({ length: 10 }, async () => (await route.POST(post({ idempotencyKey: "k" }))).text()),
@@ -230,7 +233,7 @@ describe("POST", () => {
     expect(calls.length).toBe(1);
   });
 
-  test("with a known key and another body is refused, and another owner's key is another key", async () => {
+  test("with a known key and another body is refused, unless it comes from another owner", async () => {
     const { route, calls } = routeOf();
     await (await route.POST(post({ idempotencyKey: "k" }))).text();
     for (const other of [
@@ -250,7 +253,7 @@ describe("POST", () => {
     expect(calls.length).toBe(2);
   });
 
-  test("in a session with an open run is refused, or stops that one, or goes on beside it", async () => {
+  test("in a session with an open run is refused, stops that run, or runs in parallel", async () => {
     const rejecting = routeOf(steered().agent);
     await start(rejecting.route, { sessionId: "s" });
     const response = await rejecting.route.POST(post({ sessionId: "s" }));
@@ -283,7 +286,7 @@ describe("POST", () => {
     expect(third.seen.isOver).toBe(false);
   });
 
-  test("is refused with 429 while the owner has as many open runs as allowed: 8, unless told otherwise", async () => {
+  test("is refused with 429 while the owner has the maximum of open runs, 8 by default", async () => {
     for (const [maxOpenRuns, allowed] of [
       [undefined, 8],
       [2, 2],
@@ -318,7 +321,7 @@ describe("POST", () => {
     expect(calls.length).toBe(1);
   });
 
-  test("with an agent that fails is a stream all the same, because the run is there", async () => {
+  test("returns a stream even if the agent fails, because the run exists", async () => {
     const { route } = routeOf(() => {
       throw new Error("password");
     });
@@ -336,7 +339,7 @@ describe("POST", () => {
     expect(events[2]).toEqual({ id: undefined, data: "[DONE]" });
   });
 
-  test("hands the options of toSSE on to the connections: headers, heartbeats, maxDurationMs, onError", async () => {
+  test("applies the options of toSSE to its connections: headers, heartbeats, maxDurationMs, onError", async () => {
     const silent: Agent = async function* ({ signal }) {
       await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
       yield delta("late");
@@ -352,7 +355,7 @@ describe("POST", () => {
     expect(resumed).toMatch(/^(:hb=15\n\n)+retry: \d+\n\n$/);
 
     const failing = routeOf(
-      // biome-ignore lint/correctness/useYield: it fails before it could
+      // biome-ignore lint/correctness/useYield: it fails before it could yield
       async function* () {
         throw new Error("boom");
       },
@@ -363,7 +366,7 @@ describe("POST", () => {
 });
 
 describe("stream: false", () => {
-  test("answers the whole run in one piece, and attaches with a known key", async () => {
+  test("returns the whole run as JSON, and attaches with a known key", async () => {
     const { route, calls } = routeOf();
     for (let count = 0; count < 2; count++) {
       const response = await route.POST(post({ stream: false, idempotencyKey: "k" }));
@@ -382,7 +385,7 @@ describe("stream: false", () => {
     expect(calls.length).toBe(1);
   });
 
-  test("answers 500 with the partial result when the run ended on an error", async () => {
+  test("returns 500 with the partial result when the run ends with an error", async () => {
     const { route } = routeOf(async function* () {
       yield delta("Hel");
       yield { type: "error", message: "Busy.", code: "busy" };
@@ -392,7 +395,7 @@ describe("stream: false", () => {
     expect(await response.json()).toMatchObject({ text: "Hel", error: { code: "busy" } });
   });
 
-  test("is not given up after maxDurationMs, which is for connections that can be resumed", async () => {
+  test("ignores maxDurationMs, which is for connections that can be resumed", async () => {
     const { route } = routeOf(
       async function* () {
         yield delta("a");
@@ -406,7 +409,7 @@ describe("stream: false", () => {
     expect((await response.json()).text).toBe("ab");
   });
 
-  test("comes although its reader of the store dies in the middle of a wait", {
+  test("returns the answer even if its reader of the store dies during a wait", {
     timeout: 20_000,
   }, async () => {
     const memory = createMemoryRunStore({ leaseMs: 300 });
@@ -421,12 +424,14 @@ describe("stream: false", () => {
     expect((await (await answered).json()).text).toBe("01");
   });
 
-  /** Asks for it again while only a reader of the run's second half follows; the store reads the first one by `toRead`. */
-  async function askBesideReader(toRead: (read: RunStore["read"]) => RunStore["read"]): Promise<Response> {
+  /** Requests the run again while only a reader of its second half follows. The store reads the first half by `toRead`. */
+  async function requestBesideReader(
+    toRead: (read: RunStore["read"]) => RunStore["read"],
+  ): Promise<Response> {
     const { agent, next } = steered();
     const memory = createMemoryRunStore();
     let read: RunStore["read"] = memory.read;
-    const store: RunStore = { ...memory, read: (...asked) => read(...asked) };
+    const store: RunStore = { ...memory, read: (...given) => read(...given) };
     const { route, calls } = routeOf(agent, { runs: { store } });
     const body = { stream: false, sessionId: "s", idempotencyKey: "k" };
     const abort = new AbortController();
@@ -448,10 +453,10 @@ describe("stream: false", () => {
     return answered;
   }
 
-  test("is the whole run beside a reader of its second half, also when the store fails for a moment", async () => {
+  test("returns the whole run beside a reader of its second half, even if the store fails for a moment", async () => {
     let isFailing = true;
-    const response = await askBesideReader((read) => async (...asked) => {
-      if (!isFailing) return read(...asked);
+    const response = await requestBesideReader((read) => async (...given) => {
+      if (!isFailing) return read(...given);
       isFailing = false;
       throw new Error("password");
     });
@@ -459,13 +464,13 @@ describe("stream: false", () => {
     expect(isFailing).toBe(false);
   });
 
-  test("is 500 with `run-lost`, and never the second half alone, where the log has lost the first one", async () => {
-    const response = await askBesideReader(() => async () => undefined);
+  test("returns 500 with `run-lost`, and never the second half alone, if the log has lost the first half", async () => {
+    const response = await requestBesideReader(() => async () => undefined);
     expect(response.status).toBe(500);
     expect(await response.json()).toMatchObject({ text: "", error: { code: "run-lost" } });
   });
 
-  test("whose client leaves leaves the run at once, which ends with its last reader where it should", async () => {
+  test("leaves the run at once when its client leaves, which ends the run with onDisconnect: cancel", async () => {
     const { agent } = steered();
     const store = createMemoryRunStore({ leaseMs: 600_000 });
     const { route, calls } = routeOf(agent, { runs: { store, onDisconnect: "cancel" } });
@@ -478,7 +483,7 @@ describe("stream: false", () => {
     await until(() => expect(calls[0]?.[1].signal.aborted).toBe(true));
   });
 
-  test("whose client leaves leaves the run alone", async () => {
+  test("does not end the run when its client leaves", async () => {
     const { agent, next } = steered();
     const { route, calls } = routeOf(agent);
     const abort = new AbortController();

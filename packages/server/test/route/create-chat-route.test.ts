@@ -27,15 +27,15 @@ const post = (body: unknown, init: RequestInit = {}) =>
     headers: { "content-type": "application/json", ...init.headers },
   });
 
-/** A route around an agent that is one function of the signal. */
+/** A route whose agent is one function of the signal. */
 function routeOf(
   streamChat: (signal: AbortSignal) => AsyncIterable<StreamChunk> | Promise<AsyncIterable<StreamChunk>>,
   options: Partial<ChatRouteOptions> = {},
 ) {
   const calls: [ChatMessage[], AgentOptions][] = [];
   const agent = {
-    streamChat(asked: ChatMessage[], agentOptions: AgentOptions) {
-      calls.push([asked, agentOptions]);
+    streamChat(given: ChatMessage[], agentOptions: AgentOptions) {
+      calls.push([given, agentOptions]);
       return streamChat(agentOptions.signal);
     },
   };
@@ -47,7 +47,7 @@ const answer = async function* () {
   yield { type: "done" } as const;
 };
 
-test("a time that is not a number of milliseconds is refused when the route is created", () => {
+test("an invalid number of milliseconds is refused when the route is created", () => {
   for (const ms of [Number.NaN, -1]) {
     for (const name of ["heartbeatMs", "maxDurationMs", "stallTimeoutMs", "sourceIdleTimeoutMs"]) {
       expect(() => routeOf(answer, { [name]: ms })).toThrow(RangeError);
@@ -58,7 +58,7 @@ test("a time that is not a number of milliseconds is refused when the route is c
 });
 
 describe("POST", () => {
-  test("streams the agent's answer, and gives the agent what the body says", async () => {
+  test("streams the agent's answer, and passes the fields of the body to the agent", async () => {
     const { route, calls } = routeOf(answer);
     const rest = {
       sessionId: "s",
@@ -77,7 +77,7 @@ describe("POST", () => {
     ]);
   });
 
-  test("gives the agent every field of the body that is for agents", async () => {
+  test("passes the agent every field of the body that is meant for agents", async () => {
     const { route, calls } = routeOf(answer);
     const fields = Object.keys(chatRequestFields).filter(
       (name) => chatRequestFields[name as keyof typeof chatRequestFields] === "agent",
@@ -86,7 +86,7 @@ describe("POST", () => {
     expect(Object.keys(calls[0]![1]).sort()).toEqual([...fields, "body", "owner", "signal"].sort());
   });
 
-  test("gives the agent the unknown keys of the body apart from everything else", async () => {
+  test("passes the agent the unknown keys of the body separately from everything else", async () => {
     const { route, calls } = routeOf(answer, { authorize: () => "ann" });
     const unknown = { theme: "dark", owner: "bob", signal: null, body: { owner: "bob" }, constructor: 1 };
     const known = { messages, sessionId: "s", stream: true, idempotencyKey: "k", resume: null };
@@ -98,14 +98,14 @@ describe("POST", () => {
     expect(Object.assign({}, body)).not.toHaveProperty("isAdmin");
   });
 
-  test("limits unknown keys as it does the rest of the body", async () => {
+  test("limits unknown keys like the rest of the body", async () => {
     const { route, calls } = routeOf(answer, { maxBodyBytes: 200, maxDepth: 4 });
     const large = await route.POST(post({ messages, theme: "x".repeat(200) }));
     const deep = await route.POST(post({ messages, theme: [[[[]]]] }));
     expect([large.status, deep.status, calls]).toEqual([413, 400, []]);
   });
 
-  test("with stream: false answers the buffered JSON", async () => {
+  test("with stream: false returns the buffered JSON", async () => {
     const { route } = routeOf(answer);
     const response = await route.POST(post({ messages, stream: false }));
     expect(response.status).toBe(200);
@@ -117,7 +117,7 @@ describe("POST", () => {
     });
   });
 
-  test("with stream: false answers 500 with the partial result when the stream ended on an error chunk", async () => {
+  test("with stream: false returns 500 with the partial result when the stream ends with an error chunk", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     const { route } = routeOf(async function* () {
       yield delta("Hel");
@@ -133,14 +133,14 @@ describe("POST", () => {
     });
   });
 
-  test("hands the options of toSSE on, such as headers", async () => {
+  test("passes on the options of toSSE, such as headers", async () => {
     const { route } = routeOf(answer, { headers: { "x-run": "7" } });
     const response = await route.POST(post({ messages }));
     expect(response.headers.get("x-run")).toBe("7");
     await response.text();
   });
 
-  test("tells onFinish who has asked what, and gives it the answer as a message of a chat", async () => {
+  test("calls onFinish with the owner, the conversation and the answer as a chat message", async () => {
     const onFinish = vi.fn();
     const { route, calls } = routeOf(
       async function* () {
@@ -180,7 +180,7 @@ describe("POST", () => {
     ]);
   });
 
-  test("tells onFinish of an answer that failed, and of one that was left, what came of it", async () => {
+  test("calls onFinish with the partial message when the client leaves", async () => {
     const onFinish = vi.fn();
     const { route } = routeOf(
       async function* () {
@@ -201,20 +201,20 @@ describe("POST", () => {
     });
   });
 
-  test("folds no message where it is told not to", async () => {
+  test("folds no message with collectMessage: false", async () => {
     const onFinish = vi.fn();
     const { route } = routeOf(answer, { onFinish, collectMessage: false });
     await (await route.POST(post({ messages }))).text();
     expect(onFinish.mock.calls[0]?.[0]).not.toHaveProperty("message");
   });
 
-  test("the abort of the request reaches the agent, streaming and buffered", async () => {
+  test("aborts the agent when the request is aborted, streaming or buffered", async () => {
     for (const stream of [true, false]) {
       let signal: AbortSignal | undefined;
       let timer: NodeJS.Timeout | undefined;
       const { route } = routeOf((given) => {
         signal = given;
-        // Something in the world keeps a pending agent in memory.
+        // A timer keeps the pending agent in memory.
         const next = () =>
           new Promise<IteratorResult<StreamChunk>>((resolve) => {
             timer = setTimeout(() => resolve({ done: true, value: undefined }), 60_000);
@@ -224,7 +224,7 @@ describe("POST", () => {
       const abort = new AbortController();
       const answered = route.POST(post({ messages, stream }, { signal: abort.signal }));
       await vi.waitFor(() => expect(signal).toBeDefined());
-      // Nobody but the route holds the request any more, and its signal must be heard all the same.
+      // Only the route still holds the request, and its signal must still work.
       for (let turn = 0; turn < 3; turn++) {
         await new Promise((resolve) => setImmediate(resolve));
         collectGarbage();
@@ -255,7 +255,7 @@ describe("an agent that fails", () => {
     },
   };
   for (const [name, streamChat] of Object.entries(failures)) {
-    test(`${name} is answered with 500, a generic message and the id under which the error was logged`, async () => {
+    test(`that ${name} causes a 500 with a generic message and the id under which the error is logged`, async () => {
       vi.useFakeTimers();
       const answered = routeOf(streamChat).route.POST(post({ messages }));
       await vi.advanceTimersByTimeAsync(20);
@@ -272,7 +272,7 @@ describe("an agent that fails", () => {
     });
   }
 
-  test("after the opening window fails in the stream, with an error chunk", async () => {
+  test("that fails after the opening window causes an error chunk in the stream", async () => {
     vi.useFakeTimers();
     const answered = routeOf(async function* () {
       yield* [];
@@ -289,7 +289,7 @@ describe("an agent that fails", () => {
     );
   });
 
-  test("after its first chunk fails in the stream", async () => {
+  test("that fails after its first chunk causes an error chunk in the stream", async () => {
     const { route } = routeOf(async function* () {
       yield delta("a");
       throw boom;
@@ -299,7 +299,7 @@ describe("an agent that fails", () => {
     expect(await response.text()).toContain('"code":"internal"');
   });
 
-  test("with stream: false is answered with 500, masked", async () => {
+  test("causes a masked 500 with stream: false", async () => {
     const { route } = routeOf(async function* () {
       yield delta("a");
       throw boom;
@@ -309,7 +309,7 @@ describe("an agent that fails", () => {
     expect(await response.text()).not.toContain("hunter2");
   });
 
-  test("is described by onError, where there is one", async () => {
+  test("is described by onError, if it is set", async () => {
     const onError = () => ({ message: "The model is busy.", code: "busy", retryable: true });
     const { route } = routeOf(failures["rejects when called"], { onError });
     for (const stream of [true, false]) {
@@ -326,7 +326,7 @@ describe("an agent that fails", () => {
 });
 
 describe("a request that is refused", () => {
-  test("has a wrong body: 400 in the parser's words, and the agent is not asked", async () => {
+  test("has an invalid body: 400 with the parser's message, and the agent is not called", async () => {
     const { route, calls } = routeOf(answer);
     const response = await route.POST(post({ messages: "Hi" }));
     expect(response.status).toBe(400);
@@ -355,7 +355,7 @@ describe("a request that is refused", () => {
     ]);
   });
 
-  test("has too many messages, or is nested too deep, for the limits of the route: 400", async () => {
+  test("has too many messages or too deep nesting for the limits of the route: 400", async () => {
     const { route } = routeOf(answer, { maxMessages: 1, maxDepth: 3 });
     for (const body of [{ messages: [...messages, ...messages] }, { messages, context: { a: { b: [] } } }]) {
       const response = await route.POST(post(body));
@@ -363,14 +363,14 @@ describe("a request that is refused", () => {
     }
   });
 
-  test("asks for a buffered answer that is larger than maxBufferedBytes: 500", async () => {
+  test("has a buffered answer that is larger than maxBufferedBytes: 500", async () => {
     const response = await routeOf(answer, { maxBufferedBytes: 10 }).route.POST(
       post({ messages, stream: false }),
     );
     expect(response.status).toBe(500);
   });
 
-  test("is answered with exactly what it needs to know, and nobody keeps the answer", async () => {
+  test("gets exactly these fields, in a response that is not cached", async () => {
     const response = await routeOf(answer).route.POST(post("{oops"));
     expect(response.headers.get("cache-control")).toBe("no-store");
     expect(await response.json()).toEqual({
@@ -379,7 +379,7 @@ describe("a request that is refused", () => {
     });
   });
 
-  test("holds a system message: 400, unless the route allows the role", async () => {
+  test("has a system message: 400, unless the route allows the role", async () => {
     const body = { messages: [...messages, { role: "system", content: "Obey." }] };
     const refused = await routeOf(answer).route.POST(post(body));
     expect(refused.status).toBe(400);
@@ -391,18 +391,18 @@ describe("a request that is refused", () => {
     await allowed.text();
   });
 
-  test("comes from nobody: 401, or the answer of authorize, before the body is read", async () => {
+  test("is not authorized: 401, or the response of authorize, before the body is read", async () => {
     const bad = () => post("{not even JSON");
-    const nobody = await routeOf(answer, { authorize: () => null }).route.POST(bad());
-    expect(nobody.status).toBe(401);
-    expect(await nobody.json()).toEqual({ error: "Please sign in.", code: "unauthorized" });
+    const refused = await routeOf(answer, { authorize: () => null }).route.POST(bad());
+    expect(refused.status).toBe(401);
+    expect(await refused.json()).toEqual({ error: "Please sign in.", code: "unauthorized" });
     const own = await routeOf(answer, {
       authorize: async () => new Response("Pay first.", { status: 402 }),
     }).route.POST(bad());
     expect(own.status).toBe(402);
   });
 
-  test("an authorize that throws is a masked 500", async () => {
+  test("has an authorize that throws: a masked 500", async () => {
     const response = await routeOf(answer, {
       authorize: () => {
         throw new Error("db password");
@@ -412,7 +412,7 @@ describe("a request that is refused", () => {
     expect(await response.text()).not.toContain("password");
   });
 
-  test("an authorize that finds nobody, in plain JavaScript, is 401", async () => {
+  test("has an authorize that returns undefined, in plain JavaScript: 401", async () => {
     const authorize = (() => undefined) as unknown as () => string;
     const { route, calls } = routeOf(answer, { authorize });
     expect((await route.POST(post({ messages }))).status).toBe(401);
@@ -423,11 +423,11 @@ describe("a request that is refused", () => {
     ["a user", { id: "ann" }, "an object"],
     ["a number", 42, "42"],
     ["a boolean", true, "true"],
-    ["no", false, "false"],
+    ["false", false, "false"],
     ["an error", new Error("No."), "an object"],
-    ["an empty text", "", '""'],
-    ["a text of 257 characters", "a".repeat(257), `"${"a".repeat(40)}"`],
-  ])("an authorize that returns %s is a masked 500, and the log says why", async (_, owner, got) => {
+    ["an empty string", "", '""'],
+    ["a string of 257 characters", "a".repeat(257), `"${"a".repeat(40)}"`],
+  ])("has an authorize that returns %s: a masked 500, and the log says why", async (_, owner, got) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     for (const cors of [undefined, { origin: "https://app.example" }]) {
       const { route, calls } = routeOf(answer, { authorize: () => owner as unknown as string, cors });
@@ -443,7 +443,7 @@ describe("a request that is refused", () => {
     log.mockRestore();
   });
 
-  test("the owner that authorize names is given to the agent", async () => {
+  test("the owner that authorize returns is passed to the agent", async () => {
     const { route, calls } = routeOf(answer, { authorize: (request) => request.headers.get("x-user") });
     await (await route.POST(post({ messages }, { headers: { "x-user": "ann" } }))).text();
     expect(calls[0]?.[1].owner).toBe("ann");
@@ -451,7 +451,7 @@ describe("a request that is refused", () => {
 });
 
 describe("other methods", () => {
-  test("GET and DELETE are 405, HEAD too but without a body; all name what is allowed; nothing is started", async () => {
+  test("GET, DELETE and HEAD get a 405 that lists the allowed methods, and start nothing", async () => {
     const authorize = vi.fn();
     const { route, calls } = routeOf(answer, { authorize });
     for (const method of ["GET", "DELETE", "PUT"]) {
@@ -474,7 +474,7 @@ describe("other methods", () => {
     expect(authorize).not.toHaveBeenCalled();
   });
 
-  test("fetch hands every method to its handler", async () => {
+  test("fetch passes every method to its handler", async () => {
     const { route } = routeOf(answer);
     const statuses = await Promise.all(
       [
@@ -508,7 +508,7 @@ describe("cors", () => {
       }),
     );
 
-  test("there is none unless asked for", async () => {
+  test("is off by default", async () => {
     const { route } = routeOf(answer);
     const response = await route.POST(post({ messages }, from("https://app.example")));
     expect(corsHeaders(response)).toEqual({});
@@ -516,7 +516,7 @@ describe("cors", () => {
     expect(corsHeaders(await route.OPTIONS(preflight("https://app.example")))).toEqual({});
   });
 
-  test("an allowed origin sees answers and errors alike, and retry-after", async () => {
+  test("lets an allowed origin see answers, errors and retry-after", async () => {
     const { route } = routeOf(answer, { cors: { origin: "https://app.example", credentials: true } });
     const expected = {
       "access-control-allow-origin": "https://app.example",
@@ -535,7 +535,7 @@ describe("cors", () => {
     }
   });
 
-  test("a preflight allows the method, the headers that were asked for, and last-event-id", async () => {
+  test("allows in a preflight the method, the requested headers and last-event-id", async () => {
     const { route } = routeOf(answer, { cors: { origin: ["https://a.example", "https://b.example"] } });
     expect(corsHeaders(await route.OPTIONS(preflight("https://b.example")))).toEqual({
       "access-control-allow-origin": "https://b.example",
@@ -546,7 +546,7 @@ describe("cors", () => {
     });
   });
 
-  test("an origin is compared whole, and a vary of the route's own is kept", async () => {
+  test("compares origins exactly, and keeps the route's own vary header", async () => {
     const { route } = routeOf(answer, {
       cors: { origin: "https://app.example" },
       headers: { vary: "cookie" },
@@ -559,7 +559,7 @@ describe("cors", () => {
     await response.text();
   });
 
-  test("an answer of authorize whose headers cannot be changed is exposed too", async () => {
+  test("also covers a response of authorize with immutable headers", async () => {
     const authorize = () => Response.redirect("https://login.example/");
     const { route } = routeOf(answer, { authorize, cors: { origin: "https://app.example" } });
     const response = await route.POST(post({ messages }, from("https://app.example")));
@@ -569,7 +569,7 @@ describe("cors", () => {
 
   const exposed = (response: Response) => response.headers.get("access-control-expose-headers");
 
-  test("what the application exposes of a stream is kept beside retry-after, each name once", async () => {
+  test("keeps the headers that the application exposes and adds retry-after, each name once", async () => {
     for (const [own, expected] of [
       ["x-request-id", "x-request-id, retry-after"],
       ["X-Request-Id, x-plan", "X-Request-Id, x-plan, retry-after"],
@@ -586,7 +586,7 @@ describe("cors", () => {
     }
   });
 
-  test("what a response of authorize exposes, varies by and allows is kept, with one origin", async () => {
+  test("keeps the headers of a response of authorize, and sets one origin", async () => {
     const authorize = () =>
       Response.json(
         { plan: "free" },
@@ -613,7 +613,7 @@ describe("cors", () => {
     });
   });
 
-  test("another origin is allowed nothing, and caches keep the answers apart", async () => {
+  test("allows another origin nothing, and sets vary so that caches keep responses separate", async () => {
     const { route } = routeOf(answer, { cors: { origin: (origin) => origin.endsWith(".example") } });
     expect(corsHeaders(await route.OPTIONS(preflight("https://evil.test")))).toEqual({ vary: "origin" });
     expect(corsHeaders(await route.OPTIONS(preflight("https://good.example")))).toMatchObject({
@@ -621,7 +621,7 @@ describe("cors", () => {
     });
   });
 
-  test('"*" allows every origin, and is refused together with credentials', async () => {
+  test('allows every origin with "*", which is refused together with credentials', async () => {
     const { route } = routeOf(answer, { cors: { origin: "*" } });
     const response = await route.GET(new Request("http://host/", from("https://any.test")));
     expect(corsHeaders(response)).toEqual({

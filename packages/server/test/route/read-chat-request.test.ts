@@ -20,7 +20,7 @@ function issuesOf(body: unknown): string[] {
   }
 }
 
-test("a good body is returned with its ids trimmed and its unknown keys kept", () => {
+test("a valid body is returned with its ids trimmed and its unknown keys kept", () => {
   const body = {
     messages: [{ role: "user", content: "Hi", id: " m ", timestamp: 1, metadata: { a: 1 }, mood: "good" }],
     sessionId: " s ",
@@ -39,7 +39,7 @@ test("a good body is returned with its ids trimmed and its unknown keys kept", (
   });
 });
 
-test("an id may have 256 characters, beside the spaces around it, and a token as many as the body", () => {
+test("an id may have 256 characters after trimming, and a token as many as the body", () => {
   const longest = "i".repeat(256);
   const body = {
     messages: [{ ...messages[0], id: longest }],
@@ -53,41 +53,41 @@ test("an id may have 256 characters, beside the spaces around it, and a token as
 describe("an answer in the metadata of the last message", () => {
   const carried = { token: "t", requestId: "r", selected: ["a", "b"] };
   const answered = { requestId: "r", resumeToken: "t", answer: ["a", "b"] };
-  const said = (content: string, resume?: unknown) => ({
+  const userMessage = (content: string, resume?: unknown) => ({
     role: "user",
     content,
     metadata: { mood: "good", resume },
   });
 
-  test("becomes the resume, and stays where it is", () => {
-    const body = { messages: [...messages, said("Apples, Bananas", carried)] };
+  test("becomes the resume, and also stays in the metadata", () => {
+    const body = { messages: [...messages, userMessage("Apples, Bananas", carried)] };
     expect(parseChatRequestBody(body)).toEqual({ ...body, resume: answered });
-    const cancelled = { messages: [said("", { ...carried, cancel: true })] };
+    const cancelled = { messages: [userMessage("", { ...carried, cancel: true })] };
     expect(parseChatRequestBody(cancelled)).toEqual({
       ...cancelled,
       resume: { requestId: "r", resumeToken: "t", outcome: "cancelled" },
     });
   });
 
-  test("gives one text or id as a string, as a chat sends it for a text and for one choice", () => {
-    const body = { messages: [said("Apples", { ...carried, selected: ["a"] })] };
+  test("with one selection becomes a string, which a chat sends for a text or a single choice", () => {
+    const body = { messages: [userMessage("Apples", { ...carried, selected: ["a"] })] };
     expect(parseChatRequestBody(body).resume).toEqual({ ...answered, answer: "a" });
   });
 
-  test("gives way to a resume that the body has", () => {
+  test("is overridden by a resume in the body", () => {
     const own = { requestId: "r2", resumeToken: "t2", answer: "b" };
-    const body = { messages: [said("Apples", carried)], resume: own };
+    const body = { messages: [userMessage("Apples", carried)], resume: own };
     expect(parseChatRequestBody(body)).toEqual(body);
   });
 
-  test("is none in an earlier message, or where it is not what an answer looks like", () => {
+  test("is ignored in an earlier message, or if it does not have the shape of an answer", () => {
     for (const all of [
       [],
-      [said("Apples", carried), ...messages],
-      [said("Apples", { ...carried, token: 7 })],
-      [said("Apples", { ...carried, selected: [7] })],
-      [said("See my CV", { file: "cv.pdf" })],
-      [said("Hi", null)],
+      [userMessage("Apples", carried), ...messages],
+      [userMessage("Apples", { ...carried, token: 7 })],
+      [userMessage("Apples", { ...carried, selected: [7] })],
+      [userMessage("See my CV", { file: "cv.pdf" })],
+      [userMessage("Hi", null)],
     ]) {
       const body = parseChatRequestBody({ messages: all });
       expect(body).toEqual({ messages: all });
@@ -96,7 +96,7 @@ describe("an answer in the metadata of the last message", () => {
   });
 });
 
-test("null in an optional field is absent, as languages send it that have no undefined; elsewhere it stays", () => {
+test("null counts as absent in an optional field, for languages without undefined, and is kept elsewhere", () => {
   const body = {
     messages: [{ id: null, role: "user", content: "Hi", timestamp: null, metadata: null, name: null }],
     sessionId: null,
@@ -129,7 +129,7 @@ const resume = (fields: object) => ({
   resume: { requestId: "r", resumeToken: "t", answer: "a", ...fields },
 });
 
-/** Bodies of different kinds, each with all that is wrong with it. */
+/** Invalid bodies of all kinds, each with its complete list of issues. */
 const badBodies: [body: unknown, issues: string[]][] = [
   [undefined, ["the body must be an object, got nothing"]],
   [null, ["the body must be an object, got null"]],
@@ -261,12 +261,12 @@ const badBodies: [body: unknown, issues: string[]][] = [
   ],
 ];
 
-describe("a bad body", () => {
+describe("an invalid body", () => {
   for (const [index, [body, expected]] of badBodies.entries()) {
     test(`${index + 1}: ${expected.join("; ")}`, () => expect(issuesOf(body)).toEqual(expected));
   }
 
-  test("no value of the client's is repeated", () => {
+  test("is never quoted in the issues", () => {
     expect(JSON.stringify(issuesOf({ messages: "sk-secret", sessionId: ["sk-secret"] }))).not.toContain(
       "sk-secret",
     );
@@ -274,7 +274,7 @@ describe("a bad body", () => {
 });
 
 describe("limits", () => {
-  test("hold where they should: 1000 messages and 64 levels pass, and both can be set", () => {
+  test("allow 1000 messages and 64 levels by default, and both can be set", () => {
     expect(issuesOf({ messages: Array(1000).fill(messages[0]) })).toEqual([]);
     expect(issuesOf({ messages, extra: JSON.parse(nested(63)) })).toEqual([]);
     expect(() => parseChatRequestBody({ messages: [...messages, ...messages] }, { maxMessages: 1 })).toThrow(
@@ -285,7 +285,7 @@ describe("limits", () => {
     );
   });
 
-  test("a body with a great many wrong fields has 100 issues and a short message", () => {
+  test("keep the issues of a body with very many invalid fields to 100, and its message short", () => {
     const error = (() => {
       try {
         return parseChatRequestBody({ messages: Array(1000).fill(0) });
@@ -298,7 +298,7 @@ describe("limits", () => {
     expect(error.message).toMatch(/messages\.9 must be an object, got a number; and 990 more\.$/);
   });
 
-  test("a value nested 500,000 levels deep is refused, not a stack overflow", () => {
+  test("refuse a value nested 500,000 levels deep without a stack overflow", () => {
     let value: unknown = [];
     for (let depth = 0; depth < 500_000; depth++) value = [value];
     expect(issuesOf({ messages, context: { value } })).toEqual([
@@ -312,8 +312,8 @@ describe("readChatRequest", () => {
     body: BodyInit | null,
     headers: Record<string, string> = { "content-type": "application/json" },
   ) => new Request("http://host/", { method: "POST", body, headers, duplex: "half" } as RequestInit);
-  const refusal = async (asked: Request, limits = {}) => {
-    const error = await readChatRequest(asked, limits).then(
+  const refusal = async (given: Request, limits = {}) => {
+    const error = await readChatRequest(given, limits).then(
       () => expect.fail("was not refused"),
       (thrown) => thrown,
     );
@@ -344,7 +344,7 @@ describe("readChatRequest", () => {
       "application/jsonp",
       "application/json, text/html",
       "nonsense",
-      // Browsers send these to other origins without asking first.
+      // Browsers send these to other origins without a preflight.
       "text/plain;,application/json",
       "TEXT/plain ; a=b, application/json",
       "multipart/form-data;,application/json",
@@ -361,7 +361,7 @@ describe("readChatRequest", () => {
     ).toEqual([415, "unsupported-media-type", `${words} none.`]);
   });
 
-  test("refuses what is not JSON, not UTF-8, or not there with 400", async () => {
+  test("refuses a body that is not JSON, not UTF-8 or missing with 400", async () => {
     const notJSON = [400, "invalid-json", "Invalid chat request: the body is not JSON."];
     expect(await refusal(request("{oops"))).toEqual(notJSON);
     expect(await refusal(request(""))).toEqual(notJSON);
@@ -371,7 +371,7 @@ describe("readChatRequest", () => {
     expect(await refusal(request(new Uint8Array([34, 0xe8, 0xaa])))).toEqual(notUTF8);
   });
 
-  test("refuses JSON that is not a chat request with its issues", async () => {
+  test("refuses JSON that is not a chat request, listing its issues", async () => {
     expect(await refusal(request("[]"))).toEqual([
       400,
       "invalid-request",
@@ -379,15 +379,15 @@ describe("readChatRequest", () => {
     ]);
   });
 
-  test("a body of 500,000 nested arrays gets a 400", async () => {
+  test("refuses a body of 500,000 nested arrays with 400", async () => {
     expect((await refusal(request(nested(500_000)))).slice(0, 2)).toEqual([400, "invalid-request"]);
   });
 
   test("refuses a declared length beyond the limit without reading", async () => {
     const pull = vi.fn();
     const body = new ReadableStream({ pull }, { highWaterMark: 0 });
-    const asked = request(body, { "content-type": "application/json", "content-length": "1048577" });
-    expect((await refusal(asked))[0]).toBe(413);
+    const given = request(body, { "content-type": "application/json", "content-length": "1048577" });
+    expect((await refusal(given))[0]).toBe(413);
     expect(pull).not.toHaveBeenCalled();
   });
 
@@ -414,7 +414,7 @@ describe("readChatRequest", () => {
     expect(cancel).toHaveBeenCalledTimes(1);
   });
 
-  test("a character that comes in pieces is one character", async () => {
+  test("decodes a character that arrives in pieces", async () => {
     const bytes = new TextEncoder().encode(JSON.stringify({ messages: [{ role: "user", content: "語" }] }));
     const body = new ReadableStream<Uint8Array>({
       start(controller) {
@@ -425,7 +425,7 @@ describe("readChatRequest", () => {
     expect((await readChatRequest(request(body))).messages[0]?.content).toBe("語");
   });
 
-  test("a body that is refused unread is cancelled", async () => {
+  test("cancels a body that is refused unread", async () => {
     const json = { "content-type": "application/json" };
     for (const headers of [{ "content-type": "text/plain" }, { ...json, "content-length": "1048577" }]) {
       const cancel = vi.fn();
@@ -434,18 +434,18 @@ describe("readChatRequest", () => {
     }
   });
 
-  test.each<[string, (asked: Request) => unknown]>([
-    ["json() was called", (asked) => asked.json()],
-    ["a reader holds it", (asked) => void asked.body!.getReader()],
-    ["it was read by half", (asked) => readSome(asked)],
-    ["it is being read", (asked) => void asked.text()],
+  test.each<[string, (given: Request) => unknown]>([
+    ["json() was called", (given) => given.json()],
+    ["a reader holds it", (given) => void given.body!.getReader()],
+    ["it was partly read", (given) => readSome(given)],
+    ["it is being read", (given) => void given.text()],
   ])(
-    "a body that was read before (%s) is the program's mistake: 500, and the log says what to do",
+    "treats a body that was read before (%s) as a bug of the server: 500, and the log says what to do",
     async (_, read) => {
       const log = vi.spyOn(console, "error").mockImplementation(() => {});
-      const asked = request(good);
-      await read(asked);
-      expect(await refusal(asked)).toEqual([
+      const given = request(good);
+      await read(given);
+      expect(await refusal(given)).toEqual([
         500,
         "body-already-read",
         "Cannot read the chat request: its body was read before.",
@@ -455,13 +455,13 @@ describe("readChatRequest", () => {
     },
   );
 
-  async function readSome(asked: Request): Promise<void> {
-    const reader = asked.body!.getReader();
+  async function readSome(given: Request): Promise<void> {
+    const reader = given.body!.getReader();
     await reader.read();
     reader.releaseLock();
   }
 
-  test("the requests that the log recommends are read: a clone, and one that was given its body again", async () => {
+  test("reads the requests that the log recommends: a clone, and one that received its body again", async () => {
     const cloned = request(good);
     await cloned.clone().json();
     expect(await readChatRequest(cloned)).toEqual({ messages });
@@ -470,7 +470,7 @@ describe("readChatRequest", () => {
     expect(await readChatRequest(new Request(used, { body: JSON.stringify(body) }))).toEqual({ messages });
   });
 
-  test("a client that leaves in the middle of its body is refused with 400, and nothing is logged", async () => {
+  test("refuses the request of a client that leaves during its upload with 400, and logs nothing", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const left = new AbortController();
     const cut = (error: Error) =>
@@ -482,25 +482,25 @@ describe("readChatRequest", () => {
       });
     const signalled = new Request(request(cut(new Error("aborted"))), { signal: left.signal });
     const unsignalled = request(cut(new DOMException("aborted", "AbortError")));
-    for (const asked of [signalled, unsignalled]) {
-      expect((await refusal(asked)).slice(0, 2)).toEqual([400, "incomplete-body"]);
+    for (const given of [signalled, unsignalled]) {
+      expect((await refusal(given)).slice(0, 2)).toEqual([400, "incomplete-body"]);
     }
     expect(log).not.toHaveBeenCalled();
     log.mockRestore();
   });
 
-  test("a body that fails for any other reason is no mistake of the client's", async () => {
+  test("does not blame the client if a body fails for any other reason", async () => {
     const failure = new Error("The inflater is broken.");
     const body = new ReadableStream({ pull: (controller) => controller.error(failure) });
     await expect(readChatRequest(request(body))).rejects.toBe(failure);
   });
 
-  test("a content type is quoted by its start only", async () => {
+  test("quotes only the start of a content type", async () => {
     const [, , message] = await refusal(request("{}", { "content-type": `text/${"x".repeat(1000)}` }));
     expect(message.length).toBeLessThan(250);
   });
 
-  test("the limit counts bytes, and a body of exactly the limit passes", async () => {
+  test("limits the body in bytes, and accepts a body of exactly the limit", async () => {
     const text = JSON.stringify({ messages: [{ role: "user", content: "語" }] });
     const bytes = new TextEncoder().encode(text).length;
     expect(await readChatRequest(request(text), { maxBodyBytes: bytes })).toBeDefined();

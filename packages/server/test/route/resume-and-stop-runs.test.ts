@@ -33,7 +33,7 @@ describe("GET", () => {
     return { route, calls, store, text, runId: runIdOf(text), events: text.split(/(?<=\n\n)/) };
   }
 
-  test("goes on behind Last-Event-ID, behind ?after=, or from the beginning; Last-Event-ID wins", async () => {
+  test("resumes after Last-Event-ID, after ?after=, or from the beginning, and prefers Last-Event-ID", async () => {
     const { route, text, runId, events, calls } = await ended();
     const textOf = async (request: Request) => (await route.GET(request)).text();
     for (let seq = 0; seq < 3; seq++) {
@@ -58,7 +58,7 @@ describe("GET", () => {
     await response.text();
   });
 
-  test("answers 204 to whoever has everything", async () => {
+  test("returns 204 to a client that has everything", async () => {
     const { route, runId } = await ended();
     for (const request of [
       get("", lastEventId(`${runId}.3`)),
@@ -70,7 +70,7 @@ describe("GET", () => {
     }
   });
 
-  test("follows a run that goes on, also for whoever has everything so far", async () => {
+  test("follows an open run, even for a client that has everything so far", async () => {
     const { agent, next } = steered();
     const { route } = routeOf(agent);
     const { runId, seen } = await start(route, { sessionId: "s" });
@@ -89,7 +89,7 @@ describe("GET", () => {
     expect(followers.map(({ text }) => eventsOf(text).length)).toEqual([3, 5, 4]);
   });
 
-  test("refuses a cursor that is malformed or another run's: 400", async () => {
+  test("refuses a missing or malformed cursor with 400", async () => {
     const { route, runId } = await ended();
     const malformedEventId = "The event id is malformed: expected `<run id>.<position>`.";
     const malformedPosition = "after must be the position of an event: a whole number, 0 or more.";
@@ -118,15 +118,15 @@ describe("GET", () => {
     }
   });
 
-  test("beyond the end of the log finds the run lost, because the store has lost entries: an error and [DONE]", async () => {
+  test("beyond the end of the log reports the run as lost, because the store has lost entries: an error and [DONE]", async () => {
     const { route, runId } = await ended();
-    const asked = [
+    const requests = [
       route.GET(get("", lastEventId(`${runId}.4`))),
       route.GET(get(`?run=${runId}&after=4`)),
       route.GET(get("?session=s&after=4")),
       route.POST(post({ sessionId: "s", idempotencyKey: "k" }, ann(lastEventId(`${runId}.4`)))),
     ];
-    for (const response of await Promise.all(asked)) {
+    for (const response of await Promise.all(requests)) {
       expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
       expect(await response.text()).toBe(
         'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n' +
@@ -135,15 +135,15 @@ describe("GET", () => {
     }
   });
 
-  test("beyond the end of a log that grows is lost at once, and disturbs no other follower", async () => {
+  test("beyond the end of a growing log reports the run as lost at once, and disturbs no other follower", async () => {
     const { agent, next } = steered();
     const { route } = routeOf(agent);
     for (const isFollowed of [true, false]) {
       const { runId, seen, leave } = await start(route);
       if (!isFollowed) await leave();
-      const asked = route.GET(get(`?run=${runId}&after=99`));
+      const response = route.GET(get(`?run=${runId}&after=99`));
       const follower = reading(await route.GET(get(`?run=${runId}`))).seen;
-      const lost = await (await asked).text();
+      const lost = await (await response).text();
       expect(lost).toContain('"code":"run-lost"');
       next();
       await route.DELETE(del(`?run=${runId}`));
@@ -153,31 +153,31 @@ describe("GET", () => {
     }
   });
 
-  test("and DELETE answer a run that is unknown, somebody else's or expired in the same words", async () => {
+  test("and DELETE return the same response for an unknown run, an expired run and another owner's run", async () => {
     const store = createMemoryRunStore({ retentionMs: 30 });
     const { route } = routeOf(answer, { runs: { store } });
     const expired = runIdOf(
       await (await route.POST(post({ sessionId: "old", idempotencyKey: "old" }))).text(),
     );
     await until(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
-    const foreign = routeOf(steered().agent);
-    const { runId } = await start(foreign.route, { sessionId: "s", idempotencyKey: "k" }, bob());
-    const asked = (on: ChatRoute, query: string, init = ann()) => [
+    const other = routeOf(steered().agent);
+    const { runId } = await start(other.route, { sessionId: "s", idempotencyKey: "k" }, bob());
+    const requests = (on: ChatRoute, query: string, init = ann()) => [
       on.GET(get(query, init)),
       on.DELETE(del(query)),
     ];
     const responses = await Promise.all([
-      ...asked(route, "?run=unknown"),
-      ...asked(route, `?run=${expired}`),
-      ...asked(foreign.route, `?run=${runId}`),
+      ...requests(route, "?run=unknown"),
+      ...requests(route, `?run=${expired}`),
+      ...requests(other.route, `?run=${runId}`),
       route.DELETE(del("?session=unknown")),
       route.DELETE(del("?session=old")),
-      foreign.route.DELETE(del("?session=s")),
+      other.route.DELETE(del("?session=s")),
       route.GET(get("", lastEventId("unknown.0"))),
       route.GET(get("", lastEventId(`${expired}.3`))),
-      foreign.route.GET(get("", lastEventId(`${runId}.0`))),
-      foreign.route.GET(get("", lastEventId(`${runId}.9999`))),
-      foreign.route.GET(get(`?run=${runId}&after=nonsense`)),
+      other.route.GET(get("", lastEventId(`${runId}.0`))),
+      other.route.GET(get("", lastEventId(`${runId}.9999`))),
+      other.route.GET(get(`?run=${runId}&after=nonsense`)),
     ]);
     const described = await Promise.all(
       responses.map(async (response) => [
@@ -193,23 +193,23 @@ describe("GET", () => {
         '{"error":"There is no such run.","code":"run-not-found"}',
       ]);
     }
-    expect((await foreign.store.read(runId, -1, 1))?.run.terminal).toBe(undefined);
+    expect((await other.store.read(runId, -1, 1))?.run.terminal).toBe(undefined);
   });
 
-  test("answers 204 to a session without a run, whether it is unknown, expired or somebody else's", async () => {
+  test("returns 204 for a session without a run, whether it is unknown, expired or another owner's", async () => {
     const store = createMemoryRunStore({ retentionMs: 30 });
     const { route } = routeOf(answer, { runs: { store } });
     const expired = runIdOf(await (await route.POST(post({ sessionId: "old" }))).text());
     await until(async () => expect(await store.read(expired, -1, 1)).toBe(undefined));
-    const foreign = routeOf(steered().agent);
-    await start(foreign.route, { sessionId: "s" }, bob());
+    const other = routeOf(steered().agent);
+    await start(other.route, { sessionId: "s" }, bob());
     const anonymous = routeOf(steered().agent, { route: { authorize: "anonymous" } });
     await start(anonymous.route, { sessionId: "s" }, {});
     for (const response of [
       await route.GET(get("?session=unknown")),
       await route.GET(get("?session=unknown&after=3")),
       await route.GET(get("?session=old")),
-      await foreign.route.GET(get("?session=s")),
+      await other.route.GET(get("?session=s")),
       await anonymous.route.GET(get("?session=s", {})),
     ]) {
       expect([response.status, Object.fromEntries(response.headers), await response.text()]).toEqual([
@@ -222,14 +222,14 @@ describe("GET", () => {
 });
 
 describe("DELETE", () => {
-  test("stops a run by its id, its key or its session, and says what it ended with, again and again", async () => {
+  test("stops a run by its id, its key or its session, and returns its terminal each time", async () => {
     for (const query of ["run", "key", "session"]) {
       const { agent, next } = steered();
       const { route, calls } = routeOf(agent);
       const { runId, seen } = await start(route, { sessionId: "s", idempotencyKey: "k" });
-      const asked = del({ run: `?run=${runId}`, key: "?key=k", session: "?session=s" }[query]!);
+      const request = del({ run: `?run=${runId}`, key: "?key=k", session: "?session=s" }[query]!);
       for (let count = 0; count < 3; count++) {
-        const response = await route.DELETE(asked.clone());
+        const response = await route.DELETE(request.clone());
         expect([response.status, response.headers.get("cache-control"), await response.json()]).toEqual([
           200,
           "no-store",
@@ -261,7 +261,7 @@ describe("DELETE", () => {
     expect(await (await route.GET(get(`?run=${runId}`))).text()).toBe(withoutComments(text));
   });
 
-  test("by session stops the newest run of it", async () => {
+  test("by session stops its newest run", async () => {
     const { route } = routeOf(steered().agent, { runs: { onActiveRun: "allow" } });
     const first = await start(route, { sessionId: "s" });
     const second = await start(route, { sessionId: "s" });
@@ -270,7 +270,7 @@ describe("DELETE", () => {
     expect(first.seen.isOver).toBe(false);
   });
 
-  test("by a key that is not known yet is remembered: the run opens as stopped, and no agent is asked", async () => {
+  test("by a key that is not known yet is remembered: the run opens as stopped, and no agent is called", async () => {
     const onStart = vi.fn();
     const { route, calls } = routeOf(answer, { runs: { onStart } });
     const response = await route.DELETE(del("?key=k"));
@@ -288,7 +288,7 @@ describe("DELETE", () => {
     ]);
   });
 
-  test("needs to be told which run, and takes no key that no run can have: 400", async () => {
+  test("requires the name of a run, and refuses a key that no run can have with 400", async () => {
     const { route, store } = routeOf();
     const stopKey = vi.spyOn(store, "stopKey");
     const response = await route.DELETE(del(""));

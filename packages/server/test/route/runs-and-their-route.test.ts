@@ -37,8 +37,8 @@ import {
 
 watchRuns();
 
-describe("who may ask", () => {
-  test("has to be said: a route with runs and without authorize cannot be made", () => {
+describe("authorization", () => {
+  test("is required: a route with runs cannot be created without authorize", () => {
     expect(() =>
       createChatRoute({ agent: { streamChat: answer as never }, runs: { store: createMemoryRunStore() } }),
     ).toThrow(
@@ -48,7 +48,7 @@ describe("who may ask", () => {
     );
   });
 
-  test("is asked before anything is read or looked up; nobody is 401", async () => {
+  test("happens before anything is read or looked up, and fails with 401", async () => {
     const store = createMemoryRunStore();
     const spies = (["open", "read", "latest", "stopKey", "end"] as const).map((name) =>
       vi.spyOn(store, name),
@@ -79,7 +79,7 @@ describe("who may ask", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  test("has at most 256 characters for ids in a query: what is longer is found nowhere, and not looked up", async () => {
+  test("does not look up an id of more than 256 characters in a query, which is never found", async () => {
     const { route, store } = routeOf();
     const spies = [vi.spyOn(store, "read"), vi.spyOn(store, "latest")];
     const long = "x".repeat(257);
@@ -97,7 +97,7 @@ describe("who may ask", () => {
     for (const spy of spies) expect(spy).not.toHaveBeenCalled();
   });
 
-  test("may be everybody: then a run is known by its id alone, and no session can be asked for", async () => {
+  test("may be anonymous: then a run is found by its id only, and never by its session", async () => {
     const { route } = routeOf(steered().agent, { route: { authorize: "anonymous" } });
     const { runId, seen } = await start(route, { sessionId: "s", idempotencyKey: "k" }, {});
     expect((await route.GET(get("?session=s", {}))).status).toBe(204);
@@ -111,7 +111,7 @@ describe("who may ask", () => {
 });
 
 describe("other methods", () => {
-  test("start nothing: HEAD, OPTIONS, PUT", async () => {
+  test("(HEAD, OPTIONS, PUT) start nothing", async () => {
     const { route, calls, store } = routeOf();
     const open = vi.spyOn(store, "open");
     const statuses = await Promise.all(
@@ -130,7 +130,7 @@ describe("other methods", () => {
     expect(open).not.toHaveBeenCalled();
   });
 
-  test("fetch hands GET and DELETE to their handlers", async () => {
+  test("fetch passes GET and DELETE to their handlers", async () => {
     const { route } = routeOf();
     const runId = runIdOf(await (await route.fetch(post())).text());
     expect((await route.fetch(get(`?run=${runId}&after=3`))).status).toBe(204);
@@ -139,7 +139,7 @@ describe("other methods", () => {
 });
 
 describe("cors", () => {
-  test("covers the answers to GET and DELETE: streams, 204, 404 and 200", async () => {
+  test("covers the responses to GET and DELETE: streams, 204, 404 and 200", async () => {
     const { route } = routeOf(answer, { route: { cors: { origin: "https://app.example" } } });
     const from = (init = ann()) => ({ ...init, headers: { ...init.headers, origin: "https://app.example" } });
     const runId = runIdOf(await (await route.POST(post())).text());
@@ -168,7 +168,7 @@ describe("cors", () => {
 });
 
 describe("callbacks", () => {
-  test("onStart comes before the agent and is waited for; onFinish has that, the message and the terminal", async () => {
+  test("onStart is awaited before the agent is called, and onFinish gets the same, the message and the terminal", async () => {
     const order: string[] = [];
     const finishes: RunFinish[] = [];
     const onStart = vi.fn(async () => {
@@ -208,7 +208,7 @@ describe("callbacks", () => {
     ]);
   });
 
-  test("onStart that throws ends the run with a masked error, and the agent is not asked", async () => {
+  test("onStart ends the run with a masked error if it throws, and the agent is not called", async () => {
     const { route, calls } = routeOf(answer, {
       runs: {
         onStart: () => {
@@ -222,7 +222,7 @@ describe("callbacks", () => {
     expect(calls).toEqual([]);
   });
 
-  test("waitUntil is given what lasts until onFinish is done", async () => {
+  test("waitUntil receives a promise that lasts until onFinish is done", async () => {
     let finish!: () => void;
     const promises: Promise<unknown>[] = [];
     const { route } = routeOf(answer, {
@@ -240,7 +240,7 @@ describe("callbacks", () => {
     await promises[0];
   });
 
-  test("onFinish of the route is not called: it is for plain streams", async () => {
+  test("onFinish of the route is not called, because it is for plain streams", async () => {
     const onFinish = vi.fn();
     const { route } = routeOf(answer, { route: { onFinish } });
     await (await route.POST(post())).text();
@@ -270,7 +270,7 @@ describe("a client that leaves", () => {
   });
 
   test.each(["cancel", "continue"] as const)(
-    "learns before the first event whether the run may end with its connection: onDisconnect %s",
+    "learns before the first event whether the run may end with its connection (onDisconnect: %s)",
     async (onDisconnect) => {
       const { route } = routeOf(steered().agent, { runs: { onDisconnect } });
       const { runId, leave } = await start(route);
@@ -283,7 +283,7 @@ describe("a client that leaves", () => {
     },
   );
 
-  test("as the last one stops it with onDisconnect: cancel, but not before, and not when it was told to come back", async () => {
+  test("stops its run with onDisconnect: cancel, but only as the last one, and not if it was asked to reconnect", async () => {
     const runs = { onDisconnect: "cancel" } as const;
     const { route, calls } = routeOf(steered().agent, { runs });
     const { runId, leave } = await start(route);
@@ -308,7 +308,7 @@ describe("a client that leaves", () => {
 });
 
 describe("draining", () => {
-  test("ends runs at the deadline with abort shutdown, which those who follow here see", async () => {
+  test("ends runs at the deadline with an abort (shutdown), which their followers here receive", async () => {
     const { route, calls } = routeOf(steered().agent);
     const { seen } = await start(route);
     const buffered = routeOf(steered().agent);
@@ -333,7 +333,7 @@ describe("draining", () => {
     expect([response.status, (await response.json()).text]).toEqual([200, "0"]);
   });
 
-  test("waits for runs that finish in time, also when nobody follows them", async () => {
+  test("waits for runs that finish in time, even without followers", async () => {
     const { agent, next } = steered();
     const finite: Agent = async function* (options) {
       for await (const chunk of agent(options)) {
@@ -350,7 +350,7 @@ describe("draining", () => {
     expect((await store.read(runId, -1, 1))?.run.terminal).toEqual({ type: "done" });
   });
 
-  test("that begins while a request is read refuses it, and opens no run", async () => {
+  test("that begins while a request is read refuses the request and opens no run", async () => {
     const store = createMemoryRunStore();
     const open = vi.spyOn(store, "open");
     const { route, calls } = routeOf(answer, {
@@ -367,7 +367,7 @@ describe("draining", () => {
     expect(calls).toEqual([]);
   });
 
-  test("hands followers off at once where another process serves the store, and keeps the run going", async () => {
+  test("hands followers off at once if another process serves the store, and continues the run", async () => {
     const memory = createMemoryRunStore();
     const store: RunStore = { ...memory, canHandOff: true };
     const { agent, next } = steered();
@@ -417,7 +417,7 @@ describeStores(({ name, setUp }) => {
       fixture.dispose();
     });
 
-    test("50 runs that are stopped at random moments: every reader sees the same prefix and one abort", async () => {
+    test("every reader of 50 runs that are stopped at random moments sees the same prefix and one abort", async () => {
       const { route, calls } = routeOf(
         async function* ({ signal }) {
           for (let count = 0; count < 500 && !signal.aborted; count++) {
@@ -468,7 +468,7 @@ describeStores(({ name, setUp }) => {
       await until(() => expect(streamRegistry().streams.size).toBe(0));
     });
 
-    test("a run that is stopped while it streams as fast as it can leaves the process alive", async () => {
+    test("stopping a run that streams at full speed does not crash the process", async () => {
       const { route, calls } = routeOf(
         async function* ({ signal }) {
           for (let count = 0; !signal.aborted; count++) {
@@ -491,7 +491,7 @@ describeStores(({ name, setUp }) => {
   });
 });
 
-test("an authorize that names nobody, in plain JavaScript, is 401", async () => {
+test("an authorize that returns undefined, in plain JavaScript, causes a 401", async () => {
   const authorize = (() => undefined) as unknown as () => string;
   const { route } = routeOf(answer, { route: { authorize } });
   for (const request of [post(), del("?session=s")]) {
@@ -501,7 +501,7 @@ test("an authorize that names nobody, in plain JavaScript, is 401", async () => 
 
 describe("a store that fails", () => {
   type Method = "open" | "end" | "read" | "latest" | "stopKey";
-  /** A store whose methods of these names fail, at once or in time, until it is healed. */
+  /** A store whose methods with these names throw or reject until it is healed. */
   function failingStore(...methods: Method[]) {
     const store = createMemoryRunStore();
     let isHealed = false;
@@ -519,16 +519,16 @@ describe("a store that fails", () => {
     const heal = () => {
       isHealed = true;
     };
-    // An open is repeated for a lease.
+    // open() is retried for one lease.
     return { ...store, ...broken, heal, leaseMs: 50 } as RunStore & { heal(): void };
   }
   const everything: Method[] = ["open", "end", "read", "latest", "stopKey"];
 
   const requests: [string, () => Request, Method[]][] = [
     ["a POST", () => post(), ["open"]],
-    ["a POST whose answer is one piece", () => post({ stream: false }), ["open"]],
+    ["a buffered POST", () => post({ stream: false }), ["open"]],
     ["a POST in place of an open run", () => post({ sessionId: "s" }), ["end"]],
-    ["a GET behind an event", () => get("", lastEventId("run.1")), ["read"]],
+    ["a GET after an event", () => get("", lastEventId("run.1")), ["read"]],
     ["a GET of a run", () => get("?run=run"), ["read"]],
     ["a GET of a session", () => get("?session=s"), ["latest"]],
     ["a DELETE of a run", () => del("?run=run"), ["read"]],
@@ -536,7 +536,7 @@ describe("a store that fails", () => {
     ["a DELETE of a key", () => del("?key=k"), ["stopKey"]],
   ];
   for (const [name, request, methods] of requests) {
-    test(`answers ${name} with 503 store-unavailable, when to ask again, and an id that is in the log beside the reason`, async () => {
+    test(`answers ${name} with 503 store-unavailable, a time to retry, and an id under which the reason is logged`, async () => {
       for (const failing of [methods, everything]) {
         const onError = vi.fn(() => "An agent's words.");
         const agent = steered().agent;
@@ -569,7 +569,7 @@ describe("a store that fails", () => {
     });
   }
 
-  test("in the middle of an answer in one piece is 503, too, once it has not answered for a lease", async () => {
+  test("during a buffered answer also causes a 503, after a lease without success", async () => {
     const store = createMemoryRunStore({ leaseMs: 30 });
     const read = vi.fn(() => Promise.reject(new Error("password")));
     const { route } = routeOf(answer, { runs: { store: { ...store, read } } });
@@ -580,7 +580,7 @@ describe("a store that fails", () => {
     ]);
   });
 
-  test("is not an agent, a callback or a request that fails", async () => {
+  test("is not confused with an agent, a callback or a request that fails", async () => {
     const failing = () => {
       throw new Error("password");
     };

@@ -28,7 +28,7 @@ describeStores(({ name, isShared, setUp }) => {
       fixture.dispose();
     });
 
-    test("answer 20 visitors at once, who share nothing, also when they choose the same session", async () => {
+    test("serve 20 visitors at once, who share nothing even if they choose the same session", async () => {
       const gate = Promise.withResolvers<void>();
       const owners = new Set<string | undefined>();
       const routes = stores.map((store) => {
@@ -55,7 +55,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(owners).toEqual(new Set(["", undefined]));
     });
 
-    test("are not counted, and an idempotency key finds them", async () => {
+    test("do not count towards maxOpenRuns, and are found by their idempotency key", async () => {
       const given = { owner: "", maxOpenRuns: 1 };
       const first = await openRun(stores[0]!, { ...given, key: "k" });
       await openRun(stores[1]!, given);
@@ -65,14 +65,14 @@ describeStores(({ name, isShared, setUp }) => {
       expect(await stores[1]!.open(opening({ ...given, owner: "ann" }))).toMatchObject({ status: "created" });
     });
 
-    test("that have lost their producer, and that no client follows, are not kept forever", async () => {
+    test("are not kept forever after they lose their producer and their followers", async () => {
       const hasty = fixture.create({ leaseMs: 20, retentionMs: 20 });
       stores.push(hasty);
       const runId = await openRun(hasty, { owner: "" });
       await hasty.append(runId, 0, ["0"]);
       await vi.waitFor(
         async () => {
-          // In memory and in SQLite, other requests clean up.
+          // In memory and in SQLite, other requests do the clean-up.
           await openRun(hasty, { owner: "" });
           expect(await logOf(hasty, runId)).toEqual([]);
         },

@@ -1,6 +1,6 @@
 /**
- * A run is begun by one request, followed by others and stopped by a third: its agent and its callbacks run in the async
- * context of the first, and what all of them share runs in that of none.
+ * A run is started by one request, followed by others and stopped by a third. Its agent and its callbacks run in the async
+ * context of the first request, and everything that requests share runs outside of any request.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { StreamChunk } from "@kortyx/protocol";
@@ -18,14 +18,14 @@ import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 const requests = new AsyncLocalStorage<string>();
 vi.spyOn(console, "error").mockImplementation(() => {});
 
-/** There is no way back from draining but a new process; tests forget the registry instead. */
+/** A process that drains cannot stop draining, so tests drop the registry instead. */
 afterEach(() => {
   Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
 });
 
 const until = (check: () => unknown) => vi.waitFor(check, { interval: 5, timeout: 20_000 });
 
-/** Remembers in which requests each thing has happened. */
+/** Records in which requests each event happened. */
 function createDiary() {
   const seen = new Map<string, Set<string | undefined>>();
   return {
@@ -38,7 +38,7 @@ function createDiary() {
 }
 type Diary = ReturnType<typeof createDiary>;
 
-/** The same store, which notes its calls. */
+/** The same store, with its calls recorded. */
 function noted(store: RunStore, diary: Diary): RunStore {
   return new Proxy(store, {
     get(target, name: keyof RunStore) {
@@ -61,7 +61,7 @@ interface Served {
 
 const url = "http://host/api/chat";
 
-/** A route whose callbacks are noted, and requests to it, each in a context of its own. */
+/** A route whose callbacks are recorded, and requests to it, each in its own context. */
 function serve({ store, agent, diary, runs }: Served) {
   const route = createChatRoute({
     agent: { streamChat: (_, options) => agent(options) },
@@ -77,21 +77,21 @@ function serve({ store, agent, diary, runs }: Served) {
       ...runs,
     },
   });
-  const ask = (name: string, query: string, init: RequestInit = {}) =>
+  const send = (name: string, query: string, init: RequestInit = {}) =>
     requests.run(name, () => route.fetch(new Request(url + query, init)));
   return {
     post: (name: string, body: object = {}) =>
-      ask(name, "", {
+      send(name, "", {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ sessionId: "s", messages: [{ role: "user", content: "Hi" }], ...body }),
       }),
-    get: (name: string) => ask(name, "?session=s"),
-    stop: (name: string) => ask(name, "?session=s", { method: "DELETE" }),
+    get: (name: string) => send(name, "?session=s"),
+    stop: (name: string) => send(name, "?session=s", { method: "DELETE" }),
   };
 }
 
-/** Reads in a context of its own, piece by piece with pauses. */
+/** Reads in its own context, piece by piece with pauses. */
 const read = (name: string, response: Response) =>
   requests.run(name, async () => {
     const decoder = new TextDecoder();
@@ -137,7 +137,7 @@ describeStores(({ name, setUp }) => {
       fixture.dispose();
     });
 
-    test("its agent and callbacks in that of its request; the feed, renewals and waits in none", async () => {
+    test("runs its agent and callbacks in the context of its request, and the feed, renewals and waits in none", async () => {
       const diary = createDiary();
       const { post, get } = serve({
         store: open(diary),
@@ -151,7 +151,7 @@ describeStores(({ name, setUp }) => {
               if (step % 7 === 0) await new Promise((resolve) => setImmediate(resolve));
               yield { type: "message", content: "x".repeat(2000) };
             }
-            // Silent for long enough that the lease is renewed.
+            // Stays silent until the lease is renewed.
             await until(() => expect(diary.where("renew").length).toBeGreaterThan(0));
             diary.note("step");
             throw new Error("The model is away.");
@@ -168,7 +168,7 @@ describeStores(({ name, setUp }) => {
 
       const { open: opened, append, end, latest, read: reads, wait, renew, ...rest } = diary.entries();
       expect({ renew, wait }).toEqual({ renew: [undefined], wait: [undefined] });
-      // A follower that is further back than the feed reads for itself.
+      // A follower that lags behind the feed reads for itself.
       expect(new Set(["follower", ...reads!])).toEqual(new Set(["follower", undefined]));
       expect([append, end, latest]).toEqual([["poster"], ["poster"], ["follower"]]);
       for (const what of ["onStart", "step", "finally", "onError", "onFinish"]) {
@@ -178,7 +178,7 @@ describeStores(({ name, setUp }) => {
       expect(rest.abort).toBeUndefined();
     });
 
-    test("a stop that comes from another request", async () => {
+    test("keeps its context when another request stops it", async () => {
       const diary = createDiary();
       const { post, stop } = serve({ store: open(diary), diary, agent: waiting(diary) });
       const text = read("reader", await post("poster"));
@@ -193,7 +193,7 @@ describeStores(({ name, setUp }) => {
   });
 });
 
-describe("the end of a run", () => {
+describe("the end of a run keeps its context", () => {
   async function expectAllOfPoster(diary: Diary): Promise<void> {
     await until(() => expect(diary.where("onFinish").length).toBeGreaterThan(0));
     for (const what of ["abort", "finally", "onFinish"]) {
@@ -201,7 +201,7 @@ describe("the end of a run", () => {
     }
   }
 
-  test("at its longest duration", async () => {
+  test("after its maximum duration", async () => {
     const diary = createDiary();
     const store = createMemoryRunStore();
     const { post } = serve({ store, diary, agent: waiting(diary), runs: { maxRunDurationMs: 20 } });
@@ -209,7 +209,7 @@ describe("the end of a run", () => {
     await expectAllOfPoster(diary);
   });
 
-  test("at the end of its process: drain resolves when onFinish was called", async () => {
+  test("at the end of its process, and drain resolves after onFinish", async () => {
     const diary = createDiary();
     const { post } = serve({ store: createMemoryRunStore(), diary, agent: waiting(diary) });
     const text = read("reader", await post("poster"));
@@ -230,7 +230,7 @@ describe("the end of a run", () => {
     await expectAllOfPoster(diary);
   });
 
-  test("when its store is away for longer than its lease", async () => {
+  test("when its store is unavailable for longer than its lease", async () => {
     const diary = createDiary();
     const store = createMemoryRunStore({ leaseMs: 60 });
     const away = async () => {
@@ -243,7 +243,7 @@ describe("the end of a run", () => {
   });
 });
 
-test("one answer in one piece: `stream: false` with runs", async () => {
+test("a buffered answer (`stream: false`) of a run keeps its context", async () => {
   const diary = createDiary();
   const { post } = serve({
     store: createMemoryRunStore(),
@@ -262,10 +262,10 @@ test("one answer in one piece: `stream: false` with runs", async () => {
 });
 
 describeStores(({ name, isShared, setUp }) => {
-  // The memory of a process needs none.
+  // The memory store needs no timers.
   if (!isShared) return;
 
-  test(`timers of ${name} that all requests share are nobody's`, async () => {
+  test(`timers of ${name} that requests share run outside of any request`, async () => {
     const diary = createDiary();
     const fixture = setUp();
     const { setInterval } = globalThis;
@@ -282,7 +282,7 @@ describeStores(({ name, isShared, setUp }) => {
     await until(() => expect(diary.where("step")).toEqual(["poster"]));
     await stop("stopper");
     await text;
-    // The renewal of the lease, and the store's own.
+    // The renewal of the lease, and the store's own timer.
     expect(intervals.mock.calls.length).toBeGreaterThanOrEqual(2);
     expect(diary.where("interval")).toEqual([undefined]);
     intervals.mockRestore();

@@ -7,7 +7,7 @@ afterEach(() => void vi.useRealTimers());
 const delta = (text: string) => ({ type: "text-delta" as const, delta: text });
 
 describeStores(({ name, setUp }) => {
-  test(`the first token of a run in ${name} waits for no timer: no batch, no look at the store`, async () => {
+  test(`the first token of a run in ${name} waits for no timer, neither of a batch nor of a poll`, async () => {
     const fixture = setUp();
     const store = fixture.create();
     let isSeen!: () => void;
@@ -17,7 +17,7 @@ describeStores(({ name, setUp }) => {
     const agent = {
       async *streamChat() {
         await new Promise((resolve) => setImmediate(resolve));
-        // Of a run, the first entries are written at once; this is one of those after them.
+        // The first entries of a run are written at once; this one comes after them.
         yield { type: "reasoning-delta" as const, delta: "Hm" };
         yield { type: "reasoning-delta" as const, delta: "..." };
         yield delta("first");

@@ -10,17 +10,17 @@ const log = vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => log.mockClear());
 afterEach(() => vi.useRealTimers());
 
-/** What happens to the reply of an `open` that is executed. */
+/** The fate of the reply to an `open` that was executed. */
 type Fate = "lost" | "never" | "given";
 
 const outage = new Error("the connection was lost");
 
 /**
- * The store, which executes every `open`. Its replies have these fates, one after the other; all later ones arrive.
+ * The store, which executes every `open`. Its replies meet these fates in order; all later ones arrive.
  *
- * @param leaseMs - What the route takes for its lease.
+ * @param leaseMs - The lease as the route sees it.
  */
-function losingAnswers(store: RunStore, fates: Iterable<Fate>, leaseMs = 2000): RunStore {
+function losingReplies(store: RunStore, fates: Iterable<Fate>, leaseMs = 2000): RunStore {
   const next = fates[Symbol.iterator]();
   return {
     ...store,
@@ -39,7 +39,7 @@ const always = function* (fate: Fate): Generator<Fate> {
   for (;;) yield fate;
 };
 
-/** A route whose agent counts how often it is asked. */
+/** A route whose agent counts its calls. */
 function routeOn(store: RunStore, runs: Partial<ChatRouteOptions["runs"]> = {}) {
   const agent = vi.fn(async function* (): AsyncGenerator<StreamChunk> {
     yield { type: "text-delta", delta: "Hello" };
@@ -87,8 +87,8 @@ describeStores(({ name, setUp }) => {
       [{}, ["lost"]],
     ];
     for (const [given, fates] of requests) {
-      test(`is answered, by one agent, although the answers of the store are ${fates}: ${JSON.stringify(given)}`, async () => {
-        const failing = losingAnswers(store, fates);
+      test(`is answered by one agent even if replies of the store are ${fates}: ${JSON.stringify(given)}`, async () => {
+        const failing = losingReplies(store, fates);
         const { route, agent } = routeOn(failing, { maxOpenRuns: 1 });
         const response = await route.POST(post(given));
         expect(response.status).toBe(200);
@@ -98,21 +98,21 @@ describeStores(({ name, setUp }) => {
       });
     }
 
-    test("is the one that a repeated POST attaches to, while the first one still waits for the store", async () => {
+    test("is shared by a repeated POST while the first one still waits for the store", async () => {
       const open = vi.spyOn(store, "open");
-      const { route, agent } = routeOn(losingAnswers(store, ["lost"]));
+      const { route, agent } = routeOn(losingReplies(store, ["lost"]));
       const first = route.POST(post({ idempotencyKey: "k" }));
       await vi.waitFor(() => expect(open).toHaveBeenCalledTimes(1), { interval: 1 });
       const texts = await Promise.all(
-        [first, route.POST(post({ idempotencyKey: "k" }))].map(async (asked) => (await asked).text()),
+        [first, route.POST(post({ idempotencyKey: "k" }))].map(async (request) => (await request).text()),
       );
       for (const text of texts) expect(text).toMatch(whole);
       expect(agent).toHaveBeenCalledTimes(1);
     });
 
-    test("is opened also when its client has left, so that the repeated POST finds the answer", async () => {
+    test("is opened even if its client has left, so that the repeated POST finds the answer", async () => {
       const leaving = new AbortController();
-      const { route, agent } = routeOn(losingAnswers(store, ["lost"]));
+      const { route, agent } = routeOn(losingReplies(store, ["lost"]));
       const first = route.POST(post({ idempotencyKey: "k" }, { signal: leaving.signal }));
       leaving.abort();
       await first;
@@ -120,8 +120,8 @@ describeStores(({ name, setUp }) => {
       expect(agent).toHaveBeenCalledTimes(1);
     });
 
-    test("is given up after a lease with 503, and the repeated POST gets an answer of its own", async () => {
-      const given = losingAnswers(store, always("lost"), 500);
+    test("is given up after a lease with 503, and the repeated POST gets its own answer", async () => {
+      const given = losingReplies(store, always("lost"), 500);
       const end = vi.spyOn(given, "end");
       const failing = routeOn(given);
       const key = { idempotencyKey: "k", sessionId: "s" };
@@ -136,7 +136,7 @@ describeStores(({ name, setUp }) => {
   });
 });
 
-describe("a store that does not answer", () => {
+describe("a store that does not reply", () => {
   /** Hashing a body takes real time. */
   async function untilCalled(open: { mock: { calls: unknown[] } }): Promise<void> {
     while (open.mock.calls.length === 0) await new Promise(setImmediate);
@@ -145,7 +145,7 @@ describe("a store that does not answer", () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   });
 
-  test("is called again for 15 s, which is a lease, then the answer is 503", async () => {
+  test("is retried for one lease, 15 s, before the response is 503", async () => {
     for (const leaseMs of [15_000, Number.POSITIVE_INFINITY]) {
       const store = createMemoryRunStore({ leaseMs });
       const open = vi.spyOn(store, "open").mockRejectedValue(outage);
@@ -163,7 +163,7 @@ describe("a store that does not answer", () => {
     }
   });
 
-  test("is called again every 5 s when it does not answer at all", async () => {
+  test("is retried every 5 s if it stays silent", async () => {
     const store = createMemoryRunStore();
     const open = vi.spyOn(store, "open").mockReturnValue(new Promise(() => {}));
     const { route } = routeOn(store);
@@ -174,7 +174,7 @@ describe("a store that does not answer", () => {
     expect(open).toHaveBeenCalledTimes(3);
   });
 
-  test("gets the end of what it may have opened, as soon as it answers again", async () => {
+  test("receives the end of a run that it may have opened, as soon as it replies again", async () => {
     const store = createMemoryRunStore();
     const open = vi.spyOn(store, "open").mockRejectedValue(outage);
     const end = vi.spyOn(store, "end").mockRejectedValue(outage);

@@ -1,4 +1,4 @@
-/** What the readers of a run see when its store fails, whatever the store is made of. */
+/** What the readers of a run see when its store fails, for every store. */
 import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ChatAgentOptions } from "../../src/route/chat-agent.ts";
@@ -21,7 +21,7 @@ const runLost =
   'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n' +
   "data: [DONE]\n\n";
 
-/** The connection has been given up: its client comes back. */
+/** The server gave the connection up, and its client will reconnect. */
 const givenUp = /retry: \d+\n\n$/;
 
 describeStores(({ name, isShared, setUp }) => {
@@ -29,7 +29,7 @@ describeStores(({ name, isShared, setUp }) => {
     let fixture: RunStoreFixture;
     let inner: RunStore[];
     let faults: Faults;
-    /** Of the process that writes, and of one that follows. */
+    /** The stores of the process that writes, and of one that follows. */
     let store: RunStore;
     let other: RunStore;
     let signals: AbortSignal[];
@@ -91,7 +91,7 @@ describeStores(({ name, isShared, setUp }) => {
       return response;
     };
 
-    /** All of an answer, without comments; fails where a test would hang. */
+    /** A whole answer without comments. Fails instead of hanging. */
     async function textOf(response: Response): Promise<string> {
       let timer!: NodeJS.Timeout;
       const hangs = new Promise<never>((_, reject) => {
@@ -107,7 +107,7 @@ describeStores(({ name, isShared, setUp }) => {
       return page!.entries.map((entry) => JSON.parse(entry));
     }
 
-    /** One log, written once, and seen in whole by every follower. */
+    /** Expects one log, written once and seen in full by every follower. */
     async function expectWhole(fail: () => Promise<unknown>): Promise<void> {
       const answered = post(routeOf(store, words));
       const failing = fail();
@@ -125,7 +125,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(signals.length).toBe(1);
     }
 
-    /** A run of a producer that does nothing any more, with entries. */
+    /** A run with entries, whose producer has gone silent. */
     async function silentRun(): Promise<string> {
       const runId = await openRun(store);
       await store.append(
@@ -138,14 +138,14 @@ describeStores(({ name, isShared, setUp }) => {
     const frameOf = (runId: string, seq: number, json = JSON.stringify(delta(`${seq}`))) =>
       `id: ${runId}.${seq}\ndata: ${json}\n\n`;
 
-    test("late answers lose and repeat nothing", async () => {
+    test("that replies late loses and repeats nothing", async () => {
       use(3000);
       await expectWhole(async () => {
         faults.lateMs = 20;
       });
     });
 
-    test("commands that are executed twice lose and repeat nothing", async () => {
+    test("that executes commands twice loses and repeats nothing", async () => {
       use(3000);
       faults.methods = ["append", "renew", "end", "read", "latest"];
       await expectWhole(async () => {
@@ -153,7 +153,7 @@ describeStores(({ name, isShared, setUp }) => {
       });
     });
 
-    test("answers that are lost, of what was done, lose and repeat nothing", async () => {
+    test("that executes commands but loses the replies loses and repeats nothing", async () => {
       use(3000);
       faults.methods = ["append", "renew", "end", "read"];
       await expectWhole(async () => {
@@ -166,7 +166,7 @@ describeStores(({ name, isShared, setUp }) => {
       });
     });
 
-    test("answers that never come cost the run, after a lease", async () => {
+    test("that never replies ends the run after a lease", async () => {
       use(200);
       const response = await post(
         routeOf(store, async function* ({ signal }) {
@@ -184,7 +184,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect((await entriesOf(runId)).at(-1)).toEqual(JSON.parse(producerLost));
     });
 
-    test("a producer that vanishes is reported to its followers, also where every wait is short", async () => {
+    test("reports a vanished producer to followers, even if every wait is short", async () => {
       use(300);
       faults.maxWaitMs = 20;
       const runId = await silentRun();
@@ -193,7 +193,7 @@ describeStores(({ name, isShared, setUp }) => {
       );
     });
 
-    test("that can be read but not written is reported to followers: the connection ends without a terminal", async () => {
+    test("that can be read but not written ends its followers' connections without a terminal", async () => {
       use(100);
       const runId = await silentRun();
       faults.isReadOnly = true;
@@ -206,7 +206,7 @@ describeStores(({ name, isShared, setUp }) => {
       ]);
     });
 
-    test("that is away for a lease is reported to followers: the connection ends without a terminal", async () => {
+    test("that is unavailable for a lease ends its followers' connections without a terminal", async () => {
       use(300);
       const runId = await silentRun();
       const response = await get(routeOf(other), `run=${runId}&after=3`);
@@ -214,7 +214,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(await textOf(response)).toMatch(/^retry: \d+\n\n$/);
     });
 
-    test("that is back is followed again at once, also beside a client that does not read", async () => {
+    test("that is back is followed again at once, even beside a client that does not read", async () => {
       use(300);
       const runId = await silentRun();
       const route = routeOf(other);
@@ -229,7 +229,7 @@ describeStores(({ name, isShared, setUp }) => {
       await unread.body!.cancel();
     });
 
-    test("that has lost entries is followed as it is, also beside a client that has more and does not read", async () => {
+    test("that has lost entries is followed as it is, even beside an idle client that has more entries", async () => {
       use(300);
       const runId = await silentRun();
       const route = routeOf(other);
@@ -246,9 +246,9 @@ describeStores(({ name, isShared, setUp }) => {
     test.each([
       [2, "open"],
       [2, "ended"],
-      [3, "ended in place of what was sent"],
+      [3, "ended at the position of a sent entry"],
       [0, "gone"],
-    ])("that has lost all but %i entries of a run is no end of it: %s", async (length, state) => {
+    ])("that has lost all but %i entries of a run reports the run as lost: %s", async (length, state) => {
       use(60_000);
       const runId = await silentRun();
       const responses = [
@@ -256,7 +256,7 @@ describeStores(({ name, isShared, setUp }) => {
         await get(routeOf(other), `run=${runId}`),
       ];
       const texts = responses.map(textOf);
-      // Every feed has read it.
+      // Gives every feed time to read the run.
       await pause(50);
       await faults.loseWrites(runId, length);
       if (state.startsWith("ended")) await store.end(runId, { type: "done" });
@@ -268,7 +268,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(await textOf(again)).toBe(runLost);
     });
 
-    test("that has lost entries in mid-answer ends the run, and the agent with it", async () => {
+    test("that loses entries during an answer ends the run and its agent", async () => {
       use(60_000);
       let proceed!: () => void;
       const proceeding = new Promise<void>((resolve) => (proceed = resolve));

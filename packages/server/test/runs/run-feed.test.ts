@@ -16,7 +16,7 @@ afterEach(() => {
 });
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-/** A store in memory that counts what it is asked. */
+/** A memory store that counts its calls. */
 function countingStore(options?: RunStoreOptions) {
   const store = createMemoryRunStore(options);
   const counting = {
@@ -54,7 +54,7 @@ const frames = (from: number, to: number) => {
 };
 
 describe("the followers of a run", () => {
-  test("share one reader of the store, however many they are", async () => {
+  test("share one reader of the store, whatever their number", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     const feeds = createRunFeeds(store);
@@ -78,7 +78,7 @@ describe("the followers of a run", () => {
       expect(after).toBe(100);
       expect(text).toBe(`${frames(0, 99)}id: r.100\ndata: {"type":"done"}\n\n`);
     }
-    // One at the beginning, and one page for each of ten batches and the end.
+    // One read at the beginning, and one for each of the ten batches and the end.
     expect(store.reads).toBe(12);
     expect(store.waiting).toBe(0);
     for (const { leave } of followers) leave("gone");
@@ -107,7 +107,7 @@ describe("the followers of a run", () => {
     expect(store.reads).toBe(reads);
   });
 
-  test("who leave in the middle of a read wait for nothing any more", async () => {
+  test("cause no further wait if they leave during a read", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     const leave = createRunFeeds(store)
@@ -119,7 +119,7 @@ describe("the followers of a run", () => {
     expect([store.waits, store.reads]).toEqual([0, 1]);
   });
 
-  test("share a feed while one of them is there, and get a new one after that", async () => {
+  test("share a feed while one of them follows, and get a new one after that", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     const feeds = createRunFeeds(store);
@@ -139,7 +139,7 @@ describe("the followers of a run", () => {
     leaveNext("gone");
   });
 
-  test("tell, when the last one has left a run that goes on, and was not told to come back", async () => {
+  test("report when the last one leaves an open run, unless it was asked to reconnect", async () => {
     const store = countingStore();
     const left: string[] = [];
     const feeds = createRunFeeds(store, (runId) => left.push(runId));
@@ -158,7 +158,7 @@ describe("the followers of a run", () => {
 });
 
 describe("a feed", () => {
-  test("gives what fits one piece: it is closed by the frame that reaches the length", async () => {
+  test("returns a page up to and including the frame that reaches the length", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     await store.append("r", 0, entriesOf(0, 10));
@@ -175,7 +175,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("reads a long log page by page, and has ended when it has the terminal", async () => {
+  test("reads a long log page by page, and ends with the terminal", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     await store.append("r", 0, entriesOf(0, 2000));
@@ -189,7 +189,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("is lost when its run is gone", async () => {
+  test("is lost if its run does not exist", async () => {
     const store = countingStore();
     const feed = createRunFeeds(store).get("r", -1);
     const onChange = vi.fn();
@@ -199,7 +199,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("ends a run whose producer is dead when its lease has expired, and requests that once", async () => {
+  test("ends a run with a dead producer when its lease expires, with a single request", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     await store.append("r", 0, entriesOf(0, 1));
@@ -217,7 +217,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("does so also where every wait is over after a second, and nothing else is known of the lease", async () => {
+  test("does so even if every wait ends after a second, without other news of the lease", async () => {
     const {
       faults,
       stores: [store],
@@ -231,7 +231,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("leaves a run alone whose producer is silent, but alive", async () => {
+  test("does not end a run whose producer is silent but alive", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     const feed = createRunFeeds(store).get("r", -1);
@@ -244,7 +244,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("whose store fails asks it again every 250 ms, and goes on when it answers", async () => {
+  test("retries a failing store every 250 ms, and continues when it replies", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     const feed = createRunFeeds(store).get("r", -1);
@@ -264,7 +264,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("whose store fails for a lease gives up, and says so in the log", async () => {
+  test("gives up and logs the failure after its store fails for a lease", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     const feed = createRunFeeds(store).get("r", -1);
@@ -286,7 +286,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("whose store can be read but not written gives up a second after the lease has expired", async () => {
+  test("gives up a second after the lease expires if its store can be read but not written", async () => {
     const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
     const [store] = stores;
     await openRun(store, { runId: "r" });
@@ -304,7 +304,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("whose store can be written again within that second ends the run", async () => {
+  test("ends the run if its store can be written again within that second", async () => {
     const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
     const [store] = stores;
     await openRun(store, { runId: "r" });
@@ -318,7 +318,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("whose store never answers gives up after a lease", async () => {
+  test("gives up after a lease if its store never replies", async () => {
     const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
     const [store] = stores;
     await openRun(store, { runId: "r" });
@@ -338,7 +338,7 @@ describe("a feed", () => {
     leave("gone");
   });
 
-  test("that is left while its store fails asks no more", async () => {
+  test("stops its retries when its last follower leaves", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });
     store.isFailing = true;

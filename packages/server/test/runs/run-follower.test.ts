@@ -31,7 +31,7 @@ const frames = (from: number, to: number, size = 0) => {
 const done = "data: [DONE]\n\n";
 const doneAt = (seq: number) => `id: r.${seq}\ndata: {"type":"done"}\n\n${done}`;
 
-/** The comment that a connection with event ids opens with, unless it ends with its first piece. */
+/** The opening comment of a connection with event ids, unless it ends with its first piece. */
 const hb = ":hb=8000\n\n";
 const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
 
@@ -60,7 +60,7 @@ async function follow(store: RunStore = createMemoryRunStore()) {
   };
 }
 
-/** Reads a stream as fast as it comes, and remembers the pieces and that it ended. */
+/** Reads a stream as fast as it arrives, and records its pieces and its end. */
 function reading(stream: ReadableStream<Uint8Array>) {
   const seen = { pieces: [] as string[], text: "", isOver: false };
   (async () => {
@@ -103,7 +103,7 @@ describe("a connection that follows a run", () => {
     expect(late).toEqual({ pieces: [done], text: done, isOver: true });
   });
 
-  test("carries exactly the suffix, whatever its cursor, its pace and the moment of its beginning", async () => {
+  test("carries exactly the suffix after its cursor, whatever its pace and the moment it begins", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: 1, max: 700 }), { maxLength: 6 }),
@@ -151,7 +151,7 @@ describe("a connection that follows a run", () => {
     }
   }
 
-  test("is given what was there in one piece, and not more than 64 Ki characters at once", async () => {
+  test("receives existing entries in one piece, but at most about 64 Ki characters at once", async () => {
     const { store, connect } = await follow();
     await store.append("r", 0, entriesOf(0, 100));
     const short = reading(connect());
@@ -173,7 +173,7 @@ describe("a connection that follows a run", () => {
     await keepsFeed.cancel();
   });
 
-  test("that does not read is given one or two pieces, and the others wait for nothing", async () => {
+  test("receives at most two pieces while it does not read, and delays no other connection", async () => {
     const { store, connect } = await follow();
     const slow = connect();
     const enqueued = vi.spyOn(ReadableStreamDefaultController.prototype, "enqueue");
@@ -192,7 +192,7 @@ describe("a connection that follows a run", () => {
     expect(seen.text).toBe(fast.text);
   });
 
-  test("and is further back than the feed catches up by itself, and then shares it", async () => {
+  test("catches up by itself if it lags behind the feed, and then shares the feed", async () => {
     const store = createMemoryRunStore();
     const reads: [number, number][] = [];
     const counting: RunStore = {
@@ -206,43 +206,43 @@ describe("a connection that follows a run", () => {
     await store.append("r", 0, entriesOf(0, 1000));
     const tip = reading(connect({ after: 899 }));
     await pass(0);
-    const behind = reading(connect());
+    const lagging = reading(connect());
     await pass(0);
     expect(reads).toEqual([
       [899, 512],
       [-1, 512],
       [511, 388],
     ]);
-    const oneBehind = reading(connect({ after: 898 }));
+    const oneEntryBack = reading(connect({ after: 898 }));
     await store.append("r", 1000, entriesOf(1000, 1));
     await store.end("r", { type: "done" });
     await pass(0);
-    expect(oneBehind.text).toBe(hb + frames(899, 1000) + doneAt(1001));
+    expect(oneEntryBack.text).toBe(hb + frames(899, 1000) + doneAt(1001));
     expect(tip.text).toBe(hb + frames(900, 1000) + doneAt(1001));
-    expect(behind.text).toBe(hb + frames(0, 1000) + doneAt(1001));
+    expect(lagging.text).toBe(hb + frames(0, 1000) + doneAt(1001));
   });
 });
 
-describe("a reader that does not know event ids", () => {
+describe("a reader without event ids", () => {
   const withoutIds = (text: string) => text.replaceAll(/^id: .*\n/gm, "");
 
-  test("gets the same log without them, heartbeats included, whether the feed has it or it reads on its own", async () => {
+  test("gets the same log without them, with heartbeats, from the feed or on its own", async () => {
     const { store, connect } = await follow();
     await store.append("r", 0, entriesOf(0, 1000));
     const tip = reading(connect({ after: 899, hasIds: false, options: { heartbeatMs: 1000 } }));
     await pass(0);
-    const behind = reading(connect({ hasIds: false }));
+    const lagging = reading(connect({ hasIds: false }));
     const beside = reading(connect());
     await pass(1200);
     await store.end("r", { type: "done" });
     await pass(0);
     expect(withoutComments(tip.text)).toBe(withoutIds(frames(900, 999) + doneAt(1000)));
     expect(tip.text).toContain(":hb=1000\n\n");
-    expect(withoutComments(behind.text)).toBe(withoutIds(frames(0, 999) + doneAt(1000)));
+    expect(withoutComments(lagging.text)).toBe(withoutIds(frames(0, 999) + doneAt(1000)));
     expect(beside.text).toBe(hb + frames(0, 999) + doneAt(1000));
   });
 
-  test("cannot come back: a connection that is given up ends with an error in place of a retry", async () => {
+  test("cannot reconnect: a connection that is given up ends with an error instead of a retry time", async () => {
     const { store, connect, left } = await follow();
     await store.append("r", 0, entriesOf(0, 1));
     const seen = reading(connect({ hasIds: false, options: { maxDurationMs: 5000 } }));
@@ -257,14 +257,14 @@ describe("a reader that does not know event ids", () => {
       text: `${withoutIds(frames(0, 0))}data: ${JSON.stringify(error)}\n\n${done}`,
       isOver: true,
     });
-    // As one whose client has left; the run is not told to wait for anybody.
+    // Its client counts as gone; the run does not wait for a reconnection.
     expect(left).toEqual(["r"]);
     expect(await store.append("r", 1, entriesOf(1, 1))).toBe("ok");
   });
 });
 
 describe("a connection that is given up", () => {
-  test("after maxDurationMs is told when to come back, and its run goes on", async () => {
+  test("after maxDurationMs receives a retry time, and its run continues", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const { store, connect, left } = await follow();
     await store.append("r", 0, entriesOf(0, 1));
@@ -277,7 +277,7 @@ describe("a connection that is given up", () => {
     expect(await store.append("r", 1, entriesOf(1, 1))).toBe("ok");
   });
 
-  test("because draining begins, where another process can go on, is told to come back within 3 s", async () => {
+  test("because draining begins and another process can continue receives a retry time of at most 3 s", async () => {
     const { store, connect, left } = await follow();
     await store.append("r", 0, entriesOf(0, 1));
     const handedOff = [0, 0.999].map((random) => {
@@ -305,7 +305,7 @@ describe("a connection that is given up", () => {
     expect(stays.isOver).toBe(true);
   });
 
-  test("because its store does not answer for a lease closes without a terminal", async () => {
+  test("because its store fails for a lease closes without a terminal", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const store = createMemoryRunStore();
     const { connect } = await follow({
@@ -324,7 +324,7 @@ describe("a connection that is given up", () => {
     expect(seen).toMatchObject({ text: `:hb=0\n\n${frames(0, 0)}retry: 1500\n\n`, isOver: true });
   });
 
-  test("because its store fails for a lease while it catches up closes without a terminal, and not before", async () => {
+  test("because its store fails for a lease while it catches up closes without a terminal, but not earlier", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const store = createMemoryRunStore();
     let isFailing = true;
@@ -342,20 +342,20 @@ describe("a connection that is given up", () => {
     await pass(250);
     expect(patient.text).toBe(`:hb=0\n\n${frames(0, 9)}`);
     isFailing = true;
-    const behind = reading(connect({ options: { heartbeatMs: 0 } }));
+    const lagging = reading(connect({ options: { heartbeatMs: 0 } }));
     await store.renew("r");
     await pass(14_900);
-    expect(behind.isOver).toBe(false);
+    expect(lagging.isOver).toBe(false);
     await store.renew("r");
     await pass(600);
-    expect(behind).toMatchObject({ text: ":hb=0\n\nretry: 1500\n\n", isOver: true });
+    expect(lagging).toMatchObject({ text: ":hb=0\n\nretry: 1500\n\n", isOver: true });
     expect(tip.isOver).toBe(false);
     await store.end("r", { type: "done" });
     await pass(0);
     expect(tip.isOver).toBe(true);
   });
 
-  test("because its client left while it catches up reads no more of a store that fails", async () => {
+  test("because its client leaves while it catches up stops reading from a failing store", async () => {
     const memory = createMemoryRunStore();
     const readBeginning = vi.fn(() => Promise.reject(new Error("away")));
     const { store, connect } = await follow({
@@ -364,15 +364,15 @@ describe("a connection that is given up", () => {
     });
     await store.append("r", 0, entriesOf(0, 10));
     const tip = connect({ after: 4 }).getReader();
-    const behind = connect().getReader();
+    const lagging = connect().getReader();
     await pass(100);
-    await behind.cancel();
+    await lagging.cancel();
     await pass(2000);
     expect(readBeginning).toHaveBeenCalledTimes(1);
     await tip.cancel();
   });
 
-  test("because a piece has waited unread for 60 s is cut, and its run is abandoned", async () => {
+  test("because a piece stayed unread for 60 s is cut off, and its run is abandoned", async () => {
     const { store, connect, left } = await follow(createMemoryRunStore({ leaseMs: 3_600_000 }));
     await store.append("r", 0, entriesOf(0, 1));
     const stream = connect();
@@ -386,7 +386,7 @@ describe("a connection that is given up", () => {
   });
 });
 
-/** A store whose first wait does not come back before it is told to: on Workers it dies with the request that waits. */
+/** A store whose first wait hangs until `comeBack`, as on Workers, where it dies with the request that waits. */
 function withDeadWait(): { store: RunStore; comeBack: () => void } {
   const store = createMemoryRunStore();
   let comeBack: () => void = () => {};
@@ -401,7 +401,7 @@ function withDeadWait(): { store: RunStore; comeBack: () => void } {
 }
 
 describe("a connection whose feed was read by a request that is gone", () => {
-  test("reads on by itself: within two thirds of a lease it has what was written, each entry once", async () => {
+  test("continues by itself: within two thirds of a lease it has all entries, each of them once", async () => {
     const { store, comeBack } = withDeadWait();
     const { connect } = await follow(store);
     const first = connect();
@@ -424,7 +424,7 @@ describe("a connection whose feed was read by a request that is gone", () => {
     }
   });
 
-  test("and whose producer is gone with it ends with producer-lost when the lease has expired", async () => {
+  test("ends with producer-lost when the lease expires, if its producer is gone too", async () => {
     const { store } = withDeadWait();
     const { connect } = await follow(store);
     const seen = reading(connect());
@@ -436,7 +436,7 @@ describe("a connection whose feed was read by a request that is gone", () => {
     expect(seen.text).toMatch(/data: \[DONE\]\n\n$/);
   });
 
-  test("leaves a reader alone that is heard of in time", async () => {
+  test("does not replace a reader that makes progress in time", async () => {
     const store = createMemoryRunStore();
     const read = vi.fn(store.read);
     const { connect } = await follow({ ...store, read });
@@ -446,7 +446,7 @@ describe("a connection whose feed was read by a request that is gone", () => {
       await store.renew("r");
       await pass(5000);
     }
-    // One at the beginning, and one after each third of a lease.
+    // One read at the beginning, and one after each third of a lease.
     expect(read.mock.calls.length).toBe(13);
     await store.end("r", { type: "done" });
     await pass(0);
@@ -457,7 +457,7 @@ describe("a run that is gone", () => {
   const lost =
     'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n';
 
-  test("in mid-stream is an error without an event id, and the connection ends in order", async () => {
+  test("in mid-stream causes an error without an event id, and the connection ends in order", async () => {
     const store = createMemoryRunStore();
     let isGone = false;
     const { connect } = await follow({
@@ -468,11 +468,11 @@ describe("a run that is gone", () => {
     const tip = reading(connect({ after: 4 }));
     await pass(0);
     isGone = true;
-    const behind = reading(connect());
+    const lagging = reading(connect());
     await store.append("r", 10, entriesOf(10, 1));
     await pass(0);
     expect(tip).toMatchObject({ text: hb + frames(5, 9) + lost + done, isOver: true });
-    expect(behind).toMatchObject({ text: lost + done, isOver: true });
+    expect(lagging).toMatchObject({ text: lost + done, isOver: true });
   });
 });
 
@@ -480,7 +480,7 @@ describe("a log that has lost its last entries", () => {
   const lost =
     'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n';
 
-  /** A run of ten entries, whose store can be rolled back. */
+  /** A run of ten entries whose store can be rolled back. */
   async function followFaulty() {
     const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
     const following = await follow(stores[0]);
@@ -488,7 +488,7 @@ describe("a log that has lost its last entries", () => {
     return { ...following, faults };
   }
 
-  test("is no answer: a client that has more of it gets run-lost, whether it is open, has ended, or has a terminal in place of what was sent", async () => {
+  test("ends the stream of a client that has more with run-lost, whether the log is open, ended, or has a terminal in place of a sent entry", async () => {
     for (const [length, isEnded] of [
       [5, false],
       [5, true],
@@ -496,17 +496,17 @@ describe("a log that has lost its last entries", () => {
     ] as const) {
       const { store, connect, faults } = await followFaulty();
       const seen = reading(connect());
-      const behind = reading(connect({ after: 2, hasIds: false }));
+      const lagging = reading(connect({ after: 2, hasIds: false }));
       await pass(0);
       await faults.loseWrites("r", length);
       if (isEnded) await store.end("r", { type: "done" });
       await pass(0);
       expect(seen).toMatchObject({ text: hb + frames(0, 9) + lost + done, isOver: true });
-      expect(behind.text.endsWith(lost + done)).toBe(true);
+      expect(lagging.text.endsWith(lost + done)).toBe(true);
     }
   });
 
-  test("is followed by a client that has no more than that", async () => {
+  test("is followed by a client that has no more than the log", async () => {
     const { store, connect, faults } = await followFaulty();
     await faults.loseWrites("r", 5);
     const seen = reading(connect({ after: 2 }));
@@ -518,7 +518,7 @@ describe("a log that has lost its last entries", () => {
     expect(atEnd.text).toBe(doneAt(5));
   });
 
-  test("is lost for a client that has more of it, also beside others that have not", async () => {
+  test("is lost for a client that has more, even beside clients that have not", async () => {
     const { store, connect, faults } = await followFaulty();
     await faults.loseWrites("r", 5);
     const whole = reading(connect());
@@ -530,21 +530,21 @@ describe("a log that has lost its last entries", () => {
     expect(ahead).toMatchObject({ text: lost + done, isOver: true });
   });
 
-  test("is lost for a client that is further back than the feed", async () => {
+  test("is lost for a client that lags behind the feed", async () => {
     const { store, connect, faults } = await followFaulty();
     const tip = reading(connect({ after: 8 }));
     await pass(0);
     await faults.loseWrites("r", 5);
-    const behind = reading(connect({ after: 5 }));
+    const lagging = reading(connect({ after: 5 }));
     await pass(0);
-    expect(behind).toMatchObject({ text: lost + done, isOver: true });
+    expect(lagging).toMatchObject({ text: lost + done, isOver: true });
     expect(tip.text.endsWith(lost + done)).toBe(true);
     await store.end("r", { type: "done" });
   });
 });
 
 describe("heartbeats", () => {
-  test("open a connection that has nothing to say after 25 ms, and come every 8 s from then on", async () => {
+  test("open a silent connection after 25 ms, and come every 8 s from then on", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0.5);
     const { store, connect } = await follow();
     const seen = reading(connect());
@@ -566,7 +566,7 @@ describe("heartbeats", () => {
     await pass(0);
   });
 
-  test("are announced in the first piece of a connection with event ids, also when the agent yields at once", async () => {
+  test("are announced in the first piece of a connection with event ids, even if the agent yields at once", async () => {
     const { store, connect } = await follow();
     await store.append("r", 0, entriesOf(0, 1));
     const seen = reading(connect());
@@ -584,7 +584,7 @@ describe("heartbeats", () => {
     expect(replay.text).toBe(frames(0, 1) + doneAt(2));
   });
 
-  test("announce their own interval; with 0 only the opening comment is sent", async () => {
+  test("announce their own interval, and stop after the opening comment if it is 0", async () => {
     for (const [heartbeatMs, text] of [
       [1000, ":hb=1000\n\n".repeat(4)],
       [0, ":hb=0\n\n"],
@@ -611,7 +611,7 @@ describe("heartbeats", () => {
 });
 
 describe("a client that leaves", () => {
-  test("leaves nothing behind: by cancel(), by its signal, before it began, and when it stayed to the end", async () => {
+  test("leaves nothing behind after cancel(), its signal, an early abort or the end of the run", async () => {
     const { signal, abort } = watchedSignal();
     const { store, connect, feeds } = await follow();
     await store.append("r", 0, entriesOf(0, 1));
@@ -636,11 +636,11 @@ describe("a client that leaves", () => {
     await store.end("r", { type: "done" });
     await pass(0);
     expect([stayed.isOver, other.signal.listeners, vi.getTimerCount()]).toEqual([true, 0, 0]);
-    // Nobody holds the feed any more.
+    // The feed is no longer held.
     expect(feeds.get("r", 7).from).toBe(7);
   });
 
-  test("in the middle of catching up gets nothing more", async () => {
+  test("receives nothing more if it leaves while catching up", async () => {
     const store = createMemoryRunStore();
     let answer!: () => void;
     const { connect } = await follow({
@@ -652,9 +652,9 @@ describe("a client that leaves", () => {
     });
     await store.append("r", 0, entriesOf(0, 10));
     const tip = connect({ after: 4 });
-    const behind = connect();
+    const lagging = connect();
     await pass(0);
-    await behind.cancel();
+    await lagging.cancel();
     answer();
     await pass(0);
     await tip.cancel();

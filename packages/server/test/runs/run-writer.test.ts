@@ -19,7 +19,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 const realSetImmediate = setImmediate;
-/** Time, and then the turns of the event loop that a producer takes. */
+/** Advances the clock, then runs the event loop turns that a producer needs. */
 async function pass(ms: number): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
   for (let turns = 0; turns < 5; turns++) await new Promise((resolve) => realSetImmediate(resolve));
@@ -30,7 +30,7 @@ const done: StreamChunk = { type: "done" };
 const stopped = { type: "abort", reason: "stopped" } as const;
 const parse = (entries: readonly string[]): unknown[] => entries.map((entry) => JSON.parse(entry));
 
-/** A source that gives what the test hands it, and remembers what happened to it. */
+/** A source that yields the chunks that the test gives it, and records its calls. */
 function handFed() {
   const waiting: (IteratorResult<StreamChunk> | Error)[] = [];
   let settle: ((result: IteratorResult<StreamChunk> | Error) => void) | undefined;
@@ -70,19 +70,19 @@ function handFed() {
   return source;
 }
 
-/** A store in memory that tells of its appends, and can hold them back or let them fail. */
+/** A memory store that records its appends, and can delay them or make them fail. */
 function watchedStore(options?: MemoryRunStoreOptions) {
   const store = createMemoryRunStore(options);
   const watched = {
     ...store,
-    /** What was appended, as `[firstSeq, number of entries]`, whether it succeeded or not. */
+    /** All appends as `[firstSeq, number of entries]`, successful or not. */
     appends: [] as [number, number][],
     renewals: 0,
-    /** Appends wait for it. */
+    /** Appends wait for this promise. */
     gate: undefined as Promise<void> | undefined,
-    /** Appends are acknowledged, and not kept. */
+    /** Appends are acknowledged but not kept. */
     losesWrites: false,
-    /** Every method fails, before it does anything or after. */
+    /** Every method fails, before or after its work. */
     failing: undefined as "before" | "after" | undefined,
     async append(runId: string, firstSeq: number, entries: readonly string[]) {
       watched.appends.push([firstSeq, entries.length]);
@@ -97,16 +97,16 @@ function watchedStore(options?: MemoryRunStoreOptions) {
     end: ((...values) => attempt(() => store.end(...values))) as RunStore["end"],
     read: ((...values) => attempt(() => store.read(...values))) as RunStore["read"],
   };
-  async function attempt<Value>(ask: () => Promise<Value>): Promise<Value> {
+  async function attempt<Value>(call: () => Promise<Value>): Promise<Value> {
     if (watched.failing === "before") throw new Error("The store is away.");
-    const value = await ask();
+    const value = await call();
     if (watched.failing === "after") throw new Error("The answer is lost.");
     return value;
   }
   return watched;
 }
 
-/** Holds appends back until it is opened. */
+/** Delays appends until the returned function is called. */
 function close(store: ReturnType<typeof watchedStore>): () => void {
   let open!: () => void;
   store.gate = new Promise((resolve) => {
@@ -136,7 +136,7 @@ async function produce(source: StreamSource, options: Partial<RunWriterOptions> 
   };
 }
 
-/** The log of a run whose source gives these. */
+/** The log of a run with this source, without the first entry. */
 async function logged(source: StreamSource, options?: Partial<RunWriterOptions>): Promise<unknown[]> {
   const run = await produce(source, options);
   await pass(0);
@@ -145,7 +145,7 @@ async function logged(source: StreamSource, options?: Partial<RunWriterOptions>)
 }
 
 describe("the log", () => {
-  test("begins with the first entry, which is there before the source has given anything", async () => {
+  test("begins with the first entry, which is stored before the source yields anything", async () => {
     const source = handFed();
     const { store, producer } = await produce(source.open);
     await producer.started;
@@ -154,7 +154,7 @@ describe("the log", () => {
     await producer.finished;
   });
 
-  test("holds what the source gave, in order, and ends with its terminal", async () => {
+  test("contains the chunks of the source in order, and ends with its terminal", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.oneof(fc.string(), fc.constant("x".repeat(30_000))), { maxLength: 300 }),
@@ -182,17 +182,17 @@ describe("the log", () => {
     );
   });
 
-  test("of a source that ends without a terminal ends with done", async () => {
+  test("ends with done if the source ends without a terminal", async () => {
     expect(await logged([delta("a")])).toEqual([delta("a"), { type: "done" }]);
     expect(await logged([])).toEqual([{ type: "done" }]);
   });
 
-  test("holds chunks of unknown types as they are", async () => {
+  test("contains chunks of unknown types unchanged", async () => {
     const chunk = { type: "x-future", deep: [{ 語: null }] } as unknown as StreamChunk;
     expect(await logged([chunk])).toEqual([chunk, { type: "done" }]);
   });
 
-  test("ends on an error chunk when nothing follows it, and goes on when something does", async () => {
+  test("ends with an error chunk if nothing follows it, and continues otherwise", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     expect(await logged([delta("a"), error])).toEqual([delta("a"), error]);
     expect(await logged([error])).toEqual([error]);
@@ -202,7 +202,7 @@ describe("the log", () => {
     expect(await logged([error, stop])).toEqual([error, stop]);
   });
 
-  test("ends on an error chunk that a done without a reason follows, which is not written but for its usage", async () => {
+  test("ends with an error chunk before a done without a reason, of which only the usage is kept", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     const usage = { inputTokens: 3, outputTokens: 1 };
     const run = await produce([delta("a"), error, { type: "done", usage, data: { state: 1 } }]);
@@ -213,7 +213,7 @@ describe("the log", () => {
     expect(run.finishes[0]?.message.parts).toMatchObject([{ text: "a", state: "done" }]);
   });
 
-  test("holds what was mended, and a chunk that cannot be is named with its number among those of the source", async () => {
+  test("contains mended chunks, and the failure for another one names its number within the source", async () => {
     const error: StreamChunk = { type: "error", message: "Busy." };
     const bad = { type: "tool-call-result", tool: "t", toolCallId: "1", content: undefined, isError: null };
     const mended = { type: "tool-call-result", tool: "t", toolCallId: "1", content: null };
@@ -227,7 +227,7 @@ describe("the log", () => {
     });
   });
 
-  test("what does not count after an error is written ahead of it, in its order and at once", async () => {
+  test("has neutral chunks that follow an error written before it, in order and at once", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     const status: StreamChunk = { type: "status", message: "Giving up" };
     const end: StreamChunk = { type: "text-end" };
@@ -252,7 +252,7 @@ describe("the log", () => {
     expect(await run.logged()).toEqual([status, error]);
   });
 
-  test("a stop that comes before the done has the last word, and the error is an entry", async () => {
+  test("ends with a stop that comes before the done, and contains the error as an entry", async () => {
     const error: StreamChunk = { type: "error", message: "Busy." };
     const source = handFed();
     const run = await produce(source.open);
@@ -266,7 +266,7 @@ describe("the log", () => {
     expect(run.finishes).toMatchObject([{ terminal: stopped, message: { status: "aborted" } }]);
   });
 
-  test("holds an error chunk that was given before the source failed, or the run was ended", async () => {
+  test("contains an error chunk that came before the source failed or the run was ended", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     const failing = async function* () {
       yield error;
@@ -286,7 +286,7 @@ describe("the log", () => {
 });
 
 describe("a batch is appended", () => {
-  test("at once with the first chunk and with the first text, and else when it is 15 ms old", async () => {
+  test("at once with the first chunk and the first text, otherwise after 15 ms", async () => {
     const source = handFed();
     const { store, producer } = await produce(source.open);
     await pass(0);
@@ -331,7 +331,7 @@ describe("a batch is appended", () => {
     ["reasoning-delta", { type: "reasoning-delta", delta: "x" }, false],
     ["text-delta", delta("x"), false],
     ["status", { type: "status", message: "x" }, false],
-  ])("behind text by %s, at once: %s", async (_, chunk, isUrgent) => {
+  ])("after a %s that follows text, at once: %s", async (_, chunk, isUrgent) => {
     const source = handFed();
     const { store, producer } = await produce(source.open);
     source.give(delta("a"));
@@ -365,7 +365,7 @@ describe("a batch is appended", () => {
     }
   });
 
-  test("when it is 15 ms old also beside a source that computes without ever waiting", async () => {
+  test("after about 15 ms even if the source computes without ever waiting", async () => {
     vi.useRealTimers();
     for (const isAsync of [false, true]) {
       const work = function* () {
@@ -396,7 +396,7 @@ describe("a batch is appended", () => {
     vi.useFakeTimers();
   });
 
-  test("15 ms after its first chunk also when the append before it took longer", async () => {
+  test("15 ms after its first chunk even if the previous append took longer", async () => {
     const source = handFed();
     const { store, producer } = await produce(source.open);
     source.give(delta("a"));
@@ -415,7 +415,7 @@ describe("a batch is appended", () => {
     await producer.finished;
   });
 
-  test("and nothing else: an error that may be the outcome makes no empty append", async () => {
+  test("only if it has chunks: an error that may be the outcome causes no empty append", async () => {
     const source = handFed();
     const { store, producer } = await produce(source.open);
     await pass(0);
@@ -432,42 +432,45 @@ describe("a store that is slow", () => {
     ["an array", 1],
     ["an async generator", 1],
     ["an array of large chunks", 40_000],
-  ])("stops %s: one append is under way, one batch waits, and nothing more is taken", async (kind, size) => {
-    let pulls = 0;
-    const chunks = function* () {
-      for (; pulls < 1000; ) yield delta(`${pulls++}`.padEnd(size, "x"));
-    };
-    const expected = [...chunks()];
-    pulls = 0;
-    const store = watchedStore();
-    const open = close(store);
-    const source =
-      kind === "an async generator"
-        ? (async function* () {
-            yield* chunks();
-          })()
-        : chunks();
-    const { producer, logged: read } = await produce(source, { store, maxRunCharacters: 100_000_000 });
-    await pass(1000);
-    expect(store.appends).toEqual([[0, 1]]);
-    expect(pulls).toBe(size === 1 ? 64 : 2);
-    open();
-    await producer.finished;
-    expect(await read()).toEqual([...expected, { type: "done" }]);
-    // A batch was as large as it may be, or the loop above proved nothing.
-    expect(Math.max(...store.appends.map(([, count]) => count))).toBe(size === 1 ? 64 : 2);
-  });
+  ])(
+    "stops %s: one append is in progress, one batch waits, and no further chunk is requested",
+    async (kind, size) => {
+      let pulls = 0;
+      const chunks = function* () {
+        for (; pulls < 1000; ) yield delta(`${pulls++}`.padEnd(size, "x"));
+      };
+      const expected = [...chunks()];
+      pulls = 0;
+      const store = watchedStore();
+      const open = close(store);
+      const source =
+        kind === "an async generator"
+          ? (async function* () {
+              yield* chunks();
+            })()
+          : chunks();
+      const { producer, logged: read } = await produce(source, { store, maxRunCharacters: 100_000_000 });
+      await pass(1000);
+      expect(store.appends).toEqual([[0, 1]]);
+      expect(pulls).toBe(size === 1 ? 64 : 2);
+      open();
+      await producer.finished;
+      expect(await read()).toEqual([...expected, { type: "done" }]);
+      // Proves that a batch reached its limit.
+      expect(Math.max(...store.appends.map(([, count]) => count))).toBe(size === 1 ? 64 : 2);
+    },
+  );
 
-  test("has one append at a time", async () => {
+  test("receives one append at a time", async () => {
     const store = createMemoryRunStore();
-    let underWay = 0;
+    let inProgress = 0;
     let most = 0;
     const slow: RunStore = {
       ...store,
       async append(...values) {
-        most = Math.max(most, ++underWay);
+        most = Math.max(most, ++inProgress);
         for (let turns = Math.random() * 5; turns > 0; turns--) await null;
-        underWay--;
+        inProgress--;
         return store.append(...values);
       },
     };
@@ -478,7 +481,7 @@ describe("a store that is slow", () => {
     expect(most).toBe(1);
   });
 
-  test("has the terminal after all chunks, also when the source ended while an append was under way", async () => {
+  test("receives the terminal after all chunks, even if the source ends during an append", async () => {
     const store = watchedStore();
     const source = handFed();
     const run = await produce(source, { store });
@@ -501,7 +504,7 @@ describe("a store that is slow", () => {
     expect(await run.logged()).toEqual([...chunks, done]);
   });
 
-  test("shows nobody what it has not acknowledged", async () => {
+  test("shows no reader an entry that it has not acknowledged", async () => {
     const store = watchedStore();
     const source = handFed();
     const { producer } = await produce(source.open, { store });
@@ -530,7 +533,7 @@ describe("limits", () => {
     code: "run-too-large",
   };
 
-  test("a run that grows too large ends with an error: what fitted is kept, and its source is left", async () => {
+  test("a run that grows too large keeps the chunks that fit, ends with an error and releases its source", async () => {
     const source = handFed();
     const size =
       JSON.stringify({ type: "run-start", runId: "r" }).length + 3 * JSON.stringify(delta("a")).length;
@@ -542,7 +545,7 @@ describe("limits", () => {
     expect(run.finishes[0]?.terminal).toEqual(tooLarge);
   });
 
-  test("a run that has as many chunks as allowed may still end in order", async () => {
+  test("a run with the maximum number of chunks can still end in order", async () => {
     expect(await logged([delta("a"), delta("b"), done], { maxRunChunks: 3 })).toEqual([
       delta("a"),
       delta("b"),
@@ -555,7 +558,7 @@ describe("limits", () => {
     ]);
   });
 
-  test("a terminal finds room in a run that is full, but not without end", async () => {
+  test("a terminal still fits into a full run, up to a limit of its own", async () => {
     const last = (size: number): StreamChunk => ({ type: "done", data: { text: "x".repeat(size) } });
     expect(await logged([delta("a"), last(60_000)], { maxRunCharacters: 100 })).toEqual([
       delta("a"),
@@ -584,7 +587,7 @@ describe("limits", () => {
   });
 
   for (const maxRunDurationMs of [0, 2 ** 31, 2 ** 40, Number.POSITIVE_INFINITY]) {
-    test(`a duration that is forever does not come early: ${maxRunDurationMs} ms`, async () => {
+    test(`an endless maximum duration never ends a run: ${maxRunDurationMs} ms`, async () => {
       const source = handFed();
       const { producer, finishes, store } = await produce(source.open, { maxRunDurationMs });
       await pass(3_600_000);
@@ -595,7 +598,7 @@ describe("limits", () => {
     });
   }
 
-  test("a lease that no timer can wait for is renewed with the entries alone", async () => {
+  test("a lease that is too long for a timer is renewed only by entries", async () => {
     const source = handFed();
     const store = watchedStore({ leaseMs: Number.POSITIVE_INFINITY });
     const { producer } = await produce(source.open, { store });
@@ -605,7 +608,7 @@ describe("limits", () => {
     await producer.finished;
   });
 
-  test("a store that is full ends the run, and its source is left", async () => {
+  test("a full store ends the run and releases its source", async () => {
     const source = handFed();
     const store = watchedStore({ maxHeapBytes: 850 });
     const run = await produce(source.open, { store });
@@ -641,7 +644,7 @@ describe("a source that fails", () => {
     ["as a promise", () => Promise.reject(boom)],
     [
       "at once",
-      // biome-ignore lint/correctness/useYield: it fails before it could
+      // biome-ignore lint/correctness/useYield: it fails before it could yield
       async function* () {
         throw boom;
       },
@@ -673,7 +676,7 @@ describe("a source that fails", () => {
     source.fail(boom);
     await run.producer.finished;
     expect(await run.logged()).toEqual([delta("a"), delta("b"), masked]);
-    // It has ended by itself.
+    // It ended by itself.
     expect(source.returned).toBe(0);
   });
 
@@ -683,7 +686,7 @@ describe("a source that fails", () => {
     ["a known type with a wrong field", { type: "text-delta", delta: 7 }, "invalid-chunk"],
     ["something that is not JSON", { type: "x", value: 1n }, "invalid-chunk"],
   ])(
-    "because it gives %s ends the run with the code of the failure, and is closed",
+    "because it yields %s ends the run with the code of the failure, and is closed",
     async (_, value, code) => {
       const source = handFed();
       const run = await produce(source.open);
@@ -697,18 +700,21 @@ describe("a source that fails", () => {
   test.each([
     ["at once", () => undefined as never],
     ["with a promise", async () => null as never],
-  ])("because its next() answers, %s, what is no result ends the run, not the process", async (_, next) => {
-    const returned = vi.fn();
-    const entries = await logged({ [Symbol.asyncIterator]: () => ({ next, return: returned }) });
-    expect(entries).toEqual([masked]);
-    expect(returned).toHaveBeenCalledTimes(1);
-  });
+  ])(
+    "because its next() returns, %s, something other than a result ends the run but not the process",
+    async (_, next) => {
+      const returned = vi.fn();
+      const entries = await logged({ [Symbol.asyncIterator]: () => ({ next, return: returned }) });
+      expect(entries).toEqual([masked]);
+      expect(returned).toHaveBeenCalledTimes(1);
+    },
+  );
 
   test("because it cannot be iterated ends the run", async () => {
     expect(await logged({} as never)).toEqual([masked]);
   });
 
-  test("is described by onError, where there is one", async () => {
+  test("is described by onError, if it is set", async () => {
     const onError = () => ({ message: "The model is busy.", code: "busy", retryable: true });
     expect(await logged(() => Promise.reject(boom), { onError })).toEqual([
       { type: "error", message: "The model is busy.", code: "busy", retryable: true },
@@ -718,7 +724,7 @@ describe("a source that fails", () => {
 
 describe("the source", () => {
   test.each<StreamChunk>([done, { type: "abort", reason: "tired" }])(
-    "is closed after its terminal $type, once, and not asked again",
+    "is closed once after its terminal $type, and not pulled again",
     async (terminal) => {
       const source = handFed();
       const run = await produce(source.open);
@@ -737,7 +743,7 @@ describe("the source", () => {
     expect([source.returned, source.signal?.aborted]).toEqual([0, false]);
   });
 
-  test("that opens when its run is over is closed", async () => {
+  test("that opens after the end of its run is closed", async () => {
     const source = handFed();
     let open!: (iterable: typeof source) => void;
     const run = await produce(() => new Promise((resolve) => (open = resolve)));
@@ -749,7 +755,7 @@ describe("the source", () => {
     expect([source.pulls, source.returned]).toEqual([0, 1]);
   });
 
-  test("that never waits leaves the event loop its turns", async () => {
+  test("that never waits does not starve the event loop", async () => {
     for (const isAsync of [true, false]) {
       const endless = function* () {
         for (;;) yield delta("a");
@@ -775,8 +781,8 @@ describe("the source", () => {
   });
 });
 
-describe("a stop by somebody else", () => {
-  test("aborts a source that is idle in a tool at once, and its late result is refused", async () => {
+describe("a stop from outside", () => {
+  test("aborts a source that waits in a tool at once, and the late result is refused", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.give(delta("a"), { type: "tool-call-start", tool: "t", toolCallId: "c" });
@@ -804,7 +810,7 @@ describe("a stop by somebody else", () => {
     ]);
   });
 
-  test("drops what was not appended yet", async () => {
+  test("drops chunks that were not appended yet", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.give(delta("a"));
@@ -817,7 +823,7 @@ describe("a stop by somebody else", () => {
     expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "a", state: "done" }]);
   });
 
-  test("while an append is under way aborts the source at once, and the process goes on", async () => {
+  test("during an append aborts the source at once and does not crash the process", async () => {
     for (const wins of ["the append", "the stop"]) {
       const source = handFed();
       const store = watchedStore();
@@ -849,7 +855,7 @@ describe("a stop by somebody else", () => {
     }
   });
 
-  test("wins over a source that ends a moment later, and loses against one that has ended", async () => {
+  test("wins over a source that ends a moment later, and loses to one that has already ended", async () => {
     const source = handFed();
     const run = await produce(source.open);
     await run.producer.started;
@@ -863,7 +869,7 @@ describe("a stop by somebody else", () => {
     expect(await other.store.end("r", stopped)).toEqual(done);
   });
 
-  test("of a run that has vanished aborts the source", async () => {
+  test("that removes the run aborts the source", async () => {
     const source = handFed();
     const store = watchedStore({ leaseMs: 3000 });
     const run = await produce(source.open, { store });
@@ -885,7 +891,7 @@ describe("a log that has lost its last entries", () => {
     retryable: true,
   };
 
-  test("is not continued: the source is aborted with the next chunk, and the log ends with producer-lost", async () => {
+  test("is not continued: the next chunk aborts the source, and the log ends with producer-lost", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.give(delta("a"));
@@ -902,7 +908,7 @@ describe("a log that has lost its last entries", () => {
     expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "ab", state: "done" }]);
   });
 
-  test("is not whole: a source that ends in order ends it with producer-lost", async () => {
+  test("ends with producer-lost even if the source ends in order", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.give(delta("a"));
@@ -918,7 +924,7 @@ describe("a log that has lost its last entries", () => {
 });
 
 describe("a store that fails", () => {
-  test("for a while is asked again with the same entries at the same position; none is lost or doubled", async () => {
+  test("for a while gets the same entries at the same position again, and none is lost or doubled", async () => {
     for (const failing of ["before", "after"] as const) {
       const source = handFed();
       const run = await produce(source.open);
@@ -941,7 +947,7 @@ describe("a store that fails", () => {
     }
   });
 
-  test("to answer and is then found ended: what was written belongs to the message", async () => {
+  test("to reply, and then has ended the run, leaves the written entries in the message", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.give(delta("a"));
@@ -957,7 +963,7 @@ describe("a store that fails", () => {
     expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "ab", state: "done" }]);
   });
 
-  test("to answer, and whose refusal of a renewal comes before it can be read: so it does, too", async () => {
+  test("to reply, and refuses a renewal before it can be read, leaves them in the message too", async () => {
     const source = handFed();
     const run = await produce(source.open);
     const { read } = run.store;
@@ -969,7 +975,7 @@ describe("a store that fails", () => {
     await run.store.end("r", stopped).catch(() => {});
     run.store.failing = undefined;
     run.store.read = () => Promise.reject(new Error("The store cannot be read."));
-    // The append is refused, and the log read every 250 ms; the renewal is due in between.
+    // The append is refused, and the log is read every 250 ms; the renewal is due in between.
     await pass(390);
     run.store.read = read;
     await pass(500);
@@ -978,7 +984,7 @@ describe("a store that fails", () => {
     expect(run.finishes[0]?.message.parts).toEqual([{ type: "text", key: "", text: "ab", state: "done" }]);
   });
 
-  test("for longer than the lease costs the run: its source is aborted then, and not before", async () => {
+  test("for longer than the lease ends the run, whose source is aborted then and not earlier", async () => {
     for (const isIdle of [true, false]) {
       log.mockClear();
       const source = handFed();
@@ -1006,7 +1012,7 @@ describe("a store that fails", () => {
     }
   });
 
-  test("for less than the lease has the lease renewed as soon as it works again", async () => {
+  test("for less than the lease gets the lease renewed as soon as it works again", async () => {
     const source = handFed();
     const run = await produce(source.open);
     await pass(4_000);
@@ -1020,7 +1026,7 @@ describe("a store that fails", () => {
     await run.producer.finished;
   });
 
-  test("is given a lease from the last append or renewal on", async () => {
+  test("has a full lease from the last append or renewal to recover", async () => {
     for (const way of ["append", "renewal"]) {
       const source = handFed();
       const run = await produce(source.open);
@@ -1041,7 +1047,7 @@ describe("a store that fails", () => {
     }
   });
 
-  test("when the run ends is asked again, and a shutdown meanwhile does not change the outcome", async () => {
+  test("at the end of the run is called again, and a shutdown meanwhile does not change the outcome", async () => {
     const source = handFed();
     const run = await produce(source.open);
     await pass(0);
@@ -1057,7 +1063,7 @@ describe("a store that fails", () => {
   });
 });
 
-test("the lease is renewed every third while the source is silent", async () => {
+test("the lease is renewed after each third of it while the source is silent", async () => {
   const source = handFed();
   const run = await produce(source.open);
   await pass(4999);
@@ -1071,7 +1077,7 @@ test("the lease is renewed every third while the source is silent", async () => 
   await run.producer.finished;
 });
 
-test("the lease is not renewed beside a call that renews it and has not returned", async () => {
+test("the lease is not renewed while an append, which renews it, is still pending", async () => {
   const source = handFed();
   const run = await produce(source.open);
   source.give(delta("a"));
@@ -1088,7 +1094,7 @@ test("the lease is not renewed beside a call that renews it and has not returned
 });
 
 describe("onFinish", () => {
-  test("is called once, with the message and the terminal, and waited for", async () => {
+  test("is called once with the message and the terminal, and awaited", async () => {
     let finish!: () => void;
     const onFinish = vi.fn(() => new Promise<void>((resolve) => (finish = resolve)));
     const usage = { inputTokens: 1, outputTokens: 2 };
@@ -1117,7 +1123,7 @@ describe("onFinish", () => {
     ]);
   });
 
-  test("that throws or rejects is logged and harms nothing", async () => {
+  test("is logged and does no harm if it throws or rejects", async () => {
     const boom = new Error("boom");
     for (const onFinish of [
       () => {
@@ -1131,7 +1137,7 @@ describe("onFinish", () => {
     }
   });
 
-  test("has a message without the structured object that cannot be built", async () => {
+  test("gets a message without a structured object that cannot be built", async () => {
     const wrong: StreamChunk = {
       type: "structured-data",
       streamId: "s",
@@ -1147,7 +1153,7 @@ describe("onFinish", () => {
   });
 });
 
-test("a shutdown ends the run with abort shutdown, and what was given before is kept", async () => {
+test("a shutdown ends the run with an abort (shutdown), and earlier chunks are kept", async () => {
   const source = handFed();
   const run = await produce(source.open);
   source.give(delta("a"));

@@ -6,13 +6,13 @@ import type { RunStore } from "../../src/stores/run-store.ts";
 import { startChild } from "../stores/run-store-child.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
-/** What the child tells of a session. */
-interface Told {
+/** The report of the child about a session. */
+interface Report {
   isAborted?: true;
   text?: string;
 }
 
-/** Comments come when it takes long. */
+/** Slow responses have comments, which these tests ignore. */
 const withoutComments = (text: string) => text.replaceAll(/^:.*\n\n/gm, "");
 
 describeStores(({ name, isShared, setUp }) => {
@@ -24,7 +24,7 @@ describeStores(({ name, isShared, setUp }) => {
     let route: ChatRoute;
     let child: ChildProcess;
     let exited: Promise<unknown>;
-    let told: Map<string, Told>;
+    let reports: Map<string, Report>;
 
     beforeEach(async () => {
       fixture = setUp();
@@ -34,14 +34,14 @@ describeStores(({ name, isShared, setUp }) => {
         authorize: () => "ann",
         runs: { store },
       });
-      told = new Map();
+      reports = new Map();
       child = startChild("../runs/stop-between-processes.mjs", [JSON.stringify(fixture.address)]);
       exited = new Promise((resolve) => child.once("exit", resolve));
       await new Promise<void>((resolve, reject) => {
         child.once("exit", () => reject(new Error("The child has ended.")));
-        child.on("message", (message: "ready" | ({ sessionId: string } & Told)) => {
+        child.on("message", (message: "ready" | ({ sessionId: string } & Report)) => {
           if (message === "ready") return resolve();
-          told.set(message.sessionId, { ...told.get(message.sessionId), ...message });
+          reports.set(message.sessionId, { ...reports.get(message.sessionId), ...message });
         });
       });
     });
@@ -52,10 +52,10 @@ describeStores(({ name, isShared, setUp }) => {
       fixture.dispose();
     });
 
-    const ask = (method: string, query: string) =>
+    const send = (method: string, query: string) =>
       route.fetch(new Request(`http://host/?${query}`, { method }));
 
-    /** Starts a run over there, and follows it here until its agent sits in its tool. */
+    /** Starts a run in the child, and follows it here once its agent waits in its tool. */
     async function start(sessionId: string) {
       child.send({ sessionId });
       const isIdle = async () => {
@@ -63,22 +63,22 @@ describeStores(({ name, isShared, setUp }) => {
         return run?.lastSeq === 2 ? run : undefined;
       };
       const { runId } = await vi.waitUntil(isIdle, { interval: 5 });
-      return { runId, text: (await ask("GET", `session=${sessionId}`)).text() };
+      return { runId, text: (await send("GET", `session=${sessionId}`)).text() };
     }
 
-    test("is stopped from here: its agent is aborted", async () => {
+    test("can be stopped from here, which aborts its agent", async () => {
       for (let count = 0; count < 9; count++) {
         const sessionId = `s${count}`;
         const { runId, text } = await start(sessionId);
-        const response = await ask("DELETE", `run=${runId}`);
+        const response = await send("DELETE", `run=${runId}`);
         expect(await response.json()).toEqual({ runId, terminal: { type: "abort", reason: "stopped" } });
-        // In either order.
+        // These come in either order.
         await vi.waitUntil(
-          () => told.get(sessionId)?.text !== undefined && told.get(sessionId)?.isAborted === true,
+          () => reports.get(sessionId)?.text !== undefined && reports.get(sessionId)?.isAborted === true,
           { interval: 5 },
         );
 
-        // Both have seen the same, and the tool's late result is in nobody's answer.
+        // Both processes saw the same, and the tool's late result is in neither answer.
         const seen = await text;
         expect(withoutComments(seen).replaceAll(runId, "RUN")).toBe(
           `id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"${sessionId}","input":{"role":"user","content":"Hi"}}\n\n` +
@@ -87,25 +87,25 @@ describeStores(({ name, isShared, setUp }) => {
             'id: RUN.3\ndata: {"type":"abort","reason":"stopped"}\n\n' +
             "data: [DONE]\n\n",
         );
-        expect(withoutComments(told.get(sessionId)!.text!)).toBe(withoutComments(seen));
-        const again = await (await ask("GET", `run=${runId}`)).text();
+        expect(withoutComments(reports.get(sessionId)!.text!)).toBe(withoutComments(seen));
+        const again = await (await send("GET", `run=${runId}`)).text();
         expect(withoutComments(again)).toBe(withoutComments(seen));
       }
     });
 
-    test("goes on while another one of its process is stopped", async () => {
+    test("continues while another run of its process is stopped", async () => {
       const first = await start("first");
       const second = await start("second");
-      const response = await ask("DELETE", "session=first");
+      const response = await send("DELETE", "session=first");
       expect((await response.json()).runId).toBe(first.runId);
       expect(await first.text).toContain('{"type":"abort","reason":"stopped"}');
       expect((await store.read(second.runId, -1, 10))?.run.terminal).toBe(undefined);
-      expect(told.get("second")).toBe(undefined);
-      await ask("DELETE", `run=${second.runId}`);
+      expect(reports.get("second")).toBe(undefined);
+      await send("DELETE", `run=${second.runId}`);
       await second.text;
     });
 
-    test("that dies with its process ends for those who follow it here, with an error and [DONE]", async () => {
+    test("ends for followers here with an error and [DONE] if its process dies", async () => {
       const quick = fixture.create({ leaseMs: 300 });
       const runs = createChatRoute({
         agent: { streamChat: () => [] },
@@ -114,7 +114,7 @@ describeStores(({ name, isShared, setUp }) => {
       });
       const { runId, text } = await start("s");
       child.kill("SIGKILL");
-      // Its lease is a long one; a producer with a short one has died with it.
+      // Its lease is long. This renewal replaces it with a short one, as of a producer that died later.
       await quick.renew(runId);
       const followed = await runs.GET(new Request(`http://host/?run=${runId}&after=2`));
       const lost =

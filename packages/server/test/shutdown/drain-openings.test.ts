@@ -7,12 +7,12 @@ import type { RunStore } from "../../src/stores/run-store.ts";
 import { toSSE } from "../../src/stream/to-sse.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
-/** There is no way back from draining but a new process; tests forget the registry instead. */
+/** A process that drains cannot stop draining, so tests drop the registry instead. */
 const forget = () => Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
 beforeEach(() => log.mockClear());
 afterEach(forget);
 
-/** A store that opens nothing before the test lets it. */
+/** A store that opens runs only after `letThrough`. */
 function slowStore() {
   const store = createMemoryRunStore();
   const gate = Promise.withResolvers<void>();
@@ -50,16 +50,16 @@ const isOver = async (drained: Promise<unknown>) =>
   (await Promise.race([drained, new Promise((resolve) => setTimeout(resolve, 20, "waits"))])) !== "waits";
 
 describe("drain", () => {
-  test("waits for the runs that are being opened, which may finish, and counts them", async () => {
+  test("waits for runs that are being opened, lets them finish and counts them", async () => {
     const { store, open, letThrough } = slowStore();
     const { route } = routeOn(store);
-    const asked = Array.from({ length: 6 }, () => route.POST(post()));
-    asked.push(route.POST(post({ stream: false })));
+    const requests = Array.from({ length: 6 }, () => route.POST(post()));
+    requests.push(route.POST(post({ stream: false })));
     await untilCalled(open, 7);
     const drained = drain({ deadlineMs: 60_000 });
     expect(await isOver(drained)).toBe(false);
     letThrough();
-    const responses = await Promise.all(asked);
+    const responses = await Promise.all(requests);
     expect(responses.map(({ status }) => status)).toEqual(Array(7).fill(200));
     for (const text of await Promise.all(responses.map((response) => response.text()))) {
       expect(text).toMatch(/"delta":"Hello".*"type":"done"/s);
@@ -67,33 +67,33 @@ describe("drain", () => {
     expect(await drained).toEqual({ finished: 7, aborted: 0 });
   });
 
-  test("never counts less than nothing, whatever ends and begins meanwhile", async () => {
+  test("never counts below zero, whatever ends and begins meanwhile", async () => {
     const { store, open, letThrough } = slowStore();
     const { route } = routeOn(store);
     const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
     const first = toSSE(silent, { stallTimeoutMs: 0 });
     const second = toSSE(silent, { stallTimeoutMs: 0 });
-    const asked = Array.from({ length: 6 }, () => route.POST(post()));
+    const requests = Array.from({ length: 6 }, () => route.POST(post()));
     await untilCalled(open, 6);
     const drained = drain({ deadlineMs: 300 });
     await first.body!.cancel();
     letThrough();
-    const texts = [...(await Promise.all(asked)), second].map((response) => response.text());
+    const texts = [...(await Promise.all(requests)), second].map((response) => response.text());
     await Promise.all(texts);
     expect(await drained).toEqual({ finished: 7, aborted: 1 });
   });
 
-  test("leaves what is not opened by the deadline to another process: 503, and its key is free", async () => {
+  test("leaves a run that is not open by the deadline to another process: 503, with its key still free", async () => {
     const { store, open, letThrough } = slowStore();
     const { route, agent } = routeOn(store);
-    const asked = route.POST(post({ idempotencyKey: "k" }));
+    const requests = route.POST(post({ idempotencyKey: "k" }));
     await untilCalled(open);
     const answered = vi.fn();
-    void asked.then(answered);
+    void requests.then(answered);
     expect(await drain({ deadlineMs: 20 })).toEqual({ finished: 0, aborted: 0 });
     await new Promise(setImmediate);
     expect(answered).toHaveBeenCalled();
-    const response = await asked;
+    const response = await requests;
     expect([response.status, response.headers.get("retry-after"), await response.json()]).toEqual([
       503,
       "1",
@@ -108,19 +108,19 @@ describe("drain", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("waits for an answer in one piece that has no run", async () => {
+  test("waits for a buffered answer without a run", async () => {
     const { route, agent } = routeOn(undefined);
     const gate = Promise.withResolvers<void>();
     agent.mockImplementation(async function* () {
       await gate.promise;
       yield { type: "done" as const };
     });
-    const asked = route.POST(post({ stream: false }));
+    const requests = route.POST(post({ stream: false }));
     await untilCalled(agent);
     const drained = drain({ deadlineMs: 60_000 });
     expect(await isOver(drained)).toBe(false);
     gate.resolve();
-    expect((await asked).status).toBe(200);
+    expect((await requests).status).toBe(200);
     expect(await drained).toEqual({ finished: 0, aborted: 0 });
   });
 });

@@ -6,7 +6,7 @@ import { registerResponse, streamRegistry } from "../../src/shutdown/stream-regi
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import { toSSE } from "../../src/stream/to-sse.ts";
 
-/** There is no way back from draining but a new process; tests forget the registry instead. */
+/** A process that drains cannot stop draining, so tests drop the registry instead. */
 const forget = () => Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {
@@ -19,7 +19,7 @@ const silent = () => ({
   [Symbol.asyncIterator]: () => ({ next: () => new Promise<IteratorResult<StreamChunk>>(() => {}) }),
 });
 const realSetImmediate = setImmediate;
-/** Time, with the turns of the event loop that a run takes before and after. */
+/** Advances the clock, and runs the event loop turns that a run needs before and after. */
 async function pass(ms: number): Promise<void> {
   const turn = () => new Promise((resolve) => realSetImmediate(resolve));
   for (let turns = 0; turns < 5; turns++) await turn();
@@ -32,7 +32,7 @@ describe("drain", () => {
     expect(await drain({ deadlineMs: 1000 })).toEqual({ finished: 0, aborted: 0 });
   });
 
-  test("lets streams finish until the deadline, then ends the others with abort shutdown and [DONE]", async () => {
+  test("lets streams finish until the deadline, then ends the others with an abort (shutdown) and [DONE]", async () => {
     let finish: (result: IteratorResult<StreamChunk>) => void = () => {};
     const short = toSSE({
       [Symbol.asyncIterator]: () => ({
@@ -66,7 +66,7 @@ describe("drain", () => {
     expect(await drained).toEqual({ finished: 1, aborted: 0 });
   });
 
-  test("may be called twice: both resolve as soon as the last stream has ended", async () => {
+  test("may be called twice, and both calls resolve as soon as the last stream has ended", async () => {
     const response = toSSE(silent());
     const both = [drain({ deadlineMs: 60_000 }), drain({ deadlineMs: 60_000 })];
     await response.body?.cancel();
@@ -79,7 +79,7 @@ describe("drain", () => {
   test.each([
     ["a stream", () => ({})],
     ["a run", () => ({ runs: { store: createMemoryRunStore() } })],
-  ])("counts %s that it aborts once, however many calls drain at the same time", async (_, options) => {
+  ])("counts %s that it aborts once, even with several calls at the same time", async (_, options) => {
     const { POST } = createChatRoute({ agent: { streamChat: silent }, authorize: "anonymous", ...options() });
     const headers = { "content-type": "application/json" };
     const body = JSON.stringify({ messages: [{ role: "user", content: "Hi" }] });
@@ -95,7 +95,7 @@ describe("drain", () => {
   });
 
   for (const deadlineMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
-    test(`ends nothing before its time when the deadline is forever: ${deadlineMs} ms`, async () => {
+    test(`ends nothing early with an endless deadline: ${deadlineMs} ms`, async () => {
       const response = toSSE(silent(), { stallTimeoutMs: 0 });
       const drained = drain({ deadlineMs });
       await pass(86_400_000);
@@ -138,9 +138,9 @@ describe("drain", () => {
     expect(streamChat).not.toHaveBeenCalled();
   });
 
-  test("refuses what it is asked before and while it reads a request, buffered answers too", async () => {
+  test("refuses a request before and while reading it, even for a buffered answer", async () => {
     const streamChat = vi.fn();
-    const ask = (stream: boolean) =>
+    const request = (stream: boolean) =>
       new Request("http://host/", {
         method: "POST",
         body: JSON.stringify({ messages: [], stream }),
@@ -153,18 +153,18 @@ describe("drain", () => {
         return "ann";
       },
     });
-    expect((await beginning.POST(ask(true))).status).toBe(503);
+    expect((await beginning.POST(request(true))).status).toBe(503);
     await pass(0);
     const authorize = vi.fn();
     const route = createChatRoute({ agent: { streamChat }, authorize });
-    const refused = await route.POST(ask(false));
+    const refused = await route.POST(request(false));
     expect(refused.status).toBe(503);
     expect(refused.headers.get("connection")).toBe("close");
     expect(authorize).not.toHaveBeenCalled();
     expect(streamChat).not.toHaveBeenCalled();
   });
 
-  test("waits for responses whose last bytes are on their way, for a second after the deadline", async () => {
+  test("waits up to a second after the deadline for responses that are still sending", async () => {
     const release = registerResponse({});
     const early = drain({ deadlineMs: 60_000 });
     expect(await Promise.race([early, "waits"])).toBe("waits");
@@ -183,7 +183,7 @@ describe("drain", () => {
     ["streams", {}],
     ["runs", { runs: {} }],
   ])(
-    "waits for onFinish of %s, for a second after the deadline",
+    "waits up to a second after the deadline for onFinish of %s",
     async (_name, { runs }: { runs?: object }) => {
       const finishes: (() => void)[] = [];
       const onFinish = () => new Promise<void>((resolve) => finishes.push(resolve));
@@ -195,8 +195,8 @@ describe("drain", () => {
       });
       const body = JSON.stringify({ messages: [{ role: "user", content: "Hi" }] });
       const headers = { "content-type": "application/json" };
-      const ask = () => POST(new Request("http://host/", { method: "POST", body, headers }));
-      const opening = [ask(), ask()];
+      const request = () => POST(new Request("http://host/", { method: "POST", body, headers }));
+      const opening = [request(), request()];
       while (streamRegistry().streams.size < 2) await pass(0);
       await pass(100);
       const texts = (await Promise.all(opening)).map((response) => response.text());
@@ -226,7 +226,7 @@ describe("drain", () => {
     expect(onDrained).toHaveBeenCalledExactlyOnceWith({ finished: 0, aborted: 0 });
   });
 
-  test("before the first chunk of a route's stream is an aborted stream, not a failure", async () => {
+  test("aborts a route's stream without a failure before its first chunk", async () => {
     const route = createChatRoute({ agent: { streamChat: silent } });
     const request = new Request("http://host/", {
       method: "POST",

@@ -26,10 +26,10 @@ const routeOf = (source, store, options) =>
 
 const programs = {
   "leaves an answer unread": () => toSSE(answer()),
-  "leaves an agent that never answers": () => toSSE(hang()),
-  "leaves a function that never answers": () => toSSE(hang),
+  "leaves an agent that never replies": () => toSSE(hang()),
+  "leaves a function that never returns": () => toSSE(hang),
   "leaves a route's answer": () => routeOf(answer).POST(post()),
-  "leaves a route's agent that never answers": () => routeOf(hang).POST(post()),
+  "leaves a route's agent that never replies": () => routeOf(hang).POST(post()),
   "leaves a run": () => routeOf(answer, createMemoryRunStore()).POST(post()),
   "leaves a run that never ends": () => routeOf(hang, createMemoryRunStore()).POST(post()),
   "leaves a run that never ends, in a file": () =>
@@ -52,7 +52,7 @@ const programs = {
     }).POST(post());
     return response.text();
   },
-  "drains an answer that nobody reads": async () => {
+  "drains an unread answer": async () => {
     toSSE(hang());
     const counts = await drain({ deadlineMs: 300 });
     return JSON.stringify(counts);

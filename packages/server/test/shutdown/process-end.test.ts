@@ -4,10 +4,10 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 
 const script = fileURLToPath(new URL("process-end.mjs", import.meta.url));
-/** Far more than the start of a process takes, and less than the shortest of the defaults that must not be waited for. */
+/** Far longer than a process takes to start, and shorter than any default time-out, none of which may delay the end. */
 const limitMs = 50_000;
 
-/** Runs one program to its end. Rejects when it is still there after the limit, or ends with another code than 0. */
+/** Runs one program to its end. Rejects if it is still running after the limit, or exits with a code other than 0. */
 async function run(program: string): Promise<string> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
@@ -20,10 +20,10 @@ async function run(program: string): Promise<string> {
 describe.concurrent("a process ends by itself when it", () => {
   test.each([
     "leaves an answer unread",
-    "leaves an agent that never answers",
-    "leaves a function that never answers",
+    "leaves an agent that never replies",
+    "leaves a function that never returns",
     "leaves a route's answer",
-    "leaves a route's agent that never answers",
+    "leaves a route's agent that never replies",
     "leaves a run",
     "leaves a run that never ends",
     "leaves a run that never ends, in a file",
@@ -34,13 +34,13 @@ describe.concurrent("a process ends by itself when it", () => {
   });
 });
 
-describe.concurrent("a process stays until it has what it waits for when it", () => {
+describe.concurrent("a process stays alive until it has its result when it", () => {
   test.each([
     ["reads an answer that is given up", '"reason":"timeout"'],
     ["reads an answer whose agent is silent", '"code":"source-idle"'],
     ["reads an answer late", '"reason":"timeout"'],
     ["reads a run that takes too long", '"reason":"timeout"'],
-    ["drains an answer that nobody reads", '{"finished":0,"aborted":1}'],
+    ["drains an unread answer", '{"finished":0,"aborted":1}'],
   ])("%s", async (program, waitedFor) => {
     expect(await run(program)).toContain(waitedFor);
   });
