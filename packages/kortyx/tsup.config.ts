@@ -1,6 +1,6 @@
 import { defineConfig } from "tsup";
 
-// One output file per source file, so that a reader never pays for an entry it does not import.
+// One output file per source file, so that an importer pays only for the entries it imports.
 export default defineConfig({
   entry: ["src/*.ts"],
   format: "esm",

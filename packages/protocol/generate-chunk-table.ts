@@ -1,8 +1,8 @@
 /**
  * Writes `src/chunk-table.ts` from the zod schemas, so that a rule of the wire is written once. With `--check` it writes
- * nothing and fails when the file is not what it would write.
+ * nothing and fails if the file differs from what it would write.
  *
- * Works from the JSON Schema of the chunks, which does not have what a `refine` of zod says: the property tests of
+ * It works from the JSON Schema of the chunks, which does not include zod's `refine`: the property tests of
  * `check-chunk.ts` find where that makes a difference.
  */
 import { execFileSync } from "node:child_process";
@@ -18,7 +18,7 @@ export type JSONSchema = z.core.JSONSchema.JSONSchema;
 /** The JSON Schemas of all chunks, one for each shape. */
 export const chunkSchemas = (): JSONSchema[] => membersOf(z.toJSONSchema(streamChunkSchema));
 
-/** What a union is made of, at every depth; a schema that is no union is its own only member. */
+/** The members of a union, at every depth. A schema that is not a union is its own only member. */
 export function membersOf(schema: JSONSchema): JSONSchema[] {
   const members = schema.oneOf ?? schema.anyOf;
   return members === undefined ? [schema] : members.flatMap((member) => membersOf(member as JSONSchema));
@@ -55,7 +55,7 @@ function toFieldsType(schema: JSONSchema): FieldsType {
   const required: Record<string, FieldType> = {};
   const optional: Record<string, FieldType> = {};
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
-    // They have chosen the row.
+    // These fields have already selected the row.
     if (["type", "kind"].includes(name) && constantsOf(schema, name).length > 0) continue;
     if (schema.required?.includes(name)) required[name] = toFieldType(field as JSONSchema);
     else if (!same(field as JSONSchema, {})) optional[name] = toFieldType(field as JSONSchema);

@@ -1,6 +1,6 @@
 import { defineConfig } from "tsup";
 
-// The entries of package.json; what they share is in chunks, so that nobody pays for an entry that is not imported.
+// The entries of package.json. Their shared code is in chunks, so that an importer pays only for the entries it imports.
 export default defineConfig({
   entry: ["src/index.ts", "src/internal.ts", "src/request-schemas.ts", "src/schemas.ts"],
   format: "esm",

@@ -1,6 +1,6 @@
 import { defineConfig } from "tsup";
 
-// The entries of package.json; what they share is in chunks, so that nobody pays for an entry that is not imported.
+// The entries of package.json. Their shared code is in chunks, so that an importer pays only for the entries it imports.
 export default defineConfig({
   entry: ["src/index.ts", "src/kortyx.ts", "src/node.ts", "src/redis.ts", "src/schemas.ts", "src/sqlite.ts"],
   format: "esm",
@@ -8,6 +8,6 @@ export default defineConfig({
   splitting: true,
   clean: true,
   dts: false,
-  // `node:sqlite` has no other name.
+  // `node:sqlite` does not exist without its prefix.
   removeNodeProtocol: false,
 });

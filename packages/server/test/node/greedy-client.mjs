@@ -1,6 +1,6 @@
 /**
  * A worker thread that reads a response as fast as it can and keeps nothing, so that the server's socket never fills up
- * and its event loop gets no rest on the client's account. Leaves when told to. Plain JavaScript: no test runner loads it.
+ * and the client gives its event loop no rest. Leaves at a message. Plain JavaScript, because no test runner loads it.
  */
 import { request } from "node:http";
 import { connect } from "node:http2";

@@ -1,6 +1,6 @@
 /**
- * Another process that serves a chat route with runs in a store of the same runs. Answers POSTs that it is told to make
- * to itself, with an agent that says a few words and then sits in a tool, and tells when the agent's signal is aborted.
+ * Another process that serves a chat route with a store of the same runs. Its parent lets it POST to itself. Its agent
+ * yields a text and then waits in a tool, and the process reports when the agent's signal is aborted.
  */
 import { createClient } from "redis";
 import { createRedisRunStore } from "../../src/redis.ts";
@@ -8,7 +8,7 @@ import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
 
 const { path, socketPath, prefix } = JSON.parse(process.argv[2]);
-// A stop is announced, and need be found neither by a look every second nor when the lease is renewed.
+// Without polls and renewals, a stop must arrive by its announcement.
 const leaseMs = 3_600_000;
 if (socketPath !== undefined) globalThis.setInterval = () => undefined;
 let client;
@@ -31,7 +31,7 @@ const route = createChatRoute({
       yield { type: "text-delta", delta: "Looking" };
       yield { type: "tool-call-start", tool: "search", toolCallId: "c", input: {} };
       await aborted;
-      // A tool that has been done all the same.
+      // The result of a tool that finished despite the abort.
       yield { type: "tool-call-result", tool: "search", toolCallId: "c", content: "late" };
       yield { type: "done" };
     },

@@ -1,6 +1,6 @@
 /**
- * A program that does one thing with responses and has nothing else to do, named by its first argument. Prints what it
- * has waited for.
+ * A program that does one thing with a response, chosen by its first argument, and nothing else. Prints the result that it
+ * waited for.
  */
 import { createChatRoute, createMemoryRunStore, drain, toSSE } from "../../src/index.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
@@ -26,10 +26,10 @@ const routeOf = (source, store, options) =>
 
 const programs = {
   "leaves an answer unread": () => toSSE(answer()),
-  "leaves an agent that never replies": () => toSSE(hang()),
-  "leaves a function that never returns": () => toSSE(hang),
+  "leaves a source that never yields": () => toSSE(hang()),
+  "leaves a source function that never yields": () => toSSE(hang),
   "leaves a route's answer": () => routeOf(answer).POST(post()),
-  "leaves a route's agent that never replies": () => routeOf(hang).POST(post()),
+  "leaves a route's agent that never yields": () => routeOf(hang).POST(post()),
   "leaves a run": () => routeOf(answer, createMemoryRunStore()).POST(post()),
   "leaves a run that never ends": () => routeOf(hang, createMemoryRunStore()).POST(post()),
   "leaves a run that never ends, in a file": () =>

@@ -20,10 +20,10 @@ async function run(program: string): Promise<string> {
 describe.concurrent("a process ends by itself when it", () => {
   test.each([
     "leaves an answer unread",
-    "leaves an agent that never replies",
-    "leaves a function that never returns",
+    "leaves a source that never yields",
+    "leaves a source function that never yields",
     "leaves a route's answer",
-    "leaves a route's agent that never replies",
+    "leaves a route's agent that never yields",
     "leaves a run",
     "leaves a run that never ends",
     "leaves a run that never ends, in a file",

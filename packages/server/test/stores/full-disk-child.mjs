@@ -1,4 +1,4 @@
-/** A chat route with runs in a SQLite file on a disk that another program fills. Sends what its clients see. */
+/** A chat route with runs in a SQLite file on a disk that another program fills. Sends what its clients receive. */
 import { rmSync, statfsSync, watch, writeFileSync } from "node:fs";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
@@ -10,7 +10,7 @@ const never = new Promise(() => {});
 const logged = [];
 console.error = (...values) => logged.push(values.map(String));
 
-/** Ends the silence of an agent. */
+/** Lets the silent agent continue. */
 let speak;
 const route = createChatRoute({
   agent: {
@@ -22,7 +22,7 @@ const route = createChatRoute({
       await new Promise((resolve) => {
         speak = resolve;
       });
-      // More than the write-ahead log has room for.
+      // More than fits into the write-ahead log.
       for (let count = 0; ; count++) {
         yield { type: "text-delta", delta: `${count} `.padEnd(60_000, "x") };
       }
@@ -32,7 +32,7 @@ const route = createChatRoute({
   runs: { store },
 });
 
-function ask(content, sessionId = crypto.randomUUID()) {
+function post(content, sessionId = crypto.randomUUID()) {
   const body = JSON.stringify({ messages: [{ role: "user", content }], sessionId });
   const headers = { "content-type": "application/json", accept: "text/event-stream" };
   return route.fetch(new Request("http://host/", { method: "POST", body, headers }));
@@ -58,21 +58,21 @@ function empty() {
   }
 }
 
-/** Without comments, which are about the connection. */
+/** The text without comments, which belong to the connection. */
 const eventsOf = async (response) => (await response.text()).replaceAll(/^:.*\n\n?/gm, "");
 
-const ended = await eventsOf(await ask("hello", "ended"));
-const spoken = (await ask("speak", "speaking")).text();
-const waiting = (await ask("wait", "waiting")).text();
+const ended = await eventsOf(await post("hello", "ended"));
+const spoken = (await post("speak", "speaking")).text();
+const waiting = (await post("wait", "waiting")).text();
 fill();
 speak();
 const text = await spoken;
-const refused = await ask("hello");
+const refused = await post("hello");
 const reserveEvents = [];
 const watcher = watch(folder, (event, name) => name === "runs.db-reserve" && reserveEvents.push(event));
-// Longer than between two attempts to set the reserve aside.
+// Longer than the interval between two attempts to create the reserve.
 await new Promise((resolve) => setTimeout(resolve, 300));
-const refusedAgain = await ask("hello");
+const refusedAgain = await post("hello");
 await new Promise((resolve) => setTimeout(resolve, 50));
 watcher.close();
 const stopped = await session("DELETE", "waiting");
@@ -90,12 +90,12 @@ process.send({
   kept: (await eventsOf(await session("GET", "ended"))) === ended,
 });
 empty();
-// Within a second of the room.
+// Waits until the store accepts runs again.
 const emptiedAt = performance.now();
 let response;
 do {
   await new Promise((resolve) => setTimeout(resolve, 50));
-  response = await ask("hello");
+  response = await post("hello");
 } while (response.status === 503);
 process.send({ status: response.status, text: (await response.text()).includes("Yes. ") });
 console.log(

@@ -1,4 +1,4 @@
-/** Two stores of one SQLite file that fill a disk by themselves, until what they hold was kept long enough. */
+/** Two stores of one SQLite file that fill a disk by themselves, until their runs expire. */
 import { statfsSync } from "node:fs";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
 
@@ -15,14 +15,14 @@ const opening = () => ({
 });
 const entries = Array.from({ length: 64 }, (_, seq) => `${seq} `.padEnd(2_000, "x"));
 
-/** @returns how many runs fit. */
+/** @returns the number of runs that fit. */
 async function fill() {
   for (let count = 0; ; count++) {
     const request = opening();
     const opened = await (count % 2 ? store : other).open(request);
     if (opened.status === "store-full") return count;
     const appended = await store.append(request.runId, 0, entries);
-    // Also when there is no room for anything else.
+    // A run can end even without room for anything else.
     const terminal = await other.end(request.runId, { type: "done" });
     if (terminal?.type !== "done") throw new Error("A run has not ended.");
     if (appended === "full") return count;

@@ -1,4 +1,4 @@
-/** Fills a memory store, in a process of its own, and prints what it takes of the heap for each unit of its limit. */
+/** Fills a memory store in its own process, and prints its heap use for each unit of its limit. */
 import { stringifyChunk } from "@kortyx/protocol/internal";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
@@ -10,7 +10,7 @@ function heapUsed() {
   return process.memoryUsage().heapUsed;
 }
 
-/** @returns a store that takes no more. */
+/** @returns a full store. */
 async function fill() {
   const store = createMemoryRunStore({ maxHeapBytes });
   for (let runs = 0; ; runs++) {

@@ -1,13 +1,13 @@
 /**
- * Another process that serves a chat route, with a store of the given version that has the same runs. Its parent sends it
- * bodies to POST; its agent yields a word, and another one when the parent allows it.
+ * Another process that serves a chat route, with a store of the given version on the same runs. Its parent sends it bodies
+ * to POST. Its agent yields one chunk, and another when the parent allows it.
  */
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createStoreOf } from "./store-of-version.ts";
 
 const { version, address } = JSON.parse(process.argv[2]);
 
-/** Lets the agents of sessions yield their second words. */
+/** Functions that let the agents of sessions yield their second chunk. */
 const proceed = new Map();
 
 const route = createChatRoute({

@@ -1,4 +1,4 @@
-/** Creates a store on a disk that has become read-only, and sends the reason why it is refused. */
+/** Creates a store on a disk that has become read-only, and sends the error message. */
 import { execFileSync } from "node:child_process";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Another process with a store of the same runs. Calls the methods that it is told to, and answers with what they
- * resolve to, or with the words of the error. Ends when its store is closed, because nothing else keeps it alive.
+ * Another process with a store of the same runs. Calls the methods that its parent requests, and sends their result or
+ * the text of their error. Ends when its store is closed, because nothing else keeps it alive.
  */
 import { createClient } from "redis";
 import { createRedisRunStore } from "../../src/redis.ts";
@@ -16,7 +16,7 @@ const {
 } = JSON.parse(process.argv[2]);
 const readDate = Date.now;
 Date.now = () => readDate() + dateOffsetMs;
-// Whoever waits is woken by what is announced alone.
+// Only announcements wake waiting calls.
 if (!hasTicks) globalThis.setInterval = () => undefined;
 let client;
 if (socketPath !== undefined) {
@@ -30,17 +30,17 @@ const store = client
 const never = new AbortController().signal;
 
 process.on("message", async ({ id, method, values }) => {
-  const answer = { id };
+  const reply = { id };
   try {
     if (method === "wait") values.push(never);
-    answer.value = await store[method](...values);
+    reply.value = await store[method](...values);
   } catch (error) {
-    answer.error = String(error);
+    reply.error = String(error);
   }
-  process.send(answer);
+  process.send(reply);
   if (method !== "close") return;
   client?.destroy();
-  // When the answers to those who were waiting are on their way, too.
+  // Lets the replies to waiting calls be sent first.
   setImmediate(() => process.disconnect());
 });
 process.send("ready");

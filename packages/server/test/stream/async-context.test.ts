@@ -1,6 +1,6 @@
 /**
- * No matter what reads a stream, and how slowly: what belongs to the application runs in the async context in which the
- * route was called. The file runs twice, because Node 22 and 24 carry that context in different ways.
+ * Whatever reads a stream, and however slowly, the application's code runs in the async context in which the route was
+ * called. The file runs twice, because Node 22 and 24 carry that context in different ways.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createServer, type RequestListener } from "node:http";
@@ -22,17 +22,17 @@ import {
 } from "../../src/index.ts";
 import { sendStream, toNodeHandler } from "../../src/node.ts";
 
-/** What a logger, a tracer or a framework keeps of the request that is being answered. */
+/** The current request, as a logger, a tracer or a framework would keep it. */
 const requests = new AsyncLocalStorage<string>();
 
-/** There is no way back from draining but a new process; tests forget the registry instead. */
+/** A process that drains cannot stop draining, so tests drop the registry instead. */
 afterEach(() => {
   Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/streams"));
 });
 
 const until = (check: () => unknown) => vi.waitFor(check, { interval: 5, timeout: 20_000 });
 
-/** Remembers in which request each thing has happened. */
+/** Records in which requests each event happened. */
 function diary(current: () => string | undefined = () => requests.getStore()) {
   const seen = new Map<string, Set<string | undefined>>();
   return {
@@ -40,7 +40,7 @@ function diary(current: () => string | undefined = () => requests.getStore()) {
       seen.set(what, (seen.get(what) ?? new Set()).add(current()));
     },
     has: (what: string) => seen.has(what),
-    /** Each thing with the requests in which it has happened. */
+    /** Each event with the requests in which it happened. */
     entries: () => Object.fromEntries([...seen].map(([what, where]) => [what, [...where]])),
   };
 }
@@ -48,13 +48,13 @@ type Diary = ReturnType<typeof diary>;
 
 interface Watched {
   diary: Diary;
-  /** Chunks that were asked for. */
+  /** The number of requested chunks. */
   steps: number;
   open(context: StreamSourceContext): AsyncGenerator<StreamChunk>;
   options: StreamResponseOptions;
 }
 
-/** A source of large chunks that writes into the diary whenever it runs, and so do its callbacks. */
+/** A source of large chunks that writes to the diary whenever it or one of its callbacks runs. */
 function watched(count: number, book = diary(), length = 20_000): Watched {
   const source: Watched = {
     diary: book,
@@ -85,7 +85,7 @@ function watched(count: number, book = diary(), length = 20_000): Watched {
   return source;
 }
 
-/** The diary of a request in which all of these have happened. */
+/** The diary entries if all these events happened in one request. */
 const allIn = (request: string, ...what: string[]) =>
   Object.fromEntries(what.map((name) => [name, [request]]));
 
@@ -95,8 +95,8 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A client on a bare socket, which reads nothing before `readAll` is called. */
-function ask(port: number, path = "/", body?: string) {
+/** A client on a bare socket that reads nothing before `readAll` is called. */
+function connectTo(port: number, path = "/", body?: string) {
   const socket = connect(port, "127.0.0.1");
   const head = `${body === undefined ? "GET" : "POST"} ${path} HTTP/1.1\r\nhost: x\r\n`;
   const fields =
@@ -108,7 +108,7 @@ function ask(port: number, path = "/", body?: string) {
   const lastChunk = "\r\n0\r\n\r\n";
   let tail = "";
   return {
-    /** @returns what came, when the response has ended. */
+    /** @returns the end of the response, once it is complete. */
     readAll: () =>
       new Promise<string>((resolve) => {
         socket.on("data", (data) => {
@@ -121,7 +121,7 @@ function ask(port: number, path = "/", body?: string) {
   };
 }
 
-/** Waits until the source is not asked any more, because nobody reads. */
+/** Waits until no chunk of the source is requested any more, because no client reads. */
 async function untilStalled(source: Watched): Promise<void> {
   let before = -1;
   while (source.steps !== before) {
@@ -136,10 +136,10 @@ const agentOf = (source: Watched) => ({
   streamChat: (_: unknown, { signal }: StreamSourceContext) => source.open({ signal }),
 });
 
-/** How an application remembers its request, and responds with a source. */
+/** An application that keeps its current request in some way, and responds with a source. */
 interface Application {
   name: string;
-  /** What it remembers of the request with this path. */
+  /** Starts it. `current` returns the path of the current request, if not from `requests`. */
   serve(answer: (path: string) => Watched): Promise<{ port: number; current?: () => string | undefined }>;
   body?: string;
 }
@@ -241,7 +241,7 @@ const applications: Application[] = [
 ];
 
 test.runIf(process.allowedNodeEnvironmentFlags.has("--no-async-context-frame"))(
-  "the project decides which mechanism is used",
+  "the vitest project selects the mechanism",
   ({ task }) => {
     expect(process.execArgv.includes("--no-async-context-frame")).toBe(
       task.file.projectName === "server-async-hooks",
@@ -249,8 +249,8 @@ test.runIf(process.allowedNodeEnvironmentFlags.has("--no-async-context-frame"))(
   },
 );
 
-describe.each(applications)("$name", ({ serve, body }) => {
-  /** Two requests at the same time, which are not to be taken for each other. */
+describe.each(applications)("$name: a source keeps its context", ({ serve, body }) => {
+  /** Makes two requests at the same time, which must not be confused. */
   async function setUp(count: number) {
     const sources = new Map<string, Watched>();
     let current: (() => string | undefined) | undefined;
@@ -260,13 +260,13 @@ describe.each(applications)("$name", ({ serve, body }) => {
       return source;
     });
     current = served.current;
-    const clients = ["/ann", "/bob"].map((path) => ({ path, client: ask(served.port, path, body) }));
+    const clients = ["/ann", "/bob"].map((path) => ({ path, client: connectTo(served.port, path, body) }));
     await until(() => expect(sources.size).toBe(2));
     await Promise.all([...sources.values()].map(untilStalled));
     return clients.map(({ path, client }) => ({ path, client, source: sources.get(path)! }));
   }
 
-  test("a source of 600 chunks whose client begins to read late", async () => {
+  test("if the client of its 600 chunks begins to read late", async () => {
     const answers = await setUp(600);
     for (const { source } of answers) expect(source.steps).toBeLessThan(600);
     const texts = await Promise.all(answers.map(({ client }) => client.readAll()));
@@ -277,7 +277,7 @@ describe.each(applications)("$name", ({ serve, body }) => {
     }
   });
 
-  test("a client that leaves", async () => {
+  test("if the client leaves", async () => {
     for (const { path, client, source } of await setUp(600)) {
       client.leave();
       await until(() => expect(source.diary.has("finally")).toBe(true));
@@ -286,8 +286,8 @@ describe.each(applications)("$name", ({ serve, body }) => {
   });
 });
 
-describe("an end that comes from elsewhere", () => {
-  /** A stream of request A, whose source waits for ever after its first chunk unless its signal is aborted. */
+describe("an end from another context runs callbacks in the request's context:", () => {
+  /** A stream of request A whose source waits after its first chunk until its signal is aborted. */
   function open(options: StreamResponseOptions = {}) {
     const book = diary();
     const body = requests.run("A", () => {
@@ -314,7 +314,7 @@ describe("an end that comes from elsewhere", () => {
   };
   const read = (body: ReadableStream<Uint8Array>) => requests.run("reader", () => new Response(body).text());
 
-  test("of a reader that cancels", async () => {
+  test("a reader that cancels", async () => {
     const { body, book } = open();
     const reader = requests.run("reader", () => body.getReader());
     await requests.run("reader", () => reader.read());
@@ -322,7 +322,7 @@ describe("an end that comes from elsewhere", () => {
     await expectAllInA(book);
   });
 
-  test("of a signal", async () => {
+  test("an aborted signal", async () => {
     const controller = new AbortController();
     const { body, book } = open({ signal: controller.signal });
     await requests.run("reader", () => body.getReader().read());
@@ -333,18 +333,18 @@ describe("an end that comes from elsewhere", () => {
   test.each([
     ["maxDurationMs", { maxDurationMs: 20 }],
     ["sourceIdleTimeoutMs", { sourceIdleTimeoutMs: 20 }],
-  ])("of a limit, %s", async (_, limits) => {
+  ])("a limit, %s", async (_, limits) => {
     const { body, book } = open(limits);
     await read(body);
     await expectAllInA(book);
   });
 
-  test("of a reader that stalls", async () => {
+  test("a reader that stalls", async () => {
     const { book } = open({ stallTimeoutMs: 20 });
     await expectAllInA(book);
   });
 
-  test("of a process that shuts down: drain resolves when onFinish was called", async () => {
+  test("a process that shuts down, where drain resolves after onFinish", async () => {
     const { body, book } = open();
     const text = read(body);
     await requests.run("drain", () => drain({ deadlineMs: 0 }));
@@ -354,7 +354,7 @@ describe("an end that comes from elsewhere", () => {
   });
 });
 
-test("toNodeHandler: a client that leaves aborts the request's signal and cancels a body of the application's own", async () => {
+test("toNodeHandler: a client that leaves aborts the signal and cancels the application's own body in the request's context", async () => {
   const book = diary();
   const handle = (request: Request) => {
     request.signal.addEventListener("abort", () => book.note("abort"));
@@ -371,22 +371,22 @@ test("toNodeHandler: a client that leaves aborts the request's signal and cancel
     );
   };
   const { port } = await onNode((req, res) => requests.run("A", () => toNodeHandler(handle)(req, res)));
-  const client = ask(port);
+  const client = connectTo(port);
   await until(() => expect(book.has("pull")).toBe(true));
   client.leave();
   await until(() => expect(book.has("abort") && book.has("cancel")).toBe(true));
   expect(book.entries()).toEqual(allIn("A", "pull", "abort", "cancel"));
 });
 
-describe("other forms of source", () => {
-  /** Reads with pauses, so that the stream is asked anew each time. */
+describe("other forms of source keep their context:", () => {
+  /** Reads with pauses, so that each read pulls the stream again. */
   async function readSlowly(body: ReadableStream<Uint8Array>): Promise<void> {
     const reader = body.getReader();
     while (!(await reader.read()).done) await new Promise((resolve) => setImmediate(resolve));
   }
   const content = "x".repeat(20_000);
 
-  test("a synchronous generator, a ReadableStream, a promise of a source and a chunk's own toJSON", async () => {
+  test("a synchronous generator, a ReadableStream, a promise of a source and a chunk's toJSON()", async () => {
     const book = diary();
     const chunk = (what: string) => {
       const plain: StreamChunk = { type: "message", content };
@@ -422,7 +422,7 @@ describe("other forms of source", () => {
     expect(book.entries()).toEqual(allIn("A", "generator", "toJSON", "stream"));
   });
 
-  test("collectBufferedStream and `stream: false`, also when the caller leaves", async () => {
+  test("collectBufferedStream and `stream: false`, even if the caller leaves", async () => {
     const book = diary();
     const source = watched(30, book);
     await requests.run("A", () => collectBufferedStream(source.open).catch(() => {}));

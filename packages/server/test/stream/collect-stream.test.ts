@@ -14,7 +14,7 @@ const delta = (text: string, segmentId?: string): StreamChunk =>
     : { type: "text-delta", delta: text, segmentId };
 const textOf = async (...chunks: StreamChunk[]) => (await collectBufferedStream(chunks)).text;
 
-test("chunks that are collected already are summed up as a buffered answer is", async () => {
+test("collected chunks are summarized as in a buffered answer", async () => {
   for (const { chunks } of canonicalTranscripts) {
     const summary = summarizeStreamChunks(Object.freeze([...chunks]));
     expect({ chunks, ...summary }).toEqual(await collectBufferedStream(chunks));
@@ -30,7 +30,7 @@ test("chunks that are collected already are summed up as a buffered answer is", 
 
 describe("collectStream", () => {
   for (const { name, chunks } of canonicalTranscripts) {
-    test(`gives the chunks of ${name}`, async () => {
+    test(`returns the chunks of ${name}`, async () => {
       expect(await collectStream(chunks)).toEqual(chunks);
       expect(
         await collectStream(async () =>
@@ -42,7 +42,7 @@ describe("collectStream", () => {
     });
   }
 
-  test("stops at the terminal: the source is not asked again and its return() is called", async () => {
+  test("stops at the terminal, does not pull the source again and calls its return()", async () => {
     const next = vi.fn<() => IteratorResult<StreamChunk>>(() => ({ done: false, value: { type: "done" } }));
     const leave = vi.fn();
     expect(await collectStream({ [Symbol.iterator]: () => ({ next, return: leave }) })).toEqual([
@@ -52,7 +52,7 @@ describe("collectStream", () => {
     expect(leave).toHaveBeenCalledTimes(1);
   });
 
-  test("rejects with what the source throws", async () => {
+  test("rejects with the error of the source", async () => {
     const boom = new Error("boom");
     await expect(collectStream(Promise.reject(boom))).rejects.toBe(boom);
     await expect(
@@ -65,7 +65,7 @@ describe("collectStream", () => {
     ).rejects.toBe(boom);
   });
 
-  test("rejects a result that is not an iterator result, and leaves the source", async () => {
+  test("rejects an invalid iterator result, and releases the source", async () => {
     const leave = vi.fn();
     const source = {
       [Symbol.asyncIterator]: () => ({ next: async () => undefined as never, return: leave }),
@@ -74,7 +74,7 @@ describe("collectStream", () => {
     expect(leave).toHaveBeenCalledTimes(1);
   });
 
-  test("a source that threw has ended: it is not returned", async () => {
+  test("does not call return() of a source that threw", async () => {
     const boom = new Error("boom");
     const leave = vi.fn();
     const next = () => {
@@ -84,7 +84,7 @@ describe("collectStream", () => {
     expect(leave).not.toHaveBeenCalled();
   });
 
-  test("the abort of the signal rejects with its reason and leaves the source, also while it is pending", async () => {
+  test("rejects with the reason of an aborted signal and releases the source, even while it is pending", async () => {
     const leave = vi.fn();
     let signal: AbortSignal | undefined;
     const abort = new AbortController();
@@ -104,18 +104,18 @@ describe("collectStream", () => {
     expect(leave).toHaveBeenCalledTimes(1);
     expect(signal?.reason).toBe("gone");
     await expect(collectBufferedStream([], { signal: abort.signal })).rejects.toBe("gone");
-    // It is open already.
+    // This source is already open.
     await expect(collectBufferedStream(source, { signal: abort.signal })).rejects.toBe("gone");
     expect(leave).toHaveBeenCalledTimes(2);
   });
 
-  test("a signal that is null, as in a RequestInit, is none: here and in a stream", async () => {
+  test("accepts null as no signal, as in a RequestInit, and so does toSSE", async () => {
     const signal = null as never;
     expect(await collectBufferedStream([delta("a")], { signal })).toMatchObject({ text: "a" });
     expect(await toSSE([delta("a")], { signal }).text()).toContain('"delta":"a"');
   });
 
-  test("a source that opens after the caller left is closed, and a long-lived signal keeps no listener", async () => {
+  test("closes a source that opens after the caller left, and leaves no listener on a long-lived signal", async () => {
     const abort = new AbortController();
     const leave = vi.fn();
     let open: (source: Iterable<StreamChunk>) => void = () => {};
@@ -136,7 +136,7 @@ describe("collectStream", () => {
     expect(added).toHaveBeenCalledTimes(1);
   });
 
-  test("mends what says something obvious in another spelling, and names what does not, with its number", async () => {
+  test("mends a chunk with another spelling of a value, and names an invalid one with its number", async () => {
     const result = { type: "tool-call-result", tool: "t", toolCallId: "1", content: undefined, node: null };
     expect(await collectStream([result as unknown as StreamChunk])).toEqual([
       { type: "tool-call-result", tool: "t", toolCallId: "1", content: null },
@@ -147,7 +147,7 @@ describe("collectStream", () => {
     });
   });
 
-  test("rejects something that is not a chunk, and leaves the source", async () => {
+  test("rejects a value that is not a chunk, and releases the source", async () => {
     const leave = vi.fn();
     let signal: AbortSignal | undefined;
     const source = {
@@ -164,7 +164,7 @@ describe("collectStream", () => {
 });
 
 describe("collectBufferedStream", () => {
-  test("gives chunks, text and structured data as one JSON value", async () => {
+  test("returns chunks, text and structured data as one JSON value", async () => {
     const structured: StreamChunk = {
       type: "structured-data",
       streamId: "s",
@@ -176,7 +176,7 @@ describe("collectBufferedStream", () => {
     expect(await collectBufferedStream(chunks)).toEqual({ chunks, text: "Hello", structured: [structured] });
   });
 
-  test("joins the deltas of each text, and separates different texts with a blank line", async () => {
+  test("joins the deltas of each text, and separates texts with a blank line", async () => {
     expect(await textOf(delta("a1", "a"), delta("b1", "b"), delta("a2", "a"), delta("b2", "b"))).toBe(
       "a1a2\n\nb1b2",
     );
@@ -184,7 +184,7 @@ describe("collectBufferedStream", () => {
     expect(await textOf({ type: "text-start" }, { type: "text-end" }, delta("only"))).toBe("only");
   });
 
-  test("the text is that of the message: in its order, without what a whole message repeats", async () => {
+  test("returns the text in the order of the message, without repetitions by whole messages", async () => {
     const message = (content: string): StreamChunk => ({ type: "message", content });
     const call = { tool: "t", toolCallId: "1" };
     const loop: StreamChunk[] = [
@@ -198,7 +198,7 @@ describe("collectBufferedStream", () => {
     expect(await textOf(message("whole"), delta("streamed"))).toBe("whole\n\nstreamed");
   });
 
-  test("an object that cannot be built does not touch the text", async () => {
+  test("keeps the text whole beside an object that cannot be built", async () => {
     const set = (path: string): StreamChunk => ({
       type: "structured-data",
       streamId: "s",
@@ -210,11 +210,11 @@ describe("collectBufferedStream", () => {
     expect(await textOf(delta("a"), set("a"), set("a.b"), set("a..b"), delta("b"))).toBe("ab");
   });
 
-  test("reasoning is not part of the text", async () => {
+  test("leaves reasoning out of the text", async () => {
     expect(await textOf({ type: "reasoning-delta", delta: "hm" }, delta("a"))).toBe("a");
   });
 
-  test("has an error when the stream ended on one, and not when more followed", async () => {
+  test("returns an error that ended the stream, but not one that more chunks follow", async () => {
     const error: StreamChunk = { type: "error", message: "m" };
     expect((await collectBufferedStream([delta("a"), error])).error).toEqual(error);
     expect(
@@ -225,7 +225,7 @@ describe("collectBufferedStream", () => {
     }
   });
 
-  test("rejects a stream larger than its limit, counted in bytes of UTF-8, and leaves the source", async () => {
+  test("rejects a stream larger than its limit in UTF-8 bytes, and releases the source", async () => {
     const leave = vi.fn();
     const endless = {
       [Symbol.iterator]: () => ({
@@ -243,7 +243,7 @@ describe("collectBufferedStream", () => {
     await expect(collectBufferedStream([delta("語")], { maxBytes: 42 })).rejects.toBeDefined();
   });
 
-  test("the limit is 8 MiB unless told otherwise", async () => {
+  test("has a limit of 8 MiB by default", async () => {
     const mebibyte = delta("x".repeat(1024 * 1024));
     await expect(collectBufferedStream(Array(7).fill(mebibyte))).resolves.toBeDefined();
     await expect(collectBufferedStream(Array(8).fill(mebibyte))).rejects.toMatchObject({ code: "too-large" });

@@ -9,7 +9,7 @@ const refuse = (name: string) => () => {
   throw new Error(`A Node.js API is used (${name}) which is not supported in the Edge Runtime.`);
 };
 
-/** Reads a stream whose source never waits, for so long that the event loop has to be given a turn. */
+/** Reads a stream whose source never waits, for long enough that the event loop must get a turn. */
 async function stream(): Promise<string> {
   vi.resetModules();
   const { toSSE } = await import("../../src/index.ts");
@@ -29,8 +29,8 @@ test.each([
     refuse("process.nextTick"),
     refuse("setImmediate"),
   ],
-  ["are not there, as in workerd", undefined, undefined],
-])("a stream is whole where nextTick and setImmediate %s", async (_, nextTick, setImmediate) => {
+  ["do not exist, as in workerd", undefined, undefined],
+])("a stream is complete where nextTick and setImmediate %s", async (_, nextTick, setImmediate) => {
   vi.stubGlobal("process", { env: {}, nextTick });
   vi.stubGlobal("setImmediate", setImmediate);
   const text = await stream();
@@ -38,7 +38,7 @@ test.each([
   expect(text).toMatch(/data: \{"type":"done"\}\n\ndata: \[DONE\]\n\n$/);
 });
 
-test("a stream is whole where even looking for them throws", async () => {
+test("a stream is complete where even the access to nextTick throws", async () => {
   vi.stubGlobal(
     "process",
     Object.defineProperty({ env: {} }, "nextTick", { get: refuse("process.nextTick") }),

@@ -14,7 +14,7 @@ const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text 
 const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
 const done = "data: [DONE]\n\n";
 
-/** A source that gives what the test hands it, and remembers that it was left. */
+/** A source that yields the chunks that the test gives it, and counts its returns. */
 function handFed() {
   let give: ((result: IteratorResult<StreamChunk>) => void) | undefined;
   const waiting: IteratorResult<StreamChunk>[] = [];
@@ -43,7 +43,7 @@ function handFed() {
   return source;
 }
 
-/** Reads a stream as fast as it comes, and remembers what came and that it ended. */
+/** Reads a stream as fast as it arrives, and records its text and its end. */
 function reading(stream: ReadableStream<Uint8Array>) {
   const seen = { text: "", isOver: false };
   (async () => {
@@ -59,7 +59,7 @@ function reading(stream: ReadableStream<Uint8Array>) {
   return seen;
 }
 
-/** A hand-fed source, encoded and read. Its jitter is none, so that heartbeats are exact. */
+/** A hand-fed source and its stream, without jitter, so that heartbeats are exact. */
 function fed(options: StreamOptions = {}) {
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   const source = handFed();
@@ -78,7 +78,7 @@ function fed(options: StreamOptions = {}) {
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
 describe("heartbeats", () => {
-  test("come after 8 s of silence and every 8 s from then on, behind the opening comment", async () => {
+  test("follow the opening comment after 8 s of silence, and every 8 s from then on", async () => {
     const { source, stream } = fed();
     const seen = reading(stream);
     await pass(25);
@@ -127,7 +127,7 @@ describe("heartbeats", () => {
     await pass(0);
   });
 
-  test("are not sent to a reader that lags, and go on when it reads again", async () => {
+  test("are not sent to a reader that lags, and continue when it reads again", async () => {
     const { stream } = fed({ heartbeatMs: 1000, stallTimeoutMs: 0 });
     const reader = stream.getReader();
     await pass(10_000);
@@ -139,7 +139,7 @@ describe("heartbeats", () => {
     await reader.cancel();
   });
 
-  test("with 0, only the opening comment is sent", async () => {
+  test("stop after the opening comment if the interval is 0", async () => {
     const { source, stream } = fed({ heartbeatMs: 0 });
     const seen = reading(stream);
     await pass(3_600_000);
@@ -150,7 +150,7 @@ describe("heartbeats", () => {
 });
 
 describe("limits", () => {
-  test("maxDurationMs ends a pending source with abort timeout and [DONE], at the deadline", async () => {
+  test("maxDurationMs ends a pending source at the deadline with an abort (timeout) and [DONE]", async () => {
     const { source, stream, signal, finishes } = fed({ maxDurationMs: 5000 });
     const seen = reading(stream);
     source.give(delta("a"));
@@ -166,7 +166,7 @@ describe("limits", () => {
     expect(finishes).toMatchObject([{ reason: "timeout", chunks: 1, durationMs: 5000 }]);
   });
 
-  test("maxDurationMs holds for a source that never stops giving", async () => {
+  test("maxDurationMs also ends a source that keeps yielding", async () => {
     const { source, stream } = fed({ maxDurationMs: 5000 });
     const seen = reading(stream);
     for (let step = 0; step < 60; step++) {
@@ -177,7 +177,7 @@ describe("limits", () => {
     expect(seen.text.match(/"delta"/g)?.length).toBe(50);
   });
 
-  test("sourceIdleTimeoutMs ends a silent source with a retryable error, heartbeats notwithstanding", async () => {
+  test("sourceIdleTimeoutMs ends a silent source with a retryable error, despite heartbeats", async () => {
     const { source, stream, finishes } = fed({ sourceIdleTimeoutMs: 30_000 });
     const seen = reading(stream);
     await pass(20_000);
@@ -201,7 +201,7 @@ describe("limits", () => {
     expect(finishes).toMatchObject([{ reason: "source-idle", chunks: 1 }]);
   });
 
-  test("sourceIdleTimeoutMs does not count the time in which nobody reads", async () => {
+  test("sourceIdleTimeoutMs does not count the time without a read", async () => {
     const { source, stream } = fed({ sourceIdleTimeoutMs: 1000, stallTimeoutMs: 0, heartbeatMs: 0 });
     source.give(delta("a"));
     await pass(10_000);
@@ -212,7 +212,7 @@ describe("limits", () => {
     expect(seen.text).toContain("source-idle");
   });
 
-  test("stallTimeoutMs cancels a stream whose piece has waited unread for 60 s: it ends without [DONE]", async () => {
+  test("stallTimeoutMs cancels a stream with a piece that stays unread for 60 s, without [DONE]", async () => {
     const { source, stream, signal, finishes } = fed();
     source.give(delta("a"));
     await pass(59_900);
@@ -226,7 +226,7 @@ describe("limits", () => {
     expect(seen).toEqual({ text: frame(delta("a")), isOver: true });
   });
 
-  test("a reader that reads now and then does not stall", async () => {
+  test("a reader that reads from time to time does not stall", async () => {
     const { source, stream, finishes } = fed({ stallTimeoutMs: 1000 });
     const reader = stream.getReader();
     for (let step = 0; step < 10; step++) {
@@ -238,7 +238,7 @@ describe("limits", () => {
     await reader.cancel();
   });
 
-  test("a source that is slow does not stall", async () => {
+  test("a slow source does not count as a stall", async () => {
     const { stream, finishes } = fed({ stallTimeoutMs: 1000, heartbeatMs: 0 });
     const seen = reading(stream);
     await pass(100_000);
@@ -251,9 +251,9 @@ describe("limits", () => {
   });
 });
 
-describe("times that no timer can wait", () => {
+describe("times that are too long for a timer", () => {
   for (const ms of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
-    test(`are never, all of them: ${ms} ms`, async () => {
+    test(`never pass, in any option: ${ms} ms`, async () => {
       const { source, stream, finishes } = fed({
         maxDurationMs: ms,
         heartbeatMs: ms,
@@ -262,7 +262,7 @@ describe("times that no timer can wait", () => {
       });
       const seen = reading(stream);
       await pass(86_400_000);
-      // The comment that opens a silent stream says that there are no heartbeats.
+      // The opening comment of a silent stream announces that there are no heartbeats.
       expect(seen).toEqual({ text: ":hb=0\n\n", isOver: false });
       expect(finishes).toEqual([]);
       source.end();
@@ -271,7 +271,7 @@ describe("times that no timer can wait", () => {
     });
   }
 
-  test("leave the others as they are", async () => {
+  test("do not affect other times", async () => {
     const { stream } = fed({ maxDurationMs: 2 ** 31 - 1, heartbeatMs: 0, stallTimeoutMs: Infinity });
     const seen = reading(stream);
     await pass(2 ** 31 - 2);
@@ -281,7 +281,7 @@ describe("times that no timer can wait", () => {
   });
 });
 
-test("a time that is not a number of milliseconds is refused, and nothing is opened", () => {
+test("an invalid number of milliseconds is refused, and nothing is opened", () => {
   for (const name of ["maxDurationMs", "heartbeatMs", "stallTimeoutMs", "sourceIdleTimeoutMs"]) {
     const open = vi.fn();
     for (const ms of [Number.NaN, -1, "8000" as unknown as number]) {
@@ -303,7 +303,7 @@ describe("onFinish", () => {
     return finishes[0]!;
   };
 
-  test("is called once, with the reason, what was sent, and how long it took", async () => {
+  test("is called once, with the reason, the counts of chunks and bytes, and the duration", async () => {
     expect(await finishOf([delta("語"), { type: "done" }])).toMatchObject({
       reason: "done",
       chunks: 2,
@@ -333,7 +333,7 @@ describe("onFinish", () => {
     });
   });
 
-  test("says cancelled when the client left, by cancel() and by the signal", async () => {
+  test("reports cancelled if the client leaves, by cancel() or by the signal", async () => {
     const { stream, finishes } = fed();
     await stream.cancel();
     const abort = new AbortController();
@@ -343,7 +343,7 @@ describe("onFinish", () => {
     expect([...finishes, ...other.finishes].map(({ reason }) => reason)).toEqual(["cancelled", "cancelled"]);
   });
 
-  test("a terminal that was written decides the reason, although the client leaves before it reads", async () => {
+  test("reports the written terminal even if the client leaves before reading it", async () => {
     const finishes: StreamFinish[] = [];
     const stream = createStreamBody([{ type: "done" }], { onFinish: (finish) => finishes.push(finish) });
     await pass(0);
@@ -351,7 +351,7 @@ describe("onFinish", () => {
     expect(finishes.map(({ reason }) => reason)).toEqual(["done"]);
   });
 
-  test("has no message unless asked to collect it", async () => {
+  test("has a message only with collectMessage", async () => {
     expect(await finishOf([delta("a")])).not.toHaveProperty("message");
     const chunks: StreamChunk[] = [
       { type: "run-start", runId: "r" },
@@ -367,11 +367,11 @@ describe("onFinish", () => {
     });
   });
 
-  test("says of the message of a source without a terminal that it is done", async () => {
+  test("has a message with status done if the source ends without a terminal", async () => {
     expect((await finishOf([delta("a")], { collectMessage: true })).message?.status).toBe("done");
   });
 
-  test("is called before the source is told that nobody wants the rest", async () => {
+  test("is called before the source is aborted", async () => {
     const order: string[] = [];
     const { stream, signal } = fed({ maxDurationMs: 1000, onFinish: () => order.push("finish") });
     signal.addEventListener("abort", () => order.push("abort"));
@@ -380,7 +380,7 @@ describe("onFinish", () => {
     expect(order).toEqual(["finish", "abort"]);
   });
 
-  test("has the partial message of a stream that was left, and the error of one that failed", async () => {
+  test("has the partial message of an abandoned stream, and the error of a failed one", async () => {
     const { source, stream, finishes } = fed({ collectMessage: true });
     reading(stream);
     source.give(delta("Hel"));
@@ -400,7 +400,7 @@ describe("onFinish", () => {
     expect(left.finishes[0]?.message).toMatchObject({ parts: [{ text: "Hel" }], status: "aborted" });
   });
 
-  test("has a message without the chunk that a structured object refuses", async () => {
+  test("has a message without a chunk that a structured object refuses", async () => {
     const object = { type: "structured-data", streamId: "s", dataType: "t" } as const;
     const chunks: StreamChunk[] = [
       delta("a"),
@@ -422,7 +422,7 @@ describe("onFinish", () => {
     expect(await finishOf([one], { collectMessage: true })).not.toHaveProperty("message");
   });
 
-  test("that throws or rejects is logged and harms nothing", async () => {
+  test("is logged and does no harm if it throws or rejects", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const boom = new Error("boom");
     for (const onFinish of [
@@ -463,7 +463,7 @@ test("10,000 streams on one long-lived signal leave no listener and no timer", a
   expect(listeners).toBe(0);
 });
 
-test("a source that ends its own request while it is asked does no harm", async () => {
+test("a source that aborts its own request in next() does no harm", async () => {
   const abort = new AbortController();
   const source = {
     [Symbol.iterator]: () => ({

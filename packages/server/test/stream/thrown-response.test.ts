@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 const messages = [{ role: "user", content: "Hi" }];
-const ask = (body: object = {}) =>
+const request = (body: object = {}) =>
   new Request("http://host/api/chat", {
     method: "POST",
     body: JSON.stringify({ messages, ...body }),
@@ -26,7 +26,7 @@ const answer = async function* () {
   yield done;
 };
 
-/** Where application code runs before anything is sent, each with a route in which it throws `thrown`. */
+/** The places where application code runs before anything is sent, each with a route in which it throws `thrown`. */
 const places: Record<string, (thrown: unknown) => Partial<ChatRouteOptions> & { stream?: boolean }> = {
   "authorize throws": (thrown) => ({
     authorize() {
@@ -58,14 +58,14 @@ function throwingAgent(thrown: unknown, chunks: StreamChunk[] = []) {
 async function post(thrown: unknown, place: keyof typeof places, options: Partial<ChatRouteOptions> = {}) {
   const { stream, ...given } = places[place]!(thrown);
   const route = createChatRoute({ agent: { streamChat: answer }, ...options, ...given });
-  return route.POST(ask({ ...(stream === false && { stream }) }));
+  return route.POST(request({ ...(stream === false && { stream }) }));
 }
 
-/** What `redirect()` of Next.js and its like throw. */
+/** An error as Next.js throws it, for example in `redirect()`. */
 const digested = (digest: string) => Object.assign(new Error(digest), { digest });
 
-/** A response whose class is not the global one, as a polyfill or another realm has. */
-function foreignResponse(): unknown {
+/** A response of another class than the global one, as from a polyfill or another realm. */
+function responseOfAnotherRealm(): unknown {
   const make = runInNewContext(
     `(body, headers) => ({
       status: 402, statusText: "", url: "", bodyUsed: false, headers, body,
@@ -75,8 +75,8 @@ function foreignResponse(): unknown {
   return make(new Response("Upgrade.").body, new Headers({ "x-plan": "free" }));
 }
 
-describe.each(Object.keys(places))("%s", (place) => {
-  test("a Response: it is the answer, and nothing is logged", async () => {
+describe.each(Object.keys(places))("%s:", (place) => {
+  test("a Response becomes the answer, and nothing is logged", async () => {
     const thrown = new Response("Please sign in.", { status: 401, headers: { "x-own": "1" } });
     const response = await post(thrown, place);
     expect(response).toBe(thrown);
@@ -88,7 +88,7 @@ describe.each(Object.keys(places))("%s", (place) => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("a redirect: pages of other origins may read it", async () => {
+  test("a redirect can be read by pages of other origins", async () => {
     const response = await post(Response.redirect("https://login.example/"), place, {
       cors: { origin: "https://app.example" },
     });
@@ -96,8 +96,8 @@ describe.each(Object.keys(places))("%s", (place) => {
     expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example");
   });
 
-  test("a Response of another realm: it is the answer, as a Response of this one", async () => {
-    const response = await post(foreignResponse(), place);
+  test("a Response of another realm becomes the answer, as a Response of this one", async () => {
+    const response = await post(responseOfAnotherRealm(), place);
     expect(response).toBeInstanceOf(Response);
     expect([response.status, response.headers.get("x-plan"), await response.text()]).toEqual([
       402,
@@ -106,7 +106,7 @@ describe.each(Object.keys(places))("%s", (place) => {
     ]);
   });
 
-  test("Hono's HTTPException: its response is the answer", async () => {
+  test("the response of Hono's HTTPException becomes the answer", async () => {
     const plain = await post(new HTTPException(403, { message: "Not yours." }), place);
     expect([plain.status, await plain.text()]).toEqual([403, "Not yours."]);
     const res = new Response("Wait.", { headers: { "retry-after": "9" } });
@@ -128,21 +128,21 @@ describe.each(Object.keys(places))("%s", (place) => {
       })(),
     ],
     ["data() of React Router", { type: "DataWithResponseInit", data: "No.", init: { status: 403 } }],
-  ])("%s: it is thrown on, for the framework to answer", async (_, thrown) => {
+  ])("%s is rethrown for the framework to handle", async (_, thrown) => {
     await expect(post(thrown, place)).rejects.toBe(thrown);
     expect(log).not.toHaveBeenCalled();
   });
 
   test.each<[string, unknown]>([
     ["an error", new Error("password=hunter2")],
-    ["an error that another server's digest is on", digested("1234567890")],
+    ["an error with another server's digest", digested("1234567890")],
     [
-      "an error of a client for HTTP",
+      "an error of an HTTP client",
       Object.assign(new Error("password=hunter2"), { status: 403, body: { message: "password=hunter2" } }),
     ],
-    ["an object that is no error", { status: 200, message: "password=hunter2" }],
-    ["the data of another server's answer", { status: 401, body: { message: "password=hunter2" } }],
-    ["Nest's exception, whose getResponse() gives no Response", { getResponse: () => "password=hunter2" }],
+    ["an object that is not an error", { status: 200, message: "password=hunter2" }],
+    ["the data of another server's response", { status: 401, body: { message: "password=hunter2" } }],
+    ["Nest's exception, whose getResponse() returns no Response", { getResponse: () => "password=hunter2" }],
     [
       "a getResponse() that throws",
       {
@@ -151,9 +151,9 @@ describe.each(Object.keys(places))("%s", (place) => {
         },
       },
     ],
-    ["a Response without a status that can be sent", Response.error()],
+    ["a Response whose status cannot be sent", Response.error()],
     ["nothing", undefined],
-  ])("%s: a masked 500, and the log has it", async (_, thrown) => {
+  ])("%s causes a masked 500 and is logged", async (_, thrown) => {
     const response = await post(thrown, place);
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual(
@@ -168,7 +168,7 @@ describe.each(Object.keys(places))("%s", (place) => {
     expect(log).toHaveBeenCalledTimes(1);
   });
 
-  test("a Response that was read already, or is being read: a masked 500, not a rejection", async () => {
+  test("a Response that was or is being read causes a masked 500, not a rejection", async () => {
     const read = new Response("Please sign in.", { status: 401 });
     await read.text();
     const locked = new Response("Please sign in.", { status: 401 });
@@ -179,7 +179,7 @@ describe.each(Object.keys(places))("%s", (place) => {
   });
 });
 
-describe("what fetch resolved to", () => {
+describe("a Response of fetch()", () => {
   let provider: Server;
   let url: string;
   beforeAll(async () => {
@@ -192,14 +192,14 @@ describe("what fetch resolved to", () => {
     provider.close();
   });
 
-  test("is another server's: thrown by an agent, it is a masked 500", async () => {
+  test("causes a masked 500 if an agent throws it, because it is another server's", async () => {
     const response = await post(await fetch(url), "the agent throws before its first chunk");
     expect(response.status).toBe(500);
     expect(await response.text()).not.toContain("sk-123");
   });
 });
 
-test("a stream that has opened in silence cannot become another answer: a masked error chunk", async () => {
+test("a Response thrown after a silent stream has opened becomes a masked error chunk", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   try {
     let reject!: (thrown: unknown) => void;
@@ -207,7 +207,7 @@ test("a stream that has opened in silence cannot become another answer: a masked
       new Promise<never>((_, refused) => {
         reject = refused;
       });
-    const answered = createChatRoute({ agent: { streamChat } }).POST(ask());
+    const answered = createChatRoute({ agent: { streamChat } }).POST(request());
     await vi.waitFor(() => expect(reject).toBeDefined());
     await vi.advanceTimersByTimeAsync(30);
     const response = await answered;
@@ -222,11 +222,11 @@ test("a stream that has opened in silence cannot become another answer: a masked
   }
 });
 
-test("in mid-stream nothing can be an answer any more: a masked error chunk, and the log has it", async () => {
+test("a Response or redirect thrown in mid-stream becomes a masked error chunk, and is logged", async () => {
   const text: StreamChunk = { type: "text-delta", delta: "a" };
   for (const thrown of [new Response("No.", { status: 401 }), digested("NEXT_REDIRECT;push;/;307;")]) {
     const route = createChatRoute({ agent: throwingAgent(thrown, [text]) });
-    const response = await route.POST(ask());
+    const response = await route.POST(request());
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('"Something went wrong on the server."');
   }
@@ -248,7 +248,7 @@ describe("with runs", () => {
   const eventsOf = async (response: Response) =>
     [...(await response.text()).matchAll(/^data: (.*)$/gm)].map(([, data]) => data);
 
-  test("a Response of onStart is the answer, and the agent is not asked", async () => {
+  test("a Response of onStart becomes the answer, and the agent is not called", async () => {
     const streamChat = vi.fn(answer);
     let reject!: (thrown: unknown) => void;
     const onStart = () =>
@@ -256,7 +256,7 @@ describe("with runs", () => {
         reject = refused;
       });
     const route = runRoute({ onStart }, { streamChat });
-    const answered = route.POST(ask());
+    const answered = route.POST(request());
     await vi.waitFor(() => expect(reject).toBeDefined());
     reject(refuse());
     const response = await answered;
@@ -265,7 +265,7 @@ describe("with runs", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test.each([true, false])("a Response of the agent is the answer, with stream: %s", async (stream) => {
+  test.each([true, false])("a Response of the agent becomes the answer, with stream: %s", async (stream) => {
     for (const agent of [
       throwingAgent(refuse()),
       {
@@ -274,13 +274,13 @@ describe("with runs", () => {
         },
       },
     ]) {
-      const response = await runRoute({}, agent).POST(ask({ stream }));
+      const response = await runRoute({}, agent).POST(request({ stream }));
       expect([response.status, await response.text()]).toEqual([402, "No credit left."]);
     }
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("a Response of authorize is the answer to GET and DELETE, too", async () => {
+  test("a Response of authorize also becomes the answer to GET and DELETE", async () => {
     const authorize = () => {
       throw new Response("Please sign in.", { status: 401 });
     };
@@ -295,17 +295,17 @@ describe("with runs", () => {
     }
   });
 
-  test("what is for the framework is thrown on", async () => {
+  test("an error for the framework is rethrown", async () => {
     const onStart = () => Promise.reject(redirect);
-    await expect(runRoute({ onStart }).POST(ask())).rejects.toBe(redirect);
-    await expect(runRoute({}, throwingAgent(redirect)).POST(ask())).rejects.toBe(redirect);
+    await expect(runRoute({ onStart }).POST(request())).rejects.toBe(redirect);
+    await expect(runRoute({}, throwingAgent(redirect)).POST(request())).rejects.toBe(redirect);
   });
 
-  test("whoever attaches to a run that was refused learns that it was", async () => {
+  test("a client that attaches to a refused run receives the refusal as an error", async () => {
     const route = runRoute({}, throwingAgent(refuse()));
     const body = { idempotencyKey: "key-1" };
-    expect((await route.POST(ask(body))).status).toBe(402);
-    const attached = await route.POST(ask(body));
+    expect((await route.POST(request(body))).status).toBe(402);
+    const attached = await route.POST(request(body));
     expect(await eventsOf(attached)).toEqual([
       expect.stringContaining('"type":"run-start"'),
       '{"type":"error","message":"The request was refused.","code":"refused"}',
@@ -313,9 +313,9 @@ describe("with runs", () => {
     ]);
   });
 
-  test("a run that has begun is a stream: a Response comes too late, and is a masked error", async () => {
+  test("a Response thrown after a run's first chunk becomes a masked error chunk", async () => {
     const chunk: StreamChunk = { type: "text-delta", delta: "a" };
-    const response = await runRoute({}, throwingAgent(refuse(), [chunk])).POST(ask());
+    const response = await runRoute({}, throwingAgent(refuse(), [chunk])).POST(request());
     expect([response.status, await response.text()]).toEqual([200, masked]);
     expect(log).toHaveBeenCalledTimes(1);
   });
@@ -324,15 +324,15 @@ describe("with runs", () => {
 
   test.each<[string, number, (pending: () => Promise<never>) => ChatRoute]>([
     ["a silent agent", 25, (pending) => runRoute({}, { streamChat: pending })],
-    ["an onStart that takes long", 1000, (pending) => runRoute({ onStart: pending })],
-  ])("a run has begun, too, with %s, after %i ms", async (_, beginsAfterMs, createRoute) => {
+    ["a slow onStart", 1000, (pending) => runRoute({ onStart: pending })],
+  ])("a run with %s becomes a stream after %i ms", async (_, beginsAfterMs, createRoute) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const { promise, reject } = Promise.withResolvers<never>();
       const pending = vi.fn(() => promise);
       let response: Response | undefined;
       const answered = createRoute(pending)
-        .POST(ask())
+        .POST(request())
         .then((begun) => {
           response = begun;
         });
@@ -352,9 +352,9 @@ describe("with runs", () => {
     }
   });
 
-  test("a run that is stopped while onStart is at work answers its request", async () => {
+  test("stopping a run during onStart ends its request", async () => {
     const route = runRoute({ onStart: () => new Promise(() => {}) });
-    const answered = route.POST(ask({ sessionId: "s" }));
+    const answered = route.POST(request({ sessionId: "s" }));
     const stop = () => route.DELETE(new Request("http://host/api/chat?session=s", { method: "DELETE" }));
     await vi.waitFor(async () => expect((await stop()).status).toBe(200));
     expect(await eventsOf(await answered)).toContain('{"type":"abort","reason":"stopped"}');

@@ -19,7 +19,7 @@ describe("the response", () => {
     });
   });
 
-  test("the caller adds, replaces and removes headers, in any of their forms, and sets the status", () => {
+  test("lets the caller add, replace and remove headers in any form, and set the status", () => {
     const headers = { "X-Run": "7", "cache-control": "no-store", connection: null, "x-none": undefined };
     const expected = {
       "cache-control": "no-store",
@@ -40,7 +40,7 @@ describe("the response", () => {
     }
   });
 
-  test("a header may come more than once", () => {
+  test("may have a header more than once", () => {
     const cookies = new Headers([
       ["set-cookie", "a=1"],
       ["set-cookie", "b=2"],
@@ -57,7 +57,7 @@ describe("the response", () => {
     expect(headers.get("cache-control")).toBe("private, no-store");
   });
 
-  test("headers or a status that cannot be throw, and open no source", () => {
+  test("throws for invalid headers or an invalid status, and opens no source", () => {
     for (const options of [{ headers: { "x-a": "b\nc" } }, { status: 204 }, { status: 999 }]) {
       const open = vi.fn();
       expect(() => toSSE(open, options)).toThrow();
@@ -65,7 +65,7 @@ describe("the response", () => {
     }
   });
 
-  test("createStreamResponse takes the same options", async () => {
+  test("accepts the same options in createStreamResponse", async () => {
     const failing = async function* () {
       yield* [];
       throw new Error("x");
@@ -75,16 +75,16 @@ describe("the response", () => {
     expect(await response.text()).toContain("described");
   });
 
-  test("a source that yields at once gives its data frames and [DONE], byte for byte", async () => {
+  test("has exactly the data frames and [DONE] of a source that yields at once, byte for byte", async () => {
     const text = 'data: {"type":"text-delta","delta":"Hi"}\n\ndata: {"type":"done"}\n\ndata: [DONE]\n\n';
     expect(await toSSE(answer()).text()).toBe(text);
     expect(await createStreamResponse(answer()).text()).toBe(text);
   });
 });
 
-describe("golden transcripts", () => {
+describe("the golden transcript", () => {
   for (const { name, bytes, chunks } of canonicalTranscripts) {
-    test(`${name}: the chunks become exactly these bytes`, async () => {
+    test(`${name} is reproduced byte for byte`, async () => {
       expect(await toSSE(chunks).text()).toBe(bytes);
       const oneByOne = (async function* () {
         for (const chunk of chunks) {

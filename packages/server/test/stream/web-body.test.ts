@@ -30,7 +30,7 @@ function deferred<Value>() {
   return { promise, resolve, reject };
 }
 
-/** A source that counts what is asked of it. `wait` pauses before each chunk but the first. */
+/** A source that counts the calls of `next()` and `return()`. */
 function countedSource(chunks: Iterable<StreamChunk>) {
   const iterator = chunks[Symbol.iterator]();
   const source = {
@@ -54,7 +54,7 @@ function* numbered(count: number) {
   for (let index = 0; index < count; index++) yield delta(String(index));
 }
 
-/** A source that waits for what the test gives it. */
+/** A source that waits for the chunks that the test gives it. */
 function handFed() {
   let answer: (result: IteratorResult<StreamChunk>) => void = () => {};
   return {
@@ -68,7 +68,7 @@ function handFed() {
   };
 }
 
-/** A source whose `next()` never answers. */
+/** A source whose `next()` never resolves. */
 function silentSource() {
   const source = {
     returned: 0,
@@ -106,36 +106,36 @@ describe("sources", () => {
     "an async function": () => async () => asyncIterable(),
   };
   for (const [name, open] of Object.entries(sources)) {
-    test(`${name} is encoded whole, and ends with [DONE]`, async () => {
+    test(`${name} is encoded completely, and ends with [DONE]`, async () => {
       expect(await readAll(createStreamBody(open()))).toBe(expected);
     });
   }
 
-  test("an empty source is [DONE] alone", async () => {
+  test("an empty source becomes [DONE] alone", async () => {
     expect(await readAll(createStreamBody([]))).toBe(done);
   });
 
-  test("an object of unknown type travels as it is", async () => {
+  test("an object of an unknown type is sent unchanged", async () => {
     const chunk = { type: "x-weather", degrees: 21 };
     expect(await readAll(createStreamBody([chunk as never]))).toBe(frame(chunk) + done);
   });
 
   for (const terminal of [{ type: "done" }, { type: "abort", reason: "stopped" }] as const) {
-    test(`after ${terminal.type} the source is not asked again and its return() is called`, async () => {
+    test(`after ${terminal.type} the source is not pulled again, and its return() is called`, async () => {
       const source = countedSource([delta("a"), terminal, delta("never")]);
       expect(await readAll(createStreamBody(source))).toBe(frame(delta("a")) + frame(terminal) + done);
       expect(source).toMatchObject({ pulled: 2, returned: 1 });
     });
   }
 
-  test("an error chunk is not terminal: more may follow", async () => {
+  test("an error chunk is not terminal, so more may follow", async () => {
     const error: StreamChunk = { type: "error", message: "m" };
     expect(await readAll(createStreamBody([error, delta("a")]))).toBe(
       frame(error) + frame(delta("a")) + done,
     );
   });
 
-  test("a source that ended is not returned", async () => {
+  test("return() of a source that has ended is not called", async () => {
     const source = countedSource([delta("a")]);
     await readAll(createStreamBody(source));
     expect(source.returned).toBe(0);
@@ -164,23 +164,23 @@ describe("back-pressure", () => {
     expect(most).toBe(1);
   });
 
-  test("a synchronous source that nobody reads is asked for one piece: 64 chunks", async () => {
-    let asked = 0;
+  test("an unread synchronous source is pulled for one piece, 64 chunks", async () => {
+    let pulled = 0;
     const source = {
       [Symbol.iterator]: () => ({
         next() {
-          asked++;
+          pulled++;
           return { done: false, value: delta("a") };
         },
       }),
     };
     const stream = createStreamBody(source);
     for (let turn = 0; turn < 10; turn++) await macrotask();
-    expect(asked).toBe(64);
+    expect(pulled).toBe(64);
     await stream.cancel();
   });
 
-  test("a body that nobody reads stops a source of 200,000 chunks after two pieces; read at last, all arrive in order", async () => {
+  test("an unread body stops a source of 200,000 chunks after two pieces, and delivers all in order once it is read", async () => {
     const source = countedSource(numbered(200_000));
     const stream = createStreamBody(source);
     for (let turn = 0; turn < 50; turn++) await macrotask();
@@ -193,7 +193,7 @@ describe("back-pressure", () => {
     expect(seen.every((value, index) => value === index)).toBe(true);
   });
 
-  test("a reader that stops in the middle stops the source", async () => {
+  test("a reader that stops midway stops the source", async () => {
     const source = countedSource(numbered(10_000));
     const reader = createStreamBody(source).getReader();
     await reader.read();
@@ -205,10 +205,10 @@ describe("back-pressure", () => {
   });
 });
 
-/** With and without `nextTick`, which not every runtime has. */
+/** With and without `nextTick`, which some runtimes lack. */
 describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (scheduler) => {
   let encode = createStreamBody;
-  // The clock stands still, so that a busy machine does not cut pieces short.
+  // The clock stands still, so that a busy machine does not shorten pieces.
   let clock = 1000;
   let now: { mockRestore(): void };
   beforeEach(() => {
@@ -229,7 +229,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     encode = (await import("../../src/stream/web-body.ts")).createStreamBody;
   });
 
-  test("chunks that are ready together travel together: 20,000 arrive in fewer than 400 pieces", async () => {
+  test("chunks that are ready together are sent together: 20,000 arrive in fewer than 400 pieces", async () => {
     const source = (async function* () {
       yield* numbered(20_000);
     })();
@@ -238,7 +238,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     expect(pieces.join("").match(/data: \{/g)).toHaveLength(20_000);
   });
 
-  test("chunks join through four wrapping generators", async () => {
+  test("chunks are still joined through four wrapping generators", async () => {
     let source: AsyncIterable<StreamChunk> = (async function* () {
       yield* numbered(6400);
     })();
@@ -251,7 +251,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     expect((await readPieces(encode(source))).length).toBeLessThanOrEqual(102);
   });
 
-  test("a piece holds at most 64 chunks, and ends once it has 16 KiB", async () => {
+  test("a piece has at most 64 chunks, and ends once it has 16 KiB", async () => {
     const small = await readPieces(
       encode(
         (async function* () {
@@ -266,7 +266,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     expect(Math.max(...pieces.map((piece) => piece.length))).toBeGreaterThanOrEqual(16_384);
   });
 
-  test("a chunk that is alone is delivered in the macrotask that brought it", async () => {
+  test("a single chunk is delivered in the macrotask in which it came", async () => {
     const source = handFed();
     const reader = encode(source).getReader();
     for (const text of ["a", "b", "c"]) {
@@ -276,7 +276,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
       read.then(({ value }) => {
         received = decoder.decode(value);
       });
-      // The next macrotask finds the chunk delivered already.
+      // By the next macrotask, the chunk has been delivered.
       const inNextMacrotask = new Promise<string>((resolve) => setImmediate(() => resolve(received)));
       source.give(delta(text));
       expect(await inNextMacrotask).toBe(frame(delta(text)));
@@ -284,7 +284,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     await reader.cancel();
   });
 
-  test("a chunk that came while nobody read is delivered at the next read, although the source is silent", async () => {
+  test("a chunk that came without a pending read is delivered at the next read, even if the source is silent", async () => {
     const source = (async function* () {
       yield* numbered(64);
       await macrotask();
@@ -317,7 +317,7 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
   }
 });
 
-test("a source that is fast at first and then computes 50 ms for each chunk delivers what it has after the first of them", async () => {
+test("a source that turns slow, with 50 ms of work per chunk, delivers its chunks after the first slow one", async () => {
   let clock = 1000;
   const now = vi.spyOn(performance, "now").mockImplementation(() => clock);
   const source = (async function* () {
@@ -337,7 +337,7 @@ describe("the opening", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  test("a source that is silent for 25 ms opens with a comment, then goes on", async () => {
+  test("a source that is silent for 25 ms opens with a comment, then continues", async () => {
     const source = handFed();
     const reader = createStreamBody(source).getReader();
     const first = reader.read();
@@ -353,7 +353,7 @@ describe("the opening", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("a source that yields within 25 ms and then is silent gives no comment", async () => {
+  test("a source that yields within 25 ms and then falls silent causes no comment", async () => {
     const source = async function* () {
       await new Promise((resolve) => setTimeout(resolve, 20));
       yield delta("a");
@@ -364,7 +364,7 @@ describe("the opening", () => {
     expect(await text).toBe(frame(delta("a")) + done);
   });
 
-  test("a source that yields within 25 ms gives no comment, and leaves no timer", async () => {
+  test("a source that yields within 25 ms causes no comment, and leaves no timer", async () => {
     const source = async function* () {
       await new Promise((resolve) => setTimeout(resolve, 20));
       yield delta("a");
@@ -376,7 +376,7 @@ describe("the opening", () => {
   });
 });
 
-describe("the client leaves", () => {
+describe("when the client leaves,", () => {
   let unhandled: unknown[] = [];
   const onUnhandled = (reason: unknown) => unhandled.push(reason);
   beforeEach(() => {
@@ -389,7 +389,7 @@ describe("the client leaves", () => {
     expect(unhandled).toEqual([]);
   });
 
-  test("cancel() resolves without waiting, return() is called, and the signal of a function source is aborted, while next() is pending", async () => {
+  test("cancel() resolves at once, and a pending source has its return() called and its signal aborted", async () => {
     const source = silentSource();
     let signal: AbortSignal | undefined;
     const stream = createStreamBody((context) => {
@@ -402,7 +402,7 @@ describe("the client leaves", () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  test("the abort of the signal closes the body without [DONE], with the reason handed on", async () => {
+  test("an aborted signal closes the body without [DONE] and passes its reason to the source", async () => {
     const source = silentSource();
     const abort = new AbortController();
     let signal: AbortSignal | undefined;
@@ -421,7 +421,7 @@ describe("the client leaves", () => {
     expect(signal?.reason).toBe("gone");
   });
 
-  test("what a left source still gives or throws is dropped", async () => {
+  test("a late chunk or error of the released source is dropped", async () => {
     for (const settle of ["resolve", "reject"] as const) {
       const gate = deferred<IteratorResult<StreamChunk>>();
       const next = vi.fn(() => gate.promise);
@@ -443,7 +443,7 @@ describe("the client leaves", () => {
     expect(cancel).toHaveBeenCalledTimes(1);
   });
 
-  test("a source whose return() throws or rejects harms nothing", async () => {
+  test("a source whose return() throws or rejects does no harm", async () => {
     for (const leave of [
       () => {
         throw new Error("in return");
@@ -461,7 +461,7 @@ describe("the client leaves", () => {
     }
   });
 
-  test("a promise of a source that settles after the client left is closed unread", async () => {
+  test("a source whose promise settles later is closed unread", async () => {
     const source = countedSource(numbered(10));
     const gate = deferred<typeof source>();
     const stream = createStreamBody(gate.promise);
@@ -471,7 +471,7 @@ describe("the client leaves", () => {
     expect(source).toMatchObject({ pulled: 0, returned: 1 });
   });
 
-  test("a request that was aborted before the call opens no source, and closes one that is open or will be", async () => {
+  test("a request that was aborted before the call opens no source, and closes one that is or will be open", async () => {
     const open = vi.fn();
     const signal = AbortSignal.abort();
     expect(await readAll(createStreamBody(open, { signal }))).toBe("");
@@ -487,7 +487,7 @@ describe("the client leaves", () => {
     expect(await readAll(createStreamBody(Promise.reject(new Error("late")), { signal }))).toBe("");
   });
 
-  test("a body that is cancelled behind its last piece releases the source no second time", async () => {
+  test("a body that is cancelled after its last piece does not release the source again", async () => {
     for (const chunks of [[delta("a")], [delta("a"), { type: "done" } as const]]) {
       const source = countedSource(chunks);
       let signal: AbortSignal | undefined;
@@ -502,13 +502,13 @@ describe("the client leaves", () => {
     }
   });
 
-  describe("through code that is called while the stream is at work", () => {
+  describe("in code that the stream itself calls:", () => {
     const abort = () => {
       const controller = new AbortController();
       return { signal: controller.signal, now: () => controller.abort("left") };
     };
 
-    test("onError: the failing stream is simply cut", async () => {
+    test("onError, which cuts the failing stream off", async () => {
       for (const open of [
         () => Promise.reject(new Error("x")),
         async () =>
@@ -526,7 +526,7 @@ describe("the client leaves", () => {
       }
     });
 
-    test("onError: a source that gave something bad is aborted with the reason of the request", async () => {
+    test("onError, and the source of an invalid chunk is aborted with the reason of the request", async () => {
       const { signal, now } = abort();
       let source: AbortSignal | undefined;
       const open = (context: StreamSourceContext) => {
@@ -541,15 +541,15 @@ describe("the client leaves", () => {
       expect(source?.reason).toBe("left");
     });
 
-    test("next() and toJSON(): nothing more is written, and the source is not asked again", async () => {
+    test("next() and toJSON(), after which nothing is written and the source is not pulled again", async () => {
       const { signal, now } = abort();
-      let asked = 0;
+      let pulled = 0;
       const source = {
         returned: 0,
         [Symbol.iterator]: () => ({
           next() {
-            if (++asked === 3) now();
-            return { done: false as const, value: delta(String(asked)) };
+            if (++pulled === 3) now();
+            return { done: false as const, value: delta(String(pulled)) };
           },
           return() {
             source.returned++;
@@ -558,7 +558,7 @@ describe("the client leaves", () => {
         }),
       };
       await readAll(createStreamBody(source, { signal }));
-      expect([asked, source.returned]).toEqual([3, 1]);
+      expect([pulled, source.returned]).toEqual([3, 1]);
       const second = abort();
       const toJSON = () => {
         second.now();
@@ -578,7 +578,7 @@ describe("the client leaves", () => {
       await macrotask();
     });
 
-    test("a synchronous generator's own body: it is closed as soon as it can be", async () => {
+    test("a synchronous generator's own body, which is closed as soon as possible", async () => {
       const { signal, now } = abort();
       let yielded = 0;
       let isClosed = false;
@@ -596,7 +596,7 @@ describe("the client leaves", () => {
       expect([yielded, isClosed]).toEqual([10, true]);
     });
 
-    test("return() at the terminal: the terminal and [DONE] are there, and return() is called once", async () => {
+    test("return() at the terminal, which is still written with [DONE], and return() is called once", async () => {
       const { signal, now } = abort();
       let returned = 0;
       const source = {
@@ -624,7 +624,7 @@ describe("the client leaves", () => {
     expect(signal?.reason).toBe("gone");
   });
 
-  test("streams that ended leave no listener on a long-lived signal", async () => {
+  test("or the stream ends, no listener remains on a long-lived signal", async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
@@ -694,7 +694,7 @@ describe("a source that fails", () => {
           "A stream source must be an async iterable, an iterable or a ReadableStream of chunks; got a number.",
       }),
     },
-    "answers next() with nonsense": {
+    "resolves next() to nonsense": {
       open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
       code: "internal",
       logged: expect.objectContaining({
@@ -731,7 +731,7 @@ describe("a source that fails", () => {
     },
   };
   for (const [name, { open, code, logged, before = "" }] of Object.entries(failures)) {
-    test(`${name}: one masked error chunk, [DONE], a clean close, and the real error logged once with the same id`, async () => {
+    test(`and ${name} sends one masked error chunk and [DONE], closes cleanly, and logs the real error once with the same id`, async () => {
       const text = await readAll(createStreamBody(open()));
       const [, correlationId] = /"correlationId":"([0-9a-f-]{36})"/.exec(text) ?? [];
       expect(text).toBe(
@@ -750,7 +750,7 @@ describe("a source that fails", () => {
     };
     const correlationId = expect.any(String);
 
-    test("tells the client the text of what the source threw, and logs it as ever", async () => {
+    test("sends the client the text of the source's error, and still logs it", async () => {
       const throwing = () => Promise.reject(boom);
       expect(await exposed(throwing)).toEqual({
         type: "error",
@@ -762,7 +762,7 @@ describe("a source that fails", () => {
       expect(await exposed(() => Promise.reject("not an Error"))).toMatchObject({ message: "not an Error" });
     });
 
-    test("tells which chunk is wrong", async () => {
+    test("names the invalid chunk", async () => {
       expect(await exposed(() => [delta("a"), { type: "abort" } as never])).toMatchObject({
         message: 'Chunk 2 ("abort"): reason must be a string; got undefined.',
         code: "invalid-chunk",
@@ -772,14 +772,14 @@ describe("a source that fails", () => {
       });
     });
 
-    test("leaves it to onError where there is one", async () => {
+    test("does not override onError", async () => {
       expect(await exposed(() => Promise.reject(boom), { onError: () => "Busy." })).toEqual({
         type: "error",
         message: "Busy.",
       });
     });
 
-    test("is false unless it is true, and is refused when it is no boolean", async () => {
+    test("masks errors if it is false, and must be a boolean", async () => {
       const masked = await exposed(() => Promise.reject(boom), { exposeErrors: false });
       expect(masked.message).toBe("Something went wrong on the server.");
       expect(() => createStreamBody([], { exposeErrors: "yes" as never })).toThrow(
@@ -788,7 +788,7 @@ describe("a source that fails", () => {
     });
   });
 
-  test("a promise that answers twice gives its chunk once, also while the next one is pending", async () => {
+  test("with a thenable that resolves twice yields its chunk once, even while the next one is pending", async () => {
     const gate = deferred<IteratorResult<StreamChunk>>();
     const result: IteratorResult<StreamChunk> = { done: false, value: delta("a") };
     const twice = {
@@ -807,7 +807,7 @@ describe("a source that fails", () => {
     expect(await text).toBe(frame(delta("a")) + done);
   });
 
-  test("a source whose next() rejects has ended: it is not returned", async () => {
+  test("by a rejection of next() has ended, so its return() is not called", async () => {
     const leave = vi.fn();
     await readAll(
       createStreamBody({
@@ -817,12 +817,12 @@ describe("a source that fails", () => {
     expect(leave).not.toHaveBeenCalled();
   });
 
-  test("null is not a source, and is said to be so", async () => {
+  test("because it is null is logged as such", async () => {
     await readAll(createStreamBody(null as never));
     expect(log.mock.calls[0]?.[1]).toMatchObject({ message: expect.stringMatching(/got null\.$/) });
   });
 
-  test("a source that yielded something bad is left: return() is called and the signal aborted", async () => {
+  test("by an invalid chunk is released: its return() is called and its signal aborted", async () => {
     const source = countedSource([delta("a"), "bad" as never, delta("never")]);
     let signal: AbortSignal | undefined;
     await readAll(
@@ -835,7 +835,7 @@ describe("a source that fails", () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  test("onError replaces the text, the code and retryable, and nothing is logged", async () => {
+  test("gets its text, code and retryable from onError, and nothing is logged", async () => {
     const failing = () => createStreamBody.bind(null, Promise.reject(boom));
     expect(
       await readAll(failing()({ onError: (error) => (error === boom ? "Try again later." : "?") })),
@@ -846,7 +846,7 @@ describe("a source that fails", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("an onError that throws or answers nothing gives the masked chunk, and both errors are logged", async () => {
+  test("gets the masked chunk if onError throws or returns nothing usable, and both errors are logged", async () => {
     const text = await readAll(
       createStreamBody(Promise.reject(boom), {
         onError: () => {

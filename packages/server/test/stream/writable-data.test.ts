@@ -41,7 +41,7 @@ const done = (data: unknown): StreamChunk => ({ ...written, data }) as StreamChu
 const wire = `data: ${JSON.stringify(text)}\n\ndata: ${JSON.stringify(written)}\n\ndata: [DONE]\n\n`;
 
 describe.each(unwritable)(
-  "a done whose data is %s is written without it, and that is logged once",
+  "a done with data that is %s is written without it, which is logged once",
   (_, data) => {
     const source = () => [text, done(data)];
 
@@ -96,14 +96,14 @@ describe.each(unwritable)(
   },
 );
 
-test("what can be written stays", async () => {
+test("data that can be written is kept", async () => {
   const data = { at: new Date(0), none: undefined };
   expect(await toSSE([done(data)]).text()).toContain('"data":{"at":"1970-01-01T00:00:00.000Z"}');
   expect(await collectStream([done(data)])).toEqual([{ ...written, data }]);
   expect(log).not.toHaveBeenCalled();
 });
 
-test("a done that is wrong in another way, and other chunks that cannot be written, are failures as before", async () => {
+test("a done with another invalid field, or another chunk that cannot be written, is still a failure", async () => {
   const wrong = { type: "done", usage: 1, data: cycle } as unknown as StreamChunk;
   expect(await toSSE([text, wrong]).text()).toContain('"code":"invalid-chunk"');
   const input = { type: "tool-call-ready", tool: "t", toolCallId: "c", input: 1n } as StreamChunk;
