@@ -329,7 +329,7 @@ describe("chunks requested one by one", () => {
     expect(decoder).toMatchObject({ complete: true, done: false });
   });
 
-  test("are not affected by an id without data until its position is reached", () => {
+  test("keep their order among ids without data, which also set lastEventId", () => {
     const decoder = createChunkDecoder();
     decoder.push(bytesOf(`id: r.0\n${frame(delta("a"))}id: r.1\n\nid: r.2\n${frame(delta("b"))}id: r.3\n\n`));
     const ids = () => [decoder.next(), decoder.lastEventId];

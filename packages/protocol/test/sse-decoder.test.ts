@@ -182,7 +182,7 @@ describe("maxEventBytes", () => {
     );
   });
 
-  test("does not overestimate an event with mixed line endings in awkward pieces", () => {
+  test("does not overestimate the size of an event with mixed line endings in awkward pieces", () => {
     const cases: [pieces: string[], limit: number][] = [
       [["data: 1\r", "data: 2", "\n", "\n", "data: 34\n\n"], 20],
       [["data: 1\n\ndata: 2\r\r", "data: 3456789\n\n"], 20],

@@ -20,13 +20,13 @@ test("an error at the end of a stream is its outcome, and so is one before a don
   expect(outcomeOf({ type: "error", message: "first" }, error, done)).toBe(error);
 });
 
-test("a done with a reason, or an abort, makes an error before it a warning", () => {
+test("a done with a reason, or an abort, turns an earlier error into a warning", () => {
   expect(outcomeOf(error, { type: "done", finishReason: "stop" })).toBeUndefined();
   expect(outcomeOf(error, { type: "done", finishReason: "" })).toBeUndefined();
   expect(outcomeOf(error, { type: "abort", reason: "stopped" })).toBeUndefined();
 });
 
-test("a stream without an error has no error as its outcome", () => {
+test("a stream without an error has no error outcome", () => {
   expect(outcomeOf(done)).toBeUndefined();
   expect(outcomeOf({ type: "status", message: "m" }, { type: "text-end" })).toBeUndefined();
 });
@@ -41,7 +41,7 @@ describe("between the error and the done", () => {
 
   const types = [...new Set(variants.map(({ literals }) => literals.type as StreamChunkType))];
   for (const type of types.filter((known) => !["error", "done", ...neutralTypes].includes(known))) {
-    test(`${type} makes the error a warning`, () => {
+    test(`${type} turns the error into a warning`, () => {
       const [variant] = variants.filter(({ literals }) => literals.type === type);
       for (const chunk of fc.sample(chunkOf(variant!), { numRuns: 3, seed: 1 })) {
         expect(outcomeOf(error, chunk, done)).toBeUndefined();

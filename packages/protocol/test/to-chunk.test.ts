@@ -121,7 +121,7 @@ test("leaves unknown fields and the inside of JSON values unchanged", () => {
   );
 });
 
-describe("a field of any JSON value becomes null if it is undefined or missing", () => {
+describe("a field that accepts any JSON value becomes null if it is undefined or missing", () => {
   const call = { tool: "save", toolCallId: "1" };
   const object = { type: "structured-data", streamId: "s", dataType: "d" };
   const cases: [Fields, Fields][] = [
@@ -205,7 +205,7 @@ describe("an invalid field is refused by name", () => {
     expect(() => stringifyChunk({ type: "done", data: 1n })).toThrow("The chunk cannot be written as JSON");
   });
 
-  test("without a quote of its value", () => {
+  test("without quoting its value", () => {
     expect(() => toChunk({ type: "error", message: ["sk-secret"] }, 3)).not.toThrow(/secret/);
   });
 });

@@ -78,7 +78,7 @@ describe("the agent receives", () => {
     expect(given).toEqual(messages);
   });
 
-  test("its own `this`, and the route receives what it throws, to mask it", async () => {
+  test("its own `this`, and its errors are left for the route to mask", async () => {
     class Agent {
       readonly name = "kept";
       async streamChat() {

@@ -9,7 +9,7 @@ export const canonicalTranscripts: { name: string; bytes: string; chunks: Stream
 )
   .filter((file) => file.endsWith(".json"))
   .map((file) => ({ name: file.slice(0, -5), ...JSON.parse(readFileSync(new URL(file, folder), "utf8")) }))
-  // Streams with event ids come from runs, which are not what these tests produce.
+  // Streams with event ids come from runs, which these tests do not cover.
   .filter(
     ({ canonical, entries }) => canonical && !entries.some((entry: { eventId?: string }) => entry.eventId),
   )

@@ -480,7 +480,7 @@ describe("the bridge alone", () => {
       await atOnce(left, "the source released");
     });
 
-    test(`over ${protocol}, the client sees that a broken body is incomplete`, async () => {
+    test(`over ${protocol}, a broken body is visibly incomplete`, async () => {
       let breakOff: () => void = () => {};
       const body = () =>
         new ReadableStream({

@@ -170,7 +170,7 @@ describe("a body that was read before the handler", () => {
     ["a value that JSON cannot print", json, { id: 1n }],
     ["the stream itself", json, { pipe() {} }],
     ["nothing", json, undefined],
-  ])("fails the handler if the rest cannot replace it: %s", async (_, headers, left) => {
+  ])("fails the handler if the value left by a parser cannot replace it: %s", async (_, headers, left) => {
     const url = await serveAfter(async (req) => {
       await consume(req);
       req.body = left;

@@ -470,7 +470,7 @@ describe("stream: false", () => {
     expect(await response.json()).toMatchObject({ text: "", error: { code: "run-lost" } });
   });
 
-  test("leaves the run at once when its client leaves, which ends the run with onDisconnect: cancel", async () => {
+  test("lets go of the run as soon as its client leaves, which ends it with onDisconnect: cancel", async () => {
     const { agent } = steered();
     const store = createMemoryRunStore({ leaseMs: 600_000 });
     const { route, calls } = routeOf(agent, { runs: { store, onDisconnect: "cancel" } });

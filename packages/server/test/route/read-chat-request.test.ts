@@ -69,7 +69,7 @@ describe("an answer in the metadata of the last message", () => {
     });
   });
 
-  test("with one selection becomes a string, which a chat sends for a text or a single choice", () => {
+  test("becomes a string if it is one text or choice, as a chat sends it", () => {
     const body = { messages: [userMessage("Apples", { ...carried, selected: ["a"] })] };
     expect(parseChatRequestBody(body).resume).toEqual({ ...answered, answer: "a" });
   });

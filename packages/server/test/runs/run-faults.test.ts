@@ -159,9 +159,9 @@ describeStores(({ name, isShared, setUp }) => {
       await expectWhole(async () => {
         for (let count = 0; count < 3; count++) {
           await pause(20);
-          faults.losesAnswers = "rejects";
+          faults.losesReplies = "rejects";
           await pause(20);
-          faults.losesAnswers = false;
+          faults.losesReplies = false;
         }
       });
     });
@@ -172,7 +172,7 @@ describeStores(({ name, isShared, setUp }) => {
         routeOf(store, async function* ({ signal }) {
           yield delta("0");
           faults.methods = ["append", "renew", "end"];
-          faults.losesAnswers = "never";
+          faults.losesReplies = "never";
           yield delta("1");
           await new Promise((resolve) => signal!.addEventListener("abort", resolve));
         }),

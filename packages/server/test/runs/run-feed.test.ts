@@ -322,7 +322,7 @@ describe("a feed", () => {
     const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
     const [store] = stores;
     await openRun(store, { runId: "r" });
-    faults.losesAnswers = "never";
+    faults.losesReplies = "never";
     const feed = createRunFeeds(store).get("r", -1);
     const leave = feed.join(() => {});
     for (let second = 0; second < 15; second++) {

@@ -227,7 +227,7 @@ describe("the log", () => {
     });
   });
 
-  test("has neutral chunks that follow an error written before it, in order and at once", async () => {
+  test("puts neutral chunks that follow an error before it, in order and at once", async () => {
     const error: StreamChunk = { type: "error", message: "Busy.", code: "busy" };
     const status: StreamChunk = { type: "status", message: "Giving up" };
     const end: StreamChunk = { type: "text-end" };
@@ -669,7 +669,7 @@ describe("a source that fails", () => {
     },
   );
 
-  test("later keeps what came before", async () => {
+  test("later keeps the chunks before the failure", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.give(delta("a"), delta("b"));

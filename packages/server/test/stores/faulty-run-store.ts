@@ -1,6 +1,6 @@
 /**
- * A store of runs that fails as real ones do: wraps any store, with faults that a test turns on and off. Several wrapped
- * stores of the same runs share their faults.
+ * A run store that fails as real ones do: wraps any store, with faults that a test turns on and off. Wrapped stores of the
+ * same runs share their faults.
  */
 import type { RunRecord, RunStore } from "../../src/stores/run-store.ts";
 
@@ -9,29 +9,29 @@ type RunStoreMethod = Exclude<keyof RunStore, "canHandOff" | "leaseMs" | "wait" 
 const writing: RunStoreMethod[] = ["open", "append", "renew", "end", "endIfLeaseExpired", "stopKey"];
 
 export interface Faults {
-  /** The methods that the faults below concern; undefined for all of them. */
+  /** The methods that the faults below affect; undefined for all of them. */
   methods: RunStoreMethod[] | undefined;
-  /** Every method takes this long before it does anything, in milliseconds. */
+  /** The delay of every method before it does anything, in milliseconds. */
   lateMs: number;
-  /** Nothing is done. */
+  /** Every method throws without doing anything. */
   isAway: boolean;
-  /** Nothing can be written. */
+  /** Methods that write throw. */
   isReadOnly: boolean;
-  /** Every command is executed twice, as after a connection that broke in between. The second answer counts. */
+  /** Every command is executed twice, as after a broken connection. The second reply counts. */
   executesTwice: boolean;
-  /** Commands are executed, but their replies are lost: they are an error, or never come. */
-  losesAnswers: false | "rejects" | "never";
-  /** Every wait is over after this many milliseconds, as in a store that polls. */
+  /** Commands are executed, but their replies are lost: they fail, or never come. */
+  losesReplies: false | "rejects" | "never";
+  /** Every wait ends after this many milliseconds, as in a store that polls. */
   maxWaitMs: number;
-  /** Rolls a run back to its first `length` entries, as a crash does; without entries it vanishes. */
+  /** Rolls a run back to its first `length` entries, as a crash would; without entries it vanishes. */
   loseWrites(runId: string, length: number): Promise<void>;
 }
 
-/** @param stores - Several of the same runs. @returns the same, in this order, with common faults. */
+/** @param stores - Stores of the same runs. @returns them in the same order, with shared faults. */
 export function createFaultyRunStores<Stores extends [RunStore, ...RunStore[]]>(
   ...stores: Stores
 ): { faults: Faults; stores: Stores } {
-  /** The run that has taken the place of another one, which lost its last entries. */
+  /** The runs that replace runs that lost their last entries. */
   const replacements = new Map<string, string>();
   const faults: Faults = {
     methods: undefined,
@@ -39,7 +39,7 @@ export function createFaultyRunStores<Stores extends [RunStore, ...RunStore[]]>(
     isAway: false,
     isReadOnly: false,
     executesTwice: false,
-    losesAnswers: false,
+    losesReplies: false,
     maxWaitMs: Number.POSITIVE_INFINITY,
     async loseWrites(runId, length) {
       const [store] = stores;
@@ -53,7 +53,7 @@ export function createFaultyRunStores<Stores extends [RunStore, ...RunStore[]]>(
         await store.append(replacement, 0, page.entries);
       }
       replacements.set(runId, replacement);
-      // Wakes its readers, which then find the other one.
+      // Wakes its readers, which then find the replacement.
       await store.end(current, { type: "done" });
     },
   };
@@ -68,7 +68,7 @@ function createFaultyRunStore(
 ): RunStore {
   const innerId = (runId: string) => replacements.get(runId) ?? runId;
 
-  /** The run under the id that its caller knows. */
+  /** The run with the id that the caller knows. */
   async function outer(run: RunRecord): Promise<RunRecord> {
     for (const [runId, replacement] of replacements) {
       if (run.runId === replacement) return { ...run, runId };
@@ -77,33 +77,33 @@ function createFaultyRunStore(
     return run;
   }
 
-  async function ask<Value>(method: RunStoreMethod, execute: () => Promise<Value>): Promise<Value> {
+  async function perform<Value>(method: RunStoreMethod, execute: () => Promise<Value>): Promise<Value> {
     if (faults.methods !== undefined && !faults.methods.includes(method)) return execute();
     if (faults.lateMs > 0) await new Promise((resolve) => setTimeout(resolve, faults.lateMs));
     if (faults.isAway) throw new Error("The store is away.");
     if (faults.isReadOnly && writing.includes(method)) throw new Error("The store cannot be written.");
-    const { losesAnswers } = faults;
-    let answer = await execute();
-    if (faults.executesTwice) answer = await execute();
-    if (losesAnswers === "rejects") throw new Error(`The answer of ${method} is lost.`);
-    return losesAnswers === "never" ? new Promise<never>(() => {}) : answer;
+    const { losesReplies } = faults;
+    let reply = await execute();
+    if (faults.executesTwice) reply = await execute();
+    if (losesReplies === "rejects") throw new Error(`The reply of ${method} is lost.`);
+    return losesReplies === "never" ? new Promise<never>(() => {}) : reply;
   }
 
   return {
     canHandOff: store.canHandOff,
     leaseMs: store.leaseMs,
     open: (request) =>
-      ask("open", async () => {
+      perform("open", async () => {
         const opened = await store.open(request);
         return "run" in opened && opened.run ? { ...opened, run: await outer(opened.run) } : opened;
       }),
     append: (runId, firstSeq, entries) =>
-      ask("append", () => store.append(innerId(runId), firstSeq, entries)),
-    renew: (runId) => ask("renew", () => store.renew(innerId(runId))),
-    end: (runId, terminal, lastSeq) => ask("end", () => store.end(innerId(runId), terminal, lastSeq)),
-    endIfLeaseExpired: (runId) => ask("endIfLeaseExpired", () => store.endIfLeaseExpired(innerId(runId))),
+      perform("append", () => store.append(innerId(runId), firstSeq, entries)),
+    renew: (runId) => perform("renew", () => store.renew(innerId(runId))),
+    end: (runId, terminal, lastSeq) => perform("end", () => store.end(innerId(runId), terminal, lastSeq)),
+    endIfLeaseExpired: (runId) => perform("endIfLeaseExpired", () => store.endIfLeaseExpired(innerId(runId))),
     read: (runId, after, limit) =>
-      ask("read", async () => {
+      perform("read", async () => {
         const page = await store.read(innerId(runId), after, limit);
         return page && { ...page, run: { ...page.run, runId } };
       }),
@@ -118,11 +118,11 @@ function createFaultyRunStore(
       signal.removeEventListener("abort", abort);
     },
     latest: (owner, sessionId) =>
-      ask("latest", async () => {
+      perform("latest", async () => {
         const run = await store.latest(owner, sessionId);
         return run && outer(run);
       }),
-    stopKey: (owner, key) => ask("stopKey", () => store.stopKey(owner, key)),
+    stopKey: (owner, key) => perform("stopKey", () => store.stopKey(owner, key)),
     close: () => store.close(),
   };
 }

@@ -1,5 +1,5 @@
 /**
- * A deploy: processes of two versions share the runs. Whatever one version writes, the other one reads, follows and ends.
+ * A deploy: processes of two versions share the runs. Each version reads, follows and ends the runs of the other.
  */
 import type { ChildProcess } from "node:child_process";
 import { DatabaseSync } from "node:sqlite";
@@ -25,14 +25,14 @@ const questionOf = (sessionId: string, key = sessionId, content = "Count") => ({
 const one = '{"type":"text-delta","delta":"One"}';
 const stopped = '{"type":"abort","reason":"stopped"}';
 
-/** The events of an answer, from the agent's first word on. */
-const said = (text: string) =>
+/** The events of an answer, from the agent's first chunk on. */
+const eventsOf = (text: string) =>
   text
     .split("\n")
     .filter((line) => line.startsWith("data:") && !line.includes('"run-start"'))
     .map((line) => line.slice("data: ".length));
 
-/** The number that a store writes beside its runs. */
+/** The format number that a store keeps with its runs. */
 async function readFormat({ path, socketPath, prefix }: StoreAddress): Promise<unknown> {
   if (path !== undefined) {
     const database = new DatabaseSync(path);
@@ -49,7 +49,7 @@ async function readFormat({ path, socketPath, prefix }: StoreAddress): Promise<u
 describeStores(({ name, isShared, setUp }) => {
   if (!isShared) return;
 
-  test(`of runs in ${name}, the newest kept version has the present format`, async () => {
+  test(`the newest kept version has the present format of runs in ${name}`, async () => {
     const formats: unknown[] = [];
     for (const version of ["present", keptVersions.at(-1)!]) {
       const fixture = setUp();
@@ -59,16 +59,16 @@ describeStores(({ name, isShared, setUp }) => {
       await store.close();
       fixture.dispose();
     }
-    // Has the format changed? `formats/freeze.mjs` keeps the new one, too.
+    // If the format has changed, keep the new one too: `formats/freeze.mjs`.
     expect(formats[1]).toEqual(formats[0]);
   });
 
-  describe.each(pairs)(`runs in ${name}, of version $there, for version $here`, ({ here, there }) => {
+  describe.each(pairs)(`runs of version $there in ${name}, used by version $here`, ({ here, there }) => {
     let fixture: RunStoreFixture;
     let store: RunStore;
     let route: ChatRoute;
     let other: ChildProcess;
-    /** The sessions of the other process whose agents were aborted, and the answers that it got. */
+    /** The sessions of the other process whose agents were aborted, and the answers that it received. */
     const aborted: string[] = [];
     const answers = new Map<string, string>();
 
@@ -103,8 +103,8 @@ describeStores(({ name, isShared, setUp }) => {
       return route.fetch(new Request(`http://host/?${query}`, init));
     }
 
-    /** Asks in the other process and follows here. @returns all of the text, when the first word has come. */
-    async function askThere(sessionId: string): Promise<{ text: Promise<string> }> {
+    /** Starts a run in the other process and follows it here. Resolves at its first chunk. @returns the whole text. */
+    async function startThere(sessionId: string): Promise<{ text: Promise<string> }> {
       other.send({ body: questionOf(sessionId) });
       await vi.waitUntil(async () => (await store.latest("ann", sessionId))?.lastSeq === 1, { interval: 5 });
       const response = await request("GET", `session=${sessionId}`);
@@ -122,37 +122,37 @@ describeStores(({ name, isShared, setUp }) => {
       return { text: readUntil(() => false) };
     }
 
-    test("an answer is found by its session and by its key, and followed to its middle and to its end", async () => {
-      const { text } = await askThere("followed");
+    test("an answer is found by its session and its key, and followed from either version", async () => {
+      const { text } = await startThere("followed");
       const attached = await request("POST", "", questionOf("followed"));
       other.send({ proceed: "followed" });
       const whole = [one, '{"type":"text-delta","delta":", two"}', '{"type":"done"}', "[DONE]"];
-      expect(said(await text)).toEqual(whole);
-      expect(said(await attached.text())).toEqual(whole);
-      expect(said(await answerThere("followed"))).toEqual(whole);
+      expect(eventsOf(await text)).toEqual(whole);
+      expect(eventsOf(await attached.text())).toEqual(whole);
+      expect(eventsOf(await answerThere("followed"))).toEqual(whole);
       const changed = questionOf("followed", "followed", "Count again");
       expect(await (await request("POST", "", changed)).json()).toMatchObject({ code: "key-conflict" });
     });
 
-    test("an answer is stopped, and holds its session until then", async () => {
-      const { text } = await askThere("stopped");
+    test("an answer can be stopped, and blocks its session until then", async () => {
+      const { text } = await startThere("stopped");
       const second = questionOf("stopped", "second");
       expect(await (await request("POST", "", second)).json()).toMatchObject({ code: "run-active" });
       const answer = await (await request("DELETE", "session=stopped")).json();
       expect(answer).toMatchObject({ terminal: JSON.parse(stopped) });
-      expect(said(await text)).toEqual([one, stopped, "[DONE]"]);
-      expect(said(await answerThere("stopped"))).toEqual([one, stopped, "[DONE]"]);
+      expect(eventsOf(await text)).toEqual([one, stopped, "[DONE]"]);
+      expect(eventsOf(await answerThere("stopped"))).toEqual([one, stopped, "[DONE]"]);
       await vi.waitUntil(() => aborted.includes("stopped"));
       expect((await request("POST", "", second)).status).toBe(200);
     });
 
-    test("a question whose stop came first opens as stopped", async () => {
+    test("a run whose stop came first opens as stopped", async () => {
       expect((await request("DELETE", "key=early")).status).toBe(202);
       other.send({ body: questionOf("early") });
-      expect(said(await answerThere("early"))).toEqual([stopped, "[DONE]"]);
+      expect(eventsOf(await answerThere("early"))).toEqual([stopped, "[DONE]"]);
     });
 
-    test("a log is continued where it was left, and a lease lasts as long as it was meant to", async () => {
+    test("a log is continued where it ended, and a lease lasts as long as its writer chose", async () => {
       const open = { owner: "ann", sessionId: undefined, key: undefined, bodyHash: "" };
       const limits = { maxOpenRuns: 8, allowActiveRun: false };
       const forADay = await createStoreOf(there, fixture.address, { leaseMs: 86_400_000 });

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 
-/** What a full store takes of the heap, in bytes for each unit of its limit. */
+/** The heap use of a full store, in bytes for each unit of its limit. */
 async function measure(chunkLength: number, batchLength: number): Promise<number> {
   const script = fileURLToPath(new URL("memory-run-store-heap.mjs", import.meta.url));
   const flags = ["--expose-gc", "--conditions=@kortyx/source", "--disable-warning=ExperimentalWarning"];
@@ -17,11 +17,8 @@ test.concurrent.each([
   ["tokens in batches", 0, 8],
   ["chunks of 245 characters, one by one", 208, 1],
   ["chunks of 245 characters in batches", 208, 8],
-])(
-  "a store that is full of %s takes about a byte of the heap for each unit of its limit",
-  async (_, ...how) => {
-    const bytes = await measure(...how);
-    expect(bytes).toBeGreaterThan(0.5);
-    expect(bytes).toBeLessThan(1.25);
-  },
-);
+])("a store full of %s takes about one byte of heap for each unit of its limit", async (_, ...how) => {
+  const bytes = await measure(...how);
+  expect(bytes).toBeGreaterThan(0.5);
+  expect(bytes).toBeLessThan(1.25);
+});

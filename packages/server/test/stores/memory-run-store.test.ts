@@ -10,7 +10,7 @@ afterEach(() => {
 const pass = (ms: number) => vi.advanceTimersByTime(ms);
 
 describe("time", () => {
-  test("a run is kept for 15 minutes after its end, and not longer", async () => {
+  test("a run is kept for exactly 15 minutes after its end", async () => {
     const store = createMemoryRunStore();
     const runId = await openRun(store);
     pass(3_600_000);
@@ -21,7 +21,7 @@ describe("time", () => {
     expect(await store.read(runId, -1, 1)).toBe(undefined);
   });
 
-  test("a lease is 15 s", async () => {
+  test("a lease lasts 15 s", async () => {
     const store = createMemoryRunStore();
     const runId = await openRun(store);
     pass(14_999);
@@ -35,7 +35,7 @@ describe("time", () => {
     expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
   });
 
-  test("a stop that came before its run is remembered for 60 s", async () => {
+  test("a stop that comes before its run is remembered for 60 s", async () => {
     const store = createMemoryRunStore();
     await store.stopKey("ann", "early");
     pass(30_000);
@@ -52,7 +52,7 @@ describe("time", () => {
 describe("memory", () => {
   const entry = "x".repeat(1000);
 
-  test("beyond its limit is made by forgetting the runs that ended first, and no open one", async () => {
+  test("is freed at its limit by dropping the runs that ended first, but no open run", async () => {
     const store = createMemoryRunStore({ maxHeapBytes: 6100 });
     const open = await openRun(store);
     await store.append(open, 0, [entry]);
@@ -66,7 +66,7 @@ describe("memory", () => {
     await store.end(second, { type: "done" });
     await store.end(first, { type: "done" });
     await store.end(third, { type: "done" });
-    // Four runs of 512 and what is in their logs leave room for two entries more, and one forgotten run for a third.
+    // Four runs of 512 units and their logs leave room for two more entries, and dropping one run for a third.
     expect(await store.append(open, 1, [entry, entry])).toBe("ok");
     expect(await store.read(second, -1, 1)).not.toBe(undefined);
     expect(await store.append(open, 3, [entry])).toBe("ok");
@@ -77,7 +77,7 @@ describe("memory", () => {
     expect((await logOf(store, open)).length).toBe(4);
   });
 
-  test("that is full of open runs takes nothing more, but the terminal of each", async () => {
+  test("full of open runs takes only the terminal of each", async () => {
     const store = createMemoryRunStore({ maxHeapBytes: 3000 });
     const runId = await openRun(store);
     expect(await store.append(runId, 0, [entry, entry])).toBe("ok");
@@ -92,7 +92,7 @@ describe("memory", () => {
     expect((await store.open(opening())).status).toBe("created");
   });
 
-  test("counts a terminal, however large, and nothing that is forgotten", async () => {
+  test("includes terminals of any size, but no dropped run", async () => {
     const store = createMemoryRunStore({ maxHeapBytes: 10_500 });
     for (let count = 0; count < 100; count++) {
       const runId = await openRun(store);

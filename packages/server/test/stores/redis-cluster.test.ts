@@ -16,7 +16,7 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Three masters on loopback, with a third of the slots each. @param nodes - Gets each, to be closed. */
+/** Three masters on loopback with a third of the slots each. @param nodes - Receives each node, for the caller to close. */
 async function startCluster(nodes: RedisServer[]) {
   const ports = await freePorts(6);
   for (let index = 0; index < 3; index++) {
@@ -78,14 +78,14 @@ describe.skipIf(!hasRedis())("a cluster of three", () => {
     },
   });
 
-  test("keeps the runs of a prefix on one node, and those of other prefixes on others", async () => {
+  test("keeps the runs of one prefix on one node, and spreads prefixes over the nodes", async () => {
     const stores = Array.from({ length: 20 }, (_, index) =>
       createRedisRunStore({ client: clients[0]!, prefix: `{app-${index}}:` }),
     );
     for (const store of stores) await openRun(store, { key: "k", sessionId: "s" });
-    // Keys of other tests expire meanwhile.
+    // Ignores keys of other tests, which expire meanwhile.
     for (const keys of await Promise.all(cluster.clients.map((node) => node.keys("{app-*")))) {
-      // The format, the run, the open runs of its owner, its key and its session.
+      // Five keys per prefix: the format, the run, the open runs of its owner, its key and its session.
       expect(keys.length % 5).toBe(0);
       expect(keys.length).toBeGreaterThan(0);
     }

@@ -47,31 +47,26 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
   }
 
   test.each([
-    ["waits for it", {}],
+    ["queues commands offline", {}],
     ["does not", { disableOfflineQueue: true }],
-  ])(
-    "that carries nothing any more, and is not closed, is replaced; a client that %s",
-    async (_, options) => {
-      const store = create(await connect(options), 300);
-      const runId = await openRun(writer);
-      for (let seq = 0; seq < 3; seq++) {
-        await expect.poll(() => store.append(runId, 2 * seq, [`${2 * seq}`]).catch(String)).toBe("ok");
-        proxy.silence();
-        const missed = store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]);
-        await expect(missed).rejects.toThrow("not answered within 300 ms");
-        await expect
-          .poll(() => store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]).catch(String))
-          .toBe("ok");
-        // The one connection in place of those that are silent.
-        await expect.poll(() => proxy.live).toBe(1);
-      }
-      expect(await logOf(writer, runId)).toEqual(["0", "1", "2", "3", "4", "5"]);
-      await store.close();
-      await expect.poll(() => proxy.live).toBe(0);
-    },
-  );
+  ])("is replaced if it stays open but carries nothing, with a client that %s", async (_, options) => {
+    const store = create(await connect(options), 300);
+    const runId = await openRun(writer);
+    for (let seq = 0; seq < 3; seq++) {
+      await expect.poll(() => store.append(runId, 2 * seq, [`${2 * seq}`]).catch(String)).toBe("ok");
+      proxy.silence();
+      const missed = store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]);
+      await expect(missed).rejects.toThrow("not answered within 300 ms");
+      await expect.poll(() => store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]).catch(String)).toBe("ok");
+      // A single new connection replaces the silent ones.
+      await expect.poll(() => proxy.live).toBe(1);
+    }
+    expect(await logOf(writer, runId)).toEqual(["0", "1", "2", "3", "4", "5"]);
+    await store.close();
+    await expect.poll(() => proxy.live).toBe(0);
+  });
 
-  test("is kept while it answers, however late", async () => {
+  test("is kept while it replies, however late", async () => {
     const client = await connect();
     const store = create(client, 500);
     const runId = await openRun(writer);
@@ -85,7 +80,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
     expect(client.isReady).toBe(true);
   });
 
-  test("is not opened by a store that is closed meanwhile", async () => {
+  test("is not reopened by a store that was closed meanwhile", async () => {
     const store = create(await connect());
     await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
     proxy.silence();
@@ -96,7 +91,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
     expect(proxy.live).toBe(0);
   });
 
-  test("does not do later what was given up, although the client queues commands while it is offline", async () => {
+  test("does not execute abandoned commands later, although the client queues them while offline", async () => {
     const own = await startRedis();
     try {
       const client = createClient({ socket: { path: own.socketPath, reconnectStrategy: 20 } });
@@ -123,7 +118,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
       `The runs in Redis under "${prefix}" have format ${format}, of a newer version of @kortyx/server; this version ` +
       "knows format 1. Update this process, or give its store another prefix.";
 
-    test("of a newer version makes every method reject, until it is gone", async () => {
+    test("of a newer version makes every method reject until it is removed", async () => {
       const client = await connect();
       await client.set(`${prefix}format`, "2");
       const store = create(client, 2000);

@@ -7,7 +7,7 @@ import { logOf, opening, openRun } from "./run-store-calls.ts";
 
 const entry = JSON.stringify("x".repeat(10_000));
 
-describe.skipIf(!hasRedis())("Redis that is full", () => {
+describe.skipIf(!hasRedis())("a full Redis", () => {
   let redis: RedisServer;
   let client: Awaited<ReturnType<RedisServer["connect"]>>;
   let store: RunStore;
@@ -21,16 +21,16 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
     await redis.close();
   });
 
-  /** What Redis holds is more than this, and less when that is gone. Its buffers come and go. */
+  /** A limit below the memory in use, and above it once the large key is removed. Redis's buffers come and go. */
   const limit = () => client.configSet("maxmemory", "5mb");
-  /** Takes the memory that is left by an ordinary key. */
+  /** Takes the remaining memory with an ordinary key. */
   async function fill(): Promise<void> {
     await client.setRange("ballast", 8 * 1024 * 1024, "x");
     await limit();
   }
   const empty = () => client.del("ballast");
 
-  test("refuses new runs and entries, ends and renews existing runs, and accepts new ones when there is room", async () => {
+  test("refuses new runs and entries, ends and renews existing runs, and accepts new ones once there is room", async () => {
     const runId = await openRun(store, { key: "k", sessionId: "s" });
     const expired = createRedisRunStore({ client, leaseMs: 1 });
     const abandoned = await openRun(expired);
@@ -38,7 +38,7 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
     await fill();
     expect(await store.open(opening({ key: "l" }))).toEqual({ status: "store-full" });
     expect(await store.append(runId, 1, [entry])).toBe("full");
-    // Nothing of either is left, and what is in the log already takes no memory.
+    // Neither left anything, and an entry that is already in the log takes no memory.
     expect(await store.append(runId, 0, [entry])).toBe("ok");
     expect(await store.renew(runId)).toBe("ok");
     expect(await logOf(store, runId)).toEqual([entry]);
@@ -55,7 +55,7 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
     });
   });
 
-  test("is no hindrance for a process that begins to read", async () => {
+  test("does not prevent a new process from reading", async () => {
     await fill();
     await client.scriptFlush();
     expect(await store.read("r", -1, 1)).toBe(undefined);
@@ -63,7 +63,7 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
     await openRun(store);
   });
 
-  test("makes a route answer 503 store-full, end its answers, and serve again when runs have expired", async () => {
+  test("makes a route return 503 store-full, end its answers, and serve again after runs have expired", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     let next = Promise.withResolvers<void>();
     const agent = {
@@ -75,7 +75,7 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
       },
     };
     const route = createChatRoute({ agent, runs: { store }, authorize: () => "ann" });
-    const ask = (method: string, query = "") =>
+    const send = (method: string, query = "") =>
       route.fetch(
         new Request(`http://host/${query}`, {
           method,
@@ -83,21 +83,21 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
           ...(method === "POST" && { body: '{"messages":[{"role":"user","content":"Hi"}]}' }),
         }),
       );
-    const [failing, stopped] = [await ask("POST"), await ask("POST")];
+    const [failing, stopped] = [await send("POST"), await send("POST")];
     const stoppedId = await runIdOf(stopped);
     await vi.waitFor(async () => expect((await logOf(store, stoppedId)).length).toBe(2));
     await limit();
 
-    const refused = await ask("POST");
+    const refused = await send("POST");
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "5"]);
     expect(await refused.json()).toMatchObject({ code: "store-full" });
-    expect((await ask("GET", `?run=${stoppedId}`)).status).toBe(200);
-    const stop = await ask("DELETE", `?run=${stoppedId}`);
+    expect((await send("GET", `?run=${stoppedId}`)).status).toBe(200);
+    const stop = await send("DELETE", `?run=${stoppedId}`);
     expect([stop.status, await stop.json()]).toEqual([
       200,
       { runId: stoppedId, terminal: { type: "abort", reason: "stopped" } },
     ]);
-    expect((await ask("DELETE", "?key=k")).status).toBe(202);
+    expect((await send("DELETE", "?key=k")).status).toBe(202);
     next.resolve();
     const text = await failing.text();
     expect(text.slice(-200)).toContain('"code":"run-too-large"');
@@ -105,16 +105,16 @@ describe.skipIf(!hasRedis())("Redis that is full", () => {
 
     next = Promise.withResolvers();
     next.resolve();
-    expect((await ask("POST")).status).toBe(503);
+    expect((await send("POST")).status).toBe(503);
     // As after 15 minutes.
     for (const key of await client.keys("kortyx:log:*")) await client.pExpire(key, 1);
-    await expect.poll(async () => (await ask("POST")).status, { interval: 100 }).toBe(200);
+    await expect.poll(async () => (await send("POST")).status, { interval: 100 }).toBe(200);
     expect(log).not.toHaveBeenCalled();
     log.mockRestore();
   });
 });
 
-/** The run of a response, of which only the beginning is read. */
+/** The run id of a response, from its beginning. */
 async function runIdOf({ body }: Response): Promise<string> {
   const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";

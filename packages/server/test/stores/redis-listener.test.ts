@@ -37,7 +37,7 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
   const subscribers = async () =>
     (await client.sendCommand<string>(["CLIENT", "LIST", "TYPE", "pubsub"])).split("\n").filter(Boolean);
 
-  test("and carries nothing any more, without being closed, is replaced within seconds", async () => {
+  test("is replaced within seconds if it stays open but carries nothing", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     store = createRedisRunStore({ client });
     const writer = createRedisRunStore({ client: await redis.connect() });
@@ -48,12 +48,12 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
       await writer.append(runId, seq, [`${seq}`]);
       await listening;
       proxy.silence("subscribers");
-      // Each tick wakes those who wait, who wait again. The fourth one has missed the answers to three pings.
+      // Each tick wakes the waiting calls, which wait again. By the fourth tick, the replies to three pings are missing.
       for (let tick = 0; tick < 4; tick++) {
         const missed = store.wait(runId, seq, never);
         vi.advanceTimersByTime(1000);
         await missed;
-        // For the pings to be sent.
+        // Lets the pings be sent.
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
       const next = store.wait(runId, seq, never);
@@ -63,11 +63,11 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
     }
   });
 
-  test("and answers is kept, in RESP 2 and RESP 3", async () => {
+  test("is kept while it replies, in RESP 2 and RESP 3", async () => {
     for (const RESP of [2, 3] as const) {
       vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
       let connections = 0;
-      let answers = 0;
+      let replies = 0;
       const inVersion = await connect({ RESP });
       store = createRedisRunStore({
         client: Object.assign(Object.create(inVersion), {
@@ -77,7 +77,7 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
             const ping = connection.ping.bind(connection);
             const counted = async () => {
               await ping();
-              answers++;
+              replies++;
             };
             return Object.assign(connection, { ping: counted });
           },
@@ -89,7 +89,7 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
         if (tick === 0) await expect.poll(subscribers).toHaveLength(1);
         vi.advanceTimersByTime(1000);
         await waiting;
-        await expect.poll(() => answers).toBe(tick + 1);
+        await expect.poll(() => replies).toBe(tick + 1);
       }
       expect(connections).toBe(1);
       await store.close();
@@ -98,7 +98,7 @@ describe.skipIf(!hasRedis())("the connection that listens to Redis", () => {
     }
   });
 
-  test("is closed with its store also while it is connecting again", async () => {
+  test("is closed with its store even while it is reconnecting", async () => {
     let connection: ReturnType<typeof client.duplicate> | undefined;
     store = createRedisRunStore({
       client: Object.assign(Object.create(client), {

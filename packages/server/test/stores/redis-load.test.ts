@@ -1,4 +1,4 @@
-/** What a run costs Redis, in commands. `benchmarks/redis-commands.ts` prints the same for paced runs and processes. */
+/** The cost of a run for Redis, in commands. `benchmarks/redis-commands.ts` prints the same for paced runs and processes. */
 
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -14,7 +14,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
   beforeEach(async () => {
     redis = await startRedis();
     stores = [];
-    // What is read every second comes on top, and depends on the machine.
+    // Excludes the reads of every second, whose number depends on the machine.
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   });
   afterEach(async () => {
@@ -29,7 +29,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
     return store;
   }
 
-  /** As one process that follows, with 20 followers. */
+  /** Follows a run as one process with 20 followers. */
   function follow(store: RunStore, runId: string): { feed: RunFeed; leave: () => void } {
     const feed = createRunFeeds(store).get(runId, -1);
     const leaving = Array.from({ length: 20 }, () => feed.join(() => {}));
@@ -37,7 +37,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
   }
 
   test.each([0, 1, 2])(
-    "are one for each append, and one for each of %i processes that follow",
+    "are one for each append, and one for each of %i following processes",
     async (count) => {
       const store = await create();
       const runId = await openRun(store);
@@ -50,7 +50,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
           await vi.waitFor(() => expect(feed.lastSeq).toBe(seq), { interval: 1 });
       };
       for (let seq = 0; seq < 5; seq++) await append(seq);
-      // A reader that has an entry requests nothing before the next one.
+      // A reader that is up to date requests nothing before the next entry.
       await new Promise((resolve) => setTimeout(resolve, 50));
       await client.sendCommand(["CONFIG", "RESETSTAT"]);
       for (let seq = 5; seq < 105; seq++) await append(seq);
@@ -63,7 +63,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
     },
   );
 
-  test("stay few when Redis has lost what was announced", async () => {
+  test("stay few if Redis has lost an announced entry", async () => {
     const store = await create();
     const other = await create();
     const runId = await openRun(store);

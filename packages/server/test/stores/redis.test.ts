@@ -7,7 +7,7 @@ import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
 import { type ChildStore, startChildStore } from "./run-store-child.ts";
 
 const never = new AbortController().signal;
-/** The store looks at its runs every second. From now on the test says when one has passed. */
+/** The store checks its runs every second. From now on, the test decides when a second has passed. */
 const stopTicks = () => vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
 
 describe.skipIf(!hasRedis())("Redis", () => {
@@ -36,7 +36,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
     stores.push(store);
     return store;
   }
-  /** The client, but for a few methods. */
+  /** The client with a few methods replaced. */
   const clientWith = (methods: Partial<RedisClient>): RedisClient =>
     Object.assign(Object.create(client), methods);
   async function startChildOf(options: object = {}): Promise<ChildStore> {
@@ -49,7 +49,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
     (await client.sendCommand<string>(["CLIENT", "LIST", "TYPE", "pubsub"])).split("\n").filter(Boolean);
 
   describe("keys", () => {
-    test("all expire but the number of the format: an open run's after its lease and the time that runs are kept, an ended one's after that", async () => {
+    test("all expire except the format number: those of an ended run after its retention time, those of an open run a lease later", async () => {
       const store = create();
       const open = await openRun(store, { key: "k", sessionId: "s" });
       await store.append(open, 0, ["0"]);
@@ -62,7 +62,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       for (const key of await keysLeft()) {
         if (key === `${prefix}format`) continue;
         const name = key.slice(prefix.length).replace(open, "OPEN").replace(ended, "ENDED");
-        // In seconds, to the next five.
+        // In seconds, rounded up to a multiple of five.
         left[name] = Math.ceil((await client.pTTL(key)) / 5000) * 5;
       }
       expect(left).toEqual({
@@ -79,7 +79,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       });
     });
 
-    test("are gone when runs were kept long enough, also when their producers vanished", async () => {
+    test("disappear after the retention time, even if the producer vanished", async () => {
       const store = create({ leaseMs: 50, retentionMs: 50 });
       const ended = await openRun(store, { key: "k", sessionId: "s" });
       await store.append(ended, 0, ["0"]);
@@ -90,7 +90,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(await store.append(abandoned, 1, ["1"])).toBe("lost");
     });
 
-    test("begin with the prefix, which keeps stores apart", async () => {
+    test("begin with the prefix, which keeps stores separate", async () => {
       const runId = await openRun(create(), { key: "k", sessionId: "s" });
       const other = create({ prefix: `other-${prefix}` });
       expect(await other.read(runId, -1, 1)).toBe(undefined);
@@ -98,7 +98,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect((await other.open(opening({ key: "k", bodyHash: "another" }))).status).toBe("created");
     });
 
-    test("that Redis has evicted make a run lost, and never a wrong log", async () => {
+    test("evicted by Redis make a run lost, and never a wrong log", async () => {
       const store = create();
       const runId = await openRun(store);
       await store.append(runId, 0, ["0", "1"]);
@@ -129,7 +129,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       }
     });
 
-    test("that is lost because the listening connection is cut is found by a tick", async () => {
+    test("lost with the listening connection is made up for by a tick", async () => {
       stopTicks();
       const store = create();
       const runId = await openRun(store);
@@ -141,11 +141,11 @@ describe.skipIf(!hasRedis())("Redis", () => {
         vi.advanceTimersByTime(1000);
         await waiting;
       }
-      // A client that is destroyed in the moment in which it connects again stays connected.
+      // A client that is destroyed at the moment it reconnects would stay connected.
       await expect.poll(subscribers).toHaveLength(1);
     });
 
-    test("is found by the tick when there is no connection to listen with", async () => {
+    test("comes from the tick if no listening connection can be opened", async () => {
       stopTicks();
       const store = create({
         client: clientWith({
@@ -168,7 +168,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await ending;
     });
 
-    test("that came while nobody waited is remembered", async () => {
+    test("is remembered if it came while no call was waiting", async () => {
       stopTicks();
       const store = create();
       const runId = await openRun(store);
@@ -178,7 +178,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await listening;
       for (let seq = 1; seq < 4; seq++) {
         await store.append(runId, seq, [`${seq}`]);
-        // Its message was sent before the answers to these.
+        // Its message is sent before the replies to these commands.
         for (let trips = 0; trips < 3; trips++) await subscribers();
         await store.wait(runId, seq - 1, never);
       }
@@ -186,7 +186,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await store.wait(runId, 100, never);
     });
 
-    test("comes again when a connection to listen with that has given up is replaced", async () => {
+    test("comes again after a failed listening connection is replaced", async () => {
       stopTicks();
       let connections = 0;
       const store = create({
@@ -210,7 +210,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(connections).toBe(2);
     });
 
-    test("comes over one connection a process, which listens to what is waited for, and to nothing after a while", async () => {
+    test("comes over one connection per process, which listens only to awaited runs and closes when idle", async () => {
       stopTicks();
       const store = create();
       const abort = new AbortController();
@@ -226,11 +226,11 @@ describe.skipIf(!hasRedis())("Redis", () => {
       abort.abort();
       await Promise.all(waits);
       vi.advanceTimersByTime(4000);
-      // Whoever follows a run waits again and again, and pays for the listening once.
+      // A follower waits again and again, but subscribes once.
       expect(await listenedTo()).toBe(31);
       vi.advanceTimersByTime(2000);
       expect(vi.getTimerCount()).toBe(0);
-      // And listens again when it is waited for again, be it in the middle of leaving.
+      // It listens again as soon as a run is awaited, even while it is closing.
       const waiting = store.wait(runIds[0]!, -1, never);
       await expect.poll(listenedTo).toBe(2);
       await create().append(runIds[0]!, 0, ["0"]);
@@ -240,7 +240,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(vi.getTimerCount()).toBe(0);
     });
 
-    test("is not awaited by a process whose store is closed", async () => {
+    test("does not keep a process alive whose store is closed", async () => {
       const child = await startChildOf();
       const runId = await openRun(create());
       const waiting = child.call("wait", runId, -1);
@@ -251,7 +251,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
     });
   });
 
-  test("a read costs as little with long names as with short ones: owner and session travel once", async () => {
+  test("a read costs the same with long and short names, because owner and session are sent once", async () => {
     const store = create();
     const bytesOut = async () => Number(/total_net_output_bytes:(\d+)/.exec(await client.info("stats"))?.[1]);
     const costOf = async (name: string) => {
@@ -265,9 +265,9 @@ describe.skipIf(!hasRedis())("Redis", () => {
       }
       return (await bytesOut()) - before;
     };
-    // The difference is that of the two answers to INFO.
+    // The replies to INFO account for the difference.
     expect(Math.abs((await costOf("x".repeat(256))) - (await costOf("x")))).toBeLessThan(1000);
-    // A thousand other runs later, it is read anew.
+    // After a thousand other runs, the names are read again.
     const old = await openRun(store, { sessionId: "s" });
     await store.read(old, -1, 0);
     for (let count = 0; count < 1001; count++) {
@@ -277,7 +277,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
   });
 
   describe("scripts", () => {
-    test("that Redis has forgotten are loaded again", async () => {
+    test("are loaded again after Redis has dropped them", async () => {
       const store = create();
       const runId = await openRun(store);
       await client.scriptFlush();
@@ -288,7 +288,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(await logOf(store, runId)).toEqual(["0", "1"]);
     });
 
-    test("that Redis forgets all the time work all the same", async () => {
+    test("work even if Redis keeps dropping them", async () => {
       const store = create();
       let isOver = false;
       const flushing = (async () => {
@@ -301,7 +301,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect((await logOf(store, runId)).length).toBe(200);
     });
 
-    test("are sent as a whole once", async () => {
+    test("are sent in full only once", async () => {
       const sent: number[] = [];
       const store = create({
         client: clientWith({
@@ -317,13 +317,13 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await client.scriptFlush();
       const runId = await openRun(store);
       for (let seq = 0; seq < 10; seq++) await store.append(runId, seq, [`${seq}`]);
-      // The check of the format, the opening and the first append.
+      // The format check, the opening and the first append.
       expect(sent.length).toBe(3);
     });
   });
 });
 
-describe.skipIf(!hasRedis())("Redis that is gone", () => {
+describe.skipIf(!hasRedis())("an unreachable Redis", () => {
   let redis: RedisServer;
   let client: RedisClient;
   let store: RunStore;
@@ -338,28 +338,28 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     await redis.close();
   });
 
-  test("makes every method reject, after 2 s at the latest", async () => {
+  test("makes every method reject within 2 s", async () => {
     const runId = await openRun(store);
     await redis.kill();
-    const asked = await Promise.allSettled(callsOf(store, runId).map((call) => call()));
-    for (const settled of asked) {
+    const results = await Promise.allSettled(callsOf(store, runId).map((call) => call()));
+    for (const settled of results) {
       // The first commands may meet the end of the connection.
       const reason = settled.status === "rejected" ? String(settled.reason) : "none";
       expect(reason).toMatch(/Redis has not answered within 2000 ms\.$|closed/i);
     }
   });
 
-  test("makes a route answer 503 with when to ask again, and serve again when Redis is back", async () => {
+  test("makes a route return 503 with a retry time, and serve again when Redis is back", async () => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     const agent = {
       streamChat: async function* () {
         yield { type: "done" as const };
       },
     };
-    // An open is repeated for a lease.
+    // open() is retried for one lease.
     const hasty = { ...createRedisRunStore({ client, commandTimeoutMs: 200 }), leaseMs: 500 };
     const route = createChatRoute({ agent, runs: { store: hasty }, authorize: () => "ann" });
-    const ask = (method: string, query = "") =>
+    const send = (method: string, query = "") =>
       route.fetch(
         new Request(`http://host/${query}`, {
           method,
@@ -377,7 +377,7 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
       ["DELETE", "?run=r"],
       ["DELETE", "?key=k"],
     ] as const) {
-      const response = await ask(method, query);
+      const response = await send(method, query);
       expect([response.status, response.headers.get("retry-after")]).toEqual([503, "3"]);
       expect(await response.json()).toMatchObject({ code: "store-unavailable" });
     }
@@ -385,21 +385,21 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     log.mockRestore();
     await redis.restart();
     await vi.waitFor(async () => {
-      const response = await ask("POST");
+      const response = await send("POST");
       expect(response.status).toBe(200);
       expect(await response.text()).toContain("[DONE]");
     });
   });
 
-  test("is waited for as long as commandTimeoutMs says", async () => {
+  test("is awaited for commandTimeoutMs", async () => {
     const hasty = createRedisRunStore({ client, commandTimeoutMs: 50 });
     await redis.kill();
-    // The first command may meet the end of the connection, the second one is kept for the next.
+    // The first command may meet the end of the connection; the second is queued for the next connection.
     await hasty.read("r", -1, 1).catch(() => {});
     await expect(hasty.read("r", -1, 1)).rejects.toThrow("Redis has not answered within 50 ms.");
   });
 
-  test("holds up neither whoever waits and leaves, nor the closing of the store", async () => {
+  test("delays neither the abort of a wait nor the closing of the store", async () => {
     stopTicks();
     const patient = () => createRedisRunStore({ client, commandTimeoutMs: 3_600_000 });
     const [listening, silent] = [patient(), patient()];
@@ -410,7 +410,7 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     await waits[0];
     waits.push(listening.wait(runId, 0, abort.signal));
     await redis.kill();
-    // This one has never had a connection to listen with.
+    // This store never had a listening connection.
     waits.push(silent.wait(runId, -1, abort.signal), listening.wait("another", -1, abort.signal));
     await new Promise((resolve) => setTimeout(resolve, 50));
     abort.abort();
@@ -421,7 +421,7 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     await listening.wait(runId, -1, never);
   });
 
-  test("lets whoever waits ask again after a second", async () => {
+  test("ends a wait after a second, so that the caller can try again", async () => {
     stopTicks();
     const runId = await openRun(store);
     await redis.kill();
@@ -430,7 +430,7 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     await waiting;
   });
 
-  test("and comes back empty serves new runs, and wakes those who wait for them", async () => {
+  test("serves new runs and wakes their readers when it comes back empty", async () => {
     const lost = await openRun(store);
     const waiting = store.wait(lost, -1, never);
     await redis.restart();
@@ -444,7 +444,7 @@ describe.skipIf(!hasRedis())("Redis that is gone", () => {
     expect(await logOf(store, runId)).toEqual(["0", "1"]);
   });
 
-  test("does not keep a process alive that has closed its store", async () => {
+  test("does not keep a process alive whose store is closed", async () => {
     const child = await startChildStore({ socketPath: redis.socketPath, prefix: "kortyx:" });
     const runId = await openRun(store);
     const waiting = child.call("wait", runId, -1);

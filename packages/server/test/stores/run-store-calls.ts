@@ -1,7 +1,7 @@
-/** Calls of a store that suites of many stores make. */
+/** Store calls shared by the suites of all stores. */
 import type { OpenRun, RunStore } from "../../src/stores/run-store.ts";
 
-/** What opens a run of its own, unless told otherwise. */
+/** A request that opens a new run, unless `given` has a known key or run id. */
 export const opening = (given: Partial<OpenRun> = {}): OpenRun => ({
   runId: crypto.randomUUID(),
   owner: "ann",

@@ -20,15 +20,15 @@ export interface ChildStore {
       : Parameters<RunStore[Name]>
   ): Promise<{ value: Awaited<ReturnType<RunStore[Name]>> }>;
   process: ChildProcess;
-  /** Ends it, as a crash would. */
+  /** Kills the process, as a crash would. */
   kill(): Promise<void>;
   /** Resolves to its exit code. */
   exited: Promise<number | null>;
 }
 
 /**
- * @param options - Of the store: a `path`, or the `socketPath` of a Redis and a `prefix`. `hasTicks: false` wakes
- * readers only by announcements; `dateOffsetMs` is how far its date is from the right one.
+ * @param options - The store's options: a `path`, or the `socketPath` of a Redis and a `prefix`. With `hasTicks: false`,
+ * only announcements wake readers; `dateOffsetMs` is the error of the child's date.
  */
 export async function startChildStore(options: object): Promise<ChildStore> {
   const child = startChild("run-store-child.mjs", [JSON.stringify(options)]);
@@ -62,7 +62,7 @@ export async function startChildStore(options: object): Promise<ChildStore> {
   };
 }
 
-/** Starts a script beside this file, which can import sources as the tests do. */
+/** Starts a script from this folder, which can import sources as tests do. */
 export const startChild = (script: string, values: string[]): ChildProcess =>
   fork(fileURLToPath(new URL(script, import.meta.url)), values, {
     execArgv: ["--conditions=@kortyx/source", "--disable-warning=ExperimentalWarning"],

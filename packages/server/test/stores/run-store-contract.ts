@@ -1,6 +1,6 @@
 /**
- * What every store of runs does, whatever it is made of. The tests see a store through its interface only, and two
- * stores of the same fixture where runs are shared.
+ * The contract of every run store. The tests use a store only through its interface, and two stores of the same fixture
+ * where runs are shared.
  */
 import { afterEach, beforeEach, describe, vi } from "vitest";
 import { ContractStores } from "./contract/contract-stores.ts";

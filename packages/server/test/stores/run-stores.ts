@@ -1,4 +1,4 @@
-/** Every store of runs, on storage of its own, for suites that run on all of them. */
+/** Every run store on its own storage, for suites that run on all of them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,22 +10,22 @@ import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
 
 export interface RunStoreFixture {
-  /** Another store of the same runs; where they are not shared, of its own. */
+  /** Another store of the same runs, or of its own runs if they are not shared. */
   create(options?: RunStoreOptions): RunStore;
-  /** Appends are announced to those who wait; else they look for themselves every now and then. */
+  /** Appends are announced to waiting calls; otherwise these poll. */
   isAnnounced: boolean;
-  /** What a process needs to make a store of the same runs: see `run-store-child.ts`. */
+  /** The options with which another process opens a store of the same runs: see `run-store-child.ts`. */
   address: object;
-  /** Removes what the stores, which are closed, have left. */
+  /** Removes the storage of the closed stores. */
   dispose(): void;
 }
 
-/** A store of runs, for suites that run on several. */
+/** A kind of run store, for suites that run on several. */
 export interface RunStoreKind {
   name: string;
-  /** Stores see the runs of others with the same storage. */
+  /** Stores with the same storage see each other's runs. */
   isShared: boolean;
-  /** Makes fresh storage, for a test to use and to dispose of. */
+  /** Creates fresh storage, which the test uses and disposes of. */
   setUp(): RunStoreFixture;
 }
 
@@ -50,7 +50,7 @@ const sqlite: RunStoreKind = {
   },
 };
 
-/** Describes the same for every store. */
+/** Runs the same suite for every store. */
 export function describeStores(body: (kind: RunStoreKind) => void) {
   body(memory);
   body(sqlite);

@@ -3,7 +3,7 @@ import { createRunWaiters } from "../../src/stores/run-waiters.ts";
 
 const never = new AbortController().signal;
 
-/** @returns the names of those whose wait is over. */
+/** @returns the names of the waits that are over. */
 function watch(waits: Record<string, Promise<void>>): string[] {
   const over: string[] = [];
   for (const [name, waiting] of Object.entries(waits)) void waiting.then(() => over.push(name));
@@ -11,7 +11,7 @@ function watch(waits: Record<string, Promise<void>>): string[] {
 }
 const settle = () => new Promise(setImmediate);
 
-test("wakes those who wait for this run and for something that the log has now", async () => {
+test("wakes the waits for this run whose entry is now in the log", async () => {
   const waiters = createRunWaiters();
   const over = watch({
     first: waiters.wait("a", -1, never),
@@ -36,7 +36,7 @@ test("wakes those who wait for this run and for something that the log has now",
   expect(waiters.runIds()).toEqual([]);
 });
 
-test("tells when the first one begins to wait and when the last one has stopped, and not in between", () => {
+test("reports the start of the first wait and the end of the last one, and nothing in between", () => {
   const calls: string[] = [];
   const waiters = createRunWaiters({
     onFirst: () => calls.push("first"),
@@ -58,7 +58,7 @@ test("tells when the first one begins to wait and when the last one has stopped,
   expect(calls).toEqual(["first", "last", "first"]);
 });
 
-test("whoever is woken may wait again at once", async () => {
+test("a woken caller may wait again at once", async () => {
   const waiters = createRunWaiters();
   let woken = 0;
   const again = async () => {

@@ -1,6 +1,6 @@
 /**
- * Runs a script on a disk of its own: a small file system in memory, in a namespace of its own, so that nothing of it is
- * left when the script has ended. Linux only.
+ * Runs a script on its own disk: a small file system in memory, in its own namespace, so that nothing remains when the
+ * script has ended. Linux only.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import { onTestFinished } from "vitest";
 
 const namespace = ["--user", "--map-root-user", "--mount"];
 
-/** Whether this machine lets us mount one. */
+/** Whether this machine allows such a mount. */
 export function hasMounts(): boolean {
   try {
     execFileSync("unshare", [...namespace, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], { stdio: "ignore" });
@@ -19,9 +19,9 @@ export function hasMounts(): boolean {
 }
 
 /**
- * @param folder - Where the disk is mounted.
- * @param script - Beside this file; gets the folder as its argument and sends what it has seen.
- * @returns what it sent.
+ * @param folder - The mount point of the disk.
+ * @param script - A script in this folder. It gets the mount point as its argument and sends its results as messages.
+ * @returns the messages.
  */
 export async function runOnSmallDisk(folder: string, script: string, megabytes = 32): Promise<unknown[]> {
   const path = fileURLToPath(new URL(script, import.meta.url));

@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-/** Changes the file, past every store. */
+/** Changes the file directly, without a store. */
 function change(statements: string): void {
   const database = new DatabaseSync(path);
   database.exec(statements);
@@ -25,7 +25,7 @@ const refused = (at: string, reason: string) =>
   `path: runs cannot be kept in ${JSON.stringify(at)}: ${reason}`;
 
 describe("the format of a file", () => {
-  test("has the number 1", async () => {
+  test("has number 1", async () => {
     await createSqliteRunStore({ path }).close();
     const database = new DatabaseSync(path);
     expect({ ...database.prepare("PRAGMA user_version").get() }).toEqual({ user_version: 1 });
@@ -33,7 +33,7 @@ describe("the format of a file", () => {
     await createSqliteRunStore({ path }).close();
   });
 
-  test("that is newer is refused, and the file left as it is", async () => {
+  test("is refused if it is newer, and the file stays unchanged", async () => {
     await createSqliteRunStore({ path }).close();
     change("PRAGMA user_version = 2");
     const before = readFileSync(path);
@@ -46,7 +46,7 @@ describe("the format of a file", () => {
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
-  test("of another program is refused, and the file left as it is", () => {
+  test("is refused if it is another program's, and the file stays unchanged", () => {
     const reason = "it holds the tables of another program. Name a file that is used only for runs.";
     for (const number of [0, 1, 7]) {
       change(`CREATE TABLE IF NOT EXISTS users (id); PRAGMA user_version = ${number}`);
@@ -56,14 +56,14 @@ describe("the format of a file", () => {
     }
   });
 
-  test("is made in a file that exists and is empty", async () => {
+  test("is created in an existing empty file", async () => {
     writeFileSync(path, "");
     await createSqliteRunStore({ path }).close();
     await createSqliteRunStore({ path }).close();
   });
 });
 
-describe("when the store is created, the error names the reason:", () => {
+describe("creating a store throws an error with the reason:", () => {
   test("no path", () => {
     for (const [given, got] of [
       [undefined, "undefined"],
@@ -84,7 +84,7 @@ describe("when the store is created, the error names the reason:", () => {
     );
   });
 
-  test("a folder in place of a file", () => {
+  test("a folder instead of a file", () => {
     mkdirSync(path);
     expect(() => createSqliteRunStore({ path })).toThrow(refused(path, "it is a folder. Name a file in it."));
   });

@@ -11,7 +11,7 @@ describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
-  test("refuses new answers and ends those that grow, while stops and reads work, until there is room", async () => {
+  test("refuses new answers and ends growing ones until there is room, while stops and reads work", async () => {
     expect(await runOnSmallDisk(folder, "full-disk-child.mjs")).toEqual([
       {
         lastEvents: [
@@ -36,7 +36,7 @@ describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
     ]);
   });
 
-  test("that it has filled itself has room again when runs were kept long enough", async () => {
+  test("that it filled itself has room again after the retention time", async () => {
     const full = {
       runs: "some",
       room: "little",

@@ -54,7 +54,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe("while another process holds the lock of the file", () => {
-  test("reads, waits and plain streams continue, and writes follow in their order when it is free", async () => {
+  test("reads, waits and plain streams continue, and writes follow in order once it is free", async () => {
     const runId = await openRun(store, { sessionId: "s", key: "k" });
     await store.append(runId, 0, ["0"]);
     const child = startChild("lock-holder.mjs", [path]);
@@ -87,7 +87,7 @@ describe("while another process holds the lock of the file", () => {
     expect(await logOf(store, runId)).toEqual(["0", "1", "2", '{"type":"done"}']);
   });
 
-  test("an answer continues when it is free, and has lost nothing", async () => {
+  test("an answer continues once it is free, and has lost nothing", async () => {
     let release: (() => void) | undefined;
     const route = createChatRoute({
       agent: {
@@ -112,7 +112,7 @@ describe("while another process holds the lock of the file", () => {
     expect(text).toMatch(/data: \[DONE\]\n\n$/);
   });
 
-  test("a write is given up after 2 s, with SQLite's reason, and leaves nothing", async () => {
+  test("a write is given up after 2 s with SQLite's reason, and leaves nothing behind", async () => {
     const runId = await openRun(store);
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const release = holdLock();
@@ -138,7 +138,7 @@ describe("while another process holds the lock of the file", () => {
     release();
   });
 
-  test("a store that is closed gives up what waits", async () => {
+  test("closing the store gives up waiting writes", async () => {
     const runId = await openRun(store);
     const release = holdLock();
     const appended = store.append(runId, 0, ["0"]);
@@ -147,7 +147,7 @@ describe("while another process holds the lock of the file", () => {
     release();
   });
 
-  test("a store is created all the same, in a file that has its tables", async () => {
+  test("a store can be created in a file that already has its tables", async () => {
     const release = holdLock();
     const other = createSqliteRunStore({ path });
     expect(await other.latest("ann", "s")).toBe(undefined);
@@ -157,12 +157,12 @@ describe("while another process holds the lock of the file", () => {
 });
 
 describe("a read", () => {
-  /** What SQLite throws while another process repairs the file after a crash. */
+  /** The error of SQLite while another process repairs the file after a crash. */
   const locked = () => {
     throw new Error("database is locked");
   };
 
-  test("waits without stopping anything else, for 2 s", async () => {
+  test("waits up to 2 s without blocking anything else", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
     const lock = createSqliteLock(new DatabaseSync(":memory:"), () => false);
     let isLocked = true;

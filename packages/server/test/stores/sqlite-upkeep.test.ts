@@ -12,7 +12,7 @@ const megabyte = 1024 * 1024;
 let folder: string;
 let path: string;
 let store: RunStore;
-/** Looks into the file, past every store. */
+/** Reads the file directly, without a store. */
 let reader: DatabaseSync;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "kortyx-sqlite-"));
@@ -32,13 +32,13 @@ const count = (table: string) =>
 const megabytes = (suffix = "") => statSync(`${path}${suffix}`).size / megabyte;
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
-/** As a new process would: what was kept long enough is deleted after its first write. */
+/** Opens the file as a new process would, which deletes expired runs after its first write. */
 async function reopen(options?: RunStoreOptions): Promise<void> {
   await store.close();
   store = createSqliteRunStore({ path, ...options });
 }
 
-/** Makes a run that has ended. @returns its id. */
+/** Creates an ended run. @returns its id. */
 async function endedRun(entries: number, size = 50, more = {}): Promise<string> {
   const runId = await openRun(store, more);
   const texts = Array.from({ length: entries }, (_, seq) => `${seq}`.padEnd(size));
@@ -47,7 +47,7 @@ async function endedRun(entries: number, size = 50, more = {}): Promise<string> 
   return runId;
 }
 
-test("what was kept long enough is deleted a few entries at a time, and everything else runs between", async () => {
+test("expired runs are deleted a few entries at a time, and everything else runs in between", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   for (let runs = 0; runs < 40; runs++) await endedRun(500);
   await store.stopKey("ann", "stopped");
@@ -63,7 +63,7 @@ test("what was kept long enough is deleted a few entries at a time, and everythi
   await expect.poll(() => [count("runs"), count("stopped_keys")]).toEqual([1, 0]);
 });
 
-test("a run whose producer vanished is ended without a request for it, and deleted when it was kept long enough", async () => {
+test("a run whose producer vanished is ended without a request, and deleted after its retention time", async () => {
   await reopen({ leaseMs: 40, retentionMs: 40 });
   const runId = await openRun(store);
   await store.append(runId, 0, ["0"]);
@@ -82,7 +82,7 @@ test("a run whose producer vanished is ended without a request for it, and delet
     .toEqual([expect.stringContaining("producer-lost")]);
 });
 
-test("a run that is half deleted looks as if it never was, also when the date is set back", async () => {
+test("a half-deleted run looks as if it never existed, even if the date is set back", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const runId = await endedRun(20_000);
   pass(900_000);
@@ -98,7 +98,7 @@ test("a run that is half deleted looks as if it never was, also when the date is
   await expect.poll(() => [count("runs"), count("entries")]).toEqual([2, 0]);
 });
 
-test("what cannot be deleted yet is gone all the same, and reads write nothing", async () => {
+test("an expired run that cannot be deleted yet is still invisible, and reads write nothing", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const runId = await endedRun(2, 50, { sessionId: "s", key: "k" });
   pass(900_000);
@@ -115,7 +115,7 @@ test("what cannot be deleted yet is gone all the same, and reads write nothing",
   expect((await store.latest("ann", "s"))?.runId).toBe(next.runId);
 });
 
-test("the newest run of a session is the newest one that is still kept", async () => {
+test("the latest run of a session is the newest one that is still kept", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   const long = await openRun(store, { sessionId: "s" });
   await endedRun(1, 50, { sessionId: "s", allowActiveRun: true });
@@ -123,7 +123,7 @@ test("the newest run of a session is the newest one that is still kept", async (
   expect((await store.latest("ann", "s"))?.runId).toBe(long);
 });
 
-test("the file shrinks when a burst has been deleted", async () => {
+test("the file shrinks after a burst of runs is deleted", async () => {
   vi.useFakeTimers({ toFake: ["Date"] });
   for (let runs = 0; runs < 20; runs++) await endedRun(100, 10_000);
   await reopen();
@@ -133,7 +133,7 @@ test("the file shrinks when a burst has been deleted", async () => {
   await expect.poll(() => megabytes()).toBeLessThan(5);
 });
 
-test("the write-ahead log shrinks when a reader that kept it from being used again has gone", async () => {
+test("the write-ahead log shrinks once the reader that prevented its reuse is gone", async () => {
   reader.exec("BEGIN");
   count("runs");
   for (let runs = 0; runs < 9; runs++) await endedRun(8, megabyte);

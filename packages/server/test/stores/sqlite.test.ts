@@ -24,7 +24,7 @@ async function startChildOf(options: object = {}): Promise<ChildStore> {
   children.push(child);
   return child;
 }
-/** Looks into the file, past every store. */
+/** Reads the file directly, without a store. */
 function inspect<Value>(look: (database: DatabaseSync) => Value): Value {
   const database = new DatabaseSync(path);
   try {
@@ -34,7 +34,7 @@ function inspect<Value>(look: (database: DatabaseSync) => Value): Value {
   }
 }
 
-/** Lets time pass on the clock of the machine, which then stands still; the date passes with it, or by `dateMs`. */
+/** Advances the machine's clock, which then stands still. The date advances with it, or by `dateMs`. */
 function passTime(ms: number, dateMs = ms): void {
   const [uptime, elapsed] = [os.uptime(), performance.now()];
   vi.spyOn(os, "uptime").mockReturnValue(uptime + ms / 1_000);
@@ -56,7 +56,7 @@ afterEach(async () => {
 });
 
 describe("a file", () => {
-  test("keeps runs, keys, sessions and stops over a restart", async () => {
+  test("keeps runs, keys, sessions and stops across a restart", async () => {
     const before = create();
     const open = await openRun(before, { key: "open", sessionId: "s" });
     await before.append(open, 0, ["0", "1"]);
@@ -79,14 +79,14 @@ describe("a file", () => {
     });
   });
 
-  test("is not needed", async () => {
+  test("is not needed with :memory:", async () => {
     const store = create({ path: ":memory:" });
     const runId = await openRun(store);
     await store.append(runId, 0, ["0"]);
     expect(await logOf(store, runId)).toEqual(["0"]);
   });
 
-  test("remembers a stop that came before its run for 60 s", async () => {
+  test("remembers a stop that comes before its run for 60 s", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const store = create();
     await store.stopKey("ann", "early");
@@ -99,7 +99,7 @@ describe("a file", () => {
     });
   });
 
-  test("is looked at every 50 ms, and only while somebody waits", async () => {
+  test("is polled every 50 ms, and only while a call waits", async () => {
     vi.useFakeTimers();
     const store = create();
     const runId = await openRun(store);
@@ -127,7 +127,7 @@ describe("a file", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("that fails while somebody waits is met by whoever asks next, not by the process", async () => {
+  test("that fails during a wait makes the next call fail, not the process", async () => {
     const store = create();
     const runId = await openRun(store);
     const waiting = store.wait(runId, -1, never);
@@ -144,7 +144,7 @@ describe("a file", () => {
 describe("a lease", () => {
   beforeEach(() => void vi.useFakeTimers({ toFake: ["Date"] }));
 
-  test("holds for 15 s", async () => {
+  test("lasts 15 s", async () => {
     passTime(0);
     const store = create();
     const runId = await openRun(store);
@@ -154,7 +154,7 @@ describe("a lease", () => {
     expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
   });
 
-  test("is not shortened by a date that is set forward, nor is its run forgotten", async () => {
+  test("is not shortened if the date is set forward, nor is its run dropped", async () => {
     passTime(0);
     const store = create();
     const runId = await openRun(store, { sessionId: "s" });
@@ -162,21 +162,21 @@ describe("a lease", () => {
     passTime(14_000, 17 * 60_000);
     expect(await store.endIfLeaseExpired(runId)).toBe(undefined);
     expect((await store.read(runId, -1, 1))?.leaseLeftMs).toBeCloseTo(1_000);
-    // What cleans up follows writes.
+    // The clean-up follows writes.
     expect(await store.renew(runId)).toBe("ok");
     await new Promise(setImmediate);
     expect((await store.latest("ann", "s"))?.terminal).toBe(undefined);
     expect(await logOf(store, runId)).toEqual(["0"]);
   });
 
-  test("is not prolonged by a date that is set back", async () => {
+  test("is not prolonged if the date is set back", async () => {
     const store = create();
     const runId = await openRun(store);
     passTime(15_001, -3_600_000);
     expect(await store.endIfLeaseExpired(runId)).toMatchObject({ code: "producer-lost" });
   });
 
-  test("is the same for a process whose date is another one", async () => {
+  test("is the same for a process with another date", async () => {
     const store = create({ leaseMs: 1_000 });
     const ahead = await startChildOf({ dateOffsetMs: 17 * 60_000 });
     const late = await startChildOf({ dateOffsetMs: -3_600_000 });
@@ -192,10 +192,10 @@ describe("a lease", () => {
       .toMatchObject({ code: "producer-lost" });
   });
 
-  test("that was held when the machine went down has expired, however long it had been up", async () => {
+  test("has expired after a restart of the machine, however long its uptime was", async () => {
     const store = create();
     const uptime = vi.spyOn(os, "uptime").mockReturnValue(30 * 86_400);
-    const [asked, left] = [await openRun(store), await openRun(store)];
+    const [read, left] = [await openRun(store), await openRun(store)];
     await store.append(left, 0, ["0"]);
     await store.close();
 
@@ -204,13 +204,13 @@ describe("a lease", () => {
     const { createSqliteRunStore: createAfterBoot } = await import("../../src/sqlite.ts");
     const after = createAfterBoot({ path });
     stores.push(after);
-    expect((await after.read(asked, -1, 1))?.leaseLeftMs).toBeLessThanOrEqual(0);
-    expect(await after.endIfLeaseExpired(asked)).toMatchObject({ code: "producer-lost" });
-    // Also that of a run without a reader.
+    expect((await after.read(read, -1, 1))?.leaseLeftMs).toBeLessThanOrEqual(0);
+    expect(await after.endIfLeaseExpired(read)).toMatchObject({ code: "producer-lost" });
+    // So has the lease of a run without a reader.
     await expect.poll(async () => (await after.read(left, -1, 1))?.run.terminal).toBeDefined();
   });
 
-  test("holds once more after the machine has slept, in which no producer could renew it", async () => {
+  test("starts again after the machine has slept, when no producer could renew it", async () => {
     passTime(0);
     const store = create();
     const runId = await openRun(store);
@@ -233,7 +233,7 @@ describe("two processes", () => {
       await child.call("append", runId, seq, [`${seq}`]);
       await here;
       const there = child.call("wait", runId, seq);
-      // The child has begun to wait when it answers what it is asked next.
+      // The child is waiting by the time it replies to the next call.
       await child.call("renew", runId);
       await store.append(runId, seq + 1, [`${seq + 1}`]);
       await there;
@@ -243,7 +243,7 @@ describe("two processes", () => {
     );
   });
 
-  test("read the log as it is at one moment, also when another one ends the run in the middle of that", async () => {
+  test("read a consistent log even if another process ends the run during the read", async () => {
     const store = create();
     const runId = await openRun(store);
     await store.append(runId, 0, ["0"]);
@@ -268,7 +268,7 @@ describe("two processes", () => {
     expect(after?.entries).toEqual(["0", '{"type":"done"}']);
   });
 
-  test("that end one run at once agree on its terminal", async () => {
+  test("agree on the terminal of a run that both end at once", async () => {
     const store = create();
     const child = await startChildOf();
     const runIds = await Promise.all(Array.from({ length: 50 }, () => openRun(store)));
@@ -288,7 +288,7 @@ describe("two processes", () => {
     }
   });
 
-  test("that open one session and key at once make one run", async () => {
+  test("create one run if both open the same session and key at once", async () => {
     const store = create();
     const child = await startChildOf();
     for (let round = 0; round < 10; round++) {
@@ -301,7 +301,7 @@ describe("two processes", () => {
     }
   });
 
-  test("may make the same file at once", async () => {
+  test("may create the same file at once", async () => {
     const started = await Promise.all(Array.from({ length: 4 }, () => startChildOf()));
     const store = create();
     for (const child of started) {
@@ -311,7 +311,7 @@ describe("two processes", () => {
     expect(await store.open(opening({ maxOpenRuns: 4 }))).toEqual({ status: "too-many-runs" });
   });
 
-  test("one of which crashes while it appends leave a log that is whole, and a run that can be ended", async () => {
+  test("keep the log whole and let the run be ended if one of them crashes during an append", async () => {
     const store = create({ leaseMs: 200 });
     const child = await startChildOf({ leaseMs: 200 });
     const runId = await openRun(store);
@@ -332,7 +332,7 @@ describe("two processes", () => {
     expect((await logOf(store, runId)).length).toBe(log.length + 1);
   });
 
-  test("end by themselves when their stores are closed", async () => {
+  test("exit by themselves after their stores are closed", async () => {
     const child = await startChildOf();
     const runId = await openRun(create());
     const waiting = child.call("wait", runId, -1);

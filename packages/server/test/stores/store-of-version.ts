@@ -1,4 +1,4 @@
-/** The stores of runs as they are, and as they were when `formats/freeze.mjs` kept them. */
+/** The present run stores, and the versions kept by `formats/freeze.mjs`. */
 import { readdirSync } from "node:fs";
 import { createClient } from "redis";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
@@ -8,7 +8,7 @@ export const keptVersions = readdirSync(new URL("formats", import.meta.url))
   .filter((name) => /^\d+$/.test(name))
   .sort((left, right) => Number(left) - Number(right));
 
-/** A file, or the socket of a Redis. */
+/** The path of a file, or the socket and prefix of a Redis. */
 export interface StoreAddress {
   path?: string;
   socketPath?: string;

@@ -502,13 +502,13 @@ describe("when the client leaves,", () => {
     }
   });
 
-  describe("in code that the stream itself calls:", () => {
+  describe("from within code that the stream calls,", () => {
     const abort = () => {
       const controller = new AbortController();
       return { signal: controller.signal, now: () => controller.abort("left") };
     };
 
-    test("onError, which cuts the failing stream off", async () => {
+    test("onError: the failing stream is cut off", async () => {
       for (const open of [
         () => Promise.reject(new Error("x")),
         async () =>
@@ -526,7 +526,7 @@ describe("when the client leaves,", () => {
       }
     });
 
-    test("onError, and the source of an invalid chunk is aborted with the reason of the request", async () => {
+    test("onError: the source of an invalid chunk is aborted with the reason of the request", async () => {
       const { signal, now } = abort();
       let source: AbortSignal | undefined;
       const open = (context: StreamSourceContext) => {
@@ -541,7 +541,7 @@ describe("when the client leaves,", () => {
       expect(source?.reason).toBe("left");
     });
 
-    test("next() and toJSON(), after which nothing is written and the source is not pulled again", async () => {
+    test("next() and toJSON(): nothing more is written, and the source is not pulled again", async () => {
       const { signal, now } = abort();
       let pulled = 0;
       const source = {
@@ -578,7 +578,7 @@ describe("when the client leaves,", () => {
       await macrotask();
     });
 
-    test("a synchronous generator's own body, which is closed as soon as possible", async () => {
+    test("a synchronous generator: it is closed as soon as possible", async () => {
       const { signal, now } = abort();
       let yielded = 0;
       let isClosed = false;
@@ -596,7 +596,7 @@ describe("when the client leaves,", () => {
       expect([yielded, isClosed]).toEqual([10, true]);
     });
 
-    test("return() at the terminal, which is still written with [DONE], and return() is called once", async () => {
+    test("return() at the terminal: the terminal and [DONE] are still written, and return() is called once", async () => {
       const { signal, now } = abort();
       let returned = 0;
       const source = {
@@ -624,7 +624,7 @@ describe("when the client leaves,", () => {
     expect(signal?.reason).toBe("gone");
   });
 
-  test("or the stream ends, no listener remains on a long-lived signal", async () => {
+  test("no listener remains on a long-lived signal, and none after the end of a stream", async () => {
     const { signal } = new AbortController();
     const added = vi.spyOn(signal, "addEventListener");
     const removed = vi.spyOn(signal, "removeEventListener");
@@ -731,7 +731,7 @@ describe("a source that fails", () => {
     },
   };
   for (const [name, { open, code, logged, before = "" }] of Object.entries(failures)) {
-    test(`and ${name} sends one masked error chunk and [DONE], closes cleanly, and logs the real error once with the same id`, async () => {
+    test(`${name}: sends one masked error chunk and [DONE], closes cleanly, and logs the real error once with the same id`, async () => {
       const text = await readAll(createStreamBody(open()));
       const [, correlationId] = /"correlationId":"([0-9a-f-]{36})"/.exec(text) ?? [];
       expect(text).toBe(
@@ -788,7 +788,7 @@ describe("a source that fails", () => {
     });
   });
 
-  test("with a thenable that resolves twice yields its chunk once, even while the next one is pending", async () => {
+  test("a thenable that resolves twice yields its chunk once, even while the next one is pending", async () => {
     const gate = deferred<IteratorResult<StreamChunk>>();
     const result: IteratorResult<StreamChunk> = { done: false, value: delta("a") };
     const twice = {
@@ -807,7 +807,7 @@ describe("a source that fails", () => {
     expect(await text).toBe(frame(delta("a")) + done);
   });
 
-  test("by a rejection of next() has ended, so its return() is not called", async () => {
+  test("a source whose next() rejects has ended, so its return() is not called", async () => {
     const leave = vi.fn();
     await readAll(
       createStreamBody({
@@ -817,12 +817,12 @@ describe("a source that fails", () => {
     expect(leave).not.toHaveBeenCalled();
   });
 
-  test("because it is null is logged as such", async () => {
+  test("a null source is logged as such", async () => {
     await readAll(createStreamBody(null as never));
     expect(log.mock.calls[0]?.[1]).toMatchObject({ message: expect.stringMatching(/got null\.$/) });
   });
 
-  test("by an invalid chunk is released: its return() is called and its signal aborted", async () => {
+  test("a source that yields an invalid chunk has its return() called and its signal aborted", async () => {
     const source = countedSource([delta("a"), "bad" as never, delta("never")]);
     let signal: AbortSignal | undefined;
     await readAll(
@@ -835,7 +835,7 @@ describe("a source that fails", () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  test("gets its text, code and retryable from onError, and nothing is logged", async () => {
+  test("onError sets the text, code and retryable of the chunk, and nothing is logged", async () => {
     const failing = () => createStreamBody.bind(null, Promise.reject(boom));
     expect(
       await readAll(failing()({ onError: (error) => (error === boom ? "Try again later." : "?") })),
@@ -846,7 +846,7 @@ describe("a source that fails", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("gets the masked chunk if onError throws or returns nothing usable, and both errors are logged", async () => {
+  test("an onError that throws or returns nothing usable leaves the chunk masked, and both errors are logged", async () => {
     const text = await readAll(
       createStreamBody(Promise.reject(boom), {
         onError: () => {

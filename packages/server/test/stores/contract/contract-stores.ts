@@ -1,4 +1,4 @@
-/** The stores of one test of the contract, and what its suites share. */
+/** The stores of one contract test, and helpers that its suites share. */
 import { vi } from "vitest";
 import type { OpenedRun, RunStore, RunStoreOptions, RunTerminal } from "../../../src/stores/run-store.ts";
 import type { RunStoreFixture, RunStoreKind } from "../run-stores.ts";
@@ -15,7 +15,7 @@ export const producerLost: RunTerminal = {
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 export const never = new AbortController().signal;
 
-/** Resolves to whether `waiting` is over, as far as a few turns of the event loop and a round trip show. */
+/** Resolves to whether `waiting` is over after a few turns of the event loop and a round trip. */
 export async function isOver(waiting: Promise<void>): Promise<boolean> {
   let over = false;
   void waiting.then(() => {
@@ -28,11 +28,11 @@ export async function isOver(waiting: Promise<void>): Promise<boolean> {
 export const runOf = (opened: OpenedRun) => (opened as Extract<OpenedRun, { status: "created" }>).run;
 
 export class ContractStores {
-  /** Stores see the runs of others with the same storage. */
+  /** Stores with the same storage see each other's runs. */
   readonly isShared: boolean;
-  /** The store of a test. */
+  /** The store under test. */
   first!: RunStore;
-  /** Another one of the same runs, which is the first itself where runs are not shared. */
+  /** Another store of the same runs, or the first one itself if runs are not shared. */
   second!: RunStore;
   readonly #setUp: () => RunStoreFixture;
   #fixture!: RunStoreFixture;
@@ -60,13 +60,13 @@ export class ContractStores {
     return created;
   }
 
-  /** Has other stores for the rest of the test. */
+  /** Uses new stores for the rest of the test. */
   use(options?: RunStoreOptions): void {
     this.first = this.create(options);
     this.second = this.isShared ? this.create(options) : this.first;
   }
 
-  /** Where appends are announced, nothing else wakes those who wait from now on. */
+  /** From now on, only announcements wake waiting calls, in stores that have them. */
   stopTicks(): void {
     if (this.#fixture.isAnnounced) vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
   }

@@ -4,12 +4,12 @@ import { logOf, opening, openRun } from "../run-store-calls.ts";
 import { type ContractStores, done, never, pause, producerLost } from "./contract-stores.ts";
 
 export function describeLifetime(stores: ContractStores): void {
-  test("has the length of a lease", () => {
+  test("exposes the length of its lease", () => {
     expect(stores.first.leaseMs).toBe(15_000);
     expect(stores.create({ leaseMs: 70 }).leaseMs).toBe(70);
   });
 
-  test("keeps runs, and leases, forever when it is told to", async () => {
+  test("keeps runs and leases forever if both times are endless", async () => {
     for (const forever of [Number.POSITIVE_INFINITY, 2 ** 31, 1e300]) {
       stores.use({ retentionMs: forever, leaseMs: forever });
       expect(stores.first.leaseMs).toBeGreaterThan(2 ** 31);
@@ -22,7 +22,7 @@ export function describeLifetime(stores: ContractStores): void {
     }
   });
 
-  test("takes fractions of milliseconds", async () => {
+  test("accepts fractions of milliseconds", async () => {
     stores.use({ retentionMs: 200_000 / 3, leaseMs: 100_000 / 3 });
     const runId = await openRun(stores.first);
     expect(await stores.first.append(runId, 0, ["0"])).toBe("ok");
@@ -30,7 +30,7 @@ export function describeLifetime(stores: ContractStores): void {
     expect(await logOf(stores.second, runId)).toEqual(["0", JSON.stringify(done)]);
   });
 
-  test("is not created with times that are not numbers of milliseconds, or without a lease", () => {
+  test("refuses invalid times and a lease of 0 when it is created", () => {
     for (const options of [
       { retentionMs: Number.NaN },
       { retentionMs: -1 },
@@ -43,13 +43,13 @@ export function describeLifetime(stores: ContractStores): void {
   });
 
   describe("the lease", () => {
-    test("that has not expired ends nothing", async () => {
+    test("does not end a run before it expires", async () => {
       const runId = await openRun(stores.first);
       expect(await stores.second.endIfLeaseExpired(runId)).toBe(undefined);
       expect((await stores.first.read(runId, -1, 1))?.run.terminal).toBe(undefined);
     });
 
-    test("comes with every page: how long it still holds since the last append or renewal", async () => {
+    test("comes with every page, as the time left since the last append or renewal", async () => {
       stores.use({ leaseMs: 60 });
       const runId = await openRun(stores.first);
       const leaseLeft = async () => (await stores.second.read(runId, -1, 0))!.leaseLeftMs;
@@ -65,7 +65,7 @@ export function describeLifetime(stores: ContractStores): void {
       expect(await stores.second.endIfLeaseExpired(runId)).toEqual(producerLost);
     });
 
-    test("that has expired lets anybody end the run, and fences its producer", async () => {
+    test("lets any store end the run after it expires, and fences the producer", async () => {
       stores.use({ leaseMs: 30 });
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0"]);
@@ -78,7 +78,7 @@ export function describeLifetime(stores: ContractStores): void {
       expect(await logOf(stores.first, runId)).toEqual(["0", JSON.stringify(producerLost)]);
     });
 
-    test("is kept up by renew and by append", async () => {
+    test("is extended by renew and by append", async () => {
       stores.use({ leaseMs: 1000 });
       const [renewed, appended, left] = [
         await openRun(stores.first),
@@ -96,7 +96,7 @@ export function describeLifetime(stores: ContractStores): void {
       expect(await stores.second.endIfLeaseExpired(left)).toEqual(producerLost);
     });
 
-    test("that has expired blocks neither the session nor the owner, and is told to who waits", async () => {
+    test("blocks neither session nor owner after it expires, and wakes waiting calls", async () => {
       stores.use({ leaseMs: 30 });
       const lost = await openRun(stores.first, { sessionId: "s" });
       const waiting = stores.first.wait(lost, -1, never);
@@ -109,8 +109,8 @@ export function describeLifetime(stores: ContractStores): void {
     });
   });
 
-  describe("a run that was kept long enough", () => {
-    test("looks like one that never was, its key and its session too", async () => {
+  describe("a run after its retention time", () => {
+    test("looks as if it never existed, as do its key and its session", async () => {
       const kept = await openRun(stores.first);
       await stores.first.end(kept, done);
       expect((await stores.second.read(kept, -1, 10))?.run.terminal).toEqual({ type: "done" });
@@ -120,14 +120,14 @@ export function describeLifetime(stores: ContractStores): void {
       await stores.first.end(runId, done);
       await expect.poll(() => stores.second.read(runId, -1, 10)).toBe(undefined);
       for (const seen of [runId, "unknown"]) {
-        for (const asked of [stores.first, stores.second]) {
-          expect(await asked.read(seen, -1, 10)).toBe(undefined);
-          expect(await asked.append(seen, 0, ["0"])).toBe("lost");
-          expect(await asked.append(seen, 5, ["0"])).toBe("lost");
-          expect(await asked.renew(seen)).toBe("lost");
-          expect(await asked.end(seen, done)).toBe(undefined);
-          expect(await asked.endIfLeaseExpired(seen)).toBe(undefined);
-          await asked.wait(seen, -1, never);
+        for (const store of [stores.first, stores.second]) {
+          expect(await store.read(seen, -1, 10)).toBe(undefined);
+          expect(await store.append(seen, 0, ["0"])).toBe("lost");
+          expect(await store.append(seen, 5, ["0"])).toBe("lost");
+          expect(await store.renew(seen)).toBe("lost");
+          expect(await store.end(seen, done)).toBe(undefined);
+          expect(await store.endIfLeaseExpired(seen)).toBe(undefined);
+          await store.wait(seen, -1, never);
         }
       }
       expect(await stores.first.latest("ann", "s")).toBe(undefined);
@@ -135,7 +135,7 @@ export function describeLifetime(stores: ContractStores): void {
       expect((await stores.second.open(next)).status).toBe("created");
     });
 
-    test("is kept for its own time: a run that ends later is kept longer", async () => {
+    test("does not affect a run that ended later", async () => {
       stores.use({ retentionMs: 500 });
       const first = await openRun(stores.first);
       const second = await openRun(stores.first);
@@ -148,7 +148,7 @@ export function describeLifetime(stores: ContractStores): void {
 
     // In memory, a run does not outlive its producer.
     if (stores.isShared) {
-      test("is forgotten also when nobody has ended it, after its lease", async () => {
+      test("is dropped even if it was never ended, after its lease", async () => {
         stores.use({ leaseMs: 40, retentionMs: 40 });
         const runId = await openRun(stores.first, { key: "k", sessionId: "s" });
         await stores.first.append(runId, 0, ["0"]);
@@ -159,7 +159,7 @@ export function describeLifetime(stores: ContractStores): void {
       });
     }
 
-    test("takes nothing from the open runs of its owner and session", async () => {
+    test("does not affect the open runs of its owner and session", async () => {
       stores.use({ retentionMs: 40, leaseMs: 10_000 });
       const short = await openRun(stores.first, { sessionId: "s" });
       const long = await openRun(stores.first, { sessionId: "s", allowActiveRun: true });
@@ -170,7 +170,7 @@ export function describeLifetime(stores: ContractStores): void {
       expect((await stores.second.open(opening({ maxOpenRuns: 1 }))).status).toBe("too-many-runs");
     });
 
-    test("does not count while it is open: a run that goes on for longer is all there", async () => {
+    test("is still complete if it is open, however long it runs", async () => {
       stores.use({ retentionMs: 100 });
       const runId = await openRun(stores.first, { sessionId: "s", key: "k" });
       for (let seq = 0; seq < 15; seq++) {

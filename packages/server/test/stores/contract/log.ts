@@ -7,7 +7,7 @@ import { type ContractStores, done, pause, producerLost, stopped } from "./contr
 
 export function describeLog(stores: ContractStores): void {
   describe("append", () => {
-    test("adds entries in order, and tells the position of the last one", async () => {
+    test("adds entries in order, and advances the position of the last one", async () => {
       const runId = await openRun(stores.first);
       expect(await stores.first.append(runId, 0, ["0"])).toBe("ok");
       expect(await stores.first.append(runId, 1, ["1", "2"])).toBe("ok");
@@ -16,7 +16,7 @@ export function describeLog(stores: ContractStores): void {
       expect([page?.entries, page?.run.lastSeq]).toEqual([["0", "1", "2"], 2]);
     });
 
-    test("that is repeated changes nothing, and one that overlaps adds what is new", async () => {
+    test("changes nothing if repeated, and adds only new entries if it overlaps", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0", "1"]);
       expect(await stores.first.append(runId, 0, ["0", "1"])).toBe("ok");
@@ -26,7 +26,7 @@ export function describeLog(stores: ContractStores): void {
       expect((await stores.first.read(runId, -1, 10))?.run.lastSeq).toBe(3);
     });
 
-    test("that would leave a gap finds the run lost, and adds nothing", async () => {
+    test("reports the run as lost and adds nothing if it would leave a gap", async () => {
       const runId = await openRun(stores.first);
       expect(await stores.first.append(runId, 1, ["1"])).toBe("lost");
       await stores.first.append(runId, 0, ["0"]);
@@ -35,7 +35,7 @@ export function describeLog(stores: ContractStores): void {
       expect(await stores.first.append(runId, 1, ["1"])).toBe("ok");
     });
 
-    test("that differs from the entries of the log finds the run lost, and adds nothing", async () => {
+    test("reports the run as lost and adds nothing if it differs from the log", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0", "1", "2"]);
       expect(await stores.second.append(runId, 0, ["another"])).toBe("lost");
@@ -46,7 +46,7 @@ export function describeLog(stores: ContractStores): void {
       expect(await logOf(stores.first, runId)).toEqual(["0", "1", "2", "3"]);
     });
 
-    test("comes too late behind the terminal, also when it repeats what is there", async () => {
+    test("reports the run as ended after the terminal, even if it repeats existing entries", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0"]);
       await stores.second.end(runId, done);
@@ -57,7 +57,7 @@ export function describeLog(stores: ContractStores): void {
       expect(await logOf(stores.second, runId)).toEqual(["0", '{"type":"done"}']);
     });
 
-    test("takes whatever text an entry is", async () => {
+    test("accepts any text as an entry", async () => {
       const entries = [
         JSON.stringify("\0 \u2028 \uD800 語 🙂 ' \" \\ \r\n"),
         '"語🙂é\u2029"',
@@ -71,7 +71,7 @@ export function describeLog(stores: ContractStores): void {
       expect(await logOf(stores.second, runId)).toEqual(entries);
     });
 
-    test("takes a thousand entries at once", async () => {
+    test("accepts a thousand entries at once", async () => {
       const runId = await openRun(stores.first);
       const entries = Array.from({ length: 1000 }, (_, index) => `${index}`);
       await stores.first.append(runId, 0, entries);
@@ -80,7 +80,7 @@ export function describeLog(stores: ContractStores): void {
   });
 
   describe("end", () => {
-    test("writes the terminal as every chunk is written: without a raw line break of Unicode", async () => {
+    test("writes the terminal like every chunk, with Unicode line breaks escaped", async () => {
       const runId = await openRun(stores.first);
       const failure: RunTerminal = { type: "error", message: "a\u2028b\u2029c\u0085d" };
       expect(await stores.first.end(runId, failure)).toEqual(failure);
@@ -90,7 +90,7 @@ export function describeLog(stores: ContractStores): void {
       expect((await stores.second.read(runId, -1, 1))?.run.terminal).toEqual(failure);
     });
 
-    test("adds the terminal as the last entry; the first one wins, whoever asks", async () => {
+    test("adds the terminal as the last entry, and the first terminal wins for every caller", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0"]);
       const first: RunTerminal = { type: "done", finishReason: "stop", data: { 語: '"\0' } };
@@ -104,7 +104,7 @@ export function describeLog(stores: ContractStores): void {
       });
     });
 
-    test("of a log that has lost entries is producer-lost, whatever terminal the producer sends", async () => {
+    test("ends a log that has lost entries with producer-lost, whatever terminal the producer sends", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0", "1"]);
       expect(await stores.second.end(runId, done, 2)).toEqual(producerLost);
@@ -121,10 +121,10 @@ export function describeLog(stores: ContractStores): void {
       expect(await logOf(stores.first, runId)).toEqual(['{"type":"abort","reason":"stopped"}']);
     });
 
-    test("in at least 300 races of a producer, two stops and the lease, one terminal wins and is the last entry", async () => {
+    test("lets one terminal win as the last entry in 300 or more races of a producer, two stops and the lease", async () => {
       stores.use({ leaseMs: 15 });
       const outcomes = new Set<string>();
-      // Until each of the four has won at least once, or the races were none.
+      // Continues until each of the four has won at least once, so that they really race.
       for (let round = 0; round < 10 || outcomes.size < 4; round++) {
         const races = Array.from({ length: 30 }, (_, index) => race(stores.first, stores.second, index % 4));
         for (const terminal of await Promise.all(races)) outcomes.add(JSON.stringify(terminal));
@@ -133,7 +133,7 @@ export function describeLog(stores: ContractStores): void {
   });
 
   describe("read", () => {
-    test("from any cursor gives exactly what follows, in pages of any size", async () => {
+    test("returns exactly the entries after any cursor, in pages of any size", async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(fc.string(), { maxLength: 20 }), fc.boolean(), async (texts, isEnded) => {
           const runId = await openRun(stores.first);
@@ -159,7 +159,7 @@ export function describeLog(stores: ContractStores): void {
       );
     });
 
-    test("with no limit to speak of, or beyond the end, gives no entries but the run", async () => {
+    test("returns the run without entries for a limit of 0 or a cursor at or beyond the end", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0", "1"]);
       for (const [after, limit] of [
@@ -174,7 +174,7 @@ export function describeLog(stores: ContractStores): void {
     });
   });
 
-  test("any sequence of appends, repeats, ends and reads is what a list would make of it", async () => {
+  test("any sequence of appends, repeats, ends and reads behaves like a list", async () => {
     const step = fc.oneof(
       fc.record({ kind: fc.constant("append" as const), back: fc.nat(3), count: fc.nat(4) }),
       fc.record({ kind: fc.constant("gap" as const) }),
@@ -198,23 +198,23 @@ export function describeLog(stores: ContractStores): void {
         let terminal: RunTerminal | undefined;
         const runId = await openRun(stores.first);
         for (const [current, isOther] of steps) {
-          const asked = isOther ? stores.second : stores.first;
+          const store = isOther ? stores.second : stores.first;
           if (current.kind === "append") {
             const first = Math.max(0, list.length - current.back);
             const entries = Array.from({ length: current.count }, (_, index) => `"${first + index}"`);
-            expect(await asked.append(runId, first, entries)).toBe(terminal ? "ended" : "ok");
+            expect(await store.append(runId, first, entries)).toBe(terminal ? "ended" : "ok");
             if (!terminal) list.push(...entries.slice(list.length - first));
           } else if (current.kind === "gap") {
-            const appended = await asked.append(runId, list.length + 1, ['"gap"']);
+            const appended = await store.append(runId, list.length + 1, ['"gap"']);
             expect(appended).toBe(terminal ? "ended" : "lost");
           } else if (current.kind === "renew") {
-            expect(await asked.renew(runId)).toBe(terminal ? "ended" : "ok");
+            expect(await store.renew(runId)).toBe(terminal ? "ended" : "ok");
           } else if (current.kind === "end") {
             if (!terminal) list.push(JSON.stringify(current.terminal));
             terminal ??= current.terminal;
-            expect(await asked.end(runId, current.terminal)).toEqual(terminal);
+            expect(await store.end(runId, current.terminal)).toEqual(terminal);
           } else {
-            expect(await asked.read(runId, current.after, current.limit)).toEqual({
+            expect(await store.read(runId, current.after, current.limit)).toEqual({
               run: { runId, owner: "ann", sessionId: undefined, lastSeq: list.length - 1, terminal },
               entries: list.slice(current.after + 1, current.after + 1 + current.limit),
               leaseLeftMs: expect.any(Number),
@@ -230,7 +230,7 @@ export function describeLog(stores: ContractStores): void {
 
 const random = (below: number) => Math.floor(Math.random() * below);
 
-/** Some time: a few promises, a few turns of the event loop, or a few milliseconds. */
+/** Waits a little: a few promises, a few turns of the event loop, or a few milliseconds. */
 async function idle(): Promise<void> {
   const kind = random(3);
   if (kind === 0) for (let turns = random(5); turns > 0; turns--) await null;
@@ -238,7 +238,7 @@ async function idle(): Promise<void> {
   else await pause(random(8));
 }
 
-/** A producer, two who stop, and one who finds the lease expired, on one run. The favourite starts first. */
+/** Races a producer, two stops and the end of an expired lease on one run. The favourite starts first. */
 async function race(store: RunStore, other: RunStore, favourite: number): Promise<RunTerminal> {
   const runId = await openRun(store, { owner: crypto.randomUUID() });
   const acknowledged: string[] = [];
@@ -261,10 +261,10 @@ async function race(store: RunStore, other: RunStore, favourite: number): Promis
     }
     terminals.push((await store.end(runId, done))!);
   }
-  async function stop(runner: number, asked: RunStore, terminal: RunTerminal): Promise<void> {
+  async function stop(runner: number, store: RunStore, terminal: RunTerminal): Promise<void> {
     await start(runner);
     if (favourite === 3) await pause(30);
-    terminals.push((await asked.end(runId, terminal))!);
+    terminals.push((await store.end(runId, terminal))!);
   }
   async function expire(): Promise<void> {
     await start(3);
@@ -285,7 +285,7 @@ async function race(store: RunStore, other: RunStore, favourite: number): Promis
 
   const page = (await other.read(runId, -1, 1000))!;
   const terminal = page.run.terminal!;
-  for (const told of terminals) expect(told).toEqual(terminal);
+  for (const returned of terminals) expect(returned).toEqual(terminal);
   expect(page.entries).toEqual([...acknowledged, JSON.stringify(terminal)]);
   expect(page.run.lastSeq).toBe(acknowledged.length);
   expect(await store.read(runId, -1, 1000)).toEqual({ ...page, leaseLeftMs: expect.any(Number) });

@@ -1,11 +1,11 @@
-/** Owners, sessions and keys name runs, and none is taken for another. */
+/** Owners, sessions and keys name runs, and are never confused. */
 import { describe, expect, test } from "vitest";
 import { logOf, opening, openRun } from "../run-store-calls.ts";
 import { type ContractStores, done, pause, runOf, stopped } from "./contract-stores.ts";
 
 export function describeNames(stores: ContractStores): void {
   describe("latest", () => {
-    test("is the newest run of the session, open or ended", async () => {
+    test("returns the newest run of the session, open or ended", async () => {
       expect(await stores.first.latest("ann", "s")).toBe(undefined);
       const first = await openRun(stores.first, { sessionId: "s" });
       await stores.first.append(first, 0, ["0"]);
@@ -26,7 +26,7 @@ export function describeNames(stores: ContractStores): void {
       expect((await stores.first.latest("ann", "s"))?.runId).toBe(third);
     });
 
-    test("shows nobody another owner's run", async () => {
+    test("never returns another owner's run", async () => {
       await openRun(stores.first, { sessionId: "s" });
       expect(await stores.first.latest("bob", "s")).toBe(undefined);
       expect(await stores.first.latest("ann", "S")).toBe(undefined);
@@ -34,7 +34,7 @@ export function describeNames(stores: ContractStores): void {
   });
 
   describe("stopKey", () => {
-    test("finds the run with the key, open or ended, of this owner", async () => {
+    test("finds this owner's run with the key, open or ended", async () => {
       const runId = await openRun(stores.first, { key: "k" });
       expect(await stores.second.stopKey("ann", "k")).toBe(runId);
       expect((await stores.first.read(runId, -1, 1))?.run.terminal).toBe(undefined);
@@ -43,7 +43,7 @@ export function describeNames(stores: ContractStores): void {
       expect(await stores.first.stopKey("bob", "k")).toBe(undefined);
     });
 
-    test("before the run is opened makes it open as stopped, once, and for this owner", async () => {
+    test("makes a later run of this owner open as stopped, once", async () => {
       expect(await stores.first.stopKey("ann", "k")).toBe(undefined);
       expect(await stores.first.stopKey("ann", "k")).toBe(undefined);
       expect((await stores.second.open(opening({ owner: "bob", key: "k" }))).status).toBe("created");
@@ -54,13 +54,13 @@ export function describeNames(stores: ContractStores): void {
       expect(await logOf(stores.first, request.runId)).toEqual(['{"type":"abort","reason":"stopped"}']);
       expect(await stores.first.append(request.runId, 0, ["0"])).toBe("ended");
       expect(await stores.second.open(opening({ key: "k" }))).toEqual({ status: "attached", run });
-      // It counts as ended.
+      // The run counts as ended.
       expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("created");
       expect(await stores.first.stopKey("bob", "k")).toEqual(expect.any(String));
     });
 
     test("is remembered for the newest 1,000 keys of each owner", async () => {
-      // Stores may take what was stopped in one millisecond in any order.
+      // Stores may order stops of the same millisecond in any way.
       await stores.first.stopKey("bob", "first");
       for (const key of ["first", "second"]) {
         await stores.first.stopKey("ann", key);
@@ -77,7 +77,7 @@ export function describeNames(stores: ContractStores): void {
       expect(await terminalOf("first", "bob")).toBe("abort");
     });
 
-    test("is forgotten with the run that it stopped", async () => {
+    test("is dropped with the run that it stopped", async () => {
       stores.use({ retentionMs: 40 });
       await stores.first.stopKey("ann", "k");
       const first = await stores.first.open(opening({ key: "k" }));
@@ -87,7 +87,7 @@ export function describeNames(stores: ContractStores): void {
     });
   });
 
-  test("no text that an owner, a key, a session or a run can be is taken for another", async () => {
+  test("never confuses owners, keys, sessions or runs, whatever their text", async () => {
     const names = [
       "a",
       "a:b",
@@ -124,7 +124,7 @@ export function describeNames(stores: ContractStores): void {
     }
   });
 
-  test("no key that is stopped is taken for another owner's, another key's or an open run's", async () => {
+  test("never confuses a stopped key with another owner's, with another key or with an open run's", async () => {
     const names = ["x", "x:stopped", "stop:x", "1:x", "a:b", "a", "b", ":", "a\0b", "語", "__proto__", "*"];
     for (const owner of names) {
       for (const key of names) {

@@ -1,11 +1,11 @@
-/** When a run opens, attaches to a known one, or is refused. */
+/** When `open` creates a run, attaches to a known one, or is refused. */
 import { describe, expect, test, vi } from "vitest";
 import { logOf, opening, openRun } from "../run-store-calls.ts";
 import { type ContractStores, done, never, pause, producerLost, stopped } from "./contract-stores.ts";
 
 export function describeOpening(stores: ContractStores): void {
   describe("open", () => {
-    test("makes a run with an empty log", async () => {
+    test("creates a run with an empty log", async () => {
       const request = opening({ sessionId: "s", key: "k" });
       const run = { runId: request.runId, owner: "ann", sessionId: "s", lastSeq: -1, terminal: undefined };
       expect(await stores.first.open(request)).toEqual({ status: "created", run });
@@ -47,7 +47,7 @@ export function describeOpening(stores: ContractStores): void {
       expect(await stores.second.open(conflicting)).toEqual({ status: "key-conflict" });
     });
 
-    test("of a run that is open already creates it once more, so that a request whose reply was lost can be repeated", async () => {
+    test("returns the same run as created if repeated, so that a request can be retried after its reply was lost", async () => {
       const named = { key: "k", sessionId: "s", maxOpenRuns: 1 };
       for (const given of [named, { key: "k2" }, { sessionId: "s2" }, {}]) {
         const request = opening({ maxOpenRuns: 4, owner: JSON.stringify(given), ...given });
@@ -63,7 +63,7 @@ export function describeOpening(stores: ContractStores): void {
       }
     });
 
-    test("of a run that is open already renews its lease", async () => {
+    test("renews the lease of an open run if repeated", async () => {
       stores.use({ leaseMs: 150 });
       const request = opening();
       await stores.first.open(request);
@@ -75,7 +75,7 @@ export function describeOpening(stores: ContractStores): void {
       expect(performance.now() - repeatedAt).toBeGreaterThan(148);
     });
 
-    test("finds the key of a run free that was lost before its first entry", async () => {
+    test("can reuse the key of a run that was lost before its first entry", async () => {
       stores.use({ leaseMs: 30 });
       const lost = opening({ key: "k", sessionId: "s" });
       await stores.first.open(lost);
@@ -94,7 +94,7 @@ export function describeOpening(stores: ContractStores): void {
       expect((await stores.second.latest("ann", "s"))?.runId).toBe(next.runId);
     });
 
-    test("finds it free, too, when the run was given up at once, but not when it was stopped", async () => {
+    test("can reuse the key of a run that was given up at once, but not of a stopped one", async () => {
       const given = await openRun(stores.first, { key: "k" });
       await stores.second.end(given, producerLost);
       const next = await openRun(stores.first, { key: "k" });
@@ -106,7 +106,7 @@ export function describeOpening(stores: ContractStores): void {
       expect(await stores.first.stopKey("ann", "k")).toBe(next);
     });
 
-    test("leaves the key with the newer run when the lost one was kept long enough", async () => {
+    test("keeps the key with the newer run after the retention time of the lost one", async () => {
       stores.use({ retentionMs: 100 });
       const lost = await openRun(stores.first, { key: "k" });
       await stores.first.end(lost, producerLost);
@@ -120,7 +120,7 @@ export function describeOpening(stores: ContractStores): void {
       });
     });
 
-    test("keeps owners apart: the same key, session and number of runs is there for each", async () => {
+    test("keeps owners separate: each can have the same key, session and number of runs", async () => {
       const same = { key: "k", sessionId: "s", maxOpenRuns: 1 };
       const ofAnn = await openRun(stores.first, { ...same, owner: "ann" });
       const ofBob = await openRun(stores.first, { ...same, owner: "bob", bodyHash: "another" });
@@ -128,7 +128,7 @@ export function describeOpening(stores: ContractStores): void {
       expect((await stores.first.latest("bob", "s"))?.runId).toBe(ofBob);
     });
 
-    test("refuses a second open run in a session, unless it is allowed, and says which one is open", async () => {
+    test("refuses a second open run in a session unless allowed, and returns the open one", async () => {
       const first = await openRun(stores.first, { sessionId: "s" });
       await stores.first.append(first, 0, ["0"]);
       expect(await stores.second.open(opening({ sessionId: "s" }))).toEqual({
@@ -145,7 +145,7 @@ export function describeOpening(stores: ContractStores): void {
       expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("created");
     });
 
-    test("counts the open runs of an owner, in whatever sessions", async () => {
+    test("counts the open runs of an owner across sessions", async () => {
       const first = await openRun(stores.first, { sessionId: "a", maxOpenRuns: 2 });
       await openRun(stores.second, { maxOpenRuns: 2 });
       const third = opening({ sessionId: "c", maxOpenRuns: 2, key: "k" });
@@ -156,7 +156,7 @@ export function describeOpening(stores: ContractStores): void {
       expect(await stores.second.open(opening({ maxOpenRuns: 2 }))).toEqual({ status: "too-many-runs" });
     });
 
-    test("one of many that open the same key at once makes the run, the others attach", async () => {
+    test("creates one run for many concurrent calls with the same key, to which the others attach", async () => {
       const requests = Array.from({ length: 20 }, () => opening({ key: "k", sessionId: "s" }));
       const opened = await Promise.all(
         requests.map((request, index) => (index % 2 === 0 ? stores.first : stores.second).open(request)),
@@ -167,7 +167,7 @@ export function describeOpening(stores: ContractStores): void {
       expect(new Set(runIds).size).toBe(1);
     });
 
-    test("of many that open in one session at once, one succeeds", async () => {
+    test("lets one of many concurrent calls in one session succeed", async () => {
       const opened = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
           (index % 2 === 0 ? stores.first : stores.second).open(opening({ sessionId: "s" })),

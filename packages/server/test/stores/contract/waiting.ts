@@ -1,11 +1,11 @@
-/** A call that waits for a run ends when there is something to read, and at the latest with the store. */
+/** A call that waits for a run ends when there is something to read, or at the latest when the store closes. */
 import { describe, expect, test } from "vitest";
 import { callsOf, openRun } from "../run-store-calls.ts";
 import { type ContractStores, done, isOver, never, stopped } from "./contract-stores.ts";
 
 export function describeWaiting(stores: ContractStores): void {
   describe("wait", () => {
-    test("is over at once when there is something behind the cursor, and when the run has ended", async () => {
+    test("ends at once if there is an entry after the cursor, or if the run has ended", async () => {
       const runId = await openRun(stores.first);
       await stores.first.append(runId, 0, ["0", "1"]);
       await stores.first.wait(runId, -1, never);
@@ -15,17 +15,17 @@ export function describeWaiting(stores: ContractStores): void {
       await stores.second.wait(runId, Number.MAX_SAFE_INTEGER, never);
     });
 
-    test("is over when an entry is appended, from here and from elsewhere", async () => {
+    test("ends when an entry is appended, here or elsewhere", async () => {
       const runId = await openRun(stores.first);
-      for (const [seq, asked] of [stores.first, stores.second, stores.first].entries()) {
+      for (const [seq, store] of [stores.first, stores.second, stores.first].entries()) {
         const waiting = [stores.first.wait(runId, seq - 1, never), stores.second.wait(runId, seq - 1, never)];
         expect(await isOver(Promise.race(waiting))).toBe(false);
-        await asked.append(runId, seq, [`${seq}`]);
+        await store.append(runId, seq, [`${seq}`]);
         await Promise.all(waiting);
       }
     });
 
-    test("is over when the run ends, however far behind the end the cursor is", async () => {
+    test("ends when the run ends, even if the cursor is beyond its end", async () => {
       const runId = await openRun(stores.first);
       const waiting = [
         stores.first.wait(runId, -1, never),
@@ -38,7 +38,7 @@ export function describeWaiting(stores: ContractStores): void {
       await Promise.all(waiting);
     });
 
-    test("is over when the signal is aborted, before and while it waits, and leaves no listener", async () => {
+    test("ends when the signal is aborted, before or during the wait, and leaves no listener", async () => {
       const runId = await openRun(stores.first);
       await stores.first.wait(runId, -1, AbortSignal.abort());
       const abort = new AbortController();
@@ -59,7 +59,7 @@ export function describeWaiting(stores: ContractStores): void {
       expect(left()).toBe(0);
     });
 
-    test("misses nothing that is appended while it begins", async () => {
+    test("misses no entry that is appended while it begins", async () => {
       stores.stopTicks();
       const runId = await openRun(stores.first);
       for (let seq = 0; seq < 20; seq++) {
@@ -69,7 +69,7 @@ export function describeWaiting(stores: ContractStores): void {
       }
     });
 
-    test("misses nothing that is appended while the store begins to listen", async () => {
+    test("misses no entry that is appended while the store begins to listen", async () => {
       stores.stopTicks();
       for (let count = 0; count < 5; count++) {
         const runId = await openRun(stores.first);
@@ -80,7 +80,7 @@ export function describeWaiting(stores: ContractStores): void {
       }
     });
 
-    test("is over when the store is closed, and after that", async () => {
+    test("ends when the store is closed, which may be repeated", async () => {
       const runId = await openRun(stores.first);
       const waiting = stores.first.wait(runId, -1, never);
       expect(await isOver(waiting)).toBe(false);
@@ -90,14 +90,14 @@ export function describeWaiting(stores: ContractStores): void {
     });
   });
 
-  test("leaves no call pending that is made after it was closed", async () => {
+  test("leaves no call pending after it is closed", async () => {
     const runId = await openRun(stores.first);
     await stores.first.close();
     await Promise.allSettled(callsOf(stores.first, runId).map((call) => call()));
   });
 }
 
-/** @returns how many listeners the signal has. */
+/** @returns a function that returns the number of listeners on the signal. */
 function countListeners(signal: AbortSignal): () => number {
   let count = 0;
   const { addEventListener, removeEventListener } = signal;

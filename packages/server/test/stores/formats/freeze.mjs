@@ -1,6 +1,6 @@
 /**
- * Keeps the stores of runs as they are now: `node packages/server/test/stores/formats/freeze.mjs <number>`, when the format of
- * one of them has changed. The number counts what is kept. `formats.test.ts` runs each kept version beside the present one.
+ * Keeps a copy of the present run stores: run `node packages/server/test/stores/formats/freeze.mjs <number>` after the format
+ * of one has changed, with the next number. `formats.test.ts` runs each kept version beside the present one.
  */
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
