@@ -88,7 +88,7 @@ function toFieldType(schema: JSONSchema): FieldType {
 
 function printTable(): string {
   const code = `/**
- * The fields of every chunk, for the checker: what \`chunk-schemas.ts\` says, at a fraction of its size and time, so that
+ * The fields of every chunk, for the checker: the rules of \`chunk-schemas.ts\` at a fraction of its size and time, so that
  * readers need no zod. Generated: change the schemas, then run \`node packages/protocol/generate-chunk-table.ts\`.
  */
 import type { ObjectType } from "./chunk-shape.ts";
@@ -114,7 +114,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     writeFileSync(file, code);
   } else if (readFileSync(file, "utf8") !== code) {
     console.error(
-      "packages/protocol/src/chunk-table.ts does not say what chunk-schemas.ts says: run node packages/protocol/generate-chunk-table.ts.",
+      "packages/protocol/src/chunk-table.ts does not match chunk-schemas.ts: run node packages/protocol/generate-chunk-table.ts.",
     );
     process.exitCode = 1;
   }

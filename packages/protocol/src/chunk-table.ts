@@ -1,5 +1,5 @@
 /**
- * The fields of every chunk, for the checker: what `chunk-schemas.ts` says, at a fraction of its size and time, so that
+ * The fields of every chunk, for the checker: the rules of `chunk-schemas.ts` at a fraction of its size and time, so that
  * readers need no zod. Generated: change the schemas, then run `node packages/protocol/generate-chunk-table.ts`.
  */
 import type { ObjectType } from "./chunk-shape.ts";

@@ -132,7 +132,7 @@ describe("after a parser of Express, a handler reads", () => {
 });
 
 describe("a body that was read before the handler", () => {
-  test("fails a handler that reads it with a 500 and a code, and the log says what to do", async () => {
+  test("fails a handler that reads it with a 500 and a code, and the log explains what to do", async () => {
     const response = await fetch(await serveAfter(consume), { method: "POST", headers: json, body: "{}" });
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual({

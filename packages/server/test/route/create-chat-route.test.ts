@@ -427,7 +427,7 @@ describe("a request that is refused", () => {
     ["an error", new Error("No."), "an object"],
     ["an empty string", "", '""'],
     ["a string of 257 characters", "a".repeat(257), `"${"a".repeat(40)}"`],
-  ])("has an authorize that returns %s: a masked 500, and the log says why", async (_, owner, got) => {
+  ])("has an authorize that returns %s: a masked 500, with the reason in the log", async (_, owner, got) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     for (const cors of [undefined, { origin: "https://app.example" }]) {
       const { route, calls } = routeOf(answer, { authorize: () => owner as unknown as string, cors });

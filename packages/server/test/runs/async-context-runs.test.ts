@@ -168,7 +168,7 @@ describeStores(({ name, setUp }) => {
 
       const { open: opened, append, end, latest, read: reads, wait, renew, ...rest } = diary.entries();
       expect({ renew, wait }).toEqual({ renew: [undefined], wait: [undefined] });
-      // A follower that lags behind the feed reads for itself.
+      // A follower that trails the feed reads for itself.
       expect(new Set(["follower", ...reads!])).toEqual(new Set(["follower", undefined]));
       expect([append, end, latest]).toEqual([["poster"], ["poster"], ["follower"]]);
       for (const what of ["onStart", "step", "finally", "onError", "onFinish"]) {

@@ -192,7 +192,7 @@ describe("a connection that follows a run", () => {
     expect(seen.text).toBe(fast.text);
   });
 
-  test("catches up by itself if it lags behind the feed, and then shares the feed", async () => {
+  test("catches up by itself if it trails the feed, and then shares the feed", async () => {
     const store = createMemoryRunStore();
     const reads: [number, number][] = [];
     const counting: RunStore = {
@@ -530,7 +530,7 @@ describe("a log that has lost its last entries", () => {
     expect(ahead).toMatchObject({ text: lost + done, isOver: true });
   });
 
-  test("is lost for a client that lags behind the feed", async () => {
+  test("is lost for a client that trails the feed", async () => {
     const { store, connect, faults } = await followFaulty();
     const tip = reading(connect({ after: 8 }));
     await pass(0);
