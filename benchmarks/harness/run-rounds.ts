@@ -29,7 +29,7 @@ export interface Contest {
 /** By workload, implementation and round; a hole is a failure or a round left out. */
 export type Results = Record<string, Record<string, (Measures | null)[]>>;
 
-const timeLimitMs = 90_000;
+const timeLimitMs = 180_000;
 
 export async function runRounds(
   contests: Contest[],

@@ -16,7 +16,13 @@ function toEvent(chunk: StreamChunk): unknown {
       return { type: "TOOL_CALL_RESULT", messageId: "tool-1", toolCallId, content: JSON.stringify(content) };
     }
     case "structured-data":
-      return { type: "CUSTOM", name: chunk.dataType, value: "value" in chunk ? chunk.value : null };
+      return {
+        type: "CUSTOM",
+        name: chunk.dataType,
+        value: "value" in chunk ? chunk.value : "delta" in chunk ? chunk.delta : null,
+      };
+    case "status":
+      return { type: "CUSTOM", name: "status", value: chunk.message };
     default:
       throw new Error(`No ${chunk.type} here.`);
   }

@@ -35,8 +35,10 @@ function toPart(chunk: StreamChunk): unknown {
       return {
         type: `data-${chunk.dataType}`,
         id: chunk.streamId,
-        data: "value" in chunk ? chunk.value : null,
+        data: "value" in chunk ? chunk.value : "delta" in chunk ? chunk.delta : null,
       };
+    case "status":
+      return { type: "data-status", data: chunk.message, transient: true };
     default:
       throw new Error(`No ${chunk.type} here.`);
   }

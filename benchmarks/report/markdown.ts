@@ -1,5 +1,5 @@
 /** The report: the targets first, then what was measured, then how. */
-import { median } from "../harness/statistics.ts";
+import { median, percentile } from "../harness/statistics.ts";
 import { formatGoal, formatName, formatNumber, formatValue } from "./format.ts";
 import { reasons, room } from "./reasons.ts";
 import { type RunRecord, ratioTo, valuesOf } from "./run-record.ts";
@@ -18,6 +18,7 @@ export function renderReport(run: RunRecord): string {
     "## Measurements",
     "Medians over the rounds. The ratio is the median of the ratios within the rounds.",
     ...sections.filter(({ workload }) => results[workload]).map((section) => renderSection(section, run)),
+    ...renderFractions(run),
     "## Who takes part, and how",
     renderTable(
       ["", "versions", "used as"],
@@ -73,6 +74,42 @@ export function renderSection({ workload, title, base, measures, text }: Section
   const ratioTitle = base === "" ? [] : [`× ${formatName(base, workload, run)}`];
   const heads = ["", ...measures.map((measure) => measureTitles[measure]!), ...ratioTitle];
   return `### ${title}\n\n${text}\n\n${renderTable(heads, rows)}`;
+}
+
+const fractionText =
+  "The limit's time over ours, both in one process that has seen all of these: 1 is no cost at all. Reading in pieces of 16 KiB, sending from a source that never waits; every chunk validated.";
+
+/** A row for each shape of chunk, and the spread over chunks drawn from the schemas. */
+function renderFractions({ results }: RunRecord): string[] {
+  const fractionsOf = (workload: string): [string, number][] => {
+    const rounds = (results[workload]?.kortyx ?? []).filter((round) => round !== null);
+    return Object.keys(rounds[0] ?? {}).map((name) => [name, median(rounds.map((round) => round[name]!))]);
+  };
+  const sending = new Map(fractionsOf("fraction encode shapes"));
+  if (sending.size === 0) return [];
+  const rows = fractionsOf("fraction decode shapes").map(([name, fraction]) => [
+    `\`${name}\``,
+    formatNumber(fraction),
+    formatNumber(sending.get(name)!),
+  ]);
+  const spread = (direction: string): string[] => {
+    const fractions = fractionsOf(`fraction ${direction} random`).map(([, fraction]) => fraction);
+    return [0, 0.05, 0.5].map((share) => formatNumber(percentile(fractions, share)));
+  };
+  return [
+    "### Every shape of chunk",
+    fractionText,
+    renderTable(["shape (`workloads/shapes.ts`)", "reading", "sending"], rows),
+    "### Chunks drawn from the schemas",
+    `100 chunks with hostile texts and any JSON, by a fixed seed, a stream for each. ${fractionText}`,
+    renderTable(
+      ["", "smallest", "5th percentile", "median"],
+      [
+        ["reading", ...spread("decode")],
+        ["sending", ...spread("encode")],
+      ],
+    ),
+  ];
 }
 
 export function renderTable(heads: string[], rows: string[][]): string {

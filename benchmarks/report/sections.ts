@@ -31,8 +31,12 @@ export const measureTitles: Record<string, string> = {
 };
 
 const text = "Text deltas of 4 to 8 characters, 2,000 in a stream.";
+const agent =
+  "As an agent with a tool sends it: every chunk names its node; of 40, 29 are pieces of Markdown with an `id`, seven are a status and a tool call, and four are pieces of text in a structured object; 2,000 in a stream.";
 const mixed =
   "Of 20 chunks 12 text deltas, half of them in other scripts, a tool call in six chunks and two structured objects of 1 to 4 KB; 500 in a stream.";
+const cold =
+  "CPU time of a fresh process in all its threads, four in each round, of the files that are published.";
 const validation =
   "Pieces of 16 KiB through our chunk decoder, without the streams around it; unvalidated is our SSE decoder and a bare `JSON.parse`.";
 const runs = "CPU of our process alone. SQLite in a temporary file; Redis over TCP on the same machine.";
@@ -43,16 +47,23 @@ encode text sync | Encoding, synchronous source | limit | ns bytes chunksPerPiec
 encode text burst16 | Encoding, bursts of 16 | limit | ns bytes chunksPerPiece | ${text} 16 in one macrotask.
 encode text alone | Encoding, one chunk per macrotask | limit | ns bytes chunksPerPiece | ${text}
 encode mixed burst16 | Encoding, mixed, bursts of 16 | limit | ns bytes chunksPerPiece | ${mixed}
+encode agent burst16 | Encoding, an agent's stream, bursts of 16 | limit | ns bytes chunksPerPiece | ${agent}
+encode agent alone | Encoding, an agent's stream, one chunk per macrotask | limit | ns bytes chunksPerPiece | ${agent}
 decode text 16384 | Reading, 16 KiB pieces | limit | ns | ${text}
 decode text frame | Reading, one frame per read | limit | ns | ${text}
 decode text 7 | Reading, 7-byte pieces | limit | ns | ${text}
 decode mixed 16384 | Reading, mixed, 16 KiB pieces | limit | ns | ${mixed}
+decode agent 16384 | Reading, an agent's stream, 16 KiB pieces | limit | ns | ${agent}
+decode agent frame | Reading, an agent's stream, one frame per read | limit | ns | ${agent}
 validate text | Validating | kortyx/unchecked | ns | ${text} ${validation}
 validate mixed | Validating, mixed | kortyx/unchecked | ns | ${mixed} ${validation}
 big-event | One event of 8 MiB in 1 KiB pieces | eventsource-parser | ms growth | × 4 MiB is how much longer it takes than one of half the size: 2 is linear, 4 is quadratic.
-http full | HTTP, one client at full speed | limit/node | cpuUs | 10,000 text deltas in bursts of 16. All CPU time of the server's process; the client is another one.
+http full | HTTP, one client at full speed | limit/node | cpuUs | 10,000 text deltas with an \`id\`, in bursts of 16. All CPU time of the server's process; the client is another one.
 http paced | HTTP, 500 paced clients | limit/node | cpuUs firstP50Ms firstP99Ms | A chunk every 50 ms to each client. The first chunks are those of 500 requests sent at the same moment.
 http idle | HTTP, 2,000 idle streams | limit/node | heapKB leftKB | Heap of the server after a collection, heartbeats on where there are any; and what is left when all clients have gone.
+cold import | Cold start: import | zod | ms | ${cold} The server alone.
+cold answer | Cold start: the first answer | kortyx | ms | ${cold} Import, the first request parsed as each documentation does it, and an answer of four pieces read to its end.
+cold read | Cold start: the first 1,000 chunks | kortyx | ms | ${cold} Import, and the first 1,000 text deltas read from pieces of 1 KiB.
 chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | The cost with 64 deltas in a macrotask, less what iterating the same source costs; the notifications with 64 deltas a millisecond. \`createChat\` tells its subscriber once per frame, the others at every delta.
 runs memory | Runs: memory | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs sqlite | Runs: SQLite | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}

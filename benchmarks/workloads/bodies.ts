@@ -7,6 +7,24 @@ export async function encodeAll(implementation: Implementation, source: Source):
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** Reads an encoder's body to its end. @returns its bytes, and in how many pieces they came: 0 if it makes no body. */
+export async function drain(
+  implementation: Implementation,
+  source: Source,
+): Promise<{ bytes: number; pieces: number }> {
+  if (implementation.encodeBytes !== undefined) {
+    return { bytes: await implementation.encodeBytes(source), pieces: 0 };
+  }
+  const reader = (await implementation.encode!(source)).body!.getReader();
+  let bytes = 0;
+  let pieces = 0;
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    bytes += read.value.length;
+    pieces++;
+  }
+  return { bytes, pieces };
+}
+
 /** One frame in each piece, or as many bytes. */
 export function cutBytes(bytes: Uint8Array, size: number | "frame"): Uint8Array[] {
   const pieces: Uint8Array[] = [];

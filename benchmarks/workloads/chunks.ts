@@ -63,6 +63,36 @@ export function mixedChunks(count: number): StreamChunk[] {
   });
 }
 
+const markdown =
+  '## Weather\n\nIt is **21 °C** in Berlin, "mostly sunny", with a light wind.\n\n- Today: 日差し ☀️\n- ';
+
+/**
+ * As an agent with a tool sends it: every chunk names its node, and of 40 chunks 29 are pieces of a text in Markdown,
+ * one is a status, six are a tool call whose input arrives in three pieces, and four are pieces of a text inside a
+ * structured object.
+ */
+export function agentChunks(count: number): StreamChunk[] {
+  return Array.from({ length: count }, (_, index): StreamChunk => {
+    const place = index % 40;
+    const round = Math.floor(index / 40);
+    const call = { toolCallId: `call_${round}`, node: "research" };
+    if (place === 0) return { type: "status", message: "Searching for the weather", node: "research" };
+    if (place === 1) return { type: "tool-call-start", tool: "search", ...call };
+    if (place < 5)
+      return { type: "tool-call-delta", delta: ['{"query":"', "weather Ber", 'lin"}'][place - 2]!, ...call };
+    if (place === 5)
+      return { type: "tool-call-ready", tool: "search", input: { query: "weather Berlin" }, ...call };
+    if (place === 6)
+      return { type: "tool-call-result", tool: "search", content: cut(latin, index, 400), ...call };
+    const delta = cut(markdown, index * 5, 3 + (index % 5));
+    if (place > 35) {
+      const object = { streamId: `s${round}`, dataType: "forecast", path: "summary" };
+      return { type: "structured-data", kind: "text-delta", ...object, delta, node: "writer" };
+    }
+    return { type: "text-delta", delta, id: `msg_${round}`, node: "writer" };
+  });
+}
+
 /** An object of about `size` bytes of JSON. */
 function record(size: number, seed: number): unknown {
   const items = Array.from({ length: Math.ceil(size / 130) }, (_, index) => ({
@@ -79,6 +109,7 @@ function record(size: number, seed: number): unknown {
 export const contents: Record<string, (count: number) => StreamChunk[]> = {
   text: textChunks,
   mixed: mixedChunks,
+  agent: agentChunks,
   ...shapes,
 };
 

@@ -1,26 +1,9 @@
 /** A source of chunks as the body of a response, read to its end: `encode <content> <arrival>`. */
 import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
-import type { Implementation, Source } from "../implementations/implementation.ts";
+import { drain } from "./bodies.ts";
 import { contents, countOf } from "./chunks.ts";
 import { createSource, wrap } from "./sources.ts";
-
-async function drain(
-  implementation: Implementation,
-  source: Source,
-): Promise<{ bytes: number; pieces: number }> {
-  if (implementation.encodeBytes !== undefined) {
-    return { bytes: await implementation.encodeBytes(source), pieces: 0 };
-  }
-  const reader = (await implementation.encode!(source)).body!.getReader();
-  let bytes = 0;
-  let pieces = 0;
-  for (let read = await reader.read(); !read.done; read = await reader.read()) {
-    bytes += read.value.length;
-    pieces++;
-  }
-  return { bytes, pieces };
-}
 
 export async function measure({ variant: [content, arrival], budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();

@@ -11,8 +11,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { median, percentile } from "../harness/statistics.ts";
 import type { Implementation, Source } from "../implementations/implementation.ts";
-import { textChunks } from "./chunks.ts";
 import type { LoadAnswer, LoadRequest } from "./http-load.ts";
+import { shapes } from "./shapes.ts";
 import { createSource } from "./sources.ts";
 
 const pacedClients = 500;
@@ -32,7 +32,7 @@ export async function measure({ variant: [scenario], name, budgetMs, load }: Job
     return (await once(clients, "message"))[0] as LoadAnswer;
   };
   const prepare = (count: number): unknown[] => {
-    const original = textChunks(count);
+    const original = shapes.id!(count);
     // The limit writes frames that are ready-made.
     if (name.startsWith("limit")) return original.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`);
     return implementation.translate?.(original) ?? original;

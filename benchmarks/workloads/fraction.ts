@@ -1,0 +1,90 @@
+/**
+ * Many kinds of chunks, one stream for each, beside the limit: `fraction <direction> <set>`. The set is `shapes`, the
+ * chunks that agents send, or `random`, chunks drawn from the schemas. Both sides take turns in one process, which has
+ * seen all of them before the end: a measure is the limit's time over ours for one kind.
+ */
+
+import { isTerminalChunk, type StreamChunk } from "../../packages/protocol/dist/index.js";
+import fc from "../../packages/protocol/node_modules/fast-check/lib/fast-check.js";
+import { anyChunk } from "../../packages/protocol/test/chunk-arbitraries.ts";
+import { cpuNanoseconds } from "../harness/measure-passes.ts";
+import type { Job, Measures } from "../harness/run-rounds.ts";
+import { median } from "../harness/statistics.ts";
+import type { Implementation } from "../implementations/implementation.ts";
+import { implementation as kortyx } from "../implementations/kortyx.ts";
+import { implementation as limit } from "../implementations/limit.ts";
+import { createBody, cutBytes, drain, encodeAll } from "./bodies.ts";
+import { shapes } from "./shapes.ts";
+import { createSource } from "./sources.ts";
+
+const chunksInStream = 1000;
+const draws = 100;
+
+/** The streams of each set, by name. */
+const sets: Record<string, () => Record<string, StreamChunk[]>> = {
+  shapes: () =>
+    Object.fromEntries(Object.entries(shapes).map(([name, shape]) => [name, shape(chunksInStream)])),
+  random: () => {
+    // The generator hardly ever repeats itself, and a terminal would end its stream.
+    const drawn = fc
+      .sample(anyChunk, { seed: 1, numRuns: 2 * draws })
+      .filter((chunk) => !isTerminalChunk(chunk));
+    const streams = drawn.slice(0, draws).map((chunk) => Array.from({ length: chunksInStream }, () => chunk));
+    return Object.fromEntries(streams.map((stream, index) => [`${stream[0]!.type} ${index + 1}`, stream]));
+  },
+};
+
+export async function measure({ variant: [direction, set], budgetMs, load }: Job): Promise<Measures> {
+  const ours = await load();
+  const prepare = direction === "encode" ? prepareEncoding : prepareDecoding;
+  const partMs = budgetMs / (set === "random" ? 16 : 8);
+  const fractions: Measures = {};
+  for (const [name, chunks] of Object.entries(sets[set!]!())) {
+    fractions[name] = await compare(await prepare(limit, chunks), await prepare(ours, chunks), partMs);
+  }
+  return fractions;
+}
+
+/** Handles one stream to its end. @returns how many chunks it had. */
+type Pass = () => Promise<number>;
+
+/** @returns the limit's time over ours: the median of three pairs, the order changing from one to the next. */
+async function compare(limitPass: Pass, ownPass: Pass, partMs: number): Promise<number> {
+  for (const pass of [limitPass, ownPass]) await timePasses(pass, partMs);
+  const ratios: number[] = [];
+  for (let pair = 0; pair < 3; pair++) {
+    const order = pair === 1 ? [ownPass, limitPass] : [limitPass, ownPass];
+    const times = [await timePasses(order[0]!, partMs), await timePasses(order[1]!, partMs)];
+    ratios.push(pair === 1 ? times[1]! / times[0]! : times[0]! / times[1]!);
+  }
+  return median(ratios);
+}
+
+/** @param cpuMs - CPU time, which a busy machine does not shorten. @returns nanoseconds per chunk */
+async function timePasses(pass: Pass, cpuMs: number): Promise<number> {
+  let chunks = 0;
+  const before = cpuNanoseconds();
+  let spent = 0;
+  while (spent < cpuMs * 1e6) {
+    chunks += await pass();
+    spent = cpuNanoseconds() - before;
+  }
+  return spent / chunks;
+}
+
+async function prepareEncoding(implementation: Implementation, chunks: StreamChunk[]): Promise<Pass> {
+  return async () => {
+    await drain(implementation, createSource(chunks, "sync"));
+    return chunks.length;
+  };
+}
+
+async function prepareDecoding(implementation: Implementation, chunks: StreamChunk[]): Promise<Pass> {
+  const pieces = cutBytes(await encodeAll(kortyx, createSource(chunks, "sync")), 16384);
+  return async () => {
+    let count = 0;
+    await implementation.decode!(createBody(pieces), () => count++);
+    if (count !== chunks.length) throw new Error(`${count} chunks of ${chunks.length}.`);
+    return count;
+  };
+}
