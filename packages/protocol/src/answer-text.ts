@@ -206,6 +206,16 @@ function isJoined(content: string, texts: AnswerText[]): boolean {
  * Reasoning, tool calls and everything else are left out.
  *
  * The one rule for text that is copied, searched, sent as history or returned in a buffered result.
+ *
+ * @example
+ * ```ts
+ * const { parts } = reduceMessage([
+ *   { type: "text-delta", delta: "Let me look." },
+ *   { type: "tool-call-start", toolCallId: "1", tool: "weather", input: { city: "Rome" } },
+ *   { type: "text-delta", delta: "It is 21 °C." },
+ * ]);
+ * joinTextParts(parts); // "Let me look.\n\nIt is 21 °C."
+ * ```
  */
 export function joinTextParts(parts: readonly MessagePart[]): string {
   let joined = "";

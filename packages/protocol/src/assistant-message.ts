@@ -19,6 +19,7 @@ import type { StructuredStreamState } from "./fold-structured-data.ts";
  * order in which they were said; with one, it runs in parallel with others until its `-end` chunk.
  */
 export interface TextPart {
+  /** `reasoning` is the model's thinking, not part of the answer. */
   readonly type: "text" | "reasoning";
   /**
    * Distinguishes parallel texts: `segmentId ?? opId ?? id` of their chunks; `""` without any. Not unique: render parts
@@ -27,9 +28,11 @@ export interface TextPart {
   readonly key: string;
   /** Empty only between an explicit start and the first delta. */
   readonly text: string;
+  /** `done` once nothing more is added to this text. */
   readonly state: "streaming" | "done";
   /** This continues the text before it, interrupted only by a file or an object: no blank line separates the two. */
   readonly isContinuation?: true | undefined;
+  /** The node of the workflow that produced the newest piece. */
   readonly node?: string | undefined;
 }
 
@@ -49,10 +52,13 @@ export interface ToolCallPart<Tool extends string = string, Input = unknown, Out
   readonly inputText: string;
   /** The input, once complete. */
   readonly input?: Input | undefined;
+  /** The result, for a model or a user: any JSON value. */
   readonly content?: Output | undefined;
+  /** The same result as data for a program, if the tool returned both. */
   readonly structuredContent?: unknown;
   /** Why the call failed, from `tool-call-error`. */
   readonly errorMessage?: string | undefined;
+  /** The node of the workflow that made the call. */
   readonly node?: string | undefined;
 }
 
@@ -90,6 +96,7 @@ export type MessagePart<Types extends ChatTypes = ChatTypes> =
 export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   /** The id of the run that produced it, if any. */
   readonly id?: string | undefined;
+  /** In the order in which they began. */
   readonly parts: readonly MessagePart<Types>[];
   /**
    * `aborted` after an `abort` chunk, `truncated` when the stream was cut off, `error` when it ended on one: see {@link
@@ -102,6 +109,7 @@ export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   readonly error?: Readonly<ErrorChunk> | undefined;
   /** The question that is waiting for an answer. */
   readonly interrupt?: Readonly<InterruptChunk> | undefined;
+  /** The tokens that the answer cost, from `done`. */
   readonly usage?: Readonly<TokenUsage> | undefined;
 }
 

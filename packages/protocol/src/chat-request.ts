@@ -7,16 +7,27 @@ import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
 
 /** One message of the conversation so far. */
 export interface ChatMessage<Types extends ChatTypes = ChatTypes> {
+  /** Who wrote the message. */
   role: "user" | "assistant" | "system";
+  /** The text of the message. */
   content: string;
+  /** At most 256 characters. */
   id?: string | undefined;
   /** Milliseconds since 1970-01-01 UTC. */
   timestamp?: number | undefined;
+  /** Anything that the application stores with the message. Kortyx agents read `metadata.resume`. */
   metadata?: Types["metadata"] | undefined;
 }
 
 /** The answer to an `interrupt`. The token comes from a client: the agent verifies it. */
-export type ChatResume = { requestId: string; resumeToken: string } & (AnsweredResume | CancelledResume);
+export type ChatResume = ResumedInterrupt & (AnsweredResume | CancelledResume);
+
+interface ResumedInterrupt {
+  /** The `requestId` of the `interrupt`. At most 256 characters. */
+  requestId: string;
+  /** The `resumeToken` of the `interrupt`, unchanged. */
+  resumeToken: string;
+}
 
 interface AnsweredResume {
   /** @defaultValue `"answered"` */
@@ -31,6 +42,7 @@ interface AnsweredResume {
 interface CancelledResume {
   /** The user does not want to answer. */
   outcome: "cancelled";
+  /** Accepted from clients that always send the field. Has no meaning here. */
   answer?: string | string[] | undefined;
   /** What the user said instead, if anything. */
   reason?: string | undefined;
@@ -38,8 +50,9 @@ interface CancelledResume {
 
 /** The fields of a request's body that an agent receives in addition to the messages. */
 export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pick<Types, "context"> {
-  /** At most 256 characters, as every id here. */
+  /** The conversation that the request continues. At most 256 characters. */
   sessionId?: string | undefined;
+  /** Selects a workflow of the agent. At most 256 characters. */
   workflowId?: string | undefined;
   /** The answer to an `interrupt`. Its token comes from the client: the agent verifies it. */
   resume?: ChatResume | undefined;
@@ -47,6 +60,7 @@ export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pi
 
 /** What a client posts to a chat route. */
 export interface ChatRequestBody<Types extends ChatTypes = ChatTypes> extends ChatAgentFields<Types> {
+  /** The conversation so far, oldest message first. */
   messages: ChatMessage<Types>[];
   /** `false` requests one buffered JSON result instead of a stream. */
   stream?: boolean | undefined;

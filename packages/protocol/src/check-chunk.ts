@@ -51,7 +51,15 @@ export function checkChunk(value: unknown, position?: number): ChunkProblem | un
   return { code: "invalid-chunk", message: describeMismatch(value, found, position) };
 }
 
-/** Whether a value is a chunk of a type that this version knows, with valid fields. */
+/**
+ * Whether a value is a chunk of a type that this version knows, with valid fields.
+ *
+ * @example
+ * ```ts
+ * isStreamChunk({ type: "text-delta", delta: "Hi" }); // true
+ * isStreamChunk({ type: "text-delta", delta: 1 }); // false
+ * ```
+ */
 export function isStreamChunk(value: unknown): value is StreamChunk {
   return findMismatch(value) === undefined;
 }

@@ -9,6 +9,7 @@ import { parsePlainDelta } from "./plain-delta.ts";
 import { type EventBlock, EventBlocks } from "./sse-decoder.ts";
 import { toKnownChunk } from "./to-chunk.ts";
 
+/** Options of {@link createChunkDecoder}. */
 export interface ChunkDecoderOptions {
   /**
    * The largest event, in bytes from one blank line to the next, comments included, a line end counted once. It bounds
@@ -29,6 +30,7 @@ export interface ChunkDecoderOptions {
   after?: string | undefined;
 }
 
+/** Decodes the bytes of one stream to chunks. Takes bytes by `push`, and returns one chunk for each `next`. */
 export interface ChunkDecoder {
   /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
   push(bytes: Uint8Array): void;

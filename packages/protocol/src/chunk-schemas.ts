@@ -64,7 +64,14 @@ const otherInterruptInputSchema = z.looseObject({
 
 const interruptInputSchema = z.union([knownInterruptInputSchema, otherInterruptInputSchema]);
 
-/** Every chunk that may travel on a stream, discriminated by `type`. */
+/**
+ * Every chunk that may travel on a stream, discriminated by `type`.
+ *
+ * @example
+ * ```ts
+ * streamChunkSchema.safeParse({ type: "text-delta", delta: 1 }).success; // false
+ * ```
+ */
 export const streamChunkSchema = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("session"), sessionId: z.string() }),
   z.looseObject({

@@ -17,6 +17,7 @@ export interface ChunkOrigin {
 /** Names the session that the stream belongs to. */
 export interface SessionChunk {
   type: "session";
+  /** Sent back in later requests of the conversation. */
   sessionId: string;
 }
 
@@ -25,6 +26,7 @@ export interface RunStartChunk {
   type: "run-start";
   /** Minted by the server; also the id of the assistant message that the run produces. */
   runId: string;
+  /** The session that the run belongs to, if the request named one. */
   sessionId?: string | undefined;
   /** The user's message that began the run. */
   input?: unknown;
@@ -33,39 +35,51 @@ export interface RunStartChunk {
 /** A point in the session that the agent can return to. */
 export interface CheckpointChunk {
   type: "checkpoint";
+  /** Names the checkpoint within its session. */
   id: string;
+  /** The session that can return to this point. */
   sessionId: string;
   /** Integer >= 0. */
   turnIndex: number;
+  /** A name to show the user. */
   label?: string | undefined;
 }
 
 /** Identifiers of a tracing system. `runId` is the tracer's, unrelated to {@link RunStartChunk.runId}. */
 export interface TraceChunk {
   type: "trace";
+  /** Names the whole trace. */
   traceId: string;
+  /** Names the span of this stream. */
   spanId: string;
+  /** The tracer's own id of this run. */
   runId: string;
+  /** A readable name of the trace. */
   rootSpanName: string;
 }
 
 /** A line of progress for the user ("Searching the docs"), not part of the answer. */
 export interface StatusChunk {
   type: "status";
+  /** Text to show until the next status or the answer. */
   message: string;
+  /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
 
 /** A whole text at once, from agents that do not stream it. */
 export interface MessageChunk {
   type: "message";
+  /** The text. Markdown, if the application renders Markdown. */
   content: string;
+  /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
 
 /** Opens a text, also before its first delta. Optional: a delta opens its text by itself. */
 export interface TextStartChunk extends ChunkOrigin {
   type: "text-start";
+  /** Distinguishes texts that run in parallel. */
   segmentId?: string | undefined;
 }
 
@@ -75,56 +89,70 @@ export interface TextStartChunk extends ChunkOrigin {
  */
 export interface TextDeltaChunk extends ChunkOrigin {
   type: "text-delta";
+  /** Text to append. */
   delta: string;
+  /** Distinguishes texts that run in parallel. */
   segmentId?: string | undefined;
 }
 
 /** Closes a text. */
 export interface TextEndChunk extends ChunkOrigin {
   type: "text-end";
+  /** The id of the text to close, as in its deltas. */
   segmentId?: string | undefined;
 }
 
 /** Opens a piece of the model's reasoning. */
 export interface ReasoningStartChunk extends ChunkOrigin {
   type: "reasoning-start";
+  /** Distinguishes pieces of reasoning that run in parallel. */
   segmentId?: string | undefined;
 }
 
 /** The next piece of reasoning. */
 export interface ReasoningDeltaChunk extends ChunkOrigin {
   type: "reasoning-delta";
+  /** Text to append. */
   delta: string;
+  /** Distinguishes pieces of reasoning that run in parallel. */
   segmentId?: string | undefined;
 }
 
 /** Closes a piece of reasoning. */
 export interface ReasoningEndChunk extends ChunkOrigin {
   type: "reasoning-end";
+  /** The id of the reasoning to close, as in its deltas. */
   segmentId?: string | undefined;
 }
 
 /** A tool call begins. `input` is absent while it is being streamed. */
 export interface ToolCallStartChunk<Tool extends string = string, Input = unknown> extends ChunkOrigin {
   type: "tool-call-start";
+  /** The name of the tool. */
   tool: Tool;
   /** Names the call until its result or failure; after that, the same id begins another call. */
   toolCallId: string;
+  /** Any JSON value. */
   input?: Input | undefined;
 }
 
 /** The next piece of the JSON text of a tool call's input. */
 export interface ToolCallDeltaChunk<Tool extends string = string> extends ChunkOrigin {
   type: "tool-call-delta";
+  /** The call that this input belongs to. */
   toolCallId: string;
+  /** JSON text to append. Only all deltas of a call together are valid JSON. */
   delta: string;
+  /** The name of the tool. */
   tool?: Tool | undefined;
 }
 
 /** The streamed input of a tool call, whole. */
 export interface ToolCallReadyChunk<Tool extends string = string, Input = unknown> extends ChunkOrigin {
   type: "tool-call-ready";
+  /** The name of the tool. */
   tool: Tool;
+  /** The call that this input belongs to. */
   toolCallId: string;
   /** Any JSON value; `null` where the tool takes nothing. */
   input: Input;
@@ -133,19 +161,26 @@ export interface ToolCallReadyChunk<Tool extends string = string, Input = unknow
 /** What a tool call returned. `isError` marks a result that the tool itself reports as a failure. */
 export interface ToolCallResultChunk<Tool extends string = string, Output = unknown> extends ChunkOrigin {
   type: "tool-call-result";
+  /** The name of the tool. */
   tool: Tool;
+  /** The call that this result ends. */
   toolCallId: string;
   /** Any JSON value: a text, or blocks of content. */
   content: Output;
+  /** The same result as data for a program, if the tool returned both. */
   structuredContent?: unknown;
+  /** Whether the tool itself reports this result as a failure. */
   isError?: boolean | undefined;
 }
 
 /** A tool call failed without a result. */
 export interface ToolCallErrorChunk<Tool extends string = string> extends ChunkOrigin {
   type: "tool-call-error";
+  /** The name of the tool. */
   tool: Tool;
+  /** The call that this failure ends. */
   toolCallId: string;
+  /** What went wrong, in words that the user may read. */
   message: string;
 }
 
@@ -154,7 +189,9 @@ export interface ToolResultChunk {
   type: "tool-result";
   /** Any JSON value. */
   content: unknown;
+  /** The name of the tool. */
   tool?: string | undefined;
+  /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
 
@@ -164,9 +201,13 @@ interface StructuredDataBase<DataType> {
   streamId: string;
   /** What the object is, for the UI that renders it ("recipe", "comparison"). */
   dataType: DataType;
+  /** The schema that the whole object follows. */
   schemaId?: string | undefined;
+  /** The version of that schema. */
   schemaVersion?: string | undefined;
+  /** A name that the agent gives the object. */
   id?: string | undefined;
+  /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
 
@@ -176,6 +217,7 @@ export interface StructuredDataSetChunk<DataType extends string = string>
   kind: "set";
   /** Dot path; a numeric segment indexes an array: `"steps.0.title"`. */
   path: string;
+  /** Any JSON value. It replaces the value at `path`. */
   value: unknown;
 }
 
@@ -183,7 +225,9 @@ export interface StructuredDataSetChunk<DataType extends string = string>
 export interface StructuredDataAppendChunk<DataType extends string = string>
   extends StructuredDataBase<DataType> {
   kind: "append";
+  /** Dot path of an array, which is created if it does not exist. */
   path: string;
+  /** Any JSON values, in order. */
   items: unknown[];
 }
 
@@ -191,7 +235,9 @@ export interface StructuredDataAppendChunk<DataType extends string = string>
 export interface StructuredDataTextDeltaChunk<DataType extends string = string>
   extends StructuredDataBase<DataType> {
   kind: "text-delta";
+  /** Dot path of a string, which is created if it does not exist. */
   path: string;
+  /** Text to append. */
   delta: string;
 }
 
@@ -199,6 +245,7 @@ export interface StructuredDataTextDeltaChunk<DataType extends string = string>
 export interface StructuredDataFinalChunk<DataType extends string = string, Data = unknown>
   extends StructuredDataBase<DataType> {
   kind: "final";
+  /** The whole object. It replaces the one built so far. */
   data: Data;
 }
 
@@ -214,59 +261,83 @@ export type StructuredDataChunk<Types extends ChatTypes = ChatTypes> = {
 /** The object of `streamId` no longer holds, because the session went back to a checkpoint. */
 export interface StructuredDataInvalidatedChunk {
   type: "structured-data-invalidated";
+  /** The object that no longer holds. */
   streamId: string;
+  /** The checkpoint that the session returned to. */
   checkpointId: string;
 }
 
 interface InterruptInputBase {
+  /** A name that the agent gives the question. */
   id?: string | undefined;
+  /** The schema that the answer must follow. */
   schemaId?: string | undefined;
+  /** The version of that schema. */
   schemaVersion?: string | undefined;
+  /** Anything else that a user interface needs to show the question. */
   meta?: Record<string, unknown> | undefined;
 }
 
 /** A question that is answered in the user's own words. */
 export interface InterruptTextInput extends InterruptInputBase {
   kind: "text";
+  /** Whether the user may give several answers. */
   multiple: boolean;
+  /** The question, in words for the user. */
   question?: string | undefined;
 }
 
 /** One of the answers that an interrupt offers. */
 export interface InterruptOption {
+  /** Sent back as the answer when the user chooses this option. */
   id: string;
+  /** A short text for the user. */
   label: string;
+  /** A longer text for the user. */
   description?: string | undefined;
 }
 
 /** A question with given answers. */
 export interface InterruptChoiceInput extends InterruptInputBase {
+  /** `"multi-choice"` allows several options. */
   kind: "choice" | "multi-choice";
+  /** Whether the user may choose several options. */
   multiple: boolean;
+  /** The question, in words for the user. */
   question: string;
+  /** The answers to choose from. */
   options: InterruptOption[];
 }
 
 /** A question to the user. Its stream ends with `done` and `finishReason: "interrupt"`. */
 export interface InterruptChunk extends ChunkOrigin {
   type: "interrupt";
+  /** Names the question. The answer repeats it. */
   requestId: string;
   /** Opaque to the client, which sends it back with the answer. */
   resumeToken: string;
   /** A question of an unknown `kind` is passed on unchanged: a user interface needs a default. */
   input: InterruptTextInput | InterruptChoiceInput;
+  /** The workflow that asks. */
   workflow?: string | undefined;
+  /** The schema that the answer must follow. */
   schemaId?: string | undefined;
+  /** The version of that schema. */
   schemaVersion?: string | undefined;
+  /** Anything else that a user interface needs to show the question. */
   meta?: Record<string, unknown> | undefined;
 }
 
 /** A citation. */
 export interface SourceChunk {
   type: "source";
+  /** Names the source within its message. */
   id: string;
+  /** Where the source can be read. */
   url?: string | undefined;
+  /** A title to show instead of the URL. */
   title?: string | undefined;
+  /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
 
@@ -275,15 +346,20 @@ export interface FileChunk {
   type: "file";
   /** A media type as in RFC 6838, such as `image/png`. */
   mediaType: string;
+  /** Where the file can be loaded; a `data:` URL holds it. */
   url: string;
+  /** A file name to show the user. */
   name?: string | undefined;
+  /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
 
 /** The workflow moves on to another node or workflow. */
 export interface TransitionChunk {
   type: "transition";
+  /** The name of that node or workflow. */
   transitionTo: string;
+  /** Any JSON value. */
   payload?: unknown;
 }
 
@@ -296,6 +372,7 @@ export interface ErrorChunk {
   type: "error";
   /** Text for the user; must hold no secrets. */
   message: string;
+  /** A code for programs, such as `"internal"` or `"timeout"`. */
   code?: string | undefined;
   /** Whether the same request may succeed later. */
   retryable?: boolean | undefined;
@@ -312,17 +389,22 @@ export interface AbortChunk {
 
 /** Token counts, as the model's provider reports them. */
 export interface TokenUsage {
+  /** Tokens of the prompt. */
   inputTokens?: number | undefined;
+  /** Tokens of the answer. */
   outputTokens?: number | undefined;
+  /** All tokens, as the provider counts them: not always the sum of the other two. */
   totalTokens?: number | undefined;
 }
 
 /** Terminal: the answer is whole. */
 export interface DoneChunk {
   type: "done";
+  /** Any JSON value, for the application. */
   data?: unknown;
   /** `"interrupt"` when the stream waits for an answer to an {@link InterruptChunk}. */
   finishReason?: string | undefined;
+  /** The tokens that the answer cost. */
   usage?: TokenUsage | undefined;
 }
 
@@ -379,6 +461,7 @@ export type StreamChunkOf<Type extends StreamChunkType, Types extends ChatTypes 
 
 /** A chunk whose `type` this version does not know: not an error; passed on unchanged. */
 export interface UnknownChunk {
+  /** A type that is not in {@link StreamChunkType}. */
   type: string;
   [field: string]: unknown;
 }
@@ -386,7 +469,15 @@ export interface UnknownChunk {
 /** A chunk that ends its stream: nothing may follow it but `[DONE]`. */
 export type TerminalChunk = DoneChunk | AbortChunk;
 
-/** Whether a chunk ends its stream. `error` does not: more may follow it. */
+/**
+ * Whether a chunk ends its stream. `error` does not: more may follow it.
+ *
+ * @example
+ * ```ts
+ * isTerminalChunk({ type: "abort", reason: "stopped" }); // true
+ * isTerminalChunk({ type: "error", message: "The search failed." }); // false
+ * ```
+ */
 export function isTerminalChunk(chunk: StreamChunk | UnknownChunk): chunk is TerminalChunk {
   return chunk.type === "done" || chunk.type === "abort";
 }

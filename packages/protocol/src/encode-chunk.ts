@@ -13,6 +13,7 @@ import { toChunk } from "./to-chunk.ts";
 /** Ends a stream that ended in order; always the last frame. */
 export const DONE_FRAME = "data: [DONE]\n\n";
 
+/** Options of {@link encodeChunk}. */
 export interface EncodeChunkOptions {
   /** Printed as the `id:` line of the event: 1 to 128 visible ASCII characters. */
   id?: string | undefined;
@@ -89,6 +90,11 @@ export function encodeChunkJson(json: string, options?: EncodeChunkOptions): str
 /**
  * Prints a comment, which readers ignore. Line breaks in `text`, those of Unicode included, continue the comment on the
  * next line, so that no text can open a field.
+ *
+ * @example
+ * ```ts
+ * encodeComment("keep-alive"); // ":keep-alive\n\n"
+ * ```
  */
 export function encodeComment(text: string): string {
   return `:${text.replace(anyLineBreak, "\n:")}\n\n`;
@@ -99,6 +105,11 @@ export function encodeComment(text: string): string {
  *
  * @param ms - Milliseconds; a safe integer >= 0.
  * @throws StreamProtocolError `invalid-frame` for any other number.
+ *
+ * @example
+ * ```ts
+ * encodeRetry(3000); // "retry: 3000\n\n"
+ * ```
  */
 export function encodeRetry(ms: number): string {
   if (!Number.isSafeInteger(ms) || ms < 0) {

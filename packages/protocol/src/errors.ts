@@ -37,6 +37,16 @@ export type StreamErrorCode =
  * Base class of these packages' errors; incorrect use of a function may also throw a `TypeError` or `RangeError`.
  * Distinguish them by class, `name` or `code`, which is stable. Use {@link isStreamError} where more than one copy of
  * the package may be loaded.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   for await (const chunk of stream) render(chunk);
+ * } catch (error) {
+ *   if (!(error instanceof StreamError)) throw error;
+ *   console.error(error.name, error.code); // such as "StreamTruncatedError", "truncated"
+ * }
+ * ```
  */
 export abstract class StreamError extends Error {
   /** A literal on each class, because bundlers rename classes. */
@@ -91,7 +101,15 @@ export class StreamTruncatedError extends StreamError {
   }
 }
 
-/** Whether `error` is one of these packages' errors, including one created by another copy of the package. */
+/**
+ * Whether `error` is one of these packages' errors, including one created by another copy of the package.
+ *
+ * @example
+ * ```ts
+ * isStreamError(new StreamTruncatedError()); // true
+ * isStreamError(new TypeError("Failed to fetch")); // false
+ * ```
+ */
 export function isStreamError(error: unknown): error is StreamError {
   return typeof error === "object" && error !== null && brand in error;
 }

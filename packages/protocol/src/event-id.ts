@@ -7,6 +7,7 @@ import { maxVisibleAsciiLength } from "./id-rules.ts";
 
 /** A position in the log of a run. */
 export interface EventId {
+  /** The id of the run: visible ASCII characters. */
   runId: string;
   /** Position of the entry in the log: an integer from 0 to 10^15 - 1. */
   seq: number;
@@ -17,6 +18,11 @@ export interface EventId {
  *
  * @throws StreamProtocolError `invalid-frame` when the id would be longer than 128 bytes or hold anything but visible
  * ASCII, or when `seq` is not an integer from 0 to 10^15 - 1.
+ *
+ * @example
+ * ```ts
+ * formatEventId("run-1", 7); // "run-1.7"
+ * ```
  */
 export function formatEventId(runId: string, seq: number): string {
   const text = `${runId}.${seq}`;
@@ -33,6 +39,12 @@ export function formatEventId(runId: string, seq: number): string {
  * Reads an event id, such as the value of a `Last-Event-ID` header.
  *
  * @returns `undefined` for anything that {@link formatEventId} would not have printed.
+ *
+ * @example
+ * ```ts
+ * parseEventId("run-1.7"); // { runId: "run-1", seq: 7 }
+ * parseEventId("7"); // undefined
+ * ```
  */
 export function parseEventId(text: string): EventId | undefined {
   // No more than 128 characters, and digits that a number can hold.

@@ -28,7 +28,11 @@ import { foldStructured, type OwnedContainers, type StructuredStreamChunk } from
 import { reduceStreamError } from "./stream-outcome.ts";
 import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 
-/** @typeParam Fields - Additional fields of the message, present from the beginning. */
+/**
+ * Folds the chunks of one stream into its message.
+ *
+ * @typeParam Fields - Additional fields of the message, present from the beginning.
+ */
 export interface MessageAccumulator<Types extends ChatTypes = ChatTypes, Fields = unknown> {
   /**
    * Applies the next chunk. Costs what the chunk holds, not what the message holds.
@@ -50,6 +54,17 @@ export interface MessageAccumulator<Types extends ChatTypes = ChatTypes, Fields 
  * Folds a whole stream that ended in order.
  *
  * @throws StreamProtocolError as {@link MessageAccumulator.apply} does.
+ *
+ * @example
+ * ```ts
+ * const message = reduceMessage([
+ *   { type: "text-delta", delta: "Hello" },
+ *   { type: "text-delta", delta: ", world" },
+ *   { type: "done" },
+ * ]);
+ * message.status; // "done"
+ * joinTextParts(message.parts); // "Hello, world"
+ * ```
  */
 export function reduceMessage<Types extends ChatTypes = ChatTypes>(
   chunks: Iterable<StreamChunk | UnknownChunk>,
@@ -68,6 +83,16 @@ type ToolCallChunk = StreamChunkOf<
  * Creates a fold over the chunks of one stream.
  *
  * @param fields - Additional fields of the message; the run's id replaces `id` as soon as a chunk carries it.
+ *
+ * @example
+ * ```ts
+ * const accumulator = createMessageAccumulator();
+ * for await (const chunk of stream) {
+ *   accumulator.apply(chunk);
+ *   render(accumulator.message);
+ * }
+ * accumulator.finish();
+ * ```
  */
 export function createMessageAccumulator<Types extends ChatTypes = ChatTypes, Fields = unknown>(
   fields?: Fields,

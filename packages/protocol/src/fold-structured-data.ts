@@ -20,11 +20,17 @@ const forbidden = /^(|__proto__|prototype|constructor)$/;
 
 /** A structured object, as streamed so far. Immutable once handed out. */
 export interface StructuredStreamState<Data = unknown> {
+  /** The stream whose chunks build the object. */
   readonly streamId: string;
+  /** The kind of object, for the UI that renders it. */
   readonly dataType: string;
+  /** The schema that the whole object follows. */
   readonly schemaId?: string | undefined;
+  /** The version of that schema. */
   readonly schemaVersion?: string | undefined;
+  /** A name that the agent gave the object. */
   readonly id?: string | undefined;
+  /** The node of the workflow that produced the newest chunk. */
   readonly node?: string | undefined;
   /** The object so far; `undefined` before the first chunk that puts something in it. */
   readonly data: Data;
@@ -49,6 +55,14 @@ export type OwnedContainers = WeakSet<object>;
  * `constructor`, or more than 64 segments, when an index lies beyond the end of its array, when a path leads through or
  * ends at a value of the wrong kind, when a chunk belongs to another stream, or when a chunk follows `final` (repeating
  * the same `final` is allowed).
+ *
+ * @example
+ * ```ts
+ * const chunk = { type: "structured-data", streamId: "1", dataType: "recipe" } as const;
+ * const first = applyStructuredChunk(undefined, { ...chunk, kind: "set", path: "title", value: "Pasta" });
+ * const next = applyStructuredChunk(first, { ...chunk, kind: "append", path: "steps", items: ["Boil water."] });
+ * next?.data; // { title: "Pasta", steps: ["Boil water."] }
+ * ```
  */
 export function applyStructuredChunk(
   state: StructuredStreamState | undefined,
@@ -65,6 +79,16 @@ export function applyStructuredChunk(
  *
  * @returns The state of each stream that was not invalidated, by `streamId`.
  * @throws StreamProtocolError as {@link applyStructuredChunk} does.
+ *
+ * @example
+ * ```ts
+ * const chunk = { type: "structured-data", streamId: "1", dataType: "recipe" } as const;
+ * const states = reduceStructuredChunks([
+ *   { ...chunk, kind: "set", path: "title", value: "Pasta" },
+ *   { ...chunk, kind: "text-delta", path: "title", delta: " al pesto" },
+ * ]);
+ * states.get("1")?.data; // { title: "Pasta al pesto" }
+ * ```
  */
 export function reduceStructuredChunks(
   chunks: Iterable<StructuredStreamChunk>,
@@ -72,6 +96,7 @@ export function reduceStructuredChunks(
   return new Map(createStructuredStreamAccumulator(chunks).entries());
 }
 
+/** Folds the chunks of any number of structured streams, each into its object. */
 export interface StructuredStreamAccumulator<Data = unknown> {
   /**
    * Applies the next chunk of any stream.
@@ -83,14 +108,18 @@ export interface StructuredStreamAccumulator<Data = unknown> {
   apply(chunk: StructuredDataChunk): StructuredStreamState<Data>;
   apply(chunk: StructuredStreamChunk): StructuredStreamState<Data> | undefined;
   /**
-   * Like `apply`, for any chunk of a stream. @returns `undefined` for one that is not structured data, which changes
-   * nothing
+   * Like `apply`, for any chunk of a stream.
+   *
+   * @returns `undefined` also for a chunk that is not structured data, which changes nothing.
    */
   applyStreamChunk(chunk: StreamChunk | UnknownChunk): StructuredStreamState<Data> | undefined;
+  /** Returns the state of one stream; `undefined` if it is not known. */
   get(streamId: string): StructuredStreamState<Data> | undefined;
+  /** Whether a stream is known. */
   has(streamId: string): boolean;
   /** Forgets a stream. @returns whether it was known. */
   delete(streamId: string): boolean;
+  /** Forgets every stream. */
   clear(): void;
   /** The number of streams. */
   size(): number;
@@ -98,7 +127,7 @@ export interface StructuredStreamAccumulator<Data = unknown> {
   entries(): [streamId: string, state: StructuredStreamState<Data>][];
   /** The state of every stream, in the same order. */
   values(): StructuredStreamState<Data>[];
-  /** The same as an object by `streamId`. */
+  /** The state of every stream as an object by `streamId`. */
   toRecord(): Record<string, StructuredStreamState<Data>>;
 }
 
@@ -106,6 +135,15 @@ export interface StructuredStreamAccumulator<Data = unknown> {
  * Creates a fold over the `structured-data` chunks of any number of streams.
  *
  * @param initialChunks - Applied first, in time linear in what they hold.
+ *
+ * @example
+ * ```ts
+ * const recipes = createStructuredStreamAccumulator<{ title?: string }>();
+ * for await (const chunk of stream) {
+ *   const state = recipes.applyStreamChunk(chunk);
+ *   if (state !== undefined) render(state.data);
+ * }
+ * ```
  */
 export function createStructuredStreamAccumulator<Data = unknown>(
   initialChunks: Iterable<StructuredStreamChunk> = [],

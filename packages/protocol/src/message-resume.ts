@@ -5,15 +5,31 @@
 import type { ChatMessage, ChatResume } from "./chat-request.ts";
 
 /** `metadata.resume` of a message that answers a question or cancels it. */
-export type MessageResume = { token: string; requestId: string } & (
+export type MessageResume = {
+  /** The `resumeToken` of the `interrupt`. */
+  token: string;
+  /** The `requestId` of the `interrupt`. */
+  requestId: string;
+} & (
   | {
       /** The ids of the chosen options; a free-text answer is the only element. */
       selected: string[];
     }
-  | { cancel: true }
+  | {
+      /** The user did not want to answer. */
+      cancel: true;
+    }
 );
 
-/** @returns the form stored on a message. */
+/**
+ * Converts the answer to a question into the form stored on a message, in `metadata.resume`.
+ *
+ * @example
+ * ```ts
+ * const metadata = { resume: toMessageResume({ requestId: "q1", resumeToken: "t", answer: "Rome" }) };
+ * metadata.resume; // { token: "t", requestId: "q1", selected: ["Rome"] }
+ * ```
+ */
 export function toMessageResume({ requestId, resumeToken: token, ...given }: ChatResume): MessageResume {
   if (given.outcome === "cancelled") return { token, requestId, cancel: true };
   return { token, requestId, selected: [given.answer].flat() };
@@ -24,6 +40,12 @@ export function toMessageResume({ requestId, resumeToken: token, ...given }: Cha
  * of `choices`; an array of one string counts as that string. `cancel: true` cancels, regardless of other fields.
  *
  * @returns undefined if there is none, or any field has the wrong type: `metadata` belongs to the application.
+ *
+ * @example
+ * ```ts
+ * const resume = { token: "t", requestId: "q1", selected: ["Rome"] };
+ * parseMessageResume({ metadata: { resume } }); // { requestId: "q1", resumeToken: "t", answer: "Rome" }
+ * ```
  */
 export function parseMessageResume({ metadata }: Pick<ChatMessage, "metadata">): ChatResume | undefined {
   const given = fieldsOf(metadata?.resume);

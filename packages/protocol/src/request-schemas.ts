@@ -26,7 +26,14 @@ const id = z
   .refine((value) => value === undefined || value.length <= maxIdLength, idLength)
   .optional();
 
-/** One message of the conversation. Unknown keys are kept; `null` in an optional field counts as absent. */
+/**
+ * One message of the conversation. Unknown keys are kept; `null` in an optional field counts as absent.
+ *
+ * @example
+ * ```ts
+ * chatMessageSchema.parse({ role: "user", content: "Hello", id: null }); // { role: "user", content: "Hello" }
+ * ```
+ */
 export const chatMessageSchema = z.looseObject({
   role: z.enum(["user", "assistant", "system"]),
   content: z.string(),
@@ -61,5 +68,10 @@ const chatRequestFieldSchemas = {
 /**
  * The body of a POST to a chat route. Unknown keys are kept; ids have at most 256 characters and are trimmed, and an empty
  * one counts as absent, as `null` does in every optional field.
+ *
+ * @example
+ * ```ts
+ * const { messages, sessionId } = chatRequestBodySchema.parse(await request.json());
+ * ```
  */
 export const chatRequestBodySchema = z.looseObject(chatRequestFieldSchemas);

@@ -22,6 +22,7 @@ export interface SSEEvent {
   id?: string | undefined;
 }
 
+/** Options of {@link createSSEDecoder}. */
 export interface SSEDecoderOptions {
   /**
    * The largest event, in bytes from one blank line to the next, comments included, a line end counted once. It bounds
@@ -34,6 +35,7 @@ export interface SSEDecoderOptions {
   onComment?: ((text: string) => void) | undefined;
 }
 
+/** Decodes the bytes of one stream to SSE events. Takes bytes by `push`, and returns one event for each `next`. */
 export interface SSEDecoder {
   /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
   push(bytes: Uint8Array): void;

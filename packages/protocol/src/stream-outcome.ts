@@ -13,6 +13,16 @@ import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
  * the error a warning.
  *
  * @param error - What this function returned for the previous chunk; undefined at the beginning.
+ *
+ * @example
+ * ```ts
+ * const failure = { type: "error", message: "The search failed." } as const;
+ * const chunks = [failure, { type: "text-delta", delta: "I know this one." }, { type: "done" }] as const;
+ * let error: Readonly<ErrorChunk> | undefined;
+ * for (const chunk of chunks) error = reduceStreamError(error, chunk);
+ * // The answer continued, so the error was a warning.
+ * error; // undefined
+ * ```
  */
 export function reduceStreamError(
   error: Readonly<ErrorChunk> | undefined,

@@ -18,6 +18,11 @@ import { StreamProtocolError } from "./errors.ts";
  * @returns The value itself if it is a chunk, else a repaired copy.
  * @throws StreamProtocolError `invalid-chunk` when it is still not a chunk. The message names the type, the field, what
  * was expected and the kind of value received, but never the value.
+ *
+ * @example
+ * ```ts
+ * toChunk({ type: "text-delta", delta: "Hi", node: null }); // { type: "text-delta", delta: "Hi" }
+ * ```
  */
 export function toChunk(value: unknown, position?: number): StreamChunk | UnknownChunk {
   return toKnownChunk(value, position) ?? (value as UnknownChunk);

@@ -9,6 +9,7 @@ import type { ChatTypes } from "./chat-types.ts";
 
 /** What the user has said. */
 export interface UserUIMessage<Types extends ChatTypes = ChatTypes> extends Readonly<ChatMessage<Types>> {
+  /** Unique within the conversation. */
   readonly id: string;
   readonly role: "user";
 }
