@@ -17,8 +17,11 @@ import { type ChunkIterator, closeIterator, toIterator } from "./stream/source.t
 
 /** What a Kortyx agent accepts in addition to the messages. It throws on any other key. */
 export interface KortyxChatOptions {
+  /** The conversation that the request continues. */
   sessionId?: string | undefined;
+  /** Selects a workflow of the agent. */
   workflowId?: string | undefined;
+  /** Anything the application wants to pass to its agent. */
   context?: Record<string, unknown> | undefined;
 }
 
@@ -31,6 +34,7 @@ export interface KortyxAgent {
   ): AsyncIterable<unknown> | PromiseLike<AsyncIterable<unknown>>;
 }
 
+/** Options of {@link fromKortyx}. */
 export interface FromKortyxOptions {
   /**
    * Replaces the text of each `error` chunk, which holds what was thrown inside the agent, with a generic one and a
@@ -61,7 +65,7 @@ export interface FromKortyxOptions {
  *
  * @example
  * ```ts
- * export const { POST, GET, DELETE, OPTIONS } = createChatRoute({ agent: fromKortyx(agent) });
+ * const route = createChatRoute({ agent: fromKortyx(kortyxAgent) });
  * ```
  */
 export function fromKortyx<Types extends ChatTypes = ChatTypes>(

@@ -37,7 +37,10 @@ export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
  *
  * @example
  * ```ts
- * app.post("/api/chat", (req, res) => sendStream(req, res, ({ signal }) => agent.streamChat(req.body.messages, { signal })));
+ * import { createServer } from "node:http";
+ * const server = createServer((req, res) => {
+ *   void sendStream(req, res, ({ signal }) => agent.streamChat(messages, { signal }));
+ * });
  * ```
  */
 export function sendStream(
@@ -119,6 +122,12 @@ function writeStream({ res }: Exchange, source: StreamSource, options: StreamOpt
  * @returns A listener that returns a promise, which resolves when the response has ended or its socket has closed.
  * Never throws or rejects.
  * @throws TypeError for a handler that is not a function, such as a whole route.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * const server = createServer(toNodeHandler(route.fetch));
+ * ```
  */
 export function toNodeHandler(
   handler: (request: Request) => Response | Promise<Response>,

@@ -32,6 +32,7 @@ import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
 export type { RedisClient, RedisConnection };
 
+/** Options of {@link createRedisRunStore}. */
 export interface RedisRunStoreOptions extends RunStoreOptions {
   /**
    * A connected client of the `redis` package, version 5 or later, made by `createClient` or `createCluster`. The store
@@ -70,6 +71,17 @@ type Fields = [string, string, string, string | null];
  * their followers.
  *
  * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a connected client.
+ *
+ * @example
+ * ```ts
+ * import { createClient } from "redis";
+ * const client = createClient({ url: process.env.REDIS_URL ?? "redis://localhost:6379" });
+ * await client.on("error", console.error).connect();
+ * const store = createRedisRunStore({ client });
+ * // When the process ends:
+ * await store.close();
+ * client.destroy();
+ * ```
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   checkObjectOption("The options of createRedisRunStore", options, "an object with a client");

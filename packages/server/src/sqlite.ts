@@ -27,6 +27,7 @@ import { prepareSqliteStatements, type RunRow, type SqliteStatements } from "./s
 import { SqliteUpkeep } from "./stores/sqlite-upkeep.ts";
 import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
+/** Options of {@link createSqliteRunStore}. */
 export interface SqliteRunStoreOptions extends RunStoreOptions {
   /**
    * Path of the file, which is created if missing, in an existing folder on a local disk; `":memory:"` for no file.
@@ -52,6 +53,12 @@ const pollMs = 50;
  *
  * @throws Error for an unusable file, TypeError for anything but a path, RangeError for a time that is not a number of
  * milliseconds.
+ *
+ * @example
+ * ```ts
+ * const store = createSqliteRunStore({ path: process.env.RUNS_FILE ?? "runs.db" });
+ * const route = createChatRoute({ agent, authorize: verifySession, runs: { store } });
+ * ```
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   checkObjectOption("The options of createSqliteRunStore", options, "an object with a path");

@@ -27,6 +27,7 @@ export interface RouteAgentOptions<Types extends ChatTypes = ChatTypes> extends 
 
 /** Anything that answers a conversation with chunks. */
 export interface ChatAgent<Types extends ChatTypes = ChatTypes> {
+  /** Answers the conversation, whose last message is the newest. May return chunks, or a promise of them. */
   streamChat(
     messages: ChatMessage<Types>[],
     options: ChatAgentOptions<Types>,

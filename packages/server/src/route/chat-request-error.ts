@@ -15,6 +15,7 @@ export interface ChatRequestIssue {
   received: string;
 }
 
+/** Why a request is invalid, with the status of its response. */
 export type ChatRequestErrorCode =
   /** 400: fields are wrong, see `issues`. */
   | "invalid-request"

@@ -33,7 +33,9 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   onFinish?: ((finish: ChatFinish<Types>) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true if there is an `onFinish` */
   collectMessage?: boolean | undefined;
+  /** The agent that answers. It receives a `body` and a `signal` with every request. */
   agent: {
+    /** Answers the conversation, whose last message is the newest. May return chunks, or a promise of them. */
     streamChat(
       messages: ChatMessage<Types>[],
       options: RouteAgentOptions<Types>,
@@ -75,10 +77,16 @@ export type RouteHandler = (request: Request) => Promise<Response>;
 
 /** Handlers by method, for Next.js, and one for all methods, for Hono, Bun, Deno and Workers. */
 export interface ChatRoute {
+  /** Streams an answer, or returns it as one JSON value for `stream: false`. */
   POST: RouteHandler;
+  /** Resumes a run. 405 without `runs`. */
   GET: RouteHandler;
+  /** Stops a run. 405 without `runs`. */
   DELETE: RouteHandler;
+  /** 405. */
   HEAD: RouteHandler;
+  /** Responds to preflights: 204, with the allowed methods. */
   OPTIONS: RouteHandler;
+  /** Handles every method. In Hono: `app.all("/api/chat", (c) => route.fetch(c.req.raw))`. */
   fetch: RouteHandler;
 }

@@ -36,8 +36,9 @@ import { retainRequest } from "./retain-request.ts";
  *
  * @example
  * ```ts
- * export const { POST, GET, DELETE, OPTIONS } = createChatRoute({ agent }); // Next.js
- * app.all("/api/chat", (c) => route.fetch(c.req.raw)); // Hono
+ * const route = createChatRoute({ agent });
+ * export const { POST, GET, DELETE, OPTIONS } = route; // Next.js
+ * export default { fetch: route.fetch }; // Bun, Deno, Workers
  * ```
  */
 export function createChatRoute<Types extends ChatTypes = ChatTypes>(

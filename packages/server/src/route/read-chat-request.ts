@@ -12,7 +12,7 @@ import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 export interface ChatRequestLimits {
   /** The largest body, in bytes; enforced while reading. @defaultValue 1 MiB */
   maxBodyBytes?: number | undefined;
-  /** @defaultValue 1000 */
+  /** The maximum number of messages. @defaultValue 1000 */
   maxMessages?: number | undefined;
   /** How deeply objects and arrays may be nested, counting the body itself. @defaultValue 64 */
   maxDepth?: number | undefined;
@@ -32,6 +32,12 @@ const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-fo
  * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The rest of the body is then left unread.
  * 500 for a body that was already read, which is also logged.
  * @throws RangeError for a limit that is not a number, or is negative.
+ *
+ * @example
+ * ```ts
+ * const { messages } = await readChatRequest(request, { maxMessages: 200 });
+ * messages; // [{ role: "user", content: "Hello" }]
+ * ```
  */
 export async function readChatRequest(
   request: Request,
@@ -67,6 +73,16 @@ export async function readChatRequest(
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
  * and what was received.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   parseChatRequestBody({ messages: "Hello" });
+ * } catch (error) {
+ *   if (!(error instanceof ChatRequestError)) throw error;
+ *   error.issues; // [{ path: "messages", expected: "an array", received: "a string of 5 characters" }]
+ * }
+ * ```
  */
 export function parseChatRequestBody(
   value: unknown,

@@ -11,7 +11,9 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
   store: RunStore;
   /**
    * What happens to a new run in a session that already has an open one: it is rejected, replaces it, or runs in
-   * parallel. @defaultValue `"reject"`
+   * parallel.
+   *
+   * @defaultValue `"reject"`
    */
   onActiveRun?: "reject" | "stop" | "allow" | undefined;
   /** What happens to a run when its last follower in this process leaves. @defaultValue `"continue"` */
@@ -31,6 +33,7 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
 
 /** How a run has begun. */
 export interface RunStart<Types extends ChatTypes = ChatTypes> {
+  /** The id of the run, and of the message that it produces. */
   runId: string;
   /** What `authorize` returned; `""` if it is `"anonymous"`. */
   owner: string;

@@ -27,11 +27,20 @@ const maxTerminalLength = 64 * 1024;
 
 /** The limits of a run. */
 export interface RunLimits {
-  /** The JSON of all chunks together, in UTF-16 code units. @defaultValue 8,388,608 */
+  /**
+   * The maximum size of the JSON of all chunks together, in UTF-16 code units; a larger run ends with `error`
+   * `run-too-large`.
+   *
+   * @defaultValue 8,388,608
+   */
   maxRunCharacters?: number | undefined;
-  /** @defaultValue 100,000 */
+  /** The maximum number of chunks; a larger run ends with `error` `run-too-large`. @defaultValue 100,000 */
   maxRunChunks?: number | undefined;
-  /** In milliseconds; 0 is forever. @defaultValue 1,800,000 (30 minutes) */
+  /**
+   * How long a run may take, in milliseconds, before it ends with `abort` `timeout`; 0 is forever.
+   *
+   * @defaultValue 1,800,000 (30 minutes)
+   */
   maxRunDurationMs?: number | undefined;
 }
 
@@ -42,6 +51,7 @@ type ReadRunLimits = { readonly [Name in keyof RunLimits]-?: number };
 export interface RunResult<Types extends ChatTypes = ChatTypes> {
   /** What its followers saw, as a chat shows it: pass it back in `initialMessages`. Its id is the run's. */
   message: AssistantUIMessage<Types>;
+  /** The chunk that ended the run. */
   terminal: RunTerminal;
 }
 

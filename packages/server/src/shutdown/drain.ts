@@ -6,6 +6,7 @@ import { parseDelayMs } from "@kortyx/protocol/internal";
 import { startTimer } from "../stream/start-timer.ts";
 import { abortStreams, streamRegistry } from "./stream-registry.ts";
 
+/** Options of {@link drain}. */
 export interface DrainOptions {
   /**
    * How long streams may continue, in milliseconds; those still open then end with `abort` `shutdown`. 0 ends all of
@@ -43,6 +44,8 @@ export interface DrainCounts {
  *
  * @example
  * ```ts
+ * import { createServer } from "node:http";
+ * const server = createServer(toNodeHandler(route.fetch));
  * process.once("SIGTERM", async () => {
  *   await drain({ deadlineMs: 20_000 });
  *   server.close(() => process.exit(0));

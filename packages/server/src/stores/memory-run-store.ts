@@ -20,6 +20,7 @@ import {
 } from "./run-store.ts";
 import { createRunWaiters } from "./run-waiters.ts";
 
+/** Options of {@link createMemoryRunStore}. */
 export interface MemoryRunStoreOptions extends RunStoreOptions {
   /**
    * The maximum heap size of all logs together, in bytes. An estimate: 64 for each entry, and 1 for each UTF-16 code
@@ -70,6 +71,12 @@ const runOverheadBytes = 512;
  * Creates a store that keeps runs in memory.
  *
  * @throws RangeError for a size or a time that is not a number, or is negative.
+ *
+ * @example
+ * ```ts
+ * const store = createMemoryRunStore({ retentionMs: 60_000 });
+ * const route = createChatRoute({ agent, authorize: verifySession, runs: { store } });
+ * ```
  */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
   return toSpreadableStore(new MemoryRunStore(options));

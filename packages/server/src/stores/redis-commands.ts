@@ -18,6 +18,7 @@ export interface RedisClient extends ScriptCalls {
   duplicate(): RedisConnection;
 }
 
+/** A connection of the store's own, which it opens and closes. */
 export interface RedisConnection extends RedisClient {
   connect(): Promise<unknown>;
   subscribe(channel: string, listener: (message: string) => void): Promise<unknown>;

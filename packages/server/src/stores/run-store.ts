@@ -10,8 +10,11 @@ export type RunTerminal = DoneChunk | AbortChunk | ErrorChunk;
 
 /** What a store knows of a run, apart from its log. */
 export interface RunRecord {
+  /** A UUID. */
   readonly runId: string;
+  /** What `authorize` returned; `""` if it is `"anonymous"`. */
   readonly owner: string;
+  /** The session that the run belongs to, if any. */
   readonly sessionId: string | undefined;
   /** The position of the last entry; -1 while the log is empty. */
   readonly lastSeq: number;
@@ -19,11 +22,13 @@ export interface RunRecord {
   readonly terminal: RunTerminal | undefined;
 }
 
+/** A request to open a run. */
 export interface OpenRun {
   /** Minted by the server: a UUID of version 4, of which 122 bits are random. */
   runId: string;
   /** `""` for runs without an owner: they have no session, and their number has no limit. */
   owner: string;
+  /** The session that the run belongs to, if any. */
   sessionId: string | undefined;
   /** The client's idempotency key. */
   key: string | undefined;
@@ -35,16 +40,28 @@ export interface OpenRun {
   allowActiveRun: boolean;
 }
 
+/** Why a run is open, or why it is not. */
 export type OpenedRun =
-  /** The run is open; if its key was stopped earlier, it already has its terminal. */
-  | { status: "created"; run: RunRecord }
-  /** The key is known: this is its run, in any state. */
-  | { status: "attached"; run: RunRecord }
+  | {
+      status: "created";
+      /** The open run; if its key was stopped earlier, it already has its terminal. */
+      run: RunRecord;
+    }
+  | {
+      status: "attached";
+      /** The run that already has the key, in any state. */
+      run: RunRecord;
+    }
   /** The key is known, with another body. */
   | { status: "key-conflict" }
-  /** The session has an open run. */
-  | { status: "run-active"; run: RunRecord }
+  | {
+      status: "run-active";
+      /** The open run of the session. */
+      run: RunRecord;
+    }
+  /** The owner already has `maxOpenRuns` open runs. */
   | { status: "too-many-runs" }
+  /** The store cannot take more. */
   | { status: "store-full" };
 
 /**
@@ -55,6 +72,7 @@ export type AppendResult = "ok" | "ended" | "lost" | "full";
 
 /** A piece of a log, and the run as it is at that moment. */
 export interface RunPage {
+  /** The run at the moment of reading. */
   readonly run: RunRecord;
   /** The entries after the cursor, in order, as JSON text. */
   readonly entries: readonly string[];
@@ -142,6 +160,7 @@ export const stoppedKeyMs = 60_000;
 /** The maximum number of these stops per owner; the newest ones are remembered. */
 export const maxStoppedKeys = 1_000;
 
+/** Options of every store. */
 export interface RunStoreOptions {
   /**
    * How long a run is kept after its end, in milliseconds; 0 forgets it at once, `Infinity` never does.

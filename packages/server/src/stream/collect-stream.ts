@@ -17,6 +17,7 @@ import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import { defaultMaxAnswerBytes, never } from "./stream-options.ts";
 
+/** Limits of {@link collectBufferedStream}. */
 export interface CollectLimits {
   /**
    * The largest stream, in bytes on the wire.
@@ -33,6 +34,12 @@ export interface CollectLimits {
  *
  * @throws What the source throws; StreamProtocolError `invalid-chunk` or `unserializable-chunk` if it yields a value
  * that cannot be sent as a chunk.
+ *
+ * @example
+ * ```ts
+ * const chunks = await collectStream(({ signal }) => agent.streamChat(messages, { signal }));
+ * chunks.at(-1); // { type: "done" }
+ * ```
  */
 export function collectStream<Types extends ChatTypes = ChatTypes>(
   source: StreamSource<Types>,
@@ -49,6 +56,12 @@ export function collectStream(source: StreamSource): Promise<StreamChunk[]> {
  *
  * @throws What the source throws; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
  * `maxBytes`. The source is then left.
+ *
+ * @example
+ * ```ts
+ * const { text } = await collectBufferedStream(stream, { maxBytes: 100_000 });
+ * text; // "Hello"
+ * ```
  */
 export function collectBufferedStream<Types extends ChatTypes = ChatTypes>(
   source: StreamSource<Types>,
@@ -64,7 +77,15 @@ export async function collectBufferedStream(
   return { chunks, ...summarizeStreamChunks(chunks) };
 }
 
-/** The fields of a buffered answer, computed from its collected chunks. */
+/**
+ * The fields of a buffered answer, computed from its collected chunks.
+ *
+ * @example
+ * ```ts
+ * const chunks = await collectStream(stream);
+ * summarizeStreamChunks(chunks); // { text: "Hello", structured: [] }
+ * ```
+ */
 export function summarizeStreamChunks<Types extends ChatTypes = ChatTypes>(
   chunks: readonly StreamChunk<Types>[],
 ): Omit<BufferedStreamResult<Types>, "chunks">;

@@ -64,11 +64,13 @@ export type StreamFinishReason =
 
 /** The report on a finished stream. */
 export interface StreamFinish<Types extends ChatTypes = ChatTypes> {
+  /** Why the stream ended. */
   reason: StreamFinishReason;
   /** The number of chunks of the source that were sent. */
   chunks: number;
   /** The number of bytes sent, including comments. */
   bytes: number;
+  /** How long the stream took, in milliseconds. */
   durationMs: number;
   /**
    * With `collectMessage`: what the client saw, as a chat shows it; pass it back in `initialMessages`. Its id is a new

@@ -10,10 +10,11 @@ import type { StreamOptions } from "./stream-options.ts";
 import { isThrownOnPurpose } from "./thrown-response.ts";
 import { createStreamBody, type StreamOpening } from "./web-body.ts";
 
+/** Options of a streamed response: those of its stream, its headers and its status. */
 export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> extends StreamOptions<Types> {
   /** Headers to add or replace, also as `res.getHeaders()` returns them; `null` removes a default. */
   headers?: CustomHeaders | undefined;
-  /** @defaultValue 200 */
+  /** The status of the response, which must allow a body. @defaultValue 200 */
   status?: number | undefined;
 }
 
@@ -32,8 +33,9 @@ export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> exte
  *
  * @example
  * ```ts
- * return toSSE(agent.streamChat(messages, { sessionId }));
- * return toSSE(({ signal }) => agent.streamChat(messages, { sessionId, signal }));
+ * const { messages, sessionId } = await readChatRequest(request);
+ * const response = toSSE(({ signal }) => agent.streamChat(messages, { sessionId, signal }));
+ * response.headers.get("content-type"); // "text/event-stream"
  * ```
  */
 export function toSSE<Types extends ChatTypes = ChatTypes>(
@@ -51,6 +53,11 @@ export function toSSE(source: StreamSource, options: StreamResponseOptions = {})
  *
  * An async generator that is waiting in an `await` cannot be interrupted from outside: if its work should stop when the
  * client leaves, give {@link toSSE} a function and pass the signal on.
+ *
+ * @example
+ * ```ts
+ * const response = createStreamResponse(stream, { heartbeatMs: 5000 });
+ * ```
  */
 export function createStreamResponse<Types extends ChatTypes = ChatTypes>(
   iterable: AsyncIterable<SourceChunk<Types>>,
