@@ -8,6 +8,7 @@ import * as React from "react";
 import type { Chat, ChatOptions, ChatSnapshot } from "./chat/chat.ts";
 import { createChatState } from "./chat/create-chat.ts";
 
+/** Options of {@link useChat}: those of a chat, and when its component resumes an answer. */
 export type UseChatOptions<Types extends ChatTypes = ChatTypes> = ChatOptions<Types> & {
   /** Follows the newest run of the session each time the component appears. @defaultValue false */
   resumeOnMount?: boolean | undefined;
@@ -56,7 +57,14 @@ const useMountEffect = "Activity" in (React as object) ? React.useInsertionEffec
  *
  * @example
  * ```tsx
- * const { messages, status, send, stop } = useChat({ endpoint: "/api/chat" });
+ * export function Chat() {
+ *   const { messages, status, send } = useChat({ endpoint: "/api/chat" });
+ *   return (
+ *     <button disabled={status !== "ready"} onClick={() => send("Hello")}>
+ *       {messages.map(toMessageText).join("\n") || "Say hello"}
+ *     </button>
+ *   );
+ * }
  * ```
  */
 export function useChat<Types extends ChatTypes = ChatTypes>(

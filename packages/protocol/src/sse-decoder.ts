@@ -40,7 +40,9 @@ export interface SSEDecoder {
   /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
   push(bytes: Uint8Array): void;
   /**
-   * @returns the next event of what was pushed; `undefined` if none is complete.
+   * Reads the next event of what was pushed.
+   *
+   * @returns `undefined` if no event is complete.
    * @throws StreamProtocolError `too-large`, after the events before the oversized one; then on every call.
    */
   next(): SSEEvent | undefined;

@@ -14,6 +14,7 @@ export type ChatStatus = "ready" | "submitted" | "streaming" | "stopping" | "err
 export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   /** The conversation. An unchanged message is the same object as in the previous snapshot. */
   readonly messages: readonly UIMessage<Types>[];
+  /** Whether an answer is requested, streaming or failed. */
   readonly status: ChatStatus;
   /** The agent's progress: the newest `status` chunk, until text follows or the answer ends. */
   readonly statusMessage?: string | undefined;
@@ -33,10 +34,11 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
    * that nothing random is rendered.
    */
   readonly sessionId?: string | undefined;
-  /** Of the last answer. */
+  /** How long the last answer took. */
   readonly timing?: ChatTiming | undefined;
 }
 
+/** How long an answer took. */
 export interface ChatTiming {
   /** When the answer was requested, in milliseconds since 1970-01-01 UTC. */
   readonly startedAt: number;
@@ -59,10 +61,10 @@ interface ChatBehaviour<Types extends ChatTypes>
    */
   initialMessages?: readonly StoredMessage<Types>[] | undefined;
   /**
-   * Selects the messages that are sent to the agent.
+   * Selects the messages that are sent to the agent. For an agent that keeps its own sessions, use
+   * `(messages) => messages.slice(-1)`.
    *
-   * @defaultValue messages.slice(-1)` => all messages with text; for an agent that keeps its own sessions, use
-   * `(messages) => messages.slice(-1)` => messages.slice(-1)`
+   * @defaultValue all messages with text
    */
   selectMessages?: ((messages: ChatMessage<Types>[]) => ChatMessage<Types>[]) | undefined;
   /** Called with every chunk, before the state shows it. If it throws, the answer fails. */
@@ -79,8 +81,16 @@ interface ChatBehaviour<Types extends ChatTypes>
 /** A chat over a route, or over the application's own transport. */
 export type ChatOptions<Types extends ChatTypes = ChatTypes> = ChatBehaviour<Types> &
   (
-    | (Omit<RouteStreamOptions, "signal"> & { transport?: undefined })
-    | { transport: ChatTransport<Types>; endpoint?: undefined }
+    | (Omit<RouteStreamOptions, "signal"> & {
+        /** Only instead of a route. */
+        transport?: undefined;
+      })
+    | {
+        /** Reaches the agent in another way than over a route. */
+        transport: ChatTransport<Types>;
+        /** Only without a transport. */
+        endpoint?: undefined;
+      }
   );
 
 /** What the user says: a text, or a message whose `id` may replace an earlier one. */
@@ -128,8 +138,10 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    *
    * @example
    * ```ts
-   * await chat.respond(interrupt, ["apples", "pears"]);
-   * await chat.respond(interrupt, { outcome: "cancelled", reason: "Show me the vegetables." });
+   * const chat = createChat({ endpoint: "/api/chat" });
+   * await chat.send("What fruit do you have?");
+   * const { interrupt } = chat.getSnapshot();
+   * if (interrupt) await chat.respond(interrupt, ["apples", "pears"]);
    * ```
    */
   respond(interrupt: Pick<InterruptChunk, "requestId">, answer: ChatAnswer): Promise<void>;

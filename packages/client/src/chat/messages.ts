@@ -10,6 +10,11 @@ export type { AssistantUIMessage, UIMessage, UserUIMessage } from "@kortyx/proto
  * The text of a message, to copy, to search or to read aloud: the content of a user message, or the texts of an answer
  * separated by blank lines. A text split only by files or objects stays one text. Reasoning, tool calls and everything
  * else are left out.
+ *
+ * @example
+ * ```ts
+ * toMessageText({ id: "1", role: "user", content: "Hello" }); // "Hello"
+ * ```
  */
 export function toMessageText(message: UIMessage | AssistantMessage): string {
   if ("content" in message) return message.content;

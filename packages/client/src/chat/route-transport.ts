@@ -12,6 +12,7 @@ import {
 import { discard } from "../stream/byte-stream.ts";
 import type { StreamHttpError } from "../stream/errors.ts";
 
+/** What a chat passes to its transport with each request. */
 export interface ChatTransportOptions {
   /** Aborted when the chat no longer wants the stream. */
   signal: AbortSignal;
@@ -31,13 +32,28 @@ export interface ChatTransport<Types extends ChatTypes = ChatTypes> {
    * throws before its first chunk: an error whose `status` is 404 or 405, such as a `StreamHttpError`, or a
    * `StreamTruncatedError` before `onConnectionChange` reported `open`.
    */
-  resume?(target: { sessionId: string }, options: ChatTransportOptions): AsyncIterable<StreamChunk<Types>>;
+  resume?(target: SessionTarget, options: ChatTransportOptions): AsyncIterable<StreamChunk<Types>>;
   /**
    * Stops a run for all of its followers; its stream then ends on an `abort` chunk. An error whose `status` is 404 or
    * 405 means that there is no such run.
    */
-  stop?(target: { runId: string } | { idempotencyKey: string }): Promise<void>;
+  stop?(target: RunTarget): Promise<void>;
 }
+
+interface SessionTarget {
+  /** The session whose newest run is followed. */
+  sessionId: string;
+}
+
+type RunTarget =
+  | {
+      /** The run to stop. */
+      runId: string;
+    }
+  | {
+      /** The key of the request that began the run, before the run's id is known. */
+      idempotencyKey: string;
+    };
 
 /** How a route is reached. The chat sets the rest, such as whether the request may be repeated. */
 export type RouteTransportOptions = Omit<RouteStreamOptions, "signal" | "onConnectionChange" | "runs">;
@@ -106,7 +122,7 @@ export function createRouteTransport(
 
 async function requestStop(
   options: RouteTransportOptions,
-  target: Parameters<NonNullable<ChatTransport["stop"]>>[0],
+  target: RunTarget,
   timeoutMs: number,
 ): Promise<void> {
   const { signal } = new AbortController();

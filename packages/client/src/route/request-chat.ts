@@ -17,6 +17,7 @@ import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse } from "./check-response.ts";
 import { checkOptionsOf, checkRouteOptions, fetchRoute, type RouteOptions } from "./fetch-route.ts";
 
+/** Options of {@link requestChat}: the body of the request, and how the route is reached. */
 export interface RequestChatOptions<Types extends ChatTypes = ChatTypes>
   extends ChatBodyOptions<Types>,
     RouteOptions {
@@ -37,6 +38,7 @@ export interface RequestChatOptions<Types extends ChatTypes = ChatTypes>
  * ```ts
  * const messages = [{ role: "user" as const, content: "Hello" }];
  * const { text } = await requestChat({ endpoint: "/api/chat", messages });
+ * text; // "Hello"
  * ```
  */
 export function requestChat<Types extends ChatTypes = ChatTypes>(

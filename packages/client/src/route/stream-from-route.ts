@@ -28,19 +28,22 @@ type Failure = Omit<ReconnectFailure, "silentMs" | "sinceRequestMs" | "isOffline
 
 /** The state of a stream's connection. */
 export type ConnectionState =
-  /**
-   * The route has responded with a stream. Reported again after a hidden page released its connection, which is not
-   * reported as lost.
-   */
-  | { state: "open" }
   | {
       /**
-       * The connection was lost; the next request follows in `delayMs` milliseconds, earlier if the page comes online
+       * The route has responded with a stream. Reported again after a hidden page released its connection, which is not
+       * reported as lost.
+       */
+      state: "open";
+    }
+  | {
+      /**
+       * The connection was lost. The next request follows in `delayMs` milliseconds, earlier if the page comes online
        * or becomes visible, but not before there is a network.
        */
       state: "reconnecting";
       /** 1 for the first attempt since new data arrived. */
       attempt: number;
+      /** The time until the next request, in milliseconds. */
       delayMs: number;
       /** Why it was lost, or why the last attempt failed. */
       error: unknown;
@@ -76,10 +79,11 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   onConnectionChange?: ((connection: ConnectionState) => void) | undefined;
 }
 
+/** Options of {@link streamFromRoute}: the request, and how its connection is restored. */
 export interface StreamFromRouteOptions extends RouteStreamOptions {
   /** Sent as JSON; no body is sent if undefined. */
   body?: Resolvable<unknown> | undefined;
-  /** @defaultValue `"POST"` */
+  /** The method of the first request. Resumes use GET. @defaultValue `"POST"` */
   method?: string | undefined;
   /** Added to the endpoint's query. */
   query?: Record<string, string> | undefined;
@@ -96,6 +100,12 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
  * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
  * 2xx, and what {@link readStream} throws.
+ *
+ * @example
+ * ```ts
+ * const stream = streamFromRoute({ endpoint: "/api/chat", body: { messages } });
+ * await consumeStream(stream, { onText: (text) => render(text) });
+ * ```
  */
 export function streamFromRoute<Types extends ChatTypes = ChatTypes>(
   options: StreamFromRouteOptions,
@@ -224,6 +234,7 @@ class RouteRequests {
 const isPolyfill = (fetch: unknown): boolean =>
   (fetch as { polyfill?: unknown } | undefined)?.polyfill === true;
 
+/** Options of {@link streamChatFromRoute}: the body of the request, and how its connection is restored. */
 export interface StreamChatFromRouteOptions<Types extends ChatTypes = ChatTypes>
   extends ChatBodyOptions<Types>,
     RouteStreamOptions {}
@@ -238,7 +249,7 @@ export interface StreamChatFromRouteOptions<Types extends ChatTypes = ChatTypes>
  * ```ts
  * const messages = [{ role: "user" as const, content: "Hello" }];
  * for await (const chunk of streamChatFromRoute({ endpoint: "/api/chat", messages })) {
- *   if (chunk.type === "text-delta") write(chunk.delta);
+ *   if (chunk.type === "text-delta") render(chunk.delta);
  * }
  * ```
  */

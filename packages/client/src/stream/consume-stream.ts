@@ -23,6 +23,7 @@ export interface StreamOutcome {
   chunk?: DoneChunk | AbortChunk | ErrorChunk | undefined;
 }
 
+/** Callbacks of {@link consumeStream}. The next chunk waits for a promise that one of them returns. */
 export interface ConsumeStreamHandlers<Types extends ChatTypes = ChatTypes> {
   /** Called with every chunk. The next one waits for a returned promise; `false` stops the stream. */
   onChunk?: ((chunk: StreamChunk<Types>) => unknown) | undefined;
@@ -52,7 +53,8 @@ export interface ConsumeStreamHandlers<Types extends ChatTypes = ChatTypes> {
  *
  * @example
  * ```ts
- * const { outcome } = await consumeStream(stream, { onText: (text) => write(text) });
+ * const { outcome } = await consumeStream(stream, { onText: (text) => render(text) });
+ * outcome; // "done"
  * ```
  */
 export function consumeStream<Types extends ChatTypes = ChatTypes>(

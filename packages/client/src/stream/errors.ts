@@ -46,6 +46,7 @@ export class StreamRequestError extends StreamError {
 export class StreamHttpError extends StreamError {
   override readonly name = "StreamHttpError";
   readonly code = "http-status";
+  /** The HTTP status of the response. */
   declare readonly status: number;
   /** The body: parsed if it is JSON, else its text. At most 65,536 UTF-16 code units are kept. */
   declare readonly body: unknown;

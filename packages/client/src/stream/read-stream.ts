@@ -6,6 +6,7 @@ import { checkResponse } from "../route/check-response.ts";
 import { isResponse, type StreamBody, toByteStream } from "./byte-stream.ts";
 import { ChunkStream, type ChunkStreamOptions } from "./chunk-stream.ts";
 
+/** Options of {@link readStream}. */
 export interface ReadStreamOptions extends ChunkStreamOptions {}
 
 /**
@@ -27,8 +28,8 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
  *
  * @example
  * ```ts
- * for await (const chunk of readStream(response.body)) {
- *   if (chunk.type === "text-delta") write(chunk.delta);
+ * for await (const chunk of readStream(response)) {
+ *   if (chunk.type === "text-delta") render(chunk.delta);
  * }
  * ```
  */
