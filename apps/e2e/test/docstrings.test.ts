@@ -40,7 +40,7 @@ const isMember = (node: ts.Node): node is Member & { name: ts.Identifier } =>
     ts.isMethodDeclaration(node)) &&
   ts.isIdentifier(node.name);
 
-/** A `type` or `kind` that a literal says, such as that of a chunk, has nothing to add. */
+/** A `type` or `kind` with a literal as its type, as chunks have, needs no words. */
 const isDiscriminant = ({ name, type }: Member): boolean =>
   /^(type|kind|name|code|role|status|outcome)$/.test(name.getText()) &&
   type !== undefined &&

@@ -22,7 +22,7 @@ export interface ToolTypes {
  * ```ts
  * interface AppTypes extends ChatTypes {
  *   context: { tenant: string };
- *   structured: { recipe: Recipe };
+ *   structured: { recipe: { title: string; steps: string[] } };
  *   tools: { search: { input: { query: string }; output: string[] } };
  * }
  * ```

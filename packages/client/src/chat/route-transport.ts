@@ -109,7 +109,7 @@ export function createRouteTransport(
         try {
           return await requestStop(readOptions(), target, remainingMs);
         } catch (error) {
-          // A temporarily unavailable store or process says when to retry; stopping a run twice is safe.
+          // A temporarily unavailable store or process names the time to retry; stopping a run twice is safe.
           const { status, retryAfterMs } = error as Partial<StreamHttpError>;
           const waitMs = Math.max(minStopRetryMs, retryAfterMs ?? Number.POSITIVE_INFINITY);
           if (status !== 503 || startedAt + stopTimeoutMs - performance.now() <= waitMs) throw error;

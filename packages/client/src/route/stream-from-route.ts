@@ -94,7 +94,7 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  *
  * A stream whose events have ids (`<runId>.<seq>`) survives its connection: the events after the last one are requested
  * with GET and `Last-Event-ID`, first within 3.5 s, then 3.5 to 4.75 s after the last request, at random, or when the
- * server says (`retry`, `retry-after`). No chunk is repeated or lost. A page loaded over HTTP/1.1 releases the
+ * server asks for it (`retry`, `retry-after`). No chunk is repeated or lost. A page loaded over HTTP/1.1 releases the
  * connection of such a stream after 2 s in the background; it continues when the page becomes visible, and every 30 s.
  *
  * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.

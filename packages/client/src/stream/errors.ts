@@ -27,7 +27,7 @@ export class StreamConnectionError extends StreamError {
 }
 
 /**
- * The request is invalid: `fetch` rejects it before anything is sent. The message says what to change; `cause` is what
+ * The request is invalid: `fetch` rejects it before anything is sent. The message names what to change; `cause` is what
  * was thrown.
  */
 export class StreamRequestError extends StreamError {

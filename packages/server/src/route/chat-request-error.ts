@@ -27,7 +27,7 @@ export type ChatRequestErrorCode =
   | "unsupported-media-type"
   /** 400: the client left before it had sent the whole body. */
   | "incomplete-body"
-  /** 500: the program has already read the body. The log says what to do. */
+  /** 500: the program has already read the body. The log names the fix. */
   | "body-already-read";
 
 const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
