@@ -2,10 +2,10 @@
  * Decodes SSE events to chunks, one at a time on request: JSON, the checker, the sequence of a run, and whether the
  * stream was complete. Does not read, wait or reconnect.
  */
+import { ChunkTemplates } from "./chunk-templates.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./errors.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
-import { parsePlainDelta } from "./plain-delta.ts";
 import { type EventBlock, EventBlocks } from "./sse-decoder.ts";
 import { toKnownChunk } from "./to-chunk.ts";
 
@@ -95,6 +95,7 @@ class BlockDecoder implements ChunkDecoder {
   mustStay = false;
   readonly #blocks: EventBlocks;
   readonly #onUnknownChunk: ((chunk: UnknownChunk) => void) | undefined;
+  readonly #templates = new ChunkTemplates();
   /** The last event of a run, and the id of the only one that may follow it. */
   #place: EventId | undefined;
   #nextId: string | undefined;
@@ -185,8 +186,8 @@ class BlockDecoder implements ChunkDecoder {
   #parse(data: string): StreamChunk | undefined {
     this.complete = this.#isFailed = false;
     this.#chunks++;
-    const delta = parsePlainDelta(data);
-    if (delta !== undefined) return delta;
+    const filled = this.#templates.read(data);
+    if (filled !== undefined) return filled;
     const parsed = parseJson(data, this.#chunks);
     const chunk = toKnownChunk(parsed, this.#chunks);
     if (chunk === undefined) {
@@ -195,6 +196,9 @@ class BlockDecoder implements ChunkDecoder {
     }
     this.complete = isTerminalChunk(chunk);
     this.#isFailed = chunk.type === "error";
+    // These decide how the stream may end, and seldom repeat.
+    if (!this.complete && !this.#isFailed)
+      this.#templates.add(data, parsed as Record<string, unknown>, chunk);
     return chunk;
   }
 }

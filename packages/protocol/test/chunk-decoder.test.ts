@@ -276,6 +276,13 @@ describe("the events of a run", () => {
       ["when the last one is abort", event(0) + event(1, { type: "abort", reason: "stopped" }), true],
       ["when the last one is an error with an id", event(0) + event(1, failed), true],
       ["when the last one is an error without an id", event(0) + frame(failed), true],
+      [
+        "when the last one is an error after another",
+        event(0, { ...failed, message: "first" }) +
+          event(1, failed) +
+          event(2, { ...failed, message: "last" }),
+        true,
+      ],
       ["not when the last one is anything else", event(0), false],
       ["not when a known chunk follows the error", event(0, failed) + event(1), false],
       ["not when an unknown chunk follows the error", event(0, failed) + event(1, { type: "x" }), false],

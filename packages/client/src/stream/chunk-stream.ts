@@ -135,6 +135,11 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     const pull = () => this.#pull();
     return {
       next: () => {
+        if (this.#waitingCalls === 0) {
+          // Most chunks were read with an earlier one: an async function would cost more than their parsing.
+          const value = this.#take();
+          if (value !== undefined) return Promise.resolve({ done: false, value });
+        }
         this.#lastCall = this.#waitingCalls++ === 0 ? pull() : this.#lastCall.then(pull, pull);
         return this.#lastCall;
       },
@@ -170,23 +175,36 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   async #pull(): Promise<Result> {
     if (this.#state.phase === "unread") this.#begin();
     for (;;) {
+      const value = this.#take();
+      if (value !== undefined) {
+        this.#waitingCalls--;
+        return { done: false, value };
+      }
       const state = this.#state;
       if (state.phase === "opening") await this.#open(state);
       if (state.phase === "over") return this.#takeEnd(state);
       if (state.phase !== "reading") continue;
       try {
-        const chunk = state.body.next();
-        // The caller may have aborted in `onUnknownChunk`.
-        if (this.#state !== state) continue;
-        if (chunk !== undefined) {
-          this.#waitingCalls--;
-          return { done: false, value: chunk };
-        }
-        if (state.body.isDone) this.#finish(state);
-        else state.body.push(await state.body.read());
+        state.body.push(await state.body.read());
       } catch (error) {
         this.#interrupt(state, error);
       }
+    }
+  }
+
+  /** @returns the next chunk of what was read; undefined if there is none, or the stream is not being read now. */
+  #take(): StreamChunk | undefined {
+    const state = this.#state;
+    if (state.phase !== "reading") return undefined;
+    try {
+      const chunk = state.body.next();
+      // The caller may have aborted in `onUnknownChunk`.
+      if (this.#state !== state) return undefined;
+      if (chunk === undefined && state.body.isDone) this.#finish(state);
+      return chunk;
+    } catch (error) {
+      this.#interrupt(state, error);
+      return undefined;
     }
   }
 
