@@ -1,6 +1,6 @@
-/** What pages name exists, and what packages export is named by their pages. Links are not looked at. */
+/** What pages name or link to exists, and what packages export is named by their pages. Links to other sites are not followed. */
 import { existsSync, globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import * as client from "@kortyx/client";
 import * as protocol from "@kortyx/protocol";
 import { streamChunkSchema } from "@kortyx/protocol/schemas";
@@ -25,6 +25,34 @@ test.each(pages)("every file that %s names exists", (page) => {
   );
   expect(missing).toEqual([]);
 });
+
+/** As GitHub makes them. */
+const anchorsOf = (page: string): string[] =>
+  Array.from(readFileSync(page, "utf8").matchAll(/^#+ (.*)$/gm), ([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+
+test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"], { cwd: repository }))(
+  "every link of %s leads to a file, and to a heading of it",
+  (page) => {
+    const links = readFileSync(join(repository, page), "utf8").matchAll(
+      /\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
+    );
+    const broken = [...links].filter(([, path, anchor]) => {
+      const target = path === "" ? join(repository, page) : join(repository, dirname(page), path!);
+      if (!existsSync(target)) return true;
+      if (anchor === undefined) return false;
+      const file = [target, join(target, "README.md")].find(
+        (name) => name.endsWith(".md") && existsSync(name),
+      );
+      return file === undefined || !anchorsOf(file).includes(anchor);
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
+  },
+);
 
 /** These two name files by their room, too, or by their name alone. */
 test.each(["ARCHITECTURE.md", "CONTRIBUTING.md"])("every module that %s names exists", (page) => {
