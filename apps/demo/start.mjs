@@ -1,7 +1,7 @@
 /**
- * `pnpm demo` and `pnpm demo:cluster`: builds what has changed, without a word unless that fails, and then is the demo, or
- * its cluster. The output of the build tool is kept from the terminal: its last line has no end, and the address would be
- * glued to it.
+ * `pnpm demo` and `pnpm demo:cluster`: builds what has changed, silently unless that fails, and then becomes the demo or its
+ * cluster. The build tool does not write to the terminal itself: its last line has no end, and the address would follow on
+ * the same line.
  */
 import { spawnSync } from "node:child_process";
 
@@ -11,4 +11,4 @@ if (status !== 0) {
   console.error(error?.message ?? `${stdout}${stderr}`);
   process.exit(status ?? 1);
 }
-await import(process.argv[2] === "cluster" ? "./dist/cluster.js" : "./dist/main.js");
+await import(process.argv[2] === "cluster" ? "./dist/server/cluster.js" : "./dist/server/main.js");

@@ -1,11 +1,11 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  // The program, its cluster, and what the end-to-end tests drive from inside.
-  entry: ["src/main.ts", "src/cluster.ts", "src/app.ts", "src/documentation-agent.ts"],
+  // The program, its cluster, and the application that the end-to-end tests drive from inside.
+  entry: ["src/server/main.ts", "src/server/cluster.ts", "src/server/app.ts"],
+  outDir: "dist/server",
   format: "esm",
   target: "node22",
-  // The page is built into the same folder.
-  clean: ["dist/*.js"],
+  clean: true,
   dts: false,
 });

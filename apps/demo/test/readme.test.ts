@@ -17,7 +17,7 @@ test("the code that the README shows is the code that runs, and short enough to 
   const text = readFileSync(readme, "utf8");
   const quote = /<!-- (\S+): (\w+) -->\n```(tsx?)\n([\s\S]*?)```\n/g;
   const quotes = [...text.matchAll(quote)];
-  expect(quotes.map(([, file]) => file)).toEqual(["src/app.ts", "src/page/chat-page.tsx"]);
+  expect(quotes.map(([, file]) => file)).toEqual(["src/server/app.ts", "src/page/demo-page.tsx"]);
   if (process.env.UPDATE_README === "1") {
     const updated = text.replace(quote, (_, file, name, language) => {
       return `<!-- ${file}: ${name} -->\n\`\`\`${language}\n${readFunction(file, name)}\`\`\`\n`;

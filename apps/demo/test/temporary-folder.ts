@@ -1,4 +1,4 @@
-/** A folder with files, removed at the end of the test that made it. */
+/** A folder with files, removed at the end of its test. */
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,12 +8,10 @@ import { onTestFinished } from "vitest";
 export async function createTemporaryFolder(files: Record<string, string> = {}): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "kortyx-demo-"));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  for (const [path, content] of Object.entries(files)) await writeFileIn(folder, path, content);
+  for (const [path, content] of Object.entries(files)) {
+    const file = join(folder, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+  }
   return folder;
-}
-
-export async function writeFileIn(folder: string, path: string, content: string): Promise<void> {
-  const file = join(folder, path);
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, content);
 }

@@ -14,7 +14,9 @@ import { type DemoPage, openDemoPage } from "../test/demo-page.ts";
 import { until } from "../test/live-server.ts";
 import { hasNginx } from "../test/nginx.ts";
 
-const program = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/cluster.js", import.meta.url));
+const program = fileURLToPath(
+  new URL("../node_modules/@kortyx/demo/dist/server/cluster.js", import.meta.url),
+);
 /** A lease, the 2 s after it in which a page learns of the end, and the 5 s in which it is back; the rest is for a busy machine. */
 const maxLostMs = 15_000 + 2_000 + 5_000 + 20_000;
 

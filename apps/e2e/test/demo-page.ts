@@ -1,6 +1,6 @@
 /**
- * The demo's page in Chromium, for the tests that drive it: opened in one colour scheme and size, with everything that
- * the browser complains about, pictures for people, and the checks that every state of the page must pass.
+ * The demo's page in Chromium, for the tests that drive it: opened in one size, with the browser's complaints, pictures for
+ * people to look at, and the checks that every state of the page must pass.
  */
 import { mkdirSync } from "node:fs";
 import type { Server } from "node:http";
@@ -12,7 +12,6 @@ import { createMemoryRunStore, type RunStore, type StreamChunk } from "@kortyx/s
 import axe from "axe-core";
 import type { Browser, ConsoleMessage, Page } from "playwright-core";
 
-export const repository = fileURLToPath(new URL("../../../", import.meta.url));
 export const pageFolder = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/page/", import.meta.url));
 const pictures = fileURLToPath(new URL("../.tmp/pictures/", import.meta.url));
 
@@ -27,7 +26,7 @@ export interface DemoServer {
 }
 
 /**
- * The built page and the route, around an agent of the test's own.
+ * The built page and the route, with an agent of the test.
  *
  * @param store - The demo's route has runs; `null` for one that has none.
  */
@@ -59,7 +58,7 @@ export const agentOf = (
 export const text = (delta: string): StreamChunk => ({ type: "text-delta", delta });
 export const done: StreamChunk = { type: "done", finishReason: "stop" };
 
-/** Resolves after the delay, or as soon as nobody wants the answer any more. */
+/** Resolves after the delay, or when the signal is aborted. */
 export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = () => {
@@ -81,16 +80,16 @@ export interface DemoPageOptions {
 
 const colorSchemes = ["light", "dark"] as const;
 
-/** A page of the demo. What it keeps belongs to the server's address, so a server of one's own is a clean start. */
+/** A page of the demo. Its storage belongs to the server's address, so another server is a clean start. */
 export interface DemoPage {
   page: Page;
   /** Console errors, exceptions and breaches of the Content-Security-Policy. */
   complaints: string[];
   ask(question: string): Promise<void>;
   answer(): ReturnType<Page["locator"]>;
-  /** Waits for an answer that has ended, or stands, so. */
+  /** Waits for an answer with this status. */
   answerWith(status: string): Promise<void>;
-  /** What axe finds wrong with the page as it is, in light and in dark: empty when nothing is. */
+  /** The violations that axe finds on the page, in light and in dark. */
   violations(): Promise<string[]>;
   /** For people to look at, in light and in dark. */
   picture(name: string): Promise<void>;
@@ -119,7 +118,7 @@ export async function openDemoPage(
     page,
     complaints,
     async ask(question) {
-      // While an answer is under way there is none, and nothing is sent.
+      // While an answer is in progress there is no such button, and nothing is sent.
       await page.getByRole("button", { name: "Send" }).waitFor();
       const box = page.getByRole("textbox", { name: "Message" });
       await box.fill(question);
@@ -129,7 +128,7 @@ export async function openDemoPage(
     answerWith: (status) =>
       page.locator(`article[aria-label=Assistant][data-status=${status}]`).last().waitFor(),
     async violations() {
-      // Not a script of the page: the Content-Security-Policy, which allows none from elsewhere, has no say.
+      // Not a script of the page, so the Content-Security-Policy does not apply.
       await page.evaluate(axe.source);
       const found: string[] = [];
       for (const colorScheme of colorSchemes) {

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/server/main.js", import.meta.url));
 
 export interface DemoProcess {
   url: string;
@@ -11,7 +11,7 @@ export interface DemoProcess {
   kill(): Promise<void>;
 }
 
-/** @param stderr - `pipe` for a test that provokes an error and reads what the process says of it. */
+/** @param stderr - `pipe` for a test that provokes an error and reads the log. */
 export async function startDemo(
   environment: Record<string, string> = {},
   stderr: "inherit" | "pipe" = "inherit",
@@ -32,7 +32,7 @@ export async function startDemo(
   };
 }
 
-/** Waits for the line with which the demo says where it is. */
+/** Waits for the line with the address. */
 function readAddress(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";

@@ -1,4 +1,4 @@
-/** The stream itself: the panel that shows it, how the connection stands, and a page that stays calm and fast. */
+/** The stream itself: its panel, the state of the connection, and a page that stays calm and fast. */
 import type { StreamChunk } from "@kortyx/server";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -24,7 +24,7 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
   let browser: Browser;
   let demo: DemoPage;
   let server: Awaited<ReturnType<typeof listenWith>>;
-  /** How often the test has looked at the page: the agent waits for it. */
+  /** The number of looks that the test has taken at the page; the agent waits for them. */
   let looks = 0;
 
   beforeAll(async () => {
@@ -36,7 +36,7 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
           yield* atRate(200, 400, signal);
           yield done;
         } else if (question === "without end") {
-          // What fits below the question comes step by step.
+          // The text that fits below the question arrives step by step.
           for (let step = 1; step <= 10; step++) {
             yield text(paragraph.slice(0, 60));
             await until(() => looks >= step, "the page was looked at");
@@ -75,7 +75,7 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
       .locator("dd")
       .textContent();
 
-  test("the panel shows every chunk with its time, the time to the first one, and how the connection stands", async () => {
+  test("the panel shows every chunk with its time, the time to the first one, and the state of the connection", async () => {
     const { page, ask, answerWith, complaints } = await open();
     const listed = page.getByLabel("Chunks").getByRole("listitem");
     expect(await state(page)).toBe("Idle");
@@ -113,7 +113,7 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a connection that breaks and comes back is told, with its attempts, and costs nothing of the answer", async () => {
+  test("a connection that breaks and comes back is shown with its attempts, and loses nothing of the answer", async () => {
     const { page, ask, answer, answerWith } = await open();
     const frame = (index: number, chunk: object) => `id: run.${index}\ndata: ${JSON.stringify(chunk)}\n\n`;
     const contentType = "text/event-stream";
@@ -146,9 +146,9 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
     expect(await figure(page, "Chunks")).toBe("4");
   });
 
-  test("while an answer streams, nothing above it moves, and a reader who scrolls away is left alone", async () => {
+  test("while an answer streams, nothing above it moves, and a user who scrolls away stays there", async () => {
     const { page, ask, answer, answerWith, complaints } = await open({ height: 700 });
-    // The newest chunks push the oldest ones out, as in every log; here it is about the conversation.
+    // The panel moves with each chunk; this is about the conversation.
     await page.getByRole("button", { name: /^Stream/ }).click();
     for (const question of ["One", "Two"]) {
       await ask(question);
@@ -206,13 +206,13 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("200 chunks a second are one change per frame, no more work than that takes, and nothing rendered in vain", async () => {
+  test("200 chunks a second are one change per frame, little more work than that takes, and nothing rendered in vain", async () => {
     const { page, ask, answer, answerWith, complaints } = await open();
     for (const question of ["One", "Two"]) {
       await ask(question);
       await answerWith("done");
     }
-    // Processor time, which does not grow when other programs want the processor too.
+    // Processor time, which does not grow when other programs are running.
     const session = await page.context().newCDPSession(page);
     await session.send("Performance.enable", { timeDomain: "threadTicks" });
     const workSeconds = async () => {
@@ -228,7 +228,7 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
     const seen = await page.evaluate(() => (window as unknown as { seen: Seen }).seen);
     const beforeReference = await workSeconds();
     await page.evaluate(growPlainly, seen.frames);
-    // About the same: most of it is the browser's own, to lay out and paint what has grown.
+    // About the same: most of it is the browser's layout and painting.
     expect(worked / ((await workSeconds()) - beforeReference)).toBeLessThan(4);
     expect(seen.changes).toBeGreaterThan(1);
     expect(seen.changes).toBeLessThanOrEqual(seen.frames + 5);
@@ -246,11 +246,11 @@ describe.skipIf(!hasChromium())("the demo's stream in Chromium", () => {
 const toMs = (text: string): number => Number.parseFloat(text) * (/^\d+ ms/.test(text) ? 1 : 1000);
 
 interface Seen {
-  /** How many were drawn while an answer streamed. */
+  /** Drawn while an answer streamed. */
   frames: number;
-  /** How often the growing answer has changed. */
+  /** Changes of the growing answer. */
   changes: number;
-  /** How often the panel has. */
+  /** Changes of the panel. */
   panelChanges: number;
   rendersOfFinished: number;
 }
@@ -284,7 +284,7 @@ function watchFrames(): void {
   }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }
 
-/** Runs in the page: what the browser alone needs for so many frames, in each of which a text and a full list grow. */
+/** Runs in the page: the work of the browser alone for as many frames, in each of which a text and a full list grow. */
 async function growPlainly(frames: number): Promise<void> {
   const text = document.querySelector("article:last-of-type p")!;
   const list = document.querySelector("[aria-label=Chunks] li")!.parentElement!;

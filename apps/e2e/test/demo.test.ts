@@ -1,4 +1,3 @@
-import { createDocumentationAgent } from "@kortyx/demo/documentation-agent";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
@@ -10,7 +9,6 @@ import {
   listenWith,
   openDemoPage,
   pause,
-  repository,
   text,
 } from "./demo-page.ts";
 import { startDemo } from "./demo-process.ts";
@@ -49,7 +47,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     const { url } = await start({ DEMO_TOKENS_PER_SECOND: "40" });
     const { page, answer, answerWith, complaints } = await open(url);
     await page.evaluate(watchLengths);
-    await page.getByRole("textbox", { name: "Message" }).fill("How can it fail?");
+    await page.getByRole("textbox", { name: "Message" }).fill("How does a stream end?");
     await page.getByRole("button", { name: "Send" }).click();
     await answerWith("done");
     const lengths = await page.evaluate(() => (window as unknown as { lengths: Set<number> }).lengths.size);
@@ -62,7 +60,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("every example on the empty page shows what it says", async () => {
+  test("every example on the empty page shows what it promises", async () => {
     const { url } = await start({ DEMO_TOKENS_PER_SECOND: "0" });
     const { page, answer, answerWith, complaints } = await open(url);
     const tryExample = async (name: string) => {
@@ -72,9 +70,9 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
       return answer();
     };
 
-    const search = await tryExample("A search, a list that grows, sources");
+    const search = await tryExample("A search, a growing list, sources");
     expect(await search.getByTestId("tool-call").getAttribute("data-state")).toBe("done");
-    expect(await search.getByTestId("structured-data").getByRole("link").count()).toBeGreaterThan(0);
+    expect(await search.getByTestId("structured-data").getByRole("link").count()).toBeGreaterThan(1);
     expect(await search.getByRole("list", { name: "Sources" }).getByRole("link").count()).toBeGreaterThan(0);
 
     const choices = await tryExample("A question back, with choices");
@@ -95,35 +93,31 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     const failing = await tryExample("A tool that fails");
     const calls = failing.getByTestId("tool-call");
     expect(await calls.first().getAttribute("data-state")).toBe("error");
-    expect(await calls.first().textContent()).toContain('There is no Markdown at "nowhere".');
+    expect(await calls.first().textContent()).toContain('There is no page called "nowhere.md".');
     expect(await calls.last().getAttribute("data-state")).toBe("done");
     expect(complaints).toEqual([]);
   });
 
   test("Stop stops the agent on the server, and keeps the partial answer, marked, with a Retry", async () => {
-    const documentation = createDocumentationAgent({ root: repository, tokensPerSecond: 0 });
     const seen = { chunks: 0, aborted: false, ended: false };
-    const { url } = await serve({
-      async *streamChat(messages, options) {
-        options.signal.addEventListener("abort", () => {
+    const { url } = await serve(
+      agentOf(async function* (_question, { signal }) {
+        signal.addEventListener("abort", () => {
           seen.aborted = true;
         });
         try {
-          for await (const chunk of documentation.streamChat(messages, options)) {
-            if (chunk.type !== "done") yield chunk;
-          }
-          for (; !options.signal.aborted; seen.chunks++) {
+          for (; !signal.aborted; seen.chunks++) {
             yield text("more ");
-            await pause(20, options.signal);
+            await pause(20, signal);
           }
         } finally {
           seen.ended = true;
         }
-      },
-    });
+      }),
+    );
     const { page, ask, answer, answerWith, complaints } = await open(url);
     await ask("What is the wire?");
-    await answer().locator("blockquote").first().waitFor();
+    await answer().getByText("more more").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
     await answerWith("aborted");
     await until(() => seen.aborted && seen.ended, "the agent stopped");
@@ -144,7 +138,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a server that is killed in mid-answer is waited for; what it has lost is marked as cut off, and Retry asks again", async () => {
+  test("the page waits for a server that is killed in mid-answer; a lost answer is marked as cut off, and Retry asks again", async () => {
     // Slow enough for the answer not to be over when the server is killed.
     const process = await start({ DEMO_TOKENS_PER_SECOND: "5" });
     const { page, ask, answer, answerWith } = await open(process.url);
@@ -165,7 +159,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(await page.getByRole("alert").count()).toBe(0);
   });
 
-  test("a connection that breaks in mid-answer costs nothing: the answer goes on, and no word is lost or repeated", async () => {
+  test("a connection that breaks in mid-answer costs nothing: the answer continues, and no word is lost or repeated", async () => {
     const words = Array.from({ length: 40 }, (_, index) => `word-${index} `);
     let isCut = false;
     const { url, cut } = await serve(
@@ -189,7 +183,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(await page.getByRole("alert").count()).toBe(0);
   });
 
-  test("Retry of an answer that was cut off gets the rest of it, where the server has gone on, and asks for no other", async () => {
+  test("Retry of an answer that was cut off gets the rest of it, if the server has continued, and requests no other", async () => {
     let asked = 0;
     let isCut = false;
     const { url, cut } = await serve(
@@ -222,11 +216,14 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     let aborted = false;
     const { url } = await serve(
       agentOf(async function* (_question, { signal }) {
+        // Also while the generator waits at a `yield`, where it is closed without a further line.
+        signal.addEventListener("abort", () => {
+          aborted = true;
+        });
         for (let word = 0; !signal.aborted; word++) {
           yield text(`word-${word} `);
           await pause(20, signal);
         }
-        aborted = true;
       }),
     );
     const { page, ask, answer, answerWith, complaints } = await open(url);
@@ -244,7 +241,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("whoever is offline can stop waiting, and is told that the server does not know", async () => {
+  test("a user who is offline can stop waiting, and sees that the server was not reached", async () => {
     const { url, close } = await serve(
       agentOf(async function* (_question, { signal }) {
         yield text("Half of it.");
@@ -288,53 +285,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("buffered, the answer comes as one JSON value and is shown at once", async () => {
-    const { url } = await serve(
-      agentOf(async function* (_question, { signal }) {
-        for (let word = 1; word <= 20; word++) {
-          yield text(`word-${word} `);
-          await pause(20, signal);
-        }
-        yield done;
-      }),
-    );
-    const { page, ask, answer, answerWith, complaints } = await open(url);
-    await page.getByText("Buffered").click();
-    const request = page.waitForRequest("**/api/chat");
-    await ask("Anything");
-    expect((await request).postDataJSON()).toMatchObject({ stream: false });
-    expect((await (await request).response())?.headers()["content-type"]).toBe("application/json");
-    await answer().waitFor();
-    expect(await answer().textContent()).toContain("word-1 word-2");
-    expect(await answer().textContent()).toContain("word-20");
-    await answerWith("done");
-    await expect.poll(() => page.getByLabel("Chunks").getByRole("listitem").count()).toBe(22);
-    // The same conversation goes on live.
-    await page.getByText("Live").click();
-    const next = page.waitForRequest("**/api/chat");
-    await ask("More");
-    expect((await next).postDataJSON().stream).toBeUndefined();
-    expect((await next).postDataJSON().messages).toHaveLength(3);
-    await answer().getByText("word-20").waitFor();
-    expect(complaints).toEqual([]);
-  });
-
-  test("buffered, an agent that fails half-way shows what it had said, and that it failed", async () => {
-    const { url } = await serve(
-      agentOf(async function* () {
-        yield text("Half an ");
-        yield { type: "error", message: "The model is overloaded.", correlationId: "c-1" };
-      }),
-    );
-    const { page, ask, answer, answerWith } = await open(url);
-    await page.getByText("Buffered").click();
-    await ask("Anything");
-    await answerWith("error");
-    expect(await answer().textContent()).toContain("Half an");
-    expect(await page.getByRole("alert").textContent()).toContain("The model is overloaded.Reference: c-1");
-  });
-
-  test("an agent that fails shows its error with a reference, and not what it said", async () => {
+  test("an agent that fails shows its error with a reference, and not the words of the error", async () => {
     const { url } = await serve(
       agentOf(async function* () {
         yield text("Half an ");
@@ -356,18 +307,14 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     ]);
   });
 
-  test("a route that refuses or fails is explained in words, with a Retry", async () => {
+  test("a refusal or failure of the route is explained in words, with a Retry", async () => {
     const { url } = await serve(agentOf(async function* () {}));
     const { page, ask } = await open(url);
-    // Live, what may pass is tried again first.
-    await page.getByText("Buffered").click();
     const cases = [
       [401, { error: "Please sign in." }, "You are not signed in"],
-      [409, { error: "Active.", code: "run-active" }, "An answer is still under way"],
+      [409, { error: "Active.", code: "run-active" }, "Another answer is in progress"],
       [413, { error: "Too large." }, "The question is too long"],
-      [429, { error: "Slow down." }, "Too many questions"],
-      [500, { error: "Something went wrong on the server.", correlationId: "c-7" }, "Reference: c-7"],
-      [503, { error: "Draining.", code: "busy" }, "The server is busy or restarting"],
+      [501, { error: "Not today.", code: "closed", correlationId: "c-7" }, "Not today.Reference: c-7"],
     ] as const;
     let next = 0;
     await page.route("**/api/chat", (route) => {
@@ -383,7 +330,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(await page.getByRole("alert").count()).toBe(0);
   });
 
-  test("Markdown from an agent is text: no HTML, no script, no dangerous link", async () => {
+  test("Markdown from an agent is text: no HTML, no script, no dangerous links", async () => {
     const hostile =
       '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> [click](javascript:window.hacked=1) **bold**';
     const { url } = await serve(
@@ -407,7 +354,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("the page fits a phone: nothing is wider than 375 px, with the stream and the drawer open too", async () => {
+  test("the page fits a phone: nothing is wider than 375 px, with the stream open too", async () => {
     const { url } = await start({ DEMO_TOKENS_PER_SECOND: "0" });
     const { page, ask, answer, answerWith, complaints } = await open(url, { width: 375, height: 780 });
     // Code and tables scroll by themselves; nothing else may.
@@ -416,7 +363,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
         [...document.querySelectorAll("body *")]
           .filter((element) => {
             const { left, right } = element.getBoundingClientRect();
-            return (left < 0 || right > 375) && element.closest(".wide-content > *") === null;
+            return (left < 0 || right > 375) && element.closest(".scrollable > *") === null;
           })
           .map((element) => element.outerHTML.slice(0, 100)),
       );
@@ -427,9 +374,6 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(await tooWide()).toEqual([]);
     await page.getByRole("button", { name: /^Stream/ }).click();
     await page.getByRole("complementary", { name: "Stream" }).waitFor();
-    expect(await tooWide()).toEqual([]);
-    await page.getByRole("button", { name: "Conversations" }).click();
-    await page.getByRole("dialog", { name: "Conversations" }).waitFor();
     expect(await tooWide()).toEqual([]);
     expect(complaints).toEqual([]);
   });

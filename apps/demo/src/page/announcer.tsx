@@ -1,31 +1,30 @@
 /**
- * Tells a screen reader what happens, once and in whole sentences: an answer that grows would be read a word at a time,
- * or over and over. What is wrong with an answer is told where it stands, by its own alert.
+ * Announces what happens to a screen reader, once and in whole sentences: a growing answer would be read word by word, or
+ * over and over. A failed answer has an alert of its own.
  */
-import { type ChatStatus, toMessageText, type UIMessage } from "@kortyx/client";
+import { type ChatSnapshot, toMessageText } from "@kortyx/client";
 import { useState } from "react";
 
 export interface AnnouncerProps {
-  messages: readonly UIMessage[];
-  status: ChatStatus;
+  snapshot: ChatSnapshot;
   refusal: string | undefined;
 }
 
 /** Longer answers are better read at one's own pace. */
 const maxLength = 400;
 
-export function Announcer({ messages, status, refusal }: AnnouncerProps) {
-  // What was said before the page was loaded is no news.
+export function Announcer({ snapshot, refusal }: AnnouncerProps) {
+  // A conversation from before the page was loaded is not news.
   const [hasNews, setNews] = useState(false);
-  if (!hasNews && status !== "ready") setNews(true);
+  if (!hasNews && snapshot.status !== "ready") setNews(true);
   return (
     <p className="visually-hidden" role="status">
-      {refusal ?? (hasNews ? describe(messages, status) : "")}
+      {refusal ?? (hasNews ? describe(snapshot) : "")}
     </p>
   );
 }
 
-function describe(messages: readonly UIMessage[], status: ChatStatus): string {
+function describe({ messages, status }: ChatSnapshot): string {
   if (status !== "ready" && status !== "error") return "Answering";
   const last = messages.at(-1);
   if (last?.role !== "assistant") return "";
@@ -36,10 +35,10 @@ function describe(messages: readonly UIMessage[], status: ChatStatus): string {
   const text = toPlainText(toMessageText(last));
   const isLong = text.length > maxLength;
   const start = isLong ? `${text.slice(0, text.lastIndexOf(" ", maxLength))} …` : text;
-  return `${start} Answer complete.${isLong ? " It goes on in the conversation." : ""}`.trim();
+  return `${start} Answer complete.${isLong ? " The rest is in the conversation." : ""}`.trim();
 }
 
-/** Marks are not read aloud. */
+/** Without the marks of Markdown, which are not to be read aloud. */
 const toPlainText = (markdown: string): string =>
   markdown
     .replace(/^[>#\-*+|\s]+/gm, "")

@@ -1,22 +1,21 @@
-/** The box to type into, with Send or Stop. */
-import { type KeyboardEvent, type ReactNode, type Ref, useEffect, useState } from "react";
-import { SendIcon, StopIcon } from "./icons.tsx";
+/** The box to type into, with Send or Stop, and a line that describes the chat. */
+import type { ChatSnapshot } from "@kortyx/client";
+import { type KeyboardEvent, type Ref, useEffect, useState } from "react";
+import { Icon } from "./icon.tsx";
 
 export interface ComposerProps {
   ref: Ref<HTMLTextAreaElement>;
-  /** An answer is under way: it can be stopped, and nothing can be sent. */
-  isBusy: boolean;
+  snapshot: ChatSnapshot;
+  /** Why the last action was refused. */
+  refusal: string | undefined;
   onSend: (text: string) => void;
   onStop: () => void;
-  /** Shown in the box. */
-  controls: ReactNode;
-  /** Shown below the box. */
-  children: ReactNode;
 }
 
-export function Composer({ ref, isBusy, onSend, onStop, controls, children }: ComposerProps) {
+export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState("");
   const isEmpty = text.trim() === "";
+  const isBusy = snapshot.status !== "ready" && snapshot.status !== "error";
 
   function send(): void {
     if (isEmpty || isBusy) return;
@@ -25,7 +24,7 @@ export function Composer({ ref, isBusy, onSend, onStop, controls, children }: Co
   }
 
   function onKeyDown(event: KeyboardEvent): void {
-    // Enter also confirms what an input method suggests.
+    // Enter also confirms the suggestion of an input method.
     if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
       event.preventDefault();
       send();
@@ -35,8 +34,7 @@ export function Composer({ ref, isBusy, onSend, onStop, controls, children }: Co
   useEffect(() => {
     if (!isBusy) return undefined;
     const onEscape = (event: globalThis.KeyboardEvent) => {
-      // A drawer that is open is what it closes.
-      if (event.key === "Escape" && document.querySelector("dialog[open]") === null) onStop();
+      if (event.key === "Escape") onStop();
     };
     document.addEventListener("keydown", onEscape);
     return () => document.removeEventListener("keydown", onEscape);
@@ -56,42 +54,39 @@ export function Composer({ ref, isBusy, onSend, onStop, controls, children }: Co
             ref={ref}
             aria-label="Message"
             aria-keyshortcuts="Enter Escape"
-            placeholder="Ask about the documentation"
+            placeholder="Ask about streams, routes, runs…"
             rows={1}
             maxLength={4000}
             value={text}
             onChange={(event) => setText(event.target.value)}
             onKeyDown={onKeyDown}
           />
-          <div className="box-controls">
-            {controls}
-            {isBusy ? (
-              <button
-                key="stop"
-                type="button"
-                className="round"
-                aria-label="Stop"
-                title="Stop (Esc)"
-                onClick={onStop}
-              >
-                <StopIcon />
-              </button>
-            ) : (
-              <button
-                key="send"
-                type="submit"
-                className="round"
-                aria-label="Send"
-                title="Send (Enter)"
-                disabled={isEmpty}
-              >
-                <SendIcon />
-              </button>
-            )}
-          </div>
+          {isBusy ? (
+            <button
+              key="stop"
+              type="button"
+              className="round"
+              aria-label="Stop"
+              title="Stop (Esc)"
+              onClick={onStop}
+            >
+              <Icon name="stop" size={18} />
+            </button>
+          ) : (
+            <button
+              key="send"
+              type="submit"
+              className="round"
+              aria-label="Send"
+              title="Send (Enter)"
+              disabled={isEmpty}
+            >
+              <Icon name="send" size={18} />
+            </button>
+          )}
         </div>
         <div className="below-box">
-          {children}
+          <p className="status-line">{refusal ?? describe(snapshot)}</p>
           <p className="hint">
             <kbd>Enter</kbd> sends · <kbd>Shift+Enter</kbd> breaks the line · <kbd>Esc</kbd> stops
           </p>
@@ -99,4 +94,28 @@ export function Composer({ ref, isBusy, onSend, onStop, controls, children }: Co
       </form>
     </div>
   );
+}
+
+/** What the chat is doing, or how the last answer ended. */
+function describe({ status, statusMessage, reconnecting, messages, timing }: ChatSnapshot): string {
+  if (reconnecting) return "The connection is lost, trying again…";
+  switch (status) {
+    case "submitted":
+      return "Asking…";
+    case "streaming":
+      return `${statusMessage ?? "Answering"}…`;
+    case "stopping":
+      return "Stopping…";
+    case "error":
+      return "Failed";
+    case "ready":
+      break;
+  }
+  const answer = messages.at(-1);
+  if (answer?.role !== "assistant" || timing?.durationMs === undefined) return "Ready";
+  if (answer.status === "aborted") return "Stopped";
+  if (answer.interrupt !== undefined) return "Waiting for your answer";
+  const tokens = answer.usage?.outputTokens;
+  const seconds = `${(timing.durationMs / 1000).toFixed(1)} s`;
+  return tokens === undefined ? `Answered in ${seconds}` : `Answered in ${seconds}, ${tokens} tokens`;
 }

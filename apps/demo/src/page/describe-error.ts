@@ -1,13 +1,13 @@
 /**
- * Says in words why an answer is missing or not whole. Renders nothing, and knows no request.
+ * Explains in words why an answer is missing or not complete. Renders nothing.
  */
 import { type AssistantUIMessage, isStreamError, StreamHttpError, StreamRemoteError } from "@kortyx/client";
 
-/** What the user is told. */
+/** A message to the user. */
 export interface Description {
   title: string;
   detail: string;
-  /** The id under which the server has logged what happened. */
+  /** The id under which the server has logged the failure. */
   reference?: string | undefined;
 }
 
@@ -15,16 +15,46 @@ const cutOff: Description = {
   title: "The answer was cut off",
   detail: "The connection broke before the answer was complete. What has arrived is kept.",
 };
-const underWay: Description = {
-  title: "An answer is still under way",
-  detail: "Perhaps in another tab. Stop it there, or wait until it has ended.",
+const inProgress: Description = {
+  title: "Another answer is in progress",
+  detail: "It may be in another tab. Stop it there, or wait until it has ended.",
+};
+const unreadable: Description = {
+  title: "The answer could not be read",
+  detail: "The server sent something that this page does not understand. What came before is kept.",
 };
 
-/** Why an answer ends where it ends; undefined for one that is whole or still growing. */
+/** By the `code` of the error. */
+const descriptions: Record<string, Description> = {
+  truncated: cutOff,
+  busy: inProgress,
+  idle: {
+    title: "The connection went silent",
+    detail: "Nothing has arrived for a while, so the answer is not complete. What has arrived is kept.",
+  },
+  connection: {
+    title: "The server could not be reached",
+    detail: "Are you online, and is the demo still running?",
+  },
+  "content-type": {
+    title: "Something else responded",
+    detail: "Something between this page and the server responded instead, such as a login page.",
+  },
+  "too-large": {
+    title: "The answer is too large",
+    detail: "One of its chunks is larger than this page reads.",
+  },
+  "invalid-json": unreadable,
+  "invalid-chunk": unreadable,
+  "invalid-structured-data": unreadable,
+  "sequence-gap": unreadable,
+};
+
+/** Why an answer ends where it ends; `undefined` for one that is complete or still growing. */
 export function describeEnding(message: AssistantUIMessage, error?: Error): Description | undefined {
   switch (message.status) {
     case "truncated":
-      // After a reload, nobody knows any more what it was; what reconnecting ran into is not what cut it off.
+      // A failure to reconnect is not what cut the answer off.
       return error === undefined || ["http-status", "connection"].includes(codeOf(error))
         ? cutOff
         : describeError(error);
@@ -43,64 +73,35 @@ export function describeError(error: unknown): Description {
     const { message, correlationId } = error.chunk;
     return { title: "The answer failed", detail: message, reference: correlationId };
   }
-  switch (codeOf(error)) {
-    case "truncated":
-      return cutOff;
-    case "idle":
-      return {
-        title: "The connection went silent",
-        detail: "Nothing has arrived for a while, so the answer is not complete. What has arrived is kept.",
-      };
-    case "connection":
-      return {
-        title: "The server could not be reached",
-        detail: "Are you online, and is the demo still running?",
-      };
-    case "busy":
-      return underWay;
-    case "content-type":
-      return {
-        title: "Something else answered",
-        detail: "Between this page and the server, something answered in its place, such as a login page.",
-      };
-    case "too-large":
-      return { title: "The answer is too large", detail: "It holds more at once than this page reads." };
-    case "invalid-json":
-    case "invalid-chunk":
-    case "invalid-structured-data":
-    case "sequence-gap":
-      return {
-        title: "The answer could not be read",
-        detail: "The server sent something that this page does not understand. What came before is kept.",
-      };
-    default:
-      return { title: "Something went wrong on this page", detail: "Please try again." };
-  }
+  const fallback = { title: "Something went wrong on this page", detail: "Please try again." };
+  return descriptions[codeOf(error)] ?? fallback;
 }
 
 const codeOf = (error: unknown): string => (isStreamError(error) ? error.code : "");
 
-function describeStatus({ status, body, retryAfterMs }: StreamHttpError): Description {
-  const { error, correlationId } = (body ?? {}) as { error?: unknown; correlationId?: unknown };
-  const reference = typeof correlationId === "string" ? correlationId : undefined;
-  const said = typeof error === "string" ? error : `It answered with status ${status}.`;
-  const wait =
-    retryAfterMs === undefined ? "in a moment" : `in ${Math.max(1, Math.ceil(retryAfterMs / 1000))} s`;
-  if (status === 401 || status === 403) {
-    return { title: "You are not signed in", detail: "The server answers only who has signed in." };
+function describeStatus({ status, message, body, retryAfterMs }: StreamHttpError): Description {
+  const { correlationId } = (body ?? {}) as { correlationId?: string };
+  const seconds = retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1000));
+  const again = `Please try again ${seconds === undefined ? "in a moment" : `in ${seconds} s`}.`;
+  switch (status) {
+    case 401:
+    case 403:
+      return { title: "You are not signed in", detail: "Reload the page to sign in again." };
+    case 409:
+      return inProgress;
+    case 413:
+      return { title: "The question is too long", detail: "Please shorten it." };
+    case 429:
+      return { title: "Too many questions", detail: again };
+    case 503:
+      return { title: "The server is busy or restarting", detail: again };
   }
-  if (status === 409) return underWay;
-  if (status === 413) return { title: "The question is too long", detail: "Please shorten it." };
-  if (status === 429) return { title: "Too many questions", detail: `Please try again ${wait}.` };
-  if (status === 503)
-    return { title: "The server is busy or restarting", detail: `Please try again ${wait}.` };
-  if (status >= 500) return { title: "The server failed", detail: said, reference };
-  return { title: "The server did not take the question", detail: said, reference };
+  const title = status >= 500 ? "The server failed" : "The server did not accept the question";
+  return { title, detail: message, reference: correlationId };
 }
 
-function describeAbort(reason: string | undefined): Description {
+function describeAbort(reason = "stopped"): Description {
   switch (reason) {
-    case undefined:
     case "stopped":
       return { title: "Stopped", detail: "This answer is not complete." };
     case "timeout":

@@ -1,9 +1,9 @@
-/** What the page shows before the first question: what it is, and what to try. */
+/** The page before the first question: what it is, and what to try. */
 
 /** Each of them shows another side of a stream. */
 const examples = [
-  { shows: "A search, a list that grows, sources", question: "What happens when the client leaves?" },
-  { shows: "A question back, with choices", question: "What is Kortyx?" },
+  { shows: "A search, a growing list, sources", question: "How do I stop a stream?" },
+  { shows: "A question back, with choices", question: "Tell me about errors" },
   { shows: "A question back, in your own words", question: "How does it work?" },
   { shows: "A tool that fails", question: "How does a stream end? in:nowhere" },
 ];
@@ -11,9 +11,9 @@ const examples = [
 export function EmptyState({ onAsk }: { onAsk: (question: string) => void }) {
   return (
     <div className="empty column">
-      <h2>Ask this repository</h2>
+      <h2>Ask about Kortyx streams</h2>
       <p>
-        An agent searches the Markdown of this repository and quotes what it finds. Every answer is a Kortyx
+        An agent searches a few pages about these packages and quotes what it finds. Every answer is a Kortyx
         stream: watch it arrive, stop it, cut the connection, reload the page.
       </p>
       <ul aria-label="Example questions">

@@ -1,41 +1,67 @@
 /**
- * Writes a conversation down while it goes on, so that a reload loses nothing. Owns the timer between two writes.
+ * Keeps a conversation in this browser, so that a reload loses nothing. Works without a storage too, and then forgets.
  */
-import type { Chat } from "@kortyx/client";
-import type { ConversationStore } from "./conversation-store.ts";
+import type { Chat, UIMessage } from "@kortyx/client";
 
-/** A growing answer changes with every frame: that often it need not be written. */
-const intervalMs = 500;
+const prefix = "kortyx-demo:1:";
 
-/** @returns a function that writes for the last time. */
-export function keepConversation(chat: Chat, id: string, store: ConversationStore): () => void {
-  let written = chat.getSnapshot().messages;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+/** @returns the messages that were kept; none for a new conversation, or for an entry that is not one. */
+export function readConversation(sessionId: string | undefined): UIMessage[] {
+  if (sessionId === undefined) return [];
+  try {
+    const messages: unknown = JSON.parse(localStorage.getItem(prefix + sessionId) ?? "[]");
+    return Array.isArray(messages) ? messages.filter(isMessage) : [];
+  } catch {
+    return [];
+  }
+}
+
+/** Whether the last question has its whole answer: if not, the server may still be writing it. */
+export function endsWhole(messages: readonly UIMessage[]): boolean {
+  const last = messages.at(-1);
+  return last?.role === "assistant" && last.status !== "streaming";
+}
+
+/** Writes the conversation when its status changes, and before the page is left. @returns a function that ends that. */
+export function keepConversation(chat: Chat): () => void {
+  let { status, messages: written } = chat.getSnapshot();
 
   function write(): void {
-    const { messages, sessionId } = chat.getSnapshot();
-    if (messages === written) return;
+    const { sessionId, messages } = chat.getSnapshot();
+    if (sessionId === undefined || messages === written) return;
     written = messages;
-    store.write({ id, sessionId: sessionId ?? id, updatedAt: Date.now(), messages });
+    writeItem(prefix + sessionId, JSON.stringify(messages));
   }
 
-  /** At once, and then not again for a while. */
-  function writeSoon(): void {
-    if (timer !== undefined || chat.getSnapshot().messages === written) return;
-    write();
-    timer = setTimeout(() => {
-      timer = undefined;
-      writeSoon();
-    }, intervalMs);
-  }
-
-  const unsubscribe = chat.subscribe(writeSoon);
-  // The last moment before a reload.
+  const unsubscribe = chat.subscribe((snapshot) => {
+    // A growing answer changes with every frame; until it ends, the server keeps it.
+    const isGrowing = snapshot.status === "streaming" && status === "streaming";
+    status = snapshot.status;
+    if (!isGrowing) write();
+  });
   window.addEventListener("pagehide", write);
   return () => {
     unsubscribe();
-    clearTimeout(timer);
     window.removeEventListener("pagehide", write);
     write();
   };
+}
+
+/** A full storage makes room by forgetting all other conversations. */
+function writeItem(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    try {
+      for (const other of Object.keys(localStorage)) {
+        if (other.startsWith(prefix)) localStorage.removeItem(other);
+      }
+      localStorage.setItem(key, value);
+    } catch {}
+  }
+}
+
+function isMessage(message: UIMessage | null): message is UIMessage {
+  if (message?.role === "user") return typeof message.content === "string";
+  return message?.role === "assistant" && Array.isArray(message.parts);
 }

@@ -1,40 +1,34 @@
 /**
- * The conversation, one exchange below the other. The newest question stands at the top, with the room below it that
- * its answer grows into: while an answer streams, nothing that is being read moves.
+ * The conversation, one exchange below the other. The newest question stands at the top, with room below it for the
+ * growing answer: while an answer streams, nothing that the user is reading moves.
  */
-import type { Chat, UIMessage } from "@kortyx/client";
-import { type ReactNode, useRef } from "react";
+import type { ChatSnapshot, UIMessage } from "@kortyx/client";
+import { useRef } from "react";
+import type { ChatActions } from "./chat-actions.ts";
 import { describeError } from "./describe-error.ts";
-import { EndingNotice } from "./ending-notice.tsx";
-import { ArrowDownIcon } from "./icons.tsx";
-import { MessageView, WaitingDots } from "./message-view.tsx";
+import { EmptyState } from "./empty-state.tsx";
+import { Icon } from "./icon.tsx";
+import { EndingNotice, MessageView, WaitingDots } from "./message-view.tsx";
 import { useFollowEnd } from "./use-follow-end.ts";
 
-export interface MessageListProps {
-  messages: readonly UIMessage[];
-  isBusy: boolean;
-  /** Why there is no answer, or no more of it. */
-  error: Error | undefined;
-  /** The question of the agent's that waits for an answer. */
-  openQuestion: string | undefined;
-  onAnswer: (...values: Parameters<Chat["respond"]>) => void;
-  onRetry: () => void;
-  /** Shown while nothing has been said. */
-  children: ReactNode;
+export interface MessageListProps extends Pick<ChatActions, "send" | "respond" | "retry"> {
+  snapshot: ChatSnapshot;
 }
 
-export function MessageList(props: MessageListProps) {
-  const { messages, isBusy, error, openQuestion, onAnswer, onRetry, children } = props;
+export function MessageList({ snapshot, send, respond, retry }: MessageListProps) {
+  const { messages, status, interrupt } = snapshot;
   const log = useRef<HTMLDivElement>(null);
   const exchanges = toExchanges(messages);
   const { isAtEnd, scrollToEnd } = useFollowEnd(log, messages, exchanges.length);
   const last = messages.at(-1);
+  const isBusy = status !== "ready" && status !== "error";
+  const error = status === "error" ? snapshot.error : undefined;
 
   return (
     <div className="log-frame">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled with a keyboard. */}
       <section className="log" ref={log} tabIndex={0} aria-label="Conversation">
-        {messages.length === 0 && children}
+        {messages.length === 0 && <EmptyState onAsk={send} />}
         {exchanges.map((exchange) => (
           <div className="exchange column" key={exchange[0]!.id}>
             {exchange.map((message) => (
@@ -42,9 +36,9 @@ export function MessageList(props: MessageListProps) {
                 key={message.id}
                 message={message}
                 error={message === last ? error : undefined}
-                openQuestion={message === last ? openQuestion : undefined}
-                onAnswer={onAnswer}
-                onRetry={message === last && !isBusy ? onRetry : undefined}
+                openQuestion={message === last ? interrupt?.requestId : undefined}
+                onAnswer={respond}
+                onRetry={message === last && !isBusy ? retry : undefined}
               />
             ))}
             {exchange.includes(last!) && last?.role === "user" && (
@@ -54,7 +48,7 @@ export function MessageList(props: MessageListProps) {
                 ) : (
                   <EndingNotice
                     description={error === undefined ? unanswered : describeError(error)}
-                    onRetry={onRetry}
+                    onRetry={retry}
                   />
                 )}
               </div>
@@ -64,7 +58,7 @@ export function MessageList(props: MessageListProps) {
       </section>
       {!isAtEnd && (
         <button type="button" className="to-end" aria-label="Go to the end" onClick={scrollToEnd}>
-          <ArrowDownIcon />
+          <Icon name="end" size={18} />
         </button>
       )}
     </div>

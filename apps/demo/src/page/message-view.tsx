@@ -1,25 +1,23 @@
-/** One message. Rendered again only when the message itself has changed. */
-import type { AssistantUIMessage, Chat, MessagePart, UIMessage } from "@kortyx/client";
-import { memo } from "react";
-import { AnswerActions } from "./answer-actions.tsx";
-import { describeEnding } from "./describe-error.ts";
-import { EndingNotice } from "./ending-notice.tsx";
-import { FileLink } from "./file-link.tsx";
-import { MarkdownText } from "./markdown-text.tsx";
-import { QuestionCard } from "./question-card.tsx";
-import { ReasoningText } from "./reasoning-text.tsx";
-import { SourceList } from "./source-list.tsx";
-import { StructuredCard } from "./structured-card.tsx";
-import { ToolCard } from "./tool-card.tsx";
+/** One message, part by part. Rendered again only when the message itself has changed. */
+import { type AssistantUIMessage, type MessagePart, toMessageText, type UIMessage } from "@kortyx/client";
+import { memo, useState } from "react";
+import type { ChatActions } from "./chat-actions.ts";
+import { type Description, describeEnding } from "./describe-error.ts";
+import { Icon } from "./icon.tsx";
+import { FileLink, SourceList } from "./parts/links.tsx";
+import { MarkdownText } from "./parts/markdown-text.tsx";
+import { QuestionCard } from "./parts/question-card.tsx";
+import { ReasoningCard, ToolCard } from "./parts/step-cards.tsx";
+import { StructuredCard } from "./parts/structured-card.tsx";
 
 export interface MessageViewProps {
   message: UIMessage;
-  /** Why it is not whole. */
+  /** Why it is not complete. */
   error: Error | undefined;
   /** The `requestId` of the question that can be answered. */
   openQuestion: string | undefined;
-  onAnswer: (...values: Parameters<Chat["respond"]>) => void;
-  /** Present where another answer may be asked for. */
+  onAnswer: ChatActions["respond"];
+  /** Present where another answer may be requested. */
   onRetry: (() => void) | undefined;
 }
 
@@ -68,7 +66,7 @@ function Part({ part, isGrowing, openQuestion, onAnswer }: PartProps) {
     case "text":
       return <MarkdownText text={part.text} isStreaming={part.state === "streaming"} />;
     case "reasoning":
-      return <ReasoningText part={part} />;
+      return <ReasoningCard part={part} />;
     case "tool-call":
       return <ToolCard part={part} />;
     case "structured-data":
@@ -82,7 +80,7 @@ function Part({ part, isGrowing, openQuestion, onAnswer }: PartProps) {
   }
 }
 
-/** Nothing says by itself that more is to come. */
+/** Whether no part shows by itself that more will follow. */
 function isWaiting(parts: readonly MessagePart[]): boolean {
   return !parts.some(
     (part) =>
@@ -98,3 +96,67 @@ export const WaitingDots = () => (
     <i />
   </p>
 );
+
+/** The buttons below a finished answer. */
+function AnswerActions({ message, onRetry }: Pick<AnswerProps, "message" | "onRetry">) {
+  const [isCopied, setCopied] = useState(false);
+  const text = toMessageText(message);
+  // Missing over plain http.
+  const { clipboard } = navigator as { clipboard?: Clipboard };
+  return (
+    <div className="actions">
+      {onRetry !== undefined && (
+        <button type="button" className="quiet-button" onClick={onRetry}>
+          <Icon name="regenerate" size={15} />
+          Regenerate
+        </button>
+      )}
+      {text !== "" && clipboard !== undefined && (
+        <button
+          type="button"
+          className="quiet-button"
+          onClick={() =>
+            clipboard.writeText(text).then(
+              () => setCopied(true),
+              () => {},
+            )
+          }
+        >
+          <Icon name={isCopied ? "check" : "copy"} size={15} />
+          {isCopied ? "Copied" : "Copy"}
+        </button>
+      )}
+    </div>
+  );
+}
+
+interface EndingNoticeProps {
+  description: Description;
+  /** The user wanted it. */
+  isCalm?: boolean;
+  /** Present where another attempt is possible. */
+  onRetry: (() => void) | undefined;
+}
+
+/** Explains why an answer is missing or not complete, and offers to try again. */
+export function EndingNotice({ description, isCalm = false, onRetry }: EndingNoticeProps) {
+  const { title, detail, reference } = description;
+  return (
+    <div className={isCalm ? "notice calm" : "notice"} {...(!isCalm && { role: "alert" })}>
+      <p>
+        <strong>{title}</strong>
+        <span>{detail}</span>
+        {reference !== undefined && (
+          <span className="reference">
+            Reference: <code>{reference}</code>
+          </span>
+        )}
+      </p>
+      {onRetry !== undefined && (
+        <button type="button" className="button" onClick={onRetry}>
+          Retry
+        </button>
+      )}
+    </div>
+  );
+}

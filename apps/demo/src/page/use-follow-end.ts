@@ -5,7 +5,7 @@ import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "re
 const tolerance = 2;
 
 export interface FollowedEnd {
-  /** Whether the end is in view, or will be as soon as there is more. */
+  /** Whether the end is in view, or will be with the next change. */
   isAtEnd: boolean;
   scrollToEnd(): void;
 }
@@ -35,7 +35,7 @@ export function useFollowEnd(
     const onScroll = () => {
       const { scrollTop, scrollHeight, clientHeight } = element;
       const isEnd = scrollHeight - scrollTop - clientHeight <= tolerance;
-      // The end moves away from a reader who stays; only scrolling up is leaving it.
+      // The end moves away from a reader who stays; only scrolling up leaves it.
       isFollowing.current = isEnd || (isFollowing.current && scrollTop >= before);
       before = scrollTop;
       setAtEnd(isFollowing.current);

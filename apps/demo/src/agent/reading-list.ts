@@ -1,0 +1,50 @@
+/**
+ * A list of sections to read, built step by step in `structured-data` chunks while the answer is written.
+ */
+import type { StructuredDataChunk } from "@kortyx/server";
+import { splitText } from "./pace-text.ts";
+import type { SearchHit } from "./search.ts";
+import { pageUrl } from "./search-tool.ts";
+
+/** The data that the chunks with `dataType: "reading-list"` build. */
+interface ReadingList {
+  title: string;
+  items: ReadingListItem[];
+}
+
+interface ReadingListItem {
+  heading: string;
+  /** The title of the page. */
+  page: string;
+  url: string;
+  /** The beginning of the section, as plain text. */
+  summary: string;
+}
+
+const maxSummaryLength = 160;
+
+/** Fills the list with the sections, best first, and closes it. Without sections there is no list. */
+export function* fillReadingList(hits: readonly SearchHit[]): Generator<StructuredDataChunk> {
+  if (hits.length === 0) return;
+  const list: ReadingList = { title: "Read more", items: hits.map(toItem) };
+  const head = { type: "structured-data", streamId: "reading-list", dataType: "reading-list" } as const;
+
+  yield { ...head, kind: "set", path: "title", value: list.title };
+  for (const [position, item] of list.items.entries()) {
+    yield { ...head, kind: "append", path: "items", items: [{ ...item, summary: "" }] };
+    for (const delta of splitText(item.summary)) {
+      yield { ...head, kind: "text-delta", path: `items.${position}.summary`, delta };
+    }
+  }
+  yield { ...head, kind: "final", data: list };
+}
+
+function toItem({ section: { page, title, heading, text } }: SearchHit): ReadingListItem {
+  const [paragraph = ""] = text.split("\n\n", 1);
+  const plain = paragraph.replace(/[`*_]/g, "").replace(/\s+/g, " ");
+  const summary =
+    plain.length <= maxSummaryLength
+      ? plain
+      : `${plain.slice(0, plain.lastIndexOf(" ", maxSummaryLength - 1))}…`;
+  return { heading, page: title, url: pageUrl(page), summary };
+}

@@ -1,0 +1,57 @@
+/** The actions of the page's buttons: those of the chat, with a place for the keyboard after each. */
+import { type Chat, isStreamError } from "@kortyx/client";
+import type { RefObject } from "react";
+
+export interface ChatActions {
+  send: (text: string) => void;
+  respond: (...values: Parameters<Chat["respond"]>) => void;
+  /** Requests the rest of an answer that was cut off, if the server still has it, and another answer otherwise. */
+  retry: () => void;
+  stop: () => void;
+}
+
+/**
+ * @param input - Takes the focus, because the pressed button may be gone.
+ * @param onRefusal - Receives the error of an action that was refused, and `undefined` when the next one begins.
+ */
+export function createChatActions(
+  chat: Chat,
+  input: RefObject<HTMLElement | null>,
+  onRefusal: (error: unknown) => void,
+): ChatActions {
+  const act =
+    <Values extends unknown[]>(action: (...values: Values) => Promise<void>) =>
+    (...values: Values): void => {
+      onRefusal(undefined);
+      action(...values).catch(onRefusal);
+      // On a phone, the keyboard would cover the answer.
+      if (matchMedia("(pointer: fine)").matches) input.current?.focus({ preventScroll: true });
+    };
+  return {
+    send: act(chat.send),
+    respond: act(chat.respond),
+    retry: act(() => retry(chat)),
+    stop: act(() => stop(chat)),
+  };
+}
+
+async function retry(chat: Chat): Promise<void> {
+  const before = chat.getSnapshot();
+  const last = before.messages.at(-1);
+  if (last?.role === "assistant" && last.status === "truncated") {
+    await chat.resume();
+    // The answer continued, or the server cannot be reached.
+    if (chat.getSnapshot() !== before) return;
+  }
+  await chat.regenerate();
+}
+
+async function stop(chat: Chat): Promise<void> {
+  try {
+    await chat.stop();
+  } catch (error) {
+    // Offline, a user can stop waiting all the same; the server continues.
+    if (isStreamError(error) && error.code === "connection") chat.close();
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+/** The icons of the page, in the colour of the text around them. */
+
+const shapes = {
+  logo: "M5 7h14M5 12h10M5 17h5M15 17h.01",
+  send: "M12 19V5M6 11l6-6 6 6",
+  stop: "M7.5 7.5h9v9h-9z",
+  end: "M12 5v14M6 13l6 6 6-6",
+  plus: "M12 5v14M5 12h14",
+  stream: "M3 12h4l3-7 4 14 3-7h4",
+  chevron: "m9 6 6 6-6 6",
+  search: "M17 11a6 6 0 1 1-12 0 6 6 0 0 1 12 0M20 20l-4.5-4.5",
+  thought: "M9 18h6M10 21h4M8.5 15c-1.5-1.2-2.5-3-2.5-5a6 6 0 0 1 12 0c0 2-1 3.8-2.5 5z",
+  question: "M21 12a9 9 0 1 1-18 0 9 9 0 0 1 18 0M9.5 9.5a2.5 2.5 0 1 1 3.5 2.3c-.7.3-1 .9-1 1.7M12 17h.01",
+  file: "M14 3H7a1 1 0 0 0-1 1v16a1 1 0 0 0 1 1h10a1 1 0 0 0 1-1V7zM14 3v4h4",
+  regenerate: "M20 11a8 8 0 1 0-2 6M20 5v6h-6",
+  copy: "M11 9h7a2 2 0 0 1 2 2v7a2 2 0 0 1-2 2h-7a2 2 0 0 1-2-2v-7a2 2 0 0 1 2-2M5 15V5a1 1 0 0 1 1-1h9",
+  check: "m5 12 5 5 9-10",
+};
+
+export function Icon({ name, size = 16 }: { name: keyof typeof shapes; size?: number }) {
+  return (
+    <svg
+      aria-hidden="true"
+      width={size}
+      height={size}
+      viewBox="0 0 24 24"
+      fill={name === "stop" ? "currentColor" : "none"}
+      stroke="currentColor"
+      strokeWidth="2"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+    >
+      <path d={shapes[name]} />
+    </svg>
+  );
+}

@@ -1,0 +1,108 @@
+/**
+ * Starts the demo: reads the environment, chooses the agent, listens, ends at once on SIGINT, and drains on SIGTERM.
+ */
+import type { Server } from "node:http";
+import { fileURLToPath } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import { drain } from "@kortyx/server";
+import { createDocumentationAgent } from "../agent/documentation-agent.ts";
+import { createModelAgent } from "../agent/model-agent.ts";
+import { type ModelEndpoint, readModelEndpoint } from "../agent/model-completion.ts";
+import { createSearch, readPages } from "../agent/search.ts";
+import { createApp } from "./app.ts";
+import { createRunStore } from "./create-run-store.ts";
+import { nameReader, nameWriter } from "./name-process.ts";
+
+// The same from `src/server` and from `dist/server`.
+const demoFolder = new URL("../../", import.meta.url);
+const contentFolder = fileURLToPath(new URL("content/", demoFolder));
+const pageFolder = fileURLToPath(new URL("dist/page/", demoFolder));
+const runsFile = fileURLToPath(new URL(".data/runs.db", demoFolder));
+
+const defaultPort = 3000;
+/** How long answers may continue after SIGTERM. */
+const drainDeadlineMs = 5000;
+const hostname = process.env.HOST || "127.0.0.1";
+const port = readNumber("PORT", defaultPort, (value) => Number.isInteger(value) && value <= 65_535);
+const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
+
+/** A question to try without the page. */
+const example = JSON.stringify({ messages: [{ role: "user", content: "How does a stream end?" }] });
+
+const endpoint = readEndpoint();
+
+const documents = readPages(contentFolder);
+const search = createSearch(documents);
+const agent = endpoint
+  ? createModelAgent({ endpoint, search })
+  : createDocumentationAgent({ search, tokensPerSecond });
+const store = await createRunStore(process.env, runsFile).catch((error) =>
+  exitWith(`The demo cannot keep its answers: ${error.message}`),
+);
+/** Set where this is one process of several. */
+const processName = process.env.DEMO_PROCESS && `process ${process.env.DEMO_PROCESS} (pid ${process.pid})`;
+const app = createApp({
+  agent: processName ? nameWriter(agent, processName) : agent,
+  store,
+  documents,
+  pageFolder,
+});
+const fetch = processName ? nameReader(app.fetch, processName) : app.fetch;
+const server = createAdaptorServer({ fetch }) as Server;
+
+server.once("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EADDRINUSE")
+    exitWith(`The demo cannot listen on ${hostname}:${port}: ${error.message}`);
+  exitWith(
+    `Port ${port} is in use. Choose another one: PORT=${port + 1} pnpm demo (or PORT=0 for a free one).`,
+  );
+});
+
+server.listen(port, hostname, () => {
+  const address = server.address();
+  const actualPort = typeof address === "object" && address !== null ? address.port : port;
+  // Browsers treat localhost as a secure origin, and it is what people type.
+  const name = hostname === "127.0.0.1" || hostname === "0.0.0.0" ? "localhost" : hostname;
+  const url = `http://${name.includes(":") ? `[${name}]` : name}:${actualPort}`;
+  console.log(`Demo: ${url}`);
+  console.log(`curl -N ${url}/api/chat -H 'content-type: application/json' -d '${example}'`);
+  if (endpoint !== undefined) console.log(`Model: ${endpoint.model} at ${endpoint.baseUrl}`);
+});
+
+// Ctrl+C ends everything at once; a service manager lets open answers finish.
+process.once("SIGINT", () => close(130));
+process.once("SIGTERM", async () => {
+  await drain({ deadlineMs: drainDeadlineMs });
+  close(0);
+});
+
+function close(exitCode: number): void {
+  server.close(() => process.exit(exitCode));
+  if (exitCode !== 0) server.closeAllConnections();
+  else server.closeIdleConnections();
+  // For clients that have stopped reading: nothing else ends their connections.
+  setTimeout(() => server.closeAllConnections(), 1000);
+}
+
+/** Reads a number >= 0 from the environment; an empty variable counts as unset. */
+function readNumber(name: string, fallback: number, isValid: (value: number) => boolean): number {
+  const text = process.env[name]?.trim();
+  if (text === undefined || text === "") return fallback;
+  const value = Number(text);
+  if (!(value >= 0 && isValid(value)))
+    exitWith(`${name} is ${JSON.stringify(text)}, which is not a number that it can be.`);
+  return value;
+}
+
+function readEndpoint(): ModelEndpoint | undefined {
+  try {
+    return readModelEndpoint(process.env);
+  } catch (error) {
+    exitWith((error as Error).message);
+  }
+}
+
+function exitWith(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

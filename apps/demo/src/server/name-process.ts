@@ -1,0 +1,28 @@
+/**
+ * In a cluster, the page shows which process writes an answer, and which process the page reads it from: a chunk names the
+ * writer, and a header of each response the reader.
+ */
+import type { ChatAgent, StreamChunk } from "@kortyx/server";
+
+export const processHeader = "x-demo-process";
+export const processChunkType = "demo-process";
+
+/** Answers begin with the name of the process that writes them. Clients skip a chunk of an unknown type. */
+export const nameWriter = (agent: ChatAgent, name: string): ChatAgent => ({
+  async *streamChat(messages, options) {
+    yield { type: processChunkType, name } as unknown as StreamChunk;
+    yield* (await agent.streamChat(messages, options)) as AsyncIterable<StreamChunk>;
+  },
+});
+
+/** Every response names the process that sends it. */
+export const nameReader =
+  <Parameters extends unknown[]>(
+    fetch: (...parameters: Parameters) => Response | Promise<Response>,
+    name: string,
+  ) =>
+  async (...parameters: Parameters): Promise<Response> => {
+    const response = await fetch(...parameters);
+    response.headers.set(processHeader, name);
+    return response;
+  };
