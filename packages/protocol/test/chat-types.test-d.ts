@@ -32,7 +32,7 @@ test("without declared types, every name is a string and every value unknown", (
   expectTypeOf<StreamChunkOf<"tool-call-start">["input"]>().toEqualTypeOf<unknown>();
 });
 
-test("declared tools and objects have their values, and undeclared ones are unknown", () => {
+test("declared tools and objects have their value types, and those of undeclared ones are unknown", () => {
   expectTypeOf<ToolName<AppTypes>>().toEqualTypeOf<"search" | UndeclaredName>();
   expectTypeOf<ToolInput<AppTypes, "search">>().toEqualTypeOf<{ query: string }>();
   expectTypeOf<ToolOutput<AppTypes, "search">>().toEqualTypeOf<string[]>();
@@ -41,7 +41,7 @@ test("declared tools and objects have their values, and undeclared ones are unkn
   expectTypeOf<DataOf<AppTypes, UndeclaredName>>().toEqualTypeOf<unknown>();
 });
 
-test("an undeclared name is a string that a stream may hold, and that no literal is", () => {
+test("an undeclared name is a string that a stream may contain, but never a literal", () => {
   expectTypeOf<UndeclaredName>().toExtend<string>();
   // @ts-expect-error a string is not an undeclared name
   const _name: UndeclaredName = "search";
@@ -55,7 +55,7 @@ test("comparing a tool with a declared name narrows its values", () => {
   if (chunk.dataType === "recipe" && chunk.kind === "final") expectTypeOf(chunk.data).toEqualTypeOf<Recipe>();
 });
 
-test("a chunk of an application is one of the contract", () => {
+test("a chunk of an application is also a chunk of the contract", () => {
   expectTypeOf<StreamChunk<AppTypes>>().toExtend<StreamChunk>();
   expectTypeOf<MessagePart<AppTypes>>().toExtend<MessagePart>();
   expectTypeOf<StreamChunk>().not.toExtend<StreamChunk<AppTypes>>();

@@ -8,7 +8,7 @@ import { anyChunk, anyEscapedText, anyJSON } from "./chunk-arbitraries.ts";
 
 type Fields = Record<string, unknown>;
 
-/** The definition: what JSON prints of the repaired chunk, with three line breaks escaped. */
+/** The definition: the JSON of the repaired chunk, with three line breaks escaped. */
 const printByJSON = (value: unknown): string =>
   JSON.stringify(toChunk(value))
     .replaceAll("\u0085", "\\u0085")
@@ -17,7 +17,7 @@ const printByJSON = (value: unknown): string =>
 
 const isSendable = (value: unknown): boolean => checkChunk(value)?.code !== "invalid-chunk";
 
-/** A chunk of a type that no version knows. */
+/** A chunk of an unknown type. */
 const anyUnknownChunk = fc
   .tuple(
     fc.constantFrom("x-new", "", "constructor", "é"),
@@ -28,7 +28,7 @@ const anyUnknownChunk = fc
 const cycle: Fields = {};
 cycle.cycle = cycle;
 
-/** Values that a program has, and JSON does not. */
+/** Values that exist in JavaScript but not in JSON. */
 const anyOddValue = fc.constantFrom<unknown>(
   ...[undefined, null, "", "text-delta", true, 0, -0, 1e21, 5e-324, Number.NaN, Number.POSITIVE_INFINITY],
   ...[1n, Symbol("s"), () => 1, cycle, new Date(0), new Date(Number.NaN), new Map(), /x/],
@@ -77,7 +77,7 @@ const define = (value: object, name: string, descriptor: PropertyDescriptor): vo
   Object.defineProperty(value, name, { configurable: true, writable: true, ...descriptor });
 };
 
-/** One thing that is unusual about an object. */
+/** One unusual feature of an object. */
 const anyChange: fc.Arbitrary<(value: object) => object> = fc.oneof(
   fc.tuple(anyName, anyOddValue).map(([name, odd]) => (value: object) => {
     define(value, name, { value: odd, enumerable: true });
@@ -138,7 +138,7 @@ const anyValue = fc
     }
   });
 
-/** A result, or what was thrown in place of it. */
+/** A result, or the error that was thrown instead. */
 function outcomeOf<Result>(compute: () => Result): { result: Result } | { thrown: string } {
   try {
     return { result: compute() };
@@ -148,7 +148,7 @@ function outcomeOf<Result>(compute: () => Result): { result: Result } | { thrown
 }
 
 describe("printPlainChunk", () => {
-  test("prints what JSON prints of a valid chunk, or nothing", () => {
+  test("prints a valid chunk as JSON does, or returns nothing", () => {
     let printed = 0;
     fc.assert(
       fc.property(anyValue, (value) => {
@@ -163,7 +163,7 @@ describe("printPlainChunk", () => {
     expect(printed).toBeGreaterThan(1_000);
   });
 
-  test("prints every valid chunk that came from JSON, of known and unknown types", () => {
+  test("prints every valid chunk that was parsed from JSON, of known and unknown types", () => {
     fc.assert(
       fc.property(fc.oneof(anyChunk, anyUnknownChunk), (chunk) => {
         const value = JSON.parse(JSON.stringify(chunk));
@@ -198,12 +198,12 @@ describe("printPlainChunk", () => {
     ["a function", { type: "done", data: () => 1 }],
     ["a BigInt", { type: "done", data: 1n }],
     ["null", null],
-    ["a text", "done"],
+    ["a string", "done"],
   ])("leaves %s to the checker and JSON", (_, value) => {
     expect(printPlainChunk(value)).toBeUndefined();
   });
 
-  test("prints a text that it has printed before with another one in its place, and first or later in its object", () => {
+  test("prints a repeated text correctly beside other texts, and at any position in its object", () => {
     const origins = ["run-1", 'run "2"', "run\u2028", "\ud800", ""];
     for (let index = 0; index < 500; index++) {
       const id = origins[(index >> 1) % origins.length];
@@ -219,14 +219,14 @@ describe("printPlainChunk", () => {
     }
   });
 
-  test("an empty text is not valid in a field of another type", () => {
+  test("refuses an empty text in a field of another type", () => {
     for (const usage of ["", {}]) {
       const json = printPlainChunk({ type: "done", usage });
       expect(json).toBe(usage === "" ? undefined : '{"type":"done","usage":{}}');
     }
   });
 
-  test("prints any number of fields that the contract does not name", () => {
+  test("prints any number of unknown fields", () => {
     for (let index = 0; index < 1_000; index++) {
       const chunk = {
         [`first ${index}`]: "a",
@@ -239,7 +239,7 @@ describe("printPlainChunk", () => {
     }
   });
 
-  test("prints what it has checked when a field is another value each time that it is read", () => {
+  test("prints the checked value of a field that changes at each read", () => {
     let reads = 0;
     const chunk = {
       type: "text-delta",
@@ -278,7 +278,7 @@ describe("printPlainChunk, when Object.prototype has properties", () => {
   );
 });
 
-test("printChunk prints what JSON prints of the repaired chunk, of whatever value, or throws where that does", () => {
+test("printChunk prints any value as JSON prints the repaired chunk, or throws where JSON throws", () => {
   fc.assert(
     fc.property(anyValue, (value) => {
       expect(outcomeOf(() => printChunk(value).json)).toEqual(outcomeOf(() => printByJSON(value)));

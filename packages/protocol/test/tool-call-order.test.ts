@@ -125,7 +125,7 @@ describe.each([
 });
 
 describe("an empty id", () => {
-  test("makes every start a new call, even with equal inputs, and every result without one too", () => {
+  test("makes every start a new call, even with equal inputs, and also every result without a start", () => {
     expect(callsOf([start("", "Rome"), start("", "Rome"), result("", "sun"), result("", "sun")])).toEqual([
       rome,
       rome,

@@ -488,7 +488,7 @@ describe("a log that has lost its last entries", () => {
     return { ...following, faults };
   }
 
-  test("ends the stream of a client that has more with run-lost, whether the log is open, ended, or has a terminal in place of a sent entry", async () => {
+  test("reports run-lost to a client that has more, whether the log is open, ended, or has a terminal in place of a sent entry", async () => {
     for (const [length, isEnded] of [
       [5, false],
       [5, true],

@@ -213,7 +213,7 @@ describe("the log", () => {
     expect(run.finishes[0]?.message.parts).toMatchObject([{ text: "a", state: "done" }]);
   });
 
-  test("contains mended chunks, and the failure for another one names its number within the source", async () => {
+  test("contains mended chunks, and the error for a chunk that cannot be mended names its number in the source", async () => {
     const error: StreamChunk = { type: "error", message: "Busy." };
     const bad = { type: "tool-call-result", tool: "t", toolCallId: "1", content: undefined, isError: null };
     const mended = { type: "tool-call-result", tool: "t", toolCallId: "1", content: null };
@@ -685,32 +685,26 @@ describe("a source that fails", () => {
     ["undefined", undefined, "invalid-chunk"],
     ["a known type with a wrong field", { type: "text-delta", delta: 7 }, "invalid-chunk"],
     ["something that is not JSON", { type: "x", value: 1n }, "invalid-chunk"],
-  ])(
-    "because it yields %s ends the run with the code of the failure, and is closed",
-    async (_, value, code) => {
-      const source = handFed();
-      const run = await produce(source.open);
-      source.give(delta("a"), value as StreamChunk, delta("b"));
-      await run.producer.finished;
-      expect(await run.logged()).toEqual([delta("a"), { ...masked, code }]);
-      expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);
-    },
-  );
+  ])("by yielding %s ends the run with the code of the failure, and is closed", async (_, value, code) => {
+    const source = handFed();
+    const run = await produce(source.open);
+    source.give(delta("a"), value as StreamChunk, delta("b"));
+    await run.producer.finished;
+    expect(await run.logged()).toEqual([delta("a"), { ...masked, code }]);
+    expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);
+  });
 
   test.each([
     ["at once", () => undefined as never],
     ["with a promise", async () => null as never],
-  ])(
-    "because its next() returns, %s, something other than a result ends the run but not the process",
-    async (_, next) => {
-      const returned = vi.fn();
-      const entries = await logged({ [Symbol.asyncIterator]: () => ({ next, return: returned }) });
-      expect(entries).toEqual([masked]);
-      expect(returned).toHaveBeenCalledTimes(1);
-    },
-  );
+  ])("by a next() that returns no result, %s, ends the run but not the process", async (_, next) => {
+    const returned = vi.fn();
+    const entries = await logged({ [Symbol.asyncIterator]: () => ({ next, return: returned }) });
+    expect(entries).toEqual([masked]);
+    expect(returned).toHaveBeenCalledTimes(1);
+  });
 
-  test("because it cannot be iterated ends the run", async () => {
+  test("by not being iterable ends the run", async () => {
     expect(await logged({} as never)).toEqual([masked]);
   });
 

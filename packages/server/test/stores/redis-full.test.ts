@@ -21,7 +21,7 @@ describe.skipIf(!hasRedis())("a full Redis", () => {
     await redis.close();
   });
 
-  /** A limit below the memory in use, and above it once the large key is removed. Redis's buffers come and go. */
+  /** Sets a limit below the memory in use, but above it once the large key is removed. Redis's own buffers vary. */
   const limit = () => client.configSet("maxmemory", "5mb");
   /** Takes the remaining memory with an ordinary key. */
   async function fill(): Promise<void> {

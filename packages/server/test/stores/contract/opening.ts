@@ -156,7 +156,7 @@ export function describeOpening(stores: ContractStores): void {
       expect(await stores.second.open(opening({ maxOpenRuns: 2 }))).toEqual({ status: "too-many-runs" });
     });
 
-    test("creates one run for many concurrent calls with the same key, to which the others attach", async () => {
+    test("creates one run for many concurrent calls with the same key, and attaches the others to it", async () => {
       const requests = Array.from({ length: 20 }, () => opening({ key: "k", sessionId: "s" }));
       const opened = await Promise.all(
         requests.map((request, index) => (index % 2 === 0 ? stores.first : stores.second).open(request)),
