@@ -38,9 +38,12 @@ export type {
   ChatRoute,
   ChatRouteOptions,
   RouteHandler,
+  RouteSchemas,
 } from "./route/chat-route.ts";
 export type { CorsOptions } from "./route/cors.ts";
 export { createChatRoute } from "./route/create-chat-route.ts";
+
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./route/standard-schema.ts";
 
 // Read the request
 

@@ -13,10 +13,12 @@ import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse
 import { toAgentOptions } from "./chat-agent.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
 import { checkRoles, readChatRequest } from "./read-chat-request.ts";
+import { readContext } from "./read-context.ts";
 
 /** A parsed request, and the call of the agent that it requests. */
 interface ReadRequest {
   request: Request;
+  /** As the client sent it: a schema's output may differ each time, and tells no two requests apart. */
   body: ChatRequestBody;
   owner: string | undefined;
   /** The user's newest message. */
@@ -58,16 +60,18 @@ export class ChatPost {
   }
 
   async #read(request: Request, owner: string | undefined): Promise<ReadRequest> {
-    const { agent, allowedRoles = ["user", "assistant"] } = this.#options;
+    const { agent, schemas, allowedRoles = ["user", "assistant"] } = this.#options;
     const body = await readChatRequest(request, this.#options);
     checkRoles(body.messages, allowedRoles);
+    const { context = undefined } = schemas ?? {};
+    const agentBody = context ? { ...body, context: await readContext(context, body.context) } : body;
     return {
       request,
       body,
       owner,
       input: body.messages.findLast(({ role }) => role === "user"),
       messages: [...body.messages],
-      source: ({ signal }) => agent.streamChat(body.messages, toAgentOptions(body, { owner, signal })),
+      source: ({ signal }) => agent.streamChat(body.messages, toAgentOptions(agentBody, { owner, signal })),
     };
   }
 

@@ -77,13 +77,33 @@ type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse
 
 /** @param body - The value that the schema rejected. */
 export function toIssue(issue: SchemaIssue, body: unknown): ChatRequestIssue {
-  let received: unknown = body;
-  for (const key of issue.path) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];
   return {
     path: issue.path.join("."),
     expected: describeExpected(issue),
-    received: describeReceived(received),
+    received: describeReceived(valueAt(issue.path, body)),
   };
+}
+
+/** The longest path of an issue, in characters: the keys of a record come from the client. */
+const maxPathLength = 200;
+
+/**
+ * A field that the application's own schema rejects. The schema's message is left out, because it may quote the value.
+ *
+ * @param keys - The path of the field in the context.
+ */
+export function toContextIssue(keys: PropertyKey[], context: unknown): ChatRequestIssue {
+  return {
+    path: ["context", ...keys].map(String).join(".").slice(0, maxPathLength),
+    expected: "a value that the route's schema accepts",
+    received: describeReceived(valueAt(keys, context)),
+  };
+}
+
+function valueAt(keys: PropertyKey[], value: unknown): unknown {
+  let found = value;
+  for (const key of keys) found = (found as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  return found;
 }
 
 function describeExpected(issue: SchemaIssue): string {

@@ -9,6 +9,7 @@ import type { StreamResponseOptions } from "../stream/to-sse.ts";
 import type { ChatAgent, RouteAgentOptions } from "./chat-agent.ts";
 import type { CorsOptions } from "./cors.ts";
 import type { ChatRequestLimits } from "./read-chat-request.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 /** How the answer to a request ended, and the request itself. */
 export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamFinish<Types> {
@@ -58,6 +59,8 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * @defaultValue `["user", "assistant"]`
    */
   allowedRoles?: ChatMessage["role"][] | undefined;
+  /** Checks what the application itself defines in a request. @defaultValue nothing is checked */
+  schemas?: RouteSchemas<Types> | undefined;
   /** Admits pages of other origins. @defaultValue none */
   cors?: CorsOptions | undefined;
   /** The largest buffered answer (`stream: false`), in bytes. @defaultValue 8 MiB */
@@ -67,6 +70,16 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * POST with the same idempotency key attaches to it. Their `onFinish` replaces the route's.
    */
   runs?: ChatRunOptions<Types> | undefined;
+}
+
+/** The schemas of a route: those of zod 4, valibot, arktype, or any other Standard Schema. */
+export interface RouteSchemas<Types extends ChatTypes = ChatTypes> {
+  /**
+   * Checks the `context` of a request, and reads it: the agent receives the schema's output. A request without a context
+   * is checked too, as `undefined`. What the schema rejects is a 400 `invalid-request` that names the fields, but neither
+   * their values nor the schema's messages; what it throws is a masked 500.
+   */
+  context?: StandardSchema<Types["context"]> | undefined;
 }
 
 /** The owner's id, `null` for a request without an owner, or the response itself. */

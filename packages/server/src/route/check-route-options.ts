@@ -16,6 +16,7 @@ import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
 import type { CorsOptions } from "./cors.ts";
+import type { StandardSchema } from "./standard-schema.ts";
 
 const roles = ["user", "assistant", "system"] satisfies ChatMessage["role"][];
 
@@ -53,6 +54,7 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
     checkLimitOption(name, options[name]);
   }
   checkAllowedRoles(options.allowedRoles);
+  checkSchemas(options.schemas);
   checkCorsOptions(options.cors);
   checkBooleanOption("collectMessage", options.collectMessage);
   checkOption("headers", headers === undefined || isObject(headers), "an object of headers", headers);
@@ -64,6 +66,23 @@ function checkAllowedRoles(allowed: unknown): void {
   const areRoles = Array.isArray(allowed) && allowed.every((role) => roles.includes(role));
   const expected = 'an array of "user", "assistant" and "system"';
   checkOption("allowedRoles", allowed === undefined || areRoles, expected, allowed);
+}
+
+/** A misspelt schema would silently check nothing. */
+function checkSchemas(schemas: unknown): void {
+  if (schemas === undefined) return;
+  checkObjectOption("schemas", schemas, "an object with a schema: { context }");
+  const { context, ...others } = schemas as Record<string, unknown>;
+  for (const [name, schema] of Object.entries(others)) {
+    checkOption(`schemas.${name}`, false, 'left out: the only schema is "context"', schema);
+  }
+  const { version, validate } = (context as Partial<StandardSchema> | null | undefined)?.["~standard"] ?? {};
+  checkOption(
+    "schemas.context",
+    context === undefined || (version === 1 && typeof validate === "function"),
+    "a Standard Schema, such as z.object({ … }) of zod 4",
+    context,
+  );
 }
 
 function checkCorsOptions(cors: CorsOptions | undefined): void {

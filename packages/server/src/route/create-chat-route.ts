@@ -74,7 +74,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
 
 /** The options of each stream, without those of the route. */
 function toStreamOptions(options: ChatRouteOptions): StreamResponseOptions {
-  const { agent, authorize, allowedRoles, cors, runs, onFinish, collectMessage, ...rest } = options;
+  const { agent, authorize, allowedRoles, schemas, cors, runs, onFinish, collectMessage, ...rest } = options;
   const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
   return streamOptions;
 }

@@ -72,6 +72,24 @@ const wrong: [options: unknown, error: Error][] = [
     { agent, cors: { origin: "https://app.example", credentials: "include" } },
     new TypeError('cors.credentials must be a boolean; got "include".'),
   ],
+  [
+    { agent, schemas: null },
+    new TypeError("schemas must be an object with a schema: { context }; got null."),
+  ],
+  [
+    { agent, schemas: { contxt: {} } },
+    new TypeError('schemas.contxt must be left out: the only schema is "context"; got an object.'),
+  ],
+  [
+    { agent, schemas: { context: { parse: () => ({}) } } },
+    new TypeError(
+      "schemas.context must be a Standard Schema, such as z.object({ … }) of zod 4; got an object.",
+    ),
+  ],
+  [
+    { agent, schemas: { context: null } },
+    new TypeError("schemas.context must be a Standard Schema, such as z.object({ … }) of zod 4; got null."),
+  ],
   [{ agent, collectMessage: "yes" }, new TypeError('collectMessage must be a boolean; got "yes".')],
   [{ agent, headers: 42 }, new TypeError("headers must be an object of headers; got 42.")],
   [{ agent, maxBodyBytes: "1mb" }, new RangeError('maxBodyBytes must be a number, 0 or more; got "1mb".')],
