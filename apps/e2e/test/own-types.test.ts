@@ -31,7 +31,7 @@ function compile(compiler: string, files: string[]): string {
 
 const prelude = `
 import { createChat, type ChatTypes, StreamError } from "@kortyx/client";
-import { type ChatAgent, createChatRoute, toSSE } from "@kortyx/server";
+import { type ChatAgent, createChatRoute, createStructuredStreamWriter, toSSE } from "@kortyx/server";
 interface AppTypes extends ChatTypes {
   context: { tenant: string };
   metadata: { draft: boolean };
@@ -92,6 +92,16 @@ const mistakes: [name: string, code: string, named: RegExp][] = [
     "a chunk of an undeclared type",
     `toSSE(one({ type: "x-weather" as const, celsius: 21 }));`,
     /Type '\{ type: "x-weather"; celsius: number; \}' is not assignable to type 'SourceChunk/,
+  ],
+  [
+    "a path of a structured object",
+    `createStructuredStreamWriter<AppTypes, "recipe">({ dataType: "recipe", streamId: "1" }).set("titel", "a");`,
+    /Argument of type '"titel"' is not assignable to parameter of type '"title"'/,
+  ],
+  [
+    "a schema",
+    `createChatRoute({ agent: {} as ChatAgent<AppTypes>, schemas: { contxt: {} as never } });`,
+    /'contxt' does not exist in type 'RouteSchemas<AppTypes>'/,
   ],
   [
     "a field of the context of a chat",

@@ -68,6 +68,11 @@ export {
   type StructuredStreamState,
 } from "./fold-structured-data.ts";
 export type { AssistantUIMessage, UIMessage, UserUIMessage } from "./ui-message.ts";
+export {
+  createStructuredStreamWriter,
+  type StructuredStreamWriter,
+  type StructuredStreamWriterOptions,
+} from "./write-structured-data.ts";
 
 // Answer an agent's question
 

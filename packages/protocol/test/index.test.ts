@@ -15,6 +15,7 @@ test("the root exports exactly these names", () => {
     "createMessageAccumulator",
     "createSSEDecoder",
     "createStructuredStreamAccumulator",
+    "createStructuredStreamWriter",
     "encodeChunk",
     "encodeComment",
     "encodeRetry",

@@ -15,12 +15,15 @@ export type {
   StreamChunkOf,
   StreamChunkType,
   StructuredDataChunk,
+  StructuredStreamWriter,
+  StructuredStreamWriterOptions,
   TokenUsage,
   ToolTypes,
   UndeclaredName,
   UnknownChunk,
 } from "@kortyx/protocol";
 export {
+  createStructuredStreamWriter,
   isStreamChunk,
   isStreamError,
   isTerminalChunk,

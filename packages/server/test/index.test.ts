@@ -13,6 +13,7 @@ test("the root exports exactly these names", () => {
     "createChatRoute",
     "createMemoryRunStore",
     "createStreamResponse",
+    "createStructuredStreamWriter",
     "drain",
     "isStreamChunk",
     "isStreamError",
