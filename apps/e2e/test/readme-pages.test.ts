@@ -152,6 +152,20 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
+  test(`the typed chat of ${clientReadme} shows the tool call and the object of the typed route`, async () => {
+    const route = async () =>
+      (await folder.run<{ POST: Handler }>("chat-route.ts", readersModules["chat-route.ts"]!)).POST;
+    await withPage(
+      snippetsOf(clientReadme)[5]!,
+      async (page) => {
+        await expect
+          .poll(() => page.locator("#answer").textContent())
+          .toBe("Searched: Soup for acme\nRecipe: Tomato soup");
+      },
+      route,
+    );
+  });
+
   test(`the component of ${clientReadme} asks and shows the answer`, async () => {
     folder.write("chat.tsx", snippetsOf(clientReadme, "tsx")[0]!);
     const code = `import { createRoot } from "react-dom/client";

@@ -52,6 +52,9 @@ export const route = createChatRoute({ agent });
 `,
 };
 
+/** The route of the server's README whose types the client's README imports. */
+readersModules["chat-route.ts"] = snippetsOf("packages/server/README.md")[3]!;
+
 export interface SnippetFolder {
   path: string;
   /** @returns the path of a file with this code, beside what it imports. */

@@ -10,6 +10,7 @@ import {
   consumeStream,
   createChat,
   readStream,
+  reduceMessage,
   type StoredMessage,
   type StreamChunk,
   streamChatFromRoute,
@@ -35,7 +36,7 @@ const pages = [
 ];
 
 test("every page has as many snippets as are run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 7, 5, 1, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 7, 6, 1, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 0]);
 });
 
@@ -68,8 +69,15 @@ type Route = { POST: Handler };
 type RunRoute = { POST: Handler; GET: Handler; DELETE: Handler; store: RunStore } & Record<string, Handler>;
 
 const jsonHeaders = { "content-type": "application/json" };
-const [agentSnippet, routeSnippet, kortyxSnippet, typedSnippet, savingSnippet, streamSnippet, nodeSnippet] =
-  snippetsOf("packages/server/README.md") as [string, string, string, string, string, string, string];
+const [
+  agentSnippet,
+  routeSnippet,
+  kortyxSnippet,
+  ownTypesSnippet,
+  savingSnippet,
+  streamSnippet,
+  nodeSnippet,
+] = snippetsOf("packages/server/README.md") as [string, string, string, string, string, string, string];
 /** Of Next.js, around the route of the snippet before. */
 const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
 const routeSnippets: [string, string][] = [
@@ -99,6 +107,28 @@ test("the first two snippets of README.md are a route and its agent, and answer 
   root.remove();
 });
 
+test("the typed route of packages/server/README.md answers, and refuses a request without its context", async () => {
+  const { POST }: Route = await folder.run("chat-route.ts", ownTypesSnippet);
+  const send = (body: object) =>
+    POST(new Request("http://host/", { method: "POST", headers: jsonHeaders, body: JSON.stringify(body) }));
+  const { chunks } = await collect(readStream(await send({ messages, context: { tenant: "acme" } })));
+  expect(chunks[0]).toMatchObject({ tool: "search", input: { query: "Hello for acme" } });
+  expect(reduceMessage(chunks).parts).toMatchObject([
+    { type: "tool-call", state: "done", content: ["Tomato soup"] },
+    {
+      type: "structured-data",
+      dataType: "recipe",
+      data: { title: "Tomato soup", steps: ["Peel the tomatoes.", "Boil them."] },
+    },
+  ]);
+  const refused = await send({ messages, context: {} });
+  expect(refused.status).toBe(400);
+  expect(await refused.json()).toMatchObject({
+    code: "invalid-request",
+    issues: [{ path: "context.tenant" }],
+  });
+});
+
 test("the agent of packages/server/README.md is one for its route, and its tool ends with the answer", async () => {
   const { agent }: { agent: ChatAgent } = await folder.run("readme-agent.ts", agentSnippet);
   const { POST } = createChatRoute({ agent });
@@ -107,18 +137,6 @@ test("the agent of packages/server/README.md is one for its route, and its tool 
   expect(await collect(readStream(response))).toEqual({ chunks: answerAbout("Oslo") });
   const left = agent.streamChat([], { signal: AbortSignal.abort("left") }) as AsyncIterable<StreamChunk>;
   expect((await collect(left)).error).toBe("left");
-});
-
-test("the agent with types of its own in packages/server/README.md receives its context", async () => {
-  const { agent }: { agent: ChatAgent } = await folder.run("typed-agent.ts", typedSnippet);
-  const { POST } = createChatRoute({ agent });
-  const body = JSON.stringify({
-    messages: [{ role: "user", content: "soup" }],
-    context: { tenant: "kitchen" },
-  });
-  const response = await POST(new Request("http://host/", { method: "POST", headers: jsonHeaders, body }));
-  const { chunks } = await collect(readStream(response));
-  expect(chunks[1]).toMatchObject({ tool: "search", content: ["kitchen: soup"] });
 });
 
 test("the route of an agent of Kortyx in packages/server/README.md answers, and sends nothing of its state", async () => {
