@@ -1,6 +1,6 @@
 /**
- * Fills the table of sizes in the client's README with what the built packages are; with `--check` it only reports
- * whether the table is up to date. Sizes are rounded up to half a kB, so that small changes leave it as it is.
+ * Fills the table of sizes in the client's README with the sizes of the built packages; with `--check` it only checks
+ * that the table is up to date. Sizes are rounded up to half a kB, so that small changes do not affect it.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { clientImports, measureSize } from "./test/client-sizes.ts";

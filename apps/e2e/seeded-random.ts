@@ -1,4 +1,7 @@
-/** Numbers from 0 to below 1 that are the same for the same seed (mulberry32), so that a failing run can be repeated. */
+/**
+ * Numbers from 0 up to but not including 1, the same for the same seed (mulberry32), so that a failing run can be
+ * repeated.
+ */
 export function createSeededRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

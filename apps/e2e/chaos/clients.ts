@@ -1,6 +1,6 @@
 /**
- * All clients of a game in one process: each a chat of the client package at its default settings, that sends, reloads and
- * stops as planned. Reports every chunk of every page.
+ * All clients of a game in one process. Each is a chat of the client package at its default settings that sends,
+ * reloads and stops as planned. Reports every chunk of every page.
  */
 import { setTimeout as delay } from "node:timers/promises";
 import { type Chat, createChat, type StreamChunk, StreamRemoteError } from "@kortyx/client";
@@ -9,28 +9,28 @@ import { type Action, ownerOf, type PlannedQuestion, type Question, sessionOf } 
 export interface ClientsCommand {
   endpoint: string;
   clients: PlannedQuestion[][];
-  /** A page that has got nothing new for this long hangs. */
+  /** A page that receives nothing new for this long hangs. */
   maxSilenceMs: number;
 }
 
-/** What one page has seen of one answer. Times are in milliseconds since 1970. */
+/** The record of one page that read one answer. Times are in milliseconds since 1970. */
 interface PageView {
   chunks: StreamChunk[];
   endedAt: number;
   longestSilenceMs: number;
   reconnects: number;
   /**
-   * How it has ended for the page: by its last chunk, or by an error of the client. `unanswered`: its first request got
-   * no response twice, which the client reports.
+   * How reading ended on this page: with a terminal chunk, without one, or with an error of the client. `unanswered`:
+   * two requests in a row got no response, which the client reports.
    */
-  ending: "terminal" | "left" | "nothing" | "unanswered" | "hangs" | { error: string };
+  ending: "terminal" | "open" | "nothing" | "unanswered" | "hangs" | { error: string };
 }
 
-/** One question, and the pages that have followed its answer: a reload makes a second one. */
+/** One question and the pages that read its answer: a reload makes a second one. */
 export interface AskedQuestion {
   question: Question;
   action: Action;
-  /** Whether a stop has succeeded. */
+  /** Whether a stop succeeded. */
   isStopped: boolean;
   pages: PageView[];
 }
@@ -74,7 +74,7 @@ function openPage({ endpoint, maxSilenceMs }: ClientsCommand, question: Question
   return {
     view,
     chat,
-    /** Resolves when this many chunks have come, or no more will. */
+    /** Resolves when this many chunks have arrived, or when no more will. */
     reached: (count: number) =>
       new Promise<void>((resolve) => {
         check = () => {
@@ -82,7 +82,7 @@ function openPage({ endpoint, maxSilenceMs }: ClientsCommand, question: Question
         };
         check();
       }),
-    /** Reads until the answer has ended for this page. */
+    /** Reads until the answer ends on this page. */
     async read(following: Promise<void>): Promise<void> {
       await following;
       isOver = true;
@@ -97,12 +97,12 @@ function openPage({ endpoint, maxSilenceMs }: ClientsCommand, question: Question
 
 function describeEnding(chat: Chat, { chunks }: PageView): PageView["ending"] {
   const { error } = chat.getSnapshot();
-  // An answer that ended with an `error` chunk is an error of the chat, too.
+  // An `error` chunk also becomes an error of the chat, and is not an error of the client.
   if (error?.name === "StreamConnectionError" && chunks.length === 0) return "unanswered";
   if (error !== undefined && !(error instanceof StreamRemoteError))
     return { error: `${error.name}: ${error.message}` };
   if (chunks.length === 0) return "nothing";
-  return /^(done|abort|error)$/.test(chunks.at(-1)!.type) ? "terminal" : "left";
+  return /^(done|abort|error)$/.test(chunks.at(-1)!.type) ? "terminal" : "open";
 }
 
 async function ask(command: ClientsCommand, { question, action }: PlannedQuestion): Promise<AskedQuestion> {
@@ -111,7 +111,7 @@ async function ask(command: ClientsCommand, { question, action }: PlannedQuestio
   const reading = page.read(page.chat.send(JSON.stringify(question)));
   if (action.type === "stop") {
     await page.reached(action.afterChunks);
-    // As a user who presses the button again.
+    // Retries like a user who presses the button again.
     for (let attempt = 0; attempt < 5 && !asked.isStopped; attempt++) {
       asked.isStopped = await page.chat.stop().then(
         () => true,

@@ -1,4 +1,4 @@
-/** A connected client, as an application makes it. */
+/** A connected client, set up as in an application. */
 import { createClient } from "redis";
 
 export async function connectToRedis(socketPath: string) {

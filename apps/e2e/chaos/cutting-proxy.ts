@@ -4,11 +4,11 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 export interface CuttingProxy {
   url: string;
   /**
-   * Cuts one connection, on both of its sides: before its client has read any of its answer, or later. A client gives up
-   * a question that two connections have not answered, so each user is cut only once before that.
+   * Cuts one connection on both sides, before its client has read any of its answer or later. A client gives up after
+   * two connections without a response, so each user is cut only once before reading an answer.
    *
    * @param which - A fraction of the connections, from 0 to below 1.
-   * @returns whether there was one to cut.
+   * @returns whether there was a connection to cut.
    */
   cut(which: number): boolean;
   close(): Promise<void>;
@@ -16,13 +16,13 @@ export interface CuttingProxy {
 
 interface Connection {
   downstream: Socket;
-  /** When its answer began, as `performance.now()`. */
+  /** The start of its answer, as `performance.now()`. */
   answeredAt: number | undefined;
-  /** Whose request is being answered. */
+  /** The user whose request is being answered. */
   user: string | undefined;
 }
 
-/** A cut takes what the client has not read. A busy machine may need this long to read. */
+/** A cut loses data that the client has not read. A busy machine may need this long to read it. */
 const readMs = 3_000;
 const lastPiece = "0\r\n\r\n";
 
@@ -33,7 +33,7 @@ const isRead = ({ answeredAt }: Connection) =>
 export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
   const { hostname, port } = new URL(target);
   const connections = new Set<Connection>();
-  /** Users who may have been cut before they had read of an answer. */
+  /** Users who may have been cut before they read any of an answer. */
   const unanswered = new Set<string>();
   const server = createServer((downstream) => {
     const upstream = connect(Number(port), hostname);
@@ -45,12 +45,12 @@ export async function startCuttingProxy(target: string): Promise<CuttingProxy> {
     });
     upstream.on("data", (data) => {
       connection.answeredAt ??= performance.now();
-      // The next request, of any user, may be sent already.
+      // The next request, of any user, may already be on the connection.
       if (data.toString("latin1").endsWith(lastPiece)) connection.user = undefined;
     });
     for (const socket of [downstream, upstream]) {
       socket.setNoDelay();
-      // One side that fails takes the other one with it.
+      // An error on one side closes both.
       socket.on("error", () => {});
       socket.once("close", () => {
         connections.delete(connection);

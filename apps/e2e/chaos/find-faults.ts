@@ -1,20 +1,20 @@
 /**
- * Decides whether a game kept the promises: every run has one terminal, every page has exactly the log or a part of it
- * that its user has chosen, no agent is called twice for a question, and no process complains.
+ * Decides whether a game kept the guarantees: every run has one terminal, every page has its whole log, or the part
+ * that its user chose to read, no agent is called twice for a question, and no process writes to stderr.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { StreamChunk } from "@kortyx/client";
 import { answerTo } from "./plan.ts";
-import { graceMs, leaseMs, type PlayedGame, roomMs } from "./play-chaos.ts";
+import { graceMs, leaseMs, type PlayedGame, slackMs } from "./play-chaos.ts";
 
 type PlayedQuestion = PlayedGame["questions"][number];
 
-/** A crash, a deploy and a cut can meet the same question; more than one in twelve is a fault. */
+/** A crash, a deploy and a cut can hit the same question; more than one question in twelve is a fault. */
 const maxUnanswered = 5;
 
 /**
- * On a machine with much else to do, a reply of Redis may take longer than 2 s. The route logs that; the client repeats its
- * request, and what its page shows is checked.
+ * On a busy machine, a reply of Redis may take longer than 2 s. The route logs that; the client repeats its request,
+ * and the result on its page is checked.
  */
 const withoutLateRedis = (complaint: string): string =>
   complaint.replace(
@@ -24,7 +24,7 @@ const withoutLateRedis = (complaint: string): string =>
 
 const isTerminal = ({ type }: StreamChunk) => type === "done" || type === "abort" || type === "error";
 
-/** @returns what was wrong, a sentence each. */
+/** @returns the faults, one sentence each. */
 export function findFaults(game: PlayedGame): string[] {
   const { plan, questions, journal, serverEnds, complaints } = game;
   const ways = new Set(plan.serverEnds.map(({ signal }) => signal));
@@ -39,22 +39,22 @@ export function findFaults(game: PlayedGame): string[] {
   );
   for (const question of new Set(asked)) {
     const times = asked.filter((other) => other === question).length;
-    if (times > 1) faults.push(`question ${question}: the agent was asked ${times} times.`);
+    if (times > 1) faults.push(`question ${question}: the agent was called ${times} times.`);
   }
   const known = new Set(questions.map(({ log }) => log?.runId));
   for (const line of journal) {
     if ("runId" in line && !known.has(line.runId)) faults.push(`${line.owner}: a second run, ${line.runId}.`);
   }
   for (const { server, signal, code } of serverEnds) {
-    if (signal === "SIGTERM" && code !== 0)
-      faults.push(`server ${server} has drained and ended with ${code}.`);
+    if (signal === "SIGTERM" && code !== 0) faults.push(`server ${server} drained and exited with ${code}.`);
   }
   const { lateMs } = measure(game);
-  if (lateMs > leaseMs + graceMs + roomMs) faults.push(`producer-lost came ${lateMs} ms after the crash.`);
+  if (lateMs > leaseMs + graceMs + slackMs)
+    faults.push(`producer-lost arrived ${lateMs} ms after the crash.`);
   const unanswered = questions.filter(({ pages }) => pages.at(-1)!.ending === "unanswered").length;
   if (unanswered > maxUnanswered) faults.push(`${unanswered} questions got no response.`);
   for (const complaint of complaints.map(withoutLateRedis)) {
-    if (complaint !== "") faults.push(`a process complains: ${complaint}`);
+    if (complaint !== "") faults.push(`a process wrote to stderr: ${complaint}`);
   }
   return faults;
 }
@@ -72,7 +72,7 @@ function checkLog({ question, action, log }: PlayedQuestion, ways: Set<string>):
   const expected = terminals[0]!.type === "done" ? whole : [...whole.slice(0, yielded.length), terminals[0]];
   const faults: string[] = [];
   if (!isDeepStrictEqual([...yielded, terminals[0]], expected))
-    faults.push("the log is not what the agent has yielded.");
+    faults.push("the log differs from the chunks that the agent yielded.");
   const ending = nameEnding(last);
   const isDocumented =
     ending === "done" ||
@@ -90,14 +90,15 @@ function checkPages({ action, isStopped, pages, log }: PlayedQuestion): string[]
     if (!isDeepStrictEqual(chunks, entries.slice(0, chunks.length)))
       faults.push(`page ${index} differs from the log: ${describeDifference(chunks, entries)}`);
     const isLeft = index < pages.length - 1;
-    // The question of a page that was left, or stopped, at once may never have reached a server.
+    // If the page was closed or stopped at once, its question may never have reached a server.
     const isUnasked = pages[0]!.chunks.length === 0 && (isLeft || action.type === "reload" || isStopped);
-    // A stop whose connection is late ends the answer with what has come.
-    const isStoppedHere = isStopped && ending === "left";
-    if (ending === "hangs") faults.push(`page ${index} hangs: nothing for ${longestSilenceMs} ms.`);
+    // If a stop is accepted and the rest of the answer is late, the answer ends with the chunks received so far.
+    const isStoppedHere = isStopped && ending === "open";
+    if (ending === "hangs")
+      faults.push(`page ${index} hangs: it received nothing for ${longestSilenceMs} ms.`);
     else if (isLeft || isStoppedHere || (ending === "nothing" && isUnasked)) continue;
     else if (ending === "unanswered") continue;
-    else if (ending !== "terminal") faults.push(`page ${index} has ended so: ${JSON.stringify(ending)}.`);
+    else if (ending !== "terminal") faults.push(`page ${index} ended with ${JSON.stringify(ending)}.`);
     else if (chunks.length !== entries.length)
       faults.push(`page ${index} has ${chunks.length} of ${entries.length} chunks.`);
   }
@@ -128,7 +129,7 @@ function measure({ questions, serverEnds }: PlayedGame) {
   };
 }
 
-/** What happened, in one line. */
+/** A summary of the game in one line. */
 export function summarize(game: PlayedGame): string {
   const { plan, questions, cuts, durationMs, serverEnds } = game;
   const { lateMs, silenceMs, reconnects } = measure(game);

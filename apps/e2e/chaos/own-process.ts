@@ -1,18 +1,18 @@
-/** A program of the game as a process with a channel, whose complaints are kept. */
+/** A program of the game as a process with an IPC channel, whose stderr is collected. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 export interface OwnProcess {
   child: ChildProcess;
-  /** Everything that it has written to stderr, with warnings and unhandled failures. */
+  /** Everything that it has written to stderr, including warnings and unhandled errors. */
   readonly complaints: string;
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
 /**
- * Starts a program of this folder, and waits for its first message.
+ * Starts a program of this folder and waits for its first message.
  *
- * @throws when it ends before.
+ * @throws if it exits before.
  */
 export async function startOwnProcess(file: string, settings: object = {}): Promise<OwnProcess> {
   const program = fileURLToPath(new URL(file, import.meta.url));

@@ -1,6 +1,6 @@
 /**
- * What happens in one game of chaos, drawn from a seed: what each client asks and when, which ones reload or stop, which
- * connections are cut, and which servers end. Pure: the same seed gives the same plan.
+ * The events of one game of chaos, drawn from a seed: the questions of each client and their times, the clients that
+ * reload or stop, the connections that are cut, and the servers that end. Pure: the same seed gives the same plan.
  */
 
 import type { StreamChunk } from "@kortyx/client";
@@ -9,21 +9,21 @@ import { createSeededRandom } from "../seeded-random.ts";
 export const serverCount = 3;
 const clientCount = 30;
 
-/** One question to the agent, which travels as the text of the user's message. */
+/** One question to the agent, sent as the text of the user's message. */
 export interface Question {
   client: number;
   number: number;
   words: number;
   everyMs: number;
-  /** The agent is silent for this long in the middle of its answer, inside a tool. */
+  /** The agent is silent for this long in the middle of its answer, inside a tool call. */
   quietMs: number;
 }
 
-/** Each client is a user, and each of its questions a session. */
+/** Each client is a user, and each of its questions a session of its own. */
 export const ownerOf = ({ client }: Question) => `user-${client}`;
 export const sessionOf = ({ client, number }: Question) => `session-${client}-${number}`;
 
-/** What the user does while the answer arrives; `afterChunks` is 0 for at once. */
+/** The user's action while the answer arrives; `afterChunks` is 0 for an action at once. */
 export type Action =
   | { type: "read" }
   | { type: "stop"; afterChunks: number }
@@ -31,12 +31,12 @@ export type Action =
 
 export interface PlannedQuestion {
   question: Question;
-  /** Before it is asked: after the start, or after the previous answer. */
+  /** The wait before it is asked: after the start, or after the previous answer. */
   waitMs: number;
   action: Action;
 }
 
-/** Ends a server, which is started again at the same address. */
+/** Ends a server, which is then started again at the same address. */
 export interface ServerEnd {
   atMs: number;
   server: number;
@@ -47,9 +47,9 @@ export interface ChaosPlan {
   seed: number;
   /** The questions of each client, in order. */
   clients: PlannedQuestion[][];
-  /** When a connection is cut, and which one: a fraction of those that are open. */
+  /** The time of each cut, and its connection as a fraction of the open ones. */
   cuts: { atMs: number; which: number }[];
-  /** Each begins at its time, and not before the previous one is over. */
+  /** Each begins at its time, but not before the previous one is over. */
   serverEnds: ServerEnd[];
 }
 
@@ -72,7 +72,7 @@ export function planChaos(seed: number): ChaosPlan {
   };
 }
 
-/** A deploy: every server is replaced, one after the other. Nothing else happens. */
+/** A deploy: the servers are replaced one after the other. Nothing else happens. */
 export function planRollingRestart(seed: number): ChaosPlan {
   const random = createRandom(seed);
   const clients = planClients(random).map((questions) =>
@@ -110,7 +110,7 @@ function planAction(random: Random): Action {
   return { type: "read" };
 }
 
-/** The whole answer of the agent, when nothing ends it early. */
+/** The whole answer of the agent if nothing ends it early. */
 export function answerTo({ client, number, words, quietMs }: Question): StreamChunk[] {
   const text = (from: number, to: number): StreamChunk[] =>
     Array.from({ length: to - from }, (_, word) => ({
@@ -127,11 +127,11 @@ export function answerTo({ client, number, words, quietMs }: Question): StreamCh
 }
 
 interface Random {
-  /** From 0 to below 1. */
+  /** From 0 up to but not including 1. */
   next(): number;
-  /** A whole number from 0 to below `limit`. */
+  /** A whole number from 0 up to but not including `limit`. */
   below(limit: number): number;
-  /** A whole number, both ends included. */
+  /** A whole number, both bounds included. */
   between(least: number, most: number): number;
 }
 

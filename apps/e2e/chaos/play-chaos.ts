@@ -1,6 +1,6 @@
 /**
- * Plays a plan: real servers with one Redis, behind nginx and a proxy that cuts, and the clients. Returns what was
- * seen and what the logs hold; `find-faults.ts` decides whether that is right.
+ * Plays a plan with the clients and real servers on one Redis, behind nginx and a proxy that cuts connections. Returns
+ * the records of the clients and the logs; `find-faults.ts` decides whether they are right.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,31 +17,31 @@ import { type OwnProcess, startOwnProcess } from "./own-process.ts";
 import { type ChaosPlan, ownerOf, type ServerEnd, serverCount, sessionOf } from "./plan.ts";
 import type { JournalLine, ServerSettings } from "./server.ts";
 
-/** The default of the stores. */
+/** The default lease of the stores. */
 export const leaseMs = 15_000;
-/** How long after the lease a follower may learn of the end. */
+/** The time after the lease within which a follower must learn of the end. */
 export const graceMs = 2_000;
-/** A client that was cut is back within 5 s; the rest is for a busy machine. */
-export const roomMs = 25_000;
+/** A client returns within 5 s of a cut; the rest is a margin for a busy machine. */
+export const slackMs = 25_000;
 const drainDeadlineMs = 3_000;
 
 interface RunLog {
   runId: string;
   entries: StreamChunk[];
-  /** The store takes it for ended. */
+  /** Whether the store has recorded a terminal. */
   isEnded: boolean;
 }
 
 export interface PlayedGame {
   plan: ChaosPlan;
   durationMs: number;
-  /** Each question with the log of its run; without one, it has never reached a server. */
+  /** Each question with the log of its run; a question without one never reached a server. */
   questions: (AskedQuestion & { log: RunLog | undefined })[];
   journal: JournalLine[];
   cuts: number;
   /** Times are in milliseconds since 1970. */
   serverEnds: (ServerEnd & { signalledAt: number; tookMs: number; code: number | null })[];
-  /** What a process has written to stderr. */
+  /** The stderr output of each process that wrote any. */
   complaints: string[];
 }
 
@@ -86,12 +86,12 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
     const until = (atMs: number) => delay(Math.max(0, begunAt + atMs - Date.now()));
     const answered = new Promise<AskedQuestion[]>((resolve, reject) => {
       clients.child.once("message", (message) => resolve(message as AskedQuestion[]));
-      void clients.exited.then(() => reject(new Error(`The clients have ended: ${clients.complaints}`)));
+      void clients.exited.then(() => reject(new Error(`The clients exited: ${clients.complaints}`)));
     });
     clients.child.send({
       endpoint: proxy.url,
       clients: plan.clients,
-      maxSilenceMs: leaseMs + graceMs + roomMs,
+      maxSilenceMs: leaseMs + graceMs + slackMs,
     } satisfies ClientsCommand);
 
     let cuts = 0;
@@ -129,11 +129,11 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
   }
 }
 
-/** The logs, when their runs are over; a run that no page follows and no process writes is ended by this one. */
+/** The logs of all questions after their runs are over. Ends a run that has lost its writer and has no follower. */
 async function readLogs(socketPath: string, asked: AskedQuestion[]): Promise<PlayedGame["questions"]> {
   const client = await connectToRedis(socketPath);
   const store = createRedisRunStore({ client });
-  const deadline = Date.now() + leaseMs + graceMs + roomMs;
+  const deadline = Date.now() + leaseMs + graceMs + slackMs;
   try {
     return await Promise.all(
       asked.map(async (one) => {

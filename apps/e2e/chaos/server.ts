@@ -1,6 +1,6 @@
 /**
- * One of the servers: a chat route with runs in Redis, at the default settings, on a given socket. Writes down
- * which runs begin and which questions its agent gets, and drains on SIGTERM.
+ * One of the servers: a chat route with runs in Redis, at the default settings, on a given socket. Records the runs
+ * that begin and the questions that its agent receives, and drains on SIGTERM.
  */
 import { appendFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -14,7 +14,7 @@ import { answerTo, type Question } from "./plan.ts";
 export interface ServerSettings {
   socketPath: string;
   redisSocketPath: string;
-  /** A line for each run that begins, written before anything else can happen. */
+  /** The file for a line per run and per question, written before anything else can happen. */
   journalPath: string;
   drainDeadlineMs: number;
 }
@@ -24,7 +24,7 @@ export type JournalLine = { runId: string; owner: string } | { asked: Question }
 
 const settings: ServerSettings = JSON.parse(process.argv[2]!);
 
-/** Synchronous, so that not even a crash loses a line. */
+/** Synchronous, so that even a crash loses no line. */
 const write = (line: JournalLine) => appendFileSync(settings.journalPath, `${JSON.stringify(line)}\n`);
 
 const route = createChatRoute({
@@ -56,9 +56,9 @@ process.once("SIGTERM", async () => {
   server.close(() => process.exit(0));
   setTimeout(() => server.closeAllConnections(), 1000);
 });
-// The game may be ended from outside: this process goes with it.
+// If the game is ended from outside, this process ends with it.
 process.once("disconnect", () => process.exit(1));
 
-// A process that was killed has left it.
+// A killed process leaves its socket file.
 rmSync(settings.socketPath, { force: true });
 server.listen(settings.socketPath, () => process.send!("listening"));

@@ -1,6 +1,6 @@
 /**
- * An answer of the suite server as a value, so that the case that reads it also says what it is: it travels in the
- * query of the request. Holds no server.
+ * An answer of the suite server as a value that travels in the query of the request, so that the case that reads the
+ * answer also defines it. Holds no server.
  */
 
 export interface Answer {
@@ -8,42 +8,42 @@ export interface Answer {
   status?: number;
   /** @defaultValue `{ "content-type": "text/event-stream" }` */
   headers?: Record<string, string>;
-  /** Several pieces are written one after the other. */
+  /** An array is written piece by piece. */
   body?: string | string[];
   /** The time between two pieces, in milliseconds. */
   everyMs?: number;
-  /** Only so many bytes of the body are sent; from its end when negative. */
+  /** Sends only this many bytes of the body; a negative number leaves out bytes at its end. */
   bytes?: number;
-  /** The body is compressed, and flushed behind each piece. */
+  /** Compresses the body. */
   isGzipped?: true;
-  /** Nothing tells how long the body is, so that only the end of the connection ends it. */
+  /** Gives no length of the body, so that only the end of the connection ends it. */
   isCloseDelimited?: true;
   /**
-   * What follows the body: the end in order, a closed socket, a reset one, or nothing at all. With no body and no
-   * headers (`nothing`) the request is never answered.
+   * What follows the body: a normal end, a closed socket, a reset one, or nothing. With `hasNoHeaders` and `hold`, the
+   * request never gets a response.
    *
    * @defaultValue "end"
    */
   ending?: AnswerEnding;
-  /** The ending waits until the client has so many chunks: what is in flight is lost when a socket closes. */
+  /** Delays the ending until the client has this many chunks, because a closed socket loses data in flight. */
   endsAfterChunks?: number;
-  /** Not even headers are sent before the ending. */
+  /** Sends no headers before the ending. */
   hasNoHeaders?: true;
 }
 
 export type AnswerEnding = "end" | "cut" | "reset" | "hold";
 
-/** What the server has seen of a request. */
+/** A request as the server sees it. */
 export interface SeenRequest {
   method: string;
   headers: Record<string, string>;
   body: unknown;
-  /** The client's end of the connection. */
+  /** The client's port. */
   port: number | undefined;
-  /** The answer was sent to its end. */
+  /** The whole answer was sent. */
   isAnswered: boolean;
-  /** The client has closed the connection before the answer was whole. */
-  wasLeft: boolean;
+  /** The client closed the connection before the answer was complete. */
+  wasAborted: boolean;
 }
 
 export const answerUrl = (baseUrl: string, id: string, answer: Answer): string =>

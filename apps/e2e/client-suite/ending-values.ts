@@ -1,5 +1,5 @@
 /**
- * What the rows of the table of endings are made of: chunks, their frames, errors, and headers.
+ * The values that the rows of the table of endings share: chunks, their frames, errors and headers.
  */
 import { delta, done, doneMarker, frame, frameOf } from "./frames.ts";
 
@@ -33,6 +33,6 @@ export const loginPage = "<!doctype html><title>Log in</title>";
 
 export const eventOf = (seq: number, chunk: unknown) => frameOf("run", seq, chunk);
 export const runStart = { type: "run-start", runId: "run" } as const;
-/** The first events of a run, after which the connection is lost. */
+/** The first events of a run; the connection is lost after them. */
 export const cutRun = { body: eventOf(0, runStart) + eventOf(1, a) };
 export const restOfRun = { body: eventOf(2, b) + eventOf(3, done) + doneMarker };

@@ -1,5 +1,5 @@
 /**
- * Runs whose connection is lost: what the answer to the resume makes of them.
+ * Runs whose connection is lost, with each possible response to the resume.
  */
 import {
   a,
@@ -25,7 +25,7 @@ import type { EndingRow } from "./read-ending.ts";
 
 export const resumedEndings: EndingRow[] = [
   {
-    name: "a run that is cut goes on behind its last event",
+    name: "a run that is cut continues after its last event",
     answers: [cutRun, restOfRun],
     chunks: [runStart, a, b, done],
     ends: { outcome: "done" },
@@ -38,56 +38,56 @@ export const resumedEndings: EndingRow[] = [
     ends: truncated,
   },
   {
-    name: "a gap behind the last event is a gap on resume too",
+    name: "a gap after the last event is also an error on resume",
     answers: [cutRun, { body: eventOf(3, done) + doneMarker }],
     chunks: [runStart, a],
     ends: gap,
   },
   {
-    name: "405 on resume means that the route has no runs: the stream is truncated",
+    name: "405 on resume shows that the route has no runs, and the stream is truncated",
     answers: [cutRun, { status: 405, headers: {} }],
     chunks: [runStart, a],
     ends: truncated,
   },
   {
-    name: "404 on resume means that the run is gone",
+    name: "404 on resume shows that the run is gone",
     answers: [cutRun, { status: 404, headers: json, body: '{"code":"not-found"}' }],
     chunks: [runStart, a],
     ends: { ...httpStatus, status: 404, body: { code: "not-found" } },
   },
   {
-    name: "400 on resume is not asked again",
+    name: "400 on resume is not retried",
     answers: [cutRun, { status: 400, headers: text, body: "Beyond the log." }],
     chunks: [runStart, a],
     ends: { ...httpStatus, status: 400, body: "Beyond the log." },
   },
   {
-    name: "204 on resume behind an error chunk ends in order, and the error is the outcome",
+    name: "204 on resume after an error chunk ends in order, with the error as outcome",
     answers: [{ body: eventOf(0, runStart) + eventOf(1, failed) }, { status: 204, headers: {} }],
     chunks: [runStart, failed],
     ends: remote,
   },
   {
-    name: "204 on resume behind a text is truncated",
+    name: "204 on resume after a text is truncated",
     answers: [cutRun, { status: 204, headers: {} }],
     chunks: [runStart, a],
     ends: truncated,
   },
   {
-    name: "a login page on resume is no stream",
+    name: "a login page on resume is not a stream",
     answers: [cutRun, { headers: html, body: loginPage }],
     chunks: [runStart, a],
     ends: { ...notAStream, contentType: "text/html; charset=utf-8" },
   },
   {
-    name: "what breaks the contract is not asked for again",
+    name: "a protocol error is not retried",
     answers: [{ body: `${eventOf(0, runStart)}id: run.1\ndata: {oops\n\n` }, restOfRun],
     chunks: [runStart],
     ends: invalidJson,
     requests: 1,
   },
   {
-    name: "a run that broke off behind its terminal is not asked for again",
+    name: "a run that breaks off after its terminal is not resumed",
     answers: [{ body: eventOf(0, runStart) + eventOf(1, done) }, restOfRun],
     chunks: [runStart, done],
     ends: { outcome: "done" },

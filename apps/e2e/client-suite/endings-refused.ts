@@ -1,5 +1,5 @@
 /**
- * Answers that are no stream, and streams that break the contract.
+ * Responses that are not a stream, and streams that violate the protocol.
  */
 import {
   a,
@@ -23,7 +23,7 @@ import type { EndingRow } from "./read-ending.ts";
 
 export const refusedEndings: EndingRow[] = [
   {
-    name: "400 with JSON keeps what was wrong",
+    name: "400 with JSON keeps the issues",
     answers: { status: 400, headers: json, body: '{"error":"Bad request","issues":["messages: missing"]}' },
     chunks: [],
     ends: {
@@ -52,32 +52,32 @@ export const refusedEndings: EndingRow[] = [
     ends: { ...httpStatus, status: 413, body: "" },
   },
   {
-    name: "429 with retry-after in seconds says how long to wait",
+    name: "429 with retry-after in seconds provides the delay",
     answers: { status: 429, headers: { ...json, "retry-after": "7" }, body: '{"code":"run-limit"}' },
     chunks: [],
     ends: { ...httpStatus, status: 429, body: { code: "run-limit" }, retryAfterMs: 7_000 },
   },
   {
-    name: "503 with retry-after as a date that is over says that nothing is to be waited for",
+    name: "503 with a past date as retry-after provides a delay of 0",
     answers: { status: 503, headers: { "retry-after": "Thu, 01 Jan 1970 00:00:00 GMT" } },
     chunks: [],
     ends: { ...httpStatus, status: 503, body: "", retryAfterMs: 0 },
   },
   {
-    name: "503 with a retry-after that is neither says nothing",
+    name: "503 with an invalid retry-after provides no delay",
     answers: { status: 503, headers: { ...text, "retry-after": "soon" }, body: "Later." },
     chunks: [],
     ends: { ...httpStatus, status: 503, body: "Later.", retryAfterMs: null },
   },
   {
-    name: "503 of a server that drains, without any reconnect, keeps its code",
+    name: "503 of a draining server keeps its code when reconnecting is turned off",
     answers: { status: 503, headers: { ...json, "retry-after": "3" }, body: '{"code":"draining"}' },
     options: { giveUpAfterMs: 0 },
     chunks: [],
     ends: { ...httpStatus, status: 503, body: { code: "draining" }, retryAfterMs: 3_000 },
   },
   {
-    name: "500 with JSON keeps it",
+    name: "500 with JSON keeps the JSON",
     answers: { status: 500, headers: json, body: '{"error":"Internal","correlationId":"c-1"}' },
     chunks: [],
     ends: { ...httpStatus, status: 500, body: { error: "Internal", correlationId: "c-1" } },
@@ -89,44 +89,44 @@ export const refusedEndings: EndingRow[] = [
     ends: { ...httpStatus, status: 502, body: "<h1>Bad gateway</h1>" },
   },
   {
-    name: "an error whose body never ends is given up, with what has come of it",
+    name: "an error whose body never ends keeps the received part",
     answers: { status: 502, headers: html, body: "<h1>Bad", ending: "hold" },
     chunks: [],
     ends: { ...httpStatus, status: 502, body: "<h1>Bad" },
   },
   {
-    name: "500 that calls itself an event stream is an error all the same",
+    name: "500 with the type of an event stream is still an error",
     answers: { status: 500, body: aFrame + doneMarker },
     chunks: [],
     ends: { ...httpStatus, status: 500, body: aFrame + doneMarker },
   },
   {
-    name: "a Response with an error status is no stream",
+    name: "a Response with an error status is not a stream",
     answers: { status: 500, headers: text, body: "Oops." },
     read: "response",
     chunks: [],
     ends: { ...httpStatus, status: 500, body: "Oops." },
   },
   {
-    name: "200 with a page is no stream",
+    name: "200 with a page is not a stream",
     answers: { headers: html, body: loginPage },
     chunks: [],
     ends: { ...notAStream, contentType: "text/html; charset=utf-8" },
   },
   {
-    name: "200 with JSON is no stream",
+    name: "200 with JSON is not a stream",
     answers: { headers: json, body: '{"text":"Hi"}' },
     chunks: [],
     ends: { ...notAStream, contentType: "application/json" },
   },
   {
-    name: "200 without a content type is no stream",
+    name: "200 without a content type is not a stream",
     answers: { headers: {}, body: aFrame + doneMarker },
     chunks: [],
     ends: { ...notAStream, contentType: "" },
   },
   {
-    name: "a redirect to a login page is no stream",
+    name: "a redirect to a login page is not a stream",
     answers: { status: 302, headers: { location: "/login" } },
     chunks: [],
     ends: { ...notAStream, contentType: "text/html" },
@@ -147,7 +147,7 @@ export const refusedEndings: EndingRow[] = [
 /** Requests that \`fetch\` does not make. */
 export const unsentEndings: EndingRow[] = [
   {
-    name: "a GET with a body is refused at once, although it may be made again",
+    name: "a GET with a body is refused at once, although a GET may be retried",
     answers: [],
     options: { method: "GET" },
     chunks: [],
@@ -155,7 +155,7 @@ export const unsentEndings: EndingRow[] = [
     requests: 1,
   },
   {
-    name: "a method that is none is refused at once",
+    name: "an invalid method is refused at once",
     answers: [],
     options: { method: "A B", runs: true },
     chunks: [],
@@ -166,45 +166,45 @@ export const unsentEndings: EndingRow[] = [
 
 export const brokenEndings: EndingRow[] = [
   {
-    name: "an event larger than maxEventBytes breaks the contract",
+    name: "an event larger than maxEventBytes violates the protocol",
     answers: { body: aFrame + frame(delta("x".repeat(1_000))) + doneMarker },
     options: { maxEventBytes: 500 },
     chunks: [a],
     ends: { name: "StreamProtocolError", code: "too-large" },
   },
   {
-    name: "an event that never ends breaks the contract as soon as it is larger than maxEventBytes",
+    name: "an event that never ends violates the protocol as soon as it exceeds maxEventBytes",
     answers: { body: `${aFrame}data: ${"x".repeat(1_000)}`, ending: "hold" },
     options: { maxEventBytes: 500 },
     chunks: [a],
     ends: { name: "StreamProtocolError", code: "too-large" },
   },
   {
-    name: "broken JSON breaks the contract, behind the chunks before it",
+    name: "broken JSON violates the protocol, after the chunks before it",
     answers: { body: `${aFrame}data: {"type":"text-delta",\n\n${doneMarker}` },
     chunks: [a],
     ends: invalidJson,
   },
   {
-    name: "a wrong field breaks the contract",
+    name: "a field of the wrong type violates the protocol",
     answers: { body: aFrame + frame({ type: "text-delta", delta: 1 }) + doneMarker },
     chunks: [a],
     ends: invalidChunk,
   },
   {
-    name: "a missing field breaks the contract",
+    name: "a missing field violates the protocol",
     answers: { body: aFrame + frame({ type: "text-delta" }) + doneMarker },
     chunks: [a],
     ends: invalidChunk,
   },
   {
-    name: "JSON that is no object breaks the contract",
+    name: "JSON that is not an object violates the protocol",
     answers: { body: `${aFrame}data: 42\n\n${doneMarker}` },
     chunks: [a],
     ends: invalidChunk,
   },
   {
-    name: "an object without a type breaks the contract",
+    name: "an object without a type violates the protocol",
     answers: { body: aFrame + frame({ delta: "a" }) + doneMarker },
     chunks: [a],
     ends: invalidChunk,

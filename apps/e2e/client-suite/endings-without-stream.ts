@@ -1,5 +1,5 @@
 /**
- * Buffered answers, and what a chat refuses by itself.
+ * Buffered answers, and actions that a chat refuses itself.
  */
 import {
   a,
@@ -22,63 +22,63 @@ const result = (chunks: unknown[], answer = "a") => JSON.stringify({ chunks, tex
 
 export const bufferedEndings: EndingRow[] = [
   {
-    name: "a buffered answer is the whole result",
+    name: "a buffered answer returns the whole result",
     answers: { headers: json, body: result([a, done]) },
     read: "buffered",
     chunks: [a, done],
     ends: { outcome: "end", text: "a" },
   },
   {
-    name: "a buffered answer that failed keeps the partial result",
+    name: "a failed buffered answer keeps the partial result",
     answers: { status: 500, headers: json, body: result([a, failed]) },
     read: "buffered",
     chunks: [],
     ends: { ...httpStatus, status: 500, body: { chunks: [a, failed], text: "a", structured: [] } },
   },
   {
-    name: "a page instead of a buffered answer is no answer",
+    name: "a page instead of a buffered answer is refused",
     answers: { headers: html, body: loginPage },
     read: "buffered",
     chunks: [],
     ends: { ...notAStream, contentType: "text/html; charset=utf-8" },
   },
   {
-    name: "a stream instead of a buffered answer is no answer",
+    name: "a stream instead of a buffered answer is refused",
     answers: { body: aFrame + doneMarker },
     read: "buffered",
     chunks: [],
     ends: { ...notAStream, contentType: "text/event-stream" },
   },
   {
-    name: "a buffered answer of broken JSON breaks the contract",
+    name: "a buffered answer of broken JSON violates the protocol",
     answers: { headers: json, body: '{"chunks":[' },
     read: "buffered",
     chunks: [],
     ends: invalidJson,
   },
   {
-    name: "a buffered answer of another shape breaks the contract",
+    name: "a buffered answer of another shape violates the protocol",
     answers: { headers: json, body: '{"answer":"a"}' },
     read: "buffered",
     chunks: [],
     ends: invalidChunk,
   },
   {
-    name: "a buffered answer with a wrong chunk breaks the contract",
+    name: "a buffered answer with an invalid chunk violates the protocol",
     answers: { headers: json, body: result([{ type: "text-delta" }]) },
     read: "buffered",
     chunks: [],
     ends: invalidChunk,
   },
   {
-    name: "a buffered request whose socket is reset has no response",
+    name: "a buffered request whose socket is reset gets no response",
     answers: { hasNoHeaders: true, ending: "reset" },
     read: "buffered",
     chunks: [],
     ends: disconnected,
   },
   {
-    name: "a buffered answer whose socket is closed in the middle is truncated",
+    name: "a buffered answer whose socket is closed halfway is truncated",
     answers: { headers: json, body: '{"chunks":[', ending: "cut" },
     read: "buffered",
     chunks: [],
@@ -88,7 +88,7 @@ export const bufferedEndings: EndingRow[] = [
 
 export const refusedByState: EndingRow[] = [
   {
-    name: "a chat whose agent sends an object that cannot be built breaks the contract",
+    name: "a chat whose agent sends structured data that cannot be applied reports a protocol error",
     answers: {
       body:
         aFrame +
@@ -107,35 +107,35 @@ export const refusedByState: EndingRow[] = [
     ends: { name: "StreamProtocolError", code: "invalid-structured-data" },
   },
   {
-    name: "a chat that is answered already is busy",
+    name: "a chat with an answer in progress is busy",
     answers: { body: aFrame, ending: "hold" },
     read: "second send",
     chunks: [],
     ends: { name: "ChatStateError", code: "busy" },
   },
   {
-    name: "a chat sends no empty message",
+    name: "a chat refuses an empty message",
     answers: [],
     read: "empty send",
     chunks: [],
     ends: { name: "ChatStateError", code: "empty-message" },
   },
   {
-    name: "a chat sends nothing that is not a message",
+    name: "a chat refuses a value that is not a message",
     answers: [],
     read: "event send",
     chunks: [],
     ends: { name: "ChatStateError", code: "invalid-message" },
   },
   {
-    name: "a chat in which nothing was said has nothing to regenerate",
+    name: "a chat without a user message has nothing to regenerate",
     answers: [],
     read: "regenerate",
     chunks: [],
     ends: { name: "ChatStateError", code: "nothing-to-regenerate" },
   },
   {
-    name: "a chat that asks nothing has no question to be answered",
+    name: "a chat without a pending question refuses a response",
     answers: [],
     read: "respond",
     chunks: [],

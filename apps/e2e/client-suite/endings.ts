@@ -1,5 +1,5 @@
 /**
- * The table of endings: every way in which a stream can end, and what the client makes of it. One row, one ending.
+ * The table of endings: every way in which a stream can end, and the client's result. One row, one ending.
  */
 import { abortedEndings, endingsWithoutAnswer, silentEndings, truncatedEndings } from "./endings-cut-off.ts";
 import { endingsInOrder } from "./endings-in-order.ts";

@@ -1,6 +1,6 @@
 /**
- * Streams that end in order behind every single byte: whatever comes before the terminal or `[DONE]` is whole in no
- * part of it.
+ * Streams that end in order after each possible number of bytes: nothing before the terminal or `[DONE]` counts as
+ * complete.
  */
 import type { StreamChunk } from "@kortyx/client";
 import { answerUrl } from "./answer.ts";
@@ -14,9 +14,9 @@ const bytesIn = (part: string): number => new TextEncoder().encode(part).length;
 interface Transcript {
   name: string;
   body: string;
-  /** The chunks, and behind how many bytes each of them has come. */
+  /** The chunks, each with the number of bytes after which it has arrived. */
   chunks: [chunk: StreamChunk, fromByte: number][];
-  /** Behind so many bytes the stream is complete. */
+  /** The number of bytes after which the stream is complete. */
   completeFrom: number;
 }
 
@@ -39,7 +39,7 @@ const transcripts: Transcript[] = [
 ];
 
 export const everyByteCases: SuiteCase[] = transcripts.map(({ name, body, chunks, completeFrom }) => ({
-  name: `a stream ${name}, and truncated behind every byte before`,
+  name: `a stream ${name}, and truncated after every earlier byte`,
   async run({ baseUrl, client }) {
     const id = newId();
     for (let bytes = 0; bytes <= bytesIn(body); bytes++) {
@@ -57,7 +57,7 @@ export const everyByteCases: SuiteCase[] = transcripts.map(({ name, body, chunks
           ends: bytes >= completeFrom ? "complete" : "StreamTruncatedError",
           seen: chunks.filter(([, fromByte]) => bytes >= fromByte).map(([chunk]) => chunk),
         },
-        `behind ${bytes} bytes`,
+        `after ${bytes} bytes`,
       );
     }
   },

@@ -1,47 +1,47 @@
 /**
- * Follows one run through connections that fail as a plan says, and keeps all that a case may want to know. Holds no
- * cases.
+ * Follows one run through connections that fail according to a plan, and records everything that a case may need. Holds
+ * no cases.
  */
 import type { ConnectionState, RouteStreamOptions, StreamChunk } from "@kortyx/client";
 import { type Answer, answerUrl, type SeenRequest } from "./answer.ts";
 import { done, doneMarker, frame } from "./frames.ts";
 import { printRun, type RunAnswer, runLog, runUrl } from "./run-log.ts";
-import { ask, assert, assertEqual, newId, type SuiteContext } from "./suite-case.ts";
+import { assert, assertEqual, newId, queryServer, type SuiteContext } from "./suite-case.ts";
 
-/** What the requests are answered with, one after the other; the last one again from there on. */
+/** The responses to the requests, in order; the last one repeats. */
 export type Plan = (RunAnswer | Answer)[];
 
 export interface Followed {
   runId: string;
   chunks: StreamChunk[];
   error?: unknown;
-  /** What `onConnectionChange` was told, and when. */
+  /** The calls of `onConnectionChange` and their times. */
   changes: (ConnectionState & { at: number })[];
-  /** When each request was about to be made. */
-  asked: number[];
-  /** What the server has seen. */
+  /** The time of each request, just before it is made. */
+  requestTimes: number[];
+  /** The requests as the server saw them. */
   requests: SeenRequest[];
 }
 
 export const messages = [{ role: "user" as const, content: "Hello" }];
 
-/** Where the suite server's routes answer as `step` says. */
+/** The URL at which the suite server responds with `step`. */
 const stepUrl = (baseUrl: string, runId: string, step: RunAnswer | Answer): string =>
   "size" in step ? runUrl(baseUrl, runId, step) : answerUrl(baseUrl, runId, step);
 
-/** Asks for a run and reads what comes of it. */
+/** Requests a run and reads it to its end. */
 export async function follow(
   context: SuiteContext,
   plan: Plan,
   options: Omit<RouteStreamOptions, "endpoint"> = {},
   runId: string = newId(),
 ): Promise<Followed> {
-  const followed: Followed = { runId, chunks: [], changes: [], asked: [], requests: [] };
-  const { chunks, changes, asked } = followed;
+  const followed: Followed = { runId, chunks: [], changes: [], requestTimes: [], requests: [] };
+  const { chunks, changes, requestTimes } = followed;
   const stream = context.client.streamChatFromRoute({
     endpoint() {
-      const step = plan[Math.min(asked.length, plan.length - 1)]!;
-      asked.push(performance.now());
+      const step = plan[Math.min(requestTimes.length, plan.length - 1)]!;
+      requestTimes.push(performance.now());
       return stepUrl(context.baseUrl, runId, step);
     },
     messages,
@@ -59,13 +59,13 @@ export async function follow(
   return followed;
 }
 
-/** As {@link follow}, with what the server has seen. */
-export async function followAndAsk(
+/** As {@link follow}, with the requests that the server saw. */
+export async function followAndInspect(
   context: SuiteContext,
   ...rest: [Plan, Omit<RouteStreamOptions, "endpoint">?]
 ) {
   const followed = await follow(context, ...rest);
-  followed.requests = await ask<SeenRequest[]>(context, "/requests", followed.runId);
+  followed.requests = await queryServer<SeenRequest[]>(context, "/requests", followed.runId);
   return followed;
 }
 
@@ -77,7 +77,7 @@ export const failureOf = ({ error }: Followed): unknown => {
   return { name, code, status };
 };
 
-/** What was announced of each attempt. */
+/** The attempts that were announced. */
 export const attemptsOf = ({ changes }: Followed) =>
   changes.flatMap((change) =>
     change.state === "reconnecting"
@@ -85,31 +85,31 @@ export const attemptsOf = ({ changes }: Followed) =>
       : [],
   );
 
-/** As {@link attemptsOf}, for delays that depend on how long a request took. */
+/** As {@link attemptsOf}, for delays that depend on the duration of a request. */
 export const causesOf = (followed: Followed) =>
   attemptsOf(followed).map(([attempt, , code]) => [attempt, code]);
 
-/** Between any two requests lay 3.5 s, except after the first one. */
-export function assertSpaced({ asked }: Followed): void {
-  for (const [index, at] of asked.entries()) {
+/** Asserts that requests were 3.5 s apart, except for the first two. */
+export function assertSpaced({ requestTimes }: Followed): void {
+  for (const [index, at] of requestTimes.entries()) {
     if (index < 2) continue;
-    const gapMs = at - asked[index - 1]!;
-    assert(gapMs > 3_500 - 2, `request ${index + 1} came ${gapMs} ms after the one before`);
+    const gapMs = at - requestTimes[index - 1]!;
+    assert(gapMs > 3_500 - 2, `request ${index + 1} was made ${gapMs} ms after the previous one`);
   }
 }
 
 export const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 
-/** Bytes up to somewhere in the third entry of a run. */
+/** The number of bytes that ends inside the third entry of a run. */
 export const twoEntriesOf = (answer: RunAnswer): number =>
   bytesIn(printRun(newId(), -1, { ...answer, size: 1 })) - bytesIn(frame(done) + doneMarker);
 
-/** Between the loss of a connection and the next request lay at least so many milliseconds. */
-export function assertWaited({ changes, asked }: Followed, ...floors: number[]): void {
+/** Asserts that at least this many milliseconds passed between each loss of a connection and the next request. */
+export function assertWaited({ changes, requestTimes }: Followed, ...floors: number[]): void {
   const lost = changes.filter(({ state }) => state === "reconnecting");
   for (const [index, floorMs] of floors.entries()) {
-    const waitedMs = asked[index + 1]! - lost[index]!.at;
-    // Timers have whole milliseconds.
+    const waitedMs = requestTimes[index + 1]! - lost[index]!.at;
+    // Timers count whole milliseconds.
     assert(waitedMs > floorMs - 2, `attempt ${index + 1}: waited ${waitedMs} ms of ${floorMs}`);
   }
 }

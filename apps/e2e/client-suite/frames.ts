@@ -1,5 +1,6 @@
 /**
- * The wire, printed without the package's encoder: what is tested here must not agree with itself only.
+ * The wire format, printed without the package's encoder, so that the tests do not merely compare the package with
+ * itself.
  */
 
 export const frame = (chunk: unknown): string => `data: ${JSON.stringify(chunk)}\n\n`;

@@ -1,5 +1,5 @@
 /**
- * Routes whose sources never end by themselves, sent by `toSSE` as an application would, and what became of them.
+ * Routes whose sources never end by themselves, sent with `toSSE` as in an application, and the state of those sources.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StreamChunk } from "@kortyx/server";
@@ -8,9 +8,9 @@ import { toNodeHandler } from "@kortyx/server/node";
 import { type SuiteRequest, sendJson } from "./send-answer.ts";
 import type { SourceState } from "./source-state.ts";
 
-/** What one chunk of the fast source holds. */
+/** The text of each chunk of the fast source. */
 const padding = "x".repeat(4 * 1024);
-/** Where the fast source gives up, so that a client that reads ahead of its consumer does not take all memory. */
+/** The fast source stops here, so that a client that reads ahead of its consumer does not use up the memory. */
 const maxChunks = 64 * 1024;
 
 export function createSourceRoutes() {

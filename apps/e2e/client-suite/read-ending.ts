@@ -1,16 +1,18 @@
 /**
- * Reads one row of the table of endings: asks for what the row says, in the way it says, and compares all that came of
- * it. Holds no rows.
+ * Reads one row of the table of endings: makes its requests, reads the stream in its way, and compares the result.
+ * Holds no rows.
  */
 import type { Chat, ChatMessage, StreamChunk, StreamFromRouteOptions } from "@kortyx/client";
 import { type Answer, answerUrl, type SeenRequest } from "./answer.ts";
-import { askUntil, assert, assertEqual, newId, type SuiteCase, type SuiteContext } from "./suite-case.ts";
+import { assert, assertEqual, newId, pollServer, type SuiteCase, type SuiteContext } from "./suite-case.ts";
 
 /** How a stream ended, as one value. */
 interface EndingResult {
-  /** What `consumeStream` resolved to; `end` for a loop that ended. */
+  /** The outcome that `consumeStream` resolved to; `end` for a loop that ended. */
   outcome?: "done" | "abort" | "error" | "end";
-  /** What was thrown, or given to `onError`: its `name`, its `code`, and whatever else of it the row names. */
+  /**
+   * The error that was thrown, or passed to `onError`: its `name`, its `code`, and the other fields that the row names.
+   */
   name?: string;
   code?: string;
   status?: number;
@@ -18,26 +20,26 @@ interface EndingResult {
   retryAfterMs?: number | null;
   contentType?: string;
   text?: string;
-  /** What was thrown is this very value: the reason of the caller's signal. */
+  /** The thrown value is this one: the reason of the caller's signal. */
   reason?: string;
 }
 
 export interface EndingRow {
   name: string;
   where?: "page";
-  /** What the first request is answered with, the second, and so on; the last one again from there on. */
+  /** The responses to the requests, in order; the last one repeats. */
   answers: Answer | Answer[];
-  /** Asked instead of the suite server's own origin. */
-  at?: "foreign" | "refused";
+  /** Requested instead of the suite server's own origin. */
+  at?: "crossOrigin" | "refused";
   options?: Pick<
     StreamFromRouteOptions,
     "method" | "runs" | "giveUpAfterMs" | "connectTimeoutMs" | "idleTimeoutMs" | "maxEventBytes"
   >;
   /**
-   * `consume`: `streamFromRoute` by `consumeStream`. `loop`: by a loop. `response`: `readStream` of what `fetch` gave;
-   * `read response`: of one whose body was read before.
+   * `consume`: `streamFromRoute` with `consumeStream`. `loop`: with a loop. `response`: `readStream` of a response of
+   * `fetch`; `read response`: of one whose body was already read.
    * `nothing`: `readStream` of `null`. `buffered`: `requestChat`. `send`: a chat of `createChat`, whose state
-   * holds the error. The others: what a chat refuses to do.
+   * holds the error. The others: the actions that a chat refuses.
    *
    * @defaultValue "consume"
    */
@@ -50,20 +52,24 @@ export interface EndingRow {
     | "buffered"
     | "send"
     | keyof typeof refusedActions;
-  /** When the caller aborts. */
-  aborts?: "before the request" | "when it was asked" | "at a chunk" | "when it waits to reconnect";
-  /** What the consumer was given before the end. */
+  /** The moment at which the caller aborts. */
+  aborts?:
+    | "before the request"
+    | "when the request arrives"
+    | "at the first chunk"
+    | "while waiting to reconnect";
+  /** The chunks that the consumer received before the end. */
   chunks: StreamChunk[];
-  /** What `onUnknownChunk` was given. */
+  /** The chunks passed to `onUnknownChunk`. */
   unknown?: unknown[];
   ends: EndingResult;
-  /** How many requests were made. @defaultValue as many as there are answers */
+  /** The number of requests. @defaultValue the number of answers */
   requests?: number;
 }
 
 const messages: ChatMessage[] = [{ role: "user", content: "Hello" }];
 
-/** What a chat refuses: the first while it is busy, the others as soon as it is created. */
+/** Actions that a chat refuses: the first while it is busy, the others in a new chat. */
 const refusedActions = {
   "second send": (chat: Chat) => chat.send("Hello?"),
   "empty send": (chat: Chat) => chat.send(""),
@@ -95,14 +101,14 @@ export const toCase = (row: EndingRow): SuiteCase => ({
       const error = thrown ?? errors[0];
       const Class = classes[row.ends.name as "StreamError"];
       assert(isStreamError(error) && error instanceof Class, `the error is a ${row.ends.name}`);
-      assert(read !== "consume" || (errors.length === 1 && errors[0] === error), "onError got it, once");
+      assert(read !== "consume" || (errors.length === 1 && errors[0] === error), "onError received it once");
     } else {
-      assert(errors.length === 0, "onError is silent");
+      assert(errors.length === 0, "onError was not called");
     }
   },
 });
 
-/** All that came of a row. */
+/** The complete result of a row. */
 interface Reading {
   chunks: StreamChunk[];
   unknown: unknown[];
@@ -120,7 +126,7 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
   const reading: Reading = { chunks: [], unknown: [], errors: [], ends: {}, requests: 0 };
   const abort = new AbortController();
   const stop = () => abort.abort("stopped");
-  const told: Promise<unknown>[] = [];
+  const reports: Promise<unknown>[] = [];
 
   const endpoint = () => {
     const answer = answers[Math.min(reading.requests++, answers.length - 1)] ?? {};
@@ -129,9 +135,9 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
   const keepChunk = (chunk: StreamChunk) => {
     reading.chunks.push(chunk);
     if (answers.some(({ endsAfterChunks = 0 }) => endsAfterChunks > 0)) {
-      told.push(fetch(`${context.baseUrl}/progress?case=${id}&chunks=${reading.chunks.length}`));
+      reports.push(fetch(`${context.baseUrl}/progress?case=${id}&chunks=${reading.chunks.length}`));
     }
-    if (aborts === "at a chunk") stop();
+    if (aborts === "at the first chunk") stop();
   };
   const onUnknownChunk = (chunk: unknown) => void reading.unknown.push(chunk);
   const open = () =>
@@ -141,15 +147,15 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
       signal: abort.signal,
       onUnknownChunk,
       onConnectionChange: ({ state }) => {
-        if (aborts === "when it waits to reconnect" && state === "reconnecting") stop();
+        if (aborts === "while waiting to reconnect" && state === "reconnecting") stop();
       },
       ...options,
     });
 
   if (aborts === "before the request") stop();
-  if (aborts === "when it was asked") {
-    const wasAsked = (requests: SeenRequest[]) => requests.length > 0;
-    told.push(askUntil(context, ["/requests", id], wasAsked, "the request has arrived").then(stop));
+  if (aborts === "when the request arrives") {
+    const hasArrived = (requests: SeenRequest[]) => requests.length > 0;
+    reports.push(pollServer(context, ["/requests", id], hasArrived, "the request has arrived").then(stop));
   }
   try {
     if (read === "consume") {
@@ -184,7 +190,7 @@ async function readEnding(row: EndingRow, context: SuiteContext): Promise<Readin
     reading.thrown = error;
     reading.ends = error === abort.signal.reason ? { reason: error as string } : describe(error);
   }
-  await Promise.all(told);
+  await Promise.all(reports);
   return reading;
 }
 

@@ -1,5 +1,5 @@
 /**
- * A run that outlives its connections: whatever happens to them, the consumer gets its log once and whole.
+ * A run that outlives its connections: whatever happens to them, the consumer receives its whole log once.
  */
 import { createSeededRandom } from "../seeded-random.ts";
 import { type Answer, answerUrl } from "./answer.ts";
@@ -13,14 +13,14 @@ import {
   type Followed,
   failureOf,
   follow,
-  followAndAsk,
+  followAndInspect,
   messages,
   type Plan,
   twoEntriesOf,
 } from "./follow-run.ts";
 import { done, doneMarker, frame } from "./frames.ts";
 import { printRun, type RunAnswer, runLog } from "./run-log.ts";
-import { ask, assert, assertEqual, newId, type SuiteCase } from "./suite-case.ts";
+import { assert, assertEqual, newId, queryServer, type SuiteCase } from "./suite-case.ts";
 
 const size = 4;
 const cutRun = (answer: Partial<RunAnswer> = {}): RunAnswer => ({
@@ -33,29 +33,29 @@ const status = (code: number, headers: Record<string, string> = {}): Answer => (
 
 const cuts: SuiteCase[] = [
   {
-    name: "a cut behind every byte is resumed, and the transcript is the same",
+    name: "a cut after any byte is resumed, with the same transcript",
     async run(context) {
       const answer: RunAnswer = { size: 2, heartbeatMs: 8000, retryMs: 0 };
       const whole = bytesIn(printRun(newId(), -1, answer));
       const completeFrom = whole - bytesIn(doneMarker);
       for (let bytes = 0; bytes <= whole; bytes++) {
         const followed = await follow(context, [{ ...answer, bytes }, { size: 2 }], { runs: true });
-        assertWhole(followed, 2, `cut behind ${bytes} bytes`);
+        assertWhole(followed, 2, `cut after ${bytes} bytes`);
         assertEqual(
-          followed.asked.length,
+          followed.requestTimes.length,
           bytes < completeFrom ? 2 : 1,
-          `requests, cut behind ${bytes} bytes`,
+          `requests, cut after ${bytes} bytes`,
         );
       }
     },
   },
   {
-    name: "random cuts, closed and reset sockets among them, give the transcript of an uncut run",
+    name: "random cuts, including closed and reset sockets, give the transcript of an uncut run",
     async run(context) {
       const random = createSeededRandom(1);
-      // A server that cuts more often within a few seconds is left alone for some, whatever it requests.
+      // After more cuts within a few seconds, the client ignores the server's `retry: 0` and waits longer.
       const cuts = 4;
-      // A cut lets through two entries on average: no run is over before the last one.
+      // A cut lets two entries through on average, so no run is over before the last one.
       const long = cuts * 10;
       const endings = ["end", "cut", "reset"] as const;
       for (let rest = context.randomCuts; rest > 0; rest -= cuts * 25) {
@@ -67,9 +67,9 @@ const cuts: SuiteCase[] = [
             ending: endings[Math.floor(random() * 3)]!,
           }));
           const cut = await follow(context, [...plan, { size: long }], { runs: true });
-          assertEqual(cut.asked.length, cuts + 1, "requests");
+          assertEqual(cut.requestTimes.length, cuts + 1, "requests");
           const uncut = await follow(context, [{ size: long }], {}, cut.runId);
-          assertEqual(uncut.asked.length, 1, "requests for the uncut run");
+          assertEqual(uncut.requestTimes.length, 1, "requests for the uncut run");
           assertWhole(uncut, long, "the uncut run");
           assertEqual({ error: cut.error, chunks: cut.chunks }, { chunks: uncut.chunks }, "the transcript");
         });
@@ -78,9 +78,9 @@ const cuts: SuiteCase[] = [
     },
   },
   {
-    name: "a resume asks with GET and last-event-id, and sends no body",
+    name: "a resume is a GET with last-event-id and without a body",
     async run(context) {
-      const followed = await followAndAsk(context, [cutRun(), { size }]);
+      const followed = await followAndInspect(context, [cutRun(), { size }]);
       assertWhole(followed, size, "the transcript");
       const [post, get] = followed.requests;
       assertEqual([post?.method, post?.body], ["POST", { messages }], "the first request");
@@ -99,17 +99,17 @@ const cuts: SuiteCase[] = [
     },
   },
   {
-    name: "a connection that is dead without having been closed is noticed, closed and resumed",
+    name: "a dead connection that was never closed is detected, closed and resumed",
     async run(context) {
       const options = { idleTimeoutMs: 500 };
-      const followed = await followAndAsk(context, [cutRun({ ending: "hold" }), { size }], options);
+      const followed = await followAndInspect(context, [cutRun({ ending: "hold" }), { size }], options);
       assertWhole(followed, size, "the transcript");
       assertEqual(attemptsOf(followed), [[1, 0, "idle"]], "the attempts");
-      assertEqual(followed.requests[0]?.wasLeft, true, "the dead connection is closed");
+      assertEqual(followed.requests[0]?.wasAborted, true, "the dead connection is closed");
     },
   },
   {
-    name: "a dead connection is noticed by the heartbeats that do not come, 2 s and three of them later",
+    name: "a dead connection is detected when its heartbeats stop, after three intervals plus 2 s",
     async run(context) {
       const followed = await follow(context, [cutRun({ ending: "hold", heartbeatMs: 20 }), { size }]);
       assertWhole(followed, size, "the transcript");
@@ -123,14 +123,14 @@ const cuts: SuiteCase[] = [
     async run(context) {
       const followed = await follow(context, [cutRun(), { size, replays: true }]);
       assertWhole(followed, size, "the transcript");
-      assertEqual(followed.asked.length, 2, "requests");
+      assertEqual(followed.requestTimes.length, 2, "requests");
     },
   },
 ];
 
 const waits: SuiteCase[] = [
   {
-    name: "the server's retry is waited for, on every reconnect from there on",
+    name: "the server's retry delays every later reconnect",
     async run(context) {
       const followed = await follow(context, [cutRun({ retryMs: 300 }), unanswered, { size }]);
       assertWhole(followed, size, "the transcript");
@@ -146,7 +146,7 @@ const waits: SuiteCase[] = [
     },
   },
   {
-    name: "retry-after of a 503 and of a 429 is waited for, in place of the server's retry",
+    name: "retry-after of a 503 and of a 429 replaces the server's retry",
     async run(context) {
       const later = { "retry-after": "1" };
       const plan = [cutRun({ retryMs: 50 }), status(503, later), status(429, later), { size }];
@@ -165,19 +165,19 @@ const waits: SuiteCase[] = [
     },
   },
   {
-    name: "retry-after as a date is waited for",
+    name: "retry-after as a date is observed",
     async run(context) {
-      // A date has whole seconds: this one is 2 to 3 s away.
+      // A date has whole seconds, so this one is 2 to 3 s away.
       const date = new Date(Date.now() + 3_000).toUTCString();
       const followed = await follow(context, [cutRun(), status(503, { "retry-after": date }), { size }]);
       assertWhole(followed, size, "the transcript");
       const delayMs = attemptsOf(followed)[1]![1] as number;
-      assert(delayMs > 0 && delayMs <= 3_000, `${delayMs} ms were to be waited`);
+      assert(delayMs > 0 && delayMs <= 3_000, `a delay of ${delayMs} ms was announced`);
       assertWaited(followed, 0, delayMs);
     },
   },
   {
-    name: "a server that wants to be left alone for hours is not waited for",
+    name: "a server that requests a delay of hours is not waited for",
     async run(context) {
       const followed = await follow(context, [cutRun(), status(503, { "retry-after": "7200" })]);
       assertEqual(
@@ -185,18 +185,18 @@ const waits: SuiteCase[] = [
         { name: "StreamHttpError", code: "http-status", status: 503 },
         "error",
       );
-      assertEqual(followed.asked.length, 2, "requests");
+      assertEqual(followed.requestTimes.length, 2, "requests");
     },
   },
   {
-    name: "the browser that is online again, or the page that is looked at, shortens the back-off",
+    name: "a browser that comes online, or a page that becomes visible, shortens the delay",
     where: "page",
     isAlone: true,
     async run(context) {
       const { random } = Math;
       Math.random = () => 0.99;
       const online = () => window.dispatchEvent(new Event("online"));
-      const looked = () => document.dispatchEvent(new Event("visibilitychange"));
+      const becomeVisible = () => document.dispatchEvent(new Event("visibilitychange"));
       /** Whether each request was made before it was due. */
       const early: boolean[] = [];
       let isDue = true;
@@ -215,11 +215,11 @@ const waits: SuiteCase[] = [
             timer = setTimeout(() => {
               isDue = true;
             }, change.delayMs);
-            setTimeout(change.attempt === 1 ? looked : online);
+            setTimeout(change.attempt === 1 ? becomeVisible : online);
           },
         });
         assertWhole(followed, size, "the transcript");
-        assertEqual(early, [false, true, true, true], "the requests that came early");
+        assertEqual(early, [false, true, true, true], "the early requests");
         // No event makes them more frequent than that.
         assertSpaced(followed);
       } finally {
@@ -229,7 +229,7 @@ const waits: SuiteCase[] = [
   },
 ];
 
-/** What headers are asked for, one token after the other, and which requests had which. */
+/** Headers with a new token for each evaluation, and the tokens of the requests. */
 function createTokens() {
   let count = 0;
   const headers = () => ({ authorization: `token-${++count}` });
@@ -239,20 +239,20 @@ function createTokens() {
 
 const repeats: SuiteCase[] = [
   {
-    name: "401 on resume is asked again once, at once, with headers that are evaluated again",
+    name: "a 401 on resume is retried once, at once, with newly evaluated headers",
     async run(context) {
       const { headers, seenBy } = createTokens();
-      const followed = await followAndAsk(context, [cutRun(), status(401), { size }], { headers });
+      const followed = await followAndInspect(context, [cutRun(), status(401), { size }], { headers });
       assertWhole(followed, size, "the transcript");
       assertEqual(seenBy(followed), ["token-1", "token-2", "token-3"], "the tokens");
-      assertEqual(attemptsOf(followed), [[1, 0, "truncated"]], "the attempts that were announced");
+      assertEqual(attemptsOf(followed), [[1, 0, "truncated"]], "the announced attempts");
     },
   },
   {
-    name: "a second 401 on resume is the end",
+    name: "a second 401 on resume is final",
     async run(context) {
       const { headers, seenBy } = createTokens();
-      const followed = await followAndAsk(context, [cutRun(), status(401)], { headers });
+      const followed = await followAndInspect(context, [cutRun(), status(401)], { headers });
       assertEqual(
         failureOf(followed),
         { name: "StreamHttpError", code: "http-status", status: 401 },
@@ -262,26 +262,26 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "401 and 403 are not asked again where the headers cannot change, and to a POST once where they can",
+    name: "a 401 or 403 is final if the headers cannot change, and retried once for a POST if they can",
     async run(context) {
       const refusal = { name: "StreamHttpError", code: "http-status", status: 403 };
       const fixed = await follow(context, [cutRun(), status(403)], { headers: { authorization: "fixed" } });
-      assertEqual([failureOf(fixed), fixed.asked.length], [refusal, 2], "fixed headers");
+      assertEqual([failureOf(fixed), fixed.requestTimes.length], [refusal, 2], "fixed headers");
       const { headers, seenBy } = createTokens();
-      const followed = await followAndAsk(context, [status(403), { size }], { headers });
+      const followed = await followAndInspect(context, [status(403), { size }], { headers });
       assertWhole(followed, size, "the transcript");
       assertEqual(seenBy(followed), ["token-1", "token-2"], "the tokens");
     },
   },
   {
-    name: "a POST that a draining server refused is made again, with runs or without",
+    name: "a POST refused by a draining server is repeated, with or without runs",
     async run(context) {
       const draining: Answer = {
         status: 503,
         headers: { "content-type": "application/json", "retry-after": "1" },
         body: '{"error":"The server is about to end.","code":"draining"}',
       };
-      const followed = await followAndAsk(context, [draining, { size }]);
+      const followed = await followAndInspect(context, [draining, { size }]);
       assertWhole(followed, size, "the transcript");
       assertEqual(
         followed.requests.map(({ method, body }) => [method, body]),
@@ -295,45 +295,49 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "a POST without an answer to a route with runs is made again with the same key, and begins one run",
+    name: "a POST without a response on a route with runs is repeated with the same key, and starts one run",
     async run(context) {
-      // The second one has reached the server, which has begun the run, and told nothing of it.
+      // The second request reaches the server, which starts the run, but its response is lost.
       const plan = [status(503), { size, bytes: 0, ending: "reset" } as const, unanswered, { size }];
-      const followed = await followAndAsk(context, plan, { runs: true });
+      const followed = await followAndInspect(context, plan, { runs: true });
       assertWhole(followed, size, "the transcript");
-      assertEqual(followed.asked.length, 4, "requests");
+      assertEqual(followed.requestTimes.length, 4, "requests");
       const keys = followed.requests.map(({ body }) => (body as { idempotencyKey: string }).idempotencyKey);
       assert(/^[\x21-\x7e]{1,128}$/.test(keys[0] ?? ""), `a key: ${keys[0]}`);
       assertEqual(new Set(keys).size, 1, "keys");
-      assertEqual(await ask(context, "/runs", followed.runId), { begun: 1 }, "runs");
+      assertEqual(await queryServer(context, "/runs", followed.runId), { begun: 1 }, "runs");
     },
   },
   {
-    name: "a POST without an answer is not made again, unless the route has runs",
+    name: "a POST without a response is not repeated on a route without runs",
     async run(context) {
       for (const lost of [unanswered, { size, bytes: 0 }]) {
         const followed = await follow(context, [lost, { size }]);
         const name = lost === unanswered ? "StreamConnectionError" : "StreamTruncatedError";
         assertEqual((followed.error as Error | undefined)?.name, name, "the error");
-        assertEqual(followed.asked.length, 1, "requests");
+        assertEqual(followed.requestTimes.length, 1, "requests");
       }
     },
   },
   {
-    name: "a POST without an answer is made twice where the route has runs, and then it is told what the cause may be",
+    name: "a POST without a response on a route with runs is made twice, then the error is thrown",
     async run({ client, refusedUrl }) {
-      let asked = 0;
+      let requestTimes = 0;
       const endpoint = () => {
-        asked++;
+        requestTimes++;
         return refusedUrl;
       };
       const reading = client.consumeStream(client.streamChatFromRoute({ endpoint, messages, runs: true }));
       const error = await reading.catch((thrown: unknown) => thrown);
-      assertEqual([(error as Error).name, asked], ["StreamConnectionError", 2], "the error, and requests");
+      assertEqual(
+        [(error as Error).name, requestTimes],
+        ["StreamConnectionError", 2],
+        "the error and the number of requests",
+      );
     },
   },
   {
-    name: "a POST that fails on the server is made twice where the route has runs",
+    name: "a POST that fails with 500 on a route with runs is made twice",
     async run(context) {
       const followed = await follow(context, [status(500)], { runs: true });
       assertEqual(
@@ -341,32 +345,36 @@ const repeats: SuiteCase[] = [
         { name: "StreamHttpError", code: "http-status", status: 500 },
         "error",
       );
-      assertEqual(followed.asked.length, 2, "requests");
+      assertEqual(followed.requestTimes.length, 2, "requests");
     },
   },
   {
-    name: "a resume gets over every status of a CDN whose origin is away, a POST over none",
+    name: "a resume is retried after every status of a CDN with an unavailable origin, and a POST after none",
     async run(context) {
       for (const code of [500, 502, 520, 521, 522, 523, 524, 525, 526, 529, 530]) {
         const followed = await follow(context, [cutRun({ retryMs: 0 }), status(code), { size }]);
         assertWhole(followed, size, `the transcript after ${code}`);
       }
       const posted = await follow(context, [status(521), { size }], { runs: true });
-      assertEqual([posted.asked.length, (posted.error as Error).name], [1, "StreamHttpError"], "the POST");
+      assertEqual(
+        [posted.requestTimes.length, (posted.error as Error).name],
+        [1, "StreamHttpError"],
+        "the POST",
+      );
     },
   },
   {
-    name: "a GET without an answer is made again",
+    name: "a GET without a response is repeated",
     async run({ client, baseUrl }) {
       const runId = newId();
       const steps = [unanswered, { body: frame(done) + doneMarker }];
       const endpoint = () => answerUrl(baseUrl, runId, steps.shift()!);
       const { outcome } = await client.consumeStream(client.streamFromRoute({ endpoint, method: "GET" }));
-      assertEqual([outcome, steps.length], ["done", 0], "the outcome, and what was not asked");
+      assertEqual([outcome, steps.length], ["done", 0], "the outcome and the remaining steps");
     },
   },
   {
-    name: "attempts and giveUpAfterMs are counted from the last progress on",
+    name: "attempts and giveUpAfterMs count from the last progress",
     async run(context) {
       const twoEach = Array.from({ length: 4 }, () => ({ size: 20, bytes: twoEntriesOf({ size: 20 }) }));
       const followed = await follow(context, [...twoEach, { size: 20 }], { giveUpAfterMs: 8_000 });
@@ -376,7 +384,7 @@ const repeats: SuiteCase[] = [
     },
   },
   {
-    name: "when nothing has come for giveUpAfterMs, the error of the last attempt is thrown",
+    name: "the error of the last attempt is thrown after giveUpAfterMs without data",
     async run(context) {
       const plan = [cutRun(), unanswered, { bytes: 0, size }, status(503)];
       const followed = await follow(context, plan, { giveUpAfterMs: 10_000 });
@@ -396,7 +404,7 @@ const repeats: SuiteCase[] = [
         "the attempts",
       );
       assertSpaced(followed);
-      assertEqual(followed.asked.length, 4, "requests");
+      assertEqual(followed.requestTimes.length, 4, "requests");
     },
   },
 ];

@@ -1,30 +1,30 @@
 /**
- * The log of a run that both sides of the suite know: what the server has, and what the client must end up with.
+ * The log of a run that both sides of the suite know: the server sends it, and the client must end up with it.
  */
 import type { StreamChunk } from "@kortyx/client";
 import type { AnswerEnding } from "./answer.ts";
 import { done, doneMarker, frameOf } from "./frames.ts";
 
-/** How a run is answered once; travels in the query, as an `Answer` does. */
+/** The response to one request of a run; travels in the query, like an `Answer`. */
 export interface RunAnswer {
-  /** How many pieces of text the run has, between its `run-start` and its `done`. */
+  /** The number of texts in the run, between its `run-start` and its `done`. */
   size: number;
-  /** Only so many bytes are sent. */
+  /** Sends only this many bytes. */
   bytes?: number;
-  /** What follows them. @defaultValue "end" */
+  /** What follows the bytes. @defaultValue "end" */
   ending?: AnswerEnding;
   /** Sent as `retry:` before the first event. */
   retryMs?: number;
   /** Announced before the first event. No heartbeat follows. */
   heartbeatMs?: number;
-  /** The server does not look at `last-event-id`, and begins at the start. */
+  /** The server ignores `last-event-id` and begins at the start. */
   replays?: true;
 }
 
 export const runUrl = (baseUrl: string, runId: string, answer: RunAnswer): string =>
   `${baseUrl}/run?${new URLSearchParams({ case: runId, answer: JSON.stringify(answer) })}`;
 
-/** The texts have characters of one to four bytes, so that cuts go through them too. */
+/** The texts have characters of one to four bytes, so that cuts also split characters. */
 function entryOf(runId: string, seq: number, size: number): StreamChunk {
   if (seq === 0) return { type: "run-start", runId, input: "Hello" };
   if (seq > size) return done;
@@ -35,7 +35,7 @@ function entryOf(runId: string, seq: number, size: number): StreamChunk {
 export const runLog = (runId: string, size: number): StreamChunk[] =>
   Array.from({ length: size + 2 }, (_, seq) => entryOf(runId, seq, size));
 
-/** What is sent behind entry `after`, and no more of it than `maxBytes` need. */
+/** The events after entry `after`, but not many more than fill `maxBytes`. */
 export function printRun(runId: string, after: number, answer: RunAnswer): string {
   const { size, retryMs, heartbeatMs, bytes = Infinity } = answer;
   let text = retryMs === undefined ? "" : `retry: ${retryMs}\n\n`;

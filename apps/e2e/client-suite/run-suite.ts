@@ -1,19 +1,19 @@
 /**
- * The entry of the suite's page: runs every case against the server that the page came from, and leaves a `SuiteReport`
- * as the text of `#report`. Needs nothing of whoever opened the page.
+ * The entry of the suite's page: runs every case against the server of the page, and writes a `SuiteReport` as the text
+ * of `#report`. Needs nothing from the opener of the page.
  */
 import * as client from "@kortyx/client";
 import { createContext, stopJitter, suite } from "./suite.ts";
 import type { SuiteCase, SuiteContext } from "./suite-case.ts";
 
-/** What there is to know when the suite has run. */
+/** The result of the whole suite. */
 export interface SuiteReport {
   results: CaseResult[];
-  /** Breaches of the Content-Security-Policy while the suite ran. */
+  /** Violations of the Content-Security-Policy during the suite. */
   violations: string[];
-  /** Errors and rejections that nobody handled. */
+  /** Unhandled errors and rejections. */
   unhandled: string[];
-  /** The breach that the page commits on purpose at the end: `script-src-elem`, where the policy is in force. */
+  /** The directive that the page violates on purpose at the end: `script-src-elem`, if the policy is in force. */
   control: string;
   durationMs: number;
 }
@@ -21,7 +21,7 @@ export interface SuiteReport {
 interface CaseResult {
   group: string;
   name: string;
-  /** Why it failed. */
+  /** The reason why it failed. */
   error?: string;
   durationMs: number;
 }
@@ -48,7 +48,10 @@ async function runCase(group: string, one: SuiteCase, context: SuiteContext): Pr
     await Promise.race([
       one.run(context),
       new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`Not over after ${caseTimeoutMs} ms.`)), caseTimeoutMs);
+        timer = setTimeout(
+          () => reject(new Error(`The case did not finish within ${caseTimeoutMs} ms.`)),
+          caseTimeoutMs,
+        );
       }),
     ]);
   } catch (error) {
@@ -76,7 +79,7 @@ async function runAll(): Promise<void> {
   restoreJitter();
 }
 
-/** Breaks the policy, so that the silence before it means something. @returns the directive that forbade it */
+/** Violates the policy on purpose, to show that violations are reported. @returns the violated directive */
 async function breakPolicy(): Promise<string> {
   removeEventListener("securitypolicyviolation", onViolation);
   const violated = new Promise<string>((resolve) => {

@@ -1,18 +1,18 @@
 /**
- * Sends the answers of the suite server, with every way in which an answer can end. Keeps what was asked, by case.
+ * Sends the answers of the suite server, with every way in which an answer can end. Records the requests of each case.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { gzipSync } from "node:zlib";
 import type { Answer, SeenRequest } from "./answer.ts";
 import { printRun, type RunAnswer } from "./run-log.ts";
 
-/** What one case has done. */
+/** The record of one case. */
 interface CaseLog {
   requests: SeenRequest[];
-  /** How many chunks the client has told that it has, and who waits for more. */
+  /** The number of chunks that the client has reported, and the callbacks that wait for more. */
   chunks: number;
   waiting: Set<() => void>;
-  /** How many runs were begun, and the idempotency key of the last one. */
+  /** The number of started runs, and the idempotency key of the last one. */
   runsBegun: number;
   key: string | undefined;
 }
@@ -20,14 +20,14 @@ interface CaseLog {
 const eventStream = { "content-type": "text/event-stream" };
 
 export interface SuiteRequest {
-  /** The case that asks. */
+  /** The case that makes the request. */
   id: string;
   query: URLSearchParams;
   req: IncomingMessage;
   res: ServerResponse;
 }
 
-/** The routes that answer as they are told to, and tell what they were asked. */
+/** The routes that send the answer in the query, and report the requests that they received. */
 export function createAnswerRoutes() {
   const logs = new Map<string, CaseLog>();
 
@@ -40,17 +40,17 @@ export function createAnswerRoutes() {
     return log;
   }
 
-  /** Reads a request to its end: a socket that is closed with something unread in it is reset. */
+  /** Reads a request to its end, because closing a socket with unread data resets it. */
   async function keep({ id, req, res }: SuiteRequest): Promise<SeenRequest> {
     const { method = "GET", headers } = req;
     const kept = headers as Record<string, string>;
     const { remotePort: port } = req.socket;
     const seen = { method, headers: kept, port, body: undefined };
-    const request: SeenRequest = { ...seen, isAnswered: false, wasLeft: false };
+    const request: SeenRequest = { ...seen, isAnswered: false, wasAborted: false };
     logOf(id).requests.push(request);
     res.on("close", () => {
       request.isAnswered = res.writableFinished;
-      request.wasLeft = !res.writableFinished;
+      request.wasAborted = !res.writableFinished;
     });
     let text = "";
     req.setEncoding("utf8");
@@ -59,7 +59,7 @@ export function createAnswerRoutes() {
     return request;
   }
 
-  /** Waits until the client of a case has told that it has so many chunks. */
+  /** Waits until the client of a case has reported this many chunks. */
   async function untilClientHas(log: CaseLog, chunks: number): Promise<void> {
     while (log.chunks < chunks) {
       await new Promise<void>((resolve) => {
@@ -70,7 +70,7 @@ export function createAnswerRoutes() {
   }
 
   return {
-    /** Answers as the query says. */
+    /** Sends the answer in the query. */
     async "/answer"(request: SuiteRequest) {
       await keep(request);
       const { id, query, res } = request;
@@ -79,7 +79,7 @@ export function createAnswerRoutes() {
       await send(res, answer, toPieces(answer), until);
     },
 
-    /** Begins a run, attaches to it, or sends what comes behind `last-event-id`. */
+    /** Starts a run, attaches to it, or sends the events after `last-event-id`. */
     async "/run"(request: SuiteRequest) {
       const { method, headers, body } = await keep(request);
       const { id, query, res } = request;
@@ -104,7 +104,7 @@ export function createAnswerRoutes() {
       await send(res, answer, [bytes], async () => {});
     },
 
-    /** Takes down how many chunks the client of a case has. */
+    /** Records the number of chunks that the client of a case has. */
     async "/progress"({ id, query, res }: SuiteRequest) {
       const log = logOf(id);
       log.chunks = Number(query.get("chunks"));
@@ -133,7 +133,7 @@ function toPieces({ body = [], bytes, isGzipped }: Answer): Buffer[] {
   return bytes === undefined ? pieces : [Buffer.concat(pieces).subarray(0, bytes)];
 }
 
-/** Writes an answer, and ends it in its way. */
+/** Writes an answer and ends it as specified. */
 async function send(
   res: ServerResponse,
   answer: Answer,

@@ -1,20 +1,31 @@
 /**
- * A consumer that is slower than the server: the server feels it, and nothing piles up on the way.
+ * A consumer that is slower than the server slows it down, and nothing accumulates in between.
  */
 import { type SourceState, sourceUrl } from "./source-state.ts";
-import { ask, assert, assertEqual, newId, pause, type SuiteCase, type SuiteContext } from "./suite-case.ts";
+import {
+  assert,
+  assertEqual,
+  newId,
+  pause,
+  queryServer,
+  type SuiteCase,
+  type SuiteContext,
+} from "./suite-case.ts";
 import { tapFetch } from "./tapped-fetch.ts";
 
-/** What two measurements of the same buffers may differ by: 48 MiB, at 4 KiB a chunk. The source would give 256 MiB. */
+/**
+ * The allowed difference between two measurements of the buffers, in chunks of 4 KiB: 48 MiB. The source would send 256
+ * MiB.
+ */
 const slack = 12 * 1024;
 
-/** The most that the client may hold and not have handed out: one piece, which in Chromium may have 2 MiB. */
+/** The most that the client may hold without delivering it: one piece, which can have 2 MiB in Chromium. */
 const maxHeldBytes = 4 * 1024 * 1024;
 
 const producedBy = async (context: SuiteContext, id: string): Promise<number> =>
-  (await ask<SourceState>(context, "/sources", id)).produced;
+  (await queryServer<SourceState>(context, "/sources", id)).produced;
 
-/** Asks until the source has rested for half a second. */
+/** Polls until the source has paused for half a second. */
 async function untilAtRest(context: SuiteContext, id: string): Promise<number> {
   let before = -1;
   for (let looks = 0; looks < 40; looks++) {
@@ -23,12 +34,12 @@ async function untilAtRest(context: SuiteContext, id: string): Promise<number> {
     before = produced;
     await pause(500);
   }
-  throw new Error(`The source does not rest: ${before} chunks.`);
+  throw new Error(`The source does not pause: ${before} chunks.`);
 }
 
 /**
- * How many chunks a source gives before it rests when somebody reads one piece of its body, and no more: the buffers
- * of the sockets and of the platform. Chromium alone takes 64 MiB.
+ * The number of chunks that a source yields before it pauses when only one piece of its body is read: the size of the
+ * buffers in the sockets and the platform. Chromium alone buffers 64 MiB.
  */
 async function measureBuffers(context: SuiteContext): Promise<number> {
   const id = newId();
@@ -42,7 +53,7 @@ async function measureBuffers(context: SuiteContext): Promise<number> {
 
 export const slowConsumerCases: SuiteCase[] = [
   {
-    name: "a consumer of 50 ms a chunk holds the source back, and one that is faster from then on lets it go on",
+    name: "a consumer that takes 50 ms per chunk holds the source back, and a faster one releases it",
     async run(context) {
       const buffers = await measureBuffers(context);
       const { client, baseUrl } = context;
@@ -69,12 +80,12 @@ export const slowConsumerCases: SuiteCase[] = [
       });
       assertEqual(outcome, "stopped", "the outcome");
       assert(atRest <= buffers + slack, `${atRest} chunks were produced, ${buffers} fit into the buffers`);
-      assert(consumed > atRest, `the source goes on: ${consumed} chunks came, behind ${atRest}`);
+      assert(consumed > atRest, `the source continues: ${consumed} chunks arrived, after ${atRest}`);
       assert(maxHeld <= maxHeldBytes, `the client held ${maxHeld} bytes`);
     },
   },
   {
-    name: "a consumer that asks for nothing more holds the source back",
+    name: "a consumer that stops reading holds the source back",
     async run(context) {
       const buffers = await measureBuffers(context);
       const { client, baseUrl } = context;

@@ -1,14 +1,14 @@
 /**
- * The routes with live sources, as the cases see them.
+ * The routes with live sources, from the view of the cases.
  */
 
-/** What the server tells about the source of a case. */
+/** The state of the source of a case. */
 export interface SourceState {
-  /** How many chunks were taken from it. */
+  /** The number of chunks taken from it. */
   produced: number;
-  /** It is running. */
+  /** The number of sources that are running. */
   active: number;
-  /** It has come to its `finally`. */
+  /** The number of sources that have reached their `finally`. */
   released: number;
 }
 

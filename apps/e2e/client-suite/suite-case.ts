@@ -1,28 +1,28 @@
 /**
- * What a case of the client suite is, and what it is given. Knows neither vitest nor the page: both run the same cases.
+ * A case of the client suite and its context. Knows neither vitest nor the page: both run the same cases.
  */
 import type * as client from "@kortyx/client";
 
 export interface SuiteContext {
-  /** The package under test, as it was built. */
+  /** The built package under test. */
   client: typeof client;
-  /** Where the suite server is. */
+  /** The URL of the suite server. */
   baseUrl: string;
-  /** The same server under another origin, which allows nobody to read its answers. */
-  foreignUrl: string;
-  /** Where nobody listens. */
+  /** The same server under another origin, which does not allow reading its responses. */
+  crossOriginUrl: string;
+  /** A URL at which no server listens. */
   refusedUrl: string;
-  /** How many times the long run is cut. */
+  /** The number of cuts of the long run. */
   randomCuts: number;
 }
 
 export interface SuiteCase {
   name: string;
-  /** Where it makes sense; everywhere when it is absent. */
+  /** The environment in which it makes sense; both when absent. */
   where?: "page";
-  /** It changes or counts what all share, and runs by itself. */
+  /** It changes or counts shared state, and so runs alone. */
   isAlone?: true;
-  /** Throws when the client does not behave. */
+  /** Throws when the client misbehaves. */
   run(context: SuiteContext): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ export interface SuiteGroup {
   cases: SuiteCase[];
 }
 
-/** Values of JSON are equal when they print alike, in whatever order their keys came. */
+/** JSON values are equal when they print the same, regardless of the order of their keys. */
 export function assertEqual(actual: unknown, expected: unknown, what: string): void {
   const [is, shouldBe] = [print(actual), print(expected)];
   if (is === shouldBe) return;
@@ -45,7 +45,7 @@ export function assert(condition: boolean, what: string): void {
   if (!condition) throw new Error(what);
 }
 
-/** `JSON.stringify` with sorted keys; what is undefined is left out of objects, as JSON does. */
+/** `JSON.stringify` with sorted keys; undefined properties are omitted, as in JSON. */
 function print(value: unknown): string {
   return (
     JSON.stringify(value, (_, part) =>
@@ -58,31 +58,31 @@ function print(value: unknown): string {
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Names what a case does on the server, so that cases can run side by side and again. */
+/** Identifies the state of a case on the server, so that cases can run side by side and repeatedly. */
 export const newId = (): string => crypto.randomUUID();
 
-/** Asks the suite server for what it knows. */
-export async function ask<Answer>(context: SuiteContext, path: string, id: string): Promise<Answer> {
+/** Requests the suite server's record of a case. */
+export async function queryServer<Answer>(context: SuiteContext, path: string, id: string): Promise<Answer> {
   const response = await fetch(`${context.baseUrl}${path}?case=${id}`, { cache: "no-store" });
   return (await response.json()) as Answer;
 }
 
-/** What has not happened by then never will, however busy the machine is. */
+/** An event that has not happened by then never will, even on a busy machine. */
 const giveUpMs = 20_000;
 
-/** Asks the suite server until it knows what is waited for. */
-export async function askUntil<Answer>(
+/** Polls the suite server until the condition holds. */
+export async function pollServer<Answer>(
   context: SuiteContext,
   [path, id]: [path: string, id: string],
-  isSo: (answer: Answer) => boolean,
+  isMet: (answer: Answer) => boolean,
   what: string,
 ): Promise<Answer> {
   const deadline = performance.now() + giveUpMs;
   for (;;) {
-    const answer = await ask<Answer>(context, path, id);
-    if (isSo(answer)) return answer;
+    const answer = await queryServer<Answer>(context, path, id);
+    if (isMet(answer)) return answer;
     if (performance.now() > deadline)
-      throw new Error(`Still waiting after ${giveUpMs} ms: ${what}, but ${print(answer)}`);
+      throw new Error(`Still waiting after ${giveUpMs} ms until ${what}; got ${print(answer)}`);
     await pause(10);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The server of the client suite: the page that runs it under a strict Content-Security-Policy, and the routes that its
- * cases ask. Launches no browser.
+ * The server of the client suite: the page that runs the suite under a strict Content-Security-Policy, and the routes
+ * of its cases. Launches no browser.
  */
 import type { RequestListener } from "node:http";
 import { fileURLToPath } from "node:url";
@@ -9,13 +9,13 @@ import { type LiveServer, listenOnNode } from "../test/live-server.ts";
 import { createSourceRoutes } from "./live-sources.ts";
 import { createAnswerRoutes, type SuiteRequest, sendJson } from "./send-answer.ts";
 
-/** The entry of the page's bundle. */
+/** The entry point of the page's bundle. */
 const entry = fileURLToPath(new URL("./run-suite.ts", import.meta.url));
 
 export interface SuiteServer extends LiveServer {
-  /** Open it in a browser: it runs the suite, and then has a `SuiteReport` as the text of `#report`. */
+  /** Opened in a browser, it runs the suite and then has a `SuiteReport` as the text of `#report`. */
   pageUrl: string;
-  /** What browsers have reported about the Content-Security-Policy. */
+  /** The browsers' reports about the Content-Security-Policy. */
   policyReports: unknown[];
 }
 
@@ -27,10 +27,10 @@ const page = `<!doctype html>
 </html>
 `;
 
-/** Starts it, without the page's bundle: that is made when it is asked for. */
+/** Starts the server. The page's bundle is built on its first request. */
 export async function startSuiteServer(): Promise<SuiteServer> {
   const policyReports: unknown[] = [];
-  let addresses = { foreignUrl: "", refusedUrl: "" };
+  let addresses = { crossOriginUrl: "", refusedUrl: "" };
   let bundle: Promise<string> | undefined;
 
   const routes: Record<string, (request: SuiteRequest) => Promise<void>> = {
@@ -38,14 +38,14 @@ export async function startSuiteServer(): Promise<SuiteServer> {
     ...createSourceRoutes(),
 
     async "/"({ res }) {
-      const { foreignUrl, refusedUrl } = addresses;
+      const { crossOriginUrl, refusedUrl } = addresses;
       res.writeHead(200, {
         "content-type": "text/html",
         "content-security-policy": [
           "default-src 'none'",
           "script-src 'self'",
-          // The other two only so that a case can see them fail.
-          `connect-src 'self' ${foreignUrl} ${refusedUrl}`,
+          // The other two are allowed so that a case can see them fail.
+          `connect-src 'self' ${crossOriginUrl} ${refusedUrl}`,
           "report-uri /policy-reports",
         ].join("; "),
       });
@@ -81,21 +81,21 @@ export async function startSuiteServer(): Promise<SuiteServer> {
   };
 
   const server = await listenOnNode(listener);
-  const foreign = await listenOnNode(listener);
+  const crossOrigin = await listenOnNode(listener);
   const refused = await listenOnNode(listener);
   await refused.close();
-  addresses = { foreignUrl: foreign.url, refusedUrl: refused.url };
+  addresses = { crossOriginUrl: crossOrigin.url, refusedUrl: refused.url };
   return {
     url: server.url,
     pageUrl: `${server.url}/`,
     policyReports,
     async close() {
-      await Promise.all([server.close(), foreign.close()]);
+      await Promise.all([server.close(), crossOrigin.close()]);
     },
   };
 }
 
-/** The suite and the built package, as one file for browsers. */
+/** The suite and the built package as one file for browsers. */
 async function bundlePage(): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],

@@ -1,10 +1,10 @@
 /**
- * The whole suite, and what its cases are given. Runs nothing.
+ * The whole suite, and the context of its cases. Runs nothing.
  */
 import type * as client from "@kortyx/client";
+import { cancellationCases } from "./cancellation.ts";
 import { endingRows } from "./endings.ts";
 import { everyByteCases } from "./every-byte.ts";
-import { leavingCases } from "./leaving.ts";
 import { toCase } from "./read-ending.ts";
 import { reconnectingCases } from "./reconnecting.ts";
 import { slowConsumerCases } from "./slow-consumers.ts";
@@ -12,12 +12,12 @@ import type { SuiteContext, SuiteGroup } from "./suite-case.ts";
 
 export const suite: SuiteGroup[] = [
   { name: "endings", cases: [...endingRows.map(toCase), ...everyByteCases] },
-  { name: "leaving", cases: leavingCases },
+  { name: "cancellation", cases: cancellationCases },
   { name: "slow consumers", cases: slowConsumerCases },
   { name: "reconnecting", cases: reconnectingCases },
 ];
 
-/** What the cases are given, for the suite server at `baseUrl`. */
+/** The context of the cases, for the suite server at `baseUrl`. */
 export async function createContext(
   clientModule: typeof client,
   { baseUrl, randomCuts }: Pick<SuiteContext, "baseUrl" | "randomCuts">,
@@ -27,9 +27,9 @@ export async function createContext(
 }
 
 /**
- * Takes the chance out of the back-off: until it is called off, reconnects wait only for what the server asks for.
+ * Removes the randomness from the delays: until restored, reconnects wait only as long as the server requests.
  *
- * @returns a function that calls it off.
+ * @returns a function that restores it.
  */
 export function stopJitter(): () => void {
   const { random } = Math;

@@ -1,16 +1,16 @@
 /**
- * A `fetch` that tells what the client does with the body it gets.
+ * A `fetch` that records how the client reads the body.
  */
 
 export interface TappedFetch {
   fetch: (url: string | URL, init: RequestInit) => Promise<Response>;
   /** The client has cancelled the body. */
   readonly isCancelled: boolean;
-  /** The client waits for the next bytes. */
+  /** The client is waiting for the next bytes. */
   readonly isReading: boolean;
-  /** The client has asked for more after it cancelled the body. */
+  /** The client has requested more after it cancelled the body. */
   readonly isReadAfterCancel: boolean;
-  /** How much the client has been given. */
+  /** The number of bytes that the client has received. */
   readonly bytesRead: number;
   /** The signal of the request. */
   readonly signal: AbortSignal | undefined;

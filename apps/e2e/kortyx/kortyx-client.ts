@@ -1,10 +1,11 @@
 /**
- * The client of a Kortyx agent, by its documented contract: it sends all messages with each request, accepts any type,
- * answers in `metadata.resume`, skips blocks that do not begin with `data:`, and JSON that it cannot read.
+ * The client of a Kortyx agent, according to its documented contract: it sends all messages with each request, accepts
+ * any type, answers in `metadata.resume`, and skips blocks that do not begin with `data:` and JSON that it cannot
+ * parse.
  */
 import type { StreamChunk, StreamChunkOf } from "@kortyx/client";
 
-/** What it shows of the newest answer. */
+/** The parts of the newest answer that it shows. */
 interface KortyxAnswer {
   text: string;
   tools: unknown[];
@@ -71,7 +72,7 @@ async function* readChunks(body: ReadableStream<Uint8Array>): AsyncGenerator<Str
       try {
         yield JSON.parse(data);
       } catch {
-        // Skipped, as that client does.
+        // Skipped, like that client does.
       }
     }
   }

@@ -1,6 +1,6 @@
 /**
- * The route of a Kortyx agent, by its documented contract: unknown keys of a message are refused, those of the body are
- * ignored. It writes its events itself, so that nothing of ours is on its side.
+ * The route of a Kortyx agent, according to its documented contract: unknown keys of a message are refused, and those
+ * of the body ignored. It prints its events itself, so that its side uses none of our code.
  */
 import type { ChatMessage, StreamChunk } from "@kortyx/server";
 import type { KortyxAgent } from "./trip-agent.ts";

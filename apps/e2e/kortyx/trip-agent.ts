@@ -1,7 +1,7 @@
 /**
- * An agent as Kortyx's `createAgent` makes it, by its documented contract: it refuses options that it does not know, reads
- * answers to its questions in the metadata of the last message, puts its state into `done`, and ends a failure on `error`
- * and then `done`. Plans trips: three questions in a row, one of each kind.
+ * An agent like those of Kortyx's `createAgent`, according to its documented contract: it refuses unknown options,
+ * reads answers to its questions from the metadata of the last message, puts its state into `done`, and ends a failure
+ * with `error` and then `done`. Plans trips: three questions in a row, one of each kind.
  */
 import type { ChatMessage, StreamChunk, StreamChunkOf } from "@kortyx/server";
 
@@ -17,7 +17,7 @@ interface KortyxOptions {
 
 type Input = StreamChunkOf<"interrupt">["input"];
 
-/** A question that waits: what was asked, and what has been answered before. */
+/** A pending question: its request, and the answers to the earlier questions. */
 interface Pending {
   requestId: string;
   sessionId: string;
@@ -29,14 +29,14 @@ const choice = (question: string, ids: string[]) => ({
   options: ids.map((id) => ({ id, label: id.toUpperCase() })),
 });
 
-/** What is asked, in this order. A question for a text has `options` too. */
+/** The questions, in order. A question for a text also has `options`. */
 export const questions: Input[] = [
   { kind: "text", multiple: false, question: "Where to?", options: [] } as Input,
   { kind: "choice", multiple: false, ...choice("How?", ["train", "plane"]) },
   { kind: "multi-choice", multiple: true, ...choice("With whom?", ["ann", "bob", "cid"]) },
 ];
 
-/** In the texts of failures, and in the state that the agent keeps. */
+/** Part of its error texts, and of the state that the agent keeps. */
 export const secret = "postgres://admin:hunter2@db";
 
 export function createTripAgent(): KortyxAgent {
@@ -51,7 +51,7 @@ export function createTripAgent(): KortyxAgent {
     return { type: "interrupt", requestId, resumeToken, workflow: "trips", node: "ask", input };
   }
 
-  /** The answers with the one that the last message gives; undefined when it gives none, or cancels. */
+  /** All answers including that of the last message; undefined if the message has none, or cancels. */
   function takeAnswer(message: ChatMessage | undefined, sessionId: string): string[][] | undefined {
     const resume = parseResume(message?.metadata?.resume);
     if (!resume) return undefined;
@@ -126,7 +126,7 @@ function* look(): Generator<StreamChunk> {
   yield { type: "structured-data", kind: "final", data: { month: 5, days: 3 }, ...trip };
 }
 
-/** As that agent does: without a token or a request it is no answer, and every form of one is a list. */
+/** Like that agent: without a token or a request it is no answer, and every form of an answer becomes a list. */
 function parseResume(value: unknown) {
   if (typeof value !== "object" || value === null) return undefined;
   const { token, requestId, selected, cancel } = value as Record<string, unknown>;

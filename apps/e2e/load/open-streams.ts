@@ -1,10 +1,11 @@
 /**
  * Load: many streams open at once on one Node process, over loopback. Prints the memory of an idle stream, the delay of
- * chunks, and what is left when all are closed; fails when a stream is not whole or something is left.
+ * chunks, and the resources that remain when all streams are closed; fails if a stream is incomplete or a resource
+ * remains.
  *
  *     node apps/e2e/load/open-streams.ts [--streams 5000] [--chunks 5] [--ways bare,to-sse,send-stream] [--json <file>]
  *
- * This process is the clients; the server is a child, a new one for each way to answer. Needs Node 24 and a build.
+ * This process runs the clients; the server is a child, a new one for each way to answer. Needs Node 24 and a build.
  */
 import { type ChildProcess, execFileSync, fork } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -14,22 +15,22 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Measurement, ServerCommand, ServerMessage } from "./stream-server.ts";
 
-/** What is not over by then never will be, however busy the machine is. */
+/** A run that is not over by then never will be, even on a busy machine. */
 const maxRunMs = 240_000;
-/** So many connections are being opened at a time; all of them stay open. */
+/** The number of connections that are being opened at a time; all of them stay open. */
 const openingAtOnce = 250;
-/** Of files of the process that are not streams. */
+/** File descriptors of the process that are not streams. */
 const otherFiles = 100;
 
-/** One way to answer, measured. */
+/** The measurements of one way to answer. */
 export interface RoundReport {
   way: string;
-  /** What the streams took of the system, when they were opened in a process that had done nothing before. */
+  /** The memory that the streams took from the system when opened in a new process. */
   firstRssBytes: number;
   before: Measurement;
   whileOpen: Measurement;
   after: Measurement;
-  /** Streams that have had all of their chunks, in order. */
+  /** Streams that delivered all of their chunks, in order. */
   wholeStreams: number;
   /** Streams that the server ended, each with a terminal and `[DONE]`. */
   endedInOrder: number;
@@ -44,7 +45,7 @@ export interface OpenStreamsReport {
   maxOpenFiles: string;
   durationMs: number;
   rounds: RoundReport[];
-  /** What went wrong, in sentences. */
+  /** The faults, in sentences. */
   complaints: string[];
 }
 
@@ -66,7 +67,7 @@ console.log(
 );
 if (Number(maxOpenFiles) < streamCount + otherFiles) {
   console.error(
-    `Too few files may be open: try \`ulimit -n ${streamCount + otherFiles}\`, or fewer --streams.`,
+    `The limit of open files is too low: run \`ulimit -n ${streamCount + otherFiles}\`, or use fewer --streams.`,
   );
   process.exit(1);
 }
@@ -79,18 +80,18 @@ function startServer(): ChildProcess {
 }
 
 setTimeout(() => {
-  console.error(`Not over after ${maxRunMs / 1000} s.`);
+  console.error(`The load test did not finish within ${maxRunMs / 1000} s.`);
   server?.kill("SIGKILL");
   process.exit(1);
 }, maxRunMs).unref();
 
-/** The next message of a kind from the server. */
+/** The next message of this type from the server. */
 function receive<Type extends ServerMessage["type"]>(
   child: ChildProcess,
   type: Type,
 ): Promise<Extract<ServerMessage, { type: Type }>> {
   return new Promise((resolve, reject) => {
-    const onExit = () => reject(new Error("The server ended."));
+    const onExit = () => reject(new Error("The server exited."));
     child.once("exit", onExit);
     child.on("message", function listener(message: ServerMessage) {
       if (message.type !== type) return;
@@ -102,7 +103,7 @@ function receive<Type extends ServerMessage["type"]>(
 
 const tell = (child: ChildProcess, command: ServerCommand): void => void child.send(command);
 
-/** Asks until the last connection is gone on the server's side, too. */
+/** Polls until the last connection is also closed on the server's side. */
 async function measure(child: ChildProcess, connections: number): Promise<Measurement> {
   for (;;) {
     tell(child, { type: "measure" });
@@ -116,12 +117,12 @@ interface ClientStream {
   comments: number;
   chunks: number;
   isInOrder: boolean;
-  /** The last two events that came. */
+  /** The last two events received. */
   last: [string, string];
   isOver: boolean;
 }
 
-/** Opens a stream. @returns when its first bytes have come. */
+/** Opens a stream. @returns after its first bytes have arrived. */
 function open(url: string, delaysMs: number[], onProgress: () => void): Promise<ClientStream> {
   return new Promise((resolve, reject) => {
     let rest = "";
@@ -157,7 +158,7 @@ function open(url: string, delaysMs: number[], onProgress: () => void): Promise<
         stream.isOver = true;
         onProgress();
       });
-      // A stream that this process has left.
+      // The stream was destroyed by this process.
       response.on("error", () => {});
     });
     stream.request.once("error", reject);
@@ -185,7 +186,7 @@ async function runRound(child: ChildProcess, url: string, chunks: number): Promi
   let check = () => {};
   const all = (isReady: (stream: ClientStream) => boolean) =>
     new Promise<void>((resolve) => {
-      // From the back, so that the slowest is likely to be asked first.
+      // From the end, so that the slowest is likely to be checked first.
       let waiting = streams.length - 1;
       check = () => {
         while (waiting >= 0 && isReady(streams[waiting]!)) waiting--;
@@ -195,7 +196,7 @@ async function runRound(child: ChildProcess, url: string, chunks: number): Promi
     });
 
   streams = await openAll(url, delaysMs, () => check());
-  // The first opened the stream; the second is a heartbeat.
+  // The first comment opens the stream; the second is a heartbeat.
   if (!url.endsWith("/bare")) await all((stream) => stream.comments >= 2);
   const whileOpen = await measure(child, streamCount);
   tell(child, { type: "begin" });
@@ -226,7 +227,7 @@ async function runRound(child: ChildProcess, url: string, chunks: number): Promi
   };
 }
 
-/** Caches, pools and compiled code are not what a round is about: the first one is for them. */
+/** A first round fills caches and pools and compiles the code, which the second round must not measure. */
 async function measureWay(way: string): Promise<RoundReport> {
   const child = startServer();
   try {
@@ -234,7 +235,7 @@ async function measureWay(way: string): Promise<RoundReport> {
     const url = `http://127.0.0.1:${port}/${way}`;
     const first = await runRound(child, url, 1);
     const firstRssBytes = first.whileOpen.rssBytes - first.before.rssBytes;
-    // Of Node alone no more than its memory is of interest.
+    // For Node alone, only the memory is measured.
     return { way, firstRssBytes, ...(await runRound(child, url, way === "bare" ? 1 : chunkCount)) };
   } finally {
     child.kill("SIGKILL");
@@ -251,7 +252,7 @@ function complain({ way, before, after, wholeStreams, endedInOrder }: RoundRepor
   const heapGrowth = after.heapBytes / before.heapBytes - 1;
   if (heapGrowth > 0.05) complaints.push(`the heap grew by ${(heapGrowth * 100).toFixed(1)} %`);
   if (list(after.resources) !== list(before.resources))
-    complaints.push(`left: ${list(after.resources)}; before there was ${list(before.resources)}`);
+    complaints.push(`resources that remain: ${list(after.resources)}; before: ${list(before.resources)}`);
   if (after.openSources > 0) complaints.push(`${after.openSources} sources are still open`);
   if (wholeStreams < streamCount) complaints.push(`only ${wholeStreams} streams were whole`);
   if (endedInOrder !== Math.ceil(streamCount / 2)) complaints.push(`${endedInOrder} streams ended in order`);

@@ -1,6 +1,6 @@
 /**
- * The server of the load test: streams that are silent until they are told to begin, then give a chunk every second.
- * Measures itself when asked. Run with `--expose-gc`, as a child with a channel.
+ * The server of the load test: streams that are silent until the driver starts them, then yield a chunk every second.
+ * Measures itself on request. Run with `--expose-gc`, as a child with a channel.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,29 +8,29 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type StreamChunk, toSSE } from "@kortyx/server";
 import { sendStream, toNodeHandler } from "@kortyx/server/node";
 
-/** What the driver asks for. */
+/** The commands of the driver. */
 export type ServerCommand =
-  /** The streams of this round give so many chunks each. */
+  /** Sets the number of chunks of each stream of this round. */
   | { type: "prepare"; chunks: number }
-  /** Silence ends. */
+  /** Starts the chunks. */
   | { type: "begin" }
   | { type: "measure" };
 
-/** A process at rest, its garbage collected. */
+/** An idle process after garbage collection. */
 export interface Measurement {
   heapBytes: number;
   rssBytes: number;
-  /** Sources that are open, whoever holds them. */
+  /** All open sources. */
   openSources: number;
   connections: number;
-  /** How much of what keeps the process alive, by kind. */
+  /** The number of resources that keep the process alive, by kind. */
   resources: Record<string, number>;
 }
 
 export type ServerMessage = { type: "listening"; port: number } | ({ type: "measured" } & Measurement);
 
 const chunkEveryMs = 1000;
-/** Short enough for every stream to be kept alive by some while it is silent. */
+/** Short enough for every silent stream to receive several. */
 const heartbeatMs = 1000;
 
 let chunksPerStream = 0;
@@ -39,7 +39,7 @@ let begin: () => void;
 let openSources = 0;
 let streamCount = 0;
 
-/** Every second stream is left to the client to end. The times of the streams are spread over the second. */
+/** Every second stream is ended by the client. The streams are spread evenly over the second. */
 async function* source({ signal }: { signal: AbortSignal }): AsyncGenerator<StreamChunk> {
   const index = streamCount++;
   openSources++;
@@ -57,7 +57,7 @@ async function* source({ signal }: { signal: AbortSignal }): AsyncGenerator<Stre
   }
 }
 
-/** The same without the package: what Node itself holds for an open response. */
+/** The same without the package, to measure Node's own cost of an open response. */
 async function answerBare(res: ServerResponse): Promise<void> {
   const left = new AbortController();
   res.once("close", () => left.abort());
@@ -68,7 +68,7 @@ async function answerBare(res: ServerResponse): Promise<void> {
       res.write(`data: ${JSON.stringify(chunk)}\n\n`);
     res.end("data: [DONE]\n\n");
   } catch {
-    // The client has left.
+    // The client has disconnected.
   }
 }
 
@@ -80,7 +80,7 @@ const server = createServer((req, res) => {
 });
 
 async function measure(): Promise<Measurement> {
-  // What a collection frees may let go of more, in callbacks of its own.
+  // Collected objects may release others in their own callbacks.
   for (let pass = 0; pass < 4; pass++) {
     globalThis.gc?.();
     await delay(20);
@@ -110,7 +110,7 @@ process.on("message", async (command: ServerCommand) => {
   }
 });
 
-// The driver may be ended from outside: this process goes with it.
+// If the driver is ended from outside, this process ends with it.
 process.once("disconnect", () => process.exit());
 
 server.listen({ port: 0, host: "127.0.0.1", backlog: 4096 }, () =>

@@ -1,4 +1,4 @@
-/** What most scenes show of a chat, and what they say in it. */
+/** The view of a chat in most scenes, and the messages that they send. */
 import { toMessageText, type UIMessage } from "@kortyx/client";
 import type { UseChatResult } from "@kortyx/client/react";
 
@@ -6,7 +6,7 @@ export const endpoint = "/api/chat";
 
 export const said = (content: string): UIMessage => ({ role: "user", id: `said-${content}`, content });
 
-/** Counts how often a conversation was rendered. */
+/** Counts the renders of a conversation. */
 export const counts = { renders: 0 };
 
 export function Conversation({ name, chat }: { name: string; chat: UseChatResult }) {

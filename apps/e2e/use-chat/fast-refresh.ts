@@ -1,4 +1,4 @@
-/** What Vite and Next.js do for Fast Refresh, before React is loaded. */
+/** Sets up Fast Refresh before React is loaded, as Vite and Next.js do. */
 import { injectIntoGlobalHook } from "react-refresh/runtime";
 
 injectIntoGlobalHook(globalThis);

@@ -1,6 +1,6 @@
 /**
- * Scenes in which React cleans effects up and begins them again, or never commits a render; and in which the chat of a
- * component is another one or the same one.
+ * Scenes in which React cleans effects up and runs them again, or never commits a render, and in which a component
+ * switches to another chat or keeps its own.
  */
 import type { UIMessage } from "@kortyx/client";
 import { useChat } from "@kortyx/client/react";
@@ -22,7 +22,7 @@ function Own({ resumeOnMount }: { resumeOnMount: boolean }) {
   return <Conversation name="chat" chat={useChat({ endpoint, sessionId, resumeOnMount })} />;
 }
 
-/** The first question comes from somewhere else, such as a form on the page before. */
+/** The first question comes from elsewhere, such as a form on the previous page. */
 function FirstQuestion() {
   const chat = useChat({ endpoint });
   const isSent = useRef(false);
@@ -34,7 +34,7 @@ function FirstQuestion() {
   return <Conversation name="chat" chat={chat} />;
 }
 
-/** `shown`, `hidden` or `removed`, by three buttons. */
+/** `shown`, `hidden` or `removed`, set by three buttons. */
 function HideAndSeek({ first, resumeOnMount }: { first: "shown" | "hidden"; resumeOnMount: boolean }) {
   const [state, setState] = useState<"shown" | "hidden" | "removed">(first);
   return (
@@ -51,7 +51,7 @@ function HideAndSeek({ first, resumeOnMount }: { first: "shown" | "hidden"; resu
   );
 }
 
-/** A promise that a component can wait for by throwing it. */
+/** A promise that a component can suspend on by throwing it. */
 interface Gate {
   isOpen: boolean;
   promise: Promise<void>;
@@ -110,7 +110,7 @@ function Suspended({ who, first }: { who: "itself" | "neighbour"; first?: Gate }
   );
 }
 
-/** Never opens. */
+/** Never resolves. */
 const never = createGate();
 
 function InSession({ sessionId }: { sessionId: string }) {
@@ -119,7 +119,7 @@ function InSession({ sessionId }: { sessionId: string }) {
   return <Conversation name="chat" chat={chat} />;
 }
 
-/** A render that React begins and never commits. */
+/** A render that React begins but never commits. */
 function Transition() {
   const [sessionId, setSessionId] = useState("one");
   return (
@@ -133,7 +133,7 @@ function Transition() {
   );
 }
 
-/** The component as a bundler prepares it for Fast Refresh; other `hooks` cannot keep its state. */
+/** The component as a bundler prepares it for Fast Refresh; a change of `hooks` resets its state. */
 function createEdition(title: string, hooks: string) {
   const sign = createSignatureFunctionForTransform();
   function Edition() {
@@ -153,7 +153,7 @@ function createEdition(title: string, hooks: string) {
 
 const FirstEdition = createEdition("First", "a");
 
-/** Its source is edited: the text only, or the hooks too, which makes React mount it anew. */
+/** An edit of its source: only of the text, or also of the hooks, which makes React remount it. */
 function Refreshed() {
   const edit = (hooks: string) => {
     createEdition("Second", hooks);
@@ -168,7 +168,7 @@ function Refreshed() {
   );
 }
 
-/** Whatever session the chat has had can be given back. */
+/** Any earlier session of the chat can be set again. */
 function Sessions() {
   const [sessionId, setSessionId] = useState<string>();
   const [key, setKey] = useState(1);
@@ -208,14 +208,14 @@ function SessionChat(props: SessionChatProps) {
   };
   return (
     <>
-      <Button name="Send and give" onClick={sendAndGive} />
+      <Button name="Send and set" onClick={sendAndGive} />
       <Button name="Clear" onClick={chat.clear} />
       <Conversation name="chat" chat={chat} />
     </>
   );
 }
 
-/** As an application does that keeps the session in its URL. */
+/** Follows the session of the chat, like an application that keeps it in its URL. */
 function SessionInUrl() {
   const [sessionId, setSessionId] = useState<string>();
   const chat = useChat({ endpoint, sessionId });
@@ -228,7 +228,7 @@ function SessionInUrl() {
   );
 }
 
-/** Two components, each with a chat of its own in the same session. */
+/** Two components, each with its own chat in the same session. */
 function SameSession() {
   const [isShown, setShown] = useState(true);
   return (
@@ -266,7 +266,7 @@ function LaterHistory() {
   );
 }
 
-/** A child's effects run before those of the component that has the history. */
+/** A child's effects run before those of the component with the history. */
 function SendsOnce({ when, send }: { when: boolean; send: (text: string) => unknown }) {
   const isSent = useRef(false);
   useEffect(() => {
@@ -277,7 +277,7 @@ function SendsOnce({ when, send }: { when: boolean; send: (text: string) => unkn
   return null;
 }
 
-/** Everything that a button can call, called as a button does. */
+/** Every action, called by a button as an event handler. */
 function Handlers() {
   const chat = useChat({ endpoint, runs: true, sessionId: "session-1" });
   const names = ["stop", "send", "respond", "regenerate", "setMessages", "resume", "clear", "close"] as const;

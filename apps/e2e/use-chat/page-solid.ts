@@ -1,4 +1,4 @@
-/** Shows the scene that the page's path names, in Solid. */
+/** Shows the scene in the page's path, in Solid. */
 import { render } from "solid-js/web";
 import { scenes } from "./scenes-solid.ts";
 

@@ -1,4 +1,4 @@
-/** Shows the scene that the page's path names, in Svelte. */
+/** Shows the scene in the page's path, in Svelte. */
 import { hydrate, mount } from "svelte";
 import Scenes from "./scenes.svelte";
 

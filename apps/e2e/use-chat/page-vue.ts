@@ -1,4 +1,4 @@
-/** Shows the scene that the page's path names, in Vue. */
+/** Shows the scene in the page's path, in Vue. */
 import { createApp, createSSRApp } from "vue";
 import { scenes } from "./scenes-vue.ts";
 

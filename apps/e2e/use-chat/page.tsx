@@ -1,4 +1,4 @@
-/** Shows the scene that the page's path names: in StrictMode unless `?once` is asked for. */
+/** Shows the scene in the page's path, in StrictMode unless the query is `?once`. */
 import "./fast-refresh.ts";
 import { StrictMode } from "react";
 import { createRoot, hydrateRoot } from "react-dom/client";
@@ -7,7 +7,7 @@ import { type SceneName, scenes } from "./scenes.tsx";
 
 declare global {
   interface Window {
-    /** How often the chat was rendered, and how many frames the page has painted meanwhile. */
+    /** The number of renders of the chat, and of frames that the page has painted meanwhile. */
     counts: { renders: number; frames: number };
   }
 }

@@ -1,4 +1,4 @@
-/** The recipes of the client's README, which the tests put there as they stand. */
+/** The recipes of the client's README, which the tests copy there unchanged. */
 declare module "virtual:readme-vue" {
   import type { Chat, ChatOptions, ChatSnapshot } from "@kortyx/client";
   import type { ShallowRef } from "vue";

@@ -1,15 +1,15 @@
-/** The chat of the recipes for other libraries: its answers are given by the test, and its listeners are counted. */
+/** The chat of the recipes for other libraries. The test controls its answers and counts its listeners. */
 import { type Chat, createChat, type StreamChunk } from "@kortyx/client";
 
 declare global {
   interface Window {
     recipe: {
-      /** Goes on with the answer; an empty text ends it. */
+      /** Continues the answer; an empty text ends it. */
       give(text: string): void;
-      /** Takes the view out of the page. */
+      /** Removes the view from the page. */
       unmount(): void;
       readonly listeners: number;
-      /** Whether somebody follows an answer. */
+      /** Whether an answer is being read. */
       readonly isFollowed: boolean;
     };
   }
@@ -49,7 +49,7 @@ export const chat: Chat = {
   },
 };
 
-/** What the test uses of a recipe. */
+/** The parts of a recipe that the test uses. */
 export function offer(unmount: () => void): void {
   window.recipe = {
     give: (text) => waiting?.(text),

@@ -1,4 +1,4 @@
-/** Renders what a chat shows at first as a server does, in Solid. */
+/** Renders the initial state of a chat on a server, in Solid. */
 
 import { useChat } from "virtual:readme-solid";
 import { renderToString } from "solid-js/web";

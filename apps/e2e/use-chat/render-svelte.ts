@@ -1,4 +1,4 @@
-/** Renders a scene as a server does, in Svelte. */
+/** Renders a scene on a server, in Svelte. */
 import { render } from "svelte/server";
 import Scenes from "./scenes.svelte";
 

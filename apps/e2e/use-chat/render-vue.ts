@@ -1,4 +1,4 @@
-/** Renders a scene as a server does, in Vue. */
+/** Renders a scene on a server, in Vue. */
 import { createSSRApp } from "vue";
 import { renderToString } from "vue/server-renderer";
 import { scenes } from "./scenes-vue.ts";

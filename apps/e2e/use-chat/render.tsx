@@ -1,4 +1,4 @@
-/** Renders a scene as a server does. */
+/** Renders a scene on a server. */
 import { renderToString } from "react-dom/server";
 import { type SceneName, scenes } from "./scenes.tsx";
 

@@ -1,6 +1,6 @@
 /**
- * Scenes in which Solid delays, hides or throws away a component that has a chat. Written as Solid's compiler would
- * write them, which is not part of the build here.
+ * Scenes in which Solid delays, hides or discards a component with a chat. Written like the output of Solid's compiler,
+ * which is not part of the build here.
  */
 
 import { useChat } from "virtual:readme-solid";
@@ -19,7 +19,7 @@ import {
 } from "solid-js";
 import { insert } from "solid-js/web";
 
-/** A child, or a function that gives it and is called again when it changes. */
+/** A child, or a function that returns it and is called again when it changes. */
 type Child = JSX.Element | (() => Child | undefined);
 
 function element(name: string, attributes: Record<string, () => string>, ...children: Child[]) {
@@ -71,14 +71,14 @@ function Waiting() {
   return element("p", {}, () => never());
 }
 
-/** A child that a button takes away and brings back. */
+/** A child that a button removes and restores. */
 const removable = (render: () => JSX.Element) => () => {
   const [isShown, setShown] = createSignal(true);
   const child = createMemo(() => (isShown() ? render() : undefined));
   return [button("Toggle", () => setShown(!isShown())), child as unknown as JSX.Element];
 };
 
-/** A component that waits again while its answer is growing. */
+/** A component that suspends again while its answer is streaming. */
 function SuspendedAgain() {
   const [count, setCount] = createSignal(0);
   let open = () => {};

@@ -1,4 +1,4 @@
-/** Scenes in which Vue keeps, hides, delays or edits a component that has a chat. */
+/** Scenes in which Vue keeps, hides, delays or edits a component with a chat. */
 
 import { useChat } from "virtual:readme-vue";
 import { toMessageText } from "@kortyx/client";
@@ -6,7 +6,7 @@ import { type Component, defineComponent, h, KeepAlive, ref, Suspense, Transitio
 
 const button = (name: string, onClick: unknown) => h("button", { type: "button", onClick }, name);
 
-/** @param ready - What the component waits for before it can be shown. */
+/** @param ready - The promise that the component waits for before it can be shown. */
 function setUpConversation() {
   const { state, send, stop } = useChat({ endpoint: "/api/chat" });
   return () => {
@@ -15,7 +15,7 @@ function setUpConversation() {
       ...messages.map((message) => h("p", { key: message.id }, toMessageText(message))),
       error && h("p", { role: "alert" }, error.message),
       button("Send", () => void send("Hello")),
-      // Vue logs what the promise of a handler rejects with.
+      // Vue logs the rejection of a handler's promise.
       button("Stop", () => void stop()),
     ]);
   };
@@ -33,7 +33,7 @@ const Waiting = defineComponent({
   },
 });
 
-/** A child that a button takes away and brings back. */
+/** A child that a button removes and restores. */
 const removable = (render: (isShown: boolean) => VNode) =>
   defineComponent(() => {
     const isShown = ref(true);
@@ -62,7 +62,7 @@ export const scenes = {
   plain: Conversation,
   "kept-alive": removable((isShown) => h(KeepAlive, () => (isShown ? h(Conversation) : undefined))),
   removed: removable((isShown) => h("main", isShown ? h(Conversation) : undefined)),
-  // Its element stays for a minute after the component is gone.
+  // Its element stays for a minute after the component is unmounted.
   leaving: removable((isShown) =>
     h(Transition, { duration: 60_000 }, () => (isShown ? h(Conversation) : undefined)),
   ),

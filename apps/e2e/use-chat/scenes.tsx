@@ -1,4 +1,4 @@
-/** What the tests of the hook show in a page: one component for each situation, rendered by its name. */
+/** The components that the tests of the hook show in a page, one for each situation, rendered by name. */
 import { createChat, toMessageText } from "@kortyx/client";
 import { type UseChatResult, useChat } from "@kortyx/client/react";
 import { type ComponentType, useEffect, useState } from "react";
@@ -28,7 +28,7 @@ function LaterResumed() {
   );
 }
 
-/** What a server has rendered, and the page goes on with. */
+/** Rendered on a server and hydrated in the page. */
 function Restored() {
   const initialMessages = [said("Earlier")];
   return <Conversation name="chat" chat={useChat({ endpoint, sessionId: "session-1", initialMessages })} />;
@@ -98,7 +98,7 @@ function Sessions() {
   );
 }
 
-/** Options that close over a state: each is to be that of the last render. */
+/** Options that close over state; each must be that of the last render. */
 function LatestOptions() {
   const [version, setVersion] = useState(1);
   const [finished, setFinished] = useState<string[]>([]);
@@ -141,7 +141,7 @@ function Eager() {
   );
 }
 
-/** As an application would have it: nothing is sent while an answer is under way, and nothing typed is lost. */
+/** As in an application: nothing is sent while an answer is in progress, and no typed text is lost. */
 function Form() {
   const { messages, status, send, stop } = useChat({ endpoint });
   const isBusy = status !== "ready" && status !== "error";

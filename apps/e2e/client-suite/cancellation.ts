@@ -1,6 +1,6 @@
 /**
- * Every way to leave a stream that never ends: the body is cancelled at once, the server's source stops, and nothing
- * stays behind.
+ * Every way to cancel a stream that never ends: the body is cancelled at once, the server's source stops, and no
+ * listener remains.
  */
 import type { StreamChunk } from "@kortyx/client";
 import type { SeenRequest } from "./answer.ts";
@@ -8,17 +8,17 @@ import { answerUrl } from "./answer.ts";
 import { delta, done, doneMarker, frame, frameOf } from "./frames.ts";
 import { type SourceState, sourceUrl } from "./source-state.ts";
 import {
-  askUntil,
   assert,
   assertEqual,
   newId,
   pause,
+  pollServer,
   type SuiteCase,
   type SuiteContext,
 } from "./suite-case.ts";
 import { type TappedFetch, tapFetch } from "./tapped-fetch.ts";
 
-/** What a consumer has in its hands when it leaves. */
+/** The objects that a consumer has when it cancels. */
 interface Consumer {
   client: SuiteContext["client"];
   stream: AsyncIterable<StreamChunk>;
@@ -28,27 +28,27 @@ interface Consumer {
 
 interface Way {
   name: string;
-  /** What the server's source does meanwhile. */
+  /** The server's source during the test. */
   source: "idle" | "ticking";
-  /** Reads something and leaves. @returns how that ended for the consumer */
-  leave(consumer: Consumer): Promise<string>;
+  /** Reads and then cancels. @returns the result for the consumer */
+  cancel(consumer: Consumer): Promise<string>;
   ends: string;
 }
 
 const boom = new Error("boom");
 
-/** Reads until a read is pending in which nothing will come. */
+/** Reads until a read is pending that no chunk will resolve. */
 async function readToSilence({ stream, tap }: Consumer) {
   const iterator = stream[Symbol.asyncIterator]();
   assertEqual(await iterator.next(), { done: false, value: delta("a") }, "the only chunk");
   const pending = iterator.next();
-  // Handled here too, so that a rejection before the caller looks is not an unhandled one.
+  // Handled here too, so that an early rejection is not unhandled.
   pending.catch(() => {});
   while (!tap.isReading) await pause(0);
   return { iterator, pending };
 }
 
-/** What a promise came to, unless that takes longer than what is queued already. */
+/** The result of a promise, unless it needs longer than one macrotask. */
 const comesTo = (promise: Promise<unknown>): Promise<string> =>
   Promise.race([
     promise.then(
@@ -62,16 +62,16 @@ const ways: Way[] = [
   {
     name: "break",
     source: "ticking",
-    async leave({ stream }) {
+    async cancel({ stream }) {
       for await (const _ of stream) break;
-      return "left";
+      return "cancelled";
     },
-    ends: "left",
+    ends: "cancelled",
   },
   {
     name: "a throw in the loop",
     source: "ticking",
-    async leave({ stream }) {
+    async cancel({ stream }) {
       try {
         for await (const _ of stream) throw boom;
       } catch (error) {
@@ -84,7 +84,7 @@ const ways: Way[] = [
   {
     name: "return() between two reads",
     source: "ticking",
-    async leave({ stream }) {
+    async cancel({ stream }) {
       const iterator = stream[Symbol.asyncIterator]();
       await iterator.next();
       const returned = await comesTo(iterator.return!());
@@ -95,7 +95,7 @@ const ways: Way[] = [
   {
     name: "return() while a read is pending",
     source: "idle",
-    async leave(consumer) {
+    async cancel(consumer) {
       const { iterator, pending } = await readToSilence(consumer);
       const returned = iterator.return!();
       return `${await comesTo(returned)}, and the read ${await comesTo(pending)}`;
@@ -105,7 +105,7 @@ const ways: Way[] = [
   {
     name: "abort between two reads",
     source: "ticking",
-    async leave({ stream, abort }) {
+    async cancel({ stream, abort }) {
       const iterator = stream[Symbol.asyncIterator]();
       await iterator.next();
       abort.abort("stopped");
@@ -116,7 +116,7 @@ const ways: Way[] = [
   {
     name: "abort while a read is pending",
     source: "idle",
-    async leave(consumer) {
+    async cancel(consumer) {
       const { pending } = await readToSilence(consumer);
       consumer.abort.abort("stopped");
       return comesTo(pending);
@@ -126,14 +126,14 @@ const ways: Way[] = [
   {
     name: "onChunk returning false",
     source: "ticking",
-    leave: async ({ client, stream }) =>
+    cancel: async ({ client, stream }) =>
       JSON.stringify(await client.consumeStream(stream, { onChunk: () => false })),
     ends: '{"outcome":"stopped"}',
   },
   {
     name: "a throw in onText",
     source: "ticking",
-    async leave({ client, stream }) {
+    async cancel({ client, stream }) {
       const onText = () => Promise.reject(boom);
       const failure = await client.consumeStream(stream, { onText }).catch((error: unknown) => error);
       return failure === boom ? "the same error" : String(failure);
@@ -142,7 +142,7 @@ const ways: Way[] = [
   },
 ];
 
-/** The listeners that a signal has, counted from now on. */
+/** Counts the listeners added to a signal from now on. */
 function countListeners(signal: AbortSignal): () => number {
   const listeners = new Set<unknown>();
   const { addEventListener, removeEventListener } = AbortSignal.prototype;
@@ -157,8 +157,8 @@ function countListeners(signal: AbortSignal): () => number {
   return () => listeners.size;
 }
 
-const wayCases: SuiteCase[] = ways.map(({ name, source, leave, ends }) => ({
-  name: `${name} cancels the body, stops the server's source, and leaves no listener behind`,
+const wayCases: SuiteCase[] = ways.map(({ name, source, cancel, ends }) => ({
+  name: `${name} cancels the body, stops the server's source, and leaves no listener`,
   async run(context) {
     const { client, baseUrl } = context;
     const id = newId();
@@ -170,23 +170,23 @@ const wayCases: SuiteCase[] = ways.map(({ name, source, leave, ends }) => ({
       signal: abort.signal,
       fetch: tap.fetch,
     });
-    assertEqual(await leave({ client, stream, abort, tap }), ends, "what the consumer sees");
+    assertEqual(await cancel({ client, stream, abort, tap }), ends, "the consumer's result");
     assertEqual(
       { isCancelled: tap.isCancelled, isAborted: tap.signal?.aborted, listeners: listeners() },
       { isCancelled: true, isAborted: true, listeners: 0 },
-      "what is left behind",
+      "the state after cancelling",
     );
     const isReleased = (state: SourceState) => state.active === 0 && state.released === 1;
-    const { produced } = await askUntil(context, ["/sources", id], isReleased, "the source has stopped");
-    assert(source === "ticking" || produced === 1, "an idle source was not asked for more");
-    assert(!tap.isReadAfterCancel, "a body that was cancelled is not read");
+    const { produced } = await pollServer(context, ["/sources", id], isReleased, "the source has stopped");
+    assert(source === "ticking" || produced === 1, "no further chunk was requested from an idle source");
+    assert(!tap.isReadAfterCancel, "a cancelled body is not read");
   },
 }));
 
-export const leavingCases: SuiteCase[] = [
+export const cancellationCases: SuiteCase[] = [
   ...wayCases,
   {
-    name: "a connection that the server keeps open behind [DONE] is closed by the client",
+    name: "a connection that the server keeps open after [DONE] is closed by the client",
     async run(context) {
       const id = newId();
       const endpoint = answerUrl(context.baseUrl, id, {
@@ -198,12 +198,12 @@ export const leavingCases: SuiteCase[] = [
         { outcome: "done", chunk: done },
         "the outcome",
       );
-      const isClosed = ([request]: SeenRequest[]) => request?.wasLeft === true;
-      await askUntil(context, ["/requests", id], isClosed, "the connection is closed");
+      const isClosed = ([request]: SeenRequest[]) => request?.wasAborted === true;
+      await pollServer(context, ["/requests", id], isClosed, "the connection is closed");
     },
   },
   {
-    name: "a connection whose body the server ends a moment behind [DONE] is used again",
+    name: "a connection whose body ends shortly after [DONE] is reused",
     isAlone: true,
     async run(context) {
       const id = newId();
@@ -215,16 +215,16 @@ export const leavingCases: SuiteCase[] = [
       let requests: SeenRequest[] = [];
       for (let count = 0; count < 24; count++) {
         await context.client.consumeStream(context.client.streamFromRoute({ endpoint }));
-        requests = await askUntil(context, ["/requests", id], isAnswered, "the body has ended");
+        requests = await pollServer(context, ["/requests", id], isAnswered, "the body has ended");
       }
       const connections = new Set(requests.map(({ port }) => port)).size;
-      // Without reuse it would be one for each stream. A browser keeps six to choose from, and on a machine that stands
-      // still for a quarter of a second, the client does not wait for the end.
+      // Without reuse, each stream would have its own. A browser pools six, and if the machine stalls for a quarter of
+      // a second, the client does not wait for the end.
       assert(connections < 24, `${connections} connections for 24 streams`);
     },
   },
   {
-    name: "return() in the back-off ends it at once, and asks for nothing more",
+    name: "return() while waiting to reconnect ends the wait at once, and no request follows",
     async run(context) {
       const id = newId();
       let requests = 0;
@@ -250,7 +250,7 @@ export const leavingCases: SuiteCase[] = [
     },
   },
   {
-    name: "a stream that nobody reads makes no request, and return() before the first chunk makes none either",
+    name: "a stream that is not read makes no request, even after return()",
     async run(context) {
       const id = newId();
       const endpoint = sourceUrl(context.baseUrl, id, "idle");
@@ -260,7 +260,7 @@ export const leavingCases: SuiteCase[] = [
       await pause(0);
       assertEqual(await iterator.return!(), { done: true }, "return()");
       assertEqual(await iterator.next(), { done: true }, "next()");
-      assert(tap.signal === undefined, "nothing was asked");
+      assert(tap.signal === undefined, "no request was made");
     },
   },
 ];
