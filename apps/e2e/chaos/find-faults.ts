@@ -16,8 +16,8 @@ const maxUnanswered = 5;
  * On a busy machine, a reply of Redis may take longer than 2 s. The route logs that; the client repeats its request,
  * and the result on its page is checked.
  */
-const withoutLateRedis = (complaint: string): string =>
-  complaint.replace(
+const withoutLateRedis = (output: string): string =>
+  output.replace(
     /^The run store failed \(store-unavailable, .*Redis has not answered .*\n( +at .*\n)*/gm,
     "",
   );
@@ -26,7 +26,7 @@ const isTerminal = ({ type }: StreamChunk) => type === "done" || type === "abort
 
 /** @returns the faults, one sentence each. */
 export function findFaults(game: PlayedGame): string[] {
-  const { plan, questions, journal, serverEnds, complaints } = game;
+  const { plan, questions, journal, serverEnds, errorOutputs } = game;
   const ways = new Set(plan.serverEnds.map(({ signal }) => signal));
   const faults = questions.flatMap((played) => {
     const { question, action } = played;
@@ -53,8 +53,8 @@ export function findFaults(game: PlayedGame): string[] {
     faults.push(`producer-lost arrived ${lateMs} ms after the crash.`);
   const unanswered = questions.filter(({ pages }) => pages.at(-1)!.ending === "unanswered").length;
   if (unanswered > maxUnanswered) faults.push(`${unanswered} questions got no response.`);
-  for (const complaint of complaints.map(withoutLateRedis)) {
-    if (complaint !== "") faults.push(`a process wrote to stderr: ${complaint}`);
+  for (const output of errorOutputs.map(withoutLateRedis)) {
+    if (output !== "") faults.push(`a process wrote to stderr: ${output}`);
   }
   return faults;
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 export interface OwnProcess {
   child: ChildProcess;
   /** Everything that it has written to stderr, including warnings and unhandled errors. */
-  readonly complaints: string;
+  readonly errorOutput: string;
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
@@ -19,9 +19,9 @@ export async function startOwnProcess(file: string, settings: object = {}): Prom
   const child = spawn(process.execPath, [program, JSON.stringify(settings)], {
     stdio: ["ignore", "inherit", "pipe", "ipc"],
   });
-  let complaints = "";
+  let errorOutput = "";
   child.stderr!.setEncoding("utf8").on("data", (text) => {
-    complaints += text;
+    errorOutput += text;
   });
   const exited: OwnProcess["exited"] = new Promise((resolve) =>
     child.once("close", (code, signal) => resolve({ code, signal })),
@@ -29,13 +29,13 @@ export async function startOwnProcess(file: string, settings: object = {}): Prom
   await new Promise<void>((resolve, reject) => {
     child.once("message", () => resolve());
     child.once("error", reject);
-    void exited.then(() => reject(new Error(`${file} has ended: ${complaints}`)));
+    void exited.then(() => reject(new Error(`${file} exited: ${errorOutput}`)));
   });
   return {
     child,
     exited,
-    get complaints() {
-      return complaints;
+    get errorOutput() {
+      return errorOutput;
     },
   };
 }

@@ -42,7 +42,7 @@ export interface PlayedGame {
   /** Times are in milliseconds since 1970. */
   serverEnds: (ServerEnd & { signalledAt: number; tookMs: number; code: number | null })[];
   /** The stderr output of each process that wrote any. */
-  complaints: string[];
+  errorOutputs: string[];
 }
 
 export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
@@ -86,7 +86,7 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
     const until = (atMs: number) => delay(Math.max(0, begunAt + atMs - Date.now()));
     const answered = new Promise<AskedQuestion[]>((resolve, reject) => {
       clients.child.once("message", (message) => resolve(message as AskedQuestion[]));
-      void clients.exited.then(() => reject(new Error(`The clients exited: ${clients.complaints}`)));
+      void clients.exited.then(() => reject(new Error(`The clients exited: ${clients.errorOutput}`)));
     });
     clients.child.send({
       endpoint: proxy.url,
@@ -122,8 +122,8 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
       .slice(0, -1)
       .map((line): JournalLine => JSON.parse(line));
     const durationMs = Date.now() - startedAt;
-    const complaints = processes.map(({ complaints }) => complaints).filter((text) => text !== "");
-    return { plan, durationMs, questions, journal, cuts, serverEnds, complaints };
+    const errorOutputs = processes.map(({ errorOutput }) => errorOutput).filter((text) => text !== "");
+    return { plan, durationMs, questions, journal, cuts, serverEnds, errorOutputs };
   } finally {
     for (const resource of opened.reverse()) await resource.close();
   }

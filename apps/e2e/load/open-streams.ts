@@ -46,7 +46,7 @@ export interface OpenStreamsReport {
   durationMs: number;
   rounds: RoundReport[];
   /** The faults, in sentences. */
-  complaints: string[];
+  faults: string[];
 }
 
 const { values } = parseArgs({
@@ -247,16 +247,16 @@ const list = (resources: Record<string, number>) =>
     .map(([kind, count]) => `${count} ${kind}`)
     .join(", ");
 
-function complain({ way, before, after, wholeStreams, endedInOrder }: RoundReport): string[] {
-  const complaints: string[] = [];
+function findFaults({ way, before, after, wholeStreams, endedInOrder }: RoundReport): string[] {
+  const faults: string[] = [];
   const heapGrowth = after.heapBytes / before.heapBytes - 1;
-  if (heapGrowth > 0.05) complaints.push(`the heap grew by ${(heapGrowth * 100).toFixed(1)} %`);
+  if (heapGrowth > 0.05) faults.push(`the heap grew by ${(heapGrowth * 100).toFixed(1)} %`);
   if (list(after.resources) !== list(before.resources))
-    complaints.push(`resources that remain: ${list(after.resources)}; before: ${list(before.resources)}`);
-  if (after.openSources > 0) complaints.push(`${after.openSources} sources are still open`);
-  if (wholeStreams < streamCount) complaints.push(`only ${wholeStreams} streams were whole`);
-  if (endedInOrder !== Math.ceil(streamCount / 2)) complaints.push(`${endedInOrder} streams ended in order`);
-  return complaints.map((complaint) => `${way}: ${complaint}`);
+    faults.push(`resources that remain: ${list(after.resources)}; before: ${list(before.resources)}`);
+  if (after.openSources > 0) faults.push(`${after.openSources} sources are still open`);
+  if (wholeStreams < streamCount) faults.push(`only ${wholeStreams} streams were whole`);
+  if (endedInOrder !== Math.ceil(streamCount / 2)) faults.push(`${endedInOrder} streams ended in order`);
+  return faults.map((fault) => `${way}: ${fault}`);
 }
 
 const mebibytes = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
@@ -280,9 +280,9 @@ for (const way of values.ways.split(",")) {
   print(round);
   rounds.push(round);
 }
-const complaints = rounds.flatMap(complain);
+const faults = rounds.flatMap(findFaults);
 const durationMs = performance.now() - startedAt;
-console.log(`\n${complaints.join("\n") || "Nothing is left."} (${(durationMs / 1000).toFixed(1)} s)`);
+console.log(`\n${faults.join("\n") || "No faults."} (${(durationMs / 1000).toFixed(1)} s)`);
 if (values.json !== undefined) {
   const report: OpenStreamsReport = {
     streams: streamCount,
@@ -290,9 +290,9 @@ if (values.json !== undefined) {
     maxOpenFiles,
     durationMs,
     rounds,
-    complaints,
+    faults,
   };
   mkdirSync(dirname(values.json), { recursive: true });
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
-process.exitCode = complaints.length > 0 ? 1 : 0;
+process.exitCode = faults.length > 0 ? 1 : 0;

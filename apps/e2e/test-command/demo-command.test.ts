@@ -1,4 +1,4 @@
-/** The README's demo command, typed by a stranger: in a fresh copy of the repository, without anything built. */
+/** The README's demo command, typed by a new user: in a fresh copy of the repository, without a build. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -25,7 +25,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(copy, { recursive: true, force: true }));
 
-/** The environment of a stranger's shell: nothing that the package manager or the test runner of this run has added. */
+/** The environment of a new user's shell, without the additions of this run's package manager and test runner. */
 function strangersEnvironment(): NodeJS.ProcessEnv {
   const added =
     /^(npm_(?!config_(registry|cafile|proxy|https_proxy|noproxy|cache)$)|pnpm_|turbo_|vite|node_env$|node_options$|init_cwd$|ci$)/i;
@@ -41,20 +41,20 @@ const isListening = (port: number) =>
     socket.once("close", () => socket.destroy());
   });
 
-/** The processes of a group that are still alive, zombies left out. */
+/** The processes of a group that are still alive, without zombies. */
 function processesOf(group: number): string[] {
   const table = execFileSync("ps", ["-eo", "pgid=,stat=,args="]).toString().trim().split("\n");
   return table.map((row) => row.trim()).filter((row) => new RegExp(`^${group}\\s+[^Z]`).test(row));
 }
 
-/** The arguments of a command, split and unquoted as a shell does it. */
+/** The arguments of a command, split and unquoted like in a shell. */
 const argumentsOf = (text: string) =>
   execFileSync("sh", ["-c", `curl() { printf '%s\\0' "$@"; }; ${text}`])
     .toString()
     .split("\0")
     .slice(0, -1);
 
-/** Does what `curl` would do with these arguments. */
+/** Makes the request that `curl` would make with these arguments. */
 function curl([option, url, ...rest]: string[]): Promise<Response> {
   const [header, name, data, body] = rest;
   expect([option, header, data, rest.length]).toEqual(["-N", "-H", "-d", 4]);
@@ -62,8 +62,8 @@ function curl([option, url, ...rest]: string[]): Promise<Response> {
   return fetch(url!, { method: "POST", headers: { [key!]: value! }, body: body! });
 }
 
-test("prints the address of the page and a curl that works as it is, and leaves no process and no port after Ctrl-C", async () => {
-  // Not an ephemeral port: that PORT is honoured is part of what is shown.
+test("prints the page's URL and a curl command that works unchanged, and leaves no process or port after Ctrl-C", async () => {
+  // A chosen port, because the test also shows that PORT is respected.
   const port = 20_000 + Math.floor(Math.random() * 10_000);
   const child = spawn("sh", ["-c", command], {
     cwd: copy,
@@ -84,14 +84,14 @@ test("prints the address of the page and a curl that works as it is, and leaves 
     await vi.waitUntil(() => /^curl .*\n/m.test(output) || child.exitCode !== null, { timeout: 240_000 });
     const lines = output.trimEnd().split("\n");
     expect(lines.at(-2), `${output}${errors}`).toBe(`Demo: http://localhost:${port}`);
-    // Installing says a few words, building says none.
+    // Installing prints a few words, building prints nothing.
     expect(output + errors).not.toMatch(/running build|tasks:|cache|built in|dist\//i);
     const page = await fetch(`http://localhost:${port}`);
     expect(await page.text()).toContain("<title>");
     const answer = await curl(argumentsOf(lines.at(-1)!));
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-type")).toBe("text/event-stream");
-    // Ctrl-C while the answer is being written.
+    // Ctrl-C while the answer is being streamed.
     const { value } = await answer.body!.pipeThrough(new TextDecoderStream()).getReader().read();
     expect(value).toContain('"type":"run-start"');
     expect(processesOf(child.pid!).length).toBeGreaterThan(1);
@@ -103,7 +103,7 @@ test("prints the address of the page and a curl that works as it is, and leaves 
     try {
       process.kill(-child.pid!, "SIGKILL");
     } catch {
-      // It has ended, as it should.
+      // It has exited, as expected.
     }
   }
 }, 300_000);

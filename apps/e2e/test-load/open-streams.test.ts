@@ -7,7 +7,7 @@ import type { OpenStreamsReport } from "../load/open-streams.ts";
 const script = fileURLToPath(new URL("../load/open-streams.ts", import.meta.url));
 const reportFile = fileURLToPath(new URL("../.tmp/open-streams.json", import.meta.url));
 
-test("5,000 streams at once get all of their chunks, and leave no memory, timer or handle behind", async () => {
+test("5,000 streams at once receive all of their chunks, and leave no memory, timer or handle", async () => {
   const child = spawn(
     process.execPath,
     [script, "--streams", "5000", "--chunks", "3", "--ways", "to-sse,send-stream", "--json", reportFile],
@@ -15,7 +15,7 @@ test("5,000 streams at once get all of their chunks, and leave no memory, timer 
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
-  // Its server ends with it.
+  // Its server exits with it.
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
   for (const stream of [child.stdout, child.stderr])
@@ -27,13 +27,13 @@ test("5,000 streams at once get all of their chunks, and leave no memory, timer 
   expect(output).not.toContain("Warning");
 
   const report: OpenStreamsReport = JSON.parse(readFileSync(reportFile, "utf8"));
-  expect(report.complaints).toEqual([]);
+  expect(report.faults).toEqual([]);
   expect(report.rounds.map((round) => round.way)).toEqual(["to-sse", "send-stream"]);
   for (const { way, before, whileOpen, after, wholeStreams, endedInOrder } of report.rounds) {
     expect(wholeStreams, way).toBe(5000);
     expect(endedInOrder, way).toBe(2500);
     expect(whileOpen.connections, way).toBe(5000);
-    // What is not left afterwards was there to be seen.
+    // The resources that must be gone afterwards were present before.
     expect(whileOpen.resources.TCPSocketWrap, way).toBe(5000);
     expect(whileOpen.resources.Timeout, way).toBeGreaterThanOrEqual(5000);
     expect(after.heapBytes, way).toBeLessThan(before.heapBytes * 1.05);

@@ -1,4 +1,4 @@
-/** Deployments without owners, of two processes, or of one in memory, and 20 visitors at once. About 5 s. */
+/** Deployments without owners, on two processes or in the memory of one, and 20 visitors at once. About 5 s. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,7 +27,7 @@ const stores: [string, number, () => RunStoreAddress][] = [
 ];
 
 describe.each(stores)("on %s, %d of them", (_, processes, addressOf) => {
-  test("20 visitors at once have 20 answers, also in a session of the same name", async () => {
+  test("20 visitors at once have 20 answers, even in a session of the same name", async () => {
     const address = { ...addressOf(), isAnonymous: true };
     const started = await Promise.all(Array.from({ length: processes }, () => startRunServer(address)));
     programs.push(...started);

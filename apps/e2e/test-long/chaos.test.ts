@@ -1,7 +1,7 @@
 /**
- * Chaos, bounded: three servers behind one nginx with one Redis, at the default settings, while connections are cut, pages
- * reload, users stop, one server crashes and one is replaced. The games overlap, each with processes of its own; 40 s for all
- * of them on two cores.
+ * Chaos, bounded: three servers behind one nginx with one Redis, at the default settings, while connections are cut,
+ * pages reload, users stop, one server crashes and one is replaced. The games overlap, each with its own processes; 40
+ * s for all of them on two cores.
  */
 
 import { hasRedis } from "@kortyx/test-redis";
@@ -17,7 +17,7 @@ const seeds =
     ? [1, 2, 3, Math.floor(Math.random() * 2 ** 31)].map((seed, index) => ({ seed, isRandom: index === 3 }))
     : [{ seed: Number(replayed), isRandom: false }];
 
-/** What a game takes on a machine with ten times as much to do. */
+/** The time of a game on a machine under ten times the load. */
 const timeout = 400_000;
 
 async function expectNoFaults(plan: ReturnType<typeof planChaos>): Promise<void> {
@@ -29,7 +29,7 @@ async function expectNoFaults(plan: ReturnType<typeof planChaos>): Promise<void>
 
 describe.skipIf(!hasNginx() || !hasRedis())("three servers behind nginx, with Redis", () => {
   test.concurrent.each(seeds)(
-    "in chaos no answer is lost, repeated, different or asked for twice, and no page hangs: seed $seed",
+    "in chaos no answer is lost, repeated, changed or requested twice, and no page hangs: seed $seed",
     async ({ seed, isRandom }) => {
       if (isRandom) console.log(`The random seed is ${seed}.`);
       await expectNoFaults(planChaos(seed));
@@ -38,7 +38,7 @@ describe.skipIf(!hasNginx() || !hasRedis())("three servers behind nginx, with Re
   );
 
   test.concurrent(
-    "replaced one after the other under 30 clients, every answer is whole or was shut down",
+    "replaced one after the other under 30 clients, complete every answer or shut it down",
     async () => {
       await expectNoFaults(planRollingRestart(seeds[0]!.seed));
     },

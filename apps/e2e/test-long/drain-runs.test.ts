@@ -1,4 +1,4 @@
-/** Processes with runs that end while answers are read, and while others are being opened: about 30 s in all. */
+/** Processes with runs that end while answers are being read, and while others are being opened: about 30 s in all. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,13 +62,13 @@ describe.each(stores)("runs in %s", (name, addressOf) => {
     expect(program.lines.at(-1)).toBe(`Drained: {"finished":${6 + others},"aborted":0}`);
   });
 
-  test("whose process drains move their followers only where another process serves them", async () => {
+  test("whose process drains move their followers only if another process serves them", async () => {
     const address = addressOf();
     const movesOn = address.canHandOff === true || address.socketPath !== undefined;
     const here = await start(address);
     const sessionId = crypto.randomUUID();
     const first = follow(await startRun(here.url, sessionId, "talk 40 50"));
-    await until(() => wordsOf(first.text).length > 3, "some words have come");
+    await until(() => wordsOf(first.text).length > 3, "some words have arrived");
     here.signal("SIGTERM");
     await here.readLine("Draining.");
     await first.over;

@@ -1,4 +1,4 @@
-/** Networks that fail, and other programs that tests start as processes of their own. */
+/** Networks that fail, and other programs that tests start as separate processes. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
@@ -7,7 +7,7 @@ const networkProgram = fileURLToPath(new URL("../fixtures/lossy-network.mjs", im
 /** A program that answers each message with one. */
 export interface Child {
   process: ChildProcess;
-  /** The next message that passes. */
+  /** The next message that passes the filter. */
   receive<Message>(isWanted: (message: unknown) => boolean): Promise<Message>;
 }
 
@@ -31,7 +31,7 @@ export function startChild(program: string, settings: object): Child {
           resolve(message as never);
         };
         child.on("message", onMessage);
-        // Its last message may come after its exit.
+        // Its last message may arrive after its exit.
         child.once("disconnect", () => reject(new Error(`${program} has ended.`)));
       }),
   };
@@ -48,8 +48,8 @@ export interface Network {
 /**
  * Starts the proxy of `fixtures/lossy-network.mjs`.
  *
- * @param url - Where it forwards to.
- * @param backlog - How many connections may wait to be accepted.
+ * @param url - The address that it forwards to.
+ * @param backlog - The number of connections that may wait to be accepted.
  */
 export async function startNetwork(url: string, backlog = 511): Promise<Network> {
   const child = startChild(networkProgram, { port: Number(new URL(url).port), backlog });

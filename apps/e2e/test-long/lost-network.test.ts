@@ -1,6 +1,6 @@
 /**
- * Clients whose network or server is away, over real sockets, at the default settings, in processes of their own. They
- * wait beside each other, for about 110 s in all. Each test prints what it has measured.
+ * Clients that lose their network or server, over real sockets, at the default settings, in separate processes. They
+ * wait in parallel, for about 110 s in all. Each test prints its measurements.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
@@ -17,17 +17,20 @@ import { startRun } from "./run-server.ts";
 const serverProgram = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url));
 const clientsProgram = fileURLToPath(new URL("../fixtures/following-clients.mjs", import.meta.url));
 
-/** How long after the return of its network a client makes its request. */
+/** The time from the return of its network to a client's request. */
 const maxAskMs = 5_000;
-/** What a busy machine may add until the answer has come: the clients' promise is about their requests. */
+/** The time that a busy machine may add until the answer arrives; the guarantee covers only the requests. */
 const machineMs = 30_000;
 const minGapMs = 2_500;
-/** Of a thousand clients that have lost their server, in any second. In smaller groups, chance makes it more. */
+/**
+ * Of a thousand clients that lost their server, the share that may make a request in any second. Smaller groups vary
+ * more.
+ */
 const maxShare = 0.4;
 
 afterAll(endChildren);
 
-/** What one client has read and requested. Times are in milliseconds of the clients' own clock. */
+/** The chunks and requests of one client. Times are in milliseconds of the clients' own clock. */
 interface View {
   types: string[];
   text: string;
@@ -38,14 +41,14 @@ interface View {
 
 interface Report {
   views: View[];
-  /** When the test has marked them. */
+  /** The times at which the test marked them. */
   marks: { lost: number; back: number };
-  /** The longest time for which the clients' process did not get to its timers. */
+  /** The longest time during which the clients' process could not run its timers. */
   stallMs: number;
 }
 
 interface Clients {
-  /** All have read the beginning of the answer. */
+  /** Resolves when all have read the beginning of the answer. */
   following: Promise<void>;
   mark(name: keyof Report["marks"]): Promise<void>;
   report: Promise<Report>;
@@ -73,7 +76,7 @@ function startClients(settings: {
 
 const gapsOf = (moments: number[]): number[] => moments.slice(1).map((at, last) => at - moments[last]!);
 
-/** The largest number of moments that lie within one second. */
+/** The largest number of moments within one second. */
 function mostInASecond(moments: number[]): number {
   const sorted = moments.toSorted((one, other) => one - other);
   let first = 0;
@@ -84,9 +87,9 @@ function mostInASecond(moments: number[]): number {
 }
 
 /**
- * Each client has the whole answer, and its requests came in time and in no storm. Prints the figures.
+ * Asserts that each client has the whole answer, and made its requests in time but without a storm. Prints the figures.
  *
- * @param words - How many the answer has.
+ * @param words - The number of words in the answer.
  */
 function expectRestored(name: string, { views, marks, stallMs }: Report, words: number, speed = 1): void {
   const attempts = views.map(({ requests }) => requests.filter((at) => at > marks.lost));
@@ -102,7 +105,7 @@ function expectRestored(name: string, { views, marks, stallMs }: Report, words: 
   const most = mostInASecond(attempts.flat());
   const counts = attempts.map(({ length }) => length);
   console.log(
-    `${name}: ${views.length} clients, each asks after at most ${Math.round(askMs)} ms and is back after ` +
+    `${name}: ${views.length} clients, each made a request within ${Math.round(askMs)} ms and was back after ` +
       `${Math.round(backMs)} ms, ${Math.min(...counts)} to ${Math.max(...counts)} attempts each, at least ` +
       `${Math.round(gapMs)} ms apart, at most ${most} in a second, longest stall ${Math.round(stallMs)} ms`,
   );
@@ -110,11 +113,11 @@ function expectRestored(name: string, { views, marks, stallMs }: Report, words: 
   const types = ["run-start", ...Array(words).fill("text-delta"), "done"];
   for (const view of views) expect(view).toMatchObject({ text, types });
   expect(views.filter(({ error }) => error !== undefined)).toEqual([]);
-  // Two timers may each be late by a stall.
+  // Each of two timers may be late by a stall.
   expect(askMs).toBeLessThan(maxAskMs + 2 * stallMs + 1_000 * speed);
   expect(backMs).toBeLessThan(maxAskMs + machineMs * speed);
   expect(gapMs).toBeGreaterThanOrEqual(minGapMs);
-  // What was due during a stall is done right after it.
+  // Everything due during a stall happens right after it.
   if (views.length === 1_000) expect(most).toBeLessThanOrEqual(1_000 * maxShare * (1 + stallMs / 1_000));
 }
 
@@ -128,7 +131,7 @@ const startServer = (path: string, port = 0) =>
     env: { RUN_STORE: JSON.stringify({ path }), PORT: `${port}` },
   });
 
-/** Starts an answer of one word a second. @returns its query. */
+/** Starts an answer of one word per second. @returns its query. */
 async function startAnswer(words: number): Promise<{ session: string }> {
   const session = `s${runs++}`;
   const response = await startRun(server.url, session, `talk ${words} 1000`);
@@ -145,7 +148,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test.concurrent("a thousand clients whose server is killed and started again are back within 5 s, without a storm of requests", async () => {
+test.concurrent("a thousand clients whose server is killed and restarted are back within 5 s, without a storm of requests", async () => {
   const words = 60;
   const path = join(folder, "runs.db");
   const query = await startAnswer(words);
@@ -160,13 +163,13 @@ test.concurrent("a thousand clients whose server is killed and started again are
   await clients.mark("back");
   const report = await clients.report;
   await follower.kill();
-  expectRestored("a server that was killed and started again", report, words);
+  expectRestored("a server that was killed and restarted", report, words);
 });
 
 for (const [outage, name, seconds, speed] of [
   ["refuse", "that refuses for a minute", 60, 1],
   ["swallow", "that drops packets for a minute", 60, 1],
-  // Their timers and `performance.now()`; the sockets are as fast as ever.
+  // The client's timers and `performance.now()`; the sockets keep their speed.
   ["swallow", "that drops packets for ten minutes, by clocks that are ten times as fast", 60, 10],
   ["swallow", "that drops packets for 8 s", 8, 1],
 ] as const) {
@@ -211,11 +214,11 @@ test.concurrent("fifty clients whose server takes 8 s to answer are back with th
   await clients.mark("lost");
   await clients.mark("back");
   await network.become("slow", "cut");
-  // One that is made beside another is aborted after 3.5 s.
+  // A request made beside another is aborted after 3.5 s.
   expectRestored("a server that takes 8 s to answer", await clients.report, words);
 });
 
-test.concurrent("fifty clients whose server gives each one event and cuts, again and again, make a request at most every 2.5 s, and lose nothing", async () => {
+test.concurrent("fifty clients whose server repeatedly sends one event and cuts make a request at most every 2.5 s, and lose nothing", async () => {
   const words = 8;
   const log = [
     { type: "run-start", runId: "run" },
@@ -239,7 +242,7 @@ test.concurrent("fifty clients whose server gives each one event and cuts, again
   for (const { requests } of report.views) expect(requests).toHaveLength(log.length);
 });
 
-/** Opens connections to a process that is stopped, until one is not accepted. @returns that one. */
+/** Opens connections to a stopped process until one is not accepted. @returns that one. */
 async function fillBacklog(port: number): Promise<Socket> {
   for (;;) {
     const socket = connect(port, "127.0.0.1");

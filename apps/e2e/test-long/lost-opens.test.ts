@@ -1,6 +1,6 @@
 /**
- * A Redis that stands still for 5 s while runs are being opened, at the default lease of 15 s and time-out of 2 s: its
- * commands are executed when it continues, and their replies are lost. All tests wait at the same time: about 15 s in all.
+ * A Redis that stops for 5 s while runs are being opened, at the default lease of 15 s and timeout of 2 s: its commands
+ * are executed when it continues, and their replies are lost. All tests wait in parallel: about 15 s in all.
  */
 
 import { type RedisServer, startRedis } from "@kortyx/test-redis";
@@ -20,7 +20,7 @@ afterAll(async () => {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Keeps Redis from answering for `stillMs`. */
+/** Keeps Redis from replying for `stillMs`. */
 const stops: [string, (redis: RedisServer) => Promise<unknown>][] = [
   ["that is paused", (redis) => redis.command("CLIENT", "PAUSE", String(stillMs), "ALL")],
   [
@@ -42,19 +42,19 @@ const stops: [string, (redis: RedisServer) => Promise<unknown>][] = [
 ];
 
 describe.concurrent.each(stops)("Redis %s", (what, stop) => {
-  test.concurrent(`for 5 s while ${postCount} runs are opened: each is answered once, a repeated POST too`, async () => {
+  test.concurrent(`for 5 s while ${postCount} runs are opened: each gets one answer, even for a repeated POST`, async () => {
     const redis = await startRedis();
     servers.push(redis);
     const program = await startRunServer({ socketPath: redis.socketPath });
     programs.push(program);
-    // The scripts are loaded by then.
+    // By now, the scripts are loaded.
     await follow(await startRun(program.url, "warm-up", "talk 1 0")).over;
     await stop(redis);
     await pause(100);
     const startedAt = performance.now();
     const ids = Array.from({ length: postCount }, (_, index) => `s${index}`);
     const ask = async (id: string) => {
-      // Half of the clients send a key, and repeat their POST before it was answered.
+      // Half of the clients send a key, and repeat their POST before it is answered.
       const hasKey = Number(id.slice(1)) % 2 === 0;
       const first = startRun(program.url, id, "talk 5 10", hasKey ? id : undefined);
       if (!hasKey) return [first];
@@ -73,7 +73,7 @@ describe.concurrent.each(stops)("Redis %s", (what, stop) => {
     );
     for (const [first, repeated] of answers) {
       expect(first).toMatch(/run-start.*"0 ".*"1 ".*"2 ".*"3 ".*"4 ".*"done".*\[DONE\]\n\n$/s);
-      // The same run, with the same ids; a client without a key has one answer only.
+      // The same run, with the same ids; a client without a key has only one answer.
       if (repeated !== undefined) expect(repeated).toBe(first);
     }
     const asked = program.lines.filter((line) => line.startsWith("Asked: s")).sort();

@@ -1,6 +1,6 @@
 /**
  * Processes that die, stop or cannot write while others follow their runs, at the default lease of 15 s. All tests wait
- * at the same time: about 30 s in all.
+ * in parallel: about 30 s in all.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ import {
 } from "./run-server.ts";
 
 const leaseMs = 15_000;
-/** A lease and 2 s is the promise; a busy machine may take this much more. */
+/** The guarantee is a lease plus 2 s; a busy machine may take this much longer. */
 const promisedMs = leaseMs + 2_000;
 const machineMs = 4_000;
 const followerCount = 10;
@@ -55,7 +55,7 @@ async function start(address: RunStoreAddress): Promise<StreamProgram> {
   return program;
 }
 
-/** Prints when each of the followers ended, and holds it to the promise. */
+/** Prints when each follower ended, and asserts the guarantee. */
 async function expectInTime(followers: Follower[], since: number, what: string): Promise<void> {
   const times = (await Promise.all(followers.map(({ over }) => over))).map((time) => time - since);
   const [first, last] = [Math.min(...times), Math.max(...times)];
@@ -107,7 +107,7 @@ describe.concurrent.each(stores)("a process whose runs are in %s", (name, addres
   });
 });
 
-test.concurrent("in memory, a producer that renews no more is reported within a lease and 2 s", async () => {
+test.concurrent("in memory, a producer that stops renewing is reported within a lease and 2 s", async () => {
   const store = createMemoryRunStore();
   const route = createChatRoute({ agent: { streamChat: () => [] }, runs: { store }, authorize: () => "ann" });
   const request = { owner: "ann", sessionId: "s", key: undefined, bodyHash: "" };
@@ -122,7 +122,7 @@ test.concurrent("in memory, a producer that renews no more is reported within a 
 
 test.concurrent.each([
   ["is full", ["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1000"]],
-  // As in a failover: it can be read, and refuses every write.
+  // As in a failover: it accepts reads and refuses every write.
   ["has become a replica", ["REPLICAOF", "127.0.0.1", "1"]],
 ])("followers of a Redis that %s end within a lease and 2 s, and none hangs", async (state, command) => {
   const failing = await startOwnRedis();
@@ -139,7 +139,7 @@ test.concurrent.each([
   await expectInTime(followers, failedAt, `Redis that ${state}`);
   for (const { text } of followers) {
     expect(text).toContain('"delta":"0 "');
-    // Given up, to come back; or ended, where the store can still write that.
+    // The connection was closed for a reconnect, or the run ended, if the store could still write that.
     expect(text).toMatch(/(retry: \d+|data: \{"type":"error".*\}\n\ndata: \[DONE\])\n\n$/);
   }
 });

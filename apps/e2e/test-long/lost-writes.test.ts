@@ -1,4 +1,4 @@
-/** A Redis that restarts from its last snapshot, without what was written after it. At the default lease; about 10 s. */
+/** A Redis that restarts from its last snapshot, without later writes. At the default lease; about 10 s. */
 import { type StreamChunk, streamFromRoute } from "@kortyx/client";
 import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -23,7 +23,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-/** A client with defaults, and what it has seen. */
+/** A client with default options, and what it has received. */
 function read(sessionId: string) {
   const client = { text: "", last: undefined as StreamChunk | undefined, error: undefined as unknown };
   const over = (async () => {
@@ -44,7 +44,7 @@ function read(sessionId: string) {
   return Object.assign(client, { over });
 }
 
-test("no client and no follower takes what is left of an answer for the whole of it", async () => {
+test("no client and no follower takes the remaining half of an answer for the whole", async () => {
   const sessions = Array.from({ length: clientCount }, (_, index) => `s${index}`);
   const clients = sessions.map(read);
   await until(() => clients.every(({ text }) => text.includes("10 ")), "every answer has begun");

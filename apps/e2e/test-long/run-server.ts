@@ -1,15 +1,15 @@
-/** Processes that serve runs, and what follows them. */
+/** Processes that serve runs, and their followers. */
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { type StreamProgram, startStreamProgram } from "../test/stream-program.ts";
 
-/** Where the runs are: a SQLite file, a Redis, or the memory of the process. */
+/** The store of the runs: a SQLite file, a Redis, or the memory of the process. */
 export interface RunStoreAddress {
   path?: string;
-  /** Of SQLite. */
+  /** For SQLite. */
   canHandOff?: boolean;
   socketPath?: string;
-  /** How long the store takes to open a run. */
+  /** The time that the store takes to open a run. */
   openMs?: number;
   /** `authorize` is `"anonymous"`. */
   isAnonymous?: boolean;
@@ -21,7 +21,7 @@ const main = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url
 export const startRunServer = (address: RunStoreAddress): Promise<StreamProgram> =>
   startStreamProgram({ main, env: { RUN_STORE: JSON.stringify(address) } });
 
-/** Starts a run. @returns the answer, of which nothing has been read. */
+/** Starts a run. @returns the unread response. */
 export async function startRun(
   url: string,
   sessionId: string,
@@ -38,13 +38,13 @@ export async function startRun(
 }
 
 export interface Follower {
-  /** What came, without comments. */
+  /** The received text, without comments. */
   text: string;
-  /** Resolves when the connection is over, in whatever way; gives the time, as `performance.now()`. */
+  /** Resolves with the time, as `performance.now()`, when the connection ends in any way. */
   over: Promise<number>;
 }
 
-/** Reads an answer as it comes. */
+/** Reads an answer as it arrives. */
 export function follow(response: Response): Follower {
   const follower: Follower = { text: "", over: Promise.resolve(0) };
   const read = async () => {
@@ -57,7 +57,7 @@ export function follow(response: Response): Follower {
         );
       }
     } catch {
-      // The process of the server is gone.
+      // The process of the server has exited.
     }
     return performance.now();
   };
@@ -65,7 +65,7 @@ export function follow(response: Response): Follower {
   return follower;
 }
 
-/** Follows the newest run of a session, from its beginning. */
+/** Follows the newest run of a session from its beginning. */
 export async function followSession(url: string, sessionId: string): Promise<Follower> {
   const response = await fetch(`${url}?session=${sessionId}`);
   expect(response.status).toBe(200);

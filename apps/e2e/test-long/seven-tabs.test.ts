@@ -1,6 +1,6 @@
 /**
- * Seven pages of one browser that follow a run each, over HTTP/1.1, of which a browser opens six connections to an origin.
- * Takes about 65 s: hidden pages let go after 2 s and look for news every 30 s, and a stop waits for 1 s.
+ * Seven pages of one browser that each follow a run over HTTP/1.1, for which a browser opens six connections per
+ * origin. Takes about 65 s: hidden pages disconnect after 2 s and catch up every 30 s, and a stop waits for 1 s.
  */
 import type { Page, Request } from "playwright-core";
 import { afterAll, describe, expect, test } from "vitest";
@@ -11,9 +11,9 @@ import { endChildren, startNetwork } from "./lossy-network.ts";
 
 afterAll(endChildren);
 
-/** A demo whose agent counts, four times a second: to the number in the question, or else until it is stopped. */
+/** A demo whose agent counts, four times a second: up to the number in the question, or until it is stopped. */
 async function startDemo(): Promise<{ server: DemoServer; agents: Set<AbortSignal> }> {
-  /** Those that are answering. */
+  /** The agents that are answering. */
   const agents = new Set<AbortSignal>();
   const agent = agentOf(async function* (question, { signal }) {
     agents.add(signal);
@@ -28,7 +28,7 @@ async function startDemo(): Promise<{ server: DemoServer; agents: Set<AbortSigna
   return { server: await listenWith(agent), agents };
 }
 
-/** Opens the demo, asks, and waits until the answer grows. */
+/** Opens the demo, sends a question, and waits until the answer grows. */
 async function ask(page: Page, url: string, question: string): Promise<void> {
   await page.goto(url);
   const box = page.getByRole("textbox", { name: "Message" });
@@ -43,7 +43,7 @@ async function numbers(page: Page): Promise<number[]> {
   return (shown.join(" ").match(/\b\d+\b/g) ?? []).map(Number);
 }
 
-/** Every number once and in order. */
+/** Asserts that every number appears once and in order. */
 function expectWhole(shown: number[]): void {
   expect(shown).toEqual(shown.map((_, index) => index + 1));
 }
@@ -62,7 +62,7 @@ const waited = async (action: () => Promise<unknown>): Promise<number> => {
 };
 
 describe("seven pages over HTTP/1.1", () => {
-  test.concurrent("of which one is visible: all load, show the growing answer when they become visible, and are stopped; one that stays hidden learns of its end", async ({
+  test.concurrent("of which one is visible all load, show the growing answer when visible, and can be stopped; a hidden one learns of its end", async ({
     onTestFinished,
   }) => {
     const { server, agents } = await startDemo();
@@ -106,9 +106,9 @@ describe("seven pages over HTTP/1.1", () => {
       stopMs.push(await clickStop(page));
       expectWhole(await numbers(page));
     }
-    await until(() => agents.size === 0, "no agent answers");
+    await until(() => agents.size === 0, "no agent is answering");
     console.log(
-      `Hidden tabs: loaded and asked in ${loadMs}, grew when seen in ${lookMs}, stopped in ${stopMs} ms.`,
+      `Hidden tabs: loaded and answered in ${loadMs}, grew when visible in ${lookMs}, stopped in ${stopMs} ms.`,
     );
 
     await unseen.locator("article[aria-label=Assistant][data-status=done]").waitFor({ timeout: 60_000 });
@@ -118,7 +118,7 @@ describe("seven pages over HTTP/1.1", () => {
     expect(shown).toHaveLength(40);
   });
 
-  test.concurrent("that one tab visits one after the other: all load, and one continues when the user goes back to it", async ({
+  test.concurrent("that one tab visits in turn all load, and one continues when the user returns to it", async ({
     onTestFinished,
   }) => {
     const { server } = await startDemo();
@@ -141,7 +141,7 @@ describe("seven pages over HTTP/1.1", () => {
     expect(await page.getByText("Connection lost").count()).toBe(0);
   });
 
-  test.concurrent("of which six are hidden while a network drops packets: they hold no connection when it is back, and the seventh continues", async ({
+  test.concurrent("of which six are hidden while the network drops packets free their connections, and the seventh continues", async ({
     onTestFinished,
   }) => {
     const { server } = await startDemo();
@@ -150,7 +150,7 @@ describe("seven pages over HTTP/1.1", () => {
     const { context, close } = await launchTabs();
     onTestFinished(close);
     const pending = new Set<Request>();
-    /** Those whose request for news had no answer. */
+    /** Pages whose request for missed events failed. */
     const unanswered = new Set<Page>();
     const tabs: Page[] = [];
     const openTab = async () => {
@@ -170,7 +170,7 @@ describe("seven pages over HTTP/1.1", () => {
     }
     const seen = await openTab();
     await network.become("swallow", "cut");
-    await until(() => unanswered.size === 6 && pending.size === 0, "all have let go", 90_000);
+    await until(() => unanswered.size === 6 && pending.size === 0, "all are disconnected", 90_000);
     const before = (await numbers(seen)).length;
     await network.become("pass");
     const backMs = await waited(() =>
@@ -186,7 +186,7 @@ describe("seven pages over HTTP/1.1", () => {
     { how: "hidden for five minutes", hiddenMs: 300_000 },
     { how: "frozen", hiddenMs: 0 },
   ])(
-    "of which one was $how while its answer ended: all of it is shown when it is seen",
+    "of which one was $how while its answer ended show all of it when visible",
     async ({ hiddenMs }, { onTestFinished }) => {
       const { server, agents } = await startDemo();
       onTestFinished(server.close);
@@ -203,7 +203,7 @@ describe("seven pages over HTTP/1.1", () => {
       const front = await context.newPage();
       await front.bringToFront();
       await until(() => page.evaluate(() => document.hidden), "the page is hidden");
-      // Its connection goes, and what comes then stays unseen.
+      // It disconnects, and does not receive the rest.
       await page.clock.pauseAt(Date.now() + 3_000);
       await until(() => agents.size === 0, "the answer has ended");
       expect((await numbers(page)).length).toBeLessThan(20);
@@ -219,7 +219,7 @@ describe("seven pages over HTTP/1.1", () => {
     },
   );
 
-  test.concurrent("that are all visible: each of the six that follow can be stopped, which lets another one load", async ({
+  test.concurrent("that are all visible let one of six be stopped, after which the next one loads", async ({
     onTestFinished,
   }) => {
     const { server, agents } = await startDemo();
@@ -233,14 +233,14 @@ describe("seven pages over HTTP/1.1", () => {
     const stopMs: number[] = [];
     for (const page of pages) {
       expect(agents.size).toBe(6);
-      // It has no connection before one of the six lets go.
+      // It gets no connection until one of the six frees its own.
       const next = await context.newPage();
       const asking = ask(next, server.url, "Count");
       stopMs.push(await clickStop(page));
       expectWhole(await numbers(page));
       await asking;
     }
-    await until(() => agents.size === 6, "those that were stopped have stopped");
+    await until(() => agents.size === 6, "the stopped agents have ended");
     console.log(`Visible pages: stopped in ${stopMs} ms.`);
   });
 });

@@ -1,4 +1,4 @@
-/** A connection that dies in mid-answer without being closed, as behind a NAT that forgets it. About 30 s. */
+/** A connection that dies halfway without being closed, as when a NAT forgets it. About 30 s. */
 import { streamFromRoute } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
 import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-proxy";
@@ -30,7 +30,7 @@ afterAll(async () => {
   await server.close();
 });
 
-test("an answer in full flow is resumed 26 s after its connection has gone silent", async () => {
+test("an answer in progress is resumed 26 s after its connection falls silent", async () => {
   let text = "";
   const endpoint = `http://127.0.0.1:${proxy.port}`;
   const body = { messages: [{ role: "user", content: "Hi" }], sessionId: "s", idempotencyKey: "k" };
@@ -39,13 +39,13 @@ test("an answer in full flow is resumed 26 s after its connection has gone silen
       if (chunk.type === "text-delta") text += chunk.delta;
     }
   })();
-  await until(() => text.includes("20 "), "the answer is in full flow");
+  await until(() => text.includes("20 "), "the answer is streaming");
   const silentAt = performance.now();
   proxy.silence();
   await reading;
   const noticedMs = proxy.connections.find(({ openedAt }) => openedAt > silentAt)!.openedAt - silentAt;
-  console.log(`Silent connection noticed, and resumed, after ${(noticedMs / 1000).toFixed(1)} s`);
-  // Three heartbeats and 2 s, then the wait before a first attempt; without the announcement it would be 60 s.
+  console.log(`Silent connection detected and resumed after ${(noticedMs / 1000).toFixed(1)} s`);
+  // Three heartbeats and 2 s, then the delay of a first attempt; without the announcement it would take 60 s.
   expect(noticedMs).toBeLessThan(45_000);
   expect(text).toBe(Array.from({ length: 600 }, (_, index) => `${index} `).join(""));
 });

@@ -1,5 +1,6 @@
 /**
- * Connections to Redis that go silent without being closed, as after the death of a node or a NAT, at default settings. Both tests wait at the same time: about 25 s.
+ * Connections to Redis that fall silent without being closed, as after the death of a node or a NAT, at default
+ * settings. Both tests wait in parallel: about 25 s.
  */
 import { type ChatRoute, createChatRoute, type RunStore, type StreamChunk } from "@kortyx/server";
 import { createRedisRunStore } from "@kortyx/server/redis";
@@ -41,7 +42,7 @@ async function startProxy(): Promise<SilentProxy> {
   return proxy;
 }
 
-/** Counts the commands that Redis has not answered in time. */
+/** Counts the commands that Redis did not answer in time. */
 function countUnanswered(store: RunStore): { count: number } {
   const unanswered = { count: 0 };
   for (const method of ["open", "append", "read"] as const) {
@@ -57,7 +58,7 @@ function countUnanswered(store: RunStore): { count: number } {
   return unanswered;
 }
 
-/** A route whose runs are in Redis, as another process would have it: connected as in the documentation. */
+/** A route whose runs are in Redis, as in another process: connected as in the documentation. */
 async function createRoute(port: number) {
   const client = createClient({ url: `redis://127.0.0.1:${port}` });
   client.on("error", () => {});
@@ -85,14 +86,14 @@ const get = (route: Route, sessionId: string): Promise<Response> =>
 const deltasOf = ({ text }: Follower) =>
   Array.from(text.matchAll(/"delta":"([^"]*)"/g), ([, delta]) => delta).join("");
 
-test.concurrent("when all go silent, answers and their followers lose nothing, and new questions are answered", async () => {
+test.concurrent("when all fall silent, answers and their followers lose nothing, and new questions are answered", async () => {
   const [near, far] = [await startProxy(), await startProxy()];
   const [writer, reader] = [await createRoute(near.port), await createRoute(far.port)];
   const sessions = Array.from({ length: 10 }, (_, index) => `silent-${index}`);
   const own = await Promise.all(sessions.map(async (session) => follow(await post(writer, session))));
   const others = await Promise.all(sessions.map(async (session) => follow(await get(reader, session))));
   const followers = [...own, ...others];
-  await until(() => followers.every(({ text }) => text.includes('"20 "')), "the answers are in full flow");
+  await until(() => followers.every(({ text }) => text.includes('"20 "')), "the answers are streaming");
   near.silence();
   far.silence();
   const silentAt = performance.now();
@@ -108,9 +109,9 @@ test.concurrent("when all go silent, answers and their followers lose nothing, a
   }
   const answeredMs = performance.now() - silentAt;
   console.log(
-    `New questions answered ${(answeredMs / 1000).toFixed(1)} s later, after ${refusals} times 503`,
+    `New questions answered ${(answeredMs / 1000).toFixed(1)} s later, after ${refusals} refusals (503)`,
   );
-  // An unanswered command (2 s), a connection in its place, and room for the machine: less than a lease.
+  // An unanswered command (2 s), a new connection, and a margin for the machine: less than a lease.
   expect(answeredMs).toBeLessThan(12_000);
   expect(writer.unanswered.count).toBeGreaterThan(0);
   expect(reader.unanswered.count).toBeGreaterThan(0);
@@ -122,7 +123,7 @@ test.concurrent("when all go silent, answers and their followers lose nothing, a
   }
 });
 
-test.concurrent("when only the listening one goes silent, chunks come one by one again", async () => {
+test.concurrent("when only the subscribed one falls silent, chunks arrive one by one again", async () => {
   const far = await startProxy();
   const writer = await createRoute((await startProxy()).port);
   const reader = await createRoute(far.port);
@@ -134,7 +135,7 @@ test.concurrent("when only the listening one goes silent, chunks come one by one
   const decoder = new TextDecoder();
   for await (const piece of body!) {
     text += decoder.decode(piece, { stream: true });
-    // Not before the reader has listened for a while.
+    // Not before the reader has been subscribed for a while.
     if (!isSilent && text.includes('"40 "')) {
       expect(far.connections.filter(({ isSubscriber }) => isSubscriber).length).toBe(1);
       far.silence("subscribers");
@@ -144,7 +145,7 @@ test.concurrent("when only the listening one goes silent, chunks come one by one
     if (text.includes('"240 "')) pieces++;
   }
   console.log(`The last ${words.length - 240} chunks came in ${pieces} pieces`);
-  // In 8 s; found by the tick alone, they would come in 8 pieces or so.
+  // Over 8 s; with the tick alone they would arrive in about 8 pieces.
   expect(pieces).toBeGreaterThan(40);
   expect(text).toContain('{"type":"done"}');
 });

@@ -1,6 +1,6 @@
 /**
- * A process that holds the write lock of a SQLite file for seconds, or is stopped in the middle of a write, beside
- * processes that serve runs from it at the default settings. All tests wait at the same time: about 20 s in all.
+ * A process that holds the write lock of a SQLite file for seconds, or is stopped during a write, beside processes that
+ * serve runs from it at the default settings. All tests wait in parallel: about 20 s in all.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { follow, followSession, startRun, startRunServer } from "./run-server.ts
 
 /** How long the server is watched without the lock, for comparison. */
 const controlMs = 3_000;
-/** A busy machine may stop a process for longer at one time than at another. The faults stopped it for the whole time. */
+/** A pause that a busy machine may add. A server that waited for the lock would pause for as long as it is held. */
 const machineMs = 1_000;
 
 const holder = fileURLToPath(new URL("../fixtures/lock-holder.mjs", import.meta.url));
@@ -69,12 +69,12 @@ describe.concurrent.each(cases)("a process that %s", (name, heldMs, isStopped) =
     });
     const before = await followSession(server.url, "talks");
     await pause(heldMs);
-    // What is known is read while nothing can be written.
+    // Known data is readable while nothing can be written.
     expect(deltasOf(before.text).length).toBeGreaterThan(0);
     await writer.kill();
     const heldForMs = performance.now() - heldAt;
     const heldCount = deltasOf(plain.text).length - control.length;
-    // The chunk after a pause holds its length.
+    // The chunk after a pause contains its length.
     const hasOneMore = () => deltasOf(plain.text).length > control.length + heldCount;
     await until(hasOneMore, "the plain stream continues");
     const held = deltasOf(plain.text).slice(control.length);

@@ -15,7 +15,10 @@ const call = (city: string): StreamChunk[] => [
   { type: "tool-call-result", tool: "weather", toolCallId: "weather", content: `sun in ${city}` },
 ];
 
-/** As a model without ids says it: it begins empty, thinks, calls a tool twice, and repeats its last text whole. */
+/**
+ * As from a model without ids: it begins with an empty text, reasons, calls a tool twice, and repeats its last text in
+ * full.
+ */
 const loop: StreamChunk[] = [
   said(""),
   { type: "reasoning-delta", delta: "Two cities." },
@@ -50,7 +53,7 @@ interface Part {
 const shown = (parts: readonly unknown[]) =>
   (parts as Part[]).map(({ type, text, content }) => (type === "text" ? text : (content ?? type)));
 
-/** `catch (error) { yield error } finally { yield done }`, as many agents end. */
+/** `catch (error) { yield error } finally { yield done }`, as in many agents. */
 const failing: StreamChunk[] = [
   said("Half an"),
   { type: "error", message: "Quota exceeded.", code: "quota" },
@@ -65,7 +68,7 @@ const routes: [string, boolean][] = [
 ];
 
 describe.each(routes)("an answer of a tool loop, over %s", (_, hasRuns) => {
-  test("has one order and one text, wherever it is shown, copied, sent, buffered or saved", async () => {
+  test("has the same order and text when shown, copied, sent, buffered and saved", async () => {
     const asked: ChatMessage[][] = [];
     const saved: unknown[] = [];
     const save = (finish: object) => {
@@ -109,7 +112,7 @@ describe.each(routes)("an answer of a tool loop, over %s", (_, hasRuns) => {
 });
 
 describe.each(routes)("an agent that fails with an error and a done, over %s", (_, hasRuns) => {
-  test("has failed for everybody: chat, callbacks, buffered answer and onFinish", async () => {
+  test("fails for all of chat, callbacks, buffered answer and onFinish", async () => {
     const finished: unknown[] = [];
     const onFinish = (finish: object) => finished.push(finish);
     const route = createChatRoute({
@@ -144,7 +147,7 @@ describe.each(routes)("an agent that fails with an error and a done, over %s", (
     });
     expect(outcome).toMatchObject({ outcome: "error", chunk: { code: "quota" } });
     expect(told).toEqual(["Quota exceeded."]);
-    // A run ends on the error itself; a plain stream keeps what the agent said.
+    // A run ends with the error itself; a plain stream keeps the agent's chunks.
     expect(types).toEqual(
       hasRuns
         ? ["run-start", "text-delta", "text-end", "status", "error"]

@@ -1,16 +1,16 @@
-/** A bundle as a page would load it, made by Vite of the packages as they were built. */
+/** A bundle as a page would load it, made by Vite from the built packages. */
 import { fileURLToPath } from "node:url";
 import { build, type Rollup } from "vite";
 
 export interface Bundle {
   text: string;
-  /** How many bytes come from the files whose path matches, before they are minified. */
+  /** The number of bytes from files whose path matches, before minification. */
   bytesOf(path: RegExp): number;
 }
 
 const entry = fileURLToPath(new URL("bundle-entry.js", import.meta.url));
 
-/** @param external - What is not to be part of it. */
+/** @param external - Modules that are not bundled. */
 export async function bundleForBrowser(code: string, external: string[] = []): Promise<Bundle> {
   const { output } = (await build({
     configFile: false,

@@ -1,4 +1,4 @@
-/** The React component of the client's README, as it stands there, on real routes, used with a real mouse. */
+/** The React component of the client's README, unchanged, on real routes, operated with a real mouse. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type ChatAgent, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
@@ -57,7 +57,7 @@ async function bundlePage(name: string): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-/** An agent whose answers the test gives by hand, and what it was asked. */
+/** An agent whose answers the test sends, and the requests that it received. */
 function createHandAgent() {
   const asked: { content: string; signal: AbortSignal; give(chunk: StreamChunk | undefined): void }[] = [];
   const agent: ChatAgent = {
@@ -92,7 +92,7 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
   let server: LiveServer;
   let page: Page;
   let asked: ReturnType<typeof createHandAgent>["asked"];
-  let complaints: string[];
+  let pageErrors: string[];
   let answers: string[];
   const scripts = new Map<string, string>();
 
@@ -124,28 +124,29 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
         { headers: { "content-type": "text/html; charset=utf-8" } },
       );
     });
-    complaints = [];
+    pageErrors = [];
     page = await browser.newPage();
     page.setDefaultTimeout(10_000);
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      if (["error", "warning"].includes(message.type())) pageErrors.push(message.text());
     });
-    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("pageerror", (error) => pageErrors.push(error.message));
   });
   afterEach(async () => {
     await page.close();
     await server.close();
-    expect(complaints).toEqual([]);
+    expect(pageErrors).toEqual([]);
   });
 
   const sendButton = () => page.getByRole("button", { name: "Send" });
   const stopButton = () => page.getByRole("button", { name: "Stop" });
-  const untilAsked = (count: number) => until(() => asked.length === count, `question ${count} was asked`);
-  /** Everything that the page has begun is done. */
+  const untilRequested = (count: number) =>
+    until(() => asked.length === count, `question ${count} was asked`);
+  /** Waits until everything that the page has started is done. */
   const settle = () =>
     page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 500 })));
 
-  /** Moves there, presses, and releases, as a hand does. */
+  /** Moves to it, presses and releases, like a hand. */
   async function clickWithMouse(locator: Locator): Promise<void> {
     await locator.waitFor();
     const { x, y, width, height } = (await locator.boundingBox())!;
@@ -154,11 +155,11 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
     await page.mouse.up();
   }
 
-  test("the README's component shows what the agent does, and its answer", async () => {
+  test("the README's component shows the agent's progress and its answer", async () => {
     await page.goto(`${server.url}/readme`);
     await page.getByRole("textbox").fill("Hello");
     await clickWithMouse(sendButton());
-    await untilAsked(1);
+    await untilRequested(1);
     asked[0]!.give({ type: "status", message: "Searching" });
     await page.getByRole("status").filter({ hasText: "Searching" }).waitFor();
     asked[0]!.give({ type: "text-delta", delta: "Here" });
@@ -168,14 +169,14 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
     expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Here"]);
   });
 
-  test("Stop in the README's component stops, and asks nothing again", async () => {
+  test("Stop in the README's component stops the agent and makes no further request", async () => {
     await page.goto(`${server.url}/readme`);
     await page.getByRole("textbox").fill("Hello");
     await clickWithMouse(sendButton());
-    await untilAsked(1);
+    await untilRequested(1);
     asked[0]!.give({ type: "text-delta", delta: "Half" });
     await page.getByText("Half").waitFor();
-    // What is typed meanwhile is not sent by a click on Stop.
+    // Text typed meanwhile is not sent by a click on Stop.
     await page.getByRole("textbox").fill("Next");
     await clickWithMouse(stopButton());
     await sendButton().waitFor();
@@ -185,13 +186,13 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
     expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Half"]);
     expect(asked).toHaveLength(1);
     await clickWithMouse(sendButton());
-    await untilAsked(2);
+    await untilRequested(2);
     expect(asked[1]!.content).toBe("Next");
     asked[1]!.give(undefined);
     await sendButton().waitFor();
   });
 
-  test("Send in the README's component asks nothing where nothing was typed", async () => {
+  test("Send in the README's component makes no request for an empty text", async () => {
     await page.goto(`${server.url}/readme`);
     for (const text of ["", "   "]) {
       await page.getByRole("textbox").fill(text);
@@ -205,9 +206,9 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
 
   if (!hasRuns) return;
 
-  test("a first visit that resumes finds no run, and leaves no error in the console", async () => {
+  test("a first visit that resumes finds no run and logs no error in the console", async () => {
     await page.goto(`${server.url}/first-visit`);
-    await until(() => answers.length === 1, "the session was asked for");
+    await until(() => answers.length === 1, "the session was requested");
     await clickWithMouse(page.getByRole("button", { name: "ready" }));
     await page.waitForFunction(() => document.title === "resumed");
     expect(new Set(answers)).toEqual(new Set(["GET ?session=new 204"]));

@@ -1,4 +1,4 @@
-/** The browser of the tests: the system's Chromium, because no test tool downloads one of its own. */
+/** The browser of the tests: the system's Chromium, because no test tool downloads its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -34,14 +34,14 @@ function requireChromium(): string {
   return path;
 }
 
-/** All pages of this browser count as visible, as windows side by side are. */
+/** All pages of this browser count as visible, like windows side by side. */
 export const launchChromium = (): Promise<Browser> =>
   chromium.launch({ executablePath: requireChromium(), args: flags });
 
-/** A browser with one window, in which only the tab in front is visible: `page.bringToFront()` hides all others. */
+/** A browser with one window, in which only the front tab is visible: `page.bringToFront()` hides all others. */
 export async function launchTabs(): Promise<{ context: BrowserContext; close(): Promise<void> }> {
   const profile = mkdtempSync(join(tmpdir(), "tabs-"));
-  // Attaching to the browser's own first page, while it loads, may take forever.
+  // Attaching to the browser's first page while it loads may never complete.
   const child = spawn(
     requireChromium(),
     [...flags, "--headless=new", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"],
@@ -54,7 +54,7 @@ export async function launchTabs(): Promise<{ context: BrowserContext; close(): 
     rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   };
   try {
-    // By default, Playwright makes every page believe that it is in front.
+    // By default, Playwright makes every page count as the front one.
     const browser = await chromium.connectOverCDP(await readDebuggerUrl(child), { noDefaults: true });
     return { context: browser.contexts()[0]!, close };
   } catch (error) {
@@ -63,7 +63,7 @@ export async function launchTabs(): Promise<{ context: BrowserContext; close(): 
   }
 }
 
-/** Waits for the line in which Chromium names its debugger. */
+/** Waits for the line in which Chromium prints the URL of its debugger. */
 function readDebuggerUrl(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";
@@ -73,7 +73,7 @@ function readDebuggerUrl(child: ChildProcess): Promise<string> {
       if (url !== undefined) resolve(url);
     });
     child.once("exit", (code) =>
-      reject(new Error(`Chromium ended (${code}) before it named its debugger:\n${output}`)),
+      reject(new Error(`Chromium exited (${code}) before it printed the URL of its debugger:\n${output}`)),
     );
   });
 }

@@ -1,13 +1,13 @@
-/** What the client adds to a page: which imports are measured, how large each may become, and how large it is. */
+/** The size that the client adds to a page: the measured imports, the limit of each, and its size. */
 import { gzipSync } from "node:zlib";
 import { bundleForBrowser } from "./bundle-for-browser.ts";
 
 export interface ClientImports {
   /** As in the README. */
   names: string;
-  /** Upper bound with room, in kB, gzipped. A change that needs more raises it and says why. */
+  /** Upper bound with a margin, in kB, gzipped. A change that needs more raises it and gives the reason. */
   budgetKB: number;
-  /** Modules that use the names, each alone in a page. */
+  /** Modules that use the names, each in its own page. */
   modules: string[];
 }
 
@@ -34,7 +34,7 @@ export const clientImports: ClientImports[] = [
   },
 ];
 
-/** @returns the size of the largest of the modules with everything that it needs except React, in bytes, gzipped. */
+/** @returns the size of the largest module with everything that it needs except React, in bytes, gzipped. */
 export async function measureSize({ modules }: ClientImports): Promise<number> {
   const sizes = modules.map(async (code) => {
     const { text } = await bundleForBrowser(code, ["react"]);

@@ -36,7 +36,7 @@ describe("the client in Node", () => {
 });
 
 describe("the table of endings", () => {
-  test("has every class and code of the client's README", () => {
+  test("contains every class and code of the client's README", () => {
     const readme = readFileSync(new URL("../node_modules/@kortyx/client/README.md", import.meta.url), "utf8");
     const section = readme.split(/^## /m).find((part) => part.startsWith("How it can fail"));
     const cells = [...(section ?? "").matchAll(/^\|([^|]+)\|([^|]+)\|/gm)];

@@ -1,4 +1,4 @@
-/** The declarations as a compiler of a user reads them: strict, without `skipLibCheck`, on each runtime's own types. */
+/** The declarations, checked by a user's compiler: strict, without `skipLibCheck`, with the types of each runtime. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -10,7 +10,7 @@ const { resolve } = createRequire(import.meta.url);
 /** Inside this package, so that the program finds the packages and the types of the runtimes. */
 const folder = fileURLToPath(new URL("../.tmp/declarations/", import.meta.url));
 
-/** The entries of a package that hold declarations. */
+/** The entries of a package that contain declarations. */
 function entriesOf(name: string): string[] {
   const manifest = new URL(`../../../packages/${name}/package.json`, import.meta.url);
   const { exports } = JSON.parse(readFileSync(manifest, "utf8"));
@@ -24,7 +24,7 @@ const entries = ["protocol", "server", "client"].flatMap(entriesOf);
 /** Entries that need Node's modules. */
 const isNodeEntry = (entry: string): boolean => /server\/(node|sqlite|redis)$/.test(entry);
 
-/** Imports entries, and uses the options whose types come from the runtime. */
+/** Imports entries and uses the options whose types come from the runtime. */
 const programWith = (names: string[]): string => `
 ${names.map((name, index) => `import * as entry${index} from "${name}";`).join("\n")}
 import { createChat, readStream, streamChatFromRoute } from "@kortyx/client";
@@ -77,8 +77,11 @@ const runtimes: Record<string, [program: string, types: string, lib: string[]]> 
   "Node's types and the DOM library": ["program.ts", "node", ["es2023", "dom", "dom.iterable"]],
 };
 
-/** @returns what a compiler says of the published declarations and of the program; errors of other packages left out. */
-function complaintsOf(compiler: string, name: string): string[] {
+/**
+ * @returns the compiler's errors in the published declarations and in the program; those of other packages are left
+ * out.
+ */
+function errorsOf(compiler: string, name: string): string[] {
   const [file, types, lib] = runtimes[name]!;
   const compilerOptions = {
     target: "es2022",
@@ -98,9 +101,9 @@ function complaintsOf(compiler: string, name: string): string[] {
 }
 
 test.each(Object.keys(runtimes))("TypeScript 7 accepts every declaration with %s", (name) => {
-  expect(complaintsOf("typescript", name)).toEqual([]);
+  expect(errorsOf("typescript", name)).toEqual([]);
 });
 
 test("TypeScript 5.9 accepts every declaration with Node's types and no DOM library", () => {
-  expect(complaintsOf("typescript-5", "Node's types and no DOM library")).toEqual([]);
+  expect(errorsOf("typescript-5", "Node's types and no DOM library")).toEqual([]);
 });

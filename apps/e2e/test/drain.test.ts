@@ -8,12 +8,12 @@ const fixtures = fileURLToPath(new URL("../fixtures/", import.meta.url));
 const bundles = fileURLToPath(new URL("../.tmp/drain/", import.meta.url));
 
 /**
- * How long after its deadline a process may still be there: the time to write the last pieces and to end, on a machine
- * with much else to do. What keeps a process keeps it for a minute, or for ever.
+ * How long after its deadline a process may still run: the time to write the last pieces and to exit, on a busy
+ * machine. A leak would keep the process alive for a minute, or forever.
  */
 const exitMarginMs = 20_000;
 
-/** Each file of the program as a bundle of its own, as a framework does with routes and start-up code. */
+/** Bundles each file of the program separately, as a framework does with routes and start-up code. */
 beforeAll(async () => {
   const files = ["stream-program.mjs", "stream-routes.mjs", "drain-on-sigterm.mjs"];
   for (const file of files) {
@@ -36,7 +36,7 @@ afterEach(async () => {
   program = undefined;
 });
 
-/** A stream whose first chunk has arrived, and all of its text. */
+/** A stream whose first chunk has arrived, and its whole text. */
 async function openStream(path: string) {
   const response = await fetch(new URL(path, program!.url));
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
@@ -50,7 +50,7 @@ async function openStream(path: string) {
     }
   };
   const whole = readAll();
-  // Where a test fails before it asks for the text, that failure is the one to be seen.
+  // If a test fails before it reads the text, that failure must be the reported one.
   whole.catch(() => {});
   return { path, status: response.status, text: whole };
 }
@@ -111,7 +111,7 @@ describe.each([
     expect(exitedAfterMs).toBeLessThan(deadlineMs + exitMarginMs);
   });
 
-  test("the process does not wait for its deadline when the last stream has ended", async () => {
+  test("the process does not wait for its deadline once the last stream has ended", async () => {
     program = await startStreamProgram({ main, deadlineMs: 60_000 });
     const streams = await Promise.all(ways.map((way) => openStream(`/${way}/answer`)));
     program.signal("SIGTERM");
@@ -134,7 +134,7 @@ test("without an open stream the process exits at once", async () => {
   expect(program.lines.at(-1)).toBe('Drained: {"finished":0,"aborted":0}');
 });
 
-test("a chat whose body was still arriving when the process began to drain gets a 503", async () => {
+test("a chat whose body is still arriving when draining begins gets a 503", async () => {
   program = await startStreamProgram({ deadlineMs: 1000 });
   const open = await openStream("/to-sse/quiet");
   const headers = { "content-type": "application/json" };
@@ -152,7 +152,7 @@ test("a chat whose body was still arriving when the process began to drain gets 
   });
   const body = JSON.stringify({ messages: [{ role: "user", content: "quiet" }] });
   asking.write(body.slice(0, 10));
-  await program.readLine("A chat is asked for.");
+  await program.readLine("A chat is requested.");
   program.signal("SIGTERM");
   await program.readLine("Draining.");
   asking.end(body.slice(10));
@@ -164,7 +164,7 @@ test("a chat whose body was still arriving when the process began to drain gets 
   expect(program.lines.at(-1)).toBe('Drained: {"finished":0,"aborted":1}');
 });
 
-/** A stream of which nothing is read, until the response is resumed. */
+/** A stream that is not read until the response is resumed. */
 async function openUnread(path: string): Promise<IncomingMessage> {
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     request(program!.url + path)
@@ -176,7 +176,7 @@ async function openUnread(path: string): Promise<IncomingMessage> {
 }
 
 describe.each(ways)("%s", (way) => {
-  test("a client that reads slowly gets its stream to the end", async () => {
+  test("a client that reads slowly receives its whole stream", async () => {
     program = await startStreamProgram({ deadlineMs: 500, lastBytesMs: 60_000 });
     const response = await openUnread(`/${way}/flood`);
     program.signal("SIGTERM");
@@ -185,7 +185,7 @@ describe.each(ways)("%s", (way) => {
     response.setEncoding("utf8").on("data", (piece) => {
       text = (text + piece).slice(-1000);
     });
-    // A stream that is cut shows by its text.
+    // Its text shows whether the stream was cut.
     response.on("error", () => {});
     await new Promise((resolve) => response.resume().once("close", resolve));
     expect(ending(text)).toEqual(shutdownEnding);
@@ -193,7 +193,7 @@ describe.each(ways)("%s", (way) => {
     expect(program.lines.at(-1)).toBe('Drained: {"finished":0,"aborted":1}');
   });
 
-  test("a client that does not read does not keep the process", async () => {
+  test("a client that does not read does not keep the process alive", async () => {
     const deadlineMs = 500;
     program = await startStreamProgram({ deadlineMs });
     const response = await openUnread(`/${way}/flood`);

@@ -1,6 +1,6 @@
 /**
- * The import graph of published packages, read from their JavaScript, and the rules that it must keep. Trusts no
- * bundler: an import that is written down counts, whether or not tree-shaking would drop it.
+ * The import graph of published packages, read from their JavaScript, and its rules. Does not rely on a bundler: every
+ * written import counts, even if tree-shaking would drop it.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -9,7 +9,7 @@ import { init, parse } from "es-module-lexer";
 
 await init;
 
-/** A package's folder, by its name. */
+/** The folder of each package, by name. */
 export type PackageFolders = Record<string, string>;
 
 /** Everything that an entry reaches: files of the given packages, and bare names of all others. */
@@ -46,7 +46,7 @@ function resolveFile(
   return file;
 }
 
-/** What an entry must not reach, with the reason. */
+/** The modules that an entry must not reach, each with the reason. */
 interface ImportRule {
   entry: string;
   forbids: RegExp;
@@ -59,18 +59,18 @@ const node = new RegExp(
 const rule = (entry: string, forbids: RegExp, reason: string): ImportRule => ({ entry, forbids, reason });
 
 const importRules: ImportRule[] = [
-  rule("@kortyx/protocol", /^@kortyx\/(server|client)/, "the contract knows neither side"),
+  rule("@kortyx/protocol", /^@kortyx\/(server|client)/, "the protocol imports neither side"),
   rule("@kortyx/server", /^@kortyx\/client/, "a backend never installs the client"),
   rule("@kortyx/client", /^@kortyx\/server/, "a frontend never installs the server"),
   ...["@kortyx/protocol", "@kortyx/server", "@kortyx/client"].flatMap((entry) => [
-    rule(entry, node, "root entries run on web standards alone"),
-    rule(entry, /^react(-dom)?(\/|$)/, "root entries know no UI framework"),
+    rule(entry, node, "root entries use only web standards"),
+    rule(entry, /^react(-dom)?(\/|$)/, "root entries use no UI framework"),
   ]),
   rule("@kortyx/protocol", /^zod(\/|$)/, "readers do not pay for zod"),
   rule("@kortyx/client", /^zod(\/|$)/, "readers do not pay for zod"),
 ];
 
-/** One sentence for each rule that is broken. */
+/** One sentence for each broken rule. */
 export function brokenRules(folders: PackageFolders): string[] {
   return importRules.flatMap(({ entry, forbids, reason }) => {
     const reached = [...reachableFrom(entry, folders)].map((node) => packageOf(node, folders));
@@ -80,7 +80,7 @@ export function brokenRules(folders: PackageFolders): string[] {
   });
 }
 
-/** The name of the package that a file belongs to; any other node is its own name. */
+/** The name of the package that contains a file; any other node is its own name. */
 function packageOf(node: string, folders: PackageFolders): string {
   return Object.entries(folders).find(([, folder]) => node.startsWith(join(folder, "/")))?.[0] ?? node;
 }

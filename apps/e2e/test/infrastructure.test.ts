@@ -1,4 +1,4 @@
-/** What docs/infrastructure.md says of proxies that compress and of other readers, tried. */
+/** The statements of docs/infrastructure.md about compressing proxies and other readers, verified. */
 import { readFileSync } from "node:fs";
 import { request as ask } from "node:http";
 import type { StreamChunk } from "@kortyx/client";
@@ -14,7 +14,7 @@ import { collect, type LiveServer, listenOnNode, until } from "./live-server.ts"
 import { openScriptPage } from "./script-page.ts";
 
 const page = readFileSync(new URL("../../../docs/infrastructure.md", import.meta.url), "utf8");
-/** The headers that a row of the page tells to set, as they stand there. */
+/** The headers that a row of the page recommends, unchanged. */
 function documentedHeaders(name: string): Record<string, string> {
   const value = new RegExp(`headers: \\{ "${name}": "([^"]+)" \\}`).exec(page)?.[1];
   expect(value, name).toBeDefined();
@@ -69,14 +69,14 @@ describe("a proxy with the compression middleware", () => {
     return { steps, response, hasPassed: (text: string) => passed.includes(text) };
   }
 
-  test("hands each piece on as it comes with the documented header", async () => {
+  test("forwards each piece as it arrives with the documented header", async () => {
     const { steps, response } = await setUp(documentedHeaders("cache-control"));
     expect(response.headers.get("content-encoding")).toBeNull();
     const texts: string[] = [];
     for await (const chunk of readStream(response)) {
       if (chunk.type !== "text-delta") continue;
       texts.push(chunk.delta);
-      // Only now does the agent go on: a piece that was held back would be waited for without end.
+      // The agent waits for this step, so a piece that was held back would never arrive.
       steps[Number(chunk.delta)]!.resolve();
     }
     expect(texts).toEqual(["0", "1", "2"]);
@@ -90,7 +90,7 @@ describe("a proxy with the compression middleware", () => {
       for await (const chunk of readStream(response)) seen.push(chunk);
     })();
     for (const [index, step] of steps.entries()) {
-      await until(() => hasPassed(`"delta":"${index}"`), "the proxy has got the piece", 30_000);
+      await until(() => hasPassed(`"delta":"${index}"`), "the proxy has received the piece", 30_000);
       expect(seen).toEqual([]);
       step.resolve();
     }
@@ -99,8 +99,8 @@ describe("a proxy with the compression middleware", () => {
   });
 });
 
-test("a reader that takes text without a charset for Latin-1 reads every character with the documented header", async () => {
-  /** As Python's `requests` does: RFC 2616, section 3.7.1. */
+test("a reader that defaults to Latin-1 for text without a charset reads every character with the documented header", async () => {
+  /** Like Python's `requests`, according to RFC 2616, section 3.7.1. */
   const readAsRequestsDoes = async (response: Response) => {
     const charset = /charset=([\w-]+)/.exec(response.headers.get("content-type")!)?.[1] ?? "latin1";
     return new TextDecoder(charset).decode(await response.arrayBuffer());
@@ -119,7 +119,7 @@ describe.skipIf(!hasChromium())("a browser's EventSource, in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test("asks again when a plain stream has ended, unless it is closed at [DONE]", async () => {
+  test("reconnects when a plain stream has ended, unless it is closed at [DONE]", async () => {
     const asked: Record<string, number> = {};
     const script = `
       const shown = { kept: [] as string[], closed: [] as string[] };
@@ -138,7 +138,7 @@ describe.skipIf(!hasChromium())("a browser's EventSource, in Chromium", () => {
       asked[name] = (asked[name] ?? 0) + 1;
       return toSSE([delta("é€😀"), { type: "done" }], { headers });
     });
-    await until(() => asked.kept === 2, "it has asked again", 60_000);
+    await until(() => asked.kept === 2, "it has reconnected", 60_000);
     expect(asked.closed).toBe(1);
     const shown = await opened.page.evaluate(() => (globalThis as unknown as { shown: unknown }).shown);
     expect(shown).toMatchObject({

@@ -1,4 +1,4 @@
-/** An agent of Kortyx behind our route, with and without runs, asked by our chat and by a client as Kortyx has one. */
+/** An agent of Kortyx on our route, with and without runs, used by our chat and by a client like that of Kortyx. */
 import { createChat } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
 import { fromKortyx } from "@kortyx/server/kortyx";
@@ -11,14 +11,14 @@ let server: LiveServer | undefined;
 beforeEach(() => log.mockClear());
 afterEach(() => server?.close());
 
-/** Reads a body as the client of Kortyx does: a block that does not begin with `data: ` is skipped. */
+/** Reads a body like the client of Kortyx: a block that does not begin with `data: ` is skipped. */
 async function readAsKortyx(response: Response): Promise<StreamChunk[]> {
   const blocks = (await response.text()).split("\n\n").filter((block) => block.startsWith("data: "));
   const payloads = blocks.map((block) => block.slice("data: ".length).trim());
   return payloads.filter((payload) => payload !== "[DONE]").map((payload) => JSON.parse(payload));
 }
 
-/** Posts as the client of Kortyx does: it accepts anything, and answers in the metadata of the last message. */
+/** Posts like the client of Kortyx: it accepts any type, and answers in the metadata of the last message. */
 async function askAsKortyx(content: string, resume?: object): Promise<StreamChunk[]> {
   const messages = [{ role: "user", content, ...(resume && { metadata: { resume } }) }];
   const body = JSON.stringify({ messages, sessionId: "s", context: { plan: "free" } });
@@ -42,7 +42,7 @@ describe.each([
   const chatOf = (endpoint: string) =>
     createChat({ endpoint, sessionId: "s", context: { plan: "free" }, runs: hasRuns });
 
-  test("three questions in a row are asked and answered by our chat, each once", async () => {
+  test("our chat is asked three questions in a row and answers each once", async () => {
     const agent = createAskingAgent();
     const chat = chatOf(await serve(agent));
     await chat.send("Hi");
@@ -67,7 +67,7 @@ describe.each([
     chat.close();
   });
 
-  test("and by a client of Kortyx, which gets nothing of the agent's state", async () => {
+  test("so is a client of Kortyx, which receives none of the agent's state", async () => {
     const agent = createAskingAgent();
     await serve(agent);
     let chunks = await askAsKortyx("Hi");
@@ -84,7 +84,7 @@ describe.each([
     expect(log).not.toHaveBeenCalled();
   });
 
-  test("a question is cancelled by our chat", async () => {
+  test("our chat cancels a question", async () => {
     const agent = createAskingAgent();
     const chat = chatOf(await serve(agent));
     await chat.send("Hi");
@@ -94,7 +94,7 @@ describe.each([
     chat.close();
   });
 
-  test("an agent that fails has failed for both, and its words stay on the server", async () => {
+  test("an agent that fails does so for both, and its error text stays on the server", async () => {
     const agent = createKortyxAgent(async function* () {
       yield { type: "text-delta", delta: "Let me look. " };
       throw new Error("db at postgres://u:secret@h");

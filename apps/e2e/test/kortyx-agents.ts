@@ -1,4 +1,6 @@
-/** Agents written from the documented contract of Kortyx: how such an agent behaves, and what it refuses. */
+/**
+ * Agents written from the documented contract of Kortyx: the behaviour of such an agent, and the options it refuses.
+ */
 import { PassThrough } from "node:stream";
 import type { ChatMessage } from "@kortyx/server";
 import type { KortyxChatOptions } from "@kortyx/server/kortyx";
@@ -6,7 +8,7 @@ import type { KortyxChatOptions } from "@kortyx/server/kortyx";
 const allowedOptions = new Set(["sessionId", "workflowId", "context"]);
 const allowedFields = new Set(["role", "content", "id", "timestamp", "metadata"]);
 
-/** Refuses what the agent does not know, as its validator does. */
+/** Refuses unknown options, like the agent's validator. */
 function validate(messages: ChatMessage[], options: object = {}): void {
   const unknown = [
     ...Object.keys(options).filter((key) => !allowedOptions.has(key)),
@@ -15,7 +17,10 @@ function validate(messages: ChatMessage[], options: object = {}): void {
   if (unknown.length > 0) throw new Error(`Unrecognized keys: ${unknown.join(", ")}`);
 }
 
-/** A Node stream in object mode of what a generator yields, as the agent returns it. A failure is `error`, then `done`. */
+/**
+ * A Node stream in object mode with the chunks of a generator, as the agent returns it. A failure is `error`, then
+ * `done`.
+ */
 function toNodeStream(chunks: AsyncIterable<unknown>): PassThrough {
   const stream = new PassThrough({ objectMode: true });
   (async () => {
@@ -30,7 +35,7 @@ function toNodeStream(chunks: AsyncIterable<unknown>): PassThrough {
   return stream;
 }
 
-/** The state of a workflow, as `done` carries it: what the server put in, and a cycle. */
+/** The state of a workflow, as `done` carries it: values from the server, and a cycle. */
 function stateOf(options: KortyxChatOptions) {
   const state: Record<string, unknown> = {
     input: "Hi",

@@ -1,6 +1,6 @@
 /**
- * Routes, clients and agents of Kortyx together with ours, in every combination: whole answers, three questions of three
- * kinds in a row, a question that is cancelled, and an agent that fails.
+ * Routes, clients and agents of Kortyx combined with ours: complete answers, three questions of three kinds in a row, a
+ * cancelled question, and an agent that fails.
  */
 import { createChat, toMessageText } from "@kortyx/client";
 import {
@@ -21,17 +21,17 @@ import { type LiveServer, listen } from "./live-server.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
-/** What a user sees of the newest answer, with either client. */
+/** The newest answer as a user sees it, with either client. */
 interface Shown {
   text: string;
   tools: unknown[];
   objects: unknown[];
-  /** The kind of the question that waits. */
+  /** The kind of the pending question. */
   asked: string | undefined;
   hasFailed: boolean;
 }
 
-/** A client as a user has it. */
+/** A client from its user's view. */
 interface Page {
   send(text: string): Promise<void>;
   respond(answer: string | string[]): Promise<void>;
@@ -75,7 +75,7 @@ function openTheirs(endpoint: string): Page {
 
 const theirRoute = (): Handler => createKortyxRoute(createTripAgent());
 
-/** Four lines, as somebody writes them who reads the original's page. */
+/** The four lines that a reader of Kortyx's own page would write. */
 function fourLineRoute(): Handler {
   const agent = createTripAgent();
   return async (request) => {
@@ -84,7 +84,7 @@ function fourLineRoute(): Handler {
   };
 }
 
-/** The same trips, by an agent that reads `resume`, and that fails by throwing. Its tokens are the answers so far. */
+/** The same trips, by an agent that reads `resume` and fails by throwing. Its tokens are the answers so far. */
 const ourAgent: ChatAgent = {
   async *streamChat(messages, { resume }): AsyncGenerator<StreamChunk> {
     const said = messages.at(-1)!.content;
@@ -112,14 +112,14 @@ const ourAgent: ChatAgent = {
       return yield { type: "done", finishReason: "interrupt" };
     }
     const [where, how, who] = answers;
-    // One text and one id are strings.
+    // The answers to the first two questions are strings.
     expect([typeof where, typeof how]).toEqual(["string", "string"]);
     yield { type: "text-delta", delta: `To ${where} by ${how} with ${[who].flat().join(" and ")}.` };
     yield { type: "done" };
   },
 };
 
-/** Whoever asks in a test is somebody. */
+/** All requests come from the same user. */
 const withRuns = () => ({ authorize: () => "ann", runs: { store: createMemoryRunStore() } });
 
 const adaptedRoute = (options: Partial<ChatRouteOptions> = {}): Handler =>
@@ -192,7 +192,7 @@ describe.each(rows)("%s, %s", (_server, _client, openRoute, openPage) => {
     }
   });
 
-  test("a question that is cancelled gives way to what the user says instead", async () => {
+  test("a cancelled question is replaced by the user's next message", async () => {
     const page = await open(openRoute(), openPage);
     await page.send("Plan a trip");
     await page.respond("Lisbon");
@@ -204,7 +204,7 @@ describe.each(rows)("%s, %s", (_server, _client, openRoute, openPage) => {
     });
   });
 
-  test("an agent that fails has failed for the user too, and can be asked again", async () => {
+  test("an agent that fails does so for the user as well, and answers the next message", async () => {
     const page = await open(openRoute(), openPage);
     await page.send("Fail");
     expect(page.shown()).toMatchObject({ text: "So far", asked: undefined, hasFailed: true });
@@ -217,7 +217,7 @@ test.each([
   ["our chat", openOurs],
   ["their client", openTheirs],
 ])(
-  "their agent in our route, as it is, %s: it refuses options that it does not know, and that is a failure",
+  "their agent passed to our route directly fails because it refuses unknown options: %s",
   async (_, openPage) => {
     const page = await open(createChatRoute({ agent: createTripAgent() }).fetch, openPage);
     await page.send("Plan a trip");
@@ -225,7 +225,7 @@ test.each([
   },
 );
 
-test("what their agent keeps for itself, and why it failed, reaches nobody through fromKortyx", async () => {
+test("fromKortyx removes their agent's state and the text of its errors", async () => {
   for (const options of [{}, withRuns()]) {
     server = await listen(adaptedRoute(options));
     for (const content of ["Plan a trip", "Fail"]) {
@@ -242,7 +242,7 @@ test("what their agent keeps for itself, and why it failed, reaches nobody throu
   }
 });
 
-test("our agent is told of a cancelled question by either client", async () => {
+test("our agent learns of a cancelled question from either client", async () => {
   for (const openPage of [openOurs, openTheirs]) {
     const page = await open(createChatRoute({ agent: ourAgent }).fetch, openPage);
     await page.send("Plan a trip");
@@ -252,7 +252,7 @@ test("our agent is told of a cancelled question by either client", async () => {
   }
 });
 
-test("an answer that a store has kept is given again after a reload, in both places, whatever is selected", async () => {
+test("an answer restored from a store is sent again after a reload, in the metadata and in the body, whatever is selected", async () => {
   const asked: { resume: unknown; metadata: unknown }[] = [];
   const agent: ChatAgent = {
     streamChat(messages, options) {

@@ -9,7 +9,7 @@ export interface LiveServer {
   close(): Promise<void>;
 }
 
-/** A web-standard handler behind Hono's Node server. */
+/** A web-standard handler on Hono's Node server. */
 export const listen = (handler: (request: Request) => Response | Promise<Response>): Promise<LiveServer> =>
   serve(createAdaptorServer({ fetch: handler }) as Server);
 
@@ -29,7 +29,7 @@ async function serve(server: Server): Promise<LiveServer> {
   };
 }
 
-/** Collects a stream; what it throws is part of the answer. */
+/** Collects a stream, and the error that it throws. */
 export async function collect(stream: AsyncIterable<StreamChunk>) {
   const chunks: StreamChunk[] = [];
   try {
@@ -41,9 +41,9 @@ export async function collect(stream: AsyncIterable<StreamChunk>) {
 }
 
 /**
- * Waits for a condition that something real brings about; the caller's test fails by name when it does not.
+ * Waits for a condition that a real event brings about; otherwise fails with the name of the condition.
  *
- * @param giveUpMs - What has not happened by then never will, however busy the machine is.
+ * @param giveUpMs - A condition that has not been met by then never will be, even on a busy machine.
  */
 export async function until(
   condition: () => boolean | Promise<boolean>,
@@ -52,7 +52,7 @@ export async function until(
 ): Promise<void> {
   const deadline = performance.now() + giveUpMs;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`Still waiting after ${giveUpMs} ms: ${what}`);
+    if (performance.now() > deadline) throw new Error(`Still waiting after ${giveUpMs} ms until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -38,7 +38,7 @@ describe("a route and a reader", () => {
     return toSSE(stream);
   }
 
-  test("the chunks of the agent arrive, read from a response's body", async () => {
+  test("receive the chunks of the agent by reading the response", async () => {
     server = await listen(POST);
     const body = JSON.stringify({ messages, sessionId: "s-1" });
     const response = await fetch(server.url, { method: "POST", body });
@@ -50,7 +50,7 @@ describe("a route and a reader", () => {
     expect(seen).toEqual(["session", "text-delta", "done"]);
   });
 
-  test("the chunks of the agent arrive, asked for by streamChatFromRoute", async () => {
+  test("receive the chunks of the agent by streamChatFromRoute", async () => {
     server = await listen(POST);
     const stream = streamChatFromRoute({ endpoint: server.url, messages });
     const seen: StreamChunk[] = [];
@@ -59,7 +59,7 @@ describe("a route and a reader", () => {
     expect(seen).toEqual([{ type: "session", sessionId: "new" }, delta("You said Hello."), { type: "done" }]);
   });
 
-  test("a buffered route answers the whole stream as one JSON value", async () => {
+  test("use a buffered answer with the whole stream as one JSON value", async () => {
     server = await listen(async () =>
       Response.json(await collectBufferedStream(agent.streamChat(messages, {}))),
     );
@@ -80,7 +80,7 @@ describe("golden transcripts through a socket", () => {
       .filter((entry: { unknown?: true }) => !entry.unknown)
       .map((entry: { chunk: StreamChunk }) => entry.chunk);
 
-    test(`${name}: the bytes, as another server would send them, end ${complete ? "in order" : "truncated"}`, async () => {
+    test(`${name}: the bytes, sent by another server, end ${complete ? "in order" : "truncated"}`, async () => {
       server = await listen(
         () =>
           new Response(readFileSync(new URL(`${name}.sse`, folder)), {
@@ -94,7 +94,7 @@ describe("golden transcripts through a socket", () => {
     });
 
     if (canonical) {
-      test(`${name}: the chunks, sent by toSSE, are the chunks that arrive`, async () => {
+      test(`${name}: the chunks sent by toSSE are the chunks that arrive`, async () => {
         server = await listen(() => toSSE(chunks));
         expect(await collect(readStream(await fetch(server.url)))).toEqual({ chunks: known });
       });
@@ -102,8 +102,8 @@ describe("golden transcripts through a socket", () => {
   }
 });
 
-describe("leaving", () => {
-  /** A route whose source is idle after its first chunk, and tells what happens to it. */
+describe("cancelling", () => {
+  /** A route whose source is idle after its first chunk, and a record of how it ends. */
   function idleRoute() {
     const seen = { aborted: false, ended: false };
     const handler = (request: Request) =>
@@ -126,14 +126,14 @@ describe("leaving", () => {
     return { seen, handler };
   }
 
-  test("breaking the loop stops the source on the server", async () => {
+  test("a break in the loop stops the source on the server", async () => {
     const { seen, handler } = idleRoute();
     server = await listen(handler);
     for await (const _ of streamChatFromRoute({ endpoint: server.url, messages })) break;
     await until(() => seen.aborted && seen.ended, "the source stopped");
   });
 
-  test("the abort of the caller's signal, while a read is pending, stops the source on the server", async () => {
+  test("the caller's signal, aborted during a pending read, stops the source on the server", async () => {
     const { seen, handler } = idleRoute();
     server = await listen(handler);
     const abort = new AbortController();
@@ -145,7 +145,7 @@ describe("leaving", () => {
 });
 
 describe("failures", () => {
-  test("a source that fails in the middle arrives as an error chunk and a complete stream", async () => {
+  test("a source that fails halfway arrives as an error chunk and a complete stream", async () => {
     const onError = () => ({ message: "The model is busy.", code: "busy", retryable: true });
     server = await listen(() =>
       toSSE(
@@ -163,7 +163,7 @@ describe("failures", () => {
     });
   });
 
-  test("a socket that is reset in the middle is truncated, not finished", async () => {
+  test("a socket that is reset halfway truncates the stream", async () => {
     const raw = createServer((_, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.write('data: {"type":"text-delta","delta":"a"}\n\n', () => response.socket?.resetAndDestroy());
@@ -179,7 +179,7 @@ describe("failures", () => {
     expect(refused).toMatchObject({ name: "StreamConnectionError", code: "connection" });
   });
 
-  test("headers and first bytes of a silent source reach fetch, long before a heartbeat is due", async () => {
+  test("headers and first bytes of a silent source reach fetch long before a heartbeat is due", async () => {
     server = await listen(() =>
       toSSE(
         ({ signal }) =>

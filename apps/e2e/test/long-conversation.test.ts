@@ -1,4 +1,4 @@
-/** A conversation that has outgrown what a route takes. */
+/** A conversation that exceeds the limits of a route. */
 import { readFileSync } from "node:fs";
 import { type ChatOptions, createChat } from "@kortyx/client";
 import { createChatRoute } from "@kortyx/server";
@@ -19,7 +19,7 @@ const options = {
   fetch: (url: string | URL, init: RequestInit) => route.POST(new Request(url, init)),
 };
 
-/** What the client's README says to send of it. */
+/** The selection that the client's README recommends. */
 const readme = readFileSync(new URL("../../../packages/client/README.md", import.meta.url), "utf8");
 const [, documented] = /`(\(messages\) => messages\.slice\(-\d+\))`/.exec(readme)!;
 const selectMessages: ChatOptions["selectMessages"] = new Function(`return ${documented}`)();
@@ -28,7 +28,7 @@ test.each([
   ["too many messages", 1000, "Hello", "messages must be at most 1000 messages"],
   ["messages that are too large", 200, "x".repeat(6000), "the body is larger than 1048576 bytes"],
 ])(
-  "of %s is refused as it is, and continues with the documented selectMessages",
+  "of %s is refused, and continues with the documented selectMessages",
   async (_, count, content, reason) => {
     const initialMessages = Array.from({ length: count }, () => ({ role: "user" as const, content }));
     const refused = createChat({ ...options, initialMessages });

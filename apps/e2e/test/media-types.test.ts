@@ -1,4 +1,4 @@
-/** Content types as proxies and browsers really send them. */
+/** Content types as real proxies and browsers send them. */
 
 import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { collect, listen } from "./live-server.ts";
 
-/** Answers every connection with these lines of a header, and a body. */
+/** Responds to every connection with these header lines and a body. */
 async function answering(lines: string[], body: string): Promise<{ url: string; close: () => void }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -29,7 +29,7 @@ async function answering(lines: string[], body: string): Promise<{ url: string; 
   };
 }
 
-test("a content type that a proxy has added a second time is still that of a stream, or of JSON", async () => {
+test("a content type repeated by a proxy is still that of a stream, or of JSON", async () => {
   const stream = await answering(
     ["content-type: text/event-stream", "content-type: text/event-stream; charset=utf-8"],
     'data: {"type":"done"}\n\n',
@@ -51,7 +51,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   });
   afterAll(() => browser?.close());
 
-  test("no page of another origin can make a route's agent work", async () => {
+  test("a page of another origin cannot start a route's agent", async () => {
     const asked: unknown[] = [];
     const arrived: (string | null)[] = [];
     const route = createChatRoute({
@@ -82,7 +82,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
       await fetch(url, init).catch(() => {});
     };
     for (const type of types) await page.evaluate(ask, { url: server.url, type });
-    // The last two are asked for first, and not allowed.
+    // The last two need a preflight, which the route refuses.
     expect(arrived).toEqual(types.slice(0, 4));
     expect(asked).toEqual([]);
     await page.close();

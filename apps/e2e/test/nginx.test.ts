@@ -17,7 +17,7 @@ afterEach(async () => {
   program = undefined;
 });
 
-/** nginx, as Debian has it, before a route that answers with `source`. @returns its address. */
+/** nginx with Debian's configuration in front of a route that responds with `source`. @returns its URL. */
 async function serve(
   source: StreamSource,
   {
@@ -75,7 +75,7 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
       expect(types).toEqual([...Array(eventCount).fill("text-delta"), "done"]);
     });
 
-    test("an upstream that is killed in mid-stream is seen as truncated, whoever reads", async () => {
+    test("an upstream that is killed halfway truncates the stream for every reader", async () => {
       program = await startStreamProgram();
       const nginx = await startNginx(program.url, directives);
       started.push(nginx);
@@ -100,7 +100,7 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
     });
   });
 
-  test("without x-accel-buffering nginx keeps events to itself, which the tests of arrival would notice", async () => {
+  test("without x-accel-buffering nginx holds events back, as a control for the tests of arrival", async () => {
     let seen = 0;
     let seenBeforeTheEnd = -1;
     const url = await serve(
@@ -117,7 +117,7 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
     expect(seen).toBe(2);
   });
 
-  test("a silence of 5 s survives a read timeout of 3 s thanks to heartbeats, and is cut without them", async () => {
+  test("a silence of 5 s survives a read timeout of 3 s with heartbeats, and is cut without them", async () => {
     const silent = async function* (): AsyncGenerator<StreamChunk> {
       yield delta("before");
       await delay(5000);
@@ -144,7 +144,7 @@ describe.skipIf(!hasNginx())("behind nginx", () => {
     expect(cut?.error).toMatchObject({ name: "StreamTruncatedError" });
   });
 
-  test.each(["to-sse", "send-stream"])("a client that leaves stops the source: %s", async (way) => {
+  test.each(["to-sse", "send-stream"])("a client that disconnects stops the source: %s", async (way) => {
     let isAborted = false;
     const url = await serve(
       async function* ({ signal }) {

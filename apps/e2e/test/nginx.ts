@@ -1,4 +1,4 @@
-/** The system's nginx in front of a server: a process of the test's own, with all that it writes in one folder. */
+/** The system's nginx in front of a server: a process owned by the test, with all its files in one folder. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
@@ -13,11 +13,11 @@ const executablePath = (): string | undefined =>
 
 export const hasNginx = (): boolean => executablePath() !== undefined;
 
-/** Another process may take a free port before nginx does. */
+/** Another process may take a free port first. */
 const maxAttempts = 5;
 
 /**
- * Starts nginx in front of one server, or of several in turn, with the `http` section of Debian's own configuration.
+ * Starts nginx in front of one server, or of several in turn, with the `http` section of Debian's configuration.
  *
  * @param upstream - `http://<host>:<port>` or `unix:<path>`.
  * @param directives - Added to the `location`.
@@ -51,7 +51,7 @@ export async function startNginx(upstream: string | string[], directives = ""): 
     const log = join(folder, "error.log");
     const reason = existsSync(log) ? readFileSync(log, "utf8") : "without a word";
     await close();
-    if (attempt === maxAttempts) throw new Error(`nginx ended before it listened: ${reason}`);
+    if (attempt === maxAttempts) throw new Error(`nginx exited before it listened: ${reason}`);
   }
 }
 
@@ -62,7 +62,7 @@ interface NginxOptions {
   directives: string;
 }
 
-/** One process, so that its pid is all that is to be ended. */
+/** A single process, so that ending its pid ends everything. */
 const configure = ({ folder, port, upstreams, directives }: NginxOptions): string => `
 daemon off;
 master_process off;

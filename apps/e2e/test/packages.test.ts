@@ -6,7 +6,7 @@ import { bundleForBrowser } from "./bundle-for-browser.ts";
 import { brokenRules, type PackageFolders, reachableFrom } from "./import-graph.ts";
 import { type PackedPackages, packPackages } from "./packed-packages.ts";
 
-describe("the packages as they are published", () => {
+describe("the published packages", () => {
   let packed: PackedPackages;
   beforeAll(() => {
     packed = packPackages();
@@ -17,13 +17,13 @@ describe("the packages as they are published", () => {
     expect(brokenRules(packed.folders)).toEqual([]);
   });
 
-  test("load no schemas of chunks when a backend imports the server", () => {
+  test("load no chunk schemas when a backend imports the server", () => {
     const schemas = join(packed.folders["@kortyx/protocol"]!, "dist/schemas.js");
     const isLoaded = (entry: string) => reachableFrom(entry, packed.folders).has(schemas);
     expect(["@kortyx/server", "@kortyx/server/schemas"].map(isLoaded)).toEqual([false, true]);
   });
 
-  test("depend on each other in one direction, and on zod and eventsource-parser alone", () => {
+  test("depend on each other in one direction, and otherwise only on zod and eventsource-parser", () => {
     const manifests = Object.values(packed.folders).map((folder) =>
       JSON.parse(readFileSync(join(folder, "package.json"), "utf8")),
     );
@@ -36,7 +36,7 @@ describe("the packages as they are published", () => {
       "@kortyx/server": ["@kortyx/protocol"],
       "@kortyx/client": ["@kortyx/protocol"],
     });
-    // Of entries of their own, and only for those who use them.
+    // Peer dependencies of separate entries, needed only by their users.
     const peers = { "@kortyx/protocol": [], "@kortyx/server": ["redis"], "@kortyx/client": ["react"] };
     expect(namesOf("peerDependencies")).toEqual(peers);
     expect(namesOf("peerDependenciesMeta")).toEqual(peers);
@@ -48,7 +48,7 @@ describe("the packages as they are published", () => {
     }
   });
 
-  test("hold, as JavaScript, their entries and what these share, and depend on the protocol they were built with", () => {
+  test("contain only the JavaScript of their entries and its shared chunks, and depend on the protocol they were built with", () => {
     for (const folder of Object.values(packed.folders)) {
       const { version, exports, dependencies } = JSON.parse(
         readFileSync(join(folder, "package.json"), "utf8"),
@@ -62,7 +62,7 @@ describe("the packages as they are published", () => {
     }
   });
 
-  test("hold a README, a licence, and no test", () => {
+  test("contain a README, a licence and no test", () => {
     for (const folder of Object.values(packed.folders)) {
       expect(["README.md", "LICENSE", "test"].map((name) => existsSync(join(folder, name)))).toEqual([
         true,
@@ -74,7 +74,7 @@ describe("the packages as they are published", () => {
 });
 
 describe("the import rules", () => {
-  /** Lays packages out in a folder of their own, `files` written over a layout that keeps every rule. */
+  /** Lays packages out in a folder, with `files` written over a layout that keeps every rule. */
   function layOut(files: Record<string, string>): { folders: PackageFolders; remove: () => void } {
     const root = mkdtempSync(join(tmpdir(), "kortyx-rules-"));
     const manifest = (name: string) =>
@@ -122,28 +122,28 @@ describe("the import rules", () => {
     [
       "a root entry reaches Node",
       { "server/dist/inner.js": 'import "node:http";' },
-      ["@kortyx/server reaches node:http: root entries run on web standards alone"],
+      ["@kortyx/server reaches node:http: root entries use only web standards"],
     ],
     [
       "a root entry reaches Node under its old name",
       { "client/dist/inner.js": 'export * from "fs/promises";' },
-      ["@kortyx/client reaches fs/promises: root entries run on web standards alone"],
+      ["@kortyx/client reaches fs/promises: root entries use only web standards"],
     ],
     [
       "a root entry reaches React",
       { "client/dist/inner.js": 'import "react/jsx-runtime";' },
-      ["@kortyx/client reaches react/jsx-runtime: root entries know no UI framework"],
+      ["@kortyx/client reaches react/jsx-runtime: root entries use no UI framework"],
     ],
     [
-      "client reaches zod through the contract",
+      "client reaches zod through the protocol",
       { "client/dist/inner.js": 'import "@kortyx/protocol/schemas";' },
       ["@kortyx/client reaches zod: readers do not pay for zod"],
     ],
     [
-      "the contract imports a side",
+      "the protocol imports a side",
       { "protocol/dist/schemas.js": "", "protocol/dist/index.js": 'import "@kortyx/server";' },
       [
-        "@kortyx/protocol reaches @kortyx/server: the contract knows neither side",
+        "@kortyx/protocol reaches @kortyx/server: the protocol imports neither side",
         "@kortyx/client reaches @kortyx/server: a frontend never installs the server",
       ],
     ],
@@ -161,7 +161,7 @@ describe("the import rules", () => {
 });
 
 describe("a bundle for the browser", () => {
-  test("of a minimal reader holds the contract and eventsource-parser, 0 bytes of zod, and no code of the server", async () => {
+  test("of a minimal reader contains the protocol and eventsource-parser, 0 bytes of zod, and no code of the server", async () => {
     const code = 'import { readStream } from "@kortyx/client"; export { readStream };';
     const { text, bytesOf } = await bundleForBrowser(code);
     expect(bytesOf(/\/zod[@/]/)).toBe(0);

@@ -1,4 +1,4 @@
-/** The three packages as they would be published: packed, and unpacked into a folder of their own. */
+/** The three packages as they would be published: packed, and unpacked into a folder. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,12 +8,12 @@ import { fileURLToPath } from "node:url";
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 export interface PackedPackages {
-  /** The unpacked folder of each package, by its name. */
+  /** The unpacked folder of each package, by name. */
   folders: Record<string, string>;
   remove(): void;
 }
 
-/** Packs what `dist` holds; the packages must be built. */
+/** Packs the contents of `dist`; the packages must be built. */
 export function packPackages(): PackedPackages {
   const root = mkdtempSync(join(tmpdir(), "kortyx-packed-"));
   const folders: Record<string, string> = {};

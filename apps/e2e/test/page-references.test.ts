@@ -1,4 +1,7 @@
-/** What pages name or link to exists, and what packages export is named by their pages. Links to other sites are not followed. */
+/**
+ * Checks that everything named or linked by a page exists, and that every export is named by its page. Does not follow
+ * links to other sites.
+ */
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as client from "@kortyx/client";
@@ -10,7 +13,7 @@ import { repository } from "./readme-snippets.ts";
 
 const pages = ["ARCHITECTURE.md", "CONTRIBUTING.md", ...globSync("docs/*.md", { cwd: repository })];
 
-/** A file of sources or tests in code, such as `server/src/redis.ts`; tests may be named without their ending. */
+/** A path of a source or test in code, such as `server/src/redis.ts`; a test may be named without its extension. */
 const reference = /`(?:packages\/|apps\/)?([a-z0-9]+\/(?:src|test|test-long)\/[\w./-]+)`/g;
 
 test.each(pages)("every file that %s names exists", (page) => {
@@ -26,7 +29,7 @@ test.each(pages)("every file that %s names exists", (page) => {
   expect(missing).toEqual([]);
 });
 
-/** As GitHub makes them. */
+/** The anchors of a page, as GitHub generates them. */
 const anchorsOf = (page: string): string[] =>
   Array.from(readFileSync(page, "utf8").matchAll(/^#+ (.*)$/gm), ([, heading]) =>
     heading!
@@ -36,7 +39,7 @@ const anchorsOf = (page: string): string[] =>
   );
 
 test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"], { cwd: repository }))(
-  "every link of %s leads to a file, and to a heading of it",
+  "every link of %s leads to an existing file and heading",
   (page) => {
     const links = readFileSync(join(repository, page), "utf8").matchAll(
       /\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]*))?\)/g,
@@ -54,7 +57,7 @@ test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"],
   },
 );
 
-/** These two name files by their room, too, or by their name alone. */
+/** These two pages also name files by their room, or by their name alone. */
 test.each(["ARCHITECTURE.md", "CONTRIBUTING.md"])("every module that %s names exists", (page) => {
   const text = readFileSync(join(repository, page), "utf8");
   const names = [...text.matchAll(/`(?:\.\.\/)?([\w./-]+\.(?:ts|mjs))`/g)].map(([, name]) => name!);

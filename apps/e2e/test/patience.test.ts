@@ -1,4 +1,4 @@
-/** Networks and servers that are away: real sockets, a real browser that is offline or asleep, and routes that are broken. */
+/** Unavailable networks and servers: real sockets, a real browser that is offline or asleep, and broken routes. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Chat, type ConnectionState, type StreamChunk, streamFromRoute } from "@kortyx/client";
@@ -13,7 +13,7 @@ import { openScriptPage, type ScriptPage } from "./script-page.ts";
 /** Much longer than anything here takes on a busy machine. */
 const patientMs = 40_000;
 
-/** A route with runs, whose agent says two words, and two more when the test lets it. */
+/** A route with runs, whose agent yields two words, and two more when the test allows it. */
 function steeredRoute() {
   let proceed: () => void = () => {};
   const allowed = new Promise<void>((resolve) => {
@@ -33,7 +33,7 @@ function steeredRoute() {
   return {
     route,
     proceed,
-    /** Ends the connection of the newest POST in mid-answer, as a proxy does. */
+    /** Ends the connection of the newest POST halfway, like a proxy. */
     cut: () => cut(),
     async fetch(request: Request): Promise<Response> {
       const response = await route.fetch(request);
@@ -61,7 +61,7 @@ const listenAt = (server: Server, port = 0) =>
     server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
   });
 
-test("fifty clients whose server goes away are back when it is, each with the whole answer, and none has asked in a storm", async () => {
+test("fifty clients whose server goes away return with it, each with the whole answer, without a storm of requests", async () => {
   const { route, proceed } = steeredRoute();
   const listener = toNodeHandler(route.fetch);
   let server = createServer(listener);
@@ -104,7 +104,7 @@ test("fifty clients whose server goes away are back when it is, each with the wh
 
   server.close();
   server.closeAllConnections();
-  await until(() => lost.every((changes) => changes.length >= 3), "all have asked twice in vain", patientMs);
+  await until(() => lost.every((changes) => changes.length >= 3), "all have failed twice", patientMs);
   proceed();
   server = createServer(listener);
   await listenAt(server, port);
@@ -137,7 +137,7 @@ test("fifty clients whose server goes away are back when it is, each with the wh
     // A timer of Node may be a millisecond early.
     for (const gap of gaps) expect(gap).toBeGreaterThanOrEqual(3_499);
   }
-  // 4.75 s on a machine that has nothing else to do.
+  // 4.75 s on an otherwise idle machine.
   expect(tookMs).toBeLessThan(patientMs);
 });
 
@@ -155,7 +155,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   });
 
   type Scope = { chat: Chat; reasons: string[] };
-  /** A chat in a page, which asks for its first answer when it is told to. */
+  /** A page with a chat, which sends its first message on demand. */
   const code = `
     import { createChat, toMessageText } from "@kortyx/client";
     const endpoint = new URLSearchParams(location.search).get("endpoint") ?? "/api/chat";
@@ -189,7 +189,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
       (page: ScriptPage["page"]) => page.clock.fastForward(3_600_000),
     ],
   ] as const) {
-    test(`a page that is ${name} asks for nothing, says why it waits, and continues at once when it is online`, async () => {
+    test(`a page that is ${name} makes no request, shows why it waits, and continues at once when it is online`, async () => {
       const { fetch, cut, proceed } = steeredRoute();
       opened = await openScriptPage(browser, code, fetch);
       const { page } = opened;
@@ -213,7 +213,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     });
   }
 
-  test("a question that is asked offline is asked when the page is online", async () => {
+  test("a question sent offline is requested when the page is online", async () => {
     const { route, proceed } = steeredRoute();
     proceed();
     opened = await openScriptPage(browser, code, route.fetch);
@@ -236,7 +236,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     await shows({ text: "one two three four", status: "ready" });
   });
 
-  test("a laptop that sleeps for an hour in mid-answer, with a connection that is dead afterwards, continues", async () => {
+  test("a laptop that sleeps for an hour halfway through an answer continues, although its connection is dead", async () => {
     const { fetch, cut, proceed } = steeredRoute();
     opened = await openScriptPage(browser, code, fetch);
     const { page } = opened;
@@ -248,7 +248,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     await page.clock.fastForward(3_600_000);
     cut();
     await shows({ reconnecting: true });
-    // And once more, while it waits.
+    // And again, while it waits.
     await page.clock.fastForward(3_600_000);
     proceed();
     await shows({ text: "one two three four", status: "ready" });
@@ -297,7 +297,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     ],
   ];
   for (const [name, setUp, requests, [error, message]] of rows) {
-    test(`a chat is told within seconds that ${name}, and shows it while it tries again`, async () => {
+    test(`a chat reports within seconds that ${name}, and shows it while it retries`, async () => {
       const asked: string[] = [];
       opened = await openScriptPage(browser, code, (request) => {
         const { pathname } = new URL(request.url);
@@ -318,7 +318,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
       await shows({ status: "error", error: [error, expect.stringContaining(message)] });
       const reasons = await page.evaluate(() => (globalThis as unknown as Scope).reasons);
       expect(reasons).toEqual(Array(requests - 1).fill(expect.stringContaining(message)));
-      // Of the page's own clock, which runs on beside what the test lets pass.
+      // Measured on the page's own clock, which also runs while the test does.
       expect((await page.evaluate(() => performance.now())) - startedAt).toBeLessThan(patientMs);
       // Chromium does not count a request that it never makes.
       expect(asked.length).toBeLessThanOrEqual(requests);

@@ -1,4 +1,4 @@
-/** A `fetch` over XMLHttpRequest, as whatwg-fetch and React Native have it: its responses have no `body`. */
+/** A `fetch` over XMLHttpRequest, as in whatwg-fetch and React Native: its responses have no `body`. */
 import type { ChatSnapshot } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import type { Browser } from "playwright-core";
@@ -7,7 +7,7 @@ import { hasChromium, launchChromium } from "./chromium.ts";
 import { until } from "./live-server.ts";
 import { openScriptPage, type ScriptPage } from "./script-page.ts";
 
-/** A page that has a chat over each route, and can ask. */
+/** A page with a chat for each route, and functions that make requests. */
 const script = `
   import { createChat, isStreamError, requestChat, streamChatFromRoute } from "@kortyx/client";
   import { fetch } from "whatwg-fetch";
@@ -73,11 +73,11 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     await browser?.close();
   });
 
-  test("its responses have no body", async () => {
+  test("returns responses without a body", async () => {
     expect(await opened.page.evaluate(() => (globalThis as unknown as PageGlobals).hasBody)).toBe(false);
   });
 
-  test.each(["plain", "runs"] as const)("a chat shows the whole answer at its end: %s", async (name) => {
+  test.each(["plain", "runs"] as const)("shows a chat's whole answer at its end: %s", async (name) => {
     const snapshot = await opened.page.evaluate(async (name) => {
       const chat = (globalThis as unknown as PageGlobals).chats[name];
       await chat.send("Grüße, 世界 😀");
@@ -89,7 +89,7 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     });
   });
 
-  test("a stream gives every chunk, and a buffered answer is read", async () => {
+  test("delivers every chunk of a stream, and a buffered answer", async () => {
     const read = await opened.page.evaluate(async () => {
       const { chunks, buffered } = globalThis as unknown as PageGlobals;
       return [await chunks("/plain"), await chunks("/runs"), await buffered()];
@@ -102,7 +102,7 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     ]);
   });
 
-  test("a refusal has its status and its body", async () => {
+  test("delivers the status and body of a refusal", async () => {
     expect(await opened.page.evaluate(() => (globalThis as unknown as PageGlobals).refusal())).toMatchObject({
       known: true,
       status: 401,
@@ -110,7 +110,7 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     });
   });
 
-  test("leaving while the answer comes reaches the agent", async () => {
+  test("stops the agent when the chat is closed while the answer arrives", async () => {
     const ask = () => void (globalThis as unknown as PageGlobals).chats.plain.send("wait");
     const leave = () => (globalThis as unknown as PageGlobals).chats.plain.close();
     await opened.page.evaluate(ask);

@@ -1,4 +1,4 @@
-/** The scenes of the hook, as a page in development would load them: under React 18 or 19, in StrictMode without `?once`. */
+/** The scenes of the hook as a development page loads them: under React 18 or 19, in StrictMode without `?once`. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type {} from "../use-chat/page.tsx";
@@ -22,7 +22,7 @@ async function bundle(
     alias: reactVersion === "18" ? { react: "react-18", "react-dom": "react-dom-18" } : {},
     bundle: true,
     jsx: "automatic",
-    // Only there StrictMode does everything twice, and only there React complains.
+    // Only in development does StrictMode run everything twice, and does React warn.
     define: { "process.env.NODE_ENV": '"development"' },
     write: false,
     logLevel: "error",

@@ -1,4 +1,4 @@
-/** The snippets of the READMEs that run in a page, in a page. */
+/** The snippets of the READMEs that run in a page, run in a page. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -28,7 +28,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     folder.remove();
   });
 
-  /** The route that the snippets ask, unless they have one of their own. */
+  /** The route that the snippets request, unless they have their own. */
   const echo = async () => {
     const { route } = await folder.run<{ route: { POST: Handler } }>("route.ts", readersModules["route.ts"]!);
     return route.POST;
@@ -59,12 +59,12 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       );
     });
     const page = await browser.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(error.message));
+    const pageErrors: string[] = [];
+    page.on("pageerror", (error) => pageErrors.push(error.message));
     try {
       await page.goto(server.url);
       await look(page);
-      expect(complaints).toEqual([]);
+      expect(pageErrors).toEqual([]);
     } finally {
       await page.close();
       await server.close();
@@ -166,7 +166,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     );
   });
 
-  test(`the component of ${clientReadme} asks and shows the answer`, async () => {
+  test(`the component of ${clientReadme} sends a message and shows the answer`, async () => {
     folder.write("chat.tsx", snippetsOf(clientReadme, "tsx")[0]!);
     const code = `import { createRoot } from "react-dom/client";
       import { Chat } from "./chat.tsx";
@@ -219,9 +219,9 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   }
 
-  test(`the page of ${clientReadme} that has no bundler loads the packages as they are, and nothing else`, async () => {
+  test(`the page of ${clientReadme} without a bundler loads the packages unchanged, and nothing else`, async () => {
     const [html] = snippetsOf(clientReadme, "html") as [string];
-    /** Where the packages stand that the import map names. */
+    /** The paths of the packages in the import map. */
     const installed: [prefix: string, folder: string][] = [
       ["/node_modules/@kortyx/client/", join(repository, "packages/client")],
       ["/node_modules/@kortyx/protocol/", join(repository, "packages/protocol")],
@@ -245,11 +245,11 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       return new Response(null, { status: 404 });
     });
     const page = await browser.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(error.message));
+    const pageErrors: string[] = [];
+    page.on("pageerror", (error) => pageErrors.push(error.message));
     await page.goto(server.url);
     await expect.poll(() => page.locator("#answer").textContent()).toBe("Hello\nHello");
-    expect({ missing, complaints }).toEqual({ missing: [], complaints: [] });
+    expect({ missing, pageErrors }).toEqual({ missing: [], pageErrors: [] });
     await page.close();
     await server.close();
   });

@@ -1,11 +1,11 @@
-/** The snippets of the READMEs and docs, and the modules that they import from their reader. */
+/** The snippets of the READMEs and docs, and the modules that they expect the reader to have. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const repository: string = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The snippets of a page in a language, as they stand there. */
+/** The snippets of a page in one language, unchanged. */
 export function snippetsOf(page: string, language: "ts" | "tsx" | "html" = "ts"): string[] {
   const text = readFileSync(join(repository, page), "utf8");
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
@@ -13,7 +13,7 @@ export function snippetsOf(page: string, language: "ts" | "tsx" | "html" = "ts")
     .map(([, , code]) => code!);
 }
 
-/** What the snippets leave to their reader. */
+/** The modules that the snippets import but do not define. */
 export const readersModules: Record<string, string> = {
   /** An agent that repeats the question, letter by letter. */
   "agent.ts": `
@@ -26,12 +26,12 @@ export const agent: ChatAgent = {
   },
 };
 `,
-  /** Who asks. */
+  /** The current user. */
   "session.ts": `
 export const verifySession = (request: Request): string | null =>
   /session=(\\w+)/.exec(request.headers.get("cookie") ?? "")?.[1] ?? null;
 `,
-  /** An agent of Kortyx, with options that it does not know refused, as it does. */
+  /** An agent of Kortyx that refuses unknown options, like the real one. */
   "kortyx-agent.ts": `
 import type { KortyxAgent } from "@kortyx/server/kortyx";
 export const kortyxAgent: KortyxAgent = {
@@ -57,14 +57,14 @@ readersModules["chat-route.ts"] = snippetsOf("packages/server/README.md")[3]!;
 
 export interface SnippetFolder {
   path: string;
-  /** @returns the path of a file with this code, beside what it imports. */
+  /** @returns the path of a file with this code, beside its imports. */
   write(name: string, code: string): string;
-  /** Runs a snippet. @returns what it exports. */
+  /** Runs a snippet. @returns its exports. */
   run<Module>(name: string, code: string): Promise<Module>;
   remove(): void;
 }
 
-/** A folder inside this package, so that the snippets find what they import. */
+/** A folder inside this package, so that the snippets find their imports. */
 export function createSnippetFolder(name: string): SnippetFolder {
   const path = fileURLToPath(new URL(`../.tmp/${name}/`, import.meta.url));
   mkdirSync(path, { recursive: true });

@@ -35,12 +35,12 @@ const pages = [
   "docs/runs.md",
 ];
 
-test("every page has as many snippets as are run here", () => {
+test("every page has exactly the snippets that run here", () => {
   expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 7, 6, 1, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 0]);
 });
 
-test("every snippet type-checks, as strictly as this project itself", () => {
+test("every snippet passes this project's own type checks", () => {
   const checked = join(folder.path, "checked");
   mkdirSync(checked);
   for (const [name, module] of Object.entries(readersModules)) writeFileSync(join(checked, name), module);
@@ -78,7 +78,7 @@ const [
   streamSnippet,
   nodeSnippet,
 ] = snippetsOf("packages/server/README.md") as [string, string, string, string, string, string, string];
-/** Of Next.js, around the route of the snippet before. */
+/** Next.js on the route of the previous snippet. */
 const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
 const routeSnippets: [string, string][] = [
   ["packages/server/README.md, a whole route", handlersOf(routeSnippet)],
@@ -86,7 +86,7 @@ const routeSnippets: [string, string][] = [
   ["packages/server/README.md, one stream", streamSnippet],
 ];
 
-/** What the agents of the READMEs say about a city. */
+/** The answer of the READMEs' agents about a city. */
 const answerAbout = (city: string) => [
   { type: "text-delta", delta: "Let me look. " },
   { type: "tool-call-start", toolCallId: "1", tool: "weather", input: { city } },
@@ -129,7 +129,7 @@ test("the typed route of packages/server/README.md answers, and refuses a reques
   });
 });
 
-test("the agent of packages/server/README.md is one for its route, and its tool ends with the answer", async () => {
+test("the agent of packages/server/README.md works in its route, and its tool ends with the answer", async () => {
   const { agent }: { agent: ChatAgent } = await folder.run("readme-agent.ts", agentSnippet);
   const { POST } = createChatRoute({ agent });
   const body = JSON.stringify({ messages: [{ role: "user", content: "Oslo" }] });
@@ -139,7 +139,7 @@ test("the agent of packages/server/README.md is one for its route, and its tool 
   expect((await collect(left)).error).toBe("left");
 });
 
-test("the route of an agent of Kortyx in packages/server/README.md answers, and sends nothing of its state", async () => {
+test("the Kortyx route of packages/server/README.md answers, and sends none of the agent's state", async () => {
   const { POST }: Route = await folder.run("kortyx.ts", kortyxSnippet);
   const body = JSON.stringify({ messages: [{ role: "user", content: "Oslo" }], sessionId: "s" });
   const response = await POST(new Request("http://host/", { method: "POST", headers: jsonHeaders, body }));
@@ -147,7 +147,7 @@ test("the route of an agent of Kortyx in packages/server/README.md answers, and 
   expect(await collect(readStream(response))).toEqual({ chunks });
 });
 
-test("every route of the READMEs and docs answers a malformed request with a 4xx that says what is wrong", async () => {
+test("every route of the READMEs and docs answers a malformed request with a 4xx that explains it", async () => {
   process.env.RUNS_FILE = join(folder.path, "malformed.db");
   const codes = [
     ["README.md", snippetsOf("README.md")[0]!],
@@ -170,7 +170,7 @@ test("every route of the READMEs and docs answers a malformed request with a 4xx
   }
 });
 
-test("a route that asks who the user is answers 401 to a request without a session, whatever cookies it has", async () => {
+test("a route that identifies its user answers 401 to a request without a session, whatever its cookies", async () => {
   for (const [index, [name, code]] of routeSnippets.slice(0, 2).entries()) {
     const { POST }: Route = await folder.run(`owners-${index}.ts`, code);
     for (const cookie of ["", "theme=dark"]) {
@@ -206,7 +206,7 @@ for (const [index, [name, code]] of routeSnippets.entries()) {
 }
 
 for (const [index, [name, code]] of [routeSnippets[0]!, routeSnippets[2]!].entries()) {
-  test(`the server snippet of ${name} answers one buffered result, and a bad body in the parser's words`, async () => {
+  test(`the server snippet of ${name} sends one buffered result, and refuses a bad body with the parser's message`, async () => {
     const { POST }: Route = await folder.run(`buffered-${index}.ts`, code);
     const headers = { ...jsonHeaders, cookie: "session=ann" };
     const ask = (body: unknown) =>
@@ -221,7 +221,7 @@ for (const [index, [name, code]] of [routeSnippets[0]!, routeSnippets[2]!].entri
   });
 }
 
-test("what the snippet of packages/server/README.md saves is a conversation that a chat goes on with", async () => {
+test("the conversation saved by the snippet of packages/server/README.md can be continued by a chat", async () => {
   type Saving = Route & { loadMessages: (owner: string, sessionId: string) => StoredMessage[] };
   const { POST, loadMessages }: Saving = await folder.run("saving.ts", savingSnippet);
   const sent: string[] = [];
@@ -230,7 +230,7 @@ test("what the snippet of packages/server/README.md saves is a conversation that
     return POST(request);
   });
   for (const question of ["Hello", "Again"]) {
-    // As after a reload: JSON from the server is all that the page has.
+    // As after a reload: the page has only JSON from the server.
     const initialMessages: StoredMessage[] = JSON.parse(JSON.stringify(loadMessages("ann", "s")));
     const chat = createChat({
       endpoint: server.url,
@@ -257,7 +257,7 @@ test("what the snippet of packages/server/README.md saves is a conversation that
   expect(messages.map(({ role, content }: ChatMessage) => [role, content])).toEqual(said.slice(0, 3));
 });
 
-test("the Node snippet of packages/server/README.md serves the page's own route and a stream", async () => {
+test("the Node snippet of packages/server/README.md serves its route and a stream", async () => {
   folder.write("route.ts", routeSnippet);
   const { server }: { server: Server } = await folder.run("node.ts", nodeSnippet);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -275,7 +275,7 @@ test("the Node snippet of packages/server/README.md serves the page's own route 
   await new Promise((resolve) => server.close(resolve));
 });
 
-test("the route of docs/runs.md keeps an answer that can be followed and stopped, by its owner alone", async () => {
+test("the route of docs/runs.md keeps an answer that only its owner can follow and stop", async () => {
   process.env.RUNS_FILE = join(folder.path, "runs.db");
   const { POST, GET, DELETE, store }: RunRoute = await folder.run("runs.ts", snippetsOf("docs/runs.md")[0]!);
   const ask = (method: string, query: string, user: string, body?: unknown) => {
@@ -284,7 +284,7 @@ test("the route of docs/runs.md keeps an answer that can be followed and stopped
     const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
     return handler(new Request(`http://host/${query}`, init));
   };
-  /** The events; a comment may have come before the agent was ready. */
+  /** The events; a comment may arrive before the agent is ready. */
   const eventsOf = async (response: Response) => (await response.text()).replaceAll(/^:.*\n\n/gm, "");
   const first = await eventsOf(await ask("POST", "", "ann", { messages, sessionId: "s" }));
   expect(first).toMatch(/^id: [0-9a-f-]{36}\.0\ndata: {"type":"run-start"/);

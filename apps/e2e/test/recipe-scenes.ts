@@ -1,4 +1,4 @@
-/** The scenes of the recipes for other libraries, with the recipes as they stand in the client's README. */
+/** The scenes of the recipes for other libraries, with the recipes exactly as in the client's README. */
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -49,7 +49,7 @@ async function bundle(entry: string, side: "client" | "server"): Promise<string>
   const { outputFiles } = await build({
     entryPoints: [`${folder}${entry}.ts`],
     bundle: true,
-    // Only there hot reloading exists, and only there libraries complain.
+    // Only in development do hot reloading and the libraries' warnings exist.
     define: {
       "process.env.NODE_ENV": '"development"',
       __VUE_OPTIONS_API__: "true",

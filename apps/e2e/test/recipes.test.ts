@@ -48,7 +48,7 @@ describe.skipIf(!hasChromium())("a chat in other libraries, in Chromium", () => 
   let browser: Browser;
   let server: LiveServer;
   let page: Page;
-  let complaints: string[];
+  let pageErrors: string[];
   const scripts = new Map<string, string>();
 
   beforeAll(async () => {
@@ -69,20 +69,20 @@ describe.skipIf(!hasChromium())("a chat in other libraries, in Chromium", () => 
     await server?.close();
   });
   beforeEach(async () => {
-    complaints = [];
+    pageErrors = [];
     page = await browser.newPage();
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      if (["error", "warning"].includes(message.type())) pageErrors.push(message.text());
     });
-    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("pageerror", (error) => pageErrors.push(error.message));
   });
   afterEach(async () => {
     await page.close();
-    expect(complaints).toEqual([]);
+    expect(pageErrors).toEqual([]);
   });
 
   for (const recipe of ["svelte", "vue", "solid"]) {
-    test(`${recipe}: the view follows the stream, and leaves the chat when it disappears`, async () => {
+    test(`${recipe}: the view follows the stream, and closes the chat when it disappears`, async () => {
       scripts.set(`/${recipe}.js`, await bundle(recipe));
       await page.goto(`${server.url}/${recipe}`);
       const status = (name: string) => page.locator("output", { hasText: name }).waitFor();
@@ -104,7 +104,7 @@ describe.skipIf(!hasChromium())("a chat in other libraries, in Chromium", () => 
       await give("");
       await status("ready");
       expect(await texts()).toEqual(["Hello", "Half an answer"]);
-      // What has not changed is not rendered again.
+      // Unchanged messages are not rendered again.
       expect(await page.locator("p").first().getAttribute("data-mark")).toBe("kept");
 
       await send();

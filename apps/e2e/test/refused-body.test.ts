@@ -2,14 +2,14 @@ import { request } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type StreamProgram, startStreamProgram } from "./stream-program.ts";
 
-/** A process of its own: what goes wrong here is nobody's to catch, and ends it. */
+/** A process of its own, because an unhandled error here would end it. */
 let program: StreamProgram;
 beforeEach(async () => {
   program = await startStreamProgram();
 });
 afterEach(() => program?.kill());
 
-/** Posts a body of which more is on its way when the answer comes, and then all the rest. */
+/** Posts a body that is only partly sent when the response arrives, and then the rest. */
 function post(headers: Record<string, string>, firstBytes: number): Promise<number | string | undefined> {
   return new Promise((resolve) => {
     const asking = request(`${program.url}/chat`, { method: "POST", headers });
@@ -34,14 +34,17 @@ test.each([
     status: 413,
   },
   { what: "that is too long", headers: json, bytes: 2_000_000, status: 413 },
-])("a body $what is refused with $status, and the process lives on", async ({ headers, bytes, status }) => {
-  expect(await post(headers, bytes)).toBe(status);
-  const messages = [{ role: "user", content: "endless" }];
-  const next = await fetch(`${program.url}/chat`, {
-    method: "POST",
-    headers: json,
-    body: JSON.stringify({ messages }),
-  });
-  expect(next.status).toBe(200);
-  await next.body?.cancel();
-});
+])(
+  "a body $what is refused with $status, and the process keeps running",
+  async ({ headers, bytes, status }) => {
+    expect(await post(headers, bytes)).toBe(status);
+    const messages = [{ role: "user", content: "endless" }];
+    const next = await fetch(`${program.url}/chat`, {
+      method: "POST",
+      headers: json,
+      body: JSON.stringify({ messages }),
+    });
+    expect(next.status).toBe(200);
+    await next.body?.cancel();
+  },
+);

@@ -1,7 +1,7 @@
 /**
- * Runs before the end-to-end tests, and before all others when all run: what they need beside npm packages must be
- * there. In CI it is installed, and a failure to install it fails the run; elsewhere its suites are skipped, and this
- * says which command installs it.
+ * Runs before the end-to-end tests, and before all others when all run: checks the programs that the tests need beside
+ * npm packages. In CI, missing ones are installed, and a failed installation fails the run; elsewhere their suites are
+ * skipped, with a notice of the command that installs them.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,8 @@ export function setup(): void {
     return;
   }
   const lines = missing.map(
-    ({ name, suite }) => `SKIPPED: ${suite}, because ${name} is missing. \`pnpm setup:system\` installs it.`,
+    ({ name, suite }) =>
+      `SKIPPED: ${suite}, because ${name} is missing. Run \`pnpm setup:system\` to install it.`,
   );
   console.warn(`\n${lines.join("\n")}\n`);
 }

@@ -6,14 +6,14 @@ import { bundleForBrowser } from "./bundle-for-browser.ts";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { type LiveServer, listen, until } from "./live-server.ts";
 
-/** An agent that says word after word, as soon as the test lets it. */
+/** An agent that yields one word at a time, when the test allows it. */
 class PacedAgent {
   words = 0;
   signals: AbortSignal[] = [];
   #allowed = 0;
   #resume: () => void = () => {};
 
-  /** So many words more may be said. */
+  /** Allows this many more words. */
   allow(count: number): void {
     this.#allowed += count;
     this.#resume();
@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
       },
       async pull(controller) {
         const { done, value } = await reader.read();
-        // Nothing can be said to a body that was cut.
+        // A body that was cut accepts no more data.
         if (controller.desiredSize === null) return;
         if (done) controller.close();
         else controller.enqueue(value);
@@ -107,7 +107,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     return new Response(body, response);
   }
 
-  /** A tab with a chat; its state is looked at with {@link stateOf}. */
+  /** A tab with a chat; {@link stateOf} returns its state. */
   async function openTab(): Promise<Page> {
     const page = await context.newPage();
     await page.goto(server.url);
@@ -115,7 +115,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     return page;
   }
 
-  /** Creates the page's chat, of what the tab has kept. */
+  /** Creates the page's chat from the state that the tab kept. */
   async function startChat(page: Page): Promise<void> {
     await page.waitForFunction("globalThis.createChat");
     await page.evaluate(() => {
@@ -145,7 +145,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
       return { lines, status, reconnecting };
     });
 
-  /** Waits until a tab shows what is expected; fails with what it shows. */
+  /** Waits until a tab shows the expected state; fails with the shown one. */
   async function shows(
     page: Page,
     expected: { lines?: string[]; status?: string; reconnecting?: boolean },
@@ -153,7 +153,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     await expect.poll(() => stateOf(page)).toMatchObject(expected);
   }
 
-  test("a reload in mid-answer goes on with it, whether the page kept its messages or not", async () => {
+  test("a reload halfway through an answer continues it, whether or not the page kept its messages", async () => {
     const page = await openTab();
     await send(page);
     agent.allow(5);
@@ -173,7 +173,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     expect(agent.signals).toHaveLength(1);
   });
 
-  test("two tabs show the same answer growing, and Stop in one stops it in both, for good", async () => {
+  test("two tabs show the same growing answer, and Stop in one stops it in both permanently", async () => {
     const [first, second] = [await openTab(), await openTab()];
     await send(first);
     agent.allow(3);
@@ -194,19 +194,19 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     expect(await statuses).toEqual(["streaming", "stopping", "ready"]);
     const stopped = { lines: ["Count to 20", "1 2 3 4 5 (stopped)"], status: "ready" };
     for (const page of [first, second]) await shows(page, stopped);
-    await until(() => agent.signals[0]!.aborted, "the agent is told");
+    await until(() => agent.signals[0]!.aborted, "the agent is aborted");
     agent.allow(15);
     const later = await openTab();
     await resume(later);
     await shows(later, stopped);
   });
 
-  test("a connection that breaks in mid-answer is nobody's concern", async () => {
+  test("a connection that breaks halfway through an answer is restored without a trace", async () => {
     const page = await openTab();
     await send(page);
     agent.allow(5);
     await shows(page, { lines: ["Count to 20", "1 2 3 4 5 (streaming)"] });
-    // The server of this test logs what breaks a body.
+    // The server of this test logs the error that breaks a body.
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     cut();
     agent.allow(15);
@@ -238,7 +238,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     }
   });
 
-  test("close() only leaves: the run goes on", async () => {
+  test("close() does not end the run", async () => {
     const page = await openTab();
     await send(page);
     agent.allow(2);
@@ -250,7 +250,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
     await shows(page, { lines: ["Count to 20", `${wholeText}(done)`], status: "ready" });
   });
 
-  test("a browser's own EventSource can follow a run, and makes exactly two requests for a finished one", async () => {
+  test("a browser's EventSource can follow a run, and makes exactly two requests for a finished one", async () => {
     const page = await openTab();
     await send(page);
     agent.allow(20);

@@ -1,6 +1,6 @@
 /**
- * A page with one scene of `use-chat/` in Chromium, beside a server whose answers the test gives by hand. Call it inside
- * `describe`: it opens and closes everything, and fails each test that left a complaint.
+ * A page with one scene of `use-chat/` in Chromium, beside a server whose answers the test sends. Call it inside
+ * `describe`: it opens and closes everything, and fails each test whose page reported an error.
  */
 import { type StreamChunk, toSSE } from "@kortyx/server";
 import type { Browser, Page } from "playwright-core";
@@ -8,30 +8,30 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { launchChromium } from "./chromium.ts";
 import { type LiveServer, listen, until } from "./live-server.ts";
 
-/** What a page shows, by its path. */
+/** The HTML of a page, by its path. */
 export interface Scenes {
   script: string;
-  /** @returns what a server renders of a scene. */
+  /** @returns the HTML of a scene rendered on a server. */
   render?(scene: string): string | Promise<string>;
 }
 
-/** One request that the page has made. */
-export interface Asked {
+/** A request that the page has made. */
+export interface PageRequest {
   method: string;
-  /** What follows the endpoint's path. */
+  /** The part after the endpoint's path. */
   search: string;
   version: string | null;
-  // biome-ignore lint/suspicious/noExplicitAny: what a page sends.
+  // biome-ignore lint/suspicious/noExplicitAny: the page may send anything.
   body: any;
-  /** `ended`: the answer is over. `left`: the page has left it, and the agent was aborted. */
-  state: "open" | "ended" | "left";
-  /** Gives chunks of the answer. */
+  /** `ended`: the answer is complete. `aborted`: the page closed it, and the agent was aborted. */
+  state: "open" | "ended" | "aborted";
+  /** Sends chunks of the answer. */
   give(...chunks: StreamChunk[]): void;
   /** Ends the answer. */
   end(): void;
 }
 
-/** Nothing but its own script and its own server. */
+/** Allows only the page's own script and server. */
 const policy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:";
 
 export function useScenePage<SceneName extends string>(load: () => Promise<Scenes>) {
@@ -39,10 +39,10 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
   let browser: Browser;
   let server: LiveServer;
   let page: Page;
-  /** Console errors and warnings, exceptions and breaches of the Content-Security-Policy. */
-  let complaints: string[];
-  let asked: Asked[];
-  /** Answers the next requests in place of the test's answers. */
+  /** Console errors and warnings, exceptions and violations of the Content-Security-Policy. */
+  let pageErrors: string[];
+  let requests: PageRequest[];
+  /** Responds to the next requests in place of the test's answers. */
   let otherwise: ((request: Request) => Response | undefined) | undefined;
 
   beforeAll(async () => {
@@ -55,18 +55,18 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
     await server?.close();
   });
   beforeEach(async () => {
-    asked = [];
-    complaints = [];
+    requests = [];
+    pageErrors = [];
     otherwise = undefined;
     page = await browser.newPage();
     page.on("console", (message) => {
-      if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+      if (["error", "warning"].includes(message.type())) pageErrors.push(message.text());
     });
-    page.on("pageerror", (error) => complaints.push(error.message));
+    page.on("pageerror", (error) => pageErrors.push(error.message));
   });
   afterEach(async () => {
     await page.close();
-    expect(complaints).toEqual([]);
+    expect(pageErrors).toEqual([]);
   });
 
   async function respond(request: Request): Promise<Response> {
@@ -91,7 +91,7 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
       queue.push(...entries);
       wake();
     };
-    const one: Asked = {
+    const one: PageRequest = {
       method,
       search,
       version: headers.get("x-version"),
@@ -100,7 +100,7 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
       give: add,
       end: () => add("end"),
     };
-    asked.push(one);
+    requests.push(one);
     return toSSE(
       async function* ({ signal: left }): AsyncGenerator<StreamChunk> {
         left.addEventListener("abort", () => wake());
@@ -120,7 +120,7 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
             });
           }
         } finally {
-          if (one.state === "open") one.state = "left";
+          if (one.state === "open") one.state = "aborted";
         }
       },
       { signal },
@@ -131,15 +131,15 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
     get page() {
       return page;
     },
-    get asked() {
-      return asked;
+    get requests() {
+      return requests;
     },
-    get complaints() {
-      return complaints;
+    get pageErrors() {
+      return pageErrors;
     },
-    /** @param search - `?rendered` renders the scene on the server first; anything else is the scene's. */
+    /** @param search - `?rendered` renders the scene on the server first; anything else is for the scene. */
     open: (scene: SceneName, search = "") => page.goto(`${server.url}/${scene}${search}`),
-    /** Answers requests with something else for the rest of the test. */
+    /** Responds to requests with something else for the rest of the test. */
     answerWith: (answer: NonNullable<typeof otherwise>) => {
       otherwise = answer;
     },
@@ -150,8 +150,8 @@ export function useScenePage<SceneName extends string>(load: () => Promise<Scene
       page.locator(`section[aria-label=${name}][data-status=${status}]`).waitFor(),
     untilText: (text: string, name = "chat") =>
       page.locator(`section[aria-label=${name}] p`, { hasText: text }).waitFor(),
-    untilAsked: (count: number) => until(() => asked.length === count, `request ${count} was made`),
-    untilState: (index: number, state: Asked["state"]) =>
-      until(() => asked[index]!.state === state, `request ${index} is ${state}`),
+    untilRequested: (count: number) => until(() => requests.length === count, `request ${count} was made`),
+    untilState: (index: number, state: PageRequest["state"]) =>
+      until(() => requests[index]!.state === state, `request ${index} is ${state}`),
   };
 }

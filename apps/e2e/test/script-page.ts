@@ -1,4 +1,4 @@
-/** A page whose only script is given as TypeScript, beside a handler for everything that it requests. */
+/** A page whose only script is given as TypeScript, beside a handler for all of its requests. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
@@ -9,12 +9,12 @@ const here = fileURLToPath(new URL(".", import.meta.url));
 export interface ScriptPage {
   page: Page;
   server: LiveServer;
-  /** What the page threw, or left unhandled. */
+  /** Errors that the page threw, and unhandled rejections. */
   complaints: string[];
   close(): Promise<void>;
 }
 
-/** @param code - Bundled with what it imports. It may show things in `<p id="answer">`. */
+/** @param code - Bundled with its imports. It may show text in `<p id="answer">`. */
 export async function openScriptPage(
   browser: Browser,
   code: string,

@@ -1,4 +1,4 @@
-/** What the last lines of a test run say, seen as whoever runs it sees them. */
+/** The last lines of a test run, as its user sees them. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 const vitest = fileURLToPath(new URL("node_modules/vitest/vitest.mjs", `file://${repository}`));
 
-/** The last lines of a run of some test files, without colours and outside of CI. */
+/** The last lines of a run of some test files, without colours and outside CI. */
 async function lastLinesOf(files: string[], environment: Record<string, string>, count: number) {
   const variables = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV$|CI$)/.test(name));
   const { stdout } = await promisify(execFile)(process.execPath, [vitest, "run", ...files], {
@@ -17,13 +17,13 @@ async function lastLinesOf(files: string[], environment: Record<string, string>,
   return stdout.trimEnd().split("\n").slice(-count);
 }
 
-test("say that nothing was skipped", async () => {
+test("report that nothing was skipped", async () => {
   expect(await lastLinesOf(["--project", "protocol", "event-id.test.ts"], {}, 1)).toEqual([
     "Skipped: nothing.",
   ]);
 });
 
-test("say what was skipped, and how to run it", async () => {
+test("report the skipped tests and how to run them", async () => {
   const withoutRedis = { REDIS_SERVER_PATH: "/nonexistent" };
   expect(await lastLinesOf(["--project", "server", "first-durable"], withoutRedis, 4)).toEqual([
     "Skipped: 1 test.",
@@ -33,7 +33,7 @@ test("say what was skipped, and how to run it", async () => {
   ]);
 });
 
-test("say nothing of tests that a filter has left out", async () => {
+test("do not report tests that a filter excluded", async () => {
   const [, last] = await lastLinesOf(["--project", "protocol", "event-id.test.ts", "-t", "printed"], {}, 2);
   expect(last).toMatch(/Duration/);
 });

@@ -1,4 +1,4 @@
-/** Stop, from the client to the agent, through the parsers of the frameworks that a route is mounted in. */
+/** Stop, from the client to the agent, through the body parsers of the frameworks on which a route is mounted. */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createChat } from "@kortyx/client";
@@ -50,7 +50,7 @@ const frameworks: [name: string, mount: (handler: Handler) => Promise<Mounted>][
   ],
 ];
 
-test.each(frameworks)("%s: ends the agent, and the chat is ready", async (_name, mount) => {
+test.each(frameworks)("%s: Stop ends the agent, and the chat is ready", async (_name, mount) => {
   let isAborted = false;
   const route = createChatRoute({
     agent: {

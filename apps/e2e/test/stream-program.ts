@@ -9,12 +9,12 @@ export interface StreamProgram {
   url: string;
   /** The lines that it has printed. */
   lines: string[];
-  /** Resolves when the process is gone and its output has been read. */
+  /** Resolves when the process has exited and its output has been read. */
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   signal(name: NodeJS.Signals): void;
-  /** Waits for a line that begins with `start`. @returns what follows. */
+  /** Waits for a line that begins with `start`. @returns the rest of the line. */
   readLine(start: string): Promise<string>;
-  /** Ends it at once, as a crash would. */
+  /** Ends it at once, like a crash. */
   kill(): Promise<unknown>;
 }
 
@@ -55,7 +55,7 @@ export async function startStreamProgram(
     async readLine(start) {
       await until(() => find(start) !== undefined || isOver, `the program prints "${start}"`);
       const line = find(start);
-      if (line === undefined) throw new Error(`The program ended without printing "${start}":\n${output}`);
+      if (line === undefined) throw new Error(`The program exited without printing "${start}":\n${output}`);
       return line.slice(start.length).trim();
     },
     kill() {

@@ -1,4 +1,4 @@
-/** The package `kortyx`: both sides under one name, as the first page of Kortyx imports them. Compiled, and run. */
+/** The package `kortyx`: both sides under one name, imported as on Kortyx's own page. Compiled and run. */
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -23,7 +23,7 @@ afterAll(async () => {
   await browser.close();
 });
 
-/** Agents as a reader may have them. Each repeats the question, and says which session it is. */
+/** Agents that a reader may have. Each repeats the question and names its session. */
 const agents: Record<string, string> = {
   "of our type": `
 import type { ChatAgent } from "kortyx";
@@ -35,7 +35,7 @@ export const agent: ChatAgent = {
   },
 };
 `,
-  "that is an object with options of its own": `
+  "that is an object with its own options type": `
 import type { StreamChunk } from "kortyx";
 export const agent = {
   async *streamChat(
@@ -163,7 +163,7 @@ describe.each(Object.entries(agents))("with an agent %s", (name, agent) => {
   beforeAll(() => void folder.write(`agent-${id}.ts`, agent));
 
   test.each(["typescript", "typescript-5"])(
-    "every snippet compiles, as strictly as can be, with %s",
+    "every snippet compiles in the strictest mode with %s",
     (compiler) => {
       const names = Object.entries(snippets).map(([snippet, code]) => {
         folder.write(`${snippet}-${id}.ts`, withAgent(code));
@@ -189,7 +189,7 @@ describe.each(Object.entries(agents))("with an agent %s", (name, agent) => {
   );
 
   test.each(["route", "plainRoute"] as const)(
-    "the %s streams, to both clients, in Node and in Chromium",
+    "the %s streams to both clients, in Node and in Chromium",
     async (snippet) => {
       const { POST } = await load(snippet);
       const server = await listen(POST);
@@ -214,7 +214,7 @@ describe.each(Object.entries(agents))("with an agent %s", (name, agent) => {
     },
   );
 
-  test("the buffered answer is whole", async () => {
+  test("the buffered answer is complete", async () => {
     const { POST } = await load("buffered");
     expect(await (await POST(question())).json()).toEqual({ chunks: said, text: "Hello", structured: [] });
   });
@@ -240,7 +240,7 @@ async function headersOf({ url }: LiveServer): Promise<Record<string, string>> {
 }
 
 test.each(["readStream", "consumeStream, streamChatFromRoute", "createChat"])(
-  "a page that imports %s from it pays for nothing of the server, nor for zod",
+  "a page that imports %s from it contains no code of the server or of zod",
   async (names) => {
     const bundleOf = (from: string) =>
       bundleForBrowser(`import { ${names} } from "${from}"; globalThis.use = [${names}];`);

@@ -8,174 +8,174 @@ const session = (sessionId: string): StreamChunk => ({ type: "session", sessionI
 
 describe.skipIf(!hasChromium())("useChat in Chromium", () => {
   const chat = useChatPage("19");
-  const { open, click, texts, untilStatus, untilText, untilAsked, untilState } = chat;
+  const { open, click, texts, untilStatus, untilText, untilRequested, untilState } = chat;
   const sessionId = () => chat.page.locator("section").getAttribute("data-session");
-  /** React has nothing more to do that was begun before. */
+  /** Waits until React has no pending work. */
   const settle = () =>
     chat.page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 500 })));
 
-  /** Asks for an answer, of which the first half has come. */
-  async function askForHalf(index = 0, ...first: StreamChunk[]): Promise<void> {
+  /** Sends a message and streams the first half of the answer. */
+  async function streamHalf(index = 0, ...first: StreamChunk[]): Promise<void> {
     await click("Send");
-    await untilAsked(index + 1);
-    chat.asked[index]!.give(...first, delta(`${index}: half`));
+    await untilRequested(index + 1);
+    chat.requests[index]!.give(...first, delta(`${index}: half`));
     await untilText(`${index}: half`);
   }
 
-  /** The answer that is on its way comes to its end. */
+  /** Completes the answer in progress. */
   async function untilWhole(index = 0): Promise<void> {
-    chat.asked[index]!.give(delta(", whole"));
+    chat.requests[index]!.give(delta(", whole"));
     await untilText(`${index}: half, whole`);
-    chat.asked[index]!.end();
+    chat.requests[index]!.end();
     await untilStatus("ready");
-    expect(chat.asked[index]!.state).toBe("ended");
+    expect(chat.requests[index]!.state).toBe("ended");
   }
 
-  describe("the session that the chat has", () => {
-    test("is the same chat when it is given back, while the answer is growing", async () => {
+  describe("the chat's own session", () => {
+    test("refers to the same chat when it is set while the answer is streaming", async () => {
       await open("given-sessions");
-      await askForHalf();
-      await click("Give newest");
+      await streamHalf();
+      await click("Set newest");
       await untilWhole();
       expect(await texts()).toEqual(["Hello", "0: half, whole"]);
-      await askForHalf(1);
-      expect(chat.asked[1]!.body.sessionId).toBe(chat.asked[0]!.body.sessionId);
-      chat.asked[1]!.end();
+      await streamHalf(1);
+      expect(chat.requests[1]!.body.sessionId).toBe(chat.requests[0]!.body.sessionId);
+      chat.requests[1]!.end();
     });
 
-    test("is the same chat when it is given back before React has rendered it", async () => {
+    test("refers to the same chat when it is set before React has rendered it", async () => {
       await open("given-sessions");
-      await click("Send and give");
-      await untilAsked(1);
-      chat.asked[0]!.give(delta("0: half"));
+      await click("Send and set");
+      await untilRequested(1);
+      chat.requests[0]!.give(delta("0: half"));
       await untilText("0: half");
       await untilWhole();
       expect(await texts()).toEqual(["Hello", "0: half, whole"]);
     });
 
-    test("may go into a URL and come back at once, and again when the server names another one, or it is cleared", async () => {
+    test("may be stored in a URL and set at once, also after the server names another one or the chat is cleared", async () => {
       await open("session-in-url");
-      await askForHalf(0, session("named-by-server"));
+      await streamHalf(0, session("named-by-server"));
       await untilWhole();
       expect(await sessionId()).toBe("named-by-server");
       await click("Clear");
       await untilStatus("ready");
       expect(await texts()).toEqual([]);
       expect(await sessionId()).toBe(null);
-      await askForHalf(1);
-      expect(await sessionId()).toBe(chat.asked[1]!.body.sessionId);
-      expect(chat.asked[1]!.body.sessionId).not.toBe("named-by-server");
+      await streamHalf(1);
+      expect(await sessionId()).toBe(chat.requests[1]!.body.sessionId);
+      expect(chat.requests[1]!.body.sessionId).not.toBe("named-by-server");
       await untilWhole(1);
     });
 
-    test("is the same chat when an earlier one comes back late, and then the newest", async () => {
+    test("refers to the same chat when an earlier session is set late, and then the newest", async () => {
       await open("given-sessions");
-      await askForHalf(0);
-      const first = chat.asked[0]!.body.sessionId;
-      chat.asked[0]!.give(session("named-by-server"));
+      await streamHalf(0);
+      const first = chat.requests[0]!.body.sessionId;
+      chat.requests[0]!.give(session("named-by-server"));
       await chat.page.locator("section[data-session=named-by-server]").waitFor();
-      await click("Give oldest");
+      await click("Set oldest");
       await settle();
-      await click("Give newest");
+      await click("Set newest");
       await untilWhole();
-      // From now on, the earlier one is another conversation.
-      await click("Give oldest");
+      // From now on, the earlier session is another conversation.
+      await click("Set oldest");
       await chat.page.locator(`section[data-session="${first}"]`).waitFor();
       expect(await texts()).toEqual([]);
     });
 
-    test("is forgotten when the chat is cleared: given back then, it is another chat", async () => {
+    test("is forgotten when the chat is cleared: set after that, it is another chat", async () => {
       await open("given-sessions");
-      await askForHalf();
+      await streamHalf();
       await untilWhole();
       const first = await sessionId();
       await click("Clear");
       await chat.page.locator("section:not([data-session])").waitFor();
-      await click("Give oldest");
+      await click("Set oldest");
       await chat.page.locator(`section[data-session="${first}"]`).waitFor();
     });
 
-    test("is forgotten when the chat is cleared, whatever was given before", async () => {
+    test("is forgotten when the chat is cleared, whichever session was set before", async () => {
       await open("given-sessions");
-      await click("Give other");
-      await askForHalf(0, session("named-by-server"));
+      await click("Set other");
+      await streamHalf(0, session("named-by-server"));
       await chat.page.locator("section[data-session=named-by-server]").waitFor();
       await untilWhole();
       await click("Clear");
       await chat.page.locator("section:not([data-session])").waitFor();
-      await click("Give newest");
+      await click("Set newest");
       await chat.page.locator("section[data-session=named-by-server]").waitFor();
     });
 
-    test("is not the one that was asked for first, once it was cleared", async () => {
+    test("is not the first one again after the chat was cleared", async () => {
       await open("given-sessions");
-      await askForHalf();
-      const first = chat.asked[0]!.body.sessionId;
-      await click("Give newest");
+      await streamHalf();
+      const first = chat.requests[0]!.body.sessionId;
+      await click("Set newest");
       await untilWhole();
       await click("Clear");
       await untilStatus("ready");
-      await askForHalf(1);
-      expect(chat.asked[1]!.body.sessionId).not.toBe(first);
-      await click("Give newest");
+      await streamHalf(1);
+      expect(chat.requests[1]!.body.sessionId).not.toBe(first);
+      await click("Set newest");
       await untilWhole(1);
-      // The first conversation is another one now.
-      await click("Give oldest");
+      // The first conversation is now another chat.
+      await click("Set oldest");
       await chat.page.locator(`section[data-session="${first}"]`).waitFor();
       expect(await texts()).toEqual([]);
     });
   });
 
-  test("another session is another chat, and the answer of the one before is left", async () => {
+  test("another session is another chat, and the previous answer is closed", async () => {
     await open("given-sessions");
-    await askForHalf();
-    await click("Give other");
-    await untilState(0, "left");
+    await streamHalf();
+    await click("Set other");
+    await untilState(0, "aborted");
     expect(await texts()).toEqual([]);
     expect(await sessionId()).toBe("other");
   });
 
-  test("no session after one is a new chat; no session all along is the same", async () => {
+  test("removing the session starts a new chat, but never setting one keeps the chat", async () => {
     await open("given-sessions");
-    await askForHalf();
-    await click("Give none");
+    await streamHalf();
+    await click("Set none");
     await settle();
     expect(await texts()).toEqual(["Hello", "0: half"]);
-    await click("Give newest");
+    await click("Set newest");
     await settle();
-    expect(chat.asked[0]!.state).toBe("open");
-    await click("Give none");
-    await untilState(0, "left");
+    expect(chat.requests[0]!.state).toBe("open");
+    await click("Set none");
+    await untilState(0, "aborted");
     expect(await texts()).toEqual([]);
     expect(await sessionId()).toBe(null);
   });
 
-  test("another key is another chat, in the same session too", async () => {
+  test("another key is another chat, even in the same session", async () => {
     await open("given-sessions");
-    await askForHalf();
-    await click("Give newest");
+    await streamHalf();
+    await click("Set newest");
     await click("Change key");
-    await untilState(0, "left");
+    await untilState(0, "aborted");
     expect(await texts()).toEqual([]);
-    expect(await sessionId()).toBe(chat.asked[0]!.body.sessionId);
+    expect(await sessionId()).toBe(chat.requests[0]!.body.sessionId);
   });
 
-  test("two components with one session have a chat each: one that goes does not end the other's", async () => {
+  test("two components with one session have separate chats: removing one does not end the other's", async () => {
     await open("same-session");
     await click("Send", "section[aria-label=first]");
-    await untilAsked(1);
+    await untilRequested(1);
     await click("Send", "section[aria-label=second]");
-    await untilAsked(2);
-    for (const { give } of chat.asked) give(delta("Half"));
+    await untilRequested(2);
+    for (const { give } of chat.requests) give(delta("Half"));
     await untilText("Half", "first");
     await untilText("Half", "second");
     await click("Toggle");
-    await untilState(0, "left");
-    chat.asked[1]!.give(delta(" an answer"));
-    chat.asked[1]!.end();
+    await untilState(0, "aborted");
+    chat.requests[1]!.give(delta(" an answer"));
+    chat.requests[1]!.end();
     await untilStatus("ready", "second");
     expect(await texts("second")).toEqual(["Hello", "Half an answer"]);
-    expect(chat.asked.map(({ body }) => body.sessionId)).toEqual(["session-1", "session-1"]);
+    expect(chat.requests.map(({ body }) => body.sessionId)).toEqual(["session-1", "session-1"]);
   });
 
   describe("a history that is loaded later", () => {
@@ -184,7 +184,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       await untilStatus("ready");
       await click("Load");
       await untilText("Earlier");
-      await askForHalf();
+      await streamHalf();
       await untilWhole();
       expect(await texts()).toEqual(["Earlier", "Hello", "0: half, whole"]);
     });
@@ -194,21 +194,21 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       await untilStatus("ready");
       await click("Load");
       await untilText("Earlier");
-      await untilAsked(1);
+      await untilRequested(1);
       const input = { role: "user", id: "said-Earlier", content: "Earlier" };
-      chat.asked[0]!.give({ type: "run-start", runId: "run-1", input }, delta("0: half"));
+      chat.requests[0]!.give({ type: "run-start", runId: "run-1", input }, delta("0: half"));
       await untilText("0: half");
       await untilWhole();
       expect(await texts()).toEqual(["Earlier", "0: half, whole"]);
     });
 
-    test("is sent with a question that an effect asks in the same render", async () => {
+    test("is sent with a question that an effect sends in the same render", async () => {
       await open("later-history", "?send");
       await untilStatus("ready");
       await click("Load");
       await untilText("Hello");
-      const posts = () => chat.asked.filter(({ method }) => method === "POST");
-      await untilAsked(1);
+      const posts = () => chat.requests.filter(({ method }) => method === "POST");
+      await untilRequested(1);
       expect(posts()).toHaveLength(1);
       expect(posts()[0]!.body.messages.map(({ content }: { content: string }) => content)).toEqual([
         "Earlier",
@@ -219,23 +219,23 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       await untilStatus("ready");
     });
 
-    test("is not put in place of what was said meanwhile", async () => {
+    test("does not replace messages sent in the meantime", async () => {
       await open("later-history");
-      await askForHalf();
+      await streamHalf();
       await click("Load");
       await untilWhole();
       expect(await texts()).toEqual(["Hello", "0: half, whole"]);
     });
 
-    test("does not come back when the chat is cleared, or messages are taken away", async () => {
+    test("does not return when the chat is cleared or its messages are removed", async () => {
       await open("later-history");
       await click("Load");
       await untilText("Earlier");
       await click("Forget");
       await settle();
       expect(await texts()).toEqual([]);
-      await askForHalf();
-      expect(chat.asked[0]!.body.messages).toHaveLength(1);
+      await streamHalf();
+      expect(chat.requests[0]!.body.messages).toHaveLength(1);
       await untilWhole();
       await click("Clear");
       await untilStatus("ready");
@@ -244,12 +244,12 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     });
   });
 
-  describe("a button that calls an action as it is", () => {
+  describe("a button with an action as its handler", () => {
     const alert = () => chat.page.getByRole("alert").textContent();
     const code = () => chat.page.locator("output").textContent();
 
-    // An unhandled rejection would be a complaint of the page.
-    test("shows what was refused, and no rejection is unhandled", async () => {
+    // An unhandled rejection would fail the test.
+    test("shows a refusal, and no rejection is unhandled", async () => {
       await open("handlers");
       for (const [name, refusal] of [
         ["send", "invalid-message"],
@@ -261,8 +261,8 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
         await chat.page.locator("output", { hasText: refusal! }).waitFor();
         await untilStatus("ready");
       }
-      expect(chat.asked).toEqual([]);
-      await askForHalf();
+      expect(chat.requests).toEqual([]);
+      await streamHalf();
       expect(await chat.page.getByRole("alert").count()).toBe(0);
       await click("Send");
       await chat.page.locator("output", { hasText: "busy" }).waitFor();
@@ -275,42 +275,42 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       }
       await untilWhole();
       expect(await chat.page.getByRole("alert").count()).toBe(0);
-      expect(chat.asked).toHaveLength(1);
+      expect(chat.requests).toHaveLength(1);
     });
 
     test("shows a stop or a clear that failed, and the answer continues", async () => {
       chat.answerWith((request) =>
         request.method === "DELETE"
-          ? Response.json({ error: "The database is away." }, { status: 500 })
+          ? Response.json({ error: "The database is unavailable." }, { status: 500 })
           : undefined,
       );
       await open("handlers");
-      await askForHalf(0, { type: "run-start", runId: "run-1" });
+      await streamHalf(0, { type: "run-start", runId: "run-1" });
       for (const name of ["stop", "clear"]) {
         await click(`Call ${name}`);
         await chat.page.locator("output", { hasText: "http-status" }).waitFor();
-        expect(await alert()).toContain("The database is away.");
+        expect(await alert()).toContain("The database is unavailable.");
         await untilStatus("streaming");
       }
       await untilWhole();
       expect(await chat.page.getByRole("alert").count()).toBe(0);
-      // What the browser itself says of the two requests; nothing else is wrong.
+      // The browser's own report of the two requests; nothing else is wrong.
       const failed =
         "Failed to load resource: the server responded with a status of 500 (Internal Server Error)";
-      expect(chat.complaints.splice(0)).toEqual([failed, failed]);
+      expect(chat.pageErrors.splice(0)).toEqual([failed, failed]);
     });
 
     test("stops, clears, resumes and closes, whatever event it passes", async () => {
       await open("handlers");
-      await askForHalf();
+      await streamHalf();
       await click("Call close");
-      await untilState(0, "left");
+      await untilState(0, "aborted");
       await untilStatus("ready");
       await click("Call resume");
-      await untilAsked(2);
-      expect(chat.asked[1]!.search).toBe("?session=session-1");
-      chat.asked[1]!.give({ type: "run-start", runId: "run-1" }, delta("Whole"));
-      chat.asked[1]!.end();
+      await untilRequested(2);
+      expect(chat.requests[1]!.search).toBe("?session=session-1");
+      chat.requests[1]!.give({ type: "run-start", runId: "run-1" }, delta("Whole"));
+      chat.requests[1]!.end();
       await untilText("Whole");
       await untilStatus("ready");
       await click("Call clear");

@@ -8,22 +8,22 @@ const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text 
 
 describe.skipIf(!hasChromium())("useChat in Chromium", () => {
   const chat = useChatPage("19");
-  const { open, click, texts, untilStatus, untilText, untilAsked, untilState } = chat;
+  const { open, click, texts, untilStatus, untilText, untilRequested, untilState } = chat;
 
-  test("an answer streams in, in StrictMode, and is asked for once", async () => {
+  test("an answer streams in under StrictMode, with one request", async () => {
     await open("plain");
     await click("Send");
     await untilStatus("submitted");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("Half an"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("Half an"));
     await untilText("Half an");
     expect(await texts()).toEqual(["Hello", "Half an"]);
     await untilStatus("streaming");
-    chat.asked[0]!.give(delta(" answer"), { type: "done" });
-    chat.asked[0]!.end();
+    chat.requests[0]!.give(delta(" answer"), { type: "done" });
+    chat.requests[0]!.end();
     await untilStatus("ready");
     expect(await texts()).toEqual(["Hello", "Half an answer"]);
-    expect(chat.asked).toMatchObject([
+    expect(chat.requests).toMatchObject([
       {
         method: "POST",
         search: "",
@@ -35,240 +35,242 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     ]);
   });
 
-  test("Stop ends the agent on the server, and keeps what has come", async () => {
+  test("Stop ends the agent on the server and keeps the partial answer", async () => {
     await open("plain");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("Half"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("Half"));
     await untilText("Half");
     await click("Stop");
     await untilStatus("ready");
-    await untilState(0, "left");
+    await untilState(0, "aborted");
     expect(await texts()).toEqual(["Hello", "Half"]);
   });
 
   test("an error is shown, and the next question works", async () => {
     await open("plain");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("Half"), { type: "error", message: "Overloaded" });
-    chat.asked[0]!.end();
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("Half"), { type: "error", message: "Overloaded" });
+    chat.requests[0]!.end();
     await untilStatus("error");
     expect(await chat.page.getByRole("alert").textContent()).toBe("Overloaded");
     await click("Send");
-    await untilAsked(2);
-    chat.asked[1]!.give(delta("Whole"));
-    chat.asked[1]!.end();
+    await untilRequested(2);
+    chat.requests[1]!.give(delta("Whole"));
+    chat.requests[1]!.end();
     await untilStatus("ready");
     expect(await texts()).toEqual(["Hello", "Half", "Hello", "Whole"]);
     expect(await chat.page.getByRole("alert").count()).toBe(0);
   });
 
-  test("resumeOnMount follows the session's run, and asks for it once, in StrictMode too", async () => {
+  test("resumeOnMount follows the session's run with one request, also in StrictMode", async () => {
     await open("resumed");
-    await untilAsked(1);
-    expect(chat.asked[0]).toMatchObject({ method: "GET", search: "?session=session-1" });
-    chat.asked[0]!.give(
+    await untilRequested(1);
+    expect(chat.requests[0]).toMatchObject({ method: "GET", search: "?session=session-1" });
+    chat.requests[0]!.give(
       { type: "run-start", runId: "run-1", input: { role: "user", content: "Earlier", id: "u1" } },
       delta("Here"),
     );
     await untilText("Here");
     expect(await texts()).toEqual(["Earlier", "Here"]);
-    chat.asked[0]!.give({ type: "done" });
-    chat.asked[0]!.end();
+    chat.requests[0]!.give({ type: "done" });
+    chat.requests[0]!.end();
     await untilStatus("ready");
-    expect(chat.asked).toHaveLength(1);
+    expect(chat.requests).toHaveLength(1);
   });
 
-  test("resumeOnMount that changes while an answer is under way leaves it alone", async () => {
+  test("a change of resumeOnMount during an answer does not affect it", async () => {
     await open("later-resumed");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("Half"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("Half"));
     await untilText("Half");
     await click("Toggle");
-    chat.asked[0]!.give(delta(" an answer"), { type: "done" });
-    chat.asked[0]!.end();
+    chat.requests[0]!.give(delta(" an answer"), { type: "done" });
+    chat.requests[0]!.end();
     await untilText("Half an answer");
     await untilStatus("ready");
     await click("Toggle");
     await click("Toggle");
-    await untilAsked(2);
-    expect(chat.asked[1]!.method).toBe("GET");
-    chat.asked[1]!.end();
+    await untilRequested(2);
+    expect(chat.requests[1]!.method).toBe("GET");
+    chat.requests[1]!.end();
   });
 
-  test("what a server has rendered is gone on with", async () => {
+  test("a page rendered on a server continues in the browser", async () => {
     await open("restored", "?rendered");
     await click("Send");
-    await untilAsked(1);
-    expect(chat.asked[0]!.body).toMatchObject({
+    await untilRequested(1);
+    expect(chat.requests[0]!.body).toMatchObject({
       sessionId: "session-1",
       messages: [{ content: "Earlier" }, { content: "Hello" }],
     });
-    chat.asked[0]!.give(delta("Here"));
-    chat.asked[0]!.end();
+    chat.requests[0]!.give(delta("Here"));
+    chat.requests[0]!.end();
     await untilStatus("ready");
     expect(await texts()).toEqual(["Earlier", "Hello", "Here"]);
   });
 
-  test("a component that disappears ends the agent on the server; when it is back it starts anew", async () => {
+  test("a component that disappears ends the agent on the server, and starts over when it returns", async () => {
     await open("removable");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("Half"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("Half"));
     await untilText("Half");
     await click("Toggle");
-    await untilState(0, "left");
+    await untilState(0, "aborted");
     await click("Toggle");
     await untilStatus("ready");
     expect(await texts()).toEqual([]);
   });
 
-  test("two components share a chat: both show it, and it goes on without one or both of them", async () => {
+  test("two components share a chat: both show it, and it continues without one of them", async () => {
     await open("shared");
     await click("Send", "section[aria-label=second]");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("Half"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("Half"));
     await untilText("Half", "first");
     await untilText("Half", "second");
     await click("Toggle");
     await chat.page.locator("section[aria-label=first]").waitFor({ state: "detached" });
-    chat.asked[0]!.give(delta(" an answer"));
+    chat.requests[0]!.give(delta(" an answer"));
     await untilText("Half an answer", "second");
     await click("Toggle");
     await untilText("Half an answer", "first");
     await click("Stop", "section[aria-label=first]");
     await untilStatus("ready", "second");
-    await untilState(0, "left");
-    expect(chat.asked).toHaveLength(1);
+    await untilState(0, "aborted");
+    expect(chat.requests).toHaveLength(1);
   });
 
-  test("a component that goes from its own chat to a shared one and back leaves its own, and not the shared one", async () => {
+  test("a component that switches from its own chat to a shared one and back closes its own, not the shared one", async () => {
     await open("own-or-shared");
     await click("Send");
-    await untilAsked(1);
-    expect(chat.asked[0]!.body.sessionId).toBe("own");
-    chat.asked[0]!.give(delta("Own"));
+    await untilRequested(1);
+    expect(chat.requests[0]!.body.sessionId).toBe("own");
+    chat.requests[0]!.give(delta("Own"));
     await untilText("Own");
     await click("Toggle");
-    await untilState(0, "left");
+    await untilState(0, "aborted");
     expect(await texts()).toEqual([]);
     await click("Send");
-    await untilAsked(2);
-    chat.asked[1]!.give(delta("Shared"));
+    await untilRequested(2);
+    chat.requests[1]!.give(delta("Shared"));
     await untilText("Shared");
     await click("Toggle");
     await untilStatus("ready");
     expect(await texts()).toEqual([]);
-    chat.asked[1]!.give(delta(" on"));
+    chat.requests[1]!.give(delta(" on"));
     await click("Toggle");
     await untilText("Shared on");
-    expect(chat.asked[1]!.state).toBe("open");
-    chat.asked[1]!.end();
+    expect(chat.requests[1]!.state).toBe("open");
+    chat.requests[1]!.end();
     await untilStatus("ready");
   });
 
-  test("another sessionId is another chat, and the one before is left", async () => {
+  test("another sessionId is another chat, and the previous one is closed", async () => {
     await open("sessions");
     await untilText("In one");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("First"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("First"));
     await untilText("First");
     await click("Toggle");
     await untilText("In two");
     expect(await texts()).toEqual(["In two"]);
     await untilStatus("ready");
-    await untilState(0, "left");
+    await untilState(0, "aborted");
     await click("Send");
-    await untilAsked(2);
-    expect(chat.asked.map(({ body }) => body.sessionId)).toEqual(["one", "two"]);
-    chat.asked[1]!.give(delta("Second"));
-    chat.asked[1]!.end();
+    await untilRequested(2);
+    expect(chat.requests.map(({ body }) => body.sessionId)).toEqual(["one", "two"]);
+    chat.requests[1]!.give(delta("Second"));
+    chat.requests[1]!.end();
     await untilText("Second");
     await untilStatus("ready");
     expect(await texts()).toEqual(["In two", "Hello", "Second"]);
     await click("Toggle");
     expect(await texts()).toEqual(["In one"]);
-    // Each end was told to the options of its own chat.
+    // Each end was reported to the options of its own chat.
     expect(await chat.page.locator("output").textContent()).toBe("one,two");
   });
 
   test("options are those of the last render", async () => {
     await open("latest-options");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("1"));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("1"));
     await untilText("1");
     await click("Toggle");
-    chat.asked[0]!.end();
+    chat.requests[0]!.end();
     await untilStatus("ready");
     await click("Send");
-    await untilAsked(2);
+    await untilRequested(2);
     await click("Toggle");
-    chat.asked[1]!.end();
+    chat.requests[1]!.end();
     await untilStatus("ready");
-    expect(chat.asked.map(({ search, version, body }) => [search, version, body.context])).toEqual([
+    expect(chat.requests.map(({ search, version, body }) => [search, version, body.context])).toEqual([
       ["?version=1", "1", { version: 1 }],
       ["?version=2", "2", { version: 2 }],
     ]);
-    // Called when the version had already changed.
+    // Called after the version had changed.
     expect(await chat.page.locator("output").textContent()).toBe("v2,v3");
   });
 
   test("options are those of the last render for an effect of a child, too", async () => {
     await open("eager");
     await click("Toggle");
-    await untilAsked(1);
-    expect(chat.asked[0]!.version).toBe("2");
-    chat.asked[0]!.end();
+    await untilRequested(1);
+    expect(chat.requests[0]!.version).toBe("2");
+    chat.requests[0]!.end();
     await untilStatus("ready");
   });
 
-  test("a form is emptied when it is sent, and Enter while an answer is under way does nothing", async () => {
+  test("a form is emptied when it is sent, and Enter does nothing while an answer is streaming", async () => {
     await open("form");
     const input = chat.page.locator("input");
     await input.fill("One");
     await input.press("Enter");
-    await untilAsked(1);
+    await untilRequested(1);
     expect(await input.inputValue()).toBe("");
-    chat.asked[0]!.give(delta("Half"));
+    chat.requests[0]!.give(delta("Half"));
     await untilText("Half");
     await input.fill("Two");
     await input.press("Enter");
-    chat.asked[0]!.end();
+    chat.requests[0]!.end();
     await untilStatus("ready");
     expect(await texts()).toEqual(["One", "Half"]);
     expect(await input.inputValue()).toBe("Two");
     await input.press("Enter");
-    await untilAsked(2);
+    await untilRequested(2);
     expect(await texts()).toEqual(["One", "Half", "Two"]);
-    chat.asked[1]!.end();
+    chat.requests[1]!.end();
     await untilStatus("ready");
   });
 
   test("10,000 deltas render at most once per frame", async () => {
     await open("plain", "?once");
     await click("Send");
-    await untilAsked(1);
-    chat.asked[0]!.give(delta("0 "));
+    await untilRequested(1);
+    chat.requests[0]!.give(delta("0 "));
     await untilStatus("streaming");
     const read = () => chat.page.evaluate(() => ({ ...window.counts, now: performance.now() }));
     const before = await read();
     for (let burst = 0; burst < 200; burst++) {
-      chat.asked[0]!.give(...Array.from({ length: 50 }, (_, index) => delta(`${burst * 50 + index + 1} `)));
-      // From time to time the page shows all of it, so that it has to render along the way.
+      chat.requests[0]!.give(
+        ...Array.from({ length: 50 }, (_, index) => delta(`${burst * 50 + index + 1} `)),
+      );
+      // From time to time the page shows everything, so that it has to render along the way.
       if (burst % 20 === 19) await untilText(` ${burst * 50 + 50} `);
       else await new Promise((resolve) => setTimeout(resolve, 2));
     }
     const after = await read();
-    chat.asked[0]!.end();
+    chat.requests[0]!.end();
     await untilStatus("ready");
     expect((await texts())[1]).toBe(Array.from({ length: 10_001 }, (_, index) => `${index} `).join(""));
     const renders = after.renders - before.renders;
     const frames = after.frames - before.frames;
-    // A page that is too busy to paint is told every 100 ms.
+    // A page that is too busy to paint is updated every 100 ms.
     expect(renders).toBeLessThanOrEqual(frames + 1 + (after.now - before.now) / 100);
     expect(renders).toBeGreaterThanOrEqual(10);
   });

@@ -1,4 +1,7 @@
-/** What TypeScript lets an agent yield, what providers report, and what other languages send: no answer is lost by it. */
+/**
+ * Values that TypeScript lets an agent yield, that providers report, and that other languages send: none breaks an
+ * answer.
+ */
 import { consumeStream, createChat, readStream, requestChat, toMessageText } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
 import { sendStream } from "@kortyx/server/node";
@@ -16,7 +19,7 @@ afterEach(async () => {
 const messages = [{ role: "user" as const, content: "Hello" }];
 const call = { tool: "save", toolCallId: "1" };
 
-/** As a void tool, a provider without token counts and JavaScript make them. */
+/** Values as void tools, providers without token counts and JavaScript produce them. */
 const yielded = [
   { type: "text-delta", delta: "The answer.", node: null, segmentId: undefined },
   { type: "tool-call-start", ...call, input: { at: null, ratio: Number.NaN } },
@@ -62,7 +65,7 @@ describe.each<[string, boolean]>([
   ["a plain route", false],
   ["a route with runs", true],
 ])("over %s", (_, hasRuns) => {
-  test("an answer with void results, unknown token counts and nulls is whole, and is sent as the contract has it", async () => {
+  test("an answer with void results, unknown token counts and nulls is complete, and conforms to the protocol", async () => {
     const finished: unknown[] = [];
     const onFinish = (finish: object) => finished.push(finish);
     const route = createChatRoute({
@@ -95,7 +98,7 @@ test("sendStream sends the same", async () => {
   expect(seen).toEqual(sent);
 });
 
-test("a client reads the nulls of a server in another language as absent", async () => {
+test("a client reads nulls from a server in another language as absent", async () => {
   const nulls = [
     { type: "text-delta", delta: "The answer.", node: null, id: null, opId: null, segmentId: null },
     { type: "tool-call-result", ...call, content: null, structuredContent: null, isError: null },
@@ -122,7 +125,7 @@ test("a client reads the nulls of a server in another language as absent", async
   ]);
 });
 
-test("a route takes the nulls of clients in Swift, Go, Kotlin and Python as absent", async () => {
+test("a route reads nulls from clients in Swift, Go, Kotlin and Python as absent", async () => {
   const asked: unknown[] = [];
   const route = createChatRoute({
     agent: {
@@ -162,7 +165,7 @@ test("a route takes the nulls of clients in Swift, Go, Kotlin and Python as abse
   ]);
 });
 
-describe("a chunk without a meaning", () => {
+describe("an invalid chunk", () => {
   const wrong = [...sent.slice(0, 2), { type: "text-delta", delta: undefined }] as unknown as StreamChunk[];
   const reason = 'Chunk 3 ("text-delta"): delta must be a string; got undefined.';
 
@@ -174,7 +177,7 @@ describe("a chunk without a meaning", () => {
         ...(hasRuns && { runs: { store: createMemoryRunStore() }, authorize: () => "ada" }),
       });
 
-    test(`is named with its number in the log, and only there, ${hasRuns ? "with runs" : "without runs"}`, async () => {
+    test(`is reported with its number in the log only, ${hasRuns ? "with runs" : "without runs"}`, async () => {
       server = await listen(route().fetch);
       const chat = createChat({ endpoint: server.url });
       await chat.send("Hello");
@@ -185,7 +188,7 @@ describe("a chunk without a meaning", () => {
       ]);
     });
 
-    test(`is told to the client with exposeErrors, ${hasRuns ? "with runs" : "without runs"}`, async () => {
+    test(`is reported to the client with exposeErrors, ${hasRuns ? "with runs" : "without runs"}`, async () => {
       server = await listen(route(true).fetch);
       const chat = createChat({ endpoint: server.url });
       await chat.send("Hello");

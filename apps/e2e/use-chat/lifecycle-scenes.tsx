@@ -175,10 +175,10 @@ function Sessions() {
   const [seen, setSeen] = useState<string[]>([]);
   return (
     <>
-      <Button name="Give newest" onClick={() => setSessionId(seen.at(-1))} />
-      <Button name="Give oldest" onClick={() => setSessionId(seen[0])} />
-      <Button name="Give none" onClick={() => setSessionId(undefined)} />
-      <Button name="Give other" onClick={() => setSessionId("other")} />
+      <Button name="Set newest" onClick={() => setSessionId(seen.at(-1))} />
+      <Button name="Set oldest" onClick={() => setSessionId(seen[0])} />
+      <Button name="Set none" onClick={() => setSessionId(undefined)} />
+      <Button name="Set other" onClick={() => setSessionId("other")} />
       <Button name="Change key" onClick={() => setKey(key + 1)} />
       <SessionChat
         key={key}
@@ -202,13 +202,13 @@ function SessionChat(props: SessionChatProps) {
     if (chat.sessionId) props.onSession(chat.sessionId);
   }, [chat.sessionId, props.onSession]);
   /** Before React has rendered it. */
-  const sendAndGive = () => {
+  const sendAndSet = () => {
     chat.send("Hello");
     props.giveSession(chat.chat.getSnapshot().sessionId);
   };
   return (
     <>
-      <Button name="Send and set" onClick={sendAndGive} />
+      <Button name="Send and set" onClick={sendAndSet} />
       <Button name="Clear" onClick={chat.clear} />
       <Conversation name="chat" chat={chat} />
     </>
