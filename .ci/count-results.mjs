@@ -1,4 +1,4 @@
-// Prints the closing line over all suites, and fails when anything failed or nothing ran.
+// Prints the closing line for all suites, and fails if anything failed or nothing ran.
 import { readFileSync } from "node:fs";
 import { relative } from "node:path";
 
@@ -18,7 +18,7 @@ for (const file of files) {
   passed += results.numPassedTests;
   skipped += results.numPendingTests + results.numTodoTests;
   failed += results.numFailedTests;
-  // Again at the very end, where a log that was cut short still has them.
+  // Failures are repeated at the very end, where even a truncated log still has them.
   for (const { name, message, assertionResults } of results.testResults) {
     if (message) console.log(`FAILED ${relative(".", name)}\n${message}\n`);
     for (const { status, fullName, failureMessages } of assertionResults) {

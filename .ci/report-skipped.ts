@@ -1,6 +1,6 @@
 /**
- * The last lines of a test run: which tests were skipped, and how to run them. A vitest reporter; says nothing of tests
- * that a filter on the command line has left out.
+ * The last lines of a test run: the skipped tests and how to run them. A vitest reporter; ignores tests that a filter
+ * on the command line excluded.
  */
 import { relative } from "node:path";
 import type { Reporter, Vitest } from "vitest/node";
@@ -19,12 +19,12 @@ export function createSkippedReporter(): Reporter {
       });
       vitest.logger.log(describeSkipped(skipped));
       const names = vitest.projects.map(({ name }) => name);
-      if (names.includes("e2e") && !names.includes("runtimes")) vitest.logger.log(leftOut);
+      if (names.includes("e2e") && !names.includes("runtimes")) vitest.logger.log(otherTests);
     },
   };
 }
 
-const leftOut =
+const otherTests =
   "Not in this run: real failures, load, and frameworks and other runtimes (Next.js, NestJS, SvelteKit, workerd, Bun, Deno; 700 MB). `pnpm test:long` installs and tests them.";
 
 function describeSkipped(skipped: { file: string; count: number }[]): string {

@@ -1,7 +1,7 @@
 /**
- * Runs before every test file: gives `vi.waitFor` and `vi.waitUntil`, whose deadline of a second no setting changes, the
- * deadline that the configuration gives `expect.poll`. A test that waits for something fails when it never comes, not
- * when it comes late.
+ * Runs before every test file. Gives `vi.waitFor` and `vi.waitUntil`, whose default timeout of a second has no setting,
+ * the timeout that the configuration sets for `expect.poll`. So a test that waits for an event fails when the event
+ * never happens, not when it is late.
  */
 import { vi } from "vitest";
 

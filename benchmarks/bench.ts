@@ -25,7 +25,7 @@ pnpm bench --profile "<workload>" <implementation>
 pnpm bench --report`;
 
 const { values: options, positionals } = parseArgs({
-  // A literal -- reaches the script.
+  // pnpm passes a literal -- on to the script.
   args: process.argv.slice(2).filter((argument) => argument !== "--"),
   allowPositionals: true,
   options: {
@@ -47,7 +47,7 @@ function run(command: string, folder: string): void {
   if (status !== 0) throw new Error(`${command} failed.`);
 }
 
-/** Everything that people read of a run. A quick look does not take the place of the last full run. */
+/** Writes all results of a run. A quick run does not replace the last full one. */
 function writeReport(record: RunRecord): void {
   const folder = record.mode === "quick" ? "./.tmp/" : "./";
   mkdirSync(here(folder), { recursive: true });
@@ -64,7 +64,8 @@ async function main(): Promise<void> {
   if (options.help) return console.log(usage);
   if (options.report) {
     const last = readRun(here("./results.ndjson"));
-    if (last === undefined) throw new Error("There is no results.ndjson: pnpm bench makes one.");
+    if (last === undefined)
+      throw new Error("benchmarks/results.ndjson does not exist. Run pnpm bench to create it.");
     return writeReport(last);
   }
   const mode = options.guard ? "guard" : options.full ? "full" : options.quick ? "quick" : "default";
@@ -92,7 +93,7 @@ async function main(): Promise<void> {
     date: new Date().toISOString().slice(0, 10),
     rounds,
     minutes: Math.round((performance.now() - startedAt) / 6000) / 10,
-    machine: `${describeMachine()}${hasRedis() ? "" : "; no redis-server, so that the rows of Redis are not measured"}`,
+    machine: `${describeMachine()}${hasRedis() ? "" : "; without redis-server, so the rows of Redis are missing"}`,
     implementations: await describeImplementations(names),
     results,
   };

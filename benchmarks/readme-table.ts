@@ -1,6 +1,6 @@
 /**
  * The part of the root README that the last full run fills. Prints it, or, given a file, puts it between the file's
- * markers `<!-- benchmarks -->` and `<!-- /benchmarks -->`; with `--check` it only tells whether it is there.
+ * markers `<!-- benchmarks -->` and `<!-- /benchmarks -->`; with `--check` it only checks that it is up to date.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fillReadme, renderReadmeTable } from "./report/readme-table.ts";
@@ -16,9 +16,7 @@ if (file === undefined) {
   if (!process.argv.includes("--check")) {
     writeFileSync(file, after);
   } else if (after !== before) {
-    console.error(
-      `${file} does not show the results that are kept here: pnpm bench --report writes it anew.`,
-    );
+    console.error(`${file} does not match benchmarks/results.ndjson. Run pnpm bench --report to update it.`);
     process.exitCode = 1;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What a run costs Redis: `node benchmarks/redis-commands.ts` prints commands for each appended batch (of a chunk
- * every 20 ms), and for a silent run in each second. Followers are in processes of their own. Needs a build and redis-server.
+ * The cost of a run for Redis: `node benchmarks/redis-commands.ts` prints the commands per appended batch (with a chunk
+ * every 20 ms), and per second of a silent run. Followers run in separate processes. Needs a build and redis-server.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -35,7 +35,7 @@ async function openRoute(url: string): Promise<ChatRoute> {
   });
 }
 
-/** In a child: follows a run, with as many followers as it is told. */
+/** In a child: follows a run with the requested number of followers. */
 async function followAsChild(url: string, runId: string, followers: number): Promise<void> {
   const route = await openRoute(url);
   const get = () => route.fetch(new Request(`http://localhost/?run=${runId}`));
@@ -62,7 +62,7 @@ async function readRunId(reader: ReadableStreamDefaultReader<Uint8Array>): Promi
   }
 }
 
-/** Starts a run and processes that follow it. @returns what Redis has done in `measuredMs`. */
+/** Starts a run and processes that follow it. @returns the commands that Redis executed in `measuredMs`. */
 export async function countCommands(
   url: string,
   words: "talk" | "silent",
@@ -84,7 +84,7 @@ export async function countCommands(
   for (let index = 0; index < processes; index++) {
     children.push(fork(fileURLToPath(import.meta.url), [url, runId, String(followers)]));
   }
-  // A run that is over has no followers left.
+  // A finished run has no followers left.
   const exits = children.map((child) => once(child, "exit"));
   await Promise.all(children.map((child) => once(child, "message")));
   const client = await createClient({ url }).connect();
@@ -92,7 +92,7 @@ export async function countCommands(
   await sleep(measuredMs);
   const stats = String(await client.sendCommand(["INFO", "commandstats"]));
   client.destroy();
-  // What still runs would be counted with the next case.
+  // Otherwise the commands of this case would count in the next one.
   await route.fetch(new Request(`http://localhost/?run=${runId}`, { method: "DELETE" }));
   await Promise.all(exits);
   const calls = new Map(

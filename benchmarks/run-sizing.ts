@@ -1,6 +1,7 @@
 /**
- * What runs take, for the section "Sizing" of docs/runs.md: `node benchmarks/run-sizing.ts` prints it, in about a minute.
- * Each store is measured in a server process of its own; this one sends the requests. Needs a build and redis-server.
+ * The resources of runs, for the section "Sizing" of docs/runs.md: `node benchmarks/run-sizing.ts` prints it in about a
+ * minute. Each store is measured in a separate server process; this one sends the requests. Needs a build and
+ * redis-server.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -20,21 +21,21 @@ import { startRedis } from "./workloads/redis-server.ts";
 
 const tokens = textChunks(1000).map((chunk) => JSON.stringify(chunk));
 const jsonBytes = tokens.join("").length;
-/** How many runs are written to measure one. */
+/** The number of runs written to measure the size of one. */
 const runCounts = { small: 400, large: 20 };
 const requests = 150;
 const paceMs = 50;
-/** A step of the ramp has this many times the runs of the one before. */
+/** A step of the ramp has this many times the runs of the previous one. */
 const growth = 1.4;
 const firstStep = 200;
 const maxRuns = 2000;
-/** Runs are carried when this share of their chunks is taken from the agent within `paceMs`. */
+/** Runs count as carried if the agent can yield this share of their chunks within `paceMs`. */
 const carriedShare = 0.95;
 
 const stores = ["memory", "sqlite", "redis"] as const;
 type Kind = "plain" | (typeof stores)[number];
 
-/** A store, and how many bytes it takes. */
+/** A store, and a measurement of its size. */
 interface OpenStore {
   store: RunStore;
   measureBytes(): Promise<number>;
@@ -73,7 +74,7 @@ async function openStore(kind: Kind, redisUrl: string): Promise<OpenStore> {
   return { store: createMemoryRunStore(), measureBytes, remove: () => {} };
 }
 
-/** @returns the bytes that a finished run takes, whose chunks came one at a time, as those of a model do. */
+/** @returns the bytes of a finished run whose chunks came one at a time, like those of a model. */
 async function measureRun(
   { store, measureBytes }: OpenStore,
   entries: string[],
@@ -89,7 +90,7 @@ async function measureRun(
     }
     await store.end(runId, { type: "done" });
   };
-  // The first run also takes what all runs share.
+  // The first run also pays for the parts that all runs share.
   await write();
   const before = await measureBytes();
   await Promise.all(Array.from({ length: runs }, write));
@@ -102,12 +103,12 @@ interface Sizes {
   runBytes: number;
 }
 interface Progress {
-  /** Those in time. */
+  /** Only chunks in time. */
   chunks: number;
   atMs: number;
 }
 
-/** In a child: a route without runs at /plain and one with runs at every other path, and how far its chunks are. */
+/** In a child: a route without runs at /plain, one with runs at every other path, and the progress of their chunks. */
 async function serve(kind: Kind, redisUrl: string): Promise<void> {
   const opened = await openStore(kind, redisUrl);
   let chunks = 0;
@@ -115,7 +116,7 @@ async function serve(kind: Kind, redisUrl: string): Promise<void> {
     async *streamChat([message]: { content?: unknown }[], { signal }: { signal?: AbortSignal | undefined }) {
       yield { type: "text-delta", delta: "Hello " } as const;
       if (message!.content !== "talk") return;
-      // Apart from each other, as the runs of many users are.
+      // Spread out, like the runs of many users.
       let dueAt = performance.now() + Math.random() * paceMs;
       while (!signal?.aborted) {
         await sleep(Math.max(0, dueAt - performance.now()));
@@ -175,7 +176,7 @@ async function startServer(kind: Kind, redisUrl: string): Promise<ServerProcess>
 const headers = { "content-type": "application/json", accept: "text/event-stream" };
 const bodyOf = (content: string) => JSON.stringify({ messages: [{ role: "user", content }] });
 
-/** @returns how long the first text takes with runs, divided by how long it takes without. */
+/** @returns the time to the first text with runs, divided by the time without. */
 async function measureFirstText({ port }: ServerProcess): Promise<{ plainMs: number; ratio: number }> {
   const times = { plain: [] as number[], durable: [] as number[] };
   for (let count = 0; count < requests; count++) {
@@ -197,7 +198,7 @@ async function measureFirstText({ port }: ServerProcess): Promise<{ plainMs: num
       times[path].push(firstMs);
     }
   }
-  // The first third compiles.
+  // The first third warms up the compiler.
   const [plainMs, durableMs] = [times.plain, times.durable].map((all) => median(all.slice(requests / 3)));
   return { plainMs: plainMs!, ratio: durableMs! / plainMs! };
 }
@@ -213,7 +214,7 @@ async function startTalk(port: number, path: string): Promise<Socket> {
   return socket.resume();
 }
 
-/** @returns whether the chunks are in time, in one of two windows. */
+/** @returns whether the chunks are in time in one of two windows. */
 async function areInTime(server: ServerProcess, runs: number): Promise<boolean> {
   for (let windows = 0; windows < 2; windows++) {
     await sleep(300);
@@ -226,7 +227,7 @@ async function areInTime(server: ServerProcess, runs: number): Promise<boolean> 
   return false;
 }
 
-/** Raises the number of runs, each with a reader, until their chunks are late. @returns how many were carried. */
+/** Raises the number of runs, each with a reader, until their chunks are late. @returns the number carried. */
 async function measureCapacity(server: ServerProcess, path: string): Promise<string> {
   const sockets: Socket[] = [];
   let carried = `under ${firstStep}`;

@@ -1,6 +1,6 @@
 /**
- * Runs before the tests of this folder: installs what they need, which the rest of the repository never waits for.
- * Without a registry they are skipped, and this says so; in CI that fails the run.
+ * Runs before the tests of this folder and installs their packages, which nothing else in the repository needs. Without
+ * a registry the tests are skipped with a notice; in CI that fails the run.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

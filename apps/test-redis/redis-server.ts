@@ -1,6 +1,6 @@
 /**
- * A real Redis for one test: a process on a socket in a folder of its own, which keeps only what a `SAVE` has written.
- * Installs nothing.
+ * A real Redis for one test: a process on a socket in a folder of its own, which persists only on `SAVE`. Installs
+ * nothing.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -19,28 +19,28 @@ export function hasRedis(): boolean {
   throw new Error("redis-server is missing: `pnpm setup:system` installs it.");
 }
 
-/** A client as an application makes it, but quick to come back. */
+/** A client as in an application, but with a short reconnect delay. */
 const createTestClient = (socketPath: string) =>
   createClient({ socket: { path: socketPath, reconnectStrategy: 20 } });
 
 type TestClient = ReturnType<typeof createTestClient>;
 
 export interface RedisServer {
-  /** Where it listens. */
+  /** The path of its socket. */
   socketPath: string;
   /** A connected client, which is destroyed with the server. */
   connect(): Promise<TestClient>;
   /** Runs a command on a connection of its own. */
   command(...words: string[]): Promise<unknown>;
-  /** Ends the process, as a crash would. */
+  /** Ends the process, like a crash. */
   kill(): Promise<void>;
-  /** Starts it again on the same socket: empty, or with what a `SAVE` has written. */
+  /** Starts it again on the same socket: empty, or with the data of the last `SAVE`. */
   restart(): Promise<void>;
-  /** Stops it for good, with its clients. */
+  /** Stops it and its clients for good. */
   close(): Promise<void>;
 }
 
-/** @param settings - Of redis.conf, in addition to those that let it listen and keep nothing. */
+/** @param settings - For redis.conf, in addition to those that let it listen and persist nothing. */
 export async function startRedis(settings: Record<string, string> = {}): Promise<RedisServer> {
   const folder = mkdtempSync(join(tmpdir(), "kortyx-redis-"));
   const socketPath = join(folder, "redis.sock");
@@ -91,7 +91,7 @@ async function launch(folder: string, given: Record<string, string>): Promise<Ch
     Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
     { cwd: folder, stdio: ["ignore", "pipe", "inherit"] },
   );
-  // A test run that is cut short leaves no server behind.
+  // If the test run is interrupted, the server ends with it.
   const endWithUs = () => void child.kill("SIGKILL");
   process.once("exit", endWithUs);
   child.once("exit", () => process.removeListener("exit", endWithUs));
@@ -102,7 +102,7 @@ async function launch(folder: string, given: Record<string, string>): Promise<Ch
       if (/ready to accept connections/i.test(log)) resolve();
     });
     child.once("error", reject);
-    child.once("exit", () => reject(new Error(`redis-server ended before it listened: ${log}`)));
+    child.once("exit", () => reject(new Error(`redis-server exited before it listened: ${log}`)));
   });
   return child;
 }

@@ -1,4 +1,4 @@
-/** A TCP proxy on loopback whose connections can go silent without being closed, as those of a dead NAT do. */
+/** A TCP proxy on loopback whose connections can fall silent without being closed, like those of a dead NAT. */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from "node:net";
 
@@ -8,7 +8,7 @@ interface ProxiedConnection {
   /** When it was opened, as `performance.now()`. */
   readonly openedAt: number;
   isOpen: boolean;
-  /** It carries nothing any more, in either direction. */
+  /** It no longer carries anything, in either direction. */
   isSilent: boolean;
   /** Whether it has sent SUBSCRIBE to Redis. */
   isSubscriber: boolean;
@@ -16,16 +16,16 @@ interface ProxiedConnection {
 
 export interface SilentProxy {
   port: number;
-  /** Every connection so far, the oldest first. */
+  /** Every connection so far, oldest first. */
   connections: ProxiedConnection[];
   /** The number of open connections that still carry bytes. */
   readonly live: number;
-  /** Silences the open connections, or those that listen to Redis; new ones carry bytes. */
+  /** Silences the open connections, or only those with a subscription; new ones carry bytes. */
   silence(which?: "all" | "subscribers"): void;
   close(): Promise<void>;
 }
 
-/** @param target - Where the connections go. */
+/** @param target - The address that connections are forwarded to. */
 export async function startSilentProxy(target: NetConnectOpts): Promise<SilentProxy> {
   const connections: ProxiedConnection[] = [];
   const server = createServer((near) => connections.push(openConnection(near, connect(target))));
@@ -69,7 +69,7 @@ function openConnection(near: Socket, far: Socket): ProxiedConnection {
     far.destroy();
   });
   far.on("close", () => {
-    // The client of a silent connection does not notice that its server is gone.
+    // The client of a silent connection does not notice that its server has gone.
     if (connection.isSilent) return;
     connection.isOpen = false;
     near.destroy();

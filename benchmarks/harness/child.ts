@@ -1,4 +1,7 @@
-/** The fresh process in which one implementation of one workload runs: `child.ts <workload> <implementation> <budgetMs>`. */
+/**
+ * The fresh process in which one implementation of one workload runs: `child.ts <workload> <implementation>
+ * <budgetMs>`.
+ */
 import type { Job, Measures } from "./run-rounds.ts";
 
 const [workload = "", name = "", budgetMs = "0"] = process.argv.slice(2);

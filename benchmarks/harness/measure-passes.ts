@@ -1,11 +1,11 @@
 /**
- * Runs the same work again and again, and says what one unit of it costs. Time is the CPU time of the main thread: what
- * other processes do to this machine does not count, nor what V8 does on its own threads.
+ * Repeats the same work and returns the cost of one unit. The cost is CPU time of the main thread, which excludes other
+ * processes on this machine and V8's own threads.
  */
 
 /**
- * In nanoseconds. Node 22 knows only the time of the whole process. Linux may bring it up to date no oftener than every 4
- * milliseconds: only what takes a hundred or more is worth a difference.
+ * In nanoseconds. Node 22 knows only the time of the whole process. Linux may update it only every 4 milliseconds, so
+ * only differences of a hundred milliseconds or more are meaningful.
  */
 export function cpuNanoseconds(): number {
   const { user, system } = process.threadCpuUsage?.() ?? process.cpuUsage();
@@ -13,8 +13,8 @@ export function cpuNanoseconds(): number {
 }
 
 /**
- * @param pass - Does the work once. @returns how many units it did.
- * @param budgetMs - How long to measure, behind a warm-up of half of it; at least three passes.
+ * @param pass - Does the work once. @returns the number of units done.
+ * @param budgetMs - The duration of the measurement, after a warm-up of half of it; at least three passes.
  * @returns nanoseconds per unit
  */
 export async function measurePasses(pass: () => Promise<number>, budgetMs: number): Promise<number> {

@@ -1,4 +1,4 @@
-/** Where the time of one job goes: runs it under V8's CPU profiler and sums its samples by function. */
+/** The time of one job by function: runs the job under V8's CPU profiler and sums its samples. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ interface CpuProfile {
   timeDeltas: number[];
 }
 
-/** @returns a table of the functions that took most, with their own time alone. */
+/** @returns a table of the functions with the most time, excluding their callees. */
 export async function profile(workload: string, implementation: string, budgetMs: number): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "kortyx-profile-"));
   try {

@@ -1,32 +1,32 @@
 /**
- * Runs jobs in rounds: every job of a workload in a fresh process, the order rotated from round to round, so that what
- * happens to the machine in the meantime happens to all of them alike.
+ * Runs jobs in rounds: every job of a workload in a fresh process, the order rotated from round to round, so that
+ * changes of the machine's load affect all of them alike.
  */
 import { fork } from "node:child_process";
 import type { Implementation } from "../implementations/implementation.ts";
 
-/** What one process measured; the meaning of the names is the workload's. */
+/** The measurements of one process; the workload defines the names. */
 export type Measures = Record<string, number>;
 
-/** What the `measure` of a workload is given. */
+/** The argument of a workload's `measure`. */
 export interface Job {
-  /** What stands behind the workload's file name. */
+  /** The part after the workload's file name. */
   variant: string[];
-  /** The implementation's name, with what stands behind its file name. */
+  /** The implementation's name, with the part after its file name. */
   name: string;
   budgetMs: number;
   load(): Promise<Implementation>;
 }
 
-/** One workload, and who takes part in it. */
+/** One workload and its implementations. */
 export interface Contest {
   workload: string;
   implementations: string[];
-  /** For what takes long and varies little. @defaultValue as many as all others */
+  /** For workloads that take long and vary little. @defaultValue the number of rounds */
   maxRounds?: number | undefined;
 }
 
-/** By workload, implementation and round; a hole is a failure or a round left out. */
+/** By workload, implementation and round; a hole is a failure or a skipped round. */
 export type Results = Record<string, Record<string, (Measures | null)[]>>;
 
 const timeLimitMs = 180_000;
@@ -65,7 +65,7 @@ const print = (measures: Measures | string): string =>
         .map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`)
         .join(", ");
 
-/** @returns what the process measured, or why it did not. */
+/** @returns the measurements of the process, or the reason why it has none. */
 function runChild(
   workload: string,
   name: string,

@@ -1,4 +1,4 @@
-/** The few numbers that summarise rounds. */
+/** The few statistics that summarise rounds. */
 
 export function median(values: number[]): number {
   if (values.length === 0) return Number.NaN;

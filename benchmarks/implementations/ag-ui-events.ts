@@ -1,4 +1,4 @@
-/** Our chunks as the events of AG-UI, which TanStack AI speaks too. */
+/** Our chunks as the events of AG-UI, which TanStack AI also uses. */
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 
 function toEvent(chunk: StreamChunk): unknown {

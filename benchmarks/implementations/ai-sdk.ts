@@ -10,7 +10,7 @@ import {
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 import type { Implementation, Source } from "./implementation.ts";
 
-// The types of the web, which the rest is checked with, do not have it yet.
+// The DOM types, with which everything else is checked, do not have it yet.
 const { from } = ReadableStream as unknown as { from(source: Source): ReadableStream<UIMessageChunk> };
 const toStream = (source: Source) => from.call(ReadableStream, source);
 

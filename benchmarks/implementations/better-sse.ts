@@ -8,7 +8,7 @@ export const implementation: Implementation = {
   form: "`createResponse(request, callback)` or `createSession(req, res)`, and `session.iterate(source)`; heartbeats by `keepAlive`",
 
   encode(source) {
-    // A session over the Fetch API ends when its request does, and in no other way.
+    // A session over the Fetch API ends only when its request does.
     const left = new AbortController();
     const request = new Request("http://localhost/", { signal: left.signal });
     return createResponse(request, { keepAlive: 8000 }, (session) => {

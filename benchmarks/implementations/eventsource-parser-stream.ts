@@ -1,4 +1,4 @@
-/** eventsource-parser as a transform stream: the bare reader that most hand-written clients are. */
+/** eventsource-parser as a transform stream: the core of most hand-written clients. */
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { Implementation } from "./implementation.ts";
 

@@ -1,4 +1,4 @@
-/** eventsource-parser with callbacks: the least that its grammar can cost. */
+/** eventsource-parser with callbacks: the minimum cost of its grammar. */
 import { createParser } from "eventsource-parser";
 import type { Implementation } from "./implementation.ts";
 

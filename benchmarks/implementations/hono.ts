@@ -9,7 +9,7 @@ const app = new Hono().get("/", (context) => {
   const own = source;
   return streamSSE(context, async (stream) => {
     for await (const chunk of own) {
-      // As its documentation does it; nobody tells the loop of a client that left.
+      // As in its documentation; the loop is not notified when a client disconnects.
       if (stream.aborted) return;
       await stream.writeSSE({ data: JSON.stringify(chunk) });
     }

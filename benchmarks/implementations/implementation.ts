@@ -1,4 +1,4 @@
-/** What every implementation that is measured provides: ours, the limits, and each peer in its own usual form. */
+/** The interface of every measured implementation: ours, the limits, and each peer in its usual form. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 
@@ -12,22 +12,22 @@ export interface Implementation {
   packages: string[];
   /** How it is used, for the report. */
   form: string;
-  /** Its `decode` hands on whatever is JSON; the report says so beside its name. */
+  /** Its `decode` accepts any JSON; the report notes that next to its name. */
   isUnvalidated?: boolean;
-  /** What our chunks are in its own vocabulary, one for one, with what must stand before and behind them. */
+  /** Our chunks in its own vocabulary, one for one, with its required opening and closing chunks. */
   translate?(chunks: StreamChunk[]): unknown[];
   /** A source as the response of a route. */
   encode?(source: Source): Response | Promise<Response>;
-  /** For what makes bytes but no response. @returns how many bytes. */
+  /** For an encoder that makes bytes but no response. @returns the number of bytes. */
   encodeBytes?(source: Source): Promise<number>;
   /** A body back into chunks, validated unless `isUnvalidated`. */
   decode?(body: ReadableStream<Uint8Array>, onChunk: (chunk: unknown) => void): Promise<void>;
   /** A source written to a response of `node:http`. */
   serve?(source: Source, req: IncomingMessage, res: ServerResponse): unknown;
-  /** Folds chunks into the message that a user interface shows, telling it of every change that it would show. */
+  /** Folds chunks into the message that a user interface shows, and reports every change to it. */
   accumulate?(source: Source, onMessage: (message: unknown) => void): Promise<void>;
 }
 
-/** A `Response` around a body, for readers that want one. */
+/** A `Response` around a body, for readers that need one. */
 export const eventStreamResponse = (body: ReadableStream<Uint8Array>): Response =>
   new Response(body, { headers: { "content-type": "text/event-stream" } });

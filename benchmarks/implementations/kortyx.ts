@@ -1,4 +1,4 @@
-/** Our packages as they are published: what the build made, by path, so that the guard needs nothing installed. */
+/** Our packages as published: the build output, imported by path, so that the guard needs no installation. */
 import { readStream } from "../../packages/client/dist/index.js";
 import { createMessageAccumulator, type StreamChunk } from "../../packages/protocol/dist/index.js";
 import { toSSE } from "../../packages/server/dist/index.js";

@@ -1,4 +1,4 @@
-/** The limits: what JSON, UTF-8 and Node's own `res.write` cost, with nothing around them. */
+/** The limits: the bare cost of JSON, UTF-8 and Node's own `res.write`. */
 import type { Implementation } from "./implementation.ts";
 
 const encoder = new TextEncoder();

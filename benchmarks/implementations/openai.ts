@@ -1,4 +1,4 @@
-/** The stream class of OpenAI's SDK, which reads only. */
+/** The stream class of OpenAI's SDK, which only reads. */
 import { Stream } from "openai/streaming";
 import { eventStreamResponse, type Implementation } from "./implementation.ts";
 

@@ -1,4 +1,4 @@
-/** The chart: what an implementation costs beside the limit, as bars. Brings its own background, light or dark. */
+/** The chart: the cost of each implementation relative to the limit, as bars. Has its own background, light or dark. */
 import { isPeer } from "../plan.ts";
 import { formatName, formatNumber } from "./format.ts";
 import { type RunRecord, ratioTo } from "./run-record.ts";
@@ -12,12 +12,12 @@ const panels = [
 const width = 840;
 const margin = 16;
 const rowHeight = 22;
-/** Fonts differ from one machine to the next: wider than the longest label needs. */
+/** Wider than the longest label needs, because fonts differ between machines. */
 const labelWidth = 290;
 const numberWidth = 60;
 const barWidth = width - labelWidth - numberWidth - margin;
 
-/** Whoever shows the page dark may show the picture light, and the other way round: so it never is transparent. */
+/** Never transparent, because a dark page may show the light image, and a light page the dark one. */
 const style = `
 text { font: 12px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 14px }
@@ -41,7 +41,7 @@ export function renderChart(run: RunRecord): string {
   const { results } = run;
   const parts: string[] = [];
   let y = margin + 12;
-  const about = "The time that each takes for the same work: the limit takes 1, and less is better.";
+  const about = "The time of each for the same work: the limit is 1, and less is better.";
   parts.push(`<text class="about" x="${margin}" y="${y}">${about}</text>`);
   y += 12;
   for (const { title, workload, key, base } of panels) {
@@ -70,7 +70,7 @@ export function renderChart(run: RunRecord): string {
   y += margin - 10;
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" width="${width}" height="${y}" role="img" ` +
-    `aria-label="What encoding, reading and serving cost beside the limit">\n<style>${style}\n</style>\n` +
+    `aria-label="The cost of encoding, reading and serving relative to the limit">\n<style>${style}\n</style>\n` +
     `<rect class="page" x="0.5" y="0.5" width="${width - 1}" height="${y - 1}" rx="6"/>\n${parts.join("\n")}\n</svg>\n`
   );
 }

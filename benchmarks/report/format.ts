@@ -1,8 +1,8 @@
-/** Numbers and names as people read them. */
+/** Numbers and names for readers. */
 import type { RunRecord } from "./run-record.ts";
 import type { Target } from "./targets.ts";
 
-/** Three digits that mean something. */
+/** Three significant digits. */
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "–";
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString("en");
@@ -10,7 +10,7 @@ export function formatNumber(value: number): string {
   return text === "-0.00" ? "0.00" : text;
 }
 
-/** Two digits, for those who only pass by. */
+/** Two significant digits, for the README. */
 export const formatShort = (value: number): string =>
   !Number.isFinite(value) ? "–" : value >= 10 ? Math.round(value).toLocaleString("en") : value.toPrecision(2);
 
@@ -23,7 +23,7 @@ export const formatValue = (target: Target, value: number): string =>
 const withUnit = (text: string, { unit }: Target): string =>
   `${text}${unit === "×" || unit === "" ? "" : " "}${unit}`;
 
-/** What stands behind a name's slash. */
+/** The part after a name's slash. */
 const ways: Record<string, string> = {
   node: "on `node:http`",
   hono: "on Hono's server",
@@ -34,7 +34,7 @@ const ways: Record<string, string> = {
   "kortyx/chat": "`createChat`",
 };
 
-/** @param workload - Where it is named: who does not validate is only worth a word where chunks are read. */
+/** @param workload - Missing validation is mentioned only for workloads that read chunks. */
 export function formatName(name: string, workload: string, { implementations }: RunRecord): string {
   const [implementation = "", way = ""] = name.split("/");
   const { title = implementation, isUnvalidated } = implementations[implementation] ?? {};

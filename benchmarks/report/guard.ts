@@ -1,8 +1,8 @@
-/** The guard: whether the hot path is about twice as slow as it must be. Only what no noise of a busy machine explains. */
+/** The guard: fails if the hot path is about twice as slow as its targets, which is more than noise explains. */
 import type { Results } from "../harness/run-rounds.ts";
 import { assess, targets } from "./targets.ts";
 
-/** By how much each may miss its target. Two processes differ more than two passes that take turns in one. */
+/** The factor by which each may miss its target: larger for ratios of two processes than of two passes that alternate in one. */
 const margins: Record<string, number> = {
   "sync-limit": 2,
   "burst-limit": 2,
@@ -13,7 +13,7 @@ const margins: Record<string, number> = {
   "read-shape": 1.25,
 };
 
-/** @returns whether all is well; says so. */
+/** @returns whether all guarded targets hold. Prints each. */
 export function judge(results: Results, rounds: number): boolean {
   let isWell = true;
   for (const target of targets.filter(({ id }) => id in margins)) {

@@ -1,4 +1,4 @@
-/** The report: the targets first, then what was measured, then how. */
+/** The report: the targets first, then the measurements, then the packages and their versions. */
 import { median, percentile } from "../harness/statistics.ts";
 import { formatGoal, formatName, formatNumber, formatValue } from "./format.ts";
 import { reasons, room } from "./reasons.ts";
@@ -12,14 +12,14 @@ export function renderReport(run: RunRecord): string {
     "# What a stream costs",
     `${date}, \`pnpm bench${mode === "default" ? "" : ` --${mode}`}\`: ${rounds} ${rounds === 1 ? "round" : "rounds"}, ${minutes} minutes. ${machine}. [How to read it](README.md).`,
     "## Targets",
-    `Ratios within one round; the median over the rounds, with the smallest and the largest. The limit is what \`JSON.stringify\`, \`JSON.parse\`, UTF-8 and \`res.write\` cost with nothing around them. **must** was reached by a bare prototype, **stretch** would be ahead of everybody. ${countVerdicts(run)}`,
+    `Ratios within one round: the median over the rounds, with the smallest and the largest. The limit is the bare cost of \`JSON.stringify\`, \`JSON.parse\`, UTF-8 and \`res.write\`. **must** was reached by a bare prototype; **stretch** would be ahead of every peer. ${countVerdicts(run)}`,
     renderTargets(run),
-    "![Cost beside the limit](chart.svg)",
+    "![Cost relative to the limit](chart.svg)",
     "## Measurements",
     "Medians over the rounds. The ratio is the median of the ratios within the rounds.",
     ...sections.filter(({ workload }) => results[workload]).map((section) => renderSection(section, run)),
     ...renderFractions(run),
-    "## Who takes part, and how",
+    "## Packages and their use",
     renderTable(
       ["", "versions", "used as"],
       Object.values(implementations).map(({ title, form, versions }) => [title, versions, form]),
@@ -55,7 +55,7 @@ function renderTargets(run: RunRecord): string {
     ];
   });
   return renderTable(
-    ["what", "must", "stretch", "measured", "verdict", "why missed, or how far it can go"],
+    ["what", "must", "stretch", "measured", "verdict", "why missed, or room for improvement"],
     rows,
   );
 }

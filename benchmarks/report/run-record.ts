@@ -1,4 +1,4 @@
-/** All that is known of a run: kept in a file, from which the report, the chart and the README's table are made. */
+/** The record of a run, kept in a file from which the report, the chart and the README's table are made. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
 import type { Results } from "../harness/run-rounds.ts";
@@ -19,13 +19,13 @@ export interface RunRecord {
   results: Results;
 }
 
-/** One line for the run and one for each workload, so that a difference can be read. */
+/** One line for the run and one for each workload, so that diffs are readable. */
 export function writeRun({ results, ...run }: RunRecord, file: URL): void {
   const lines = [run, ...Object.entries(results)].map((line) => `${JSON.stringify(line)}\n`);
   writeFileSync(file, lines.join(""));
 }
 
-/** @returns undefined when there is none. */
+/** @returns undefined if the file does not exist. */
 export function readRun(file: URL): RunRecord | undefined {
   if (!existsSync(file)) return undefined;
   const [run, ...results] = readFileSync(file, "utf8")
@@ -35,7 +35,7 @@ export function readRun(file: URL): RunRecord | undefined {
   return { ...run, results: Object.fromEntries(results) };
 }
 
-/** No names of hosts: what matters is what it can do. */
+/** The hardware only, without a host name. */
 export const describeMachine = (): string =>
   `${cpus().length} cores, ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, ` +
   `${process.platform}, Node ${process.version}`;
@@ -56,11 +56,11 @@ function versionOf(name: string): string {
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).version : "?";
 }
 
-/** What was measured, round by round. */
+/** The measured values, one per round. */
 export const valuesOf = (results: Results, workload: string, name: string, measure: string): number[] =>
   (results[workload]?.[name] ?? []).map((round) => round?.[measure] ?? Number.NaN).filter(Number.isFinite);
 
-/** @returns the peer with the smallest median of those whose name ends with `way`. */
+/** @returns the peer with the smallest median among those whose name ends with `way`. */
 export function fastestPeer(
   results: Results,
   workload: string,

@@ -1,15 +1,15 @@
-/** The tables behind the first one: what each workload is, and what is shown of it. */
+/** The tables after the first one: a description of each workload, and the measures shown. */
 
 export interface Section {
   workload: string;
   title: string;
-  /** Whom the others are compared with, by the first measure. */
+  /** The implementation that the others are compared with, by the first measure. */
   base: string;
   measures: string[];
   text: string;
 }
 
-/** What the names of measures mean. */
+/** The headings of measures. */
 export const measureTitles: Record<string, string> = {
   ns: "ns per chunk",
   bytes: "bytes per chunk",
@@ -20,10 +20,10 @@ export const measureTitles: Record<string, string> = {
   firstP50Ms: "first chunk p50, ms",
   firstP99Ms: "first chunk p99, ms",
   heapKB: "KB per stream",
-  leftKB: "KB left per stream",
+  leftKB: "KB remaining per stream",
   us: "µs per delta",
   perFrame: "notifications per 16 ms",
-  firstTokenExtraMs: "first durable token over the plain one, ms",
+  firstTokenExtraMs: "first durable token minus the plain one, ms",
   appendUs: "append at 50 tokens/s × 200 runs, µs per chunk",
   batchUs: "append in batches of 32, µs per chunk",
   replayUs: "replay, µs per chunk",
@@ -32,19 +32,18 @@ export const measureTitles: Record<string, string> = {
 
 const text = "Text deltas of 4 to 8 characters, 2,000 in a stream.";
 const agent =
-  "As an agent with a tool sends it: every chunk names its node; of 40, 29 are pieces of Markdown with an `id`, seven are a status and a tool call, and four are pieces of text in a structured object; 2,000 in a stream.";
+  "The stream of an agent with a tool: every chunk names its node. Of every 40 chunks, 29 are pieces of Markdown with an `id`, seven are a status and a tool call, and four are pieces of text in a structured object; 2,000 in a stream.";
 const mixed =
-  "Of 20 chunks 12 text deltas, half of them in other scripts, a tool call in six chunks and two structured objects of 1 to 4 KB; 500 in a stream.";
-const cold =
-  "CPU time of a fresh process in all its threads, four in each round, of the files that are published.";
+  "Of every 20 chunks, 12 are text deltas, half of them in other scripts, six are a tool call, and two are structured objects of 1 to 4 KB; 500 in a stream.";
+const cold = "CPU time of a fresh process in all its threads, four per round, with the published files.";
 const validation =
-  "Pieces of 16 KiB through our chunk decoder, without the streams around it; unvalidated is our SSE decoder and a bare `JSON.parse`.";
-const runs = "CPU of our process alone. SQLite in a temporary file; Redis over TCP on the same machine.";
+  "Pieces of 16 KiB through our chunk decoder, without streams; unvalidated is our SSE decoder with a bare `JSON.parse`.";
+const runs = "CPU of our process only. SQLite in a temporary file; Redis over TCP on the same machine.";
 
 /** Workload, title, base, measures, text. */
 export const sections: Section[] = `
 encode text sync | Encoding, synchronous source | limit | ns bytes chunksPerPiece | ${text} An async generator that never waits.
-encode text burst16 | Encoding, bursts of 16 | limit | ns bytes chunksPerPiece | ${text} 16 in one macrotask.
+encode text burst16 | Encoding, bursts of 16 | limit | ns bytes chunksPerPiece | ${text} 16 per macrotask.
 encode text alone | Encoding, one chunk per macrotask | limit | ns bytes chunksPerPiece | ${text}
 encode mixed burst16 | Encoding, mixed, bursts of 16 | limit | ns bytes chunksPerPiece | ${mixed}
 encode agent burst16 | Encoding, an agent's stream, bursts of 16 | limit | ns bytes chunksPerPiece | ${agent}
@@ -57,14 +56,14 @@ decode agent 16384 | Reading, an agent's stream, 16 KiB pieces | limit | ns | ${
 decode agent frame | Reading, an agent's stream, one frame per read | limit | ns | ${agent}
 validate text | Validating | kortyx/unchecked | ns | ${text} ${validation}
 validate mixed | Validating, mixed | kortyx/unchecked | ns | ${mixed} ${validation}
-big-event | One event of 8 MiB in 1 KiB pieces | eventsource-parser | ms growth | × 4 MiB is how much longer it takes than one of half the size: 2 is linear, 4 is quadratic.
-http full | HTTP, one client at full speed | limit/node | cpuUs | 10,000 text deltas with an \`id\`, in bursts of 16. All CPU time of the server's process; the client is another one.
+big-event | One event of 8 MiB in 1 KiB pieces | eventsource-parser | ms growth | × 4 MiB is the ratio to the time for an event of half the size: 2 is linear, 4 is quadratic.
+http full | HTTP, one client at full speed | limit/node | cpuUs | 10,000 text deltas with an \`id\`, in bursts of 16. All CPU time of the server's process; the client runs in another.
 http paced | HTTP, 500 paced clients | limit/node | cpuUs firstP50Ms firstP99Ms | A chunk every 50 ms to each client. The first chunks are those of 500 requests sent at the same moment.
-http idle | HTTP, 2,000 idle streams | limit/node | heapKB leftKB | Heap of the server after a collection, heartbeats on where there are any; and what is left when all clients have gone.
-cold import | Cold start: import | zod | ms | ${cold} The server alone.
-cold answer | Cold start: the first answer | kortyx | ms | ${cold} Import, the first request parsed as each documentation does it, and an answer of four pieces read to its end.
+http idle | HTTP, 2,000 idle streams | limit/node | heapKB leftKB | Heap of the server after a garbage collection, with heartbeats where supported; and the heap that remains when all clients have disconnected.
+cold import | Cold start: import | zod | ms | ${cold} The server only.
+cold answer | Cold start: the first answer | kortyx | ms | ${cold} Import, the first request parsed as in the documentation of each, and an answer of four pieces read to its end.
 cold read | Cold start: the first 1,000 chunks | kortyx | ms | ${cold} Import, and the first 1,000 text deltas read from pieces of 1 KiB.
-chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | The cost with 64 deltas in a macrotask, less what iterating the same source costs; the notifications with 64 deltas a millisecond. \`createChat\` tells its subscriber once per frame, the others at every delta.
+chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | The cost with 64 deltas per macrotask, minus the cost of iterating the same source; the notifications with 64 deltas per millisecond. \`createChat\` notifies its subscriber once per frame, the others at every delta.
 runs memory | Runs: memory | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs sqlite | Runs: SQLite | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs redis | Runs: Redis | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}

@@ -1,4 +1,7 @@
-/** One event of 8 MiB, and one of half of that, in pieces of 1 KiB: a reader that is linear takes twice as long. */
+/**
+ * One event of 8 MiB, and one of half that size, in pieces of 1 KiB: a linear reader takes twice as long for the
+ * larger.
+ */
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 import { cpuNanoseconds } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
@@ -7,14 +10,14 @@ import { createBody, cutBytes, encodeAll } from "./bodies.ts";
 import { createSource } from "./sources.ts";
 
 const MiB = 1024 * 1024;
-/** What is around the text, so that the event as a whole stays below our default limit of 8 MiB. */
+/** The bytes around the text, so that the whole event stays below our default limit of 8 MiB. */
 const envelope = 1024;
 
 export async function measure({ budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();
   const encoder = implementation.encode === undefined ? kortyx : implementation;
 
-  /** Reads it again and again, but once where that takes long. @returns milliseconds */
+  /** Reads it repeatedly, but only once if that takes long. @returns milliseconds */
   async function read(size: number): Promise<number> {
     const original: StreamChunk[] = [{ type: "text-delta", delta: "x".repeat(size - envelope) }];
     const bytes = await encodeAll(encoder, createSource(encoder.translate?.(original) ?? original, "sync"));

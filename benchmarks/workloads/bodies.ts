@@ -1,13 +1,13 @@
-/** Bytes as they come from a network: cut into pieces, one for each read. */
+/** Bytes as they arrive from a network: split into pieces, one per read. */
 import type { Implementation, Source } from "../implementations/implementation.ts";
 
-/** All bytes of an implementation's own encoder. */
+/** All bytes from an implementation's own encoder. */
 export async function encodeAll(implementation: Implementation, source: Source): Promise<Uint8Array> {
   const response = await implementation.encode!(source);
   return new Uint8Array(await response.arrayBuffer());
 }
 
-/** Reads an encoder's body to its end. @returns its bytes, and in how many pieces they came: 0 if it makes no body. */
+/** Reads an encoder's body to its end. @returns the number of bytes and of pieces; no pieces if it makes no body. */
 export async function drain(
   implementation: Implementation,
   source: Source,
@@ -25,7 +25,7 @@ export async function drain(
   return { bytes, pieces };
 }
 
-/** One frame in each piece, or as many bytes. */
+/** One frame per piece, or this many bytes. */
 export function cutBytes(bytes: Uint8Array, size: number | "frame"): Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {

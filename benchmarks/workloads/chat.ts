@@ -1,7 +1,7 @@
 /**
- * A message from many deltas: `chat 10000`, or another number. `kortyx/chat` is a whole conversation's state with a
- * subscriber that shows its text; all others fold chunks into a message. The cost is measured with 64 deltas in a
- * macrotask, and what iterating the same source costs is taken off; the notifications with 64 deltas a millisecond.
+ * A message from many deltas: `chat 10000`, or another number. `kortyx/chat` is the state of a whole conversation with
+ * a subscriber that shows its text; all others fold chunks into a message. The cost is measured with 64 deltas in a
+ * macrotask, minus the cost of iterating the same source; the notifications with 64 deltas per millisecond.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { createChat, toMessageText } from "../../packages/client/dist/index.js";
@@ -10,10 +10,10 @@ import { measurePasses } from "../harness/measure-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
 import { textChunks } from "./chunks.ts";
 
-/** The frame of `createChat` where nothing is painted. */
+/** The frame of `createChat` in an environment without painting. */
 const frameMs = 16;
 
-/** Waits for the next deltas to come. */
+/** Waits for the next deltas. */
 type Wait = () => Promise<unknown>;
 
 const nextMillisecond: Wait = () => sleep(1);
@@ -29,7 +29,7 @@ async function* createSource(chunks: unknown[], wait: Wait): AsyncGenerator<unkn
 export async function measure({ variant: [size], name, budgetMs, load }: Job): Promise<Measures> {
   const implementation = await load();
 
-  /** @returns how often it was told of a change. */
+  /** @returns the number of notifications. */
   async function fold(count: number, wait: Wait): Promise<number> {
     const { chunks, text } = prepare(count);
     let shown = "";
@@ -42,7 +42,7 @@ export async function measure({ variant: [size], name, budgetMs, load }: Job): P
         const last = messages.at(-1);
         if (last?.role === "assistant") shown = toMessageText(last);
       });
-      // The first call, and those that tell of a status, are beside the frames.
+      // The first call and the changes of status do not belong to frames.
       notifications -= 4;
       await chat.send("Hello");
     } else {
@@ -58,7 +58,7 @@ export async function measure({ variant: [size], name, budgetMs, load }: Job): P
     return notifications;
   }
 
-  /** The chunks as the implementation speaks them, and their text; made once for each count. */
+  /** The chunks in the implementation's vocabulary, and their text; created once per count. */
   const prepared = new Map<number, { chunks: unknown[]; text: string }>();
   function prepare(count: number): { chunks: unknown[]; text: string } {
     const known = prepared.get(count);

@@ -1,8 +1,8 @@
-/** What is streamed: the same chunks in every run, made by a fixed seed. */
+/** The streamed content: the same chunks in every run, generated from a fixed seed. */
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 import { shapes } from "./shapes.ts";
 
-/** mulberry32: small, and the same everywhere. */
+/** mulberry32: small, and the same on every machine. */
 function createRandom(seed: number): () => number {
   let state = seed;
   return () => {
@@ -16,7 +16,7 @@ function createRandom(seed: number): () => number {
 const latin = "the quick brown fox jumps over a lazy dog, and then it sleeps in the warm sun. ";
 const others = "日本語の文章も流れます。Съешь же ещё этих мягких булок 👩‍💻 العربية أيضا ελληνικά हिन्दी ";
 
-/** A stretch of `text`, never through the middle of a character. */
+/** A piece of `text` that never splits a character. */
 function cut(text: string, at: number, length: number): string {
   const characters = [...text];
   return Array.from({ length }, (_, index) => characters[(at + index) % characters.length]).join("");
@@ -105,7 +105,7 @@ function record(size: number, seed: number): unknown {
   return { title: cut(latin, seed, 30), items };
 }
 
-/** What a stream may hold, by name. */
+/** The possible contents of a stream, by name. */
 export const contents: Record<string, (count: number) => StreamChunk[]> = {
   text: textChunks,
   mixed: mixedChunks,
@@ -113,5 +113,5 @@ export const contents: Record<string, (count: number) => StreamChunk[]> = {
   ...shapes,
 };
 
-/** How many chunks a stream has where it is encoded or read as a whole. */
+/** The number of chunks in a stream that is encoded or read as a whole. */
 export const countOf = (content: string): number => (content === "mixed" ? 500 : 2000);

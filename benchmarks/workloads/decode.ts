@@ -10,7 +10,7 @@ export async function measure({ variant: [content, size], budgetMs, load }: Job)
   const implementation = await load();
   const count = countOf(content!);
   const original = contents[content!]!(count);
-  // What has no encoder of its own reads our bytes.
+  // Readers without an encoder of their own read our bytes.
   const encoder = implementation.encode === undefined ? kortyx : implementation;
   const bytes = await encodeAll(encoder, createSource(encoder.translate?.(original) ?? original, "sync"));
   const pieces = cutBytes(bytes, size === "frame" ? "frame" : Number(size));

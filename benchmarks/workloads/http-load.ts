@@ -1,11 +1,13 @@
-/** The clients of the HTTP workloads, in a process of their own: bare sockets that read as fast as they can and count. */
+/** The clients of the HTTP workloads, in a separate process: bare sockets that read as fast as possible and count. */
 import { connect, type Socket } from "node:net";
 
-/** Opens connections, sends a request on each at the same moment, and answers when all have got what they wait for. */
+/**
+ * Opens connections, sends a request on each at the same moment, and responds when all have received the awaited part.
+ */
 export interface LoadRequest {
   port: number;
   connections: number;
-  /** `first`: the first event; the connections stay until the next request. `end`: the whole response. */
+  /** `first`: the first event; the connections stay open until the next request. `end`: the whole response. */
   waitFor: "first" | "end";
 }
 
@@ -25,7 +27,7 @@ const open = (port: number) =>
 
 async function run({ port, connections, waitFor }: LoadRequest): Promise<LoadAnswer> {
   for (const socket of sockets.splice(connections)) socket.destroy();
-  // In batches: a listening socket has a queue of limited length.
+  // In batches, because a listening socket has a queue of limited length.
   while (sockets.length < connections) {
     const missing = Math.min(200, connections - sockets.length);
     sockets.push(...(await Promise.all(Array.from({ length: missing }, () => open(port)))));

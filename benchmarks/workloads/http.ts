@@ -1,6 +1,6 @@
 /**
- * A server in this process, its clients in another: `http full`, one client at full speed; `http paced`, 500 clients with
- * 20 chunks a second each; `http idle`, 2,000 streams that wait. `<implementation>/hono` answers with a `Response` behind
+ * A server in this process, its clients in another: `http full`, one client at full speed; `http paced`, 500 clients
+ * with 20 chunks a second each; `http idle`, 2,000 streams that wait. `<implementation>/hono` sends a `Response` on
  * Hono's Node server, `/node` writes to a response of `node:http`, `/bridge` is our own bridge.
  */
 import { fork } from "node:child_process";
@@ -33,7 +33,7 @@ export async function measure({ variant: [scenario], name, budgetMs, load }: Job
   };
   const prepare = (count: number): unknown[] => {
     const original = shapes.id!(count);
-    // The limit writes frames that are ready-made.
+    // The limit writes frames that are already printed.
     if (name.startsWith("limit")) return original.map((chunk) => `data: ${JSON.stringify(chunk)}\n\n`);
     return implementation.translate?.(original) ?? original;
   };
@@ -53,7 +53,7 @@ export async function measure({ variant: [scenario], name, budgetMs, load }: Job
   }
 
   if (scenario === "paced") {
-    // A server that has been up for a while has compiled what is hot.
+    // A long-running server has already compiled its hot code.
     const many = prepare(10_000);
     createNextSource = () => createSource(many, "alone");
     for (let times = 0; times < 3; times++) await ask({ connections: 2, waitFor: "end" });
@@ -70,7 +70,7 @@ export async function measure({ variant: [scenario], name, budgetMs, load }: Job
     createNextSource = () => createPacedSource(chunks, () => sent++);
     await ask({ connections: pacedClients, waitFor: "first" });
     await sleep(500);
-    // What the waves have left behind is collected now: it is not what a chunk costs.
+    // Collects the garbage of the waves first, because it is not part of the cost of a chunk.
     heapBytes();
     const before = process.cpuUsage();
     const sentBefore = sent;
@@ -84,7 +84,7 @@ export async function measure({ variant: [scenario], name, budgetMs, load }: Job
 
   const chunks = prepare(3);
   createNextSource = () => createIdleSource(chunks);
-  // Fills the pools and compiles what is compiled once.
+  // Fills pools and compiles code.
   for (let wave = 0; wave < 2; wave++) {
     await ask({ connections: 500, waitFor: "first" });
     await ask({ close: true });
@@ -104,7 +104,7 @@ const cpuSince = (before: NodeJS.CpuUsage): number => {
 };
 
 async function* createIdleSource(chunks: unknown[]): AsyncGenerator<unknown> {
-  // With what stands before the first text.
+  // Includes the opening chunks before the first text.
   for (const chunk of chunks) yield chunk;
   await new Promise(() => {});
 }
@@ -127,7 +127,7 @@ function heapBytes(): number {
 async function heapAfterClose(server: Server): Promise<number> {
   const count = () => new Promise<number>((resolve) => server.getConnections((_, open) => resolve(open)));
   while ((await count()) > 0) await sleep(50);
-  // What notices a closed connection late has had time to.
+  // Gives late handlers of closed connections time to run.
   await sleep(500);
   heapBytes();
   await sleep(100);

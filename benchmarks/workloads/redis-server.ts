@@ -1,4 +1,4 @@
-/** A Redis of our own, on a free port of this machine, that keeps nothing. */
+/** A separate Redis on a free port of this machine, without persistence. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";

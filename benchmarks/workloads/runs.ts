@@ -1,6 +1,7 @@
 /**
- * What a log costs, for each store: `runs <store>`. The first token against the same route without runs; appends as
- * batches form at 50 tokens a second in 200 runs, and in batches of 32; replay of 5,000 chunks; 100 followers of one run.
+ * The cost of a log in each store: `runs <store>`. The first token compared with the same route without runs; appends
+ * in the batches that 50 tokens a second in 200 runs form, and in batches of 32; replay of 5,000 chunks; 100 followers
+ * of one run.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -68,7 +69,7 @@ const post = (route: ChatRoute): Promise<Response> =>
 const follow = (route: ChatRoute, runId: string): Promise<Response> =>
   route.fetch(new Request(`http://localhost/?run=${runId}`));
 
-/** Reads until `text` has come. @returns all that has come. */
+/** Reads until `text` has arrived. @returns everything received. */
 async function readUntil(response: Response, text: string): Promise<string> {
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
   let all = "";
@@ -85,7 +86,7 @@ export async function measure({ variant: [kind], budgetMs }: Job): Promise<Measu
   let open: () => AsyncIterable<StreamChunk> = () => createSource([], "sync");
   const agent = { streamChat: () => open() };
   const authorize = "anonymous";
-  // An owner here has more open runs than one who is not a benchmark.
+  // This owner has more open runs than the default limit allows.
   const durable = createChatRoute({ agent, authorize, runs: { store, maxOpenRuns: 10_000 } });
   const plain = createChatRoute({ agent });
 
@@ -103,7 +104,7 @@ export async function measure({ variant: [kind], budgetMs }: Job): Promise<Measu
     durableMs.push(await firstTokenMs(durable));
     plainMs.push(await firstTokenMs(plain));
   }
-  // The first ones compile.
+  // The first ones warm up the compiler.
   const firstTokenExtraMs = median(durableMs.slice(50)) - median(plainMs.slice(50));
 
   const entries = chunks.map((chunk) => JSON.stringify(chunk));
@@ -127,7 +128,7 @@ export async function measure({ variant: [kind], budgetMs }: Job): Promise<Measu
     await store.end(runId, { type: "done" });
   }
 
-  // Each run has its own tokens; nobody follows. What the timers alone cost is taken off.
+  // Each run has its own tokens and no follower. The cost of the timers alone is subtracted.
   let sent = 0;
   let isOver = false;
   async function* pace(): AsyncGenerator<StreamChunk> {
@@ -171,7 +172,7 @@ export async function measure({ variant: [kind], budgetMs }: Job): Promise<Measu
   }
   const replayUs = cpuUs(before) / (replays * replayChunks);
 
-  // 1,000 tokens to one reader and then to many: the difference is theirs.
+  // 1,000 tokens to one reader and then to many: the difference is the cost of the others.
   open = () => createSource(chunks.slice(0, 1000), "burst16");
   const deliver = async (count: number): Promise<number> => {
     const before = process.cpuUsage();

@@ -1,7 +1,7 @@
-/** How chunks arrive: the async generators that stand for an agent. */
+/** The arrival of chunks: async generators in place of an agent. */
 import { setImmediate as nextMacrotask } from "node:timers/promises";
 
-/** How many chunks come in one macrotask. */
+/** The number of chunks in one macrotask. */
 const arrivals: Record<string, number> = { sync: Number.POSITIVE_INFINITY, burst16: 16, alone: 1 };
 
 export async function* createSource<Chunk>(chunks: Chunk[], arrival: string): AsyncGenerator<Chunk> {
@@ -12,7 +12,7 @@ export async function* createSource<Chunk>(chunks: Chunk[], arrival: string): As
   }
 }
 
-/** A source behind as many generators that do nothing but hand on, as middleware does. */
+/** A source wrapped in this many generators that only pass chunks on, like middleware. */
 export function wrap<Chunk>(source: AsyncIterable<Chunk>, times: number): AsyncIterable<Chunk> {
   if (times === 0) return source;
   return (async function* () {

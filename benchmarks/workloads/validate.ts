@@ -1,5 +1,5 @@
 /**
- * What checking adds to reading, without streams around it: `validate <content>`. `kortyx` is the chunk decoder, which
+ * The cost that checking adds to reading, without streams: `validate <content>`. `kortyx` is the chunk decoder, which
  * checks everything; `kortyx/unchecked` is our SSE decoder with a bare `JSON.parse`.
  */
 import { deepStrictEqual } from "node:assert";
@@ -14,7 +14,7 @@ import { cutBytes, encodeAll } from "./bodies.ts";
 import { contents, countOf } from "./chunks.ts";
 import { createSource } from "./sources.ts";
 
-/** @returns how many chunks were read. */
+/** @returns the number of chunks read. */
 type Read = (pieces: Uint8Array[], onChunk: (chunk: unknown) => void) => number;
 
 const checked: Read = (pieces, onChunk) => {

@@ -1,5 +1,5 @@
 /**
- * Chaos, bounded: three servers behind one nginx with one Redis, at the default settings, while connections are cut,
+ * Chaos, bounded: three servers behind nginx with one Redis, at the default settings, while connections are cut,
  * pages reload, users stop, one server crashes and one is replaced. The games overlap, each with its own processes; 40
  * s for all of them on two cores.
  */

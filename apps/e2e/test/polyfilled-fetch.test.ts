@@ -23,7 +23,7 @@ const script = `
       return chunks;
     },
     buffered: () => requestChat({ endpoint: "/plain", messages, fetch }),
-    refusal: () => requestChat({ endpoint: "/nobody", messages, fetch }).catch((error) => ({ ...error, known: isStreamError(error) })),
+    refusal: () => requestChat({ endpoint: "/unauthorized", messages, fetch }).catch((error) => ({ ...error, known: isStreamError(error) })),
   });
 `;
 
@@ -59,7 +59,7 @@ describe.skipIf(!hasChromium())("a fetch that cannot stream, in Chromium", () =>
     "/plain": createChatRoute({ agent }).fetch,
     "/runs": createChatRoute({ agent, authorize: () => "ann", runs: { store: createMemoryRunStore() } })
       .fetch,
-    "/nobody": createChatRoute({ agent, authorize: () => null }).fetch,
+    "/unauthorized": createChatRoute({ agent, authorize: () => null }).fetch,
   };
 
   beforeAll(async () => {

@@ -30,7 +30,7 @@ const frameworks: [name: string, mount: (handler: Handler) => Promise<Mounted>][
   ["a plain Node server", (handler) => onNode(createServer(toNodeHandler(handler)))],
   ["Hono's Node server", (handler) => listen(handler)],
   [
-    "Express behind its JSON parser",
+    "Express with its JSON parser",
     (handler) => {
       const app = express();
       app.use(express.json());
@@ -39,7 +39,7 @@ const frameworks: [name: string, mount: (handler: Handler) => Promise<Mounted>][
     },
   ],
   [
-    "Fastify behind its JSON parser",
+    "Fastify with its JSON parser",
     async (handler) => {
       const app = fastify({ forceCloseConnections: true });
       const methods = ["GET", "POST", "DELETE", "OPTIONS"];

@@ -1,22 +1,22 @@
 /**
- * The route that every framework serves. What its agent does stands in the question, because a test may be in another
+ * The route that every framework serves. The question is the command for its agent, because a test may run in another
  * process than the route.
  */
 import { type ChatRoute, createChatRoute, createMemoryRunStore } from "@kortyx/server";
 
 export interface FrameworkRouteOptions {
-  /** Called with what the agent has to report. */
+  /** Receives the agent's reports. */
   report: (event: string) => void;
-  /** For a server that has no CORS of its own. */
+  /** For a server without CORS of its own. */
   hasOwnCors?: boolean;
-  /** Called before the route answers, in the context of its request. */
+  /** Called before the route responds, in the context of its request. */
   onAuthorize?: (request: Request) => unknown;
 }
 
-/** Where the pages of the tests come from. */
+/** The origin of the pages in the tests. */
 export const pageOrigin = "https://app.example";
 
-/** Answers with runs where the request says so. */
+/** A route that answers with runs if the request has the header `x-runs`. */
 export function createFrameworkRoute({ report, hasOwnCors, onAuthorize }: FrameworkRouteOptions): ChatRoute {
   let release: () => void = () => {};
   const options = {

@@ -1,11 +1,14 @@
-/** A route of a Next.js application, `app/api/chat/route.ts`, on its edge runtime. With runs where the request says so. */
+/**
+ * A route of a Next.js application, `app/api/chat/route.ts`, on its edge runtime. With runs if the request asks for
+ * them.
+ */
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { headers } from "next/headers";
 import { createSteeredAgent } from "./steered-agent.ts";
 
 export const runtime = "edge";
 
-const { agent, diary } = createSteeredAgent(async () => (await headers()).get("x-user") ?? "nobody");
+const { agent, diary } = createSteeredAgent(async () => (await headers()).get("x-user") ?? "anonymous");
 
 const plain = createChatRoute({ agent });
 const withRuns = createChatRoute({
@@ -17,6 +20,6 @@ const withRuns = createChatRoute({
 export const POST = (request: Request) => (request.headers.has("x-runs") ? withRuns : plain).POST(request);
 export const DELETE = withRuns.DELETE;
 
-/** Without runs, what has become of the answers: not part of a chat. */
+/** The agent's record of its answers, for the tests only. */
 export const GET = (request: Request) =>
   request.headers.has("x-runs") ? withRuns.GET(request) : Response.json(diary);

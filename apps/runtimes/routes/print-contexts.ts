@@ -1,6 +1,6 @@
 /**
- * Prints in which async contexts a source, its callbacks and a store of runs are called: one request, "A", whose stream is
- * read slowly and left outside of it, and whose run is followed and stopped from elsewhere.
+ * Prints the async contexts in which a source, its callbacks and a run store are called, for one request, "A": its
+ * stream is read slowly and cancelled from outside that context, and its run is followed and stopped from elsewhere.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createChatRoute, createMemoryRunStore, type StreamChunk, toSSE } from "@kortyx/server";

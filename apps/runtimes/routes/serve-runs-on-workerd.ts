@@ -1,17 +1,17 @@
 /** A Worker with chat routes: without runs, with runs, and with runs that outlive their request. */
 
-// @ts-expect-error only workerd has it
+// @ts-expect-error only workerd has this module
 import { waitUntil } from "cloudflare:workers";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { createSteeredAgent } from "./steered-agent.ts";
 
 const users = new AsyncLocalStorage<string>();
-const { agent, diary } = createSteeredAgent(() => users.getStore() ?? "nobody");
+const { agent, diary } = createSteeredAgent(() => users.getStore() ?? "anonymous");
 
 const authorize = (request: Request) => request.headers.get("x-user");
 const store = createMemoryRunStore({ leaseMs: 2500 });
-/** A client that is gone is noticed when something is written to it, so a silent agent learns of it by a heartbeat. */
+/** Only a write reveals a client that has disconnected, so a silent agent learns of it through a heartbeat. */
 const heartbeatMs = 200;
 const routes = new Map([
   ["/plain", createChatRoute({ agent, heartbeatMs })],
@@ -26,6 +26,6 @@ export default {
     if (pathname === "/diary") return Response.json(diary);
     const route = routes.get(pathname);
     if (route === undefined) return new Response(null, { status: 404 });
-    return users.run(request.headers.get("x-user") ?? "nobody", () => route.fetch(request));
+    return users.run(request.headers.get("x-user") ?? "anonymous", () => route.fetch(request));
   },
 };

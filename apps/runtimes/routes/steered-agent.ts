@@ -1,18 +1,19 @@
 /**
- * An agent that does what the user's last message says, and remembers what became of it: the same for every runtime.
+ * An agent that follows the command in the user's last message and records what happens to it; the same for every
+ * runtime.
  */
 import type { ChatRouteOptions, StreamChunk } from "@kortyx/server";
 
 export interface SteeredAgent {
   agent: ChatRouteOptions["agent"];
-  /** What has happened, in order, each with the user in whose request it has. */
+  /** The events in order, each with the user of the request in which it happened. */
   diary: string[];
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text });
 
-/** @param currentUser - Who asks, as the framework or `AsyncLocalStorage` knows it at that moment. */
+/** @param currentUser - Returns the user of the current request, from the framework or `AsyncLocalStorage`. */
 export function createSteeredAgent(currentUser: () => string | Promise<string>): SteeredAgent {
   const diary: string[] = [];
   async function note(what: string): Promise<void> {
@@ -35,7 +36,7 @@ export function createSteeredAgent(currentUser: () => string | Promise<string>):
       await note("finished");
       yield { type: "done" };
     } else if (asked === "flood") {
-      // More than any buffer between agent and client holds.
+      // More than all buffers between agent and client hold.
       for (let step = 0; step < 1000; step++) {
         const user = await currentUser();
         yield { type: "message", content: `${user} ${"x".repeat(20_000)}` };
@@ -55,7 +56,7 @@ export function createSteeredAgent(currentUser: () => string | Promise<string>):
       throw new Error("the password is hunter2");
     } else {
       yield delta("Hello");
-      // A long time, unless nobody wants the rest.
+      // A long time, unless it is aborted.
       for (let step = 0; step < 6000 && !signal.aborted; step++) await pause(10);
     }
   }

@@ -1,4 +1,7 @@
-/** What `AsyncLocalStorage` holds in an agent and in its callbacks, in runtimes that each have one of their own. */
+/**
+ * The contents of `AsyncLocalStorage` in an agent and its callbacks, on runtimes that each have their own
+ * implementation.
+ */
 import { execFile } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,7 +17,7 @@ test.skipIf(!isInstalled()).each([
   { runtime: "Deno", command: bin("deno"), args: ["run"] },
   { runtime: "Node", command: process.execPath, args: [] },
 ])(
-  "in $runtime, an agent and its callbacks run in the context of their request, and what requests share in none",
+  "in $runtime, an agent and its callbacks run in the context of their request, and shared work runs in none",
   async ({ command, args }) => {
     mkdirSync(fileURLToPath(new URL("../.tmp/servers/", import.meta.url)), { recursive: true });
     const { stdout } = await run(command, [...args, await bundle("print-contexts")]);

@@ -1,4 +1,7 @@
-/** The frameworks of the table that compile their applications: Next.js by its own route modules, SvelteKit by a build. */
+/**
+ * The frameworks of the table that compile their applications: Next.js with its own route modules, SvelteKit with a
+ * build.
+ */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -9,7 +12,7 @@ import { inProcess, listen, type RunningTarget, type Target } from "./framework-
 
 const require = createRequire(import.meta.url);
 
-/** What `next build` puts around a route handler, and `next start` before it. */
+/** The wrapping that `next build` puts around a route handler, and the headers that `next start` adds. */
 const nextAppRouter = inProcess(
   "Next.js",
   async (route) => {
@@ -35,7 +38,7 @@ const nextAppRouter = inProcess(
     });
     await module.ensureUserland();
     const server = createServer(async (req, res) => {
-      // As `headers` of next.config.js.
+      // Like `headers` of next.config.js.
       res.setHeader("access-control-allow-origin", pageOrigin);
       const request = adapters.NextRequestAdapter.fromNodeNextRequest(
         new NodeNextRequest(req),
@@ -97,7 +100,7 @@ const answer = ({ request }) => route.fetch(request);
 export { answer as GET, answer as POST, answer as DELETE };`,
 };
 
-/** Builds an application of three files, in some five seconds, and serves it as adapter-node does. */
+/** Builds an application of three files in about five seconds, and serves it like adapter-node. */
 async function startSvelteKit(route: unknown): Promise<RunningTarget> {
   mkdirSync(`${kitFolder}src/routes/api/chat`, { recursive: true });
   for (const [file, text] of Object.entries(kitFiles)) writeFileSync(kitFolder + file, text);

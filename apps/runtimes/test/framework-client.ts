@@ -5,7 +5,7 @@ import type { Readable } from "node:stream";
 
 export interface Question {
   method?: string;
-  /** The query string, `?` included. */
+  /** The query string, including `?`. */
   query?: string;
   headers?: Record<string, string>;
   body?: unknown;
@@ -30,7 +30,7 @@ export async function ask(
 ): Promise<Answer> {
   const path = `/api/chat${query}`;
   const text = body === undefined ? undefined : JSON.stringify(body);
-  // With a content type where there is no body, too, as our own client: SvelteKit takes the request for a form's else.
+  // Sends a content type even without a body, like our client: otherwise SvelteKit treats the request as a form.
   const fields = { "content-type": "application/json", ...headers };
   if (protocol === "http1") {
     return new Promise((resolve, reject) => {
@@ -47,7 +47,7 @@ export async function ask(
     session.on("error", reject);
     const stream = session.request(
       { ":method": method, ":path": path, ...fields },
-      // A DELETE has no body unless told so.
+      // By default, a DELETE has no body.
       { endStream: text === undefined },
     );
     stream.on("error", reject);

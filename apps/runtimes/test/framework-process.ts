@@ -1,6 +1,6 @@
 /**
- * The servers of the table that are runtimes of their own: Bun, Deno and workerd. Each is a process that serves the bundle
- * of one file of `routes`, and prints what the route's agent reports.
+ * The servers of the table that are runtimes of their own: Bun, Deno and workerd. Each is a process that serves the
+ * bundle of one file of `routes` and prints the reports of the route's agent.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,10 +17,10 @@ const folder = fileURLToPath(new URL("../.tmp/servers/", import.meta.url));
 const routeFile = (name: string) => fileURLToPath(new URL(`../routes/${name}.ts`, import.meta.url));
 
 /**
- * Bundles a program, so that its process needs nothing of how this repository is laid out.
+ * Bundles a program, so that its process does not depend on the layout of this repository.
  *
- * @param entry - Its first file. @defaultValue the one of that name in `routes`
- * @returns the file of the bundle.
+ * @param entry - Its entry file. @defaultValue the file of that name in `routes`
+ * @returns the path of the bundle.
  */
 export async function bundle(name: string, entry = routeFile(name)): Promise<string> {
   const { build } = await import("esbuild");
@@ -37,16 +37,16 @@ export async function bundle(name: string, entry = routeFile(name)): Promise<str
   return outfile;
 }
 
-/** Starts a server that prints its port, as a number or as workerd's event, before anything else. */
+/** Starts a server that first prints its port, as a number or as an event of workerd. */
 async function run(command: string, args: string[], report: (event: string) => void): Promise<RunningTarget> {
   const child: ChildProcessByStdio<null, Readable, null> = spawn(command, args, {
     stdio: ["ignore", "pipe", "ignore"],
-    // A group of its own: what npm installs as `deno` is a program that starts Deno and waits for it.
+    // A process group of its own, because npm's `deno` is a program that starts Deno and waits for it.
     detached: true,
   });
   const exited = once(child, "exit");
   const port = await new Promise<string>((resolve, reject) => {
-    exited.then(() => reject(new Error(`${command} ended before it listened.`)), reject);
+    exited.then(() => reject(new Error(`${command} exited before it listened.`)), reject);
     createInterface(child.stdout).on("line", (line) => {
       const listening = /^(\d+)$|"event":"listen".*"port":(\d+)/.exec(line);
       if (listening) resolve((listening[1] ?? listening[2])!);
@@ -73,7 +73,7 @@ const config :Workerd.Config = (
   sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
 );`;
 
-/** Serves a program on workerd: see {@link bundle}. @param report - Called with each line that it logs. */
+/** Serves a program on workerd: see {@link bundle}. @param report - Receives each line that it logs. */
 export async function startWorkerd(
   name: string,
   flags: string[],

@@ -18,14 +18,14 @@ export interface Target {
   /** Its row of the table. */
   name: string;
   protocol: "http1" | "http2";
-  /** `false` where neither the framework nor a plugin of its sets cookies. */
+  /** `false` if neither the framework nor one of its plugins sets cookies. */
   setsCookie: boolean;
   /**
-   * Where `authorize` throws what the framework's own `redirect()` throws, for a request with the header `x-redirect`: the
-   * status that this framework makes of it.
+   * The status with which this framework responds when `authorize` throws the framework's own `redirect()`, for a
+   * request with the header `x-redirect`.
    */
   redirectStatus: number | undefined;
-  /** @param report - Receives what the route's agent reports. */
+  /** @param report - Receives the reports of the route's agent. */
   start(report: (event: string) => void): Promise<RunningTarget>;
 }
 
@@ -43,7 +43,7 @@ export async function listen(server: Server & { closeAllConnections?(): void }):
   };
 }
 
-/** A target whose route is in this process. */
+/** A target whose route runs in this process. */
 export function inProcess(
   name: string,
   start: (route: ChatRoute) => Promise<RunningTarget>,
@@ -89,7 +89,7 @@ const plainHttp2 = inProcess(
   { protocol: "http2" },
 );
 
-/** Express 4 and 5, whose types are those of 5. */
+/** Express 4 and 5, with the types of 5. */
 async function startExpress(packageName: string, route: ChatRoute): Promise<RunningTarget> {
   const express: typeof import("express") = (await import(packageName)).default;
   const { default: cors } = await import("cors");
@@ -138,7 +138,7 @@ const koa = inProcess("Koa", async (route) => {
   return listen(createServer(app.callback()));
 });
 
-/** A controller whose handler answers by itself. */
+/** A controller whose handler sends the response itself. */
 async function createNestModule(route: ChatRoute) {
   await import("reflect-metadata");
   const { All, Controller, Module, Req, Res } = await import("@nestjs/common");
@@ -221,7 +221,9 @@ const h3 = inProcess("h3 2", async (route) => {
   return listen(createServer(toNodeHandler(app) as never));
 });
 
-/** h3 of Nitro 2. What it makes of a `Request` and a `Response` does not notice that the client has left. */
+/**
+ * h3 of Nitro 2. Its own conversion to `Request` and from `Response` does not notice that the client has disconnected.
+ */
 async function startH3One(route: ChatRoute, isReadBefore: boolean): Promise<RunningTarget> {
   const { createApp, defineEventHandler, eventHandler, handleCors, readBody, setCookie, toNodeListener } =
     await import("h3-1");

@@ -9,7 +9,7 @@ import { processTargets } from "./framework-process.ts";
 import { nodeTargets, type RunningTarget } from "./framework-targets.ts";
 
 const targets = [...nodeTargets, ...appTargets, ...processTargets];
-// Failures of agents are meant, and SvelteKit says how to go on after a build.
+// Agents fail on purpose, and SvelteKit prints further steps after a build.
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
 vi.spyOn(console, "log").mockImplementation(() => {});
 afterEach(() => {
@@ -19,20 +19,20 @@ afterEach(() => {
 const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
 const done = `${frame({ type: "done" })}data: [DONE]\n\n`;
 
-/** The table of the server's README: what stands in its two columns. */
+/** The two columns of the table in the server's README. */
 function readTable(): [name: string, recipe: string][] {
   const readme = readFileSync(new URL("../../../packages/server/README.md", import.meta.url), "utf8");
   const table = /\| framework \| recipe \|\n.*\n((?:\|.*\n)+)/.exec(readme)![1]!;
   return [...table.matchAll(/^\| (.*?) \| (.*) \|$/gm)].map(([, name, recipe]) => [name!, recipe!]);
 }
 
-/** Code without what a formatter and a compiler want, or what is only how a module is written. */
+/** Code without its formatting, type annotations and export keywords. */
 const bare = (code: string) =>
   code
     .replaceAll(/: never|: \{ request: Request \}|export (default )?(?=\w|\{ POST)|\s/g, "")
     .replaceAll(/,(?=[)}])/g, "");
 
-test("every row of the table in the server's README is a target here, mounted by the code that stands there", () => {
+test("every row of the table in the server's README is a target here, mounted by the code of the row", () => {
   const files = [
     "test/framework-targets.ts",
     "test/framework-apps.ts",
@@ -78,7 +78,7 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
 
   const expectCors = ({ headers }: Answer) => expect(headers["access-control-allow-origin"]).toBe(pageOrigin);
 
-  test("an answer arrives piece by piece, beside the CORS headers and the cookie of the framework", async () => {
+  test("an answer arrives piece by piece, with the CORS headers and the cookie of the framework", async () => {
     const held = await say("hold");
     expect([held.status, held.headers["content-type"]]).toEqual([200, "text/event-stream"]);
     expectCors(held);
@@ -89,7 +89,7 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
     expect(await held.readAll()).toBe(first + done);
   });
 
-  test("the body that a parser has read reaches the agent as it was", async () => {
+  test("a body read by the framework's parser reaches the agent unchanged", async () => {
     const said = 'é 😀 "\\ \u2028\n';
     const answer = await say(said);
     expect(await answer.readAll()).toBe(
@@ -97,7 +97,7 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
     );
   });
 
-  test("a body that is wrong is named to the client", async () => {
+  test("an invalid body is explained to the client", async () => {
     const answer = await send({ body: { messages: "hello" } });
     expect(answer.status).toBe(400);
     expect(JSON.parse(await answer.readAll())).toMatchObject({
@@ -107,15 +107,15 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
     expectCors(answer);
   });
 
-  test("a client that leaves aborts the agent", async () => {
+  test("a client that disconnects aborts the agent", async () => {
     const answer = await say("wait");
     await answer.readUntil((text) => text.includes("wait"));
     answer.leave();
-    // workerd finds out with the next heartbeat, after 8 s.
+    // workerd notices at the next heartbeat, after 8 s.
     await vi.waitFor(() => expect(reports).toEqual(["aborted"]), { timeout: 30_000 });
   });
 
-  test("a failure of the agent is masked, before and in the stream", async () => {
+  test("a failure of the agent is masked, before the stream and in it", async () => {
     const failed = await say("fail");
     expect(failed.status).toBe(500);
     expect(JSON.parse(await failed.readAll())).toMatchObject({
@@ -129,14 +129,14 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
     expect(text).not.toContain("hunter2");
   });
 
-  test("a Response that authorize throws is the answer", async () => {
+  test("a Response that authorize throws is sent", async () => {
     const answer = await say("hello", { headers: { "x-refuse": "1" } });
     expect([answer.status, await answer.readAll()]).toEqual([401, "Please sign in."]);
     expectCors(answer);
   });
 
   if (redirectStatus !== undefined) {
-    test("a redirect() of the framework's own in authorize is answered by the framework", async () => {
+    test("a redirect() of the framework that authorize throws is handled by the framework", async () => {
       const answer = await say("hello", { headers: { "x-redirect": "1" } });
       expect([answer.status, answer.headers.location]).toEqual([redirectStatus, "/login"]);
       expect(log).not.toHaveBeenCalled();

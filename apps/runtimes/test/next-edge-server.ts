@@ -1,6 +1,6 @@
 /**
- * A route on Next.js's edge runtime: bundled with Next's own route module around it, run in Next's own sandbox, and served
- * as `next start` serves it (`NextNodeServer.runEdgeFunction`). Without Next's compiler, which is most of its size.
+ * A route on Next.js's edge runtime: bundled with Next's own route module, run in Next's own sandbox, and served like
+ * `next start` does (`NextNodeServer.runEdgeFunction`). Works without Next's compiler, which is most of its size.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createServer } from "node:http";
@@ -16,7 +16,7 @@ export interface EdgeServer {
   close(): Promise<void>;
 }
 
-/** What Next's loader makes of a route file: see `next/dist/build/templates/edge-app-route.js`. */
+/** The output of Next's loader for a route file: see `next/dist/build/templates/edge-app-route.js`. */
 const entry = (routeFile: string) => `
 import { AppRouteRouteModule } from "next/dist/server/route-modules/app-route/module";
 import { RouteKind } from "next/dist/server/route-kind";
@@ -61,7 +61,7 @@ async function bundle(routeFile: string): Promise<string> {
   return outfile;
 }
 
-/** @param routeFile - From this package's folder. */
+/** @param routeFile - Relative to this package's folder. */
 export async function startNextEdge(routeFile: string): Promise<EdgeServer> {
   const file = await bundle(`${folder}${routeFile}`);
   Object.assign(globalThis, { AsyncLocalStorage });

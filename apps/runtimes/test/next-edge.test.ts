@@ -1,4 +1,4 @@
-/** What a user does with a chat route on Next.js's edge runtime, in Next's own sandbox. */
+/** A user's actions with a chat route on Next.js's edge runtime, in Next's own sandbox. */
 import { type ChatMessage, createChat, streamChatFromRoute } from "@kortyx/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
@@ -25,7 +25,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     return lines.filter((line) => line.endsWith(` for ${name}`));
   };
 
-  test("send: each text comes in its own time, and the answer ends in order", async () => {
+  test("send: each text arrives in its own time, and the answer ends in order", async () => {
     const chat = chatOf();
     const lengths = new Set<number>();
     chat.subscribe(({ messages }) => lengths.add(JSON.stringify(messages).length));
@@ -49,7 +49,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     });
   });
 
-  test("fail: the chat has an error that says nothing of the server's insides, the log has all", async () => {
+  test("fail: the chat has an error without internals of the server, and the log has them all", async () => {
     const chat = chatOf();
     await chat.send("fail").catch(() => {});
     const { status, error, messages } = chat.getSnapshot();
@@ -59,7 +59,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     expect(String(log.mock.calls.flat().at(-1))).toContain("hunter2");
   });
 
-  test("stop: the agent is aborted, in the context of its request", async () => {
+  test("stop: the agent is aborted in the context of its request", async () => {
     const chat = chatOf();
     const sent = chat.send("wait");
     await until(() => expect(JSON.stringify(chat.getSnapshot().messages)).toContain("Hello"));
@@ -69,7 +69,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     await until(async () => expect(await diaryOf(user)).toEqual([`aborted for ${user}`]));
   });
 
-  test("leaving: a client that is gone aborts its agent", async () => {
+  test("disconnect: a client that is gone aborts its agent", async () => {
     const messages: ChatMessage[] = [{ role: "user", content: "wait" }];
     for await (const chunk of streamChatFromRoute({
       endpoint: server.url,
@@ -104,7 +104,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     await until(async () => expect(await diaryOf(name)).toEqual([`aborted for ${name}`]));
   });
 
-  test("an agent knows its request for as long as it runs: next/headers behind a slow reader", async () => {
+  test("next/headers works in an agent for as long as it runs, even with a slow reader", async () => {
     const messages: ChatMessage[] = [{ role: "user", content: "flood" }];
     const users = new Map<string, number>();
     let chunks = 0;

@@ -1,4 +1,4 @@
-/** A chat behind SvelteKit's own CSRF check, where the page's origin is not the one that SvelteKit works out. */
+/** A chat on a SvelteKit server with its CSRF check, where the page's origin is not the one that SvelteKit derives. */
 
 import type { Server } from "node:http";
 import { createServer } from "node:http";
@@ -12,7 +12,7 @@ import { toNodeHandler } from "@kortyx/server/node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { isInstalled } from "../install.ts";
 
-/** `src/runtime/server/csrf.js` of SvelteKit, which its server asks before it calls a route. */
+/** `src/runtime/server/csrf.js` of SvelteKit, which its server calls before a route. */
 interface CsrfCheck {
   is_csrf_forbidden(input: {
     request: Request;
@@ -22,7 +22,7 @@ interface CsrfCheck {
   }): boolean;
 }
 
-describe.skipIf(!isInstalled())("behind SvelteKit's CSRF check", () => {
+describe.skipIf(!isInstalled())("with SvelteKit's CSRF check", () => {
   let server: Server;
   let endpoint: string;
   const refused: string[] = [];
@@ -44,7 +44,7 @@ describe.skipIf(!isInstalled())("behind SvelteKit's CSRF check", () => {
     });
     server = createServer(
       toNodeHandler((request) => {
-        // As behind a proxy that ends TLS, or adapter-node on plain http.
+        // As with a proxy that terminates TLS, or adapter-node on plain http.
         const isForbidden = is_csrf_forbidden({
           request,
           request_origin: "http://app.example",
@@ -69,7 +69,7 @@ describe.skipIf(!isInstalled())("behind SvelteKit's CSRF check", () => {
     expect(refused.splice(0)).toEqual(["DELETE"]);
   });
 
-  test("asking, stopping and resuming are not", async () => {
+  test("sending, stopping and resuming are allowed", async () => {
     const chat = createChat({ endpoint, runs: true });
     const streaming = new Promise<void>((resolve) => {
       chat.subscribe(({ status }) => status === "streaming" && resolve());

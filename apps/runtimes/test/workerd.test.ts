@@ -1,4 +1,6 @@
-/** What a user does with a chat on Workers, on workerd: with runs, which there belong to the request that began them. */
+/**
+ * A user's actions with a chat on Workers, on workerd: with runs, which there belong to the request that started them.
+ */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import {
@@ -51,7 +53,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
   }
 
   describe.each(["/plain", "/runs", "/wait-until"])("%s", (path) => {
-    test("send, ask and fail", async () => {
+    test("send, ask and fail work", async () => {
       const { user, tab } = visit(path);
       const chat = tab();
       await chat.send("talk");
@@ -68,7 +70,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
       expect([status, error?.message]).toEqual(["error", "Something went wrong on the server."]);
     });
 
-    test("stop: the agent is aborted, in the context of its request", async () => {
+    test("stop: the agent is aborted in the context of its request", async () => {
       const { user, tab } = visit(path);
       const chat = tab();
       const sent = chat.send("wait");
@@ -79,7 +81,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
     });
   });
 
-  test("leaving a route without runs aborts the agent", async () => {
+  test("disconnecting from a route without runs aborts the agent", async () => {
     for await (const chunk of streamChatFromRoute({
       endpoint: `${server.origin}/plain`,
       messages: [{ role: "user", content: "wait" }],
@@ -90,7 +92,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
     await until(async () => expect(await diaryOf("leaver")).toEqual(["aborted for leaver"]));
   });
 
-  /** Reads what is there of the session's run and what follows, as another tab does. */
+  /** Reads the log of the session's run and follows it, like another tab. */
   async function follow(path: string, user: string) {
     const chunks: StreamChunk[] = [];
     const response = await fetch(
@@ -105,8 +107,8 @@ describe.skipIf(!isInstalled())("a Worker", () => {
     return { chunks, isOver };
   }
 
-  describe("a reload in mid-answer", () => {
-    test("with waitUntil: the answer grows to its end, and the agent has finished once", async () => {
+  describe("a reload halfway through an answer", () => {
+    test("with waitUntil shows the growing answer to its end, and the agent finishes once", async () => {
       const { user, tab } = visit("/wait-until");
       const chat = tab();
       void chat.send("talk").catch(() => {});
@@ -118,7 +120,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
       expect(await diaryOf(user)).toEqual([`finished for ${user}`]);
     });
 
-    test("without waitUntil: the answer ends with producer-lost once its lease is over, and the session goes on", async () => {
+    test("without waitUntil ends the answer with producer-lost after its lease, and the session continues", async () => {
       const { user, tab } = visit("/runs");
       const chat = tab();
       void chat.send("talk").catch(() => {});
@@ -135,8 +137,8 @@ describe.skipIf(!isInstalled())("a Worker", () => {
     });
   });
 
-  describe("a second tab, whose feed was begun by the request of the first one, when that is closed", () => {
-    test("with waitUntil: has the whole answer", async () => {
+  describe("a second tab, whose feed was started by the request of a first one that closes", () => {
+    test("with waitUntil receives the whole answer", async () => {
       const { user, tab } = visit("/wait-until");
       const chat = tab();
       void chat.send("talk").catch(() => {});
@@ -149,7 +151,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
       expect(deltas.join("")).toBe(said);
     });
 
-    test("without waitUntil: is told, and does not wait for ever", async () => {
+    test("without waitUntil is notified, and does not wait forever", async () => {
       const { user, tab } = visit("/runs");
       const chat = tab();
       void chat.send("talk").catch(() => {});
@@ -162,7 +164,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
     });
   });
 
-  test("the Worker of docs/runs.md answers whole after a reload, also without nodejs_compat", async () => {
+  test("the Worker of docs/runs.md shows the whole answer after a reload, even without nodejs_compat", async () => {
     const page = readFileSync(new URL("../../../docs/runs.md", import.meta.url), "utf8");
     const [, snippet] = /```js\n(import[\s\S]*?cloudflare:workers[\s\S]*?)```/.exec(page)!;
     const folder = fileURLToPath(new URL("../.tmp/recipe/", import.meta.url));
@@ -171,7 +173,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
     writeFileSync(
       `${folder}agent.js`,
       `import { createSteeredAgent } from "../../routes/steered-agent.ts";
-       export const { agent } = createSteeredAgent(() => "nobody");`,
+       export const { agent } = createSteeredAgent(() => "anonymous");`,
     );
     const recipe = await startWorkerd("recipe", ["enable_request_signal"], () => {}, `${folder}worker.js`);
     try {
