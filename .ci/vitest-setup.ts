@@ -1,7 +1,7 @@
 /**
- * Runs before every test file. Gives `vi.waitFor` and `vi.waitUntil`, whose default timeout of a second has no setting,
- * the timeout that the configuration sets for `expect.poll`. So a test that waits for an event fails when the event
- * never happens, not when it is late.
+ * Runs before every test file. Sets the timeout of `vi.waitFor` and `vi.waitUntil`, which has no setting and is a
+ * second by default, to the one that the configuration sets for `expect.poll`: a test must fail when an event never
+ * happens, not when it is late.
  */
 import { vi } from "vitest";
 

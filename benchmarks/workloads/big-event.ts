@@ -1,6 +1,6 @@
 /**
- * One event of 8 MiB, and one of half that size, in pieces of 1 KiB: a linear reader takes twice as long for the
- * larger.
+ * One event of 8 MiB, and one of half that size, in pieces of 1 KiB: a linear reader takes twice as long for the larger
+ * one.
  */
 import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 import { cpuNanoseconds } from "../harness/measure-passes.ts";

@@ -1,4 +1,4 @@
-/** The arrival of chunks: async generators in place of an agent. */
+/** Async generators that stand in for an agent and set the pace of its chunks. */
 import { setImmediate as nextMacrotask } from "node:timers/promises";
 
 /** The number of chunks in one macrotask. */

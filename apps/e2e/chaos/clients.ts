@@ -9,7 +9,7 @@ import { type Action, ownerOf, type PlannedQuestion, type Question, sessionOf } 
 export interface ClientsCommand {
   endpoint: string;
   clients: PlannedQuestion[][];
-  /** A page that receives nothing new for this long hangs. */
+  /** A page that receives nothing new for this long counts as hanging. */
   maxSilenceMs: number;
 }
 
@@ -26,7 +26,7 @@ interface PageView {
   ending: "terminal" | "open" | "nothing" | "unanswered" | "hangs" | { error: string };
 }
 
-/** One question and the pages that read its answer: a reload makes a second one. */
+/** One question and the pages that read its answer: a reload opens a second page. */
 export interface AskedQuestion {
   question: Question;
   action: Action;

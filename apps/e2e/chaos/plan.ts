@@ -127,9 +127,9 @@ export function answerTo({ client, number, words, quietMs }: Question): StreamCh
 }
 
 interface Random {
-  /** From 0 up to but not including 1. */
+  /** From 0 up to, but not including, 1. */
   next(): number;
-  /** A whole number from 0 up to but not including `limit`. */
+  /** A whole number from 0 up to, but not including, `limit`. */
   below(limit: number): number;
   /** A whole number, both bounds included. */
   between(least: number, most: number): number;

@@ -14,7 +14,7 @@ import { answerTo, type Question } from "./plan.ts";
 export interface ServerSettings {
   socketPath: string;
   redisSocketPath: string;
-  /** The file for a line per run and per question, written before anything else can happen. */
+  /** The file that receives a line per run and per question, written before anything else can happen. */
   journalPath: string;
   drainDeadlineMs: number;
 }

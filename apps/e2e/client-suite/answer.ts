@@ -12,11 +12,11 @@ export interface Answer {
   body?: string | string[];
   /** The time between two pieces, in milliseconds. */
   everyMs?: number;
-  /** Sends only this many bytes of the body; a negative number leaves out bytes at its end. */
+  /** Sends only this many bytes of the body; a negative number omits bytes at its end. */
   bytes?: number;
   /** Compresses the body. */
   isGzipped?: true;
-  /** Gives no length of the body, so that only the end of the connection ends it. */
+  /** Sends no length of the body, so that only the end of the connection ends it. */
   isCloseDelimited?: true;
   /**
    * What follows the body: a normal end, a closed socket, a reset one, or nothing. With `hasNoHeaders` and `hold`, the

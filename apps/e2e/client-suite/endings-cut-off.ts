@@ -133,33 +133,33 @@ export const truncatedEndings: EndingRow[] = [
 
 export const endingsWithoutAnswer: EndingRow[] = [
   {
-    name: "a refused connection is a missing response",
+    name: "a refused connection counts as no response",
     answers: {},
     at: "refused",
     chunks: [],
     ends: disconnected,
   },
   {
-    name: "a socket that is closed before the headers is a missing response",
+    name: "a socket that is closed before the headers counts as no response",
     answers: { hasNoHeaders: true, ending: "cut" },
     chunks: [],
     ends: disconnected,
   },
   {
-    name: "a socket that is reset before the headers is a missing response",
+    name: "a socket that is reset before the headers counts as no response",
     answers: { hasNoHeaders: true, ending: "reset" },
     chunks: [],
     ends: disconnected,
   },
   {
-    name: "a response without headers within connectTimeoutMs is missing",
+    name: "a response whose headers exceed connectTimeoutMs counts as none",
     answers: { hasNoHeaders: true, ending: "hold" },
     options: { connectTimeoutMs: 300 },
     chunks: [],
     ends: disconnected,
   },
   {
-    name: "a response that another origin forbids to read is missing",
+    name: "a response that another origin forbids to read counts as none",
     where: "page",
     answers: { body: doneMarker },
     at: "crossOrigin",
@@ -183,7 +183,7 @@ export const silentEndings: EndingRow[] = [
     ends: idle,
   },
   {
-    name: "a connection that falls silent after the terminal has delivered everything",
+    name: "a connection that falls silent after the terminal loses nothing",
     answers: { body: aFrame + doneFrame, ending: "hold" },
     options: { idleTimeoutMs: 500 },
     chunks: [a, done],

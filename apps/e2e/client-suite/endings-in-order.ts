@@ -63,7 +63,7 @@ export const endingsInOrder: EndingRow[] = [
     ends: { outcome: "end" },
   },
   {
-    name: "an error chunk before a done chunk without a reason is the outcome",
+    name: "an error chunk directly before a bare done chunk is the outcome",
     answers: { body: frame(failed) + doneFrame + doneMarker },
     chunks: [failed, done],
     ends: remote,

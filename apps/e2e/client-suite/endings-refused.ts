@@ -40,7 +40,7 @@ export const refusedEndings: EndingRow[] = [
     ends: { ...httpStatus, status: 401, body: "Log in first." },
   },
   {
-    name: "404 with a page keeps the page",
+    name: "404 with an HTML page keeps the page",
     answers: { status: 404, headers: html, body: "<h1>Not found</h1>" },
     chunks: [],
     ends: { ...httpStatus, status: 404, body: "<h1>Not found</h1>" },
@@ -108,7 +108,7 @@ export const refusedEndings: EndingRow[] = [
     ends: { ...httpStatus, status: 500, body: "Oops." },
   },
   {
-    name: "200 with a page is not a stream",
+    name: "200 with an HTML page is not a stream",
     answers: { headers: html, body: loginPage },
     chunks: [],
     ends: { ...notAStream, contentType: "text/html; charset=utf-8" },

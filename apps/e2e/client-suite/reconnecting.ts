@@ -165,7 +165,7 @@ const waits: SuiteCase[] = [
     },
   },
   {
-    name: "retry-after as a date is observed",
+    name: "retry-after as a date is respected",
     async run(context) {
       // A date has whole seconds, so this one is 2 to 3 s away.
       const date = new Date(Date.now() + 3_000).toUTCString();
@@ -177,7 +177,7 @@ const waits: SuiteCase[] = [
     },
   },
   {
-    name: "a server that requests a delay of hours is not waited for",
+    name: "a server that requests a delay of hours ends the stream",
     async run(context) {
       const followed = await follow(context, [cutRun(), status(503, { "retry-after": "7200" })]);
       assertEqual(

@@ -35,7 +35,7 @@ function entryOf(runId: string, seq: number, size: number): StreamChunk {
 export const runLog = (runId: string, size: number): StreamChunk[] =>
   Array.from({ length: size + 2 }, (_, seq) => entryOf(runId, seq, size));
 
-/** The events after entry `after`, but not many more than fill `maxBytes`. */
+/** The events after entry `after`, up to roughly the number of bytes that the answer sends. */
 export function printRun(runId: string, after: number, answer: RunAnswer): string {
   const { size, retryMs, heartbeatMs, bytes = Infinity } = answer;
   let text = retryMs === undefined ? "" : `retry: ${retryMs}\n\n`;

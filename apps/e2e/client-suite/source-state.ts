@@ -1,5 +1,5 @@
 /**
- * The routes with live sources, from the view of the cases.
+ * The routes with live sources, as the cases see them.
  */
 
 /** The state of the source of a case. */

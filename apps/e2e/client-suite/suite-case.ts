@@ -18,7 +18,7 @@ export interface SuiteContext {
 
 export interface SuiteCase {
   name: string;
-  /** The environment in which it makes sense; both when absent. */
+  /** The only environment in which it makes sense; if absent, it runs in both. */
   where?: "page";
   /** It changes or counts shared state, and so runs alone. */
   isAlone?: true;

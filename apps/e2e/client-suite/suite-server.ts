@@ -44,7 +44,7 @@ export async function startSuiteServer(): Promise<SuiteServer> {
         "content-security-policy": [
           "default-src 'none'",
           "script-src 'self'",
-          // The other two are allowed so that a case can see them fail.
+          // These two are allowed so that a case can see their requests fail.
           `connect-src 'self' ${crossOriginUrl} ${refusedUrl}`,
           "report-uri /policy-reports",
         ].join("; "),

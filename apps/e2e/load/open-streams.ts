@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Measurement, ServerCommand, ServerMessage } from "./stream-server.ts";
 
-/** A run that is not over by then never will be, even on a busy machine. */
+/** A run that has not finished by then never will, even on a busy machine. */
 const maxRunMs = 240_000;
 /** The number of connections that are being opened at a time; all of them stay open. */
 const openingAtOnce = 250;

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 
 const networkProgram = fileURLToPath(new URL("../fixtures/lossy-network.mjs", import.meta.url));
 
-/** A program that answers each message with one. */
+/** A program that sends one message in response to each message. */
 export interface Child {
   process: ChildProcess;
   /** The next message that passes the filter. */

@@ -17,7 +17,7 @@ import { startRun } from "./run-server.ts";
 const serverProgram = fileURLToPath(new URL("../fixtures/run-server.mjs", import.meta.url));
 const clientsProgram = fileURLToPath(new URL("../fixtures/following-clients.mjs", import.meta.url));
 
-/** The time from the return of its network to a client's request. */
+/** The latest time, after its network returns, at which a client must make its request. */
 const maxAskMs = 5_000;
 /** The time that a busy machine may add until the answer arrives; the guarantee covers only the requests. */
 const machineMs = 30_000;
@@ -41,7 +41,7 @@ interface View {
 
 interface Report {
   views: View[];
-  /** The times at which the test marked them. */
+  /** The times at which the test reported the loss and the return. */
   marks: { lost: number; back: number };
   /** The longest time during which the clients' process could not run its timers. */
   stallMs: number;
@@ -113,7 +113,7 @@ function expectRestored(name: string, { views, marks, stallMs }: Report, words: 
   const types = ["run-start", ...Array(words).fill("text-delta"), "done"];
   for (const view of views) expect(view).toMatchObject({ text, types });
   expect(views.filter(({ error }) => error !== undefined)).toEqual([]);
-  // Each of two timers may be late by a stall.
+  // A stall may delay each of two timers.
   expect(askMs).toBeLessThan(maxAskMs + 2 * stallMs + 1_000 * speed);
   expect(backMs).toBeLessThan(maxAskMs + machineMs * speed);
   expect(gapMs).toBeGreaterThanOrEqual(minGapMs);

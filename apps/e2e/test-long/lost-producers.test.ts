@@ -71,7 +71,7 @@ const stores: [string, () => RunStoreAddress][] = [
 ];
 
 describe.concurrent.each(stores)("a process whose runs are in %s", (name, addressOf) => {
-  test.concurrent("that is killed is reported to followers in another process within a lease and 2 s", async () => {
+  test.concurrent("that is killed is reported to followers in another process within a lease plus 2 s", async () => {
     const [producer, other] = await Promise.all([start(addressOf()), start(addressOf())]);
     await startRun(producer.url, "killed", "sit");
     const followers = await Promise.all(
@@ -107,7 +107,7 @@ describe.concurrent.each(stores)("a process whose runs are in %s", (name, addres
   });
 });
 
-test.concurrent("in memory, a producer that stops renewing is reported within a lease and 2 s", async () => {
+test.concurrent("in memory, a writer that stops renewing is reported within a lease plus 2 s", async () => {
   const store = createMemoryRunStore();
   const route = createChatRoute({ agent: { streamChat: () => [] }, runs: { store }, authorize: () => "ann" });
   const request = { owner: "ann", sessionId: "s", key: undefined, bodyHash: "" };

@@ -44,7 +44,7 @@ function read(sessionId: string) {
   return Object.assign(client, { over });
 }
 
-test("no client and no follower takes the remaining half of an answer for the whole", async () => {
+test("no client and no follower treats the remaining half of an answer as complete", async () => {
   const sessions = Array.from({ length: clientCount }, (_, index) => `s${index}`);
   const clients = sessions.map(read);
   await until(() => clients.every(({ text }) => text.includes("10 ")), "every answer has begun");

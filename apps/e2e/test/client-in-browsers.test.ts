@@ -8,7 +8,7 @@ import { hasChromium, launchChromium } from "./chromium.ts";
 /** The page runs everything itself: another browser needs only a launcher. */
 const browsers = [{ name: "Chromium", isThere: hasChromium, launch: launchChromium }];
 
-/** The suite takes 15 s; this limit allows for a busy machine. */
+/** A limit for the suite, which takes 15 s, on a busy machine. */
 const pageTimeoutMs = 240_000;
 
 describe.each(browsers)("the client in $name", ({ isThere, launch }) => {

@@ -42,7 +42,7 @@ describe.each([
   const chatOf = (endpoint: string) =>
     createChat({ endpoint, sessionId: "s", context: { plan: "free" }, runs: hasRuns });
 
-  test("our chat is asked three questions in a row and answers each once", async () => {
+  test("our chat receives three questions in a row and answers each once", async () => {
     const agent = createAskingAgent();
     const chat = chatOf(await serve(agent));
     await chat.send("Hi");
@@ -67,7 +67,7 @@ describe.each([
     chat.close();
   });
 
-  test("so is a client of Kortyx, which receives none of the agent's state", async () => {
+  test("so does a client of Kortyx, which receives none of the agent's state", async () => {
     const agent = createAskingAgent();
     await serve(agent);
     let chunks = await askAsKortyx("Hi");
@@ -94,7 +94,7 @@ describe.each([
     chat.close();
   });
 
-  test("an agent that fails does so for both, and its error text stays on the server", async () => {
+  test("a failed agent fails for both clients, and its error text stays on the server", async () => {
     const agent = createKortyxAgent(async function* () {
       yield { type: "text-delta", delta: "Let me look. " };
       throw new Error("db at postgres://u:secret@h");

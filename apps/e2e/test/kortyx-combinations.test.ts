@@ -31,7 +31,7 @@ interface Shown {
   hasFailed: boolean;
 }
 
-/** A client from its user's view. */
+/** A client as its user sees it. */
 interface Page {
   send(text: string): Promise<void>;
   respond(answer: string | string[]): Promise<void>;
@@ -204,7 +204,7 @@ describe.each(rows)("%s, %s", (_server, _client, openRoute, openPage) => {
     });
   });
 
-  test("an agent that fails does so for the user as well, and answers the next message", async () => {
+  test("a failed agent fails for the user as well, and answers the next message", async () => {
     const page = await open(openRoute(), openPage);
     await page.send("Fail");
     expect(page.shown()).toMatchObject({ text: "So far", asked: undefined, hasFailed: true });

@@ -29,7 +29,7 @@ async function answering(lines: string[], body: string): Promise<{ url: string; 
   };
 }
 
-test("a content type repeated by a proxy is still that of a stream, or of JSON", async () => {
+test("a content type that a proxy repeats is still recognized as a stream, or as JSON", async () => {
   const stream = await answering(
     ["content-type: text/event-stream", "content-type: text/event-stream; charset=utf-8"],
     'data: {"type":"done"}\n\n',

@@ -13,7 +13,7 @@ const executablePath = (): string | undefined =>
 
 export const hasNginx = (): boolean => executablePath() !== undefined;
 
-/** Another process may take a free port first. */
+/** Another process may take the free port before nginx does. */
 const maxAttempts = 5;
 
 /**

@@ -61,7 +61,7 @@ const listenAt = (server: Server, port = 0) =>
     server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
   });
 
-test("fifty clients whose server goes away return with it, each with the whole answer, without a storm of requests", async () => {
+test("fifty clients of a server that goes away and returns each get the whole answer, without a storm of requests", async () => {
   const { route, proceed } = steeredRoute();
   const listener = toNodeHandler(route.fetch);
   let server = createServer(listener);
@@ -213,7 +213,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     });
   }
 
-  test("a question sent offline is requested when the page is online", async () => {
+  test("a question sent offline is requested once the page is online", async () => {
     const { route, proceed } = steeredRoute();
     proceed();
     opened = await openScriptPage(browser, code, route.fetch);

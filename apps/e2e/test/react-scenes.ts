@@ -22,7 +22,7 @@ async function bundle(
     alias: reactVersion === "18" ? { react: "react-18", "react-dom": "react-dom-18" } : {},
     bundle: true,
     jsx: "automatic",
-    // Only in development does StrictMode run everything twice, and does React warn.
+    // Only in development does StrictMode run everything twice and React print warnings.
     define: { "process.env.NODE_ENV": '"development"' },
     write: false,
     logLevel: "error",

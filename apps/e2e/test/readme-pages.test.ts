@@ -144,7 +144,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
-  test(`the transport of ${clientReadme} sees each question, and the route answers it`, async () => {
+  test(`the transport of ${clientReadme} receives each question, and the route answers it`, async () => {
     const show = 'document.querySelector("#answer")!.textContent = chat.getSnapshot().status;';
     await withPage(`${snippetsOf(clientReadme)[2]!}\n${show}`, async (page) => {
       await page.getByText("ready", { exact: true }).waitFor();

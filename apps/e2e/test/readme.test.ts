@@ -86,7 +86,7 @@ const routeSnippets: [string, string][] = [
   ["packages/server/README.md, one stream", streamSnippet],
 ];
 
-/** The answer of the READMEs' agents about a city. */
+/** The READMEs' agents' answer about a city. */
 const answerAbout = (city: string) => [
   { type: "text-delta", delta: "Let me look. " },
   { type: "tool-call-start", toolCallId: "1", tool: "weather", input: { city } },

@@ -49,7 +49,7 @@ async function bundle(entry: string, side: "client" | "server"): Promise<string>
   const { outputFiles } = await build({
     entryPoints: [`${folder}${entry}.ts`],
     bundle: true,
-    // Only in development do hot reloading and the libraries' warnings exist.
+    // Hot reloading and the libraries' warnings exist only in development.
     define: {
       "process.env.NODE_ENV": '"development"',
       __VUE_OPTIONS_API__: "true",

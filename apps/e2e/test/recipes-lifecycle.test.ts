@@ -141,7 +141,7 @@ describe.skipIf(!hasChromium()).each(["vue", "svelte", "solid"] as const)(
       await chat.untilState(0, "aborted");
     });
 
-    test("shows that Stop failed when it is an event handler, and no rejection is unhandled", async () => {
+    test("shows that Stop failed when used as an event handler, without an unhandled rejection", async () => {
       chat.answerWith((request) =>
         request.method === "DELETE" ? Response.json({ error: "Away." }, { status: 500 }) : undefined,
       );

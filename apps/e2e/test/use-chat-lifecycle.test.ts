@@ -7,7 +7,7 @@ const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text 
 /** In StrictMode and without. */
 const modes = ["", "?once"];
 
-// The React with `<Activity>`, and the last one before 19, which cleans up other effects.
+// React 19 has `<Activity>`; React 18 cleans up effects in other situations.
 describe.skipIf(!hasChromium()).each(["18", "19"] as const)("useChat of React %s in Chromium", (version) => {
   const chat = useChatPage(version);
   const { open, click, texts, untilStatus, untilText, untilRequested, untilState } = chat;

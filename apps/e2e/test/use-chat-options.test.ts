@@ -84,7 +84,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       expect(await texts()).toEqual([]);
     });
 
-    test("is forgotten when the chat is cleared: set after that, it is another chat", async () => {
+    test("is forgotten when the chat is cleared, and then selects another chat if it is set", async () => {
       await open("given-sessions");
       await streamHalf();
       await untilWhole();
@@ -107,7 +107,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
       await chat.page.locator("section[data-session=named-by-server]").waitFor();
     });
 
-    test("is not the first one again after the chat was cleared", async () => {
+    test("is not the first session again after the chat was cleared", async () => {
       await open("given-sessions");
       await streamHalf();
       const first = chat.requests[0]!.body.sessionId;
@@ -126,7 +126,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     });
   });
 
-  test("another session is another chat, and the previous answer is closed", async () => {
+  test("another session selects another chat, and closes the previous answer", async () => {
     await open("given-sessions");
     await streamHalf();
     await click("Set other");
@@ -150,7 +150,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     expect(await sessionId()).toBe(null);
   });
 
-  test("another key is another chat, even in the same session", async () => {
+  test("another key selects another chat, even in the same session", async () => {
     await open("given-sessions");
     await streamHalf();
     await click("Set newest");
@@ -249,7 +249,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     const code = () => chat.page.locator("output").textContent();
 
     // An unhandled rejection would fail the test.
-    test("shows a refusal, and no rejection is unhandled", async () => {
+    test("shows a refusal without an unhandled rejection", async () => {
       await open("handlers");
       for (const [name, refusal] of [
         ["send", "invalid-message"],

@@ -169,7 +169,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     await untilStatus("ready");
   });
 
-  test("another sessionId is another chat, and the previous one is closed", async () => {
+  test("another sessionId selects another chat, and closes the previous one", async () => {
     await open("sessions");
     await untilText("In one");
     await click("Send");
@@ -191,7 +191,7 @@ describe.skipIf(!hasChromium())("useChat in Chromium", () => {
     expect(await texts()).toEqual(["In two", "Hello", "Second"]);
     await click("Toggle");
     expect(await texts()).toEqual(["In one"]);
-    // Each end was reported to the options of its own chat.
+    // Each end was reported to its own chat's options.
     expect(await chat.page.locator("output").textContent()).toBe("one,two");
   });
 

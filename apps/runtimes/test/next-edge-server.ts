@@ -1,6 +1,6 @@
 /**
- * A route on Next.js's edge runtime: bundled with Next's own route module, run in Next's own sandbox, and served like
- * `next start` does (`NextNodeServer.runEdgeFunction`). Works without Next's compiler, which is most of its size.
+ * A route on Next.js's edge runtime: bundled with Next's own route module, run in Next's own sandbox, and served as by
+ * `next start` (`NextNodeServer.runEdgeFunction`). Works without Next's compiler, which is most of its size.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createServer } from "node:http";

@@ -160,7 +160,7 @@ export const flush = async (): Promise<void> => void (await vi.advanceTimersByTi
 /** Advances by one frame in an environment without painting. Needs fake timers. */
 export const nextFrame = async (): Promise<void> => void (await vi.advanceTimersByTimeAsync(16));
 
-/** The state of a promise: `pending`, `resolved`, or the reason of its rejection. */
+/** The state of a promise: `pending`, `resolved`, or its rejection reason. */
 export function outcomeOf(promise: Promise<unknown>): { is: unknown } {
   const outcome: { is: unknown } = { is: "pending" };
   promise.then(

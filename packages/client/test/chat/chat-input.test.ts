@@ -4,13 +4,13 @@ import type { ChatInput } from "../../src/chat/chat.ts";
 import { toAnswerMessage, toResume, toUserMessage } from "../../src/chat/chat-input.ts";
 
 describe("a message", () => {
-  test("is a string, or an object whose extra fields are kept", () => {
+  test("may be a string, or an object whose extra fields are kept", () => {
     expect(toUserMessage("Hello")).toMatchObject({ role: "user", content: "Hello" });
     const said = { id: "u1", content: "Hello", timestamp: 7, metadata: { files: ["a"] }, extra: true };
     expect(toUserMessage(said)).toEqual({ role: "user", ...said });
   });
 
-  test("without content is refused with `empty-message`", () => {
+  test("is refused with `empty-message` when it has no content", () => {
     const nothing: unknown[] = [
       "",
       " \n\t\u00a0\u3000",
@@ -32,7 +32,7 @@ describe("a message", () => {
     }
   });
 
-  test("with an empty text but other content is accepted", () => {
+  test("is accepted when its text is empty but it has other content", () => {
     const something: object[] = [
       { content: "", metadata: { attachments: ["a.png"] } },
       { content: " ", parts: [{ type: "file" }] },
@@ -40,7 +40,7 @@ describe("a message", () => {
     for (const input of something) expect(toUserMessage(input as ChatInput)).toMatchObject(input);
   });
 
-  test("of any other type is refused, and the error names the type", () => {
+  test("is refused when it has any other type, and the error names the type", () => {
     const others: [unknown, string][] = [
       [new Event("click"), "an object"],
       [{}, "an object"],
@@ -73,7 +73,7 @@ describe("an answer to a question", () => {
   };
   const asked = { requestId: "request-1", resumeToken: "token-1" };
 
-  test("is a text or the ids of options, none included", () => {
+  test("may be a text or the ids of options, or an empty list", () => {
     const answers: [string | string[], string][] = [
       ["a", "Apples"],
       [["a", "b"], "Apples, b"],
@@ -87,7 +87,7 @@ describe("an answer to a question", () => {
     }
   });
 
-  test("may be that it is cancelled, with a reason or without", () => {
+  test("may cancel the question, with or without a reason", () => {
     const reasons: [string | undefined, object][] = [
       [undefined, {}],
       ["", {}],
@@ -100,7 +100,7 @@ describe("an answer to a question", () => {
     }
   });
 
-  test("is nothing else", () => {
+  test("is refused when it is anything else", () => {
     for (const [answer, type] of [
       [undefined, "undefined"],
       [null, "null"],

@@ -120,7 +120,7 @@ describe("timing", () => {
     expect(chat.getSnapshot().timing).toEqual({ startedAt: 1_000_000, durationMs: 100 });
   });
 
-  test("of a run that was found starts with the search", async () => {
+  test("starts with the search for a run that was found", async () => {
     const { chat, transport } = setUp();
     void chat.resume();
     await vi.advanceTimersByTimeAsync(100);
@@ -316,7 +316,7 @@ describe("onChunk and onFinish", () => {
     }
   });
 
-  test("the chunk passed to an onChunk that clears does not bring anything back", async () => {
+  test("the chunk on which onChunk clears the chat brings nothing back", async () => {
     const all: Partial<{ chat: Chat }> = {};
     const { chat, transport, states } = setUp({ onChunk: () => void all.chat!.clear() }, { stop: undefined });
     all.chat = chat;

@@ -73,7 +73,7 @@ describe("a refused action", () => {
     expect(states).toHaveLength(2);
   });
 
-  test("makes no request, for an empty message or an event", async () => {
+  test("makes no request when the input is an empty message or an event", async () => {
     const { chat, transport } = setUp();
     for (const input of ["", "  ", click, { content: "" }, undefined as never]) {
       await expect(chat.send(input)).rejects.toMatchObject({ name: "ChatStateError" });
@@ -162,7 +162,7 @@ describe("a refused action", () => {
     await flush();
   });
 
-  test("a clear whose stop fails shows the error once, and a thrown non-Error becomes the cause of an Error", async () => {
+  test("a clear whose stop fails shows the error once, and a thrown non-Error is wrapped in an Error", async () => {
     const { chat, transport, stream, states } = await setUpBusy([runStart("run-1"), delta("Half")]);
     const cleared = outcomeOf(chat.clear());
     transport.answerStop("no reason");

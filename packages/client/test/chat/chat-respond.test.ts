@@ -26,7 +26,7 @@ import {
 watchChats();
 
 describe("regenerate", () => {
-  test("drops the answer and requests another to the same message", async () => {
+  test("drops the answer and requests another one for the same message", async () => {
     const initialMessages = [user("One", "u1"), answer("1", "a1"), user("Two", "u2"), answer("2", "a2")];
     const { chat, transport } = setUp({ initialMessages });
     const regenerated = outcomeOf(chat.regenerate());
@@ -57,7 +57,7 @@ describe("regenerate", () => {
     expect(chat.getSnapshot().messages[0]).toMatchObject({ id: stream.body!.messages[0]!.id });
   });
 
-  test("without a user message is refused with `nothing-to-regenerate`", async () => {
+  test("is refused with `nothing-to-regenerate` when there is no user message", async () => {
     for (const initialMessages of [[], [answer("Welcome", "a1")]]) {
       const { chat, transport, states } = setUp({ initialMessages });
       await expect(chat.regenerate()).rejects.toMatchObject({
@@ -121,7 +121,7 @@ describe("respond", () => {
     await finishWith(transport, done);
   });
 
-  test("to a question that is not pending is refused with `not-pending`", async () => {
+  test("is refused with `not-pending` for a question that is not pending", async () => {
     const refused = { name: "ChatStateError", code: "not-pending" };
     const nothing = setUp();
     await expect(nothing.chat.respond(question, "a")).rejects.toMatchObject(refused);
@@ -136,7 +136,7 @@ describe("respond", () => {
     await expect(chat.respond(question, "a")).rejects.toMatchObject(refused);
   });
 
-  test("is refused while the first response is streaming, and after it", async () => {
+  test("is refused while the answer to the first response is streaming, and afterwards", async () => {
     const { chat, transport } = await setUpAsked();
     void chat.respond(question, "a");
     await expect(chat.respond(question, "a")).rejects.toMatchObject({ code: "busy" });

@@ -157,7 +157,7 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) new", "More"]);
   });
 
-  test("finds a question without an id by its last occurrence in the conversation", async () => {
+  test("matches a question without an id to the last message with the same text", async () => {
     const { chat, transport } = setUp({
       initialMessages: [hello, answer("1", "a1"), user("Hello", "u2")],
     });

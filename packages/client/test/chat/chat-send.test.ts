@@ -103,7 +103,7 @@ describe("send", () => {
     await finishWith(transport, done);
   });
 
-  test("gives an object without an id a new one, and the role of the user whatever role it has", async () => {
+  test("gives an object without an id a new id, and the user role regardless of its own", async () => {
     const { chat, transport } = setUp();
     const input = { content: "Hello", role: "system" };
     void chat.send(input);
@@ -181,7 +181,7 @@ describe("send", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("gives the answer of a run the id of the run from its first chunk on", async () => {
+  test("gives an answer the id of its run, starting with the first chunk", async () => {
     const { chat, stream } = await setUpBusy([runStart("run-1"), delta("Hi")]);
     expect(
       chat
@@ -241,7 +241,7 @@ describe("send", () => {
 describe("a failed answer", () => {
   const boom = new Error("boom");
 
-  test("shows no message if it fails before its first chunk", async () => {
+  test("leaves only the user's message if it fails before its first chunk", async () => {
     for (const error of [boom, httpError(404), httpError(405), new StreamTruncatedError("no body")]) {
       const { chat, transport, states } = setUp();
       const sent = outcomeOf(chat.send("Hello"));
@@ -275,7 +275,7 @@ describe("a failed answer", () => {
     expect(statusesOf(states)).toEqual(["ready", "submitted", "streaming", "error"]);
   });
 
-  test("makes a thrown non-Error the cause of an Error", async () => {
+  test("wraps a thrown non-Error in an Error", async () => {
     const { chat, stream } = await setUpBusy([]);
     stream.fail("out of tokens");
     await flush();
@@ -284,7 +284,7 @@ describe("a failed answer", () => {
     expect(error).toMatchObject({ message: "out of tokens", cause: "out of tokens" });
   });
 
-  test("is a StreamRemoteError if it ends with an `error` chunk, which its message keeps", async () => {
+  test("sets a StreamRemoteError for a final `error` chunk, and its message keeps the chunk", async () => {
     const failure: StreamChunk = { type: "error", message: "Overloaded", code: "busy", retryable: true };
     const { chat, stream } = await setUpBusy([delta("Half"), failure]);
     expect(statusOf(chat)).toBe("streaming");
@@ -301,7 +301,7 @@ describe("a failed answer", () => {
     });
   });
 
-  test("is not one whose `error` chunk is followed by other chunks", async () => {
+  test("is not assumed when other chunks follow an `error` chunk", async () => {
     const { chat, stream } = await setUpBusy([{ type: "error", message: "Retrying" }, delta("Hi"), done]);
     stream.end();
     await flush();
@@ -321,7 +321,7 @@ describe("a failed answer", () => {
     });
   });
 
-  test("is complete if the connection breaks after the terminal chunk", async () => {
+  test("keeps the complete message if the connection breaks after the terminal chunk", async () => {
     const { chat, stream } = await setUpBusy([delta("Hi"), done]);
     stream.fail(boom);
     await flush();

@@ -45,7 +45,7 @@ describe("stop on a route without runs", () => {
     expect(chat.getSnapshot().error).toBeUndefined();
   });
 
-  test("leaves no answer before the first chunk", async () => {
+  test("leaves no answer if called before the first chunk", async () => {
     const { chat, transport } = setUpPlain();
     void chat.send("Hello");
     await chat.stop();
@@ -265,7 +265,7 @@ describe("stop of a run", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
-  test("leaves the next answer alone if the run ends first, whatever the server responds", async () => {
+  test("does not affect the next answer if the run ends first, whatever the server responds", async () => {
     for (const failure of [[], [httpError(404)], [new Error("offline")]]) {
       const { chat, transport, stream } = await setUpBusy([runStart("run-1"), delta("Hi")]);
       const stop = outcomeOf(chat.stop());
@@ -373,7 +373,7 @@ describe("close", () => {
     expect(read(chat)).toEqual(["Hello", "(aborted) Half an answer"]);
   });
 
-  test("leaves no answer before the first chunk", async () => {
+  test("leaves no answer if called before the first chunk", async () => {
     const { chat, stream } = await setUpBusy([]);
     chat.close();
     await flush();

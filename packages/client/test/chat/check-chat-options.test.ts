@@ -5,7 +5,7 @@ import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-fro
 import { readStream } from "../../src/stream/read-stream.ts";
 import { fakeFetch } from "../stream/bodies.ts";
 
-/** Options that no compiler accepts, and the error for each. */
+/** Options that do not compile, and the error for each. */
 const wrongOfStreams: [options: object, error: Error][] = [
   [{}, new TypeError("endpoint must be a URL, or a function that returns one; got undefined.")],
   [{ endpoint: 7 }, new TypeError("endpoint must be a URL, or a function that returns one; got 7.")],
@@ -62,21 +62,21 @@ const wrongOfChats: [options: unknown, error: Error][] = [
   ]),
 ];
 
-describe("a wrong option is refused when a chat is created:", () => {
+describe("an invalid option is refused when a chat is created:", () => {
   test.each(wrongOfChats)("%j", (options, error) => {
     expect(() => createChat(options as never)).toThrow(error);
     expect(() => createChat(() => options as never)).toThrow(error);
   });
 });
 
-describe("a wrong option is refused by the call that opens a stream:", () => {
+describe("an invalid option is refused by the call that opens a stream:", () => {
   test.each(wrongOfStreams)("%j", (options, error) => {
     expect(() => streamFromRoute(options as never)).toThrow(error);
     expect(() => streamChatFromRoute({ messages: [], ...options } as never)).toThrow(error);
   });
 });
 
-test("every function that needs options reports their absence in a sentence", async () => {
+test("every function with required options explains when they are missing", async () => {
   const messageOf = (name: string, got: string) =>
     `The options of ${name} must be an object with an endpoint; got ${got}.`;
   for (const [options, got] of [

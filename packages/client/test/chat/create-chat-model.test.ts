@@ -149,7 +149,7 @@ function createWorld(hasRuns: boolean) {
   const promises: { outcome: { is: unknown }; allowed: (error: unknown) => boolean }[] = [];
   let reactions: Reaction[] = [];
   let isResponding = false;
-  /** The first chunk of a run that was searched for is not shown yet. */
+  /** Whether the chat is about to show the first chunk of a run that it searched for. */
   let isFinding = false;
 
   const chat = createChat({
@@ -190,7 +190,7 @@ function createWorld(hasRuns: boolean) {
 
   const runOf = (stream: TestStream) => connections.find((connection) => connection.stream === stream)?.run;
 
-  /** An answer replaces an earlier one of its run, or else those after the message that it answers. */
+  /** An answer replaces the shown one of the same run, or else the answers that follow its message. */
   function showAnswer(stream: TestStream): void {
     const run = runOf(stream)!;
     const shown = expected.findIndex((entry) => typeof entry === "object" && runOf(entry) === run);
@@ -369,7 +369,7 @@ function createWorld(hasRuns: boolean) {
     abort: () => terminate(produce(), { type: "abort", reason: "timeout" }),
     end() {
       const run = produce();
-      // A stream without a chunk would have a message that the model does not know.
+      // The model does not cover the message of a stream without a chunk.
       if (run?.log.length !== 0) terminate(run);
     },
     cut() {

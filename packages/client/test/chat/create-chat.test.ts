@@ -127,7 +127,7 @@ describe("a new chat", () => {
     expect(growing.status).toBe("streaming");
   });
 
-  test("knows the question that ends its last message", () => {
+  test("shows the question at the end of its last message as pending", () => {
     const asked: UIMessage = {
       role: "assistant",
       id: "a1",
@@ -264,7 +264,7 @@ describe("the options", () => {
     version = 2;
     void chat.send("Hello");
     expect(streamOf(transport).body).toMatchObject({
-      // The session at creation stays.
+      // The session is fixed at creation.
       sessionId: "session-1",
       context: { version: 2 },
       messages: [{ content: "v2" }, { content: "Hello" }],
@@ -279,7 +279,7 @@ describe("the options", () => {
     expect(seen).toEqual(["connection v3", "chunk v3", "finish v4"]);
   });
 
-  test("may change the transport, while a run is stopped by the transport that carries it", async () => {
+  test("may change the transport, but a run is stopped by the transport that started it", async () => {
     const [first, second] = [testTransport(), testTransport()];
     let transport = first;
     const chat = createChat(() => ({ transport, sessionId: "session-1" }));
@@ -301,7 +301,7 @@ describe("the options", () => {
     expect(first.streams).toHaveLength(1);
   });
 
-  test("refuse the message if their function throws, and the chat is unchanged", async () => {
+  test("refuse the message if their function throws, and leave the chat unchanged", async () => {
     const transport = testTransport();
     let isBroken = false;
     const chat = createChat(() => {

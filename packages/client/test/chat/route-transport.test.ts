@@ -263,7 +263,7 @@ test("invalid options are refused when the transport is created", () => {
   expect(create({ endpoint: "/api", giveUpAfterMs: -1 })).toThrow(RangeError);
 });
 
-test("a chat uses the route's methods for those that a custom transport does not replace", async () => {
+test("a custom transport may replace one method and keep the others of the route", async () => {
   const { calls, fetch } = fakeFetch(() =>
     streamResponse(frame({ type: "run-start", runId: "r" }), frame({ type: "done" }), doneMarker),
   );

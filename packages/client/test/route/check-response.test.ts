@@ -17,7 +17,7 @@ const refusalOf = (
   );
 
 describe("an acceptable response", () => {
-  test("is left untouched: none of its body is read or cancelled", async () => {
+  test("is left untouched: its body is neither read nor cancelled", async () => {
     for (const contentType of [
       "application/json",
       "application/json;charset=utf-8",

@@ -11,7 +11,7 @@ test("an id is a version 4 UUID, which a `uuid` column accepts, and no two are e
   expect(new Set(ids).size).toBe(10_000);
 });
 
-test("all bits of an id but the version and the variant are random", () => {
+test("all bits of an id except those for version and variant are random", () => {
   const seen = Array.from({ length: 32 }, () => new Set<string>());
   for (let i = 0; i < 2000; i++) {
     for (const [at, digit] of [...createId().replaceAll("-", "")].entries()) seen[at]!.add(digit);

@@ -114,7 +114,7 @@ describe("a failure", () => {
     });
   }
 
-  test("with ids that are not event ids of a run is treated as one without ids", () => {
+  test("with ids that are not event ids of a run is treated as a failure without ids", () => {
     for (const lastEventId of ["7", "run", ".3", "run.", "run.03", "run.-1"]) {
       const error = new StreamTruncatedError();
       const step = policyOf({ runs: true }).next(failureOf(error, { lastEventId, newChunks: 1 }));
@@ -328,7 +328,7 @@ describe("the delay", () => {
     expect(step).toMatchObject({ attempt: 1, minMs: 0, delayMs: 3_500 });
   });
 
-  test("follows the server, retry-after before retry and 0 included, plus a random part of at most the same length", () => {
+  test("follows the server (retry-after before retry, even 0) plus a random part that grows with it", () => {
     const stepOf = (error: unknown, retryMs?: number) =>
       policyOf({ random: () => 0.5 }).next(failureOf(error, { ...resumable, retryMs }));
     expect(stepOf(new StreamTruncatedError(), 3_000)).toMatchObject({ minMs: 3_000, delayMs: 4_500 });
@@ -362,7 +362,7 @@ describe("the delay", () => {
     ]);
   });
 
-  test("exceeds it after four connections in a row that deliver a chunk and are cut at once, too", () => {
+  test("also exceeds it after four connections in a row that deliver a chunk and are cut at once", () => {
     expect(timesAt(1, 7, { ...truncated, newChunks: 1, retryMs: 100 })).toEqual([
       ...Array(4).fill([100, 350]),
       ...Array(3).fill([3_500, 4_750]),

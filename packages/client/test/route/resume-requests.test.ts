@@ -103,7 +103,7 @@ const hangs = () => new Promise<never>(() => {});
 
 describe("a network that drops packets silently", () => {
   for (const outage of [1, 4, 8, 15, 29, 31, 60, 95, 300, 880]) {
-    test(`for ${outage} s: the client returns within 5 s of the network, with at most two requests at once`, async () => {
+    test(`for ${outage} s: the client is back within 5 s after the network, with at most two requests at once`, async () => {
       const outageMs = outage * 1_000;
       const clients = Array.from({ length: 20 }, () =>
         follow(({ at }) => (at < outageMs ? hangs() : rest())),
@@ -152,7 +152,7 @@ describe("a network that drops packets silently", () => {
     ]);
   });
 
-  test("is retried at once when the page becomes visible or comes online while a request hangs", async () => {
+  test("leads to a retry at once when the page becomes visible or comes online while a request hangs", async () => {
     vi.spyOn(Math, "random").mockReturnValue(1);
     for (const event of ["online", "visibilitychange"]) {
       const page = Object.assign(new EventTarget(), { hidden: false });
@@ -220,7 +220,7 @@ describe("a slow server", () => {
     expect(attempts).toBeLessThan(5 * 1_000);
   });
 
-  test("is given up after connectTimeoutMs and retried", async () => {
+  test("is abandoned after connectTimeoutMs and requested again", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
     const client = follow(hangs, { connectTimeoutMs: 10_000, giveUpAfterMs: 30_000 });
     await advance(100_000);

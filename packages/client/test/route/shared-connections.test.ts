@@ -396,7 +396,7 @@ describe("a hidden page", () => {
     expect(followed.outcome).toMatchObject({ code: "idle" });
   });
 
-  test("leaves nothing when it is aborted while a request hangs", async () => {
+  test("leaves no request and no listener when it is aborted while a request hangs", async () => {
     const { page, route, followed } = await followOnPage();
     page.become("hidden");
     route.isFull = true;
@@ -496,7 +496,7 @@ describe("a stop", () => {
     return { chat, stop };
   }
 
-  test("that takes a second gets the connection of the answer, which then ends with the stop", async () => {
+  test("takes over the answer's connection after a second, and the answer then ends as stopped", async () => {
     const route = stubRoute();
     const { chat, stop } = await stopping(route);
     await advance(999);

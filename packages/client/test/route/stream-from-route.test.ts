@@ -200,7 +200,7 @@ describe("cancellation", () => {
     expect(calls[0]?.init.signal?.reason).toBe("stopped");
   });
 
-  test("abort settles at once while an option is pending, or a fetch that ignores its signal", async () => {
+  test("abort settles the stream at once while an option, or a fetch that ignores its signal, is pending", async () => {
     const never = () => new Promise<never>(() => {});
     for (const option of [{ endpoint: never }, { headers: never }, { body: never }, { fetch: never }]) {
       const abort = new AbortController();
@@ -213,7 +213,7 @@ describe("cancellation", () => {
     }
   });
 
-  test("abort inside an option's function settles before the next option", async () => {
+  test("abort inside an option's function settles the stream before the next option is called", async () => {
     const abort = new AbortController();
     const endpoint = () => {
       abort.abort("stopped");
@@ -472,7 +472,7 @@ describe("a stream with event ids", () => {
     expect([chunks, error]).toEqual([[a, failed], undefined]);
   });
 
-  test("fails with the interruption when the route cannot resume (405)", async () => {
+  test("fails with the error that interrupted it when the route cannot resume (405)", async () => {
     const { chunks, error, requests } = await collectFrom([
       () => streamResponse(entry(0, a)),
       () => httpError(503),
@@ -554,7 +554,7 @@ describe("a stream with event ids", () => {
     }
   });
 
-  test("does not give up because the program was suspended, at any moment", async () => {
+  test("does not give up because the program was suspended, whenever that happens", async () => {
     let asleepMs = 0;
     const { now } = performance;
     vi.spyOn(performance, "now").mockImplementation(() => now.call(performance) + asleepMs);
@@ -600,7 +600,7 @@ describe("a stream with event ids", () => {
     expect(requests).toEqual(["POST"]);
   });
 
-  test("evaluates headers and endpoint for every request, and the body only for one that sends it", async () => {
+  test("evaluates headers and endpoint for every request, and the body only for requests that send it", async () => {
     const [endpoint, headers, body] = [vi.fn(() => "/api"), vi.fn(() => ({})), vi.fn(() => ({}))];
     await collectFrom(
       [
@@ -659,7 +659,7 @@ describe("a retry", () => {
     ["429", () => httpError(429)],
     ["a body that broke off before the first chunk", () => streamResponse(":hb=8000\n\n")],
   ] as const) {
-    test(`after ${name} is made for a route with runs or a GET only`, async () => {
+    test(`after ${name} is made only for a GET or a route with runs`, async () => {
       for (const [options, requests] of [
         [{}, ["POST"]],
         [{ runs: false }, ["POST"]],

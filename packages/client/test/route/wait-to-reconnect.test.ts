@@ -17,7 +17,7 @@ afterEach(() => {
 
 /** An EventTarget whose listeners can be listed. */
 class Target extends EventTarget {
-  /** Browsers behave like this; Node may lose all but one listener of a signal at a garbage collection. */
+  /** Browsers behave like this; Node may lose all but one listener of a signal during garbage collection. */
   override addEventListener(
     type: string,
     listener: EventListener,
@@ -102,7 +102,7 @@ describe("outside a page", () => {
     abort.abort();
   });
 
-  test("counts at most the delay when the program was suspended", async () => {
+  test("counts at most the delay if the program was suspended", async () => {
     const wait = startWait({ delayMs: 4_000 });
     await advance(3_000);
     const { now } = performance;
@@ -172,7 +172,7 @@ describe("in a page", () => {
       }
     });
 
-    test(`that ${event} ten times a second, the wait ends no earlier than after one time`, async () => {
+    test(`that ${event} ten times a second, the wait ends no earlier than after a single event`, async () => {
       const page = stubPage();
       const wait = startWait({ minMs: 3_500, delayMs: 4_700 });
       for (let ms = 0; ms < 3_500; ms += 100) {
@@ -242,7 +242,7 @@ describe("while the browser is offline", () => {
     expect(wait.isOver).toBe(true);
   });
 
-  test("the server's delay continues, and the rest of it is waited for afterwards", async () => {
+  test("the server's delay keeps running, and any remainder applies afterwards", async () => {
     const { go } = stubPage();
     const wait = startWait({ minMs: 10_000 });
     go("offline");

@@ -247,7 +247,7 @@ describe("a Response", () => {
     expect(await error(null, { status: 404 })).toMatchObject({ body: "", message: "The route answered 404" });
   });
 
-  test("with a date as retry-after is converted to the time until then, at least 0", async () => {
+  test("with a date as retry-after provides the time until then, at least 0", async () => {
     const retryAfter = async (value: string) =>
       (
         (await collect(readStream(new Response("", { status: 429, headers: { "retry-after": value } }))))
