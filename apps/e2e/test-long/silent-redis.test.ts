@@ -50,7 +50,7 @@ function countUnanswered(store: RunStore): { count: number } {
     Object.assign(store, {
       [method]: (...values: unknown[]) =>
         call(...values).catch((error) => {
-          if (String(error).includes("has not answered within")) unanswered.count++;
+          if (String(error).includes("did not reply within")) unanswered.count++;
           throw error;
         }),
     });

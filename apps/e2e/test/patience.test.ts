@@ -255,7 +255,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   });
 
   const causes =
-    "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy";
+    "Possible causes: no server listens there, there is no network, or (in a page) CORS or the Content-Security-Policy";
   const rows: [string, () => Promise<{ endpoint: string; csp?: string }>, number, [string, string]][] = [
     [
       "nothing listens",
@@ -281,7 +281,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
       "the route throws",
       async () => ({ endpoint: "/broken" }),
       2,
-      ["StreamHttpError", "The route answered 500"],
+      ["StreamHttpError", "The route responded with 500"],
     ],
     [
       "the address is misspelt",

@@ -130,7 +130,8 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<StreamChunk> {
-    if (this.#isTaken) throw new TypeError("A stream can be iterated only once.");
+    if (this.#isTaken)
+      throw new TypeError("A stream can be iterated only once; request another one to read it again.");
     this.#isTaken = true;
     const pull = () => this.#pull();
     return {

@@ -108,7 +108,7 @@ describe("a response with an error status", () => {
 
   test("is reported by its status alone when an adapter provides only a status and headers", async () => {
     const adapted = { ok: false, status: 502, headers: new Headers() } as Response;
-    expect(await refusalOf(adapted)).toMatchObject({ message: "The route answered 502", body: "" });
+    expect(await refusalOf(adapted)).toMatchObject({ message: "The route responded with 502", body: "" });
   });
 
   test("is read up to 64 KiB, then cancelled", async () => {
@@ -130,7 +130,7 @@ describe("a response with an error status", () => {
     const pieces = json.match(/.{1,1024}/g)!;
     expect(await refusalOf(new Response(testBody(pieces).stream, { status: 500 }))).toMatchObject({
       body: json.slice(0, 65_536),
-      message: "The route answered 500",
+      message: "The route responded with 500",
     });
   });
 

@@ -242,9 +242,12 @@ describe("a Response", () => {
     expect(await error("<h1>Bad gateway</h1>", { status: 502, statusText: "Bad Gateway" })).toMatchObject({
       body: "<h1>Bad gateway</h1>",
       retryAfterMs: undefined,
-      message: "The route answered 502: Bad Gateway",
+      message: "The route responded with 502: Bad Gateway",
     });
-    expect(await error(null, { status: 404 })).toMatchObject({ body: "", message: "The route answered 404" });
+    expect(await error(null, { status: 404 })).toMatchObject({
+      body: "",
+      message: "The route responded with 404",
+    });
   });
 
   test("with a date as retry-after provides the time until then, at least 0", async () => {
@@ -311,11 +314,11 @@ describe("a Response", () => {
 
   test("with the error body of another server has the status, and a reason if one is found", async () => {
     for (const [body, said] of [
-      [{ error: "no such table", status: 500 }, "The route answered 500: no such table"],
-      [{ error: "", code: "internal" }, "The route answered 500"],
-      [{ error: { message: "no such table" } }, "The route answered 500"],
-      [{ error: 7, code: "x" }, "The route answered 500"],
-      [null, "The route answered 500"],
+      [{ error: "no such table", status: 500 }, "The route responded with 500: no such table"],
+      [{ error: "", code: "internal" }, "The route responded with 500"],
+      [{ error: { message: "no such table" } }, "The route responded with 500"],
+      [{ error: 7, code: "x" }, "The route responded with 500"],
+      [null, "The route responded with 500"],
     ] as const) {
       const { error } = await collect(readStream(new Response(JSON.stringify(body), { status: 500 })));
       expect((error as Error).message).toBe(said);
@@ -337,7 +340,7 @@ describe("a Response", () => {
 
   test("with an error that is not a string keeps it in the body only", async () => {
     const { error } = await collect(readStream(new Response('{"error":{"code":1}}', { status: 500 })));
-    expect(error).toMatchObject({ message: "The route answered 500", body: { error: { code: 1 } } });
+    expect(error).toMatchObject({ message: "The route responded with 500", body: { error: { code: 1 } } });
   });
 
   test("that is not a stream and was redirected reports its final URL", async () => {
@@ -386,7 +389,9 @@ describe("pace", () => {
   test("a second iteration throws", async () => {
     const stream = readStream(testBody([doneMarker]).stream);
     await collect(stream);
-    expect(() => stream[Symbol.asyncIterator]()).toThrow("A stream can be iterated only once.");
+    expect(() => stream[Symbol.asyncIterator]()).toThrow(
+      "A stream can be iterated only once; request another one to read it again.",
+    );
   });
 
   test("concurrent calls of next() are served in order", async () => {

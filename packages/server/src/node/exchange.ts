@@ -60,7 +60,9 @@ export function isGone(res: NodeResponse): boolean {
 /** Whether the application has ended the response itself, which is logged. */
 export function hasEnded(res: NodeResponse): boolean {
   if (res.writableEnded)
-    console.error("A response had already ended before its stream was sent; nothing was sent.");
+    console.error(
+      "The response had already ended, so its stream was not sent. Let sendStream or toNodeHandler end it.",
+    );
   return res.writableEnded;
 }
 

@@ -57,7 +57,9 @@ function toHead(exchange: Exchange, headers: NodeHeaders): NodeHeaders {
   const present = (exchange.reply ?? exchange.res).getHeaders();
   const fields = withoutConnection(exchange, headers) as NodeHeaders;
   for (const [name, own] of Object.entries(fields)) {
-    if (/[^\t\x20-\x7e\x80-\xff]/.test(String(own))) throw new TypeError(`The header ${name} is malformed.`);
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(String(own))) {
+      throw new TypeError(`The header ${name} must be Latin-1 text without control characters.`);
+    }
     const set = present[name];
     if (set === undefined) continue;
     if (name === "set-cookie") fields[name] = [...new Set([set, own].flat().map(String))];

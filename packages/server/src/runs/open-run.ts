@@ -61,7 +61,7 @@ export async function openRun(
 function within<Value>(asked: Promise<Value>, timeoutMs: number, shutdown: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const onShutdown = () => reject(shutdown.reason);
-    const onTimeout = () => reject(new Error(`The store has not answered within ${timeoutMs} ms.`));
+    const onTimeout = () => reject(new Error(`The run store did not reply within ${timeoutMs} ms.`));
     const timer = startTimer(onTimeout, timeoutMs);
     shutdown.addEventListener("abort", onShutdown);
     asked.then(resolve, reject).finally(() => {

@@ -39,7 +39,8 @@ export async function* readRun(
       if (entries.length > 0) continue;
       if (feed.state === "lost" || after < feed.from) return yield runLost;
       if (feed.state === "ended") return;
-      if (feed.state === "failed") throw new RunStoreError(new Error(`The store of run ${runId} is silent.`));
+      if (feed.state === "failed")
+        throw new RunStoreError(new Error(`The run store stopped replying while run ${runId} was read.`));
       const timer = startTimer(() => wake(), feed.overdueAt - performance.now());
       await new Promise<void>((resolve) => {
         wake = resolve;

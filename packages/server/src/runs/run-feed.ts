@@ -151,7 +151,7 @@ export class RunFeed {
     const now = performance.now();
     // A reply that never comes counts as a failure.
     if (this.#calledAt !== undefined) {
-      this.#failure ??= { since: this.#calledAt, error: new Error("Its reply is overdue.") };
+      this.#failure ??= { since: this.#calledAt, error: new Error("The run store did not reply in time.") };
     }
     if (this.#failure !== undefined && now - this.#failure.since >= this.#store.leaseMs) {
       this.#giveUp(this.#failure.error);
@@ -247,7 +247,10 @@ export class RunFeed {
   }
 
   #giveUp(error: unknown): void {
-    console.error(`The store of run ${this.#runId} does not reply:`, error);
+    console.error(
+      `Run ${this.#runId} cannot be read, because the run store failed for a whole lease:`,
+      error,
+    );
     this.#change("failed");
   }
 

@@ -217,7 +217,7 @@ class RunFollower implements StreamPump, TimedStream {
 
 const connectionEnded = {
   type: "error",
-  message: "The connection ended before the answer did.",
+  message: "The connection closed before the answer was complete. Please try again.",
   code: "connection-ended",
   retryable: true,
 } as const;
@@ -225,7 +225,7 @@ const connectionEnded = {
 /** Sent to a client whose run is gone, or has lost entries that the client has. */
 export const runLost = {
   type: "error",
-  message: "The answer is not kept any more.",
+  message: "This answer is no longer available. Please ask again.",
   code: "run-lost",
   retryable: true,
 } as const;

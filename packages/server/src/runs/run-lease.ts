@@ -67,7 +67,10 @@ export class RunLease {
         return await this.#withinLease(call());
       } catch (error) {
         if (performance.now() >= this.#heldUntil) {
-          console.error(`Run ${this.#runId} has lost its store:`, error);
+          console.error(
+            `Run ${this.#runId} was abandoned, because the run store failed for a whole lease:`,
+            error,
+          );
           return undefined;
         }
         await new Promise((resolve) => setTimeout(resolve, storeRetryMs));
@@ -80,7 +83,7 @@ export class RunLease {
   async #withinLease<Value>(called: Promise<Value>): Promise<Value> {
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
-      const error = new Error("The store has not replied within the length of a lease.");
+      const error = new Error("The run store did not reply within a lease.");
       timer = unref(startTimer(() => reject(error), this.#store.leaseMs));
     });
     try {

@@ -37,7 +37,7 @@ export function parseResumeTarget({ url, headers }: Request): ResumeTarget | Tar
   if (cursor !== undefined) return { kind: "run", id: cursor.runId, after: cursor.seq };
   const named = readNamedRun(searchParams);
   if (lastEventId) return named === undefined ? malformedCursor : { ...named, after: malformedCursor };
-  if (named === undefined) return badRequest("No run named: expected Last-Event-ID, ?run= or ?session=.");
+  if (named === undefined) return missingRun("Last-Event-ID, ?run= or ?session=");
   const after = searchParams.get("after");
   return { ...named, after: after === null ? -1 : parsePosition(after) };
 }
@@ -50,7 +50,7 @@ export function parseStopTarget({ url }: Request): StopTarget | TargetProblem {
     if (isVisibleAscii(key)) return { kind: "key", id: key };
     return badRequest(`The key must be ${visibleAsciiRule}.`, "invalid-key");
   }
-  return readNamedRun(searchParams) ?? badRequest("No run named: expected ?run=, ?key= or ?session=.");
+  return readNamedRun(searchParams) ?? missingRun("?run=, ?key= or ?session=");
 }
 
 /**
@@ -92,5 +92,9 @@ const badRequest = (error: string, code = "invalid-cursor"): TargetProblem => ({
   kind: "problem",
   problem: { status: 400, error, code },
 });
+
+/** @param expected - Where the request may name one. */
+const missingRun = (expected: string): TargetProblem =>
+  badRequest(`The request names no run; send ${expected}.`, "missing-run");
 
 const malformedCursor = badRequest("The event id is malformed: expected `<run id>.<position>`.");

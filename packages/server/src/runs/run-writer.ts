@@ -229,7 +229,10 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   async #stop(result: LeaseResult, inDoubt: readonly UnknownChunk[]): Promise<void> {
     this.#leaveSource();
     if (result === undefined) this.#end(undefined);
-    else if (result === "full") this.#end(await this.#endInStore(tooLarge("The run store is full.")));
+    else if (result === "full")
+      this.#end(
+        await this.#endInStore(tooLarge("The server has no room for this answer. Please try again later.")),
+      );
     else await this.#endAsFound(inDoubt);
   }
 

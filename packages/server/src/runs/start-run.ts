@@ -45,19 +45,22 @@ export interface RunStartOptions extends ChatRunOptions, FailureOptions {
 type Refusal = Exclude<OpenedRun["status"], "created" | "attached">;
 
 const refusals: Record<Refusal, Omit<RouteError, "code">> = {
-  "key-conflict": { status: 409, error: "The idempotency key belongs to another request." },
+  "key-conflict": {
+    status: 409,
+    error: "The idempotency key was already used with another body; use a new key for each message.",
+  },
   "run-active": {
     status: 409,
-    error: "The session has an answer that has not ended; stop it, or wait for its end.",
+    error: "An answer is still in progress in this conversation. Stop it, or wait until it ends.",
   },
   "too-many-runs": {
     status: 429,
-    error: "Too many of your answers have not ended; wait for one, or stop one.",
+    error: "Too many of your answers are still in progress. Stop one, or wait until one ends.",
     headers: { "retry-after": "5" },
   },
   "store-full": {
     status: 503,
-    error: "The server cannot take another answer now.",
+    error: "The server is busy. Please try again later.",
     headers: { "retry-after": "5" },
   },
 };

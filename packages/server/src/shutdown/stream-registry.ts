@@ -106,7 +106,7 @@ export function refuseWhileDraining(source?: StreamSource): RouteError | undefin
   if (source !== undefined) closeSource(source);
   return {
     status: 503,
-    error: "The server is shutting down; try again.",
+    error: "The server is shutting down. Please try again.",
     code: "draining",
     // On a kept connection, the next request would also come here.
     headers: { "retry-after": String(retryAfterSeconds), connection: "close" },

@@ -127,14 +127,14 @@ export class RedisCommands {
   }
 
   async #request(name: RedisScriptName, values: readonly ScriptValue[]): Promise<unknown> {
-    if (this.#isClosed) throw new Error("The store of runs is closed.");
+    if (this.#isClosed) throw new Error("The run store is closed.");
     const { commandTimeoutMs } = this.#options;
     const abort = new AbortController();
     const asked = this.#current;
     let timer: Timer | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = startTimer(() => {
-        reject(new Error(`Redis has not answered within ${commandTimeoutMs} ms.`));
+        reject(new Error(`Redis did not reply within ${commandTimeoutMs} ms (commandTimeoutMs).`));
         // Otherwise the client would send it when Redis is back, although the caller has given up.
         abort.abort();
         if (asked === this.#current) this.#replaceSilentConnection();

@@ -31,7 +31,7 @@ interface WaitingWrite {
 /** By SQLite's message, because Deno has no result codes. */
 const isBusy = (error: unknown): boolean => String(error).includes("database is locked");
 
-const closed = () => new Error("The store of runs is closed.");
+const closed = () => new Error("The run store is closed.");
 
 /** Whether the file could not grow. */
 export const isDiskFull = (error: unknown): boolean => String(error).includes("database or disk is full");

@@ -44,7 +44,7 @@ const maxFillMs = 5;
 
 const sourceIdle: ErrorChunk = {
   type: "error",
-  message: "The answer did not go on in time.",
+  message: "The answer took too long to continue. Please try again.",
   code: "source-idle",
   retryable: true,
 };

@@ -246,7 +246,10 @@ describe("POST", () => {
       expect([response.status, response.headers.get("cache-control"), await response.json()]).toEqual([
         409,
         "no-store",
-        { error: "The idempotency key belongs to another request.", code: "key-conflict" },
+        {
+          error: "The idempotency key was already used with another body; use a new key for each message.",
+          code: "key-conflict",
+        },
       ]);
     }
     await (await route.POST(post({ idempotencyKey: "k", sessionId: "s" }, bob()))).text();
@@ -260,7 +263,7 @@ describe("POST", () => {
     expect([response.status, await response.json()]).toEqual([
       409,
       {
-        error: "The session has an answer that has not ended; stop it, or wait for its end.",
+        error: "An answer is still in progress in this conversation. Stop it, or wait until it ends.",
         code: "run-active",
       },
     ]);
@@ -298,7 +301,7 @@ describe("POST", () => {
         429,
         "5",
         {
-          error: "Too many of your answers have not ended; wait for one, or stop one.",
+          error: "Too many of your answers are still in progress. Stop one, or wait until one ends.",
           code: "too-many-runs",
         },
       ]);
@@ -316,7 +319,7 @@ describe("POST", () => {
     expect([response.status, response.headers.get("retry-after"), await response.json()]).toEqual([
       503,
       "5",
-      { error: "The server cannot take another answer now.", code: "store-full" },
+      { error: "The server is busy. Please try again later.", code: "store-full" },
     ]);
     expect(calls.length).toBe(1);
   });

@@ -89,13 +89,14 @@ describe("GET", () => {
     expect(followers.map(({ text }) => eventsOf(text).length)).toEqual([3, 5, 4]);
   });
 
-  test("refuses a missing or malformed cursor with 400", async () => {
+  test("refuses a request that names no run, and a malformed cursor, with 400", async () => {
     const { route, runId } = await ended();
+    const missingRun = "The request names no run; send Last-Event-ID, ?run= or ?session=.";
     const malformedEventId = "The event id is malformed: expected `<run id>.<position>`.";
     const malformedPosition = "after must be the position of an event: a whole number, 0 or more.";
     const cases: [Request, string][] = [
-      [get(""), "No run named: expected Last-Event-ID, ?run= or ?session=."],
-      [get("?after=1"), "No run named: expected Last-Event-ID, ?run= or ?session=."],
+      [get(""), missingRun],
+      [get("?after=1"), missingRun],
       [get("", lastEventId("nonsense")), malformedEventId],
       [get("", lastEventId(runId)), malformedEventId],
       [get("", lastEventId(`${runId}.-1`)), malformedEventId],
@@ -113,7 +114,7 @@ describe("GET", () => {
       expect([request.url, response.status, await response.json()]).toEqual([
         request.url,
         400,
-        { error, code: "invalid-cursor" },
+        { error, code: error === missingRun ? "missing-run" : "invalid-cursor" },
       ]);
     }
   });
@@ -129,7 +130,7 @@ describe("GET", () => {
     for (const response of await Promise.all(requests)) {
       expect([response.status, response.headers.get("content-type")]).toEqual([200, "text/event-stream"]);
       expect(await response.text()).toBe(
-        'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n' +
+        'data: {"type":"error","message":"This answer is no longer available. Please ask again.","code":"run-lost","retryable":true}\n\n' +
           "data: [DONE]\n\n",
       );
     }
@@ -294,7 +295,7 @@ describe("DELETE", () => {
     const response = await route.DELETE(del(""));
     expect([response.status, await response.json()]).toEqual([
       400,
-      { error: "No run named: expected ?run=, ?key= or ?session=.", code: "invalid-cursor" },
+      { error: "The request names no run; send ?run=, ?key= or ?session=.", code: "missing-run" },
     ]);
     for (const key of ["", "x".repeat(129), "a%20b", "%E8%AA%9E", "a%00"]) {
       const refused = await route.DELETE(del(`?key=${key}`));

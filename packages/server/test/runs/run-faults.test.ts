@@ -18,7 +18,7 @@ const delta = (text: string): StreamChunk => ({ type: "text-delta", delta: text 
 const producerLost =
   '{"type":"error","message":"The answer was interrupted on the server.","code":"producer-lost","retryable":true}';
 const runLost =
-  'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n' +
+  'data: {"type":"error","message":"This answer is no longer available. Please ask again.","code":"run-lost","retryable":true}\n\n' +
   "data: [DONE]\n\n";
 
 /** The server gave the connection up, and its client will reconnect. */
@@ -201,7 +201,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(text).toMatch(givenUp);
       expect(text.replace(givenUp, "")).toBe([0, 1, 2, 3].map((seq) => frameOf(runId, seq)).join(""));
       expect(log.mock.calls[0]).toEqual([
-        `The store of run ${runId} does not reply:`,
+        `Run ${runId} cannot be read, because the run store failed for a whole lease:`,
         new Error("The store cannot be written."),
       ]);
     });

@@ -278,7 +278,10 @@ describe("a feed", () => {
     await pass(600);
     expect([feed.state, onChange.mock.calls.length]).toEqual(["failed", 1]);
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not reply:", expect.objectContaining({ message: "The store is away." })],
+      [
+        "Run r cannot be read, because the run store failed for a whole lease:",
+        expect.objectContaining({ message: "The store is away." }),
+      ],
     ]);
     const { reads } = store;
     await pass(60_000);
@@ -299,7 +302,10 @@ describe("a feed", () => {
     await pass(1_500);
     expect(feed.state).toBe("failed");
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not reply:", new Error("The store cannot be written.")],
+      [
+        "Run r cannot be read, because the run store failed for a whole lease:",
+        new Error("The store cannot be written."),
+      ],
     ]);
     leave("gone");
   });
@@ -333,7 +339,10 @@ describe("a feed", () => {
     expect(feed.state).toBe("failed");
     expect(feed.overdueAt).toBe(Number.POSITIVE_INFINITY);
     expect(log.mock.calls).toEqual([
-      ["The store of run r does not reply:", new Error("Its reply is overdue.")],
+      [
+        "Run r cannot be read, because the run store failed for a whole lease:",
+        new Error("The run store did not reply in time."),
+      ],
     ]);
     leave("gone");
   });

@@ -249,7 +249,7 @@ describe("a reader without event ids", () => {
     await pass(5000);
     const error = {
       type: "error",
-      message: "The connection ended before the answer did.",
+      message: "The connection closed before the answer was complete. Please try again.",
       code: "connection-ended",
       retryable: true,
     };
@@ -455,7 +455,7 @@ describe("a connection whose feed was read by a request that is gone", () => {
 
 describe("a run that is gone", () => {
   const lost =
-    'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n';
+    'data: {"type":"error","message":"This answer is no longer available. Please ask again.","code":"run-lost","retryable":true}\n\n';
 
   test("in mid-stream causes an error without an event id, and the connection ends in order", async () => {
     const store = createMemoryRunStore();
@@ -478,7 +478,7 @@ describe("a run that is gone", () => {
 
 describe("a log that has lost its last entries", () => {
   const lost =
-    'data: {"type":"error","message":"The answer is not kept any more.","code":"run-lost","retryable":true}\n\n';
+    'data: {"type":"error","message":"This answer is no longer available. Please ask again.","code":"run-lost","retryable":true}\n\n';
 
   /** A run of ten entries whose store can be rolled back. */
   async function followFaulty() {

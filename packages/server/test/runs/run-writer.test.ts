@@ -619,7 +619,11 @@ describe("limits", () => {
     await run.producer.finished;
     expect(await run.logged()).toEqual([
       delta("a"),
-      { type: "error", message: "The run store is full.", code: "run-too-large" },
+      {
+        type: "error",
+        message: "The server has no room for this answer. Please try again later.",
+        code: "run-too-large",
+      },
     ]);
     expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);
   });
@@ -1002,7 +1006,9 @@ describe("a store that fails", () => {
           },
         },
       ]);
-      expect(log.mock.calls[0]?.[0]).toBe("Run r has lost its store:");
+      expect(log.mock.calls[0]?.[0]).toBe(
+        "Run r was abandoned, because the run store failed for a whole lease:",
+      );
     }
   });
 

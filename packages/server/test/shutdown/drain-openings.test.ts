@@ -97,7 +97,7 @@ describe("drain", () => {
     expect([response.status, response.headers.get("retry-after"), await response.json()]).toEqual([
       503,
       "1",
-      { error: "The server is shutting down; try again.", code: "draining" },
+      { error: "The server is shutting down. Please try again.", code: "draining" },
     ]);
     letThrough();
     forget();

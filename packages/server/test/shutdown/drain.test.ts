@@ -121,7 +121,7 @@ describe("drain", () => {
       expect(response.status).toBe(503);
       expect(response.headers.get("retry-after")).toBe("1");
       expect(await response.json()).toEqual({
-        error: "The server is shutting down; try again.",
+        error: "The server is shutting down. Please try again.",
         code: "draining",
       });
     }

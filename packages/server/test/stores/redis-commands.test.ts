@@ -56,7 +56,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
       await expect.poll(() => store.append(runId, 2 * seq, [`${2 * seq}`]).catch(String)).toBe("ok");
       proxy.silence();
       const missed = store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]);
-      await expect(missed).rejects.toThrow("not answered within 300 ms");
+      await expect(missed).rejects.toThrow("did not reply within 300 ms");
       await expect.poll(() => store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]).catch(String)).toBe("ok");
       // A single new connection replaces the silent ones.
       await expect.poll(() => proxy.live).toBe(1);
@@ -73,7 +73,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
     await expect.poll(() => store.renew(runId).catch(String)).toBe("ok");
     for (let count = 0; count < 2; count++) {
       await direct.sendCommand(["CLIENT", "PAUSE", "900"]);
-      await expect(store.renew(runId)).rejects.toThrow("not answered within 500 ms");
+      await expect(store.renew(runId)).rejects.toThrow("did not reply within 500 ms");
       await expect.poll(() => store.renew(runId).catch(String)).toBe("ok");
     }
     await expect.poll(() => proxy.live).toBe(1);
@@ -84,7 +84,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
     const store = create(await connect());
     await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
     proxy.silence();
-    await expect(store.renew("r")).rejects.toThrow("not answered");
+    await expect(store.renew("r")).rejects.toThrow("did not reply");
     await store.close();
     await expect(store.renew("r")).rejects.toThrow("closed");
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -104,7 +104,7 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
       // The first command may meet the end of the connection.
       await store.renew("r").catch(() => {});
       const given = opening({ key: "k" });
-      await expect(store.open(given)).rejects.toThrow("not answered within 100 ms");
+      await expect(store.open(given)).rejects.toThrow("did not reply within 100 ms");
       await own.restart();
       await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
       expect((await client.keys(`${prefix}*`)).filter((key) => !key.endsWith(":format"))).toEqual([]);

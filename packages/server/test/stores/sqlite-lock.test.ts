@@ -143,7 +143,7 @@ describe("while another process holds the lock of the file", () => {
     const release = holdLock();
     const appended = store.append(runId, 0, ["0"]);
     await store.close();
-    await expect(appended).rejects.toThrow("The store of runs is closed.");
+    await expect(appended).rejects.toThrow("The run store is closed.");
     release();
   });
 

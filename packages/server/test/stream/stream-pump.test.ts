@@ -191,7 +191,7 @@ describe("limits", () => {
       seen.text.endsWith(
         frame({
           type: "error",
-          message: "The answer did not go on in time.",
+          message: "The answer took too long to continue. Please try again.",
           code: "source-idle",
           retryable: true,
         }) + done,
