@@ -88,6 +88,16 @@ export function encodeChunkJson(json: string, options?: EncodeChunkOptions): str
 }
 
 /**
+ * Adds a chunk to a piece: events of {@link stringifyChunk} texts, without the blank line that ends the last of them. A
+ * loop that collects frames by their own blank lines concatenates one string more per chunk.
+ */
+export const appendToPiece = (piece: string, json: string): string =>
+  piece === "" ? `data: ${json}` : `${piece}\n\ndata: ${json}`;
+
+/** @returns the frames of a piece of {@link appendToPiece}. */
+export const endPiece = (piece: string): string => (piece === "" ? "" : `${piece}\n\n`);
+
+/**
  * Prints a comment, which readers ignore. Line breaks in `text`, those of Unicode included, continue the comment on the
  * next line, so that no text can open a field.
  *

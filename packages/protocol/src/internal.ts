@@ -14,6 +14,13 @@ export {
 } from "./check-option.ts";
 export { maxTimerMs, parseDelayMs, parseTimeoutMs } from "./delay.ts";
 export { describeKind, describeValue } from "./describe-value.ts";
-export { encodeChunkJson, type PrintedChunk, printChunk, stringifyChunk } from "./encode-chunk.ts";
+export {
+  appendToPiece,
+  encodeChunkJson,
+  endPiece,
+  type PrintedChunk,
+  printChunk,
+  stringifyChunk,
+} from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";

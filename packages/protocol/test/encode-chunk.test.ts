@@ -3,11 +3,13 @@ import { describe, expect, test } from "vitest";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
 import type { StreamChunk } from "../src/chunks.ts";
 import {
+  appendToPiece,
   DONE_FRAME,
   encodeChunk,
   encodeChunkJson,
   encodeComment,
   encodeRetry,
+  endPiece,
   stringifyChunk,
 } from "../src/encode-chunk.ts";
 import { createSSEDecoder } from "../src/sse-decoder.ts";
@@ -182,6 +184,16 @@ describe("stringifyChunk", () => {
     expect(() => stringifyChunk(value)).toThrow(
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     );
+  });
+});
+
+describe("appendToPiece", () => {
+  test.each([0, 1, 2, 3])("a piece of %i chunks is the same text as their frames", (count) => {
+    const texts = Array.from({ length: count }, (_, index) =>
+      stringifyChunk({ type: "status", message: `${index}` }),
+    );
+    const frames = texts.map((text) => encodeChunkJson(text)).join("");
+    expect(endPiece(texts.reduce(appendToPiece, ""))).toBe(frames);
   });
 });
 

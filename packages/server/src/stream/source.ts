@@ -105,6 +105,8 @@ export function closeSource(source: StreamSource): void {
 }
 
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  // The first is what async generators return, and cheaper to recognise.
+  if (value instanceof Promise) return true;
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
   );

@@ -317,20 +317,25 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
   }
 });
 
-test("a source that turns slow, with 50 ms of work per chunk, delivers its chunks after the first slow one", async () => {
-  let clock = 1000;
-  const now = vi.spyOn(performance, "now").mockImplementation(() => clock);
-  const source = (async function* () {
-    for (const [index, chunk] of [...numbered(20)].entries()) {
-      if (index >= 5) clock += 50;
-      yield chunk;
-    }
-  })();
-  const reader = createStreamBody(source).getReader();
-  const { value } = await reader.read();
-  now.mockRestore();
-  await reader.cancel();
-  expect(decoder.decode(value).match(/data: \{/g)).toHaveLength(6);
+describe("a source that turns slow, with 50 ms of work per chunk", () => {
+  test.each([
+    [5, 6, "after the first slow one"],
+    [20, 24, "after at most eight slow ones, if it had yielded more than eight"],
+  ])("after %i chunks, delivers %i in its first piece: %s", async (fastChunks, delivered) => {
+    let clock = 1000;
+    const now = vi.spyOn(performance, "now").mockImplementation(() => clock);
+    const source = (async function* () {
+      for (const [index, chunk] of [...numbered(40)].entries()) {
+        if (index >= fastChunks) clock += 50;
+        yield chunk;
+      }
+    })();
+    const reader = createStreamBody(source).getReader();
+    const { value } = await reader.read();
+    now.mockRestore();
+    await reader.cancel();
+    expect(decoder.decode(value).match(/data: \{/g)).toHaveLength(delivered);
+  });
 });
 
 describe("the opening", () => {
