@@ -9,7 +9,14 @@
  * Source: ECMA-262, SerializeJSONObject and QuoteJSONString.
  */
 import { checkField } from "./check-chunk.ts";
-import { chunkTypeOf, type FieldsType, type FieldType, isRecord, rulesOf } from "./chunk-shape.ts";
+import {
+  chunkTypeOf,
+  type FieldsType,
+  type FieldType,
+  isRecord,
+  type KindsType,
+  rulesOf,
+} from "./chunk-shape.ts";
 
 /** A place in the walk: before the first field, or at a field. */
 interface Step {
@@ -104,35 +111,43 @@ function isPlain(value: unknown): value is Record<string, unknown> {
   return (prototype === Object.prototype || prototype === null) && value.toJSON === undefined;
 }
 
-/** By type, and for a type with kinds by kind. */
-const shapes = new Map<unknown, ShapePrinter | Map<unknown, ShapePrinter>>();
+/** The printers of one type: one for all its chunks, or one for each kind. */
+interface TypePrinters {
+  readonly shape: ShapePrinter | undefined;
+  readonly byKind: ReadonlyMap<unknown, ShapePrinter> | undefined;
+}
+
+const noPrinters: TypePrinters = { shape: undefined, byKind: undefined };
+
+const printersByType = new Map<unknown, TypePrinters>();
 
 /** Consecutive chunks usually share a type, and comparing is cheaper than hashing a fresh string. */
 let lastType: unknown;
-let lastShapes: ShapePrinter | Map<unknown, ShapePrinter> | undefined;
+let lastPrinters: TypePrinters = noPrinters;
 
 function shapeOf(value: Record<string, unknown>): ShapePrinter | undefined {
   const { type } = value;
   if (type !== lastType) {
-    lastShapes = shapes.get(type) ?? createShapes(type);
+    lastPrinters = printersByType.get(type) ?? createPrinters(type);
     lastType = type;
   }
-  return lastShapes instanceof Map ? lastShapes.get(value.kind) : lastShapes;
+  return lastPrinters.shape ?? lastPrinters.byKind?.get(value.kind);
 }
 
-function createShapes(type: unknown): ShapePrinter | Map<unknown, ShapePrinter> | undefined {
+function createPrinters(type: unknown): TypePrinters {
   const fields = chunkTypeOf(type);
   // A chunk of a type that this version does not know is passed on unchecked.
-  if (fields === undefined) return typeof type === "string" ? unknownShape : undefined;
-  const created =
+  if (fields === undefined) return typeof type === "string" ? unknownPrinters : noPrinters;
+  const created: TypePrinters =
     "kinds" in fields
-      ? new Map(
-          Object.entries(fields.kinds).map(([kind, ofKind]) => [kind, createShape(ofKind, "type", "kind")]),
-        )
-      : createShape(fields, "type");
-  shapes.set(type, created);
+      ? { shape: undefined, byKind: createKinds(fields) }
+      : { shape: createShape(fields, "type"), byKind: undefined };
+  printersByType.set(type, created);
   return created;
 }
+
+const createKinds = ({ kinds }: KindsType): ReadonlyMap<unknown, ShapePrinter> =>
+  new Map(Object.entries(kinds).map(([kind, fields]) => [kind, createShape(fields, "type", "kind")]));
 
 const createShape = (fields: FieldsType, ...tags: string[]): ShapePrinter => ({
   fields,
@@ -143,7 +158,7 @@ const createShape = (fields: FieldsType, ...tags: string[]): ShapePrinter => ({
   next: undefined,
 });
 
-const unknownShape = createShape({}, "type");
+const unknownPrinters: TypePrinters = { shape: createShape({}, "type"), byKind: undefined };
 
 /** @returns the printer of the field that follows `step`, where it is expected from now on. */
 function follow(shape: ShapePrinter, step: Step, name: string): FieldPrinter {

@@ -42,8 +42,8 @@ const maxPieceLength = 16 * 1024;
  */
 const maxFillMs = 5;
 /**
- * After this many chunks of a piece, only one in as many reads the clock, which costs as much as half of printing. A
- * source that is slow after it was fast has at most so many more chunks held back.
+ * After this many chunks of a piece, only one in as many reads the clock, which costs half as much as printing a chunk. A
+ * source that turns slow then has fewer than this many more chunks held back.
  */
 const chunksPerClock = 8;
 
