@@ -1,6 +1,6 @@
 /**
- * `pnpm demo:cluster` as a visitor sees it, in Chromium: processes that are killed in the middle of an answer. About 35 s,
- * of which 15 are a lease.
+ * `pnpm demo:cluster` as a visitor sees it, in Chromium: processes are killed halfway through an answer. About 35 s, of
+ * which 15 are a lease.
  */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,10 +17,13 @@ import { hasNginx } from "../test/nginx.ts";
 const program = fileURLToPath(
   new URL("../node_modules/@kortyx/demo/dist/server/cluster.js", import.meta.url),
 );
-/** A lease, the 2 s after it in which a page learns of the end, and the 5 s in which it is back; the rest is for a busy machine. */
+/**
+ * A lease, the 2 s after it in which a page learns of the end, and the 5 s in which it is back, plus a margin for a
+ * busy machine.
+ */
 const maxLostMs = 15_000 + 2_000 + 5_000 + 20_000;
 
-/** How long a person takes to read the page and to type the command; the answer must last for longer. */
+/** The time that a person takes to read the page and type the command; the answer must take longer. */
 const humanMs = 8_000;
 
 function startCluster(environment: Record<string, string> = {}) {
@@ -31,7 +34,7 @@ function startCluster(environment: Record<string, string> = {}) {
   const cluster = {
     output: "",
     exited: once(child, "close"),
-    /** Presses Ctrl+C. @returns how it has ended. */
+    /** Presses Ctrl+C. @returns the exit code and signal. */
     interrupt() {
       child.kill("SIGINT");
       return cluster.exited;
@@ -49,7 +52,7 @@ function startCluster(environment: Record<string, string> = {}) {
   return cluster;
 }
 
-test("without a program that it needs, the cluster names the command that installs it", async () => {
+test("the cluster names the installation command when a required program is missing", async () => {
   const cluster = startCluster({ PATH: "/nowhere" });
   expect(await cluster.exited).toEqual([1, null]);
   expect(cluster.output).toMatch(
@@ -73,7 +76,7 @@ describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Ch
     await cluster?.interrupt();
   });
 
-  /** The processes that the page names. */
+  /** The processes that the page shows. */
   async function readPids() {
     const line = demo.page.getByText(/^Written by process/);
     const text = await line.textContent();
@@ -82,13 +85,13 @@ describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Ch
   }
   const answerText = async () => (await demo.answer().textContent()) ?? "";
 
-  test("an answer continues when the process dies that it is read from, and ends within 17 s when its writer dies", async () => {
+  test("an answer continues when the process that serves it dies, and ends within 17 s when its writer dies", async () => {
     const { page } = demo;
     await demo.ask("How does a stream end?");
     const askedAt = performance.now();
     await expect.poll(answerText).toMatch(/documentation says/);
 
-    // Reading from the process that writes it, the page reloads until it reads from another one.
+    // If the page reads from the writer's process, it reloads until another process serves it.
     await expect
       .poll(async () => {
         const { writer, reader } = await readPids();
@@ -124,7 +127,7 @@ describe.skipIf(!hasChromium() || !hasNginx() || !hasRedis())("the cluster in Ch
     await demo.answerWith("aborted");
   });
 
-  test("every process that was killed is started again, and Ctrl+C leaves no process and prints nothing", async () => {
+  test("every killed process is restarted, and Ctrl+C leaves no process and prints nothing", async () => {
     await until(() => cluster.output.match(/^Process /gm)!.length >= 5, "both are started again", 60_000);
     const pids = cluster.childPids().map(Number);
     expect(pids).toHaveLength(5);
