@@ -7,7 +7,7 @@ const path = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 /**
  * When a test counts as hanging. No test judges by this how fast something is, and a machine with much else to do may
- * take its time; a test that needs more says so, and why.
+ * take its time; a test that needs more sets it, with the reason.
  */
 const patience = {
   testTimeout: 120_000,

@@ -26,7 +26,7 @@ const withoutMixed = (names: string[]): string[] => names.filter((name) => name 
 
 export interface Plan {
   rounds: number;
-  /** How long one process measures, behind its warm-up. */
+  /** How long one process measures, after its warm-up. */
   budgetMs: number;
   contests: Contest[];
 }

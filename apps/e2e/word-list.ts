@@ -9,13 +9,13 @@ import jsTokens from "js-tokens";
 
 /** In an expression, a space stands for any white space, also for a line break within a comment. */
 const rules: [avoid: RegExp, write: string][] = [
-  // A server stands behind a proxy, and a program leaves files behind.
+  // A server is behind a proxy, a model behind an API, and a program leaves files behind.
   [
-    /(?<!\b(?:leaves?|leaving|left)\b[^.:;]*)behind(?! (?:an? |the |its |real )*(?:nginx|prox|load balancer|CDN))/,
+    /(?<!\b(?:leaves?|leaving|left)\b[^.:;]*)behind(?! (?:an? |the |its |real )*(?:nginx|prox(?:y|ies)|load balancer|CDN|API))/,
     "after",
   ],
   [/tells|told(?! apart)|telling/, "reports, receives, is notified"],
-  [/(?<!user )says/, "states, reports, names"],
+  [/(?<!(?:user|documentation) )says/, "states, reports, names"],
   [/whoever|nobody|everybody|somebody|anybody/, "the caller, a reader, no consumer, every follower"],
   [/(?:that|what|which) (?:is|are|was|were) there/, "existing, available"],
   [/so (?:much|long|many)/, "at most, this long, the number of"],

@@ -1,4 +1,4 @@
-/** What the root README says of the last full run: one small table, and the chart. */
+/** The part of the root README about the last full run: one small table, and the chart. */
 import { formatName, formatShort } from "./format.ts";
 import { fastestPeer, type RunRecord, ratioTo } from "./run-record.ts";
 import { sections } from "./sections.ts";

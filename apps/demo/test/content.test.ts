@@ -40,7 +40,7 @@ test.each([
     ["tool-call-error", "tool-call-result", "structured-data", "source"],
     "stop",
   ],
-])("%s shows what the page says that it shows", async (question, shown, finishReason) => {
+])("%s shows what the page announces", async (question, shown, finishReason) => {
   const chunks = await ask(question);
   const types = new Set<string>(chunks.map(({ type }) => type));
   for (const type of ["status", "tool-call-start", "text-delta", "done"]) types.delete(type);

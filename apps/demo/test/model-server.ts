@@ -1,4 +1,4 @@
-/** A loopback server in place of a model's endpoint, which answers as a test tells it to. */
+/** A loopback server in place of a model's endpoint, with responses chosen by the test. */
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import { onTestFinished } from "vitest";
@@ -8,7 +8,7 @@ interface ModelRequest {
   url: string | undefined;
   headers: IncomingHttpHeaders;
   body: { messages: Record<string, unknown>[]; tool_choice: string } & Record<string, unknown>;
-  /** Resolves when the connection of the request has closed, whoever closed it. */
+  /** Resolves when the connection of the request has closed, from either side. */
   closed: Promise<unknown>;
 }
 

@@ -20,7 +20,7 @@ type StreamChatOptions = Parameters<Agent["streamChat"]>[1];
 
 export interface DemoServer {
   url: string;
-  /** Breaks every connection; the server goes on. */
+  /** Breaks every connection; the server continues. */
   cut(): void;
   close(): Promise<void>;
 }

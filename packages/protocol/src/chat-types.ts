@@ -50,7 +50,7 @@ type Fields = Record<string, any>;
 /**
  * The name of a tool, or the `dataType` of an object, that an application has not declared: a string that only a stream
  * of another version holds. An enum, because its type is a string that no literal fits, so that comparing a name with a
- * declared one tells the two apart.
+ * declared one distinguishes the two.
  */
 declare enum UndeclaredName {
   name = "(undeclared)",

@@ -1,6 +1,6 @@
 /**
  * Writes the chunks of one structured object, with paths and values checked against its declared type by the compiler.
- * Holds no state and checks nothing at run time; `fold-structured-data.ts` says what the chunks mean.
+ * Holds no state and checks nothing at run time; `fold-structured-data.ts` defines the meaning of the chunks.
  */
 import type { ChatTypes, DataOf, DataTypeName } from "./chat-types.ts";
 import type {

@@ -119,7 +119,7 @@ function splitPage(page: string, markdown: string): Section[] {
 
 const tokenize = MiniSearch.getDefault("tokenize") as (text: string) => string[];
 
-/** @returns the word without the ending of a plural; `null` for one that says how something is asked, not what. */
+/** @returns the word without the ending of a plural; `null` for one that belongs to the question and not to its subject. */
 function toTerm(term: string): string | null {
   const word = term.toLowerCase();
   if (word.length < 2 || stopWords.has(word)) return null;

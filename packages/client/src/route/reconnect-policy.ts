@@ -18,7 +18,7 @@ export const gapMs = 3_500;
 const gapSpreadMs = 1_250;
 
 /**
- * When the server says how long to wait, the next request is made after that time, even if it is less than `gapMs`. The
+ * When the server sets the time to wait, the next request is made after that time, even if it is less than `gapMs`. The
  * spread equals that wait, but at least `pacedSpreadMs`, doubled for each attempt without new data. After
  * `maxPacedAttempts` in a row, each within `gapMs` of the last request, a wait shorter than `gapMs` no longer counts.
  */

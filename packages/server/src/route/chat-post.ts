@@ -18,7 +18,7 @@ import { readContext } from "./read-context.ts";
 /** A parsed request, and the call of the agent that it requests. */
 interface ReadRequest {
   request: Request;
-  /** As the client sent it: a schema's output may differ each time, and tells no two requests apart. */
+  /** As the client sent it: a schema's output may differ each time, and cannot identify a request. */
   body: ChatRequestBody;
   owner: string | undefined;
   /** The user's newest message. */

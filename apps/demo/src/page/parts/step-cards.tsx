@@ -68,7 +68,7 @@ function Value({ name, value }: { name: string; value: unknown }) {
   );
 }
 
-/** The part of the input that tells this call from others. */
+/** The part of the input that distinguishes this call from others. */
 function gistOf({ input, inputText }: ToolCallPart): string {
   if (typeof input !== "object" || input === null) return inputText.slice(-80);
   const texts = Object.values(input).filter((value) => typeof value === "string");
