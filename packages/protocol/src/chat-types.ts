@@ -49,8 +49,8 @@ type Fields = Record<string, any>;
 
 /**
  * The name of a tool, or the `dataType` of an object, that an application has not declared: a string that only a stream
- * of another version holds. An enum, because its type is a string that no literal fits, so that comparing a name with a
- * declared one distinguishes the two.
+ * of another version holds. An enum, because its type is a string that no literal fits, so that a comparison with a
+ * declared name narrows the type.
  */
 declare enum UndeclaredName {
   name = "(undeclared)",

@@ -12,12 +12,17 @@ import type {
 
 /** The fields that all chunks of one object share. */
 export interface StructuredStreamWriterOptions<DataType extends string = string> {
+  /** What the object is, for the user interface that renders it. */
   dataType: DataType;
   /** Identifies the object within its stream. */
   streamId: string;
+  /** The schema of the object, if the application names its schemas. */
   schemaId?: string | undefined;
+  /** The version of that schema. */
   schemaVersion?: string | undefined;
+  /** An id of the application's own. */
   id?: string | undefined;
+  /** The node of the workflow that writes the object. */
   node?: string | undefined;
 }
 
@@ -50,11 +55,16 @@ export interface StructuredStreamWriter<DataType extends string = string, Data =
  *
  * @example
  * ```ts
+ * interface AppTypes extends ChatTypes {
+ *   structured: { recipe: { title: string; steps: { text: string }[] } };
+ * }
  * const recipe = createStructuredStreamWriter<AppTypes, "recipe">({ dataType: "recipe", streamId: "1" });
- * yield recipe.set("title", "Soup");
- * yield recipe.append("steps", { text: "" });
- * yield recipe.textDelta("steps.0.text", "Boil water.");
- * yield recipe.final({ title: "Soup", steps: [{ text: "Boil water." }] });
+ * const accumulator = createStructuredStreamAccumulator([
+ *   recipe.set("title", "Soup"),
+ *   recipe.append("steps", { text: "Boil " }),
+ *   recipe.textDelta("steps.0.text", "water."),
+ * ]);
+ * accumulator.get("1")?.data; // { title: "Soup", steps: [{ text: "Boil water." }] }
  * ```
  */
 export function createStructuredStreamWriter<

@@ -46,7 +46,12 @@ export type {
 export type { CorsOptions } from "./route/cors.ts";
 export { createChatRoute } from "./route/create-chat-route.ts";
 
-export type { SchemaIssue, SchemaResult, StandardSchema } from "./route/standard-schema.ts";
+export type {
+  SchemaIssue,
+  SchemaPathSegment,
+  SchemaResult,
+  StandardSchema,
+} from "./route/standard-schema.ts";
 
 // Read the request
 

@@ -2,6 +2,7 @@
  * The bridge to `node:http` and `node:http2`, and so to Express, Koa, NestJS and Fastify: a stream written directly to
  * a response, and a web-standard handler in a Node server. Only this file and the folder `node` know Node's servers.
  */
+import type { ChatTypes } from "@kortyx/protocol";
 import { checkObjectOption, checkOption } from "@kortyx/protocol/internal";
 import { type Exchange, hasEnded, isGone, type NodeResponse, toExchange } from "./node/exchange.ts";
 import type { FastifyReplyLike, FastifyRequestLike } from "./node/fastify.ts";
@@ -43,6 +44,12 @@ export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
  * });
  * ```
  */
+export function sendStream<Types extends ChatTypes = ChatTypes>(
+  req: NodeRequest | FastifyRequestLike,
+  res: NodeResponse | FastifyReplyLike,
+  source: StreamSource<Types>,
+  options?: StreamResponseOptions<Types>,
+): Promise<void>;
 export function sendStream(
   req: NodeRequest | FastifyRequestLike,
   res: NodeResponse | FastifyReplyLike,
