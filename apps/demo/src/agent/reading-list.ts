@@ -7,18 +7,10 @@ import type { SearchHit } from "./search.ts";
 import { pageUrl } from "./search-tool.ts";
 
 /** The data that the chunks with `dataType: "reading-list"` build. */
-interface ReadingList {
+export interface ReadingList {
   title: string;
-  items: ReadingListItem[];
-}
-
-interface ReadingListItem {
-  heading: string;
-  /** The title of the page. */
-  page: string;
-  url: string;
-  /** The beginning of the section, as plain text. */
-  summary: string;
+  /** Each with the title of its page, and the beginning of the section as plain text. */
+  items: { heading: string; page: string; url: string; summary: string }[];
 }
 
 const maxSummaryLength = 160;
@@ -39,7 +31,7 @@ export function* fillReadingList(hits: readonly SearchHit[]): Generator<Structur
   yield { ...head, kind: "final", data: list };
 }
 
-function toItem({ section: { page, title, heading, text } }: SearchHit): ReadingListItem {
+function toItem({ section: { page, title, heading, text } }: SearchHit): ReadingList["items"][number] {
   const [paragraph = ""] = text.split("\n\n", 1);
   const plain = paragraph.replace(/[`*_]/g, "").replace(/\s+/g, " ");
   const summary =

@@ -12,17 +12,14 @@ import {
 
 export const searchTool = "search_documentation";
 
-/** A call whose `tool-call-start` was already sent. */
-export interface SearchCall {
-  tool: string;
-  toolCallId: string;
-  input: SearchInput;
-}
-
-/** Runs the search. @returns `undefined` when it failed, which does not end the answer. */
+/**
+ * Runs a call whose `tool-call-start` was already sent.
+ *
+ * @returns `undefined` when it failed, which does not end the answer.
+ */
 export function* runSearch(
   search: Search,
-  { tool, toolCallId, input }: SearchCall,
+  { tool, toolCallId, input }: { tool: string; toolCallId: string; input: SearchInput },
 ): Generator<StreamChunk, SearchResult | undefined> {
   try {
     const result = search(input);

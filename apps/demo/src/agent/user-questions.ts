@@ -37,12 +37,7 @@ export function readAnswer({ resumeToken, answer }: ChatResume): SearchInput | u
  * that would give it anything that it may not have anyway.
  */
 function ask(known: Partial<SearchInput>, input: Interrupt["input"]): Interrupt {
-  return {
-    type: "interrupt",
-    requestId: crypto.randomUUID(),
-    resumeToken: JSON.stringify(known),
-    input,
-  };
+  return { type: "interrupt", requestId: crypto.randomUUID(), resumeToken: JSON.stringify(known), input };
 }
 
 function parseToken(token: string): Record<string, unknown> | undefined {

@@ -85,8 +85,8 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
             </button>
           )}
         </div>
-        <div className="below-box">
-          <p className="status-line">{refusal ?? describe(snapshot)}</p>
+        <div className="below-box muted">
+          <p className="one-line">{refusal ?? describe(snapshot)}</p>
           <p className="hint">
             <kbd>Enter</kbd> sends · <kbd>Shift+Enter</kbd> breaks the line · <kbd>Esc</kbd> stops
           </p>

@@ -40,10 +40,7 @@ const descriptions: Record<string, Description> = {
     title: "Something else responded",
     detail: "Something between this page and the server responded instead, such as a login page.",
   },
-  "too-large": {
-    title: "The answer is too large",
-    detail: "One of its chunks is larger than this page reads.",
-  },
+  "too-large": unreadable,
   "invalid-json": unreadable,
   "invalid-chunk": unreadable,
   "invalid-structured-data": unreadable,
@@ -79,25 +76,16 @@ export function describeError(error: unknown): Description {
 
 const codeOf = (error: unknown): string => (isStreamError(error) ? error.code : "");
 
-function describeStatus({ status, message, body, retryAfterMs }: StreamHttpError): Description {
-  const { correlationId } = (body ?? {}) as { correlationId?: string };
-  const seconds = retryAfterMs === undefined ? undefined : Math.max(1, Math.ceil(retryAfterMs / 1000));
-  const again = `Please try again ${seconds === undefined ? "in a moment" : `in ${seconds} s`}.`;
-  switch (status) {
-    case 401:
-    case 403:
-      return { title: "You are not signed in", detail: "Reload the page to sign in again." };
-    case 409:
-      return inProgress;
-    case 413:
-      return { title: "The question is too long", detail: "Please shorten it." };
-    case 429:
-      return { title: "Too many questions", detail: again };
-    case 503:
-      return { title: "The server is busy or restarting", detail: again };
-  }
+function describeStatus({ status, message, body, retryAfterMs = 0 }: StreamHttpError): Description {
+  const { correlationId: reference } = (body ?? {}) as { correlationId?: string };
+  const again = `Please try again in ${retryAfterMs > 0 ? `${Math.ceil(retryAfterMs / 1000)} s` : "a moment"}.`;
+  if (status === 401 || status === 403) return { title: "You are not signed in", detail: "Reload the page." };
+  if (status === 409) return inProgress;
+  if (status === 413) return { title: "The question is too long", detail: "Please shorten it." };
+  if (status === 429) return { title: "Too many questions", detail: again };
+  if (status === 503) return { title: "The server is busy or restarting", detail: again };
   const title = status >= 500 ? "The server failed" : "The server did not accept the question";
-  return { title, detail: message, reference: correlationId };
+  return { title, detail: message, reference };
 }
 
 function describeAbort(reason = "stopped"): Description {

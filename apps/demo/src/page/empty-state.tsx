@@ -19,8 +19,8 @@ export function EmptyState({ onAsk }: { onAsk: (question: string) => void }) {
       <ul aria-label="Example questions">
         {examples.map(({ shows, question }) => (
           <li key={question}>
-            <button type="button" onClick={() => onAsk(question)}>
-              <span className="shows">{shows}</span>
+            <button type="button" className="example" onClick={() => onAsk(question)}>
+              <span className="muted">{shows}</span>
               <span>{question}</span>
             </button>
           </li>

@@ -15,7 +15,7 @@ export interface HeaderProps {
 export function Header({ log, snapshot, isPanelOpen, onTogglePanel }: HeaderProps) {
   return (
     <header className="header">
-      <span className="logo">
+      <span className="round logo">
         <Icon name="logo" size={18} />
       </span>
       <h1>Kortyx demo</h1>
@@ -52,11 +52,7 @@ function StreamState({ log, snapshot }: { log: StreamLog; snapshot: ChatSnapshot
   const last = messages.at(-1);
   const isStopped = status === "ready" && last?.role === "assistant" && last.status === "aborted";
   return (
-    <span
-      className="stream-state"
-      data-testid="stream-state"
-      data-state={reconnecting ? "reconnecting" : status}
-    >
+    <span className="state" data-testid="stream-state" data-state={reconnecting ? "reconnecting" : status}>
       {reconnecting ? `Reconnecting, attempt ${attempt}` : isStopped ? "Stopped" : names[status]}
     </span>
   );

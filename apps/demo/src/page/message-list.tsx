@@ -57,7 +57,7 @@ export function MessageList({ snapshot, send, respond, retry }: MessageListProps
         ))}
       </section>
       {!isAtEnd && (
-        <button type="button" className="to-end" aria-label="Go to the end" onClick={scrollToEnd}>
+        <button type="button" className="round to-end" aria-label="Go to the end" onClick={scrollToEnd}>
           <Icon name="end" size={18} />
         </button>
       )}

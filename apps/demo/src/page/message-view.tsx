@@ -47,7 +47,7 @@ function Answer({ message, error, openQuestion, onAnswer, onRetry }: AnswerProps
       ))}
       {isGrowing && isWaiting(parts) && <WaitingDots />}
       {sources.length > 0 && <SourceList sources={sources} />}
-      {status === "done" && parts.length === 0 && <p className="note">The answer is empty.</p>}
+      {status === "done" && parts.length === 0 && <p className="muted">The answer is empty.</p>}
       {ending !== undefined && (
         <EndingNotice description={ending} isCalm={status === "aborted"} onRetry={onRetry} />
       )}
@@ -147,7 +147,7 @@ export function EndingNotice({ description, isCalm = false, onRetry }: EndingNot
         <strong>{title}</strong>
         <span>{detail}</span>
         {reference !== undefined && (
-          <span className="reference">
+          <span className="muted">
             Reference: <code>{reference}</code>
           </span>
         )}

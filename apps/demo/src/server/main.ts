@@ -19,11 +19,10 @@ const contentFolder = fileURLToPath(new URL("content/", demoFolder));
 const pageFolder = fileURLToPath(new URL("dist/page/", demoFolder));
 const runsFile = fileURLToPath(new URL(".data/runs.db", demoFolder));
 
-const defaultPort = 3000;
 /** How long answers may continue after SIGTERM. */
 const drainDeadlineMs = 5000;
 const hostname = process.env.HOST || "127.0.0.1";
-const port = readNumber("PORT", defaultPort, (value) => Number.isInteger(value) && value <= 65_535);
+const port = readNumber("PORT", 3000, (value) => Number.isInteger(value) && value <= 65_535);
 const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
 
 /** A question to try without the page. */

@@ -17,12 +17,7 @@ export const welcomeVisitor: MiddlewareHandler = async (c, next) => {
   const visitor = crypto.randomUUID();
   newVisitors.set(request, visitor);
   await next();
-  setCookie(c, cookieName, visitor, {
-    httpOnly: true,
-    sameSite: "Strict",
-    path: "/",
-    maxAge: maxAgeSeconds,
-  });
+  setCookie(c, cookieName, visitor, { httpOnly: true, sameSite: "Strict", path: "/", maxAge: maxAgeSeconds });
 };
 
 /** @returns the owner of the visitor's runs; `null` for a request without the cookie that was not welcomed. */

@@ -19,7 +19,7 @@ test.each([
   [new StreamIdleError(30_000), "The connection went silent"],
   [new StreamConnectionError("/api/chat", new TypeError("fetch failed")), "The server could not be reached"],
   [new StreamContentTypeError(html, "text/event-stream"), "Something else responded"],
-  [new StreamProtocolError("too-large", "Too large."), "The answer is too large"],
+  [new StreamProtocolError("too-large", "Too large."), "The answer could not be read"],
   [new StreamProtocolError("invalid-chunk", "No chunk."), "The answer could not be read"],
   [
     new ChatStateError("busy", "Cannot send while an answer is streaming; call stop() first."),
@@ -34,7 +34,7 @@ test.each([
 });
 
 test.each([
-  [401, {}, {}, "You are not signed in", /sign in/],
+  [401, {}, {}, "You are not signed in", /Reload/],
   [409, {}, { code: "run-active" }, "Another answer is in progress", /another tab/],
   [413, {}, {}, "The question is too long", /shorten/],
   [429, { "retry-after": "7" }, {}, "Too many questions", /in 7 s/],

@@ -17,7 +17,7 @@ export function SafeLink({ url = "", children }: { url?: string | undefined; chi
 export function SourceList({ sources }: { sources: Readonly<StreamChunkOf<"source">>[] }) {
   return (
     <div className="sources">
-      <h3>Sources</h3>
+      <h3 className="label">Sources</h3>
       <ol aria-label="Sources">
         {sources.map(({ id, title, url }, index) => (
           <li key={index}>

@@ -100,7 +100,9 @@ function TextField({ isMultiple, isOpen }: { isMultiple: boolean; isOpen: boolea
   const shared = { id, ref: field, name: "answer", maxLength: 4000, required: true };
   return (
     <>
-      <label htmlFor={id}>{isMultiple ? "Your answers, one in each line" : "Your answer"}</label>
+      <label htmlFor={id} className="muted">
+        {isMultiple ? "Your answers, one in each line" : "Your answer"}
+      </label>
       <div className="text-answer">
         {isMultiple ? <textarea {...shared} rows={3} /> : <input {...shared} type="text" />}
         <button type="submit" className="button">

@@ -47,9 +47,9 @@ const Step = ({ icon, name, gist, state, children }: StepProps) => (
   <details>
     <summary>
       <Icon name={icon} />
-      <span className="card-name">{name}</span>
-      <span className="card-gist">{gist}</span>
-      <span className="card-state" data-state={state}>
+      <span className="card-name one-line">{name}</span>
+      <span className="card-gist one-line">{gist}</span>
+      <span className="state" data-state={state}>
         {states[state]}
       </span>
       <Icon name="chevron" />
@@ -62,7 +62,7 @@ function Value({ name, value }: { name: string; value: unknown }) {
   if (value === undefined) return null;
   return (
     <>
-      <h3>{name}</h3>
+      <h3 className="label">{name}</h3>
       <pre>{typeof value === "string" ? value : JSON.stringify(value, null, 2)}</pre>
     </>
   );

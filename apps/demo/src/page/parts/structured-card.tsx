@@ -1,6 +1,7 @@
 /** A structured object while it grows: as a list where the page knows its type, otherwise as JSON. */
 import type { StructuredDataPart } from "@kortyx/client";
 import { memo } from "react";
+import type { ReadingList } from "../../agent/reading-list.ts";
 import { SafeLink } from "./links.tsx";
 
 export interface StructuredCardProps {
@@ -16,9 +17,9 @@ export const StructuredCard = memo(function StructuredCard({ part, isGrowing }: 
   return (
     <div className="card structured" data-testid="structured-data" data-state={state}>
       <header>
-        <h3>{list?.title ?? dataType.replaceAll("-", " ")}</h3>
+        <h3 className="card-name one-line">{list?.title ?? dataType.replaceAll("-", " ")}</h3>
         {state !== "done" && (
-          <span className="card-state" data-state={state}>
+          <span className="state" data-state={state}>
             {state === "running" ? "Growing" : "Not complete"}
           </span>
         )}
@@ -32,13 +33,10 @@ export const StructuredCard = memo(function StructuredCard({ part, isGrowing }: 
   );
 });
 
-/** What the demo's agent builds, as far as it has arrived. */
-interface ReadingList {
-  title: string;
-  items?: { heading: string; page: string; url: string; summary: string }[];
-}
+/** A list begins with its title, and gets its items later. */
+type GrowingList = Pick<ReadingList, "title"> & Partial<ReadingList>;
 
-const ReadingListView = ({ list: { items = [] } }: { list: ReadingList }) => (
+const ReadingListView = ({ list: { items = [] } }: { list: GrowingList }) => (
   <ol className="reading-list">
     {items.map(({ heading, page, url, summary }, index) => (
       <li key={index}>
@@ -46,15 +44,15 @@ const ReadingListView = ({ list: { items = [] } }: { list: ReadingList }) => (
           <SafeLink url={url}>{heading}</SafeLink>
           <span className="muted">{page}</span>
         </p>
-        <p className="summary">{summary}</p>
+        <p className="muted">{summary}</p>
       </li>
     ))}
   </ol>
 );
 
 /** The data of a stream is whatever its agent sent. */
-function isReadingList(data: unknown): data is ReadingList {
-  const { title, items = [] } = (data ?? {}) as Partial<ReadingList>;
+function isReadingList(data: unknown): data is GrowingList {
+  const { title, items = [] } = (data ?? {}) as Partial<GrowingList>;
   return (
     typeof title === "string" &&
     Array.isArray(items) &&

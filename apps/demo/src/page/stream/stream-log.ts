@@ -27,22 +27,13 @@ interface StreamLogSnapshot {
   reader: string | undefined;
 }
 
-export interface StreamLog {
-  getSnapshot(): StreamLogSnapshot;
-  subscribe(listener: () => void): () => void;
-  /** Starts over for another chat. @returns a function that ends it. */
-  follow(chat: Chat): () => void;
-  onChunk(chunk: StreamChunk | UnknownChunk): void;
-  onConnectionChange(connection: ConnectionState): void;
-  /** `fetch`, which also notes the process that has answered. */
-  fetch: typeof fetch;
-}
+export type StreamLog = ReturnType<typeof createStreamLog>;
 
 const maxEntries = 150;
 
 const empty = { entries: [], count: 0, attempt: 0, writer: undefined };
 
-export function createStreamLog(): StreamLog {
+export function createStreamLog() {
   const listeners = new Set<() => void>();
   let snapshot: StreamLogSnapshot = { ...empty, reader: undefined };
   /** Changes since the last frame. */
@@ -79,11 +70,12 @@ export function createStreamLog(): StreamLog {
 
   return {
     getSnapshot: () => snapshot,
-    subscribe(listener) {
+    subscribe(listener: () => void) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    follow(chat) {
+    /** Starts over for another chat. @returns a function that ends it. */
+    follow(chat: Chat) {
       startedAt = undefined;
       reset();
       return chat.subscribe(({ status }) => {
@@ -91,7 +83,7 @@ export function createStreamLog(): StreamLog {
         else if (startedAt === undefined) begin();
       });
     },
-    onChunk(chunk) {
+    onChunk(chunk: StreamChunk | UnknownChunk) {
       // An answer found after a reload was not requested here.
       if (startedAt === undefined) begin();
       entries.push({ number: ++count, atMs: performance.now() - startedAt!, chunk });
@@ -99,10 +91,11 @@ export function createStreamLog(): StreamLog {
       if (entries.length > 4 * maxEntries) entries = entries.slice(-maxEntries);
       change(chunk.type === processChunkType ? { writer: String(chunk.name) } : {});
     },
-    onConnectionChange(connection) {
+    onConnectionChange(connection: ConnectionState) {
       if (connection.state === "reconnecting") change({ attempt: connection.attempt });
     },
-    async fetch(input, init) {
+    /** `fetch`, which also notes the process that has answered. */
+    async fetch(...[input, init]: Parameters<typeof fetch>) {
       const response = await fetch(input, init);
       const reader = response.headers.get(processHeader);
       if (reader !== null && init?.method !== "DELETE") change({ reader });

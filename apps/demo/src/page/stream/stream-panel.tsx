@@ -37,7 +37,7 @@ export function StreamPanel({ log, timing }: { log: StreamLog; timing: ChatTimin
 
 const Figure = ({ name, value }: { name: string; value: string }) => (
   <div>
-    <dt>{name}</dt>
+    <dt className="label">{name}</dt>
     <dd>{value}</dd>
   </div>
 );
