@@ -255,7 +255,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   });
 
   const causes =
-    "Possible causes: no server listens there, there is no network, or (in a page) CORS or the Content-Security-Policy";
+    "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy";
   const rows: [string, () => Promise<{ endpoint: string; csp?: string }>, number, [string, string]][] = [
     [
       "nothing listens",

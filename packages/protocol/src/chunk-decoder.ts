@@ -174,10 +174,7 @@ class BlockDecoder implements ChunkDecoder {
       if (found === undefined) return false;
       if (this.#place !== undefined) {
         if (found.runId === this.#place.runId && found.seq <= this.#place.seq) return true;
-        throw new StreamProtocolError(
-          "sequence-gap",
-          `Events are missing: expected event ${this.#nextId}, got ${id}.`,
-        );
+        throw new StreamProtocolError("sequence-gap", `Expected event ${this.#nextId}, got ${id}.`);
       }
       this.#place = found;
     }

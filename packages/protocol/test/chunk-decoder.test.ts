@@ -225,10 +225,10 @@ describe("the events of a run", () => {
   });
 
   test.each([
-    ["one is missing", event(3) + event(5), {}, "3;", "expected event run.4, got run.5"],
-    ["one is missing right after the resume point", event(5), { after: "run.3" }, "", "expected event run.4"],
+    ["one is missing", event(3) + event(5), {}, "3;", "Expected event run.4, got run.5"],
+    ["one is missing right after the resume point", event(5), { after: "run.3" }, "", "Expected event run.4"],
     ["one belongs to another run", event(3) + event(4, undefined, "other"), {}, "3;", "got other.4"],
-    ["their run is not the resumed one", event(4), { after: "r.3" }, "", "expected event r.4"],
+    ["their run is not the resumed one", event(4), { after: "r.3" }, "", "Expected event r.4"],
   ])("fail with sequence-gap when %s", (_, text, options, before, message) => {
     const reading = read([bytesOf(text)], options);
     expect(texts(reading)).toBe(before);

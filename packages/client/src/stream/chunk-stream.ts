@@ -130,8 +130,7 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<StreamChunk> {
-    if (this.#isTaken)
-      throw new TypeError("A stream can be iterated only once; request another one to read it again.");
+    if (this.#isTaken) throw new TypeError("A stream can be iterated only once: request another.");
     this.#isTaken = true;
     const pull = () => this.#pull();
     return {

@@ -16,10 +16,10 @@ export class StreamConnectionError extends StreamError {
     const { code, message } = ((cause as Error | null | undefined)?.cause ?? {}) as { code?: string } & Error;
     const detail = code ?? message;
     const causes =
-      "Possible causes: no server listens there, there is no network, or (in a page) CORS or the Content-Security-Policy forbids the request.";
+      "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy forbids the request.";
     super(
       cause instanceof StreamIdleError
-        ? `No response from ${url} within ${cause.silentMs / 1000} s.`
+        ? `No response from ${url}: ${cause.message}`
         : `No response from ${url}: ${cause}${detail ? ` (${detail})` : ""}. ${causes}`,
       { cause },
     );
@@ -100,12 +100,9 @@ export class StreamBodyError extends StreamError {
 export class StreamIdleError extends StreamError {
   override readonly name = "StreamIdleError";
   readonly code = "idle";
-  /** How long nothing arrived, in milliseconds. */
-  declare readonly silentMs: number;
 
   constructor(silentMs: number) {
     super(`No data received for ${silentMs / 1000} s: the answer is incomplete.`);
-    this.silentMs = silentMs;
   }
 }
 

@@ -220,7 +220,7 @@ describe("a missing response", () => {
     await expect(response).rejects.toMatchObject({
       name: "StreamConnectionError",
       code: "connection",
-      message: "No response from http://host/api?a=1 within 30 s.",
+      message: "No response from http://host/api?a=1: No data received for 30 s: the answer is incomplete.",
       cause: { name: "StreamIdleError" },
     });
     expect(vi.getTimerCount()).toBe(0);
@@ -238,7 +238,7 @@ describe("a missing response", () => {
   test("due to a failed fetch is an error with its cause, of any type, and leaves no timer", async () => {
     vi.useFakeTimers();
     const causes =
-      "Possible causes: no server listens there, there is no network, or (in a page) CORS or the Content-Security-Policy forbids the request.";
+      "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy forbids the request.";
     for (const [cause, said] of [
       [new TypeError("Failed to fetch"), "TypeError: Failed to fetch"],
       [refusedInNode("ECONNREFUSED", ""), "TypeError: fetch failed (ECONNREFUSED)"],

@@ -179,7 +179,9 @@ describe("a response", () => {
     const cause = new TypeError("fetch failed");
     await expect(requestFrom(() => Promise.reject(cause))).rejects.toMatchObject({
       name: "StreamConnectionError",
-      message: expect.stringMatching(/^No response from \/api: TypeError: fetch failed\. Possible causes: /),
+      message: expect.stringMatching(
+        /^No response from \/api: TypeError: fetch failed\. Nothing listens there, /,
+      ),
       cause,
     });
   });

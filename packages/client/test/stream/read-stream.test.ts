@@ -390,7 +390,7 @@ describe("pace", () => {
     const stream = readStream(testBody([doneMarker]).stream);
     await collect(stream);
     expect(() => stream[Symbol.asyncIterator]()).toThrow(
-      "A stream can be iterated only once; request another one to read it again.",
+      "A stream can be iterated only once: request another.",
     );
   });
 
