@@ -2,10 +2,11 @@
  * Decodes SSE events to chunks, one at a time on request: JSON, the checker, the sequence of a run, and whether the
  * stream was complete. Does not read, wait or reconnect.
  */
-import { ChunkTemplates } from "./chunk-templates.ts";
 import { isTerminalChunk, type StreamChunk, type UnknownChunk } from "./chunks.ts";
 import { StreamProtocolError, StreamTruncatedError } from "./errors.ts";
 import { type EventId, parseEventId } from "./event-id.ts";
+import { FlatChunks } from "./flat-chunks.ts";
+import { canBeJoined, parseTogether } from "./parse-together.ts";
 import { type EventBlock, EventBlocks } from "./sse-decoder.ts";
 import { toKnownChunk } from "./to-chunk.ts";
 
@@ -87,6 +88,12 @@ export function createChunkDecoder(options: ChunkDecoderOptions = {}): ChunkDeco
   return new BlockDecoder(options);
 }
 
+/**
+ * How much JSON is parsed at once, in UTF-16 code units. More would gain nothing, and a consumer that leaves needs none
+ * of it.
+ */
+const maxTogether = 16 * 1024;
+
 class BlockDecoder implements ChunkDecoder {
   done = false;
   complete = false;
@@ -95,7 +102,12 @@ class BlockDecoder implements ChunkDecoder {
   mustStay = false;
   readonly #blocks: EventBlocks;
   readonly #onUnknownChunk: ((chunk: UnknownChunk) => void) | undefined;
-  readonly #templates = new ChunkTemplates();
+  readonly #flatChunks = new FlatChunks();
+  /** The chunks of the next blocks, not checked yet: they were parsed together with an earlier one. */
+  #values: object[] = [];
+  #valueAt = 0;
+  /** How many texts to parse one by one, because they could not be parsed together. */
+  #oneByOne = 0;
   /** The last event of a run, and the id of the only one that may follow it. */
   #place: EventId | undefined;
   #nextId: string | undefined;
@@ -125,7 +137,8 @@ class BlockDecoder implements ChunkDecoder {
       while (!this.done) {
         const block = this.#blocks.next();
         if (block === undefined) break;
-        const chunk = this.#read(block);
+        const value = this.#valueAt < this.#values.length ? this.#values[this.#valueAt++] : undefined;
+        const chunk = this.#read(block, value);
         if (chunk !== undefined) return chunk;
       }
       return undefined;
@@ -150,8 +163,11 @@ class BlockDecoder implements ChunkDecoder {
     else if (/^hb=\d{1,9}$/.test(text)) this.heartbeatMs = Number(text.slice(3));
   }
 
-  /** @returns the chunk of a block, if it has one for the caller. */
-  #read({ id, event = "message", data }: EventBlock): StreamChunk | undefined {
+  /**
+   * @param value - The data, if it is already parsed.
+   * @returns the chunk of a block, if it has one for the caller.
+   */
+  #read({ id, event = "message", data }: EventBlock, value: object | undefined): StreamChunk | undefined {
     const isMessage = event === "message" && data !== undefined;
     if (isMessage && data === "[DONE]") {
       this.done = true;
@@ -159,7 +175,7 @@ class BlockDecoder implements ChunkDecoder {
       return undefined;
     }
     if (id && this.#isRepeated(id)) return undefined;
-    const chunk = isMessage ? this.#parse(data) : undefined;
+    const chunk = isMessage ? this.#parse(data, value) : undefined;
     // Only reached by valid events: a stream is never resumed after an invalid one.
     this.lastEventId = id ?? this.lastEventId;
     return chunk;
@@ -183,12 +199,14 @@ class BlockDecoder implements ChunkDecoder {
   }
 
   /** @returns the chunk, when its type is known. */
-  #parse(data: string): StreamChunk | undefined {
+  #parse(data: string, value: object | undefined): StreamChunk | undefined {
     this.complete = this.#isFailed = false;
     this.#chunks++;
-    const filled = this.#templates.read(data);
-    if (filled !== undefined) return filled;
-    const parsed = parseJson(data, this.#chunks);
+    if (value === undefined) {
+      const flat = this.#flatChunks.read(data);
+      if (flat !== undefined) return flat;
+    }
+    const parsed = value ?? this.#parseAhead(data);
     const chunk = toKnownChunk(parsed, this.#chunks);
     if (chunk === undefined) {
       this.#onUnknownChunk?.(parsed as UnknownChunk);
@@ -196,10 +214,40 @@ class BlockDecoder implements ChunkDecoder {
     }
     this.complete = isTerminalChunk(chunk);
     this.#isFailed = chunk.type === "error";
-    // These decide how the stream may end, and seldom repeat.
-    if (!this.complete && !this.#isFailed)
-      this.#templates.add(data, parsed as Record<string, unknown>, chunk);
+    // Those that decide how the stream may end are never read by another path.
+    if (value === undefined && !this.complete && !this.#isFailed) this.#flatChunks.learn(chunk);
     return chunk;
+  }
+
+  /** Parses `data`, and with it the data of the next blocks, as far as that is possible. */
+  #parseAhead(data: string): unknown {
+    if (this.#oneByOne > 0) {
+      this.#oneByOne--;
+      return parseJson(data, this.#chunks);
+    }
+    const texts = this.#joinableTexts(data);
+    const values = texts.length > 1 ? parseTogether(texts) : undefined;
+    if (values === undefined) {
+      this.#oneByOne = Math.max(texts.length - 1, 0);
+      return parseJson(data, this.#chunks);
+    }
+    this.#values = values;
+    this.#valueAt = 1;
+    return values[0];
+  }
+
+  /** @returns `data` and the data of the blocks after it, up to the first that must be parsed alone. */
+  #joinableTexts(data: string): string[] {
+    const texts: string[] = [];
+    let text: string | undefined = data;
+    for (let length = data.length; text !== undefined && canBeJoined(text); length += text?.length ?? 0) {
+      if (length > maxTogether) break;
+      texts.push(text);
+      const block = this.#blocks.peek(texts.length - 1);
+      text =
+        block === undefined || block.event !== undefined || block.data === "[DONE]" ? undefined : block.data;
+    }
+    return texts;
   }
 }
 

@@ -28,6 +28,12 @@ export class Queue<Item> {
     return item;
   }
 
+  /** @returns the item that many places after the oldest; `undefined` when there is none. */
+  peek(index: number): Item | undefined {
+    const at = this.#first + index;
+    return at < this.#end ? this.#items[at] : undefined;
+  }
+
   clear(): void {
     this.#items = [];
     this.#first = this.#end = 0;

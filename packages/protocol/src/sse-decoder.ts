@@ -160,6 +160,11 @@ export class EventBlocks {
     return block;
   }
 
+  /** @returns a block that `next` has not returned yet: that many calls after the next one. */
+  peek(index: number): EventBlock | undefined {
+    return this.#blocks.peek(index);
+  }
+
   /** Drops the blocks that were not requested yet. */
   clear(): void {
     this.#blocks.clear();

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { type ChunkDecoder, type ChunkDecoderOptions, createChunkDecoder } from "../src/chunk-decoder.ts";
 import { encodeChunk } from "../src/encode-chunk.ts";
 import { anyChunk } from "./chunk-arbitraries.ts";
@@ -53,6 +53,12 @@ const anyTranscript = fc
         "retry: 5\n\n",
         "id: run.100\n\n",
         'data: {"type":\r\ndata: "done"}\r\n\r\n',
+        'data: {"type":"text-delta","delta":"a","x":[{}\n\n',
+        "data: {}]}\n\n",
+        'data: {"type":"done"},{"type":"done"}\n\n',
+        'data: {"type":"text-delta","delta":"\n\n',
+        'data: "}\n\n',
+        'data: {"type":"text-delta","delta":"\\u00e9","n":1}\n\n',
         'data: {"type":"te',
         "\r",
         "\n",
@@ -61,6 +67,60 @@ const anyTranscript = fc
     { maxLength: 8 },
   )
   .map((frames) => frames.join(""));
+
+describe("chunks of one piece", () => {
+  const counted = (n: number) => ({ type: "text-delta", delta: "word", n });
+  const framesOf = (count: number) => Array.from({ length: count }, (_, n) => frame(counted(n))).join("");
+  /** The lengths of the texts that `run` passes to JSON.parse. */
+  const parsedLengths = (run: () => void): number[] => {
+    const parse = vi.spyOn(JSON, "parse");
+    run();
+    const lengths = parse.mock.calls.map(([text]) => text.length);
+    parse.mockRestore();
+    return lengths;
+  };
+
+  test("are parsed together", () => {
+    const decoder = createChunkDecoder();
+    const lengths = parsedLengths(() => {
+      expect(chunksOf(decoder, framesOf(100))).toEqual(Array.from({ length: 100 }, (_, n) => counted(n)));
+    });
+    expect(lengths).toHaveLength(1);
+  });
+
+  test("cost a consumer that leaves early at most 16 Ki characters of JSON", () => {
+    const decoder = createChunkDecoder();
+    const lengths = parsedLengths(() => {
+      decoder.push(bytesOf(framesOf(20_000)));
+      expect(decoder.next()).toEqual(counted(0));
+    });
+    expect(lengths).toEqual([expect.closeTo(16 * 1024, -3)]);
+  });
+
+  test("come before the error of a wrong one, which names its place", () => {
+    const decoder = createChunkDecoder();
+    decoder.push(bytesOf(`${framesOf(3)}data: {"type":\n\n${framesOf(3)}`));
+    expect([decoder.next(), decoder.next(), decoder.next()]).toEqual([counted(0), counted(1), counted(2)]);
+    expect(() => decoder.next()).toThrow('Chunk 4 is not JSON: "{\\"type\\":".');
+  });
+
+  test("are parsed once more when one of them is wrong, not once for each", () => {
+    const text = `${framesOf(300)}data: {"type":\n\n`;
+    const lengths = parsedLengths(() => {
+      expect(() => chunksOf(createChunkDecoder(), text)).toThrow("Chunk 301 is not JSON");
+    });
+    expect(lengths.reduce((sum, length) => sum + length, 0)).toBeLessThan(2.5 * text.length);
+  });
+
+  test("are parsed together again after one that is parsed alone", () => {
+    const list = { type: "tool-call-ready", tool: "t", toolCallId: "1", input: [{}, {}] };
+    const decoder = createChunkDecoder();
+    const lengths = parsedLengths(() => {
+      expect(chunksOf(decoder, framesOf(50) + frame(list) + framesOf(50))).toHaveLength(101);
+    });
+    expect(lengths).toHaveLength(3);
+  });
+});
 
 describe("however the bytes are cut", () => {
   test("a random transcript, good or bad, gives the same chunks and the same outcome", () => {

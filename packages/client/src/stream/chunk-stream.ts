@@ -132,15 +132,10 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   [Symbol.asyncIterator](): AsyncIterator<StreamChunk> {
     if (this.#isTaken) throw new TypeError("A stream can be iterated only once: request another.");
     this.#isTaken = true;
-    const pull = () => this.#pull();
+    const next = () => this.#next();
     return {
       next: () => {
-        if (this.#waitingCalls === 0) {
-          // Most chunks were read with an earlier one: an async function would cost more than their parsing.
-          const value = this.#take();
-          if (value !== undefined) return Promise.resolve({ done: false, value });
-        }
-        this.#lastCall = this.#waitingCalls++ === 0 ? pull() : this.#lastCall.then(pull, pull);
+        this.#lastCall = this.#waitingCalls++ === 0 ? next() : this.#lastCall.then(next, next);
         return this.#lastCall;
       },
       return: async () => {
@@ -172,23 +167,28 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     return state.phase === "reading" && state.body.canBeLeft;
   }
 
+  /** Most chunks were read with an earlier one: an async function would cost more than their parsing. */
+  #next(): Promise<Result> {
+    const value = this.#take();
+    return value === undefined ? this.#pull() : Promise.resolve(this.#deliver(value));
+  }
+
+  /** Reads until there is a chunk, or the end. */
   async #pull(): Promise<Result> {
     if (this.#state.phase === "unread") this.#begin();
     for (;;) {
-      const value = this.#take();
-      if (value !== undefined) {
-        this.#waitingCalls--;
-        return { done: false, value };
-      }
       const state = this.#state;
-      if (state.phase === "opening") await this.#open(state);
       if (state.phase === "over") return this.#takeEnd(state);
-      if (state.phase !== "reading") continue;
-      try {
-        state.body.push(await state.body.read());
-      } catch (error) {
-        this.#interrupt(state, error);
+      if (state.phase === "opening") await this.#open(state);
+      else if (state.phase === "reading") {
+        try {
+          state.body.push(await state.body.read());
+        } catch (error) {
+          this.#interrupt(state, error);
+        }
       }
+      const value = this.#take();
+      if (value !== undefined) return this.#deliver(value);
     }
   }
 
@@ -206,6 +206,11 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
       this.#interrupt(state, error);
       return undefined;
     }
+  }
+
+  #deliver(value: StreamChunk): Result {
+    this.#waitingCalls--;
+    return { done: false, value };
   }
 
   #begin(): void {
