@@ -44,7 +44,7 @@ export interface RunLimits {
   maxRunDurationMs?: number | undefined;
 }
 
-/** The limits with defaults applied. `Infinity` is no limit. */
+/** The limits with defaults applied. `Infinity` means no limit. */
 type ReadRunLimits = { readonly [Name in keyof RunLimits]-?: number };
 
 /** How a run has ended. */
@@ -61,7 +61,7 @@ export interface RunWriterOptions extends RunLimits, FailureOptions {
   source: StreamSource;
   /** The first entry. */
   first: StreamChunk;
-  /** Called, and awaited, when the run has ended. What it throws is logged. */
+  /** Called, and awaited, when the run has ended. An error that it throws is logged. */
   onFinish?: ((result: RunResult) => unknown) | undefined;
 }
 
@@ -87,7 +87,16 @@ export function readRunLimits(options: RunLimits): ReadRunLimits {
   };
 }
 
-const tooLarge = (message: string): ErrorChunk => ({ type: "error", message, code: "run-too-large" });
+const tooLarge: ErrorChunk = {
+  type: "error",
+  message: "The answer is larger than this server allows.",
+  code: "run-too-large",
+};
+const storeFull: ErrorChunk = {
+  type: "error",
+  message: "The server has no room for this answer. Please try again later.",
+  code: "store-full",
+};
 
 /**
  * Starts writing. The source, `onError` and `onFinish` run in the async context of this call, no matter what ends the
@@ -184,7 +193,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   }
 
   #refuse(): void {
-    void this.#finish(tooLarge("The answer is larger than this server allows."));
+    void this.#finish(tooLarge);
   }
 
   /** The error was a warning. */
@@ -229,10 +238,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   async #stop(result: LeaseResult, inDoubt: readonly UnknownChunk[]): Promise<void> {
     this.#leaveSource();
     if (result === undefined) this.#end(undefined);
-    else if (result === "full")
-      this.#end(
-        await this.#endInStore(tooLarge("The server has no room for this answer. Please try again later.")),
-      );
+    else if (result === "full") this.#end(await this.#endInStore(storeFull));
     else await this.#endAsFound(inDoubt);
   }
 

@@ -622,7 +622,7 @@ describe("limits", () => {
       {
         type: "error",
         message: "The server has no room for this answer. Please try again later.",
-        code: "run-too-large",
+        code: "store-full",
       },
     ]);
     expect([source.signal?.aborted, source.returned]).toEqual([true, 1]);

@@ -100,7 +100,7 @@ describe.skipIf(!hasRedis())("a full Redis", () => {
     expect((await send("DELETE", "?key=k")).status).toBe(202);
     next.resolve();
     const text = await failing.text();
-    expect(text.slice(-200)).toContain('"code":"run-too-large"');
+    expect(text.slice(-200)).toContain('"code":"store-full"');
     expect(text.slice(-20)).toContain("[DONE]");
 
     next = Promise.withResolvers();

@@ -15,7 +15,7 @@ describe.skipIf(!hasMounts())("a SQLite file on a full disk", () => {
     expect(await runOnSmallDisk(folder, "full-disk-child.mjs")).toEqual([
       {
         lastEvents: [
-          'data: {"type":"error","message":"The server has no room for this answer. Please try again later.","code":"run-too-large"}',
+          'data: {"type":"error","message":"The server has no room for this answer. Please try again later.","code":"store-full"}',
           "data: [DONE]",
         ],
         logged: [
