@@ -4,8 +4,8 @@
 import { type ErrorChunk, StreamError } from "@kortyx/protocol";
 
 /**
- * The request got no response: refused, unknown host, blocked by CORS, offline, or no headers in time. `cause` is what
- * `fetch` threw; the message lists possible causes.
+ * The request got no response: refused, unknown host, blocked by CORS, offline, or no headers in time. `cause` is the
+ * error of `fetch`; the message lists possible causes.
  */
 export class StreamConnectionError extends StreamError {
   override readonly name = "StreamConnectionError";
@@ -19,7 +19,7 @@ export class StreamConnectionError extends StreamError {
       "Nothing listens there, there is no network, or, in a page, CORS or the Content-Security-Policy forbids the request.";
     super(
       cause instanceof StreamIdleError
-        ? `No response from ${url}: ${cause.message}`
+        ? `No response from ${url} within ${cause.silentMs / 1000} s.`
         : `No response from ${url}: ${cause}${detail ? ` (${detail})` : ""}. ${causes}`,
       { cause },
     );
@@ -27,8 +27,8 @@ export class StreamConnectionError extends StreamError {
 }
 
 /**
- * The request is invalid: `fetch` rejects it before anything is sent. The message names what to change; `cause` is what
- * was thrown.
+ * The request is invalid: `fetch` rejects it before anything is sent. The message names what to change; `cause` is the
+ * error of `fetch`.
  */
 export class StreamRequestError extends StreamError {
   override readonly name = "StreamRequestError";
@@ -100,9 +100,12 @@ export class StreamBodyError extends StreamError {
 export class StreamIdleError extends StreamError {
   override readonly name = "StreamIdleError";
   readonly code = "idle";
+  /** How long the client waited, in milliseconds. */
+  declare readonly silentMs: number;
 
   constructor(silentMs: number) {
     super(`No data received for ${silentMs / 1000} s: the answer is incomplete.`);
+    this.silentMs = silentMs;
   }
 }
 

@@ -251,7 +251,7 @@ describe("stop", () => {
     await vi.advanceTimersByTimeAsync(1);
     await expect(stopped).rejects.toMatchObject({
       name: "StreamConnectionError",
-      message: "No response from /api?tenant=1&run=r: No data received for 10 s: the answer is incomplete.",
+      message: "No response from /api?tenant=1&run=r within 10 s.",
     });
     expect(vi.getTimerCount()).toBe(0);
   });

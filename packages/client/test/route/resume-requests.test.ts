@@ -227,7 +227,7 @@ describe("a slow server", () => {
     vi.restoreAllMocks();
     expect(await client.outcome()).toMatchObject({ chunks: [a] });
     const lasted = client.resumes.map(({ at, endedAt }) => Math.round(endedAt! - at));
-    // The oldest request has its full time, and those beside it 3.5 s.
+    // The oldest request has its full time, and those parallel to it 3.5 s.
     expect(lasted.slice(0, 4)).toEqual([10_000, 3_500, 10_000, 3_500]);
   });
 
@@ -326,7 +326,7 @@ describe("of two open requests", () => {
   });
 });
 
-test("a request that is not a resume is never made beside another", async () => {
+test("a request that is not a resume is never made in parallel with another", async () => {
   let requests = 0;
   const fetch = async () => {
     requests++;

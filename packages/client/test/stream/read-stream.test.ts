@@ -609,6 +609,7 @@ describe("silence", () => {
       name: "StreamIdleError",
       code: "idle",
       message: "No data received for 60 s: the answer is incomplete.",
+      silentMs: 60_000,
     });
     expect(reading.body.cancelled).toEqual({ reason: error });
     expect(vi.getTimerCount()).toBe(0);
