@@ -3,7 +3,7 @@
  * exactly once. The consumer decides what happens to chunks and failures.
  */
 import { type ErrorChunk, isTerminalChunk, reduceStreamError } from "@kortyx/protocol";
-import type { PrintedChunk } from "@kortyx/protocol/internal";
+import { describeValue, type PrintedChunk } from "@kortyx/protocol/internal";
 import {
   type ChunkIterable,
   type ChunkIterator,
@@ -184,7 +184,9 @@ export class SourceReader {
   /** Handles one result of the source. */
   #take(result: IteratorResult<unknown>): void {
     if (typeof result !== "object" || result === null) {
-      const error = new TypeError(`The source's next() returned ${result}; expected an iterator result.`);
+      const error = new TypeError(
+        `The source's next() must return an iterator result, { done, value }; got ${describeValue(result)}.`,
+      );
       this.#end("unwanted", { type: "invalid", error });
       return;
     }

@@ -70,7 +70,9 @@ describe("collectStream", () => {
     const source = {
       [Symbol.asyncIterator]: () => ({ next: async () => undefined as never, return: leave }),
     };
-    await expect(collectStream(source)).rejects.toThrow("The source's next() returned undefined");
+    await expect(collectStream(source)).rejects.toThrow(
+      "The source's next() must return an iterator result, { done, value }; got undefined.",
+    );
     expect(leave).toHaveBeenCalledTimes(1);
   });
 
@@ -198,7 +200,7 @@ describe("collectBufferedStream", () => {
     expect(await textOf(message("whole"), delta("streamed"))).toBe("whole\n\nstreamed");
   });
 
-  test("keeps the text whole beside an object that cannot be built", async () => {
+  test("keeps the text whole if an object cannot be built", async () => {
     const set = (path: string): StreamChunk => ({
       type: "structured-data",
       streamId: "s",

@@ -703,7 +703,14 @@ describe("a source that fails", () => {
       open: () => ({ [Symbol.asyncIterator]: () => ({ next: async () => undefined as never }) }),
       code: "internal",
       logged: expect.objectContaining({
-        message: "The source's next() returned undefined; expected an iterator result.",
+        message: "The source's next() must return an iterator result, { done, value }; got undefined.",
+      }),
+    },
+    "returns a text from next()": {
+      open: () => ({ [Symbol.asyncIterator]: () => ({ next: () => "text" as never }) }),
+      code: "internal",
+      logged: expect.objectContaining({
+        message: 'The source\'s next() must return an iterator result, { done, value }; got "text".',
       }),
     },
     "yields a string": {
