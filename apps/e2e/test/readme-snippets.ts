@@ -57,16 +57,17 @@ readersModules["chat-route.ts"] = snippetsOf("packages/server/README.md")[3]!;
 
 export interface SnippetFolder {
   path: string;
-  /** @returns the path of a file with this code, beside its imports. */
+  /** @returns the path of a file with this code, next to the files that it imports. */
   write(name: string, code: string): string;
   /** Runs a snippet. @returns its exports. */
   run<Module>(name: string, code: string): Promise<Module>;
   remove(): void;
 }
 
-/** A folder inside this package, so that the snippets find their imports. */
+/** An empty folder inside this package, so that the snippets find their imports. A killed run may have left an old one. */
 export function createSnippetFolder(name: string): SnippetFolder {
   const path = fileURLToPath(new URL(`../.tmp/${name}/`, import.meta.url));
+  rmSync(path, { recursive: true, force: true });
   mkdirSync(path, { recursive: true });
   const write = (file: string, code: string): string => {
     writeFileSync(join(path, file), code);
