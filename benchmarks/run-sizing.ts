@@ -268,7 +268,7 @@ async function main(): Promise<void> {
   const [memory, sqlite, redisColumn] = columns;
   const rows: [string, string][] = [
     [`a finished run of ${tokens.length.toLocaleString("en")} chunks (${kibibytes(jsonBytes)} of JSON)`, ""],
-    ["of that, each chunk beside its JSON, bytes", ""],
+    ["of that, each chunk in addition to its JSON, bytes", ""],
     ["a finished run of one chunk, bytes", ""],
     [`from POST to first text, as a ratio to a plain stream (${plainMs.toFixed(1)} ms)`, "1"],
     [`runs of ${1000 / paceMs} chunks a second that one process carries`, plain],

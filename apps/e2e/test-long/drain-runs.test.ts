@@ -43,24 +43,27 @@ const wholeEnding = /data: {"type":"done"}\n\ndata: \[DONE\]\n\n$/;
 const countOpening = ({ lines }: StreamProgram) => lines.filter((line) => line.startsWith("Opening:")).length;
 
 describe.each(stores)("runs in %s", (name, addressOf) => {
-  test.each([0, 1])("that are being opened at SIGTERM finish, beside %d other answers", async (others) => {
-    const isSlow = name === "Redis";
-    const program = await start({ ...addressOf(), openMs: isSlow ? 0 : 500 });
-    const started = upTo(others).map((index) => startRun(program.url, `other-${index}`, "talk 20 50"));
-    const besides = (await Promise.all(started)).map(follow);
-    if (isSlow) await redis.command("CLIENT", "PAUSE", "500", "ALL");
-    const asked = upTo(6).map((index) => startRun(program.url, `asked-${index}`, "talk 10 20"));
-    await until(() => countOpening(program) === others + 6, "six runs are being opened");
-    program.signal("SIGTERM");
-    const answers = (await Promise.all(asked)).map(follow);
-    await Promise.all([...besides, ...answers].map(({ over }) => over));
-    for (const answer of answers) {
-      expect(wordsOf(answer.text)).toEqual(upTo(10));
-      expect(answer.text).toMatch(wholeEnding);
-    }
-    expect(await program.exited).toEqual({ code: 0, signal: null });
-    expect(program.lines.at(-1)).toBe(`Drained: {"finished":${6 + others},"aborted":0}`);
-  });
+  test.each([0, 1])(
+    "that are being opened at SIGTERM finish, along with %d other answers",
+    async (others) => {
+      const isSlow = name === "Redis";
+      const program = await start({ ...addressOf(), openMs: isSlow ? 0 : 500 });
+      const started = upTo(others).map((index) => startRun(program.url, `other-${index}`, "talk 20 50"));
+      const besides = (await Promise.all(started)).map(follow);
+      if (isSlow) await redis.command("CLIENT", "PAUSE", "500", "ALL");
+      const asked = upTo(6).map((index) => startRun(program.url, `asked-${index}`, "talk 10 20"));
+      await until(() => countOpening(program) === others + 6, "six runs are being opened");
+      program.signal("SIGTERM");
+      const answers = (await Promise.all(asked)).map(follow);
+      await Promise.all([...besides, ...answers].map(({ over }) => over));
+      for (const answer of answers) {
+        expect(wordsOf(answer.text)).toEqual(upTo(10));
+        expect(answer.text).toMatch(wholeEnding);
+      }
+      expect(await program.exited).toEqual({ code: 0, signal: null });
+      expect(program.lines.at(-1)).toBe(`Drained: {"finished":${6 + others},"aborted":0}`);
+    },
+  );
 
   test("whose process drains move their followers only if another process serves them", async () => {
     const address = addressOf();

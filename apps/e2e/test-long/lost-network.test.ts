@@ -214,7 +214,7 @@ test.concurrent("fifty clients whose server takes 8 s to answer are back with th
   await clients.mark("lost");
   await clients.mark("back");
   await network.become("slow", "cut");
-  // A request made beside another is aborted after 3.5 s.
+  // Of two parallel requests, the second is aborted after 3.5 s.
   expectRestored("a server that takes 8 s to answer", await clients.report, words);
 });
 

@@ -65,7 +65,7 @@ export function follow(response: Response): Follower {
   return follower;
 }
 
-/** Follows the newest run of a session from its beginning. */
+/** Follows the latest run of a session from its beginning. */
 export async function followSession(url: string, sessionId: string): Promise<Follower> {
   const response = await fetch(`${url}?session=${sessionId}`);
   expect(response.status).toBe(200);

@@ -6,7 +6,7 @@ import { readPublicEntries } from "./public-declarations.ts";
 import { repository } from "./readme-snippets.ts";
 
 /**
- * What an example may use without saying where it comes from, beside every export of the packages: the declaration that
+ * What an example may use without importing it, in addition to every export of the packages: the declaration that
  * its reader writes above it.
  */
 const readersNames: Record<string, string> = {

@@ -21,7 +21,7 @@ import { type LiveServer, listen } from "./live-server.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 
-/** The newest answer as a user sees it, with either client. */
+/** The latest answer as a user sees it, with either client. */
 interface Shown {
   text: string;
   tools: unknown[];

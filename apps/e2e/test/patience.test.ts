@@ -33,7 +33,7 @@ function steeredRoute() {
   return {
     route,
     proceed,
-    /** Ends the connection of the newest POST halfway, like a proxy. */
+    /** Ends the connection of the latest POST halfway, like a proxy. */
     cut: () => cut(),
     async fetch(request: Request): Promise<Response> {
       const response = await route.fetch(request);

@@ -34,7 +34,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     return route.POST;
   };
 
-  /** Shows a page with `code` as its only script, beside a route, and closes it. */
+  /** Shows a page with `code` as its only script, next to a route, and closes it. */
   async function withPage(code: string, look: (page: Page) => Promise<void>, route = echo): Promise<void> {
     const { outputFiles } = await build({
       stdin: { contents: code, resolveDir: folder.path, loader: "tsx" },

@@ -1,7 +1,7 @@
 /**
- * Runs before the end-to-end tests, and before all others when all run: checks the programs that the tests need beside
- * npm packages. In CI, missing ones are installed, and a failed installation fails the run; elsewhere their suites are
- * skipped, with a notice of the command that installs them.
+ * Runs before the end-to-end tests, and before all others when all run: checks the programs that the tests need in
+ * addition to npm packages. In CI, missing ones are installed, and a failed installation fails the run; elsewhere their
+ * suites are skipped, with a notice of the command that installs them.
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

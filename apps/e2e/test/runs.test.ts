@@ -43,7 +43,7 @@ describe.skipIf(!hasChromium())("runs in Chromium", () => {
   let server: LiveServer;
   let agent: PacedAgent;
   let requests: string[];
-  /** Breaks the connection of the newest answer. */
+  /** Breaks the connection of the latest answer. */
   let cut: () => void;
   let script: string;
 

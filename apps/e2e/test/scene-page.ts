@@ -1,5 +1,5 @@
 /**
- * A page with one scene of `use-chat/` in Chromium, beside a server whose answers the test sends. Call it inside
+ * A page with one scene of `use-chat/` in Chromium, next to a server whose answers the test sends. Call it inside
  * `describe`: it opens and closes everything, and fails each test whose page reported an error.
  */
 import { type StreamChunk, toSSE } from "@kortyx/server";

@@ -1,4 +1,4 @@
-/** A page whose only script is given as TypeScript, beside a handler for all of its requests. */
+/** Serves a page whose only script is TypeScript, next to a handler for all of its requests. */
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";

@@ -21,7 +21,9 @@ export const checkFunctionOption = (name: string, value: unknown): void =>
 export const checkBooleanOption = (name: string, value: unknown): void =>
   checkOption(name, value === undefined || typeof value === "boolean", "a boolean", value);
 
-/** @throws RangeError for an option that is set and is not a number, is NaN, or is negative. `Infinity` is no limit. */
+/**
+ * @throws RangeError for an option that is set and is not a number, is NaN, or is negative. `Infinity` means no limit.
+ */
 export function checkLimitOption(name: string, value: unknown): void {
   if (value === undefined || (typeof value === "number" && value >= 0)) return;
   throw new RangeError(`${name} must be a number, 0 or more; got ${describeValue(value)}.`);

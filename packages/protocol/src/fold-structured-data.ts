@@ -134,7 +134,7 @@ export interface StructuredStreamAccumulator<Data = unknown> {
 /**
  * Creates a fold over the `structured-data` chunks of any number of streams.
  *
- * @param initialChunks - Applied first, in time linear in what they hold.
+ * @param initialChunks - Applied first, in time linear in their size.
  *
  * @example
  * ```ts

@@ -35,7 +35,7 @@ interface FieldPrinter extends Step {
   /** `{"name":` or `,"name":`. */
   readonly opening: string;
   readonly textOpening: string;
-  /** A text that the field has had, often the id of the present stream, … */
+  /** A text that the field has had, often the id of the current stream, … */
   text: string | undefined;
   /** … and the whole field with it. */
   printedText: string;

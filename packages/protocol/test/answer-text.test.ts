@@ -136,7 +136,7 @@ describe("the pieces of the text", () => {
     expect(piecesOf(begun, said("B", "b"), said("A", "a"), said("!", "b"))).toEqual(["B", "\n\nA", "!"]);
   });
 
-  test("take linear time: 8,000 messages beside a growing text cost about as much as eight runs of 1,000", () => {
+  test("take linear time: 8,000 messages next to a growing text cost about as much as eight runs of 1,000", () => {
     const ratio = costOfWhole(8000, (count) => {
       const chunks = Array.from({ length: count }, (_, index) => [
         said("a long piece ", "k"),

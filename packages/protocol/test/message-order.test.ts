@@ -398,7 +398,7 @@ describe("ordering parts takes linear time", () => {
     ["a tool loop", (index) => [said(`text ${index}`), start(`${index}`), result(`${index}`)]],
     ["a whole message after every text", (index) => [said(`text ${index}`), whole(`text ${index}`)]],
     [
-      "other messages beside a text with a key",
+      "other messages during a text with a key",
       (index) => [said("a long piece ", "k"), whole(`other ${index}`)],
     ],
     ["calls with one id", (index) => [start("1"), said("x"), result("1"), said(`${index}`)]],

@@ -203,7 +203,7 @@ describe("printPlainChunk", () => {
     expect(printPlainChunk(value)).toBeUndefined();
   });
 
-  test("prints a repeated text correctly beside other texts, and at any position in its object", () => {
+  test("prints a repeated text correctly among other texts, and at any position in its object", () => {
     const origins = ["run-1", 'run "2"', "run\u2028", "\ud800", ""];
     for (let index = 0; index < 500; index++) {
       const id = origins[(index >> 1) % origins.length];

@@ -66,7 +66,7 @@ export function createDocumentationAgent(options: DocumentationAgentOptions): Ch
       // One step of the list with each piece of the text.
       const list = fillReadingList(hits);
       for await (const delta of paceText(text, { tokensPerSecond, signal })) {
-        // The segment id keeps the text in one piece, although the list grows beside it.
+        // The segment id keeps the text in one piece, although the list grows at the same time.
         yield { type: "text-delta", delta, segmentId: "answer" };
         const step = list.next();
         if (!step.done) yield step.value;

@@ -38,7 +38,7 @@ export class ModelError extends Error {
 
 const variables = ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] as const;
 
-/** @throws Error if only some of the three variables are set, or the address is not one. */
+/** @throws Error if only some of the three variables are set, or the address is not a URL. */
 export function readModelEndpoint(env: Record<string, string | undefined>): ModelEndpoint | undefined {
   const missing = variables.filter((name) => !env[name]?.trim());
   if (missing.length === variables.length) return undefined;

@@ -1,4 +1,4 @@
-/** The whole page: a conversation, the box to type into, and the stream of the newest answer. */
+/** The whole page: a conversation, the box to type into, and the stream of the latest answer. */
 import { useChat } from "@kortyx/client/react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Announcer } from "./announcer.tsx";

@@ -13,7 +13,7 @@ export interface Description {
 
 const cutOff: Description = {
   title: "The answer was cut off",
-  detail: "The connection broke before the answer was complete. What has arrived is kept.",
+  detail: "The connection broke before the answer was complete. The answer so far is kept.",
 };
 const inProgress: Description = {
   title: "Another answer is in progress",
@@ -21,7 +21,7 @@ const inProgress: Description = {
 };
 const unreadable: Description = {
   title: "The answer could not be read",
-  detail: "The server sent something that this page does not understand. What came before is kept.",
+  detail: "The server sent something that this page does not understand. The answer so far is kept.",
 };
 
 /** By the `code` of the error. */
@@ -30,7 +30,7 @@ const descriptions: Record<string, Description> = {
   busy: inProgress,
   idle: {
     title: "The connection went silent",
-    detail: "Nothing has arrived for a while, so the answer is not complete. What has arrived is kept.",
+    detail: "Nothing has arrived for a while, so the answer is not complete. The part so far is kept.",
   },
   connection: {
     title: "The server could not be reached",

@@ -5,7 +5,7 @@ import type { Chat, UIMessage } from "@kortyx/client";
 
 const prefix = "kortyx-demo:1:";
 
-/** @returns the messages that were kept; none for a new conversation, or for an entry that is not one. */
+/** @returns the messages that were kept; none for a new conversation, or for an unreadable entry. */
 export function readConversation(sessionId: string | undefined): UIMessage[] {
   if (sessionId === undefined) return [];
   try {
@@ -22,7 +22,7 @@ export function endsWhole(messages: readonly UIMessage[]): boolean {
   return last?.role === "assistant" && last.status !== "streaming";
 }
 
-/** Writes the conversation when its status changes, and before the page is left. @returns a function that ends that. */
+/** Writes the conversation when its status changes, and before the page is left. @returns a function that stops it. */
 export function keepConversation(chat: Chat): () => void {
   let { status, messages: written } = chat.getSnapshot();
 

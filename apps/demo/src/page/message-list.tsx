@@ -1,5 +1,5 @@
 /**
- * The conversation, one exchange below the other. The newest question stands at the top, with room below it for the
+ * The conversation, one exchange below the other. The latest question stands at the top, with room below it for the
  * growing answer: while an answer streams, nothing that the user is reading moves.
  */
 import type { ChatSnapshot, UIMessage } from "@kortyx/client";

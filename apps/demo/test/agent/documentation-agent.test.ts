@@ -103,7 +103,7 @@ describe("an answer", () => {
       "text-delta",
       "structured-data",
     ]);
-    // The text stays one part, although the list grows beside it.
+    // The text stays one part, although the list grows at the same time.
     const { parts } = reduceMessage(chunks);
     expect(parts.map(({ type }) => type)).toEqual(["tool-call", "text", "structured-data", "source"]);
     expect(parts[2]).toMatchObject({ status: "done", data: { title: "Read more" } });

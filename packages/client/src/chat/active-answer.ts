@@ -43,7 +43,7 @@ export interface AnswerRequest {
 export interface AnswerOwner {
   /** The messages without the answer. */
   readonly messages: readonly UIMessage[];
-  /** Passes the chunk on to {@link ActiveAnswer.receive}. What it throws fails the answer. */
+  /** Passes the chunk on to {@link ActiveAnswer.receive}. An error that it throws fails the answer. */
   onChunk(answer: ActiveAnswer, chunk: StreamChunk): void;
   onConnectionChange(connection: ConnectionState): void;
   /** The visible state of the answer changed, other than by a chunk. */
@@ -137,7 +137,7 @@ export class ActiveAnswer {
   /**
    * Stops the answer for every follower. A second call waits for the first.
    *
-   * @throws What the transport's `stop` threw; the answer then continues.
+   * @throws The error of the transport's `stop`; the answer then continues.
    */
   stop(): Promise<void> {
     if (this.#stop) return this.#stop;

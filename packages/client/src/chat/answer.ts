@@ -38,7 +38,7 @@ export interface AnswerState {
   /** Its place in the conversation; undefined until its first chunk. */
   readonly place: AnswerPlace | undefined;
   readonly runId: string | undefined;
-  /** The newest `status` chunk, until text follows. */
+  /** The latest `status` chunk, until text follows. */
   readonly statusMessage: string | undefined;
   /** The connection has been open at least once. */
   readonly wasOpen: boolean;

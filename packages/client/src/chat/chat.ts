@@ -16,11 +16,11 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   readonly messages: readonly UIMessage<Types>[];
   /** Whether an answer is requested, streaming or failed. */
   readonly status: ChatStatus;
-  /** The agent's progress: the newest `status` chunk, until text follows or the answer ends. */
+  /** The agent's progress: the latest `status` chunk, until text follows or the answer ends. */
   readonly statusMessage?: string | undefined;
   /** The connection was lost and is being restored; the answer then continues. */
   readonly reconnecting: boolean;
-  /** While `reconnecting`: why the connection was lost, or why the newest attempt failed. */
+  /** While `reconnecting`: why the connection was lost, or why the latest attempt failed. */
   readonly connectionError?: Error | undefined;
   /**
    * Why the last answer failed (`status` is `"error"`), or why the last action was refused (`status` stays as it was):
@@ -165,7 +165,7 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
       | ((messages: readonly UIMessage<Types>[]) => readonly StoredMessage<Types>[]),
   ): Promise<void>;
   /**
-   * Follows the newest run of the session, if it has one: after a reload, or in another tab. Without a session, it
+   * Follows the latest run of the session, if it has one: after a reload, or in another tab. Without a session, it
    * makes no request.
    *
    * @returns a promise that resolves when the run has ended, or as soon as it is known that there is none.
@@ -175,7 +175,7 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    * Stops the answer for every follower. Resolves when it has ended; the part that has arrived is kept. Without an id
    * of the run or of its request, or with a transport that cannot stop, the chat only stops following it.
    *
-   * @throws As a rejection, what the transport's `stop` threw; the answer then continues.
+   * @throws As a rejection, the error of the transport's `stop`; the answer then continues.
    */
   stop(): Promise<void>;
   /** Stops following the answer; a route with runs continues it. The chat can be used again. */

@@ -20,7 +20,7 @@ export interface ChatTransportOptions {
   onConnectionChange: (connection: ConnectionState) => void;
 }
 
-/** Connects a chat to its agent. What a method or its stream throws becomes the chat's `error`. */
+/** Connects a chat to its agent. An error of a method or of its stream becomes the chat's `error`. */
 export interface ChatTransport<Types extends ChatTypes = ChatTypes> {
   /**
    * Requests an answer. Return a stream of `streamFromRoute` unwrapped: a `stop` that waits for one of the browser's

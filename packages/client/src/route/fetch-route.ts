@@ -59,7 +59,7 @@ export function checkRouteOptions({ endpoint, fetch, fetchImpl }: RouteOptions):
 
 /**
  * @throws StreamConnectionError when there is no response, or none in time; StreamRequestError when `fetch` refuses the
- * request; the signal's reason when it was aborted before the request was made; what an option's function threw.
+ * request; the signal's reason when it was aborted before the request was made; any error of an option's function.
  */
 export async function fetchRoute(route: RouteOptions, request: RouteRequest): Promise<Response> {
   const { method, accept, lastEventId, query, signal, timeoutMs } = request;

@@ -20,7 +20,7 @@ export interface ResumeRequests {
    * Makes one more request, unless the slow one has its response.
    *
    * @returns the first response to either.
-   * @throws StreamIdleError when neither responds within `hangMs`; what `send` throws.
+   * @throws StreamIdleError when neither responds within `hangMs`; any error of `send`.
    */
   next(): Promise<Response>;
   /**

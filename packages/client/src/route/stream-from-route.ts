@@ -175,7 +175,7 @@ class RouteRequests {
 
   /**
    * @returns when the next request is due, and whether it is a resume.
-   * @throws What the stream fails with.
+   * @throws The error with which the stream fails.
    */
   async #waitForNext(failure: Failure, resumes: ResumeRequests): Promise<boolean> {
     const step = this.#policy.next({

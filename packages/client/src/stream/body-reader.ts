@@ -163,7 +163,7 @@ export class BodyReader {
     this.#reader.read().then(release, release);
   }
 
-  /** @param thrown - Why the body ended too early: what a method threw, or what a read rejected with. */
+  /** @param thrown - Why the body ended too early: the error of a method or of a read. */
   endedWith(thrown: unknown): BodyEnd {
     const error = this.#isReading
       ? new StreamTruncatedError("The connection broke", { cause: thrown })

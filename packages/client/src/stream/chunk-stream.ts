@@ -40,7 +40,7 @@ interface Interruption extends BodyEnd {
  * @param signal - Aborted when the body is no longer wanted: the consumer has left, or the stream is paused.
  * @param interruption - Why the previous body ended; undefined for the first one.
  * @returns `null` if the expected body is missing; `"complete"` if the stream has nothing more.
- * @throws What the iteration then throws.
+ * @throws The error that the iteration then throws.
  */
 export type OpenBody = (
   signal: AbortSignal,
@@ -82,7 +82,7 @@ interface Over {
 type State = { phase: "unread" } | Opening | Reading | Over;
 
 /**
- * The iterable of every reading function.
+ * The iterable that every reading function returns.
  *
  * When its signal is aborted, the iteration rejects with the signal's reason, which may be any value.
  */

@@ -49,7 +49,7 @@ export interface ConsumeStreamHandlers<Types extends ChatTypes = ChatTypes> {
  *
  * @returns How it ended; an `error` chunk is an outcome, not a rejection.
  * @throws TypeError, as a rejection, for a stream that is not an async iterable and a handler that is not a function.
- * @throws What reading the stream threw, or what a callback threw; the stream is then cancelled.
+ * @throws The error of the stream, or of a callback; the stream is then cancelled.
  *
  * @example
  * ```ts

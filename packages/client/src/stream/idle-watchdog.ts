@@ -9,7 +9,7 @@ const lateMs = 2_000;
 /** The time of an event that never happens. */
 export const never = Number.POSITIVE_INFINITY;
 
-/** Times are in milliseconds, and `Infinity` is {@link never}. */
+/** Times are in milliseconds, and `Infinity` means {@link never}. */
 export interface IdleWatchdog {
   /**
    * A read begins at `now`: silence counts from here.
@@ -28,7 +28,7 @@ export interface IdleWatchdog {
   readonly limitMs: number;
 }
 
-/** 0, and more than a timer can wait (about 25 days), are no limit. */
+/** 0, and more than a timer can wait (about 25 days), mean no limit. */
 const limitOf = (ms: number): number => (ms > 0 && ms <= maxTimerMs ? ms : never);
 
 /**

@@ -17,7 +17,7 @@ export interface ChatRequestIssue {
 
 /** Why a request is invalid, with the status of its response. */
 export type ChatRequestErrorCode =
-  /** 400: fields are wrong, see `issues`. */
+  /** 400: some fields are invalid; `issues` lists them. */
   | "invalid-request"
   /** 400: the body is not JSON. */
   | "invalid-json"

@@ -28,8 +28,9 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   extends Omit<StreamResponseOptions, "signal" | "status" | "onFinish">,
     ChatRequestLimits {
   /**
-   * Called once when a stream has ended, for any reason: the place to save the answer. What it throws is logged and has
-   * no other effect. Not called for a buffered answer (`stream: false`), or with `runs`, which have their own.
+   * Called once when a stream has ended, for any reason: the place to save the answer. An error that it throws is
+   * logged and has no other effect. Not called for a buffered answer (`stream: false`), or with `runs`, which have
+   * their own.
    */
   onFinish?: ((finish: ChatFinish<Types>) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true if there is an `onFinish` */
@@ -76,8 +77,8 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
 export interface RouteSchemas<Types extends ChatTypes = ChatTypes> {
   /**
    * Checks the `context` of a request, and reads it: the agent receives the schema's output. A request without a context
-   * is checked too, as `undefined`. What the schema rejects is a 400 `invalid-request` that names the fields, but neither
-   * their values nor the schema's messages; what it throws is a masked 500.
+   * is checked too, as `undefined`. A context that the schema rejects is a 400 `invalid-request` that names the fields,
+   * but neither their values nor the schema's messages; an error of the schema itself is a masked 500.
    */
   context?: StandardSchema<Types["context"]> | undefined;
 }

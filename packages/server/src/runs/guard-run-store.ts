@@ -6,7 +6,7 @@
 import type { RunStore } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
 
-/** The run store has failed; `cause` is what it threw. */
+/** The run store has failed; `cause` is its error. */
 export class RunStoreError extends Error {
   override readonly name = "RunStoreError";
 

@@ -57,7 +57,7 @@ export async function openRun(
   }
 }
 
-/** @throws what `asked` rejects with, or an error if it has not settled in time or `shutdown` is aborted. */
+/** @throws the error of `asked`, or an error if it has not settled in time or `shutdown` is aborted. */
 function within<Value>(asked: Promise<Value>, timeoutMs: number, shutdown: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const onShutdown = () => reject(shutdown.reason);

@@ -57,7 +57,8 @@ export class RunEndpoints {
    * Starts a run, or attaches to the one with the same key.
    *
    * @returns the run and how much of it the client has, or a refusal.
-   * @throws what `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the store fails.
+   * @throws the value that `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the
+   * store fails.
    */
   start(request: StartRequest): Promise<RunPosition | Response> {
     const { runs, hasOwners, streamOptions } = this.#options;

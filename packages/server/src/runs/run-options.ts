@@ -23,11 +23,11 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
   /** Keeps a function alive on platforms that freeze it after the response. */
   waitUntil?: ((promise: Promise<unknown>) => void) | undefined;
   /**
-   * Called, and awaited, before the agent is called. What it throws ends the run with an `error` chunk; a `Response`
-   * that it throws within a second is the response to the request.
+   * Called, and awaited, before the agent is called. An error that it throws ends the run with an `error` chunk; a
+   * `Response` that it throws within a second is the response to the request.
    */
   onStart?: ((start: RunStart<Types>) => unknown) | undefined;
-  /** Called, and awaited, when a run has ended. What it throws is logged. */
+  /** Called, and awaited, when a run has ended. An error that it throws is logged. */
   onFinish?: ((finish: RunFinish<Types>) => unknown) | undefined;
 }
 

@@ -69,7 +69,8 @@ const refusals: Record<Refusal, Omit<RouteError, "code">> = {
  * Starts a run, or attaches to the one with the same key.
  *
  * @returns the run, or a refusal.
- * @throws what `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the store fails.
+ * @throws the value that `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the
+ * store fails.
  */
 export async function startRun(
   options: RunStartOptions,

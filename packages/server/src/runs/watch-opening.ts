@@ -42,7 +42,7 @@ export function watchOpening(source: StreamSource, onStart: () => unknown): RunO
     onBegun();
   }
 
-  /** @returns the chunks of a refused run. @throws what was not thrown on purpose, or was thrown too late. */
+  /** @returns the chunks of a refused run. @throws an error that was not thrown on purpose, or was thrown too late. */
   function refuse(thrown: unknown): ErrorChunk[] {
     const isRefused = isOpening && isThrownOnPurpose(thrown);
     if (isRefused) onRefused(thrown);

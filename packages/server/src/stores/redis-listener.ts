@@ -27,11 +27,11 @@ export interface RedisListener {
   close(): void;
 }
 
-/** @param tell - Called with each announced position; Infinity when the run has ended. */
+/** @param onPosition - Called with each announced position; Infinity when the run has ended. */
 export function createRedisListener(
   client: RedisClient,
   prefix: string,
-  tell: (runId: string, lastSeq: number) => void,
+  onPosition: (runId: string, lastSeq: number) => void,
 ): RedisListener {
   /** Runs whose appends are listened to, with the number of ticks since each last had a waiter. */
   const channels = new Map<string, number>();
@@ -50,7 +50,7 @@ export function createRedisListener(
     const { connection, opened } = openConnection(client);
     pings = 0;
     const subscribed = opened.then(async () => {
-      await connection.subscribe(`${prefix}ended`, (id) => tell(id, Number.POSITIVE_INFINITY));
+      await connection.subscribe(`${prefix}ended`, (id) => onPosition(id, Number.POSITIVE_INFINITY));
     });
     return { connection, opened: subscribed };
   }
@@ -94,7 +94,7 @@ export function createRedisListener(
         await opened;
         if (runId === undefined) return;
         await leaving.get(runId);
-        await connection.subscribe(channelOf(runId), (lastSeq) => tell(runId, Number(lastSeq)));
+        await connection.subscribe(channelOf(runId), (lastSeq) => onPosition(runId, Number(lastSeq)));
       } catch {
         if (subscriber?.connection === connection) drop();
       }

@@ -81,7 +81,7 @@ export interface RunPage {
 }
 
 /**
- * Keeps runs. Every method is atomic, even between processes that share the store. What a method throws is a failure of
+ * Keeps runs. Every method is atomic, even between processes that share the store. An error of a method is a failure of
  * the store, which may be temporary.
  */
 export interface RunStore {

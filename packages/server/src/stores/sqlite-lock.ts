@@ -14,7 +14,7 @@ const maxPauseMs = 25;
 const maxTurnMs = 5;
 
 export interface SqliteLock {
-  /** Runs `change` in a transaction, in the order of the calls. Rejects with what it or SQLite throws. */
+  /** Runs `change` in a transaction, in the order of the calls. Rejects with its error or that of SQLite. */
   write<Value>(change: () => Value): Promise<Value>;
   /** Runs `look`, which only reads. Waits for no write, and sees a consistent snapshot of the file. */
   read<Value>(look: () => Value): Promise<Value>;

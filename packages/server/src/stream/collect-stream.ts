@@ -32,7 +32,7 @@ export interface CollectLimits {
 /**
  * Collects the chunks of a stream, in order, up to and including the first terminal chunk. Unbounded.
  *
- * @throws What the source throws; StreamProtocolError `invalid-chunk` or `unserializable-chunk` if it yields a value
+ * @throws The source's error; StreamProtocolError `invalid-chunk` or `unserializable-chunk` if it yields a value
  * that cannot be sent as a chunk.
  *
  * @example
@@ -54,7 +54,7 @@ export function collectStream(source: StreamSource): Promise<StreamChunk[]> {
  * A stream that ended on an `error` chunk, even if a `done` without `finishReason` follows, resolves with that chunk as
  * `error`.
  *
- * @throws What the source throws; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
+ * @throws The source's error; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
  * `maxBytes`. The source is then left.
  *
  * @example

@@ -109,13 +109,15 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
    * @defaultValue never
    */
   sourceIdleTimeoutMs?: number | undefined;
-  /** Called once when the stream has ended, for any reason. What it throws is logged and has no other effect. */
+  /**
+   * Called once when the stream has ended, for any reason. An error that it throws is logged and has no other effect.
+   */
   onFinish?: ((finish: StreamFinish<Types>) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
   collectMessage?: boolean | undefined;
 }
 
-/** The times of a stream, in milliseconds; `Infinity` is never. */
+/** The times of a stream, in milliseconds; `Infinity` means never. */
 export interface StreamTimes {
   heartbeatMs: number;
   maxDurationMs: number;

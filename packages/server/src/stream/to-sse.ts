@@ -71,7 +71,7 @@ export function createStreamResponse<Types extends ChatTypes = ChatTypes>(
  * once can still produce an error status.
  *
  * @returns The response, and the `error` chunk of a source that failed before it yielded anything.
- * @throws what the source throws on purpose before it has yielded anything.
+ * @throws the value that the source throws on purpose before it has yielded anything.
  */
 export async function openStreamResponse(
   source: StreamSource,

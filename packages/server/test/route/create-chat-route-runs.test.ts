@@ -456,7 +456,7 @@ describe("stream: false", () => {
     return answered;
   }
 
-  test("returns the whole run beside a reader of its second half, even if the store fails for a moment", async () => {
+  test("returns the whole run while another reader reads its second half, even if the store fails for a moment", async () => {
     let isFailing = true;
     const response = await requestBesideReader((read) => async (...given) => {
       if (!isFailing) return read(...given);

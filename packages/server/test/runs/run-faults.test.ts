@@ -214,7 +214,7 @@ describeStores(({ name, isShared, setUp }) => {
       expect(await textOf(response)).toMatch(/^retry: \d+\n\n$/);
     });
 
-    test("that is back is followed again at once, even beside a client that does not read", async () => {
+    test("that is back is followed again at once, even if another client does not read", async () => {
       use(300);
       const runId = await silentRun();
       const route = routeOf(other);
@@ -229,7 +229,7 @@ describeStores(({ name, isShared, setUp }) => {
       await unread.body!.cancel();
     });
 
-    test("that has lost entries is followed as it is, even beside an idle client that has more entries", async () => {
+    test("that has lost entries is followed as it is, even if an idle client has more entries", async () => {
       use(300);
       const runId = await silentRun();
       const route = routeOf(other);

@@ -518,7 +518,7 @@ describe("a log that has lost its last entries", () => {
     expect(atEnd.text).toBe(doneAt(5));
   });
 
-  test("is lost for a client that has more, even beside clients that do not", async () => {
+  test("is lost for a client that has more, even if other clients do not", async () => {
     const { store, connect, faults } = await followFaulty();
     await faults.loseWrites("r", 5);
     const whole = reading(connect());

@@ -49,7 +49,7 @@ async function readFormat({ path, socketPath, prefix }: StoreAddress): Promise<u
 describeStores(({ name, isShared, setUp }) => {
   if (!isShared) return;
 
-  test(`the newest kept version has the present format of runs in ${name}`, async () => {
+  test(`the newest kept version has the current format of runs in ${name}`, async () => {
     const formats: unknown[] = [];
     for (const version of ["present", keptVersions.at(-1)!]) {
       const fixture = setUp();

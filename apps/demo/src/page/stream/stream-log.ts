@@ -1,6 +1,6 @@
 /**
- * The chunks of the newest answer, as the page shows them to the curious: the last ones with their times. Bounded, and
- * reported to subscribers at most once per frame, however fast the chunks arrive.
+ * The chunks of the latest answer, as the page shows them to a curious visitor: the last ones with their times.
+ * Bounded, and reported to subscribers at most once per frame, however fast the chunks arrive.
  */
 import type { Chat, ConnectionState, StreamChunk, UnknownChunk } from "@kortyx/client";
 import { processChunkType, processHeader } from "../../server/name-process.ts";

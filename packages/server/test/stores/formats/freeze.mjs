@@ -1,6 +1,6 @@
 /**
- * Keeps a copy of the present run stores: run `node packages/server/test/stores/formats/freeze.mjs <number>` after the format
- * of one has changed, with the next number. `formats.test.ts` runs each kept version beside the present one.
+ * Keeps a copy of the current run stores: run `node packages/server/test/stores/formats/freeze.mjs <number>` after the
+ * format of one has changed, with the next number. `formats.test.ts` runs each kept version alongside the current one.
  */
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
