@@ -57,7 +57,7 @@ test("the programs cover every entry", () => {
   expect(entries).toEqual([
     "@kortyx/protocol",
     "@kortyx/protocol/internal",
-    "@kortyx/protocol/request-schemas",
+    "@kortyx/protocol/internal/request-schemas",
     "@kortyx/protocol/schemas",
     "@kortyx/server",
     "@kortyx/server/kortyx",

@@ -16,7 +16,7 @@ const shapesOfOthers = [
 const { entries, checker } = readPublicEntries();
 
 /** `internal` is for the sibling packages alone. */
-const symbols = new Set(entries.flatMap(({ name, exports }) => (name.endsWith("/internal") ? [] : exports)));
+const symbols = new Set(entries.flatMap(({ name, exports }) => (name.includes("/internal") ? [] : exports)));
 
 const hasSummary = (symbol: ts.Symbol): boolean => symbol.getDocumentationComment(checker).length > 0;
 

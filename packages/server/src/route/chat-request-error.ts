@@ -3,7 +3,7 @@
  * values.
  */
 import { StreamError } from "@kortyx/protocol";
-import type { chatRequestBodySchema } from "@kortyx/protocol/request-schemas";
+import type { createBodySchema } from "@kortyx/protocol/internal/request-schemas";
 
 /** One wrong field of a request. */
 export interface ChatRequestIssue {
@@ -73,7 +73,8 @@ export function invalidRequest(issues: ChatRequestIssue[]): ChatRequestError {
   return new ChatRequestError("invalid-request", problem.join("; "), issues.slice(0, maxIssues));
 }
 
-type SchemaIssue = NonNullable<ReturnType<typeof chatRequestBodySchema.safeParse>["error"]>["issues"][number];
+type BodySchema = ReturnType<typeof createBodySchema>;
+type SchemaIssue = NonNullable<ReturnType<BodySchema["safeParse"]>["error"]>["issues"][number];
 
 /** @param body - The value that the schema rejected. */
 export function toIssue(issue: SchemaIssue, body: unknown): ChatRequestIssue {

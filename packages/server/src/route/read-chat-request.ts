@@ -4,9 +4,12 @@
  */
 import { type ChatMessage, type ChatRequestBody, parseMessageResume } from "@kortyx/protocol";
 import { checkLimitOption, parseMediaType } from "@kortyx/protocol/internal";
-import { chatRequestBodySchema } from "@kortyx/protocol/request-schemas";
+import { createBodySchema } from "@kortyx/protocol/internal/request-schemas";
 import { ChatRequestError, invalidRequest, toIssue } from "./chat-request-error.ts";
 import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
+
+/** Built with the first request. */
+let bodySchema: ReturnType<typeof createBodySchema> | undefined;
 
 /** The limits of a request. */
 export interface ChatRequestLimits {
@@ -102,7 +105,8 @@ export function parseChatRequestBody(
     const received = `an array of ${messages.length} items`;
     throw invalidRequest([{ path: "messages", expected: `at most ${maxMessages} messages`, received }]);
   }
-  const result = chatRequestBodySchema.safeParse(value);
+  bodySchema ??= createBodySchema();
+  const result = bodySchema.safeParse(value);
   if (result.success) return withMessageResume(result.data);
   throw invalidRequest(result.error.issues.map((issue) => toIssue(issue, value)));
 }
