@@ -75,7 +75,7 @@ const createBody = (bytes) => {
 };
 const createResponse = (body) => new Response(body, { headers: { "content-type": "text/event-stream" } });
 
-/** @returns how many chunks were read. */
+/** @returns the number of chunks read. */
 const reads = {
   async kortyx({ readStream }, body) {
     let count = 0;

@@ -1,6 +1,6 @@
 /**
  * What a process pays before it is warm: `cold import`, `cold answer` (import, the first request parsed and answered) and
- * `cold read` (import, and the first 1,000 chunks read). Each sample is a process of its own, which imports the files
+ * `cold read` (import, and the first 1,000 chunks read). Each sample is a separate process, which imports the files
  * that are published.
  */
 import { execFile } from "node:child_process";

@@ -45,7 +45,7 @@ export async function measure({ variant: [direction, set], budgetMs, load }: Job
   return fractions;
 }
 
-/** Handles one stream to its end. @returns how many chunks it had. */
+/** Handles one stream to its end. @returns the number of its chunks. */
 type Pass = () => Promise<number>;
 
 /** @returns the limit's time over ours: the median of three pairs, the order changing from one to the next. */

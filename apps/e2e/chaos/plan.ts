@@ -19,7 +19,7 @@ export interface Question {
   quietMs: number;
 }
 
-/** Each client is a user, and each of its questions a session of its own. */
+/** Each client is a user, and each of its questions has a separate session. */
 export const ownerOf = ({ client }: Question) => `user-${client}`;
 export const sessionOf = ({ client, number }: Question) => `session-${client}-${number}`;
 
@@ -110,7 +110,7 @@ function planAction(random: Random): Action {
   return { type: "read" };
 }
 
-/** The whole answer of the agent if nothing ends it early. */
+/** The agent's whole answer if nothing ends it early. */
 export function answerTo({ client, number, words, quietMs }: Question): StreamChunk[] {
   const text = (from: number, to: number): StreamChunk[] =>
     Array.from({ length: to - from }, (_, word) => ({

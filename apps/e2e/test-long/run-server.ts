@@ -57,7 +57,7 @@ export function follow(response: Response): Follower {
         );
       }
     } catch {
-      // The process of the server has exited.
+      // The server's process has exited.
     }
     return performance.now();
   };

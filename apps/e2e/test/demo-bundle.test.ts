@@ -1,4 +1,4 @@
-/** The demo sends its page to browsers, and none of the secrets of the server. */
+/** The demo sends its page to browsers, and none of the server's secrets. */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ const readAll = (folder: string): string =>
     .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"))
     .join("\n");
 
-test("the page is built without the environment: it holds neither names nor values of its variables", () => {
+test("the page is built without the environment: it contains neither the names nor the values of its variables", () => {
   const folder = mkdtempSync(join(tmpdir(), "demo-page-"));
   try {
     const vite = join(demoFolder, "node_modules/vite/bin/vite.js");

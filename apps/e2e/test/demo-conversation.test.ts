@@ -90,7 +90,7 @@ describe.skipIf(!hasChromium())("the demo's conversation in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("a reload in mid-answer loses nothing: the answer continues", async () => {
+  test("a reload mid-answer loses nothing: the answer continues", async () => {
     const { page, ask, answer, answerWith, complaints } = await open();
     await ask("count to 40");
     await answer().getByText("word-10").waitFor();

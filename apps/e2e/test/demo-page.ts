@@ -74,7 +74,7 @@ export function pause(delayMs: number, signal: AbortSignal): Promise<void> {
 export interface DemoPageOptions {
   width?: number;
   height?: number;
-  /** A browser profile of its own, and no tab that other tests have used. */
+  /** A separate browser profile, and no tab that other tests have used. */
   isPrivate?: boolean;
 }
 
@@ -128,7 +128,7 @@ export async function openDemoPage(
     answerWith: (status) =>
       page.locator(`article[aria-label=Assistant][data-status=${status}]`).last().waitFor(),
     async violations() {
-      // Not a script of the page, so the Content-Security-Policy does not apply.
+      // Not one of the page's scripts, so the Content-Security-Policy does not apply.
       await page.evaluate(axe.source);
       const found: string[] = [];
       for (const colorScheme of colorSchemes) {

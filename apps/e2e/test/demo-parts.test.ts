@@ -155,7 +155,7 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     { id: "c", label: "Gamma" },
   ];
 
-  test("a choice is one press; its label is the message of the user, and the question is closed", async () => {
+  test("a choice is one press; its label is the user's message, and the question is closed", async () => {
     const { page, answer, answerWith } = await begin();
     ask({ kind: "choice", multiple: false, question: "Which one?", options });
     const question = page.getByRole("group", { name: "Which one?" });

@@ -1,4 +1,4 @@
-/** The built demo as a process of its own, on an ephemeral port. */
+/** The built demo as a separate process, on an ephemeral port. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 

@@ -7,7 +7,7 @@ import { agentOf, type DemoPage, done, listenWith, openDemoPage, pause, text } f
 import { until } from "./live-server.ts";
 
 const paragraph =
-  "Every word of this answer arrives as a chunk of its own, and is **shown** with the next frame. ";
+  "Every word of this answer arrives as a separate chunk, and is **shown** with the next frame. ";
 
 /** Chunks at a rate, kept to by the clock, however late single timers are. */
 async function* atRate(perSecond: number, chunks: number, signal: AbortSignal): AsyncGenerator<StreamChunk> {
@@ -284,7 +284,7 @@ function watchFrames(): void {
   }).observe(document.body, { subtree: true, childList: true, characterData: true });
 }
 
-/** Runs in the page: the work of the browser alone for as many frames, in each of which a text and a full list grow. */
+/** Runs in the page: the browser's work alone for as many frames, in each of which a text and a full list grow. */
 async function growPlainly(frames: number): Promise<void> {
   const text = document.querySelector("article:last-of-type p")!;
   const list = document.querySelector("[aria-label=Chunks] li")!.parentElement!;

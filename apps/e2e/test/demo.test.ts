@@ -138,7 +138,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("the page waits for a server that is killed in mid-answer; a lost answer is marked as cut off, and Retry asks again", async () => {
+  test("the page waits for a server that is killed mid-answer; a lost answer is marked as cut off, and Retry asks again", async () => {
     // Slow enough for the answer not to be over when the server is killed.
     const process = await start({ DEMO_TOKENS_PER_SECOND: "5" });
     const { page, ask, answer, answerWith } = await open(process.url);
@@ -159,7 +159,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(await page.getByRole("alert").count()).toBe(0);
   });
 
-  test("a connection that breaks in mid-answer costs nothing: the answer continues, and no word is lost or repeated", async () => {
+  test("a connection that breaks mid-answer costs nothing: the answer continues, and no word is lost or repeated", async () => {
     const words = Array.from({ length: 40 }, (_, index) => `word-${index} `);
     let isCut = false;
     const { url, cut } = await serve(

@@ -63,7 +63,7 @@ test("every example type-checks, as strictly as this project itself", () => {
     types: ["node"],
     customConditions: [],
     jsx: "react-jsx",
-    // An example may end with what it made.
+    // An example may end with an object that it created.
     noUnusedLocals: false,
   };
   const extended = join(repository, "tsconfig.base.json");

@@ -50,7 +50,7 @@ const isDiscriminant = ({ name, type }: Member): boolean =>
 function silentMembersOf({ name, declarations = [] }: ts.Symbol): string[] {
   const silent: string[] = [];
   const visit = (node: ts.Node): void => {
-    // The argument of a utility type, as in `Extract<…, { type: Type }>`, is no shape of its own.
+    // The argument of a utility type, as in `Extract<…, { type: Type }>`, is not a shape of its own.
     if (ts.isTypeReferenceNode(node)) return;
     if (isMember(node) && !isDiscriminant(node) && !hasSummary(checker.getSymbolAtLocation(node.name)!)) {
       silent.push(`${name}.${node.name.text}`);

@@ -38,7 +38,7 @@ describe("a route and a reader", () => {
     return toSSE(stream);
   }
 
-  test("receive the chunks of the agent by reading the response", async () => {
+  test("receive the agent's chunks by reading the response", async () => {
     server = await listen(POST);
     const body = JSON.stringify({ messages, sessionId: "s-1" });
     const response = await fetch(server.url, { method: "POST", body });
@@ -50,7 +50,7 @@ describe("a route and a reader", () => {
     expect(seen).toEqual(["session", "text-delta", "done"]);
   });
 
-  test("receive the chunks of the agent by streamChatFromRoute", async () => {
+  test("receive the agent's chunks by streamChatFromRoute", async () => {
     server = await listen(POST);
     const stream = streamChatFromRoute({ endpoint: server.url, messages });
     const seen: StreamChunk[] = [];

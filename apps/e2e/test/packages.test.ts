@@ -161,7 +161,7 @@ describe("the import rules", () => {
 });
 
 describe("a bundle for the browser", () => {
-  test("of a minimal reader contains the protocol and eventsource-parser, 0 bytes of zod, and no code of the server", async () => {
+  test("of a minimal reader contains the protocol and eventsource-parser, 0 bytes of zod, and no server code", async () => {
     const code = 'import { readStream } from "@kortyx/client"; export { readStream };';
     const { text, bytesOf } = await bundleForBrowser(code);
     expect(bytesOf(/\/zod[@/]/)).toBe(0);

@@ -2,7 +2,7 @@ import { request } from "node:http";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { type StreamProgram, startStreamProgram } from "./stream-program.ts";
 
-/** A process of its own, because an unhandled error here would end it. */
+/** A separate process, because an unhandled error here would end it. */
 let program: StreamProgram;
 beforeEach(async () => {
   program = await startStreamProgram();

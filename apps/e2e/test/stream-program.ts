@@ -1,4 +1,4 @@
-/** The program of `fixtures/stream-program.mjs`, or another one, as a process of its own, which its starter ends. */
+/** The program of `fixtures/stream-program.mjs`, or another one, as a separate process, which its starter ends. */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { until } from "./live-server.ts";

@@ -240,7 +240,7 @@ async function headersOf({ url }: LiveServer): Promise<Record<string, string>> {
 }
 
 test.each(["readStream", "consumeStream, streamChatFromRoute", "createChat"])(
-  "a page that imports %s from it contains no code of the server or of zod",
+  "a page that imports %s from it contains no code from the server or from zod",
   async (names) => {
     const bundleOf = (from: string) =>
       bundleForBrowser(`import { ${names} } from "${from}"; globalThis.use = [${names}];`);

@@ -41,7 +41,7 @@ export async function bundle(name: string, entry = routeFile(name)): Promise<str
 async function run(command: string, args: string[], report: (event: string) => void): Promise<RunningTarget> {
   const child: ChildProcessByStdio<null, Readable, null> = spawn(command, args, {
     stdio: ["ignore", "pipe", "ignore"],
-    // A process group of its own, because npm's `deno` is a program that starts Deno and waits for it.
+    // A separate process group, because npm's `deno` is a program that starts Deno and waits for it.
     detached: true,
   });
   const exited = once(child, "exit");

@@ -115,7 +115,7 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
     await vi.waitFor(() => expect(reports).toEqual(["aborted"]), { timeout: 30_000 });
   });
 
-  test("a failure of the agent is masked, before the stream and in it", async () => {
+  test("an agent's failure is masked, before the stream and in it", async () => {
     const failed = await say("fail");
     expect(failed.status).toBe(500);
     expect(JSON.parse(await failed.readAll())).toMatchObject({

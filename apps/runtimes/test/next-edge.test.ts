@@ -49,7 +49,7 @@ describe.skipIf(!isInstalled())("a route on Next.js's edge runtime", () => {
     });
   });
 
-  test("fail: the chat has an error without internals of the server, and the log has them all", async () => {
+  test("fail: the chat has an error without server internals, and the log has them all", async () => {
     const chat = chatOf();
     await chat.send("fail").catch(() => {});
     const { status, error, messages } = chat.getSnapshot();

@@ -31,7 +31,7 @@ describe.skipIf(!isInstalled())("a Worker", () => {
   afterAll(() => server.close());
 
   let users = 0;
-  /** A user with a session of their own, who may open it in several tabs. */
+  /** A user with their own session, who may open it in several tabs. */
   function visit(path: string) {
     const user = `user-${users++}`;
     const tab = (): Chat =>

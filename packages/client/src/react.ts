@@ -10,7 +10,7 @@ import { createChatState } from "./chat/create-chat.ts";
 
 /** Options of {@link useChat}: those of a chat, and when its component resumes an answer. */
 export type UseChatOptions<Types extends ChatTypes = ChatTypes> = ChatOptions<Types> & {
-  /** Follows the newest run of the session each time the component appears. @defaultValue false */
+  /** Follows the latest run of the session each time the component appears. @defaultValue false */
   resumeOnMount?: boolean | undefined;
 };
 

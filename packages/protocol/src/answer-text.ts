@@ -21,7 +21,7 @@ export interface AnswerText {
   readonly type: TextPart["type"];
   /** `""` without one. */
   readonly key: string;
-  /** Of the newest delta. */
+  /** Of the latest delta. */
   node: string | undefined;
   /** Empty after an explicit start. */
   text: string;
@@ -30,7 +30,7 @@ export interface AnswerText {
   index?: number | undefined;
 }
 
-/** Sorts the chunks of one stream into texts. Costs what each chunk holds. */
+/** Sorts the chunks of one stream into texts. The cost is linear in the size of each chunk. */
 export class AnswerTexts {
   readonly #onChange: (text: AnswerText, added: string) => void;
   /** The open texts with a key, by type and key. */
@@ -171,7 +171,7 @@ class RepeatedTexts {
     this.#all.push(text);
   }
 
-  /** Costs what the content holds. */
+  /** The cost is linear in the size of the content. */
   isRepeated(content: string): boolean {
     if (this.#newest === undefined) return false;
     const whole = content.trim();
@@ -191,7 +191,7 @@ function isJoined(content: string, texts: AnswerText[]): boolean {
   let length = 0;
   for (const { text } of texts) {
     length += text.length;
-    // Ignoring white space, they are longer: continuing would cost more than the content holds.
+    // Ignoring white space, they are longer: continuing could take more than linear time.
     if (length > 2 * content.length + usualWhiteSpace) return false;
     const trimmed = text.trim();
     while (/\s/.test(content.charAt(at))) at++;

@@ -32,7 +32,7 @@ export interface TextPart {
   readonly state: "streaming" | "done";
   /** This continues the text before it, interrupted only by a file or an object: no blank line separates the two. */
   readonly isContinuation?: true | undefined;
-  /** The node of the workflow that produced the newest piece. */
+  /** The node of the workflow that produced the latest piece. */
   readonly node?: string | undefined;
 }
 
@@ -99,8 +99,8 @@ export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   /** In the order in which they began. */
   readonly parts: readonly MessagePart<Types>[];
   /**
-   * `aborted` after an `abort` chunk, `truncated` when the stream was cut off, `error` when it ended on one: see {@link
-   * ErrorChunk}.
+   * `aborted` after an `abort` chunk, `truncated` when the stream was cut off, `error` when it ended on an `error`
+   * chunk: see {@link ErrorChunk}.
    */
   readonly status: "streaming" | "done" | "aborted" | "error" | "truncated";
   /** The reason of the `abort` chunk. */

@@ -44,7 +44,7 @@ interface CancelledResume {
   outcome: "cancelled";
   /** Accepted from clients that always send the field. Has no meaning here. */
   answer?: string | string[] | undefined;
-  /** What the user said instead, if anything. */
+  /** The user's words instead of an answer, if any. */
   reason?: string | undefined;
 }
 

@@ -26,7 +26,7 @@ export class EventSize {
     this.#maxBytes = maxBytes;
   }
 
-  /** @returns how many bytes of the next piece come before the one with which an event exceeds the limit. */
+  /** @returns the number of bytes of the next piece that fit before an event exceeds the limit. */
   count(piece: Uint8Array): number {
     const mayExceed = this.#bytes + piece.length > this.#maxBytes;
     const fitting = mayExceed ? this.#countFromStart(piece) : piece.length;

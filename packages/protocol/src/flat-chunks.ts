@@ -1,7 +1,7 @@
 /**
- * A fast path around `JSON.parse` for chunks whose fields are all strings, which most are: deltas, with whatever says
- * where they come from. Their types, names and order are learned from chunks that were parsed and checked. Returns
- * exactly what JSON and the checker would, or `undefined` and leaves the text to them.
+ * A fast path around `JSON.parse` for chunks whose fields are all strings, which most are: deltas, with the ids of
+ * their source. Their types, names and order are learned from chunks that were parsed and checked. Returns exactly what
+ * JSON and the checker would, or `undefined` and leaves the text to them.
  *
  * Source: ECMA-404, section 9 "Strings".
  */

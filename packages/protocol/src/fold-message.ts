@@ -35,7 +35,7 @@ import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
  */
 export interface MessageAccumulator<Types extends ChatTypes = ChatTypes, Fields = unknown> {
   /**
-   * Applies the next chunk. Costs what the chunk holds, not what the message holds.
+   * Applies the next chunk. The cost depends on the size of the chunk, not on that of the message.
    *
    * @throws StreamProtocolError `invalid-structured-data` for a `structured-data` chunk that cannot be applied; the
    * message is then unchanged.

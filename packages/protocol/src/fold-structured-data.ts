@@ -30,7 +30,7 @@ export interface StructuredStreamState<Data = unknown> {
   readonly schemaVersion?: string | undefined;
   /** A name that the agent gave the object. */
   readonly id?: string | undefined;
-  /** The node of the workflow that produced the newest chunk. */
+  /** The node of the workflow that produced the latest chunk. */
   readonly node?: string | undefined;
   /** The object so far; `undefined` before the first chunk that puts something in it. */
   readonly data: Data;

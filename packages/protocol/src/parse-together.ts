@@ -16,8 +16,8 @@ export const canBeJoined = (text: string): boolean =>
 
 /**
  * Parses the texts as the elements of one array. Parts of a value can pass as a value together, such as `{"a":[{}` and
- * `{}]}`. But there are then fewer elements than texts, because no text holds a boundary of its own: each boundary is a
- * comma between two texts, so each text is one element.
+ * `{}]}`. But there are then fewer elements than texts, because no text contains a boundary: each boundary is a comma
+ * between two texts, so each text is one element.
  *
  * @param texts - Each of them {@link canBeJoined}.
  * @returns the objects; `undefined` if one of the texts is not an object.

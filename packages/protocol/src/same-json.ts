@@ -2,7 +2,7 @@
  * Compares JSON values.
  */
 
-/** Whether two values print the same JSON. Costs what both hold. */
+/** Whether two values print the same JSON. The cost is linear in the size of both. */
 export function isSameJSON(one: unknown, other: unknown): boolean {
   try {
     return one === other || JSON.stringify(one) === JSON.stringify(other);

@@ -9,7 +9,7 @@ export function cutAt(bytes: Uint8Array, places: readonly number[]): Uint8Array[
   return [0, ...sorted].map((start, index) => bytes.subarray(start, sorted[index] ?? bytes.length));
 }
 
-/** Every byte as a piece of its own. */
+/** Every byte as a separate piece. */
 export const byteByByte = (bytes: Uint8Array): Uint8Array[] =>
   Array.from(bytes, (_, index) => bytes.subarray(index, index + 1));
 

@@ -37,7 +37,7 @@ export interface KortyxAgent {
 /** Options of {@link fromKortyx}. */
 export interface FromKortyxOptions {
   /**
-   * Replaces the text of each `error` chunk, which holds what was thrown inside the agent, with a generic one and a
+   * Replaces the text of each `error` chunk, which quotes an error from inside the agent, with a generic one and a
    * `correlationId`; the original chunk is logged under the same id.
    *
    * @defaultValue true

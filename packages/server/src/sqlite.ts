@@ -1,7 +1,7 @@
 /**
  * Keeps runs in a SQLite file: they survive the process, and all processes of one machine share them. Needs
- * `node:sqlite` (Node, Bun, Deno). Decides when a transaction runs and which readers it wakes; what it does is in
- * `sqlite-runs.ts`.
+ * `node:sqlite` (Node, Bun, Deno). Decides when a transaction runs and which readers it wakes; its statements are
+ * in `sqlite-runs.ts`.
  */
 import type { DatabaseSync } from "node:sqlite";
 import { checkObjectOption } from "@kortyx/protocol/internal";

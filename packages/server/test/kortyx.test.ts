@@ -244,7 +244,7 @@ describe("a client that leaves", () => {
     return response.body!.getReader();
   };
 
-  test("makes the server destroy a silent Node stream at once, and later writes of the agent do no harm", async () => {
+  test("makes the server destroy a silent Node stream at once, and later writes by the agent do no harm", async () => {
     const stream = new PassThrough({ objectMode: true });
     const reader = await open(fromKortyx({ streamChat: async () => stream }));
     stream.write({ type: "text-delta", delta: "a" });

@@ -1,5 +1,5 @@
 /**
- * The search as a tool that an agent calls: the chunks that report how a call ended, and the sources of what it found.
+ * The search as a tool that an agent calls: the chunks that report how a call ended, and the sources of its results.
  */
 import type { StreamChunk } from "@kortyx/server";
 import {
@@ -32,7 +32,7 @@ export function* runSearch(
     yield { type: "tool-call-result", tool, toolCallId, content };
     return result;
   } catch (error) {
-    // The texts of other errors are for the log: they may hold paths of this machine.
+    // The texts of other errors are for the log: they may contain paths on this machine.
     const isForUser = error instanceof UnknownPageError;
     if (!isForUser) console.error(error);
     const message = isForUser ? error.message : "The search failed.";

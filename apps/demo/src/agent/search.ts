@@ -27,7 +27,7 @@ export interface SearchHit {
   section: Section;
   /** Higher is better; comparable within one search. */
   score: number;
-  /** Whether the heading holds every word of the question. */
+  /** Whether the heading contains every word of the question. */
   isNamed: boolean;
 }
 
@@ -47,7 +47,7 @@ export class UnknownPageError extends Error {
 }
 
 const maxHits = 4;
-/** A section must hold this share of the question's words. */
+/** A section must contain this share of the question's words. */
 const minCoverage = 0.5;
 /** A hit this much worse than the best one is about something else. */
 const minRelativeScore = 0.12;

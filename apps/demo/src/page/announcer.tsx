@@ -1,6 +1,6 @@
 /**
  * Announces what happens to a screen reader, once and in whole sentences: a growing answer would be read word by word, or
- * over and over. A failed answer has an alert of its own.
+ * over and over. A failed answer has its own alert.
  */
 import { type ChatSnapshot, toMessageText } from "@kortyx/client";
 import { useState } from "react";

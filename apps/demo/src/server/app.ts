@@ -27,7 +27,7 @@ export function createApp({ agent, store, documents, pageFolder }: AppOptions): 
 
   const runs = store && { runs: { store }, authorize: readVisitor };
   const route = createChatRoute({ agent, sourceIdleTimeoutMs, ...runs });
-  // `curl` asks without a page. To follow or stop the answer, it sends the cookie that came with it.
+  // `curl` sends a question without a page. To follow or stop the answer, it sends the cookie that came with it.
   if (store !== undefined) app.post("/api/chat", welcomeVisitor);
   app.all("/api/chat", (c) => route.fetch(c.req.raw));
 
@@ -67,7 +67,7 @@ const pageSecurity = secureHeaders({
   strictTransportSecurity: false,
 });
 
-/** Names in `assets/` hold a hash of the content; browsers check everything else at each visit. */
+/** Names in `assets/` contain a hash of the content; browsers check everything else at each visit. */
 const pageCache: MiddlewareHandler = async (c, next) => {
   await next();
   const isHashed = c.res.ok && c.req.path.startsWith("/assets/");

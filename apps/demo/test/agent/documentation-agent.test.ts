@@ -46,7 +46,7 @@ const textOf = async (...parameters: Parameters<typeof open>) =>
 
 describe("an answer", () => {
   test("arrives as status, tool call, text with its reading list, sources and done, in this order", async () => {
-    const chunks = await ask("Which colour has the stove?");
+    const chunks = await ask("What colour is the stove?");
     const types = chunks.map((chunk) => chunk.type);
     expect(types.slice(0, 5)).toEqual([
       "status",
@@ -61,7 +61,7 @@ describe("an answer", () => {
     const tool = "search_documentation";
     expect(chunks.slice(0, 3)).toEqual([
       { type: "status", message: "Searching the documentation" },
-      { type: "tool-call-start", tool, toolCallId, input: { query: "Which colour has the stove?" } },
+      { type: "tool-call-start", tool, toolCallId, input: { query: "What colour is the stove?" } },
       {
         type: "tool-call-result",
         tool,
@@ -122,7 +122,7 @@ describe("an answer", () => {
     );
   });
 
-  test("is that to the last message of the user", async () => {
+  test("is that to the user's last message", async () => {
     const messages = [user("stove"), assistant("It is green."), user("roses"), assistant("roses stove")];
     const chunks = await ask(messages);
     expect(chunks.find((chunk) => chunk.type === "tool-call-start")?.input).toEqual({ query: "roses" });

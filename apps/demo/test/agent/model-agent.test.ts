@@ -11,7 +11,7 @@ const search = createSearch(new Map([["kitchen.md", "# Kitchen\n\nThe stove is g
 
 const open = (baseUrl: string, options: ChatAgentOptions = {}) =>
   createModelAgent({ endpoint: { baseUrl, apiKey, model: "tiny" }, search }).streamChat(
-    [{ role: "user", content: "Which colour has the stove?" }],
+    [{ role: "user", content: "What colour is the stove?" }],
     options,
   ) as AsyncGenerator<StreamChunk>;
 const ask = (baseUrl: string) => collectStream(open(baseUrl));
@@ -69,7 +69,7 @@ describe("an answer", () => {
     });
     expect(request?.body.messages).toEqual([
       { role: "system", content: expect.stringContaining("search_documentation") },
-      { role: "user", content: "Which colour has the stove?" },
+      { role: "user", content: "What colour is the stove?" },
     ]);
   });
 
@@ -194,7 +194,7 @@ describe("a failure", () => {
     ["another status", refuseWith(500, {}), "The model's endpoint refused the request with status 500."],
     ["a redirect", refuseWith(307, "", { location: "http://127.0.0.1:9/" }), unreachable],
     ["an event that is not JSON", answerWith("data: Welcome\n\n"), unreachable],
-    ["an error in mid-answer", begin({ error: `Not ${apiKey}` }), "The model failed while it answered."],
+    ["an error mid-answer", begin({ error: `Not ${apiKey}` }), "The model failed while it answered."],
     ["an answer that is cut", cut, "The model's answer was cut off."],
   ])("such as %s is explained to the user, and logged without the key", async (_, answer, message) => {
     const server = await startModelServer(answer);

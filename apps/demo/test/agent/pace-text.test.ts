@@ -28,7 +28,7 @@ test("the first piece comes at once, and the rate is kept, however late single t
   const startedAt = performance.now();
   let pieces = 0;
   for await (const _ of paceText("a ".repeat(400), { tokensPerSecond: 2000 })) pieces++;
-  // The last space is a piece of its own.
+  // The last space is a separate piece.
   expect(pieces).toBe(401);
   expect(performance.now() - startedAt).toBeGreaterThanOrEqual(199);
 });

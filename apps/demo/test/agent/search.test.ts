@@ -44,7 +44,7 @@ test("a mistyped word, the beginning of a word and a plural find it", () => {
   for (const query of ["reconecting", "reconn", "parrots"]) expect(headings(query)[0]).toBe("Parrots");
 });
 
-test("a section must hold half of the words", () => {
+test("a section must contain half of the words", () => {
   expect(headings("green flumoxitron")).toEqual(["Parrots"]);
   expect(headings("green flumoxitron engine")).toEqual([]);
 });
@@ -54,7 +54,7 @@ test("a word that occurs nowhere is reported", () => {
   expect(search({ query: "Which parrot is green?" }).hasUnknownWords).toBe(false);
 });
 
-test("a hit is named if its heading holds every word of the question", () => {
+test("a hit is named if its heading contains every word of the question", () => {
   const named = (query: string) => search({ query }).hits.map(({ isNamed }) => isNamed);
   expect(named("What is a wombat?")).toEqual([true, false]);
   expect(named("wombat garden")[0]).toBe(false);

@@ -60,7 +60,7 @@ test.each([
   expect(described.reference).toBe(status === 500 ? "c-1" : undefined);
 });
 
-test("an error of the server is shown with the id under which the server logged it", () => {
+test("a server error is shown with the id under which the server logged it", () => {
   const chunk = { type: "error" as const, message: "No luck.", correlationId: "c-1" };
   expect(describeError(new StreamRemoteError(chunk))).toEqual({
     title: "The answer failed",

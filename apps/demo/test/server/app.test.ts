@@ -61,7 +61,7 @@ test("the page has a strict Content-Security-Policy, and browsers check it at ev
 });
 
 // This needs a build.
-test("the built page holds nothing that its Content-Security-Policy forbids", async () => {
+test("the built page contains nothing that its Content-Security-Policy forbids", async () => {
   const pageFolder = fileURLToPath(new URL("../../dist/page/", import.meta.url));
   const html = await (await createApp({ agent, pageFolder }).request("/")).text();
   const scripts = html.match(/<script[^>]*>[^<]*/g) ?? [];

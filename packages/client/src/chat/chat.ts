@@ -96,7 +96,7 @@ export type ChatOptions<Types extends ChatTypes = ChatTypes> = ChatBehaviour<Typ
 /** What the user says: a text, or a message whose `id` may replace an earlier one. */
 export type ChatInput<Types extends ChatTypes = ChatTypes> = string | Omit<ChatMessage<Types>, "role">;
 
-/** The answer to a question: a text, the ids of options, or a cancellation, with what the user said instead. */
+/** The answer to a question: a text, the ids of options, or a cancellation, with the user's words instead. */
 export type ChatAnswer =
   | string
   | string[]

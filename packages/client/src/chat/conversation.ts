@@ -127,7 +127,7 @@ export class Conversation implements AnswerOwner {
   }
 
   /**
-   * Looks for the newest run of the session. Invisible to the user until a run is found.
+   * Looks for the latest run of the session. Invisible to the user until a run is found.
    *
    * @returns a promise that resolves when it has ended, or was not found.
    */

@@ -28,7 +28,7 @@ export interface ChatTransport<Types extends ChatTypes = ChatTypes> {
    */
   start(body: ChatRequestBody<Types>, options: ChatTransportOptions): AsyncIterable<StreamChunk<Types>>;
   /**
-   * Follows the newest run of a session from its beginning, whether it has ended or not. If there is none, the stream
+   * Follows the latest run of a session from its beginning, whether it has ended or not. If there is none, the stream
    * throws before its first chunk: an error whose `status` is 404 or 405, such as a `StreamHttpError`, or a
    * `StreamTruncatedError` before `onConnectionChange` reported `open`.
    */
@@ -41,7 +41,7 @@ export interface ChatTransport<Types extends ChatTypes = ChatTypes> {
 }
 
 interface SessionTarget {
-  /** The session whose newest run is followed. */
+  /** The session whose latest run is followed. */
   sessionId: string;
 }
 

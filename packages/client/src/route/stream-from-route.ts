@@ -53,7 +53,7 @@ export type ConnectionState =
 export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   /**
    * The route has runs. A chat's request then gets an idempotency key, and a POST without data so far may be repeated;
-   * a `body` of your own must hold a key that stays the same. Without runs, a POST is repeated only if the server
+   * your own `body` must contain a key that stays the same. Without runs, a POST is repeated only if the server
    * rejected it: because it is shutting down (503 `draining`), or with 401 or 403 if `headers` is a function. A GET may
    * always be repeated.
    *

@@ -131,7 +131,7 @@ export type ChatStateErrorCode =
   | "empty-message"
   /** Not a message at all, such as the event passed to a handler. */
   | "invalid-message"
-  /** There is no message of the user to answer again. */
+  /** There is no user message to answer again. */
   | "nothing-to-regenerate"
   /** The question was already answered, or the conversation continued without an answer. */
   | "not-pending";

@@ -50,7 +50,7 @@ export interface TestTransport extends ChatTransport {
   answerStop(error?: unknown): void;
 }
 
-/** The newest stream. */
+/** The latest stream. */
 export const streamOf = (transport: TestTransport): TestStream => transport.streams.at(-1)!;
 
 function testStream(

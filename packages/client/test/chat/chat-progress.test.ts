@@ -25,7 +25,7 @@ describe("the status message", () => {
   const status = (message: string): StreamChunk => ({ type: "status", message });
   const messageOf = (chat: Chat) => chat.getSnapshot().statusMessage;
 
-  test("is the newest one of the answer, until text follows", async () => {
+  test("is the latest one of the answer, until text follows", async () => {
     const { chat, stream } = await setUpBusy([status("Searching")]);
     expect(messageOf(chat)).toBe("Searching");
     stream.give(
@@ -155,7 +155,7 @@ describe("reconnecting", () => {
     await flush();
   });
 
-  test("shows why the newest attempt failed, even before the first chunk, and is not an error of the answer", async () => {
+  test("shows why the latest attempt failed, even before the first chunk, and is not an error of the answer", async () => {
     for (const chunks of [[], [delta("Half")]]) {
       const { chat, stream } = await setUpBusy(chunks);
       const [lost, refused] = [new Error("The connection broke."), new Error("Nothing listens.")];

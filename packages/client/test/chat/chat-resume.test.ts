@@ -31,7 +31,7 @@ describe("resume", () => {
   const hello = user("Hello", "u1");
   const partial: UIMessage = { ...answer("Hal", "run-1"), status: "truncated" } as UIMessage;
 
-  test("requests the newest run of the session, and changes nothing before its first chunk", async () => {
+  test("requests the latest run of the session, and changes nothing before its first chunk", async () => {
     const { chat, transport, states } = setUp({ initialMessages: [hello] });
     const resumed = outcomeOf(chat.resume());
     await flush();

@@ -73,7 +73,7 @@ describe("start", () => {
 });
 
 describe("resume", () => {
-  test("requests the newest run of the session, without a body", async () => {
+  test("requests the latest run of the session, without a body", async () => {
     const { calls, fetch } = fakeFetch();
     const { resume } = transportOf({ fetch });
     expect(await collect(resume({ sessionId: "a b" }, streamOptions()))).toEqual({ chunks: [delta("Hi")] });

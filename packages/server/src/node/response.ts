@@ -73,7 +73,7 @@ async function send(exchange: Exchange, response: Response): Promise<void> {
   else await pipe(reader, exchange.res);
 }
 
-/** Writes a body at the pace of the client. */
+/** Writes a body at the client's pace. */
 async function pipe(reader: ReadableStreamDefaultReader<Uint8Array>, res: NodeResponse): Promise<void> {
   let resume: () => void = () => {};
   let isClosed = false;

@@ -15,13 +15,13 @@ import type { ChatRouteOptions } from "./chat-route.ts";
 import { checkRoles, readChatRequest } from "./read-chat-request.ts";
 import { readContext } from "./read-context.ts";
 
-/** A parsed request, and the call of the agent that it requests. */
+/** A parsed request, and the agent call that it requests. */
 interface ReadRequest {
   request: Request;
   /** As the client sent it: a schema's output may differ each time, and cannot identify a request. */
   body: ChatRequestBody;
   owner: string | undefined;
-  /** The user's newest message. */
+  /** The user's latest message. */
   input: ChatMessage | undefined;
   /** A copy of the conversation; the agent may change the one in the body. */
   messages: ChatMessage[];

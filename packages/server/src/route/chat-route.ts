@@ -17,7 +17,7 @@ export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamF
   owner: string | undefined;
   /** Of the request. */
   sessionId: string | undefined;
-  /** The newest message of the user. */
+  /** The user's latest message. */
   input: ChatMessage<Types> | undefined;
   /** The conversation that was passed to the agent. */
   messages: ChatMessage<Types>[];

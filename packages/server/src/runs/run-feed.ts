@@ -49,13 +49,13 @@ export class RunFeed {
   readonly #frames: string[] = [];
   readonly #listeners = new Set<() => void>();
   #state: FeedState = "open";
-  /** The number of readers started so far. Only the newest one continues. */
+  /** The number of readers started so far. Only the latest one continues. */
   #readers = 0;
-  /** When the newest reader last received a reply from the store. */
+  /** When the latest reader last received a reply from the store. */
   #heardAt = 0;
   /** When it called the store; undefined if no reply is pending. */
   #calledAt: number | undefined;
-  /** Since when the store has been failing, for any reader, and its newest error. */
+  /** Since when the store has been failing, for any reader, and its latest error. */
   #failure: { since: number; error: unknown } | undefined;
   /** The run has been seen open, so its terminal comes after every frame. */
   #wasOpen = false;

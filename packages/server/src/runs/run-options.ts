@@ -39,7 +39,7 @@ export interface RunStart<Types extends ChatTypes = ChatTypes> {
   owner: string;
   /** Of the request. */
   sessionId: string | undefined;
-  /** The user message that began it: the newest one. */
+  /** The user message that began it: the latest one. */
   input: ChatMessage<Types> | undefined;
   /** The conversation that was passed to the agent. */
   messages: ChatMessage<Types>[];

@@ -6,7 +6,7 @@ import { parseEventId } from "@kortyx/protocol";
 import { isVisibleAscii, visibleAsciiRule } from "@kortyx/protocol/internal";
 import type { RouteError } from "../stream/error-response.ts";
 
-/** A run by its id, or the newest run of a session. */
+/** A run by its id, or the latest run of a session. */
 export interface NamedRun {
   kind: "run" | "session";
   id: string;

@@ -108,7 +108,7 @@ export function refuseWhileDraining(source?: StreamSource): RouteError | undefin
     status: 503,
     error: "The server is shutting down. Please try again.",
     code: "draining",
-    // On a kept connection, the next request would also come here.
+    // On a kept connection, the next request would also reach this process.
     headers: { "retry-after": String(retryAfterSeconds), connection: "close" },
   };
 }

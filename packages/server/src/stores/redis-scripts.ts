@@ -19,7 +19,7 @@
  * | `log:<id>` | stream | entry `seq` has the id `<seq + 1>-0`, because 0-0 is not an id |
  * | `open:<owner>` | set | the ids of the owner's open runs, if there is an owner |
  * | `key:<bytes of owner>:<owner>:<key>` | string | the id of the run with this idempotency key |
- * | `session:<bytes of owner>:<owner>:<session>` | string | the id of the session's newest run |
+ * | `session:<bytes of owner>:<owner>:<session>` | string | the id of the session's latest run |
  * | `stop:<owner>` | sorted set | keys that were stopped before their runs were opened, scored by expiry |
  *
  * Every key but `format` expires: those of a run after its retention, extended with each renewal while it is open.

@@ -128,7 +128,7 @@ export interface RunStore {
    * aborted. May resolve early; never rejects.
    */
   wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
-  /** The newest run of a session, open or ended. */
+  /** The latest run of a session, open or ended. */
   latest(owner: string, sessionId: string): Promise<RunRecord | undefined>;
   /**
    * The id of the run with this key. If there is none, the key is remembered for 60 s, and a run that opens with it is

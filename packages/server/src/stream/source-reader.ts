@@ -136,7 +136,7 @@ export class SourceReader {
    */
   static #onRelease(this: void, reader: SourceReader): void {
     reader.#consumer.onRelease?.();
-    // The consumer may have aborted the reading itself, when it was given its end.
+    // The consumer may have aborted the reading itself, when it received the end.
     const reason = reader.#closeReason ?? reader.#signal?.reason;
     if (reader.#state === "unwanted") reader.#sourceAbort?.abort(reason);
     if (reader.#state !== "over" && reader.#iterator !== undefined) closeIterator(reader.#iterator);

@@ -158,7 +158,7 @@ describe("POST", () => {
     expect(again).not.toBe(runId);
   });
 
-  test("begins the log with the last message of the user", async () => {
+  test("begins the log with the user's last message", async () => {
     const conversation = [
       { role: "user", content: "First" },
       { role: "assistant", content: "Second" },

@@ -440,7 +440,7 @@ describe("readChatRequest", () => {
     ["it was partly read", (given) => readSome(given)],
     ["it is being read", (given) => void given.text()],
   ])(
-    "treats a body that was read before (%s) as a bug of the server: 500, and the log explains what to do",
+    "treats a body that was read before (%s) as a server bug: 500, and the log explains what to do",
     async (_, read) => {
       const log = vi.spyOn(console, "error").mockImplementation(() => {});
       const given = request(good);

@@ -103,7 +103,7 @@ test("an idempotency key belongs to what the client sent, not to what the schema
   expect(received).toEqual([{ tenant: "acme 0" }]);
 });
 
-describe("a schema of one's own", () => {
+describe("a hand-written schema", () => {
   const schemaThat = (validate: (value: unknown) => unknown) =>
     ({ "~standard": { version: 1, vendor: "test", validate } }) as StandardSchema<AppTypes["context"]>;
   const issuesOf = async (issues: unknown, context: unknown = {}) =>

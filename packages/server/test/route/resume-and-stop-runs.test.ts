@@ -262,7 +262,7 @@ describe("DELETE", () => {
     expect(await (await route.GET(get(`?run=${runId}`))).text()).toBe(withoutComments(text));
   });
 
-  test("by session stops its newest run", async () => {
+  test("by session stops its latest run", async () => {
     const { route } = routeOf(steered().agent, { runs: { onActiveRun: "allow" } });
     const first = await start(route, { sessionId: "s" });
     const second = await start(route, { sessionId: "s" });

@@ -265,20 +265,23 @@ describe("with runs", () => {
     expect(log).not.toHaveBeenCalled();
   });
 
-  test.each([true, false])("a Response of the agent becomes the answer, with stream: %s", async (stream) => {
-    for (const agent of [
-      throwingAgent(refuse()),
-      {
-        streamChat() {
-          throw refuse();
+  test.each([true, false])(
+    "a Response from the agent becomes the answer, with stream: %s",
+    async (stream) => {
+      for (const agent of [
+        throwingAgent(refuse()),
+        {
+          streamChat() {
+            throw refuse();
+          },
         },
-      },
-    ]) {
-      const response = await runRoute({}, agent).POST(request({ stream }));
-      expect([response.status, await response.text()]).toEqual([402, "No credit left."]);
-    }
-    expect(log).not.toHaveBeenCalled();
-  });
+      ]) {
+        const response = await runRoute({}, agent).POST(request({ stream }));
+        expect([response.status, await response.text()]).toEqual([402, "No credit left."]);
+      }
+      expect(log).not.toHaveBeenCalled();
+    },
+  );
 
   test("a Response of authorize also becomes the answer to GET and DELETE", async () => {
     const authorize = () => {

@@ -5,7 +5,9 @@
 
 const fence = /^ {0,3}(`{3,}|~{3,})/;
 const listItem = /^ {0,3}(?:[-*+]|\d{1,9}[.)])(?:\s|$)/;
-/** `[name]: address` and `[^note]: text` affect other blocks; comments, `<pre>` and the like may hold empty lines. */
+/**
+ * `[name]: address` and `[^note]: text` affect other blocks; comments, `<pre>` and the like may contain empty lines.
+ */
 const indivisible = /^ {0,3}(?:\[[^\]\n]+\]:|<(?:!|\?|(?:pre|script|style|textarea)\b))/im;
 
 /**

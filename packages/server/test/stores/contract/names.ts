@@ -5,7 +5,7 @@ import { type ContractStores, done, pause, runOf, stopped } from "./contract-sto
 
 export function describeNames(stores: ContractStores): void {
   describe("latest", () => {
-    test("returns the newest run of the session, open or ended", async () => {
+    test("returns the latest run of the session, open or ended", async () => {
       expect(await stores.first.latest("ann", "s")).toBe(undefined);
       const first = await openRun(stores.first, { sessionId: "s" });
       await stores.first.append(first, 0, ["0"]);
