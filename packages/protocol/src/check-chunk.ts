@@ -83,7 +83,8 @@ export function findMismatch(value: unknown): Mismatch | "unknown-type" | undefi
   const name = value.type;
   if (name !== lastName) {
     lastType = chunkTypeOf(name);
-    lastName = name;
+    // What is not the name of a type may be of any size: it is not kept.
+    lastName = lastType === undefined ? undefined : name;
   }
   // JSON does not write what a prototype has.
   if (!Object.hasOwn(value, "type")) return mismatch("a string", undefined, "type");

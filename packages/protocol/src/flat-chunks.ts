@@ -11,6 +11,10 @@ import type { StreamChunk } from "./chunks.ts";
 const maxShapes = 8;
 /** In UTF-16 code units. The cost of longer JSON is that of its characters, and expressions need memory for each. */
 const maxLength = 4096;
+/** Engines compile a pattern for each field; a peer that invents names must not keep them busy. */
+const maxFields = 16;
+/** Of a name, and of the text of a tag. */
+const maxNameLength = 64;
 
 /** The content of a JSON string, but for what follows a backslash. */
 const content = String.raw`[^"\\\0-\x1f]*(?:\\[^][^"\\\0-\x1f]*)*`;
@@ -21,8 +25,8 @@ const tags = new Set(["type", "kind"]);
 type Fields = Record<string, string>;
 
 interface Shape {
-  /** Has all the fields, in their order. */
-  readonly example: Fields;
+  /** Has all the fields, in their order. Those that are not tags are empty: a text could keep a whole piece in memory. */
+  readonly template: Fields;
   /** The names of the fields that are not tags. */
   readonly names: readonly string[];
   /** Captures the content of each of them. */
@@ -58,28 +62,35 @@ export class FlatChunks {
   }
 }
 
+function isFlat(chunk: object): chunk is Fields {
+  const fields = Object.entries(chunk);
+  return fields.length <= maxFields && fields.every(([name, value]) => isPlainField(name, value));
+}
+
 /** Engines move some names to the front, or give them a meaning. */
-const isFlat = (chunk: object): chunk is Fields =>
-  Object.entries(chunk).every(
-    ([name, value]) => typeof value === "string" && name.length < 64 && !/^(?:\d|__proto__$)/.test(name),
-  );
+const isPlainField = (name: string, value: unknown): boolean =>
+  typeof value === "string" &&
+  name.length <= maxNameLength &&
+  !/^(?:\d|__proto__$)/.test(name) &&
+  !(tags.has(name) && value.length > maxNameLength);
 
 function toShape(chunk: Fields): Shape {
+  const names = Object.keys(chunk).filter((name) => !tags.has(name));
   const fields = Object.entries(chunk).map(([name, value]) => {
     const text = tags.has(name) ? escapePattern(JSON.stringify(value)) : `"(${content})"`;
     return `${escapePattern(JSON.stringify(name))}:${text}`;
   });
   return {
-    example: { ...chunk },
-    names: Object.keys(chunk).filter((name) => !tags.has(name)),
+    template: names.reduce((template, name) => Object.assign(template, { [name]: "" }), { ...chunk }),
+    names,
     pattern: new RegExp(`^\\{${fields.join(",")}\\}$`),
   };
 }
 
 const escapePattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
 
-function fill({ example, names }: Shape, found: RegExpExecArray): StreamChunk | undefined {
-  const chunk = { ...example };
+function fill({ template, names }: Shape, found: RegExpExecArray): StreamChunk | undefined {
+  const chunk = { ...template };
   for (let index = 0; index < names.length; index++) {
     const text = decodeText(found[index + 1]!);
     if (text === undefined) return undefined;

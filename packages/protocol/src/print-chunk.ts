@@ -15,6 +15,7 @@ import {
   type FieldType,
   isRecord,
   type KindsType,
+  type ObjectType,
   rulesOf,
 } from "./chunk-shape.ts";
 
@@ -127,22 +128,25 @@ let lastPrinters: TypePrinters = noPrinters;
 
 function shapeOf(value: Record<string, unknown>): ShapePrinter | undefined {
   const { type } = value;
-  if (type !== lastType) {
-    lastPrinters = printersByType.get(type) ?? createPrinters(type);
-    lastType = type;
-  }
-  return lastPrinters.shape ?? lastPrinters.byKind?.get(value.kind);
+  const { shape, byKind } = type === lastType ? lastPrinters : printersOf(type);
+  return shape ?? byKind?.get(value.kind);
 }
 
-function createPrinters(type: unknown): TypePrinters {
+function printersOf(type: unknown): TypePrinters {
   const fields = chunkTypeOf(type);
-  // A chunk of a type that this version does not know is passed on unchecked.
+  // A chunk of a type that this version does not know is passed on unchecked. Its type, of any size, is not kept.
   if (fields === undefined) return typeof type === "string" ? unknownPrinters : noPrinters;
+  lastType = type;
+  lastPrinters = printersByType.get(type) ?? createPrinters(type as string, fields);
+  return lastPrinters;
+}
+
+function createPrinters(type: string, fields: ObjectType): TypePrinters {
   const created: TypePrinters =
     "kinds" in fields
       ? { shape: undefined, byKind: createKinds(fields) }
       : { shape: createShape(fields, "type"), byKind: undefined };
-  printersByType.set(type, created);
+  printersByType.set(toOwnCopy(type), created);
   return created;
 }
 
@@ -203,11 +207,14 @@ function printTextField(field: FieldPrinter, text: string): string {
   if (text.length > maxKeptLength || !isKept(field)) {
     return needsEscape.test(text) ? field.opening + printJSON(text) : `${field.textOpening}${text}"`;
   }
-  field.text = text;
+  field.text = toOwnCopy(text);
   // Joined, it is one string in memory. The engine would copy a sum of strings part by part, each time that it is sent.
   field.printedText = [field.opening, printJSON(text)].join("");
   return field.printedText;
 }
+
+/** @returns an equal text that shares no memory, as the names of properties do. A slice would keep the whole text. */
+const toOwnCopy = (text: string): string => Object.keys({ [text]: 0 })[0]!;
 
 function isKept(field: FieldPrinter): boolean {
   field.newTexts = (field.newTexts + 1) % newTextsPerKept;

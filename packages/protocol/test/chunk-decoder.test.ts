@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { type ChunkDecoder, type ChunkDecoderOptions, createChunkDecoder } from "../src/chunk-decoder.ts";
@@ -490,5 +492,31 @@ describe("cost", () => {
       return took;
     });
     expect(ratio).toBeLessThan(3);
+  });
+
+  test("a chunk with 40,000 fields is a chunk like any other", () => {
+    const fields = Object.fromEntries(Array.from({ length: 40_000 }, (_, index) => [`field${index}`, ""]));
+    const chunk = { ...delta("a"), ...fields };
+    const decoder = createChunkDecoder();
+    expect(chunksOf(decoder, frame(chunk) + frame(delta("b")))).toEqual([chunk, delta("b")]);
+  });
+
+  test("a decoder does not hold on to the texts of its chunks", () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage: () => void = runInNewContext("gc");
+    const size = 4_000_000;
+    const decoder = createChunkDecoder();
+    const readLong = (field: string) => {
+      decoder.push(bytesOf(frame({ ...delta("a"), [field]: "x".repeat(size) })));
+      expect(decoder.next()).toBeDefined();
+      decoder.push(bytesOf(frame(delta("a"))));
+      expect(decoder.next()).toEqual(delta("a"));
+    };
+    readLong("first");
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (const field of ["second", "third", "kind", "node"]) readLong(field);
+    collectGarbage();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(size / 2);
   });
 });

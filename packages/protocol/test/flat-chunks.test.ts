@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isStreamChunk } from "../src/check-chunk.ts";
+import { scalars } from "../src/chunk-shape.ts";
 import type { StreamChunk } from "../src/chunks.ts";
 import { FlatChunks } from "../src/flat-chunks.ts";
 import { anyEscapedText, anyText } from "./chunk-arbitraries.ts";
@@ -112,6 +113,12 @@ describe("FlatChunks", () => {
   test.each([
     { name: "fields that are no texts", chunk: { ...delta, seq: 1 } },
     { name: "a name that engines move", chunk: { ...delta, "7": "a" } },
+    { name: "a long name", chunk: { ...delta, ["a".repeat(65)]: "a" } },
+    { name: "a long kind", chunk: { ...delta, kind: "a".repeat(65) } },
+    {
+      name: "many fields",
+      chunk: { ...delta, ...Object.fromEntries(Array.from({ length: 15 }, (_, at) => [`field${at}`, ""])) },
+    },
     { name: "a name with a meaning", chunk: JSON.parse('{"type":"text-delta","delta":"a","__proto__":"b"}') },
   ])("learns nothing from chunks with $name", ({ chunk }) => {
     expect(readAfter([chunk], JSON.stringify(chunk))).toBeUndefined();
@@ -134,4 +141,22 @@ describe("FlatChunks", () => {
     const read = Array.from({ length: 20 }, (_, index) => flat.read(JSON.stringify(chunkOf(index))));
     expect(read.filter((chunk) => chunk !== undefined)).toHaveLength(8);
   });
+});
+
+test("every type of field accepts all strings or none: a field that has held a string may hold any other", () => {
+  const acceptsText = Object.entries(scalars).map(([name, { accepts }]) => [name, accepts("")]);
+  // A new type that accepts only some strings is not for this list: FlatChunks and print-chunk.ts must check it.
+  expect(Object.fromEntries(acceptsText)).toEqual({
+    string: true,
+    boolean: false,
+    finite: false,
+    natural: false,
+    record: false,
+    JSON: true,
+  });
+  fc.assert(
+    fc.property(anyText, (text) => {
+      for (const { accepts } of Object.values(scalars)) expect(accepts(text)).toBe(accepts(""));
+    }),
+  );
 });

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { checkChunk } from "../src/check-chunk.ts";
@@ -248,6 +250,35 @@ describe("printPlainChunk", () => {
       },
     };
     expect(printPlainChunk(chunk)).toBe('{"type":"text-delta","delta":"first"}');
+  });
+});
+
+describe("memory after printing", () => {
+  const size = 4_000_000;
+  setFlagsFromString("--expose-gc");
+  const collectGarbage: () => void = runInNewContext("gc");
+
+  /** How much more memory is in use after printing chunks made of parts of a long text. */
+  function keptBytes(toChunk: (long: string, index: number) => unknown): number {
+    const print = (index: number, length = size) => {
+      const long: string = JSON.parse(JSON.stringify(`${index} ${"word ".repeat(length / 5)}`));
+      outcomeOf(() => printChunk(toChunk(long, index)));
+    };
+    print(0, 1000);
+    collectGarbage();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 1; index < 8; index++) print(index);
+    collectGarbage();
+    return process.memoryUsage().heapUsed - before;
+  }
+
+  test.each<[string, (long: string, index: number) => unknown]>([
+    ["short parts", (long, at) => ({ type: "status", message: "a", [`part${at}`]: long.slice(99, 130) })],
+    ["a long text", (long) => ({ type: "status", message: long })],
+    ["an unknown type", (long) => ({ type: long.slice(1) })],
+    ["a type that is no text", (long) => ({ type: { long: [long] } })],
+  ])("does not hold on to %s", (_, toChunk) => {
+    expect(keptBytes(toChunk)).toBeLessThan(size / 2);
   });
 });
 
