@@ -101,6 +101,9 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   /** Pending calls of `next()`, and the last of them. */
   #waitingCalls = 0;
   #lastCall: Promise<Result> = Promise.resolve(over);
+  /** A call of `next()` is running, and what the calls that `onUnknownChunk` makes meanwhile wait for. */
+  #isCalling = false;
+  #runningCall: PromiseWithResolvers<Result> | undefined;
 
   /**
    * @param openBody - Called at the first `next()`, and after every body that ended too early; also with an aborted
@@ -132,12 +135,8 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   [Symbol.asyncIterator](): AsyncIterator<StreamChunk> {
     if (this.#isTaken) throw new TypeError("A stream can be iterated only once: request another.");
     this.#isTaken = true;
-    const next = () => this.#next();
     return {
-      next: () => {
-        this.#lastCall = this.#waitingCalls++ === 0 ? next() : this.#lastCall.then(next, next);
-        return this.#lastCall;
-      },
+      next: () => (this.#waitingCalls++ === 0 ? this.#call() : this.#callLater()),
       return: async () => {
         this.#leave();
         return over;
@@ -165,6 +164,26 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
   #canBeLeft(state: State): state is Opening | Reading {
     if (state.phase === "opening") return parseEventId(this.#interruption?.lastEventId ?? "") !== undefined;
     return state.phase === "reading" && state.body.canBeLeft;
+  }
+
+  #call(): Promise<Result> {
+    this.#isCalling = true;
+    const call = this.#next();
+    this.#isCalling = false;
+    if (this.#runningCall === undefined) this.#lastCall = call;
+    else this.#runningCall.resolve(call);
+    this.#runningCall = undefined;
+    return call;
+  }
+
+  #callLater(): Promise<Result> {
+    if (this.#isCalling && this.#runningCall === undefined) {
+      this.#runningCall = Promise.withResolvers();
+      this.#lastCall = this.#runningCall.promise;
+    }
+    const next = () => this.#next();
+    this.#lastCall = this.#lastCall.then(next, next);
+    return this.#lastCall;
   }
 
   /** Most chunks were read with an earlier one: an async function would cost more than their parsing. */

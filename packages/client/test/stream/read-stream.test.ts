@@ -418,6 +418,22 @@ describe("pace", () => {
     expect(order).toEqual(["a", "b", "c", "d"]);
   });
 
+  test("a call of next() within onUnknownChunk is served after the call that it interrupts", async () => {
+    const unknown = frame({ type: "x-new" });
+    const pieces = [frame(delta("a")) + unknown, ":a comment\n\n", frame(delta("b")), frame(delta("c"))];
+    const order: string[] = [];
+    const call = () => iterator.next().then(({ value }) => void order.push(value?.delta));
+    const inner: Promise<void>[] = [];
+    const iterator = readStream(testBody([...pieces, doneMarker]).stream, {
+      onUnknownChunk: () => inner.push(call().then(() => void order.push("inner"))),
+    })[Symbol.asyncIterator]();
+    await call();
+    const outer = call().then(() => void order.push("outer"));
+    await Promise.all([outer, ...inner]);
+    expect(order).toEqual(["a", "b", "outer", "c", "inner"]);
+    await iterator.return?.();
+  });
+
   test("an error rejects the first of two pending next() calls, and the second is done", async () => {
     const iterator = readStream(testBody(["data: {oops\n\n"]).stream)[Symbol.asyncIterator]();
     const [first, second] = [iterator.next(), iterator.next()];
