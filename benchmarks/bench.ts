@@ -1,4 +1,4 @@
-/** `pnpm bench`: installs what the peers need, builds our packages, runs the plan, and writes the report. */
+/** `pnpm bench`: installs the peers' dependencies, builds our packages, runs the plan, and writes the report. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -20,7 +20,7 @@ Show: \`createMessageAccumulator\`, a message from 10,000 chunks | chat 10000 | 
   .split("\n")
   .map((line) => line.split("|").map((cell) => cell.trim()));
 
-/** @returns what stands between the markers of the README. */
+/** @returns the text between the markers of the README. */
 export function renderReadmeTable(run: RunRecord | undefined): string {
   if (run === undefined) return "No full run is kept here yet: `pnpm bench` makes one.";
   const { results, rounds, date, machine } = run;
@@ -34,13 +34,13 @@ export function renderReadmeTable(run: RunRecord | undefined): string {
     return `| [${what}](benchmarks/report.md#${anchorOf(workload)}) | ${cells.join(" | ")} |`;
   });
   return [
-    "| What others take where Kortyx takes 1 | the limit | AI SDK | the best peer |",
+    "| Cost relative to Kortyx (= 1) | the limit | AI SDK | the best peer |",
     "| --- | --- | --- | --- |",
     ...lines,
     "",
-    `CPU time, in the row of memory the heap; medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}, ${date}, on ${machine}.`,
+    `CPU time, or heap in the memory row; medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}, ${date}, on ${machine}.`,
     "",
-    "[![What encoding, reading and serving cost beside the limit](benchmarks/chart.svg)](benchmarks/report.md)",
+    "[![The cost of encoding, reading and serving relative to the limit](benchmarks/chart.svg)](benchmarks/report.md)",
   ].join("\n");
 }
 

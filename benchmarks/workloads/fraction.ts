@@ -1,7 +1,7 @@
 /**
- * Many kinds of chunks, one stream for each, beside the limit: `fraction <direction> <set>`. The set is `shapes`, the
- * chunks that agents send, or `random`, chunks drawn from the schemas. Both sides take turns in one process, which has
- * seen all of them before the end: a measure is the limit's time over ours for one kind.
+ * Many kinds of chunks, one stream for each, compared with the limit: `fraction <direction> <set>`. The set is
+ * `shapes`, the chunks that agents send, or `random`, chunks drawn from the schemas. Both sides take turns in one
+ * process, which has seen all of them before the end: a measure is the limit's time over ours for one kind.
  */
 
 import { isTerminalChunk, type StreamChunk } from "../../packages/protocol/dist/index.js";

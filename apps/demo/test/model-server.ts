@@ -12,10 +12,10 @@ interface ModelRequest {
   closed: Promise<unknown>;
 }
 
-/** What one request is answered with. */
+/** The response to one request. */
 export type ModelAnswer = (response: ServerResponse) => void;
 
-/** @param answers - One for each request; the last one answers all that follow. */
+/** @param answers - One for each request; the last one is also the response to all later requests. */
 export async function startModelServer(...answers: ModelAnswer[]) {
   const requests: ModelRequest[] = [];
   const server = createServer(async (request, response) => {

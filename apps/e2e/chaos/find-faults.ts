@@ -13,7 +13,7 @@ type PlayedQuestion = PlayedGame["questions"][number];
 const maxUnanswered = 5;
 
 /**
- * On a busy machine, a reply of Redis may take longer than 2 s. The route logs that; the client repeats its request,
+ * On a busy machine, a reply from Redis may take longer than 2 s. The route logs that; the client repeats its request,
  * and the result on its page is checked.
  */
 const withoutLateRedis = (output: string): string =>

@@ -152,14 +152,14 @@ export const endingsWithoutAnswer: EndingRow[] = [
     ends: disconnected,
   },
   {
-    name: "a response whose headers exceed connectTimeoutMs counts as none",
+    name: "a response whose headers exceed connectTimeoutMs counts as no response",
     answers: { hasNoHeaders: true, ending: "hold" },
     options: { connectTimeoutMs: 300 },
     chunks: [],
     ends: disconnected,
   },
   {
-    name: "a response that another origin forbids to read counts as none",
+    name: "a response that another origin does not let the page read counts as no response",
     where: "page",
     answers: { body: doneMarker },
     at: "crossOrigin",

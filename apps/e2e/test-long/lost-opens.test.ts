@@ -54,7 +54,7 @@ describe.concurrent.each(stops)("Redis %s", (what, stop) => {
     const startedAt = performance.now();
     const ids = Array.from({ length: postCount }, (_, index) => `s${index}`);
     const ask = async (id: string) => {
-      // Half of the clients send a key, and repeat their POST before it is answered.
+      // Half of the clients send a key, and repeat their POST before it has a response.
       const hasKey = Number(id.slice(1)) % 2 === 0;
       const first = startRun(program.url, id, "talk 5 10", hasKey ? id : undefined);
       if (!hasKey) return [first];

@@ -122,7 +122,7 @@ test.concurrent("in memory, a writer that stops renewing is reported within a le
 
 test.concurrent.each([
   ["is full", ["CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", "1000"]],
-  // As in a failover: it accepts reads and refuses every write.
+  // As during a failover: it accepts reads and refuses every write.
   ["has become a replica", ["REPLICAOF", "127.0.0.1", "1"]],
 ])("followers of a Redis that %s end within a lease and 2 s, and none hangs", async (state, command) => {
   const failing = await startOwnRedis();

@@ -111,7 +111,7 @@ test.concurrent("when all fall silent, answers and their followers lose nothing,
   console.log(
     `New questions answered ${(answeredMs / 1000).toFixed(1)} s later, after ${refusals} refusals (503)`,
   );
-  // An unanswered command (2 s), a new connection, and a margin for the machine: less than a lease.
+  // A command without a reply (2 s), a new connection, and a margin for the machine: less than a lease.
   expect(answeredMs).toBeLessThan(12_000);
   expect(writer.unanswered.count).toBeGreaterThan(0);
   expect(reader.unanswered.count).toBeGreaterThan(0);

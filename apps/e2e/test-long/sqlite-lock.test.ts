@@ -1,6 +1,6 @@
 /**
- * A process that holds the write lock of a SQLite file for seconds, or is stopped during a write, beside processes that
- * serve runs from it at the default settings. All tests wait in parallel: about 20 s in all.
+ * A process that holds the write lock of a SQLite file for seconds, or is stopped during a write, next to processes
+ * that serve runs from it at the default settings. All tests wait in parallel: about 20 s in all.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

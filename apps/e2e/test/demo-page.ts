@@ -48,7 +48,7 @@ export async function listenWith(
   };
 }
 
-/** An agent whose answers are what a generator yields. */
+/** An agent whose answers come from a generator. */
 export const agentOf = (
   answer: (question: string, options: StreamChatOptions) => AsyncIterable<StreamChunk>,
 ): Agent => ({

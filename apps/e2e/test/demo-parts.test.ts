@@ -282,7 +282,7 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     await expect.poll(() => page.evaluate("globalThis.copied")).toBe("Let me look.\n\nIt is sunny in both.");
   });
 
-  test("an answer that fails is marked, and what has arrived is kept", async () => {
+  test("an answer that fails is marked, and the part that has arrived is kept", async () => {
     const { page, answer, answerWith } = await begin();
     say(text("Half an "));
     await answerWith("streaming");

@@ -71,7 +71,7 @@ describe.each([
   },
   { what: "a program that is not bundled", main: undefined, copies: "1" },
 ])("$what", ({ main, copies }) => {
-  test("on SIGTERM each of 200 streams ends in order, new ones get a 503, and the process exits by itself at its deadline", async () => {
+  test("on SIGTERM each of 200 streams ends in order, new ones get a 503, and the process exits on its own at its deadline", async () => {
     const deadlineMs = 3000;
     program = await startStreamProgram({ main, deadlineMs });
     expect(await program.readLine("Copies of the package:")).toBe(copies);

@@ -22,7 +22,7 @@ const compilerOptions = {
   lib: ["es2023", "dom", "dom.iterable"],
 };
 
-/** @returns what the compiler prints about the files, those of a message on several lines included. */
+/** @returns the compiler's messages about the files, including those of several lines. */
 function compile(compiler: string, files: string[]): string {
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files }));
   const tsc = join(dirname(resolve(`${compiler}/package.json`)), "bin/tsc");

@@ -1,6 +1,6 @@
 /**
  * Defines the text of an answer: which text a chunk belongs to, when another text begins, when a whole `message`
- * repeats what was streamed, and what separates two texts. The folded message, its joined text and the streamed text
+ * repeats the streamed text, and what separates two texts. The folded message, its joined text and the streamed text
  * all use these rules. Builds no parts.
  *
  * A text with a key runs in parallel with others until its `-end`. One without a key also ends where another text,
@@ -21,7 +21,7 @@ export interface AnswerText {
   readonly type: TextPart["type"];
   /** `""` without one. */
   readonly key: string;
-  /** Of the latest delta. */
+  /** The node of the latest delta. */
   node: string | undefined;
   /** Empty after an explicit start. */
   text: string;
@@ -145,7 +145,7 @@ const keyOf = ({ segmentId, opId, id }: StartOrEndChunk | DeltaChunk): string =>
   segmentId ?? opId ?? id ?? "";
 
 /**
- * Whether a whole `message` repeats what was streamed. Some agents stream a text and then send it again in one piece:
+ * Whether a whole `message` repeats the streamed text. Some agents stream a text and then send it again in one piece:
  * that text alone, the texts of all turns one by one, or all of them joined.
  */
 class RepeatedTexts {
@@ -231,7 +231,7 @@ export function joinTextParts(parts: readonly MessagePart[]): string {
  * Creates a reader of the text of one stream, for a consumer that does not build the message. Keeps the texts and the
  * inputs of tool calls.
  *
- * @returns A function that returns what a chunk adds to the text, `""` for nothing. The concatenated pieces equal what
+ * @returns A function that returns the text that a chunk adds, `""` for nothing. The concatenated pieces equal what
  * {@link joinTextParts} returns for the message; parallel texts are interleaved as streamed.
  */
 export function createTextPieces(): (chunk: StreamChunk) => string {

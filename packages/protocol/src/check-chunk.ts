@@ -1,5 +1,5 @@
 /**
- * Checks whether any JavaScript value is a chunk, such as what a source yields or `JSON.parse` returns. Changes
+ * Checks whether any JavaScript value is a chunk, such as one that a source yields or `JSON.parse` returns. Changes
  * nothing; `to-chunk.ts` repairs.
  *
  * Walks the value along a table generated from the zod schemas. Lookup cost is the same for every chunk type; uses no
@@ -86,7 +86,7 @@ export function findMismatch(value: unknown): Mismatch | "unknown-type" | undefi
     // What is not the name of a type may be of any size: it is not kept.
     lastName = lastType === undefined ? undefined : name;
   }
-  // JSON does not write what a prototype has.
+  // JSON does not write inherited properties.
   if (!Object.hasOwn(value, "type")) return mismatch("a string", undefined, "type");
   if (lastType !== undefined) return checkObject(value, lastType);
   return typeof name === "string" ? "unknown-type" : mismatch("a string", name, "type");
@@ -157,7 +157,7 @@ function checkFields(value: Record<string, unknown>, fields: FieldsType): Mismat
 
 function findMissing(value: Record<string, unknown>, required: FieldTypes): Mismatch | undefined {
   for (const name in required) {
-    // JSON does not write what a prototype has.
+    // JSON does not write inherited properties.
     if (Object.hasOwn(value, name) && value[name] !== undefined) continue;
     const found = checkField(undefined, required[name]!);
     if (found) return inside(name, found);

@@ -19,7 +19,7 @@ export type ObjectType = FieldsType | KindsType;
 
 export interface FieldsType {
   readonly required?: FieldTypes;
-  /** Fields that may hold any value are left out: there is nothing to check, and `null` is a valid value for them. */
+  /** Fields that may have any value are left out: there is nothing to check, and `null` is a valid value for them. */
   readonly optional?: FieldTypes;
 }
 
@@ -41,7 +41,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
 export const scalars = {
   string: { expected: "a string", accepts: (value: unknown) => typeof value === "string" },
   boolean: { expected: "a boolean", accepts: (value: unknown) => typeof value === "boolean" },
-  // JSON text may hold a number too large for a double, which parses to Infinity.
+  // JSON text may contain a number too large for a double, which parses to Infinity.
   finite: { expected: "a finite number", accepts: Number.isFinite },
   natural: {
     expected: "a whole number, 0 or more",

@@ -76,7 +76,7 @@ export interface MessageChunk {
   node?: string | undefined;
 }
 
-/** Opens a text, also before its first delta. Optional: a delta opens its text by itself. */
+/** Opens a text, also before its first delta. Optional: a delta also opens its text. */
 export interface TextStartChunk extends ChunkOrigin {
   type: "text-start";
   /** Distinguishes texts that run in parallel. */
@@ -364,13 +364,13 @@ export interface TransitionChunk {
 }
 
 /**
- * Something went wrong. Not terminal by itself: it is the outcome when the stream ends after it, or when a `done` without a
- * `finishReason` follows, and a warning when anything else does. `-end`, `status`, `trace` and `checkpoint` chunks may
- * stand between.
+ * Something went wrong. Not terminal on its own: it is the outcome when the stream ends after it, or when a `done`
+ * without a `finishReason` follows, and a warning when anything else does. `-end`, `status`, `trace` and `checkpoint`
+ * chunks may stand between.
  */
 export interface ErrorChunk {
   type: "error";
-  /** Text for the user; must hold no secrets. */
+  /** Text for the user; must contain no secrets. */
   message: string;
   /** A code for programs, such as `"internal"` or `"timeout"`. */
   code?: string | undefined;

@@ -1,6 +1,6 @@
 /**
  * The errors of the contract, and the guard that recognises them (and those of the client) across copies of the
- * package. Does not hold errors that only one side can meet.
+ * package. Does not contain errors that only one side can meet.
  */
 
 /** Shared by every copy and version of the package, so that two copies in one program recognise each other. */

@@ -16,10 +16,10 @@ const maxFields = 16;
 /** Of a name, and of the text of a tag. */
 const maxNameLength = 64;
 
-/** The content of a JSON string, but for what follows a backslash. */
+/** The content of a JSON string; the characters after a backslash are not checked. */
 const content = String.raw`[^"\\\0-\x1f]*(?:\\[^][^"\\\0-\x1f]*)*`;
 
-/** The fields that choose which others there are. All other fields may hold any string. */
+/** The fields that choose which others there are. All other fields may be any string. */
 const tags = new Set(["type", "kind"]);
 
 type Fields = Record<string, string>;
@@ -52,7 +52,7 @@ export class FlatChunks {
     return undefined;
   }
 
-  /** @param chunk - What `JSON.parse` returned, found to be valid. */
+  /** @param chunk - The valid value that `JSON.parse` returned. */
   learn(chunk: StreamChunk): void {
     if (this.#shapes.length === maxShapes || !isFlat(chunk)) return;
     const shape = toShape(chunk);

@@ -28,10 +28,10 @@ interface Step {
 /** Prints one field, at the beginning of an object or after another field. */
 interface FieldPrinter extends Step {
   readonly name: string;
-  /** Undefined for a field that the contract does not name: it may hold anything. */
+  /** Undefined for a field that the contract does not name: it may have any value. */
   readonly type: FieldType | undefined;
   readonly isRequired: boolean;
-  /** Whether it may hold a string. No type accepts only some strings. */
+  /** Whether it may be a string. No type accepts only some strings. */
   readonly takesText: boolean;
   /** `{"name":` or `,"name":`. */
   readonly opening: string;

@@ -40,7 +40,7 @@ export interface SSEDecoder {
   /** Takes the next piece of the stream, however it was cut, in time linear in its length. Never throws. */
   push(bytes: Uint8Array): void;
   /**
-   * Reads the next event of what was pushed.
+   * Reads the next event from the bytes pushed so far.
    *
    * @returns `undefined` if no event is complete.
    * @throws StreamProtocolError `too-large`, after the events before the oversized one; then on every call.

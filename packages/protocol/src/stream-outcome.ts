@@ -12,7 +12,7 @@ import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
  * `checkpoint`) may come between the two, and so may chunks of unknown types, which readers skip. Anything else makes
  * the error a warning.
  *
- * @param error - What this function returned for the previous chunk; undefined at the beginning.
+ * @param error - The result of this function for the previous chunk; undefined at the beginning.
  *
  * @example
  * ```ts

@@ -6,7 +6,7 @@ import type { StreamChunk } from "../src/chunks.ts";
 import { FlatChunks } from "../src/flat-chunks.ts";
 import { anyEscapedText, anyText } from "./chunk-arbitraries.ts";
 
-/** Reads a text with what was learned from these chunks. */
+/** Reads a text with the shapes learned from these chunks. */
 function readAfter(chunks: object[], json: string): unknown {
   const flat = new FlatChunks();
   for (const chunk of chunks) flat.learn(chunk as StreamChunk);

@@ -1,7 +1,7 @@
 /**
  * The demo's agent: searches a few pages about these packages, quotes what it finds, and asks the user when it cannot
- * know what is meant. It needs no model, no key and no network, and yet streams what an agent with a model and a tool
- * would.
+ * know what is meant. It needs no model, no key and no network, yet its stream is like that of an agent with a model
+ * and a tool.
  */
 import type { ChatAgent, StreamChunk } from "@kortyx/server";
 import { paceText, splitText } from "./pace-text.ts";

@@ -24,7 +24,7 @@ export function askWhich(asked: SearchInput, hits: readonly SearchHit[]): Interr
   return ask({ query: asked.query }, { kind: "choice", multiple: false, question, options });
 }
 
-/** @returns what to search for now; `undefined` for a token that is not one of ours. */
+/** @returns the text to search for; `undefined` for a token that is not one of ours. */
 export function readAnswer({ resumeToken, answer }: ChatResume): SearchInput | undefined {
   const token = parseToken(resumeToken);
   const text = [answer ?? []].flat().join(" ");

@@ -80,7 +80,7 @@ function Part({ part, isGrowing, openQuestion, onAnswer }: PartProps) {
   }
 }
 
-/** Whether no part shows by itself that more will follow. */
+/** Whether the parts alone do not show that more will follow. */
 function isWaiting(parts: readonly MessagePart[]): boolean {
   return !parts.some(
     (part) =>

@@ -11,7 +11,7 @@ export interface FollowedEnd {
 }
 
 /**
- * @param content - What grows; compared by identity.
+ * @param content - The growing content; compared by identity.
  * @param anchor - When this changes, the end comes into view wherever the reader is.
  */
 export function useFollowEnd(

@@ -10,8 +10,8 @@ import { createClient } from "redis";
 
 /**
  * @param environment - `REDIS_URL` chooses Redis.
- * @param defaultFile - Of SQLite; `DEMO_RUNS_FILE` names another one.
- * @throws What the store's own client throws when the file or the server cannot be reached.
+ * @param defaultFile - The path of the SQLite file; `DEMO_RUNS_FILE` names another one.
+ * @throws The error of the store's own client when the file or the server cannot be reached.
  */
 export async function createRunStore(
   environment: Record<string, string | undefined>,
@@ -20,7 +20,7 @@ export async function createRunStore(
   const { REDIS_URL, DEMO_RUNS_FILE } = environment;
   if (REDIS_URL) {
     const client = createClient({ url: REDIS_URL, disableOfflineQueue: true });
-    // The client connects again by itself; without a listener its errors would end the process.
+    // The client reconnects on its own; without a listener its errors would end the process.
     client.on("error", (error) => console.error(`Redis: ${error.message}`));
     await client.connect();
     const store = createRedisRunStore({ client });

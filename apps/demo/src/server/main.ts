@@ -22,8 +22,8 @@ const runsFile = fileURLToPath(new URL(".data/runs.db", demoFolder));
 /** How long answers may continue after SIGTERM. */
 const drainDeadlineMs = 5000;
 const hostname = process.env.HOST || "127.0.0.1";
-const port = readNumber("PORT", 3000, (value) => Number.isInteger(value) && value <= 65_535);
-const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, Number.isFinite);
+const port = readNumber("PORT", 3000, "a whole number from 0 to 65535", isPort);
+const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, "a number, 0 or more", Number.isFinite);
 
 /** A question to try without the page. */
 const example = JSON.stringify({ messages: [{ role: "user", content: "How does a stream end?" }] });
@@ -83,13 +83,21 @@ function close(exitCode: number): void {
   setTimeout(() => server.closeAllConnections(), 1000);
 }
 
+function isPort(value: number): boolean {
+  return Number.isInteger(value) && value <= 65_535;
+}
+
 /** Reads a number >= 0 from the environment; an empty variable counts as unset. */
-function readNumber(name: string, fallback: number, isValid: (value: number) => boolean): number {
+function readNumber(
+  name: string,
+  fallback: number,
+  expected: string,
+  isValid: (value: number) => boolean,
+): number {
   const text = process.env[name]?.trim();
   if (text === undefined || text === "") return fallback;
   const value = Number(text);
-  if (!(value >= 0 && isValid(value)))
-    exitWith(`${name} is ${JSON.stringify(text)}, which is not a number that it can be.`);
+  if (!(value >= 0 && isValid(value))) exitWith(`${name} must be ${expected}; got ${JSON.stringify(text)}.`);
   return value;
 }
 

@@ -211,7 +211,7 @@ describe("a question that the user cancels", () => {
     expect(await cancel("")).toBe("All right. What else would you like to know?");
   });
 
-  test("gives way to what the user asks instead", async () => {
+  test("gives way to another question from the user", async () => {
     expect(await cancel("roses")).toContain("It has roses.");
   });
 });

@@ -36,7 +36,7 @@ test("the list is begun, gets its items one by one and their texts in pieces, an
   });
 });
 
-test("the steps build what the last one holds", () => {
+test("the steps build the list that the last one contains", () => {
   const chunks = fill("A wombat.", "A parrot.");
   const accumulator = createStructuredStreamAccumulator();
   for (const chunk of chunks.slice(0, -1)) accumulator.apply(chunk);

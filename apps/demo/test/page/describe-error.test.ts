@@ -54,7 +54,7 @@ test.each([
     "The server did not accept the question",
     /^Wrong\.$/,
   ],
-])("status %i is explained with what the user can do", (status, headers, body, title, detail) => {
+])("status %i is explained with the user's next step", (status, headers, body, title, detail) => {
   const described = describeError(new StreamHttpError(new Response(null, { status, headers }), body));
   expect(described).toMatchObject({ title, detail: expect.stringMatching(detail) });
   expect(described.reference).toBe(status === 500 ? "c-1" : undefined);

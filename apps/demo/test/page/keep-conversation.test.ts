@@ -11,7 +11,7 @@ const answer = (status: "streaming" | "done"): UIMessage => ({
 });
 
 let stored: Map<string, string>;
-/** How many entries fit. */
+/** The number of entries that fit. */
 let capacity: number;
 let page: EventTarget;
 

@@ -124,14 +124,14 @@ test("a port that is in use is reported, with another one to try", async () => {
 });
 
 test.each([
-  ["PORT", "many"],
-  ["PORT", "65536"],
-  ["PORT", "-1"],
-  ["DEMO_TOKENS_PER_SECOND", "fast"],
-])("%s=%s is refused", async (name, value) => {
+  ["PORT", "many", "a whole number from 0 to 65535"],
+  ["PORT", "65536", "a whole number from 0 to 65535"],
+  ["PORT", "-1", "a whole number from 0 to 65535"],
+  ["DEMO_TOKENS_PER_SECOND", "fast", "a number, 0 or more"],
+])("%s=%s is refused", async (name, value, expected) => {
   const { readOutput, exit } = startDemo({ PORT: "0", [name]: value });
   expect(await exit).toEqual([1, null]);
-  expect(readOutput()).toBe(`${name} is "${value}", which is not a number that it can be.\n`);
+  expect(readOutput()).toBe(`${name} must be ${expected}; got "${value}".\n`);
 });
 
 const model = { OPENAI_API_KEY: "sk-secret-0123456789", OPENAI_MODEL: "tiny" };

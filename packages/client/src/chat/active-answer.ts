@@ -157,7 +157,7 @@ export class ActiveAnswer {
     if (!transport.stop || !target) return this.leave();
     let hasYielded: boolean;
     try {
-      // An answer that ends by itself need not wait for the response to its stop.
+      // An answer that ends on its own need not wait for the response to its stop.
       const stopped = Promise.race([transport.stop(target), this.ended]);
       hasYielded = await yieldConnection(this.#stream, stopped);
     } catch (thrown) {

@@ -42,7 +42,7 @@ export function createChat(options: ChatOptions | (() => ChatOptions)): Chat {
   return createChatState(options).chat;
 }
 
-/** A chat, with what only the owner of its options may do. */
+/** A chat, with the methods that only the owner of its options may call. */
 export interface ChatState {
   chat: Chat;
   /**

@@ -49,7 +49,7 @@ export interface ReconnectFailure {
 
 /** The next request. Times are in milliseconds from now. */
 export interface ReconnectStep {
-  /** Whether it requests what follows `lastEventId`, instead of repeating the first request. */
+  /** Whether it requests the events after `lastEventId`, instead of repeating the first request. */
   isResume: boolean;
   /** 1 for the first since new data arrived; 0 for one that only changes headers. */
   attempt: number;

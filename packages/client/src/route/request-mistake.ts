@@ -4,7 +4,7 @@
  */
 
 /**
- * @param thrown - What `fetch` threw.
+ * @param thrown - The error of `fetch`.
  * @returns what is wrong and how to fix it; `undefined` if the request could be made.
  */
 export function findMistake(url: string | URL, init: RequestInit, thrown: unknown): string | undefined {

@@ -9,7 +9,7 @@ const holdMs = 2_000;
 const missedMs = 30_000;
 /** How long it waits for the response: hanging requests would use up the visible page's connections. */
 const newsMs = 5_000;
-/** After this time, an unanswered request may be one that waits for a connection. */
+/** After this time, a request without a response may be one that waits for a connection. */
 const answerMs = 1_000;
 /** The longest time a stream gives up its connection for such a request. */
 const yieldMs = 10_000;

@@ -103,7 +103,7 @@ export class BodyReader {
   }
 
   /**
-   * @returns the next chunk of what was read; undefined if there is none.
+   * @returns the next chunk of the bytes read so far; undefined if there is none.
    * @throws StreamProtocolError for a contract violation.
    */
   next(): StreamChunk | undefined {

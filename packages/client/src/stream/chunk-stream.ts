@@ -211,7 +211,9 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
     }
   }
 
-  /** @returns the next chunk of what was read; undefined if there is none, or the stream is not being read now. */
+  /**
+   * @returns the next chunk of the bytes read so far; undefined if there is none, or the stream is not being read now.
+   */
   #take(): StreamChunk | undefined {
     const state = this.#state;
     if (state.phase !== "reading") return undefined;

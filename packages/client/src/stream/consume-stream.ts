@@ -28,16 +28,16 @@ export interface ConsumeStreamHandlers<Types extends ChatTypes = ChatTypes> {
   /** Called with every chunk. The next one waits for a returned promise; `false` stops the stream. */
   onChunk?: ((chunk: StreamChunk<Types>) => unknown) | undefined;
   /**
-   * Called with each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats what was
-   * streamed. A piece that begins another text starts with a blank line, so that the concatenated pieces are the copied
-   * text.
+   * Called with each piece of the answer's text: every `text-delta`, and a whole `message` unless it repeats the
+   * streamed text. A piece that begins another text starts with a blank line, so that the concatenated pieces are the
+   * copied text.
    */
   onText?: ((text: string) => unknown) | undefined;
   /** The stream was complete, and its outcome is not `error` or `stopped`. */
   onDone?: ((outcome: StreamOutcome) => unknown) | undefined;
   /**
-   * Called at most once: with a {@link StreamRemoteError} when the stream ended on an `error` chunk, else with what
-   * reading threw. Not called for the caller's own abort, or if a callback threw.
+   * Called at most once: with a {@link StreamRemoteError} when the stream ended on an `error` chunk, else with the
+   * error of reading. Not called for the caller's own abort, or if a callback threw.
    *
    * @param chunk - The `error` chunk, if there is one.
    */

@@ -32,7 +32,7 @@ const whole = { chunks: [a, b, { type: "done" }] };
 interface Resume {
   at: number;
   signal: AbortSignal;
-  /** When it was answered or aborted. */
+  /** When it got a response or was aborted. */
   endedAt?: number;
 }
 
@@ -203,7 +203,7 @@ describe("a slow server", () => {
 
   test("is reached by a thousand clients at once, even if every request costs it time", async () => {
     let busyUntil = 0;
-    // 100 per second, in turn: the thousandth first request is answered after 10 s.
+    // 100 per second, in turn: the thousandth first request gets its response after 10 s.
     const answer = async () => {
       const now = performance.now();
       busyUntil = Math.max(busyUntil, now) + 10;

@@ -298,7 +298,7 @@ test("a window without listeners, as in React Native, is not a page", async () =
   expect(wait.isOver).toBe(true);
 });
 
-test("a worker, which has no window, detects the network by itself", async () => {
+test("a worker, which has no window, detects the network on its own", async () => {
   const worker = new Target();
   vi.stubGlobal("addEventListener", worker.addEventListener.bind(worker));
   const wait = startWait({ delayMs: 4_000 });

@@ -35,7 +35,7 @@ export interface NodeResponse {
 export interface Exchange {
   readonly req: NodeRequest;
   readonly res: NodeResponse;
-  /** The Fastify reply, which holds part of what the application has set. */
+  /** The Fastify reply, which has some of the headers that the application set. */
   readonly reply: FastifyReplyLike | undefined;
   /** Fastify sends the response, running its hooks: the reply was passed in and is not hijacked. */
   readonly isSentByReply: boolean;

@@ -15,7 +15,7 @@ import type { StandardSchema } from "./standard-schema.ts";
 export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamFinish<Types> {
   /** What `authorize` returned. */
   owner: string | undefined;
-  /** Of the request. */
+  /** The `sessionId` of the request. */
   sessionId: string | undefined;
   /** The user's latest message. */
   input: ChatMessage<Types> | undefined;

@@ -6,7 +6,7 @@ import type { SchemaIssue, StandardSchema } from "./standard-schema.ts";
 
 /**
  * @param context - As the client sent it; undefined if it sent none, which the schema decides on, too.
- * @returns what the schema reads from it.
+ * @returns the schema's output.
  * @throws ChatRequestError `invalid-request` that names each wrong field; any error of the schema itself.
  */
 export async function readContext<Context>(

@@ -5,13 +5,13 @@
 
 /** A schema of any library that implements Standard Schema. */
 export interface StandardSchema<Output = unknown> {
-  /** What the libraries share. */
+  /** The interface that all libraries share. */
   readonly "~standard": {
-    /** Of Standard Schema. */
+    /** The version of Standard Schema. */
     readonly version: 1;
     /** The name of the library. */
     readonly vendor: string;
-    /** Checks a value, and returns what is read from it. */
+    /** Checks a value, and returns the output, or the issues. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
     /** For the compiler alone. */
     readonly types?:

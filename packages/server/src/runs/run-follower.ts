@@ -133,7 +133,7 @@ class RunFollower implements StreamPump, TimedStream {
     });
   }
 
-  /** Writes what the feed has, or how it ended. */
+  /** Writes the entries of the feed, or how it ended. */
   #advance(): void {
     const { feed, hasIds } = this.#followed;
     const { text, count } = feed.page(this.#after, maxPieceLength, hasIds ? "with-ids" : "without-ids");

@@ -96,7 +96,7 @@ export class RunLog {
     this.#size += json.length;
   }
 
-  /** Appends what was pushed, now or when the batch is old enough. */
+  /** Appends the pushed chunks, now or when the batch is old enough. */
   scheduleFlush(): void {
     const batch = this.#batch;
     if (this.#isSealed || this.#appending !== undefined || batch.entries.length === 0) return;

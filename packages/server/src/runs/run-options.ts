@@ -37,7 +37,7 @@ export interface RunStart<Types extends ChatTypes = ChatTypes> {
   runId: string;
   /** What `authorize` returned; `""` if it is `"anonymous"`. */
   owner: string;
-  /** Of the request. */
+  /** The `sessionId` of the request. */
   sessionId: string | undefined;
   /** The user message that began it: the latest one. */
   input: ChatMessage<Types> | undefined;

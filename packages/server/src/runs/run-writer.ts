@@ -215,7 +215,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     return this.#stop(result, inDoubt);
   }
 
-  /** Ends the run from this side, after writing what was read. */
+  /** Ends the run from this side, after writing the chunks read so far. */
   async #finish(last: RunTerminal): Promise<void> {
     if (this.#phase !== "writing") return;
     if (last !== this.#heldError) this.#letGo();

@@ -19,7 +19,7 @@ const refused: ErrorChunk = { type: "error", message: "The request was refused."
 export interface RunOpening {
   /** The source for the writer: calls `onStart`, then the agent. */
   source: StreamSource;
-  /** Resolves when the run has begun. Rejects with what was thrown on purpose before it began. */
+  /** Resolves when the run has begun. Rejects with the value thrown on purpose before it began. */
   readonly begun: Promise<void>;
 }
 

@@ -65,7 +65,7 @@ export function destroyConnection(connection: RedisConnection): void {
     try {
       connection.destroy();
     } catch {
-      // It gave up by itself.
+      // It gave up on its own.
     }
   };
   // A connection whose socket is still opening would stay open.

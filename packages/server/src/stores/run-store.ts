@@ -97,7 +97,7 @@ export interface RunStore {
   open(request: OpenRun): Promise<OpenedRun>;
   /**
    * Adds entries, the first of which is at position `firstSeq`, and renews the lease. A repeated append adds only
-   * entries that the log does not hold yet. The run is `lost`, and nothing is added, when the log ends before
+   * entries that the log does not contain yet. The run is `lost`, and nothing is added, when the log ends before
    * `firstSeq` or holds other entries at these positions: the store has lost writes, or another writer has replaced
    * them.
    */
@@ -124,7 +124,7 @@ export interface RunStore {
    */
   read(runId: string, after: number, limit: number): Promise<RunPage | undefined>;
   /**
-   * Resolves when the log may hold an entry after `after`, when the run has ended or is gone, or when the signal is
+   * Resolves when the log may contain an entry after `after`, when the run has ended or is gone, or when the signal is
    * aborted. May resolve early; never rejects.
    */
   wait(runId: string, after: number, signal: AbortSignal): Promise<void>;
@@ -135,7 +135,7 @@ export interface RunStore {
    * stopped at once.
    */
   stopKey(owner: string, key: string): Promise<string | undefined>;
-  /** Releases what the store holds in this process. */
+  /** Releases the store's resources in this process. */
   close(): Promise<void>;
 }
 

@@ -15,8 +15,8 @@ export interface FailureOptions {
   /** Decides what the client receives when the source fails. @defaultValue a generic text with a correlation id */
   onError?: OnStreamError | undefined;
   /**
-   * Sends the client the message of the error itself unless `onError` decides: which chunk is wrong and why, or what
-   * the source threw. For development only: such a message may hold secrets.
+   * Sends the client the message of the error itself unless `onError` decides: which chunk is wrong and why, or the
+   * source's error. For development only: such a message may contain secrets.
    *
    * @defaultValue false
    */

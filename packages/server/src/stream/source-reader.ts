@@ -19,7 +19,7 @@ import { printSourceChunk } from "./writable-data.ts";
 
 /** Why no more chunks come. */
 export type SourceEnd =
-  /** The source ended by itself, without a terminal chunk. */
+  /** The source ended on its own, without a terminal chunk. */
   | { type: "ended" }
   | { type: "terminal"; last: PrintedChunk }
   /** The source threw, or could not be opened. */
@@ -41,8 +41,8 @@ export interface SourceConsumer {
 }
 
 /**
- * The state of the source: being read, ended by itself, to be closed after its terminal, or to be closed in the middle,
- * which also aborts its signal.
+ * The state of the source: being read, ended on its own, to be closed after its terminal, or to be closed in the
+ * middle, which also aborts its signal.
  */
 type SourceState = "reading" | "over" | "finished" | "unwanted";
 

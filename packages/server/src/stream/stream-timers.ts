@@ -14,8 +14,8 @@ export type StreamDeadline = (typeof deadlines)[number];
 /** A stream with deadlines. Times are in milliseconds of `performance.now()`, which never jumps. */
 export interface TimedStream {
   /**
-   * When its source will have been silent for too long; infinity for never. Called only when the timer fires. Must not
-   * be earlier than at the last call.
+   * When its source will have been silent for too long; `Infinity` for never. Called only when the timer fires. Must
+   * not be earlier than at the last call.
    */
   sourceIdleAt(now: number): number;
   /** A deadline has passed. May stop the timers. */
@@ -72,7 +72,8 @@ export class StreamTimers {
   }
 
   /**
-   * Whether the next deadline keeps the process alive: a stream opens by itself, and then waits only for its reader.
+   * Whether the next deadline keeps the process alive: a stream opens without a reader, and then waits only for its
+   * reader.
    */
   get #isHeld(): boolean {
     return this.#isWanted || !this.#isOpened;

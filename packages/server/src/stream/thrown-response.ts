@@ -7,7 +7,7 @@
  * The response that was thrown: a `Response` (of any realm or polyfill), or that of an error with `getResponse()`, such
  * as Hono's `HTTPException`.
  *
- * A response from `fetch` does not count: it comes from another server, and may hold what no client should see.
+ * A response from `fetch` does not count: it comes from another server, and may contain data that no client should see.
  */
 export function toThrownResponse(thrown: unknown): Response | undefined {
   if (typeof thrown !== "object" || thrown === null) return undefined;

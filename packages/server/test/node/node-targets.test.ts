@@ -276,7 +276,7 @@ for (const kind of ["generator", "async generator"] as const) {
       let interval: ReturnType<typeof setInterval> | undefined;
       const ended = deferred<void>();
       const twentyTicks = deferred<void>();
-      // Gives up by itself, so that a starved event loop fails the test instead of hanging it.
+      // Gives up on its own, so that a starved event loop fails the test instead of hanging it.
       function* endless() {
         let ticks = 0;
         interval = setInterval(() => {
@@ -326,7 +326,7 @@ behaviour(
 );
 
 behaviour(
-  "the source is not opened, or released at once, if the client leaves before the handler answers",
+  "the source is not opened, or released at once, if the client leaves before the handler responds",
   async ({ target, running, open }) => {
     const closed = deferred<void>();
     const arrived = deferred<void>();

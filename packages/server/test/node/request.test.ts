@@ -31,7 +31,7 @@ async function listen(server: Server & { closeAllConnections?(): void }): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
 }
 
-/** Returns what a web-standard handler reads of the request. */
+/** Returns the request as a web-standard handler reads it. */
 const echo = toNodeHandler(async (request) =>
   Response.json({
     body: await request.text(),

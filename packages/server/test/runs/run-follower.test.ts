@@ -192,7 +192,7 @@ describe("a connection that follows a run", () => {
     expect(seen.text).toBe(fast.text);
   });
 
-  test("catches up by itself if it trails the feed, and then shares the feed", async () => {
+  test("catches up on its own if it trails the feed, and then shares the feed", async () => {
     const store = createMemoryRunStore();
     const reads: [number, number][] = [];
     const counting: RunStore = {
@@ -401,7 +401,7 @@ function withDeadWait(): { store: RunStore; comeBack: () => void } {
 }
 
 describe("a connection whose feed was read by a request that is gone", () => {
-  test("continues by itself: within two thirds of a lease it has all entries, each of them once", async () => {
+  test("continues on its own: within two thirds of a lease it has all entries, each of them once", async () => {
     const { store, comeBack } = withDeadWait();
     const { connect } = await follow(store);
     const first = connect();
@@ -457,7 +457,7 @@ describe("a run that is gone", () => {
   const lost =
     'data: {"type":"error","message":"This answer is no longer available. Please ask again.","code":"run-lost","retryable":true}\n\n';
 
-  test("in mid-stream causes an error without an event id, and the connection ends in order", async () => {
+  test("mid-stream causes an error without an event id, and the connection ends in order", async () => {
     const store = createMemoryRunStore();
     let isGone = false;
     const { connect } = await follow({

@@ -680,7 +680,7 @@ describe("a source that fails", () => {
     source.fail(boom);
     await run.producer.finished;
     expect(await run.logged()).toEqual([delta("a"), delta("b"), masked]);
-    // It ended by itself.
+    // It ended on its own.
     expect(source.returned).toBe(0);
   });
 
@@ -733,7 +733,7 @@ describe("the source", () => {
     },
   );
 
-  test("that has ended by itself is not closed", async () => {
+  test("that has ended on its own is not closed", async () => {
     const source = handFed();
     const run = await produce(source.open);
     source.end();

@@ -17,7 +17,7 @@ async function run(program: string): Promise<string> {
   return stdout.trim();
 }
 
-describe.concurrent("a process ends by itself when it", () => {
+describe.concurrent("a process ends on its own when it", () => {
   test.each([
     "leaves an answer unread",
     "leaves a source that never yields",

@@ -1,4 +1,7 @@
-/** A chat route with runs in a SQLite file on a disk that another program fills. Sends what its clients receive. */
+/**
+ * A chat route with runs in a SQLite file on a disk that another program fills. Sends the text that its clients
+ * receive.
+ */
 import { rmSync, statfsSync, watch, writeFileSync } from "node:fs";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";

@@ -98,7 +98,7 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect((await other.open(opening({ key: "k", bodyHash: "another" }))).status).toBe("created");
     });
 
-    test("evicted by Redis make a run lost, and never a wrong log", async () => {
+    test("that Redis evicts make the run lost; its log is never read with a gap", async () => {
       const store = create();
       const runId = await openRun(store);
       await store.append(runId, 0, ["0", "1"]);

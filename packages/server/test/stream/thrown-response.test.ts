@@ -222,7 +222,7 @@ test("a Response thrown after a silent stream has opened becomes a masked error 
   }
 });
 
-test("a Response or redirect thrown in mid-stream becomes a masked error chunk, and is logged", async () => {
+test("a Response or redirect thrown mid-stream becomes a masked error chunk, and is logged", async () => {
   const text: StreamChunk = { type: "text-delta", delta: "a" };
   for (const thrown of [new Response("No.", { status: 401 }), digested("NEXT_REDIRECT;push;/;307;")]) {
     const route = createChatRoute({ agent: throwingAgent(thrown, [text]) });

@@ -60,7 +60,7 @@ const components: Components = {
   h6: heading,
 };
 
-/** Wide content scrolls by itself, with a keyboard too, and never the page. */
+/** Wide content scrolls within its own box, with a keyboard too; the page does not scroll sideways. */
 const Scrollable = ({ label, children }: { label: string; children: ReactNode }) => (
   // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled with a keyboard.
   // biome-ignore lint/a11y/useSemanticElements: a section would be a landmark, and a fieldset is for a form.

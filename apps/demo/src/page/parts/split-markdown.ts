@@ -1,6 +1,6 @@
 /**
- * Cuts growing Markdown into blocks that mean the same alone as together, so that only the last one has to be parsed again.
- * Parses nothing itself.
+ * Cuts growing Markdown into blocks that render the same alone as together, so that only the last one has to be parsed
+ * again. Parses nothing itself.
  */
 
 const fence = /^ {0,3}(`{3,}|~{3,})/;
