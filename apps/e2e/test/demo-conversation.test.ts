@@ -114,6 +114,7 @@ describe.skipIf(!hasChromium())("the demo's conversation in Chromium", () => {
     await page.reload();
     await answerWith("aborted");
     expect(await answer().textContent()).toBe(stopped);
+    expect(await page.locator(".composer").textContent()).toContain("Stopped");
     expect(complaints).toEqual([]);
   });
 
@@ -141,6 +142,7 @@ describe.skipIf(!hasChromium())("the demo's conversation in Chromium", () => {
     await ask("ask me");
     await page.getByRole("button", { name: "Alpha" }).waitFor();
     await page.reload();
+    await page.locator(".composer").getByText("Waiting for your answer").waitFor();
     await page.getByRole("button", { name: "Alpha" }).click();
     await page.getByText("You said Alpha.", { exact: true }).waitFor();
     expect(complaints).toEqual([]);

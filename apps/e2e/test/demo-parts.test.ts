@@ -121,6 +121,9 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     await list.getByText("How to", { exact: true }).waitFor();
     say({ ...head, kind: "text-delta", path: "items.1.summary", delta: " end it" });
     await list.getByText("How to end it").waitFor();
+    // The panel shows the new piece first: a row may be too short for the rest.
+    const newest = demo.page.getByLabel("Chunks").getByRole("listitem").last();
+    await newest.getByText('structured-data {"delta":" end it"').waitFor();
     expect(await list.getByRole("listitem").first().textContent()).toContain("Docs");
     const items = [{ heading: "Runs", page: "Docs", url: "/docs/a.md", summary: "All" }];
     say({ ...head, kind: "final", data: { title: "Read", items } });

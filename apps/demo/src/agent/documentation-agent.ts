@@ -25,7 +25,7 @@ export interface DocumentationAgentOptions {
 
 const maxQuotes = 2;
 /** A section is quoted if its score is at least this share of the best one. */
-const minQuotedScore = 0.4;
+const minQuotedScore = 0.6;
 
 export function createDocumentationAgent(options: DocumentationAgentOptions): ChatAgent {
   const { search, tokensPerSecond = 40 } = options;
@@ -63,8 +63,8 @@ export function createDocumentationAgent(options: DocumentationAgentOptions): Ch
       const isQuoted = ({ score }: SearchHit) => score >= minQuotedScore * hits[0]!.score;
       const quoted = hits.filter(isQuoted).slice(0, maxQuotes);
       const text = [apology + introduce(result), ...quoted.map(quote)].join("\n\n");
-      // One step of the list with each piece of the text.
-      const list = fillReadingList(hits);
+      // The other sections are a list to read: one step of it with each piece of the text.
+      const list = fillReadingList(hits.filter((hit) => !quoted.includes(hit)));
       for await (const delta of paceText(text, { tokensPerSecond, signal })) {
         // The segment id keeps the text in one piece, although the list grows at the same time.
         yield { type: "text-delta", delta, segmentId: "answer" };

@@ -108,13 +108,12 @@ function describe({ status, statusMessage, reconnecting, messages, timing }: Cha
       return "Stopping…";
     case "error":
       return "Failed";
-    case "ready":
-      break;
   }
   const answer = messages.at(-1);
-  if (answer?.role !== "assistant" || timing?.durationMs === undefined) return "Ready";
+  if (answer?.role !== "assistant") return "Ready";
   if (answer.status === "aborted") return "Stopped";
   if (answer.interrupt !== undefined) return "Waiting for your answer";
+  if (timing?.durationMs === undefined) return "Ready";
   const tokens = answer.usage?.outputTokens;
   const seconds = `${(timing.durationMs / 1000).toFixed(1)} s`;
   return tokens === undefined ? `Answered in ${seconds}` : `Answered in ${seconds}, ${tokens} tokens`;

@@ -17,7 +17,7 @@ const house = createSearch(
   new Map([
     [
       "ground.md",
-      "# Ground floor\n\nA door.\n\n## Kitchen\n\nThe stove is green.\n\n```sh\ncook\n\neat\n```\n",
+      "# Ground floor\n\nA door below the balcony.\n\n## Kitchen\n\nThe stove is green.\n\n```sh\ncook\n\neat\n```\n",
     ],
     [
       "upper.md",
@@ -46,7 +46,7 @@ const textOf = async (...parameters: Parameters<typeof open>) =>
 
 describe("an answer", () => {
   test("arrives as status, tool call, text with its reading list, sources and done, in this order", async () => {
-    const chunks = await ask("What colour is the stove?");
+    const chunks = await ask("What grows on the balcony?");
     const types = chunks.map((chunk) => chunk.type);
     expect(types.slice(0, 5)).toEqual([
       "status",
@@ -61,12 +61,15 @@ describe("an answer", () => {
     const tool = "search_documentation";
     expect(chunks.slice(0, 3)).toEqual([
       { type: "status", message: "Searching the documentation" },
-      { type: "tool-call-start", tool, toolCallId, input: { query: "What colour is the stove?" } },
+      { type: "tool-call-start", tool, toolCallId, input: { query: "What grows on the balcony?" } },
       {
         type: "tool-call-result",
         tool,
         toolCallId,
-        content: [{ page: "ground.md", heading: "Kitchen", score: expect.any(Number) }],
+        content: [
+          { page: "upper.md", heading: "Balcony", score: expect.any(Number) },
+          { page: "ground.md", heading: "Ground floor", score: expect.any(Number) },
+        ],
       },
     ]);
     const [start, result] = chunks.filter((chunk) => "toolCallId" in chunk);
@@ -75,9 +78,9 @@ describe("an answer", () => {
     expect(chunks.slice(-2)).toEqual([
       {
         type: "source",
-        id: "ground.md#Kitchen",
-        title: "ground.md › Kitchen",
-        url: "/docs/ground.md",
+        id: "upper.md#Balcony",
+        title: "upper.md › Balcony",
+        url: "/docs/upper.md",
       },
       {
         type: "done",
@@ -94,7 +97,7 @@ describe("an answer", () => {
   });
 
   test("fills the reading list, one step with each piece of text, and to its end", async () => {
-    const chunks = await ask("stove");
+    const chunks = await ask("balcony");
     const types = chunks.map((chunk) => chunk.type);
     const firstStep = types.indexOf("structured-data");
     expect(types.slice(firstStep - 1, firstStep + 3)).toEqual([
@@ -107,6 +110,13 @@ describe("an answer", () => {
     const { parts } = reduceMessage(chunks);
     expect(parts.map(({ type }) => type)).toEqual(["tool-call", "text", "structured-data", "source"]);
     expect(parts[2]).toMatchObject({ status: "done", data: { title: "Read more" } });
+  });
+
+  test("lists only sections that it does not quote", async () => {
+    const { parts } = reduceMessage(await ask("balcony"));
+    expect(parts[1]).toMatchObject({ text: expect.stringContaining("**Balcony**") });
+    expect(parts[2]).toMatchObject({ data: { items: [{ heading: "Ground floor" }] } });
+    expect((await ask("stove")).filter(({ type }) => type === "structured-data")).toEqual([]);
   });
 
   test("admits that nothing was found, and names no source", async () => {
@@ -143,7 +153,7 @@ describe("the pace", () => {
 
   test("does not hold back the end of an answer that is aborted while it waits", async () => {
     const abort = new AbortController();
-    const stream = open("roses", { tokensPerSecond: 0.001, signal: abort.signal });
+    const stream = open("balcony", { tokensPerSecond: 0.001, signal: abort.signal });
     for await (const chunk of stream) {
       if (chunk.type !== "structured-data") continue;
       const pending = stream.next();

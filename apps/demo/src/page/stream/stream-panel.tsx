@@ -58,8 +58,8 @@ const ChunkRow = memo(function ChunkRow({ entry }: { entry: StreamLogEntry }) {
 const maxGistLength = 240;
 
 /** The fields of a chunk as JSON: those that distinguish it first, ids last. */
-function toGist(fields: object): string {
-  const entries = Object.entries(fields);
+function toGist({ delta, ...fields }: Record<string, unknown>): string {
+  const entries = Object.entries({ delta, ...fields });
   const isId = ([name]: [string, unknown]) => /(^id|Id|Token|^dataType)$/.test(name);
   const sorted = [...entries.filter((entry) => !isId(entry)), ...entries.filter(isId)];
   const text = JSON.stringify(Object.fromEntries(sorted));
