@@ -52,6 +52,7 @@ export function useFollowEnd(
   }, [list]);
   useLayoutEffect(() => {
     isFollowing.current = true;
+    setAtEnd(true);
   }, [anchor]);
   useLayoutEffect(() => {
     const element = list.current!;
