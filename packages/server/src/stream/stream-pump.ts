@@ -41,11 +41,13 @@ const maxPieceLength = 16 * 1024;
  * … or when it has been filling for this long, because a source that computes without waiting would otherwise delay it.
  */
 const maxFillMs = 5;
+/** After this many chunks of a piece, … */
+const chunksWithClock = 8;
 /**
- * After this many chunks of a piece, only one in as many reads the clock, which costs half as much as printing a chunk. A
- * source that turns slow then has fewer than this many more chunks held back.
+ * … only one in this many reads the clock, which costs half as much as printing a chunk. A source that turns slow then has
+ * fewer than this many more chunks held back: a reader should not notice it at 30 ms of work per chunk.
  */
-const chunksPerClock = 8;
+const chunksPerClock = 4;
 
 const sourceIdle: ErrorChunk = {
   type: "error",
@@ -188,7 +190,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     const chunks = this.#pieceChunks;
     if (chunks === 1) this.#filledSince = performance.now();
     if (chunks === maxPieceChunks || this.#text.length >= maxPieceLength) return true;
-    const readsClock = chunks <= chunksPerClock || chunks % chunksPerClock === 0;
+    const readsClock = chunks <= chunksWithClock || chunks % chunksPerClock === 0;
     return readsClock && chunks > 1 && performance.now() - this.#filledSince >= maxFillMs;
   }
 
