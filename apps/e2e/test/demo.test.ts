@@ -357,7 +357,7 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
   test("the page fits a phone: nothing is wider than 375 px, with the stream open too", async () => {
     const { url } = await start({ DEMO_TOKENS_PER_SECOND: "0" });
     const { page, ask, answer, answerWith, complaints } = await open(url, { width: 375, height: 780 });
-    // Code and tables scroll by themselves; nothing else may.
+    // Code and tables scroll in their own boxes; nothing else may.
     const tooWide = () =>
       page.evaluate(() =>
         [...document.querySelectorAll("body *")]

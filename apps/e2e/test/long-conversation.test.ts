@@ -25,7 +25,7 @@ const [, documented] = /`(\(messages\) => messages\.slice\(-\d+\))`/.exec(readme
 const selectMessages: ChatOptions["selectMessages"] = new Function(`return ${documented}`)();
 
 test.each([
-  ["too many messages", 1000, "Hello", "messages must be at most 1000 messages"],
+  ["too many messages", 1000, "Hello", "messages must be an array of at most 1000 messages"],
   ["messages that are too large", 200, "x".repeat(6000), "the body is larger than 1048576 bytes"],
 ])(
   "of %s is refused, and continues with the documented selectMessages",

@@ -103,7 +103,9 @@ export function parseChatRequestBody(
   const messages = (value as { messages?: unknown } | null | undefined)?.messages;
   if (Array.isArray(messages) && messages.length > maxMessages) {
     const received = `an array of ${messages.length} items`;
-    throw invalidRequest([{ path: "messages", expected: `at most ${maxMessages} messages`, received }]);
+    throw invalidRequest([
+      { path: "messages", expected: `an array of at most ${maxMessages} messages`, received },
+    ]);
   }
   bodySchema ??= createBodySchema();
   const result = bodySchema.safeParse(value);

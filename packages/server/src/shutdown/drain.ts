@@ -23,7 +23,7 @@ const lastBytesMs = 1000;
  * the same answers.
  */
 export interface DrainCounts {
-  /** Ended by themselves. */
+  /** Ended on their own. */
   finished: number;
   /** Ended with `abort` `shutdown` at the deadline. */
   aborted: number;

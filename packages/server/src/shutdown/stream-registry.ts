@@ -20,7 +20,7 @@ export interface OpenFollower {
 
 interface StreamRegistry {
   streams: Set<OpenStream>;
-  /** The number of streams that ended by themselves since the process began. */
+  /** The number of streams that ended on their own since the process began. */
   finishedStreams: number;
   /** Those that the deadline of `drain` ended, or is ending. */
   abortedStreams: Set<OpenStream>;

@@ -245,7 +245,7 @@ const badBodies: [body: unknown, issues: string[]][] = [
   [resume({ answer: { id: "a" } }), ["resume.answer must be a string or an array of strings, got an object"]],
   [
     { messages: Array(1001).fill(messages[0]) },
-    ["messages must be at most 1000 messages, got an array of 1001 items"],
+    ["messages must be an array of at most 1000 messages, got an array of 1001 items"],
   ],
   [{ messages, extra: JSON.parse(nested(64)) }, ["the body must be nested at most 64 levels deep, got more"]],
   [JSON.parse(nested(65)), ["the body must be nested at most 64 levels deep, got more"]],
@@ -278,7 +278,7 @@ describe("limits", () => {
     expect(issuesOf({ messages: Array(1000).fill(messages[0]) })).toEqual([]);
     expect(issuesOf({ messages, extra: JSON.parse(nested(63)) })).toEqual([]);
     expect(() => parseChatRequestBody({ messages: [...messages, ...messages] }, { maxMessages: 1 })).toThrow(
-      "at most 1 messages",
+      "an array of at most 1 messages",
     );
     expect(() => parseChatRequestBody({ messages, extra: [[]] }, { maxDepth: 2 })).toThrow(
       "at most 2 levels",

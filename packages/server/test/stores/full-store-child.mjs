@@ -1,4 +1,4 @@
-/** Two stores of one SQLite file that fill a disk by themselves, until their runs expire. */
+/** Two stores of one SQLite file that fill a disk on their own, until their runs expire. */
 import { statfsSync } from "node:fs";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
 

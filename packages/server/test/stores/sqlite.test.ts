@@ -332,7 +332,7 @@ describe("two processes", () => {
     expect((await logOf(store, runId)).length).toBe(log.length + 1);
   });
 
-  test("exit by themselves after their stores are closed", async () => {
+  test("exit on their own after their stores are closed", async () => {
     const child = await startChildOf();
     const runId = await openRun(create());
     const waiting = child.call("wait", runId, -1);
