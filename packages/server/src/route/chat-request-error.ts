@@ -101,9 +101,13 @@ export function toContextIssue(keys: PropertyKey[], context: unknown): ChatReque
   };
 }
 
+/** Reads own properties only: a missing field may be called `constructor`. */
 function valueAt(keys: PropertyKey[], value: unknown): unknown {
   let found = value;
-  for (const key of keys) found = (found as Record<PropertyKey, unknown> | null | undefined)?.[key];
+  for (const key of keys) {
+    if (found === null || found === undefined || !Object.hasOwn(found, key)) return undefined;
+    found = (found as Record<PropertyKey, unknown>)[key];
+  }
   return found;
 }
 

@@ -13,7 +13,8 @@ export async function readContext<Context>(
   schema: StandardSchema<Context>,
   context: unknown,
 ): Promise<Context> {
-  const result = await schema["~standard"].validate(context);
+  // A copy, because some schemas write defaults into their input, and what the client sent identifies its run.
+  const result = await schema["~standard"].validate(structuredClone(context));
   if (result.issues === undefined) return result.value;
   const paths = result.issues.length === 0 ? [[]] : result.issues.map(keysOf);
   throw invalidRequest(paths.map((keys) => toContextIssue(keys, context)));

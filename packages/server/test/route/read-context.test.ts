@@ -48,6 +48,9 @@ async function post(
   return { status: response.status, text: await response.text(), received, send };
 }
 
+const schemaThat = (validate: (value: unknown) => unknown) =>
+  ({ "~standard": { version: 1, vendor: "test", validate } }) as StandardSchema<AppTypes["context"]>;
+
 const libraries: Record<string, StandardSchema<AppTypes["context"]>> = {
   "zod 4": z.object({ tenant: z.string() }),
   valibot: v.object({ tenant: v.string() }),
@@ -103,9 +106,16 @@ test("an idempotency key belongs to what the client sent, not to what the schema
   expect(received).toEqual([{ tenant: "acme 0" }]);
 });
 
+test("an idempotency key belongs to what the client sent, also if the schema changes its input", async () => {
+  let count = 0;
+  const schema = schemaThat((value) => ({ value: Object.assign(value as object, { count: count++ }) }));
+  const runs = { store: createMemoryRunStore() };
+  const { status, send, received } = await post(schema, { tenant: "acme" }, { runs, authorize: "anonymous" });
+  expect([status, (await send("1")).status]).toEqual([200, 200]);
+  expect(received).toEqual([{ tenant: "acme", count: 0 }]);
+});
+
 describe("a hand-written schema", () => {
-  const schemaThat = (validate: (value: unknown) => unknown) =>
-    ({ "~standard": { version: 1, vendor: "test", validate } }) as StandardSchema<AppTypes["context"]>;
   const issuesOf = async (issues: unknown, context: unknown = {}) =>
     JSON.parse(
       (
@@ -132,6 +142,9 @@ describe("a hand-written schema", () => {
     const path = ["a", "b", Symbol("c")];
     expect(await issuesOf([{ message: "", path }])).toMatchObject([
       { path: "context.a.b.Symbol(c)", received: "nothing" },
+    ]);
+    expect(await issuesOf([{ message: "", path: ["constructor"] }])).toMatchObject([
+      { path: "context.constructor", received: "nothing" },
     ]);
   });
 
