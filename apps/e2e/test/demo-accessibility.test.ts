@@ -131,6 +131,8 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
       await startNew(page);
       await ask(question);
       await answerWith("done");
+      // The steps that were opened had moved the end out of view.
+      expect(await page.getByRole("button", { name: "Go to the end" }).count()).toBe(0);
       await check(question);
     }
     await startNew(page);
