@@ -416,6 +416,15 @@ describe("chunks requested one by one", () => {
   });
 });
 
+test("a terminal of strings that comes a second time completes the stream again", () => {
+  const decoder = createChunkDecoder();
+  for (const chunk of [{ type: "abort", reason: "a" }, delta("b"), { type: "abort", reason: "c" }]) {
+    decoder.push(bytesOf(frame(chunk)));
+    expect(decoder.next()).toEqual(chunk);
+    expect(decoder.complete).toBe(chunk.type === "abort");
+  }
+});
+
 describe("the rest of the stream", () => {
   test("a chunk of an unknown type goes to onUnknownChunk whole, and advances lastEventId", () => {
     const chunk = { type: "x-weather", degrees: 21, nested: { a: [1] } };
