@@ -2,7 +2,7 @@
  * Writes the chunks of one structured object, with paths and values checked against its declared type by the compiler.
  * Holds no state and checks nothing at run time; `fold-structured-data.ts` defines the meaning of the chunks.
  */
-import type { ChatTypes, DataOf, DataTypeName } from "./chat-types.ts";
+import type { ChatTypes, DataOf, DataTypeName, UndeclaredName } from "./chat-types.ts";
 import type {
   StructuredDataAppendChunk,
   StructuredDataFinalChunk,
@@ -69,7 +69,7 @@ export interface StructuredStreamWriter<DataType extends string = string, Data =
  */
 export function createStructuredStreamWriter<
   Types extends ChatTypes = ChatTypes,
-  Name extends DataTypeName<Types> = DataTypeName<Types>,
+  Name extends DataTypeName<Types> = OnlyIfAnyName<DataTypeName<Types>>,
 >(options: StructuredStreamWriterOptions<Name>): StructuredStreamWriter<Name, DataOf<Types, Name>>;
 export function createStructuredStreamWriter(options: StructuredStreamWriterOptions): StructuredStreamWriter {
   const common = { type: "structured-data", ...options } as const;
@@ -80,6 +80,9 @@ export function createStructuredStreamWriter(options: StructuredStreamWriterOpti
     final: (data) => ({ ...common, kind: "final", data }),
   };
 }
+
+/** Without a second type parameter, declared names are refused: TypeScript would check nothing against their union. */
+type OnlyIfAnyName<Name> = string extends Name ? Name : Extract<Name, UndeclaredName>;
 
 /** The path itself if it leads anywhere, else the paths that do, as far as this one is right. */
 type PathIn<Data, Path extends string> = [ValueAt<Data, Path>] extends [never] ? PathsNear<Data, Path> : Path;

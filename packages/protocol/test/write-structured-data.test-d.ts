@@ -82,6 +82,12 @@ test("a value of another type is a mistake", () => {
   createStructuredStreamWriter<AppTypes, "recip">({ dataType: "recip", streamId: "1" });
 });
 
+test("the name of a declared object is a type parameter too, without which nothing would be checked", () => {
+  // @ts-expect-error no second parameter
+  createStructuredStreamWriter<AppTypes>({ dataType: "recipe", streamId: "1" });
+  createStructuredStreamWriter<ChatTypes>({ dataType: "recipe", streamId: "1" }).set("any.path", 1);
+});
+
 test("every chunk is one that the application's agent may send", () => {
   expectTypeOf<ReturnType<(typeof recipe)["set" | "append" | "textDelta" | "final"]>>().toExtend<
     StreamChunk<AppTypes>
