@@ -1,6 +1,4 @@
-/**
- * Hands out a text in pieces of a word each, as fast as a model would write it.
- */
+/** Hands out a text in pieces of a word each, as fast as a model would write it. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface PaceTextOptions {

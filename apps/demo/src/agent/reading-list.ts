@@ -1,12 +1,10 @@
-/**
- * A list of sections to read, built step by step in `structured-data` chunks while the answer is written.
- */
-import type { StructuredDataChunk } from "@kortyx/server";
+/** A list of sections to read, built step by step in `structured-data` chunks while the answer is written. */
+import { createStructuredStreamWriter, type StructuredDataChunk } from "@kortyx/server";
 import { splitText } from "./pace-text.ts";
 import type { SearchHit } from "./search.ts";
 import { pageUrl } from "./search-tool.ts";
 
-/** The data that the chunks with `dataType: "reading-list"` build. */
+/** The data of the structured object `reading-list`. */
 export interface ReadingList {
   title: string;
   /** Each with the title of its page, and the beginning of the section as plain text. */
@@ -15,20 +13,22 @@ export interface ReadingList {
 
 const maxSummaryLength = 160;
 
+const writer = createStructuredStreamWriter<{ structured: { "reading-list": ReadingList } }, "reading-list">({
+  dataType: "reading-list",
+  streamId: "reading-list",
+});
+
 /** Fills the list with the sections, best first, and closes it. Without sections there is no list. */
 export function* fillReadingList(hits: readonly SearchHit[]): Generator<StructuredDataChunk> {
   if (hits.length === 0) return;
   const list: ReadingList = { title: "Read more", items: hits.map(toItem) };
-  const head = { type: "structured-data", streamId: "reading-list", dataType: "reading-list" } as const;
 
-  yield { ...head, kind: "set", path: "title", value: list.title };
+  yield writer.set("title", list.title);
   for (const [position, item] of list.items.entries()) {
-    yield { ...head, kind: "append", path: "items", items: [{ ...item, summary: "" }] };
-    for (const delta of splitText(item.summary)) {
-      yield { ...head, kind: "text-delta", path: `items.${position}.summary`, delta };
-    }
+    yield writer.append("items", { ...item, summary: "" });
+    for (const delta of splitText(item.summary)) yield writer.textDelta(`items.${position}.summary`, delta);
   }
-  yield { ...head, kind: "final", data: list };
+  yield writer.final(list);
 }
 
 function toItem({ section: { page, title, heading, text } }: SearchHit): ReadingList["items"][number] {

@@ -1,6 +1,4 @@
-/**
- * Explains in words why an answer is missing or not complete. Renders nothing.
- */
+/** Explains in words why an answer is missing or not complete. Renders nothing. */
 import { type AssistantUIMessage, isStreamError, StreamHttpError, StreamRemoteError } from "@kortyx/client";
 
 /** A message to the user. */
@@ -88,15 +86,11 @@ function describeStatus({ status, message, body, retryAfterMs = 0 }: StreamHttpE
   return { title, detail: message, reference };
 }
 
-function describeAbort(reason = "stopped"): Description {
-  switch (reason) {
-    case "stopped":
-      return { title: "Stopped", detail: "This answer is not complete." };
-    case "timeout":
-      return { title: "Out of time", detail: "The answer took longer than the server allows." };
-    case "shutdown":
-      return { title: "The server was shut down", detail: "This answer is not complete." };
-    default:
-      return { title: "Stopped by the server", detail: reason };
-  }
-}
+const aborts: Record<string, Description> = {
+  stopped: { title: "Stopped", detail: "This answer is not complete." },
+  timeout: { title: "Out of time", detail: "The answer took longer than the server allows." },
+  shutdown: { title: "The server was shut down", detail: "This answer is not complete." },
+};
+
+const describeAbort = (reason = "stopped"): Description =>
+  aborts[reason] ?? { title: "Stopped by the server", detail: reason };

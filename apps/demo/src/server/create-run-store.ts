@@ -1,6 +1,4 @@
-/**
- * Where the demo keeps its answers: in a SQLite file that survives restarts, or in Redis for several processes.
- */
+/** Where the demo keeps its answers: in a SQLite file that survives restarts, or in Redis for several processes. */
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { RunStore } from "@kortyx/server";

@@ -1,6 +1,4 @@
-/**
- * Names the visitor who makes a request, by a cookie. A demo has no login, and runs need an owner.
- */
+/** Names the visitor who makes a request, by a cookie. A demo has no login, and runs need an owner. */
 import type { MiddlewareHandler } from "hono";
 import { setCookie } from "hono/cookie";
 
