@@ -225,6 +225,7 @@ class BlockDecoder implements ChunkDecoder {
       this.#oneByOne--;
       return parseJson(data, this.#chunks);
     }
+    if (this.#blocks.peek(0) === undefined) return parseJson(data, this.#chunks);
     const texts = this.#joinableTexts(data);
     const values = texts.length > 1 ? parseTogether(texts) : undefined;
     if (values === undefined) {

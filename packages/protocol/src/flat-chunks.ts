@@ -9,6 +9,8 @@ import type { StreamChunk } from "./chunks.ts";
 
 /** What an answer is made of: text, reasoning, the input of tools, progress. */
 const maxShapes = 8;
+/** How many chunks a stream is learned from: a stream whose JSON never fits must not be learned from for ever. */
+const maxLessons = 2 * maxShapes;
 /** In UTF-16 code units. The cost of longer JSON is that of its characters, and expressions need memory for each. */
 const maxLength = 4096;
 /** Engines compile a pattern for each field; a peer that invents names must not keep them busy. */
@@ -36,6 +38,7 @@ interface Shape {
 /** The shapes of one stream's chunks. */
 export class FlatChunks {
   readonly #shapes: Shape[] = [];
+  #lessons = 0;
 
   /** @returns the chunk, if the text has the fields of an earlier one. */
   read(json: string): StreamChunk | undefined {
@@ -54,36 +57,39 @@ export class FlatChunks {
 
   /** @param chunk - The valid value that `JSON.parse` returned. */
   learn(chunk: StreamChunk): void {
-    if (this.#shapes.length === maxShapes || !isFlat(chunk)) return;
+    if (this.#lessons === maxLessons || !isFlat(chunk)) return;
+    this.#lessons++;
     const shape = toShape(chunk);
-    // Its JSON may have been printed in another way, with white space or needless escapes.
-    if (!this.#shapes.some(({ pattern }) => pattern.source === shape.pattern.source))
-      this.#shapes.push(shape);
+    // Its JSON may have been printed in another way, with line breaks or needless escapes.
+    const isKnown = this.#shapes.some(({ pattern }) => pattern.source === shape.pattern.source);
+    if (!isKnown && this.#shapes.length < maxShapes) this.#shapes.push(shape);
   }
 }
 
 function isFlat(chunk: object): chunk is Fields {
-  const fields = Object.entries(chunk);
-  return fields.length <= maxFields && fields.every(([name, value]) => isPlainField(name, value));
+  // Most chunks that are not flat fail here, and each of them is looked at.
+  for (const name in chunk) if (typeof (chunk as Record<string, unknown>)[name] !== "string") return false;
+  const fields = Object.entries(chunk as Fields);
+  return fields.length <= maxFields && fields.every(([name, text]) => isPlainField(name, text));
 }
 
 /** Engines move some names to the front, or give them a meaning. */
-const isPlainField = (name: string, value: unknown): boolean =>
-  typeof value === "string" &&
+const isPlainField = (name: string, text: string): boolean =>
   name.length <= maxNameLength &&
   !/^(?:\d|__proto__$)/.test(name) &&
-  !(tags.has(name) && value.length > maxNameLength);
+  !(tags.has(name) && text.length > maxNameLength);
 
 function toShape(chunk: Fields): Shape {
-  const names = Object.keys(chunk).filter((name) => !tags.has(name));
-  const fields = Object.entries(chunk).map(([name, value]) => {
+  const entries = Object.entries(chunk);
+  const fields = entries.map(([name, value]) => {
     const text = tags.has(name) ? escapePattern(JSON.stringify(value)) : `"(${content})"`;
-    return `${escapePattern(JSON.stringify(name))}:${text}`;
+    // Some languages print a space here.
+    return `${escapePattern(JSON.stringify(name))}: ?${text}`;
   });
   return {
-    template: names.reduce((template, name) => Object.assign(template, { [name]: "" }), { ...chunk }),
-    names,
-    pattern: new RegExp(`^\\{${fields.join(",")}\\}$`),
+    template: Object.fromEntries(entries.map(([name, value]) => [name, tags.has(name) ? value : ""])),
+    names: Object.keys(chunk).filter((name) => !tags.has(name)),
+    pattern: new RegExp(`^\\{${fields.join(", ?")}\\}$`),
   };
 }
 

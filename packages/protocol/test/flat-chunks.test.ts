@@ -87,6 +87,7 @@ describe("FlatChunks", () => {
       learned: { type: "text-delta", delta: "", "future.field": "" },
       json: '{"type":"text-delta","delta":"a","future.field":"b"}',
     },
+    { learned: { type: "text-delta", delta: "" }, json: '{"type": "text-delta", "delta": " a"}' },
   ])("reads $json itself", ({ learned, json }) => {
     const chunk = readAfter([learned], json);
     expect(chunk).toEqual(JSON.parse(json));
@@ -99,7 +100,7 @@ describe("FlatChunks", () => {
     { name: "a field more", json: '{"type":"text-delta","delta":"a","id":"1"}' },
     { name: "a field twice", json: '{"type":"text-delta","delta":"a","delta":"b"}' },
     { name: "another order", json: '{"delta":"a","type":"text-delta"}' },
-    { name: "white space", json: '{"type":"text-delta", "delta":"a"}' },
+    { name: "line breaks", json: '{"type":"text-delta",\n"delta":"a"}' },
     { name: "a field that is no text", json: '{"type":"text-delta","delta":null}' },
     { name: "a text without end", json: '{"type":"text-delta","delta":"a}' },
     { name: "a control character", json: '{"type":"text-delta","delta":"\u0001"}' },
@@ -140,6 +141,15 @@ describe("FlatChunks", () => {
       for (let times = 0; times < 2; times++) flat.learn(chunkOf(index));
     const read = Array.from({ length: 20 }, (_, index) => flat.read(JSON.stringify(chunkOf(index))));
     expect(read.filter((chunk) => chunk !== undefined)).toHaveLength(8);
+  });
+
+  test("stops learning from a stream whose JSON never fits", () => {
+    const flat = new FlatChunks();
+    for (let times = 0; times < 16; times++) flat.learn(delta as StreamChunk);
+    const status = { type: "status", message: "a" };
+    flat.learn(status as StreamChunk);
+    expect(flat.read(JSON.stringify(delta))).toEqual(delta);
+    expect(flat.read(JSON.stringify(status))).toBeUndefined();
   });
 });
 

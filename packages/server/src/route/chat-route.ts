@@ -78,7 +78,8 @@ export interface RouteSchemas<Types extends ChatTypes = ChatTypes> {
   /**
    * Checks the `context` of a request, and reads it: the agent receives the schema's output. A request without a context
    * is checked too, as `undefined`. A context that the schema rejects is a 400 `invalid-request` that names the fields,
-   * but neither their values nor the schema's messages; an error of the schema itself is a masked 500.
+   * but neither their values nor the schema's messages. An error that the schema throws is a masked 500, and a `Response`
+   * that it throws is the response.
    */
   context?: StandardSchema<Types["context"]> | undefined;
 }
