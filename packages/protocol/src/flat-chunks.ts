@@ -9,7 +9,7 @@ import type { StreamChunk } from "./chunks.ts";
 
 /** What an answer is made of: text, reasoning, the input of tools, progress. */
 const maxShapes = 8;
-/** How many chunks a stream is learned from: a stream whose JSON never fits must not be learned from for ever. */
+/** From how many of a stream's chunks to learn: its JSON may never fit, or its names may never be the same. */
 const maxLessons = 2 * maxShapes;
 /** In UTF-16 code units. The cost of longer JSON is that of its characters, and expressions need memory for each. */
 const maxLength = 4096;
@@ -35,10 +35,20 @@ interface Shape {
   readonly pattern: RegExp;
 }
 
-/** The shapes of one stream's chunks. */
+/**
+ * The shapes that streams have had, those that were read last first. Shared by all streams, because an engine takes
+ * longer to compile an expression than to parse a hundred chunks.
+ */
+const sharedShapes: Shape[] = [];
+
+/** Reads the chunks of one stream. */
 export class FlatChunks {
-  readonly #shapes: Shape[] = [];
+  readonly #shapes: Shape[];
   #lessons = 0;
+
+  constructor(shapes: Shape[] = sharedShapes) {
+    this.#shapes = shapes;
+  }
 
   /** @returns the chunk, if the text has the fields of an earlier one. */
   read(json: string): StreamChunk | undefined {
@@ -61,8 +71,9 @@ export class FlatChunks {
     this.#lessons++;
     const shape = toShape(chunk);
     // Its JSON may have been printed in another way, with line breaks or needless escapes.
-    const isKnown = this.#shapes.some(({ pattern }) => pattern.source === shape.pattern.source);
-    if (!isKnown && this.#shapes.length < maxShapes) this.#shapes.push(shape);
+    if (this.#shapes.some(({ pattern }) => pattern.source === shape.pattern.source)) return;
+    if (this.#shapes.length === maxShapes) this.#shapes.pop();
+    this.#shapes.push(shape);
   }
 }
 

@@ -8,7 +8,7 @@ import { anyEscapedText, anyText } from "./chunk-arbitraries.ts";
 
 /** Reads a text with the shapes learned from these chunks. */
 function readAfter(chunks: object[], json: string): unknown {
-  const flat = new FlatChunks();
+  const flat = new FlatChunks([]);
   for (const chunk of chunks) flat.learn(chunk as StreamChunk);
   return flat.read(json);
 }
@@ -126,7 +126,7 @@ describe("FlatChunks", () => {
   });
 
   test("returns a new object each time", () => {
-    const flat = new FlatChunks();
+    const flat = new FlatChunks([]);
     flat.learn(delta as StreamChunk);
     const [first, second] = [flat.read(JSON.stringify(delta)), flat.read(JSON.stringify(delta))];
     expect(first).toEqual(second);
@@ -135,7 +135,7 @@ describe("FlatChunks", () => {
   });
 
   test("keeps eight shapes, so that a peer that invents names slows nothing down", () => {
-    const flat = new FlatChunks();
+    const flat = new FlatChunks([]);
     const chunkOf = (index: number) => ({ ...delta, [`field${index}`]: "" }) as unknown as StreamChunk;
     for (let index = 0; index < 20; index++)
       for (let times = 0; times < 2; times++) flat.learn(chunkOf(index));
@@ -143,8 +143,23 @@ describe("FlatChunks", () => {
     expect(read.filter((chunk) => chunk !== undefined)).toHaveLength(8);
   });
 
+  test("keeps its shapes for the streams after it", () => {
+    new FlatChunks().learn({ type: "text-delta", delta: "", "x-shared": "" } as StreamChunk);
+    expect(new FlatChunks().read('{"type":"text-delta","delta":"a","x-shared":"b"}')).toBeDefined();
+  });
+
+  test("drops the shape that was read longest ago for a new one", () => {
+    const shapes: ConstructorParameters<typeof FlatChunks>[0] = [];
+    const chunkOf = (index: number) => ({ ...delta, [`field${index}`]: "" }) as unknown as StreamChunk;
+    const read = (index: number) => new FlatChunks(shapes).read(JSON.stringify(chunkOf(index)));
+    for (let index = 0; index < 8; index++) new FlatChunks(shapes).learn(chunkOf(index));
+    expect(read(7)).toBeDefined();
+    new FlatChunks(shapes).learn(chunkOf(8));
+    expect([read(7), read(8)]).toEqual([chunkOf(7), chunkOf(8)]);
+  });
+
   test("stops learning from a stream whose JSON never fits", () => {
-    const flat = new FlatChunks();
+    const flat = new FlatChunks([]);
     for (let times = 0; times < 16; times++) flat.learn(delta as StreamChunk);
     const status = { type: "status", message: "a" };
     flat.learn(status as StreamChunk);
