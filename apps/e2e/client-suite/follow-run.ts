@@ -89,12 +89,15 @@ export const attemptsOf = ({ changes }: Followed) =>
 export const causesOf = (followed: Followed) =>
   attemptsOf(followed).map(([attempt, , code]) => [attempt, code]);
 
+/** On a busy machine, the time of a request may be noted later than the client has noted it. */
+const lateMs = 100;
+
 /** Asserts that requests were 3.5 s apart, except for the first two. */
 export function assertSpaced({ requestTimes }: Followed): void {
   for (const [index, at] of requestTimes.entries()) {
     if (index < 2) continue;
     const gapMs = at - requestTimes[index - 1]!;
-    assert(gapMs > 3_500 - 2, `request ${index + 1} was made ${gapMs} ms after the previous one`);
+    assert(gapMs > 3_500 - lateMs, `request ${index + 1} was made ${gapMs} ms after the previous one`);
   }
 }
 

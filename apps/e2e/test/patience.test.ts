@@ -287,7 +287,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
       "the address is misspelt",
       async () => ({ endpoint: "/api/caht" }),
       1,
-      ["StreamHttpError", "answered 404"],
+      ["StreamHttpError", "responded with 404"],
     ],
     [
       "the scheme cannot be requested",
