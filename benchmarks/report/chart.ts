@@ -4,8 +4,18 @@ import { formatName, formatNumber } from "./format.ts";
 import { type RunRecord, ratioTo } from "./run-record.ts";
 
 const panels = [
-  { title: "Encoding, bursts of 16", workload: "encode text burst16", key: "ns", base: "limit" },
-  { title: "Reading, 16 KiB pieces", workload: "decode text 16384", key: "ns", base: "limit" },
+  {
+    title: "Encoding an agent's stream, bursts of 16",
+    workload: "encode agent burst16",
+    key: "ns",
+    base: "limit",
+  },
+  {
+    title: "Reading an agent's stream, 16 KiB pieces",
+    workload: "decode agent 16384",
+    key: "ns",
+    base: "limit",
+  },
   { title: "Server CPU over HTTP, at full speed", workload: "http full", key: "cpuUs", base: "limit/node" },
 ];
 

@@ -5,15 +5,14 @@ import { sections } from "./sections.ts";
 
 /** What the row is about, the workload, its measure, who we are there, and who the limit is. */
 const rows = `
-Send: \`toSSE\`, text in bursts of 16 chunks | encode text burst16 | ns | kortyx | limit
-… text that comes chunk by chunk | encode text alone | ns | kortyx | limit
-… text, tool calls and objects, in bursts of 16 | encode mixed burst16 | ns | kortyx | limit
-Read: \`readStream\`, text in pieces of 16 KiB | decode text 16384 | ns | kortyx | limit
-… text that comes chunk by chunk | decode text frame | ns | kortyx | limit
-… text, tool calls and objects, in pieces of 16 KiB | decode mixed 16384 | ns | kortyx | limit
+Send: \`toSSE\`, in bursts of 16 chunks | encode agent burst16 | ns | kortyx | limit
+… chunk by chunk | encode agent alone | ns | kortyx | limit
+Read: \`readStream\`, in pieces of 16 KiB | decode agent 16384 | ns | kortyx | limit
+… chunk by chunk | decode agent frame | ns | kortyx | limit
 Serve: \`sendStream\` on \`node:http\`, one client at full speed | http full | cpuUs | kortyx/node | limit/node
 … \`toSSE\` on Hono's server, 500 clients at the pace of a model | http paced | cpuUs | kortyx/hono | limit/node
 … the memory of a stream that waits | http idle | heapKB | kortyx/hono | limit/node
+Start: import, the first request and its answer | cold answer | ms | kortyx
 Show: \`createMessageAccumulator\`, a message from 10,000 chunks | chat 10000 | us | kortyx
 `
   .trim()
