@@ -19,7 +19,6 @@ import { createSource } from "./sources.ts";
 
 const chunksInStream = 1000;
 const draws = 100;
-const warmUpMs = 30;
 
 /** The streams of each set, by name. */
 const sets: Record<string, () => Record<string, StreamChunk[]>> = {
@@ -41,20 +40,10 @@ export async function measure({ variant: [direction, set], budgetMs, load }: Job
   const partMs = budgetMs / (set === "random" ? 16 : 8);
   const fractions: Measures = {};
   const streams = Object.entries(sets[set!]!());
-  // The first streams of a process load and compile, and each new shape may compile anew; the cold start is another
-  // workload.
-  for (const [, chunks] of [...streams, ...streams]) {
-    for (const implementation of [limit, ours]) {
-      await timePasses(await prepare(implementation, chunks), warmUpMs);
-    }
-  }
-  for (let times = 0; times < 2; times++) {
-    for (const [name, chunks] of streams) {
-      // While the engine compiles code for a new shape, a stream takes several times as long: measured once more.
-      if ((fractions[name] ?? 0) > 0.6) continue;
-      const fraction = await compare(await prepare(limit, chunks), await prepare(ours, chunks), partMs);
-      fractions[name] = Math.max(fraction, fractions[name] ?? 0);
-    }
+  // While the engine compiles code for a shape that it has not seen, a stream takes several times as long. The second
+  // time counts; the cold start is another workload.
+  for (const [name, chunks] of [...streams, ...streams]) {
+    fractions[name] = await compare(await prepare(limit, chunks), await prepare(ours, chunks), partMs);
   }
   return fractions;
 }
