@@ -14,6 +14,9 @@ export const startTimer = (callback: () => void, delayMs: number): Timer | undef
 export const startInterval = (callback: () => void, intervalMs: number): Timer | undefined =>
   intervalMs > maxTimerMs ? undefined : setInterval(callback, intervalMs);
 
+/** `setTimeout` as it was at load time, so that a test's fake clock does not hold up the pieces of a stream. */
+export const setRealTimeout = setTimeout;
+
 /** The timer objects of Node, Bun and Deno; elsewhere a timer is a number. */
 interface TimerObject {
   ref(): void;

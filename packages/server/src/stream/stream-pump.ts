@@ -21,6 +21,7 @@ import { maskError } from "./mask-error.ts";
 import { onNextTurn } from "./next-turn.ts";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
+import { setRealTimeout } from "./start-timer.ts";
 import {
   defaultMaxAnswerBytes,
   encodeHeartbeat,
@@ -48,6 +49,12 @@ const chunksWithClock = 8;
  * fewer than this many more chunks held back: a reader should not notice it at 30 ms of work per chunk.
  */
 const chunksPerClock = 4;
+/**
+ * Chunks that are ready together, less than this after the previous piece, wait for as long for more: a fast source would
+ * otherwise pay for a write, a packet and a wake-up of its reader in each turn of the event loop. A chunk that is alone
+ * never waits.
+ */
+const minBurstGapMs = 1;
 
 const sourceIdle: ErrorChunk = {
   type: "error",
@@ -87,7 +94,8 @@ export interface StreamPump {
  * The source, `onError` and `onFinish` run in the async context of this call (what `AsyncLocalStorage` holds there),
  * no matter what pulls, leaves or ends the stream.
  *
- * Chunks that are ready together form one piece; a single chunk is written within the macrotask that brought it.
+ * Chunks that are ready together form one piece; a single chunk is written within the macrotask that brought it. Several
+ * that follow the previous piece in less than a millisecond wait for a millisecond, for more to join them.
  * Without a `pull()`, only the last piece is written, and at most one chunk is requested from the source.
  */
 export const createStreamPump = (
@@ -115,6 +123,10 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   #text = "";
   #pieceChunks = 0;
   #filledSince: number;
+  /** When the last piece began to be filled. */
+  #flushedSince = Number.NEGATIVE_INFINITY;
+  /** A timer will write the piece, unless it is full before. */
+  #isPausing = false;
   /** When the event loop last had a turn. */
   #turnedAt: number;
   /** When we began waiting for the source alone. Heartbeats do not reset it. */
@@ -258,6 +270,16 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   }
 
   static #flushWanted(this: void, pump: Pump): void {
+    if (pump.#isPausing || !pump.#timers.isWanted || pump.#text === "") return;
+    const isBurst = pump.#pieceChunks > 1;
+    if (isBurst && pump.#filledSince - pump.#flushedSince < minBurstGapMs) {
+      pump.#isPausing = true;
+      setRealTimeout(Pump.#onPauseEnd, minBurstGapMs, pump);
+    } else pump.#flush();
+  }
+
+  static #onPauseEnd(this: void, pump: Pump): void {
+    pump.#isPausing = false;
     if (pump.#timers.isWanted && pump.#text !== "") pump.#flush();
   }
 
@@ -265,6 +287,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     const piece = endPiece(this.#text);
     this.#text = "";
     this.#pieceChunks = 0;
+    this.#flushedSince = this.#filledSince;
     this.#waitingSince = never;
     if (!this.#isTurnDue && this.#filledSince - this.#turnedAt >= maxTurnMs) {
       this.#isTurnDue = true;

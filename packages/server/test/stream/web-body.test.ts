@@ -286,6 +286,45 @@ describe.each(["nextTick", "the promise queue"])("pieces, flushed by %s", (sched
     await reader.cancel();
   });
 
+  test("bursts in quick succession share a piece, which is a millisecond late at most", async () => {
+    const bursts = 40;
+    const source = (async function* () {
+      for (let burst = 0; burst < bursts; burst++) {
+        for (let index = 0; index < 4; index++) yield delta(`${burst} `);
+        await macrotask();
+      }
+      // Leaves a piece that nothing follows.
+      await new Promise(() => {});
+    })();
+    const reader = encode(source).getReader();
+    let text = "";
+    let pieces = 0;
+    while (!text.includes(frame(delta(`${bursts - 1} `)))) {
+      text += decoder.decode((await reader.read()).value);
+      pieces++;
+    }
+    expect(pieces).toBeLessThan(bursts / 2);
+    await reader.cancel();
+  });
+
+  test("a burst is sent in its macrotask when the previous piece is a millisecond old", async () => {
+    let received = "";
+    const inNextMacrotask: string[] = [];
+    const source = (async function* () {
+      for (const text of ["a", "b", "c"]) {
+        await macrotask();
+        clock += 1;
+        received = "";
+        setImmediate(() => inNextMacrotask.push(received));
+        yield delta(text);
+        yield delta(text);
+        await macrotask();
+      }
+    })();
+    for await (const piece of encode(source)) received += decoder.decode(piece);
+    expect(inNextMacrotask).toEqual(["a", "b", "c"].map((text) => frame(delta(text)).repeat(2)));
+  });
+
   test("a chunk that came without a pending read is delivered at the next read, even if the source is silent", async () => {
     const source = (async function* () {
       yield* numbered(64);
