@@ -4,14 +4,31 @@
  */
 import type {
   ChatTypes,
+  DataName,
   DataOf,
   DataTypeName,
+  DataValue,
   PartialData,
   ToolInput,
   ToolName,
   ToolOutput,
 } from "./chat-types.ts";
-import type { ErrorChunk, InterruptChunk, PartChunk, TokenUsage } from "./chunks.ts";
+import type {
+  CheckpointChunk,
+  Citation,
+  DataChunk,
+  ErrorChunk,
+  FileChunk,
+  FinishReason,
+  InterruptChunk,
+  InterruptResolvedChunk,
+  ModelUsage,
+  ProviderMetadata,
+  SourceChunk,
+  TokenUsage,
+  ToolExecutor,
+  TraceChunk,
+} from "./chunks.ts";
 import type { StructuredStreamState } from "./fold-structured-data.ts";
 
 /**
@@ -32,9 +49,28 @@ export interface TextPart {
   readonly state: "streaming" | "done";
   /** This continues the text before it, interrupted only by a file or an object: no blank line separates the two. */
   readonly isContinuation?: true | undefined;
+  /** The sources that the text quotes. Their ranges count in the text of all parts of the segment. */
+  readonly citations?: readonly Citation[] | undefined;
+  /** What the provider wants back in a later request. */
+  readonly providerMetadata?: ProviderMetadata | undefined;
   /** The node of the workflow that produced the latest piece. */
   readonly node?: string | undefined;
 }
+
+/**
+ * The state of a tool call. `awaiting-approval`: an open question is about it. `awaiting-client`: the client must run it.
+ * `denied`: a person or a policy has refused it. `interrupted`: the stream ended before the tool's result, and nothing is
+ * waited for.
+ */
+export type ToolCallState =
+  | "input-streaming"
+  | "running"
+  | "awaiting-approval"
+  | "awaiting-client"
+  | "done"
+  | "error"
+  | "denied"
+  | "interrupted";
 
 /** A tool call, from the first piece of its input to its result. */
 export interface ToolCallPart<Tool extends string = string, Input = unknown, Output = unknown> {
@@ -46,18 +82,33 @@ export interface ToolCallPart<Tool extends string = string, Input = unknown, Out
   readonly toolCallId: string;
   /** `""` until a chunk names the tool. */
   readonly tool: Tool;
-  /** `interrupted`: the stream ended before the tool's result. */
-  readonly state: "input-streaming" | "running" | "done" | "error" | "interrupted";
+  readonly state: ToolCallState;
   /** The JSON text of the input so far; unparsed, because it is incomplete. */
   readonly inputText: string;
   /** The input, once complete. */
   readonly input?: Input | undefined;
-  /** The result, for a model or a user: any JSON value. */
+  /** The result, for a model or a user; while the tool runs, the result so far. Any JSON value. */
   readonly content?: Output | undefined;
   /** The same result as data for a program, if the tool returned both. */
   readonly structuredContent?: unknown;
-  /** Why the call failed, from `tool-call-error`. */
+  /** Why the call failed, from `tool-call-error`, or was denied, from `tool-call-denied`. */
   readonly errorMessage?: string | undefined;
+  /** The `code` of `tool-call-error`. */
+  readonly errorCode?: string | undefined;
+  /** Who runs the tool; absent for the server. */
+  readonly executor?: ToolExecutor | undefined;
+  /** For the user: "Searching the web". */
+  readonly title?: string | undefined;
+  /** What `inputText` is; absent for JSON. */
+  readonly inputFormat?: "json" | "text" | (string & {}) | undefined;
+  /** The text that the call belongs to: its `segmentId`. */
+  readonly parentSegmentId?: string | undefined;
+  /** The application does not know the tool's types. */
+  readonly isDynamic?: boolean | undefined;
+  /** Sent back with the result of a call that the client runs. */
+  readonly resumeToken?: string | undefined;
+  /** What the provider wants back in a later request. */
+  readonly providerMetadata?: ProviderMetadata | undefined;
   /** The node of the workflow that made the call. */
   readonly node?: string | undefined;
 }
@@ -80,6 +131,29 @@ export type StructuredDataPart<DataType extends string = string, Data = unknown>
   | GrowingDataPart<DataType, Data>
   | FinalDataPart<DataType, Data>;
 
+/** A question to the user, and what became of it. */
+export interface InterruptPart extends Readonly<InterruptChunk> {
+  /** How the question was closed; absent while it is open. */
+  readonly resolution?: Readonly<InterruptResolvedChunk> | undefined;
+}
+
+/** A step begins here: one call of the model, with the tools that run because of it. */
+export interface StepPart {
+  readonly type: "step";
+  /** Names the step within its message. */
+  readonly stepId: string;
+  /** For the user. */
+  readonly name?: string | undefined;
+  /** `done` once its `step-end` has come, or its stream has ended. */
+  readonly state: "running" | "done";
+  /** Why the model stopped. */
+  readonly finishReason?: FinishReason | undefined;
+  /** The tokens of this step. */
+  readonly usage?: Readonly<TokenUsage> | undefined;
+  /** The model that took the step. */
+  readonly model?: string | undefined;
+}
+
 /**
  * One part of an assistant message, told apart by `type`; with declared types, tool calls also by `tool`, and structured
  * objects by `dataType`.
@@ -90,7 +164,11 @@ export type MessagePart<Types extends ChatTypes = ChatTypes> =
       [Tool in ToolName<Types>]: ToolCallPart<Tool, ToolInput<Types, Tool>, ToolOutput<Types, Tool>>;
     }[ToolName<Types>]
   | { [Name in DataTypeName<Types>]: StructuredDataPart<Name, DataOf<Types, Name>> }[DataTypeName<Types>]
-  | Readonly<PartChunk>;
+  | { [Name in DataName<Types>]: Readonly<DataChunk<Name, DataValue<Types, Name>>> }[DataName<Types>]
+  | InterruptPart
+  | StepPart
+  | Readonly<SourceChunk>
+  | Readonly<FileChunk>;
 
 /** One assistant message, as streamed so far. Immutable once handed out. */
 export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
@@ -107,10 +185,22 @@ export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   readonly abortReason?: string | undefined;
   /** The error that the stream ended on. */
   readonly error?: Readonly<ErrorChunk> | undefined;
-  /** The question that is waiting for an answer. */
+  /** The newest of `interrupts`. */
   readonly interrupt?: Readonly<InterruptChunk> | undefined;
-  /** The tokens that the answer cost, from `done`. */
+  /** The questions that are open, oldest first; absent if there are none. */
+  readonly interrupts?: readonly Readonly<InterruptChunk>[] | undefined;
+  /** Why the answer ended, from `done`. */
+  readonly finishReason?: FinishReason | undefined;
+  /** The tokens that the answer cost, from `done`; of an answer that was continued, the sum. */
   readonly usage?: Readonly<TokenUsage> | undefined;
+  /** The same by model. */
+  readonly usageByModel?: readonly Readonly<ModelUsage>[] | undefined;
+  /** What `metadata` chunks have said. Any key may be missing. */
+  readonly metadata?: Readonly<Partial<NonNullable<Types["metadata"]>>> | undefined;
+  /** The latest `checkpoint`: the session can return to it. */
+  readonly checkpoint?: Readonly<CheckpointChunk> | undefined;
+  /** The latest `trace`. */
+  readonly trace?: Readonly<TraceChunk> | undefined;
 }
 
 /** @returns the part as closed at the end of the stream: the same object if nothing in it was open. */

@@ -3,14 +3,99 @@
  * not stream. Validation is in `request-schemas.ts`.
  */
 import type { ChatTypes } from "./chat-types.ts";
-import type { ErrorChunk, StreamChunk, StructuredDataChunk } from "./chunks.ts";
+import type { ErrorChunk, ProviderMetadata, StreamChunk, StructuredDataChunk } from "./chunks.ts";
+
+/** A text of a message. */
+export interface TextMessagePart {
+  type: "text";
+  text: string;
+}
+
+/** The model's reasoning, for providers that want it back. */
+export interface ReasoningMessagePart {
+  type: "reasoning";
+  text: string;
+  /** Untrusted: a provider checks its own signature. */
+  providerMetadata?: ProviderMetadata | undefined;
+}
+
+/** An attachment of the user's, or a file of an answer. */
+export interface FileMessagePart {
+  type: "file";
+  /** A media type as in RFC 6838, such as `image/png`. */
+  mediaType: string;
+  /**
+   * Where the file can be loaded; a `data:` URL holds it. Untrusted: a server that loads it must not reach its own
+   * network.
+   */
+  url: string;
+  /** A file name to show. */
+  name?: string | undefined;
+  /** Handles of uploads at providers, by provider: `{ openai: "file-abc" }`. */
+  providerReference?: Record<string, string> | undefined;
+}
+
+/** The states of a tool call whose input is whole. */
+export type SettledToolCallState =
+  | "running"
+  | "awaiting-approval"
+  | "awaiting-client"
+  | "done"
+  | "error"
+  | "denied"
+  | "interrupted";
+
+/**
+ * A tool call of an answer, with its result if it has one. Untrusted: a client can invent calls and results. With the
+ * route's `resumeSecret`, calls that are approved or answered in the same request are the server's own.
+ */
+export interface ToolCallMessagePart {
+  type: "tool-call";
+  toolCallId: string;
+  tool: string;
+  state: SettledToolCallState;
+  /** Any JSON value. */
+  input?: unknown;
+  /** The result. Any JSON value. */
+  content?: unknown;
+  /** The same result as data for a program. */
+  structuredContent?: unknown;
+  /** Why the call failed, or was denied. */
+  errorMessage?: string | undefined;
+  /** What the provider wants back. */
+  providerMetadata?: ProviderMetadata | undefined;
+}
+
+/** Application data of an answer, or attached to a question. */
+export interface DataMessagePart {
+  type: "data";
+  /** What the data is. */
+  name: string;
+  /** Any JSON value. */
+  data: unknown;
+  /** Distinguishes data of the same name. */
+  id?: string | undefined;
+}
+
+/**
+ * One part of a message in a request, told apart by `type`. The values of tools and data are `unknown`, whatever the
+ * application declares, because a client may have written anything.
+ */
+export type ChatMessagePart =
+  | TextMessagePart
+  | ReasoningMessagePart
+  | FileMessagePart
+  | ToolCallMessagePart
+  | DataMessagePart;
 
 /** One message of the conversation so far. */
 export interface ChatMessage<Types extends ChatTypes = ChatTypes> {
   /** Who wrote the message. */
   role: "user" | "assistant" | "system";
-  /** The text of the message. */
+  /** The text of the message, that of its text parts included. */
   content: string;
+  /** What the message consists of, in order. Absent where it is only text. */
+  parts?: ChatMessagePart[] | undefined;
   /** At most 256 characters. */
   id?: string | undefined;
   /** Milliseconds since 1970-01-01 UTC. */
@@ -48,14 +133,75 @@ interface CancelledResume {
   reason?: string | undefined;
 }
 
+/**
+ * The answer to one `interrupt`, of any kind. Untrusted: the agent verifies token and answer. With the route's
+ * `resumeSecret`, the route has verified that the server asked this question, of this conversation, and not too long ago.
+ */
+export interface InterruptAnswer {
+  /** The `requestId` of the `interrupt`. At most 256 characters. */
+  requestId: string;
+  /** The `resumeToken` of the `interrupt`, unchanged. */
+  resumeToken: string;
+  /** @defaultValue `"answered"` */
+  outcome?: "answered" | "cancelled" | undefined;
+  /** A text, the ids of options, or the JSON value that the question asks for. Absent where it is cancelled. */
+  answer?: unknown;
+  /** The changed input of a tool call whose answer is `edit`. */
+  input?: unknown;
+  /** The user's words, such as why a call is denied. */
+  reason?: string | undefined;
+}
+
+/**
+ * What a tool that the client runs has returned. Untrusted. With the route's `resumeSecret`, the route has verified that
+ * the server made this call, in this conversation, and not too long ago; never what the tool returned.
+ */
+export interface ClientToolResult {
+  /** The call that has its result. At most 256 characters. */
+  toolCallId: string;
+  /** The name of the tool. */
+  tool: string;
+  /** The `resumeToken` of the call's `tool-call-ready`, unchanged. */
+  resumeToken?: string | undefined;
+  /** Any JSON value, unchecked. */
+  content?: unknown;
+  /** Why the tool failed. */
+  errorMessage?: string | undefined;
+}
+
+/** A tool that the client runs, and offers to the agent. Untrusted, its description included. */
+export interface ClientTool {
+  /** At most 256 characters. */
+  name: string;
+  /** For the model. */
+  description: string;
+  /** JSON Schema of the tool's input. */
+  inputSchema?: Record<string, unknown> | undefined;
+}
+
 /** The fields of a request's body that an agent receives in addition to the messages. */
 export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pick<Types, "context"> {
   /** The conversation that the request continues. At most 256 characters. */
   sessionId?: string | undefined;
   /** Selects a workflow of the agent. At most 256 characters. */
   workflowId?: string | undefined;
-  /** The answer to an `interrupt`. Its token comes from the client: the agent verifies it. */
+  /** The answer to an `interrupt`: the first of `resumes`. Its token comes from the client: the agent verifies it. */
   resume?: ChatResume | undefined;
+  /** The answers to one or more interrupts. An agent receives a lone `resume` here, too. */
+  resumes?: InterruptAnswer[] | undefined;
+  /** The results of tools that the client has run. */
+  toolResults?: ClientToolResult[] | undefined;
+  /** The tools that the client offers to run. */
+  tools?: ClientTool[] | undefined;
+  /**
+   * Why the client asks: a new message, another answer to the last one, or the rest of an earlier answer, after its
+   * questions were answered or its tools run.
+   *
+   * @defaultValue `"send"`
+   */
+  trigger?: "send" | "regenerate" | "continue" | undefined;
+  /** The assistant message that the answer continues or replaces. At most 256 characters. */
+  messageId?: string | undefined;
 }
 
 /** What a client posts to a chat route. */
@@ -80,6 +226,11 @@ export const chatRequestFields = {
   stream: "route",
   idempotencyKey: "route",
   resume: "agent",
+  resumes: "agent",
+  toolResults: "agent",
+  tools: "agent",
+  trigger: "agent",
+  messageId: "agent",
 } satisfies { [Field in keyof ChatRequestBody]-?: Field extends keyof ChatAgentFields ? "agent" : "route" };
 
 /** A whole stream as one value: the JSON that a route returns for `stream: false`. */

@@ -30,10 +30,12 @@ export interface ToolTypes {
 export interface ChatTypes {
   /** Anything the application wants to pass to its agent. Required for each request if it is required here. */
   context?: Fields | undefined;
-  /** The `metadata` of messages. */
+  /** The `metadata` of messages. In an answer, any of it may be missing. */
   metadata?: Fields | undefined;
   /** Structured objects, by `dataType`. */
   structured?: object | undefined;
+  /** Application data, by the `name` of its chunks. */
+  data?: object | undefined;
   /** Tools, by name: a type literal, because an interface has no index signature. */
   tools?: Record<string, ToolTypes> | undefined;
   /**
@@ -79,6 +81,19 @@ type FieldOf<Tools, Tool, Field extends string> = Tool extends keyof Tools
     ? Tools[Tool][Field]
     : unknown
   : unknown;
+
+/** The names of the declared application data, and {@link UndeclaredName}; any string if none are declared. */
+export type DataName<Types extends ChatTypes> = NamesOf<NonNullable<Types["data"]>>;
+
+/** Application data; `unknown` if it is not declared. */
+export type DataValue<Types extends ChatTypes, Name> = Name extends keyof NonNullable<Types["data"]>
+  ? NonNullable<Types["data"]>[Name]
+  : unknown;
+
+/** A change to the metadata of a message: `null` removes a key. */
+export type MetadataPatch<Types extends ChatTypes> = {
+  [Key in keyof NonNullable<Types["metadata"]>]?: NonNullable<Types["metadata"]>[Key] | null;
+};
 
 /** The `dataType` of the declared objects, and {@link UndeclaredName}; any string if none are declared. */
 export type DataTypeName<Types extends ChatTypes> = NamesOf<NonNullable<Types["structured"]>>;

@@ -6,9 +6,27 @@
  */
 import { z } from "zod";
 
+const providerMetadata = z.record(z.string(), z.unknown()).optional();
 const origin = { node: z.string().optional(), id: z.string().optional(), opId: z.string().optional() };
-const segment = { segmentId: z.string().optional(), ...origin };
-const call = { tool: z.string(), toolCallId: z.string(), ...origin };
+const segment = { segmentId: z.string().optional(), providerMetadata, ...origin };
+const toolCall = { tool: z.string(), toolCallId: z.string(), ...origin };
+const describedCall = {
+  ...toolCall,
+  executor: z.string().optional(),
+  title: z.string().optional(),
+  inputFormat: z.string().optional(),
+  parentSegmentId: z.string().optional(),
+  isDynamic: z.boolean().optional(),
+  providerMetadata,
+};
+const tokenUsage = {
+  inputTokens: z.number().optional(),
+  outputTokens: z.number().optional(),
+  totalTokens: z.number().optional(),
+  reasoningTokens: z.number().optional(),
+  cachedInputTokens: z.number().optional(),
+  cacheWriteInputTokens: z.number().optional(),
+};
 
 /** Any JSON value, but required: JSON omits values that it cannot represent. */
 const present = z
@@ -36,20 +54,32 @@ const structuredDataChunkSchema = z.discriminatedUnion("kind", [
 ]);
 
 const interruptInput = {
-  multiple: z.boolean(),
   id: z.string().optional(),
   schemaId: z.string().optional(),
   schemaVersion: z.string().optional(),
   meta,
 };
 
-const knownKinds = new Set(["text", "choice", "multi-choice"]);
+const knownKinds = new Set(["text", "choice", "multi-choice", "json"]);
 
 const knownInterruptInputSchema = z.discriminatedUnion("kind", [
-  z.looseObject({ ...interruptInput, kind: z.literal("text"), question: z.string().optional() }),
+  z.looseObject({
+    ...interruptInput,
+    kind: z.literal("text"),
+    multiple: z.boolean(),
+    question: z.string().optional(),
+  }),
+  z.looseObject({
+    ...interruptInput,
+    kind: z.literal("json"),
+    multiple: z.boolean().optional(),
+    question: z.string().optional(),
+    schema: z.record(z.string(), z.unknown()).optional(),
+  }),
   z.looseObject({
     ...interruptInput,
     kind: z.enum(["choice", "multi-choice"]),
+    multiple: z.boolean(),
     question: z.string(),
     options: z.array(
       z.looseObject({ id: z.string(), label: z.string(), description: z.string().optional() }),
@@ -79,6 +109,8 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     runId: z.string(),
     sessionId: z.string().optional(),
     input: z.unknown().optional(),
+    continues: z.string().optional(),
+    acceptsParts: z.boolean().optional(),
   }),
   z.looseObject({
     type: z.literal("checkpoint"),
@@ -98,11 +130,24 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
   z.looseObject({ type: z.literal("message"), content: z.string(), node: z.string().optional() }),
   z.looseObject({ type: z.literal("text-start"), ...segment }),
   z.looseObject({ type: z.literal("text-delta"), delta: z.string(), ...segment }),
-  z.looseObject({ type: z.literal("text-end"), ...segment }),
+  z.looseObject({
+    type: z.literal("text-end"),
+    ...segment,
+    citations: z
+      .array(
+        z.looseObject({
+          sourceId: z.string(),
+          start: z.int().min(0).optional(),
+          end: z.int().min(0).optional(),
+          quote: z.string().optional(),
+        }),
+      )
+      .optional(),
+  }),
   z.looseObject({ type: z.literal("reasoning-start"), ...segment }),
   z.looseObject({ type: z.literal("reasoning-delta"), delta: z.string(), ...segment }),
   z.looseObject({ type: z.literal("reasoning-end"), ...segment }),
-  z.looseObject({ type: z.literal("tool-call-start"), ...call, input: z.unknown().optional() }),
+  z.looseObject({ type: z.literal("tool-call-start"), ...describedCall, input: z.unknown().optional() }),
   z.looseObject({
     type: z.literal("tool-call-delta"),
     toolCallId: z.string(),
@@ -110,15 +155,29 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     tool: z.string().optional(),
     ...origin,
   }),
-  z.looseObject({ type: z.literal("tool-call-ready"), ...call, input: present }),
+  z.looseObject({
+    type: z.literal("tool-call-ready"),
+    ...describedCall,
+    input: present,
+    resumeToken: z.string().optional(),
+  }),
+  z.looseObject({ type: z.literal("tool-call-progress"), ...toolCall, content: present }),
   z.looseObject({
     type: z.literal("tool-call-result"),
-    ...call,
+    ...toolCall,
+    providerMetadata,
     content: present,
     structuredContent: z.unknown().optional(),
     isError: z.boolean().optional(),
   }),
-  z.looseObject({ type: z.literal("tool-call-error"), ...call, message: z.string() }),
+  z.looseObject({
+    type: z.literal("tool-call-error"),
+    ...toolCall,
+    message: z.string(),
+    code: z.string().optional(),
+    input: z.unknown().optional(),
+  }),
+  z.looseObject({ type: z.literal("tool-call-denied"), ...toolCall, reason: z.string().optional() }),
   z.looseObject({
     type: z.literal("tool-result"),
     content: present,
@@ -140,13 +199,28 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     schemaId: z.string().optional(),
     schemaVersion: z.string().optional(),
     meta,
+    toolCallId: z.string().optional(),
+    reason: z.string().optional(),
+    expiresAt: z.number().optional(),
+    isAutomatic: z.boolean().optional(),
     ...origin,
+  }),
+  z.looseObject({
+    type: z.literal("interrupt-resolved"),
+    requestId: z.string(),
+    outcome: z.string(),
+    answer: z.unknown().optional(),
+    isAutomatic: z.boolean().optional(),
+    reason: z.string().optional(),
   }),
   z.looseObject({
     type: z.literal("source"),
     id: z.string(),
     url: z.string().optional(),
     title: z.string().optional(),
+    mediaType: z.string().optional(),
+    name: z.string().optional(),
+    providerMetadata,
     node: z.string().optional(),
   }),
   z.looseObject({
@@ -154,7 +228,39 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     mediaType: z.string(),
     url: z.string(),
     name: z.string().optional(),
+    id: z.string().optional(),
+    toolCallId: z.string().optional(),
+    isReasoning: z.boolean().optional(),
     node: z.string().optional(),
+  }),
+  z.looseObject({
+    type: z.literal("data"),
+    name: z.string(),
+    data: present,
+    id: z.string().optional(),
+    transient: z.boolean().optional(),
+    node: z.string().optional(),
+  }),
+  z.looseObject({ type: z.literal("metadata"), metadata: z.record(z.string(), z.unknown()) }),
+  z.looseObject({
+    type: z.literal("part-metadata"),
+    segmentId: z.string().optional(),
+    toolCallId: z.string().optional(),
+    providerMetadata: z.record(z.string(), z.unknown()),
+  }),
+  z.looseObject({
+    type: z.literal("step-start"),
+    stepId: z.string(),
+    name: z.string().optional(),
+    ...origin,
+  }),
+  z.looseObject({
+    type: z.literal("step-end"),
+    stepId: z.string(),
+    finishReason: z.string().optional(),
+    usage: z.looseObject(tokenUsage).optional(),
+    model: z.string().optional(),
+    ...origin,
   }),
   z.looseObject({ type: z.literal("transition"), transitionTo: z.string(), payload: z.unknown().optional() }),
   z.looseObject({
@@ -162,6 +268,7 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     message: z.string(),
     code: z.string().optional(),
     retryable: z.boolean().optional(),
+    retryAfterMs: z.number().optional(),
     correlationId: z.string().optional(),
   }),
   z.looseObject({ type: z.literal("abort"), reason: z.string() }),
@@ -169,12 +276,10 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     type: z.literal("done"),
     data: z.unknown().optional(),
     finishReason: z.string().optional(),
-    usage: z
-      .looseObject({
-        inputTokens: z.number().optional(),
-        outputTokens: z.number().optional(),
-        totalTokens: z.number().optional(),
-      })
+    usage: z.looseObject(tokenUsage).optional(),
+    usageByModel: z
+      .array(z.looseObject({ ...tokenUsage, provider: z.string().optional(), model: z.string().optional() }))
       .optional(),
+    pendingToolCallIds: z.array(z.string()).optional(),
   }),
 ]);

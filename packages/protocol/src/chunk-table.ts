@@ -7,7 +7,10 @@ import type { StreamChunkType } from "./chunks.ts";
 
 export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
   session: { required: { sessionId: "string" } },
-  "run-start": { required: { runId: "string" }, optional: { sessionId: "string" } },
+  "run-start": {
+    required: { runId: "string" },
+    optional: { sessionId: "string", continues: "string", acceptsParts: "boolean" },
+  },
   checkpoint: {
     required: { id: "string", sessionId: "string", turnIndex: "natural" },
     optional: { label: "string" },
@@ -15,21 +18,81 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
   trace: { required: { traceId: "string", spanId: "string", runId: "string", rootSpanName: "string" } },
   status: { required: { message: "string" }, optional: { node: "string" } },
   message: { required: { content: "string" }, optional: { node: "string" } },
-  "text-start": { optional: { segmentId: "string", node: "string", id: "string", opId: "string" } },
+  "text-start": {
+    optional: {
+      segmentId: "string",
+      providerMetadata: "record",
+      node: "string",
+      id: "string",
+      opId: "string",
+    },
+  },
   "text-delta": {
     required: { delta: "string" },
-    optional: { segmentId: "string", node: "string", id: "string", opId: "string" },
+    optional: {
+      segmentId: "string",
+      providerMetadata: "record",
+      node: "string",
+      id: "string",
+      opId: "string",
+    },
   },
-  "text-end": { optional: { segmentId: "string", node: "string", id: "string", opId: "string" } },
-  "reasoning-start": { optional: { segmentId: "string", node: "string", id: "string", opId: "string" } },
+  "text-end": {
+    optional: {
+      segmentId: "string",
+      providerMetadata: "record",
+      node: "string",
+      id: "string",
+      opId: "string",
+      citations: {
+        listOf: {
+          required: { sourceId: "string" },
+          optional: { start: "natural", end: "natural", quote: "string" },
+        },
+      },
+    },
+  },
+  "reasoning-start": {
+    optional: {
+      segmentId: "string",
+      providerMetadata: "record",
+      node: "string",
+      id: "string",
+      opId: "string",
+    },
+  },
   "reasoning-delta": {
     required: { delta: "string" },
-    optional: { segmentId: "string", node: "string", id: "string", opId: "string" },
+    optional: {
+      segmentId: "string",
+      providerMetadata: "record",
+      node: "string",
+      id: "string",
+      opId: "string",
+    },
   },
-  "reasoning-end": { optional: { segmentId: "string", node: "string", id: "string", opId: "string" } },
+  "reasoning-end": {
+    optional: {
+      segmentId: "string",
+      providerMetadata: "record",
+      node: "string",
+      id: "string",
+      opId: "string",
+    },
+  },
   "tool-call-start": {
     required: { tool: "string", toolCallId: "string" },
-    optional: { node: "string", id: "string", opId: "string" },
+    optional: {
+      node: "string",
+      id: "string",
+      opId: "string",
+      executor: "string",
+      title: "string",
+      inputFormat: "string",
+      parentSegmentId: "string",
+      isDynamic: "boolean",
+      providerMetadata: "record",
+    },
   },
   "tool-call-delta": {
     required: { toolCallId: "string", delta: "string" },
@@ -37,15 +100,40 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
   },
   "tool-call-ready": {
     required: { tool: "string", toolCallId: "string", input: "JSON" },
+    optional: {
+      node: "string",
+      id: "string",
+      opId: "string",
+      executor: "string",
+      title: "string",
+      inputFormat: "string",
+      parentSegmentId: "string",
+      isDynamic: "boolean",
+      providerMetadata: "record",
+      resumeToken: "string",
+    },
+  },
+  "tool-call-progress": {
+    required: { tool: "string", toolCallId: "string", content: "JSON" },
     optional: { node: "string", id: "string", opId: "string" },
   },
   "tool-call-result": {
     required: { tool: "string", toolCallId: "string", content: "JSON" },
-    optional: { node: "string", id: "string", opId: "string", isError: "boolean" },
+    optional: {
+      node: "string",
+      id: "string",
+      opId: "string",
+      providerMetadata: "record",
+      isError: "boolean",
+    },
   },
   "tool-call-error": {
     required: { tool: "string", toolCallId: "string", message: "string" },
-    optional: { node: "string", id: "string", opId: "string" },
+    optional: { node: "string", id: "string", opId: "string", code: "string" },
+  },
+  "tool-call-denied": {
+    required: { tool: "string", toolCallId: "string" },
+    optional: { node: "string", id: "string", opId: "string", reason: "string" },
   },
   "tool-result": { required: { content: "JSON" }, optional: { tool: "string", node: "string" } },
   "structured-data": {
@@ -85,6 +173,17 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
               question: "string",
             },
           },
+          json: {
+            optional: {
+              id: "string",
+              schemaId: "string",
+              schemaVersion: "string",
+              meta: "record",
+              multiple: "boolean",
+              question: "string",
+              schema: "record",
+            },
+          },
           choice: {
             required: {
               multiple: "boolean",
@@ -114,23 +213,101 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
       schemaId: "string",
       schemaVersion: "string",
       meta: "record",
+      toolCallId: "string",
+      reason: "string",
+      expiresAt: "finite",
+      isAutomatic: "boolean",
       node: "string",
       id: "string",
       opId: "string",
     },
   },
-  source: { required: { id: "string" }, optional: { url: "string", title: "string", node: "string" } },
-  file: { required: { mediaType: "string", url: "string" }, optional: { name: "string", node: "string" } },
+  "interrupt-resolved": {
+    required: { requestId: "string", outcome: "string" },
+    optional: { isAutomatic: "boolean", reason: "string" },
+  },
+  source: {
+    required: { id: "string" },
+    optional: {
+      url: "string",
+      title: "string",
+      mediaType: "string",
+      name: "string",
+      providerMetadata: "record",
+      node: "string",
+    },
+  },
+  file: {
+    required: { mediaType: "string", url: "string" },
+    optional: { name: "string", id: "string", toolCallId: "string", isReasoning: "boolean", node: "string" },
+  },
+  data: {
+    required: { name: "string", data: "JSON" },
+    optional: { id: "string", transient: "boolean", node: "string" },
+  },
+  metadata: { required: { metadata: "record" } },
+  "part-metadata": {
+    required: { providerMetadata: "record" },
+    optional: { segmentId: "string", toolCallId: "string" },
+  },
+  "step-start": {
+    required: { stepId: "string" },
+    optional: { name: "string", node: "string", id: "string", opId: "string" },
+  },
+  "step-end": {
+    required: { stepId: "string" },
+    optional: {
+      finishReason: "string",
+      usage: {
+        optional: {
+          inputTokens: "finite",
+          outputTokens: "finite",
+          totalTokens: "finite",
+          reasoningTokens: "finite",
+          cachedInputTokens: "finite",
+          cacheWriteInputTokens: "finite",
+        },
+      },
+      model: "string",
+      node: "string",
+      id: "string",
+      opId: "string",
+    },
+  },
   transition: { required: { transitionTo: "string" } },
   error: {
     required: { message: "string" },
-    optional: { code: "string", retryable: "boolean", correlationId: "string" },
+    optional: { code: "string", retryable: "boolean", retryAfterMs: "finite", correlationId: "string" },
   },
   abort: { required: { reason: "string" } },
   done: {
     optional: {
       finishReason: "string",
-      usage: { optional: { inputTokens: "finite", outputTokens: "finite", totalTokens: "finite" } },
+      usage: {
+        optional: {
+          inputTokens: "finite",
+          outputTokens: "finite",
+          totalTokens: "finite",
+          reasoningTokens: "finite",
+          cachedInputTokens: "finite",
+          cacheWriteInputTokens: "finite",
+        },
+      },
+      usageByModel: {
+        listOf: {
+          optional: {
+            inputTokens: "finite",
+            outputTokens: "finite",
+            totalTokens: "finite",
+            reasoningTokens: "finite",
+            cachedInputTokens: "finite",
+            cacheWriteInputTokens: "finite",
+            provider: "string",
+            model: "string",
+          },
+        },
+      },
+      pendingToolCallIds: { listOf: "string" },
     },
   },
 };

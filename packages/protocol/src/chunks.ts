@@ -2,17 +2,39 @@
  * The chunks that travel on a stream, as plain interfaces made to be read on hover.
  * The zod schemas live in `chunk-schemas.ts`, the checker that readers run in `check-chunk.ts`.
  */
-import type { ChatTypes, DataOf, DataTypeName, ToolInput, ToolName, ToolOutput } from "./chat-types.ts";
+import type { ChatTypes, DataName, DataValue, MetadataPatch, ToolName } from "./chat-types.ts";
+import type {
+  ChunkOrigin,
+  FinishReason,
+  ModelUsage,
+  ProviderFields,
+  ProviderMetadata,
+  TokenUsage,
+} from "./chunk-origin.ts";
+import type { InterruptChunk, InterruptResolvedChunk } from "./interrupt-chunks.ts";
+import type { StructuredDataChunk, StructuredDataInvalidatedChunk } from "./structured-data-chunks.ts";
+import type {
+  ToolCallDeltaChunk,
+  ToolCallDeniedChunk,
+  ToolCallErrorChunk,
+  ToolResultChunk,
+  ToolValueChunk,
+} from "./tool-call-chunks.ts";
 
-/** Where a chunk comes from. All three are free-form names chosen by the agent. */
-export interface ChunkOrigin {
-  /** The node of the workflow that produced the chunk. */
-  node?: string | undefined;
-  /** Groups chunks of one logical part when they have no `segmentId` or `opId`. */
-  id?: string | undefined;
-  /** The operation inside the node that produced the chunk. */
-  opId?: string | undefined;
-}
+export type * from "./chunk-origin.ts";
+export type * from "./interrupt-chunks.ts";
+export type * from "./structured-data-chunks.ts";
+export type {
+  ToolCallDeltaChunk,
+  ToolCallDeniedChunk,
+  ToolCallErrorChunk,
+  ToolCallProgressChunk,
+  ToolCallReadyChunk,
+  ToolCallResultChunk,
+  ToolCallStartChunk,
+  ToolExecutor,
+  ToolResultChunk,
+} from "./tool-call-chunks.ts";
 
 /** Names the session that the stream belongs to. */
 export interface SessionChunk {
@@ -30,6 +52,13 @@ export interface RunStartChunk {
   sessionId?: string | undefined;
   /** The user's message that began the run. */
   input?: unknown;
+  /**
+   * The answer goes on in an earlier assistant message, the one with this id: a reader folds the chunks into that
+   * message.
+   */
+  continues?: string | undefined;
+  /** The route reads the `parts` of messages, `resumes` and `toolResults`. */
+  acceptsParts?: boolean | undefined;
 }
 
 /** A point in the session that the agent can return to. */
@@ -77,7 +106,7 @@ export interface MessageChunk {
 }
 
 /** Opens a text, also before its first delta. Optional: a delta also opens its text. */
-export interface TextStartChunk extends ChunkOrigin {
+export interface TextStartChunk extends ChunkOrigin, ProviderFields {
   type: "text-start";
   /** Distinguishes texts that run in parallel. */
   segmentId?: string | undefined;
@@ -87,7 +116,7 @@ export interface TextStartChunk extends ChunkOrigin {
  * The next piece of a text. Texts that run in parallel are told apart by `segmentId ?? opId ?? id`; a text without any of
  * them ends where another part begins.
  */
-export interface TextDeltaChunk extends ChunkOrigin {
+export interface TextDeltaChunk extends ChunkOrigin, ProviderFields {
   type: "text-delta";
   /** Text to append. */
   delta: string;
@@ -95,22 +124,36 @@ export interface TextDeltaChunk extends ChunkOrigin {
   segmentId?: string | undefined;
 }
 
+/** Where a text quotes a source. */
+export interface Citation {
+  /** The `id` of a `source`. */
+  sourceId: string;
+  /** Where the passage begins in the text of its segment, in UTF-16 code units. */
+  start?: number | undefined;
+  /** Where the passage ends, exclusive, in UTF-16 code units. */
+  end?: number | undefined;
+  /** The passage of the source. */
+  quote?: string | undefined;
+}
+
 /** Closes a text. */
-export interface TextEndChunk extends ChunkOrigin {
+export interface TextEndChunk extends ChunkOrigin, ProviderFields {
   type: "text-end";
   /** The id of the text to close, as in its deltas. */
   segmentId?: string | undefined;
+  /** The sources that the text quotes. */
+  citations?: Citation[] | undefined;
 }
 
 /** Opens a piece of the model's reasoning. */
-export interface ReasoningStartChunk extends ChunkOrigin {
+export interface ReasoningStartChunk extends ChunkOrigin, ProviderFields {
   type: "reasoning-start";
   /** Distinguishes pieces of reasoning that run in parallel. */
   segmentId?: string | undefined;
 }
 
 /** The next piece of reasoning. */
-export interface ReasoningDeltaChunk extends ChunkOrigin {
+export interface ReasoningDeltaChunk extends ChunkOrigin, ProviderFields {
   type: "reasoning-delta";
   /** Text to append. */
   delta: string;
@@ -119,217 +162,14 @@ export interface ReasoningDeltaChunk extends ChunkOrigin {
 }
 
 /** Closes a piece of reasoning. */
-export interface ReasoningEndChunk extends ChunkOrigin {
+export interface ReasoningEndChunk extends ChunkOrigin, ProviderFields {
   type: "reasoning-end";
   /** The id of the reasoning to close, as in its deltas. */
   segmentId?: string | undefined;
 }
 
-/** A tool call begins. `input` is absent while it is being streamed. */
-export interface ToolCallStartChunk<Tool extends string = string, Input = unknown> extends ChunkOrigin {
-  type: "tool-call-start";
-  /** The name of the tool. */
-  tool: Tool;
-  /** Names the call until its result or failure; after that, the same id begins another call. */
-  toolCallId: string;
-  /** Any JSON value. */
-  input?: Input | undefined;
-}
-
-/** The next piece of the JSON text of a tool call's input. */
-export interface ToolCallDeltaChunk<Tool extends string = string> extends ChunkOrigin {
-  type: "tool-call-delta";
-  /** The call that this input belongs to. */
-  toolCallId: string;
-  /** JSON text to append. Only all deltas of a call together are valid JSON. */
-  delta: string;
-  /** The name of the tool. */
-  tool?: Tool | undefined;
-}
-
-/** The streamed input of a tool call, whole. */
-export interface ToolCallReadyChunk<Tool extends string = string, Input = unknown> extends ChunkOrigin {
-  type: "tool-call-ready";
-  /** The name of the tool. */
-  tool: Tool;
-  /** The call that this input belongs to. */
-  toolCallId: string;
-  /** Any JSON value; `null` where the tool takes nothing. */
-  input: Input;
-}
-
-/** What a tool call returned. `isError` marks a result that the tool itself reports as a failure. */
-export interface ToolCallResultChunk<Tool extends string = string, Output = unknown> extends ChunkOrigin {
-  type: "tool-call-result";
-  /** The name of the tool. */
-  tool: Tool;
-  /** The call that this result ends. */
-  toolCallId: string;
-  /** Any JSON value: a text, or blocks of content. */
-  content: Output;
-  /** The same result as data for a program, if the tool returned both. */
-  structuredContent?: unknown;
-  /** Whether the tool itself reports this result as a failure. */
-  isError?: boolean | undefined;
-}
-
-/** A tool call failed without a result. */
-export interface ToolCallErrorChunk<Tool extends string = string> extends ChunkOrigin {
-  type: "tool-call-error";
-  /** The name of the tool. */
-  tool: Tool;
-  /** The call that this failure ends. */
-  toolCallId: string;
-  /** What went wrong, in words that the user may read. */
-  message: string;
-}
-
-/** Legacy form of a tool's result, without a call id. */
-export interface ToolResultChunk {
-  type: "tool-result";
-  /** Any JSON value. */
-  content: unknown;
-  /** The name of the tool. */
-  tool?: string | undefined;
-  /** The node of the workflow that produced the chunk. */
-  node?: string | undefined;
-}
-
-interface StructuredDataBase<DataType> {
-  type: "structured-data";
-  /** Chunks with the same `streamId` build one object. */
-  streamId: string;
-  /** What the object is, for the UI that renders it ("recipe", "comparison"). */
-  dataType: DataType;
-  /** The schema that the whole object follows. */
-  schemaId?: string | undefined;
-  /** The version of that schema. */
-  schemaVersion?: string | undefined;
-  /** A name that the agent gives the object. */
-  id?: string | undefined;
-  /** The node of the workflow that produced the chunk. */
-  node?: string | undefined;
-}
-
-/** Puts `value` at `path`. */
-export interface StructuredDataSetChunk<DataType extends string = string>
-  extends StructuredDataBase<DataType> {
-  kind: "set";
-  /** Dot path; a numeric segment indexes an array: `"steps.0.title"`. */
-  path: string;
-  /** Any JSON value. It replaces the value at `path`. */
-  value: unknown;
-}
-
-/** Adds items to the end of the array at `path`. */
-export interface StructuredDataAppendChunk<DataType extends string = string>
-  extends StructuredDataBase<DataType> {
-  kind: "append";
-  /** Dot path of an array, which is created if it does not exist. */
-  path: string;
-  /** Any JSON values, in order. */
-  items: unknown[];
-}
-
-/** Adds text to the end of the string at `path`. */
-export interface StructuredDataTextDeltaChunk<DataType extends string = string>
-  extends StructuredDataBase<DataType> {
-  kind: "text-delta";
-  /** Dot path of a string, which is created if it does not exist. */
-  path: string;
-  /** Text to append. */
-  delta: string;
-}
-
-/** The whole object; nothing may follow it. */
-export interface StructuredDataFinalChunk<DataType extends string = string, Data = unknown>
-  extends StructuredDataBase<DataType> {
-  kind: "final";
-  /** The whole object. It replaces the one built so far. */
-  data: Data;
-}
-
-/** One step in building a structured object that the UI shows while it grows. */
-export type StructuredDataChunk<Types extends ChatTypes = ChatTypes> = {
-  [Name in DataTypeName<Types>]:
-    | StructuredDataSetChunk<Name>
-    | StructuredDataAppendChunk<Name>
-    | StructuredDataTextDeltaChunk<Name>
-    | StructuredDataFinalChunk<Name, DataOf<Types, Name>>;
-}[DataTypeName<Types>];
-
-/** The object of `streamId` no longer holds, because the session went back to a checkpoint. */
-export interface StructuredDataInvalidatedChunk {
-  type: "structured-data-invalidated";
-  /** The object that no longer holds. */
-  streamId: string;
-  /** The checkpoint that the session returned to. */
-  checkpointId: string;
-}
-
-interface InterruptInputBase {
-  /** A name that the agent gives the question. */
-  id?: string | undefined;
-  /** The schema that the answer must follow. */
-  schemaId?: string | undefined;
-  /** The version of that schema. */
-  schemaVersion?: string | undefined;
-  /** Anything else that a user interface needs to show the question. */
-  meta?: Record<string, unknown> | undefined;
-}
-
-/** A question that is answered in the user's own words. */
-export interface InterruptTextInput extends InterruptInputBase {
-  kind: "text";
-  /** Whether the user may give several answers. */
-  multiple: boolean;
-  /** The question, in words for the user. */
-  question?: string | undefined;
-}
-
-/** One of the answers that an interrupt offers. */
-export interface InterruptOption {
-  /** Sent back as the answer when the user chooses this option. */
-  id: string;
-  /** A short text for the user. */
-  label: string;
-  /** A longer text for the user. */
-  description?: string | undefined;
-}
-
-/** A question with given answers. */
-export interface InterruptChoiceInput extends InterruptInputBase {
-  /** `"multi-choice"` allows several options. */
-  kind: "choice" | "multi-choice";
-  /** Whether the user may choose several options. */
-  multiple: boolean;
-  /** The question, in words for the user. */
-  question: string;
-  /** The answers to choose from. */
-  options: InterruptOption[];
-}
-
-/** A question to the user. Its stream ends with `done` and `finishReason: "interrupt"`. */
-export interface InterruptChunk extends ChunkOrigin {
-  type: "interrupt";
-  /** Names the question. The answer repeats it. */
-  requestId: string;
-  /** Opaque to the client, which sends it back with the answer. */
-  resumeToken: string;
-  /** A question of an unknown `kind` is passed on unchanged: a user interface needs a default. */
-  input: InterruptTextInput | InterruptChoiceInput;
-  /** The workflow that asks. */
-  workflow?: string | undefined;
-  /** The schema that the answer must follow. */
-  schemaId?: string | undefined;
-  /** The version of that schema. */
-  schemaVersion?: string | undefined;
-  /** Anything else that a user interface needs to show the question. */
-  meta?: Record<string, unknown> | undefined;
-}
-
-/** A citation. */
-export interface SourceChunk {
+/** A page or a document that the answer is based on. */
+export interface SourceChunk extends ProviderFields {
   type: "source";
   /** Names the source within its message. */
   id: string;
@@ -337,6 +177,10 @@ export interface SourceChunk {
   url?: string | undefined;
   /** A title to show instead of the URL. */
   title?: string | undefined;
+  /** The media type of a document, as in RFC 6838, such as `application/pdf`. */
+  mediaType?: string | undefined;
+  /** The file name of a document. */
+  name?: string | undefined;
   /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
 }
@@ -350,8 +194,72 @@ export interface FileChunk {
   url: string;
   /** A file name to show the user. */
   name?: string | undefined;
+  /** A later file with the same id replaces this one: the stages of an image. */
+  id?: string | undefined;
+  /** The tool call that made the file. */
+  toolCallId?: string | undefined;
+  /** The file belongs to the model's reasoning, not to its answer. */
+  isReasoning?: boolean | undefined;
   /** The node of the workflow that produced the chunk. */
   node?: string | undefined;
+}
+
+/**
+ * Application data for the user interface, such as the weather that a widget shows. A later chunk with the same `name`
+ * and `id` replaces it.
+ */
+export interface DataChunk<Name extends string = string, Data = unknown> {
+  type: "data";
+  /** What the data is: it selects what renders it. */
+  name: Name;
+  /** Any JSON value. */
+  data: Data;
+  /** Distinguishes data of the same name. Without an id, each chunk stands for itself. */
+  id?: string | undefined;
+  /** For the moment only: it becomes no part of the message, and is not sent back. */
+  transient?: boolean | undefined;
+  /** The node of the workflow that produced the chunk. */
+  node?: string | undefined;
+}
+
+/** Facts about the message, such as its model or cost. Merged key by key: the last value wins, and `null` removes a key. */
+export interface MetadataChunk<Metadata = Record<string, unknown>> {
+  type: "metadata";
+  /** Any JSON values, by key. */
+  metadata: Metadata;
+}
+
+/** What a provider wants back for a part that has already ended. Without an id, it belongs to the latest text or reasoning. */
+export interface PartMetadataChunk {
+  type: "part-metadata";
+  /** The text or the reasoning that it belongs to. */
+  segmentId?: string | undefined;
+  /** The tool call that it belongs to. */
+  toolCallId?: string | undefined;
+  /** Added to that of the part. */
+  providerMetadata: ProviderMetadata;
+}
+
+/** A step begins: one call of the model, with the tools that run because of it. */
+export interface StepStartChunk extends ChunkOrigin {
+  type: "step-start";
+  /** Names the step within its message. */
+  stepId: string;
+  /** For the user. */
+  name?: string | undefined;
+}
+
+/** A step has ended. */
+export interface StepEndChunk extends ChunkOrigin {
+  type: "step-end";
+  /** The step that has ended. */
+  stepId: string;
+  /** Why the model stopped. */
+  finishReason?: FinishReason | undefined;
+  /** The tokens of this step, which those of `done` include. */
+  usage?: TokenUsage | undefined;
+  /** The model that took the step. */
+  model?: string | undefined;
 }
 
 /** The workflow moves on to another node or workflow. */
@@ -376,6 +284,8 @@ export interface ErrorChunk {
   code?: string | undefined;
   /** Whether the same request may succeed later. */
   retryable?: boolean | undefined;
+  /** How long to wait before the same request, in milliseconds. */
+  retryAfterMs?: number | undefined;
   /** The id under which the server logged the real error. */
   correlationId?: string | undefined;
 }
@@ -387,34 +297,20 @@ export interface AbortChunk {
   reason: string;
 }
 
-/** Token counts, as the model's provider reports them. */
-export interface TokenUsage {
-  /** Tokens of the prompt. */
-  inputTokens?: number | undefined;
-  /** Tokens of the answer. */
-  outputTokens?: number | undefined;
-  /** All tokens, as the provider counts them: not always the sum of the other two. */
-  totalTokens?: number | undefined;
-}
-
 /** Terminal: the answer is whole. */
 export interface DoneChunk {
   type: "done";
   /** Any JSON value, for the application. */
   data?: unknown;
-  /** `"interrupt"` when the stream waits for an answer to an {@link InterruptChunk}. */
-  finishReason?: string | undefined;
+  /** Why the answer ended: `"interrupt"` when it waits for an answer to an {@link InterruptChunk}. */
+  finishReason?: FinishReason | undefined;
   /** The tokens that the answer cost. */
   usage?: TokenUsage | undefined;
+  /** The same by model, for answers of several models. */
+  usageByModel?: ModelUsage[] | undefined;
+  /** Calls that wait for the client, for agents that know it only at the end. */
+  pendingToolCallIds?: string[] | undefined;
 }
-
-/** The chunks with the values of a tool, for each tool. */
-type ToolValueChunk<Types extends ChatTypes> = {
-  [Tool in ToolName<Types>]:
-    | ToolCallStartChunk<Tool, ToolInput<Types, Tool>>
-    | ToolCallReadyChunk<Tool, ToolInput<Types, Tool>>
-    | ToolCallResultChunk<Tool, ToolOutput<Types, Tool>>;
-}[ToolName<Types>];
 
 /**
  * One chunk of a stream, told apart by `type`; with declared types, the chunks of tools also by `tool`, and those of
@@ -436,19 +332,23 @@ export type StreamChunk<Types extends ChatTypes = ChatTypes> =
   | ToolValueChunk<Types>
   | ToolCallDeltaChunk<ToolName<Types>>
   | ToolCallErrorChunk<ToolName<Types>>
+  | ToolCallDeniedChunk<ToolName<Types>>
   | ToolResultChunk
   | StructuredDataChunk<Types>
   | StructuredDataInvalidatedChunk
   | InterruptChunk
+  | InterruptResolvedChunk
   | SourceChunk
   | FileChunk
+  | { [Name in DataName<Types>]: DataChunk<Name, DataValue<Types, Name>> }[DataName<Types>]
+  | MetadataChunk<MetadataPatch<Types>>
+  | PartMetadataChunk
+  | StepStartChunk
+  | StepEndChunk
   | TransitionChunk
   | ErrorChunk
   | AbortChunk
   | DoneChunk;
-
-/** A chunk that is itself a part of the message. */
-export type PartChunk = InterruptChunk | SourceChunk | FileChunk;
 
 /** The `type` of every chunk known to this version. */
 export type StreamChunkType = StreamChunk["type"];

@@ -18,7 +18,6 @@ import type { ChatTypes } from "./chat-types.ts";
 import {
   type ErrorChunk,
   isTerminalChunk,
-  type PartChunk,
   type StreamChunk,
   type StreamChunkOf,
   type ToolResultChunk,
@@ -179,7 +178,7 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
         this.#setHead({ status: "aborted", abortReason: chunk.reason });
         break;
       default:
-        this.#texts.apply(chunk satisfies Exclude<StreamChunk, PartChunk>);
+        this.#texts.apply(chunk);
     }
   }
 

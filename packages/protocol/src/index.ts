@@ -6,14 +6,27 @@ export type {
   BufferedStreamResult,
   ChatAgentFields,
   ChatMessage,
+  ChatMessagePart,
   ChatRequestBody,
   ChatResume,
+  ClientTool,
+  ClientToolResult,
+  DataMessagePart,
+  FileMessagePart,
+  InterruptAnswer,
+  ReasoningMessagePart,
+  SettledToolCallState,
+  TextMessagePart,
+  ToolCallMessagePart,
 } from "./chat-request.ts";
 export type {
   ChatTypes,
   CustomChunk,
+  DataName,
   DataOf,
   DataTypeName,
+  DataValue,
+  MetadataPatch,
   PartialData,
   ToolInput,
   ToolName,
@@ -53,10 +66,13 @@ export { reduceStreamError } from "./stream-outcome.ts";
 export { joinTextParts } from "./answer-text.ts";
 export type {
   AssistantMessage,
+  InterruptPart,
   MessagePart,
+  StepPart,
   StructuredDataPart,
   TextPart,
   ToolCallPart,
+  ToolCallState,
 } from "./assistant-message.ts";
 export { createMessageAccumulator, type MessageAccumulator, reduceMessage } from "./fold-message.ts";
 export {

@@ -27,18 +27,64 @@ const createIdSchema = () =>
     .refine((value) => value === undefined || value.length <= maxIdLength, idLength)
     .optional();
 
+const createProviderMetadataSchema = () => optional(z.record(z.string(), z.unknown()));
+
+/** An id of a call or a question: required, and compared as it is. */
+const createCallIdSchema = () => z.string().max(maxIdLength, idLength);
+
+/** Builds the schema of one part of a message. */
+export const createPartSchema = () =>
+  z.discriminatedUnion("type", [
+    z.looseObject({ type: z.literal("text"), text: z.string() }),
+    z.looseObject({
+      type: z.literal("reasoning"),
+      text: z.string(),
+      providerMetadata: createProviderMetadataSchema(),
+    }),
+    z.looseObject({
+      type: z.literal("file"),
+      mediaType: z.string(),
+      url: z.string(),
+      name: optional(z.string()),
+      providerReference: optional(z.record(z.string(), z.string())),
+    }),
+    z.looseObject({
+      type: z.literal("tool-call"),
+      toolCallId: createCallIdSchema(),
+      tool: z.string(),
+      state: z.enum([
+        "running",
+        "awaiting-approval",
+        "awaiting-client",
+        "done",
+        "error",
+        "denied",
+        "interrupted",
+      ]),
+      errorMessage: optional(z.string()),
+      providerMetadata: createProviderMetadataSchema(),
+    }),
+    z.looseObject({
+      type: z.literal("data"),
+      name: z.string(),
+      data: z.unknown(),
+      id: optional(z.string()),
+    }),
+  ]);
+
 /** Builds the schema of a message. */
 export const createMessageSchema = () =>
   z.looseObject({
     role: z.enum(["user", "assistant", "system"]),
     content: z.string(),
+    parts: optional(z.array(createPartSchema())),
     id: createIdSchema(),
     timestamp: optional(z.number()),
     metadata: optional(z.record(z.string(), z.unknown())),
   });
 
 function createResumeSchema() {
-  const question = { requestId: z.string().max(maxIdLength, idLength), resumeToken: z.string() };
+  const question = { requestId: createCallIdSchema(), resumeToken: z.string() };
   const answer = z.union([z.string(), z.array(z.string())]);
   return z.discriminatedUnion("outcome", [
     z.looseObject({ ...question, outcome: optional(z.literal("answered")), answer }),
@@ -51,6 +97,29 @@ function createResumeSchema() {
   ]);
 }
 
+const createAnswerSchema = () =>
+  z.looseObject({
+    requestId: createCallIdSchema(),
+    resumeToken: z.string(),
+    outcome: optional(z.enum(["answered", "cancelled"])),
+    reason: optional(z.string()),
+  });
+
+const createToolResultSchema = () =>
+  z.looseObject({
+    toolCallId: createCallIdSchema(),
+    tool: z.string(),
+    resumeToken: optional(z.string()),
+    errorMessage: optional(z.string()),
+  });
+
+const createToolSchema = () =>
+  z.looseObject({
+    name: z.string().min(1).max(maxIdLength, idLength),
+    description: z.string(),
+    inputSchema: optional(z.record(z.string(), z.unknown())),
+  });
+
 /** Builds the schema of the body of a POST to a chat route. */
 export function createBodySchema() {
   const fields = {
@@ -61,6 +130,11 @@ export function createBodySchema() {
     stream: optional(z.boolean()),
     idempotencyKey: optional(z.string().refine(isVisibleAscii, visibleAsciiRule)),
     resume: optional(createResumeSchema()),
+    resumes: optional(z.array(createAnswerSchema())),
+    toolResults: optional(z.array(createToolResultSchema())),
+    tools: optional(z.array(createToolSchema())),
+    trigger: optional(z.enum(["send", "regenerate", "continue"])),
+    messageId: createIdSchema(),
   } satisfies Record<keyof typeof chatRequestFields, z.ZodType>;
   return z.looseObject(fields);
 }

@@ -7,15 +7,17 @@ import type { chatMessageSchema, chatRequestBodySchema, streamChunkSchema } from
 /** The known fields of a loose schema's type, at every depth, without index signatures. */
 type Known<Type> = Type extends readonly (infer Item)[]
   ? Known<Item>[]
-  : Type extends object
-    ? string extends keyof Type
-      ? { [Key in keyof Type as string extends Key ? never : Key]: Known<Type[Key]> } extends infer Fields
-        ? keyof Fields extends never
-          ? Record<string, unknown>
-          : Fields
-        : never
-      : { [Key in keyof Type]: Known<Type[Key]> }
-    : Type;
+  : Type extends string
+    ? Type
+    : Type extends object
+      ? string extends keyof Type
+        ? { [Key in keyof Type as string extends Key ? never : Key]: Known<Type[Key]> } extends infer Fields
+          ? keyof Fields extends never
+            ? Record<string, Type[string & keyof Type]>
+            : Fields
+          : never
+        : { [Key in keyof Type]: Known<Type[Key]> }
+      : Type;
 
 type ZodChunk = z.output<typeof streamChunkSchema>;
 

@@ -10,6 +10,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { createDocumentationAgent } from "../../src/agent/documentation-agent.ts";
 import { createSearch, type Search } from "../../src/agent/search.ts";
 
+const isOfCall = (chunk: StreamChunk): chunk is Extract<StreamChunk, { tool: string; toolCallId: string }> =>
+  "tool" in chunk && "toolCallId" in chunk;
+
 const user = (content: string) => ({ role: "user" as const, content });
 const assistant = (content: string) => ({ role: "assistant" as const, content });
 
@@ -72,7 +75,7 @@ describe("an answer", () => {
         ],
       },
     ]);
-    const [start, result] = chunks.filter((chunk) => "toolCallId" in chunk);
+    const [start, result] = chunks.filter(isOfCall);
     expect(start?.toolCallId).toBe(result?.toolCallId);
     const outputTokens = types.filter((type) => type === "text-delta").length;
     expect(chunks.slice(-2)).toEqual([
@@ -241,7 +244,7 @@ test("an answer to a question that is not the agent's ends on an error", async (
 describe("a search that fails", () => {
   test("in a page that does not exist is an error of the tool; the agent apologises and searches everywhere", async () => {
     const chunks = await ask("roses in:cellar");
-    const tools = chunks.filter((chunk) => "toolCallId" in chunk);
+    const tools = chunks.filter(isOfCall);
     expect(tools).toEqual([
       expect.objectContaining({ type: "tool-call-start", input: { query: "roses", page: "cellar.md" } }),
       {

@@ -18,7 +18,9 @@ export type StoredMessage<Types extends ChatTypes = ChatTypes> = UIMessage<Types
  * @throws ChatStateError `invalid-message` for a value that no chat can show, such as a message without a role.
  */
 export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
-  const given = withoutNulls(stored ?? {}) as Partial<ChatMessage & Omit<AssistantUIMessage, "role">>;
+  const given = withoutNulls(stored ?? {}) as Partial<
+    Omit<ChatMessage, "parts"> & Omit<AssistantUIMessage, "role">
+  >;
   const { role, content, parts, status = "done" } = given;
   const id = String(given.id ?? `message-${index}`);
   if (role === "user" && typeof content === "string") return merge(given, { id });

@@ -29,8 +29,8 @@ export const QuestionCard = memo(function QuestionCard({ question, isOpen, onAns
           <Icon name="question" />
           {input.question ?? "What do you mean?"}
         </legend>
-        {input.kind === "text" ? (
-          <TextField isMultiple={input.multiple} isOpen={isOpen} />
+        {!("options" in input) ? (
+          <TextField isMultiple={input.multiple === true} isOpen={isOpen} />
         ) : (
           <Choices
             options={input.options}

@@ -6,8 +6,11 @@ import { Icon } from "../icon.tsx";
 const states: Record<ToolCallPart["state"], string> = {
   "input-streaming": "Preparing",
   running: "Running",
+  "awaiting-approval": "Waiting for approval",
+  "awaiting-client": "Waiting",
   done: "Done",
   error: "Failed",
+  denied: "Denied",
   interrupted: "Interrupted",
 };
 
