@@ -86,12 +86,13 @@ test("the README of protocol lists every type of chunk, with the fields that not
   const listed = [...table!.matchAll(/^\| (.*?) \| (.*?) \| /gm)].flatMap(([, types, fields]) =>
     quotesIn(types!).map((type) => [type, quotesIn(fields!).sort()]),
   );
-  const shared = ["type", "node", "opId", "schemaId", "schemaVersion"];
+  const shared = ["type", "node", "opId", "schemaId", "schemaVersion", "providerMetadata"];
   const defined = streamChunkSchema.options.map((schema) => {
     const kinds = "options" in schema ? schema.options : [schema];
     const fields = kinds.flatMap(({ shape }) =>
       Object.entries(shape)
-        .filter(([name, type]) => !shared.includes(name) && !(name === "id" && type.isOptional()))
+        .filter(([name, type]) => !(shared.includes(name) || name === "id") || !type.isOptional())
+        .filter(([name]) => name !== "type")
         .map(([name, type]) => (type.isOptional() ? `${name}?` : name)),
     );
     return [kinds[0]!.shape.type.value, [...new Set(fields)].sort()];

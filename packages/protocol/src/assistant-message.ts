@@ -82,6 +82,7 @@ export interface ToolCallPart<Tool extends string = string, Input = unknown, Out
   readonly toolCallId: string;
   /** `""` until a chunk names the tool. */
   readonly tool: Tool;
+  /** What has become of the call so far. */
   readonly state: ToolCallState;
   /** The JSON text of the input so far; unparsed, because it is incomplete. */
   readonly inputText: string;

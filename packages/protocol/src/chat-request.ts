@@ -8,12 +8,14 @@ import type { ErrorChunk, ProviderMetadata, StreamChunk, StructuredDataChunk } f
 /** A text of a message. */
 export interface TextMessagePart {
   type: "text";
+  /** The text itself. */
   text: string;
 }
 
 /** The model's reasoning, for providers that want it back. */
 export interface ReasoningMessagePart {
   type: "reasoning";
+  /** Empty where the provider hides it. */
   text: string;
   /** Untrusted: a provider checks its own signature. */
   providerMetadata?: ProviderMetadata | undefined;
@@ -51,8 +53,11 @@ export type SettledToolCallState =
  */
 export interface ToolCallMessagePart {
   type: "tool-call";
+  /** Names the call. At most 256 characters. */
   toolCallId: string;
+  /** The name of the tool. */
   tool: string;
+  /** What has become of the call. */
   state: SettledToolCallState;
   /** Any JSON value. */
   input?: unknown;
@@ -142,7 +147,7 @@ export interface InterruptAnswer {
   requestId: string;
   /** The `resumeToken` of the `interrupt`, unchanged. */
   resumeToken: string;
-  /** @defaultValue `"answered"` */
+  /** Whether the user has answered the question, or does not want to. @defaultValue `"answered"` */
   outcome?: "answered" | "cancelled" | undefined;
   /** A text, the ids of options, or the JSON value that the question asks for. Absent where it is cancelled. */
   answer?: unknown;
