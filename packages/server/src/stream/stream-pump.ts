@@ -18,14 +18,13 @@ import { appendToPiece, endPiece, type PrintedChunk } from "@kortyx/protocol/int
 import { type OpenStream, registerFinishing, registerStream } from "../shutdown/stream-registry.ts";
 import { createFlushScheduler } from "./flush-scheduler.ts";
 import { maskError } from "./mask-error.ts";
-import { onNextTurn } from "./next-turn.ts";
+import { isTurnDue, type TurnWaiter, waitForTurn } from "./next-turn.ts";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import { setRealTimeout } from "./start-timer.ts";
 import {
   defaultMaxAnswerBytes,
   encodeHeartbeat,
-  maxTurnMs,
   never,
   readStreamTimes,
   type StreamFinishReason,
@@ -105,7 +104,7 @@ export const createStreamPump = (
 ): StreamPump => new Pump(source, options, sink);
 
 /** A class, because thousands of streams wait at the same time: without closures, each takes half the memory. */
-class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
+class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream, TurnWaiter {
   readonly #options: StreamOptions;
   readonly #sink: StreamSink;
   readonly #times: StreamTimes;
@@ -117,7 +116,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   #phase: "opening" | "open" | "closed" = "opening";
   #finishReason: StreamFinishReason | undefined;
   /** The source is not read again before the next turn of the event loop. */
-  #isTurnDue = false;
+  #awaitsTurn = false;
 
   /** The piece being filled, without its end: see `appendToPiece`. */
   #text = "";
@@ -127,8 +126,6 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   #flushedSince = Number.NEGATIVE_INFINITY;
   /** A timer will write the piece, unless it is full before. */
   #isPausing = false;
-  /** When the event loop last had a turn. */
-  #turnedAt: number;
   /** When we began waiting for the source alone. Heartbeats do not reset it. */
   #waitingSince: number;
   /** Writes the piece when no more chunks are ready. */
@@ -142,7 +139,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     this.#sink = sink;
     this.#times = readStreamTimes(options);
     this.#timers = new StreamTimers(this, this.#times);
-    this.#filledSince = this.#turnedAt = this.#waitingSince = this.#timers.startedAt;
+    this.#filledSince = this.#waitingSince = this.#timers.startedAt;
     if (options.collectMessage === true) {
       const fields = { id: crypto.randomUUID(), role: "assistant" };
       this.#message = createMessageAccumulator(fields as AssistantUIMessage);
@@ -188,7 +185,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
   }
 
   get wantsChunk(): boolean {
-    return this.#timers.isWanted && !this.#isTurnDue;
+    return this.#timers.isWanted && !this.#awaitsTurn;
   }
 
   onChunk(printed: PrintedChunk): void {
@@ -289,17 +286,16 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream {
     this.#pieceChunks = 0;
     this.#flushedSince = this.#filledSince;
     this.#waitingSince = never;
-    if (!this.#isTurnDue && this.#filledSince - this.#turnedAt >= maxTurnMs) {
-      this.#isTurnDue = true;
-      onNextTurn(() => this.#onTurn());
+    if (!this.#awaitsTurn && isTurnDue(this.#filledSince)) {
+      this.#awaitsTurn = true;
+      waitForTurn(this);
     }
     // At most a few milliseconds old, which saves reading the clock again.
     this.#write(piece, this.#filledSince);
   }
 
-  #onTurn(): void {
-    this.#isTurnDue = false;
-    this.#turnedAt = performance.now();
+  onTurn(): void {
+    this.#awaitsTurn = false;
     this.#reader.resume();
   }
 
