@@ -4,7 +4,7 @@
  * all use these rules. Builds no parts.
  *
  * A text with a key runs in parallel with others until its `-end`. One without a key also ends where another text,
- * reasoning, a call or a question begins. Sources, files and objects end no text.
+ * reasoning, a call, a question or a step begins. Sources, files and objects end no text.
  */
 import type { MessagePart, TextPart } from "./assistant-message.ts";
 import type { MessageChunk, StreamChunk, StreamChunkOf } from "./chunks.ts";
@@ -255,15 +255,21 @@ export function createTextPieces(): (chunk: StreamChunk) => string {
       case "tool-call-start":
       case "tool-call-delta":
       case "tool-call-ready":
+      case "tool-call-progress":
       case "tool-call-result":
       case "tool-call-error":
+      case "tool-call-denied":
         beginCall(calls.callOf(chunk));
         break;
       case "tool-result":
         beginCall(calls.callOfLegacyResult(chunk) ?? {});
         break;
+      case "step-start":
+        texts.endUnkeyed();
+        break;
       case "interrupt":
         texts.endUnkeyed();
+        calls.ask(chunk.toolCallId);
         break;
       default:
         texts.apply(chunk);

@@ -204,11 +204,26 @@ export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   readonly trace?: Readonly<TraceChunk> | undefined;
 }
 
-/** @returns the part as closed at the end of the stream: the same object if nothing in it was open. */
-export function closePart(part: MessagePart): MessagePart {
-  if (part.type === "text" || part.type === "reasoning") {
-    return part.state === "done" ? part : { ...part, state: "done" };
+/** Whether a tool call has ended: with a result, a failure or a refusal. Nothing reopens it. */
+export const isFinishedCall = (state: ToolCallState): boolean =>
+  state === "done" || state === "error" || state === "denied";
+
+/**
+ * @param finishReason - Why the answer ended. Calls keep waiting only for `"interrupt"` and `"tool-calls"`.
+ * @returns the part as closed at the end of the stream: the same object if nothing in it was open.
+ */
+export function closePart(part: MessagePart, finishReason?: FinishReason): MessagePart {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+    case "step":
+      return part.state === "done" ? part : { ...part, state: "done" };
+    case "tool-call": {
+      const isWaiting = part.state === "awaiting-approval" || part.state === "awaiting-client";
+      const isAwaited = isWaiting && (finishReason === "interrupt" || finishReason === "tool-calls");
+      return isAwaited || isFinishedCall(part.state) ? part : { ...part, state: "interrupted" };
+    }
+    default:
+      return part;
   }
-  const isOpen = part.type === "tool-call" && part.state !== "done" && part.state !== "error";
-  return isOpen ? { ...part, state: "interrupted" } : part;
 }

@@ -1,31 +1,40 @@
 /**
  * Folds the chunks of one stream into the assistant message that a UI shows. Knows nothing of sessions, requests or
- * rendering; ignores chunks that are not part of a message (`session`, `status`, `trace`, …).
+ * rendering; ignores chunks that are not part of a message (`session`, `status`, `transition`, …).
  *
- * Parts are in the order in which they began. A later piece of a known call or object begins no new part.
- * `answer-text.ts` decides which text a chunk belongs to, `tool-call-order.ts` which call.
+ * Parts are in the order in which they began. A later piece of a known call, object or question begins no new part.
+ * `answer-text.ts` decides which text a chunk belongs to, `tool-call-order.ts` which call; `fold-tool-call.ts` decides
+ * what the chunk changes in that call.
  */
 import { type AnswerText, AnswerTexts } from "./answer-text.ts";
 import {
   type AssistantMessage,
   closePart,
+  type InterruptPart,
   type MessagePart,
+  type StepPart,
   type StructuredDataPart,
   type TextPart,
   type ToolCallPart,
 } from "./assistant-message.ts";
 import type { ChatTypes } from "./chat-types.ts";
 import {
+  type DoneChunk,
   type ErrorChunk,
+  type InterruptChunk,
+  type InterruptResolvedChunk,
   isTerminalChunk,
+  type StepEndChunk,
+  type StepStartChunk,
   type StreamChunk,
-  type StreamChunkOf,
   type ToolResultChunk,
   type UnknownChunk,
 } from "./chunks.ts";
 import { foldStructured, type OwnedContainers, type StructuredStreamChunk } from "./fold-structured-data.ts";
+import { answerAboutCall, askAboutCall, awaitClient, foldToolCall } from "./fold-tool-call.ts";
+import { OpenInterrupts } from "./open-interrupts.ts";
 import { reduceStreamError } from "./stream-outcome.ts";
-import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
+import { createToolCallOrder, type OrderedCall, type ToolCallChunk } from "./tool-call-order.ts";
 
 /**
  * Folds the chunks of one stream into its message.
@@ -74,14 +83,15 @@ export function reduceMessage<Types extends ChatTypes = ChatTypes>(
   return accumulator.message;
 }
 
-type ToolCallChunk = StreamChunkOf<
-  "tool-call-start" | "tool-call-delta" | "tool-call-ready" | "tool-call-result" | "tool-call-error"
->;
-
 /**
  * Creates a fold over the chunks of one stream.
  *
- * @param fields - Additional fields of the message; the run's id replaces `id` as soon as a chunk carries it.
+ * If `fields` has `parts`, it is an earlier message in which the stream continues: calls, questions, objects, data, files
+ * and steps are found in it by their ids, and texts begin anew. Its status is `streaming` again. Takes time linear in the
+ * number of its parts, once, and never changes it.
+ *
+ * @param fields - Additional fields of the message; the run's id, or that of the message that the run continues, replaces
+ * `id` as soon as a chunk carries it.
  *
  * @example
  * ```ts
@@ -106,25 +116,31 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   readonly #texts = new AnswerTexts((text, added) => this.#showText(text, added));
   readonly #calls = createToolCallOrder();
   #legacyResults = 0;
-  /** The index of each structured object among the parts. */
-  readonly #objects = new Map<string, number>();
+  /** The index of each part that a later chunk can name: see {@link nameOf}. */
+  readonly #named = new Map<string, number>();
+  readonly #interrupts = new OpenInterrupts();
   /** The structured-data containers that no snapshot holds. */
   #owned: OwnedContainers = new WeakSet();
-  /** The message without its parts. */
+  /** The message without its parts and questions. */
   #head: Omit<AssistantMessage, "parts"> & Fields;
   #isOver = false;
   /** The snapshot that was handed out, until something changes. */
   #snapshot: (AssistantMessage & Fields) | undefined;
 
   constructor(fields: Fields | undefined) {
-    this.#head = { ...fields, status: "streaming" } as Omit<AssistantMessage, "parts"> & Fields;
+    const { parts, error, abortReason, finishReason, interrupt, interrupts, ...head } = (fields ??
+      {}) as Partial<AssistantMessage>;
+    this.#head = { ...head, status: "streaming" } as Omit<AssistantMessage, "parts"> & Fields;
+    for (const part of parts ?? []) this.#resume(part);
   }
 
   get message(): AssistantMessage & Fields {
     if (!this.#snapshot) {
       this.#owned = new WeakSet();
       const parts = this.#hasHoles ? this.#parts.filter(Boolean) : this.#parts.slice();
-      this.#snapshot = { ...this.#head, parts: parts as MessagePart[] };
+      const { list: interrupts } = this.#interrupts;
+      const questions = interrupts && { interrupt: interrupts.at(-1), interrupts };
+      this.#snapshot = { ...this.#head, ...questions, parts: parts as MessagePart[] };
     }
     return this.#snapshot;
   }
@@ -144,13 +160,28 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
     if (this.#head.status === "streaming") this.#setHead({ status });
   }
 
+  /** Adds a part of the earlier message, after those before it. */
+  #resume(given: MessagePart): void {
+    // Nothing is added to a text of an earlier stream.
+    const part = given.type === "text" || given.type === "reasoning" ? closePart(given) : given;
+    const index = this.#begin(part);
+    if (part.type === "tool-call") {
+      this.#calls.resume(part, index);
+      if (part.toolCallId.startsWith(legacyId)) this.#legacyResults++;
+    } else if (part.type === "interrupt" && !part.resolution) {
+      this.#interrupts.add(part);
+    }
+  }
+
   #applyKnown(chunk: StreamChunk): void {
     switch (chunk.type) {
       case "tool-call-start":
       case "tool-call-delta":
       case "tool-call-ready":
+      case "tool-call-progress":
       case "tool-call-result":
       case "tool-call-error":
+      case "tool-call-denied":
         this.#applyToolCall(chunk, this.#calls.callOf(chunk));
         break;
       case "tool-result":
@@ -161,18 +192,26 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
         this.#applyStructured(chunk);
         break;
       case "interrupt":
-        this.#setHead({ interrupt: chunk });
-        this.#begin(chunk);
+        this.#applyInterrupt(chunk);
+        break;
+      case "interrupt-resolved":
+        this.#applyResolution(chunk);
         break;
       case "source":
       case "file":
         this.#begin(chunk);
         break;
+      case "step-start":
+        this.#beginStep(chunk);
+        break;
+      case "step-end":
+        this.#endStep(chunk);
+        break;
       case "run-start":
-        this.#setHead({ id: chunk.runId });
+        this.#setHead({ id: chunk.continues ?? chunk.runId });
         break;
       case "done":
-        this.#setHead({ status: "done", usage: chunk.usage });
+        this.#applyDone(chunk);
         break;
       case "abort":
         this.#setHead({ status: "aborted", abortReason: chunk.reason });
@@ -206,27 +245,80 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   }
 
   #applyToolCall(chunk: ToolCallChunk | ToolResultChunk, call: OrderedCall): void {
-    const toolCallId = "toolCallId" in chunk ? chunk.toolCallId : `tool-result:${this.#legacyResults++}`;
+    const toolCallId = "toolCallId" in chunk ? chunk.toolCallId : `${legacyId}${this.#legacyResults++}`;
     const part =
       call.index === undefined
         ? ({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" } as const)
         : (this.#parts[call.index] as ToolCallPart);
-    const { tool = part.tool, node = part.node } = chunk;
-    const changed: ToolCallPart = { ...part, tool, node, ...changesOf(chunk, part) };
+    const changed = foldToolCall(part, chunk, this.#interrupts.isAbout(toolCallId));
     if (call.index === undefined) call.index = this.#begin(changed);
     else this.#set(call.index, changed);
   }
 
+  /** Changes the part of a call, if the call has one. */
+  #changeCall(call: OrderedCall | undefined, change: (part: ToolCallPart) => ToolCallPart): void {
+    if (call?.index !== undefined) this.#set(call.index, change(this.#parts[call.index] as ToolCallPart));
+  }
+
+  #applyInterrupt(chunk: InterruptChunk): void {
+    const { toolCallId } = chunk;
+    this.#texts.endUnkeyed();
+    this.#put(chunk);
+    this.#interrupts.add(chunk);
+    const call = this.#calls.ask(toolCallId);
+    if (this.#interrupts.isAbout(toolCallId)) this.#changeCall(call, askAboutCall);
+  }
+
+  #applyResolution(chunk: InterruptResolvedChunk): void {
+    const index = this.#named.get(`interrupt:${chunk.requestId}`);
+    if (index === undefined) return;
+    const question = this.#parts[index] as InterruptPart;
+    const { toolCallId } = question;
+    this.#set(index, { ...question, resolution: chunk });
+    this.#interrupts.remove(chunk.requestId);
+    const isAsked = this.#interrupts.isAbout(toolCallId);
+    this.#changeCall(this.#calls.newestOf(toolCallId), (part) => answerAboutCall(part, isAsked));
+  }
+
+  /** Once a step has ended, the same id begins another one. */
+  #beginStep({ stepId, name }: StepStartChunk): void {
+    const index = this.#named.get(`step:${stepId}`);
+    const known = index === undefined ? undefined : (this.#parts[index] as StepPart);
+    this.#texts.endUnkeyed();
+    if (known?.state === "running") this.#set(index!, { ...known, name: name ?? known.name });
+    else this.#begin({ type: "step", stepId, name, state: "running" });
+  }
+
+  #endStep({ stepId, finishReason, usage, model }: StepEndChunk): void {
+    const index = this.#named.get(`step:${stepId}`);
+    if (index === undefined) return;
+    const step = this.#parts[index] as StepPart;
+    this.#set(index, { ...step, state: "done", finishReason, usage, model });
+  }
+
+  #applyDone({ pendingToolCallIds, finishReason, usage }: DoneChunk): void {
+    for (const id of pendingToolCallIds ?? []) this.#changeCall(this.#calls.newestOf(id), awaitClient);
+    this.#setHead({ status: "done", finishReason, usage });
+  }
+
   #applyStructured(chunk: StructuredStreamChunk): void {
-    const { streamId } = chunk;
-    const index = this.#objects.get(streamId);
+    const name = `structured-data:${chunk.streamId}`;
+    const index = this.#named.get(name);
     const before = index === undefined ? undefined : (this.#parts[index] as StructuredDataPart);
     const after = foldStructured(before, chunk, this.#owned);
     if (after === before) return;
     const part = after && ({ ...after, type: "structured-data" } as StructuredDataPart);
-    if (!part) this.#objects.delete(streamId);
-    if (index !== undefined) this.#set(index, part);
-    else this.#objects.set(streamId, this.#begin(part!));
+    if (!part) this.#named.delete(name);
+    if (index === undefined) this.#begin(part!);
+    else this.#set(index, part);
+  }
+
+  /** Begins a part, or replaces the one that it names. */
+  #put(part: MessagePart): void {
+    const name = nameOf(part);
+    const index = name === undefined ? undefined : this.#named.get(name);
+    if (index === undefined) this.#begin(part);
+    else this.#set(index, part);
   }
 
   /** A part other than a text begins. @returns its index. */
@@ -238,8 +330,11 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
 
   /** @returns the index of the part. */
   #add(part: MessagePart): number {
-    this.#set(this.#parts.length, part);
-    return this.#parts.length - 1;
+    const index = this.#parts.length;
+    const name = nameOf(part);
+    if (name !== undefined) this.#named.set(name, index);
+    this.#set(index, part);
+    return index;
   }
 
   #set(index: number, part: MessagePart | undefined): void {
@@ -264,7 +359,7 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   #close(index: number): void {
     const part = this.#parts[index];
     const isEmpty = (part?.type === "text" || part?.type === "reasoning") && part.text === "";
-    const closed = part && !isEmpty ? closePart(part) : undefined;
+    const closed = part && !isEmpty ? closePart(part, this.#head.finishReason) : undefined;
     if (closed !== part) this.#set(index, closed);
   }
 
@@ -275,25 +370,19 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   }
 }
 
-/** What a chunk changes in its call. A finished call stays finished; its late input is added. */
-function changesOf(
-  chunk: ToolCallChunk | ToolResultChunk,
-  { state, inputText }: ToolCallPart,
-): Partial<ToolCallPart> {
-  const isOver = state === "done" || state === "error";
-  switch (chunk.type) {
-    case "tool-call-start":
-    case "tool-call-ready":
-      return chunk.input === undefined ? {} : { input: chunk.input, state: isOver ? state : "running" };
-    case "tool-call-delta":
-      return { inputText: inputText + chunk.delta };
-    case "tool-result":
-      return { state: "done", content: chunk.content };
-    case "tool-call-result": {
-      const { content, structuredContent, isError } = chunk;
-      return { state: isError === true ? "error" : "done", content, structuredContent };
-    }
-    case "tool-call-error":
-      return { state: "error", errorMessage: chunk.message };
+/** What later chunks call the part by, together with its type; undefined if they cannot name it. */
+function nameOf(part: MessagePart): string | undefined {
+  switch (part.type) {
+    case "structured-data":
+      return `structured-data:${part.streamId}`;
+    case "interrupt":
+      return `interrupt:${part.requestId}`;
+    case "step":
+      return `step:${part.stepId}`;
+    default:
+      return undefined;
   }
 }
+
+/** Begins the id of a call that is known only by its legacy result. */
+const legacyId = "tool-result:";

@@ -4,6 +4,7 @@
  * inputs of calls, to distinguish a repeated chunk from another call, but not their results.
  */
 
+import { isFinishedCall, type ToolCallPart } from "./assistant-message.ts";
 import type { StreamChunkOf, ToolResultChunk } from "./chunks.ts";
 import { isSameJSON } from "./same-json.ts";
 
@@ -14,43 +15,60 @@ export interface OrderedCall {
   tool?: string | undefined;
   /** Undefined until complete. */
   input?: unknown;
-  /** A `tool-call-ready` has arrived. */
+  /** A `tool-call-ready` has arrived, and no question since whose answer may change the input. */
   isReady?: boolean;
-  /** It has a result, or has failed. */
+  /** It has a result, has failed, or was denied. */
   isOver?: boolean;
 }
 
-type CallChunk = StreamChunkOf<
-  "tool-call-start" | "tool-call-delta" | "tool-call-ready" | "tool-call-result" | "tool-call-error"
+/** A chunk that names its call. */
+export type ToolCallChunk = StreamChunkOf<
+  | "tool-call-start"
+  | "tool-call-delta"
+  | "tool-call-ready"
+  | "tool-call-progress"
+  | "tool-call-result"
+  | "tool-call-error"
+  | "tool-call-denied"
 >;
 
 export interface ToolCallOrder {
+  /** Adds a call of an earlier stream, after those before it, with the index of its part. */
+  resume(part: ToolCallPart, index: number): void;
   /** @returns the call that the chunk belongs to; a new one, without an `index`, if the chunk begins another call. */
-  callOf(chunk: CallChunk): OrderedCall;
+  callOf(chunk: ToolCallChunk): OrderedCall;
   /** @returns the newest open call of the tool, which the result ends; undefined if no call is open. */
   callOfLegacyResult(chunk: ToolResultChunk): OrderedCall | undefined;
+  /** @returns the newest call with the id, finished or not. */
+  newestOf(toolCallId: string | undefined): OrderedCall | undefined;
+  /** @returns the newest call with the id, which a question is about: the next whole input replaces the earlier one. */
+  ask(toolCallId: string | undefined): OrderedCall | undefined;
 }
 
 /** Creates the order of the calls of one message. */
 export function createToolCallOrder(): ToolCallOrder {
-  const newestOfId = new Map<string, OrderedCall>();
+  const newestOfId = new Map<string | undefined, OrderedCall>();
   /** By id, oldest first: calls that wait for their whole input, and for their result. */
   const unready = new Map<string, OrderedCall[]>();
   const open = new Map<string, OrderedCall[]>();
   /** Calls for results without an id. Finished calls are dropped when encountered. */
   const stack: OrderedCall[] = [];
 
-  function add({ type, toolCallId }: CallChunk): OrderedCall {
+  function add({ type, toolCallId }: ToolCallChunk): OrderedCall {
     const call: OrderedCall = {};
     newestOfId.set(toolCallId, call);
     if (type !== "tool-call-ready") push(unready, toolCallId, call);
-    push(open, toolCallId, call);
-    stack.push(call);
+    addOpen(toolCallId, call);
     return call;
   }
 
+  function addOpen(toolCallId: string, call: OrderedCall): void {
+    push(open, toolCallId, call);
+    stack.push(call);
+  }
+
   /** @returns undefined if the chunk begins another call. */
-  function find(chunk: CallChunk): OrderedCall | undefined {
+  function find(chunk: ToolCallChunk): OrderedCall | undefined {
     const { toolCallId, tool } = chunk;
     const newest = newestOfId.get(toolCallId);
     /** An empty id names no call: only one that still waits for this chunk can match. */
@@ -68,6 +86,8 @@ export function createToolCallOrder(): ToolCallOrder {
         // An error may name its tool differently, come after the result, or be repeated.
         return (isOpen(named) && !named.isReady) || agree(named.input, chunk.input) ? named : undefined;
       }
+      case "tool-call-progress":
+        return open.get(toolCallId)?.find((call) => isOpen(call) && isOf(tool, call)) ?? named;
       default:
         // A later result of the same call replaces the earlier one.
         return takeOldest(open.get(toolCallId), tool) ?? named;
@@ -75,12 +95,17 @@ export function createToolCallOrder(): ToolCallOrder {
   }
 
   return {
+    resume({ toolCallId, tool, input, state }, index) {
+      const isOver = isFinishedCall(state);
+      const isReady = input !== undefined && state !== "awaiting-approval" && state !== "awaiting-client";
+      const call: OrderedCall = { index, tool: tool || undefined, input, isReady, isOver };
+      newestOfId.set(toolCallId, call);
+      if (input === undefined) push(unready, toolCallId, call);
+      if (!isOver) addOpen(toolCallId, call);
+    },
     callOf(chunk) {
       const call = find(chunk) ?? add(chunk);
-      call.tool = chunk.tool ?? call.tool;
-      if ("input" in chunk && chunk.input !== undefined) call.input = chunk.input;
-      if (chunk.type === "tool-call-ready") call.isReady = true;
-      if (chunk.type === "tool-call-result" || chunk.type === "tool-call-error") call.isOver = true;
+      record(call, chunk);
       return call;
     },
     callOfLegacyResult({ tool }) {
@@ -89,7 +114,29 @@ export function createToolCallOrder(): ToolCallOrder {
       if (call) call.isOver = true;
       return call;
     },
+    newestOf: (toolCallId) => newestOfId.get(toolCallId),
+    ask(toolCallId) {
+      const call = newestOfId.get(toolCallId);
+      if (call) call.isReady = false;
+      return call;
+    },
   };
+}
+
+/** Keeps what distinguishes the call from the next one with the same id. */
+function record(call: OrderedCall, chunk: ToolCallChunk): void {
+  call.tool = chunk.tool ?? call.tool;
+  switch (chunk.type) {
+    case "tool-call-start":
+    case "tool-call-ready":
+      if (chunk.input !== undefined) call.input = chunk.input;
+      if (chunk.type === "tool-call-ready") call.isReady = true;
+      break;
+    case "tool-call-result":
+    case "tool-call-error":
+    case "tool-call-denied":
+      call.isOver = true;
+  }
 }
 
 const isOpen = (call: OrderedCall | undefined): call is OrderedCall => call !== undefined && !call.isOver;

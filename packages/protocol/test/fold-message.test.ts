@@ -296,7 +296,14 @@ describe("the end", () => {
 
   test("an interrupt becomes a part and the message's `interrupt`", () => {
     const message = reduceMessage([interrupt, { type: "done", finishReason: "interrupt" }]);
-    expect(message).toEqual({ parts: [interrupt], interrupt, status: "done" });
+    const interrupts = [interrupt];
+    expect(message).toEqual({
+      parts: [interrupt],
+      interrupt,
+      interrupts,
+      status: "done",
+      finishReason: "interrupt",
+    });
   });
 });
 

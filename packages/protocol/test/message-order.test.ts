@@ -29,12 +29,12 @@ const set = (streamId: string, path = "title"): StreamChunk => ({
 });
 const file: StreamChunk = { type: "file", mediaType: "image/png", url: "/a.png" };
 const source: StreamChunk = { type: "source", id: "s" };
-const question: StreamChunk = {
+const question = {
   type: "interrupt",
   requestId: "r",
   resumeToken: "k",
   input: { kind: "text", multiple: false },
-};
+} as const;
 
 /** The parts in order: texts as they are, everything else by its type. */
 const shown = (chunks: StreamChunk[]): string[] =>
@@ -314,7 +314,8 @@ describe("for every sequence of chunks", () => {
     id.map(result),
     id.map((streamId) => set(streamId)),
     id.map((streamId): StreamChunk => ({ type: "structured-data-invalidated", streamId, checkpointId: "c" })),
-    fc.constantFrom(file, source, question, { type: "status", message: "m" } as const),
+    id.map((requestId): StreamChunk => ({ ...question, requestId })),
+    fc.constantFrom(file, source, { type: "status", message: "m" } as const),
   );
 
   /** A second implementation of the rule, from the parts so far. It is slow and does not handle whole messages. */
@@ -351,6 +352,11 @@ describe("for every sequence of chunks", () => {
       } else if (chunk.type === "structured-data-invalidated") {
         const known = find("structured-data", chunk.streamId);
         if (known) known.isGone = true;
+      } else if (chunk.type === "interrupt") {
+        // A repeated question replaces the first one, and ends a text without a key all the same.
+        const last = parts.findLast(({ name }) => name !== "source");
+        if (last?.key === "") last.isOpen = false;
+        if (find("interrupt", chunk.requestId) === undefined) add("interrupt", chunk.requestId);
       } else if (chunk.type !== "status") {
         add(chunk.type);
       }

@@ -29,7 +29,9 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
     const isOpen = status === "streaming";
     return merge(
       given,
-      isOpen ? { id, status: "truncated", parts: kept.map(closePart) } : { id, status, parts: kept },
+      isOpen
+        ? { id, status: "truncated", parts: kept.map((part) => closePart(part, given.finishReason)) }
+        : { id, status, parts: kept },
     );
   }
   if (role === "assistant" && typeof content === "string") {

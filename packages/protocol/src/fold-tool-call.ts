@@ -1,0 +1,98 @@
+/**
+ * What a chunk or a question changes in the part of a tool call. Knows nothing of other parts; `tool-call-order.ts`
+ * finds the call.
+ */
+import { isFinishedCall, type ToolCallPart, type ToolCallState } from "./assistant-message.ts";
+import type { ToolResultChunk } from "./chunks.ts";
+import type { ToolCallChunk } from "./tool-call-order.ts";
+
+/**
+ * Applies a chunk to its call. A finished call stays finished; its late input is added.
+ *
+ * @param isAsked - An open question is about the call.
+ * @returns the same object for a chunk that changes nothing.
+ */
+export function foldToolCall(
+  part: ToolCallPart,
+  chunk: ToolCallChunk | ToolResultChunk,
+  isAsked: boolean,
+): ToolCallPart {
+  const isProgress = chunk.type === "tool-call-progress";
+  if (isProgress && isFinishedCall(part.state)) return part;
+  const { tool = part.tool, node = part.node } = chunk;
+  const next: ToolCallPart = { ...part, tool, node, ...changesOf(chunk, part) };
+  if (isFinishedCall(next.state)) return next;
+  return withState(next, openState(next, isAsked, isProgress ? "running" : "input-streaming"));
+}
+
+/** A question about the call was asked. */
+export const askAboutCall = (part: ToolCallPart): ToolCallPart =>
+  isFinishedCall(part.state) ? part : withState(part, "awaiting-approval");
+
+/**
+ * A question about the call was closed. If it was denied, a `tool-call-denied` follows.
+ *
+ * @param isAsked - Another question about the call is open.
+ */
+export const answerAboutCall = (part: ToolCallPart, isAsked: boolean): ToolCallPart =>
+  // Its stream may have ended before the answer.
+  part.state === "awaiting-approval" || part.state === "interrupted"
+    ? withState(part, openState(part, isAsked, "running"))
+    : part;
+
+/** A `done` names the call as one that waits for the client. An open question comes first. */
+export const awaitClient = (part: ToolCallPart): ToolCallPart =>
+  isFinishedCall(part.state) || part.state === "awaiting-approval"
+    ? part
+    : withState(part, "awaiting-client");
+
+const withState = (part: ToolCallPart, state: ToolCallState): ToolCallPart =>
+  state === part.state ? part : { ...part, state };
+
+function openState(
+  { input, executor }: ToolCallPart,
+  isAsked: boolean,
+  withoutInput: ToolCallState,
+): ToolCallState {
+  if (isAsked) return "awaiting-approval";
+  if (input === undefined) return withoutInput;
+  return executor === "client" ? "awaiting-client" : "running";
+}
+
+function changesOf(chunk: ToolCallChunk | ToolResultChunk, part: ToolCallPart): Partial<ToolCallPart> {
+  switch (chunk.type) {
+    case "tool-call-start":
+    case "tool-call-ready":
+      return defined({
+        input: chunk.input,
+        executor: chunk.executor,
+        title: chunk.title,
+        inputFormat: chunk.inputFormat,
+        parentSegmentId: chunk.parentSegmentId,
+        isDynamic: chunk.isDynamic,
+        resumeToken: chunk.type === "tool-call-ready" ? chunk.resumeToken : undefined,
+      });
+    case "tool-call-delta":
+      return { inputText: part.inputText + chunk.delta };
+    case "tool-call-progress":
+      return { content: chunk.content };
+    case "tool-result":
+      return { state: "done", content: chunk.content };
+    case "tool-call-result": {
+      const { content, structuredContent, isError } = chunk;
+      return { state: isError === true ? "error" : "done", content, structuredContent };
+    }
+    case "tool-call-error": {
+      const { message: errorMessage, code: errorCode } = chunk;
+      const input = part.input === undefined ? chunk.input : part.input;
+      return { state: "error", ...defined({ errorMessage, errorCode, input }) };
+    }
+    case "tool-call-denied":
+      return { state: "denied", ...defined({ errorMessage: chunk.reason }) };
+  }
+}
+
+/** Leaves out the fields that a chunk omits, so that the call keeps its own. */
+function defined(fields: Partial<ToolCallPart>): Partial<ToolCallPart> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,241 @@
+import { describe, expect, test } from "vitest";
+import type { AssistantMessage } from "../src/assistant-message.ts";
+import type { StreamChunk } from "../src/chunks.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
+import { cost, costOfWhole } from "./cost.ts";
+import { transcripts } from "./transcripts.ts";
+
+const said = (delta: string): StreamChunk => ({ type: "text-delta", delta });
+const start = (toolCallId: string, input?: unknown): StreamChunk => ({
+  type: "tool-call-start",
+  tool: "t",
+  toolCallId,
+  input,
+});
+const result = (toolCallId: string, content: unknown): StreamChunk => ({
+  type: "tool-call-result",
+  tool: "t",
+  toolCallId,
+  content,
+});
+const ask = (requestId: string, toolCallId?: string): StreamChunk => ({
+  type: "interrupt",
+  requestId,
+  resumeToken: "t",
+  input: { kind: "text", multiple: false },
+  toolCallId,
+});
+const resolved = (requestId: string): StreamChunk => ({
+  type: "interrupt-resolved",
+  requestId,
+  outcome: "answered",
+});
+
+/** A message as a store returns it: through JSON. */
+const stored = (message: AssistantMessage): AssistantMessage => JSON.parse(JSON.stringify(message));
+
+function continued(earlier: AssistantMessage, chunks: StreamChunk[]): AssistantMessage {
+  const accumulator = createMessageAccumulator(stored(earlier));
+  for (const chunk of chunks) accumulator.apply(chunk);
+  accumulator.finish();
+  return accumulator.message;
+}
+
+describe("a stream that continues an earlier message", () => {
+  test("keeps its parts and fields, and clears how it ended", () => {
+    const earlier = {
+      ...reduceMessage([said("A"), { type: "error", message: "m" }]),
+      id: "m1",
+      role: "assistant",
+    };
+    const accumulator = createMessageAccumulator(earlier);
+    expect(accumulator.message).toEqual({
+      id: "m1",
+      role: "assistant",
+      status: "streaming",
+      parts: [{ type: "text", key: "", text: "A", state: "done" }],
+    });
+    expect(accumulator.message).not.toHaveProperty("error");
+    const aborted = createMessageAccumulator(reduceMessage([{ type: "abort", reason: "stopped" }]));
+    expect(aborted.message).not.toHaveProperty("abortReason");
+    const done = createMessageAccumulator(reduceMessage([{ type: "done", finishReason: "interrupt" }]));
+    done.finish("aborted");
+    expect(done.message).not.toHaveProperty("finishReason");
+  });
+
+  test("keeps the id of that message, which the first chunk names", () => {
+    const run: StreamChunk = { type: "run-start", runId: "run-2", continues: "m1" };
+    expect(continued({ ...reduceMessage([said("A")]), id: "m1" }, [run]).id).toBe("m1");
+    expect(reduceMessage([run]).id).toBe("m1");
+  });
+
+  test("never changes that message, and shares the parts that stay", () => {
+    const earlier = reduceMessage([
+      said("A"),
+      start("1", 1),
+      ask("q", "1"),
+      { type: "done", finishReason: "interrupt" },
+    ]);
+    const text = JSON.stringify(earlier);
+    const accumulator = createMessageAccumulator(earlier);
+    accumulator.apply(resolved("q"));
+    accumulator.apply(result("1", 2));
+    expect(accumulator.message.parts[0]).toBe(earlier.parts[0]);
+    expect(JSON.stringify(earlier)).toBe(text);
+  });
+
+  test("begins another text, also where the earlier one was cut off", () => {
+    const accumulator = createMessageAccumulator();
+    accumulator.apply(said("A"));
+    expect(continued(accumulator.message, [said("B")]).parts).toEqual([
+      { type: "text", key: "", text: "A", state: "done" },
+      { type: "text", key: "", text: "B", state: "done" },
+    ]);
+  });
+
+  test("finds its calls: those that wait, those that were interrupted, and finished ones", () => {
+    const earlier = reduceMessage([
+      start("1", 1),
+      { type: "tool-call-ready", tool: "t", toolCallId: "2", input: 2, executor: "client" },
+      start("3", 3),
+      start("4"),
+      start("5", 5),
+      result("5", "old"),
+      ask("q", "1"),
+      { type: "done", finishReason: "interrupt" },
+    ]);
+    const { parts } = continued(earlier, [
+      resolved("q"),
+      { type: "tool-call-denied", tool: "t", toolCallId: "1", reason: "No." },
+      result("2", "two"),
+      { type: "tool-call-error", tool: "t", toolCallId: "3", message: "lost" },
+      { type: "tool-call-ready", tool: "t", toolCallId: "4", input: 4 },
+      result("4", "four"),
+      start("5", 5),
+    ]);
+    expect(parts.filter(({ type }) => type === "tool-call")).toMatchObject([
+      { toolCallId: "1", state: "denied", errorMessage: "No." },
+      { toolCallId: "2", state: "done", content: "two" },
+      { toolCallId: "3", state: "error", errorMessage: "lost" },
+      { toolCallId: "4", state: "done", input: 4, content: "four" },
+      { toolCallId: "5", state: "done", content: "old" },
+      { toolCallId: "5", state: "interrupted" },
+    ]);
+  });
+
+  test("may change the input of a call that waits", () => {
+    const earlier = reduceMessage([
+      start("1", 1),
+      ask("q", "1"),
+      { type: "done", finishReason: "interrupt" },
+    ]);
+    const edited: StreamChunk = { type: "tool-call-ready", tool: "t", toolCallId: "1", input: "edited" };
+    expect(continued(earlier, [resolved("q"), edited, result("1", 2)]).parts).toMatchObject([
+      { input: "edited", state: "done" },
+      { type: "interrupt" },
+    ]);
+  });
+
+  test("leaves an interrupted call as it is, until something happens to it", () => {
+    const earlier = reduceMessage([start("1", 1), start("2")]);
+    const stateAfter = (index: number, chunk?: StreamChunk) => {
+      const accumulator = createMessageAccumulator(stored(earlier));
+      if (chunk) accumulator.apply(chunk);
+      return (accumulator.message.parts[index] as { state: string }).state;
+    };
+    expect([stateAfter(0), stateAfter(1)]).toEqual(["interrupted", "interrupted"]);
+    expect(stateAfter(0, start("1", 1))).toBe("running");
+    expect(stateAfter(1, { type: "tool-call-delta", toolCallId: "2", delta: "{" })).toBe("input-streaming");
+    expect(stateAfter(0, { type: "tool-call-progress", tool: "t", toolCallId: "1", content: 1 })).toBe(
+      "running",
+    );
+  });
+
+  test("has the open questions of that message, until each is closed", () => {
+    const earlier = reduceMessage([
+      ask("a"),
+      ask("b"),
+      resolved("a"),
+      ask("c"),
+      { ...ask("d"), isAutomatic: true } as StreamChunk,
+      { type: "done", finishReason: "interrupt" },
+    ]);
+    expect(createMessageAccumulator(stored(earlier)).message).toMatchObject({
+      interrupts: [{ requestId: "b" }, { requestId: "c" }],
+      interrupt: { requestId: "c" },
+    });
+    expect(continued(earlier, [resolved("c")])).toMatchObject({ interrupts: [{ requestId: "b" }] });
+    expect(continued(earlier, [resolved("b"), resolved("c")])).not.toHaveProperty("interrupts");
+  });
+
+  test("finds its objects, and its legacy results keep their numbers", () => {
+    const set = (path: string): StreamChunk => ({
+      type: "structured-data",
+      streamId: "o",
+      dataType: "d",
+      kind: "set",
+      path,
+      value: 1,
+    });
+    const legacy: StreamChunk = { type: "tool-result", content: 1 };
+    const earlier = reduceMessage([set("a"), legacy]);
+    const text = JSON.stringify(earlier);
+    expect(continued(earlier, [set("b"), legacy]).parts).toMatchObject([
+      { data: { a: 1, b: 1 } },
+      { toolCallId: "tool-result:0" },
+      { toolCallId: "tool-result:1" },
+    ]);
+    expect(JSON.stringify(earlier)).toBe(text);
+    expect(
+      continued(earlier, [{ type: "structured-data-invalidated", streamId: "o", checkpointId: "c" }]).parts,
+    ).toMatchObject([{ type: "tool-call" }]);
+  });
+});
+
+test("the golden transcript of an answer in two runs folds into one message", () => {
+  const chunksOf = (wanted: string) =>
+    transcripts.find(({ name }) => name === wanted)!.entries.map(({ chunk }) => chunk);
+  const first = reduceMessage(chunksOf("approval-and-client-tool"));
+  expect(first.parts).toMatchObject([
+    { type: "step" },
+    { toolCallId: "call-1", state: "awaiting-approval", title: "Deleting notes.txt" },
+    { requestId: "ask-1" },
+    { requestId: "ask-2" },
+    { toolCallId: "call-2", state: "awaiting-client", resumeToken: "t3" },
+  ]);
+  expect(first).toMatchObject({
+    id: "run-1",
+    status: "done",
+    finishReason: "interrupt",
+    interrupts: [{ requestId: "ask-1" }, { requestId: "ask-2" }],
+  });
+  const message = continued(first, chunksOf("continued-answer"));
+  expect(message).toMatchObject({ id: "run-1", status: "done", finishReason: "stop" });
+  expect(message).not.toHaveProperty("interrupts");
+  expect(message.parts).toMatchObject([
+    { type: "step" },
+    { toolCallId: "call-1", state: "denied", errorMessage: "Keep it." },
+    { requestId: "ask-1", resolution: { answer: "deny" } },
+    { requestId: "ask-2", resolution: { outcome: "expired" } },
+    { toolCallId: "call-2", state: "done", content: { city: "Rome" } },
+    { toolCallId: "call-3", state: "error", errorCode: "too-many", inputText: "all files" },
+    { type: "text", text: "I kept notes.txt." },
+  ]);
+});
+
+test("continuing costs linear time: 8,000 calls, asked about and answered, cost about as much as eight times 1,000", () => {
+  const ratio = costOfWhole(8000, (count) => {
+    const ids = Array.from({ length: count }, (_, index) => `${index}`);
+    const earlier = reduceMessage([
+      ...ids.flatMap((id) => [start(id, id), ask(`q${id}`, id)]),
+      { type: "done", finishReason: "interrupt" },
+    ]);
+    const chunks = ids.flatMap((id) => [resolved(`q${id}`), result(id, id)]);
+    return cost(() => {
+      const accumulator = createMessageAccumulator(earlier);
+      for (const chunk of chunks) accumulator.apply(chunk);
+      accumulator.finish();
+    });
+  });
+  expect(ratio).toBeLessThan(3);
+});

@@ -1,0 +1,235 @@
+import { describe, expect, test } from "vitest";
+import type { ToolCallPart } from "../src/assistant-message.ts";
+import type { InterruptChunk, StreamChunk, StreamChunkOf } from "../src/chunks.ts";
+import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
+
+const call = { tool: "delete_file", toolCallId: "1" };
+const start = (fields: Partial<StreamChunkOf<"tool-call-start">> = {}): StreamChunk => ({
+  type: "tool-call-start",
+  ...call,
+  ...fields,
+});
+const ready = (fields: Partial<StreamChunkOf<"tool-call-ready">> = {}): StreamChunk => ({
+  type: "tool-call-ready",
+  ...call,
+  input: "a.txt",
+  ...fields,
+});
+const progress = (content: unknown): StreamChunk => ({ type: "tool-call-progress", ...call, content });
+const result = (content: unknown): StreamChunk => ({ type: "tool-call-result", ...call, content });
+const failed: StreamChunk = { type: "tool-call-error", ...call, message: "No such file." };
+const denied: StreamChunk = { type: "tool-call-denied", ...call, reason: "Keep it." };
+const ask = (fields: Partial<InterruptChunk> = {}): StreamChunk => ({
+  type: "interrupt",
+  requestId: "q",
+  resumeToken: "t",
+  input: { kind: "text", multiple: false },
+  toolCallId: "1",
+  ...fields,
+});
+const resolved = (outcome: string, requestId = "q"): StreamChunk => ({
+  type: "interrupt-resolved",
+  requestId,
+  outcome,
+});
+
+/** The calls so far, before the end of the stream. */
+const callsAfter = (...chunks: StreamChunk[]): ToolCallPart[] => {
+  const accumulator = createMessageAccumulator();
+  for (const chunk of chunks) accumulator.apply(chunk);
+  return accumulator.message.parts.filter((part) => part.type === "tool-call");
+};
+const statesAfter = (...chunks: StreamChunk[]) => callsAfter(...chunks).map(({ state }) => state);
+
+describe("a call that a question is about", () => {
+  test("awaits approval, whichever comes first, and whether its input is whole or not", () => {
+    expect(statesAfter(ready(), ask())).toEqual(["awaiting-approval"]);
+    expect(statesAfter(ask(), ready())).toEqual(["awaiting-approval"]);
+    expect(statesAfter(start(), ask())).toEqual(["awaiting-approval"]);
+    const piece: StreamChunk = { type: "tool-call-delta", toolCallId: "1", delta: "{" };
+    expect(statesAfter(start(), ask(), piece, ready(), progress(1))).toEqual(["awaiting-approval"]);
+  });
+
+  test("runs after the answer, whatever it is, and is denied if a denial follows", () => {
+    for (const outcome of ["answered", "cancelled", "expired"]) {
+      expect(statesAfter(ready(), ask(), resolved(outcome))).toEqual(["running"]);
+      expect(statesAfter(start(), ask(), resolved(outcome))).toEqual(["running"]);
+    }
+    expect(callsAfter(ready(), ask(), resolved("answered"), denied)).toMatchObject([
+      { state: "denied", errorMessage: "Keep it." },
+    ]);
+  });
+
+  test("awaits approval until every question about it is closed", () => {
+    const both = [ready(), ask(), ask({ requestId: "r" })];
+    expect(statesAfter(...both, resolved("answered"))).toEqual(["awaiting-approval"]);
+    expect(statesAfter(...both, resolved("answered"), resolved("answered", "r"))).toEqual(["running"]);
+  });
+
+  test("waits for the client after the approval if the client runs it", () => {
+    const client = ready({ executor: "client" });
+    expect(statesAfter(client, ask())).toEqual(["awaiting-approval"]);
+    expect(statesAfter(client, ask(), resolved("answered"))).toEqual(["awaiting-client"]);
+  });
+
+  test("keeps its end: a finished call is not asked about, and an answer does not reopen it", () => {
+    for (const [end, state] of [
+      [result(1), "done"],
+      [failed, "error"],
+      [denied, "denied"],
+    ] as const) {
+      expect(statesAfter(ready(), end, ask())).toEqual([state]);
+      expect(statesAfter(ready(), ask(), end, resolved("answered"))).toEqual([state]);
+    }
+  });
+
+  test("is not waited for if a policy answers", () => {
+    expect(statesAfter(ready(), ask({ isAutomatic: true }))).toEqual(["running"]);
+  });
+
+  test("is another call if the question names none", () => {
+    const unnamed = ask({ toolCallId: undefined });
+    const empty: StreamChunk = { type: "tool-call-start", tool: "t", toolCallId: "", input: 1 };
+    expect(statesAfter(ready(), empty, unnamed, resolved("answered"))).toEqual(["running", "running"]);
+  });
+
+  test("takes the changed input of an edit, while a call without a question would be another call", () => {
+    const edited = ready({ input: "b.txt" });
+    expect(callsAfter(start(), ready(), ask(), resolved("answered"), edited, result(1))).toMatchObject([
+      { input: "b.txt", state: "done" },
+    ]);
+    expect(callsAfter(start(), ready(), edited)).toHaveLength(2);
+  });
+});
+
+describe("a call that the client runs", () => {
+  test("waits for it as soon as its input is whole, whichever chunk names the client", () => {
+    expect(statesAfter(start({ executor: "client" }))).toEqual(["input-streaming"]);
+    expect(statesAfter(start({ executor: "client" }), ready())).toEqual(["awaiting-client"]);
+    expect(statesAfter(start({ executor: "client", input: null }))).toEqual(["awaiting-client"]);
+    expect(statesAfter(start(), ready({ executor: "client" }))).toEqual(["awaiting-client"]);
+    for (const executor of ["server", "provider", "other"]) {
+      expect(statesAfter(ready({ executor }))).toEqual(["running"]);
+    }
+  });
+
+  test("ends with its result, its failure or a denial", () => {
+    const client = ready({ executor: "client" });
+    expect(statesAfter(client, result(1))).toEqual(["done"]);
+    expect(statesAfter(client, failed)).toEqual(["error"]);
+    expect(statesAfter(client, denied)).toEqual(["denied"]);
+  });
+
+  test("may be named only by the `done`, which changes no finished call and no unknown one", () => {
+    const done: StreamChunk = { type: "done", finishReason: "tool-calls", pendingToolCallIds: ["1", "9"] };
+    expect(statesAfter(ready(), done)).toEqual(["awaiting-client"]);
+    expect(statesAfter(start(), done)).toEqual(["awaiting-client"]);
+    expect(statesAfter(ready(), result(1), done)).toEqual(["done"]);
+    expect(statesAfter(ready(), ask(), done)).toEqual(["awaiting-approval"]);
+  });
+});
+
+describe("at the end of a stream", () => {
+  const waiting = [
+    ready(),
+    ask(),
+    ready({ toolCallId: "2", executor: "client" }),
+    ready({ toolCallId: "3" }),
+  ];
+  const after = (...chunks: StreamChunk[]) =>
+    reduceMessage([...waiting, ...chunks]).parts.flatMap((part) =>
+      part.type === "tool-call" ? [part.state] : [],
+    );
+
+  test("calls keep waiting if that is why it ended", () => {
+    for (const finishReason of ["interrupt", "tool-calls"]) {
+      expect(after({ type: "done", finishReason })).toEqual([
+        "awaiting-approval",
+        "awaiting-client",
+        "interrupted",
+      ]);
+    }
+  });
+
+  test("every other end interrupts them", () => {
+    const all = ["interrupted", "interrupted", "interrupted"];
+    expect(after({ type: "done", finishReason: "stop" })).toEqual(all);
+    expect(after({ type: "done" })).toEqual(all);
+    expect(after({ type: "done", finishReason: "stop", pendingToolCallIds: ["1", "2", "3"] })).toEqual(all);
+    expect(after({ type: "abort", reason: "stopped" })).toEqual(all);
+    expect(after({ type: "error", message: "m" })).toEqual(all);
+    expect(after()).toEqual(all);
+  });
+});
+
+describe("the fields of a call", () => {
+  test("are copied from its start and its whole input, each keeping what the other omits", () => {
+    expect(
+      callsAfter(
+        start({ title: "Deleting", executor: "provider", inputFormat: "text", node: "n" }),
+        ready({ title: "Deleting a.txt", isDynamic: true, parentSegmentId: "s", resumeToken: "t" }),
+      ),
+    ).toEqual([
+      {
+        type: "tool-call",
+        ...call,
+        state: "running",
+        input: "a.txt",
+        inputText: "",
+        title: "Deleting a.txt",
+        executor: "provider",
+        inputFormat: "text",
+        isDynamic: true,
+        parentSegmentId: "s",
+        resumeToken: "t",
+        node: "n",
+      },
+    ]);
+  });
+
+  test("hold the latest progress, until the result replaces it", () => {
+    expect(callsAfter(start(), progress(1), progress({ percent: 50 }))).toMatchObject([
+      { state: "running", content: { percent: 50 } },
+    ]);
+    expect(callsAfter(ready({ executor: "client" }), progress(1))).toMatchObject([
+      { state: "awaiting-client", content: 1 },
+    ]);
+    expect(callsAfter(ready(), progress(1), result(2))).toMatchObject([{ state: "done", content: 2 }]);
+    expect(callsAfter(progress(1))).toMatchObject([{ tool: "delete_file", state: "running", content: 1 }]);
+  });
+
+  test("no longer change with progress after the end", () => {
+    for (const end of [result(2), failed, denied]) {
+      const accumulator = createMessageAccumulator();
+      for (const chunk of [ready(), end]) accumulator.apply(chunk);
+      const [part] = accumulator.message.parts;
+      accumulator.apply(progress(3));
+      expect(accumulator.message.parts).toEqual([part]);
+      expect(accumulator.message.parts[0]).toBe(part);
+    }
+  });
+
+  test("hold the code of a failure, and what the model wrote if that is not a valid input", () => {
+    const invalid: StreamChunk = { ...failed, code: "invalid-input", input: "{" } as StreamChunk;
+    expect(callsAfter(start(), invalid)).toMatchObject([
+      { state: "error", errorMessage: "No such file.", errorCode: "invalid-input", input: "{" },
+    ]);
+    expect(callsAfter(ready({ input: null }), invalid)).toMatchObject([{ input: null }]);
+  });
+});
+
+test("progress goes to the oldest open call of its id and tool, and a denial ends that one", () => {
+  const other = (chunk: StreamChunk): StreamChunk => ({ ...chunk, tool: "other" }) as StreamChunk;
+  expect(
+    callsAfter(
+      ready(),
+      other(ready({ input: 2 })),
+      other(progress("late")),
+      progress("early"),
+      other(denied),
+    ),
+  ).toMatchObject([
+    { tool: "delete_file", content: "early", state: "running" },
+    { tool: "other", content: "late", state: "denied" },
+  ]);
+});
