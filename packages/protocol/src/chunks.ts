@@ -53,7 +53,7 @@ export interface RunStartChunk {
   /** The user's message that began the run. */
   input?: unknown;
   /**
-   * The answer goes on in an earlier assistant message, the one with this id: a reader folds the chunks into that
+   * The answer continues in an earlier assistant message, the one with this id: a reader folds the chunks into that
    * message.
    */
   continues?: string | undefined;

@@ -89,7 +89,7 @@ export interface InterruptChunk extends ChunkOrigin {
   meta?: Record<string, unknown> | undefined;
 }
 
-/** A question is open no more: it was answered here or in another tab, by a policy, or by nobody in time. */
+/** A question is open no more: it was answered here or in another tab, by a policy, or it has expired. */
 export interface InterruptResolvedChunk {
   type: "interrupt-resolved";
   /** The `requestId` of the `interrupt`. */
