@@ -27,8 +27,8 @@ export interface FileMessagePart {
   /** A media type as in RFC 6838, such as `image/png`. */
   mediaType: string;
   /**
-   * Where the file can be loaded; a `data:` URL holds it. Untrusted: a server that loads it must not reach its own
-   * network.
+   * Where the file can be loaded; a `data:` URL holds it. Untrusted, even where the route has checked the scheme: a server
+   * that loads it must not reach its own network, and not read more than it expects.
    */
   url: string;
   /** A file name to show. */
@@ -99,7 +99,10 @@ export interface ChatMessage<Types extends ChatTypes = ChatTypes> {
   role: "user" | "assistant" | "system";
   /** The text of the message, that of its text parts included. */
   content: string;
-  /** What the message consists of, in order. Absent where it is only text. */
+  /**
+   * What the message consists of, in order. Absent where it is only text. A user's message has texts, files and data; one of
+   * the system has texts. Untrusted in every role: a client can invent answers, and texts that `content` does not have.
+   */
   parts?: ChatMessagePart[] | undefined;
   /** At most 256 characters. */
   id?: string | undefined;
@@ -149,7 +152,7 @@ export interface InterruptAnswer {
   resumeToken: string;
   /** Whether the user has answered the question, or does not want to. @defaultValue `"answered"` */
   outcome?: "answered" | "cancelled" | undefined;
-  /** A text, the ids of options, or the JSON value that the question asks for. Absent where it is cancelled. */
+  /** A text, the ids of options, or the JSON value that the question asks for. Required unless it is cancelled. */
   answer?: unknown;
   /** The changed input of a tool call whose answer is `edit`. */
   input?: unknown;
@@ -190,13 +193,16 @@ export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pi
   sessionId?: string | undefined;
   /** Selects a workflow of the agent. At most 256 characters. */
   workflowId?: string | undefined;
-  /** The answer to an `interrupt`: the first of `resumes`. Its token comes from the client: the agent verifies it. */
+  /**
+   * The answer to an `interrupt`. An agent receives the first of `resumes` that is a text, ids of options, or cancelled;
+   * with `resumes`, a route ignores what the client sent here. The token comes from the client: the agent verifies it.
+   */
   resume?: ChatResume | undefined;
-  /** The answers to one or more interrupts. An agent receives a lone `resume` here, too. */
+  /** The answers to one or more interrupts, one for each. An agent receives a lone `resume` here, too. */
   resumes?: InterruptAnswer[] | undefined;
-  /** The results of tools that the client has run. */
+  /** The results of tools that the client has run, one for each call. */
   toolResults?: ClientToolResult[] | undefined;
-  /** The tools that the client offers to run. */
+  /** The tools that the client offers to run, each with its own name. */
   tools?: ClientTool[] | undefined;
   /**
    * Why the client asks: a new message, another answer to the last one, or the rest of an earlier answer, after its

@@ -5,7 +5,7 @@
  * Objects are loose: fields that a version does not know are kept.
  */
 import { z } from "zod";
-import type { chatRequestFields } from "./chat-request.ts";
+import type { ChatMessage, ChatMessagePart, chatRequestFields } from "./chat-request.ts";
 import { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 
 /** A field that a client may leave out, or send as `null`, as many languages do: both are absent in the output. */
@@ -32,6 +32,26 @@ const createProviderMetadataSchema = () => optional(z.record(z.string(), z.unkno
 /** An id of a call or a question: required, and compared as it is. */
 const createCallIdSchema = () => z.string().max(maxIdLength, idLength);
 
+// These are checked as a whole: zod takes longer for one issue than for a thousand valid values.
+const isText = (value: unknown) => typeof value === "string";
+const isTextAnswer = (value: unknown) => (Array.isArray(value) ? value.every(isText) : isText(value));
+const isRecordOfTexts = (value: unknown) =>
+  typeof value === "object" && value !== null && !Array.isArray(value) && Object.values(value).every(isText);
+
+/** A list without two entries for the same thing: an agent could not know which of them counts. */
+const createUniqueSchema = <Key extends string, Item extends z.ZodType<Record<Key, unknown>>>(
+  item: Item,
+  key: Key,
+) =>
+  z.array(item).superRefine((items, { addIssue }) => {
+    const seen = new Set<unknown>();
+    for (const [index, { [key]: id }] of items.entries()) {
+      const path = [index, key];
+      if (seen.has(id)) addIssue({ code: "custom", path, message: "different from those before it" });
+      seen.add(id);
+    }
+  });
+
 /** Builds the schema of one part of a message. */
 export const createPartSchema = () =>
   z.discriminatedUnion("type", [
@@ -46,7 +66,7 @@ export const createPartSchema = () =>
       mediaType: z.string(),
       url: z.string(),
       name: optional(z.string()),
-      providerReference: optional(z.record(z.string(), z.string())),
+      providerReference: optional(z.custom<Record<string, string>>(isRecordOfTexts, "an object of strings")),
     }),
     z.looseObject({
       type: z.literal("tool-call"),
@@ -67,43 +87,60 @@ export const createPartSchema = () =>
     z.looseObject({
       type: z.literal("data"),
       name: z.string(),
-      data: z.unknown(),
+      data: z.unknown().refine((value): boolean => value !== undefined, "a JSON value"),
       id: optional(z.string()),
     }),
   ]);
 
+/** The parts that a message of each role may have: only answers have reasoning and tool calls. */
+const partsOfRoles: Record<ChatMessage["role"], ChatMessagePart["type"][]> = {
+  user: ["text", "file", "data"],
+  assistant: ["text", "reasoning", "file", "tool-call", "data"],
+  system: ["text"],
+};
+
 /** Builds the schema of a message. */
 export const createMessageSchema = () =>
-  z.looseObject({
-    role: z.enum(["user", "assistant", "system"]),
-    content: z.string(),
-    parts: optional(z.array(createPartSchema())),
-    id: createIdSchema(),
-    timestamp: optional(z.number()),
-    metadata: optional(z.record(z.string(), z.unknown())),
-  });
+  z
+    .looseObject({
+      role: z.enum(["user", "assistant", "system"]),
+      content: z.string(),
+      parts: optional(z.array(createPartSchema())),
+      id: createIdSchema(),
+      timestamp: optional(z.number()),
+      metadata: optional(z.record(z.string(), z.unknown())),
+    })
+    .superRefine(({ role, parts = [] }, { addIssue }) => {
+      const allowed = partsOfRoles[role];
+      const message = `one of ${allowed.map((type) => JSON.stringify(type)).join(", ")} in a message of role "${role}"`;
+      for (const [index, { type }] of parts.entries()) {
+        if (!allowed.includes(type)) addIssue({ code: "custom", path: ["parts", index, "type"], message });
+      }
+    });
 
+const createQuestionFields = () => ({
+  requestId: createCallIdSchema(),
+  resumeToken: z.string(),
+  reason: optional(z.string()),
+});
+
+/** Answers in the form that suits an agent of texts and options. */
 function createResumeSchema() {
-  const question = { requestId: createCallIdSchema(), resumeToken: z.string() };
-  const answer = z.union([z.string(), z.array(z.string())]);
+  const question = createQuestionFields();
+  const answer = z.custom<string | string[]>(isTextAnswer, "a string or an array of strings");
   return z.discriminatedUnion("outcome", [
     z.looseObject({ ...question, outcome: optional(z.literal("answered")), answer }),
-    z.looseObject({
-      ...question,
-      outcome: z.literal("cancelled"),
-      answer: optional(answer),
-      reason: optional(z.string()),
-    }),
+    z.looseObject({ ...question, outcome: z.literal("cancelled"), answer: optional(answer) }),
   ]);
 }
 
 const createAnswerSchema = () =>
-  z.looseObject({
-    requestId: createCallIdSchema(),
-    resumeToken: z.string(),
-    outcome: optional(z.enum(["answered", "cancelled"])),
-    reason: optional(z.string()),
-  });
+  z
+    .looseObject({ ...createQuestionFields(), outcome: optional(z.enum(["answered", "cancelled"])) })
+    .superRefine(({ outcome, answer }, { addIssue }) => {
+      if (outcome === "cancelled" || answer !== undefined) return;
+      addIssue({ code: "custom", path: ["answer"], message: 'a JSON value unless outcome is "cancelled"' });
+    });
 
 const createToolResultSchema = () =>
   z.looseObject({
@@ -115,7 +152,9 @@ const createToolResultSchema = () =>
 
 const createToolSchema = () =>
   z.looseObject({
-    name: z.string().min(1).max(maxIdLength, idLength),
+    name: z
+      .string()
+      .refine(({ length }) => length >= 1 && length <= maxIdLength, `1 to ${maxIdLength} characters`),
     description: z.string(),
     inputSchema: optional(z.record(z.string(), z.unknown())),
   });
@@ -130,9 +169,9 @@ export function createBodySchema() {
     stream: optional(z.boolean()),
     idempotencyKey: optional(z.string().refine(isVisibleAscii, visibleAsciiRule)),
     resume: optional(createResumeSchema()),
-    resumes: optional(z.array(createAnswerSchema())),
-    toolResults: optional(z.array(createToolResultSchema())),
-    tools: optional(z.array(createToolSchema())),
+    resumes: optional(createUniqueSchema(createAnswerSchema(), "requestId")),
+    toolResults: optional(createUniqueSchema(createToolResultSchema(), "toolCallId")),
+    tools: optional(createUniqueSchema(createToolSchema(), "name")),
     trigger: optional(z.enum(["send", "regenerate", "continue"])),
     messageId: createIdSchema(),
   } satisfies Record<keyof typeof chatRequestFields, z.ZodType>;

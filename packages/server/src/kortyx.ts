@@ -4,14 +4,12 @@
  */
 import {
   type ChatMessage,
-  type ChatResume,
   type ChatTypes,
-  parseMessageResume,
   reduceStreamError,
   type StreamChunk,
   toMessageResume,
 } from "@kortyx/protocol";
-import type { ChatAgent } from "./route/chat-agent.ts";
+import type { ChatAgent, ChatAgentOptions } from "./route/chat-agent.ts";
 import { maskFailure } from "./stream/mask-error.ts";
 import { type ChunkIterator, closeIterator, toIterator } from "./stream/source.ts";
 
@@ -55,9 +53,10 @@ export interface FromKortyxOptions {
 /**
  * Makes a Kortyx agent the agent of a route.
  *
- * The agent receives the messages and, if the request has them, `sessionId`, `workflowId` and `context`. A `resume` is
- * stored where such an agent reads it, in the `metadata.resume` of the last message, unless the client did so. In its
- * stream, errors are masked, the `data` of `done` is removed, and `done` gets `finishReason: "interrupt"` after an
+ * The agent receives the messages and, if the request has them, `sessionId`, `workflowId` and `context`. It knows one
+ * question at a time: `resume` is stored where it reads one, in the `metadata.resume` of the last message, and other
+ * answers, results of tools and tools of the client do not reach it. Neither do the `parts` of messages, nor an earlier
+ * answer without a text. In its stream, errors are masked, the `data` of `done` is removed, and `done` gets `finishReason: "interrupt"` after an
  * `interrupt`.
  *
  * It cannot be aborted: when the client leaves, its stream is destroyed at once, but its model may finish. With `runs`,
@@ -74,8 +73,9 @@ export function fromKortyx<Types extends ChatTypes = ChatTypes>(
 ): ChatAgent<Types>;
 export function fromKortyx(agent: KortyxAgent, options: FromKortyxOptions = {}): ChatAgent {
   return {
-    async streamChat(messages, { sessionId, workflowId, context, resume }) {
-      const chunks = await agent.streamChat(withResume(messages, resume), {
+    async streamChat(messages, given) {
+      const { sessionId, workflowId, context } = given;
+      const chunks = await agent.streamChat(withResume(withoutParts(messages), given), {
         ...(sessionId !== undefined && { sessionId }),
         ...(workflowId !== undefined && { workflowId }),
         ...(context !== undefined && { context }),
@@ -85,10 +85,20 @@ export function fromKortyx(agent: KortyxAgent, options: FromKortyxOptions = {}):
   };
 }
 
-function withResume(messages: ChatMessage[], resume: ChatResume | undefined): ChatMessage[] {
+/** Models refuse a message without content, as an answer of tool calls alone is without its parts. */
+const withoutParts = (messages: ChatMessage[]): ChatMessage[] =>
+  messages
+    .filter(
+      ({ role, content, parts }, index) =>
+        parts === undefined || role !== "assistant" || content !== "" || index === messages.length - 1,
+    )
+    .map(({ parts, ...message }) => message);
+
+/** Replaces what the client wrote there: with a `resumeSecret`, the route has verified only what it passes. */
+function withResume(messages: ChatMessage[], { resume, resumes = [] }: ChatAgentOptions): ChatMessage[] {
   const last = messages.at(-1);
-  if (resume === undefined || last === undefined || parseMessageResume(last) !== undefined) return messages;
-  const metadata = { ...last.metadata, resume: toMessageResume(resume) };
+  if (last === undefined || (resume === undefined && resumes.length === 0)) return messages;
+  const metadata = { ...last.metadata, resume: resume && toMessageResume(resume) };
   return [...messages.slice(0, -1), { ...last, metadata }];
 }
 

@@ -37,7 +37,17 @@ describe("the agent receives", () => {
   test("session, workflow and context if they are set, and nothing else of the route", async () => {
     const { signal } = new AbortController();
     const resume = { requestId: "q", resumeToken: "t", answer: "a" };
-    const rest = { resume, owner: "ann", signal, body: { theme: "dark" } };
+    const rest = {
+      resume,
+      resumes: [resume],
+      toolResults: [{ toolCallId: "1", tool: "locate", content: 1 }],
+      tools: [{ name: "locate", description: "Where the user is" }],
+      trigger: "continue" as const,
+      messageId: "m",
+      owner: "ann",
+      signal,
+      body: { theme: "dark" },
+    };
     const context = { plan: "free" };
     expect((await call([user], { sessionId: "s", workflowId: "w", context, ...rest }))[1]).toEqual({
       sessionId: "s",
@@ -72,10 +82,34 @@ describe("the agent receives", () => {
     ]);
   });
 
-  test("the resume that the last message already has, unchanged", async () => {
-    const messages = [{ ...user, metadata: { resume: { token: "t", requestId: "q", choice: { id: "a" } } } }];
-    const [given] = await call(messages, { resume: { requestId: "q", resumeToken: "t", answer: "a" } });
-    expect(given).toEqual(messages);
+  test("the answer that the route passes in place of the client's own, whose token is not verified", async () => {
+    const sent = { a: 1, resume: { token: "signed", requestId: "q", choice: { id: "a" } } };
+    const messages = [{ ...user, metadata: sent }];
+    const resume = { requestId: "q", resumeToken: "t", answer: "a" };
+    expect((await call(messages, { resume }))[0][0]!.metadata).toEqual({
+      a: 1,
+      resume: { token: "t", requestId: "q", selected: ["a"] },
+    });
+    const resumes = [{ ...resume, answer: { city: "Rome" } }];
+    expect((await call(messages, { resumes }))[0][0]!.metadata).toEqual({ a: 1 });
+    expect((await call(messages, { resumes: [] }))[0]).toEqual(messages);
+  });
+
+  test("messages without their parts, and earlier answers only if they have a text", async () => {
+    const parts = [{ type: "data" as const, name: "a", data: 1 }];
+    const answer = { role: "assistant" as const, content: "Yes?" };
+    const messages = [
+      { ...user, content: "" },
+      { ...answer, content: "" },
+      answer,
+      { ...answer, content: "" },
+    ];
+    const [given] = await call(
+      messages.map((message) => ({ ...message, parts })),
+      {},
+    );
+    expect(given).toStrictEqual([messages[0], messages[2], messages[3]]);
+    expect((await call([{ ...answer, content: "" }, user], {}))[0]).toHaveLength(2);
   });
 
   test("its own `this`, and its errors are left for the route to mask", async () => {

@@ -116,15 +116,19 @@ function describeExpected(issue: SchemaIssue): string {
     case "invalid_type":
       return expectedTypes[issue.expected] ?? issue.expected;
     case "invalid_value":
-      return `one of ${issue.values.map((value) => JSON.stringify(value)).join(", ")}`;
+      return oneOf(issue.values);
+    // Of objects, told apart by the field of the issue.
     case "invalid_union":
-      return issue.path.at(-1) === "outcome"
-        ? '"answered" or "cancelled"'
-        : "a string or an array of strings";
+      return oneOf(("options" in issue && issue.options) || []);
     default:
       return issue.message;
   }
 }
+
+const oneOf = (values: readonly unknown[]): string => {
+  const texts = values.filter((value) => typeof value === "string");
+  return `one of ${texts.map((text) => JSON.stringify(text)).join(", ")}`;
+};
 
 const expectedTypes: Record<string, string> = {
   string: "a string",
@@ -135,7 +139,8 @@ const expectedTypes: Record<string, string> = {
   record: "an object",
 };
 
-function describeReceived(value: unknown): string {
+/** The kind of a value; never the value. */
+export function describeReceived(value: unknown): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
   if (Array.isArray(value)) return "an array";

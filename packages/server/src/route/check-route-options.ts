@@ -16,6 +16,7 @@ import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
 import type { CorsOptions } from "./cors.ts";
+import { checkUrlSchemes } from "./file-urls.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
 const roles = ["user", "assistant", "system"] satisfies ChatMessage["role"][];
@@ -50,9 +51,10 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
   const isAuthorize = authorize === undefined || authorize === "anonymous" || typeof authorize === "function";
   checkOption("authorize", isAuthorize, 'a function or "anonymous"', authorize);
   checkFunctionOption("onFinish", options.onFinish);
-  for (const name of ["maxBodyBytes", "maxMessages", "maxDepth", "maxBufferedBytes"] as const) {
+  for (const name of ["maxBodyBytes", "maxMessages", "maxItems", "maxDepth", "maxBufferedBytes"] as const) {
     checkLimitOption(name, options[name]);
   }
+  checkUrlSchemes(options.fileUrlSchemes);
   checkAllowedRoles(options.allowedRoles);
   checkSchemas(options.schemas);
   checkCorsOptions(options.cors);

@@ -75,7 +75,8 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
 /** The options of each stream, without those of the route. */
 function toStreamOptions(options: ChatRouteOptions): StreamResponseOptions {
   const { agent, authorize, allowedRoles, schemas, cors, runs, onFinish, collectMessage, ...rest } = options;
-  const { maxBodyBytes, maxMessages, maxDepth, maxBufferedBytes, ...streamOptions } = rest;
+  const { maxBodyBytes, maxMessages, maxItems, maxDepth, fileUrlSchemes, ...others } = rest;
+  const { maxBufferedBytes, ...streamOptions } = others;
   return streamOptions;
 }
 

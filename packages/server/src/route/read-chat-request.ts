@@ -2,10 +2,12 @@
  * Reads and validates what a client posts to a chat route. Everything in it is untrusted, its size and depth included.
  * Sends no response.
  */
-import { type ChatMessage, type ChatRequestBody, parseMessageResume } from "@kortyx/protocol";
+import type { ChatMessage, ChatRequestBody } from "@kortyx/protocol";
 import { checkLimitOption, parseMediaType } from "@kortyx/protocol/internal";
 import { createBodySchema } from "@kortyx/protocol/internal/request-schemas";
 import { ChatRequestError, invalidRequest, toIssue } from "./chat-request-error.ts";
+import { checkFileUrls, checkUrlSchemes } from "./file-urls.ts";
+import { withAnswers } from "./request-answers.ts";
 import { isUsedBodyError, UsedBodyError, usedBodyCode } from "./used-body.ts";
 
 /** Built with the first request. */
@@ -17,8 +19,19 @@ export interface ChatRequestLimits {
   maxBodyBytes?: number | undefined;
   /** The maximum number of messages. @defaultValue 1000 */
   maxMessages?: number | undefined;
+  /** The maximum number of `parts` of all messages, `resumes`, `toolResults` and `tools` together. @defaultValue 10,000 */
+  maxItems?: number | undefined;
   /** How deeply objects and arrays may be nested, counting the body itself. @defaultValue 64 */
   maxDepth?: number | undefined;
+  /**
+   * The schemes that URLs of files may have, each with its colon. A relative URL has no scheme, and is never admitted: a
+   * client that uploads files sends their whole URL. A file of a user with another URL is a 400. One of an answer is left
+   * out, because the agent itself may have sent it to the client. No check of a scheme keeps an agent that loads a URL
+   * out of its own network.
+   *
+   * @defaultValue `["https:", "data:"]`
+   */
+  fileUrlSchemes?: string[] | undefined;
 }
 
 /**
@@ -72,10 +85,13 @@ export async function readChatRequest(
  * Validates the body of a chat request, such as `await request.json()` returns.
  *
  * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not
- * name are kept. Without a `resume`, the last message's `metadata.resume`, its answer to a question, is used.
+ * name are kept. Without an answer in `resumes` or `resume`, the last message's `metadata.resume`, its answer to a
+ * question, is used. Then `resumes` has all answers, and `resume` is the first of them that is a text, ids of options, or
+ * cancelled.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
  * and what was received.
+ * @throws RangeError for a limit that is not a number, or is negative. TypeError for a wrong scheme.
  *
  * @example
  * ```ts
@@ -89,35 +105,51 @@ export async function readChatRequest(
  */
 export function parseChatRequestBody(
   value: unknown,
-  limits: Pick<ChatRequestLimits, "maxMessages" | "maxDepth"> = {},
+  limits: Omit<ChatRequestLimits, "maxBodyBytes"> = {},
 ): ChatRequestBody {
-  const { maxMessages = 1000, maxDepth = 64 } = limits;
-  checkLimitOption("maxMessages", maxMessages);
-  checkLimitOption("maxDepth", maxDepth);
-  // Checked before the schema, which walks the value recursively.
+  const { maxMessages = 1000, maxItems = 10_000, maxDepth = 64, fileUrlSchemes } = limits;
+  for (const [name, limit] of Object.entries({ maxMessages, maxItems, maxDepth }))
+    checkLimitOption(name, limit);
+  checkUrlSchemes(fileUrlSchemes);
+  // Before the schema, which walks the value recursively, and takes long for each wrong item.
   if (isDeeperThan(value, maxDepth)) {
     throw invalidRequest([
       { path: "", expected: `nested at most ${maxDepth} levels deep`, received: "more" },
     ]);
   }
-  const messages = (value as { messages?: unknown } | null | undefined)?.messages;
-  if (Array.isArray(messages) && messages.length > maxMessages) {
-    const received = `an array of ${messages.length} items`;
+  checkLengths(value, maxMessages, maxItems);
+  bodySchema ??= createBodySchema();
+  const result = bodySchema.safeParse(value);
+  if (!result.success) throw invalidRequest(result.error.issues.map((issue) => toIssue(issue, value)));
+  const messages = checkFileUrls(result.data.messages, fileUrlSchemes);
+  return withAnswers({ ...result.data, messages });
+}
+
+/** @throws ChatRequestError for more messages or items than a body may have. */
+function checkLengths(body: unknown, maxMessages: number, maxItems: number): void {
+  const { messages, resumes, toolResults, tools } = fieldsOf(body);
+  const count = lengthOf(messages);
+  if (count > maxMessages) {
+    const received = `an array of ${count} items`;
     throw invalidRequest([
       { path: "messages", expected: `an array of at most ${maxMessages} messages`, received },
     ]);
   }
-  bodySchema ??= createBodySchema();
-  const result = bodySchema.safeParse(value);
-  if (result.success) return withMessageResume(result.data);
-  throw invalidRequest(result.error.issues.map((issue) => toIssue(issue, value)));
+  const parts = Array.isArray(messages) ? messages.map((message) => fieldsOf(message).parts) : [];
+  const items = [...parts, resumes, toolResults, tools].reduce(
+    (sum: number, list) => sum + lengthOf(list),
+    0,
+  );
+  if (items > maxItems) {
+    const expected = `one of at most ${maxItems} parts, resumes, toolResults and tools together`;
+    throw invalidRequest([{ path: "", expected, received: String(items) }]);
+  }
 }
 
-/** Kortyx clients answer a question in the metadata of the message, which is left unchanged. */
-function withMessageResume(body: ChatRequestBody): ChatRequestBody {
-  const resume = body.resume ?? parseMessageResume(body.messages.at(-1) ?? {});
-  return resume ? { ...body, resume } : body;
-}
+/** Reads the properties of an unknown value. */
+const fieldsOf = (value: unknown): Record<string, unknown> => (value ?? {}) as Record<string, unknown>;
+
+const lengthOf = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
 
 /**
  * Rejects roles that a client may not use.

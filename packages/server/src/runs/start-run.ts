@@ -119,7 +119,7 @@ async function openForRequest(
 async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
   const { onStart, onFinish, waitUntil } = options;
   const { owner, sessionId, input, messages } = request;
-  const first: RunStartChunk = { type: "run-start", runId, sessionId, input };
+  const first: RunStartChunk = { type: "run-start", runId, sessionId, input, acceptsParts: true };
   const begun: RunStart = { runId, owner, sessionId, input, messages };
   const opening = watchOpening(request.source, () => onStart?.(begun));
   const writer = startRunWriter({

@@ -94,6 +94,17 @@ const wrong: [options: unknown, error: Error][] = [
   [{ agent, headers: 42 }, new TypeError("headers must be an object of headers; got 42.")],
   [{ agent, maxBodyBytes: "1mb" }, new RangeError('maxBodyBytes must be a number, 0 or more; got "1mb".')],
   [{ agent, maxMessages: Number.NaN }, new RangeError("maxMessages must be a number, 0 or more; got NaN.")],
+  [{ agent, maxItems: "all" }, new RangeError('maxItems must be a number, 0 or more; got "all".')],
+  ...["https:", ["https"], ["HTTPS:"], ["https://"], ["*"], [""], [/https:/]].map(
+    (fileUrlSchemes): [unknown, Error] => [
+      { agent, fileUrlSchemes },
+      new TypeError(
+        `fileUrlSchemes must be an array of schemes with their colon, such as ["https:"]; got ${
+          typeof fileUrlSchemes === "string" ? '"https:"' : "an array"
+        }.`,
+      ),
+    ],
+  ),
   [{ agent, maxDepth: -1 }, new RangeError("maxDepth must be a number, 0 or more; got -1.")],
   [
     { agent, maxBufferedBytes: null },
@@ -172,6 +183,8 @@ test("every valid option is accepted", () => {
     headers: [["x-a", "1"]],
     maxBodyBytes: Number.POSITIVE_INFINITY,
     maxMessages: 0,
+    maxItems: 0,
+    fileUrlSchemes: ["http:", "web+files:"],
     heartbeatMs: 0,
     collectMessage: true,
     onError: () => "Sorry.",
@@ -233,9 +246,10 @@ test("a limit that is not a number is refused, instead of allowing everything", 
     body: '{"messages":[]}',
   });
   await expect(readChatRequest(request, { maxBodyBytes: Number.NaN })).rejects.toThrow(RangeError);
-  for (const limits of [{ maxMessages: Number.NaN }, { maxDepth: Number.NaN }]) {
+  for (const limits of [{ maxMessages: Number.NaN }, { maxItems: Number.NaN }, { maxDepth: Number.NaN }]) {
     expect(() => parseChatRequestBody({ messages: [] }, limits)).toThrow(RangeError);
   }
+  expect(() => parseChatRequestBody({ messages: [] }, { fileUrlSchemes: ["https"] })).toThrow(TypeError);
   expect(() => parseChatRequestBody({ messages: [], context: { a: { b: {} } } }, { maxDepth: 2.5 })).toThrow(
     "nested at most 2.5 levels deep",
   );

@@ -147,13 +147,18 @@ describe("POST", () => {
     const runId = runIdOf(text);
     expect(runId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(withoutComments(text).replaceAll(runId, "RUN")).toBe(
-      'id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"s","input":{"role":"user","content":"Hi"}}\n\n' +
+      'id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"s","input":{"role":"user","content":"Hi"},"acceptsParts":true}\n\n' +
         'id: RUN.1\ndata: {"type":"text-delta","delta":"Hel"}\n\n' +
         'id: RUN.2\ndata: {"type":"text-delta","delta":"lo"}\n\n' +
         'id: RUN.3\ndata: {"type":"done"}\n\n' +
         "data: [DONE]\n\n",
     );
-    expect(calls).toEqual([[messages, { ...rest, body: {}, owner: "ann", signal: expect.any(AbortSignal) }]]);
+    expect(calls).toEqual([
+      [
+        messages,
+        { ...rest, resumes: [rest.resume], body: {}, owner: "ann", signal: expect.any(AbortSignal) },
+      ],
+    ]);
     const again = runIdOf(await (await route.POST(post())).text());
     expect(again).not.toBe(runId);
   });
@@ -376,7 +381,7 @@ describe("stream: false", () => {
       expect([response.status, response.headers.get("cache-control")]).toEqual([200, "no-store"]);
       expect(await response.json()).toEqual({
         chunks: [
-          { type: "run-start", runId: expect.any(String), input: messages[0] },
+          { type: "run-start", runId: expect.any(String), input: messages[0], acceptsParts: true },
           delta("Hel"),
           delta("lo"),
           { type: "done" },

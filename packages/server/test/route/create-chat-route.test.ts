@@ -65,6 +65,11 @@ describe("POST", () => {
       workflowId: "w",
       context: { a: 1 },
       resume: { requestId: "r", resumeToken: "t", answer: "yes" },
+      resumes: [{ requestId: "r", resumeToken: "t", answer: "yes" }],
+      toolResults: [{ toolCallId: "1", tool: "locate", content: "Rome" }],
+      tools: [{ name: "locate", description: "Where the user is" }],
+      trigger: "continue",
+      messageId: "m",
     };
     const response = await route.POST(post({ messages, ...rest }));
     expect(response.status).toBe(200);
@@ -96,6 +101,26 @@ describe("POST", () => {
     expect(body).toEqual(unknown);
     expect([owner, sessionId, signal]).toEqual(["ann", "s", expect.any(AbortSignal)]);
     expect(Object.assign({}, body)).not.toHaveProperty("isAdmin");
+  });
+
+  test("applies its limits to parts, answers and tools, and its schemes to files", async () => {
+    const { route, calls } = routeOf(answer, { maxItems: 1, fileUrlSchemes: ["gs:"] });
+    const withParts = (...urls: string[]) => {
+      const parts = urls.map((url) => ({ type: "file", mediaType: "image/png", url }));
+      return post({ messages: [{ role: "user", content: "", parts }] });
+    };
+    const many = await route.POST(withParts("gs://a", "gs://b"));
+    const other = await route.POST(withParts("data:,"));
+    expect([many.status, other.status, calls]).toEqual([400, 400, []]);
+    expect((await other.json()).issues).toEqual([
+      {
+        path: "messages.0.parts.0.url",
+        expected: "a URL that begins with gs:",
+        received: "a string of 6 characters",
+      },
+    ]);
+    await (await route.POST(withParts("gs://a"))).text();
+    expect(calls[0]![0][0]!.parts).toEqual([{ type: "file", mediaType: "image/png", url: "gs://a" }]);
   });
 
   test("limits unknown keys like the rest of the body", async () => {

@@ -36,6 +36,7 @@ test("a valid body is returned with its ids trimmed and its unknown keys kept", 
     messages: [{ ...body.messages[0], id: "m" }],
     sessionId: "s",
     workflowId: undefined,
+    resumes: [body.resume],
   });
 });
 
@@ -47,7 +48,7 @@ test("an id may have 256 characters after trimming, and a token as many as the b
     workflowId: longest,
     resume: { requestId: longest, resumeToken: "t".repeat(10_000), answer: "a" },
   };
-  expect(parseChatRequestBody(body)).toEqual({ ...body, sessionId: longest });
+  expect(parseChatRequestBody(body)).toEqual({ ...body, sessionId: longest, resumes: [body.resume] });
 });
 
 describe("an answer in the metadata of the last message", () => {
@@ -61,12 +62,10 @@ describe("an answer in the metadata of the last message", () => {
 
   test("becomes the resume, and also stays in the metadata", () => {
     const body = { messages: [...messages, userMessage("Apples, Bananas", carried)] };
-    expect(parseChatRequestBody(body)).toEqual({ ...body, resume: answered });
+    expect(parseChatRequestBody(body)).toEqual({ ...body, resume: answered, resumes: [answered] });
     const cancelled = { messages: [userMessage("", { ...carried, cancel: true })] };
-    expect(parseChatRequestBody(cancelled)).toEqual({
-      ...cancelled,
-      resume: { requestId: "r", resumeToken: "t", outcome: "cancelled" },
-    });
+    const resume = { requestId: "r", resumeToken: "t", outcome: "cancelled" };
+    expect(parseChatRequestBody(cancelled)).toEqual({ ...cancelled, resume, resumes: [resume] });
   });
 
   test("becomes a string if it is one text or choice, as a chat sends it", () => {
@@ -77,7 +76,9 @@ describe("an answer in the metadata of the last message", () => {
   test("is overridden by a resume in the body", () => {
     const own = { requestId: "r2", resumeToken: "t2", answer: "b" };
     const body = { messages: [userMessage("Apples", carried)], resume: own };
-    expect(parseChatRequestBody(body)).toEqual(body);
+    expect(parseChatRequestBody(body)).toEqual({ ...body, resumes: [own] });
+    const several = { messages: body.messages, resumes: [own] };
+    expect(parseChatRequestBody(several)).toEqual({ ...several, resume: own });
   });
 
   test("is ignored in an earlier message, or if it does not have the shape of an answer", () => {
@@ -92,6 +93,7 @@ describe("an answer in the metadata of the last message", () => {
       const body = parseChatRequestBody({ messages: all });
       expect(body).toEqual({ messages: all });
       expect(body).not.toHaveProperty("resume");
+      expect(body).not.toHaveProperty("resumes");
     }
   });
 });
@@ -118,7 +120,141 @@ test("null counts as absent in an optional field, for languages without undefine
     context: { a: null, b: [null] },
     resume: { requestId: "r", resumeToken: "t", answer: "a", more: null },
   };
-  expect(parseChatRequestBody(inside)).toEqual(inside);
+  expect(parseChatRequestBody(inside)).toEqual({ ...inside, resumes: [inside.resume] });
+});
+
+describe("the answers to several questions", () => {
+  const ask = (fields: object) => ({ requestId: "q1", resumeToken: "t", ...fields });
+  const choice = ask({ answer: ["a"] });
+
+  test.each<[string, object[], unknown]>([
+    ["a text", [ask({ answer: "yes" })], ask({ answer: "yes" })],
+    ["no options", [ask({ answer: [] })], ask({ answer: [] })],
+    [
+      "ids after JSON",
+      [ask({ answer: { a: 1 } }), { ...choice, requestId: "q2" }],
+      { ...choice, requestId: "q2" },
+    ],
+    [
+      "a cancelled question",
+      [ask({ outcome: "cancelled", reason: "No." })],
+      ask({ outcome: "cancelled", reason: "No." }),
+    ],
+    ["only JSON", [ask({ answer: null }), ask({ requestId: "q2", answer: ["a", 7] })], undefined],
+    ["a cancelled question with JSON", [ask({ outcome: "cancelled", answer: 7 })], undefined],
+  ])("have the first that suits it as `resume`: %s", (_, resumes, resume) => {
+    // Anything else in its place would be an answer that no verification of `resumes` has seen.
+    const other = ask({ requestId: "other", answer: "b" });
+    expect(parseChatRequestBody({ messages, resumes, resume: other })).toEqual({ messages, resumes, resume });
+  });
+
+  test("are those of `resume` or the metadata if the list is empty", () => {
+    expect(parseChatRequestBody({ messages, resumes: [], resume: choice }).resumes).toEqual([choice]);
+  });
+});
+
+test("every field of parts, answers, results and tools is returned as it was sent", () => {
+  const providerMetadata = { anthropic: { signature: "s" } };
+  const call = { type: "tool-call", toolCallId: " 1 ", tool: "search", input: null, more: 1 };
+  const body = {
+    messages: [
+      {
+        role: "user",
+        content: "Look",
+        parts: [
+          { type: "text", text: "Look" },
+          { type: "file", mediaType: "image/png", url: "DATA:image/png;base64,AA==", name: "a.png" },
+          {
+            type: "file",
+            mediaType: "text/plain",
+            url: "https://a.example/b",
+            providerReference: { openai: "f" },
+          },
+          { type: "data", name: "place", data: null, id: "1" },
+        ],
+      },
+      {
+        role: "assistant",
+        content: "",
+        parts: [
+          { type: "reasoning", text: "", providerMetadata },
+          ...["running", "awaiting-approval", "awaiting-client"].map((state) => ({ ...call, state })),
+          { ...call, state: "done", content: [1], structuredContent: {}, providerMetadata },
+          ...["error", "denied", "interrupted"].map((state) => ({ ...call, state, errorMessage: "No." })),
+        ],
+      },
+      { role: "system", content: "Be brief.", parts: [{ type: "text", text: "Be brief." }] },
+    ],
+    resumes: [
+      { requestId: "q1", resumeToken: "t", answer: "edit", input: { a: 1 }, reason: "r" },
+      { requestId: "q2", resumeToken: "t", outcome: "answered", answer: { city: "Rome" } },
+      { requestId: "q3", resumeToken: "t", outcome: "cancelled" },
+    ],
+    toolResults: [
+      { toolCallId: "1", tool: "locate", resumeToken: "t", content: null },
+      { toolCallId: "2", tool: "locate", errorMessage: "No." },
+    ],
+    tools: [{ name: "locate", description: "", inputSchema: { type: "object" } }],
+    trigger: "continue",
+    messageId: " m ",
+  };
+  expect(parseChatRequestBody(body)).toEqual({ ...body, messageId: "m", resume: body.resumes[0] });
+});
+
+describe("the URL of a file", () => {
+  const withFile = (role: string, url: string) => ({
+    messages: [
+      {
+        role,
+        content: "",
+        parts: [
+          { type: "text", text: "" },
+          { type: "file", mediaType: "a/b", url },
+        ],
+      },
+    ],
+  });
+  const refused = [
+    "http://169.254.169.254/latest/meta-data",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "blob:https://a.example/1",
+    "/uploads/1",
+    "//a.example/1",
+    "",
+    " https://a.example/",
+    "ht\ntps://a.example/",
+    "\u0000data:,",
+    "https",
+  ];
+
+  test.each(refused)("is https: or data: by default, and not %j", (url) => {
+    expect(issuesOf(withFile("user", url))).toEqual([
+      expect.stringMatching(
+        /^messages\.0\.parts\.1\.url must be a URL that begins with https: or data:, got an? /,
+      ),
+    ]);
+  });
+
+  test("leaves a file out of an answer, because the agent may have sent it", () => {
+    for (const url of refused) {
+      const { messages: read } = parseChatRequestBody(withFile("assistant", url));
+      expect(read[0]!.parts).toEqual([{ type: "text", text: "" }]);
+    }
+    expect(parseChatRequestBody(withFile("assistant", "https://a.example/"))).toEqual(
+      withFile("assistant", "https://a.example/"),
+    );
+  });
+
+  test("may have the schemes that the route admits, and no others", () => {
+    const fileUrlSchemes = ["gs:", "http:"];
+    for (const url of ["GS://bucket/a", "http://localhost:9000/a"]) {
+      expect(parseChatRequestBody(withFile("user", url), { fileUrlSchemes })).toEqual(withFile("user", url));
+    }
+    expect(() => parseChatRequestBody(withFile("user", "https://a.example"), { fileUrlSchemes })).toThrow(
+      "messages.0.parts.1.url must be a URL that begins with gs: or http:, got a string of 17 characters",
+    );
+  });
 });
 
 /** Nested `depth` levels deep, as text. */
@@ -238,11 +374,180 @@ const badBodies: [body: unknown, issues: string[]][] = [
   [resume({ answer: ["a", 7] }), ["resume.answer must be a string or an array of strings, got an array"]],
   [
     resume({ outcome: "no" }),
-    ['resume.outcome must be "answered" or "cancelled", got a string of 2 characters'],
+    ['resume.outcome must be one of "answered", "cancelled", got a string of 2 characters'],
   ],
-  [resume({ outcome: 7 }), ['resume.outcome must be "answered" or "cancelled", got a number']],
+  [resume({ outcome: 7 }), ['resume.outcome must be one of "answered", "cancelled", got a number']],
   [resume({ outcome: "cancelled", reason: 7 }), ["resume.reason must be a string, got a number"]],
   [resume({ answer: { id: "a" } }), ["resume.answer must be a string or an array of strings, got an object"]],
+  [message({ parts: {} }), ["messages.0.parts must be an array, got an object"]],
+  [
+    message({ parts: ["Hi", null] }),
+    [
+      "messages.0.parts.0 must be an object, got a string of 2 characters",
+      "messages.0.parts.1 must be an object, got null",
+    ],
+  ],
+  ...(
+    [
+      [{}, "nothing"],
+      [{ type: "image" }, "a string of 5 characters"],
+      [{ type: null }, "null"],
+      [{ type: ["text"] }, "an array"],
+    ] as const
+  ).map(([part, received]): [unknown, string[]] => [
+    message({ parts: [part] }),
+    [
+      `messages.0.parts.0.type must be one of "text", "reasoning", "file", "tool-call", "data", got ${received}`,
+    ],
+  ]),
+  [message({ parts: [{ type: "text" }] }), ["messages.0.parts.0.text must be a string, got nothing"]],
+  [
+    message({ parts: [{ type: "file", name: 1, providerReference: { a: 1 } }] }),
+    [
+      "messages.0.parts.0.mediaType must be a string, got nothing",
+      "messages.0.parts.0.url must be a string, got nothing",
+      "messages.0.parts.0.name must be a string, got a number",
+      "messages.0.parts.0.providerReference must be an object of strings, got an object",
+    ],
+  ],
+  [
+    message({ parts: [{ type: "file", mediaType: "a/b", url: "data:,", providerReference: ["a"] }] }),
+    ["messages.0.parts.0.providerReference must be an object of strings, got an array"],
+  ],
+  [
+    message({ parts: [{ type: "data" }] }),
+    [
+      "messages.0.parts.0.name must be a string, got nothing",
+      "messages.0.parts.0.data must be a JSON value, got nothing",
+    ],
+  ],
+  [
+    {
+      messages: [
+        {
+          role: "assistant",
+          content: "",
+          parts: [
+            {
+              type: "tool-call",
+              toolCallId: "1".repeat(257),
+              state: "input-streaming",
+              errorMessage: {},
+              providerMetadata: [],
+            },
+            { type: "reasoning", text: 1, providerMetadata: "x" },
+          ],
+        },
+      ],
+    },
+    [
+      "messages.0.parts.0.toolCallId must be at most 256 characters, got a string of 257 characters",
+      "messages.0.parts.0.tool must be a string, got nothing",
+      'messages.0.parts.0.state must be one of "running", "awaiting-approval", "awaiting-client", "done", "error", "denied", "interrupted", got a string of 15 characters',
+      "messages.0.parts.0.errorMessage must be a string, got an object",
+      "messages.0.parts.0.providerMetadata must be an object, got an array",
+      "messages.0.parts.1.text must be a string, got a number",
+      "messages.0.parts.1.providerMetadata must be an object, got a string of 1 character",
+    ],
+  ],
+  [
+    message({
+      parts: [
+        { type: "text", text: "" },
+        { type: "tool-call", toolCallId: "1", tool: "pay", state: "done" },
+        { type: "reasoning", text: "" },
+      ],
+    }),
+    [
+      'messages.0.parts.1.type must be one of "text", "file", "data" in a message of role "user", got a string of 9 characters',
+      'messages.0.parts.2.type must be one of "text", "file", "data" in a message of role "user", got a string of 9 characters',
+    ],
+  ],
+  [
+    message({ role: "system", parts: [{ type: "data", name: "a", data: 1 }] }),
+    [
+      'messages.0.parts.0.type must be one of "text" in a message of role "system", got a string of 4 characters',
+    ],
+  ],
+  [{ messages, resumes: {} }, ["resumes must be an array, got an object"]],
+  [
+    { messages, resumes: [7, {}] },
+    [
+      "resumes.0 must be an object, got a number",
+      "resumes.1.requestId must be a string, got nothing",
+      "resumes.1.resumeToken must be a string, got nothing",
+    ],
+  ],
+  [
+    {
+      messages,
+      resumes: [
+        { requestId: "r".repeat(257), resumeToken: null, outcome: "maybe", reason: 7 },
+        { requestId: "a", resumeToken: "t" },
+      ],
+    },
+    [
+      "resumes.0.requestId must be at most 256 characters, got a string of 257 characters",
+      "resumes.0.resumeToken must be a string, got null",
+      "resumes.0.reason must be a string, got a number",
+      'resumes.0.outcome must be one of "answered", "cancelled", got a string of 5 characters',
+      'resumes.1.answer must be a JSON value unless outcome is "cancelled", got nothing',
+    ],
+  ],
+  [
+    {
+      messages,
+      resumes: ["approve", "deny"].map((answer) => ({ requestId: "a", resumeToken: "t", answer })),
+    },
+    ["resumes.1.requestId must be different from those before it, got a string of 1 character"],
+  ],
+  [
+    {
+      messages,
+      toolResults: [
+        { toolCallId: "1", tool: "a" },
+        { toolCallId: "1", tool: "b" },
+      ],
+    },
+    ["toolResults.1.toolCallId must be different from those before it, got a string of 1 character"],
+  ],
+  [
+    { messages, toolResults: [{ toolCallId: 1, resumeToken: 1, errorMessage: 1 }] },
+    [
+      "toolResults.0.toolCallId must be a string, got a number",
+      "toolResults.0.tool must be a string, got nothing",
+      "toolResults.0.resumeToken must be a string, got a number",
+      "toolResults.0.errorMessage must be a string, got a number",
+    ],
+  ],
+  [
+    { messages, tools: [{ name: "" }, { name: "t".repeat(257), description: "", inputSchema: [] }] },
+    [
+      "tools.0.name must be 1 to 256 characters, got an empty string",
+      "tools.0.description must be a string, got nothing",
+      "tools.1.name must be 1 to 256 characters, got a string of 257 characters",
+      "tools.1.inputSchema must be an object, got an array",
+    ],
+  ],
+  [
+    {
+      messages,
+      tools: [
+        { name: "a", description: "" },
+        { name: "a", description: "" },
+      ],
+    },
+    ["tools.1.name must be different from those before it, got a string of 1 character"],
+  ],
+  [
+    { messages, trigger: "retry" },
+    ['trigger must be one of "send", "regenerate", "continue", got a string of 5 characters'],
+  ],
+  [{ messages, messageId: 7 }, ["messageId must be a string, got a number"]],
+  [
+    { messages, messageId: "m".repeat(257) },
+    ["messageId must be at most 256 characters, got a string of 257 characters"],
+  ],
   [
     { messages: Array(1001).fill(messages[0]) },
     ["messages must be an array of at most 1000 messages, got an array of 1001 items"],
@@ -283,6 +588,25 @@ describe("limits", () => {
     expect(() => parseChatRequestBody({ messages, extra: [[]] }, { maxDepth: 2 })).toThrow(
       "at most 2 levels",
     );
+  });
+
+  test("allow 10,000 parts, answers, results and tools together by default", () => {
+    const part = { type: "text", text: "" };
+    const tools = Array.from({ length: 3 }, (_, index) => ({ name: `${index}`, description: "" }));
+    const toolResults = tools.map(({ name }) => ({ toolCallId: name, tool: name }));
+    const resumes = tools.map(({ name }) => ({ requestId: name, resumeToken: "t", answer: "a" }));
+    const body = (parts: number) => ({
+      messages: [parts, 0, 1].map((length) => ({ ...messages[0], parts: Array(length).fill(part) })),
+      tools,
+      toolResults,
+      resumes,
+    });
+    expect(issuesOf(body(9_990))).toEqual([]);
+    expect(issuesOf(body(9_991))).toEqual([
+      "the body must be one of at most 10000 parts, resumes, toolResults and tools together, got 10001",
+    ]);
+    expect(() => parseChatRequestBody(body(0), { maxItems: 9 })).toThrow("at most 9 parts");
+    expect(parseChatRequestBody(body(0), { maxItems: 10 })).toMatchObject({ tools });
   });
 
   test("keep the issues of a body with very many invalid fields to 100, and its message short", () => {

@@ -81,7 +81,7 @@ describeStores(({ name, isShared, setUp }) => {
         // Both processes saw the same, and the tool's late result is in neither answer.
         const seen = await text;
         expect(withoutComments(seen).replaceAll(runId, "RUN")).toBe(
-          `id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"${sessionId}","input":{"role":"user","content":"Hi"}}\n\n` +
+          `id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"${sessionId}","input":{"role":"user","content":"Hi"},"acceptsParts":true}\n\n` +
             'id: RUN.1\ndata: {"type":"text-delta","delta":"Looking"}\n\n' +
             'id: RUN.2\ndata: {"type":"tool-call-start","tool":"search","toolCallId":"c","input":{}}\n\n' +
             'id: RUN.3\ndata: {"type":"abort","reason":"stopped"}\n\n' +
