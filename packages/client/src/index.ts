@@ -11,10 +11,13 @@ export type {
   ChatTypes,
   DataOf,
   ErrorChunk,
+  FileMessagePart,
   InterruptChunk,
+  InterruptPart,
   MessageAccumulator,
   MessagePart,
   PartialData,
+  StepPart,
   StreamChunk,
   StreamChunkOf,
   StreamChunkType,
@@ -26,6 +29,7 @@ export type {
   TextPart,
   TokenUsage,
   ToolCallPart,
+  ToolCallState,
   ToolInput,
   ToolName,
   ToolOutput,
@@ -44,7 +48,10 @@ export type {
   ChatSnapshot,
   ChatStatus,
   ChatTiming,
+  InterruptResponse,
+  UploadedFile,
 } from "./chat/chat.ts";
+export type { ChatTool, ChatToolOptions, ChatTools } from "./chat/chat-tools.ts";
 export { createChat } from "./chat/create-chat.ts";
 export {
   type AssistantUIMessage,

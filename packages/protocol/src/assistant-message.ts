@@ -173,8 +173,10 @@ export type MessagePart<Types extends ChatTypes = ChatTypes> =
 
 /** One assistant message, as streamed so far. Immutable once handed out. */
 export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
-  /** The id of the run that produced it, if any. */
+  /** The id of the run that produced it, if any; of a continued message, its id before that. */
   readonly id?: string | undefined;
+  /** Of a message that was continued: the id of the latest run that did. */
+  readonly runId?: string | undefined;
   /** In the order in which they began. */
   readonly parts: readonly MessagePart<Types>[];
   /**

@@ -208,7 +208,9 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
         this.#endStep(chunk);
         break;
       case "run-start":
-        this.#setHead({ id: chunk.continues ?? chunk.runId });
+        this.#setHead(
+          chunk.continues === undefined ? { id: chunk.runId } : { id: chunk.continues, runId: chunk.runId },
+        );
         break;
       case "done":
         this.#applyDone(chunk);

@@ -18,6 +18,11 @@ export interface UserUIMessage<Types extends ChatTypes = ChatTypes> extends Read
 export interface AssistantUIMessage<Types extends ChatTypes = ChatTypes> extends AssistantMessage<Types> {
   readonly id: string;
   readonly role: "assistant";
+  /**
+   * Until the run that continues the message has ended: the message without that run. A chat that follows the run again,
+   * such as after a reload, begins here.
+   */
+  readonly beforeRun?: AssistantUIMessage<Types> | undefined;
 }
 
 /** One message of a conversation. Immutable: a newer version is a new object. */

@@ -39,7 +39,7 @@ beforeEach(() => {
 
 /** A chat whose state the test sets. */
 function createChat() {
-  let snapshot: ChatSnapshot = { messages: [], status: "ready", reconnecting: false };
+  let snapshot: ChatSnapshot = { messages: [], status: "ready", reconnecting: false, interrupts: [] };
   let listener: (snapshot: ChatSnapshot) => void = () => {};
   const chat: Pick<Chat, "getSnapshot" | "subscribe"> = {
     getSnapshot: () => snapshot,

@@ -2,7 +2,14 @@
  * The answer in progress: requests it, folds its chunks, stops it and leaves it. Owns its stream and its timer, and
  * ends both. Knows nothing of the conversation but its messages, and publishes nothing; its owner does.
  */
-import { createMessageAccumulator, type StreamChunk, type UIMessage } from "@kortyx/protocol";
+import {
+  type ChatTypes,
+  createMessageAccumulator,
+  type MessageAccumulator,
+  type RunStartChunk,
+  type StreamChunk,
+  type UIMessage,
+} from "@kortyx/protocol";
 import { createId } from "../route/create-id.ts";
 import { yieldConnection } from "../route/shared-connections.ts";
 import type { ConnectionState } from "../route/stream-from-route.ts";
@@ -13,6 +20,7 @@ import {
   changeConnection,
   endAnswer,
   isNoRun,
+  isWhole,
   meansNoRun,
   receiveChunk,
   receiveFirst,
@@ -22,7 +30,7 @@ import {
   shownPhase,
 } from "./answer.ts";
 import type { AssistantUIMessage } from "./messages.ts";
-import { placeLast } from "./place-answer.ts";
+import { type AnswerPlace, placeById, placeLast } from "./place-answer.ts";
 import type { ChatTransport, ChatTransportOptions } from "./route-transport.ts";
 
 /** How long the `abort` chunk may take after a stop was accepted, in milliseconds. */
@@ -37,6 +45,8 @@ export interface AnswerRequest {
   open(options: ChatTransportOptions): AsyncIterable<StreamChunk>;
   /** Identifies the answer to stop while its run's id is unknown. */
   idempotencyKey?: string | undefined;
+  /** The message that the answer continues, unless its run names another. */
+  continues?: AssistantUIMessage | undefined;
 }
 
 /** The conversation that an answer belongs to. Each callback may end the answer. */
@@ -62,10 +72,11 @@ export class ActiveAnswer {
   readonly #owner: AnswerOwner;
   readonly #resolveEnded: () => void;
   readonly #abort = new AbortController();
-  readonly #accumulator = createMessageAccumulator({
-    id: createId(),
-    role: "assistant",
-  } as AssistantUIMessage);
+  /** The message that the answer continues. */
+  #continued: AssistantUIMessage | undefined;
+  #accumulator: MessageAccumulator<ChatTypes, AssistantUIMessage>;
+  /** The message, once it has its end: its run is not read again. */
+  #whole: AssistantUIMessage | undefined;
   /** On the monotonic clock. */
   readonly #startedAt = performance.now();
   #state: AnswerState;
@@ -80,6 +91,8 @@ export class ActiveAnswer {
     this.#request = request;
     this.#owner = owner;
     this.#state = beginAnswer(request.origin, Date.now());
+    this.#continued = request.continues;
+    this.#accumulator = accumulate(request.continues);
   }
 
   get state(): AnswerState {
@@ -88,13 +101,17 @@ export class ActiveAnswer {
 
   /** Undefined until its first chunk. */
   get message(): AssistantUIMessage | undefined {
-    return this.#state.place && this.#accumulator.message;
+    return this.#state.place && this.#shown;
   }
 
   /** The conversation with the answer in its place; undefined until its first chunk. */
   get messages(): UIMessage[] | undefined {
     const { place } = this.#state;
-    return place && [...place.before, this.#accumulator.message, ...place.after];
+    return place && [...place.before, this.#shown, ...place.after];
+  }
+
+  get #shown(): AssistantUIMessage {
+    return this.#whole ?? this.#accumulator.message;
   }
 
   /** Requests the answer, and reads it to its end. */
@@ -116,11 +133,26 @@ export class ActiveAnswer {
 
   /** @throws StreamProtocolError for a chunk that the message cannot hold. */
   receive(chunk: StreamChunk): void {
+    if (chunk.type === "run-start") this.#begin(chunk);
     this.#accumulator.apply(chunk);
     if (!this.#state.place) {
-      this.#state = receiveFirst(this.#state, this.#owner.messages, this.#elapsedMs());
+      this.#state = receiveFirst(this.#state, this.#placeFirst(), this.#elapsedMs());
     }
-    this.#state = receiveChunk(this.#state, chunk);
+    this.#state = receiveChunk(this.#state, chunk, this.#owner.messages);
+  }
+
+  /** A run names the message that it continues. It is the first chunk of its log, so nothing is lost. */
+  #begin({ runId, continues }: RunStartChunk): void {
+    if (this.#continued?.id === continues || this.#state.runId === runId) return;
+    const shown = this.#owner.messages.find(({ id }) => id === continues) as AssistantUIMessage | undefined;
+    // A message that already holds chunks of this run, from before a reload, would hold them twice.
+    this.#continued = shown?.runId === runId ? (shown.beforeRun ?? shown) : shown;
+    this.#accumulator = accumulate(this.#continued);
+  }
+
+  #placeFirst(): AnswerPlace {
+    const { messages } = this.#owner;
+    return (this.#continued && placeById(messages, this.#continued.id)) ?? placeLast(messages);
   }
 
   /** Shows a found run to the user. */
@@ -193,8 +225,10 @@ export class ActiveAnswer {
     const state = this.#state;
     if (state.phase === "ended") return;
     this.#accumulator.finish(how);
+    const { beforeRun, ...message } = this.#accumulator.message;
+    if (beforeRun && isWhole(message)) this.#whole = message;
     // A stream that ended in order without chunks is an empty answer.
-    const place = state.place ?? (how === "done" ? placeLast(this.#owner.messages) : undefined);
+    const place = state.place ?? (how === "done" ? this.#placeFirst() : undefined);
     this.#state = endAnswer({ ...state, place }, this.#elapsedMs());
     this.#resolveEnded();
     if (shownPhase(state)) {
@@ -208,4 +242,14 @@ export class ActiveAnswer {
   #elapsedMs(): number {
     return performance.now() - this.#startedAt;
   }
+}
+
+/** @param continued - The message to continue; it is kept until the run has ended, to read the run again. */
+function accumulate(
+  continued: AssistantUIMessage | undefined,
+): MessageAccumulator<ChatTypes, AssistantUIMessage> {
+  if (!continued)
+    return createMessageAccumulator({ id: createId(), role: "assistant" } as AssistantUIMessage);
+  const { beforeRun: _, ...message } = continued;
+  return createMessageAccumulator({ ...message, beforeRun: message } as AssistantUIMessage);
 }

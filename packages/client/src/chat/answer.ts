@@ -9,12 +9,12 @@
  *     └───────────────────────────────────▲
  * ```
  */
-import type { RunStartChunk, StreamChunk, UIMessage } from "@kortyx/protocol";
+import type { AssistantMessage, RunStartChunk, StreamChunk, UIMessage } from "@kortyx/protocol";
 import { StreamTruncatedError } from "@kortyx/protocol";
 import type { ConnectionState } from "../route/stream-from-route.ts";
 import { toError } from "../stream/errors.ts";
 import type { ChatTiming } from "./chat.ts";
-import { type AnswerPlace, placeByInput, placeByRun, placeLast } from "./place-answer.ts";
+import { type AnswerPlace, placeById, placeByInput, placeLast } from "./place-answer.ts";
 
 type AnswerPhase =
   /** The session may have a run. Nothing is shown yet, and the user may send a message. */
@@ -67,25 +67,28 @@ export function shownPhase({ phase }: AnswerState): ShownPhase | undefined {
 }
 
 /** Its first chunk has arrived; {@link receiveChunk} follows. */
-export function receiveFirst(
-  state: AnswerState,
-  messages: readonly UIMessage[],
-  firstChunkMs: number,
-): AnswerState {
+export function receiveFirst(state: AnswerState, place: AnswerPlace, firstChunkMs: number): AnswerState {
   const { phase, timing } = state;
   return {
     ...state,
     phase: phase === "looking" ? "found" : phase === "submitted" ? "streaming" : phase,
-    place: placeLast(messages),
+    place,
     timing: { ...timing, firstChunkMs },
   };
 }
 
-/** @returns the same object for most chunks: what the message shows is not in this state. */
-export function receiveChunk(state: AnswerState, chunk: StreamChunk): AnswerState {
+/**
+ * @param messages - The conversation without the answer; with the message that it continues.
+ * @returns the same object for most chunks: what the message shows is not in this state.
+ */
+export function receiveChunk(
+  state: AnswerState,
+  chunk: StreamChunk,
+  messages: readonly UIMessage[],
+): AnswerState {
   switch (chunk.type) {
     case "run-start":
-      return receiveRunStart(state, chunk);
+      return receiveRunStart(state, chunk, messages);
     case "status":
       return { ...state, statusMessage: chunk.message };
     case "message":
@@ -97,14 +100,17 @@ export function receiveChunk(state: AnswerState, chunk: StreamChunk): AnswerStat
   }
 }
 
-function receiveRunStart(state: AnswerState, { runId, input }: RunStartChunk): AnswerState {
-  const { before, after } = state.place!;
-  const messages = [...before, ...after];
+function receiveRunStart(
+  state: AnswerState,
+  { runId, input, continues }: RunStartChunk,
+  messages: readonly UIMessage[],
+): AnswerState {
+  if (runId === state.runId) return state;
   const place =
-    placeByRun(messages, runId) ??
+    placeById(messages, continues ?? runId) ??
     // The answer to a message sent here already has its place; the agent may have received other messages.
-    (state.origin === "looking" ? placeByInput(messages, input) : undefined) ??
-    state.place;
+    (state.origin === "looking" && continues === undefined ? placeByInput(messages, input) : undefined) ??
+    placeLast(messages);
   return { ...state, runId, place };
 }
 
@@ -147,3 +153,7 @@ export function meansNoRun(error: unknown): boolean {
   const { status } = (error ?? {}) as { status?: unknown };
   return status === 404 || status === 405;
 }
+
+/** Whether a message has its end: there is nothing more to follow. */
+export const isWhole = ({ status, abortReason }: AssistantMessage): boolean =>
+  status === "done" || abortReason !== undefined;

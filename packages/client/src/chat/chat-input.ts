@@ -5,6 +5,7 @@
 import {
   type ChatMessage,
   type ChatResume,
+  type InterruptAnswer,
   type InterruptChunk,
   type InterruptOption,
   parseMessageResume,
@@ -13,15 +14,15 @@ import {
 import { describeKind } from "@kortyx/protocol/internal";
 import { createId } from "../route/create-id.ts";
 import { ChatStateError } from "../stream/errors.ts";
-import type { ChatAnswer, ChatInput } from "./chat.ts";
-import type { AssistantUIMessage, UIMessage, UserUIMessage } from "./messages.ts";
+import type { ChatAnswer, ChatInput, InterruptResponse } from "./chat.ts";
+import { type AssistantUIMessage, openQuestions, type UIMessage, type UserUIMessage } from "./messages.ts";
 
 /**
  * @throws ChatStateError `empty-message` for input without content, `invalid-message` for a value that is not a
  * message.
  */
 export function toUserMessage(input: ChatInput): UserUIMessage {
-  const said = typeof input === "string" ? { content: input } : input;
+  const said: Exclude<ChatInput, string> = typeof input === "string" ? { content: input } : input;
   if (typeof said?.content !== "string") {
     throw new ChatStateError(
       "invalid-message",
@@ -29,13 +30,19 @@ export function toUserMessage(input: ChatInput): UserUIMessage {
         "An event handler passes its event: write onClick={() => send(text)}.",
     );
   }
-  const message: UserUIMessage = { ...said, role: "user", id: said.id ?? createId() };
+  const { files = [], ...fields } = said;
+  const message: UserUIMessage = { ...fields, role: "user", id: said.id ?? createId() };
   const { role, id, timestamp, content, ...rest } = message;
-  if (content.trim() === "" && !Object.values(rest).some(isSomething)) {
-    throw new ChatStateError("empty-message", "Cannot send an empty message: expected text or metadata.");
+  if (content.trim() === "" && files.length === 0 && !Object.values(rest).some(isSomething)) {
+    throw new ChatStateError(
+      "empty-message",
+      "Cannot send an empty message: expected text, files or metadata.",
+    );
   }
   return message;
 }
+
+type Cancellation = Extract<ChatAnswer, { outcome: unknown }>;
 
 /** Whether any field besides the text has a value. */
 const isSomething = (value: unknown): boolean =>
@@ -63,14 +70,45 @@ export function toResume({ requestId, resumeToken }: InterruptChunk, answer: Cha
   const question = { requestId, resumeToken };
   if (typeof answer === "string") return { ...question, answer };
   if (Array.isArray(answer) && answer.every((id) => typeof id === "string")) return { ...question, answer };
-  const { outcome, reason } = (answer ?? {}) as Exclude<ChatAnswer, string | string[]>;
-  if (outcome === "cancelled" && ["string", "undefined"].includes(typeof reason)) {
+  if (isCancellation(answer) && ["string", "undefined"].includes(typeof answer.reason)) {
+    const { outcome, reason } = answer;
     return { ...question, outcome, ...(reason && { reason }) };
   }
   throw new ChatStateError(
     "invalid-message",
     `Cannot respond with ${describeKind(answer)}: expected a string, an array with the ids of options, or { outcome: "cancelled" }.`,
   );
+}
+
+/**
+ * The entry of `resumes` for an answer.
+ *
+ * @throws ChatStateError `invalid-message` for a value that is not an answer to this question.
+ */
+export function toInterruptAnswer(
+  interrupt: InterruptChunk,
+  { answer, input, reason }: InterruptResponse,
+): InterruptAnswer {
+  const { requestId, resumeToken } = interrupt;
+  const isJSON = interrupt.input.kind === "json" && answer !== undefined && !isCancellation(answer);
+  return {
+    ...(isJSON ? { requestId, resumeToken, answer } : toResume(interrupt, answer)),
+    ...(input !== undefined && { input }),
+    ...(typeof reason === "string" && reason && { reason }),
+  };
+}
+
+const isCancellation = (answer: ChatAnswer): answer is Cancellation =>
+  (answer as Cancellation | null)?.outcome === "cancelled";
+
+/** Whether a question is answered without a message of the user's: the answer then continues the one that asked. */
+export function continuesMessage(
+  { toolCallId, input }: InterruptChunk,
+  asking: UIMessage | undefined,
+): boolean {
+  const { parts = [] } = (asking ?? {}) as Partial<AssistantUIMessage>;
+  const asked = parts.filter((part) => part.type === "interrupt" && !part.isAutomatic);
+  return toolCallId !== undefined || input.kind === "json" || asked.length > 1;
 }
 
 /** The user message for an answer: the labels of the options, the text, or the reason for cancelling. */
@@ -108,8 +146,8 @@ export function findResume(messages: readonly UIMessage[]): ChatResume | undefin
   const resume = parseMessageResume(last);
   if (!resume) return undefined;
   if (resume.outcome === "cancelled") return last.content ? { ...resume, reason: last.content } : resume;
-  const asked = messages.map((message) => (message as AssistantUIMessage).interrupt);
-  const { kind, multiple } = asked.find((each) => each?.requestId === resume.requestId)?.input ?? {};
+  const asked = messages.flatMap(openQuestions);
+  const { kind, multiple } = asked.find((each) => each.requestId === resume.requestId)?.input ?? {};
   const isList = multiple || kind === "multi-choice";
   return isList ? { ...resume, answer: [resume.answer].flat() } : resume;
 }

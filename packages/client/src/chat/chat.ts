@@ -1,8 +1,17 @@
 /**
  * What a chat is: its state, options and actions. Types only; `create-chat.ts` creates one.
  */
-import type { ChatAgentFields, ChatMessage, ChatTypes, InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import type {
+  ChatAgentFields,
+  ChatMessage,
+  ChatTypes,
+  FileMessagePart,
+  InterruptChunk,
+  StreamChunk,
+  ToolCallPart,
+} from "@kortyx/protocol";
 import type { RouteStreamOptions } from "../route/stream-from-route.ts";
+import type { ChatTools } from "./chat-tools.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import type { ChatTransport } from "./route-transport.ts";
 import type { StoredMessage } from "./stored-message.ts";
@@ -27,8 +36,13 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
    * `send` while an answer is streaming, or a `stop` that did not reach the server. The next success clears it.
    */
   readonly error?: Error | undefined;
-  /** The question that is waiting for `respond()`. */
+  /** The newest of `interrupts`. */
   readonly interrupt?: Readonly<InterruptChunk> | undefined;
+  /**
+   * The questions that wait for an answer, oldest first. Those with a `toolCallId` wait for `approve()`, `deny()` or
+   * `edit()`, the others for `respond()`. Empty while an answer is requested or streaming.
+   */
+  readonly interrupts: readonly Readonly<InterruptChunk>[];
   /**
    * Save it, and the messages, to continue after a reload. Missing in a new conversation until the first message, so
    * that nothing random is rendered.
@@ -48,8 +62,11 @@ export interface ChatTiming {
   readonly durationMs?: number | undefined;
 }
 
+/** The fields of a request that a chat sets itself. */
+type FieldsOfChat = "sessionId" | "resume" | "resumes" | "toolResults" | "tools" | "trigger" | "messageId";
+
 interface ChatBehaviour<Types extends ChatTypes>
-  extends Omit<ChatAgentFields<Types>, "sessionId" | "resume">,
+  extends Omit<ChatAgentFields<Types>, FieldsOfChat>,
     Pick<RouteStreamOptions, "runs" | "onConnectionChange"> {
   /** The session to continue. @defaultValue a new UUID, created with the first message */
   sessionId?: string | undefined;
@@ -64,9 +81,39 @@ interface ChatBehaviour<Types extends ChatTypes>
    * Selects the messages that are sent to the agent. For an agent that keeps its own sessions, use
    * `(messages) => messages.slice(-1)`.
    *
-   * @defaultValue all messages with text
+   * @defaultValue all messages that are not empty
    */
   selectMessages?: ((messages: ChatMessage<Types>[]) => ChatMessage<Types>[]) | undefined;
+  /**
+   * What is sent of earlier answers: their texts, or also their tool calls with the results, files, data and reasoning.
+   *
+   * @defaultValue `"parts"` once the route has shown that it reads them, by `acceptsParts` of its `run-start`, and for
+   * the rest of an answer that has asked for an approval or called a tool of this page; `"text"` before
+   */
+  history?: "text" | "parts" | undefined;
+  /**
+   * The most bytes of JSON that the messages of a request may take. The oldest exchanges are left out; the last user
+   * message and what follows it are always sent, or the answer fails with a `ChatStateError` `too-large`. A route that
+   * accepts larger bodies (`maxBodyBytes`) needs a larger value here; `Infinity` never trims.
+   *
+   * @defaultValue 1,000,000
+   */
+  maxHistoryBytes?: number | undefined;
+  /**
+   * Tools that run here, by name, when the agent calls them with `executor: "client"`. A chat runs those of answers that
+   * it requested, each call once, and sends the results when no question is open and no call is left without a result.
+   * After a reload, or in another tab, {@link Chat.runTools} runs them.
+   */
+  tools?: ChatTools<Types> | undefined;
+  /**
+   * Uploads a `File` that is sent. Returns the URL under which the agent can load it, and any other field of the part.
+   * If it throws, the message is not sent. `signal` is aborted when the chat is stopped or closed.
+   *
+   * @defaultValue the file becomes a `data:` URL, which counts in the size of this and every later request
+   */
+  uploadFile?:
+    | ((file: File, options: { signal: AbortSignal }) => Promise<UploadedFile> | UploadedFile)
+    | undefined;
   /** Called with every chunk, before the state shows it. If it throws, the answer fails. */
   onChunk?: ((chunk: StreamChunk<Types>) => void) | undefined;
   /**
@@ -93,10 +140,21 @@ export type ChatOptions<Types extends ChatTypes = ChatTypes> = ChatBehaviour<Typ
       }
   );
 
-/** What the user says: a text, or a message whose `id` may replace an earlier one. */
-export type ChatInput<Types extends ChatTypes = ChatTypes> = string | Omit<ChatMessage<Types>, "role">;
+/** Where an uploaded file can be loaded. The other fields of its part default to those of the `File`. */
+export type UploadedFile = Pick<FileMessagePart, "url"> & Partial<FileMessagePart>;
 
-/** The answer to a question: a text, the ids of options, or a cancellation, with the user's words instead. */
+/** What the user says: a text, or a message whose `id` may replace an earlier one. */
+export type ChatInput<Types extends ChatTypes = ChatTypes> =
+  | string
+  | (Omit<ChatMessage<Types>, "role"> & {
+      /** Attachments, in addition to `parts`. A `File` goes through the option `uploadFile` first. */
+      files?: ArrayLike<File | FileMessagePart> | undefined;
+    });
+
+/**
+ * The answer to a question: a text, the ids of options, or a cancellation, with the user's words instead. For a question
+ * of kind `json` any JSON value but a cancellation.
+ */
 export type ChatAnswer =
   | string
   | string[]
@@ -104,7 +162,26 @@ export type ChatAnswer =
       outcome: "cancelled";
       /** The content of the message that cancels. A Kortyx agent treats it as a new question. @defaultValue `""` */
       reason?: string | undefined;
-    };
+    }
+  | object
+  | number
+  | boolean
+  | null;
+
+/** The answer to one of several questions. */
+export interface InterruptResponse {
+  /** The question. */
+  interrupt: Pick<InterruptChunk, "requestId">;
+  /** As of {@link Chat.respond}; for a tool call `"approve"`, `"deny"` or `"edit"`. */
+  answer: ChatAnswer;
+  /** The changed input of a tool call, with `"edit"`. */
+  input?: unknown;
+  /** The user's words, such as why a call is denied. */
+  reason?: string | undefined;
+}
+
+/** A tool call of an answer: its part, or its id. */
+type CallReference = Pick<ToolCallPart, "toolCallId">;
 
 /**
  * The state of one conversation, and the actions on it.
@@ -126,14 +203,34 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    *
    * @returns a promise that resolves when the answer has ended, for any reason.
    * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without metadata; `invalid-message`
-   * for a value that is not a message, such as the event of `onClick={send}`.
+   * for a value that is not a message, such as the event of `onClick={send}`; the error of `uploadFile`.
    */
   send(input: ChatInput<Types>): Promise<void>;
   /**
-   * Answers or cancels a question from the agent. The answer is sent to the agent as `resume` and stored in the
-   * `metadata` of the added message, so that {@link Chat.regenerate} repeats it, even after a reload.
+   * Answers several questions in one request. What the agent does then continues the message that asked; questions left
+   * out stay open if the agent lets them.
    *
-   * @param answer - A text, the ids of options, or `{ outcome: "cancelled" }`.
+   * @throws ChatStateError, as a rejection: as for one question, and then none is answered.
+   *
+   * @example
+   * ```ts
+   * const chat = createChat({ endpoint: "/api/chat" });
+   * await chat.send("Book me a trip.");
+   * const { interrupts } = chat.getSnapshot();
+   * const responses = interrupts.map((interrupt) => ({ interrupt, answer: "As you like" }));
+   * if (responses.length > 0) await chat.respond(responses);
+   * ```
+   */
+  respond(responses: readonly InterruptResponse[]): Promise<void>;
+  /**
+   * Answers or cancels a question from the agent.
+   *
+   * The answer to a single question of texts or options adds a user message. It is sent to the agent as `resume` and
+   * stored in the `metadata` of that message, so that {@link Chat.regenerate} repeats it, even after a reload. If the
+   * question asks for JSON, is about a tool call, or is one of several in its message, no message is added: the answer
+   * is sent in `resumes`, and what the agent does then continues the message that asked.
+   *
+   * @param answer - A text, the ids of options, or `{ outcome: "cancelled" }`; any JSON value for the kind `json`.
    * @throws ChatStateError, as a rejection: `busy`, `not-pending`, or `invalid-message` for another kind of answer.
    *
    * @example
@@ -145,6 +242,43 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    * ```
    */
   respond(interrupt: Pick<InterruptChunk, "requestId">, answer: ChatAnswer): Promise<void>;
+  /**
+   * Approves a tool call whose `state` is `awaiting-approval`. The rest of the answer continues its message.
+   *
+   * @throws ChatStateError, as a rejection: `busy`, or `not-pending` if no question is open about this call.
+   *
+   * @example
+   * ```ts
+   * const chat = createChat({ endpoint: "/api/chat" });
+   * await chat.send("Pay the invoice.");
+   * for (const { toolCallId } of chat.getSnapshot().interrupts) {
+   *   if (toolCallId !== undefined) await chat.approve({ toolCallId });
+   * }
+   * ```
+   */
+  approve(call: CallReference): Promise<void>;
+  /**
+   * Refuses a tool call whose `state` is `awaiting-approval`.
+   *
+   * @param reason - The user's words, for the agent.
+   * @throws As {@link Chat.approve} does.
+   */
+  deny(call: CallReference, reason?: string): Promise<void>;
+  /**
+   * Approves a tool call with another input. The agent decides whether it accepts that: where it does, the question has
+   * the option `edit`.
+   *
+   * @param input - The whole new input, any JSON value.
+   * @throws As {@link Chat.approve} does.
+   */
+  edit(call: CallReference, input: unknown): Promise<void>;
+  /**
+   * Runs the tools that the last answer waits for, and sends their results: after a reload, or after a stop or a failed
+   * request. Calls that have run here are not run again, and those that are running are waited for.
+   *
+   * @throws ChatStateError, as a rejection: `busy`, or `not-pending` if the last answer waits for no tool.
+   */
+  runTools(): Promise<void>;
   /**
    * Requests another answer to the last user message, replacing the current one.
    *
@@ -173,12 +307,16 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
   resume(): Promise<void>;
   /**
    * Stops the answer for every follower. Resolves when it has ended; the part that has arrived is kept. Without an id
-   * of the run or of its request, or with a transport that cannot stop, the chat only stops following it.
+   * of the run or of its request, or with a transport that cannot stop, the chat only stops following it. Also aborts
+   * the tools that run here, and an upload.
    *
    * @throws As a rejection, the error of the transport's `stop`; the answer then continues.
    */
   stop(): Promise<void>;
-  /** Stops following the answer; a route with runs continues it. The chat can be used again. */
+  /**
+   * Stops following the answer; a route with runs continues it. Aborts the tools that run here, and an upload. The chat
+   * can be used again.
+   */
   close(): void;
   /**
    * Stops the answer and starts over: removes all messages, and creates a new session with the next message.

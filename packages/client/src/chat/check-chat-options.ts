@@ -1,7 +1,12 @@
 /**
  * Rejects invalid chat options at creation, instead of at the first request.
  */
-import { checkFunctionOption, checkObjectOption, checkOption } from "@kortyx/protocol/internal";
+import {
+  checkFunctionOption,
+  checkLimitOption,
+  checkObjectOption,
+  checkOption,
+} from "@kortyx/protocol/internal";
 import { streamFromRoute } from "../route/stream-from-route.ts";
 import type { ChatOptions } from "./chat.ts";
 
@@ -15,6 +20,12 @@ export function checkChatOptions(options: ChatOptions): void {
   checkOption("sessionId", !sessionId || typeof sessionId === "string", "a string", sessionId);
   checkFunctionOption("selectMessages", options.selectMessages);
   checkFunctionOption("onChunk", options.onChunk);
+  checkFunctionOption("uploadFile", options.uploadFile);
+  checkLimitOption("maxHistoryBytes", options.maxHistoryBytes);
+  for (const [name, tool] of Object.entries(options.tools ?? {})) {
+    const execute = tool?.execute;
+    checkOption(`tools.${name}.execute`, typeof execute === "function", "a function", execute);
+  }
   checkFunctionOption("onFinish", options.onFinish);
   // Validates the route options; the stream requests nothing before it is read.
   if (!transport) streamFromRoute(options);

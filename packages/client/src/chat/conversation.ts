@@ -8,10 +8,10 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import type { ConnectionState } from "../route/stream-from-route.ts";
 import { ActiveAnswer, type AnswerOwner, type AnswerRequest } from "./active-answer.ts";
-import { shownPhase } from "./answer.ts";
+import { isWhole, shownPhase } from "./answer.ts";
 import type { ChatOptions, ChatSnapshot, ChatTiming } from "./chat.ts";
 import { checkChatOptions } from "./check-chat-options.ts";
-import type { AssistantUIMessage, UIMessage } from "./messages.ts";
+import { type AssistantUIMessage, openQuestions, type UIMessage } from "./messages.ts";
 import { onNextFrame } from "./next-frame.ts";
 import { toUIMessage } from "./stored-message.ts";
 
@@ -24,6 +24,9 @@ export class Conversation implements AnswerOwner {
   #messages: readonly UIMessage[];
   #sessionId: string | undefined;
   #answer: ActiveAnswer | undefined;
+  /** A message is being prepared: its files are uploaded. */
+  #preparation: AbortController | undefined;
+  #acceptsParts = false;
   /** Timing of the last finished answer. */
   #timing: ChatTiming | undefined;
   /** Why the last answer failed. */
@@ -54,6 +57,15 @@ export class Conversation implements AnswerOwner {
 
   get sessionId(): string | undefined {
     return this.#sessionId;
+  }
+
+  /** The route has shown that it reads the parts of messages. */
+  get acceptsParts(): boolean {
+    return this.#acceptsParts;
+  }
+
+  get isPreparing(): boolean {
+    return this.#preparation !== undefined;
   }
 
   /** The answer in progress, or being looked for. */
@@ -105,6 +117,30 @@ export class Conversation implements AnswerOwner {
   }
 
   /**
+   * Waits for what a message needs before it is sent.
+   *
+   * @returns undefined if the user has left meanwhile.
+   * @throws What `prepare` throws.
+   */
+  async prepare<Value>(prepare: (signal: AbortSignal) => Promise<Value>): Promise<Value | undefined> {
+    this.leaveUnseen();
+    const preparation = new AbortController();
+    const { signal } = preparation;
+    const left = new Promise<undefined>((resolve) => {
+      signal.addEventListener("abort", () => resolve(undefined));
+    });
+    this.#preparation = preparation;
+    this.#failure = undefined;
+    this.#refusal = undefined;
+    this.#publish();
+    try {
+      return await Promise.race([left, prepare(signal)]);
+    } finally {
+      if (this.#preparation === preparation) this.#preparation = undefined;
+    }
+  }
+
+  /**
    * Requests the answer to `messages`.
    *
    * @returns a promise that resolves when it has ended.
@@ -138,10 +174,14 @@ export class Conversation implements AnswerOwner {
     return answer.ended;
   }
 
-  /** Ends a search for a run: there is nothing to stop yet. */
+  /** Ends a search for a run, and the preparation of a message: there is nothing to stop yet. */
   leaveUnseen(): void {
     const answer = this.#answer;
     if (answer && !shownPhase(answer.state)) answer.leave();
+    if (!this.#preparation) return;
+    this.#preparation.abort();
+    this.#preparation = undefined;
+    this.#publish();
   }
 
   onChunk(answer: ActiveAnswer, chunk: StreamChunk): void {
@@ -158,6 +198,7 @@ export class Conversation implements AnswerOwner {
       this.#refusal = undefined;
       answer.show();
     }
+    if (chunk.type === "run-start" && chunk.acceptsParts) this.#acceptsParts = true;
     const isNewSession = chunk.type === "session" && chunk.sessionId !== this.#sessionId;
     if (isNewSession) this.#sessionId = chunk.sessionId;
     if (isNewSession || !place) this.#publish();
@@ -196,8 +237,12 @@ export class Conversation implements AnswerOwner {
 
   /** Whether the finished answer is already shown: then there is nothing to follow. */
   #showsWhole(runId: string): boolean {
-    const shown = this.#messages.find(({ id }) => id === runId) as AssistantUIMessage | undefined;
-    return shown?.status === "done" || shown?.abortReason !== undefined;
+    return this.#messages.some((message) => {
+      const { id, runId: latest = id, beforeRun, ...shown } = message as AssistantUIMessage;
+      if (latest !== runId) return false;
+      // A message that was continued elsewhere cannot be folded again: what it was before is not known.
+      return isWhole(shown) || (latest !== id && !beforeRun);
+    });
   }
 
   readonly #publish = (): void => {
@@ -215,15 +260,17 @@ export class Conversation implements AnswerOwner {
     const phase = answer && shownPhase(answer.state);
     const shown = phase && answer;
     const messages = shown?.messages ?? this.#messages;
+    const interrupts = phase || this.#preparation ? [] : findInterrupts(messages);
     const connectionError = shown?.state.connectionError;
     return {
       messages,
-      status: phase ?? (this.#failure ? "error" : "ready"),
+      status: phase ?? (this.#preparation ? "submitted" : this.#failure ? "error" : "ready"),
       statusMessage: shown?.state.statusMessage,
       reconnecting: connectionError !== undefined,
       connectionError,
       error: this.#refusal ?? this.#failure,
-      interrupt: findInterrupt(messages),
+      interrupt: interrupts.at(-1),
+      interrupts,
       sessionId: this.#sessionId,
       timing: shown?.state.timing ?? this.#timing,
     };
@@ -239,8 +286,8 @@ function callSafely(callback: () => void): void {
   }
 }
 
-/** The question at the end of the last message. */
-function findInterrupt(messages: readonly UIMessage[]): AssistantUIMessage["interrupt"] {
-  const { status, interrupt } = (messages.at(-1) ?? {}) as Partial<AssistantUIMessage>;
-  return status === "done" ? interrupt : undefined;
+/** The questions of the last message. */
+function findInterrupts(messages: readonly UIMessage[]): ChatSnapshot["interrupts"] {
+  const last = messages.at(-1);
+  return (last as Partial<AssistantUIMessage>)?.status === "done" ? openQuestions(last) : [];
 }

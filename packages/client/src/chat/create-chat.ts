@@ -2,24 +2,37 @@
  * The user's actions in a conversation: send, respond, stop and the others. Checks each action and turns it into a
  * request. The conversation's state is in `conversation.ts`, that of one answer in `answer.ts`.
  */
-import type { ChatResume, ChatTypes } from "@kortyx/protocol";
+import type {
+  AssistantUIMessage,
+  ChatRequestBody,
+  ChatResume,
+  ChatTypes,
+  FileMessagePart,
+  InterruptChunk,
+  ToolCallPart,
+  UserUIMessage,
+} from "@kortyx/protocol";
 import { describeKind } from "@kortyx/protocol/internal";
 import { toChatBody } from "../route/chat-body.ts";
 import { createId } from "../route/create-id.ts";
 import { ChatStateError, toError } from "../stream/errors.ts";
 import type { AnswerRequest } from "./active-answer.ts";
 import { shownPhase } from "./answer.ts";
-import type { Chat, ChatOptions } from "./chat.ts";
+import { attach, isFile, readFiles, upload } from "./attached-files.ts";
+import type { Chat, ChatAnswer, ChatOptions, InterruptResponse } from "./chat.ts";
 import {
   carryResume,
+  continuesMessage,
   findResume,
   replaceMessage,
   toAnswerMessage,
+  toInterruptAnswer,
   toResume,
   toUserMessage,
 } from "./chat-input.ts";
+import { type ChatTools, findClientCalls, ToolRuns, toOfferedTools } from "./chat-tools.ts";
 import { Conversation } from "./conversation.ts";
-import { toChatMessages, type UIMessage } from "./messages.ts";
+import { toChatMessages, trimHistory, type UIMessage } from "./messages.ts";
 import { type ChatTransport, createRouteTransport, type RouteTransportOptions } from "./route-transport.ts";
 import { toUIMessage } from "./stored-message.ts";
 
@@ -69,6 +82,7 @@ class ConversationChat implements Chat {
   readonly #routeTransport: ChatTransport;
   /** Messages that answer a question, with the original answer; after a reload they have only its metadata. */
   readonly #resumes = new WeakMap<UIMessage, ChatResume>();
+  readonly #tools = new ToolRuns();
 
   constructor(conversation: Conversation, readOptions: () => ChatOptions) {
     this.#conversation = conversation;
@@ -82,28 +96,109 @@ class ConversationChat implements Chat {
 
   readonly send: Chat["send"] = (input) =>
     this.#act(() => {
-      const messages = this.#messagesWhenFree("send");
+      this.#messagesWhenFree("send");
       const message = toUserMessage(input);
-      const replaced = messages.findIndex(({ id }) => id === message.id);
-      if (replaced === -1) return this.#request([...messages, message]);
-      return this.#request([...messages.slice(0, replaced), replaceMessage(message, messages[replaced]!)]);
+      const files = readFiles(input);
+      return files.some(isFile)
+        ? this.#upload(message, files)
+        : this.#send(attach(message, files as FileMessagePart[]));
     });
 
-  readonly respond: Chat["respond"] = (asked, answer) =>
+  async #upload(message: UserUIMessage, files: (File | FileMessagePart)[]): Promise<void> {
+    const { uploadFile } = this.#readOptions();
+    const parts = await this.#conversation.prepare((signal) =>
+      Promise.all(files.map((file) => (isFile(file) ? upload(file, uploadFile, signal) : file))),
+    );
+    if (!parts) return;
+    this.#messagesWhenFree("send");
+    await this.#send(attach(message, parts));
+  }
+
+  #send(message: UserUIMessage): Promise<void> {
+    const { messages } = this.#conversation;
+    const replaced = messages.findIndex(({ id }) => id === message.id);
+    if (replaced === -1) return this.#request([...messages, message]);
+    return this.#request([...messages.slice(0, replaced), replaceMessage(message, messages[replaced]!)]);
+  }
+
+  readonly respond: Chat["respond"] = (
+    asked: Pick<InterruptChunk, "requestId"> | readonly InterruptResponse[],
+    answer?: ChatAnswer,
+  ) =>
     this.#act(() => {
       const messages = this.#messagesWhenFree("respond");
-      const { interrupt } = this.#conversation.snapshot;
-      if (!interrupt || interrupt.requestId !== asked?.requestId) {
-        throw new ChatStateError(
-          "not-pending",
-          "Cannot respond: the question was already answered, or the conversation continued without an answer.",
-        );
+      if (Array.isArray(asked)) return this.#respondTo(asked);
+      const { requestId } = (asked ?? {}) as { requestId?: unknown };
+      const interrupt = this.#findQuestion("respond", (question) => question.requestId === requestId);
+      if (continuesMessage(interrupt, messages.at(-1))) {
+        return this.#respondTo([{ interrupt, answer: answer as ChatAnswer }]);
       }
-      const resume = toResume(interrupt, answer);
+      const resume = toResume(interrupt, answer as ChatAnswer);
       const message = toAnswerMessage(resume, interrupt);
       this.#resumes.set(message, resume);
       return this.#request([...messages, message]);
     });
+
+  readonly approve: Chat["approve"] = (call) => this.#decide("approve", call);
+
+  readonly deny: Chat["deny"] = (call, reason) => this.#decide("deny", call, { reason });
+
+  readonly edit: Chat["edit"] = (call, input) => this.#decide("edit", call, { input });
+
+  #decide(
+    answer: "approve" | "deny" | "edit",
+    call: Pick<ToolCallPart, "toolCallId">,
+    given?: { input?: unknown; reason?: string | undefined },
+  ): Promise<void> {
+    return this.#act(() => {
+      this.#messagesWhenFree(answer);
+      const asksAbout = ({ toolCallId }: InterruptChunk) =>
+        toolCallId !== undefined && toolCallId === call?.toolCallId;
+      return this.#respondTo([{ interrupt: this.#findQuestion(answer, asksAbout), answer, ...given }]);
+    });
+  }
+
+  /** The rest of the answer continues the message that asked. */
+  #respondTo(responses: readonly InterruptResponse[]): Promise<void> {
+    if (responses.length === 0) throw notPendingError("respond");
+    const resumes = responses.map((response) => {
+      const requestId = response?.interrupt?.requestId;
+      const interrupt = this.#findQuestion("respond", (question) => question.requestId === requestId);
+      return toInterruptAnswer(interrupt, response);
+    });
+    return this.#continue({ resumes });
+  }
+
+  /** @throws ChatStateError `not-pending` if no such question is open. */
+  #findQuestion(action: string, isMeant: (interrupt: InterruptChunk) => boolean): InterruptChunk {
+    const interrupt = this.#conversation.snapshot.interrupts.findLast(isMeant);
+    if (!interrupt) throw notPendingError(action);
+    return interrupt;
+  }
+
+  readonly runTools: Chat["runTools"] = () =>
+    this.#act(() => {
+      const message = this.#messagesWhenFree("run tools").at(-1);
+      if (message?.role !== "assistant" || findClientCalls(message).length === 0) {
+        throw new ChatStateError("not-pending", "Cannot run tools: the last answer waits for none.");
+      }
+      this.#tools.retry();
+      return this.#runTools();
+    });
+
+  /** Runs the tools that the last answer waits for, and sends their results when none is missing. */
+  async #runTools(): Promise<void> {
+    const findCalls = () => {
+      const message = this.#conversation.messages.at(-1);
+      return message?.role === "assistant" ? findClientCalls(message) : [];
+    };
+    await this.#tools.run(findCalls(), this.#readOptions().tools as ChatTools | undefined);
+    // The user may have answered a question, or sent a message, while a tool was running.
+    const { interrupts, status } = this.#conversation.snapshot;
+    const isFree = status === "ready" || status === "error";
+    const toolResults = isFree && interrupts.length === 0 ? this.#tools.take(findCalls()) : undefined;
+    if (toolResults) await this.#continue({ toolResults });
+  }
 
   readonly regenerate: Chat["regenerate"] = () =>
     this.#act(() => {
@@ -134,6 +229,7 @@ class ConversationChat implements Chat {
     this.#act(() => {
       const { answer } = this.#conversation;
       if (answer) return answer.ended;
+      if (this.#conversation.isPreparing) return;
       this.#conversation.takeHistory();
       const { sessionId } = this.#conversation;
       const { transport = this.#routeTransport } = this.#readOptions();
@@ -144,14 +240,20 @@ class ConversationChat implements Chat {
 
   readonly stop: Chat["stop"] = () =>
     this.#act(() => {
+      this.#tools.abort();
       this.#conversation.leaveUnseen();
       return this.#conversation.answer?.stop();
     });
 
-  readonly close: Chat["close"] = () => this.#conversation.answer?.leave();
+  readonly close: Chat["close"] = () => {
+    this.#tools.abort();
+    this.#conversation.leaveUnseen();
+    this.#conversation.answer?.leave();
+  };
 
   readonly clear: Chat["clear"] = () =>
     this.#act(async () => {
+      this.#tools.abort();
       this.#conversation.leaveUnseen();
       // A listener notified of the end may request the next answer.
       while (this.#conversation.answer) await this.stop();
@@ -182,26 +284,52 @@ class ConversationChat implements Chat {
   #messagesWhenFree(action: string): readonly UIMessage[] {
     this.#conversation.takeHistory();
     const { answer, messages } = this.#conversation;
-    if (answer && shownPhase(answer.state)) throw busyError(action);
+    const isBusy = this.#conversation.isPreparing || (answer && shownPhase(answer.state));
+    if (isBusy) throw busyError(action);
     return messages;
   }
 
-  /** Requests the answer to `messages`. */
-  #request(messages: readonly UIMessage[]): Promise<void> {
-    const resume = this.#resumes.get(messages.at(-1)!) ?? findResume(messages);
+  /** Requests the rest of the last message. */
+  #continue(added: Pick<ChatRequestBody, "resumes" | "toolResults">): Promise<void> {
+    const { messages } = this.#conversation;
+    const continues = messages.at(-1) as AssistantUIMessage;
+    return this.#request(messages, { ...added, trigger: "continue", messageId: continues.id }, continues);
+  }
+
+  /** Requests the answer to `messages`, and runs the tools that it calls. */
+  async #request(
+    messages: readonly UIMessage[],
+    added: Partial<ChatRequestBody> = {},
+    continues?: AssistantUIMessage,
+  ): Promise<void> {
+    if (continues) this.#tools.hold(findClientCalls(continues));
+    else this.#tools.abort();
+    const resume = continues ? undefined : (this.#resumes.get(messages.at(-1)!) ?? findResume(messages));
     const sessionId = this.#conversation.sessionId ?? createId();
     const options = this.#readOptions();
-    const { transport = this.#routeTransport, runs, selectMessages } = options;
+    const { transport = this.#routeTransport, runs, selectMessages, maxHistoryBytes = 1_000_000 } = options;
     const idempotencyKey = runs ? createId() : undefined;
+    // An agent that has asked about a call, or called a tool here, belongs to a server that reads parts.
+    const readsParts = this.#conversation.acceptsParts || continues !== undefined;
+    const { history = readsParts ? "parts" : "text" } = options;
     const open: AnswerRequest["open"] = (transportOptions) => {
-      const said = toChatMessages(messages);
-      const selected = carryResume(selectMessages?.(said) ?? said, resume);
-      const body = toChatBody({ ...options, messages: selected, sessionId, idempotencyKey, resume });
-      return transport.start(body, transportOptions);
+      const said = toChatMessages(messages, history);
+      const selected = trimHistory(carryResume(selectMessages?.(said) ?? said, resume), maxHistoryBytes);
+      const tools = toOfferedTools(options.tools as ChatTools | undefined);
+      const body = { ...options, messages: selected, sessionId, idempotencyKey, resume, tools, ...added };
+      return transport.start(toChatBody(body), transportOptions);
     };
-    return this.#conversation.requestAnswer(messages, sessionId, { transport, open, idempotencyKey });
+    const request = { transport, open, idempotencyKey, continues };
+    await this.#conversation.requestAnswer(messages, sessionId, request);
+    await this.#runTools();
   }
 }
 
 const busyError = (action: string): ChatStateError =>
   new ChatStateError("busy", `Cannot ${action} while an answer is streaming; call stop() first.`);
+
+const notPendingError = (action: string): ChatStateError =>
+  new ChatStateError(
+    "not-pending",
+    `Cannot ${action}: the question was already answered, or the conversation continued without an answer.`,
+  );

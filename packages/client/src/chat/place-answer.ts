@@ -14,9 +14,9 @@ export interface AnswerPlace {
 /** The place at the end of a conversation. */
 export const placeLast = (messages: readonly UIMessage[]): AnswerPlace => ({ before: messages, after: [] });
 
-/** The place of an existing answer, which is replaced; undefined if there is none. */
-export function placeByRun(messages: readonly UIMessage[], runId: string): AnswerPlace | undefined {
-  const shown = messages.findIndex(({ id }) => id === runId);
+/** The place of an existing answer, which is replaced or continued; undefined if there is none. */
+export function placeById(messages: readonly UIMessage[], messageId: string): AnswerPlace | undefined {
+  const shown = messages.findIndex(({ id }) => id === messageId);
   return shown === -1 ? undefined : placeBetween(messages, shown, shown + 1);
 }
 

@@ -133,8 +133,10 @@ export type ChatStateErrorCode =
   | "invalid-message"
   /** There is no user message to answer again. */
   | "nothing-to-regenerate"
-  /** The question was already answered, or the conversation continued without an answer. */
-  | "not-pending";
+  /** The question was already answered, the conversation continued without an answer, or no tool is waited for. */
+  | "not-pending"
+  /** The last user message, with what follows it, exceeds `maxHistoryBytes`. */
+  | "too-large";
 
 /** A chat refused an action because of its state or its input. */
 export class ChatStateError extends StreamError {

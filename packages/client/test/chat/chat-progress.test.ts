@@ -324,7 +324,12 @@ describe("onChunk and onFinish", () => {
     await flush();
     streamOf(transport).give({ type: "session", sessionId: "session-2" });
     await flush();
-    expect(chat.getSnapshot()).toEqual({ messages: [], status: "ready", reconnecting: false });
+    expect(chat.getSnapshot()).toEqual({
+      messages: [],
+      status: "ready",
+      reconnecting: false,
+      interrupts: [],
+    });
     expect(statusesOf(states)).toEqual(["ready", "submitted", "stopping", "ready"]);
   });
 

@@ -447,7 +447,12 @@ describe("clear", () => {
     stream.fail(new Error("offline"));
     await flush();
     await chat.clear();
-    expect(chat.getSnapshot()).toEqual({ messages: [], status: "ready", reconnecting: false });
+    expect(chat.getSnapshot()).toEqual({
+      messages: [],
+      status: "ready",
+      reconnecting: false,
+      interrupts: [],
+    });
     void chat.send("Anew");
     const { sessionId } = chat.getSnapshot();
     expect(sessionId).toMatch(uuidV4);

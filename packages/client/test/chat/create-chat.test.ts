@@ -31,7 +31,12 @@ describe("a new chat", () => {
     const random = vi.spyOn(Math, "random");
     const initialMessages = [user("Hello", "u1"), answer("Hi", "a1")];
     const chat = createChat({ transport: testTransport() });
-    expect(chat.getSnapshot()).toEqual({ messages: [], status: "ready", reconnecting: false });
+    expect(chat.getSnapshot()).toEqual({
+      messages: [],
+      status: "ready",
+      reconnecting: false,
+      interrupts: [],
+    });
     expect(
       createChat({ transport: testTransport(), initialMessages }).getSnapshot().sessionId,
     ).toBeUndefined();

@@ -32,7 +32,7 @@ describe("toChatMessages", () => {
   test("keeps user messages unchanged, and reduces answers to their text and id", () => {
     const user = { id: "u", role: "user", content: "Hi", timestamp: 5, metadata: { a: 1 } } as const;
     const messages: UIMessage[] = [user, answerOf([text("One."), tool, text("Two.")], { usage: {} })];
-    expect(toChatMessages(messages)).toEqual([
+    expect(toChatMessages(messages, "text")).toEqual([
       user,
       { role: "assistant", content: "One.\n\nTwo.", id: "run" },
     ]);
@@ -40,11 +40,13 @@ describe("toChatMessages", () => {
 
   test("leaves out answers without text, but keeps user messages without text", () => {
     const user = { id: "u", role: "user", content: "" } as const;
-    expect(toChatMessages([user, answerOf([tool]), answerOf([]), answerOf([text("")])])).toEqual([user]);
+    expect(toChatMessages([user, answerOf([tool]), answerOf([]), answerOf([text("")])], "text")).toEqual([
+      user,
+    ]);
   });
 
   test("keeps a partial answer", () => {
-    expect(toChatMessages([answerOf([text("Half an")], { status: "truncated" })])).toEqual([
+    expect(toChatMessages([answerOf([text("Half an")], { status: "truncated" })], "text")).toEqual([
       { role: "assistant", content: "Half an", id: "run" },
     ]);
   });

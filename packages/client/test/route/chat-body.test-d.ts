@@ -10,7 +10,8 @@ test("every field of the body is an option of each function that requests an ans
   type Field = Exclude<keyof ChatRequestBody, "stream">;
   expectTypeOf<Field>().toExtend<keyof StreamChatFromRouteOptions>();
   expectTypeOf<Field>().toExtend<keyof RequestChatOptions>();
-  expectTypeOf<keyof ChatAgentFields>().toExtend<keyof Route | "resume">();
+  type SetByChat = "resume" | "resumes" | "toolResults" | "trigger" | "messageId";
+  expectTypeOf<keyof ChatAgentFields>().toExtend<keyof Route | SetByChat>();
   expectTypeOf<StreamChatFromRouteOptions["context"]>().toEqualTypeOf<ChatRequestBody["context"]>();
 });
 

@@ -1,0 +1,50 @@
+/**
+ * The files of a message that is sent: uploads each `File`, or turns it into a `data:` URL.
+ */
+import type { FileMessagePart } from "@kortyx/protocol";
+import { ChatStateError } from "../stream/errors.ts";
+import type { ChatInput, ChatOptions } from "./chat.ts";
+import type { UserUIMessage } from "./messages.ts";
+
+type AttachedFile = File | FileMessagePart;
+
+/** @throws ChatStateError `invalid-message` for a value that is neither a `File` nor a part. */
+export function readFiles(input: ChatInput): AttachedFile[] {
+  const files = Array.from((typeof input === "object" && input?.files) || []);
+  if (files.every((file) => isFile(file) || typeof file?.url === "string")) return files;
+  throw new ChatStateError(
+    "invalid-message",
+    'Cannot send these files: expected each to be a File, or { type: "file", mediaType, url }.',
+  );
+}
+
+/** Whether it has to be uploaded. A `File` of another window is not an instance of this one's. */
+export const isFile = (file: AttachedFile): file is File => typeof (file as File)?.arrayBuffer === "function";
+
+/** @returns the part of an uploaded file. */
+export async function upload(
+  file: File,
+  uploadFile: ChatOptions["uploadFile"] = toDataURL,
+  signal: AbortSignal,
+): Promise<FileMessagePart> {
+  const { type, name } = file;
+  const part = { type: "file", mediaType: type || "application/octet-stream", name } as const;
+  return { ...part, ...(await uploadFile(file, { signal })) };
+}
+
+async function toDataURL(file: File): Promise<{ url: string }> {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let binary = "";
+  // No engine takes a million arguments.
+  for (let at = 0; at < bytes.length; at += 10_000) {
+    binary += String.fromCharCode(...bytes.subarray(at, at + 10_000));
+  }
+  return { url: `data:${file.type};base64,${btoa(binary)}` };
+}
+
+/** @returns the message with the files among its parts, after its text. */
+export function attach(message: UserUIMessage, files: FileMessagePart[]): UserUIMessage {
+  if (files.length === 0) return message;
+  const { content, parts = content ? [{ type: "text" as const, text: content }] : [] } = message;
+  return { ...message, parts: [...parts, ...files] };
+}

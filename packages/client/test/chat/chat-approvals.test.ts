@@ -1,0 +1,312 @@
+import type { InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import { describe, expect, test } from "vitest";
+import type { Chat } from "../../src/chat/chat.ts";
+import type { AssistantUIMessage, UIMessage } from "../../src/chat/messages.ts";
+import {
+  type Behaviour,
+  delta,
+  done,
+  finishWith,
+  flush,
+  httpError,
+  outcomeOf,
+  read,
+  runStart,
+  setUp,
+  setUpBusy,
+  statusOf,
+  streamOf,
+  watchChats,
+} from "./chat-harness.ts";
+
+watchChats();
+
+const decisions = ["approve", "deny", "edit"].map((id) => ({ id, label: id }));
+/** A call, and the question about it. */
+const askFor = (toolCallId: string): StreamChunk[] => [
+  { type: "tool-call-start", tool: "pay", toolCallId, input: { euros: 5 } },
+  {
+    type: "interrupt",
+    requestId: `ask-${toolCallId}`,
+    resumeToken: `token-${toolCallId}`,
+    toolCallId,
+    input: { kind: "choice", multiple: false, question: "Pay?", options: decisions },
+  },
+];
+const form: InterruptChunk = {
+  type: "interrupt",
+  requestId: "ask-form",
+  resumeToken: "token-form",
+  input: { kind: "json", question: "Where to?" },
+};
+const text = (requestId: string): InterruptChunk => ({
+  type: "interrupt",
+  requestId,
+  resumeToken: `token-${requestId}`,
+  input: { kind: "text", multiple: false },
+});
+const waits: StreamChunk = { type: "done", finishReason: "interrupt" };
+const continues = (runId: string): StreamChunk => ({ type: "run-start", runId, continues: "run-1" });
+const resolved = (requestId: string): StreamChunk => ({
+  type: "interrupt-resolved",
+  requestId,
+  outcome: "answered",
+});
+
+/** A chat whose last answer waits after `chunks`. */
+async function setUpAsked(chunks: StreamChunk[], options: Behaviour = {}) {
+  const all = await setUpBusy([runStart("run-1"), delta("Well."), ...chunks, waits], options);
+  all.stream.end();
+  await flush();
+  return all;
+}
+
+const answerOf = (chat: Chat) => chat.getSnapshot().messages[1] as AssistantUIMessage;
+const callOf = (chat: Chat, id = "c1") =>
+  answerOf(chat).parts.find((part) => part.type === "tool-call" && part.toolCallId === id);
+const asked = (chat: Chat) => chat.getSnapshot().interrupts.map(({ requestId }) => requestId);
+
+describe("a decision about a tool call", () => {
+  test("is sent without a message of the user's, and the answer continues the message that asked", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    expect(asked(chat)).toEqual(["ask-c1"]);
+    expect(callOf(chat)).toMatchObject({ state: "awaiting-approval" });
+    const approved = outcomeOf(chat.approve({ toolCallId: "c1" }));
+    expect(statusOf(chat)).toBe("submitted");
+    expect(asked(chat)).toEqual([]);
+    expect(streamOf(transport).body).toMatchObject({
+      trigger: "continue",
+      messageId: "run-1",
+      resumes: [{ requestId: "ask-c1", resumeToken: "token-c1", answer: "approve" }],
+    });
+    expect(streamOf(transport).body).not.toHaveProperty("resume", expect.anything());
+    await finishWith(
+      transport,
+      continues("run-2"),
+      resolved("ask-c1"),
+      { type: "tool-call-result", tool: "pay", toolCallId: "c1", content: "paid" },
+      delta("Done."),
+      done,
+    );
+    expect(approved.is).toBe("resolved");
+    expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nDone."]);
+    expect(callOf(chat)).toMatchObject({ state: "done", content: "paid" });
+    expect(answerOf(chat)).toMatchObject({ id: "run-1", runId: "run-2" });
+    expect(answerOf(chat)).not.toHaveProperty("beforeRun");
+  });
+
+  test("carries a reason or a changed input", async () => {
+    for (const [decide, sent] of [
+      [(chat: Chat) => chat.deny({ toolCallId: "c1" }, "Too much."), { answer: "deny", reason: "Too much." }],
+      [(chat: Chat) => chat.deny({ toolCallId: "c1" }), { answer: "deny" }],
+      [
+        (chat: Chat) => chat.edit({ toolCallId: "c1" }, { euros: 4 }),
+        { answer: "edit", input: { euros: 4 } },
+      ],
+      [(chat: Chat) => chat.edit({ toolCallId: "c1" }, null), { answer: "edit", input: null }],
+    ] as const) {
+      const { chat, transport } = await setUpAsked(askFor("c1"));
+      void decide(chat);
+      const question = { requestId: "ask-c1", resumeToken: "token-c1" };
+      expect(streamOf(transport).body?.resumes).toEqual([{ ...question, ...sent }]);
+      await finishWith(transport, continues("run-2"), done);
+    }
+  });
+
+  test("sends the parts of the answer that it continues, also to a route that has not shown that it reads parts", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    expect(streamOf(transport).body?.messages).toMatchObject([
+      { role: "user", content: "Hello" },
+      {
+        role: "assistant",
+        id: "run-1",
+        content: "Well.",
+        parts: [
+          { type: "text", text: "Well." },
+          {
+            type: "tool-call",
+            toolCallId: "c1",
+            tool: "pay",
+            state: "awaiting-approval",
+            input: { euros: 5 },
+          },
+        ],
+      },
+    ]);
+    await finishWith(transport, done);
+  });
+
+  test("leaves other questions of the message open, to be answered next", async () => {
+    const { chat, transport } = await setUpAsked([...askFor("c1"), ...askFor("c2")]);
+    expect(asked(chat)).toEqual(["ask-c1", "ask-c2"]);
+    expect(chat.getSnapshot().interrupt?.requestId).toBe("ask-c2");
+    void chat.approve({ toolCallId: "c1" });
+    await finishWith(transport, continues("run-2"), resolved("ask-c1"), waits);
+    expect(asked(chat)).toEqual(["ask-c2"]);
+    void chat.deny({ toolCallId: "c2" });
+    expect(streamOf(transport).body).toMatchObject({
+      messageId: "run-1",
+      resumes: [{ requestId: "ask-c2" }],
+    });
+    await finishWith(transport, continues("run-3"), resolved("ask-c2"), done);
+    expect(asked(chat)).toEqual([]);
+    expect(chat.getSnapshot().messages).toHaveLength(2);
+  });
+
+  test("is refused while an answer is streaming, and after it was made", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    await expect(chat.approve({ toolCallId: "c1" })).rejects.toMatchObject({
+      code: "busy",
+      message: "Cannot approve while an answer is streaming; call stop() first.",
+    });
+    await finishWith(transport, continues("run-2"), resolved("ask-c1"), done);
+    for (const decide of ["approve", "deny", "edit"] as const) {
+      await expect(chat[decide]({ toolCallId: "c1" }, "")).rejects.toMatchObject({
+        name: "ChatStateError",
+        code: "not-pending",
+        message: `Cannot ${decide}: the question was already answered, or the conversation continued without an answer.`,
+      });
+    }
+    expect(transport.streams).toHaveLength(2);
+  });
+
+  test("is refused for a call without a question, and for a value that is no call", async () => {
+    const { chat, transport } = await setUpAsked([...askFor("c1"), form]);
+    for (const call of [{ toolCallId: "c9" }, {}, undefined, { requestId: "ask-form" }]) {
+      await expect(chat.approve(call as never)).rejects.toMatchObject({ code: "not-pending" });
+    }
+    expect(transport.streams).toHaveLength(1);
+  });
+
+  test("can be made again if its request fails, because the message is as before", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    const before = answerOf(chat);
+    const approved = outcomeOf(chat.approve({ toolCallId: "c1" }));
+    streamOf(transport).fail(httpError(503));
+    await flush();
+    expect(approved.is).toBe("resolved");
+    expect(statusOf(chat)).toBe("error");
+    expect(answerOf(chat)).toBe(before);
+    void chat.approve({ toolCallId: "c1" });
+    await finishWith(transport, continues("run-2"), resolved("ask-c1"), delta("Done."), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nDone."]);
+  });
+
+  test("can be made after a reload", async () => {
+    const { chat } = await setUpAsked(askFor("c1"));
+    const initialMessages = JSON.parse(JSON.stringify(chat.getSnapshot().messages)) as UIMessage[];
+    const later = setUp({ initialMessages });
+    expect(asked(later.chat)).toEqual(["ask-c1"]);
+    void later.chat.approve({ toolCallId: "c1" });
+    expect(streamOf(later.transport).body).toMatchObject({
+      messageId: "run-1",
+      resumes: [{ answer: "approve" }],
+    });
+    await finishWith(later.transport, continues("run-2"), resolved("ask-c1"), delta("Done."), done);
+    expect(read(later.chat)).toEqual(["Hello", "(done) Well.\n\nDone."]);
+  });
+
+  test("makes a new message if the run does not continue one, and continues it if there is no run", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    await finishWith(transport, runStart("run-2"), delta("Done."), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.", "(done) Done."]);
+
+    const plain = await setUpAsked(askFor("c1"));
+    void plain.chat.approve({ toolCallId: "c1" });
+    await finishWith(plain.transport, delta("Done."), done);
+    expect(read(plain.chat)).toEqual(["Hello", "(done) Well.\n\nDone."]);
+  });
+});
+
+describe("several questions", () => {
+  test("are answered in one request", async () => {
+    const { chat, transport } = await setUpAsked([...askFor("c1"), form, text("name"), text("skip")]);
+    void chat.respond([
+      { interrupt: { requestId: "ask-c1" }, answer: "edit", input: { euros: 3 }, reason: "Enough." },
+      { interrupt: form, answer: { city: "Rome", outcome: "sunny" } },
+      { interrupt: text("name"), answer: "Ada" },
+      { interrupt: text("skip"), answer: { outcome: "cancelled", reason: "No." } },
+    ]);
+    expect(read(chat)).toEqual(["Hello", "(done) Well."]);
+    expect(streamOf(transport).body?.resumes).toEqual([
+      {
+        requestId: "ask-c1",
+        resumeToken: "token-c1",
+        answer: "edit",
+        input: { euros: 3 },
+        reason: "Enough.",
+      },
+      { requestId: "ask-form", resumeToken: "token-form", answer: { city: "Rome", outcome: "sunny" } },
+      { requestId: "name", resumeToken: "token-name", answer: "Ada" },
+      { requestId: "skip", resumeToken: "token-skip", outcome: "cancelled", reason: "No." },
+    ]);
+    await finishWith(transport, continues("run-2"), done);
+  });
+
+  test("are answered one by one, without a message, until none is left", async () => {
+    const { chat, transport } = await setUpAsked([text("q1"), text("q2")]);
+    void chat.respond(text("q1"), "One");
+    expect(streamOf(transport).body).toMatchObject({ trigger: "continue", resumes: [{ requestId: "q1" }] });
+    await finishWith(transport, continues("run-2"), resolved("q1"), waits);
+    expect(asked(chat)).toEqual(["q2"]);
+    void chat.respond(text("q2"), "Two");
+    expect(streamOf(transport).body).toMatchObject({ trigger: "continue", resumes: [{ requestId: "q2" }] });
+    await finishWith(transport, continues("run-3"), resolved("q2"), delta("Both."), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nBoth."]);
+  });
+
+  test("are all refused if one of them is not open or has another kind of answer", async () => {
+    const { chat, transport } = await setUpAsked([text("q1"), text("q2")]);
+    for (const [responses, code] of [
+      [
+        [
+          { interrupt: text("q1"), answer: "One" },
+          { interrupt: text("q3"), answer: "3" },
+        ],
+        "not-pending",
+      ],
+      [[{ interrupt: text("q1"), answer: { city: "Rome" } }], "invalid-message"],
+      [[{ interrupt: text("q1"), answer: undefined }], "invalid-message"],
+      [[undefined], "not-pending"],
+      [[], "not-pending"],
+    ] as const) {
+      await expect(chat.respond(responses as never)).rejects.toMatchObject({ code });
+    }
+    expect(transport.streams).toHaveLength(1);
+    expect(asked(chat)).toEqual(["q1", "q2"]);
+  });
+
+  test("that a policy decides are not counted: the only other one is answered by a message", async () => {
+    const { chat, transport } = await setUpAsked([{ ...text("q1"), isAutomatic: true }, text("q2")]);
+    expect(asked(chat)).toEqual(["q2"]);
+    void chat.respond(text("q2"), "Two");
+    expect(read(chat)).toEqual(["Hello", "(done) Well.", "Two"]);
+    await finishWith(transport, done);
+  });
+});
+
+describe("a question of kind json", () => {
+  test("is answered with any JSON value, or cancelled", async () => {
+    for (const [answer, sent] of [
+      [{ city: "Rome" }, { answer: { city: "Rome" } }],
+      [["Rome", 5], { answer: ["Rome", 5] }],
+      [false, { answer: false }],
+      [0, { answer: 0 }],
+      [null, { answer: null }],
+      ["Rome", { answer: "Rome" }],
+      [{ outcome: "cancelled" }, { outcome: "cancelled" }],
+    ] as const) {
+      const { chat, transport } = await setUpAsked([form]);
+      void chat.respond(form, answer as never);
+      expect(streamOf(transport).body?.resumes).toEqual([
+        { requestId: "ask-form", resumeToken: "token-form", ...sent },
+      ]);
+      await finishWith(transport, continues("run-2"), done);
+    }
+    const { chat } = await setUpAsked([form]);
+    await expect(chat.respond(form, undefined as never)).rejects.toMatchObject({ code: "invalid-message" });
+  });
+});
