@@ -53,7 +53,7 @@ export const route = createChatRoute({ agent });
 };
 
 /** The route of the server's README whose types the client's README imports. */
-readersModules["chat-route.ts"] = snippetsOf("packages/server/README.md")[3]!;
+readersModules["chat-route.ts"] = snippetsOf("packages/server/README.md")[4]!;
 
 export interface SnippetFolder {
   path: string;

@@ -36,7 +36,7 @@ const pages = [
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 7, 6, 1, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 8, 6, 1, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 0]);
 });
 
@@ -72,12 +72,22 @@ const jsonHeaders = { "content-type": "application/json" };
 const [
   agentSnippet,
   routeSnippet,
+  messagesSnippet,
   kortyxSnippet,
   ownTypesSnippet,
   savingSnippet,
   streamSnippet,
   nodeSnippet,
-] = snippetsOf("packages/server/README.md") as [string, string, string, string, string, string, string];
+] = snippetsOf("packages/server/README.md") as [
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+  string,
+];
 /** Next.js on the route of the previous snippet. */
 const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
 const routeSnippets: [string, string][] = [
@@ -137,6 +147,22 @@ test("the agent of packages/server/README.md works in its route, and its tool en
   expect(await collect(readStream(response))).toEqual({ chunks: answerAbout("Oslo") });
   const left = agent.streamChat([], { signal: AbortSignal.abort("left") }) as AsyncIterable<StreamChunk>;
   expect((await collect(left)).error).toBe("left");
+});
+
+test("the snippet of packages/server/README.md that reads a message finds what the user said and attached", async () => {
+  const { toModelContent }: { toModelContent(message: ChatMessage): unknown } = await folder.run(
+    "messages.ts",
+    messagesSnippet,
+  );
+  const message: ChatMessage = { role: "user", content: "Look" };
+  const file = { mediaType: "image/png", url: "data:image/png;base64,AA==" };
+  expect(toModelContent(message)).toEqual([{ text: "Look" }]);
+  const parts: ChatMessage["parts"] = [
+    { type: "text", text: "Look" },
+    { type: "file", ...file },
+    { type: "data", name: "place", data: 1 },
+  ];
+  expect(toModelContent({ ...message, parts })).toEqual([{ text: "Look" }, file]);
 });
 
 test("the Kortyx route of packages/server/README.md answers, and sends none of the agent's state", async () => {
