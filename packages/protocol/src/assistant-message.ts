@@ -110,6 +110,8 @@ export interface ToolCallPart<Tool extends string = string, Input = unknown, Out
   readonly resumeToken?: string | undefined;
   /** What the provider wants back in a later request. */
   readonly providerMetadata?: ProviderMetadata | undefined;
+  /** What the provider wants back with the result. */
+  readonly resultProviderMetadata?: ProviderMetadata | undefined;
   /** The node of the workflow that made the call. */
   readonly node?: string | undefined;
 }

@@ -3,13 +3,21 @@
  * not stream. Validation is in `request-schemas.ts`.
  */
 import type { ChatTypes } from "./chat-types.ts";
-import type { ErrorChunk, ProviderMetadata, StreamChunk, StructuredDataChunk } from "./chunks.ts";
+import type {
+  ErrorChunk,
+  ProviderMetadata,
+  StreamChunk,
+  StructuredDataChunk,
+  ToolExecutor,
+} from "./chunks.ts";
 
 /** A text of a message. */
 export interface TextMessagePart {
   type: "text";
   /** The text itself. */
   text: string;
+  /** What the provider wants back. Untrusted: the provider checks its own signature. */
+  providerMetadata?: ProviderMetadata | undefined;
 }
 
 /** The model's reasoning, for providers that want it back. */
@@ -17,7 +25,7 @@ export interface ReasoningMessagePart {
   type: "reasoning";
   /** Empty where the provider hides it. */
   text: string;
-  /** Untrusted: a provider checks its own signature. */
+  /** What the provider wants back. Untrusted: the provider checks its own signature. */
   providerMetadata?: ProviderMetadata | undefined;
 }
 
@@ -35,6 +43,8 @@ export interface FileMessagePart {
   name?: string | undefined;
   /** Handles of uploads at providers, by provider: `{ openai: "file-abc" }`. */
   providerReference?: Record<string, string> | undefined;
+  /** What the provider wants back. Untrusted: the provider checks its own signature. */
+  providerMetadata?: ProviderMetadata | undefined;
 }
 
 /** The states of a tool call whose input is whole. */
@@ -67,8 +77,16 @@ export interface ToolCallMessagePart {
   structuredContent?: unknown;
   /** Why the call failed, or was denied. */
   errorMessage?: string | undefined;
-  /** What the provider wants back. */
+  /** Who runs the tool. @defaultValue `"server"` */
+  executor?: ToolExecutor | undefined;
+  /** What the input is; `text` for a tool that takes free text. @defaultValue `"json"` */
+  inputFormat?: "json" | "text" | (string & {}) | undefined;
+  /** The application does not know the tool's types. */
+  isDynamic?: boolean | undefined;
+  /** What the provider wants back. Untrusted: the provider checks its own signature. */
   providerMetadata?: ProviderMetadata | undefined;
+  /** What the provider wants back with the result. */
+  resultProviderMetadata?: ProviderMetadata | undefined;
 }
 
 /** Application data of an answer, or attached to a question. */
@@ -80,6 +98,17 @@ export interface DataMessagePart {
   data: unknown;
   /** Distinguishes data of the same name. */
   id?: string | undefined;
+  /** What the provider wants back. Untrusted: the provider checks its own signature. */
+  providerMetadata?: ProviderMetadata | undefined;
+}
+
+/** A step of an answer begins here: one call of the model, with the tools that ran because of it. */
+export interface StepMessagePart {
+  type: "step";
+  /** Names the step within its message. */
+  stepId: string;
+  /** For the user. */
+  name?: string | undefined;
 }
 
 /**
@@ -91,7 +120,8 @@ export type ChatMessagePart =
   | ReasoningMessagePart
   | FileMessagePart
   | ToolCallMessagePart
-  | DataMessagePart;
+  | DataMessagePart
+  | StepMessagePart;
 
 /** One message of the conversation so far. */
 export interface ChatMessage<Types extends ChatTypes = ChatTypes> {
@@ -150,6 +180,8 @@ export interface InterruptAnswer {
   requestId: string;
   /** The `resumeToken` of the `interrupt`, unchanged. */
   resumeToken: string;
+  /** The tool call that the question is about. With the route's `resumeSecret`, the one that the server has signed. */
+  toolCallId?: string | undefined;
   /** Whether the user has answered the question, or does not want to. @defaultValue `"answered"` */
   outcome?: "answered" | "cancelled" | undefined;
   /** A text, the ids of options, or the JSON value that the question asks for. Required unless it is cancelled. */

@@ -140,6 +140,7 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
           start: z.int().min(0).optional(),
           end: z.int().min(0).optional(),
           quote: z.string().optional(),
+          providerMetadata,
         }),
       )
       .optional(),
@@ -176,6 +177,7 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     message: z.string(),
     code: z.string().optional(),
     input: z.unknown().optional(),
+    providerMetadata,
   }),
   z.looseObject({ type: z.literal("tool-call-denied"), ...toolCall, reason: z.string().optional() }),
   z.looseObject({
@@ -231,6 +233,8 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     id: z.string().optional(),
     toolCallId: z.string().optional(),
     isReasoning: z.boolean().optional(),
+    providerReference: z.record(z.string(), z.unknown()).optional(),
+    providerMetadata,
     node: z.string().optional(),
   }),
   z.looseObject({
@@ -239,6 +243,7 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     data: present,
     id: z.string().optional(),
     transient: z.boolean().optional(),
+    providerMetadata,
     node: z.string().optional(),
   }),
   z.looseObject({ type: z.literal("metadata"), metadata: z.record(z.string(), z.unknown()) }),
@@ -246,6 +251,7 @@ export const streamChunkSchema = z.discriminatedUnion("type", [
     type: z.literal("part-metadata"),
     segmentId: z.string().optional(),
     toolCallId: z.string().optional(),
+    isResult: z.boolean().optional(),
     providerMetadata: z.record(z.string(), z.unknown()),
   }),
   z.looseObject({

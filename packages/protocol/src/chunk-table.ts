@@ -47,7 +47,7 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
       citations: {
         listOf: {
           required: { sourceId: "string" },
-          optional: { start: "natural", end: "natural", quote: "string" },
+          optional: { start: "natural", end: "natural", quote: "string", providerMetadata: "record" },
         },
       },
     },
@@ -129,7 +129,7 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
   },
   "tool-call-error": {
     required: { tool: "string", toolCallId: "string", message: "string" },
-    optional: { node: "string", id: "string", opId: "string", code: "string" },
+    optional: { node: "string", id: "string", opId: "string", code: "string", providerMetadata: "record" },
   },
   "tool-call-denied": {
     required: { tool: "string", toolCallId: "string" },
@@ -239,16 +239,24 @@ export const chunkTable: Readonly<Record<StreamChunkType, ObjectType>> = {
   },
   file: {
     required: { mediaType: "string", url: "string" },
-    optional: { name: "string", id: "string", toolCallId: "string", isReasoning: "boolean", node: "string" },
+    optional: {
+      name: "string",
+      id: "string",
+      toolCallId: "string",
+      isReasoning: "boolean",
+      providerReference: "record",
+      providerMetadata: "record",
+      node: "string",
+    },
   },
   data: {
     required: { name: "string", data: "JSON" },
-    optional: { id: "string", transient: "boolean", node: "string" },
+    optional: { id: "string", transient: "boolean", providerMetadata: "record", node: "string" },
   },
   metadata: { required: { metadata: "record" } },
   "part-metadata": {
     required: { providerMetadata: "record" },
-    optional: { segmentId: "string", toolCallId: "string" },
+    optional: { segmentId: "string", toolCallId: "string", isResult: "boolean" },
   },
   "step-start": {
     required: { stepId: "string" },

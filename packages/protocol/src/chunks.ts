@@ -124,7 +124,7 @@ export interface TextDeltaChunk extends ChunkOrigin, ProviderFields {
   segmentId?: string | undefined;
 }
 
-/** Where a text quotes a source. */
+/** Where a text quotes a source. Without `start` and `end`, all of the text does. */
 export interface Citation {
   /** The `id` of a `source`. */
   sourceId: string;
@@ -134,6 +134,8 @@ export interface Citation {
   end?: number | undefined;
   /** The passage of the source. */
   quote?: string | undefined;
+  /** Where in the source, or what else the provider wants back. */
+  providerMetadata?: ProviderMetadata | undefined;
 }
 
 /** Closes a text. */
@@ -186,12 +188,14 @@ export interface SourceChunk extends ProviderFields {
 }
 
 /** A file that is part of the answer. */
-export interface FileChunk {
+export interface FileChunk extends ProviderFields {
   type: "file";
   /** A media type as in RFC 6838, such as `image/png`. */
   mediaType: string;
-  /** Where the file can be loaded; a `data:` URL holds it. */
+  /** Where the file can be loaded; a `data:` URL holds it. Empty if only a provider has it. */
   url: string;
+  /** Handles of the file at providers, by provider: `{ openai: "file-abc" }`. */
+  providerReference?: Record<string, unknown> | undefined;
   /** A file name to show the user. */
   name?: string | undefined;
   /** A later file with the same id replaces this one: the stages of an image. */
@@ -208,7 +212,7 @@ export interface FileChunk {
  * Application data for the user interface, such as the weather that a widget shows. A later chunk with the same `name`
  * and `id` replaces it.
  */
-export interface DataChunk<Name extends string = string, Data = unknown> {
+export interface DataChunk<Name extends string = string, Data = unknown> extends ProviderFields {
   type: "data";
   /** What the data is: it selects what renders it. */
   name: Name;
@@ -236,6 +240,8 @@ export interface PartMetadataChunk {
   segmentId?: string | undefined;
   /** The tool call that it belongs to. */
   toolCallId?: string | undefined;
+  /** It belongs to the call's result, not to the call. */
+  isResult?: boolean | undefined;
   /** Added to that of the part. */
   providerMetadata: ProviderMetadata;
 }

@@ -16,6 +16,7 @@ export type {
   InterruptAnswer,
   ReasoningMessagePart,
   SettledToolCallState,
+  StepMessagePart,
   TextMessagePart,
   ToolCallMessagePart,
 } from "./chat-request.ts";

@@ -69,8 +69,8 @@ export interface InterruptChunk extends ChunkOrigin {
   /** A question of an unknown `kind` is passed on unchanged: a user interface needs a default. */
   input: InterruptTextInput | InterruptChoiceInput | InterruptJSONInput;
   /**
-   * The tool call that waits for the answer. The question is then a `choice` of which `approve` and `deny` are options,
-   * and `edit` where the user may change the call's input.
+   * The tool call that waits for the answer, whose `tool-call-ready` has been sent. The question is usually a `choice` of
+   * which `approve` and `deny` are options, and `edit` where the user may change the call's input.
    */
   toolCallId?: string | undefined;
   /** For programs: `"tool-approval"`, `"input-required"`, or a reason of the application's own. */
@@ -96,7 +96,10 @@ export interface InterruptResolvedChunk {
   requestId: string;
   /** What became of the question. */
   outcome: "answered" | "cancelled" | "expired" | (string & {});
-  /** Any JSON value: a text, the ids of options, or what a JSON question asked for. */
+  /**
+   * Any JSON value: a text, the ids of options, or what a JSON question asked for. For a tool call, `"deny"` refuses it, and
+   * any other answer lets it run.
+   */
   answer?: unknown;
   /** A policy decided, not a person. */
   isAutomatic?: boolean | undefined;

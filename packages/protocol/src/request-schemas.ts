@@ -55,7 +55,12 @@ const createUniqueSchema = <Key extends string, Item extends z.ZodType<Record<Ke
 /** Builds the schema of one part of a message. */
 export const createPartSchema = () =>
   z.discriminatedUnion("type", [
-    z.looseObject({ type: z.literal("text"), text: z.string() }),
+    z.looseObject({
+      type: z.literal("text"),
+      text: z.string(),
+      providerMetadata: createProviderMetadataSchema(),
+    }),
+    z.looseObject({ type: z.literal("step"), stepId: z.string(), name: optional(z.string()) }),
     z.looseObject({
       type: z.literal("reasoning"),
       text: z.string(),
@@ -67,6 +72,7 @@ export const createPartSchema = () =>
       url: z.string(),
       name: optional(z.string()),
       providerReference: optional(z.custom<Record<string, string>>(isRecordOfTexts, "an object of strings")),
+      providerMetadata: createProviderMetadataSchema(),
     }),
     z.looseObject({
       type: z.literal("tool-call"),
@@ -82,20 +88,25 @@ export const createPartSchema = () =>
         "interrupted",
       ]),
       errorMessage: optional(z.string()),
+      executor: optional(z.string()),
+      inputFormat: optional(z.string()),
+      isDynamic: optional(z.boolean()),
       providerMetadata: createProviderMetadataSchema(),
+      resultProviderMetadata: createProviderMetadataSchema(),
     }),
     z.looseObject({
       type: z.literal("data"),
       name: z.string(),
       data: z.unknown().refine((value): boolean => value !== undefined, "a JSON value"),
       id: optional(z.string()),
+      providerMetadata: createProviderMetadataSchema(),
     }),
   ]);
 
 /** The parts that a message of each role may have: only answers have reasoning and tool calls. */
 const partsOfRoles: Record<ChatMessage["role"], ChatMessagePart["type"][]> = {
   user: ["text", "file", "data"],
-  assistant: ["text", "reasoning", "file", "tool-call", "data"],
+  assistant: ["text", "reasoning", "file", "tool-call", "data", "step"],
   system: ["text"],
 };
 
@@ -136,7 +147,11 @@ function createResumeSchema() {
 
 const createAnswerSchema = () =>
   z
-    .looseObject({ ...createQuestionFields(), outcome: optional(z.enum(["answered", "cancelled"])) })
+    .looseObject({
+      ...createQuestionFields(),
+      toolCallId: optional(createCallIdSchema()),
+      outcome: optional(z.enum(["answered", "cancelled"])),
+    })
     .superRefine(({ outcome, answer }, { addIssue }) => {
       if (outcome === "cancelled" || answer !== undefined) return;
       addIssue({ code: "custom", path: ["answer"], message: 'a JSON value unless outcome is "cancelled"' });

@@ -91,7 +91,7 @@ export interface ToolCallResultChunk<Tool extends string = string, Output = unkn
 }
 
 /** A tool call failed without a result. */
-export interface ToolCallErrorChunk<Tool extends string = string> extends ChunkOrigin {
+export interface ToolCallErrorChunk<Tool extends string = string> extends ChunkOrigin, ProviderFields {
   type: "tool-call-error";
   /** The name of the tool. */
   tool: Tool;
