@@ -36,7 +36,9 @@ function describeSkipped(skipped: { file: string; count: number }[]): string {
     ...skipped.map(({ file, count }) => `  ${file} (${count})`),
   ];
   if (!skipped.every(isOfRuntimes)) {
-    lines.push("`pnpm setup:system` installs the programs that tests need: Chromium, nginx and Redis.");
+    lines.push(
+      "`pnpm setup:system` installs the programs that tests need: Chromium, nginx, Redis and Python.",
+    );
   }
   if (skipped.some(isOfRuntimes)) {
     lines.push("`pnpm install` in apps/runtimes installs the packages that its tests need.");

@@ -8,11 +8,13 @@ import { fileURLToPath } from "node:url";
 import { isRedisInstalled } from "@kortyx/test-redis";
 import { hasChromium } from "./chromium.ts";
 import { hasNginx } from "./nginx.ts";
+import { hasPython } from "./python.ts";
 
 const programs = [
   { name: "chromium", isThere: hasChromium, suite: "the browser tests" },
   { name: "nginx", isThere: hasNginx, suite: "the tests behind nginx" },
   { name: "redis-server", isThere: isRedisInstalled, suite: "the tests of runs in Redis" },
+  { name: "python3", isThere: hasPython, suite: "the tests of the reader in Python" },
 ];
 
 export function setup(): void {

@@ -28,7 +28,7 @@ test("report the skipped tests and how to run them", async () => {
   expect(await lastLinesOf(["--project", "server", "first-durable"], withoutRedis, 4)).toEqual([
     "Skipped: 1 test.",
     "  packages/server/test/runs/first-durable-token.test.ts (1)",
-    "`pnpm setup:system` installs the programs that tests need: Chromium, nginx and Redis.",
+    "`pnpm setup:system` installs the programs that tests need: Chromium, nginx, Redis and Python.",
     "Then run the command again.",
   ]);
 });

@@ -28,7 +28,7 @@ export interface ToolTypes {
  * ```
  */
 export interface ChatTypes {
-  /** Anything the application wants to pass to its agent. Required for each request if it is required here. */
+  /** Anything the application wants to pass to its agent. Required for each request if it is declared as required. */
   context?: Fields | undefined;
   /** The `metadata` of messages. In an answer, any of it may be missing. */
   metadata?: Fields | undefined;

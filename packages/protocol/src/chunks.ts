@@ -128,9 +128,9 @@ export interface TextDeltaChunk extends ChunkOrigin, ProviderFields {
 export interface Citation {
   /** The `id` of a `source`. */
   sourceId: string;
-  /** Where the passage begins in the text of its segment, in UTF-16 code units. */
+  /** Where the passage begins in the text of its segment, in UTF-16 code units. Integer >= 0. */
   start?: number | undefined;
-  /** Where the passage ends, exclusive, in UTF-16 code units. */
+  /** Where the passage ends, exclusive, in UTF-16 code units. Integer >= 0. */
   end?: number | undefined;
   /** The passage of the source. */
   quote?: string | undefined;

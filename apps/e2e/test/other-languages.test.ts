@@ -1,0 +1,198 @@
+/**
+ * docs/protocol.md is enough to write a reader and a writer in another language: those in `python/`, of less than 100
+ * lines, follow its rules and know nothing of these packages.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { consumeStream, readStream, type StreamChunk } from "@kortyx/client";
+import { createChunkDecoder, reduceStreamError, type UnknownChunk } from "@kortyx/protocol";
+import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { describe, expect, test } from "vitest";
+import { listen, listenOnNode } from "./live-server.ts";
+import { hasPython, pythonFolder, runPython } from "./python.ts";
+import { repository } from "./readme-snippets.ts";
+
+interface PythonResult {
+  chunks: (StreamChunk | UnknownChunk)[];
+  /** The last event id at each chunk. */
+  eventIds?: string[];
+  outcome: "done" | "failed" | "aborted" | "truncated" | "violation";
+}
+
+/** The same of our own reader. */
+function readHere(body: Uint8Array): PythonResult {
+  const chunks: PythonResult["chunks"] = [];
+  const add = (chunk: StreamChunk | UnknownChunk) => chunks.push(chunk);
+  const decoder = createChunkDecoder({ onUnknownChunk: add });
+  decoder.push(body);
+  try {
+    for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) add(chunk);
+  } catch {
+    return { chunks, outcome: "violation" };
+  }
+  let error: ReturnType<typeof reduceStreamError>;
+  for (const chunk of chunks) error = reduceStreamError(error, chunk);
+  const ending = chunks.at(-1)?.type === "abort" ? "aborted" : error ? "failed" : "done";
+  return { chunks, outcome: decoder.complete ? ending : "truncated" };
+}
+
+const folder = join(repository, "packages/protocol/transcripts");
+const golden = readdirSync(folder)
+  .filter((file) => file.endsWith(".json"))
+  .map((file) => ({
+    name: file.slice(0, -5),
+    body: readFileSync(join(folder, `${file.slice(0, -5)}.sse`)),
+    ...(JSON.parse(readFileSync(join(folder, file), "utf8")) as {
+      complete: boolean;
+      entries: { chunk: StreamChunk; eventId?: string }[];
+    }),
+  }));
+
+const event = (chunk: object, id?: string) =>
+  `${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(chunk)}\n\n`;
+const text = { type: "text-delta", delta: "Hi" };
+const error = { type: "error", message: "Something failed." };
+const done = "data: [DONE]\n\n";
+
+test("the reader and the writer in Python have less than 100 lines of at most 100 characters", () => {
+  const lines = readFileSync(join(pythonFolder, "kortyx_stream.py"), "utf8").trimEnd().split("\n");
+  expect(lines.length).toBeLessThan(100);
+  expect(lines.filter((line) => line.length > 100)).toEqual([]);
+});
+
+describe.skipIf(!hasPython())("Python", () => {
+  test("reads every golden transcript, cut at every place", async () => {
+    const read = await runPython<Record<string, PythonResult[]>>("transcripts", folder);
+    expect(Object.keys(read).sort()).toEqual(golden.map(({ name }) => name).sort());
+    for (const { name, body, complete, entries } of golden) {
+      const results = read[name]!;
+      expect(results, name).toHaveLength(1);
+      expect(results[0], name).toEqual({
+        chunks: entries.map(({ chunk }) => chunk),
+        eventIds: entries.map(({ eventId = "" }) => eventId),
+        outcome: readHere(body).outcome,
+      });
+      expect(results[0]!.outcome !== "truncated", name).toBe(complete);
+    }
+  });
+
+  test("agrees with our reader whether a chunk of each type after an error makes it a warning", async () => {
+    const kinds = [
+      ...new Map(golden.flatMap(({ entries }) => entries.map(({ chunk }) => [chunk.type, chunk]))),
+    ];
+    const bodies = kinds.map(([, chunk]) => event(error) + event(chunk) + done);
+    const read = await runPython<PythonResult[]>("read", bodies);
+    const outcomes = kinds.map(([type], index) => [type, read[index]!.outcome]);
+    expect(outcomes).toEqual(
+      kinds.map(([type], index) => [type, readHere(Buffer.from(bodies[index]!)).outcome]),
+    );
+    expect(new Set(outcomes.map(([, outcome]) => outcome))).toEqual(new Set(["done", "failed", "aborted"]));
+  });
+
+  const bodies: Record<string, string> = {
+    "a repeated event": event(text, "r.0") + event(text, "r.1") + event(text, "r.1") + event(error, "r.2"),
+    "a missing event": event(text, "r.0") + event(text, "r.2"),
+    "an event of another run": event(text, "r.0") + event(text, "s.1"),
+    "ids that are not positions":
+      event(text, "r.0") + event(text, "r.01") + event(text, `${"r".repeat(127)}.2`),
+    "the end of a run after an error": event(text, "r.0") + event(error, "r.1") + done,
+    "the end of a run after an unknown chunk": event(error, "r.0") + event({ type: "x-new" }, "r.1") + done,
+    "no JSON": `${event(text)}data: {"type":\n\n`,
+    "a number that is not JSON": 'data: {"type":"x-new","value":NaN}\n\n',
+    "a list": "data: []\n\n",
+    "a type that is not a string": 'data: {"type":1}\n\n',
+    "a done with an error before it and a reason":
+      event(error) + event({ type: "done", finishReason: "stop" }),
+    "a terminal that is followed by an unknown chunk": event({ type: "done" }) + event({ type: "x-new" }),
+  };
+  test.each(Object.entries(bodies))("reads %s like our reader", async (_, body) => {
+    expect(await runPython("read", [body])).toMatchObject([readHere(Buffer.from(body))]);
+  });
+
+  test("asks a live route, and resumes the answer each time that its body ends too early", async () => {
+    const words = ["One ", "two ", "three ", "é\u2028 ", "five."];
+    const route = createChatRoute({
+      agent: {
+        async *streamChat() {
+          for (const delta of words) yield { type: "text-delta", delta } as const;
+          yield { type: "done", finishReason: "stop" } as const;
+        },
+      },
+      runs: { store: createMemoryRunStore() },
+      authorize: "anonymous",
+    });
+    const requests: string[] = [];
+    const server = await listen(async (request) => {
+      requests.push(`${request.method} ${request.headers.get("last-event-id") ?? "from the start"}`);
+      return cutAfter(await route.fetch(request), 250);
+    });
+    type Answer = { chunks: StreamChunk[]; outcome: string; lastEventId: string };
+    const messages = [{ role: "user", content: "Count" }];
+    const { chunks, outcome, lastEventId } = await runPython<Answer>("answer", server.url, { messages });
+    await server.close();
+    const [start, ...rest] = chunks as [{ runId: string }, ...StreamChunk[]];
+    expect(rest).toEqual([
+      ...words.map((delta) => ({ type: "text-delta", delta })),
+      { type: "done", finishReason: "stop" },
+    ]);
+    expect(outcome).toBe("done");
+    expect(lastEventId).toBe(`${start.runId}.6`);
+    expect(requests[0]).toBe("POST from the start");
+    expect(requests.length).toBeGreaterThan(2);
+    for (const request of requests.slice(1))
+      expect(request).toMatch(new RegExp(`^GET ${start.runId}\\.[0-5]$`));
+  });
+
+  test("resumes an answer whose connection breaks in the middle of an event", async () => {
+    const server = await listenOnNode((request, response) => {
+      response.writeHead(200, eventStream);
+      const isResumed = request.headers["last-event-id"] === "r.0";
+      const start = `retry: 1\n\n${event({ type: "run-start", runId: "r" }, "r.0")}`;
+      if (isResumed) response.end(event(text, "r.1") + event({ type: "done" }, "r.2") + done);
+      else response.write(`${start}id: r.1\ndata: {"ty`, () => response.destroy());
+    });
+    const answer = await runPython("answer", server.url, { messages: [] });
+    await server.close();
+    expect(answer).toMatchObject({ chunks: [{ runId: "r" }, text, { type: "done" }], outcome: "done" });
+  });
+
+  const values = golden.find(({ name }) => name === "json-values")!.entries.map(({ chunk }) => chunk);
+  test.each([undefined, "run-1"])("writes an answer (run: %s) that our reader reads", async (runId) => {
+    const first = runId === undefined ? [] : [{ type: "run-start", runId }];
+    const written = await runPython<string>("written", [...first, ...values], runId ?? null, false);
+    // No reader ends a line anywhere else.
+    expect(written).toMatch(/^[\n -~]*$/);
+    const read = readHere(Buffer.from(written));
+    expect(read).toEqual({ chunks: [...first, ...values], outcome: "done" });
+    expect(written.match(/^id: run-1\.\d+$/gm) ?? []).toHaveLength(runId ? values.length + 1 : 0);
+    expect(written.endsWith(done)).toBe(true);
+  });
+
+  test("writes an error for a source that fails, which our client reports without its text", async () => {
+    const written = await runPython<string>("written", [text], null, true);
+    const outcome = await consumeStream(readStream(new Response(written, { headers: eventStream })));
+    expect(outcome).toMatchObject({ outcome: "error" });
+    expect(written).not.toContain("secret");
+  });
+
+  test("ends a run whose source ends without a terminal in a way that our reader takes for complete", async () => {
+    const written = await runPython<string>("written", [{ type: "run-start", runId: "r" }, text], "r", false);
+    expect(readHere(Buffer.from(written)).outcome).toBe("done");
+  });
+});
+
+const eventStream = { "content-type": "text/event-stream" };
+
+/** Ends a body after a number of bytes, as a proxy does, and asks for the next request without delay. */
+function cutAfter(response: Response, bytes: number): Response {
+  let left = bytes;
+  const cut = new TransformStream<Uint8Array, Uint8Array>({
+    start: (controller) => controller.enqueue(new TextEncoder().encode("retry: 1\n\n")),
+    transform(piece, controller) {
+      controller.enqueue(piece.subarray(0, left));
+      left -= piece.length;
+      if (left <= 0) controller.terminate();
+    },
+  });
+  return new Response(response.body?.pipeThrough(cut) ?? null, response);
+}
