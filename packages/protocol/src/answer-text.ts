@@ -4,7 +4,7 @@
  * all use these rules. Builds no parts.
  *
  * A text with a key runs in parallel with others until its `-end`. One without a key also ends where another text,
- * reasoning, a call, a question or a step begins. Sources, files and objects end no text.
+ * reasoning, a call, a question or a step begins. Sources, files, data and objects end no text.
  */
 import type { MessagePart, TextPart } from "./assistant-message.ts";
 import type { MessageChunk, StreamChunk, StreamChunkOf } from "./chunks.ts";
@@ -12,6 +12,9 @@ import { createToolCallOrder, type OrderedCall } from "./tool-call-order.ts";
 
 type StartOrEndChunk = StreamChunkOf<"text-start" | "text-end" | "reasoning-start" | "reasoning-end">;
 type DeltaChunk = StreamChunkOf<"text-delta" | "reasoning-delta">;
+
+/** A chunk that belongs to a text or to reasoning. */
+export type TextChunk = StartOrEndChunk | DeltaChunk;
 
 /** Separates two texts of an answer. */
 const blankLine = "\n\n";
@@ -26,8 +29,10 @@ export interface AnswerText {
   /** Empty after an explicit start. */
   text: string;
   state: TextPart["state"];
-  /** The index of the part that shows it in a folded message; undefined before its first delta and after a split. */
+  /** The index of the part that shows its latest piece in a folded message; undefined before its start or first delta. */
   index?: number | undefined;
+  /** Another part stands after that piece: the next piece begins another part. */
+  isSplit?: boolean;
 }
 
 /** Sorts the chunks of one stream into texts. The cost is linear in the size of each chunk. */
@@ -37,6 +42,10 @@ export class AnswerTexts {
   readonly #keyed = new Map<string, AnswerText>();
   /** The open text without a key: there is at most one. */
   #unkeyed: AnswerText | undefined;
+  /** The text of each type and key that began last, open or ended. */
+  readonly #latest = new Map<string, AnswerText>();
+  /** The text or reasoning that began last. */
+  #newest: AnswerText | undefined;
   readonly #repeats = new RepeatedTexts();
 
   /** @param onChange - Called when a text begins, grows by `added`, or ends. */
@@ -47,6 +56,27 @@ export class AnswerTexts {
   /** The open text without a key, which other parts may end or split. */
   get unkeyed(): AnswerText | undefined {
     return this.#unkeyed;
+  }
+
+  /** Adds a text of an earlier stream, after those before it. It is not continued, nor repeated by a whole message. */
+  resume(text: AnswerText): void {
+    this.#latest.set(text.type + text.key, text);
+    this.#newest = text;
+  }
+
+  /** @returns the text that the chunk belongs to: an open one or, for an `-end`, also one that has ended. */
+  textOf(chunk: TextChunk): AnswerText | undefined {
+    const type = chunk.type.startsWith("text") ? "text" : "reasoning";
+    const key = keyOf(chunk);
+    return this.#find(type, key) ?? (chunk.type.endsWith("-end") ? this.#latest.get(type + key) : undefined);
+  }
+
+  /** @returns the text or reasoning of the segment that began last; of all of them without a segment. */
+  newestOf(segmentId: string | undefined): AnswerText | undefined {
+    if (segmentId === undefined) return this.#newest;
+    const text = this.#latest.get(`text${segmentId}`);
+    const reasoning = this.#latest.get(`reasoning${segmentId}`);
+    return (reasoning?.index ?? -1) > (text?.index ?? -1) ? reasoning : text;
   }
 
   /** Applies a text, reasoning or message chunk; any other changes nothing. */
@@ -75,7 +105,7 @@ export class AnswerTexts {
     }
   }
 
-  /** A part begins that ends a text without a key: anything but a text, a source, a file or an object. */
+  /** A part begins that ends a text without a key: anything but a text, a source, a file, data or an object. */
   endUnkeyed(): void {
     const text = this.#unkeyed;
     this.#unkeyed = undefined;
@@ -84,8 +114,12 @@ export class AnswerTexts {
 
   #applyDelta(type: AnswerText["type"], chunk: DeltaChunk): void {
     const { delta } = chunk;
-    // An empty delta begins no text: many providers send one first.
-    if (delta === "") return;
+    if (delta === "") {
+      // It begins no text: many providers send one first. But reasoning may be hidden, and have only its signature.
+      const isHidden = type === "reasoning" && chunk.providerMetadata;
+      if (isHidden && !this.#find(type, keyOf(chunk))) this.#onChange(this.#begin(type, chunk), "");
+      return;
+    }
     const text = this.#find(type, keyOf(chunk)) ?? this.#begin(type, chunk);
     if (text.text === "" && type === "text") this.#repeats.addStreamed(text);
     text.text += delta;
@@ -116,6 +150,7 @@ export class AnswerTexts {
     if (isRepeated) return;
     const text: AnswerText = { type: "text", key: "", node, text: content, state: "done" };
     this.#repeats.addWhole(text);
+    this.resume(text);
     this.#onChange(text, content);
   }
 
@@ -124,12 +159,13 @@ export class AnswerTexts {
     return this.#unkeyed?.type === type ? this.#unkeyed : undefined;
   }
 
-  #begin(type: AnswerText["type"], chunk: StartOrEndChunk | DeltaChunk): AnswerText {
+  #begin(type: AnswerText["type"], chunk: TextChunk): AnswerText {
     const key = keyOf(chunk);
     const text: AnswerText = { type, key, node: chunk.node, text: "", state: "streaming" };
     this.endUnkeyed();
     if (key === "") this.#unkeyed = text;
     else this.#keyed.set(type + key, text);
+    this.resume(text);
     return text;
   }
 
@@ -141,8 +177,7 @@ export class AnswerTexts {
 }
 
 /** Distinguishes parallel texts; `""` without a key. */
-const keyOf = ({ segmentId, opId, id }: StartOrEndChunk | DeltaChunk): string =>
-  segmentId ?? opId ?? id ?? "";
+const keyOf = ({ segmentId, opId, id }: TextChunk): string => segmentId ?? opId ?? id ?? "";
 
 /**
  * Whether a whole `message` repeats the streamed text. Some agents stream a text and then send it again in one piece:
@@ -202,7 +237,7 @@ function isJoined(content: string, texts: AnswerText[]): boolean {
 }
 
 /**
- * Joins the texts of an answer with a blank line between them. A text split only by files or objects stays one text.
+ * Joins the texts of an answer with a blank line between them. A text split only by files, data or objects stays one text.
  * Reasoning, tool calls and everything else are left out.
  *
  * The one rule for text that is copied, searched, sent as history or returned in a buffered result.

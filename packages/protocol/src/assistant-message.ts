@@ -47,7 +47,7 @@ export interface TextPart {
   readonly text: string;
   /** `done` once nothing more is added to this text. */
   readonly state: "streaming" | "done";
-  /** This continues the text before it, interrupted only by a file or an object: no blank line separates the two. */
+  /** This continues the text before it, interrupted only by files, data or objects: no blank line between them. */
   readonly isContinuation?: true | undefined;
   /** The sources that the text quotes. Their ranges count in the text of all parts of the segment. */
   readonly citations?: readonly Citation[] | undefined;

@@ -279,8 +279,8 @@ export interface TransitionChunk {
 
 /**
  * Something went wrong. Not terminal on its own: it is the outcome when the stream ends after it, or when a `done`
- * without a `finishReason` follows, and a warning when anything else does. `-end`, `status`, `trace` and `checkpoint`
- * chunks may stand between.
+ * without a `finishReason` follows, and a warning when anything else does. Chunks that only close or describe something
+ * may stand between: every `-end`, `interrupt-resolved`, `status`, `trace`, `checkpoint`, `metadata`, `part-metadata`.
  */
 export interface ErrorChunk {
   type: "error";

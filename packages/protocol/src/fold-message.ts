@@ -6,34 +6,38 @@
  * `answer-text.ts` decides which text a chunk belongs to, `tool-call-order.ts` which call; `fold-tool-call.ts` decides
  * what the chunk changes in that call.
  */
-import { type AnswerText, AnswerTexts } from "./answer-text.ts";
-import {
-  type AssistantMessage,
-  closePart,
-  type InterruptPart,
-  type MessagePart,
-  type StepPart,
-  type StructuredDataPart,
-  type TextPart,
-  type ToolCallPart,
+import type {
+  AssistantMessage,
+  InterruptPart,
+  MessagePart,
+  StepPart,
+  StructuredDataPart,
+  ToolCallPart,
 } from "./assistant-message.ts";
 import type { ChatTypes } from "./chat-types.ts";
 import {
-  type DoneChunk,
   type ErrorChunk,
   type InterruptChunk,
   type InterruptResolvedChunk,
   isTerminalChunk,
+  type PartMetadataChunk,
+  type ProviderFields,
   type StepEndChunk,
   type StepStartChunk,
   type StreamChunk,
   type ToolResultChunk,
   type UnknownChunk,
 } from "./chunks.ts";
-import { foldStructured, type OwnedContainers, type StructuredStreamChunk } from "./fold-structured-data.ts";
+import { foldHead, type MessageHead } from "./fold-head.ts";
+import { foldStructured, type StructuredStreamChunk } from "./fold-structured-data.ts";
 import { answerAboutCall, askAboutCall, awaitClient, foldToolCall } from "./fold-tool-call.ts";
+import { withProviderMetadata } from "./merge-metadata.ts";
+import { MessageParts, nameOf } from "./message-parts.ts";
 import { OpenInterrupts } from "./open-interrupts.ts";
+import { OwnedContainers } from "./owned-containers.ts";
+import { withSafeUrl } from "./safe-url.ts";
 import { reduceStreamError } from "./stream-outcome.ts";
+import { TextParts } from "./text-parts.ts";
 import { createToolCallOrder, type OrderedCall, type ToolCallChunk } from "./tool-call-order.ts";
 
 /**
@@ -110,19 +114,14 @@ export function createMessageAccumulator<Types extends ChatTypes = ChatTypes, Fi
 }
 
 class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
-  /** In the order in which they began; a removed part leaves a hole, so that indices never shift. */
-  readonly #parts: (MessagePart | undefined)[] = [];
-  #hasHoles = false;
-  readonly #texts = new AnswerTexts((text, added) => this.#showText(text, added));
+  /** The objects and arrays in parts and metadata that no snapshot holds. */
+  readonly #owned = new OwnedContainers();
+  readonly #parts = new MessageParts();
+  readonly #texts = new TextParts(this.#parts, this.#owned);
   readonly #calls = createToolCallOrder();
-  #legacyResults = 0;
-  /** The index of each part that a later chunk can name: see {@link nameOf}. */
-  readonly #named = new Map<string, number>();
   readonly #interrupts = new OpenInterrupts();
-  /** The structured-data containers that no snapshot holds. */
-  #owned: OwnedContainers = new WeakSet();
-  /** The message without its parts and questions. */
-  #head: Omit<AssistantMessage, "parts"> & Fields;
+  #legacyResults = 0;
+  #head: MessageHead & Fields;
   #isOver = false;
   /** The snapshot that was handed out, until something changes. */
   #snapshot: (AssistantMessage & Fields) | undefined;
@@ -130,17 +129,18 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   constructor(fields: Fields | undefined) {
     const { parts, error, abortReason, finishReason, interrupt, interrupts, ...head } = (fields ??
       {}) as Partial<AssistantMessage>;
-    this.#head = { ...head, status: "streaming" } as Omit<AssistantMessage, "parts"> & Fields;
+    this.#head = { ...head, status: "streaming" } as MessageHead & Fields;
     for (const part of parts ?? []) this.#resume(part);
   }
 
   get message(): AssistantMessage & Fields {
-    if (!this.#snapshot) {
-      this.#owned = new WeakSet();
-      const parts = this.#hasHoles ? this.#parts.filter(Boolean) : this.#parts.slice();
+    const { list: parts } = this.#parts;
+    // Questions change only together with parts.
+    if (this.#snapshot?.parts !== parts) {
+      this.#owned.release();
       const { list: interrupts } = this.#interrupts;
       const questions = interrupts && { interrupt: interrupts.at(-1), interrupts };
-      this.#snapshot = { ...this.#head, ...questions, parts: parts as MessagePart[] };
+      this.#snapshot = { ...this.#head, ...questions, parts };
     }
     return this.#snapshot;
   }
@@ -151,20 +151,23 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
     this.#applyKnown(chunk as StreamChunk);
     const { error } = this.#head;
     if (error || chunk.type === "error") this.#setOutcome(reduceStreamError(error, chunk));
-    if (isTerminalChunk(chunk)) this.#closeAll();
+    if (isTerminalChunk(chunk)) this.#end();
   }
 
   finish(status: "done" | "truncated" | "aborted" = "done"): void {
     if (this.#isOver) return;
-    this.#closeAll();
+    this.#end();
     if (this.#head.status === "streaming") this.#setHead({ status });
   }
 
   /** Adds a part of the earlier message, after those before it. */
   #resume(given: MessagePart): void {
-    // Nothing is added to a text of an earlier stream.
-    const part = given.type === "text" || given.type === "reasoning" ? closePart(given) : given;
-    const index = this.#begin(part);
+    if (given.type === "text" || given.type === "reasoning") {
+      this.#texts.resume(given);
+      return;
+    }
+    const part = withSafeUrl(given);
+    const index = this.#parts.add(part);
     if (part.type === "tool-call") {
       this.#calls.resume(part, index);
       if (part.toolCallId.startsWith(legacyId)) this.#legacyResults++;
@@ -175,6 +178,15 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
 
   #applyKnown(chunk: StreamChunk): void {
     switch (chunk.type) {
+      case "text-delta":
+      case "reasoning-delta":
+      case "text-start":
+      case "text-end":
+      case "reasoning-start":
+      case "reasoning-end":
+      case "message":
+        this.#texts.apply(chunk);
+        break;
       case "tool-call-start":
       case "tool-call-delta":
       case "tool-call-ready":
@@ -191,15 +203,21 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
       case "structured-data-invalidated":
         this.#applyStructured(chunk);
         break;
+      case "data":
+        if (!chunk.transient) this.#put(chunk);
+        break;
+      case "source":
+      case "file":
+        this.#put(withSafeUrl(chunk));
+        break;
+      case "part-metadata":
+        this.#applyPartMetadata(chunk);
+        break;
       case "interrupt":
         this.#applyInterrupt(chunk);
         break;
       case "interrupt-resolved":
         this.#applyResolution(chunk);
-        break;
-      case "source":
-      case "file":
-        this.#begin(chunk);
         break;
       case "step-start":
         this.#beginStep(chunk);
@@ -207,43 +225,16 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
       case "step-end":
         this.#endStep(chunk);
         break;
-      case "run-start":
-        this.#setHead(
-          chunk.continues === undefined ? { id: chunk.runId } : { id: chunk.continues, runId: chunk.runId },
-        );
-        break;
-      case "done":
-        this.#applyDone(chunk);
-        break;
-      case "abort":
-        this.#setHead({ status: "aborted", abortReason: chunk.reason });
-        break;
       default:
-        this.#texts.apply(chunk);
+        this.#applyToHead(chunk);
     }
   }
 
-  /** A text has begun, grown or ended. */
-  #showText(whole: AnswerText, added: string): void {
-    const { type, key, node, text, state, index } = whole;
-    if (state === "done" && added === "") {
-      if (index !== undefined) this.#close(index);
-    } else if (index === undefined) {
-      const part: TextPart = { type, key, text: added, state, node };
-      const isContinuation = type === "text" && text.length > added.length;
-      whole.index = this.#add(isContinuation ? { ...part, isContinuation } : part);
-    } else {
-      const part = this.#parts[index] as TextPart;
-      this.#set(index, { ...part, text: part.text + added });
-    }
-  }
-
-  /** A file or an object splits a text: what follows becomes another part. */
-  #splitText(): void {
-    const text = this.#texts.unkeyed;
-    if (text?.index === undefined) return;
-    this.#close(text.index);
-    text.index = undefined;
+  #applyToHead(chunk: StreamChunk): void {
+    const pending = (chunk.type === "done" && chunk.pendingToolCallIds) || [];
+    for (const toolCallId of pending) this.#changeCall(this.#calls.newestOf(toolCallId), awaitClient);
+    const changes = foldHead(this.#head, chunk, this.#owned);
+    if (changes) this.#setHead(changes);
   }
 
   #applyToolCall(chunk: ToolCallChunk | ToolResultChunk, call: OrderedCall): void {
@@ -251,15 +242,26 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
     const part =
       call.index === undefined
         ? ({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" } as const)
-        : (this.#parts[call.index] as ToolCallPart);
-    const changed = foldToolCall(part, chunk, this.#interrupts.isAbout(toolCallId));
+        : (this.#parts.at(call.index) as ToolCallPart);
+    const folded = foldToolCall(part, chunk, this.#interrupts.isAbout(toolCallId));
+    const changed = withProviderMetadata(folded, chunk as ProviderFields, this.#owned);
     if (call.index === undefined) call.index = this.#begin(changed);
-    else this.#set(call.index, changed);
+    else this.#parts.set(call.index, changed);
   }
 
-  /** Changes the part of a call, if the call has one. */
+  /** Changes the part of a call, if there is one. */
   #changeCall(call: OrderedCall | undefined, change: (part: ToolCallPart) => ToolCallPart): void {
-    if (call?.index !== undefined) this.#set(call.index, change(this.#parts[call.index] as ToolCallPart));
+    if (call?.index !== undefined)
+      this.#parts.set(call.index, change(this.#parts.at(call.index) as ToolCallPart));
+  }
+
+  #applyPartMetadata(chunk: PartMetadataChunk): void {
+    const { toolCallId } = chunk;
+    if (toolCallId === undefined) this.#texts.applyMetadata(chunk);
+    else
+      this.#changeCall(this.#calls.newestOf(toolCallId), (part) =>
+        withProviderMetadata(part, chunk, this.#owned),
+      );
   }
 
   #applyInterrupt(chunk: InterruptChunk): void {
@@ -272,11 +274,11 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   }
 
   #applyResolution(chunk: InterruptResolvedChunk): void {
-    const index = this.#named.get(`interrupt:${chunk.requestId}`);
+    const index = this.#parts.indexOf(`interrupt:${chunk.requestId}`);
     if (index === undefined) return;
-    const question = this.#parts[index] as InterruptPart;
+    const question = this.#parts.at(index) as InterruptPart;
     const { toolCallId } = question;
-    this.#set(index, { ...question, resolution: chunk });
+    this.#parts.set(index, { ...question, resolution: chunk });
     this.#interrupts.remove(chunk.requestId);
     const isAsked = this.#interrupts.isAbout(toolCallId);
     this.#changeCall(this.#calls.newestOf(toolCallId), (part) => answerAboutCall(part, isAsked));
@@ -284,68 +286,46 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
 
   /** Once a step has ended, the same id begins another one. */
   #beginStep({ stepId, name }: StepStartChunk): void {
-    const index = this.#named.get(`step:${stepId}`);
-    const known = index === undefined ? undefined : (this.#parts[index] as StepPart);
+    const index = this.#parts.indexOf(`step:${stepId}`);
+    const known = index === undefined ? undefined : (this.#parts.at(index) as StepPart);
     this.#texts.endUnkeyed();
-    if (known?.state === "running") this.#set(index!, { ...known, name: name ?? known.name });
+    if (known?.state === "running") this.#parts.set(index!, { ...known, name: name ?? known.name });
     else this.#begin({ type: "step", stepId, name, state: "running" });
   }
 
   #endStep({ stepId, finishReason, usage, model }: StepEndChunk): void {
-    const index = this.#named.get(`step:${stepId}`);
+    const index = this.#parts.indexOf(`step:${stepId}`);
     if (index === undefined) return;
-    const step = this.#parts[index] as StepPart;
-    this.#set(index, { ...step, state: "done", finishReason, usage, model });
-  }
-
-  #applyDone({ pendingToolCallIds, finishReason, usage }: DoneChunk): void {
-    for (const id of pendingToolCallIds ?? []) this.#changeCall(this.#calls.newestOf(id), awaitClient);
-    this.#setHead({ status: "done", finishReason, usage });
+    const step = this.#parts.at(index) as StepPart;
+    this.#parts.set(index, { ...step, state: "done", finishReason, usage, model });
   }
 
   #applyStructured(chunk: StructuredStreamChunk): void {
-    const name = `structured-data:${chunk.streamId}`;
-    const index = this.#named.get(name);
-    const before = index === undefined ? undefined : (this.#parts[index] as StructuredDataPart);
+    const index = this.#parts.indexOf(`structured-data:${chunk.streamId}`);
+    const before = index === undefined ? undefined : (this.#parts.at(index) as StructuredDataPart);
     const after = foldStructured(before, chunk, this.#owned);
     if (after === before) return;
     const part = after && ({ ...after, type: "structured-data" } as StructuredDataPart);
-    if (!part) this.#named.delete(name);
     if (index === undefined) this.#begin(part!);
-    else this.#set(index, part);
+    else if (part) this.#parts.set(index, part);
+    else this.#parts.remove(index);
   }
 
-  /** Begins a part, or replaces the one that it names. */
+  /** Begins a part, or replaces the one with the same name. */
   #put(part: MessagePart): void {
-    const name = nameOf(part);
-    const index = name === undefined ? undefined : this.#named.get(name);
+    const index = this.#parts.indexOf(nameOf(part));
     if (index === undefined) this.#begin(part);
-    else this.#set(index, part);
+    else this.#parts.set(index, part);
   }
 
   /** A part other than a text begins. @returns its index. */
   #begin(part: MessagePart): number {
-    if (part.type === "file" || part.type === "structured-data") this.#splitText();
+    if (splitters.has(part.type)) this.#texts.splitUnkeyed();
     else if (part.type !== "source") this.#texts.endUnkeyed();
-    return this.#add(part);
+    return this.#parts.add(part);
   }
 
-  /** @returns the index of the part. */
-  #add(part: MessagePart): number {
-    const index = this.#parts.length;
-    const name = nameOf(part);
-    if (name !== undefined) this.#named.set(name, index);
-    this.#set(index, part);
-    return index;
-  }
-
-  #set(index: number, part: MessagePart | undefined): void {
-    this.#snapshot = undefined;
-    this.#parts[index] = part;
-    if (part === undefined) this.#hasHoles = true;
-  }
-
-  #setHead(changes: Partial<AssistantMessage>): void {
+  #setHead(changes: Partial<MessageHead>): void {
     this.#snapshot = undefined;
     this.#head = { ...this.#head, ...changes };
   }
@@ -357,34 +337,15 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
     if (error !== errorBefore || status !== before) this.#setHead({ error, status });
   }
 
-  /** Closes a part. A text that was started but never received a delta is removed from the message. */
-  #close(index: number): void {
-    const part = this.#parts[index];
-    const isEmpty = (part?.type === "text" || part?.type === "reasoning") && part.text === "";
-    const closed = part && !isEmpty ? closePart(part, this.#head.finishReason) : undefined;
-    if (closed !== part) this.#set(index, closed);
-  }
-
   /** Nothing more comes. */
-  #closeAll(): void {
+  #end(): void {
     this.#isOver = true;
-    for (let index = 0; index < this.#parts.length; index++) this.#close(index);
+    this.#parts.closeAll(this.#head.finishReason);
   }
 }
 
-/** What later chunks call the part by, together with its type; undefined if they cannot name it. */
-function nameOf(part: MessagePart): string | undefined {
-  switch (part.type) {
-    case "structured-data":
-      return `structured-data:${part.streamId}`;
-    case "interrupt":
-      return `interrupt:${part.requestId}`;
-    case "step":
-      return `step:${part.stepId}`;
-    default:
-      return undefined;
-  }
-}
+/** Parts that split a text without ending it. */
+const splitters = new Set<MessagePart["type"]>(["file", "data", "structured-data"]);
 
 /** Begins the id of a call that is known only by its legacy result. */
 const legacyId = "tool-result:";

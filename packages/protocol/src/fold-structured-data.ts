@@ -11,6 +11,7 @@ import type {
 } from "./chunks.ts";
 import { describeKind } from "./describe-value.ts";
 import { StreamProtocolError } from "./errors.ts";
+import { OwnedContainers } from "./owned-containers.ts";
 import { isSameJSON } from "./same-json.ts";
 
 /** The deepest path that a chunk may name, in segments. */
@@ -41,9 +42,6 @@ export interface StructuredStreamState<Data = unknown> {
 /** A chunk that changes a structured object. */
 export type StructuredStreamChunk = StructuredDataChunk | StructuredDataInvalidatedChunk;
 
-/** The containers created since the object was last handed out: only these may be changed in place. */
-export type OwnedContainers = WeakSet<object>;
-
 /**
  * Applies one chunk to the state of its stream, without changing that state.
  *
@@ -71,7 +69,7 @@ export function applyStructuredChunk(
   if (state !== undefined && state.streamId !== chunk.streamId) {
     refuse(chunk, `the state is of stream "${start(state.streamId)}"`);
   }
-  return foldStructured(state, chunk, new WeakSet());
+  return foldStructured(state, chunk, new OwnedContainers());
 }
 
 /**
@@ -164,10 +162,10 @@ export function createStructuredStreamAccumulator<Data = unknown>(
   }
 
   // From here on, containers that were handed out are copied before a change; until now, we owned them all.
-  const owned: OwnedContainers = new WeakSet();
+  const owned = new OwnedContainers();
   for (const chunk of initialChunks) fold(chunk, owned);
 
-  const apply = (chunk: StructuredStreamChunk) => fold(chunk, new WeakSet());
+  const apply = (chunk: StructuredStreamChunk) => fold(chunk, new OwnedContainers());
   return {
     apply: apply as StructuredStreamAccumulator<Data>["apply"],
     applyStreamChunk(chunk) {
@@ -248,7 +246,7 @@ function update(found: any, depth: number, at: PathWrite): unknown {
   }
   // Own properties only, so that inherited names such as `toString` are plain keys.
   const inner = update(Object.hasOwn(value, segment) ? value[segment] : undefined, depth + 1, at);
-  const container = own(value, at.owned);
+  const container = at.owned.own(value);
   container[segment] = inner;
   return container;
 }
@@ -262,7 +260,7 @@ function change(value: unknown, { chunk, owned }: PathWrite): unknown {
   }
   const list = value === undefined ? [] : value;
   if (!Array.isArray(list)) refuseFit(chunk, chunk.kind, value);
-  const items = own(list, owned);
+  const items = owned.own(list);
   for (const item of chunk.items) items.push(item);
   return items;
 }
@@ -270,15 +268,6 @@ function change(value: unknown, { chunk, owned }: PathWrite): unknown {
 function refuseFit(chunk: PathChunk, what: string, value: unknown): never {
   const where = Array.isArray(value) ? `an array of ${value.length}` : describeKind(value);
   return refuse(chunk, `${what} in path "${start(chunk.path)}" does not fit ${where}`);
-}
-
-/** The container itself if we own it, else a copy. */
-// biome-ignore lint/suspicious/noExplicitAny: an array or an object.
-function own(container: any, owned: OwnedContainers): any {
-  if (owned.has(container)) return container;
-  const copy = Array.isArray(container) ? container.slice() : { ...container };
-  owned.add(copy);
-  return copy;
 }
 
 const start = (text: string): string => text.slice(0, 80);

@@ -24,3 +24,4 @@ export {
 } from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";
+export { withSafeUrl } from "./safe-url.ts";

@@ -8,9 +8,9 @@ import type { ErrorChunk, StreamChunk, UnknownChunk } from "./chunks.ts";
  * Folds the chunks of a stream into the error that is its outcome if the stream ends now.
  *
  * An `error` is the outcome when the stream ends after it, or when a `done` without a `finishReason` follows: agents
- * that fail often end with both. Chunks that only close or describe earlier ones (every `-end`, `status`, `trace`,
- * `checkpoint`) may come between the two, and so may chunks of unknown types, which readers skip. Anything else makes
- * the error a warning.
+ * that fail often end with both. Chunks that only close or describe something (every `-end`, `interrupt-resolved`,
+ * `status`, `trace`, `checkpoint`, `metadata`, `part-metadata`) may come between the two, and so may chunks of unknown
+ * types, which readers skip. Anything else makes the error a warning.
  *
  * @param error - The result of this function for the previous chunk; undefined at the beginning.
  *
@@ -38,4 +38,4 @@ export function reduceStreamError(
   return isPassed ? error : undefined;
 }
 
-const passed = /-end$|^(status|trace|checkpoint)$/;
+const passed = /-end$|^(interrupt-resolved|status|trace|checkpoint|(part-)?metadata)$/;

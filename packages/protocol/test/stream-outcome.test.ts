@@ -10,7 +10,18 @@ const done: StreamChunk = { type: "done" };
 const outcomeOf = (...chunks: unknown[]) => (chunks as StreamChunk[]).reduce(reduceStreamError, undefined);
 
 /** Types, known and unknown, that do not count between an error and a done. */
-const neutralTypes = ["text-end", "reasoning-end", "status", "trace", "checkpoint", "x-cost", "step-end"];
+const neutralTypes = [
+  "text-end",
+  "reasoning-end",
+  "step-end",
+  "interrupt-resolved",
+  "status",
+  "trace",
+  "checkpoint",
+  "metadata",
+  "part-metadata",
+  "x-cost",
+];
 
 test("an error at the end of a stream is its outcome, and so is one before a done without a reason", () => {
   expect(outcomeOf(error)).toBe(error);

@@ -1,0 +1,44 @@
+/**
+ * Merges the metadata of messages and of their parts. Its cost depends on the size of what is added.
+ */
+import { isRecord } from "./chunk-shape.ts";
+import type { ProviderFields } from "./chunks.ts";
+import type { OwnedContainers } from "./owned-containers.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Adds the fields of a `metadata` chunk, key by key. `null` removes a key. */
+export const mergeMetadata = (before: Fields | undefined, added: Fields, owned: OwnedContainers): Fields =>
+  merge(before, added, owned, (value) => value ?? undefined);
+
+/** @returns the part with what its provider wants back; the same object for a chunk without it. */
+export const withProviderMetadata = <Part extends ProviderFields>(
+  part: Readonly<Part>,
+  { providerMetadata: added }: ProviderFields,
+  owned: OwnedContainers,
+): Readonly<Part> =>
+  added ? { ...part, providerMetadata: mergeProviderMetadata(part.providerMetadata, added, owned) } : part;
+
+/** Adds what a provider wants back: by provider and, where both values are objects, key by key. */
+const mergeProviderMetadata = (before: Fields | undefined, added: Fields, owned: OwnedContainers): Fields =>
+  merge(before, added, owned, (value, known) =>
+    isRecord(value) && isRecord(known) ? merge(known, value, owned, (inner) => inner) : value,
+  );
+
+/** @param toValue - Returns the value of a key; undefined to remove it. */
+function merge(
+  before: Fields = {},
+  added: Fields,
+  owned: OwnedContainers,
+  toValue: (value: unknown, known: unknown) => unknown,
+): Fields {
+  const merged = owned.own(before);
+  for (const [key, given] of Object.entries(added)) {
+    // Assigned, it would become the prototype.
+    if (key === "__proto__") continue;
+    const value = toValue(given, Object.hasOwn(merged, key) ? merged[key] : undefined);
+    if (value === undefined) delete merged[key];
+    else merged[key] = value;
+  }
+  return merged;
+}

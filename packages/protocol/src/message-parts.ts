@@ -1,0 +1,89 @@
+/**
+ * The list of a message's parts, in the order in which they began, and the names by which later chunks find them. Knows
+ * no chunks; decides neither where a part begins nor what is in it.
+ */
+import { closePart, type MessagePart } from "./assistant-message.ts";
+import type { FinishReason } from "./chunks.ts";
+
+/** Changes in place. Each change takes constant time. */
+export class MessageParts {
+  /** A removed part leaves a hole, so that indices never shift. */
+  readonly #parts: (MessagePart | undefined)[] = [];
+  #hasHoles = false;
+  readonly #indices = new Map<string, number>();
+  #list: readonly MessagePart[] | undefined;
+
+  /** The same array until something changes; unchanged parts keep their identity. */
+  get list(): readonly MessagePart[] {
+    this.#list ??= (this.#hasHoles ? this.#parts.filter(Boolean) : this.#parts.slice()) as MessagePart[];
+    return this.#list;
+  }
+
+  /** @returns undefined if the part was removed. */
+  at(index: number): MessagePart | undefined {
+    return this.#parts[index];
+  }
+
+  /** @returns the index of the latest part with this {@link nameOf name}. */
+  indexOf(name: string | undefined): number | undefined {
+    return name === undefined ? undefined : this.#indices.get(name);
+  }
+
+  /** @returns its index. */
+  add(part: MessagePart): number {
+    const index = this.#parts.length;
+    const name = nameOf(part);
+    if (name !== undefined) this.#indices.set(name, index);
+    this.set(index, part);
+    return index;
+  }
+
+  set(index: number, part: MessagePart): void {
+    if (part === this.#parts[index]) return;
+    this.#list = undefined;
+    this.#parts[index] = part;
+  }
+
+  remove(index: number): void {
+    const part = this.#parts[index];
+    if (part === undefined) return;
+    this.#list = undefined;
+    this.#indices.delete(nameOf(part) ?? "");
+    this.#parts[index] = undefined;
+    this.#hasHoles = true;
+  }
+
+  /** Closes a part. A text without a delta is removed, but not reasoning whose provider wants something back. */
+  close(index: number, finishReason?: FinishReason): void {
+    const part = this.#parts[index];
+    if (part === undefined) return;
+    const isEmpty = (part.type === "text" || part.type === "reasoning") && part.text === "";
+    const closed = closePart(part, finishReason);
+    if (isEmpty && !(part.type === "reasoning" && part.providerMetadata)) this.remove(index);
+    else if (closed !== part) this.set(index, closed);
+  }
+
+  /** @param finishReason - Why the answer ended: calls may wait for the client. */
+  closeAll(finishReason: FinishReason | undefined): void {
+    for (let index = 0; index < this.#parts.length; index++) this.close(index, finishReason);
+  }
+}
+
+/** @returns what later chunks call the part by; undefined if they cannot. Not empty. */
+export function nameOf(part: MessagePart): string | undefined {
+  switch (part.type) {
+    case "data":
+      // The length separates the name from the id.
+      return part.id === undefined ? undefined : `data:${part.name.length}:${part.name}${part.id}`;
+    case "file":
+      return part.id === undefined ? undefined : `file:${part.id}`;
+    case "structured-data":
+      return `structured-data:${part.streamId}`;
+    case "interrupt":
+      return `interrupt:${part.requestId}`;
+    case "step":
+      return `step:${part.stepId}`;
+    default:
+      return undefined;
+  }
+}
