@@ -24,6 +24,7 @@ import { collect, listen, until } from "./live-server.ts";
 import { createSnippetFolder, readersModules, repository, snippetsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("readme");
+process.env.RESUME_SECRET = "a secret of more than 32 characters";
 afterAll(() => folder.remove());
 
 const pages = [
@@ -33,11 +34,12 @@ const pages = [
   "packages/client/README.md",
   "docs/infrastructure.md",
   "docs/runs.md",
+  "docs/approvals.md",
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 8, 6, 1, 2]);
-  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 0]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 8, 6, 1, 2, 2]);
+  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 0, 0]);
 });
 
 test("every snippet passes this project's own type checks", () => {
@@ -94,6 +96,7 @@ const routeSnippets: [string, string][] = [
   ["packages/server/README.md, a whole route", handlersOf(routeSnippet)],
   ["packages/server/README.md, saving conversations", savingSnippet],
   ["packages/server/README.md, one stream", streamSnippet],
+  ["docs/approvals.md, without a route", snippetsOf("docs/approvals.md")[1]!],
 ];
 
 /** The READMEs' agents' answer about a city. */
@@ -320,6 +323,41 @@ test("the route of docs/runs.md keeps an answer that only its owner can follow a
     terminal: { type: "done" },
   });
   await store.close();
+});
+
+test("the agent of docs/approvals.md acts once, on its own call, after it was approved", async () => {
+  const { POST }: Route = await folder.run("approvals.ts", snippetsOf("docs/approvals.md")[0]!);
+  const server = await listen(POST);
+  const options = { endpoint: server.url, sessionId: "s", headers: { cookie: "session=ann" } };
+  const chat = createChat(options);
+  await chat.send("the dinner");
+  const { interrupts } = chat.getSnapshot();
+  expect(interrupts).toHaveLength(1);
+  const [question] = interrupts;
+  await chat.approve({ toolCallId: question!.toolCallId! });
+  expect(chat.getSnapshot().error).toBeUndefined();
+  expect(chat.getSnapshot().messages.map(({ role }) => role)).toEqual(["user", "assistant"]);
+  expect(chat.getSnapshot().messages.at(-1)).toMatchObject({
+    parts: [
+      { type: "tool-call", state: "done", input: { euros: 20 }, content: "20 € are on their way." },
+      { type: "interrupt", resolution: { outcome: "answered", answer: "approve" } },
+    ],
+  });
+  const { requestId, resumeToken } = question!;
+  const { id: messageId } = chat.getSnapshot().messages.at(-1)!;
+  const again = {
+    messages,
+    sessionId: "s",
+    messageId,
+    resumes: [{ requestId, resumeToken, answer: "approve" }],
+  };
+  const statusOf = async (body: object) => {
+    const headers = { ...jsonHeaders, cookie: "session=ann" };
+    return (await fetch(server.url, { method: "POST", headers, body: JSON.stringify(body) })).status;
+  };
+  expect(await statusOf(again)).toBe(410);
+  expect(await statusOf({ ...again, sessionId: "t" })).toBe(403);
+  await server.close();
 });
 
 test("the program of docs/infrastructure.md drains on SIGTERM and ends in order", async () => {

@@ -28,6 +28,8 @@ export type StreamErrorCode =
   | "not-pending"
   // ChatRequestError of @kortyx/server; the first one is also StreamRequestError of @kortyx/client
   | "invalid-request"
+  | "invalid-resume-token"
+  | "interrupt-expired"
   | "body-already-read"
   | "body-too-large"
   | "incomplete-body"

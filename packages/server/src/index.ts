@@ -51,6 +51,7 @@ export type {
   ChatFinish,
   ChatRoute,
   ChatRouteOptions,
+  LoadedMessage,
   RouteHandler,
   RouteSchemas,
 } from "./route/chat-route.ts";
@@ -76,6 +77,11 @@ export {
   parseChatRequestBody,
   readChatRequest,
 } from "./route/read-chat-request.ts";
+
+// Sign what a client sends back, and verify it
+
+export { type SignResumeTokensOptions, signResumeTokens } from "./resume/sign-resume-tokens.ts";
+export { type VerifyResumeTokensOptions, verifyResumeTokens } from "./resume/verify-resume-tokens.ts";
 
 // Respond with a stream
 

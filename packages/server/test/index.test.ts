@@ -20,8 +20,10 @@ test("the root exports exactly these names", () => {
     "isTerminalChunk",
     "parseChatRequestBody",
     "readChatRequest",
+    "signResumeTokens",
     "summarizeStreamChunks",
     "toSSE",
+    "verifyResumeTokens",
   ]);
 });
 

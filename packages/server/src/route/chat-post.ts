@@ -2,7 +2,10 @@
  * What a chat route does with a POST: reads the body, calls the agent, and responds with a stream, with one JSON value,
  * or with a run. Authorization and error handling are in `create-chat-route.ts`.
  */
-import type { ChatMessage, ChatRequestBody } from "@kortyx/protocol";
+import type { AssistantUIMessage, ChatMessage, ChatRequestBody } from "@kortyx/protocol";
+import { signTokens } from "../resume/sign-resume-tokens.ts";
+import { TokenSigner } from "../resume/token-signer.ts";
+import { verifyTokens } from "../resume/verify-resume-tokens.ts";
 import type { RunEndpoints } from "../runs/run-endpoints.ts";
 import { readsEventIds } from "../runs/run-target.ts";
 import { refuseWhileDraining, registerOpening } from "../shutdown/stream-registry.ts";
@@ -11,28 +14,40 @@ import { errorResponse, failureResponse } from "../stream/error-response.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse.ts";
 import { toAgentOptions } from "./chat-agent.ts";
+import type { ChatRequestError } from "./chat-request-error.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
+import { continuedBy, loadContinued, refuseAnswered, withRunStart } from "./continuation.ts";
 import { checkRoles, readChatRequest } from "./read-chat-request.ts";
 import { readContext } from "./read-context.ts";
 
 /** A parsed request, and the agent call that it requests. */
 interface ReadRequest {
   request: Request;
-  /** As the client sent it: a schema's output may differ each time, and cannot identify a request. */
+  /**
+   * As the client sent it: what the agent receives, such as a schema's output, may differ each time, and cannot identify a
+   * request.
+   */
   body: ChatRequestBody;
   owner: string | undefined;
-  /** The user's latest message. */
+  /** The user's latest message, unless the request continues an answer. */
   input: ChatMessage | undefined;
   /** A copy of the conversation; the agent may change the one in the body. */
   messages: ChatMessage[];
   /** Calls the agent. */
   source: StreamSource;
+  /** The id of the message that the answer continues. */
+  continues: string | undefined;
+  /** That message, as the application has stored it. */
+  continued: AssistantUIMessage | undefined;
+  /** The request comes too late. It may only attach to the run that it began in time. */
+  refusal: ChatRequestError | undefined;
 }
 
 export class ChatPost {
   readonly #options: ChatRouteOptions;
   readonly #streamOptions: StreamResponseOptions;
   readonly #runs: RunEndpoints | undefined;
+  readonly #signer: TokenSigner | undefined;
 
   constructor(
     options: ChatRouteOptions,
@@ -42,6 +57,8 @@ export class ChatPost {
     this.#options = options;
     this.#streamOptions = streamOptions;
     this.#runs = runs;
+    const { resumeSecret } = options;
+    this.#signer = resumeSecret === undefined ? undefined : new TokenSigner("resumeSecret", resumeSecret);
   }
 
   async respond(request: Request, owner: string | undefined): Promise<Response> {
@@ -52,7 +69,8 @@ export class ChatPost {
     const { shutdown, unregister } = registerOpening();
     try {
       if (this.#runs !== undefined) return await this.#respondWithRun(this.#runs, read, shutdown);
-      if (read.body.stream === false) return await this.#respondWithJSON(read.source, request.signal);
+      if (read.body.stream === false)
+        return await this.#respondWithJSON(this.#withoutRun(read), request.signal);
       return await this.#respondWithStream(read);
     } finally {
       unregister();
@@ -63,39 +81,61 @@ export class ChatPost {
     const { agent, schemas, allowedRoles = ["user", "assistant"] } = this.#options;
     const body = await readChatRequest(request, this.#options);
     checkRoles(body.messages, allowedRoles);
+    const continues = continuedBy(body);
+    const { verified, continued, refusal } = await this.#verify(body, owner, continues);
     const { context = undefined } = schemas ?? {};
-    const agentBody = context ? { ...body, context: await readContext(context, body.context) } : body;
+    const agentBody = context ? { ...verified, context: await readContext(context, body.context) } : verified;
+    const source: StreamSource = ({ signal }) =>
+      agent.streamChat(verified.messages, toAgentOptions(agentBody, { owner, signal }));
+    const scope = { owner, sessionId: body.sessionId };
     return {
       request,
       body,
       owner,
-      input: body.messages.findLast(({ role }) => role === "user"),
+      input: continues === undefined ? body.messages.findLast(({ role }) => role === "user") : undefined,
       messages: [...body.messages],
-      source: ({ signal }) => agent.streamChat(body.messages, toAgentOptions(agentBody, { owner, signal })),
+      source: this.#signer ? signTokens(source, this.#signer, scope, continued) : source,
+      continues,
+      continued,
+      refusal,
     };
   }
 
-  async #respondWithStream({
-    request,
-    body,
-    owner,
-    input,
-    messages,
-    source,
-  }: ReadRequest): Promise<Response> {
+  /** @throws ChatRequestError for what the server has not signed, and for what comes too late to have begun a run. */
+  async #verify(body: ChatRequestBody, owner: string | undefined, continues: string | undefined) {
+    const { sessionId, idempotencyKey } = body;
+    const tokens = this.#signer && (await verifyTokens(body, this.#signer, owner));
+    const continued =
+      continues === undefined
+        ? undefined
+        : await loadContinued(this.#options.loadMessage, continues, { owner, sessionId });
+    const refusal = tokens?.expired ?? (tokens && continued && refuseAnswered(body, continued));
+    if (refusal !== undefined && (this.#runs === undefined || idempotencyKey === undefined)) throw refusal;
+    return { verified: tokens?.body ?? body, continued, refusal };
+  }
+
+  async #respondWithStream(read: ReadRequest): Promise<Response> {
+    const { request, body, owner, input, messages, continued } = read;
     const { onFinish, collectMessage = onFinish !== undefined } = this.#options;
     const { sessionId } = body;
-    const { response, failure } = await openStreamResponse(source, {
+    const { response, failure } = await openStreamResponse(this.#withoutRun(read), {
       ...this.#streamOptions,
       signal: request.signal,
       collectMessage,
+      continued,
       onFinish: onFinish && ((finish) => onFinish({ ...finish, owner, sessionId, input, messages })),
     });
     return failure === undefined ? response : failureResponse(failure);
   }
 
+  /** A stream without a run names its message only where an application needs it: to load it when it is continued. */
+  #withoutRun({ source, continues, body: { sessionId } }: ReadRequest): StreamSource {
+    if (continues === undefined && this.#options.loadMessage === undefined) return source;
+    return withRunStart(source, { continues, sessionId, acceptsParts: true });
+  }
+
   async #respondWithRun(runs: RunEndpoints, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
-    const { request, input, messages, source, owner = "" } = read;
+    const { request, input, messages, source, owner = "", continues, continued, refusal } = read;
     const { idempotencyKey: key, ...body } = read.body;
     const lastEventId = request.headers.get("last-event-id");
     const { sessionId } = body;
@@ -107,6 +147,9 @@ export class ChatPost {
       input,
       messages,
       source,
+      continues,
+      continued,
+      refusal,
       lastEventId,
       shutdown,
     });

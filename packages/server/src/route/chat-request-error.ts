@@ -21,6 +21,10 @@ export type ChatRequestErrorCode =
   | "invalid-request"
   /** 400: the body is not JSON. */
   | "invalid-json"
+  /** 403: a `resumeToken`, or the call that it is for, is not this server's; `issues` lists them. Only with `resumeSecret`. */
+  | "invalid-resume-token"
+  /** 410: a question or a call takes no answer any more; `issues` lists them. Only with `resumeSecret`. */
+  | "interrupt-expired"
   /** 413: the body is larger than `maxBodyBytes`. */
   | "body-too-large"
   /** 415: the content type is not JSON. */
@@ -33,6 +37,8 @@ export type ChatRequestErrorCode =
 const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
   "invalid-request": 400,
   "invalid-json": 400,
+  "invalid-resume-token": 403,
+  "interrupt-expired": 410,
   "body-too-large": 413,
   "unsupported-media-type": 415,
   "incomplete-body": 400,
@@ -44,7 +50,7 @@ export class ChatRequestError extends StreamError {
   override readonly name = "ChatRequestError";
   readonly code: ChatRequestErrorCode;
   /** The HTTP status of the response. */
-  readonly status: 400 | 413 | 415 | 500;
+  readonly status: 400 | 403 | 410 | 413 | 415 | 500;
   /** The wrong fields, at most 100 of them; empty if the body could not be read. */
   readonly issues: ChatRequestIssue[];
 
@@ -62,7 +68,10 @@ const maxIssues = 100;
 const maxPrintedIssues = 10;
 
 /** @returns one error for all wrong fields. */
-export function invalidRequest(issues: ChatRequestIssue[]): ChatRequestError {
+export function invalidRequest(
+  issues: ChatRequestIssue[],
+  code: ChatRequestErrorCode = "invalid-request",
+): ChatRequestError {
   const problem = issues
     .slice(0, maxPrintedIssues)
     .map(
@@ -70,7 +79,7 @@ export function invalidRequest(issues: ChatRequestIssue[]): ChatRequestError {
         `${path === "" ? "the body" : path} must be ${expected}, got ${received}`,
     );
   if (issues.length > maxPrintedIssues) problem.push(`and ${issues.length - maxPrintedIssues} more`);
-  return new ChatRequestError("invalid-request", problem.join("; "), issues.slice(0, maxIssues));
+  return new ChatRequestError(code, problem.join("; "), issues.slice(0, maxIssues));
 }
 
 type BodySchema = ReturnType<typeof createBodySchema>;

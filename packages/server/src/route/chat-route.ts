@@ -1,7 +1,7 @@
 /**
  * What a chat route is: its options and its handlers. Types only; `create-chat-route.ts` creates one.
  */
-import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
+import type { AssistantUIMessage, ChatMessage, ChatTypes } from "@kortyx/protocol";
 import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { CollectLimits } from "../stream/collect-stream.ts";
 import type { StreamFinish } from "../stream/stream-options.ts";
@@ -17,7 +17,7 @@ export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamF
   owner: string | undefined;
   /** The `sessionId` of the request. */
   sessionId: string | undefined;
-  /** The user's latest message. */
+  /** The user's latest message. Absent if the answer continues an earlier one. */
   input: ChatMessage<Types> | undefined;
   /** The conversation that was passed to the agent. */
   messages: ChatMessage<Types>[];
@@ -60,6 +60,34 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * @defaultValue `["user", "assistant"]`
    */
   allowedRoles?: ChatMessage["role"][] | undefined;
+  /**
+   * At least 32 characters that only the application's servers know. The route then signs the `resumeToken` of every
+   * question, and of every call that the client runs, and accepts no answer to another: 403 `invalid-resume-token` if the
+   * question or the call is not this server's, of this conversation and this owner, and 410 `interrupt-expired` if it has
+   * expired (after 7 days unless it has its own time) or if `loadMessage` shows that it was answered. The agent receives its
+   * own tokens back. A token proves which question is answered, not that the answer is true, nor that it is the first one.
+   *
+   * Of several secrets, the first signs and all verify: put a new one in front, and remove the old one a week later.
+   *
+   * @defaultValue tokens reach the agent unchecked, which must verify them itself
+   */
+  resumeSecret?: string | readonly string[];
+  /**
+   * Returns the assistant message with this id, from the application's own storage, if it belongs to this owner and this
+   * session. Called when a request continues an answer, after its tokens are verified and before the agent is called: the
+   * `message` of `onFinish` is then this one with what was added. An error that it throws is a masked 500.
+   *
+   * A route without `runs` then begins every stream with `run-start`, so that a client knows each message by the id that
+   * `onFinish` has saved it under.
+   *
+   * @defaultValue the `message` of `onFinish` holds only what was added, under the same id
+   */
+  loadMessage?:
+    | ((
+        messageId: string,
+        request: Pick<ChatFinish, "owner" | "sessionId">,
+      ) => LoadedMessage<Types> | PromiseLike<LoadedMessage<Types>>)
+    | undefined;
   /** Checks what the application itself defines in a request. @defaultValue nothing is checked */
   schemas?: RouteSchemas<Types> | undefined;
   /** Admits pages of other origins. @defaultValue none */
@@ -83,6 +111,9 @@ export interface RouteSchemas<Types extends ChatTypes = ChatTypes> {
    */
   context?: StandardSchema<Types["context"]> | undefined;
 }
+
+/** A stored message; `null` or `undefined` if there is none. */
+export type LoadedMessage<Types extends ChatTypes = ChatTypes> = AssistantUIMessage<Types> | null | undefined;
 
 /** The owner's id, `null` for a request without an owner, or the response itself. */
 export type AuthorizeResult = string | Response | null;

@@ -11,6 +11,7 @@ import {
   checkObjectOption,
   checkOption,
 } from "@kortyx/protocol/internal";
+import { checkSecrets } from "../resume/token-signer.ts";
 import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
@@ -55,6 +56,9 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
     checkLimitOption(name, options[name]);
   }
   checkUrlSchemes(options.fileUrlSchemes);
+  // A variable of the environment that is missing must not turn the verification off.
+  if ("resumeSecret" in options) checkSecrets("resumeSecret", options.resumeSecret);
+  checkFunctionOption("loadMessage", options.loadMessage);
   checkAllowedRoles(options.allowedRoles);
   checkSchemas(options.schemas);
   checkCorsOptions(options.cors);

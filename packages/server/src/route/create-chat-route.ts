@@ -76,7 +76,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
 function toStreamOptions(options: ChatRouteOptions): StreamResponseOptions {
   const { agent, authorize, allowedRoles, schemas, cors, runs, onFinish, collectMessage, ...rest } = options;
   const { maxBodyBytes, maxMessages, maxItems, maxDepth, fileUrlSchemes, ...others } = rest;
-  const { maxBufferedBytes, ...streamOptions } = others;
+  const { maxBufferedBytes, resumeSecret, loadMessage, ...streamOptions } = others;
   return streamOptions;
 }
 

@@ -14,7 +14,9 @@ import {
  * them that it can hold: an agent finds the same answers in both. The metadata stays unchanged.
  */
 export function withAnswers(body: ChatRequestBody): ChatRequestBody {
-  const { resumes = [], resume = parseMessageResume(body.messages.at(-1) ?? {}) } = body;
+  // A request that continues an answer adds no message: the last one holds the answer of an earlier request, if any.
+  const stored = body.trigger === "continue" ? undefined : parseMessageResume(body.messages.at(-1) ?? {});
+  const { resumes = [], resume = stored } = body;
   if (resumes.length > 0) return { ...body, resume: resumes.find(isResume) };
   return resume === undefined ? body : { ...body, resume, resumes: [resume] };
 }

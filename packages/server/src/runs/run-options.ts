@@ -33,13 +33,13 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
 
 /** How a run has begun. */
 export interface RunStart<Types extends ChatTypes = ChatTypes> {
-  /** The id of the run, and of the message that it produces. */
+  /** The id of the run, and of the message that it produces, unless it continues another. */
   runId: string;
   /** What `authorize` returned; `""` if it is `"anonymous"`. */
   owner: string;
   /** The `sessionId` of the request. */
   sessionId: string | undefined;
-  /** The user message that began it: the latest one. */
+  /** The user message that began it: the latest one. Absent if the run continues an earlier answer. */
   input: ChatMessage<Types> | undefined;
   /** The conversation that was passed to the agent. */
   messages: ChatMessage<Types>[];

@@ -49,7 +49,10 @@ type ReadRunLimits = { readonly [Name in keyof RunLimits]-?: number };
 
 /** How a run has ended. */
 export interface RunResult<Types extends ChatTypes = ChatTypes> {
-  /** What its followers saw, as a chat shows it: pass it back in `initialMessages`. Its id is the run's. */
+  /**
+   * What its followers saw, as a chat shows it: pass it back in `initialMessages`. Its id is the run's, or that of the
+   * message that the run continues.
+   */
   message: AssistantUIMessage<Types>;
   /** The chunk that ended the run. */
   terminal: RunTerminal;
@@ -61,6 +64,8 @@ export interface RunWriterOptions extends RunLimits, FailureOptions {
   source: StreamSource;
   /** The first entry. */
   first: StreamChunk;
+  /** The message that the run continues. */
+  continued?: AssistantUIMessage | undefined;
   /** Called, and awaited, when the run has ended. An error that it throws is logged. */
   onFinish?: ((result: RunResult) => unknown) | undefined;
 }
@@ -132,12 +137,13 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   #terminal: RunTerminal = producerLost;
 
   constructor(options: RunWriterOptions) {
-    const { store, runId, first } = options;
+    const { store, runId, first, continued } = options;
     this.#limits = readRunLimits(options);
     this.#options = options;
     this.#store = store;
     this.#runId = runId;
-    this.#message = createMessageAccumulator({ id: runId, role: "assistant" } as AssistantUIMessage);
+    const fields = continued ?? { id: runId, role: "assistant" };
+    this.#message = createMessageAccumulator(fields as AssistantUIMessage);
     this.#unregister = registerStream(this);
     const onTimeout = () => void this.#finish({ type: "abort", reason: "timeout" });
     // Does not keep a process alive that has nothing else to do.

@@ -2,9 +2,9 @@
  * The start of a run: opens it in the store, or refuses it with an HTTP response, and starts its writer. Does not
  * follow it.
  */
-import type { ChatMessage, RunStartChunk } from "@kortyx/protocol";
+import type { AssistantUIMessage, ChatMessage, RunStartChunk } from "@kortyx/protocol";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
-import { type OpenedRun, type OpenRun, type RunRecord, stopped } from "../stores/run-store.ts";
+import { type OpenedRun, type OpenRun, producerLost, type RunRecord, stopped } from "../stores/run-store.ts";
 import { errorResponse, type RouteError } from "../stream/error-response.ts";
 import type { FailureOptions } from "../stream/mask-error.ts";
 import type { StreamSource } from "../stream/source.ts";
@@ -25,6 +25,12 @@ export interface StartRequest {
   input: ChatMessage | undefined;
   messages: ChatMessage[];
   source: StreamSource;
+  /** The id of the message that the answer continues. */
+  continues: string | undefined;
+  /** That message, if the application has it. */
+  continued: AssistantUIMessage | undefined;
+  /** Why no new run may begin: the request may only attach to one. */
+  refusal: Error | undefined;
   /** The cursor of a client that attaches; null for the beginning. */
   lastEventId: string | null;
   /** Aborted at the deadline of `drain`: a run not opened by then is left to another process. */
@@ -69,14 +75,20 @@ const refusals: Record<Refusal, Omit<RouteError, "code">> = {
  * Starts a run, or attaches to the one with the same key.
  *
  * @returns the run, or a refusal.
- * @throws the value that `onStart` or the agent throws on purpose before the run has begun; RunStoreError when the
- * store fails.
+ * @throws the value that `onStart` or the agent throws on purpose before the run has begun; the refusal of a request that
+ * attaches to no run; RunStoreError when the store fails.
  */
 export async function startRun(
   options: RunStartOptions,
   request: StartRequest,
 ): Promise<RunPosition | Response> {
+  const { refusal } = request;
   const opened = await openForRequest(options, request);
+  if (refusal !== undefined && opened !== undefined && opened.status !== "attached") {
+    // A run that ended before its first entry leaves its key free.
+    if (opened.status === "created") await guardRunStore(options.store).end(opened.run.runId, producerLost);
+    throw refusal;
+  }
   if (opened === undefined) return errorResponse(refuseWhileDraining()!);
   switch (opened.status) {
     case "created":
@@ -98,12 +110,13 @@ async function openForRequest(
   request: StartRequest,
 ): Promise<OpenedRun | undefined> {
   const { store, onActiveRun = "reject", maxOpenRuns = 8, hasOwners } = options;
-  const { owner, key, shutdown } = request;
+  const { owner, key, shutdown, refusal } = request;
   const opening: OpenRun = {
     // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a database key.
     runId: crypto.randomUUID(),
     owner,
-    sessionId: hasOwners ? request.sessionId : undefined,
+    // A run that is opened only to find an earlier one must not become the latest of its session.
+    sessionId: hasOwners && refusal === undefined ? request.sessionId : undefined,
     key,
     bodyHash: await hash(request.body),
     maxOpenRuns,
@@ -118,14 +131,15 @@ async function openForRequest(
 /** Resolves when the run counts as begun for the response to its request. */
 async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
   const { onStart, onFinish, waitUntil } = options;
-  const { owner, sessionId, input, messages } = request;
-  const first: RunStartChunk = { type: "run-start", runId, sessionId, input, acceptsParts: true };
+  const { owner, sessionId, input, messages, continues, continued } = request;
+  const first: RunStartChunk = { type: "run-start", runId, sessionId, input, continues, acceptsParts: true };
   const begun: RunStart = { runId, owner, sessionId, input, messages };
   const opening = watchOpening(request.source, () => onStart?.(begun));
   const writer = startRunWriter({
     ...options,
     runId,
     first,
+    continued,
     source: opening.source,
     onFinish: onFinish && ((result) => onFinish({ ...begun, ...result })),
   });

@@ -74,7 +74,7 @@ export interface StreamFinish<Types extends ChatTypes = ChatTypes> {
   durationMs: number;
   /**
    * With `collectMessage`: what the client saw, as a chat shows it; pass it back in `initialMessages`. Its id is a new
-   * UUID. Absent if larger than 8 MiB.
+   * UUID, that of a `run-start`, or that of the message that it continues. Absent if the stream is larger than 8 MiB.
    */
   message?: AssistantUIMessage<Types> | undefined;
 }
@@ -115,6 +115,12 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
   onFinish?: ((finish: StreamFinish<Types>) => unknown) | undefined;
   /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
   collectMessage?: boolean | undefined;
+}
+
+/** Options of a stream that continues an earlier answer. */
+export interface ContinuedStreamOptions extends StreamOptions {
+  /** The message that `collectMessage` adds to. */
+  continued?: AssistantUIMessage | undefined;
 }
 
 /** The times of a stream, in milliseconds; `Infinity` means never. */

@@ -23,6 +23,7 @@ import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import { setRealTimeout } from "./start-timer.ts";
 import {
+  type ContinuedStreamOptions,
   defaultMaxAnswerBytes,
   encodeHeartbeat,
   never,
@@ -99,7 +100,7 @@ export interface StreamPump {
  */
 export const createStreamPump = (
   source: StreamSource,
-  options: StreamOptions,
+  options: ContinuedStreamOptions,
   sink: StreamSink,
 ): StreamPump => new Pump(source, options, sink);
 
@@ -134,14 +135,14 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream, TurnW
   #bytes = 0;
   #message: MessageAccumulator<ChatTypes, AssistantUIMessage> | undefined;
 
-  constructor(source: StreamSource, options: StreamOptions, sink: StreamSink) {
+  constructor(source: StreamSource, options: ContinuedStreamOptions, sink: StreamSink) {
     this.#options = options;
     this.#sink = sink;
     this.#times = readStreamTimes(options);
     this.#timers = new StreamTimers(this, this.#times);
     this.#filledSince = this.#waitingSince = this.#timers.startedAt;
     if (options.collectMessage === true) {
-      const fields = { id: crypto.randomUUID(), role: "assistant" };
+      const fields = options.continued ?? { id: crypto.randomUUID(), role: "assistant" };
       this.#message = createMessageAccumulator(fields as AssistantUIMessage);
     }
     this.#unregister = registerStream(this);

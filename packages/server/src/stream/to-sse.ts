@@ -6,7 +6,7 @@ import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { errorResponse } from "./error-response.ts";
 import { type CustomHeaders, createEventStreamHead } from "./event-stream-headers.ts";
 import type { SourceChunk, StreamSource } from "./source.ts";
-import type { StreamOptions } from "./stream-options.ts";
+import type { ContinuedStreamOptions, StreamOptions } from "./stream-options.ts";
 import { isThrownOnPurpose } from "./thrown-response.ts";
 import { createStreamBody, type StreamOpening } from "./web-body.ts";
 
@@ -75,7 +75,7 @@ export function createStreamResponse<Types extends ChatTypes = ChatTypes>(
  */
 export async function openStreamResponse(
   source: StreamSource,
-  options: StreamResponseOptions,
+  options: StreamResponseOptions & ContinuedStreamOptions,
 ): Promise<{ response: Response; failure: ErrorChunk | undefined }> {
   // Draining may have begun while the request was being read.
   const refusal = refuseWhileDraining(source);
@@ -95,7 +95,11 @@ export async function openStreamResponse(
   return { response, failure: await opened };
 }
 
-function respond(source: StreamSource, options: StreamResponseOptions, opening?: StreamOpening): Response {
+function respond(
+  source: StreamSource,
+  options: StreamResponseOptions & ContinuedStreamOptions,
+  opening?: StreamOpening,
+): Response {
   const { status, headers, ...streamOptions } = options;
   // Throws before anything is opened.
   const head = createEventStreamHead({ status, headers });

@@ -3,7 +3,7 @@
  */
 
 import type { StreamSource } from "./source.ts";
-import type { StreamOptions } from "./stream-options.ts";
+import type { ContinuedStreamOptions } from "./stream-options.ts";
 import { createStreamPump, type StreamPump, type StreamSink } from "./stream-pump.ts";
 
 const encoder = new TextEncoder();
@@ -23,7 +23,7 @@ function toBytes(text: string): Uint8Array {
  */
 export const createStreamBody = (
   source: StreamSource,
-  options: StreamOptions = {},
+  options: ContinuedStreamOptions = {},
   opening?: StreamOpening,
 ): ReadableStream<Uint8Array> => createWebBody((sink) => createStreamPump(source, options, sink), opening);
 

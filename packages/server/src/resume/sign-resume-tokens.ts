@@ -1,0 +1,184 @@
+/**
+ * Replaces the resume tokens of a stream by signed ones, before a client sees them. Verifies none.
+ */
+import type {
+  AssistantMessage,
+  ChatTypes,
+  InterruptChunk,
+  StreamChunk,
+  ToolCallPart,
+  ToolCallReadyChunk,
+} from "@kortyx/protocol";
+import { type ChunkChange, mapSource } from "../stream/map-source.ts";
+import type { StreamSource } from "../stream/source.ts";
+import { hashCall, type Secrets, type TokenContent, type TokenScope, TokenSigner } from "./token-signer.ts";
+
+/** How long a token is valid if the agent does not say: 7 days, in milliseconds. */
+const defaultValidityMs = 7 * 24 * 60 * 60_000;
+
+/** What {@link signResumeTokens} needs to know of the request that a stream answers. */
+export interface SignResumeTokensOptions {
+  /**
+   * At least 32 characters that only the application's servers know. Of several, the first signs: put a new one in front, and remove the old
+   * one when its tokens have expired.
+   */
+  secret: string | readonly string[];
+  /** Whose conversation it is. @defaultValue no owner: any client that has the token may use it */
+  owner?: string | undefined;
+  /** The `sessionId` of the request; that of a `session` chunk replaces it. */
+  sessionId?: string | undefined;
+  /** The message that the stream continues, from the application's own storage: its calls may be asked about. */
+  message?: AssistantMessage | undefined;
+}
+
+/**
+ * Signs the resume tokens of a stream, for a server without {@link createChatRoute}, which does the same with its
+ * `resumeSecret`. {@link verifyResumeTokens} verifies them.
+ *
+ * The `resumeToken` of each `interrupt`, and of each `tool-call-ready` with the `executor` `client`, is replaced by a
+ * signed one. It holds the agent's own token, which the client can read but not change, is bound to owner and session, and
+ * expires with the question's `expiresAt`, or after 7 days. That of a question about a call is bound to the call's tool and
+ * input, if the call was whole before the question. A call that the client runs and that has no `tool-call-ready` gets one.
+ *
+ * @throws TypeError for a secret that is missing or too short.
+ *
+ * @example
+ * ```ts
+ * const secret = "at least 32 characters, kept secret";
+ * const signed = signResumeTokens(() => agent.streamChat(messages, {}), { secret, owner: "ann" });
+ * const response = toSSE(signed);
+ * ```
+ */
+export function signResumeTokens<Types extends ChatTypes = ChatTypes>(
+  source: StreamSource<Types>,
+  options: SignResumeTokensOptions,
+): StreamSource<Types>;
+export function signResumeTokens(source: StreamSource, options: SignResumeTokensOptions): StreamSource {
+  const { secret, owner, sessionId, message } = options;
+  const signer = new TokenSigner("secret", secret satisfies Secrets);
+  return signTokens(source, signer, { owner, sessionId }, message);
+}
+
+/** @param message - The message that the stream continues. */
+export function signTokens(
+  source: StreamSource,
+  signer: TokenSigner,
+  scope: TokenScope,
+  message?: AssistantMessage | undefined,
+): StreamSource {
+  return mapSource(source, () => new StreamTokens(signer, scope, message));
+}
+
+/** A call whose result has not come. */
+interface OpenCall {
+  executor: string | undefined;
+  /** Absent until its input is whole. */
+  ready?: Pick<ToolCallReadyChunk, "tool" | "input"> | undefined;
+  /** The client has a token for its result. */
+  isSigned?: boolean | undefined;
+}
+
+class StreamTokens implements ChunkChange {
+  readonly #signer: TokenSigner;
+  readonly #calls = new Map<string, OpenCall>();
+  #scope: TokenScope;
+
+  constructor(signer: TokenSigner, scope: TokenScope, message: AssistantMessage | undefined) {
+    this.#signer = signer;
+    this.#scope = scope;
+    for (const part of message?.parts ?? []) {
+      if (part.type === "tool-call") this.#calls.set(part.toolCallId, toOpenCall(part));
+    }
+  }
+
+  replace(value: unknown): unknown[] | Promise<unknown[]> | undefined {
+    const chunk = value as StreamChunk | null | undefined;
+    switch (chunk?.type) {
+      case "session":
+        // Later requests of the conversation name this one. A request's id is trimmed.
+        this.#scope = { ...this.#scope, sessionId: String(chunk.sessionId).trim() || undefined };
+        return undefined;
+      case "interrupt":
+        return this.#signQuestion(chunk);
+      case "tool-call-start":
+        return this.#onStart(chunk);
+      case "tool-call-ready":
+        return this.#onReady(chunk);
+      case "tool-call-result":
+      case "tool-call-error":
+      case "tool-call-denied":
+        this.#calls.delete(chunk.toolCallId);
+        return undefined;
+      case "done":
+        return this.#onDone(chunk);
+      default:
+        return undefined;
+    }
+  }
+
+  async #signQuestion(chunk: InterruptChunk): Promise<unknown[]> {
+    // A policy decides: no answer of the client's may be accepted.
+    if (chunk.isAutomatic === true) return [{ ...chunk, resumeToken: "" }];
+    const { requestId: id, toolCallId, expiresAt, resumeToken: token } = chunk;
+    const call = toolCallId === undefined ? undefined : this.#calls.get(toolCallId)?.ready;
+    const callHash = call && (await hashCall(call.tool, call.input));
+    const resumeToken = await this.#sign({ kind: "question", id, toolCallId, callHash, token }, expiresAt);
+    return [{ ...chunk, resumeToken }];
+  }
+
+  #onStart(
+    chunk: Extract<StreamChunk, { type: "tool-call-start" }>,
+  ): unknown[] | Promise<unknown[]> | undefined {
+    const { toolCallId, tool, input, executor } = chunk;
+    const call: OpenCall = { executor };
+    this.#calls.set(toolCallId, call);
+    if (input === undefined) return undefined;
+    call.ready = { tool, input };
+    return executor === "client" ? this.#announce(toolCallId, call, chunk) : undefined;
+  }
+
+  #onReady(chunk: ToolCallReadyChunk): Promise<unknown[]> | undefined {
+    const { toolCallId, tool, input } = chunk;
+    const { executor = this.#calls.get(toolCallId)?.executor, resumeToken } = chunk;
+    const call: OpenCall = { executor, ready: { tool, input } };
+    this.#calls.set(toolCallId, call);
+    if (executor !== "client") return undefined;
+    return this.#signCall(toolCallId, call, resumeToken).then((token) => [{ ...chunk, resumeToken: token }]);
+  }
+
+  #onDone(chunk: Extract<StreamChunk, { type: "done" }>): Promise<unknown[]> | undefined {
+    const pending = [chunk.pendingToolCallIds ?? []].flat().flatMap((toolCallId) => {
+      const call = this.#calls.get(toolCallId);
+      return call?.ready === undefined || call.isSigned ? [] : [this.#toReady(toolCallId, call)];
+    });
+    return pending.length === 0 ? undefined : Promise.all(pending).then((ready) => [...ready, chunk]);
+  }
+
+  /** A call without a chunk that could carry its token gets one. */
+  async #announce(toolCallId: string, call: OpenCall, before: StreamChunk): Promise<unknown[]> {
+    return [before, await this.#toReady(toolCallId, call)];
+  }
+
+  async #toReady(toolCallId: string, call: OpenCall): Promise<ToolCallReadyChunk> {
+    const resumeToken = await this.#signCall(toolCallId, call);
+    return { type: "tool-call-ready", toolCallId, ...call.ready!, executor: "client", resumeToken };
+  }
+
+  async #signCall(id: string, call: OpenCall, token?: string | undefined): Promise<string> {
+    const { tool, input } = call.ready!;
+    call.isSigned = true;
+    const callHash = await hashCall(tool, input);
+    return this.#sign({ kind: "call", id, toolCallId: id, tool, callHash, token });
+  }
+
+  #sign(content: Omit<TokenContent, "expiresAt">, expiresAt?: number | undefined): Promise<string> {
+    const until = Number.isFinite(expiresAt) ? expiresAt! : Date.now() + defaultValidityMs;
+    return this.#signer.sign({ ...content, expiresAt: until }, this.#scope);
+  }
+}
+
+const toOpenCall = ({ tool, input, executor, resumeToken }: ToolCallPart): OpenCall => ({
+  executor,
+  ...(input !== undefined && { ready: { tool, input } }),
+  isSigned: resumeToken !== undefined,
+});

@@ -1,0 +1,197 @@
+/**
+ * Verifies what a request answers: the tokens of its answers and results, and the calls that they are about. Gives the
+ * agent its own tokens back. Signs none.
+ */
+import {
+  type ChatMessage,
+  type ChatRequestBody,
+  type ChatResume,
+  parseMessageResume,
+} from "@kortyx/protocol";
+import { type ChatRequestError, type ChatRequestIssue, invalidRequest } from "../route/chat-request-error.ts";
+import { hashCall, type TokenContent, type TokenScope, TokenSigner } from "./token-signer.ts";
+
+/** The options of {@link verifyResumeTokens}. */
+export interface VerifyResumeTokensOptions {
+  /** As for {@link signResumeTokens}: a token of any of several secrets is valid. */
+  secret: string | readonly string[];
+  /** Whose request it is, as it was signed. */
+  owner?: string | undefined;
+}
+
+/**
+ * Verifies the resume tokens of a request, for a server without {@link createChatRoute}, which does the same with its
+ * `resumeSecret`: those of `resume`, `resumes`, `toolResults`, and `metadata.resume` of the last message.
+ *
+ * A token proves that this server asked the question, or made the call, in this conversation of this owner; never that the
+ * answer or the result is true, nor that it is the first one. A call that an answer or a result is about must have the same
+ * tool and input in all `messages`.
+ *
+ * @returns the body with the agent's own tokens in place of the signed ones.
+ * @throws ChatRequestError that lists the fields: 403 `invalid-resume-token` if any token or call is not the server's, else
+ * 410 `interrupt-expired` if any has expired.
+ * @throws TypeError for a secret that is missing or too short.
+ *
+ * @example
+ * ```ts
+ * const secret = "at least 32 characters, kept secret";
+ * const body = await verifyResumeTokens(await readChatRequest(request), { secret, owner: "ann" });
+ * const stream = toSSE(() => agent.streamChat(body.messages, { resumes: body.resumes }));
+ * ```
+ */
+export async function verifyResumeTokens<Body extends ChatRequestBody>(
+  body: Body,
+  { secret, owner }: VerifyResumeTokensOptions,
+): Promise<Body> {
+  const { body: verified, expired } = await verifyTokens(body, new TokenSigner("secret", secret), owner);
+  if (expired !== undefined) throw expired;
+  return verified;
+}
+
+/** @returns the body for the agent, and the error to refuse it with if a token has expired. */
+export async function verifyTokens<Body extends ChatRequestBody>(
+  body: Body,
+  signer: TokenSigner,
+  owner: string | undefined,
+): Promise<{ body: Body; expired: ChatRequestError | undefined }> {
+  const check = new TokenCheck(signer, { owner, sessionId: body.sessionId });
+  const verified = { ...body, ...(await check.verify(body)) };
+  await check.compareCalls(body.messages);
+  if (check.wrong.length > 0) throw invalidRequest(check.wrong, "invalid-resume-token");
+  const expired = check.late.length > 0 ? invalidRequest(check.late, "interrupt-expired") : undefined;
+  return { body: verified, expired };
+}
+
+type Verified = Pick<ChatRequestBody, "messages" | "resume" | "resumes" | "toolResults">;
+
+type AnswerToken = Pick<ChatResume, "requestId" | "resumeToken">;
+
+class TokenCheck {
+  readonly wrong: ChatRequestIssue[] = [];
+  readonly late: ChatRequestIssue[] = [];
+  readonly #signer: TokenSigner;
+  readonly #scope: TokenScope;
+  /** What the request answers: an answer given twice in one request is ambiguous. */
+  readonly #answered = new Set<string>();
+  /** By question and token: the same answer may be in `resumes`, in `resume` and in the metadata of a message. */
+  readonly #answers = new Map<string, Promise<string>>();
+  /** The hashes of the calls that it is about. */
+  readonly #calls = new Map<string, (string | undefined)[]>();
+
+  constructor(signer: TokenSigner, scope: TokenScope) {
+    this.#signer = signer;
+    this.#scope = scope;
+  }
+
+  async verify(body: ChatRequestBody): Promise<Partial<Verified>> {
+    const { resume, resumes, toolResults } = body;
+    const verified: Partial<Verified> = await this.#verifyMetadata(body);
+    if (resumes !== undefined) {
+      verified.resumes = await inOrder(resumes, async (answer, index) => {
+        this.#answerOnce(`question ${answer.requestId}`, `resumes.${index}.requestId`);
+        const resumeToken = await this.#openAnswer(answer, `resumes.${index}.resumeToken`);
+        return { ...answer, resumeToken };
+      });
+    }
+    if (resume !== undefined) {
+      verified.resume = { ...resume, resumeToken: await this.#openAnswer(resume, "resume.resumeToken") };
+    }
+    if (toolResults !== undefined) {
+      verified.toolResults = await inOrder(toolResults, async (result, index) => {
+        const { toolCallId, tool, resumeToken } = result;
+        this.#answerOnce(`call ${toolCallId}`, `toolResults.${index}.toolCallId`);
+        const content = await this.#open(
+          resumeToken,
+          `toolResults.${index}.resumeToken`,
+          (said) => said.kind === "call" && said.id === toolCallId && said.tool === tool,
+        );
+        return { ...result, resumeToken: content?.token };
+      });
+    }
+    return verified;
+  }
+
+  /**
+   * The last message may hold an answer, too, where agents of Kortyx read it. One that the request does not give is that
+   * of an earlier request: the agent does not see it.
+   */
+  async #verifyMetadata({ messages, resume, resumes = [] }: ChatRequestBody): Promise<Partial<Verified>> {
+    const last = messages.at(-1);
+    const stored = last && parseMessageResume(last);
+    if (stored === undefined) return {};
+    const { resume: given, ...metadata } = last!.metadata!;
+    const isGiven = [...resumes, ...[resume ?? []].flat()].some(
+      ({ requestId, resumeToken }) => requestId === stored.requestId && resumeToken === stored.resumeToken,
+    );
+    if (isGiven) {
+      const token = await this.#openAnswer(stored, `messages.${messages.length - 1}.metadata.resume.token`);
+      metadata.resume = { ...given, token };
+    }
+    return { messages: [...messages.slice(0, -1), { ...last!, metadata }] };
+  }
+
+  /** The calls that the conversation shows to the agent must be those that the tokens are for. */
+  async compareCalls(messages: readonly ChatMessage[]): Promise<void> {
+    if (this.#calls.size === 0) return;
+    for (const [index, { parts = [] }] of messages.entries()) {
+      for (const [position, part] of parts.entries()) {
+        const hashes = part.type === "tool-call" ? this.#calls.get(part.toolCallId) : undefined;
+        if (part.type !== "tool-call" || hashes === undefined) continue;
+        const hash = await hashCall(part.tool, part.input);
+        if (hashes.every((signed) => signed === hash)) continue;
+        this.wrong.push({
+          path: `messages.${index}.parts.${position}`,
+          expected: "the call as this server made it, with the same tool and input",
+          received: "another call",
+        });
+      }
+    }
+  }
+
+  /** @returns the agent's own token. */
+  #openAnswer({ requestId, resumeToken }: AnswerToken, path: string): Promise<string> {
+    const name = JSON.stringify([requestId, resumeToken]);
+    const isFor = ({ kind, id }: TokenContent) => kind === "question" && id === requestId;
+    const opened =
+      this.#answers.get(name) ?? this.#open(resumeToken, path, isFor).then((content) => content?.token ?? "");
+    this.#answers.set(name, opened);
+    return opened;
+  }
+
+  async #open(
+    token: string | undefined,
+    path: string,
+    isFor: (content: TokenContent) => boolean,
+  ): Promise<TokenContent | undefined> {
+    const content = token === undefined ? undefined : await this.#signer.open(token, this.#scope);
+    if (content === undefined || !isFor(content)) {
+      const received = token === undefined ? "nothing" : "another text";
+      this.wrong.push({ path, expected: "the token that this server sent in this conversation", received });
+      return undefined;
+    }
+    if (Date.now() > content.expiresAt) {
+      this.late.push({ path, expected: "a token that is still valid", received: "an expired one" });
+    }
+    const { toolCallId, callHash } = content;
+    if (toolCallId !== undefined) {
+      this.#calls.set(toolCallId, [...(this.#calls.get(toolCallId) ?? []), callHash]);
+    }
+    return content;
+  }
+
+  #answerOnce(name: string, path: string): void {
+    if (this.#answered.has(name)) {
+      this.wrong.push({ path, expected: "answered once", received: "a second answer" });
+    }
+    this.#answered.add(name);
+  }
+}
+
+async function inOrder<Item>(
+  items: readonly Item[],
+  verify: (item: Item, index: number) => Promise<Item>,
+): Promise<Item[]> {
+  const verified: Item[] = [];
+  for (const [index, item] of items.entries()) verified.push(await verify(item, index));
+  return verified;
+}

@@ -1,0 +1,190 @@
+import type { AssistantUIMessage, StreamChunk } from "@kortyx/protocol";
+import { expect, test, vi } from "vitest";
+import type { ChatFinish, ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
+import type { RunFinish } from "../../src/runs/run-options.ts";
+import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+import { type Agent, eventsOf, log, post, watchRuns, withoutComments } from "./chat-runs-harness.ts";
+
+watchRuns();
+
+const goesOn: Agent = async function* () {
+  yield { type: "tool-call-result", toolCallId: "c1", tool: "pay", content: "paid" };
+  yield { type: "text-delta", delta: "Done." };
+};
+const call = { type: "tool-call", toolCallId: "c1", tool: "pay", state: "running", inputText: "", input: 5 };
+const stored = {
+  id: "m1",
+  role: "assistant",
+  status: "done",
+  finishReason: "interrupt",
+  parts: [call],
+} as unknown as AssistantUIMessage;
+
+type Finish = ChatFinish | RunFinish;
+
+/** A route that reports how its answers end. */
+function continuingRoute(hasRuns: boolean, options: Partial<ChatRouteOptions> = {}, agent: Agent = goesOn) {
+  const finishes: Finish[] = [];
+  const onFinish = (finish: Finish) => void finishes.push(finish);
+  const { POST } = createChatRoute({
+    agent: { streamChat: (_, given) => agent(given) },
+    authorize: (request) => request.headers.get("x-user"),
+    ...(hasRuns ? { runs: { store: createMemoryRunStore(), onFinish } } : { onFinish }),
+    ...options,
+  });
+  const ask = async (body: object) => {
+    const response = await POST(post({ sessionId: "s", ...body }));
+    const text = withoutComments(await response.text());
+    return {
+      response,
+      text,
+      chunks: eventsOf(text).map(({ data }) => data === "[DONE]" || JSON.parse(data)),
+    };
+  };
+  const finish = () => vi.waitFor(() => finishes[0] ?? expect.fail("not finished"), { interval: 2 });
+  return { ask, finish, finishes };
+}
+
+const result = { toolCallId: "c1", tool: "pay", content: 1 };
+const answer = { requestId: "q1", resumeToken: "t", answer: "yes" };
+const modes: [string, boolean][] = [
+  ["without runs", false],
+  ["with runs", true],
+];
+
+test.each(modes)("%s, the stream names the message, and ends with a terminal", async (_, hasRuns) => {
+  const { ask } = continuingRoute(hasRuns);
+  const { chunks } = await ask({ trigger: "continue", messageId: "m1" });
+  expect(chunks[0]).toMatchObject({
+    type: "run-start",
+    continues: "m1",
+    sessionId: "s",
+    runId: expect.any(String),
+  });
+  expect(chunks[0].input).toBeUndefined();
+  expect(chunks.slice(-3)).toEqual([{ type: "text-delta", delta: "Done." }, { type: "done" }, true]);
+});
+
+test.each<[string, boolean, object]>([
+  ["results of the client's tools", true, { messageId: "m1", toolResults: [result] }],
+  ["answers", true, { messageId: "m1", resumes: [answer] }],
+  [
+    "another answer to the question",
+    false,
+    { messageId: "m1", trigger: "regenerate", toolResults: [result] },
+  ],
+  ["a new message", false, { messageId: "m1", trigger: "send", resumes: [answer] }],
+  ["results without a message", false, { toolResults: [result] }],
+  ["the rest of no message", false, { trigger: "continue" }],
+])("whether a request with %s continues a message: %s", async (_, continues, body) => {
+  const { ask, finish } = continuingRoute(false);
+  const { chunks } = await ask(body);
+  expect(chunks[0].continues).toBe(continues ? "m1" : undefined);
+  expect(chunks[0].type).toBe(continues ? "run-start" : "tool-call-result");
+  expect((await finish()).message!.id === "m1").toBe(continues);
+  expect((await finish()).input).toEqual(continues ? undefined : { role: "user", content: "Hi" });
+});
+
+test.each(modes)("%s, onFinish receives the stored message with what was added", async (_, hasRuns) => {
+  const loadMessage = vi.fn(async () => stored);
+  const { ask, finish } = continuingRoute(hasRuns, { loadMessage });
+  await ask({ trigger: "continue", messageId: "m1" });
+  expect((await finish()).message).toMatchObject({
+    id: "m1",
+    status: "done",
+    parts: [
+      { type: "tool-call", toolCallId: "c1", state: "done", input: 5, content: "paid" },
+      { type: "text", text: "Done." },
+    ],
+  });
+  expect(loadMessage.mock.calls).toEqual([["m1", { owner: "ann", sessionId: "s" }]]);
+  expect(stored.parts).toEqual([call]);
+});
+
+test.each([
+  [false, undefined],
+  [true, null],
+])("with runs: %s, and %s stored, onFinish receives only what was added", async (hasRuns, none) => {
+  const { ask, finish } = continuingRoute(hasRuns, { loadMessage: () => none });
+  const parts = [
+    { ...call, state: "running", input: "the client's" },
+    { type: "text", text: "Its own." },
+  ];
+  const messages = [{ role: "assistant", id: "m1", content: "Its own.", parts }];
+  await ask({ trigger: "continue", messageId: "m1", messages });
+  const { message } = await finish();
+  expect(message).toMatchObject({
+    id: "m1",
+    parts: [{ type: "tool-call", content: "paid" }, { text: "Done." }],
+  });
+  expect(JSON.stringify(message)).not.toMatch(/own|client/);
+});
+
+test.each(modes)("%s, a route that loads messages names each by the id that it saves", async (_, hasRuns) => {
+  const { ask, finish } = continuingRoute(hasRuns, { loadMessage: () => stored });
+  const { chunks } = await ask({});
+  expect(chunks[0]).toMatchObject({ type: "run-start", runId: (await finish()).message!.id });
+  expect(chunks[0].continues).toBeUndefined();
+});
+
+test.each(modes)("%s, a message is loaded only for a request that continues one", async (_, hasRuns) => {
+  const loadMessage = vi.fn(() => stored);
+  const { ask } = continuingRoute(hasRuns, { loadMessage });
+  await ask({});
+  await ask({ messageId: "m1", trigger: "regenerate" });
+  expect(loadMessage).not.toHaveBeenCalled();
+});
+
+test.each(modes)(
+  "%s, a message that cannot be loaded is a masked 500 before the agent is called",
+  async (_, hasRuns) => {
+    const agent = vi.fn(goesOn);
+    for (const wrong of [
+      () => {
+        throw new Error("password");
+      },
+      () => ({ id: "u1", role: "user", content: "Hi" }) as never,
+    ]) {
+      const { ask } = continuingRoute(hasRuns, { loadMessage: wrong }, agent);
+      const { response, text } = await ask({ trigger: "continue", messageId: "m1" });
+      expect(response.status).toBe(500);
+      expect(JSON.parse(text)).toMatchObject({ code: "internal" });
+      expect(text).not.toContain("password");
+    }
+    const errors = log.mock.calls.map(([, error]) => (error as Error).message);
+    expect(errors).toEqual([
+      "password",
+      "The result of loadMessage must be an assistant message, null or undefined; got an object.",
+    ]);
+    expect(agent).not.toHaveBeenCalled();
+  },
+);
+
+test("an agent that fails at once is still a 500, and a silent one ends a continued answer", async () => {
+  const fails = continuingRoute(false, {}, () => {
+    throw new Error("no model");
+  });
+  expect((await fails.ask({ trigger: "continue", messageId: "m1" })).response.status).toBe(500);
+  expect(log).toHaveBeenCalledTimes(1);
+  const silent = continuingRoute(false, {}, async function* (): AsyncGenerator<StreamChunk> {});
+  const { chunks } = await silent.ask({ trigger: "continue", messageId: "m1" });
+  expect(chunks.map((chunk) => chunk.type ?? chunk)).toEqual(["run-start", "done", true]);
+});
+
+test("a repeated request attaches to the run that continues, and no second agent is called", async () => {
+  const agent = vi.fn(goesOn);
+  const { ask, finishes } = continuingRoute(true, { loadMessage: () => stored }, agent);
+  const body = { trigger: "continue", messageId: "m1", toolResults: [result], idempotencyKey: "k" };
+  const first = await ask(body);
+  expect((await ask(body)).text).toBe(first.text);
+  expect((await ask({ ...body, toolResults: [] })).response.status).toBe(409);
+  await vi.waitFor(() => expect(finishes).toHaveLength(1));
+  expect(agent).toHaveBeenCalledTimes(1);
+});
+
+test("a buffered answer that continues a message names it, too", async () => {
+  const { ask } = continuingRoute(false);
+  const { text } = await ask({ trigger: "continue", messageId: "m1", stream: false });
+  expect(JSON.parse(text).chunks[0]).toMatchObject({ type: "run-start", continues: "m1" });
+});

@@ -1,0 +1,245 @@
+import type { AssistantUIMessage, ChatResume, StreamChunk } from "@kortyx/protocol";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { RouteAgentOptions } from "../../src/route/chat-agent.ts";
+import type { ChatRoute, ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { createChatRoute } from "../../src/route/create-chat-route.ts";
+import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+import { ann, bob, eventsOf, get, post, watchRuns, withoutComments } from "./chat-runs-harness.ts";
+
+watchRuns();
+afterEach(() => void vi.useRealTimers());
+
+const resumeSecret = "a secret of more than 32 characters";
+const input = { euros: 5 };
+const asks: StreamChunk[] = [
+  { type: "tool-call-start", toolCallId: "c1", tool: "pay", input },
+  {
+    type: "interrupt",
+    requestId: "q1",
+    resumeToken: "own",
+    toolCallId: "c1",
+    expiresAt: 2_000_000_000_000,
+    input: { kind: "choice", multiple: false, question: "Pay?", options: [{ id: "approve", label: "Yes" }] },
+  },
+  { type: "tool-call-ready", toolCallId: "c2", tool: "locate", input: null, executor: "client" },
+  { type: "done", finishReason: "interrupt" },
+];
+const pays: StreamChunk[] = [
+  { type: "tool-call-result", toolCallId: "c1", tool: "pay", content: "paid" },
+  { type: "done" },
+];
+
+/** A route whose agent asks first, and pays when it is answered. */
+function askingRoute(options: Partial<ChatRouteOptions> = {}) {
+  const answered: RouteAgentOptions[] = [];
+  const route = createChatRoute({
+    agent: {
+      streamChat(_, given) {
+        const isAnswer = (given.resumes ?? given.toolResults ?? given.resume) !== undefined;
+        if (isAnswer) answered.push(given);
+        return isAnswer ? pays : asks;
+      },
+    },
+    authorize: (request) => request.headers.get("x-user"),
+    resumeSecret,
+    ...options,
+  });
+  return { route, answered };
+}
+const withRuns = () => ({ runs: { store: createMemoryRunStore() } });
+
+const chunksOf = (text: string): StreamChunk[] =>
+  eventsOf(text).flatMap(({ data }) => (data === "[DONE]" ? [] : [JSON.parse(data)]));
+
+/** Asks, and returns the tokens of the question and of the client's call. */
+async function tokensOf(route: ChatRoute, body: object = {}): Promise<[string, string]> {
+  const chunks = chunksOf(await (await route.POST(post({ sessionId: "s", ...body }))).text());
+  return chunks.flatMap((chunk) => ("resumeToken" in chunk ? [chunk.resumeToken] : [])) as [string, string];
+}
+const approve = (resumeToken: string): ChatResume => ({ requestId: "q1", resumeToken, answer: "approve" });
+const answerTo = (resumeToken: string, more: object = {}) => ({
+  sessionId: "s",
+  trigger: "continue",
+  messageId: "m1",
+  resumes: [approve(resumeToken)],
+  ...more,
+});
+async function refusalOf(response: Response) {
+  const { code, issues } = await response.json();
+  return [response.status, code, ...issues.map(({ path }: { path: string }) => path)];
+}
+
+describe.each([
+  ["without runs", () => ({})],
+  ["with runs", withRuns],
+])("a route %s", (_, optionsOf) => {
+  test("signs its questions and calls, and returns the agent's own token to it", async () => {
+    const { route, answered } = askingRoute(optionsOf());
+    const [asked, called] = await tokensOf(route);
+    const toolResults = [{ toolCallId: "c2", tool: "locate", resumeToken: called, content: "Rome" }];
+    const response = await route.POST(post(answerTo(asked, { toolResults })));
+    expect(await response.text()).toContain('"content":"paid"');
+    expect(answered).toMatchObject([
+      {
+        resumes: [{ requestId: "q1", resumeToken: "own", answer: "approve" }],
+        toolResults: [{ content: "Rome" }],
+      },
+    ]);
+    expect(answered[0]!.toolResults![0]!.resumeToken).toBeUndefined();
+  });
+
+  test("refuses what it has not signed before the agent is called, and names the fields", async () => {
+    const { route, answered } = askingRoute(optionsOf());
+    const [asked] = await tokensOf(route);
+    const refused = async (body: object, user = ann()) => refusalOf(await route.POST(post(body, user)));
+    const forged = [403, "invalid-resume-token", "resumes.0.resumeToken"];
+    expect(await refused(answerTo("own"))).toEqual(forged);
+    expect(await refused(answerTo(asked), bob())).toEqual(forged);
+    expect(await refused(answerTo(asked, { sessionId: "t" }))).toEqual(forged);
+    const part = {
+      type: "tool-call",
+      toolCallId: "c1",
+      tool: "pay",
+      state: "running",
+      input: { euros: 500 },
+    };
+    const messages = [{ role: "assistant", content: "", parts: [part] }];
+    expect(await refused(answerTo(asked, { messages }))).toEqual([
+      403,
+      "invalid-resume-token",
+      "messages.0.parts.0",
+    ]);
+    const invented = [{ toolCallId: "c9", tool: "locate", content: "Rome" }];
+    expect(await refused({ sessionId: "s", toolResults: invented })).toEqual([
+      403,
+      "invalid-resume-token",
+      "toolResults.0.resumeToken",
+    ]);
+    expect(answered).toEqual([]);
+  });
+
+  test("refuses a late answer", async () => {
+    const { route, answered } = askingRoute(optionsOf());
+    const [asked] = await tokensOf(route);
+    vi.useFakeTimers({ now: 2_000_000_000_001, toFake: ["Date"] });
+    for (const idempotencyKey of [undefined, "k"]) {
+      const late = await route.POST(post(answerTo(asked, { idempotencyKey })));
+      expect(await refusalOf(late)).toEqual([410, "interrupt-expired", "resumes.0.resumeToken"]);
+    }
+    expect(answered).toEqual([]);
+  });
+
+  test("refuses what the stored message shows as answered", async () => {
+    const stored = { id: "m1", role: "assistant", status: "done" };
+    const question = {
+      ...asks[1],
+      resolution: { type: "interrupt-resolved", requestId: "q1", outcome: "answered" },
+    };
+    const call = { type: "tool-call", toolCallId: "c1", tool: "pay", state: "running", inputText: "", input };
+    let message: unknown;
+    const { route, answered } = askingRoute({
+      ...optionsOf(),
+      loadMessage: () => message as AssistantUIMessage,
+    });
+    const [asked] = await tokensOf(route);
+    const statusOf = async (...[status, ...parts]: [string, ...object[]]) => {
+      message = { ...stored, status, parts };
+      const response = await route.POST(post(answerTo(asked)));
+      if (response.status !== 200) return refusalOf(response);
+      await response.text();
+      return 200;
+    };
+    const refused = [410, "interrupt-expired", "resumes.0"];
+    expect(await statusOf("done", asks[1]!, call)).toBe(200);
+    expect(await statusOf("done", call, question)).toEqual(refused);
+    expect(await statusOf("error", call, question)).toBe(200);
+    expect(await statusOf("done", { ...call, state: "done" }, asks[1]!)).toEqual(refused);
+    expect(await statusOf("error", { ...call, state: "denied" }, asks[1]!)).toEqual(refused);
+    expect(answered).toHaveLength(2);
+  });
+
+  test("refuses a result of a call that has one in the stored message", async () => {
+    let state = "awaiting-client";
+    const call = () => ({
+      type: "tool-call",
+      toolCallId: "c2",
+      tool: "locate",
+      state,
+      inputText: "",
+      input: null,
+    });
+    const loadMessage = () =>
+      ({ id: "m1", role: "assistant", status: "done", parts: [call()] }) as unknown as AssistantUIMessage;
+    const { route } = askingRoute({ ...optionsOf(), loadMessage });
+    const [, resumeToken] = await tokensOf(route);
+    const body = {
+      sessionId: "s",
+      messageId: "m1",
+      toolResults: [{ toolCallId: "c2", tool: "locate", resumeToken }],
+    };
+    const first = await route.POST(post(body));
+    expect(first.status).toBe(200);
+    await first.text();
+    state = "done";
+    expect(await refusalOf(await route.POST(post(body)))).toEqual([
+      410,
+      "interrupt-expired",
+      "toolResults.0",
+    ]);
+  });
+});
+
+test("without a secret, tokens pass unchanged in both directions", async () => {
+  const calls: RouteAgentOptions[] = [];
+  const { POST } = createChatRoute({
+    agent: {
+      streamChat(_, given) {
+        calls.push(given);
+        return asks;
+      },
+    },
+  });
+  expect(await (await POST(post())).text()).toContain('"resumeToken":"own"');
+  await (await POST(post(answerTo("anything")))).text();
+  expect(calls[1]!.resumes).toEqual([approve("anything")]);
+});
+
+test.each([[undefined], ["short"], [[]]])("the secret %o is refused, and not quoted", (wrong) => {
+  expect(() => askingRoute({ resumeSecret: wrong as string })).toThrow(
+    /^resumeSecret must be a string of at least 32 characters, or an array of such strings; got (?!.*short)/,
+  );
+});
+
+describe("a repeated answer with the same key", () => {
+  test.each([
+    ["late", () => void vi.useFakeTimers({ now: 2_000_000_000_001, toFake: ["Date"] })],
+    ["when the stored message shows it", () => {}],
+  ])("attaches to its run %s", async (_, becomeLate) => {
+    let message: AssistantUIMessage | undefined;
+    const { store } = withRuns().runs;
+    const onFinish = (finish: { message: AssistantUIMessage }) => {
+      message = finish.message;
+    };
+    const { route, answered } = askingRoute({ runs: { store, onFinish }, loadMessage: () => message });
+    const [asked] = await tokensOf(route);
+    message = undefined;
+    const body = answerTo(asked, { idempotencyKey: "k" });
+    const first = withoutComments(await (await route.POST(post(body))).text());
+    await vi.waitFor(() => expect(message).toBeDefined());
+    becomeLate();
+    expect(withoutComments(await (await route.POST(post(body))).text())).toBe(first);
+    expect(answered).toHaveLength(1);
+  });
+
+  test("one that is refused leaves no run behind, and the session's latest run stays", async () => {
+    const { route } = askingRoute(withRuns());
+    const [asked] = await tokensOf(route);
+    vi.useFakeTimers({ now: 2_000_000_000_001, toFake: ["Date"] });
+    const before = await (await route.GET(get("?session=s"))).text();
+    for (let count = 0; count < 10; count++) {
+      const response = await route.POST(post(answerTo(asked, { idempotencyKey: "k" })));
+      expect(await refusalOf(response)).toEqual([410, "interrupt-expired", "resumes.0.resumeToken"]);
+    }
+    expect(await (await route.GET(get("?session=s"))).text()).toBe(before);
+  });
+});
