@@ -27,10 +27,11 @@ export async function upload(
   uploadFile: ChatOptions["uploadFile"] = toDataURL,
   signal: AbortSignal,
 ): Promise<FileMessagePart> {
-  const { type, name } = file;
-  const part = { type: "file", mediaType: type || "application/octet-stream", name } as const;
+  const part = { type: "file", mediaType: mediaTypeOf(file), name: file.name } as const;
   return { ...part, ...(await uploadFile(file, { signal })) };
 }
+
+const mediaTypeOf = ({ type }: File): string => type || "application/octet-stream";
 
 async function toDataURL(file: File): Promise<{ url: string }> {
   const bytes = new Uint8Array(await file.arrayBuffer());
@@ -39,7 +40,7 @@ async function toDataURL(file: File): Promise<{ url: string }> {
   for (let at = 0; at < bytes.length; at += 10_000) {
     binary += String.fromCharCode(...bytes.subarray(at, at + 10_000));
   }
-  return { url: `data:${file.type};base64,${btoa(binary)}` };
+  return { url: `data:${mediaTypeOf(file)};base64,${btoa(binary)}` };
 }
 
 /** @returns the message with the files among its parts, after its text. */

@@ -89,10 +89,11 @@ export function toInterruptAnswer(
   interrupt: InterruptChunk,
   { answer, input, reason }: InterruptResponse,
 ): InterruptAnswer {
-  const { requestId, resumeToken } = interrupt;
+  const { requestId, resumeToken, toolCallId } = interrupt;
   const isJSON = interrupt.input.kind === "json" && answer !== undefined && !isCancellation(answer);
   return {
     ...(isJSON ? { requestId, resumeToken, answer } : toResume(interrupt, answer)),
+    ...(toolCallId !== undefined && { toolCallId }),
     ...(input !== undefined && { input }),
     ...(typeof reason === "string" && reason && { reason }),
   };

@@ -3,7 +3,7 @@
  * conversation, and sends nothing.
  */
 import type {
-  AssistantMessage,
+  AssistantUIMessage,
   ChatTypes,
   ClientTool,
   ClientToolResult,
@@ -53,9 +53,23 @@ export function toOfferedTools(tools: ChatTools | undefined): ClientTool[] | und
   return offered.length > 0 ? offered : undefined;
 }
 
+/** A call that waits for a tool of the client. */
+interface ClientCall extends ToolCallPart {
+  /** Unique, other than its id: that may name another call once a call has its result. */
+  readonly key: string;
+}
+
 /** @returns the calls that wait for a tool of the client. */
-export const findClientCalls = ({ parts }: Pick<AssistantMessage, "parts">): ToolCallPart[] =>
-  parts.filter((part): part is ToolCallPart => part.type === "tool-call" && part.state === "awaiting-client");
+export function findClientCalls({ id, parts }: AssistantUIMessage): ClientCall[] {
+  const counts = new Map<string, number>();
+  return parts.flatMap((part) => {
+    if (part.type !== "tool-call") return [];
+    const { toolCallId, state } = part;
+    const count = (counts.get(toolCallId) ?? 0) + 1;
+    counts.set(toolCallId, count);
+    return state === "awaiting-client" ? [{ ...part, key: `${id} ${count} ${toolCallId}` }] : [];
+  });
+}
 
 interface ToolRun {
   readonly signal: AbortSignal;
@@ -65,9 +79,9 @@ interface ToolRun {
   isSent: boolean;
 }
 
-/** The calls of one message that were started here. */
+/** The calls of the last message that were started here. */
 export class ToolRuns {
-  /** By `toolCallId`: an aborted run stays, so that nothing but the user starts it again. */
+  /** By key of the call: an aborted run stays, so that nothing but the user starts it again. */
   readonly #runs = new Map<string, ToolRun>();
   #abort = new AbortController();
 
@@ -77,30 +91,30 @@ export class ToolRuns {
    * @param calls - All calls of the message that wait for the client; others are forgotten.
    * @returns a promise that resolves when all have ended or were aborted.
    */
-  async run(calls: readonly ToolCallPart[], tools: ChatTools = {}): Promise<void> {
-    for (const id of this.#runs.keys()) {
-      if (!calls.some(({ toolCallId }) => toolCallId === id)) this.#runs.delete(id);
+  async run(calls: readonly ClientCall[], tools: ChatTools = {}): Promise<void> {
+    for (const key of this.#runs.keys()) {
+      if (!calls.some((call) => call.key === key)) this.#runs.delete(key);
     }
     for (const call of calls) {
       const tool = Object.hasOwn(tools, call.tool) ? tools[call.tool] : undefined;
-      if (tool && !this.#runs.has(call.toolCallId)) this.#start(call, tool);
+      if (tool && !this.#runs.has(call.key)) this.#start(call, tool);
     }
     await Promise.all(Array.from(this.#runs.values(), ({ ended }) => ended));
   }
 
   /** Leaves calls that have not been started here to the user: another tab may be running them. */
-  hold(calls: readonly ToolCallPart[]): void {
+  hold(calls: readonly ClientCall[]): void {
     const held = { signal: AbortSignal.abort(), ended: Promise.resolve(), isSent: false };
-    for (const { toolCallId } of calls) {
-      if (!this.#runs.has(toolCallId)) this.#runs.set(toolCallId, { ...held });
+    for (const { key } of calls) {
+      if (!this.#runs.has(key)) this.#runs.set(key, { ...held });
     }
   }
 
   /** @returns the results of all calls; undefined if one has none, or all were sent. */
-  take(calls: readonly ToolCallPart[]): ClientToolResult[] | undefined {
-    const runs = calls.map(({ toolCallId }) => this.#runs.get(toolCallId));
+  take(calls: readonly ClientCall[]): ClientToolResult[] | undefined {
+    const runs = calls.map(({ key }) => this.#runs.get(key));
     if (!runs.every((run) => run?.result) || !runs.some((run) => !run!.isSent)) return undefined;
-    return Array.from(new Set(runs), (run) => {
+    return runs.map((run) => {
       run!.isSent = true;
       return run!.result!;
     });
@@ -114,17 +128,17 @@ export class ToolRuns {
 
   /** Allows aborted calls to start again, and results to be sent again. */
   retry(): void {
-    for (const [id, run] of this.#runs) {
+    for (const [key, run] of this.#runs) {
       run.isSent = false;
-      if (!run.result && run.signal.aborted) this.#runs.delete(id);
+      if (!run.result && run.signal.aborted) this.#runs.delete(key);
     }
   }
 
-  #start({ toolCallId, tool: name, input, resumeToken }: ToolCallPart, tool: ChatTool): void {
+  #start({ key, toolCallId, tool: name, input, resumeToken }: ClientCall, tool: ChatTool): void {
     const { signal } = this.#abort;
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const run: ToolRun = { signal, ended, isSent: false };
-    this.#runs.set(toolCallId, run);
+    this.#runs.set(key, run);
     signal.addEventListener("abort", () => resolve());
     const execute = async (): Promise<Partial<ClientToolResult>> => {
       try {

@@ -63,7 +63,14 @@ export interface ChatTiming {
 }
 
 /** The fields of a request that a chat sets itself. */
-type FieldsOfChat = "sessionId" | "resume" | "resumes" | "toolResults" | "tools" | "trigger" | "messageId";
+export type FieldsOfChat =
+  | "sessionId"
+  | "resume"
+  | "resumes"
+  | "toolResults"
+  | "tools"
+  | "trigger"
+  | "messageId";
 
 interface ChatBehaviour<Types extends ChatTypes>
   extends Omit<ChatAgentFields<Types>, FieldsOfChat>,

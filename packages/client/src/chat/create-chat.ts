@@ -19,7 +19,7 @@ import { ChatStateError, toError } from "../stream/errors.ts";
 import type { AnswerRequest } from "./active-answer.ts";
 import { shownPhase } from "./answer.ts";
 import { attach, isFile, readFiles, upload } from "./attached-files.ts";
-import type { Chat, ChatAnswer, ChatOptions, InterruptResponse } from "./chat.ts";
+import type { Chat, ChatAnswer, ChatOptions, FieldsOfChat, InterruptResponse } from "./chat.ts";
 import {
   carryResume,
   continuesMessage,
@@ -315,9 +315,19 @@ class ConversationChat implements Chat {
     const open: AnswerRequest["open"] = (transportOptions) => {
       const said = toChatMessages(messages, history);
       const selected = trimHistory(carryResume(selectMessages?.(said) ?? said, resume), maxHistoryBytes);
-      const tools = toOfferedTools(options.tools as ChatTools | undefined);
-      const body = { ...options, messages: selected, sessionId, idempotencyKey, resume, tools, ...added };
-      return transport.start(toChatBody(body), transportOptions);
+      const own: Record<FieldsOfChat | "messages" | "idempotencyKey", unknown> = {
+        messages: selected,
+        sessionId,
+        idempotencyKey,
+        resume,
+        tools: toOfferedTools(options.tools as ChatTools | undefined),
+        resumes: undefined,
+        toolResults: undefined,
+        trigger: undefined,
+        messageId: undefined,
+        ...added,
+      };
+      return transport.start(toChatBody({ ...options, ...own } as ChatRequestBody), transportOptions);
     };
     const request = { transport, open, idempotencyKey, continues };
     await this.#conversation.requestAnswer(messages, sessionId, request);

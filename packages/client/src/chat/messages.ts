@@ -46,43 +46,45 @@ export function toChatMessages(messages: readonly UIMessage[], history: "text" |
     if (message.role === "user") return [message];
     const content = toMessageText(message);
     const parts = history === "parts" ? message.parts.flatMap(toSentPart) : [];
-    const hasMore = parts.some(({ type }) => type !== "text");
+    const hasMore = parts.some(
+      (part) => part.type !== "step" && (part.type !== "text" || part.providerMetadata),
+    );
     if (content === "" && !hasMore) return [];
     return [{ role: "assistant", content, id: message.id, ...(hasMore && { parts }) }];
   });
 }
 
-/** @returns nothing for a part that only a user interface needs. */
+/** What is sent of each kind of part. The others are only for a user interface. */
+const sentFields = {
+  text: ["type", "text", "providerMetadata"],
+  reasoning: ["type", "text", "providerMetadata"],
+  file: ["type", "mediaType", "url", "name", "providerReference", "providerMetadata"],
+  "tool-call": [
+    "type",
+    "toolCallId",
+    "tool",
+    "state",
+    "input",
+    "content",
+    "structuredContent",
+    "errorMessage",
+    "executor",
+    "inputFormat",
+    "isDynamic",
+    "providerMetadata",
+    "resultProviderMetadata",
+  ],
+  data: ["type", "name", "data", "id", "providerMetadata"],
+  step: ["type", "stepId", "name"],
+} satisfies { [Part in ChatMessagePart as Part["type"]]: (keyof Part)[] };
+
+/** @returns nothing for a part that is not sent. */
 function toSentPart(part: MessagePart): ChatMessagePart[] {
-  switch (part.type) {
-    case "text":
-      return [{ type: "text", text: part.text }];
-    case "reasoning":
-      return [defined({ type: "reasoning", text: part.text, providerMetadata: part.providerMetadata })];
-    case "file": {
-      const { type, mediaType, url, name } = part;
-      return isSendable(url) ? [defined({ type, mediaType, url, name })] : [];
-    }
-    case "tool-call": {
-      const { type, toolCallId, tool, state, input, content, structuredContent, errorMessage } = part;
-      if (state === "input-streaming") return [];
-      const call = { type, toolCallId, tool, state, input, content, structuredContent, errorMessage };
-      return [defined({ ...call, providerMetadata: part.providerMetadata })];
-    }
-    case "data": {
-      const { type, name, data, id } = part;
-      return [defined({ type, name, data, id })];
-    }
-    default:
-      return [];
-  }
+  const names: string[] = sentFields[part.type as keyof typeof sentFields] ?? [];
+  const values = part as unknown as Record<string, unknown>;
+  const sent = names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]);
+  return sent.length === 0 || values.state === "input-streaming" ? [] : [Object.fromEntries(sent)];
 }
-
-/** A route refuses other URLs, and with them the whole conversation. */
-const isSendable = (url: string): boolean => /^(https|data):/i.test(url);
-
-const defined = <Part extends object>(part: Part): Part =>
-  Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined)) as Part;
 
 /**
  * The messages without the oldest exchanges, so that they fit.

@@ -107,7 +107,7 @@ describe("a decision about a tool call", () => {
     ] as const) {
       const { chat, transport } = await setUpAsked(askFor("c1"));
       void decide(chat);
-      const question = { requestId: "ask-c1", resumeToken: "token-c1" };
+      const question = { requestId: "ask-c1", resumeToken: "token-c1", toolCallId: "c1" };
       expect(streamOf(transport).body?.resumes).toEqual([{ ...question, ...sent }]);
       await finishWith(transport, continues("run-2"), done);
     }
@@ -235,6 +235,7 @@ describe("several questions", () => {
       {
         requestId: "ask-c1",
         resumeToken: "token-c1",
+        toolCallId: "c1",
         answer: "edit",
         input: { euros: 3 },
         reason: "Enough.",

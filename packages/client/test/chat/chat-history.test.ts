@@ -205,3 +205,70 @@ describe("setMessages", () => {
     expect(chat.getSnapshot()).toMatchObject({ messages: [hello], error: boom, status: "ready" });
   });
 });
+
+describe("the history that is sent", () => {
+  const searched: UIMessage = {
+    ...answer("Found", "a1"),
+    parts: [
+      { type: "tool-call", toolCallId: "c1", tool: "search", state: "done", inputText: "", content: "found" },
+      { type: "text", key: "", text: "Found", state: "done" },
+    ],
+  } as UIMessage;
+  const initialMessages = [user("Search", "u1"), searched];
+  const parts = [
+    { type: "tool-call", toolCallId: "c1", tool: "search", state: "done", content: "found" },
+    { type: "text", text: "Found" },
+  ];
+  const start = (acceptsParts?: boolean) =>
+    ({ type: "run-start", runId: "run-2", ...(acceptsParts !== undefined && { acceptsParts }) }) as const;
+
+  /** The parts of the first answer in the next request. */
+  async function sendTwice(options: object, first: ReturnType<typeof start>) {
+    const { chat, transport } = setUp({ initialMessages, ...options });
+    const sent: unknown[] = [];
+    for (let count = 0; count < 2; count++) {
+      void chat.send("More");
+      sent.push(streamOf(transport).body?.messages[1]?.parts);
+      await finishWith(transport, first, delta("Here"), done);
+    }
+    return sent;
+  }
+
+  test("has parts once the route has shown that it reads them", async () => {
+    expect(await sendTwice({}, start(true))).toEqual([undefined, parts]);
+    expect(await sendTwice({}, start(false))).toEqual([undefined, undefined]);
+    expect(await sendTwice({}, start())).toEqual([undefined, undefined]);
+  });
+
+  test("is what the option names", async () => {
+    expect(await sendTwice({ history: "parts" }, start())).toEqual([parts, parts]);
+    expect(await sendTwice({ history: "text" }, start(true))).toEqual([undefined, undefined]);
+  });
+
+  test("is trimmed after the selection, to a megabyte unless the option names otherwise", async () => {
+    const long = "x".repeat(600_000);
+    const history = [user(long, "u1"), answer("1", "a1"), user(long, "u2"), answer("2", "a2")];
+    for (const [options, count] of [
+      [{}, 3],
+      [{ maxHistoryBytes: Number.POSITIVE_INFINITY }, 5],
+      [{ maxHistoryBytes: 1_000 }, 1],
+      [{ selectMessages: (messages: unknown[]) => [messages[0], messages.at(-1)] }, 2],
+    ] as [object, number][]) {
+      const { chat, transport } = setUp({ initialMessages: history, ...options });
+      void chat.send("More");
+      expect(streamOf(transport).body?.messages).toHaveLength(count);
+      expect(chat.getSnapshot().messages).toHaveLength(5);
+      await finishWith(transport, done);
+    }
+  });
+
+  test("that cannot be trimmed fails the answer, without a request; the next message can be sent", async () => {
+    const { chat, transport } = setUp({ maxHistoryBytes: 200 });
+    await chat.send("x".repeat(200));
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { code: "too-large" } });
+    expect(transport.streams).toHaveLength(0);
+    void chat.send("Short");
+    expect(streamOf(transport).body?.messages).toMatchObject([{ content: "Short" }]);
+    await finishWith(transport, done);
+  });
+});

@@ -26,7 +26,7 @@ describe("a message", () => {
         expect.objectContaining({
           name: "ChatStateError",
           code: "empty-message",
-          message: "Cannot send an empty message: expected text or metadata.",
+          message: "Cannot send an empty message: expected text, files or metadata.",
         }),
       );
     }

@@ -351,3 +351,110 @@ describe("resume", () => {
     expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { message: "Overloaded" } });
   });
 });
+
+describe("a run that continues an earlier answer", () => {
+  const hello = user("Hello", "u1");
+  const call = { type: "tool-call", tool: "pay", toolCallId: "c1", inputText: "", input: 5 } as const;
+  const base: UIMessage = {
+    role: "assistant",
+    id: "run-1",
+    status: "done",
+    finishReason: "interrupt",
+    parts: [
+      { type: "text", key: "", text: "Well.", state: "done" },
+      { ...call, state: "awaiting-approval" },
+    ],
+  };
+  const start: StreamChunk = {
+    type: "run-start",
+    runId: "run-2",
+    continues: "run-1",
+    input: { role: "user", content: "Hello", id: "u1" },
+  };
+  const paid: StreamChunk = { type: "tool-call-result", tool: "pay", toolCallId: "c1", content: "paid" };
+  const whole = [start, delta("Pay"), delta("ing."), paid, done];
+  const store = (chat: Chat) => JSON.parse(JSON.stringify(chat.getSnapshot().messages)) as UIMessage[];
+
+  test("is folded into that answer, wherever it stands", async () => {
+    for (const more of [[], [user("More", "u2"), answer("Here", "a2")]]) {
+      const { chat, transport } = setUp({ initialMessages: [hello, base, ...more] });
+      void chat.resume();
+      await finishWith(transport, { type: "session", sessionId: "session-1" }, ...whole);
+      expect(chat.getSnapshot().messages).toEqual([
+        hello,
+        {
+          ...base,
+          runId: "run-2",
+          finishReason: undefined,
+          parts: [
+            { type: "text", key: "", text: "Well.", state: "done" },
+            { ...call, state: "done", content: "paid" },
+            { type: "text", key: "", text: "Paying.", state: "done" },
+          ],
+        },
+        ...more,
+      ]);
+      expect(chat.getSnapshot().messages[0]).toBe(hello);
+    }
+  });
+
+  test("is folded once, if a part of it was shown before a reload", async () => {
+    for (const shown of [[], whole.slice(1, 2), whole.slice(1, 4)]) {
+      const first = setUp({ initialMessages: [hello, base] });
+      void first.chat.resume();
+      streamOf(first.transport).give(start, ...shown);
+      await nextFrame();
+      const initialMessages = store(first.chat);
+      first.chat.close();
+      for (const stored of [initialMessages, store(first.chat)]) {
+        const later = setUp({ initialMessages: stored });
+        void later.chat.resume();
+        await finishWith(later.transport, ...whole);
+        expect(read(later.chat)).toEqual(["Hello", "(done) Well.\n\nPaying."]);
+        expect(JSON.stringify(later.chat.getSnapshot().messages)).not.toContain("beforeRun");
+      }
+    }
+  });
+
+  test("is not folded again once it is whole, also if another chat or a server has folded it", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, base] });
+    void chat.resume();
+    await finishWith(transport, ...whole);
+    const messages = store(chat);
+    const ended = { ...(messages[1] as object), status: "error", error: { type: "error", message: "No" } };
+    for (const initialMessages of [messages, [hello, ended as UIMessage]]) {
+      const later = setUp({ initialMessages });
+      const resumed = outcomeOf(later.chat.resume());
+      streamOf(later.transport).give(...whole);
+      await flush();
+      expect(resumed.is).toBe("resolved");
+      expect(streamOf(later.transport).isOpen).toBe(false);
+      expect(later.chat.getSnapshot().messages).toEqual(initialMessages);
+      expect(later.states).toHaveLength(1);
+    }
+  });
+
+  test("that was stopped is whole, and one that was left can be followed again", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello, base] });
+    void chat.resume();
+    streamOf(transport).give(start, delta("Pay"));
+    await nextFrame();
+    chat.close();
+    expect(read(chat)).toEqual(["Hello", "(aborted) Well.\n\nPay"]);
+    void chat.resume();
+    await finishWith(transport, start, delta("Pay"), { type: "abort", reason: "stopped" });
+    expect(read(chat)).toEqual(["Hello", "(aborted) Well.\n\nPay"]);
+    void chat.resume();
+    streamOf(transport).give(...whole);
+    await flush();
+    expect(read(chat)).toEqual(["Hello", "(aborted) Well.\n\nPay"]);
+  });
+
+  test("is a message of its own where the earlier answer is not known", async () => {
+    const { chat, transport } = setUp({ initialMessages: [hello] });
+    void chat.resume();
+    await finishWith(transport, start, ...whole);
+    expect(read(chat)).toEqual(["Hello", "(done) Paying."]);
+    expect(chat.getSnapshot().messages[1]).toMatchObject({ id: "run-1", runId: "run-2" });
+  });
+});

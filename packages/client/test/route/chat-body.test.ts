@@ -1,5 +1,6 @@
 import { chatRequestFields } from "@kortyx/protocol/internal";
 import { expect, test } from "vitest";
+import type { ChatOptions } from "../../src/chat/chat.ts";
 import { createChat } from "../../src/chat/create-chat.ts";
 import { requestChat } from "../../src/route/request-chat.ts";
 import { streamChatFromRoute } from "../../src/route/stream-from-route.ts";
@@ -28,10 +29,11 @@ test("a buffered request sends every field of the body and asks for no stream", 
   expect(JSON.parse(calls[0]!.init.body as string)).toEqual({ ...fields, stream: false });
 });
 
-test("a chat sets the messages, session and key itself, and passes on every other field", async () => {
+test("a chat sets what depends on the conversation itself, and passes on every other field", async () => {
   const { calls, fetch } = fakeFetch(() => streamResponse(doneMarker));
-  const { messages, resume, idempotencyKey, ...passed } = fields as Record<string, unknown>;
-  const chat = createChat({ ...shared, ...passed, ...{ resume, idempotencyKey }, fetch });
+  const { sessionId, workflowId, context } = fields as Record<string, unknown>;
+  const passed = { sessionId, workflowId, context };
+  const chat = createChat({ ...shared, ...fields, tools: {}, fetch } as ChatOptions);
   await chat.send("Hi");
   const id = chat.getSnapshot().messages[0]!.id;
   expect(JSON.parse(calls[0]!.init.body as string)).toEqual({
