@@ -469,6 +469,10 @@ const badBodies: [body: unknown, issues: string[]][] = [
       'messages.0.parts.0.type must be one of "text" in a message of role "system", got a string of 4 characters',
     ],
   ],
+  [
+    message({ metadata: { resume: { token: "t", requestId: "r".repeat(257), selected: ["a"] } } }),
+    ["messages.0.metadata.resume.requestId must be at most 256 characters, got a string of 257 characters"],
+  ],
   [{ messages, resumes: {} }, ["resumes must be an array, got an object"]],
   [
     { messages, resumes: [7, {}] },
