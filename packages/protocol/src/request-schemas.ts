@@ -60,7 +60,6 @@ export const createPartSchema = () =>
       text: z.string(),
       providerMetadata: createProviderMetadataSchema(),
     }),
-    z.looseObject({ type: z.literal("step"), stepId: z.string(), name: optional(z.string()) }),
     z.looseObject({
       type: z.literal("reasoning"),
       text: z.string(),
@@ -101,9 +100,10 @@ export const createPartSchema = () =>
       id: optional(z.string()),
       providerMetadata: createProviderMetadataSchema(),
     }),
+    z.looseObject({ type: z.literal("step"), stepId: z.string(), name: optional(z.string()) }),
   ]);
 
-/** The parts that a message of each role may have: only answers have reasoning and tool calls. */
+/** The parts that a message of each role may have: only answers have reasoning, tool calls and steps. */
 const partsOfRoles: Record<ChatMessage["role"], ChatMessagePart["type"][]> = {
   user: ["text", "file", "data"],
   assistant: ["text", "reasoning", "file", "tool-call", "data", "step"],

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "vitest";
+import { parseChatRequestBody } from "../../src/route/read-chat-request.ts";
+import { issuesOf } from "./request-issues.ts";
+
+describe("the URL of a file", () => {
+  const withFile = (role: string, url: string) => ({
+    messages: [
+      {
+        role,
+        content: "",
+        parts: [
+          { type: "text", text: "" },
+          { type: "file", mediaType: "a/b", url },
+        ],
+      },
+    ],
+  });
+  const refused = [
+    "http://169.254.169.254/latest/meta-data",
+    "javascript:alert(1)",
+    "file:///etc/passwd",
+    "blob:https://a.example/1",
+    "/uploads/1",
+    "//a.example/1",
+    "",
+    " https://a.example/",
+    "ht\ntps://a.example/",
+    "\u0000data:,",
+    "https",
+  ];
+
+  test.each(refused)("is https: or data: by default, and not %j", (url) => {
+    expect(issuesOf(withFile("user", url))).toEqual([
+      expect.stringMatching(
+        /^messages\.0\.parts\.1\.url must be a URL that begins with https: or data:, got an? /,
+      ),
+    ]);
+  });
+
+  test("leaves a file out of an answer, because the agent may have sent it", () => {
+    for (const url of refused) {
+      const { messages: read } = parseChatRequestBody(withFile("assistant", url));
+      expect(read[0]!.parts).toEqual([{ type: "text", text: "" }]);
+    }
+    expect(parseChatRequestBody(withFile("assistant", "https://a.example/"))).toEqual(
+      withFile("assistant", "https://a.example/"),
+    );
+  });
+
+  test("may have the schemes that the route admits, and no others", () => {
+    const fileUrlSchemes = ["gs:", "http:"];
+    for (const url of ["GS://bucket/a", "http://localhost:9000/a"]) {
+      expect(parseChatRequestBody(withFile("user", url), { fileUrlSchemes })).toEqual(withFile("user", url));
+    }
+    expect(() => parseChatRequestBody(withFile("user", "https://a.example"), { fileUrlSchemes })).toThrow(
+      "messages.0.parts.1.url must be a URL that begins with gs: or http:, got a string of 17 characters",
+    );
+  });
+});
