@@ -3,8 +3,8 @@ import codecs, json, logging, re
 
 # The types after which an earlier error was a warning.
 CONTINUING = re.compile(r"""(text|reasoning)-(start|delta)|message|tool-(result|call-\w+)|step-start
-|interrupt(-resolved)?|structured-data(-invalidated)?|data|source|file|(part-)?metadata|session
-|run-start|transition|abort""", re.VERBOSE)
+|interrupt|structured-data(-invalidated)?|data|source|file|session|run-start|transition|abort""",
+    re.VERBOSE)
 
 
 class StreamError(ValueError):

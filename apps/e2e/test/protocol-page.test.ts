@@ -107,7 +107,7 @@ test("the page lists every status and code of the other pages", () => {
     [...text.matchAll(/^\| (\d{3}) \| (.*?) \|/gm)].flatMap(([, status, codes]) =>
       [...codes!.matchAll(/`([a-z-]+)`/g)].map(([, code]) => `${status} ${code}`),
     );
-  const others = ["packages/server/README.md", "docs/runs.md"].flatMap((file) =>
+  const others = ["packages/server/README.md", "docs/runs.md", "docs/approvals.md"].flatMap((file) =>
     rowsOf(readFileSync(join(repository, file), "utf8")),
   );
   expect(others.length).toBeGreaterThan(15);

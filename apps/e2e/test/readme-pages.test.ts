@@ -1,6 +1,7 @@
 /** The snippets of the READMEs that run in a page, run in a page. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type ChatAgent, createChatRoute } from "@kortyx/server";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -178,6 +179,58 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       await page.getByRole("button", { name: "Send" }).waitFor();
       expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Hello"]);
     });
+  });
+
+  test("the component of docs/message-parts.md approves a call and answers a question", async () => {
+    folder.write("message-parts.tsx", snippetsOf("docs/message-parts.md", "tsx")[0]!);
+    const answers: unknown[] = [];
+    const agent: ChatAgent = {
+      async *streamChat(_messages, { resumes = [] }) {
+        answers.push(...resumes.map(({ answer }) => answer));
+        const [{ requestId } = { requestId: "" }] = resumes;
+        if (requestId === "call") {
+          yield { type: "interrupt-resolved", requestId, outcome: "answered", answer: "approve" };
+          yield { type: "tool-call-result", tool: "pay", toolCallId: "1", content: "Paid" };
+        } else if (requestId === "city") {
+          yield { type: "text-delta", delta: "Welcome to Rome." };
+        } else {
+          yield { type: "tool-call-start", tool: "pay", toolCallId: "1", input: { euros: 5 } };
+          const options = ["approve", "deny"].map((id) => ({ id, label: id }));
+          const input = { kind: "choice", multiple: false, question: "Pay?", options } as const;
+          yield { type: "interrupt", requestId: "call", resumeToken: "t", toolCallId: "1", input };
+          const city = { kind: "text", multiple: false, question: "Which city?" } as const;
+          yield { type: "interrupt", requestId: "city", resumeToken: "t", input: city };
+          yield { type: "done", finishReason: "interrupt" };
+          return;
+        }
+        yield { type: "done", ...(requestId === "call" && { finishReason: "interrupt" }) };
+      },
+    };
+    const code = `import { useChat } from "@kortyx/client/react";
+      import { createRoot } from "react-dom/client";
+      import { Answer } from "./message-parts.tsx";
+      function Page() {
+        const chat = useChat({ endpoint: "/api/chat" });
+        const answers = chat.messages.filter(({ role }) => role === "assistant");
+        return <>
+          <button type="button" onClick={() => chat.send("Book")}>Send</button>
+          {answers.map((message) => <Answer key={message.id} message={message} chat={chat} />)}
+        </>;
+      }
+      createRoot(document.querySelector("#root")!).render(<Page />);`;
+    await withPage(
+      code,
+      async (page) => {
+        await page.getByRole("button", { name: "Send" }).click();
+        await page.getByRole("button", { name: "Approve" }).click();
+        await page.getByText('pay: "Paid"').waitFor();
+        await page.getByRole("textbox", { name: "Answer" }).fill("Rome");
+        await page.getByRole("button", { name: "Answer" }).click();
+        await page.getByText("Welcome to Rome.").waitFor();
+      },
+      async () => createChatRoute({ agent }).POST,
+    );
+    expect(answers.flat()).toEqual(["approve", "Rome"]);
   });
 
   const show = 'messages.map(toMessageText).join("|") + " " + status';
