@@ -356,7 +356,7 @@ test("the agent of docs/approvals.md acts once, on its own call, after it was ap
     const headers = { ...jsonHeaders, cookie: "session=ann" };
     return (await fetch(server.url, { method: "POST", headers, body: JSON.stringify(body) })).status;
   };
-  expect(await statusOf(again)).toBe(410);
+  expect(await statusOf(again)).toBe(409);
   expect(await statusOf({ ...again, sessionId: "t" })).toBe(403);
   await server.close();
 });

@@ -29,6 +29,7 @@ export type StreamErrorCode =
   // ChatRequestError of @kortyx/server; the first one is also StreamRequestError of @kortyx/client
   | "invalid-request"
   | "invalid-resume-token"
+  | "already-answered"
   | "interrupt-expired"
   | "body-already-read"
   | "body-too-large"

@@ -38,7 +38,8 @@ export interface SignResumeTokensOptions {
  * The `resumeToken` of each `interrupt`, and of each `tool-call-ready` with the `executor` `client`, is replaced by a
  * signed one. It holds the agent's own token, which the client can read but not change, is bound to owner and session, and
  * expires with the question's `expiresAt`, or after 7 days. That of a question about a call is bound to the call's tool and
- * input, if the call was whole before the question. A call that the client runs and that has no `tool-call-ready` gets one.
+ * input: a question before its call's input is whole fails the stream. A call that the client runs and that has no
+ * `tool-call-ready` gets one.
  *
  * @throws TypeError for a secret that is missing or too short.
  *
@@ -121,6 +122,7 @@ class StreamTokens implements ChunkChange {
     if (chunk.isAutomatic === true) return [{ ...chunk, resumeToken: "" }];
     const { requestId: id, toolCallId, expiresAt, resumeToken: token } = chunk;
     const call = toolCallId === undefined ? undefined : this.#calls.get(toolCallId)?.ready;
+    if (toolCallId !== undefined && call === undefined) throw unknownCall(id, toolCallId);
     const callHash = call && (await hashCall(call.tool, call.input));
     const resumeToken = await this.#sign({ kind: "question", id, toolCallId, callHash, token }, expiresAt);
     return [{ ...chunk, resumeToken }];
@@ -176,6 +178,13 @@ class StreamTokens implements ChunkChange {
     return this.#signer.sign({ ...content, expiresAt: until }, this.#scope);
   }
 }
+
+const unknownCall = (requestId: string, toolCallId: string) =>
+  new TypeError(
+    `The question ${JSON.stringify(requestId)} is about the call ${JSON.stringify(toolCallId)}, whose input is not known ` +
+      "yet: yield its tool-call-ready before the question, also when the call is of an earlier answer, unless " +
+      "loadMessage returns that answer.",
+  );
 
 const toOpenCall = ({ tool, input, executor, resumeToken }: ToolCallPart): OpenCall => ({
   executor,

@@ -25,7 +25,7 @@ export interface TokenContent {
   toolCallId?: string | undefined;
   /** The tool of a call that the client runs. */
   tool?: string | undefined;
-  /** The tool and the input of the call, hashed; absent if the server has not seen them. */
+  /** The tool and the input of the call, hashed. */
   callHash?: string | undefined;
   /** The last moment at which the token is valid, in milliseconds since 1970-01-01 UTC. */
   expiresAt: number;

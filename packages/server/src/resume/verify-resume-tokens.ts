@@ -3,10 +3,10 @@
  * agent its own tokens back. Signs none.
  */
 import {
-  type ChatMessage,
   type ChatRequestBody,
   type ChatResume,
   parseMessageResume,
+  type ToolCallMessagePart,
 } from "@kortyx/protocol";
 import { type ChatRequestError, type ChatRequestIssue, invalidRequest } from "../route/chat-request-error.ts";
 import { hashCall, type TokenContent, type TokenScope, TokenSigner } from "./token-signer.ts";
@@ -25,9 +25,9 @@ export interface VerifyResumeTokensOptions {
  *
  * A token proves that this server asked the question, or made the call, in this conversation of this owner; never that the
  * answer or the result is true, nor that it is the first one. A call that an answer or a result is about must have the same
- * tool and input in all `messages`.
+ * tool and input where `messages` show it.
  *
- * @returns the body with the agent's own tokens in place of the signed ones.
+ * @returns the body with the agent's own tokens in place of the signed ones, and in each answer the `toolCallId` of its question.
  * @throws ChatRequestError that lists the fields: 403 `invalid-resume-token` if any token or call is not the server's, else
  * 410 `interrupt-expired` if any has expired.
  * @throws TypeError for a secret that is missing or too short.
@@ -56,7 +56,7 @@ export async function verifyTokens<Body extends ChatRequestBody>(
 ): Promise<{ body: Body; expired: ChatRequestError | undefined }> {
   const check = new TokenCheck(signer, { owner, sessionId: body.sessionId });
   const verified = { ...body, ...(await check.verify(body)) };
-  await check.compareCalls(body.messages);
+  await check.compareCalls(body);
   if (check.wrong.length > 0) throw invalidRequest(check.wrong, "invalid-resume-token");
   const expired = check.late.length > 0 ? invalidRequest(check.late, "interrupt-expired") : undefined;
   return { body: verified, expired };
@@ -66,6 +66,17 @@ type Verified = Pick<ChatRequestBody, "messages" | "resume" | "resumes" | "toolR
 
 type AnswerToken = Pick<ChatResume, "requestId" | "resumeToken">;
 
+/** What the server knows of an answer. */
+interface SignedFields {
+  resumeToken: string;
+  toolCallId: string | undefined;
+}
+
+interface ShownCall extends Pick<ToolCallMessagePart, "tool" | "input"> {
+  path: string;
+  isContinued: boolean;
+}
+
 class TokenCheck {
   readonly wrong: ChatRequestIssue[] = [];
   readonly late: ChatRequestIssue[] = [];
@@ -74,7 +85,7 @@ class TokenCheck {
   /** What the request answers: an answer given twice in one request is ambiguous. */
   readonly #answered = new Set<string>();
   /** By question and token: the same answer may be in `resumes`, in `resume` and in the metadata of a message. */
-  readonly #answers = new Map<string, Promise<string>>();
+  readonly #answers = new Map<string, Promise<TokenContent | undefined>>();
   /** The hashes of the calls that it is about. */
   readonly #calls = new Map<string, (string | undefined)[]>();
 
@@ -85,16 +96,15 @@ class TokenCheck {
 
   async verify(body: ChatRequestBody): Promise<Partial<Verified>> {
     const { resume, resumes, toolResults } = body;
-    const verified: Partial<Verified> = await this.#verifyMetadata(body);
+    const verified: Partial<Verified> = {};
     if (resumes !== undefined) {
       verified.resumes = await inOrder(resumes, async (answer, index) => {
         this.#answerOnce(`question ${answer.requestId}`, `resumes.${index}.requestId`);
-        const resumeToken = await this.#openAnswer(answer, `resumes.${index}.resumeToken`);
-        return { ...answer, resumeToken };
+        return { ...answer, ...(await this.#openAnswer(answer, `resumes.${index}.resumeToken`)) };
       });
     }
     if (resume !== undefined) {
-      verified.resume = { ...resume, resumeToken: await this.#openAnswer(resume, "resume.resumeToken") };
+      verified.resume = { ...resume, ...(await this.#openAnswer(resume, "resume.resumeToken")) };
     }
     if (toolResults !== undefined) {
       verified.toolResults = await inOrder(toolResults, async (result, index) => {
@@ -108,7 +118,7 @@ class TokenCheck {
         return { ...result, resumeToken: content?.token };
       });
     }
-    return verified;
+    return { ...verified, ...(await this.#verifyMetadata(body)) };
   }
 
   /**
@@ -124,38 +134,50 @@ class TokenCheck {
       ({ requestId, resumeToken }) => requestId === stored.requestId && resumeToken === stored.resumeToken,
     );
     if (isGiven) {
-      const token = await this.#openAnswer(stored, `messages.${messages.length - 1}.metadata.resume.token`);
+      const path = `messages.${messages.length - 1}.metadata.resume.token`;
+      const { resumeToken: token } = await this.#openAnswer(stored, path);
       metadata.resume = { ...given, token };
     }
     return { messages: [...messages.slice(0, -1), { ...last!, metadata }] };
   }
 
-  /** The calls that the conversation shows to the agent must be those that the tokens are for. */
-  async compareCalls(messages: readonly ChatMessage[]): Promise<void> {
-    if (this.#calls.size === 0) return;
-    for (const [index, { parts = [] }] of messages.entries()) {
-      for (const [position, part] of parts.entries()) {
-        const hashes = part.type === "tool-call" ? this.#calls.get(part.toolCallId) : undefined;
-        if (part.type !== "tool-call" || hashes === undefined) continue;
-        const hash = await hashCall(part.tool, part.input);
-        if (hashes.every((signed) => signed === hash)) continue;
-        this.wrong.push({
-          path: `messages.${index}.parts.${position}`,
-          expected: "the call as this server made it, with the same tool and input",
-          received: "another call",
-        });
-      }
+  /** The calls that the messages show to the agent must be those that the tokens are for. */
+  async compareCalls(body: ChatRequestBody): Promise<void> {
+    for (const [toolCallId, { tool, input, path }] of this.#findCalls(body)) {
+      const hash = await hashCall(tool, input);
+      if (this.#calls.get(toolCallId)!.every((signed) => signed === hash)) continue;
+      const expected = "the call as this server made it, with the same tool and input";
+      this.wrong.push({ path, expected, received: "another call" });
     }
   }
 
-  /** @returns the agent's own token. */
-  #openAnswer({ requestId, resumeToken }: AnswerToken, path: string): Promise<string> {
+  /**
+   * Where the messages show the calls: in the message that the request continues, else in the last one that has such a call.
+   * Of several calls with the same id, the newest counts.
+   */
+  #findCalls({ messages, messageId }: ChatRequestBody): Map<string, ShownCall> {
+    const found = new Map<string, ShownCall>();
+    for (const [index, { id, parts = [] }] of messages.entries()) {
+      const isContinued = messageId !== undefined && id === messageId;
+      for (const [position, part] of parts.entries()) {
+        if (part.type !== "tool-call" || !this.#calls.has(part.toolCallId)) continue;
+        const path = `messages.${index}.parts.${position}`;
+        const { tool, input, toolCallId } = part;
+        if (found.get(toolCallId)?.isContinued && !isContinued) continue;
+        found.set(toolCallId, { tool, input, path, isContinued });
+      }
+    }
+    return found;
+  }
+
+  /** @returns what the server has signed: the agent's own token, and the call that the question is about. */
+  async #openAnswer({ requestId, resumeToken }: AnswerToken, path: string): Promise<SignedFields> {
     const name = JSON.stringify([requestId, resumeToken]);
     const isFor = ({ kind, id }: TokenContent) => kind === "question" && id === requestId;
-    const opened =
-      this.#answers.get(name) ?? this.#open(resumeToken, path, isFor).then((content) => content?.token ?? "");
+    const opened = this.#answers.get(name) ?? this.#open(resumeToken, path, isFor);
     this.#answers.set(name, opened);
-    return opened;
+    const { token = "", toolCallId } = (await opened) ?? {};
+    return { resumeToken: token, toolCallId };
   }
 
   async #open(
@@ -174,7 +196,9 @@ class TokenCheck {
     }
     const { toolCallId, callHash } = content;
     if (toolCallId !== undefined) {
-      this.#calls.set(toolCallId, [...(this.#calls.get(toolCallId) ?? []), callHash]);
+      const hashes = this.#calls.get(toolCallId) ?? [];
+      hashes.push(callHash);
+      this.#calls.set(toolCallId, hashes);
     }
     return content;
   }

@@ -1,7 +1,13 @@
 /**
  * The interface of an agent, and the options that it receives from a request. Calls no agent.
  */
-import type { ChatAgentFields, ChatMessage, ChatRequestBody, ChatTypes } from "@kortyx/protocol";
+import type {
+  AssistantUIMessage,
+  ChatAgentFields,
+  ChatMessage,
+  ChatRequestBody,
+  ChatTypes,
+} from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 import type { ChunkIterable } from "../stream/source.ts";
 
@@ -13,6 +19,8 @@ export interface ChatAgentOptions<Types extends ChatTypes = ChatTypes> extends C
    * sets it.
    */
   body?: Record<string, unknown> | undefined;
+  /** The message that the answer continues, as `loadMessage` returned it: not from the client. */
+  continued?: AssistantUIMessage | undefined;
   /** What `authorize` returned; absent if it is `"anonymous"`. */
   owner?: string | undefined;
   /** Aborted when the answer is no longer needed: pass it to the model. A route always sets it. */
@@ -37,7 +45,7 @@ export interface ChatAgent<Types extends ChatTypes = ChatTypes> {
 /** @param request - The options besides the fields of the body. */
 export function toAgentOptions(
   body: ChatRequestBody,
-  request: { owner: string | undefined; signal: AbortSignal },
+  request: Pick<ChatAgentOptions, "owner" | "continued"> & { signal: AbortSignal },
 ): RouteAgentOptions {
   const names = Object.keys(chatRequestFields) as (keyof typeof chatRequestFields)[];
   const forAgent = names.filter((name) => chatRequestFields[name] === "agent");

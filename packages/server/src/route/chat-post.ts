@@ -86,7 +86,7 @@ export class ChatPost {
     const { context = undefined } = schemas ?? {};
     const agentBody = context ? { ...verified, context: await readContext(context, body.context) } : verified;
     const source: StreamSource = ({ signal }) =>
-      agent.streamChat(verified.messages, toAgentOptions(agentBody, { owner, signal }));
+      agent.streamChat(verified.messages, toAgentOptions(agentBody, { owner, continued, signal }));
     const scope = { owner, sessionId: body.sessionId };
     return {
       request,

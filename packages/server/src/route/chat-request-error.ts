@@ -23,6 +23,8 @@ export type ChatRequestErrorCode =
   | "invalid-json"
   /** 403: a `resumeToken`, or the call that it is for, is not this server's; `issues` lists them. Only with `resumeSecret`. */
   | "invalid-resume-token"
+  /** 409: a question or a call has its answer; `issues` lists them. Only with `resumeSecret` and `loadMessage`. */
+  | "already-answered"
   /** 410: a question or a call takes no answer any more; `issues` lists them. Only with `resumeSecret`. */
   | "interrupt-expired"
   /** 413: the body is larger than `maxBodyBytes`. */
@@ -38,6 +40,7 @@ const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
   "invalid-request": 400,
   "invalid-json": 400,
   "invalid-resume-token": 403,
+  "already-answered": 409,
   "interrupt-expired": 410,
   "body-too-large": 413,
   "unsupported-media-type": 415,
@@ -50,7 +53,7 @@ export class ChatRequestError extends StreamError {
   override readonly name = "ChatRequestError";
   readonly code: ChatRequestErrorCode;
   /** The HTTP status of the response. */
-  readonly status: 400 | 403 | 410 | 413 | 415 | 500;
+  readonly status: 400 | 403 | 409 | 410 | 413 | 415 | 500;
   /** The wrong fields, at most 100 of them; empty if the body could not be read. */
   readonly issues: ChatRequestIssue[];
 

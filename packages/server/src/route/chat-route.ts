@@ -63,9 +63,10 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   /**
    * At least 32 characters that only the application's servers know. The route then signs the `resumeToken` of every
    * question, and of every call that the client runs, and accepts no answer to another: 403 `invalid-resume-token` if the
-   * question or the call is not this server's, of this conversation and this owner, and 410 `interrupt-expired` if it has
-   * expired (after 7 days unless it has its own time) or if `loadMessage` shows that it was answered. The agent receives its
-   * own tokens back. A token proves which question is answered, not that the answer is true, nor that it is the first one.
+   * question or the call is not this server's, of this conversation and this owner, 410 `interrupt-expired` if it has
+   * expired (after 7 days unless it has its own time), and 409 `already-answered` if `loadMessage` shows that it was
+   * answered. The agent receives its own tokens back. A token proves which question is answered, not that the answer is
+   * true, nor, without `loadMessage`, that it is the first one.
    *
    * Of several secrets, the first signs and all verify: put a new one in front, and remove the old one a week later.
    *

@@ -65,7 +65,7 @@ export function refuseAnswered(
       issueOf(`toolResults.${index}`, status === "done" && isOver(toolCallId)),
     ),
   ];
-  return issues.length > 0 ? invalidRequest(issues, "interrupt-expired") : undefined;
+  return issues.length > 0 ? invalidRequest(issues, "already-answered") : undefined;
 }
 
 const overStates: ReadonlySet<ToolCallState> = new Set<ToolCallState>(["done", "error", "denied"]);

@@ -41,13 +41,8 @@ const question = (fields: Partial<InterruptChunk> = {}): InterruptChunk => ({
   input: { kind: "text", multiple: false, question: "Why?" },
   ...fields,
 });
-const clientCall: StreamChunk = {
-  type: "tool-call-ready",
-  toolCallId: "c2",
-  tool: "locate",
-  input: null,
-  executor: "client",
-};
+const locate: StreamChunk = { type: "tool-call-ready", toolCallId: "c2", tool: "locate", input: null };
+const clientCall: StreamChunk = { ...locate, executor: "client" };
 
 const sign = (chunks: StreamChunk[], options: Partial<SignResumeTokensOptions> = {}) =>
   collectStream(signResumeTokens(chunks, { secret, ...ann, ...options }));
@@ -93,7 +88,11 @@ describe("a signed question", () => {
     const token = await tokenOf([ready, approval()]);
     expect(token).toMatch(/^v1\.[\w-]+\.[\w-]{43}$/);
     const body = bodyOf({ resumes: [answerOf(token)] }, [call()]);
-    expect(await verify(body)).toEqual({ ...body, resumes: [answerOf("own")] });
+    const invented = { ...body, resumes: [{ ...answerOf(token), toolCallId: "c9" }] };
+    for (const given of [body, invented]) {
+      const resumes = [{ ...answerOf("own"), toolCallId: "c1" }];
+      expect(await verify(given)).toEqual({ ...body, resumes });
+    }
   });
 
   test.each([
@@ -114,6 +113,12 @@ describe("a signed question", () => {
     const refusal = await refusalOf(verify(parse("own")));
     expect(refusal.slice(0, 2)).toEqual(forged());
     expect(refusal).toHaveLength(3);
+  });
+
+  test("an answer that is in several fields is reported once", async () => {
+    const answer = answerOf("forged");
+    const body = bodyOf({ messages: [answerMessage("forged")], resume: answer, resumes: [answer] });
+    expect(await refusalOf(verify(body))).toEqual(forged(firstToken));
   });
 
   test.each<[string, object]>([
@@ -263,17 +268,30 @@ describe("the call that is approved", () => {
     expect(await refusalOf(verify(body))).toEqual(forged("messages.0.parts.1"));
   });
 
-  test("every part with its id is compared, finished ones, too", async () => {
-    const token = await tokenOf([ready, approval()]);
-    const parts = [
-      call(),
-      call({ state: "done", input: { euros: 5000 } }),
-      call({ toolCallId: "c9", input: 1 }),
-    ];
-    expect(await refusalOf(verify(bodyOf({ resumes: [answerOf(token)] }, parts)))).toEqual(
-      forged("messages.0.parts.1"),
-    );
-  });
+  const swapped = call({ input: { euros: 5000 } });
+  const said = (id: string, ...parts: object[]) => ({ role: "assistant", content: "", id, parts });
+  test.each<[string, string | undefined, object[], string | undefined]>([
+    ["the newest in the continued message", "m1", [said("m1", call(), swapped)], "messages.0.parts.1"],
+    ["an older one in it", "m1", [said("m1", swapped, call())], undefined],
+    ["one in another message", "m1", [said("m1", call()), said("m2", swapped)], undefined],
+    ["the only one, elsewhere", "m1", [said("m1"), said("m2", swapped)], "messages.1.parts.0"],
+    [
+      "the newest in the last message",
+      undefined,
+      [said("m1", call()), said("m2", swapped)],
+      "messages.1.parts.0",
+    ],
+    ["one in an earlier message", undefined, [said("m1", swapped), said("m2", call())], undefined],
+    ["another call", "m1", [said("m1", call({ toolCallId: "c9", input: 1 }), call())], undefined],
+  ])(
+    "a swapped input of %s is refused by its place, or not compared",
+    async (_, messageId, messages, path) => {
+      const token = await tokenOf([ready, approval()]);
+      const verified = verify(bodyOf({ resumes: [answerOf(token)], messages, messageId }));
+      if (path === undefined) await verified;
+      else expect(await refusalOf(verified)).toEqual(forged(path));
+    },
+  );
 
   test("the order of keys makes no difference, and that of items does", async () => {
     const input = { b: [{ y: 1, x: 2 }, 3], a: { d: null, c: "ä" }, 1: true };
@@ -296,16 +314,15 @@ describe("the call that is approved", () => {
     expect(await refusalOf(verify(swapped))).toEqual(forged("messages.0.parts.0"));
   });
 
-  test("a call that the server has not seen whole cannot be shown by the client", async () => {
-    const token = await tokenOf([
-      { type: "tool-call-start", toolCallId: "c1", tool: "pay" },
-      approval(),
-      ready,
-    ]);
-    await verify(bodyOf({ resumes: [answerOf(token)] }));
-    expect(await refusalOf(verify(bodyOf({ resumes: [answerOf(token)] }, [call()])))).toEqual(
-      forged("messages.0.parts.0"),
-    );
+  test("a question before its call is whole fails the stream, and names what to do", async () => {
+    const begun: StreamChunk = { type: "tool-call-start", toolCallId: "c1", tool: "pay" };
+    const message =
+      'The question "q1" is about the call "c1", whose input is not known yet: yield its tool-call-ready before the ' +
+      "question, also when the call is of an earlier answer, unless loadMessage returns that answer.";
+    for (const chunks of [[approval()], [begun, approval(), ready]]) {
+      await expect(sign(chunks)).rejects.toThrow(new TypeError(message));
+    }
+    await sign([begun, approval({ isAutomatic: true })]);
   });
 });
 
@@ -354,7 +371,7 @@ describe("a result of a tool that the client runs", () => {
   });
 
   test("the token of a question about a call does not fit its result, nor the reverse", async () => {
-    const asked = await tokenOf([ready, approval({ requestId: "c2", toolCallId: "c2" })]);
+    const asked = await tokenOf([locate, approval({ requestId: "c2", toolCallId: "c2" })]);
     expect(await refusalOf(verify(bodyOf({ toolResults: [resultOf(asked)] })))).toEqual(
       forged("toolResults.0.resumeToken"),
     );
@@ -375,17 +392,11 @@ describe("a result of a tool that the client runs", () => {
     ],
     [
       "waits only at the end",
-      [
-        { type: "tool-call-ready", toolCallId: "c2", tool: "locate", input: null },
-        { type: "done", finishReason: "tool-calls", pendingToolCallIds: ["c2", "unknown"] },
-      ],
+      [locate, { type: "done", finishReason: "tool-calls", pendingToolCallIds: ["c2", "unknown"] }],
     ],
     [
       "names its executor at the start",
-      [
-        { type: "tool-call-start", toolCallId: "c2", tool: "locate", executor: "client" },
-        { type: "tool-call-ready", toolCallId: "c2", tool: "locate", input: null },
-      ],
+      [{ type: "tool-call-start", toolCallId: "c2", tool: "locate", executor: "client" }, locate],
     ],
   ])("a call that %s gets a token", async (_, chunks) => {
     const signed = await sign(chunks);

@@ -102,6 +102,21 @@ test.each(modes)("%s, onFinish receives the stored message with what was added",
   expect(stored.parts).toEqual([call]);
 });
 
+test.each(modes)(
+  "%s, the agent receives the stored message, and never one of the client's",
+  async (_, hasRuns) => {
+    const given: unknown[] = [];
+    const agent: Agent = (options) => {
+      given.push(options.continued);
+      return goesOn(options);
+    };
+    const { ask } = continuingRoute(hasRuns, { loadMessage: () => stored }, agent);
+    await ask({ trigger: "continue", messageId: "m1" });
+    await ask({ continued: "the client's" });
+    expect(given).toEqual([stored, undefined]);
+  },
+);
+
 test.each([
   [false, undefined],
   [true, null],

@@ -149,7 +149,7 @@ describe.each([
       await response.text();
       return 200;
     };
-    const refused = [410, "interrupt-expired", "resumes.0"];
+    const refused = [409, "already-answered", "resumes.0"];
     expect(await statusOf("done", asks[1]!, call)).toBe(200);
     expect(await statusOf("done", call, question)).toEqual(refused);
     expect(await statusOf("error", call, question)).toBe(200);
@@ -181,11 +181,7 @@ describe.each([
     expect(first.status).toBe(200);
     await first.text();
     state = "done";
-    expect(await refusalOf(await route.POST(post(body)))).toEqual([
-      410,
-      "interrupt-expired",
-      "toolResults.0",
-    ]);
+    expect(await refusalOf(await route.POST(post(body)))).toEqual([409, "already-answered", "toolResults.0"]);
   });
 });
 
