@@ -113,7 +113,8 @@ export interface StepMessagePart {
 
 /**
  * One part of a message in a request, told apart by `type`. The values of tools and data are `unknown`, whatever the
- * application declares, because a client may have written anything.
+ * application declares, because a client may have written anything. A part of a type that this version does not know is kept
+ * as it is: end a `switch` with a `default`.
  */
 export type ChatMessagePart =
   | TextMessagePart
@@ -238,7 +239,7 @@ export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pi
   tools?: ClientTool[] | undefined;
   /**
    * Why the client asks: a new message, another answer to the last one, or the rest of an earlier answer, after its
-   * questions were answered or its tools run.
+   * questions were answered or its tools run. To `continue`, a client adds no message: the last one is the assistant's.
    *
    * @defaultValue `"send"`
    */

@@ -52,8 +52,15 @@ const createUniqueSchema = <Key extends string, Item extends z.ZodType<Record<Ke
     }
   });
 
-/** Builds the schema of one part of a message. */
-export const createPartSchema = () =>
+/** The parts that a message of each role may have: only answers have reasoning, tool calls and steps. */
+const partsOfRoles: Record<ChatMessage["role"], ChatMessagePart["type"][]> = {
+  user: ["text", "file", "data"],
+  assistant: ["text", "reasoning", "file", "tool-call", "data", "step"],
+  system: ["text"],
+};
+const knownTypes: ReadonlySet<string> = new Set(partsOfRoles.assistant);
+
+const createKnownPartSchema = () =>
   z.discriminatedUnion("type", [
     z.looseObject({
       type: z.literal("text"),
@@ -103,12 +110,16 @@ export const createPartSchema = () =>
     z.looseObject({ type: z.literal("step"), stepId: z.string(), name: optional(z.string()) }),
   ]);
 
-/** The parts that a message of each role may have: only answers have reasoning, tool calls and steps. */
-const partsOfRoles: Record<ChatMessage["role"], ChatMessagePart["type"][]> = {
-  user: ["text", "file", "data"],
-  assistant: ["text", "reasoning", "file", "tool-call", "data", "step"],
-  system: ["text"],
-};
+/** Builds the schema of one part of a message. One of a type that this version does not know is kept as it is. */
+export function createPartSchema() {
+  const known = createKnownPartSchema();
+  return z.looseObject({ type: z.string() }).transform((part, { issues }) => {
+    if (!knownTypes.has(part.type)) return part as never;
+    const { error, data } = known.safeParse(part);
+    if (error) issues.push(...(error.issues as z.core.$ZodRawIssue[]));
+    return data ?? z.NEVER;
+  });
+}
 
 /** Builds the schema of a message. */
 export const createMessageSchema = () =>
@@ -123,9 +134,10 @@ export const createMessageSchema = () =>
     })
     .superRefine(({ role, parts = [] }, { addIssue }) => {
       const allowed = partsOfRoles[role];
-      const message = `one of ${allowed.map((type) => JSON.stringify(type)).join(", ")} in a message of role "${role}"`;
+      const expected = `one of ${allowed.map((type) => JSON.stringify(type)).join(", ")} in a message of role "${role}"`;
       for (const [index, { type }] of parts.entries()) {
-        if (!allowed.includes(type)) addIssue({ code: "custom", path: ["parts", index, "type"], message });
+        if (allowed.includes(type) || !knownTypes.has(type)) continue;
+        addIssue({ code: "custom", path: ["parts", index, "type"], message: expected });
       }
     });
 

@@ -1,7 +1,7 @@
 /**
  * Which URLs the files of a request may have. Loads none of them.
  */
-import type { ChatMessage } from "@kortyx/protocol";
+import type { ChatMessage, FileMessagePart } from "@kortyx/protocol";
 import { checkOption } from "@kortyx/protocol/internal";
 import { type ChatRequestIssue, describeReceived, invalidRequest } from "./chat-request-error.ts";
 
@@ -31,7 +31,7 @@ export function checkFileUrls(
     const { role, parts } = message;
     if (parts === undefined) return message;
     const kept = parts.filter((part, partIndex) => {
-      if (part.type !== "file" || schemes.includes(schemeOf(part.url))) return true;
+      if (part.type !== "file" || schemes.includes(schemeOf(part.url)) || isAtProvider(part)) return true;
       const path = `messages.${index}.parts.${partIndex}.url`;
       if (role !== "assistant") issues.push({ path, expected, received: describeReceived(part.url) });
       return false;
@@ -41,6 +41,10 @@ export function checkFileUrls(
   if (issues.length > 0) throw invalidRequest(issues);
   return allowed;
 }
+
+/** Whether a file has no URL, because only its provider has it. */
+const isAtProvider = ({ url, providerReference = {} }: FileMessagePart): boolean =>
+  url === "" && Object.keys(providerReference).length > 0;
 
 /** The scheme of a URL with its colon; empty for a relative one. */
 const schemeOf = (url: string): string => /^[a-z][a-z\d+.-]*:/i.exec(url)?.[0].toLowerCase() ?? "";

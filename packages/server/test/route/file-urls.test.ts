@@ -47,6 +47,15 @@ describe("the URL of a file", () => {
     );
   });
 
+  test("may be empty if the provider of a model has the file", () => {
+    const withReference = (providerReference: object) => {
+      const part = { type: "file", mediaType: "a/b", url: "", providerReference };
+      return { messages: [{ role: "user", content: "", parts: [part] }] };
+    };
+    expect(parseChatRequestBody(withReference({ openai: "f" }))).toEqual(withReference({ openai: "f" }));
+    expect(issuesOf(withReference({}))).toHaveLength(1);
+  });
+
   test("may have the schemes that the route admits, and no others", () => {
     const fileUrlSchemes = ["gs:", "http:"];
     for (const url of ["GS://bucket/a", "http://localhost:9000/a"]) {

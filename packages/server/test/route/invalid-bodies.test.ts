@@ -132,15 +132,12 @@ const badBodies: [body: unknown, issues: string[]][] = [
   ...(
     [
       [{}, "nothing"],
-      [{ type: "image" }, "a string of 5 characters"],
       [{ type: null }, "null"],
       [{ type: ["text"] }, "an array"],
     ] as const
   ).map(([part, received]): [unknown, string[]] => [
     message({ parts: [part] }),
-    [
-      `messages.0.parts.0.type must be one of "text", "reasoning", "file", "tool-call", "data", "step", got ${received}`,
-    ],
+    [`messages.0.parts.0.type must be a string, got ${received}`],
   ]),
   [message({ parts: [{ type: "text" }] }), ["messages.0.parts.0.text must be a string, got nothing"]],
   [

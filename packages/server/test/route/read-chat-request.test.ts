@@ -59,6 +59,12 @@ test("null counts as absent in an optional field, for languages without undefine
   expect(parseChatRequestBody(inside)).toEqual({ ...inside, resumes: [inside.resume] });
 });
 
+test("a part of a type that this version does not know is kept as it is, in a message of any role", () => {
+  const parts = [{ type: "audio", seconds: null }, { type: "" }, { type: "constructor" }];
+  const body = { messages: ["user", "assistant", "system"].map((role) => ({ role, content: "", parts })) };
+  expect(parseChatRequestBody(body)).toEqual(body);
+});
+
 test("every field of parts, answers, results and tools is returned as it was sent", () => {
   const providerMetadata = { anthropic: { signature: "s" } };
   const call = { type: "tool-call", toolCallId: " 1 ", tool: "search", input: null, more: 1 };
