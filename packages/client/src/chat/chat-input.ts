@@ -8,6 +8,7 @@ import {
   type InterruptAnswer,
   type InterruptChunk,
   type InterruptOption,
+  type MessagePart,
   parseMessageResume,
   toMessageResume,
 } from "@kortyx/protocol";
@@ -15,7 +16,7 @@ import { describeKind } from "@kortyx/protocol/internal";
 import { createId } from "../route/create-id.ts";
 import { ChatStateError } from "../stream/errors.ts";
 import type { ChatAnswer, ChatInput, InterruptResponse } from "./chat.ts";
-import { type AssistantUIMessage, openQuestions, type UIMessage, type UserUIMessage } from "./messages.ts";
+import type { AssistantUIMessage, UIMessage, UserUIMessage } from "./messages.ts";
 
 /**
  * @throws ChatStateError `empty-message` for input without content, `invalid-message` for a value that is not a
@@ -102,6 +103,17 @@ export function toInterruptAnswer(
 const isCancellation = (answer: ChatAnswer): answer is Cancellation =>
   (answer as Cancellation | null)?.outcome === "cancelled";
 
+/** @throws ChatStateError `invalid-message` if the question does not offer the answer. */
+export function checkOffered({ input }: InterruptChunk, answer: string): void {
+  const { options = [] } = input as { options?: InterruptOption[] };
+  if (options.some(({ id }) => id === answer)) return;
+  const offered = options.map(({ id }) => JSON.stringify(id)).join(", ");
+  throw new ChatStateError(
+    "invalid-message",
+    `Cannot ${answer}: expected a question with this option; its options are ${offered || "none"}.`,
+  );
+}
+
 /** Whether a question is answered without a message of the user's: the answer then continues the one that asked. */
 export function continuesMessage(
   { toolCallId, input }: InterruptChunk,
@@ -147,8 +159,9 @@ export function findResume(messages: readonly UIMessage[]): ChatResume | undefin
   const resume = parseMessageResume(last);
   if (!resume) return undefined;
   if (resume.outcome === "cancelled") return last.content ? { ...resume, reason: last.content } : resume;
-  const asked = messages.flatMap(openQuestions);
-  const { kind, multiple } = asked.find((each) => each.requestId === resume.requestId)?.input ?? {};
+  const asked = messages.flatMap((message) => ("parts" in message ? (message.parts as MessagePart[]) : []));
+  const isAsked = (part: MessagePart) => part.type === "interrupt" && part.requestId === resume.requestId;
+  const { kind, multiple } = (asked.find(isAsked) as InterruptChunk | undefined)?.input ?? {};
   const isList = multiple || kind === "multi-choice";
   return isList ? { ...resume, answer: [resume.answer].flat() } : resume;
 }

@@ -214,8 +214,8 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    */
   send(input: ChatInput<Types>): Promise<void>;
   /**
-   * Answers several questions in one request. What the agent does then continues the message that asked; questions left
-   * out stay open if the agent lets them.
+   * Answers several questions in one request, with the decisions that {@link Chat.approve} has collected. What the agent
+   * does then continues the message that asked. It may leave the other questions open.
    *
    * @throws ChatStateError, as a rejection: as for one question, and then none is answered.
    *
@@ -250,9 +250,13 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    */
   respond(interrupt: Pick<InterruptChunk, "requestId">, answer: ChatAnswer): Promise<void>;
   /**
-   * Approves a tool call whose `state` is `awaiting-approval`. The rest of the answer continues its message.
+   * Approves a tool call whose `state` is `awaiting-approval`. Decisions about the calls of a message are collected: their
+   * questions are open no more, and one request has all of them when the last is made. What the agent does then continues
+   * the message. `respond([…])` sends some decisions at once.
    *
-   * @throws ChatStateError, as a rejection: `busy`, or `not-pending` if no question is open about this call.
+   * @returns a promise that resolves when the answer has ended; at once if another call is undecided.
+   * @throws ChatStateError, as a rejection: `busy`; `not-pending` if no question is open about this call;
+   * `invalid-message` if its question does not offer this decision.
    *
    * @example
    * ```ts
@@ -272,8 +276,7 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    */
   deny(call: CallReference, reason?: string): Promise<void>;
   /**
-   * Approves a tool call with another input. The agent decides whether it accepts that: where it does, the question has
-   * the option `edit`.
+   * Approves a tool call with another input, if its question has the option `edit`.
    *
    * @param input - The whole new input, any JSON value.
    * @throws As {@link Chat.approve} does.
@@ -287,7 +290,8 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    */
   runTools(): Promise<void>;
   /**
-   * Requests another answer to the last user message, replacing the current one.
+   * Requests another answer to the last user message, replacing the current one. If the request for the rest of an answer
+   * has failed, repeats that request instead, with the same decisions, answers and results.
    *
    * @throws ChatStateError `busy` or `nothing-to-regenerate`, as a rejection.
    */

@@ -5,14 +5,15 @@
  * A callback of the application (a listener, `onChunk`, `onFinish`, `onConnectionChange`) may end, start or clear
  * anything. So the state is read again after each one.
  */
-import type { StreamChunk } from "@kortyx/protocol";
+import type { InterruptAnswer, InterruptResolvedChunk, StreamChunk } from "@kortyx/protocol";
 import type { ConnectionState } from "../route/stream-from-route.ts";
 import { ActiveAnswer, type AnswerOwner, type AnswerRequest } from "./active-answer.ts";
 import { isWhole, shownPhase } from "./answer.ts";
 import type { ChatOptions, ChatSnapshot, ChatTiming } from "./chat.ts";
 import { checkChatOptions } from "./check-chat-options.ts";
-import { type AssistantUIMessage, openQuestions, type UIMessage } from "./messages.ts";
+import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import { onNextFrame } from "./next-frame.ts";
+import { openQuestions, resolveQuestions } from "./open-questions.ts";
 import { toUIMessage } from "./stored-message.ts";
 
 type Listener = (snapshot: ChatSnapshot) => void;
@@ -27,6 +28,8 @@ export class Conversation implements AnswerOwner {
   /** A message is being prepared: its files are uploaded. */
   #preparation: AbortController | undefined;
   #acceptsParts = false;
+  /** Answers that wait for those to other questions, by `requestId`. */
+  readonly #decisions = new Map<string, InterruptAnswer>();
   /** Timing of the last finished answer. */
   #timing: ChatTiming | undefined;
   /** Why the last answer failed. */
@@ -100,8 +103,32 @@ export class Conversation implements AnswerOwner {
     this.#publish();
   }
 
+  /** Keeps an answer to a question of the last message, which is open no more. */
+  decide(answer: InterruptAnswer): void {
+    this.#decisions.set(answer.requestId, answer);
+    this.#refusal = undefined;
+    this.#publish();
+  }
+
+  /** The answers that were kept. The next request takes them along, or they are void. */
+  get decisions(): InterruptAnswer[] {
+    const asked = openQuestions(this.#messages.at(-1));
+    return asked.flatMap(({ requestId }) => this.#decisions.get(requestId) ?? []);
+  }
+
+  /** Closes questions of a message that no stream has closed. */
+  resolve(messageId: string, resolutions: readonly InterruptResolvedChunk[]): void {
+    this.#messages = this.#messages.map((message) =>
+      message.role === "assistant" && message.id === messageId
+        ? resolveQuestions(message, resolutions)
+        : message,
+    );
+    this.#publish();
+  }
+
   clear(): void {
     this.#messages = [];
+    this.#decisions.clear();
     this.#sessionId = undefined;
     this.#timing = undefined;
     this.#failure = undefined;
@@ -153,6 +180,7 @@ export class Conversation implements AnswerOwner {
     this.leaveUnseen();
     this.#messages = messages;
     this.#sessionId = sessionId;
+    this.#decisions.clear();
     this.#failure = undefined;
     this.#refusal = undefined;
     const answer = new ActiveAnswer({ ...request, origin: "submitted" }, this);
@@ -255,12 +283,17 @@ export class Conversation implements AnswerOwner {
     }
   };
 
+  #findInterrupts(last: UIMessage | undefined): ChatSnapshot["interrupts"] {
+    if ((last as Partial<AssistantUIMessage> | undefined)?.status !== "done") return [];
+    return openQuestions(last).filter(({ requestId }) => !this.#decisions.has(requestId));
+  }
+
   #toSnapshot(): ChatSnapshot {
     const answer = this.#answer;
     const phase = answer && shownPhase(answer.state);
     const shown = phase && answer;
     const messages = shown?.messages ?? this.#messages;
-    const interrupts = phase || this.#preparation ? [] : findInterrupts(messages);
+    const interrupts = phase || this.#preparation ? [] : this.#findInterrupts(messages.at(-1));
     const connectionError = shown?.state.connectionError;
     return {
       messages,
@@ -284,10 +317,4 @@ function callSafely(callback: () => void): void {
   } catch (error) {
     console.error(error);
   }
-}
-
-/** The questions of the last message. */
-function findInterrupts(messages: readonly UIMessage[]): ChatSnapshot["interrupts"] {
-  const last = messages.at(-1);
-  return (last as Partial<AssistantUIMessage>)?.status === "done" ? openQuestions(last) : [];
 }

@@ -4,7 +4,6 @@
  */
 import type {
   AssistantUIMessage,
-  ChatRequestBody,
   ChatResume,
   ChatTypes,
   FileMessagePart,
@@ -13,15 +12,14 @@ import type {
   UserUIMessage,
 } from "@kortyx/protocol";
 import { describeKind } from "@kortyx/protocol/internal";
-import { toChatBody } from "../route/chat-body.ts";
 import { createId } from "../route/create-id.ts";
 import { ChatStateError, toError } from "../stream/errors.ts";
 import type { AnswerRequest } from "./active-answer.ts";
 import { shownPhase } from "./answer.ts";
 import { attach, isFile, readFiles, upload } from "./attached-files.ts";
-import type { Chat, ChatAnswer, ChatOptions, FieldsOfChat, InterruptResponse } from "./chat.ts";
+import type { Chat, ChatAnswer, ChatOptions, InterruptResponse } from "./chat.ts";
 import {
-  carryResume,
+  checkOffered,
   continuesMessage,
   findResume,
   replaceMessage,
@@ -30,9 +28,11 @@ import {
   toResume,
   toUserMessage,
 } from "./chat-input.ts";
-import { type ChatTools, findClientCalls, ToolRuns, toOfferedTools } from "./chat-tools.ts";
+import { type ChatTools, findClientCalls, ToolRuns } from "./chat-tools.ts";
 import { Conversation } from "./conversation.ts";
-import { toChatMessages, trimHistory, type UIMessage } from "./messages.ts";
+import type { UIMessage } from "./messages.ts";
+import { readRefusedAnswers } from "./open-questions.ts";
+import { type AddedFields, toRequestBody } from "./request-body.ts";
 import { type ChatTransport, createRouteTransport, type RouteTransportOptions } from "./route-transport.ts";
 import { toUIMessage } from "./stored-message.ts";
 
@@ -83,6 +83,8 @@ class ConversationChat implements Chat {
   /** Messages that answer a question, with the original answer; after a reload they have only its metadata. */
   readonly #resumes = new WeakMap<UIMessage, ChatResume>();
   readonly #tools = new ToolRuns();
+  /** The last request for the rest of a message, if it has failed: `regenerate` repeats it. */
+  #failed: { continues: AssistantUIMessage; added: AddedFields } | undefined;
 
   constructor(conversation: Conversation, readOptions: () => ChatOptions) {
     this.#conversation = conversation;
@@ -145,6 +147,7 @@ class ConversationChat implements Chat {
 
   readonly edit: Chat["edit"] = (call, input) => this.#decide("edit", call, { input });
 
+  /** Decisions are sent together: an agent can then continue with all of its calls. */
   #decide(
     answer: "approve" | "deny" | "edit",
     call: Pick<ToolCallPart, "toolCallId">,
@@ -152,9 +155,15 @@ class ConversationChat implements Chat {
   ): Promise<void> {
     return this.#act(() => {
       this.#messagesWhenFree(answer);
-      const asksAbout = ({ toolCallId }: InterruptChunk) =>
-        toolCallId !== undefined && toolCallId === call?.toolCallId;
-      return this.#respondTo([{ interrupt: this.#findQuestion(answer, asksAbout), answer, ...given }]);
+      const isAboutCall = ({ toolCallId }: InterruptChunk) => toolCallId !== undefined;
+      const asksAbout = (question: InterruptChunk) =>
+        isAboutCall(question) && question.toolCallId === call?.toolCallId;
+      const interrupt = this.#findQuestion(answer, asksAbout);
+      checkOffered(interrupt, answer);
+      this.#conversation.decide(toInterruptAnswer(interrupt, { interrupt, answer, ...given }));
+      // A listener may have begun another request.
+      this.#messagesWhenFree(answer);
+      if (!this.#conversation.snapshot.interrupts.some(isAboutCall)) return this.#continue({});
     });
   }
 
@@ -203,6 +212,14 @@ class ConversationChat implements Chat {
   readonly regenerate: Chat["regenerate"] = () =>
     this.#act(() => {
       const messages = this.#messagesWhenFree("regenerate");
+      const { continues, added } = this.#failed ?? {};
+      if (
+        continues &&
+        this.#conversation.snapshot.status === "error" &&
+        messages.at(-1)?.id === continues.id
+      ) {
+        return this.#request([...messages.slice(0, -1), continues], added, continues);
+      }
       const asked = messages.findLastIndex(({ role }) => role === "user");
       if (asked === -1) {
         throw new ChatStateError("nothing-to-regenerate", "Cannot regenerate: there is no user message yet.");
@@ -289,48 +306,44 @@ class ConversationChat implements Chat {
     return messages;
   }
 
-  /** Requests the rest of the last message. */
-  #continue(added: Pick<ChatRequestBody, "resumes" | "toolResults">): Promise<void> {
+  /** Requests the rest of the last message, with all answers to its questions that have been collected. */
+  #continue({ resumes = [], toolResults }: AddedFields): Promise<void> {
     const { messages } = this.#conversation;
     const continues = messages.at(-1) as AssistantUIMessage;
-    return this.#request(messages, { ...added, trigger: "continue", messageId: continues.id }, continues);
+    const answers = [...this.#conversation.decisions, ...resumes];
+    const added: AddedFields = { toolResults, trigger: "continue", messageId: continues.id };
+    if (answers.length > 0) added.resumes = answers;
+    return this.#request(messages, added, continues);
   }
 
   /** Requests the answer to `messages`, and runs the tools that it calls. */
   async #request(
     messages: readonly UIMessage[],
-    added: Partial<ChatRequestBody> = {},
+    added: AddedFields = {},
     continues?: AssistantUIMessage,
   ): Promise<void> {
     if (continues) this.#tools.hold(findClientCalls(continues));
     else this.#tools.abort();
+    this.#failed = undefined;
+    const conversation = this.#conversation;
     const resume = continues ? undefined : (this.#resumes.get(messages.at(-1)!) ?? findResume(messages));
-    const sessionId = this.#conversation.sessionId ?? createId();
+    const sessionId = conversation.sessionId ?? createId();
     const options = this.#readOptions();
-    const { transport = this.#routeTransport, runs, selectMessages, maxHistoryBytes = 1_000_000 } = options;
+    const { transport = this.#routeTransport, runs } = options;
     const idempotencyKey = runs ? createId() : undefined;
-    // An agent that has asked about a call, or called a tool here, belongs to a server that reads parts.
-    const readsParts = this.#conversation.acceptsParts || continues !== undefined;
-    const { history = readsParts ? "parts" : "text" } = options;
+    const { acceptsParts } = conversation;
     const open: AnswerRequest["open"] = (transportOptions) => {
-      const said = toChatMessages(messages, history);
-      const selected = trimHistory(carryResume(selectMessages?.(said) ?? said, resume), maxHistoryBytes);
-      const own: Record<FieldsOfChat | "messages" | "idempotencyKey", unknown> = {
-        messages: selected,
-        sessionId,
-        idempotencyKey,
-        resume,
-        tools: toOfferedTools(options.tools as ChatTools | undefined),
-        resumes: undefined,
-        toolResults: undefined,
-        trigger: undefined,
-        messageId: undefined,
-        ...added,
-      };
-      return transport.start(toChatBody({ ...options, ...own } as ChatRequestBody), transportOptions);
+      const state = { sessionId, idempotencyKey, resume, added, acceptsParts };
+      return transport.start(toRequestBody(messages, options, state), transportOptions);
     };
     const request = { transport, open, idempotencyKey, continues };
-    await this.#conversation.requestAnswer(messages, sessionId, request);
+    await conversation.requestAnswer(messages, sessionId, request);
+    const { status, error } = conversation.snapshot;
+    if (continues && status === "error") {
+      const refused = readRefusedAnswers(error, added.resumes);
+      if (refused.length > 0) conversation.resolve(continues.id, refused);
+      else this.#failed = { continues, added };
+    }
     await this.#runTools();
   }
 }

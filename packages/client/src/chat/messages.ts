@@ -4,10 +4,8 @@
  */
 import {
   type AssistantMessage,
-  type AssistantUIMessage,
   type ChatMessage,
   type ChatMessagePart,
-  type InterruptChunk,
   joinTextParts,
   type MessagePart,
   type UIMessage,
@@ -31,12 +29,6 @@ export function toMessageText(message: UIMessage | AssistantMessage): string {
   return joinTextParts(message.parts);
 }
 
-/** @returns the questions of a message that are open, oldest first. */
-export function openQuestions(message: UIMessage | undefined): readonly Readonly<InterruptChunk>[] {
-  const { interrupt, interrupts = interrupt && [interrupt] } = (message ?? {}) as Partial<AssistantUIMessage>;
-  return interrupts ?? [];
-}
-
 /**
  * The messages of a conversation as sent to a route: their texts, or their parts where there is more than text. Empty
  * answers are left out.
@@ -50,7 +42,8 @@ export function toChatMessages(messages: readonly UIMessage[], history: "text" |
       (part) => part.type !== "step" && (part.type !== "text" || part.providerMetadata),
     );
     if (content === "" && !hasMore) return [];
-    return [{ role: "assistant", content, id: message.id, ...(hasMore && { parts }) }];
+    const metadata = history === "parts" && message.metadata && { metadata: message.metadata };
+    return [{ role: "assistant", content, id: message.id, ...metadata, ...(hasMore && { parts }) }];
   });
 }
 
@@ -80,6 +73,10 @@ const sentFields = {
 
 /** @returns nothing for a part that is not sent. */
 function toSentPart(part: MessagePart): ChatMessagePart[] {
+  if (part.type === "structured-data") {
+    const { dataType: name, streamId: id, data } = part;
+    return [{ type: "data", name, id, data: data ?? null }];
+  }
   const names: string[] = sentFields[part.type as keyof typeof sentFields] ?? [];
   const values = part as unknown as Record<string, unknown>;
   const sent = names.filter((name) => values[name] !== undefined).map((name) => [name, values[name]]);

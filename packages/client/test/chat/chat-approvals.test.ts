@@ -1,7 +1,8 @@
 import type { InterruptChunk, StreamChunk } from "@kortyx/protocol";
 import { describe, expect, test } from "vitest";
 import type { Chat } from "../../src/chat/chat.ts";
-import type { AssistantUIMessage, UIMessage } from "../../src/chat/messages.ts";
+import type { AssistantUIMessage } from "../../src/chat/messages.ts";
+import { StreamHttpError } from "../../src/stream/errors.ts";
 import {
   type Behaviour,
   delta,
@@ -137,21 +138,60 @@ describe("a decision about a tool call", () => {
     await finishWith(transport, done);
   });
 
-  test("leaves other questions of the message open, to be answered next", async () => {
-    const { chat, transport } = await setUpAsked([...askFor("c1"), ...askFor("c2")]);
-    expect(asked(chat)).toEqual(["ask-c1", "ask-c2"]);
-    expect(chat.getSnapshot().interrupt?.requestId).toBe("ask-c2");
+  test("waits until every call is decided; then one request has all decisions", async () => {
+    const { chat, transport } = await setUpAsked([...askFor("c1"), ...askFor("c2"), text("name")]);
+    expect(asked(chat)).toEqual(["ask-c1", "ask-c2", "name"]);
+    expect(chat.getSnapshot().interrupt?.requestId).toBe("name");
+    await chat.deny({ toolCallId: "c2" });
+    expect(asked(chat)).toEqual(["ask-c1", "name"]);
+    expect(statusOf(chat)).toBe("ready");
+    expect(transport.streams).toHaveLength(1);
+    await expect(chat.approve({ toolCallId: "c2" })).rejects.toMatchObject({ code: "not-pending" });
     void chat.approve({ toolCallId: "c1" });
-    await finishWith(transport, continues("run-2"), resolved("ask-c1"), waits);
-    expect(asked(chat)).toEqual(["ask-c2"]);
-    void chat.deny({ toolCallId: "c2" });
-    expect(streamOf(transport).body).toMatchObject({
-      messageId: "run-1",
-      resumes: [{ requestId: "ask-c2" }],
-    });
-    await finishWith(transport, continues("run-3"), resolved("ask-c2"), done);
-    expect(asked(chat)).toEqual([]);
+    expect(streamOf(transport).body?.resumes).toMatchObject([
+      { requestId: "ask-c1", answer: "approve" },
+      { requestId: "ask-c2", answer: "deny" },
+    ]);
+    await finishWith(transport, continues("run-2"), resolved("ask-c1"), resolved("ask-c2"), waits);
+    expect(asked(chat)).toEqual(["name"]);
     expect(chat.getSnapshot().messages).toHaveLength(2);
+  });
+
+  test("goes along with an answer to another question, and is void once the conversation continues", async () => {
+    const { chat, transport } = await setUpAsked([...askFor("c1"), ...askFor("c2"), text("name")]);
+    await chat.approve({ toolCallId: "c2" });
+    void chat.respond(text("name"), "Ada");
+    expect(streamOf(transport).body?.resumes?.map(({ requestId }) => requestId)).toEqual(["ask-c2", "name"]);
+    await finishWith(transport, continues("run-2"), resolved("ask-c2"), resolved("name"), waits);
+    expect(asked(chat)).toEqual(["ask-c1"]);
+
+    const other = await setUpAsked([...askFor("c1"), ...askFor("c2")]);
+    await other.chat.approve({ toolCallId: "c2" });
+    void other.chat.regenerate();
+    expect(streamOf(other.transport).body?.resumes).toBeUndefined();
+    await finishWith(other.transport, runStart("run-2"), ...askFor("c1"), ...askFor("c2"), waits);
+    expect(asked(other.chat)).toEqual(["ask-c1", "ask-c2"]);
+  });
+
+  test("is refused if the question does not offer it", async () => {
+    const [call, question] = askFor("c1") as [StreamChunk, InterruptChunk];
+    const other = {
+      ...question,
+      input: { ...question.input, options: decisions.slice(0, 2) },
+    } as InterruptChunk;
+    const free = { ...text("ask-c1"), toolCallId: "c1" };
+    for (const [given, options] of [
+      [other, '"approve", "deny"'],
+      [free, "none"],
+    ] as const) {
+      const { chat, transport } = await setUpAsked([call, given]);
+      await expect(chat.edit({ toolCallId: "c1" }, 4)).rejects.toMatchObject({
+        code: "invalid-message",
+        message: `Cannot edit: expected a question with this option; its options are ${options}.`,
+      });
+      expect(asked(chat)).toEqual(["ask-c1"]);
+      expect(transport.streams).toHaveLength(1);
+    }
   });
 
   test("is refused while an answer is streaming, and after it was made", async () => {
@@ -196,8 +236,9 @@ describe("a decision about a tool call", () => {
 
   test("can be made after a reload", async () => {
     const { chat } = await setUpAsked(askFor("c1"));
-    const initialMessages = JSON.parse(JSON.stringify(chat.getSnapshot().messages)) as UIMessage[];
-    const later = setUp({ initialMessages });
+    // An application may store no more of a message.
+    const [hello, { id, role, status, parts }] = JSON.parse(JSON.stringify(chat.getSnapshot().messages));
+    const later = setUp({ initialMessages: [hello, { id, role, status, parts }] });
     expect(asked(later.chat)).toEqual(["ask-c1"]);
     void later.chat.approve({ toolCallId: "c1" });
     expect(streamOf(later.transport).body).toMatchObject({
@@ -218,6 +259,91 @@ describe("a decision about a tool call", () => {
     void plain.chat.approve({ toolCallId: "c1" });
     await finishWith(plain.transport, delta("Done."), done);
     expect(read(plain.chat)).toEqual(["Hello", "(done) Well.\n\nDone."]);
+  });
+});
+
+describe("a failed request for the rest of an answer", () => {
+  const paid: StreamChunk = { type: "tool-call-result", tool: "pay", toolCallId: "c1", content: "paid" };
+
+  test("is repeated by regenerate, into the same message", async () => {
+    for (const received of [[], [continues("run-2"), delta("Pay")]]) {
+      const { chat, transport } = await setUpAsked(askFor("c1"));
+      void chat.approve({ toolCallId: "c1" });
+      const { body } = streamOf(transport);
+      streamOf(transport).give(...received);
+      streamOf(transport).fail(httpError(503));
+      await flush();
+      expect(statusOf(chat)).toBe("error");
+      void chat.regenerate();
+      expect(streamOf(transport).body).toEqual(body);
+      await finishWith(transport, continues("run-3"), resolved("ask-c1"), paid, delta("Paid."), done);
+      expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nPaid."]);
+      // Then it is an answer like any other.
+      void chat.regenerate();
+      expect(streamOf(transport).body).toMatchObject({ messages: [{ content: "Hello" }] });
+      expect(streamOf(transport).body?.resumes).toBeUndefined();
+      await finishWith(transport, done);
+    }
+  });
+
+  test("is not repeated once the user has sent another message, or the run was found", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    streamOf(transport).give(continues("run-2"), delta("Pay"));
+    streamOf(transport).fail(httpError(503));
+    await flush();
+    void chat.resume();
+    await finishWith(transport, continues("run-2"), paid, delta("Paid."), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nPaid."]);
+    void chat.regenerate();
+    expect(streamOf(transport).body?.resumes).toBeUndefined();
+    await finishWith(transport, done);
+  });
+
+  /** The response of a Kortyx route that refuses answers. */
+  const refusal = (status: number, code: string, ...paths: unknown[]) =>
+    new StreamHttpError(new Response(null, { status }), {
+      error: "Invalid chat request.",
+      code,
+      issues: paths.map((path) => ({ path })),
+    });
+
+  test("with answers that came too late closes their questions; the others can be answered again", async () => {
+    for (const [error, outcome] of [
+      [refusal(410, "interrupt-expired", "resumes.1.resumeToken"), "expired"],
+      [refusal(409, "already-answered", "resumes.1"), "answered"],
+    ] as const) {
+      const { chat, transport } = await setUpAsked([...askFor("c1"), ...askFor("c2")]);
+      await chat.approve({ toolCallId: "c1" });
+      void chat.approve({ toolCallId: "c2" });
+      streamOf(transport).fail(error);
+      await flush();
+      expect(chat.getSnapshot()).toMatchObject({ status: "error", error });
+      expect(asked(chat)).toEqual(["ask-c1"]);
+      expect(callOf(chat, "c1")).toMatchObject({ state: "awaiting-approval" });
+      expect(callOf(chat, "c2")).not.toMatchObject({ state: "awaiting-approval" });
+      expect(answerOf(chat).parts.at(-1)).toMatchObject({ requestId: "ask-c2", resolution: { outcome } });
+      expect(answerOf(chat)).toMatchObject({ id: "run-1", status: "done", finishReason: "interrupt" });
+      void chat.approve({ toolCallId: "c1" });
+      expect(streamOf(transport).body?.resumes).toMatchObject([{ requestId: "ask-c1" }]);
+      await finishWith(transport, continues("run-2"), resolved("ask-c1"), done);
+    }
+  });
+
+  test("for any other reason leaves the questions open", async () => {
+    for (const error of [
+      refusal(403, "invalid-resume-token", "resumes.0.resumeToken"),
+      refusal(410, "interrupt-expired", "toolResults.0.resumeToken", "resumes", undefined),
+      refusal(410, "toString", "resumes.0"),
+      httpError(410),
+      new Error("offline"),
+    ]) {
+      const { chat, transport } = await setUpAsked(askFor("c1"));
+      void chat.approve({ toolCallId: "c1" });
+      streamOf(transport).fail(error);
+      await flush();
+      expect(asked(chat)).toEqual(["ask-c1"]);
+    }
   });
 });
 

@@ -100,7 +100,7 @@ describe("toChatMessages with parts", () => {
         isReasoning: true,
       },
       { type: "data", name: "place", id: "1", data: null, node: "n" },
-      { type: "structured-data", streamId: "o", dataType: "o", data: {}, status: "done" },
+      { type: "structured-data", streamId: "o", dataType: "card", data: { a: 1 }, status: "done" },
       { type: "interrupt", requestId: "q", resumeToken: "t", input: { kind: "text", multiple: false } },
       text("Two."),
     ];
@@ -131,10 +131,18 @@ describe("toChatMessages with parts", () => {
           { type: "file", mediaType: "image/png", url: "https://a.example/a.png", name: "a.png" },
           { type: "file", mediaType: "image/png", url: "", providerReference: { example: "f" } },
           { type: "data", name: "place", id: "1", data: null },
+          { type: "data", name: "card", id: "o", data: { a: 1 } },
           { type: "text", text: "Two." },
         ],
       },
     ]);
+  });
+
+  test("sends the metadata of an answer, also of one that is only text", () => {
+    const said = answerOf([text("One.")], { metadata: { model: "m" } });
+    const sent = { role: "assistant", content: "One.", id: "run" };
+    expect(toChatMessages([said], "parts")).toEqual([{ ...sent, metadata: { model: "m" } }]);
+    expect(toChatMessages([said], "text")).toEqual([sent]);
   });
 
   test("keeps an answer that only called a tool", () => {
