@@ -114,14 +114,10 @@ export class AnswerTexts {
 
   #applyDelta(type: AnswerText["type"], chunk: DeltaChunk): void {
     const { delta } = chunk;
-    if (delta === "") {
-      // It begins no text: many providers send one first. But reasoning may be hidden, and have only its signature.
-      const isHidden = type === "reasoning" && chunk.providerMetadata;
-      if (isHidden && !this.#find(type, keyOf(chunk))) this.#onChange(this.#begin(type, chunk), "");
-      return;
-    }
+    // An empty delta begins no text, because many providers send one first; but some send a signature with it.
+    if (delta === "" && !chunk.providerMetadata) return;
     const text = this.#find(type, keyOf(chunk)) ?? this.#begin(type, chunk);
-    if (text.text === "" && type === "text") this.#repeats.addStreamed(text);
+    if (delta !== "" && text.text === "" && type === "text") this.#repeats.addStreamed(text);
     text.text += delta;
     text.node = chunk.node;
     this.#onChange(text, delta);

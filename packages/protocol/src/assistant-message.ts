@@ -212,20 +212,27 @@ export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
 export const isFinishedCall = (state: ToolCallState): boolean =>
   state === "done" || state === "error" || state === "denied";
 
+/** Whether calls and questions wait after a `done` with this reason. */
+export const waitsAfter = (finishReason: FinishReason | undefined): boolean =>
+  // Null if the chunk was never repaired.
+  (finishReason ?? "interrupt") === "interrupt" || finishReason === "tool-calls";
+
 /**
- * @param finishReason - Why the answer ended. Calls keep waiting only for `"interrupt"` and `"tool-calls"`.
+ * @param isWaiting - Calls keep waiting for a person or the client: see {@link waitsAfter}.
  * @returns the part as closed at the end of the stream: the same object if nothing in it was open.
  */
-export function closePart(part: MessagePart, finishReason?: FinishReason): MessagePart {
+export function closePart(part: MessagePart, isWaiting = false): MessagePart {
   switch (part.type) {
     case "text":
     case "reasoning":
     case "step":
       return part.state === "done" ? part : { ...part, state: "done" };
     case "tool-call": {
-      const isWaiting = part.state === "awaiting-approval" || part.state === "awaiting-client";
-      const isAwaited = isWaiting && (finishReason === "interrupt" || finishReason === "tool-calls");
-      return isAwaited || isFinishedCall(part.state) ? part : { ...part, state: "interrupted" };
+      const { state } = part;
+      const isAwaited = isWaiting && (state === "awaiting-approval" || state === "awaiting-client");
+      return isAwaited || isFinishedCall(state) || state === "interrupted"
+        ? part
+        : { ...part, state: "interrupted" };
     }
     default:
       return part;

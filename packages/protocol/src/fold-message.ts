@@ -3,42 +3,32 @@
  * rendering; ignores chunks that are not part of a message (`session`, `status`, `transition`, …).
  *
  * Parts are in the order in which they began. A later piece of a known call, object or question begins no new part.
- * `answer-text.ts` decides which text a chunk belongs to, `tool-call-order.ts` which call; `fold-tool-call.ts` decides
- * what the chunk changes in that call.
+ * `text-parts.ts` writes texts, `call-parts.ts` tool calls and questions, `fold-head.ts` everything but the parts.
  */
-import type {
-  AssistantMessage,
-  InterruptPart,
-  MessagePart,
-  StepPart,
-  StructuredDataPart,
-  ToolCallPart,
+import {
+  type AssistantMessage,
+  closePart,
+  type MessagePart,
+  type StepPart,
+  type StructuredDataPart,
 } from "./assistant-message.ts";
+import { CallParts } from "./call-parts.ts";
 import type { ChatTypes } from "./chat-types.ts";
 import {
   type ErrorChunk,
-  type InterruptChunk,
-  type InterruptResolvedChunk,
   isTerminalChunk,
-  type PartMetadataChunk,
-  type ProviderFields,
   type StepEndChunk,
   type StepStartChunk,
   type StreamChunk,
-  type ToolResultChunk,
   type UnknownChunk,
 } from "./chunks.ts";
 import { foldHead, type MessageHead } from "./fold-head.ts";
 import { foldStructured, type StructuredStreamChunk } from "./fold-structured-data.ts";
-import { answerAboutCall, askAboutCall, awaitClient, foldToolCall } from "./fold-tool-call.ts";
-import { withProviderMetadata } from "./merge-metadata.ts";
 import { MessageParts, nameOf } from "./message-parts.ts";
-import { OpenInterrupts } from "./open-interrupts.ts";
 import { OwnedContainers } from "./owned-containers.ts";
 import { withSafeUrl } from "./safe-url.ts";
 import { reduceStreamError } from "./stream-outcome.ts";
 import { TextParts } from "./text-parts.ts";
-import { createToolCallOrder, type OrderedCall, type ToolCallChunk } from "./tool-call-order.ts";
 
 /**
  * Folds the chunks of one stream into its message.
@@ -90,9 +80,9 @@ export function reduceMessage<Types extends ChatTypes = ChatTypes>(
 /**
  * Creates a fold over the chunks of one stream.
  *
- * If `fields` has `parts`, it is an earlier message in which the stream continues: calls, questions, objects, data, files
- * and steps are found in it by their ids, and texts begin anew. Its status is `streaming` again. Takes time linear in the
- * number of its parts, once, and never changes it.
+ * If `fields` has `parts`, it is an earlier message in which the stream continues: calls, questions, objects, data and
+ * files are found in it by their ids, while texts and steps begin anew. Its status is `streaming` again. Takes time
+ * linear in the number of its parts, once, and never changes it.
  *
  * @param fields - Additional fields of the message; the run's id, or that of the message that the run continues, replaces
  * `id` as soon as a chunk carries it.
@@ -118,27 +108,31 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   readonly #owned = new OwnedContainers();
   readonly #parts = new MessageParts();
   readonly #texts = new TextParts(this.#parts, this.#owned);
-  readonly #calls = createToolCallOrder();
-  readonly #interrupts = new OpenInterrupts();
-  #legacyResults = 0;
+  readonly #calls = new CallParts(this.#parts, this.#owned, (part) => this.#put(part));
+  /** The index of each running step, by id. */
+  readonly #steps = new Map<string, number[]>();
+  /** The number of parts of the earlier message. */
+  readonly #earlier: number;
   #head: MessageHead & Fields;
   #isOver = false;
   /** The snapshot that was handed out, until something changes. */
   #snapshot: (AssistantMessage & Fields) | undefined;
 
   constructor(fields: Fields | undefined) {
-    const { parts, error, abortReason, finishReason, interrupt, interrupts, ...head } = (fields ??
+    const { parts, error, abortReason, finishReason, interrupt, interrupts, ...given } = (fields ??
       {}) as Partial<AssistantMessage>;
-    this.#head = { ...head, status: "streaming" } as MessageHead & Fields;
-    for (const part of parts ?? []) this.#resume(part);
+    this.#head = { ...given, status: "streaming" } as MessageHead & Fields;
+    const earlier = parts?.filter(Boolean) ?? [];
+    for (const part of earlier) this.#resume(given.status === "streaming" ? closePart(part) : part);
+    this.#earlier = earlier.length;
+    this.#calls.closeQuestions(given.status ?? "done", finishReason);
   }
 
   get message(): AssistantMessage & Fields {
     const { list: parts } = this.#parts;
-    // Questions change only together with parts.
-    if (this.#snapshot?.parts !== parts) {
+    const { interrupts } = this.#calls;
+    if (this.#snapshot?.parts !== parts || this.#snapshot.interrupts !== interrupts) {
       this.#owned.release();
-      const { list: interrupts } = this.#interrupts;
       const questions = interrupts && { interrupt: interrupts.at(-1), interrupts };
       this.#snapshot = { ...this.#head, ...questions, parts };
     }
@@ -156,8 +150,8 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
 
   finish(status: "done" | "truncated" | "aborted" = "done"): void {
     if (this.#isOver) return;
-    this.#end();
     if (this.#head.status === "streaming") this.#setHead({ status });
+    this.#end();
   }
 
   /** Adds a part of the earlier message, after those before it. */
@@ -167,13 +161,7 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
       return;
     }
     const part = withSafeUrl(given);
-    const index = this.#parts.add(part);
-    if (part.type === "tool-call") {
-      this.#calls.resume(part, index);
-      if (part.toolCallId.startsWith(legacyId)) this.#legacyResults++;
-    } else if (part.type === "interrupt" && !part.resolution) {
-      this.#interrupts.add(part);
-    }
+    this.#calls.resume(part, this.#parts.add(part));
   }
 
   #applyKnown(chunk: StreamChunk): void {
@@ -194,10 +182,8 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
       case "tool-call-result":
       case "tool-call-error":
       case "tool-call-denied":
-        this.#applyToolCall(chunk, this.#calls.callOf(chunk));
-        break;
       case "tool-result":
-        this.#applyToolCall(chunk, this.#calls.callOfLegacyResult(chunk) ?? {});
+        this.#calls.apply(chunk);
         break;
       case "structured-data":
       case "structured-data-invalidated":
@@ -211,13 +197,15 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
         this.#put(withSafeUrl(chunk));
         break;
       case "part-metadata":
-        this.#applyPartMetadata(chunk);
+        if (chunk.toolCallId === undefined) this.#texts.applyMetadata(chunk);
+        else this.#calls.applyMetadata(chunk);
         break;
       case "interrupt":
-        this.#applyInterrupt(chunk);
+        this.#texts.endUnkeyed();
+        this.#calls.ask(chunk);
         break;
       case "interrupt-resolved":
-        this.#applyResolution(chunk);
+        this.#calls.resolve(chunk);
         break;
       case "step-start":
         this.#beginStep(chunk);
@@ -231,78 +219,32 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   }
 
   #applyToHead(chunk: StreamChunk): void {
-    const pending = (chunk.type === "done" && chunk.pendingToolCallIds) || [];
-    for (const toolCallId of pending) this.#changeCall(this.#calls.newestOf(toolCallId), awaitClient);
+    if (chunk.type === "done") this.#calls.awaitClient(chunk.pendingToolCallIds ?? []);
     const changes = foldHead(this.#head, chunk, this.#owned);
     if (changes) this.#setHead(changes);
   }
 
-  #applyToolCall(chunk: ToolCallChunk | ToolResultChunk, call: OrderedCall): void {
-    const toolCallId = "toolCallId" in chunk ? chunk.toolCallId : `${legacyId}${this.#legacyResults++}`;
-    const part =
-      call.index === undefined
-        ? ({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" } as const)
-        : (this.#parts.at(call.index) as ToolCallPart);
-    const folded = foldToolCall(part, chunk, this.#interrupts.isAbout(toolCallId));
-    const changed = withProviderMetadata(folded, chunk as ProviderFields, this.#owned);
-    if (call.index === undefined) call.index = this.#begin(changed);
-    else this.#parts.set(call.index, changed);
-  }
-
-  /** Changes the part of a call, if there is one. */
-  #changeCall(call: OrderedCall | undefined, change: (part: ToolCallPart) => ToolCallPart): void {
-    if (call?.index !== undefined)
-      this.#parts.set(call.index, change(this.#parts.at(call.index) as ToolCallPart));
-  }
-
-  #applyPartMetadata(chunk: PartMetadataChunk): void {
-    const { toolCallId } = chunk;
-    if (toolCallId === undefined) this.#texts.applyMetadata(chunk);
-    else
-      this.#changeCall(this.#calls.newestOf(toolCallId), (part) =>
-        withProviderMetadata(part, chunk, this.#owned),
-      );
-  }
-
-  #applyInterrupt(chunk: InterruptChunk): void {
-    const { toolCallId } = chunk;
-    this.#texts.endUnkeyed();
-    this.#put(chunk);
-    this.#interrupts.add(chunk);
-    const call = this.#calls.ask(toolCallId);
-    if (this.#interrupts.isAbout(toolCallId)) this.#changeCall(call, askAboutCall);
-  }
-
-  #applyResolution(chunk: InterruptResolvedChunk): void {
-    const index = this.#parts.indexOf(`interrupt:${chunk.requestId}`);
-    if (index === undefined) return;
-    const question = this.#parts.at(index) as InterruptPart;
-    const { toolCallId } = question;
-    this.#parts.set(index, { ...question, resolution: chunk });
-    this.#interrupts.remove(chunk.requestId);
-    const isAsked = this.#interrupts.isAbout(toolCallId);
-    this.#changeCall(this.#calls.newestOf(toolCallId), (part) => answerAboutCall(part, isAsked));
-  }
-
-  /** Once a step has ended, the same id begins another one. */
   #beginStep({ stepId, name }: StepStartChunk): void {
-    const index = this.#parts.indexOf(`step:${stepId}`);
-    const known = index === undefined ? undefined : (this.#parts.at(index) as StepPart);
-    this.#texts.endUnkeyed();
-    if (known?.state === "running") this.#parts.set(index!, { ...known, name: name ?? known.name });
-    else this.#begin({ type: "step", stepId, name, state: "running" });
+    const index = this.#begin({ type: "step", stepId, name, state: "running" });
+    const running = this.#steps.get(stepId);
+    if (running) running.push(index);
+    else this.#steps.set(stepId, [index]);
   }
 
   #endStep({ stepId, finishReason, usage, model }: StepEndChunk): void {
-    const index = this.#parts.indexOf(`step:${stepId}`);
+    const index = this.#steps.get(stepId)?.pop();
     if (index === undefined) return;
     const step = this.#parts.at(index) as StepPart;
     this.#parts.set(index, { ...step, state: "done", finishReason, usage, model });
   }
 
   #applyStructured(chunk: StructuredStreamChunk): void {
-    const index = this.#parts.indexOf(`structured-data:${chunk.streamId}`);
-    const before = index === undefined ? undefined : (this.#parts.at(index) as StructuredDataPart);
+    const known = this.#parts.indexOf(`structured-data:${chunk.streamId}`);
+    const object = known === undefined ? undefined : (this.#parts.at(known) as StructuredDataPart);
+    // An object that was finished before this stream is changed by none of its chunks, only removed.
+    const isEarlier = known !== undefined && known < this.#earlier && object?.status === "done";
+    const isNew = isEarlier && chunk.type === "structured-data";
+    const [index, before] = isNew ? [] : [known, object];
     const after = foldStructured(before, chunk, this.#owned);
     if (after === before) return;
     const part = after && ({ ...after, type: "structured-data" } as StructuredDataPart);
@@ -311,11 +253,12 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
     else this.#parts.remove(index);
   }
 
-  /** Begins a part, or replaces the one with the same name. */
-  #put(part: MessagePart): void {
+  /** Begins a part, or replaces the one with the same name. @returns its index. */
+  #put(part: MessagePart): number {
     const index = this.#parts.indexOf(nameOf(part));
-    if (index === undefined) this.#begin(part);
-    else this.#parts.set(index, part);
+    if (index === undefined) return this.#begin(part);
+    this.#parts.set(index, part);
+    return index;
   }
 
   /** A part other than a text begins. @returns its index. */
@@ -340,12 +283,9 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   /** Nothing more comes. */
   #end(): void {
     this.#isOver = true;
-    this.#parts.closeAll(this.#head.finishReason);
+    this.#calls.end(this.#head);
   }
 }
 
 /** Parts that split a text without ending it. */
 const splitters = new Set<MessagePart["type"]>(["file", "data", "structured-data"]);
-
-/** Begins the id of a call that is known only by its legacy result. */
-const legacyId = "tool-result:";

@@ -3,7 +3,9 @@
  * finds the call.
  */
 import { isFinishedCall, type ToolCallPart, type ToolCallState } from "./assistant-message.ts";
-import type { ToolResultChunk } from "./chunks.ts";
+import type { InterruptResolvedChunk, ProviderFields, ToolResultChunk } from "./chunks.ts";
+import { mergeProviderMetadata } from "./merge-metadata.ts";
+import type { OwnedContainers } from "./owned-containers.ts";
 import type { ToolCallChunk } from "./tool-call-order.ts";
 
 /**
@@ -30,15 +32,51 @@ export const askAboutCall = (part: ToolCallPart): ToolCallPart =>
   isFinishedCall(part.state) ? part : withState(part, "awaiting-approval");
 
 /**
- * A question about the call was closed. If it was denied, a `tool-call-denied` follows.
+ * A question about the call was closed. `"deny"` ends the call, any other answer lets it run, and without an answer
+ * nothing runs it.
  *
  * @param isAsked - Another question about the call is open.
  */
-export const answerAboutCall = (part: ToolCallPart, isAsked: boolean): ToolCallPart =>
+export function answerAboutCall(
+  part: ToolCallPart,
+  { outcome, answer, reason }: InterruptResolvedChunk,
+  isAsked: boolean,
+): ToolCallPart {
+  if (isFinishedCall(part.state)) return part;
+  const isAnswered = outcome === "answered";
+  if (isAnswered && [answer].flat()[0] === denial) {
+    return { ...part, state: "denied", ...defined({ errorMessage: reason }) };
+  }
+  if (isAsked) return withState(part, "awaiting-approval");
+  if (!isAnswered) return withState(part, "interrupted");
   // Its stream may have ended before the answer.
-  part.state === "awaiting-approval" || part.state === "interrupted"
-    ? withState(part, openState(part, isAsked, "running"))
-    : part;
+  const isStopped = part.state === "awaiting-approval" || part.state === "interrupted";
+  return isStopped ? withState(part, openState(part, false, "running")) : part;
+}
+
+/** @returns what became of an open question about the call, which has ended without an `interrupt-resolved`. */
+export const resolutionOf = ({ state }: ToolCallPart, requestId: string): InterruptResolvedChunk => ({
+  type: "interrupt-resolved",
+  requestId,
+  outcome: "answered",
+  ...(state === "denied" && { answer: denial }),
+});
+
+/** The answer that refuses a call. */
+const denial = "deny";
+
+/** Adds what the provider wants back with the call, or with its result. */
+export function describeCall(
+  part: ToolCallPart,
+  { providerMetadata: added }: ProviderFields,
+  isResult: boolean,
+  owned: OwnedContainers,
+): ToolCallPart {
+  if (!added) return part;
+  return isResult
+    ? { ...part, resultProviderMetadata: mergeProviderMetadata(part.resultProviderMetadata, added, owned) }
+    : { ...part, providerMetadata: mergeProviderMetadata(part.providerMetadata, added, owned) };
+}
 
 /** A `done` names the call as one that waits for the client. An open question comes first. */
 export const awaitClient = (part: ToolCallPart): ToolCallPart =>

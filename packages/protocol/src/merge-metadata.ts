@@ -2,7 +2,6 @@
  * Merges the metadata of messages and of their parts. Its cost depends on the size of what is added.
  */
 import { isRecord } from "./chunk-shape.ts";
-import type { ProviderFields } from "./chunks.ts";
 import type { OwnedContainers } from "./owned-containers.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -11,16 +10,12 @@ type Fields = Readonly<Record<string, unknown>>;
 export const mergeMetadata = (before: Fields | undefined, added: Fields, owned: OwnedContainers): Fields =>
   merge(before, added, owned, (value) => value ?? undefined);
 
-/** @returns the part with what its provider wants back; the same object for a chunk without it. */
-export const withProviderMetadata = <Part extends ProviderFields>(
-  part: Readonly<Part>,
-  { providerMetadata: added }: ProviderFields,
-  owned: OwnedContainers,
-): Readonly<Part> =>
-  added ? { ...part, providerMetadata: mergeProviderMetadata(part.providerMetadata, added, owned) } : part;
-
 /** Adds what a provider wants back: by provider and, where both values are objects, key by key. */
-const mergeProviderMetadata = (before: Fields | undefined, added: Fields, owned: OwnedContainers): Fields =>
+export const mergeProviderMetadata = (
+  before: Fields | undefined,
+  added: Fields,
+  owned: OwnedContainers,
+): Fields =>
   merge(before, added, owned, (value, known) =>
     isRecord(value) && isRecord(known) ? merge(known, value, owned, (inner) => inner) : value,
   );

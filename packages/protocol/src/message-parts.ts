@@ -3,7 +3,6 @@
  * no chunks; decides neither where a part begins nor what is in it.
  */
 import { closePart, type MessagePart } from "./assistant-message.ts";
-import type { FinishReason } from "./chunks.ts";
 
 /** Changes in place. Each change takes constant time. */
 export class MessageParts {
@@ -53,19 +52,25 @@ export class MessageParts {
     this.#hasHoles = true;
   }
 
-  /** Closes a part. A text without a delta is removed, but not reasoning whose provider wants something back. */
-  close(index: number, finishReason?: FinishReason): void {
+  /** Closes a part. A text without a delta is removed, unless its provider wants something back. */
+  close(index: number, isWaiting = false): void {
     const part = this.#parts[index];
     if (part === undefined) return;
-    const isEmpty = (part.type === "text" || part.type === "reasoning") && part.text === "";
-    const closed = closePart(part, finishReason);
-    if (isEmpty && !(part.type === "reasoning" && part.providerMetadata)) this.remove(index);
-    else if (closed !== part) this.set(index, closed);
+    const isText = part.type === "text" || part.type === "reasoning";
+    if (isText && part.text === "" && !part.providerMetadata) this.remove(index);
+    else this.set(index, closePart(part, isWaiting));
   }
 
-  /** @param finishReason - Why the answer ended: calls may wait for the client. */
-  closeAll(finishReason: FinishReason | undefined): void {
-    for (let index = 0; index < this.#parts.length; index++) this.close(index, finishReason);
+  /**
+   * Closes every part.
+   *
+   * @param isWaiting - Calls keep waiting, and those of `approved` keep running: the rest of the answer runs them.
+   */
+  closeAll(isWaiting: boolean, approved: ReadonlySet<number>): void {
+    for (const [index, part] of this.#parts.entries()) {
+      const isRunning = part?.type === "tool-call" && part.state === "running";
+      if (!(isRunning && isWaiting && approved.has(index))) this.close(index, isWaiting);
+    }
   }
 }
 
@@ -81,8 +86,6 @@ export function nameOf(part: MessagePart): string | undefined {
       return `structured-data:${part.streamId}`;
     case "interrupt":
       return `interrupt:${part.requestId}`;
-    case "step":
-      return `step:${part.stepId}`;
     default:
       return undefined;
   }

@@ -3,12 +3,12 @@
  */
 import type { InterruptChunk } from "./chunks.ts";
 
-/** The open questions of one message. Each change takes constant time. */
+/** The open questions of one message. Each change takes constant time, except the end. */
 export class OpenInterrupts {
   /** By `requestId`, oldest first. */
   readonly #open = new Map<string, Readonly<InterruptChunk>>();
-  /** The number of open questions about each tool call. */
-  readonly #countOfCall = new Map<string | undefined, number>();
+  /** The `requestId`s of the open questions about each tool call. */
+  readonly #ofCall = new Map<string | undefined, Set<string>>();
   #list: readonly Readonly<InterruptChunk>[] | undefined;
 
   /** Oldest first; the same array until something changes, undefined if no question is open. */
@@ -18,33 +18,43 @@ export class OpenInterrupts {
     return this.#list;
   }
 
-  /** Whether an open question is about the tool call. */
-  isAbout(toolCallId: string | undefined): boolean {
-    return (this.#countOfCall.get(toolCallId) ?? 0) > 0;
+  /** @returns the `requestId`s of the open questions about the tool call. */
+  about(toolCallId: string | undefined): ReadonlySet<string> {
+    return this.#ofCall.get(toolCallId) ?? none;
   }
 
   /** A question is asked. The same `requestId` again replaces it. One that a policy answers is not open. */
   add(question: Readonly<InterruptChunk>): void {
-    const { requestId } = question;
-    if (question.isAutomatic) {
-      this.remove(requestId);
+    const { requestId, toolCallId, isAutomatic } = question;
+    this.#ofCall.get(this.#open.get(requestId)?.toolCallId)?.delete(requestId);
+    this.#list = undefined;
+    if (isAutomatic) {
+      this.#open.delete(requestId);
       return;
     }
-    this.#count(this.#open.get(requestId), -1);
     this.#open.set(requestId, question);
-    this.#count(question, 1);
+    const ofCall = this.#ofCall.get(toolCallId);
+    if (ofCall) ofCall.add(requestId);
+    else if (toolCallId !== undefined) this.#ofCall.set(toolCallId, new Set([requestId]));
   }
 
   /** A question is closed. */
   remove(requestId: string): void {
-    this.#count(this.#open.get(requestId), -1);
-    this.#open.delete(requestId);
+    this.#ofCall.get(this.#open.get(requestId)?.toolCallId)?.delete(requestId);
+    if (this.#open.delete(requestId)) this.#list = undefined;
   }
 
-  #count(question: Readonly<InterruptChunk> | undefined, change: number): void {
-    this.#list = undefined;
-    const toolCallId = question?.toolCallId ?? undefined;
-    if (toolCallId === undefined) return;
-    this.#countOfCall.set(toolCallId, (this.#countOfCall.get(toolCallId) ?? 0) + change);
+  /** The answer has ended for a reason that lets no tool call wait. */
+  removeAboutCalls(): void {
+    for (const requestIds of this.#ofCall.values())
+      for (const requestId of requestIds) this.remove(requestId);
+  }
+
+  /** The answer was cut off: nothing waits for an answer. */
+  clear(): void {
+    this.#open.clear();
+    this.#ofCall.clear();
   }
 }
+
+const none: ReadonlySet<string> = new Set();

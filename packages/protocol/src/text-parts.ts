@@ -5,7 +5,7 @@
 import { type AnswerText, AnswerTexts, type TextChunk } from "./answer-text.ts";
 import { closePart, type TextPart } from "./assistant-message.ts";
 import type { Citation, MessageChunk, PartMetadataChunk, ProviderFields } from "./chunks.ts";
-import { withProviderMetadata } from "./merge-metadata.ts";
+import { mergeProviderMetadata } from "./merge-metadata.ts";
 import type { MessageParts } from "./message-parts.ts";
 import type { OwnedContainers } from "./owned-containers.ts";
 
@@ -83,15 +83,16 @@ export class TextParts {
   #describe(text: AnswerText | undefined, { providerMetadata, citations }: TextDetails): void {
     if (text?.index === undefined) return;
     const { type, key, node, state, index } = text;
-    const removed: TextPart = { type, key, node, text: "", state };
-    const part = (this.#parts.at(index) as TextPart | undefined) ?? removed;
-    // Reasoning that ended without a text is shown after all if its provider wants something back.
-    if (part === removed && !(type === "reasoning" && providerMetadata)) return;
-    const described = withProviderMetadata(part, { providerMetadata }, this.#owned);
-    this.#parts.set(
-      index,
-      citations ? { ...described, citations: this.#append(part, citations) } : described,
-    );
+    // A text that ended empty is shown after all if its provider wants something back.
+    const removed: TextPart | undefined = providerMetadata && { type, key, node, text: "", state };
+    let part = (this.#parts.at(index) as TextPart | undefined) ?? removed;
+    if (!part) return;
+    if (providerMetadata) {
+      const merged = mergeProviderMetadata(part.providerMetadata, providerMetadata, this.#owned);
+      part = { ...part, providerMetadata: merged };
+    }
+    if (citations) part = { ...part, citations: this.#append(part, citations) };
+    this.#parts.set(index, part);
   }
 
   #append({ citations = [] }: TextPart, added: readonly Citation[]): readonly Citation[] {

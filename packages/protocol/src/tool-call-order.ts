@@ -97,8 +97,8 @@ export function createToolCallOrder(): ToolCallOrder {
   return {
     resume({ toolCallId, tool, input, state }, index) {
       const isOver = isFinishedCall(state);
-      const isReady = input !== undefined && state !== "awaiting-approval" && state !== "awaiting-client";
-      const call: OrderedCall = { index, tool: tool || undefined, input, isReady, isOver };
+      // Not ready: the rest of the answer may change the input of an open call.
+      const call: OrderedCall = { index, tool: tool || undefined, input, isOver };
       newestOfId.set(toolCallId, call);
       if (input === undefined) push(unready, toolCallId, call);
       if (!isOver) addOpen(toolCallId, call);

@@ -123,17 +123,69 @@ describe("a stream that continues an earlier message", () => {
     ]);
   });
 
-  test("may change the input of a call that waits", () => {
-    const earlier = reduceMessage([
+  test("may change the input of any open call", () => {
+    const earlier = reduceMessage([start("1", 1), start("2", 2), ask("q", "1")]);
+    const edited = (toolCallId: string): StreamChunk => ({
+      type: "tool-call-ready",
+      tool: "t",
+      toolCallId,
+      input: "edited",
+    });
+    const chunks = [resolved("q"), edited("1"), result("1", 2), edited("2"), result("2", 2)];
+    expect(continued(earlier, chunks).parts).toMatchObject([
+      { input: "edited", state: "done" },
+      { input: "edited", state: "done" },
+      { type: "interrupt" },
+    ]);
+  });
+
+  test("keeps a call running that an answer let run, for as long as others wait", () => {
+    const waiting = [start("1", 1), start("2", 2), ask("q1", "1"), ask("q2", "2")];
+    const first = continued(reduceMessage(waiting), [resolved("q1")]);
+    expect(first.parts).toMatchObject([{ state: "running" }, { state: "awaiting-approval" }, {}, {}]);
+    expect(continued(first, []).parts).toMatchObject([
+      { state: "running" },
+      { state: "awaiting-approval" },
+      {},
+      {},
+    ]);
+    expect(continued(first, [{ type: "done", finishReason: "stop" }]).parts).toMatchObject([
+      { state: "interrupted" },
+      { state: "interrupted" },
+      {},
+      {},
+    ]);
+  });
+
+  test("of a message that was cut off has its parts closed, and waits for nothing", () => {
+    const open = createMessageAccumulator();
+    for (const chunk of [said("A"), start("1", 1), start("2", 1), ask("q", "2"), ask("r")]) open.apply(chunk);
+    const streaming = open.message;
+    open.finish("truncated");
+    for (const message of [streaming, open.message]) {
+      const again = createMessageAccumulator(stored(message)).message;
+      expect(again.parts).toMatchObject([
+        { state: "done" },
+        { state: "interrupted" },
+        { state: "interrupted" },
+        {},
+        {},
+      ]);
+      expect(again).not.toHaveProperty("interrupts");
+      expect(continued(message, [resolved("q"), result("2", 1)]).parts[2]).toMatchObject({ state: "done" });
+    }
+  });
+
+  test("needs no more of that message than its parts", () => {
+    const { parts } = reduceMessage([
       start("1", 1),
       ask("q", "1"),
       { type: "done", finishReason: "interrupt" },
     ]);
-    const edited: StreamChunk = { type: "tool-call-ready", tool: "t", toolCallId: "1", input: "edited" };
-    expect(continued(earlier, [resolved("q"), edited, result("1", 2)]).parts).toMatchObject([
-      { input: "edited", state: "done" },
-      { type: "interrupt" },
-    ]);
+    const accumulator = createMessageAccumulator({ parts });
+    expect(accumulator.message).toMatchObject({ interrupts: [{ requestId: "q" }] });
+    const damaged = { parts: [null as never, ...parts] };
+    expect(createMessageAccumulator(damaged).message).toEqual(accumulator.message);
   });
 
   test("leaves an interrupted call as it is, until something happens to it", () => {
@@ -189,6 +241,24 @@ describe("a stream that continues an earlier message", () => {
     expect(
       continued(earlier, [{ type: "structured-data-invalidated", streamId: "o", checkpointId: "c" }]).parts,
     ).toMatchObject([{ type: "tool-call" }]);
+  });
+
+  test("does not change a finished object of that message: its chunks begin another one, or remove it", () => {
+    const object = { streamId: "o", dataType: "d" };
+    const final: StreamChunk = { type: "structured-data", ...object, kind: "final", data: { a: 1 } };
+    const set: StreamChunk = { type: "structured-data", ...object, kind: "set", path: "b", value: 2 };
+    const gone: StreamChunk = { type: "structured-data-invalidated", streamId: "o", checkpointId: "c" };
+    const earlier = reduceMessage([final]);
+    expect(continued(earlier, [set, said("A"), set]).parts).toMatchObject([
+      { data: { a: 1 }, status: "done" },
+      { data: { b: 2 }, status: "streaming" },
+      { text: "A" },
+    ]);
+    expect(continued(earlier, [final]).parts).toHaveLength(2);
+    expect(continued(earlier, [gone]).parts).toEqual([]);
+    const accumulator = createMessageAccumulator();
+    accumulator.apply(final);
+    expect(() => accumulator.apply(set)).toThrow();
   });
 });
 

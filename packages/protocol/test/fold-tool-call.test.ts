@@ -32,6 +32,13 @@ const resolved = (outcome: string, requestId = "q"): StreamChunk => ({
   requestId,
   outcome,
 });
+const answered = (answer: unknown, requestId = "q"): StreamChunk => ({
+  type: "interrupt-resolved",
+  requestId,
+  outcome: "answered",
+  answer,
+  reason: "I said so.",
+});
 
 /** The calls so far, before the end of the stream. */
 const callsAfter = (...chunks: StreamChunk[]): ToolCallPart[] => {
@@ -50,20 +57,41 @@ describe("a call that a question is about", () => {
     expect(statesAfter(start(), ask(), piece, ready(), progress(1))).toEqual(["awaiting-approval"]);
   });
 
-  test("runs after the answer, whatever it is, and is denied if a denial follows", () => {
-    for (const outcome of ["answered", "cancelled", "expired"]) {
-      expect(statesAfter(ready(), ask(), resolved(outcome))).toEqual(["running"]);
-      expect(statesAfter(start(), ask(), resolved(outcome))).toEqual(["running"]);
+  test("runs after the answer, whatever that is, unless it denies the call", () => {
+    for (const answer of ["approve", "edit", ["approve", "deny"], { deny: true }, undefined]) {
+      expect(statesAfter(ready(), ask(), answered(answer))).toEqual(["running"]);
+      expect(statesAfter(start(), ask(), answered(answer))).toEqual(["running"]);
     }
-    expect(callsAfter(ready(), ask(), resolved("answered"), denied)).toMatchObject([
+    for (const answer of ["deny", ["deny"]]) {
+      expect(callsAfter(ready(), ask(), answered(answer))).toMatchObject([
+        { state: "denied", errorMessage: "I said so." },
+      ]);
+    }
+  });
+
+  test("does not run if nothing was answered", () => {
+    for (const outcome of ["cancelled", "expired", "delegated"]) {
+      expect(statesAfter(ready(), ask(), resolved(outcome))).toEqual(["interrupted"]);
+    }
+  });
+
+  test("is denied by a chunk, too, whose reason replaces that of the answer", () => {
+    expect(callsAfter(ready(), ask(), denied)).toMatchObject([{ state: "denied", errorMessage: "Keep it." }]);
+    expect(callsAfter(ready(), ask(), answered("deny"), denied)).toMatchObject([
       { state: "denied", errorMessage: "Keep it." },
+    ]);
+    const silent: StreamChunk = { type: "tool-call-denied", ...call };
+    expect(callsAfter(ready(), ask(), answered("deny"), silent)).toMatchObject([
+      { state: "denied", errorMessage: "I said so." },
     ]);
   });
 
   test("awaits approval until every question about it is closed", () => {
     const both = [ready(), ask(), ask({ requestId: "r" })];
     expect(statesAfter(...both, resolved("answered"))).toEqual(["awaiting-approval"]);
+    expect(statesAfter(...both, resolved("expired"))).toEqual(["awaiting-approval"]);
     expect(statesAfter(...both, resolved("answered"), resolved("answered", "r"))).toEqual(["running"]);
+    expect(statesAfter(...both, answered("deny"))).toEqual(["denied"]);
   });
 
   test("waits for the client after the approval if the client runs it", () => {
@@ -83,8 +111,38 @@ describe("a call that a question is about", () => {
     }
   });
 
-  test("is not waited for if a policy answers", () => {
-    expect(statesAfter(ready(), ask({ isAutomatic: true }))).toEqual(["running"]);
+  test("is not waited for if a policy answers, which may deny it", () => {
+    const automatic = ask({ isAutomatic: true });
+    expect(statesAfter(ready(), automatic)).toEqual(["running"]);
+    expect(statesAfter(start(), automatic, answered("approve"))).toEqual(["input-streaming"]);
+    expect(statesAfter(ready(), automatic, answered("deny"))).toEqual(["denied"]);
+  });
+
+  test("closes the questions about it when it ends without their answers", () => {
+    const outcomes = (...chunks: StreamChunk[]) => {
+      const accumulator = createMessageAccumulator();
+      for (const chunk of [ready(), ask(), ask({ requestId: "r" }), ...chunks]) accumulator.apply(chunk);
+      expect(accumulator.message).not.toHaveProperty("interrupts");
+      return accumulator.message.parts.flatMap((part) =>
+        part.type === "interrupt" ? [part.resolution] : [],
+      );
+    };
+    const closed = { type: "interrupt-resolved", outcome: "answered" };
+    for (const end of [result(1), failed, { type: "tool-result", content: 1 } as const]) {
+      expect(outcomes(end)).toStrictEqual([
+        { ...closed, requestId: "q" },
+        { ...closed, requestId: "r" },
+      ]);
+    }
+    expect(outcomes(denied)).toStrictEqual([
+      { ...closed, requestId: "q", answer: "deny" },
+      { ...closed, requestId: "r", answer: "deny" },
+    ]);
+    expect(outcomes(answered("deny"))).toEqual([
+      answered("deny"),
+      { ...closed, requestId: "r", answer: "deny" },
+    ]);
+    expect(outcomes(result(1), answered("approve"))[0]).toEqual(answered("approve"));
   });
 
   test("is another call if the question names none", () => {
@@ -141,24 +199,35 @@ describe("at the end of a stream", () => {
       part.type === "tool-call" ? [part.state] : [],
     );
 
-  test("calls keep waiting if that is why it ended", () => {
-    for (const finishReason of ["interrupt", "tool-calls"]) {
+  test("calls keep waiting after a `done`, unless it ends the answer for another reason", () => {
+    for (const finishReason of ["interrupt", "tool-calls", undefined, null as never]) {
       expect(after({ type: "done", finishReason })).toEqual([
         "awaiting-approval",
         "awaiting-client",
         "interrupted",
       ]);
     }
+    expect(after()).toEqual(["awaiting-approval", "awaiting-client", "interrupted"]);
   });
 
   test("every other end interrupts them", () => {
     const all = ["interrupted", "interrupted", "interrupted"];
     expect(after({ type: "done", finishReason: "stop" })).toEqual(all);
-    expect(after({ type: "done" })).toEqual(all);
     expect(after({ type: "done", finishReason: "stop", pendingToolCallIds: ["1", "2", "3"] })).toEqual(all);
     expect(after({ type: "abort", reason: "stopped" })).toEqual(all);
     expect(after({ type: "error", message: "m" })).toEqual(all);
-    expect(after()).toEqual(all);
+    expect(after({ type: "error", message: "m" }, { type: "done" })).toEqual(all);
+  });
+
+  test("a call that was let run keeps running while another one waits, but no further", () => {
+    const let1Run = [resolved("answered"), ask({ requestId: "r", toolCallId: "2" })];
+    expect(after(...let1Run, { type: "done", finishReason: "interrupt" })).toEqual([
+      "running",
+      "awaiting-approval",
+      "interrupted",
+    ]);
+    expect(after(...let1Run, { type: "done", finishReason: "stop" })[0]).toBe("interrupted");
+    expect(after(resolved("expired"), ready({ input: 2 }), { type: "done" })[0]).toBe("interrupted");
   });
 });
 

@@ -92,11 +92,14 @@ describe("a step", () => {
     expect(chunks.map(createTextPieces()).join("")).toBe("A\n\nBC");
   });
 
-  test("is repeated while it runs, and another one with the same id afterwards", () => {
-    const end: StreamChunk = { type: "step-end", stepId: "1" };
-    expect(partsOf(step("1"), step("1", "Plan"), step("1"))).toMatchObject([{ stepId: "1", name: "Plan" }]);
-    expect(partsOf(step("1"), end, step("1"))).toHaveLength(2);
-    expect(partsOf(end)).toEqual([]);
+  test("is another part with each start, and an end closes the newest that runs", () => {
+    const end = (model: string): StreamChunk => ({ type: "step-end", stepId: "1", model });
+    expect(partsOf(step("1"), step("1"), end("inner"), end("outer"), end("none"), step("1"))).toMatchObject([
+      { model: "outer" },
+      { model: "inner" },
+      { state: "done" },
+    ]);
+    expect(partsOf(end("none"), { type: "step-end", stepId: "2" })).toEqual([]);
   });
 });
 

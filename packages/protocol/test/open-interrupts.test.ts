@@ -82,9 +82,31 @@ describe("the open questions of a message", () => {
     expect(interrupts).toHaveLength(1);
   });
 
-  test("stay open at the end of the stream", () => {
-    expect(open([ask("a"), { type: "done", finishReason: "interrupt" }])).toEqual(["a"]);
-    expect(open([ask("a"), { type: "abort", reason: "stopped" }])).toEqual(["a"]);
+  test("stay open after a `done`, unless they are about a call that no longer waits", () => {
+    const both = [ask("a"), ask("b", { toolCallId: "1" })];
+    for (const finishReason of ["interrupt", "tool-calls", undefined]) {
+      expect(open([...both, { type: "done", finishReason }])).toEqual(["a", "b"]);
+    }
+    expect(open(both)).toEqual(["a", "b"]);
+    expect(open([...both, { type: "done", finishReason: "stop" }])).toEqual(["a"]);
+  });
+
+  test("are closed with every other end, also for a reader of the message before it", () => {
+    const error: StreamChunk = { type: "error", message: "m" };
+    expect(open([ask("a"), { type: "abort", reason: "stopped" }])).toBeUndefined();
+    expect(open([ask("a"), error, { type: "done" }])).toBeUndefined();
+    for (const status of ["truncated", "aborted"] as const) {
+      const accumulator = createMessageAccumulator();
+      accumulator.apply(ask("a"));
+      expect(accumulator.message.interrupts).toHaveLength(1);
+      accumulator.finish(status);
+      expect(accumulator.message).not.toHaveProperty("interrupts");
+    }
+    const failed = createMessageAccumulator();
+    for (const chunk of [ask("a"), error]) failed.apply(chunk);
+    expect(failed.message).toHaveProperty("interrupts");
+    failed.finish();
+    expect(failed.message).not.toHaveProperty("interrupts");
   });
 
   test("cost linear time: 8,000 asked, changed and answered cost about as much as eight runs of 1,000", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createTextPieces } from "../src/answer-text.ts";
+import { createTextPieces, joinTextParts } from "../src/answer-text.ts";
 import type { TextPart } from "../src/assistant-message.ts";
 import type { Citation, ProviderMetadata, StreamChunk } from "../src/chunks.ts";
 import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
@@ -82,31 +82,39 @@ describe("what a provider wants back", () => {
     }
   });
 
-  test("may come with an empty delta, which begins no text", () => {
+  test("may come with an empty delta, which then begins a text if none is open", () => {
     const empty = { delta: "", ...withData({ a: 1 }) };
     expect(detailsOf(chunk("text-delta"), chunk("text-delta", empty))).toEqual([["x", { a: 1 }]]);
-    expect(detailsOf(chunk("text-delta", empty), chunk("text-delta"))).toEqual([["x", undefined]]);
-    expect(detailsOf(chunk("text-delta"), call, chunk("text-delta", empty))).toEqual([["x", undefined]]);
+    expect(detailsOf(chunk("text-delta", empty), chunk("text-delta"))).toEqual([["x", { a: 1 }]]);
+    expect(detailsOf(chunk("text-delta"), call, chunk("text-delta", empty))).toEqual([
+      ["x", undefined],
+      ["", { a: 1 }],
+    ]);
+    expect(
+      detailsOf(chunk("text-delta", empty), chunk("text-delta"), { type: "message", content: "x" }),
+    ).toEqual([["x", { a: 1 }]]);
   });
 
-  test("keeps reasoning without a text, as that of a redacted thought, but no other text", () => {
+  test("keeps a text without characters, as that of a redacted thought", () => {
     const added = withData({ a: 1 });
     const hidden = [["", { a: 1 }]];
-    expect(detailsOf(chunk("reasoning-start", added), chunk("reasoning-end"))).toEqual(hidden);
-    expect(detailsOf(chunk("reasoning-start"), chunk("reasoning-end", added))).toEqual(hidden);
-    expect(detailsOf(chunk("reasoning-start", added))).toEqual(hidden);
-    expect(detailsOf(chunk("reasoning-delta", { delta: "", ...added }), call)).toEqual(hidden);
-    expect(detailsOf(chunk("text-start", added), chunk("text-end", added))).toEqual([]);
+    for (const type of ["text", "reasoning"] as const) {
+      expect(detailsOf(chunk(`${type}-start`, added), chunk(`${type}-end`))).toEqual(hidden);
+      expect(detailsOf(chunk(`${type}-start`), chunk(`${type}-end`, added))).toEqual(hidden);
+      expect(detailsOf(chunk(`${type}-start`, added))).toEqual(hidden);
+      expect(detailsOf(chunk(`${type}-delta`, { delta: "", ...added }), call)).toEqual(hidden);
+      expect(detailsOf(chunk(`${type}-delta`, { delta: "", providerMetadata: null }), call)).toEqual([]);
+    }
   });
 
-  test("in reasoning that only an empty delta begins ends a text, here and in its pieces", () => {
-    const chunks = [
-      chunk("text-delta"),
-      chunk("reasoning-delta", { delta: "", ...withData({ a: 1 }) }),
-      chunk("text-delta"),
-    ];
-    expect(detailsOf(...chunks).map(([text]) => text)).toEqual(["x", "", "x"]);
-    expect(chunks.map(createTextPieces())).toEqual(["x", "", "\n\nx"]);
+  test("adds nothing to the text of the answer: neither to what is copied nor to its pieces", () => {
+    const empty = { delta: "", ...withData({ a: 1 }) };
+    for (const between of [chunk("reasoning-delta", empty), chunk("text-start", withData({ a: 1 }))]) {
+      const chunks = [chunk("text-delta"), between, { type: "text-end" } as const, chunk("text-delta")];
+      expect(detailsOf(...chunks).map(([text]) => text)).toEqual(["x", "", "x"]);
+      expect(joinTextParts(reduceMessage(chunks).parts)).toBe("x\n\nx");
+      expect(chunks.map(createTextPieces()).join("")).toBe("x\n\nx");
+    }
   });
 
   test("of each stream is its own: a chunk is never changed", () => {
@@ -172,9 +180,7 @@ describe("part-metadata", () => {
     expect(detailsOf(later())).toEqual([]);
   });
 
-  test("brings back reasoning that ended without a text", () => {
-    const chunks = [chunk("reasoning-start"), chunk("reasoning-end"), chunk("text-delta"), later()];
-    expect(detailsOf(...chunks)).toEqual([["x", { late: 1 }]]);
+  test("brings back a text that ended without characters", () => {
     const segment = { segmentId: "r" };
     const { parts } = reduceMessage([
       chunk("reasoning-start", { ...segment, node: "n" }),
@@ -192,32 +198,33 @@ describe("part-metadata", () => {
     });
   });
 
-  test("belongs to a tool call, next to what its own chunks have", () => {
-    const { parts } = reduceMessage([
-      { type: "tool-call-start", tool: "t", toolCallId: "1", providerMetadata: { a: { start: 1 } } },
-      {
-        type: "tool-call-ready",
-        tool: "t",
-        toolCallId: "1",
-        input: 1,
-        providerMetadata: { a: { ready: 1 } },
-      },
-      {
-        type: "tool-call-result",
-        tool: "t",
-        toolCallId: "1",
-        content: 1,
-        providerMetadata: { a: { result: 1 } },
-      },
-      chunk("text-delta"),
-      later({ toolCallId: "1" }),
-      later({ toolCallId: "unknown" }),
-    ]);
-    expect(parts).toMatchObject([
-      { providerMetadata: { a: { start: 1, ready: 1, result: 1 }, late: 1 } },
-      { text: "x" },
-    ]);
-    expect(parts[1]).not.toHaveProperty("providerMetadata");
+  test("belongs to a tool call or to its result, next to what their own chunks have", () => {
+    const fields = { tool: "t", toolCallId: "1" };
+    const added = (name: string) => withData({ a: { [name]: 1 } });
+    const start: StreamChunk = { type: "tool-call-start", ...fields, ...added("start") };
+    const ready: StreamChunk = { type: "tool-call-ready", ...fields, input: 1, ...added("ready") };
+    for (const end of [
+      { type: "tool-call-result", ...fields, content: 1, ...added("end") },
+      { type: "tool-call-error", ...fields, message: "m", ...added("end") },
+    ] as const) {
+      const { parts } = reduceMessage([
+        start,
+        ready,
+        end,
+        chunk("text-delta"),
+        later({ toolCallId: "1" }),
+        later({ toolCallId: "1", isResult: true }),
+        later({ toolCallId: "unknown" }),
+      ]);
+      expect(parts).toMatchObject([
+        {
+          providerMetadata: { a: { start: 1, ready: 1 }, late: 1 },
+          resultProviderMetadata: { a: { end: 1 }, late: 1 },
+        },
+        { text: "x" },
+      ]);
+      expect(parts[1]).not.toHaveProperty("providerMetadata");
+    }
   });
 });
 

@@ -30,7 +30,7 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
     return merge(
       given,
       isOpen
-        ? { id, status: "truncated", parts: kept.map((part) => closePart(part, given.finishReason)) }
+        ? { id, status: "truncated", parts: kept.map((part) => closePart(part)) }
         : { id, status, parts: kept },
     );
   }
