@@ -224,7 +224,10 @@ class ConversationChat implements Chat {
       if (asked === -1) {
         throw new ChatStateError("nothing-to-regenerate", "Cannot regenerate: there is no user message yet.");
       }
-      return this.#request(messages.slice(0, asked + 1));
+      // Not every route knows the field.
+      const { acceptsParts } = this.#conversation;
+      const again: AddedFields = { trigger: "regenerate", messageId: messages[asked + 1]?.id };
+      return this.#request(messages.slice(0, asked + 1), acceptsParts ? again : {});
     });
 
   readonly setMessages: Chat["setMessages"] = (next) =>

@@ -3,7 +3,7 @@
  * possibly changed by a database or another language. Reads no store.
  */
 import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
-import { closePart } from "@kortyx/protocol/internal";
+import { closePart, withSafeUrl } from "@kortyx/protocol/internal";
 import { ChatStateError } from "../stream/errors.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 
@@ -25,14 +25,16 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
   const id = String(given.id ?? `message-${index}`);
   if (role === "user" && typeof content === "string") return merge(given, { id });
   if (role === "assistant" && Array.isArray(parts)) {
-    const kept = parts.includes(null as never) ? parts.filter((part) => part !== null) : parts;
     const isOpen = status === "streaming";
-    return merge(
-      given,
-      isOpen
-        ? { id, status: "truncated", parts: kept.map((part) => closePart(part)) }
-        : { id, status, parts: kept },
-    );
+    const shown = parts
+      .filter((part) => part !== null)
+      .map((part) => withSafeUrl(isOpen ? closePart(part) : part));
+    const isSame = shown.length === parts.length && shown.every((part, index) => part === parts[index]);
+    return merge(given, {
+      id,
+      status: isOpen ? "truncated" : status,
+      parts: isSame ? parts : shown,
+    });
   }
   if (role === "assistant" && typeof content === "string") {
     const text = { type: "text", key: "", text: content, state: "done" } as const;

@@ -12,6 +12,7 @@ import {
   type StructuredDataChunk,
   toChunk,
 } from "@kortyx/protocol";
+import { withSafeUrl } from "@kortyx/protocol/internal";
 import { type ByteStream, createPieceEncoder } from "../stream/byte-stream.ts";
 import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse } from "./check-response.ts";
@@ -109,7 +110,7 @@ function parseResult(text: string): BufferedStreamResult {
 function toChunks(name: string, values: unknown[]): unknown[] {
   return values.map((value, index) => {
     try {
-      return toChunk(value);
+      return withSafeUrl(toChunk(value));
     } catch (error) {
       throw new StreamProtocolError("invalid-chunk", `${name}.${index}: ${(error as Error).message}`);
     }

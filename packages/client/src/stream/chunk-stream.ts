@@ -9,7 +9,13 @@ import {
   type StreamChunk,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import { checkFunctionOption, checkLimitOption, checkOption, parseDelayMs } from "@kortyx/protocol/internal";
+import {
+  checkFunctionOption,
+  checkLimitOption,
+  checkOption,
+  parseDelayMs,
+  withSafeUrl,
+} from "@kortyx/protocol/internal";
 import type { ConnectionWatch, PausableStream } from "../route/shared-connections.ts";
 import { type BodyEnd, BodyReader, type BodyReaderOptions } from "./body-reader.ts";
 import { type ByteStream, discard } from "./byte-stream.ts";
@@ -231,7 +237,8 @@ export class ChunkStream implements AsyncIterable<StreamChunk>, PausableStream {
 
   #deliver(value: StreamChunk): Result {
     this.#waitingCalls--;
-    return { done: false, value };
+    const { type } = value;
+    return { done: false, value: type === "source" || type === "file" ? withSafeUrl(value) : value };
   }
 
   #begin(): void {

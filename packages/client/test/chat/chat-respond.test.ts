@@ -46,6 +46,25 @@ describe("regenerate", () => {
     expect(read(chat)).toEqual(["One", "(done) 1", "Two", "(done) zwei"]);
   });
 
+  test("names the answer that it replaces, to a route that has shown that it reads parts", async () => {
+    const { chat, transport } = setUp();
+    const start = { type: "run-start", runId: "run-1", acceptsParts: true } as const;
+    void chat.send("Hello");
+    expect(streamOf(transport).body?.trigger).toBeUndefined();
+    await finishWith(transport, start, delta("Hi"), done);
+    void chat.regenerate();
+    expect(streamOf(transport).body).toMatchObject({ trigger: "regenerate", messageId: "run-1" });
+    streamOf(transport).fail(new Error("offline"));
+    await flush();
+    void chat.regenerate();
+    expect(streamOf(transport).body).toMatchObject({
+      trigger: "regenerate",
+      messages: [{ content: "Hello" }],
+    });
+    expect(streamOf(transport).body?.messageId).toBeUndefined();
+    await finishWith(transport, done);
+  });
+
   test("retries after a failure", async () => {
     const { chat, transport, stream } = await setUpBusy([delta("Half")]);
     stream.fail(new Error("offline"));

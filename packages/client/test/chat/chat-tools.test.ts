@@ -182,7 +182,7 @@ describe("a tool of the page", () => {
     const execute = vi.fn();
     for (const chunks of [
       [{ type: "tool-call-ready", tool: "locate", toolCallId: "c1", input: null }, calls],
-      [ready("c1"), { type: "done" }],
+      [ready("c1"), { type: "done", finishReason: "stop" }],
       [ready("c1"), { type: "abort", reason: "timeout" }],
       [ready("c1"), { type: "error", message: "Overloaded" }],
     ] as StreamChunk[][]) {

@@ -25,6 +25,24 @@ describe("a stored message", () => {
     expect(show(stored)).toEqual({ ...answer, status: "truncated" });
   });
 
+  test("keeps calls that wait for an approval or for the client", () => {
+    for (const [finishReason, state, shown] of [
+      ["interrupt", "awaiting-approval", "awaiting-approval"],
+      ["tool-calls", "awaiting-client", "awaiting-client"],
+      ["interrupt", "running", "running"],
+    ]) {
+      const stored = { ...answer, finishReason, parts: [{ type: "tool-call", toolCallId: "c", state }] };
+      expect(show(stored)).toBe(stored);
+      expect((show(stored) as { parts: unknown[] }).parts).toMatchObject([{ state: shown }]);
+    }
+  });
+
+  test("has no URL that a page could run", () => {
+    const source = { type: "source", id: "1" };
+    const parts = [part("Hi"), { ...source, url: "javascript:alert(1)" }];
+    expect(show({ ...answer, parts })).toEqual({ ...answer, parts: [part("Hi"), source] });
+  });
+
   test("with text content is an answer with one part, or none if the text is empty", () => {
     expect(show({ id: "7", role: "assistant", content: "Hi" })).toEqual({ ...answer, id: "7" });
     expect(show({ id: "7", role: "assistant", content: "" })).toEqual({ ...answer, id: "7", parts: [] });

@@ -31,6 +31,15 @@ test("the last error chunk becomes the error of a result whose server does not r
   expect(await requestFrom(() => json(survived))).toEqual(survived);
 });
 
+test("no URL that a page could run is in a result", async () => {
+  const source = { type: "source", id: "1" };
+  const chunks = [{ ...source, url: "javascript:alert(1)" }, { type: "done" }];
+  expect(await requestFrom(() => json({ ...result, chunks }))).toEqual({
+    ...result,
+    chunks: [source, { type: "done" }],
+  });
+});
+
 describe("the request", () => {
   test("is one POST that accepts JSON and asks for no stream", async () => {
     const { calls, fetch } = fakeFetch(() => json(result));

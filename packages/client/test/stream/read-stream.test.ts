@@ -825,3 +825,18 @@ describe("the body is unlocked and closed", () => {
     expect(await body.stream.getReader().read()).toEqual({ done: true, value: undefined });
   });
 });
+
+test("no URL that a page could run is delivered", async () => {
+  const unsafe = "java\nscript:alert(1)";
+  const source = { type: "source", id: "1", title: "A" };
+  const file = { type: "file", mediaType: "text/html" };
+  const pieces = [
+    { ...source, url: unsafe },
+    { ...file, url: unsafe },
+    { ...source, url: "https://a.example" },
+  ];
+  const { stream } = testBody([...pieces.map(frame), doneMarker]);
+  expect(await collect(readStream(stream))).toMatchObject({
+    chunks: [source, { ...file, url: "" }, { ...source, url: "https://a.example" }],
+  });
+});
