@@ -1,7 +1,7 @@
 /** docs/protocol.md against the schemas, the golden transcripts and the codes that the other pages list. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createBodySchema } from "@kortyx/protocol/internal/request-schemas";
+import { createBodySchema, createKnownPartSchema } from "@kortyx/protocol/internal/request-schemas";
 import { streamChunkSchema } from "@kortyx/protocol/schemas";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -75,19 +75,20 @@ test.each([...new Set(chunks.map(typeName))])("the page gives %s the fields of i
 });
 
 describe("the request", () => {
-  const body = z.toJSONSchema(createBodySchema(), { io: "input", unrepresentable: "any" });
+  const options = { io: "input", unrepresentable: "any" } as const;
+  const body = z.toJSONSchema(createBodySchema(), options);
   const list = (name: string) => itemsOf(body.properties![name] as Schema);
   const itemsOf = (schema: Schema) =>
     ((schema.anyOf as Schema[]) ?? [schema]).find(({ items }) => items !== undefined)!.items as Schema;
   const message = list("messages");
-  const parts = itemsOf(message.properties!.parts as Schema);
+  const parts = z.toJSONSchema(createKnownPartSchema(), options);
   const schemas: [string, Schema][] = [
     ["ChatRequestBody", body],
     ["ChatMessage", message],
     ["InterruptAnswer", list("resumes")],
     ["ClientToolResult", list("toolResults")],
     ["ClientTool", list("tools")],
-    ...((parts.oneOf ?? parts.anyOf) as Schema[]).map((part): [string, Schema] => [
+    ...(parts.oneOf as Schema[]).map((part): [string, Schema] => [
       `${typeName(part).replaceAll(/(?:^|-)(\w)/g, (_, letter: string) => letter.toUpperCase())}MessagePart`,
       part,
     ]),

@@ -50,7 +50,7 @@ export interface RunStartChunk {
   runId: string;
   /** The session that the run belongs to, if the request named one. */
   sessionId?: string | undefined;
-  /** The user's message that began the run. */
+  /** The user's message that began the run, without files whose URL has more than 65,536 characters. */
   input?: unknown;
   /**
    * The answer continues in an earlier assistant message, the one with this id: a reader folds the chunks into that

@@ -60,7 +60,8 @@ const partsOfRoles: Record<ChatMessage["role"], ChatMessagePart["type"][]> = {
 };
 const knownTypes: ReadonlySet<string> = new Set(partsOfRoles.assistant);
 
-const createKnownPartSchema = () =>
+/** Builds the schema of one part of a message, of a type that this version knows. */
+export const createKnownPartSchema = () =>
   z.discriminatedUnion("type", [
     z.looseObject({
       type: z.literal("text"),
@@ -110,8 +111,8 @@ const createKnownPartSchema = () =>
     z.looseObject({ type: z.literal("step"), stepId: z.string(), name: optional(z.string()) }),
   ]);
 
-/** Builds the schema of one part of a message. One of a type that this version does not know is kept as it is. */
-export function createPartSchema() {
+/** A part of a type that this version does not know is kept as it is. */
+function createPartSchema() {
   const known = createKnownPartSchema();
   return z.looseObject({ type: z.string() }).transform((part, { issues }) => {
     if (!knownTypes.has(part.type)) return part as never;

@@ -10,6 +10,7 @@ import type { FailureOptions } from "../stream/mask-error.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { guardRunStore } from "./guard-run-store.ts";
 import { openRun } from "./open-run.ts";
+import { toRunInput } from "./run-input.ts";
 import type { ChatRunOptions, RunStart } from "./run-options.ts";
 import { parseCursor } from "./run-target.ts";
 import { startRunWriter } from "./run-writer.ts";
@@ -132,7 +133,14 @@ async function openForRequest(
 async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
   const { onStart, onFinish, waitUntil } = options;
   const { owner, sessionId, input, messages, continues, continued } = request;
-  const first: RunStartChunk = { type: "run-start", runId, sessionId, input, continues, acceptsParts: true };
+  const first: RunStartChunk = {
+    type: "run-start",
+    runId,
+    sessionId,
+    input: input && toRunInput(input),
+    continues,
+    acceptsParts: true,
+  };
   const begun: RunStart = { runId, owner, sessionId, input, messages };
   const opening = watchOpening(request.source, () => onStart?.(begun));
   const writer = startRunWriter({

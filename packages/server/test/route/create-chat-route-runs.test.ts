@@ -238,6 +238,22 @@ describe("POST", () => {
     expect(calls.length).toBe(1);
   });
 
+  test("keeps large files out of the log, which every follower receives, but not from the agent and onFinish", async () => {
+    const onFinish = vi.fn();
+    const { route, calls } = routeOf(answer, { runs: { onFinish } });
+    const file = (length: number) => ({
+      type: "file" as const,
+      mediaType: "image/png",
+      url: "data:,".padEnd(length, "A"),
+    });
+    const text = { type: "text" as const, text: "A".repeat(100_000) };
+    const input = { role: "user" as const, content: "", parts: [text, file(65_536), file(65_537)] };
+    const sent = await (await route.POST(post({ messages: [input] }))).text();
+    expect(JSON.parse(eventsOf(sent)[0]!.data).input).toEqual({ ...input, parts: [text, file(65_536)] });
+    await until(() => expect(onFinish).toHaveBeenCalledTimes(1));
+    expect([calls[0]![0], onFinish.mock.calls[0]![0].input]).toEqual([[input], input]);
+  });
+
   test("with a known key and another body is refused, unless it comes from another owner", async () => {
     const { route, calls } = routeOf();
     await (await route.POST(post({ idempotencyKey: "k" }))).text();

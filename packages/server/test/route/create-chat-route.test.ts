@@ -68,7 +68,7 @@ describe("POST", () => {
       resumes: [{ requestId: "r", resumeToken: "t", answer: "yes" }],
       toolResults: [{ toolCallId: "1", tool: "locate", content: "Rome" }],
       tools: [{ name: "locate", description: "Where the user is" }],
-      trigger: "continue",
+      trigger: "regenerate",
       messageId: "m",
     };
     const response = await route.POST(post({ messages, ...rest }));
@@ -88,7 +88,9 @@ describe("POST", () => {
       (name) => chatRequestFields[name as keyof typeof chatRequestFields] === "agent",
     );
     await (await route.POST(post({ messages }))).text();
-    expect(Object.keys(calls[0]![1]).sort()).toEqual([...fields, "body", "owner", "signal"].sort());
+    expect(Object.keys(calls[0]![1]).sort()).toEqual(
+      [...fields, "body", "continued", "owner", "signal"].sort(),
+    );
   });
 
   test("passes the agent the unknown keys of the body separately from everything else", async () => {
