@@ -67,7 +67,7 @@ export class ChatRequestError extends StreamError {
 }
 
 /** The maximum number of wrong fields that are listed: a small body can have a great many. */
-const maxIssues = 100;
+export const maxIssues = 100;
 const maxPrintedIssues = 10;
 
 /** @returns one error for all wrong fields. */

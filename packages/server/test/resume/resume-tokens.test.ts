@@ -189,6 +189,17 @@ describe("a signed question", () => {
     expect(resumes![0]!.resumeToken).toBe(own);
   });
 
+  test("of thousands of forged tokens, only the first hundred cost time", async () => {
+    const token = await tokenOf([question()]);
+    const resumes = Array.from({ length: 5000 }, (_, index) => answerOf(token, `other ${index}`));
+    const verifying = vi.spyOn(crypto.subtle, "verify");
+    const [status, code, ...paths] = await refusalOf(verify(bodyOf({ resumes })));
+    expect([status, code]).toEqual(forged());
+    expect(paths).toHaveLength(100);
+    expect(verifying).toHaveBeenCalledTimes(100);
+    verifying.mockRestore();
+  });
+
   test("two answers to one question in a request are refused", async () => {
     const token = await tokenOf([ready, approval()]);
     const resumes = [answerOf(token), { ...answerOf(token), answer: "deny" }];

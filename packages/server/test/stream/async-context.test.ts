@@ -202,13 +202,14 @@ const applications: Application[] = [
     },
   },
   {
-    name: "node:http with toNodeHandler around a chat route",
+    name: "node:http with toNodeHandler around a chat route that signs tokens",
     body: chatBody,
     serve: (answer) =>
       onNode((req, res) => {
         requests.run(req.url!, () => {
           const source = answer(req.url!);
-          const route = createChatRoute({ agent: agentOf(source), ...source.options });
+          const resumeSecret = "a secret of more than 32 characters";
+          const route = createChatRoute({ agent: agentOf(source), resumeSecret, ...source.options });
           return toNodeHandler(route.fetch)(req, res);
         });
       }),
