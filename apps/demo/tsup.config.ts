@@ -2,7 +2,7 @@ import { defineConfig } from "tsup";
 
 export default defineConfig({
   // The program, its cluster, and the application that the end-to-end tests drive from inside.
-  entry: ["src/server/main.ts", "src/server/cluster.ts", "src/server/app.ts"],
+  entry: { main: "src/server/main.ts", cluster: "cluster.ts", app: "src/server/app.ts" },
   outDir: "dist/server",
   format: "esm",
   target: "node22",

@@ -14,7 +14,8 @@ import { createSearch, readPages } from "../src/agent/search.ts";
 const pages = readPages(fileURLToPath(new URL("../content/", import.meta.url)));
 const search = createSearch(pages);
 const agent = createDocumentationAgent({ search, tokensPerSecond: 0 });
-const ask = (content: string) => collectStream(agent.streamChat([{ role: "user", content }], {}) as never);
+const tools = [{ name: "read_clock", description: "The time." }];
+const ask = (content: string) => collectStream(agent.streamChat([{ role: "user", content }], { tools }));
 
 test("every function that the pages name exists", () => {
   const exported = new Set([client, react, server, redis, sqlite].flatMap(Object.keys));
@@ -35,6 +36,8 @@ test.each([
   ["How do I stop a stream?", ["tool-call-result", "structured-data", "source"], "stop"],
   ["Tell me about errors", ["tool-call-result", "interrupt"], "interrupt"],
   ["How does it work?", ["interrupt"], "interrupt"],
+  ["Feedback: I like the chunks", ["interrupt"], "interrupt"],
+  ["What time is it?", ["tool-call-ready"], "tool-calls"],
   [
     "How does a stream end? in:nowhere",
     ["tool-call-error", "tool-call-result", "structured-data", "source"],
@@ -43,7 +46,8 @@ test.each([
 ])("%s shows what the page announces", async (question, shown, finishReason) => {
   const chunks = await ask(question);
   const types = new Set<string>(chunks.map(({ type }) => type));
-  for (const type of ["status", "tool-call-start", "text-delta", "done"]) types.delete(type);
+  const everywhere = ["status", "step-start", "step-end", "tool-call-start", "text-delta", "done"];
+  for (const type of everywhere) types.delete(type);
   expect([...types]).toEqual(shown);
   expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason });
   const emptyState = readFileSync(new URL("../src/page/empty-state.tsx", import.meta.url), "utf8");

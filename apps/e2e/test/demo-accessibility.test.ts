@@ -61,6 +61,18 @@ async function* answerWithEverything(): AsyncGenerator<StreamChunk> {
   yield done;
 }
 
+/** A call that waits for approval. */
+function* proposeMail(): Generator<StreamChunk> {
+  yield { type: "step-start", stepId: "1", name: "Prepare the mail" };
+  const input = { to: "ada@example.com", text: "The report is ready.", copies: 2 };
+  yield { type: "tool-call-start", tool: "send_mail", toolCallId: "1", input };
+  const question = { kind: "choice", multiple: false, question: "Send it?" } as const;
+  const decisions = ["approve", "edit", "deny"].map((id) => ({ id, label: id }));
+  const asked = { ...question, options: decisions };
+  yield { type: "interrupt", requestId: "r", resumeToken: "t", toolCallId: "1", input: asked };
+  yield { type: "done", finishReason: "interrupt" };
+}
+
 describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => {
   let browser: Browser;
   let demo: DemoPage;
@@ -74,7 +86,7 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
       agentOf(async function* (question, { signal }) {
         const ask = (input: Extract<StreamChunk, { type: "interrupt" }>["input"]) => [
           { type: "interrupt", requestId: "r", resumeToken: "t", input } as const,
-          done,
+          { type: "done", finishReason: "interrupt" } as const,
         ];
         if (question === "everything") return yield* answerWithEverything();
         if (question === "choice") {
@@ -83,6 +95,12 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
         if (question === "choices") {
           return yield* ask({ kind: "multi-choice", multiple: true, question: "Which ones?", options });
         }
+        if (question === "both") {
+          const input = { kind: "text", multiple: false, question: "Your name?" } as const;
+          yield { type: "interrupt", requestId: "other", resumeToken: "t", input };
+          return yield* ask({ kind: "choice", multiple: false, question: "Which one?", options });
+        }
+        if (question === "approval") return yield* proposeMail();
         if (question === "words")
           return yield* ask({ kind: "text", multiple: false, question: "Your name?" });
         if (question === "error") {
@@ -127,7 +145,15 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
     await answerWith("done");
     for (const summary of await answer().locator("summary").all()) await summary.click();
     await check("everything");
-    for (const question of ["choice", "choices", "words"]) {
+    await page.getByLabel("Attach files").setInputFiles([
+      { name: "notes.md", mimeType: "text/markdown", buffer: Buffer.from("# Notes") },
+      { name: "photo.png", mimeType: "image/png", buffer: Buffer.from("…") },
+    ]);
+    await check("attached");
+    await ask("everything");
+    await answerWith("done");
+    await check("sent");
+    for (const question of ["choice", "choices", "words", "both", "approval"]) {
       await startNew(page);
       await ask(question);
       await answerWith("done");
@@ -135,6 +161,8 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
       expect(await page.getByRole("button", { name: "Go to the end" }).count()).toBe(0);
       await check(question);
     }
+    await page.getByRole("button", { name: "Edit" }).click();
+    await check("edit");
     await startNew(page);
     await ask("error");
     await answerWith("error");
@@ -208,6 +236,8 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
     await page.getByRole("button", { name: "Alpha" }).waitFor();
     expect(await focused()).toBe("Message");
     // From the box back to the question above it.
+    await page.keyboard.press("Shift+Tab");
+    expect(await focused()).toBe("Attach files");
     await page.keyboard.press("Shift+Tab");
     expect(await focused()).toContain("Beta");
     await page.keyboard.press("Enter");

@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { createApp } from "@kortyx/demo/app";
-import { createMemoryRunStore, type RunStore, type StreamChunk } from "@kortyx/server";
+import { type ChatMessage, createMemoryRunStore, type RunStore, type StreamChunk } from "@kortyx/server";
 import axe from "axe-core";
 import type { Browser, ConsoleMessage, Page } from "playwright-core";
 
@@ -50,9 +50,13 @@ export async function listenWith(
 
 /** An agent whose answers come from a generator. */
 export const agentOf = (
-  answer: (question: string, options: StreamChatOptions) => AsyncIterable<StreamChunk>,
+  answer: (
+    question: string,
+    options: StreamChatOptions,
+    message: ChatMessage | undefined,
+  ) => AsyncIterable<StreamChunk>,
 ): Agent => ({
-  streamChat: (messages, options) => answer(messages.at(-1)?.content ?? "", options),
+  streamChat: (messages, options) => answer(messages.at(-1)?.content ?? "", options, messages.at(-1)),
 });
 
 export const text = (delta: string): StreamChunk => ({ type: "text-delta", delta });

@@ -84,17 +84,42 @@ describe.skipIf(!hasChromium())("the demo in Chromium", () => {
     expect(await page.getByRole("article", { name: "You" }).last().textContent()).toContain(chosen);
     expect(await answer().locator("blockquote").count()).toBeGreaterThan(0);
 
-    const words = await tryExample("A question back, in your own words");
-    await words.getByRole("textbox", { name: "Your answer" }).fill("the wire");
-    await words.getByRole("button", { name: "Answer" }).click();
+    const questions = await tryExample("Two questions at once");
+    await questions.getByRole("textbox", { name: "Your answer" }).fill("the wire");
+    await questions.getByRole("radio", { name: "Short" }).check();
+    await questions.getByRole("button", { name: "Answer" }).click();
     await page.getByRole("button", { name: "Regenerate" }).waitFor();
-    expect(await answer().locator("blockquote").count()).toBeGreaterThan(0);
+    expect(await answer().locator("blockquote").count()).toBe(1);
+
+    const approval = await tryExample("A tool that needs your approval");
+    await approval.getByRole("button", { name: "Approve" }).click();
+    await answer().getByText("Thank you!").waitFor();
+    expect(await answer().getByTestId("tool-call").getAttribute("data-state")).toBe("done");
+    expect(await page.getByRole("article").count()).toBe(2);
+
+    const clock = await tryExample("A tool that runs in this page");
+    await clock.getByText(/^It is \d.* where you are/).waitFor();
+    expect(await clock.getByTestId("tool-call").getAttribute("data-state")).toBe("done");
 
     const failing = await tryExample("A tool that fails");
     const calls = failing.getByTestId("tool-call");
     expect(await calls.first().getAttribute("data-state")).toBe("error");
     expect(await calls.first().textContent()).toContain('There is no page called "nowhere.md".');
     expect(await calls.last().getAttribute("data-state")).toBe("done");
+    expect(complaints).toEqual([]);
+  });
+
+  test("a text that is attached is searched, also for the next question", async () => {
+    const { url } = await start({ DEMO_TOKENS_PER_SECOND: "0" });
+    const { page, ask, complaints } = await open(url);
+    const buffer = Buffer.from("# Garden\n\nGrass.\n\n## Roses\n\nThey grow at the wall.\n");
+    await page
+      .getByLabel("Attach files")
+      .setInputFiles({ name: "garden.md", mimeType: "text/markdown", buffer });
+    for (const [answers, question] of ["Where are the roses?", "Which roses?"].entries()) {
+      await ask(question);
+      await page.locator("blockquote").getByText("They grow at the wall.").nth(answers).waitFor();
+    }
     expect(complaints).toEqual([]);
   });
 

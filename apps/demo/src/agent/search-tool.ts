@@ -1,7 +1,7 @@
 /**
  * The search as a tool that an agent calls: the chunks that report how a call ended, and the sources of its results.
  */
-import type { StreamChunk } from "@kortyx/server";
+import type { StreamChunk, StreamChunkOf } from "@kortyx/server";
 import {
   type Search,
   type SearchInput,
@@ -44,7 +44,7 @@ export function* runSearch(
 /** The address under which the demo serves a page. */
 export const pageUrl = (page: string): string => `/docs/${encodeURIComponent(page)}`;
 
-export const toSource = ({ page, heading }: Section): StreamChunk => ({
+export const toSource = ({ page, heading }: Section): StreamChunkOf<"source"> => ({
   type: "source",
   id: `${page}#${heading}`,
   title: `${page} › ${heading}`,

@@ -4,16 +4,12 @@
  */
 import { type ChatSnapshot, toMessageText } from "@kortyx/client";
 import { useState } from "react";
-
-export interface AnnouncerProps {
-  snapshot: ChatSnapshot;
-  refusal: string | undefined;
-}
+import type { ComposerProps } from "./composer.tsx";
 
 /** Longer answers are better read at one's own pace. */
 const maxLength = 400;
 
-export function Announcer({ snapshot, refusal }: AnnouncerProps) {
+export function Announcer({ snapshot, refusal }: Pick<ComposerProps, "snapshot" | "refusal">) {
   // A conversation from before the page was loaded is not news.
   const [hasNews, setNews] = useState(false);
   if (!hasNews && snapshot.status !== "ready") setNews(true);
@@ -29,9 +25,8 @@ function describe({ messages, status }: ChatSnapshot): string {
   const last = messages.at(-1);
   if (last?.role !== "assistant") return "";
   if (last.status !== "done") return last.status === "aborted" ? "Stopped" : "";
-  const { interrupt } = last;
-  if (interrupt !== undefined)
-    return `The assistant asks: ${interrupt.input.question ?? "What do you mean?"}`;
+  const questions = (last.interrupts ?? []).map(({ input }) => input.question ?? "What do you mean?");
+  if (questions.length > 0) return `The assistant asks: ${questions.join(" ")}`;
   const text = toPlainText(toMessageText(last));
   const isLong = text.length > maxLength;
   const start = isLong ? `${text.slice(0, text.lastIndexOf(" ", maxLength))} …` : text;

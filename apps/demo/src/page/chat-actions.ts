@@ -1,14 +1,8 @@
 /** The actions of the page's buttons: those of the chat, with a place for the keyboard after each. */
-import { type Chat, isStreamError } from "@kortyx/client";
+import { type Chat, type InterruptResponse, isStreamError } from "@kortyx/client";
 import type { RefObject } from "react";
 
-export interface ChatActions {
-  send: (text: string) => void;
-  respond: (...values: Parameters<Chat["respond"]>) => void;
-  /** Requests the rest of an answer that was cut off, if the server still has it, and another answer otherwise. */
-  retry: () => void;
-  stop: () => void;
-}
+export type ChatActions = ReturnType<typeof createChatActions>;
 
 /**
  * @param input - Takes the focus, because the pressed button may be gone.
@@ -18,7 +12,7 @@ export function createChatActions(
   chat: Chat,
   input: RefObject<HTMLElement | null>,
   onRefusal: (error: unknown) => void,
-): ChatActions {
+) {
   const act =
     <Values extends unknown[]>(action: (...values: Values) => Promise<void>) =>
     (...values: Values): void => {
@@ -29,10 +23,23 @@ export function createChatActions(
     };
   return {
     send: act(chat.send),
-    respond: act(chat.respond),
+    /** Answers the questions that are open together. */
+    respond: act((responses: readonly InterruptResponse[]) => respond(chat, responses)),
+    approve: act(chat.approve),
+    edit: act(chat.edit),
+    deny: act(chat.deny),
+    /** Runs the tools of this page that an earlier visit has left waiting. */
+    runTools: act(chat.runTools),
+    /** Requests the rest of an answer that was cut off, if the server still has it, and another answer otherwise. */
     retry: act(() => retry(chat)),
     stop: act(() => stop(chat)),
   };
+}
+
+/** The answer to a single question is a message of the user's, too. */
+function respond(chat: Chat, responses: readonly InterruptResponse[]): Promise<void> {
+  const [first] = responses;
+  return responses.length === 1 ? chat.respond(first!.interrupt, first!.answer) : chat.respond(responses);
 }
 
 async function retry(chat: Chat): Promise<void> {

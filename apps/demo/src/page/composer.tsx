@@ -1,6 +1,7 @@
 /** The box to type into, with Send or Stop, and a line that describes the chat. */
 import type { ChatSnapshot } from "@kortyx/client";
-import { type KeyboardEvent, type Ref, useEffect, useState } from "react";
+import { type KeyboardEvent, type Ref, useEffect, useRef, useState } from "react";
+import type { ChatActions } from "./chat-actions.ts";
 import { Icon } from "./icon.tsx";
 
 export interface ComposerProps {
@@ -8,19 +9,31 @@ export interface ComposerProps {
   snapshot: ChatSnapshot;
   /** Why the last action was refused. */
   refusal: string | undefined;
-  onSend: (text: string) => void;
+  onSend: ChatActions["send"];
   onStop: () => void;
 }
 
 export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState("");
+  const [files, setFiles] = useState<File[]>([]);
+  const picker = useRef<HTMLInputElement>(null);
   const isEmpty = text.trim() === "";
   const isBusy = snapshot.status !== "ready" && snapshot.status !== "error";
 
   function send(): void {
     if (isEmpty || isBusy) return;
-    onSend(text.trim());
+    onSend({ content: text.trim(), files });
     setText("");
+    setFiles([]);
+  }
+
+  function attach(added: FileList | null): void {
+    setFiles([...files, ...(added ?? [])]);
+  }
+
+  function remove(file: File): void {
+    setFiles(files.filter((other) => other !== file));
+    picker.current?.focus();
   }
 
   function onKeyDown(event: KeyboardEvent): void {
@@ -49,48 +62,66 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
           send();
         }}
       >
+        {files.length > 0 && (
+          <ul className="attachments" aria-label="Attachments">
+            {files.map((file) => (
+              <li key={file.name} className="file">
+                <Icon name="file" />
+                {file.name}
+                <button
+                  type="button"
+                  className="quiet-button"
+                  aria-label={`Remove ${file.name}`}
+                  onClick={() => remove(file)}
+                >
+                  <Icon name="remove" />
+                </button>
+              </li>
+            ))}
+          </ul>
+        )}
         <div className="box">
+          <label className="round attach" title="Attach files">
+            <Icon name="attach" size={18} />
+            <input
+              ref={picker}
+              type="file"
+              multiple
+              className="visually-hidden"
+              aria-label="Attach files"
+              onChange={({ target }) => {
+                attach(target.files);
+                // The same file can be chosen again.
+                target.value = "";
+              }}
+            />
+          </label>
           <textarea
             ref={ref}
             aria-label="Message"
             aria-keyshortcuts="Enter Escape"
-            placeholder="Ask about streams, routes, runs…"
+            placeholder="Ask about streams…"
             rows={1}
             maxLength={4000}
             value={text}
             onChange={(event) => setText(event.target.value)}
             onKeyDown={onKeyDown}
+            onPaste={({ clipboardData }) => attach(clipboardData.files)}
           />
-          {isBusy ? (
-            <button
-              key="stop"
-              type="button"
-              className="round"
-              aria-label="Stop"
-              title="Stop (Esc)"
-              onClick={onStop}
-            >
-              <Icon name="stop" size={18} />
-            </button>
-          ) : (
-            <button
-              key="send"
-              type="submit"
-              className="round"
-              aria-label="Send"
-              title="Send (Enter)"
-              disabled={isEmpty}
-            >
-              <Icon name="send" size={18} />
-            </button>
-          )}
+          <button
+            // Another element, so that a click on Stop cannot also send.
+            key={isBusy ? "stop" : "send"}
+            type={isBusy ? "button" : "submit"}
+            className="round"
+            aria-label={isBusy ? "Stop" : "Send"}
+            title={isBusy ? "Stop (Esc)" : "Send (Enter)"}
+            disabled={!isBusy && isEmpty}
+            onClick={isBusy ? onStop : undefined}
+          >
+            <Icon name={isBusy ? "stop" : "send"} size={18} />
+          </button>
         </div>
-        <div className="below-box muted">
-          <p className="one-line">{refusal ?? describe(snapshot)}</p>
-          <p className="hint">
-            <kbd>Enter</kbd> sends · <kbd>Shift+Enter</kbd> breaks the line · <kbd>Esc</kbd> stops
-          </p>
-        </div>
+        <p className="below-box muted one-line">{refusal ?? describe(snapshot)}</p>
       </form>
     </div>
   );
@@ -99,16 +130,8 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
 /** What the chat is doing, or how the last answer ended. */
 function describe({ status, statusMessage, reconnecting, messages, timing }: ChatSnapshot): string {
   if (reconnecting) return "The connection is lost, trying again…";
-  switch (status) {
-    case "submitted":
-      return "Asking…";
-    case "streaming":
-      return `${statusMessage ?? "Answering"}…`;
-    case "stopping":
-      return "Stopping…";
-    case "error":
-      return "Failed";
-  }
+  if (status === "streaming") return `${statusMessage ?? "Answering"}…`;
+  if (status !== "ready") return { submitted: "Asking…", stopping: "Stopping…", error: "Failed" }[status];
   const answer = messages.at(-1);
   if (answer?.role !== "assistant") return "Ready";
   if (answer.status === "aborted") return "Stopped";

@@ -1,4 +1,5 @@
 /** The whole page: a conversation, the box to type into, and the stream of the latest answer. */
+import type { ChatOptions } from "@kortyx/client";
 import { useChat } from "@kortyx/client/react";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { Announcer } from "./announcer.tsx";
@@ -11,6 +12,17 @@ import { MessageList } from "./message-list.tsx";
 import { createStreamLog } from "./stream/stream-log.ts";
 import { StreamPanel } from "./stream/stream-panel.tsx";
 import { useSessionInAddress } from "./use-session-in-address.ts";
+
+/** What this page does for the agent. */
+const pageTools: ChatOptions["tools"] = {
+  read_clock: {
+    description: "The time and the time zone where the user is.",
+    execute: () => ({
+      time: new Date().toLocaleTimeString([], { timeStyle: "short" }),
+      timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    }),
+  },
+};
 
 export function DemoPage() {
   const [log] = useState(createStreamLog);
@@ -26,6 +38,7 @@ export function DemoPage() {
     onUnknownChunk: log.onChunk,
     onConnectionChange: log.onConnectionChange,
     fetch: log.fetch,
+    tools: pageTools,
   });
   useEffect(() => nameSession(snapshot.sessionId), [nameSession, snapshot.sessionId]);
   useEffect(() => log.follow(chat), [log, chat]);
@@ -41,7 +54,7 @@ export function DemoPage() {
     <div className="app">
       <Header log={log} snapshot={snapshot} isPanelOpen={isPanelOpen} onTogglePanel={setPanelOpen} />
       <main className="chat">
-        <MessageList snapshot={snapshot} {...actions} />
+        <MessageList snapshot={snapshot} actions={actions} />
         <Composer
           ref={input}
           snapshot={snapshot}
@@ -51,7 +64,7 @@ export function DemoPage() {
         />
         <Announcer snapshot={snapshot} refusal={refusal} />
       </main>
-      {isPanelOpen && <StreamPanel log={log} timing={snapshot.timing} />}
+      {isPanelOpen && <StreamPanel log={log} snapshot={snapshot} />}
     </div>
   );
 }

@@ -1,5 +1,11 @@
 /** Explains in words why an answer is missing or not complete. Renders nothing. */
-import { type AssistantUIMessage, isStreamError, StreamHttpError, StreamRemoteError } from "@kortyx/client";
+import {
+  type AssistantUIMessage,
+  ChatStateError,
+  isStreamError,
+  StreamHttpError,
+  StreamRemoteError,
+} from "@kortyx/client";
 
 /** A message to the user. */
 export interface Description {
@@ -16,6 +22,14 @@ const cutOff: Description = {
 const inProgress: Description = {
   title: "Another answer is in progress",
   detail: "It may be in another tab. Stop it there, or wait until it has ended.",
+};
+const tooLate: Description = {
+  title: "This question can no longer be answered",
+  detail: "It has expired, or the demo was restarted. Please ask again.",
+};
+const tooLong: Description = {
+  title: "The question is too long",
+  detail: "Please shorten it, or attach less: at most 700 kB.",
 };
 const unreadable: Description = {
   title: "The answer could not be read",
@@ -63,6 +77,7 @@ export function describeEnding(message: AssistantUIMessage, error?: Error): Desc
 }
 
 export function describeError(error: unknown): Description {
+  if (error instanceof ChatStateError && error.code === "too-large") return tooLong;
   if (error instanceof StreamHttpError) return describeStatus(error);
   if (error instanceof StreamRemoteError) {
     const { message, correlationId } = error.chunk;
@@ -75,11 +90,12 @@ export function describeError(error: unknown): Description {
 const codeOf = (error: unknown): string => (isStreamError(error) ? error.code : "");
 
 function describeStatus({ status, message, body, retryAfterMs = 0 }: StreamHttpError): Description {
-  const { correlationId: reference } = (body ?? {}) as { correlationId?: string };
+  const { correlationId: reference, code } = (body ?? {}) as { correlationId?: string; code?: string };
   const again = `Please try again in ${retryAfterMs > 0 ? `${Math.ceil(retryAfterMs / 1000)} s` : "a moment"}.`;
+  if (status === 410 || code === "invalid-resume-token") return tooLate;
   if (status === 401 || status === 403) return { title: "You are not signed in", detail: "Reload the page." };
   if (status === 409) return inProgress;
-  if (status === 413) return { title: "The question is too long", detail: "Please shorten it." };
+  if (status === 413) return tooLong;
   if (status === 429) return { title: "Too many questions", detail: again };
   if (status === 503) return { title: "The server is busy or restarting", detail: again };
   const title = status >= 500 ? "The server failed" : "The server did not accept the question";

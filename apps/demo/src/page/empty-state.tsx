@@ -4,7 +4,9 @@
 const examples = [
   { shows: "A search, a growing list, sources", question: "How do I stop a stream?" },
   { shows: "A question back, with choices", question: "Tell me about errors" },
-  { shows: "A question back, in your own words", question: "How does it work?" },
+  { shows: "Two questions at once", question: "How does it work?" },
+  { shows: "A tool that needs your approval", question: "Feedback: I like the chunks" },
+  { shows: "A tool that runs in this page", question: "What time is it?" },
   { shows: "A tool that fails", question: "How does a stream end? in:nowhere" },
 ];
 
@@ -19,7 +21,7 @@ export function EmptyState({ onAsk }: { onAsk: (question: string) => void }) {
       <ul aria-label="Example questions">
         {examples.map(({ shows, question }) => (
           <li key={question}>
-            <button type="button" className="example" onClick={() => onAsk(question)}>
+            <button type="button" className="choice" onClick={() => onAsk(question)}>
               <span className="muted">{shows}</span>
               <span>{question}</span>
             </button>

@@ -8,15 +8,16 @@ import type { ChatActions } from "./chat-actions.ts";
 import { describeError } from "./describe-error.ts";
 import { EmptyState } from "./empty-state.tsx";
 import { Icon } from "./icon.tsx";
-import { EndingNotice, MessageView, WaitingDots } from "./message-view.tsx";
+import { EndingNotice, Growing, MessageView } from "./message-view.tsx";
 import { useFollowEnd } from "./use-follow-end.ts";
 
-export interface MessageListProps extends Pick<ChatActions, "send" | "respond" | "retry"> {
+export interface MessageListProps {
   snapshot: ChatSnapshot;
+  actions: ChatActions;
 }
 
-export function MessageList({ snapshot, send, respond, retry }: MessageListProps) {
-  const { messages, status, interrupt } = snapshot;
+export function MessageList({ snapshot, actions }: MessageListProps) {
+  const { messages, status } = snapshot;
   const log = useRef<HTMLDivElement>(null);
   const exchanges = toExchanges(messages);
   const { isAtEnd, scrollToEnd } = useFollowEnd(log, messages, exchanges.length);
@@ -28,7 +29,7 @@ export function MessageList({ snapshot, send, respond, retry }: MessageListProps
     <div className="log-frame">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled with a keyboard. */}
       <section className="log" ref={log} tabIndex={0} aria-label="Conversation">
-        {messages.length === 0 && <EmptyState onAsk={send} />}
+        {messages.length === 0 && <EmptyState onAsk={actions.send} />}
         {exchanges.map((exchange) => (
           <div className="exchange column" key={exchange[0]!.id}>
             {exchange.map((message) => (
@@ -36,19 +37,18 @@ export function MessageList({ snapshot, send, respond, retry }: MessageListProps
                 key={message.id}
                 message={message}
                 error={message === last ? error : undefined}
-                openQuestion={message === last ? interrupt?.requestId : undefined}
-                onAnswer={respond}
-                onRetry={message === last && !isBusy ? retry : undefined}
+                isOpen={message === last && !isBusy}
+                actions={actions}
               />
             ))}
             {exchange.includes(last!) && last?.role === "user" && (
               <div className="message assistant">
                 {isBusy ? (
-                  <WaitingDots />
+                  <Growing />
                 ) : (
                   <EndingNotice
                     description={error === undefined ? unanswered : describeError(error)}
-                    onRetry={retry}
+                    onRetry={actions.retry}
                   />
                 )}
               </div>

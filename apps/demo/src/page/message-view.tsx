@@ -1,5 +1,11 @@
 /** One message, part by part. Rendered again only when the message itself has changed. */
-import { type AssistantUIMessage, type MessagePart, toMessageText, type UIMessage } from "@kortyx/client";
+import {
+  type AssistantUIMessage,
+  type InterruptPart,
+  type MessagePart,
+  toMessageText,
+  type UIMessage,
+} from "@kortyx/client";
 import { memo, useState } from "react";
 import type { ChatActions } from "./chat-actions.ts";
 import { type Description, describeEnding } from "./describe-error.ts";
@@ -7,18 +13,16 @@ import { Icon } from "./icon.tsx";
 import { FileLink, SourceList } from "./parts/links.tsx";
 import { MarkdownText } from "./parts/markdown-text.tsx";
 import { QuestionCard } from "./parts/question-card.tsx";
-import { ReasoningCard, ToolCard } from "./parts/step-cards.tsx";
+import { ReasoningCard, StepHeading, ToolCard } from "./parts/step-cards.tsx";
 import { StructuredCard } from "./parts/structured-card.tsx";
 
 export interface MessageViewProps {
   message: UIMessage;
   /** Why it is not complete. */
   error: Error | undefined;
-  /** The `requestId` of the question that can be answered. */
-  openQuestion: string | undefined;
-  onAnswer: ChatActions["respond"];
-  /** Present where another answer may be requested. */
-  onRetry: (() => void) | undefined;
+  /** Whether it is the last one, and nothing is in progress: its questions can be answered, and it can be retried. */
+  isOpen: boolean;
+  actions: ChatActions;
 }
 
 export const MessageView = memo(function MessageView({ message, ...rest }: MessageViewProps) {
@@ -27,14 +31,16 @@ export const MessageView = memo(function MessageView({ message, ...rest }: Messa
     <article className="message user" aria-label="You">
       <h2 className="visually-hidden">You</h2>
       <p>{message.content}</p>
+      {message.parts?.map((part, index) => part.type === "file" && <FileLink key={index} file={part} />)}
     </article>
   );
 });
 
 type AnswerProps = MessageViewProps & { message: AssistantUIMessage };
 
-function Answer({ message, error, openQuestion, onAnswer, onRetry }: AnswerProps) {
+function Answer({ message, error, isOpen, actions }: AnswerProps) {
   const { parts, status, interrupt } = message;
+  const onRetry = isOpen ? actions.retry : undefined;
   const isGrowing = status === "streaming";
   const sources = parts.filter((part) => part.type === "source");
   const ending = describeEnding(message, error);
@@ -43,36 +49,53 @@ function Answer({ message, error, openQuestion, onAnswer, onRetry }: AnswerProps
       <h2 className="visually-hidden">Assistant</h2>
       {parts.map((part, index) => (
         // Parts are only ever added at the end.
-        <Part key={index} part={part} isGrowing={isGrowing} openQuestion={openQuestion} onAnswer={onAnswer} />
+        <Part key={index} part={part} message={message} isOpen={isOpen} actions={actions} />
       ))}
-      {isGrowing && isWaiting(parts) && <WaitingDots />}
+      {isGrowing && <Growing />}
       {sources.length > 0 && <SourceList sources={sources} />}
       {status === "done" && parts.length === 0 && <p className="muted">The answer is empty.</p>}
       {ending !== undefined && (
         <EndingNotice description={ending} isCalm={status === "aborted"} onRetry={onRetry} />
       )}
-      {status === "done" && interrupt === undefined && <AnswerActions message={message} onRetry={onRetry} />}
+      {status === "done" && interrupt === undefined && (
+        <AnswerActions text={toMessageText(message)} onRetry={onRetry} />
+      )}
     </article>
   );
 }
 
-interface PartProps extends Pick<MessageViewProps, "openQuestion" | "onAnswer"> {
+interface PartProps extends Omit<AnswerProps, "error"> {
   part: MessagePart;
-  isGrowing: boolean;
 }
 
-function Part({ part, isGrowing, openQuestion, onAnswer }: PartProps) {
+function Part({ part, message, isOpen, actions }: PartProps) {
   switch (part.type) {
     case "text":
-      return <MarkdownText text={part.text} isStreaming={part.state === "streaming"} />;
+      return <MarkdownText text={part.text} />;
     case "reasoning":
       return <ReasoningCard part={part} />;
     case "tool-call":
-      return <ToolCard part={part} />;
+      return (
+        <ToolCard
+          part={part}
+          question={openQuestions(message).find(({ toolCallId }) => toolCallId === part.toolCallId)}
+          isOpen={isOpen}
+          actions={actions}
+        />
+      );
+    case "step":
+      return <StepHeading part={part} />;
     case "structured-data":
-      return <StructuredCard part={part} isGrowing={isGrowing} />;
-    case "interrupt":
-      return <QuestionCard question={part} isOpen={part.requestId === openQuestion} onAnswer={onAnswer} />;
+      return <StructuredCard part={part} isGrowing={message.status === "streaming"} />;
+    case "interrupt": {
+      // One about a call is in the call's card, and those that are open together are one form.
+      const isClosed = part.resolution !== undefined;
+      const questions = isClosed
+        ? [part]
+        : openQuestions(message).filter((each) => each.toolCallId === undefined);
+      if (part !== questions[0] || part.toolCallId !== undefined) return null;
+      return <QuestionCard questions={questions} isOpen={isOpen && !isClosed} onAnswer={actions.respond} />;
+    }
     case "file":
       return <FileLink file={part} />;
     default:
@@ -80,29 +103,27 @@ function Part({ part, isGrowing, openQuestion, onAnswer }: PartProps) {
   }
 }
 
-/** Whether the parts alone do not show that more will follow. */
-function isWaiting(parts: readonly MessagePart[]): boolean {
-  return !parts.some(
-    (part) =>
-      ((part.type === "text" || part.type === "reasoning") && part.state === "streaming") ||
-      (part.type === "structured-data" && part.status === "streaming"),
-  );
+const openQuestions = ({ parts }: AssistantUIMessage): InterruptPart[] =>
+  parts.filter((part) => part.type === "interrupt").filter((part) => !part.resolution && !part.isAutomatic);
+
+/** At the end of an answer that grows. */
+export const Growing = () => <p className="growing" aria-hidden="true" />;
+
+interface AnswerActionsProps {
+  text: string;
+  onRetry: (() => void) | undefined;
 }
 
-export const WaitingDots = () => (
-  <p className="waiting" aria-hidden="true">
-    <i />
-    <i />
-    <i />
-  </p>
-);
-
 /** The buttons below a finished answer. */
-function AnswerActions({ message, onRetry }: Pick<AnswerProps, "message" | "onRetry">) {
+function AnswerActions({ text, onRetry }: AnswerActionsProps) {
   const [isCopied, setCopied] = useState(false);
-  const text = toMessageText(message);
   // Missing over plain http.
   const { clipboard } = navigator as { clipboard?: Clipboard };
+  const copy = () =>
+    clipboard?.writeText(text).then(
+      () => setCopied(true),
+      () => {},
+    );
   return (
     <div className="actions">
       {onRetry !== undefined && (
@@ -112,16 +133,7 @@ function AnswerActions({ message, onRetry }: Pick<AnswerProps, "message" | "onRe
         </button>
       )}
       {text !== "" && clipboard !== undefined && (
-        <button
-          type="button"
-          className="quiet-button"
-          onClick={() =>
-            clipboard.writeText(text).then(
-              () => setCopied(true),
-              () => {},
-            )
-          }
-        >
+        <button type="button" className="quiet-button" onClick={copy}>
           <Icon name={isCopied ? "check" : "copy"} size={15} />
           {isCopied ? "Copied" : "Copy"}
         </button>
@@ -142,7 +154,7 @@ interface EndingNoticeProps {
 export function EndingNotice({ description, isCalm = false, onRetry }: EndingNoticeProps) {
   const { title, detail, reference } = description;
   return (
-    <div className={isCalm ? "notice calm" : "notice"} {...(!isCalm && { role: "alert" })}>
+    <div className="notice" {...(!isCalm && { role: "alert" })}>
       <p>
         <strong>{title}</strong>
         <span>{detail}</span>

@@ -4,22 +4,13 @@ import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "re
 /** A list that scrolls by whole pixels may end a fraction of one below its view. */
 const tolerance = 2;
 
-export interface FollowedEnd {
-  /** Whether the end is in view, or will be with the next change. */
-  isAtEnd: boolean;
-  scrollToEnd(): void;
-}
-
 /**
  * @param content - The growing content; compared by identity.
- * @param anchor - When this changes, the end comes into view wherever the reader is.
+ * @param count - When this changes, the end comes into view wherever the reader is; at 0 there is nothing to follow.
  */
-export function useFollowEnd(
-  list: RefObject<HTMLElement | null>,
-  content: unknown,
-  anchor: unknown,
-): FollowedEnd {
+export function useFollowEnd(list: RefObject<HTMLElement | null>, content: unknown, count: number) {
   const isFollowing = useRef(true);
+  /** Whether the end is in view, or will be with the next change. */
   const [isAtEnd, setAtEnd] = useState(true);
 
   function scrollToEnd(): void {
@@ -51,9 +42,9 @@ export function useFollowEnd(
     };
   }, [list]);
   useLayoutEffect(() => {
-    isFollowing.current = true;
+    isFollowing.current = count > 0;
     setAtEnd(true);
-  }, [anchor]);
+  }, [count]);
   useLayoutEffect(() => {
     const element = list.current!;
     if (isFollowing.current) element.scrollTop = element.scrollHeight;

@@ -12,6 +12,8 @@ export interface AppOptions {
   agent: ChatRouteOptions["agent"];
   /** Keeps the answers, so that they survive a reload and can be stopped from any tab. */
   store?: RunStore | undefined;
+  /** Signs the questions and calls that wait. @defaultValue random: other processes cannot read the answers */
+  resumeSecret?: string | undefined;
   /** What `/docs/<name>` serves: Markdown by name. */
   documents?: ReadonlyMap<string, string> | undefined;
   /** The folder of the built page. Without it, there is only the API. */
@@ -22,11 +24,12 @@ export interface AppOptions {
 const sourceIdleTimeoutMs = 120_000;
 
 /** Creates the application; `app.request("/api/chat", …)` drives it without a port. */
-export function createApp({ agent, store, documents, pageFolder }: AppOptions): Hono {
+export function createApp(options: AppOptions): Hono {
+  const { agent, store, resumeSecret = crypto.randomUUID(), documents, pageFolder } = options;
   const app = new Hono();
 
   const runs = store && { runs: { store }, authorize: readVisitor };
-  const route = createChatRoute({ agent, sourceIdleTimeoutMs, ...runs });
+  const route = createChatRoute({ agent, sourceIdleTimeoutMs, resumeSecret, ...runs });
   // `curl` sends a question without a page. To follow or stop the answer, it sends the cookie that came with it.
   if (store !== undefined) app.post("/api/chat", welcomeVisitor);
   app.all("/api/chat", (c) => route.fetch(c.req.raw));

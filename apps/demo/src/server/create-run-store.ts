@@ -21,14 +21,7 @@ export async function createRunStore(
     // The client reconnects on its own; without a listener its errors would end the process.
     client.on("error", (error) => console.error(`Redis: ${error.message}`));
     await client.connect();
-    const store = createRedisRunStore({ client });
-    return {
-      ...store,
-      async close() {
-        await store.close();
-        client.destroy();
-      },
-    };
+    return createRedisRunStore({ client });
   }
   const path = DEMO_RUNS_FILE || defaultFile;
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });

@@ -43,6 +43,7 @@ const processName = process.env.DEMO_PROCESS && `process ${process.env.DEMO_PROC
 const app = createApp({
   agent: processName ? nameWriter(agent, processName) : agent,
   store,
+  resumeSecret: process.env.DEMO_RESUME_SECRET || undefined,
   documents,
   pageFolder,
 });

@@ -1,16 +1,15 @@
 /**
- * In a cluster, the page shows which process writes an answer, and which process the page reads it from: a chunk names the
- * writer, and a header of each response the reader.
+ * In a cluster, the page shows which process writes an answer, and which process the page reads it from: the metadata of
+ * the message name the writer, and a header of each response the reader.
  */
 import type { ChatAgent, StreamChunk } from "@kortyx/server";
 
 export const processHeader = "x-demo-process";
-export const processChunkType = "demo-process";
 
-/** Answers begin with the name of the process that writes them. Clients skip a chunk of an unknown type. */
+/** Answers begin with the name of the process that writes them. */
 export const nameWriter = (agent: ChatAgent, name: string): ChatAgent => ({
   async *streamChat(messages, options) {
-    yield { type: processChunkType, name } as unknown as StreamChunk;
+    yield { type: "metadata", metadata: { process: name } };
     yield* (await agent.streamChat(messages, options)) as AsyncIterable<StreamChunk>;
   },
 });

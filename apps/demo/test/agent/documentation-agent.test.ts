@@ -1,6 +1,7 @@
 import { reduceMessage } from "@kortyx/client";
 import {
   type ChatAgentOptions,
+  type ChatMessage,
   collectBufferedStream,
   collectStream,
   type StreamChunk,
@@ -35,13 +36,12 @@ interface AskOptions extends ChatAgentOptions {
 }
 
 /** The stream of an answer. */
-function open(messages: string | Parameters<typeof collectMessages>[0], options: AskOptions = {}) {
+function open(messages: string | ChatMessage[], options: AskOptions = {}) {
   const { search = house, tokensPerSecond = 0, ...chatOptions } = options;
   const agent = createDocumentationAgent({ search, tokensPerSecond });
   const said = typeof messages === "string" ? [user(messages)] : messages;
   return agent.streamChat(said, chatOptions) as AsyncGenerator<StreamChunk>;
 }
-const collectMessages = (messages: ReturnType<typeof user | typeof assistant>[]) => messages;
 
 const ask = (...parameters: Parameters<typeof open>) => collectStream(open(...parameters));
 const textOf = async (...parameters: Parameters<typeof open>) =>
@@ -51,18 +51,22 @@ describe("an answer", () => {
   test("arrives as status, tool call, text with its reading list, sources and done, in this order", async () => {
     const chunks = await ask("What grows on the balcony?");
     const types = chunks.map((chunk) => chunk.type);
-    expect(types.slice(0, 5)).toEqual([
+    expect(types.slice(0, 8)).toEqual([
+      "step-start",
       "status",
       "tool-call-start",
       "tool-call-result",
+      "step-end",
+      "step-start",
       "text-delta",
       "structured-data",
     ]);
-    expect(new Set(types.slice(3, -2))).toEqual(new Set(["text-delta", "structured-data"]));
+    expect(new Set(types.slice(6, -3))).toEqual(new Set(["text-delta", "structured-data"]));
 
     const toolCallId = expect.any(String);
     const tool = "search_documentation";
-    expect(chunks.slice(0, 3)).toEqual([
+    expect(chunks.slice(0, 6)).toEqual([
+      { type: "step-start", stepId: "search", name: "Search" },
       { type: "status", message: "Searching the documentation" },
       { type: "tool-call-start", tool, toolCallId, input: { query: "What grows on the balcony?" } },
       {
@@ -74,22 +78,17 @@ describe("an answer", () => {
           { page: "ground.md", heading: "Ground floor", score: expect.any(Number) },
         ],
       },
+      { type: "step-end", stepId: "search" },
+      { type: "step-start", stepId: "answer", name: "Answer" },
     ]);
     const [start, result] = chunks.filter(isOfCall);
     expect(start?.toolCallId).toBe(result?.toolCallId);
     const outputTokens = types.filter((type) => type === "text-delta").length;
-    expect(chunks.slice(-2)).toEqual([
-      {
-        type: "source",
-        id: "upper.md#Balcony",
-        title: "upper.md › Balcony",
-        url: "/docs/upper.md",
-      },
-      {
-        type: "done",
-        finishReason: "stop",
-        usage: { inputTokens: 5, outputTokens, totalTokens: 5 + outputTokens },
-      },
+    const usage = { inputTokens: 5, outputTokens, totalTokens: 5 + outputTokens };
+    expect(chunks.slice(-3)).toEqual([
+      { type: "source", id: "upper.md#Balcony", title: "upper.md › Balcony", url: "/docs/upper.md" },
+      { type: "step-end", stepId: "answer", usage },
+      { type: "done", finishReason: "stop", usage },
     ]);
   });
 
@@ -111,14 +110,16 @@ describe("an answer", () => {
     ]);
     // The text stays one part, although the list grows at the same time.
     const { parts } = reduceMessage(chunks);
-    expect(parts.map(({ type }) => type)).toEqual(["tool-call", "text", "structured-data", "source"]);
-    expect(parts[2]).toMatchObject({ status: "done", data: { title: "Read more" } });
+    const shown = parts.filter(({ type }) => type !== "step");
+    expect(shown.map(({ type }) => type)).toEqual(["tool-call", "text", "structured-data", "source"]);
+    expect(shown[2]).toMatchObject({ status: "done", data: { title: "Read more" } });
   });
 
   test("lists only sections that it does not quote", async () => {
     const { parts } = reduceMessage(await ask("balcony"));
-    expect(parts[1]).toMatchObject({ text: expect.stringContaining("**Balcony**") });
-    expect(parts[2]).toMatchObject({ data: { items: [{ heading: "Ground floor" }] } });
+    const partOf = (type: string) => parts.find((part) => part.type === type);
+    expect(partOf("text")).toMatchObject({ text: expect.stringContaining("**Balcony**") });
+    expect(partOf("structured-data")).toMatchObject({ data: { items: [{ heading: "Ground floor" }] } });
     expect((await ask("stove")).filter(({ type }) => type === "structured-data")).toEqual([]);
   });
 
@@ -131,7 +132,7 @@ describe("an answer", () => {
 
   test("mentions that a word of the question is unknown", async () => {
     expect(await textOf("purple stove")).toMatch(
-      /^Not every word of your question is in the documentation\. This comes closest:\n\n> \*\*Kitchen/,
+      /^I did not find every word of your question\. This comes closest:\n\n> \*\*Kitchen/,
     );
   });
 
@@ -169,13 +170,13 @@ describe("the pace", () => {
 });
 
 const isInterrupt = (chunk: StreamChunk): chunk is StreamChunkOf<"interrupt"> => chunk.type === "interrupt";
-const interruptOf = async (question: string) => (await ask(question)).find(isInterrupt)!;
+const interruptsOf = async (question: string) => (await ask(question)).filter(isInterrupt);
 const queryOf = (chunks: StreamChunk[]) => chunks.find((chunk) => chunk.type === "tool-call-start")?.input;
 
 describe("a question that names sections of two pages", () => {
   test("is answered with a choice of the pages, and the stream ends on an interrupt", async () => {
     const chunks = await ask("Where is the kitchen?");
-    const types = chunks.map(({ type }) => type);
+    const types = chunks.map(({ type }) => type).filter((type) => !type.startsWith("step-"));
     expect(types).toEqual(["status", "tool-call-start", "tool-call-result", "interrupt", "done"]);
     expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "interrupt" });
     expect(chunks.find(isInterrupt)?.input).toMatchObject({
@@ -185,10 +186,11 @@ describe("a question that names sections of two pages", () => {
   });
 
   test("is answered from the page that was chosen", async () => {
-    const resume = { ...(await interruptOf("Where is the kitchen?")), answer: "upper.md" };
-    const chunks = await ask("Upper floor", { resume });
+    const [which] = await interruptsOf("Where is the kitchen?");
+    const resumes = [{ ...which!, answer: "upper.md" }];
+    const chunks = await ask("Upper floor", { resumes });
     expect(queryOf(chunks)).toEqual({ query: "Where is the kitchen?", page: "upper.md" });
-    const text = await textOf("Upper floor", { resume });
+    const text = await textOf("Upper floor", { resumes });
     expect(text).toContain("The oven is blue.");
     expect(text).not.toContain("green");
   });
@@ -199,25 +201,42 @@ describe("a question that names sections of two pages", () => {
 });
 
 describe("a question without a word to search for", () => {
-  test("is answered with a question for one, without a search", async () => {
+  test("is answered with two questions at once, without a search", async () => {
     const chunks = await ask("Why?");
-    expect(chunks.map(({ type }) => type)).toEqual(["interrupt", "done"]);
-    expect(chunks.find(isInterrupt)?.input.kind).toBe("text");
+    expect(chunks.map(({ type }) => type)).toEqual(["interrupt", "interrupt", "done"]);
+    expect(chunks.filter(isInterrupt).map(({ input }) => input.kind)).toEqual(["text", "choice"]);
   });
 
-  test("continues with the words of the answer, and is repeated when it has none either", async () => {
-    const interrupt = await interruptOf("Why?");
-    const chunks = await ask("roses", { resume: { ...interrupt, answer: "the roses" } });
-    expect(queryOf(chunks)).toEqual({ query: "the roses" });
-    const again = await ask("??", { resume: { ...interrupt, answer: "??" } });
-    expect(again.map(({ type }) => type)).toEqual(["interrupt", "done"]);
+  test("continues with the words of the answer, as long as the user wants it", async () => {
+    const [about, length] = await interruptsOf("Why?");
+    const answerTo = (lengthId: string) => ({
+      resumes: [
+        { ...about!, answer: "oven stove" },
+        { ...length!, answer: lengthId },
+      ],
+    });
+    expect(queryOf(await ask("oven", answerTo("long")))).toEqual({ query: "oven stove" });
+    const quotes = async (id: string) => (await textOf("oven", answerTo(id))).split("> **").length - 1;
+    expect([await quotes("short"), await quotes("long")]).toEqual([1, 2]);
+  });
+
+  test("is asked again when the answer has no word either, or there is none", async () => {
+    const [about, length] = await interruptsOf("Why?");
+    for (const resume of [
+      { ...about!, answer: "??" },
+      { ...length!, answer: "long" },
+    ]) {
+      const again = await ask("??", { resumes: [resume] });
+      expect(again.map(({ type }) => type)).toEqual(["interrupt-resolved", "interrupt", "interrupt", "done"]);
+    }
   });
 });
 
 describe("a question that the user cancels", () => {
   const cancel = async (said: string) => {
-    const { requestId, resumeToken } = await interruptOf("Kitchen");
-    return textOf(said, { resume: { requestId, resumeToken, outcome: "cancelled" } });
+    const [which] = await interruptsOf("Kitchen");
+    const { requestId, resumeToken } = which!;
+    return textOf(said, { resumes: [{ requestId, resumeToken, outcome: "cancelled" }] });
   };
 
   test("is not repeated", async () => {
@@ -229,16 +248,56 @@ describe("a question that the user cancels", () => {
   });
 });
 
-test("an answer to a question that is not the agent's ends on an error", async () => {
-  const resume = { requestId: "r", resumeToken: "mine", answer: "upper.md" };
-  expect(await ask("Upper floor", { resume })).toEqual([
-    {
-      type: "error",
-      code: "invalid-resume-token",
-      message: "This question can no longer be answered. Please ask again.",
-      retryable: false,
-    },
-  ]);
+describe("an attachment", () => {
+  const attach = (content: string, ...files: { name: string; mediaType: string; url: string }[]) => ({
+    ...user(content),
+    parts: [
+      { type: "text" as const, text: content },
+      ...files.map((file) => ({ type: "file" as const, ...file })),
+    ],
+  });
+  const garden = "# Garden\n\nGrass.\n\n## Roses\n\nThey are at the wall – and “climb”.\n";
+  const url = `data:text/markdown;base64,${Buffer.from(garden).toString("base64")}`;
+  const file = { name: "garden.md", mediaType: "text/markdown", url };
+
+  test("of text is searched first, and quoted as a source without an address", async () => {
+    const chunks = await ask([attach("Where are the roses?", file)]);
+    expect(chunks.filter(isOfCall).map(({ tool }) => tool)).toEqual([
+      "search_attachments",
+      "search_attachments",
+    ]);
+    const { parts } = reduceMessage(chunks);
+    expect(parts.filter(({ type }) => type === "structured-data")).toEqual([]);
+    expect(parts.find(({ type }) => type === "text")).toMatchObject({
+      text: "This is in your attachment:\n\n> **Roses**\n>\n> They are at the wall – and “climb”.",
+    });
+    expect(parts.filter(({ type }) => type === "source")).toEqual([
+      { type: "source", id: "garden.md#Roses", title: "garden.md › Roses", url: undefined },
+    ]);
+  });
+
+  test("of an earlier message is searched, too; what it does not contain is searched in the documentation", async () => {
+    const later = [attach("Where is the grass?", file), assistant("…"), user("Is there an oven?")];
+    const chunks = await ask(later);
+    const tools = chunks
+      .filter(({ type }) => type === "tool-call-start")
+      .map((chunk) => chunk as { tool: string });
+    expect(tools.map(({ tool }) => tool)).toEqual(["search_attachments", "search_documentation"]);
+    expect(await textOf(later)).toContain("The oven is blue.");
+  });
+
+  test("that is not text is left out, with a word about it; its address is not requested", async () => {
+    const request = vi.spyOn(globalThis, "fetch");
+    const image = { name: "a.png", mediaType: "image/png", url: "data:image/png;base64,AAAA" };
+    const elsewhere = { ...file, name: "b.md", url: "http://127.0.0.1/b.md" };
+    const text = await textOf([attach("balcony", image, elsewhere)]);
+    expect(text).toMatch(
+      /^I can read only text, so I left out a\.png, b\.md\. This is what the documentation says:/,
+    );
+    expect(request).not.toHaveBeenCalled();
+    request.mockRestore();
+    expect(await textOf([attach("balcony", image), assistant("…"), user("roses")])).not.toContain("a.png");
+  });
 });
 
 describe("a search that fails", () => {
@@ -268,7 +327,9 @@ describe("a search that fails", () => {
       throw error;
     };
     const chunks = await ask("roses", { search });
-    expect(chunks[2]).toMatchObject({ type: "tool-call-error", message: "The search failed." });
+    expect(chunks).toContainEqual(
+      expect.objectContaining({ type: "tool-call-error", message: "The search failed." }),
+    );
     expect(JSON.stringify(chunks)).not.toContain("secret");
     expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop" });
     expect(log.mock.calls).toEqual([[error]]);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SearchHit } from "../../src/agent/search.ts";
-import { askForWords, askWhich, readAnswer } from "../../src/agent/user-questions.ts";
+import { askForWords, askWhich, readAnswers } from "../../src/agent/user-questions.ts";
 
 const hit = (page: string, title: string): SearchHit => ({
   section: { page, title, heading: "Errors", text: "" },
@@ -23,23 +23,29 @@ test("a choice offers the pages", () => {
 });
 
 test.each(["b.md", ["b.md"]])("the choice %j continues the search in that page", (answer) => {
-  expect(readAnswer({ ...which(), answer })).toEqual({ query: "errors", page: "b.md" });
+  expect(readAnswers([{ ...which(), answer }])).toEqual({ query: "errors", page: "b.md" });
 });
 
 test("a text takes the place of the question, and keeps the page that was asked about", () => {
-  const question = askForWords({ query: "why?", page: "a.md" });
-  expect(question.input).toEqual({
+  const [about] = askForWords({ query: "why?", page: "a.md" });
+  expect(about?.input).toEqual({
     kind: "text",
     multiple: false,
     question: "Your question has no word that I could search for. What is it about?",
   });
-  expect(readAnswer({ ...question, answer: "heartbeats" })).toEqual({ query: "heartbeats", page: "a.md" });
-  expect(readAnswer({ ...question, answer: "heartbeats in:b" })).toEqual({
-    query: "heartbeats",
-    page: "b.md",
-  });
+  const read = (answer: string) => readAnswers([{ ...about!, answer }]);
+  expect(read("heartbeats")).toEqual({ query: "heartbeats", page: "a.md" });
+  expect(read("heartbeats in:b")).toEqual({ query: "heartbeats", page: "b.md" });
 });
 
-test.each(["", "nonsense", "null", "7", '"text"'])("the token %j is not one of ours", (resumeToken) => {
-  expect(readAnswer({ requestId: "r", resumeToken, answer: "a.md" })).toBeUndefined();
+test("two questions are answered together, in any order", () => {
+  const [about, length] = askForWords({ query: "why?" });
+  expect(about!.requestId).not.toBe(length!.requestId);
+  const answers = [
+    { ...length!, answer: "short" },
+    { ...about!, answer: "heartbeats" },
+  ];
+  const search = { query: "heartbeats", maxQuotes: 1 };
+  expect(readAnswers(answers)).toEqual(search);
+  expect(readAnswers(answers.reverse())).toEqual(search);
 });

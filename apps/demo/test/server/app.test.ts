@@ -89,10 +89,9 @@ test("a question from the agent is answered with a second request to the route",
     status: 200,
     text: expect.stringContaining("The stove is <blue>."),
   });
-  expect(await post({ resume: { ...resume, resumeToken: "mine" } })).toMatchObject({
-    status: 500,
-    error: { type: "error", code: "invalid-resume-token" },
-  });
+  const refused = { status: 403, code: "invalid-resume-token" };
+  expect(await post({ resume: { ...resume, resumeToken: "mine" } })).toMatchObject(refused);
+  expect(await post({ resume, sessionId: "s2" })).toMatchObject(refused);
 });
 
 test("a visitor gets a cookie with the page, once, that no script can read", async () => {

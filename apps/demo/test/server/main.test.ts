@@ -110,7 +110,7 @@ test("as one process of a cluster, each response names it, and so does each answ
   const response = await ask(await readAddress(child));
   expect(response.headers.get("x-demo-process")).toBe(`process 2 (pid ${child.pid})`);
   const [, first] = (await readEvents(response)).split("\n\n");
-  expect(first).toContain(`data: {"type":"demo-process","name":"process 2 (pid ${child.pid})"}`);
+  expect(first).toContain(`data: {"type":"metadata","metadata":{"process":"process 2 (pid ${child.pid})"}}`);
 });
 
 test("a port that is in use is reported, with another one to try", async () => {

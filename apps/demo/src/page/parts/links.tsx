@@ -1,5 +1,5 @@
 /** Links to what an agent names: its sources and files. Only addresses of pages become links. */
-import type { StreamChunkOf } from "@kortyx/client";
+import type { FileMessagePart, StreamChunkOf } from "@kortyx/client";
 import type { ReactNode } from "react";
 import { Icon } from "../icon.tsx";
 
@@ -30,7 +30,11 @@ export function SourceList({ sources }: { sources: Readonly<StreamChunkOf<"sourc
 }
 
 /** A link also for an image: the Content-Security-Policy shows nothing from other servers. */
-export function FileLink({ file: { name, mediaType, url } }: { file: Readonly<StreamChunkOf<"file">> }) {
+export function FileLink({
+  file: { name, mediaType, url },
+}: {
+  file: Pick<FileMessagePart, "name" | "mediaType" | "url">;
+}) {
   return (
     <p className="file">
       <Icon name="file" />

@@ -4,14 +4,9 @@ import Markdown, { type Components } from "react-markdown";
 import remarkGfm from "remark-gfm";
 import { splitMarkdown } from "./split-markdown.ts";
 
-export interface MarkdownTextProps {
-  text: string;
-  isStreaming: boolean;
-}
-
-export const MarkdownText = memo(function MarkdownText({ text, isStreaming }: MarkdownTextProps) {
+export const MarkdownText = memo(function MarkdownText({ text }: { text: string }) {
   return (
-    <div className={isStreaming ? "markdown streaming" : "markdown"}>
+    <div className="markdown">
       {splitMarkdown(text).map((block, index) => (
         // Blocks are only ever added at the end.
         <MarkdownBlock key={index} text={block} />
@@ -52,12 +47,7 @@ const components: Components = {
       <pre>{children}</pre>
     </Scrollable>
   ),
-  h1: heading,
-  h2: heading,
-  h3: heading,
-  h4: heading,
-  h5: heading,
-  h6: heading,
+  ...Object.fromEntries(["h1", "h2", "h3", "h4", "h5", "h6"].map((level) => [level, heading])),
 };
 
 /** Wide content scrolls within its own box, with a keyboard too; the page does not scroll sideways. */

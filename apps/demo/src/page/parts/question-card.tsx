@@ -1,94 +1,103 @@
-/** A question from the agent: one choice, several choices, or an answer in the user's own words. */
-import type { InterruptChunk } from "@kortyx/client";
-import { type FormEvent, memo, useEffect, useId, useRef } from "react";
+/** The questions that an agent asks together: each is one choice, several choices, or the user's own words. */
+import type { InterruptChunk, InterruptPart } from "@kortyx/client";
+import { type FormEvent, useEffect, useId, useRef } from "react";
 import type { ChatActions } from "../chat-actions.ts";
 import { Icon } from "../icon.tsx";
 
 export interface QuestionCardProps {
-  question: Readonly<InterruptChunk>;
-  /** Whether it is waiting for an answer. */
+  questions: readonly InterruptPart[];
+  /** Whether they are waiting for an answer. */
   isOpen: boolean;
   onAnswer: ChatActions["respond"];
 }
 
-export const QuestionCard = memo(function QuestionCard({ question, isOpen, onAnswer }: QuestionCardProps) {
-  const { input } = question;
+export function QuestionCard({ questions, isOpen, onAnswer }: QuestionCardProps) {
+  /** A single choice needs no confirmation. */
+  const isButtons =
+    questions.length === 1 && questions.every((each) => isChoice(each) && each.resolution === undefined);
 
   function onSubmit(event: FormEvent<HTMLFormElement>): void {
     event.preventDefault();
-    const given = new FormData(event.currentTarget).getAll("answer").map(String);
-    const answers = given.flatMap((text) => text.split("\n")).map((text) => text.trim());
-    const answer = answers.filter((text) => text !== "");
-    if (answer.length > 0) onAnswer(question, input.multiple ? answer : answer.join(" "));
+    const data = new FormData(event.currentTarget);
+    const responses = questions.map((interrupt) => {
+      const given = data.getAll(interrupt.requestId).flatMap((text) => String(text).split("\n"));
+      const answers = given.map((text) => text.trim()).filter((text) => text !== "");
+      return { interrupt, answer: interrupt.input.multiple ? answers : answers.join(" ") };
+    });
+    if (responses.every(({ answer }) => answer.length > 0)) onAnswer(responses);
   }
 
   return (
-    <form onSubmit={onSubmit}>
-      <fieldset className="card question" data-testid="question" disabled={!isOpen}>
-        <legend>
-          <Icon name="question" />
-          {input.question ?? "What do you mean?"}
-        </legend>
-        {!("options" in input) ? (
-          <TextField isMultiple={input.multiple === true} isOpen={isOpen} />
-        ) : (
-          <Choices
-            options={input.options}
-            isMultiple={input.multiple}
-            onChoose={(id) => onAnswer(question, id)}
-          />
-        )}
-      </fieldset>
+    <form className="card question" data-testid="question" onSubmit={onSubmit}>
+      {questions.map((question) => (
+        <fieldset key={question.requestId} disabled={!isOpen}>
+          <legend>
+            <Icon name="question" />
+            {question.input.question ?? "What do you mean?"}
+          </legend>
+          {"options" in question.input ? (
+            <Choices
+              question={question}
+              onChoose={isButtons ? (answer) => onAnswer([{ interrupt: question, answer }]) : undefined}
+            />
+          ) : (
+            <TextField question={question} isOpen={isOpen && question === questions[0]} />
+          )}
+        </fieldset>
+      ))}
+      {!isButtons && (
+        <button type="submit" className="button" disabled={!isOpen}>
+          Answer
+        </button>
+      )}
     </form>
   );
-});
-
-type Option = Extract<InterruptChunk["input"], { options: unknown }>["options"][number];
-
-interface ChoicesProps {
-  options: readonly Option[];
-  isMultiple: boolean;
-  /** For a single choice, which needs no confirmation. */
-  onChoose: (id: string) => void;
 }
 
-function Choices({ options, isMultiple, onChoose }: ChoicesProps) {
-  if (!isMultiple) {
-    return (
-      <div className="choices">
-        {options.map((option) => (
-          <button key={option.id} type="button" className="choice" onClick={() => onChoose(option.id)}>
-            <OptionText {...option} />
-          </button>
-        ))}
-      </div>
-    );
-  }
+const isChoice = ({ input }: InterruptChunk): boolean => input.kind === "choice" && !input.multiple;
+
+/** The answers that a closed question was given. */
+const answersTo = ({ resolution }: InterruptPart): unknown[] => [resolution?.answer ?? []].flat();
+
+interface ChoicesProps {
+  question: InterruptPart;
+  /** For a choice that needs no confirmation. */
+  onChoose: ((id: string) => void) | undefined;
+}
+
+function Choices({ question, onChoose }: ChoicesProps) {
+  const { input, requestId } = question;
+  const options = "options" in input ? input.options : [];
+  const shared = {
+    name: requestId,
+    type: isChoice(question) ? "radio" : "checkbox",
+    required: isChoice(question),
+  };
   return (
-    <>
-      <div className="choices">
-        {options.map((option) => (
-          <label key={option.id} className="choice">
-            <input type="checkbox" name="answer" value={option.id} />
-            <OptionText {...option} />
+    <div className="choices">
+      {options.map(({ id, label, description }) => {
+        const text = (
+          <span>
+            <strong>{label}</strong>
+            {description !== undefined && <span className="muted">{description}</span>}
+          </span>
+        );
+        return onChoose ? (
+          <button key={id} type="button" className="choice" onClick={() => onChoose(id)}>
+            {text}
+          </button>
+        ) : (
+          <label key={id} className="choice">
+            <input {...shared} value={id} defaultChecked={answersTo(question).includes(id)} />
+            {text}
           </label>
-        ))}
-      </div>
-      <button type="submit" className="button">
-        Confirm
-      </button>
-    </>
+        );
+      })}
+    </div>
   );
 }
 
-const OptionText = ({ label, description }: Option) => (
-  <span>
-    <strong>{label}</strong>
-    {description !== undefined && <span className="muted">{description}</span>}
-  </span>
-);
-
-function TextField({ isMultiple, isOpen }: { isMultiple: boolean; isOpen: boolean }) {
+function TextField({ question, isOpen }: { question: InterruptPart; isOpen: boolean }) {
   const id = useId();
   const field = useRef<HTMLTextAreaElement & HTMLInputElement>(null);
   useEffect(() => {
@@ -97,18 +106,23 @@ function TextField({ isMultiple, isOpen }: { isMultiple: boolean; isOpen: boolea
     const isFree = active instanceof HTMLTextAreaElement && active.value === "";
     if (isOpen && isFree) field.current?.focus({ preventScroll: true });
   }, [isOpen]);
-  const shared = { id, ref: field, name: "answer", maxLength: 4000, required: true };
+  const { requestId, input } = question;
+  const defaultValue = answersTo(question).join("\n");
+  const shared = {
+    id,
+    ref: field,
+    name: requestId,
+    maxLength: 4000,
+    required: true,
+    defaultValue,
+    className: "field",
+  };
   return (
-    <>
+    <div>
       <label htmlFor={id} className="muted">
-        {isMultiple ? "Your answers, one in each line" : "Your answer"}
+        {input.multiple ? "Your answers, one in each line" : "Your answer"}
       </label>
-      <div className="text-answer">
-        {isMultiple ? <textarea {...shared} rows={3} /> : <input {...shared} type="text" />}
-        <button type="submit" className="button">
-          Answer
-        </button>
-      </div>
-    </>
+      {input.multiple ? <textarea {...shared} rows={3} /> : <input {...shared} type="text" />}
+    </div>
   );
 }

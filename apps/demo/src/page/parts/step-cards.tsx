@@ -1,29 +1,48 @@
-/** The steps of an agent on the way to its answer, folded: calls of tools, and the thoughts of a model. */
-import type { TextPart, ToolCallPart } from "@kortyx/client";
+/** The steps of an agent on the way to its answer, and in them, folded, calls of tools and the thoughts of a model. */
+import type { InterruptPart, StepPart, TextPart, ToolCallPart } from "@kortyx/client";
 import { memo, type ReactNode } from "react";
+import type { ChatActions } from "../chat-actions.ts";
 import { Icon } from "../icon.tsx";
+import { ApprovalForm } from "./approval-form.tsx";
 
 const states: Record<ToolCallPart["state"], string> = {
   "input-streaming": "Preparing",
   running: "Running",
   "awaiting-approval": "Waiting for approval",
-  "awaiting-client": "Waiting",
+  "awaiting-client": "Waiting for this page",
   done: "Done",
   error: "Failed",
   denied: "Denied",
   interrupted: "Interrupted",
 };
 
-export const ToolCard = memo(function ToolCard({ part }: { part: ToolCallPart }) {
+export interface ToolCardProps {
+  part: ToolCallPart;
+  /** The open question about the call. */
+  question: InterruptPart | undefined;
+  /** Whether the call may continue now. */
+  isOpen: boolean;
+  actions: ChatActions;
+}
+
+export const ToolCard = memo(function ToolCard({ part, question, isOpen, actions }: ToolCardProps) {
   const { tool, state, input, inputText, content, structuredContent, errorMessage } = part;
   return (
     <div className="card" data-testid="tool-call" data-state={state}>
-      <Step icon="search" name={tool.replaceAll("_", " ") || "tool"} gist={gistOf(part)} state={state}>
+      <FoldedCard icon="tool" name={tool.replaceAll("_", " ") || "tool"} gist={gistOf(part)} state={state}>
         <Value name="Input" value={input ?? inputText} />
         <Value name="Result" value={content} />
         <Value name="Data" value={structuredContent} />
-      </Step>
+      </FoldedCard>
       {errorMessage !== undefined && <p className="card-error">{errorMessage}</p>}
+      {question && <ApprovalForm call={part} question={question} isOpen={isOpen} actions={actions} />}
+      {isOpen && state === "awaiting-client" && (
+        <div className="card-body">
+          <button type="button" className="button" onClick={actions.runTools}>
+            Run it here
+          </button>
+        </div>
+      )}
     </div>
   );
 });
@@ -31,24 +50,30 @@ export const ToolCard = memo(function ToolCard({ part }: { part: ToolCallPart })
 export const ReasoningCard = memo(function ReasoningCard({ part: { text, state } }: { part: TextPart }) {
   return (
     <div className="card" data-testid="reasoning">
-      <Step icon="thought" name="reasoning" state={state === "streaming" ? "running" : "done"}>
-        <p className="reasoning">{text}</p>
-      </Step>
+      <FoldedCard icon="thought" name="reasoning" state={state === "streaming" ? "running" : "done"}>
+        <p className="prose">{text}</p>
+      </FoldedCard>
     </div>
   );
 });
 
-interface StepProps {
-  icon: "search" | "thought";
+export const StepHeading = ({ part: { name, stepId, state } }: { part: StepPart }) => (
+  <h3 className="step label" data-state={state}>
+    {name ?? stepId}
+  </h3>
+);
+
+interface FoldedCardProps {
+  icon: "tool" | "thought";
   name: string;
   gist?: string;
   state: ToolCallPart["state"];
   children: ReactNode;
 }
 
-const Step = ({ icon, name, gist, state, children }: StepProps) => (
+const FoldedCard = ({ icon, name, gist, state, children }: FoldedCardProps) => (
   <details>
-    <summary>
+    <summary className="card-title">
       <Icon name={icon} />
       <span className="card-name one-line">{name}</span>
       <span className="card-gist one-line">{gist}</span>

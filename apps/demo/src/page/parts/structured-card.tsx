@@ -16,7 +16,7 @@ export const StructuredCard = memo(function StructuredCard({ part, isGrowing }: 
   const list = dataType === "reading-list" && isReadingList(data) ? data : undefined;
   return (
     <div className="card structured" data-testid="structured-data" data-state={state}>
-      <header>
+      <header className="card-title">
         <h3 className="card-name one-line">{list?.title ?? dataType.replaceAll("-", " ")}</h3>
         {state !== "done" && (
           <span className="state" data-state={state}>

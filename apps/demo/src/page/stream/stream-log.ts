@@ -3,7 +3,7 @@
  * Bounded, and reported to subscribers at most once per frame, however fast the chunks arrive.
  */
 import type { Chat, ConnectionState, StreamChunk, UnknownChunk } from "@kortyx/client";
-import { processChunkType, processHeader } from "../../server/name-process.ts";
+import { processHeader } from "../../server/name-process.ts";
 
 /** A chunk, and when it arrived. */
 export interface StreamLogEntry {
@@ -21,8 +21,6 @@ interface StreamLogSnapshot {
   count: number;
   /** The attempt to reconnect, from 1. */
   attempt: number;
-  /** In a cluster, the process that writes the answer. */
-  writer: string | undefined;
   /** In a cluster, the process that the page last read from. */
   reader: string | undefined;
 }
@@ -31,7 +29,7 @@ export type StreamLog = ReturnType<typeof createStreamLog>;
 
 const maxEntries = 150;
 
-const empty = { entries: [], count: 0, attempt: 0, writer: undefined };
+const empty = { entries: [], count: 0, attempt: 0 };
 
 export function createStreamLog() {
   const listeners = new Set<() => void>();
@@ -89,7 +87,7 @@ export function createStreamLog() {
       entries.push({ number: ++count, atMs: performance.now() - startedAt!, chunk });
       // A hidden page has no frames, and everything may arrive between two of them.
       if (entries.length > 4 * maxEntries) entries = entries.slice(-maxEntries);
-      change(chunk.type === processChunkType ? { writer: String(chunk.name) } : {});
+      change({});
     },
     onConnectionChange(connection: ConnectionState) {
       if (connection.state === "reconnecting") change({ attempt: connection.attempt });

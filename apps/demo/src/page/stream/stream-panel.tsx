@@ -1,10 +1,13 @@
 /** The stream as it is on the wire: its last chunks with their times, and the figures of the answer. */
-import type { ChatTiming } from "@kortyx/client";
+import type { ChatSnapshot } from "@kortyx/client";
 import { memo, useSyncExternalStore } from "react";
 import type { StreamLog, StreamLogEntry } from "./stream-log.ts";
 
-export function StreamPanel({ log, timing }: { log: StreamLog; timing: ChatTiming | undefined }) {
-  const { entries, count, writer, reader } = useSyncExternalStore(log.subscribe, log.getSnapshot);
+export function StreamPanel({ log, snapshot }: { log: StreamLog; snapshot: ChatSnapshot }) {
+  const { entries, count, reader } = useSyncExternalStore(log.subscribe, log.getSnapshot);
+  const { timing, messages } = snapshot;
+  const last = messages.at(-1);
+  const writer = last?.role === "assistant" ? last.metadata?.process : undefined;
   return (
     <aside className="stream-panel" id="stream-panel" aria-label="Stream">
       <h2 className="visually-hidden">Stream</h2>
@@ -27,7 +30,7 @@ export function StreamPanel({ log, timing }: { log: StreamLog; timing: ChatTimin
       </section>
       {writer !== undefined && (
         <p>
-          Written by {writer}, read from {reader}.
+          Written by {String(writer)}, read from {reader}.
         </p>
       )}
       {count > entries.length && <p className="muted">The last {entries.length} chunks are kept.</p>}

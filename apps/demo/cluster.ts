@@ -14,6 +14,8 @@ import { fileURLToPath } from "node:url";
 const processNames = ["1", "2", "3"];
 /** Slower than the demo itself, so that an answer lasts long enough to kill its process. */
 const tokensPerSecond = process.env.DEMO_TOKENS_PER_SECOND || "5";
+/** The same for all processes: one verifies what another has signed. */
+const resumeSecret = crypto.randomUUID();
 const mainFile = fileURLToPath(new URL("main.js", import.meta.url));
 
 const nginx = findProgram("nginx");
@@ -61,6 +63,7 @@ async function startProcess(name: string, atPort = 0): Promise<DemoProcess> {
     PORT: `${atPort}`,
     REDIS_URL: `unix://${redisSocket}`,
     DEMO_PROCESS: name,
+    DEMO_RESUME_SECRET: resumeSecret,
     DEMO_TOKENS_PER_SECOND: tokensPerSecond,
   };
   const child = start(process.execPath, [mainFile], env);
