@@ -63,7 +63,7 @@ export type SettledToolCallState =
  */
 export interface ToolCallMessagePart {
   type: "tool-call";
-  /** Names the call. At most 256 characters. */
+  /** Names the call. */
   toolCallId: string;
   /** The name of the tool. */
   tool: string;
@@ -198,7 +198,7 @@ export interface InterruptAnswer {
  * the server made this call, in this conversation, and not too long ago; never what the tool returned.
  */
 export interface ClientToolResult {
-  /** The call that has its result. At most 256 characters. */
+  /** The call that has its result. */
   toolCallId: string;
   /** The name of the tool. */
   tool: string;

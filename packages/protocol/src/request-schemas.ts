@@ -29,8 +29,8 @@ const createIdSchema = () =>
 
 const createProviderMetadataSchema = () => optional(z.record(z.string(), z.unknown()));
 
-/** An id of a call or a question: required, and compared as it is. */
-const createCallIdSchema = () => z.string().max(maxIdLength, idLength);
+/** An id of a question: required, and compared as it is. The id of a call has no limit, as providers write much into some. */
+const createQuestionIdSchema = () => z.string().max(maxIdLength, idLength);
 
 // These are checked as a whole: zod takes longer for one issue than for a thousand valid values.
 const isText = (value: unknown) => typeof value === "string";
@@ -83,7 +83,7 @@ export const createKnownPartSchema = () =>
     }),
     z.looseObject({
       type: z.literal("tool-call"),
-      toolCallId: createCallIdSchema(),
+      toolCallId: z.string(),
       tool: z.string(),
       state: z.enum([
         "running",
@@ -143,7 +143,7 @@ export const createMessageSchema = () =>
     });
 
 const createQuestionFields = () => ({
-  requestId: createCallIdSchema(),
+  requestId: createQuestionIdSchema(),
   resumeToken: z.string(),
   reason: optional(z.string()),
 });
@@ -162,7 +162,7 @@ const createAnswerSchema = () =>
   z
     .looseObject({
       ...createQuestionFields(),
-      toolCallId: optional(createCallIdSchema()),
+      toolCallId: optional(z.string()),
       outcome: optional(z.enum(["answered", "cancelled"])),
     })
     .superRefine(({ outcome, answer }, { addIssue }) => {
@@ -172,7 +172,7 @@ const createAnswerSchema = () =>
 
 const createToolResultSchema = () =>
   z.looseObject({
-    toolCallId: createCallIdSchema(),
+    toolCallId: z.string(),
     tool: z.string(),
     resumeToken: optional(z.string()),
     errorMessage: optional(z.string()),

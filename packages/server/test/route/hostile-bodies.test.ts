@@ -127,8 +127,8 @@ function expectSound(body: ChatRequestBody): void {
     tools.map(({ name }) => name),
   ]) {
     expect(new Set(ids).size).toBe(ids.length);
-    for (const id of ids) expect(id.length).toBeLessThanOrEqual(256);
   }
+  for (const { requestId } of resumes) expect(requestId.length).toBeLessThanOrEqual(256);
   if (resume !== undefined) expect(resumes).toContainEqual(resume);
 }
 

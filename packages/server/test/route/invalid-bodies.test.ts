@@ -169,7 +169,7 @@ const badBodies: [body: unknown, issues: string[]][] = [
           parts: [
             {
               type: "tool-call",
-              toolCallId: "1".repeat(257),
+              toolCallId: 1,
               state: "input-streaming",
               errorMessage: {},
               providerMetadata: [],
@@ -180,7 +180,7 @@ const badBodies: [body: unknown, issues: string[]][] = [
       ],
     },
     [
-      "messages.0.parts.0.toolCallId must be at most 256 characters, got a string of 257 characters",
+      "messages.0.parts.0.toolCallId must be a string, got a number",
       "messages.0.parts.0.tool must be a string, got nothing",
       'messages.0.parts.0.state must be one of "running", "awaiting-approval", "awaiting-client", "done", "error", "denied", "interrupted", got a string of 15 characters',
       "messages.0.parts.0.errorMessage must be a string, got an object",
