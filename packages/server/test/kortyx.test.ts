@@ -264,12 +264,27 @@ describe("sources", () => {
   });
 });
 
-const post = () =>
+const post = (messages = [user]) =>
   new Request("http://host/", {
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ messages: [user] }),
+    body: JSON.stringify({ messages }),
   });
+
+test("in a route with a resumeSecret, the client gets a signed token, and the agent its own, where it reads it", async () => {
+  const streamChat = vi.fn(async (_messages: ChatMessage[]) => give([interrupt]));
+  const agent = fromKortyx({ streamChat });
+  const { fetch } = createChatRoute({ agent, resumeSecret: "a secret of more than 32 characters" });
+  const token = /"resumeToken":"(v1\.[^"]+)"/.exec(await (await fetch(post())).text())![1];
+  const answer = (given: string) => {
+    const metadata = { a: 1, resume: { token: given, requestId: "q", selected: ["Rome"] } };
+    return { ...user, content: "Rome", metadata };
+  };
+  await (await fetch(post([user, answer(token!)]))).text();
+  expect(streamChat.mock.calls[1]![0]).toEqual([user, answer("t")]);
+  expect((await fetch(post([user, answer("t")]))).status).toBe(403);
+  expect(streamChat).toHaveBeenCalledTimes(2);
+});
 
 describe("a client that leaves", () => {
   const open = async (agent: ReturnType<typeof fromKortyx>) => {
