@@ -57,17 +57,23 @@ export function signResumeTokens<Types extends ChatTypes = ChatTypes>(
 export function signResumeTokens(source: StreamSource, options: SignResumeTokensOptions): StreamSource {
   const { secret, owner, sessionId, message } = options;
   const signer = new TokenSigner("secret", secret satisfies Secrets);
-  return signTokens(source, signer, { owner, sessionId }, message);
+  return signTokens(source, signer, { owner, sessionId, message });
 }
 
-/** @param message - The message that the stream continues. */
+/** What the tokens of a stream are bound to. */
+export interface StreamTokenOptions extends TokenScope {
+  /** The message that the stream continues. */
+  message: AssistantMessage | undefined;
+  /** The id of the message that the stream is in, if the client knows it. */
+  messageId?: string | undefined;
+}
+
 export function signTokens(
   source: StreamSource,
   signer: TokenSigner,
-  scope: TokenScope,
-  message?: AssistantMessage | undefined,
+  options: StreamTokenOptions,
 ): StreamSource {
-  return mapSource(source, () => new StreamTokens(signer, scope, message));
+  return mapSource(source, () => new StreamTokens(signer, options));
 }
 
 /** A call whose result has not come. */
@@ -82,10 +88,12 @@ interface OpenCall {
 class StreamTokens implements ChunkChange {
   readonly #signer: TokenSigner;
   readonly #calls = new Map<string, OpenCall>();
+  readonly #messageId: string | undefined;
   #scope: TokenScope;
 
-  constructor(signer: TokenSigner, scope: TokenScope, message: AssistantMessage | undefined) {
+  constructor(signer: TokenSigner, { message, messageId, ...scope }: StreamTokenOptions) {
     this.#signer = signer;
+    this.#messageId = messageId;
     this.#scope = scope;
     for (const part of message?.parts ?? []) {
       if (part.type === "tool-call") this.#calls.set(part.toolCallId, toOpenCall(part));
@@ -175,7 +183,8 @@ class StreamTokens implements ChunkChange {
 
   #sign(content: Omit<TokenContent, "expiresAt">, expiresAt?: number | undefined): Promise<string> {
     const until = Number.isFinite(expiresAt) ? expiresAt! : Date.now() + defaultValidityMs;
-    return this.#signer.sign({ ...content, expiresAt: until }, this.#scope);
+    const messageId = this.#messageId;
+    return this.#signer.sign({ ...content, messageId, expiresAt: until }, this.#scope);
   }
 }
 

@@ -21,6 +21,8 @@ export interface TokenContent {
   kind: "question" | "call";
   /** The `requestId` of the question, or the `toolCallId` of the call. */
   id: string;
+  /** The message that the question or call is in, if the client knows it by its id. */
+  messageId?: string | undefined;
   /** The call that a question is about. */
   toolCallId?: string | undefined;
   /** The tool of a call that the client runs. */

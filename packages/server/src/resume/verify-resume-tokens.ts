@@ -48,18 +48,24 @@ export async function verifyResumeTokens<Body extends ChatRequestBody>(
   body: Body,
   { secret, owner }: VerifyResumeTokensOptions,
 ): Promise<Body> {
-  const { body: verified, expired } = await verifyTokens(body, new TokenSigner("secret", secret), owner);
+  const signer = new TokenSigner("secret", secret);
+  const { body: verified, expired } = await verifyTokens(body, signer, { owner });
   if (expired !== undefined) throw expired;
   return verified;
+}
+
+interface TokenCheckOptions extends Pick<TokenScope, "owner"> {
+  /** The message that the request continues. If given, calls of other messages are refused. */
+  continues?: { id: string | undefined } | undefined;
 }
 
 /** @returns the body for the agent, and the error to refuse it with if a token has expired. */
 export async function verifyTokens<Body extends ChatRequestBody>(
   body: Body,
   signer: TokenSigner,
-  owner: string | undefined,
+  { owner, continues }: TokenCheckOptions,
 ): Promise<{ body: Body; expired: ChatRequestError | undefined }> {
-  const check = new TokenCheck(signer, { owner, sessionId: body.sessionId });
+  const check = new TokenCheck(signer, { owner, sessionId: body.sessionId, continues });
   const verified = { ...body, ...(await check.verify(body)) };
   await check.compareCalls(body);
   if (check.wrong.length > 0) throw invalidRequest(check.wrong, "invalid-resume-token");
@@ -86,7 +92,7 @@ class TokenCheck {
   readonly wrong: ChatRequestIssue[] = [];
   readonly late: ChatRequestIssue[] = [];
   readonly #signer: TokenSigner;
-  readonly #scope: TokenScope;
+  readonly #scope: TokenScope & TokenCheckOptions;
   /** What the request answers: an answer given twice in one request is ambiguous. */
   readonly #answered = new Set<string>();
   /** By question and token: the same answer may be in `resumes`, in `resume` and in the metadata of a message. */
@@ -94,7 +100,7 @@ class TokenCheck {
   /** The hashes of the calls that it is about. */
   readonly #calls = new Map<string, (string | undefined)[]>();
 
-  constructor(signer: TokenSigner, scope: TokenScope) {
+  constructor(signer: TokenSigner, scope: TokenScope & TokenCheckOptions) {
     this.#signer = signer;
     this.#scope = scope;
   }
@@ -201,8 +207,13 @@ class TokenCheck {
     if (Date.now() > content.expiresAt) {
       this.late.push({ path, expected: "a token that is still valid", received: "an expired one" });
     }
-    const { toolCallId, callHash } = content;
+    const { toolCallId, callHash, messageId } = content;
     if (toolCallId !== undefined) {
+      const { continues } = this.#scope;
+      if (continues !== undefined && messageId !== undefined && messageId !== continues.id) {
+        const expected = 'the id of the message with the call, and trigger "continue"';
+        this.wrong.push({ path: "messageId", expected, received: "another request" });
+      }
       const hashes = this.#calls.get(toolCallId) ?? [];
       hashes.push(callHash);
       this.#calls.set(toolCallId, hashes);

@@ -35,6 +35,8 @@ interface ReadRequest {
   messages: ChatMessage[];
   /** Calls the agent. */
   source: StreamSource;
+  /** The id of the run, and of the message if the answer continues no other. */
+  runId: string;
   /** The id of the message that the answer continues. */
   continues: string | undefined;
   /** That message, as the application has stored it. */
@@ -87,14 +89,22 @@ export class ChatPost {
     const agentBody = context ? { ...verified, context: await readContext(context, body.context) } : verified;
     const source: StreamSource = ({ signal }) =>
       agent.streamChat(verified.messages, toAgentOptions(agentBody, { owner, continued, signal }));
-    const scope = { owner, sessionId: body.sessionId };
+    const runId = crypto.randomUUID();
     return {
       request,
       body,
       owner,
       input: continues === undefined ? body.messages.findLast(({ role }) => role === "user") : undefined,
       messages: [...body.messages],
-      source: this.#signer ? signTokens(source, this.#signer, scope, continued) : source,
+      source: this.#signer
+        ? signTokens(source, this.#signer, {
+            owner,
+            sessionId: body.sessionId,
+            message: continued,
+            messageId: continues ?? runId,
+          })
+        : source,
+      runId,
       continues,
       continued,
       refusal,
@@ -104,11 +114,12 @@ export class ChatPost {
   /** @throws ChatRequestError for what the server has not signed, and for what comes too late to have begun a run. */
   async #verify(body: ChatRequestBody, owner: string | undefined, continues: string | undefined) {
     const { sessionId, idempotencyKey } = body;
-    const tokens = this.#signer && (await verifyTokens(body, this.#signer, owner));
+    const { loadMessage } = this.#options;
+    // Only the message with the call shows whether it has run. A client must not name another one, or none.
+    const message = loadMessage && { id: continues };
+    const tokens = this.#signer && (await verifyTokens(body, this.#signer, { owner, continues: message }));
     const continued =
-      continues === undefined
-        ? undefined
-        : await loadContinued(this.#options.loadMessage, continues, { owner, sessionId });
+      continues === undefined ? undefined : await loadContinued(loadMessage, continues, { owner, sessionId });
     const refusal = tokens?.expired ?? (tokens && continued && refuseAnswered(body, continued));
     if (refusal !== undefined && (this.#runs === undefined || idempotencyKey === undefined)) throw refusal;
     return { verified: tokens?.body ?? body, continued, refusal };
@@ -129,13 +140,13 @@ export class ChatPost {
   }
 
   /** A stream without a run names its message only where an application needs it: to load it when it is continued. */
-  #withoutRun({ source, continues, body: { sessionId } }: ReadRequest): StreamSource {
+  #withoutRun({ source, runId, continues, body: { sessionId } }: ReadRequest): StreamSource {
     if (continues === undefined && this.#options.loadMessage === undefined) return source;
-    return withRunStart(source, { continues, sessionId, acceptsParts: true });
+    return withRunStart(source, { runId, sessionId, continues, acceptsParts: true });
   }
 
   async #respondWithRun(runs: RunEndpoints, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
-    const { request, input, messages, source, owner = "", continues, continued, refusal } = read;
+    const { request, input, messages, source, owner = "", runId, continues, continued, refusal } = read;
     const { idempotencyKey: key, ...body } = read.body;
     const lastEventId = request.headers.get("last-event-id");
     const { sessionId } = body;
@@ -147,6 +158,7 @@ export class ChatPost {
       input,
       messages,
       source,
+      runId,
       continues,
       continued,
       refusal,

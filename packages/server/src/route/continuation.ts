@@ -74,16 +74,13 @@ const overStates: ReadonlySet<ToolCallState> = new Set<ToolCallState>(["done", "
  * The stream of an answer without a run, which names its message all the same. `run-start` comes with the first chunk, so
  * that an agent that fails at once can still get an error status, and the stream ends with a terminal, as every run does.
  */
-export function withRunStart(
-  source: StreamSource,
-  fields: Omit<RunStartChunk, "type" | "runId">,
-): StreamSource {
+export function withRunStart(source: StreamSource, fields: Omit<RunStartChunk, "type">): StreamSource {
   return mapSource(source, () => {
     let isBegun = false;
     const begin = () => {
       if (isBegun) return [];
       isBegun = true;
-      return [{ type: "run-start", runId: crypto.randomUUID(), ...fields }];
+      return [{ type: "run-start", ...fields }];
     };
     return {
       replace: (chunk) => (isBegun ? undefined : [...begin(), chunk]),

@@ -26,6 +26,8 @@ export interface StartRequest {
   input: ChatMessage | undefined;
   messages: ChatMessage[];
   source: StreamSource;
+  /** 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a database key. */
+  runId: string;
   /** The id of the message that the answer continues. */
   continues: string | undefined;
   /** That message, if the application has it. */
@@ -113,8 +115,7 @@ async function openForRequest(
   const { store, onActiveRun = "reject", maxOpenRuns = 8, hasOwners } = options;
   const { owner, key, shutdown, refusal } = request;
   const opening: OpenRun = {
-    // 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a database key.
-    runId: crypto.randomUUID(),
+    runId: request.runId,
     owner,
     // A run that is opened only to find an earlier one must not become the latest of its session.
     sessionId: hasOwners && refusal === undefined ? request.sessionId : undefined,

@@ -383,9 +383,11 @@ describe("a result of a tool that the client runs", () => {
 
   test("the token of a question about a call does not fit its result, nor the reverse", async () => {
     const asked = await tokenOf([locate, approval({ requestId: "c2", toolCallId: "c2" })]);
-    expect(await refusalOf(verify(bodyOf({ toolResults: [resultOf(asked)] })))).toEqual(
-      forged("toolResults.0.resumeToken"),
-    );
+    for (const fields of [{}, { tool: undefined }]) {
+      expect(await refusalOf(verify(bodyOf({ toolResults: [resultOf(asked, fields)] })))).toEqual(
+        forged("toolResults.0.resumeToken"),
+      );
+    }
     const called = await tokenOf([clientCall]);
     expect(await refusalOf(verify(bodyOf({ resumes: [answerOf(called, "c2")] })))).toEqual(
       forged(firstToken),
@@ -425,6 +427,16 @@ describe("a result of a tool that the client runs", () => {
     const result: StreamChunk = { type: "tool-call-result", toolCallId: "c1", tool: "pay", content: 1 };
     expect(await sign([clientCall, ready, result, done])).toHaveLength(4);
   });
+});
+
+test.each([
+  ["without a token gets one", undefined, ["tool-call-ready", "done"]],
+  ["with a token gets no other", "signed", ["done"]],
+])("a call of the continued message that still waits, %s", async (_, resumeToken, types) => {
+  const part = { toolCallId: "c2", tool: "locate", state: "awaiting-client", input: null, resumeToken };
+  const message = { status: "done" as const, parts: [call(part) as never] };
+  const done: StreamChunk = { type: "done", finishReason: "tool-calls", pendingToolCallIds: ["c2"] };
+  expect((await sign([done], { message })).map(({ type }) => type)).toEqual(types);
 });
 
 describe("the signed stream", () => {

@@ -51,10 +51,12 @@ const withRuns = () => ({ runs: { store: createMemoryRunStore() } });
 const chunksOf = (text: string): StreamChunk[] =>
   eventsOf(text).flatMap(({ data }) => (data === "[DONE]" ? [] : [JSON.parse(data)]));
 
-/** Asks, and returns the tokens of the question and of the client's call. */
-async function tokensOf(route: ChatRoute, body: object = {}): Promise<[string, string]> {
+/** Asks, and returns the tokens of the question and of the client's call, and the id of the message if it has one. */
+async function tokensOf(route: ChatRoute, body: object = {}): Promise<[string, string, string]> {
   const chunks = chunksOf(await (await route.POST(post({ sessionId: "s", ...body }))).text());
-  return chunks.flatMap((chunk) => ("resumeToken" in chunk ? [chunk.resumeToken] : [])) as [string, string];
+  const tokens = chunks.flatMap((chunk) => ("resumeToken" in chunk ? [chunk.resumeToken!] : []));
+  const [first] = chunks;
+  return [tokens[0]!, tokens[1]!, first?.type === "run-start" ? first.runId : "m1"];
 }
 const approve = (resumeToken: string): ChatResume => ({ requestId: "q1", resumeToken, answer: "approve" });
 const answerTo = (resumeToken: string, more: object = {}) => ({
@@ -141,10 +143,10 @@ describe.each([
       ...optionsOf(),
       loadMessage: () => message as AssistantUIMessage,
     });
-    const [asked] = await tokensOf(route);
+    const [asked, , messageId] = await tokensOf(route);
     const statusOf = async (...[status, ...parts]: [string, ...object[]]) => {
       message = { ...stored, status, parts };
-      const response = await route.POST(post(answerTo(asked)));
+      const response = await route.POST(post(answerTo(asked, { messageId })));
       if (response.status !== 200) return refusalOf(response);
       await response.text();
       return 200;
@@ -155,6 +157,27 @@ describe.each([
     expect(await statusOf("error", call, question)).toBe(200);
     expect(await statusOf("done", { ...call, state: "done" }, asks[1]!)).toEqual(refused);
     expect(await statusOf("error", { ...call, state: "denied" }, asks[1]!)).toEqual(refused);
+    expect(answered).toHaveLength(2);
+  });
+
+  test("with loadMessage, an answer about a call must continue the message with the call", async () => {
+    const { route, answered } = askingRoute({ ...optionsOf(), loadMessage: () => null });
+    const [asked, resumeToken, messageId] = await tokensOf(route);
+    const toolResults = [{ toolCallId: "c2", tool: "locate", resumeToken }];
+    for (const fields of [
+      { messageId: "another" },
+      { messageId: undefined },
+      { messageId, trigger: "send" },
+      { messageId, trigger: "regenerate" },
+      { resumes: undefined, toolResults, messageId: "another" },
+    ]) {
+      const response = await route.POST(post(answerTo(asked, fields)));
+      expect(await refusalOf(response)).toEqual([403, "invalid-resume-token", "messageId"]);
+    }
+    await (await route.POST(post(answerTo(asked, { messageId })))).text();
+    const goesOn = await route.POST(post(answerTo(asked, { resumes: undefined, toolResults, messageId })));
+    expect(goesOn.status).toBe(200);
+    await goesOn.text();
     expect(answered).toHaveLength(2);
   });
 
@@ -171,10 +194,10 @@ describe.each([
     const loadMessage = () =>
       ({ id: "m1", role: "assistant", status: "done", parts: [call()] }) as unknown as AssistantUIMessage;
     const { route } = askingRoute({ ...optionsOf(), loadMessage });
-    const [, resumeToken] = await tokensOf(route);
+    const [, resumeToken, messageId] = await tokensOf(route);
     const body = {
       sessionId: "s",
-      messageId: "m1",
+      messageId,
       toolResults: [{ toolCallId: "c2", tool: "locate", resumeToken }],
     };
     const first = await route.POST(post(body));
@@ -217,9 +240,10 @@ describe("a repeated answer with the same key", () => {
       message = finish.message;
     };
     const { route, answered } = askingRoute({ runs: { store, onFinish }, loadMessage: () => message });
-    const [asked] = await tokensOf(route);
+    const [asked, , messageId] = await tokensOf(route);
+    await vi.waitFor(() => expect(message).toBeDefined());
     message = undefined;
-    const body = answerTo(asked, { idempotencyKey: "k" });
+    const body = answerTo(asked, { idempotencyKey: "k", messageId });
     const first = withoutComments(await (await route.POST(post(body))).text());
     await vi.waitFor(() => expect(message).toBeDefined());
     becomeLate();
