@@ -94,10 +94,17 @@ const withoutParts = (messages: ChatMessage[]): ChatMessage[] =>
     )
     .map(({ parts, ...message }) => message);
 
-/** Replaces what the client wrote there: with a `resumeSecret`, the route has verified only what it passes. */
-function withResume(messages: ChatMessage[], { resume, resumes = [] }: ChatAgentOptions): ChatMessage[] {
+/**
+ * Replaces what the client wrote there: with a `resumeSecret`, the route has verified only what it passes. The last message
+ * of a request that continues an answer holds the answer of an earlier request, if any.
+ */
+function withResume(
+  messages: ChatMessage[],
+  { resume, resumes = [], trigger }: ChatAgentOptions,
+): ChatMessage[] {
   const last = messages.at(-1);
-  if (last === undefined || (resume === undefined && resumes.length === 0)) return messages;
+  const hasAnswers = resume !== undefined || resumes.length > 0;
+  if (last === undefined || !(hasAnswers || trigger === "continue")) return messages;
   const metadata = { ...last.metadata, resume: resume && toMessageResume(resume) };
   return [...messages.slice(0, -1), { ...last, metadata }];
 }

@@ -92,7 +92,8 @@ describe("the agent receives", () => {
     });
     const resumes = [{ ...resume, answer: { city: "Rome" } }];
     expect((await call(messages, { resumes }))[0][0]!.metadata).toEqual({ a: 1 });
-    expect((await call(messages, { resumes: [] }))[0]).toEqual(messages);
+    expect((await call(messages, { trigger: "continue" }))[0][0]!.metadata).toEqual({ a: 1 });
+    expect((await call(messages, { resumes: [], trigger: "send" }))[0]).toEqual(messages);
   });
 
   test("messages without their parts, and earlier answers only if they have a text", async () => {

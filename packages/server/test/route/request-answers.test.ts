@@ -24,6 +24,11 @@ describe("an answer in the metadata of the last message", () => {
     expect(parseChatRequestBody(body).resume).toEqual({ ...answered, answer: "a" });
   });
 
+  test("is that of an earlier request if this one continues an answer, and ignored", () => {
+    const body = { messages: [userMessage("Apples", carried)], trigger: "continue" };
+    expect(parseChatRequestBody(body)).toEqual(body);
+  });
+
   test("is overridden by a resume in the body", () => {
     const own = { requestId: "r2", resumeToken: "t2", answer: "b" };
     const body = { messages: [userMessage("Apples", carried)], resume: own };
