@@ -25,7 +25,10 @@ export function checkFileUrls(
   messages: ChatMessage[],
   schemes: string[] = ["https:", "data:"],
 ): ChatMessage[] {
-  const expected = `a URL that begins with ${schemes.join(" or ")}`;
+  const expected =
+    schemes.length > 0
+      ? `a URL that begins with ${schemes.join(" or ")}`
+      : "left out, as this route accepts no files";
   const issues: ChatRequestIssue[] = [];
   const allowed = messages.map((message, index) => {
     const { role, parts } = message;

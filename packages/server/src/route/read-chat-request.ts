@@ -24,10 +24,10 @@ export interface ChatRequestLimits {
   /** How deeply objects and arrays may be nested, counting the body itself. @defaultValue 64 */
   maxDepth?: number | undefined;
   /**
-   * The schemes that URLs of files may have, each with its colon. A relative URL has no scheme, and is never admitted: a
-   * client that uploads files sends their whole URL. A file of a user with another URL is a 400. One of an answer is left
-   * out, because the agent itself may have sent it to the client. No check of a scheme keeps an agent that loads a URL
-   * out of its own network.
+   * The schemes that URLs of files may have, each with its colon; `[]` admits no file. A relative URL has no scheme, and is
+   * never admitted: a client that uploads a file sends its whole URL. A user's file with another URL is a 400; one of an
+   * answer is left out, because the agent itself may have sent it to the client. The check of a scheme does not keep an
+   * agent that loads a URL out of its own network.
    *
    * @defaultValue `["https:", "data:"]`
    */
@@ -47,7 +47,7 @@ const formType = /^[\t ]*(text\/plain|multipart\/form-data|application\/x-www-fo
  * @throws ChatRequestError: 415 for a content type that is not JSON, 413 for a body that is too large, 400 for one that
  * is not JSON or incomplete, and what {@link parseChatRequestBody} throws. The rest of the body is then left unread.
  * 500 for a body that was already read, which is also logged.
- * @throws RangeError for a limit that is not a number, or is negative.
+ * @throws RangeError for a limit that is not a number, or is negative. TypeError for a wrong scheme.
  *
  * @example
  * ```ts

@@ -65,4 +65,10 @@ describe("the URL of a file", () => {
       "messages.0.parts.1.url must be a URL that begins with gs: or http:, got a string of 17 characters",
     );
   });
+
+  test("may have no scheme if the route accepts no files", () => {
+    expect(() => parseChatRequestBody(withFile("user", "data:,"), { fileUrlSchemes: [] })).toThrow(
+      "messages.0.parts.1.url must be left out, as this route accepts no files, got a string of 6 characters",
+    );
+  });
 });
