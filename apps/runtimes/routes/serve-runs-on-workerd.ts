@@ -13,10 +13,11 @@ const authorize = (request: Request) => request.headers.get("x-user");
 const store = createMemoryRunStore({ leaseMs: 2500 });
 /** Only a write reveals a client that has disconnected, so a silent agent learns of it through a heartbeat. */
 const heartbeatMs = 200;
+const options = { agent, heartbeatMs, resumeSecret: "a secret of more than 32 characters" };
 const routes = new Map([
-  ["/plain", createChatRoute({ agent, heartbeatMs })],
-  ["/runs", createChatRoute({ agent, authorize, heartbeatMs, runs: { store } })],
-  ["/wait-until", createChatRoute({ agent, authorize, heartbeatMs, runs: { store, waitUntil } })],
+  ["/plain", createChatRoute(options)],
+  ["/runs", createChatRoute({ ...options, authorize, runs: { store } })],
+  ["/wait-until", createChatRoute({ ...options, authorize, runs: { store, waitUntil } })],
 ]);
 
 // biome-ignore lint/style/noDefaultExport: a Worker has one

@@ -159,7 +159,7 @@ test.each(modes)(
       () => {
         throw new Error("password");
       },
-      () => ({ id: "u1", role: "user", content: "Hi" }) as never,
+      () => ({ id: "u1", role: "user", content: "Hi", parts: [] }) as never,
     ]) {
       const { ask } = continuingRoute(hasRuns, { loadMessage: wrong }, agent);
       const { response, text } = await ask({ trigger: "continue", messageId: "m1" });

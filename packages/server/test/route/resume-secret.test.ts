@@ -208,6 +208,23 @@ describe.each([
   });
 });
 
+test("the agent may ask again about a call of the stored message", async () => {
+  const call = { type: "tool-call", toolCallId: "c1", tool: "pay", state: "running", inputText: "", input };
+  const loaded = {
+    id: "m1",
+    role: "assistant",
+    status: "done",
+    parts: [call],
+  } as unknown as AssistantUIMessage;
+  const { POST } = createChatRoute({
+    agent: { streamChat: () => [asks[1]!, asks.at(-1)!] },
+    resumeSecret,
+    loadMessage: () => loaded,
+  });
+  const response = await POST(post({ trigger: "continue", messageId: "m1" }));
+  expect(await response.text()).toMatch(/"resumeToken":"v1\./);
+});
+
 test("without a secret, tokens pass unchanged in both directions", async () => {
   const calls: RouteAgentOptions[] = [];
   const { POST } = createChatRoute({
