@@ -43,10 +43,10 @@ def written(chunks, run_id, fails):
     return "".join(write_answer(source(), run_id))
 
 
-def read_whole(bodies):
-    return [read([body.encode()]) for body in bodies]
+def read_bodies(bodies):
+    return [read_all_cuts(body.encode()) for body in bodies]
 
 
-jobs = {"read": read_whole, "transcripts": transcripts, "answer": answer, "written": written}
+jobs = {"read": read_bodies, "transcripts": transcripts, "answer": answer, "written": written}
 name, *arguments = json.load(sys.stdin)
 json.dump(jobs[name](*arguments), sys.stdout)

@@ -36,6 +36,7 @@ function readHere(body: Uint8Array): PythonResult {
   return { chunks, outcome: decoder.complete ? ending : "truncated" };
 }
 
+const page = readFileSync(join(repository, "docs/protocol.md"), "utf8");
 const folder = join(repository, "packages/protocol/transcripts");
 const golden = readdirSync(folder)
   .filter((file) => file.endsWith(".json"))
@@ -81,8 +82,8 @@ describe.skipIf(!hasPython())("Python", () => {
       ...new Map(golden.flatMap(({ entries }) => entries.map(({ chunk }) => [chunk.type, chunk]))),
     ];
     const bodies = kinds.map(([, chunk]) => event(error) + event(chunk) + done);
-    const read = await runPython<PythonResult[]>("read", bodies);
-    const outcomes = kinds.map(([type], index) => [type, read[index]!.outcome]);
+    const read = await runPython<PythonResult[][]>("read", bodies);
+    const outcomes = kinds.map(([type], index) => [type, read[index]![0]!.outcome]);
     expect(outcomes).toEqual(
       kinds.map(([type], index) => [type, readHere(Buffer.from(bodies[index]!)).outcome]),
     );
@@ -94,7 +95,16 @@ describe.skipIf(!hasPython())("Python", () => {
     "a missing event": event(text, "r.0") + event(text, "r.2"),
     "an event of another run": event(text, "r.0") + event(text, "s.1"),
     "ids that are not positions":
-      event(text, "r.0") + event(text, "r.01") + event(text, `${"r".repeat(127)}.2`),
+      event(text, "r.0") +
+      event(text, "r.01") +
+      event(text, "r.1") +
+      event(text, "r.1000000000000000") +
+      event(text, `${"r".repeat(127)}.2`),
+    "a byte order mark before the first event": `\ufeff${event(text)}${done}`,
+    "events whose lines end with CR LF":
+      'id: r.0\r\ndata: {"type":\r\ndata: "message","content":"Hi"}\r\n\r\nid: r.1\r\ndata: {"type":"done"}\r\n\r\n',
+    "an empty line of data": `data:\n\n${event(text)}`,
+    "a mark of the end that has a space after it": "data: [DONE] \n\n",
     "the end of a run after an error": event(text, "r.0") + event(error, "r.1") + done,
     "the end of a run after an unknown chunk": event(error, "r.0") + event({ type: "x-new" }, "r.1") + done,
     "no JSON": `${event(text)}data: {"type":\n\n`,
@@ -105,8 +115,8 @@ describe.skipIf(!hasPython())("Python", () => {
       event(error) + event({ type: "done", finishReason: "stop" }),
     "a terminal that is followed by an unknown chunk": event({ type: "done" }) + event({ type: "x-new" }),
   };
-  test.each(Object.entries(bodies))("reads %s like our reader", async (_, body) => {
-    expect(await runPython("read", [body])).toMatchObject([readHere(Buffer.from(body))]);
+  test.each(Object.entries(bodies))("reads %s like our reader, cut at every place", async (_, body) => {
+    expect(await runPython("read", [body])).toMatchObject([[readHere(Buffer.from(body))]]);
   });
 
   test("asks a live route, and resumes the answer each time that its body ends too early", async () => {
@@ -143,17 +153,19 @@ describe.skipIf(!hasPython())("Python", () => {
       expect(request).toMatch(new RegExp(`^GET ${start.runId}\\.[0-5]$`));
   });
 
-  test("resumes an answer whose connection breaks in the middle of an event", async () => {
+  test("resumes the example of the page, whose connection breaks in the middle of an event", async () => {
+    const [body, rest] = [...page.matchAll(/^```text\n([\s\S]*?)^```$/gm)].map(([, example]) => example!);
     const server = await listenOnNode((request, response) => {
       response.writeHead(200, eventStream);
-      const isResumed = request.headers["last-event-id"] === "r.0";
-      const start = `retry: 1\n\n${event({ type: "run-start", runId: "r" }, "r.0")}`;
-      if (isResumed) response.end(event(text, "r.1") + event({ type: "done" }, "r.2") + done);
-      else response.write(`${start}id: r.1\ndata: {"ty`, () => response.destroy());
+      if (request.headers["last-event-id"] === "3f2c.1") response.end(rest);
+      else response.write(`retry: 1\n\n${body!.trimEnd()}`, () => response.destroy());
     });
     const answer = await runPython("answer", server.url, { messages: [] });
     await server.close();
-    expect(answer).toMatchObject({ chunks: [{ runId: "r" }, text, { type: "done" }], outcome: "done" });
+    expect(answer).toMatchObject({
+      chunks: [{ runId: "3f2c" }, { delta: "Six " }, { delta: "minutes." }, { type: "done" }],
+      outcome: "done",
+    });
   });
 
   const values = golden.find(({ name }) => name === "json-values")!.entries.map(({ chunk }) => chunk);
