@@ -35,8 +35,9 @@ export interface FileMessagePart {
   /** A media type as in RFC 6838, such as `image/png`. */
   mediaType: string;
   /**
-   * Where the file can be loaded; a `data:` URL holds it. Untrusted, even where the route has checked the scheme: a server
-   * that loads it must not reach its own network, and not read more than it expects.
+   * Where the file can be loaded; a `data:` URL holds it; empty if only a provider has it, under `providerReference`.
+   * Untrusted, even where the route has checked the scheme: a server that loads it must not reach its own network, and not
+   * read more than it expects.
    */
   url: string;
   /** A file name to show. */
