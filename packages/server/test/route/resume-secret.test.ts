@@ -208,7 +208,7 @@ describe.each([
   });
 });
 
-test("the agent may ask again about a call of the stored message", async () => {
+test("the agent may ask again about a call of the stored message, which is answered in that message", async () => {
   const call = { type: "tool-call", toolCallId: "c1", tool: "pay", state: "running", inputText: "", input };
   const loaded = {
     id: "m1",
@@ -221,8 +221,11 @@ test("the agent may ask again about a call of the stored message", async () => {
     resumeSecret,
     loadMessage: () => loaded,
   });
-  const response = await POST(post({ trigger: "continue", messageId: "m1" }));
-  expect(await response.text()).toMatch(/"resumeToken":"v1\./);
+  const ask = (body: object) => POST(post({ trigger: "continue", messageId: "m1", ...body }));
+  const [, token] = /"resumeToken":"(v1\.[^"]+)"/.exec(await (await ask({})).text())!;
+  const answered = await ask({ resumes: [approve(token!)] });
+  expect(answered.status).toBe(200);
+  await answered.text();
 });
 
 test("without a secret, tokens pass unchanged in both directions", async () => {
