@@ -136,15 +136,15 @@ class StreamTokens implements ChunkChange {
     return [{ ...chunk, resumeToken }];
   }
 
-  #onStart(
-    chunk: Extract<StreamChunk, { type: "tool-call-start" }>,
-  ): unknown[] | Promise<unknown[]> | undefined {
+  #onStart(chunk: Extract<StreamChunk, { type: "tool-call-start" }>): Promise<unknown[]> | undefined {
     const { toolCallId, tool, input, executor } = chunk;
     const call: OpenCall = { executor };
     this.#calls.set(toolCallId, call);
     if (input === undefined) return undefined;
     call.ready = { tool, input };
-    return executor === "client" ? this.#announce(toolCallId, call, chunk) : undefined;
+    if (executor !== "client") return undefined;
+    // This chunk has no room for a token.
+    return this.#toReady(toolCallId, call).then((ready) => [chunk, ready]);
   }
 
   #onReady(chunk: ToolCallReadyChunk): Promise<unknown[]> | undefined {
@@ -162,11 +162,6 @@ class StreamTokens implements ChunkChange {
       return call?.ready === undefined || call.isSigned ? [] : [this.#toReady(toolCallId, call)];
     });
     return pending.length === 0 ? undefined : Promise.all(pending).then((ready) => [...ready, chunk]);
-  }
-
-  /** A call without a chunk that could carry its token gets one. */
-  async #announce(toolCallId: string, call: OpenCall, before: StreamChunk): Promise<unknown[]> {
-    return [before, await this.#toReady(toolCallId, call)];
   }
 
   async #toReady(toolCallId: string, call: OpenCall): Promise<ToolCallReadyChunk> {
