@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { consumeStream, readStream, type StreamChunk } from "@kortyx/client";
 import { createChunkDecoder, reduceStreamError, type UnknownChunk } from "@kortyx/protocol";
-import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { type ChatAgent, createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { describe, expect, test } from "vitest";
 import { listen, listenOnNode } from "./live-server.ts";
 import { hasPython, pythonFolder, runPython } from "./python.ts";
@@ -17,6 +17,13 @@ interface PythonResult {
   /** The last event id at each chunk. */
   eventIds?: string[];
   outcome: "done" | "failed" | "aborted" | "truncated" | "violation";
+}
+
+/** The whole answer to a request. */
+interface Answer {
+  chunks: StreamChunk[];
+  outcome: string;
+  lastEventId: string;
 }
 
 /** The same of our own reader. */
@@ -136,7 +143,6 @@ describe.skipIf(!hasPython())("Python", () => {
       requests.push(`${request.method} ${request.headers.get("last-event-id") ?? "from the start"}`);
       return cutAfter(await route.fetch(request), 250);
     });
-    type Answer = { chunks: StreamChunk[]; outcome: string; lastEventId: string };
     const messages = [{ role: "user", content: "Count" }];
     const { chunks, outcome, lastEventId } = await runPython<Answer>("answer", server.url, { messages });
     await server.close();
@@ -151,6 +157,48 @@ describe.skipIf(!hasPython())("Python", () => {
     expect(requests.length).toBeGreaterThan(2);
     for (const request of requests.slice(1))
       expect(request).toMatch(new RegExp(`^GET ${start.runId}\\.[0-5]$`));
+  });
+
+  test("continues an answer of a route that signs its questions, and is refused with a token of its own", async () => {
+    const call = { toolCallId: "1", tool: "pay" };
+    const options = ["approve", "deny"].map((id) => ({ id, label: id }));
+    const agent: ChatAgent = {
+      async *streamChat(_messages, { resumes: [answer] = [] }) {
+        if (answer === undefined) {
+          yield { type: "tool-call-start", ...call, input: { euros: 5 } };
+          const input = { kind: "choice", multiple: false, question: "Pay?", options } as const;
+          yield { type: "interrupt", requestId: "q", resumeToken: "own", toolCallId: "1", input };
+          yield { type: "done", finishReason: "interrupt" };
+        } else {
+          yield { type: "interrupt-resolved", requestId: "q", outcome: "answered", answer: answer.answer };
+          yield { type: "tool-call-result", ...call, content: answer.resumeToken };
+          yield { type: "done" };
+        }
+      },
+    };
+    const resumeSecret = "a secret of more than 32 characters";
+    const runs = { store: createMemoryRunStore() };
+    const route = createChatRoute({ agent, runs, authorize: "anonymous", resumeSecret });
+    const server = await listen(route.fetch);
+    const messages = [{ role: "user", content: "Pay 5 €" }];
+    const first = await runPython<Answer>("answer", server.url, { messages, sessionId: "s" });
+    const [start, , question] = first.chunks as [{ runId: string }, StreamChunk, { resumeToken: string }];
+    const continuing = (resumeToken: string) => ({
+      messages,
+      sessionId: "s",
+      trigger: "continue",
+      messageId: start.runId,
+      resumes: [{ requestId: "q", resumeToken, answer: "approve" }],
+    });
+    const second = await runPython<Answer>("answer", server.url, continuing(question.resumeToken));
+    expect(second.chunks).toMatchObject([
+      { type: "run-start", continues: start.runId },
+      { type: "interrupt-resolved", answer: "approve" },
+      { type: "tool-call-result", content: "own" },
+      { type: "done" },
+    ]);
+    await expect(runPython("answer", server.url, continuing("forged"))).rejects.toThrow("HTTP Error 403");
+    await server.close();
   });
 
   test("resumes the example of the page, whose connection breaks in the middle of an event", async () => {
