@@ -60,12 +60,11 @@ export class CallParts {
   apply(chunk: ToolCallChunk | ToolResultChunk): void {
     const isLegacy = chunk.type === "tool-result";
     const call = isLegacy ? (this.#calls.callOfLegacyResult(chunk) ?? {}) : this.#calls.callOf(chunk);
-    const toolCallId = isLegacy ? `${legacyId}${this.#legacyResults++}` : chunk.toolCallId;
     const part =
       call.index === undefined
-        ? ({ type: "tool-call", toolCallId, tool: "", state: "input-streaming", inputText: "" } as const)
+        ? beginCall(isLegacy ? `${legacyId}${this.#legacyResults++}` : chunk.toolCallId)
         : (this.#parts.at(call.index) as ToolCallPart);
-    const isAsked = this.#interrupts.about(toolCallId).size > 0;
+    const isAsked = this.#interrupts.about(part.toolCallId).size > 0;
     const isResult = chunk.type === "tool-call-result" || chunk.type === "tool-call-error";
     const folded = foldToolCall(part, chunk, isAsked);
     const changed = describeCall(folded, chunk as ProviderFields, isResult, this.#owned);
@@ -82,8 +81,7 @@ export class CallParts {
   }
 
   ask(chunk: InterruptChunk): void {
-    this.#put(chunk);
-    this.#interrupts.add(chunk);
+    this.#interrupts.add(chunk, this.#put(chunk));
     const call = this.#calls.ask(chunk.toolCallId);
     if (this.#interrupts.about(chunk.toolCallId).size > 0) this.#change(call, askAboutCall);
   }
@@ -104,7 +102,7 @@ export class CallParts {
 
   /** A part of an earlier message, of any type, has this index. */
   resume(part: MessagePart, index: number): void {
-    if (part.type === "interrupt" && !part.resolution) this.#interrupts.add(part);
+    if (part.type === "interrupt" && !part.resolution) this.#interrupts.add(part, index);
     if (part.type !== "tool-call") return;
     this.#calls.resume(part, index);
     if (part.state === "running") this.#approved.add(index);
@@ -147,3 +145,11 @@ export class CallParts {
     return question;
   }
 }
+
+const beginCall = (toolCallId: string): ToolCallPart => ({
+  type: "tool-call",
+  toolCallId,
+  tool: "",
+  state: "input-streaming",
+  inputText: "",
+});

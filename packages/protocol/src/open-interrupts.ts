@@ -3,18 +3,26 @@
  */
 import type { InterruptChunk } from "./chunks.ts";
 
+interface OpenInterrupt {
+  readonly question: Readonly<InterruptChunk>;
+  /** The index of its part. */
+  readonly index: number;
+}
+
 /** The open questions of one message. Each change takes constant time, except the end. */
 export class OpenInterrupts {
-  /** By `requestId`, oldest first. */
-  readonly #open = new Map<string, Readonly<InterruptChunk>>();
+  /** By `requestId`. */
+  readonly #open = new Map<string, OpenInterrupt>();
   /** The `requestId`s of the open questions about each tool call. */
   readonly #ofCall = new Map<string | undefined, Set<string>>();
   #list: readonly Readonly<InterruptChunk>[] | undefined;
 
-  /** Oldest first; the same array until something changes, undefined if no question is open. */
+  /** In the order of their parts; the same array until something changes, undefined if no question is open. */
   get list(): readonly Readonly<InterruptChunk>[] | undefined {
     if (this.#open.size === 0) return undefined;
-    this.#list ??= [...this.#open.values()];
+    this.#list ??= [...this.#open.values()]
+      .sort((one, other) => one.index - other.index)
+      .map(({ question }) => question);
     return this.#list;
   }
 
@@ -24,15 +32,12 @@ export class OpenInterrupts {
   }
 
   /** A question is asked. The same `requestId` again replaces it. One that a policy answers is not open. */
-  add(question: Readonly<InterruptChunk>): void {
+  add(question: Readonly<InterruptChunk>, index: number): void {
     const { requestId, toolCallId, isAutomatic } = question;
-    this.#ofCall.get(this.#open.get(requestId)?.toolCallId)?.delete(requestId);
+    this.remove(requestId);
+    if (isAutomatic) return;
     this.#list = undefined;
-    if (isAutomatic) {
-      this.#open.delete(requestId);
-      return;
-    }
-    this.#open.set(requestId, question);
+    this.#open.set(requestId, { question, index });
     const ofCall = this.#ofCall.get(toolCallId);
     if (ofCall) ofCall.add(requestId);
     else if (toolCallId !== undefined) this.#ofCall.set(toolCallId, new Set([requestId]));
@@ -40,7 +45,7 @@ export class OpenInterrupts {
 
   /** A question is closed. */
   remove(requestId: string): void {
-    this.#ofCall.get(this.#open.get(requestId)?.toolCallId)?.delete(requestId);
+    this.#ofCall.get(this.#open.get(requestId)?.question.toolCallId)?.delete(requestId);
     if (this.#open.delete(requestId)) this.#list = undefined;
   }
 

@@ -173,6 +173,18 @@ test("each piece is exactly what its chunk adds to the text of the message, for 
       }),
     ),
     toolCallId.map(resultOf),
+    fc
+      .tuple(fc.constantFrom("tool-call-progress", "tool-call-denied"), toolCallId)
+      .map(([type, id]) => ({ type, tool: "t", toolCallId: id, content: 1 }) as StreamChunk),
+    toolCallId.map(
+      (id): StreamChunk => ({
+        type: "interrupt",
+        requestId: id,
+        resumeToken: "k",
+        input: { kind: "text", multiple: false },
+        toolCallId: id,
+      }),
+    ),
     toolCallId.map(
       (id): StreamChunk => ({ type: "tool-call-error", tool: "t", toolCallId: id, message: "m" }),
     ),
@@ -182,6 +194,17 @@ test("each piece is exactly what its chunk adds to the text of the message, for 
       { type: "tool-result", tool: "t", content: 1 },
       { type: "structured-data-invalidated", streamId: "o", checkpointId: "c" },
       { type: "interrupt", requestId: "r", resumeToken: "k", input: { kind: "text", multiple: false } },
+      { type: "interrupt-resolved", requestId: "1", outcome: "answered", answer: "deny" },
+      { type: "step-start", stepId: "1" },
+      { type: "step-end", stepId: "1" },
+      { type: "data", name: "d", data: 1 },
+      { type: "data", name: "d", data: 1, id: "1" },
+      { type: "data", name: "d", data: 1, transient: true },
+      { type: "metadata", metadata: { a: 1 } },
+      { type: "part-metadata", providerMetadata: { a: 1 } },
+      { type: "text-delta", delta: "", providerMetadata: { a: 1 } },
+      { type: "reasoning-delta", delta: "", providerMetadata: { a: 1 } },
+      { type: "text-end", citations: [{ sourceId: "s" }] },
       { type: "status", message: "m" },
       { type: "error", message: "m" },
       file,

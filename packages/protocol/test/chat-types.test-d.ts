@@ -1,10 +1,12 @@
 import { expectTypeOf, test } from "vitest";
-import type { MessagePart, ToolCallPart } from "../src/assistant-message.ts";
+import type { AssistantMessage, MessagePart, ToolCallPart } from "../src/assistant-message.ts";
 import type {
   ChatTypes,
   CustomChunk,
+  DataName,
   DataOf,
   DataTypeName,
+  DataValue,
   PartialData,
   ToolInput,
   ToolName,
@@ -12,6 +14,8 @@ import type {
   UndeclaredName,
 } from "../src/chat-types.ts";
 import type { StreamChunk, StreamChunkOf } from "../src/chunks.ts";
+import { createMessageAccumulator } from "../src/fold-message.ts";
+import type { AssistantUIMessage } from "../src/ui-message.ts";
 
 interface Recipe {
   title: string;
@@ -19,6 +23,8 @@ interface Recipe {
 }
 interface AppTypes extends ChatTypes {
   structured: { recipe: Recipe };
+  data: { weather: { celsius: number } };
+  metadata: { model: string; cost?: number };
   tools: { search: { input: { query: string }; output: string[] } };
 }
 
@@ -53,6 +59,47 @@ test("comparing a tool with a declared name narrows its values", () => {
   else expectTypeOf(part.input).toEqualTypeOf<unknown>();
   const chunk = {} as StreamChunkOf<"structured-data", AppTypes>;
   if (chunk.dataType === "recipe" && chunk.kind === "final") expectTypeOf(chunk.data).toEqualTypeOf<Recipe>();
+});
+
+test("comparing data with a declared name narrows its value, in chunks and in messages", () => {
+  const chunk = {} as StreamChunkOf<"data", AppTypes>;
+  if (chunk.name === "weather") expectTypeOf(chunk.data).toEqualTypeOf<{ celsius: number }>();
+  else expectTypeOf(chunk.data).toEqualTypeOf<unknown>();
+  const part = {} as MessagePart<AppTypes>;
+  if (part.type === "data" && part.name === "weather") {
+    expectTypeOf(part.data).toEqualTypeOf<{ celsius: number }>();
+  }
+  expectTypeOf<DataName<AppTypes>>().toEqualTypeOf<"weather" | UndeclaredName>();
+  expectTypeOf<DataName<ChatTypes>>().toEqualTypeOf<string>();
+  expectTypeOf<DataValue<AppTypes, UndeclaredName>>().toEqualTypeOf<unknown>();
+  expectTypeOf<DataValue<ChatTypes, "weather">>().toEqualTypeOf<unknown>();
+});
+
+test("the progress of a tool has the type of its output", () => {
+  const chunk = {} as StreamChunkOf<"tool-call-progress", AppTypes>;
+  if (chunk.tool === "search") expectTypeOf(chunk.content).toEqualTypeOf<string[]>();
+  else expectTypeOf(chunk.content).toEqualTypeOf<unknown>();
+});
+
+test("metadata is set or removed key by key, and any of it may be missing in a message", () => {
+  expectTypeOf<StreamChunkOf<"metadata", AppTypes>["metadata"]>().toEqualTypeOf<{
+    model?: string | null;
+    cost?: number | null;
+  }>();
+  expectTypeOf<AssistantMessage<AppTypes>["metadata"]>().toEqualTypeOf<
+    Readonly<{ model?: string; cost?: number }> | undefined
+  >();
+  const accumulator = createMessageAccumulator<AppTypes, { role: "assistant" }>();
+  expectTypeOf(accumulator.message.metadata?.cost).toEqualTypeOf<number | undefined>();
+  expectTypeOf(accumulator.message.role).toEqualTypeOf<"assistant">();
+  // @ts-expect-error a model is a text
+  const _wrong: StreamChunk<AppTypes> = { type: "metadata", metadata: { model: 1 } };
+});
+
+test("an earlier message of the application may be continued", () => {
+  const earlier = {} as AssistantUIMessage<AppTypes>;
+  const accumulator = createMessageAccumulator<AppTypes, AssistantUIMessage<AppTypes>>(earlier);
+  expectTypeOf(accumulator.message).toExtend<AssistantUIMessage<AppTypes>>();
 });
 
 test("a chunk of an application is also a chunk of the contract", () => {

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AssistantMessage } from "../src/assistant-message.ts";
 import type { StreamChunk } from "../src/chunks.ts";
@@ -308,4 +309,132 @@ test("continuing costs linear time: 8,000 calls, asked about and answered, cost 
     });
   });
   expect(ratio).toBeLessThan(3);
+});
+
+describe("for every stream", () => {
+  const id = fc.constantFrom("1", "2");
+  const key = fc.constantFrom(undefined, "a", "b");
+  const small = fc.integer({ min: 0, max: 3 });
+  const providerMetadata = fc.record({ p: fc.dictionary(fc.constantFrom("x", "y"), small, { minKeys: 1 }) });
+  /** Chunks whose meaning does not depend on the run that they are in: no whole texts, no finished objects. */
+  const anyChunk: fc.Arbitrary<StreamChunk> = fc.oneof(
+    fc.record({
+      type: fc.constantFrom("text-delta", "reasoning-delta"),
+      delta: fc.constantFrom("x", "yy"),
+      segmentId: key,
+    }),
+    fc.record(
+      {
+        type: fc.constant("text-end"),
+        segmentId: key,
+        citations: fc.array(fc.record({ sourceId: id }), { minLength: 1 }),
+        providerMetadata,
+      },
+      { requiredKeys: ["type"] },
+    ),
+    fc.record({ type: fc.constant("reasoning-end"), segmentId: key }),
+    fc.record(
+      {
+        type: fc.constant("part-metadata"),
+        segmentId: key,
+        toolCallId: id,
+        isResult: fc.boolean(),
+        providerMetadata,
+      },
+      { requiredKeys: ["type", "providerMetadata"] },
+    ),
+    // One input for each id: another one would begin another call, but only in the same run.
+    fc.record(
+      {
+        type: fc.constantFrom("tool-call-start", "tool-call-ready"),
+        tool: fc.constant("t"),
+        toolCallId: id,
+        input: fc.constant(1),
+        executor: fc.constant("client"),
+      },
+      { requiredKeys: ["type", "tool", "toolCallId", "input"] },
+    ),
+    id.map((toolCallId) => start(toolCallId)),
+    id.map((toolCallId): StreamChunk => ({ type: "tool-call-delta", toolCallId, delta: "{" })),
+    fc.record({
+      type: fc.constantFrom("tool-call-progress", "tool-call-result"),
+      tool: fc.constant("t"),
+      toolCallId: id,
+      content: small,
+    }),
+    fc.record({
+      type: fc.constantFrom("tool-call-error", "tool-call-denied"),
+      tool: fc.constant("t"),
+      toolCallId: id,
+      message: fc.constant("m"),
+    }),
+    small.map((content): StreamChunk => ({ type: "tool-result", content })),
+    fc.tuple(id, fc.option(id, { nil: undefined })).map(([requestId, call]) => ask(requestId, call)),
+    fc.record({
+      type: fc.constant("interrupt-resolved"),
+      requestId: id,
+      outcome: fc.constantFrom("answered", "expired"),
+      answer: fc.constantFrom("approve", "deny"),
+    }),
+    fc.record(
+      { type: fc.constant("data"), name: id, data: small, id, transient: fc.boolean() },
+      { requiredKeys: ["type", "name", "data"] },
+    ),
+    fc.record({ type: fc.constant("file"), mediaType: fc.constant("a/b"), url: fc.constant("/"), id: key }),
+    id.map((stepId): StreamChunk => ({ type: "step-start", stepId })),
+    fc.record({ type: fc.constant("step-end"), stepId: id, model: id }),
+    fc.record({
+      type: fc.constant("structured-data"),
+      streamId: id,
+      dataType: fc.constant("d"),
+      kind: fc.constant("set"),
+      path: fc.constantFrom("a", "b.c"),
+      value: small,
+    }),
+    id.map((streamId): StreamChunk => ({ type: "structured-data-invalidated", streamId, checkpointId: "c" })),
+    fc.dictionary(id, fc.option(small)).map((metadata): StreamChunk => ({ type: "metadata", metadata })),
+    id.map((name): StreamChunk => ({ type: "source", id: name })),
+  ) as fc.Arbitrary<StreamChunk>;
+
+  test("a cut at any chunk makes no difference, except that it ends open texts and steps", () => {
+    /** Ends every text and step that the chunks may have left open. */
+    const endsOf = (chunks: StreamChunk[]): StreamChunk[] => [
+      ...[undefined, "a", "b"].flatMap((segmentId): StreamChunk[] => [
+        { type: "text-end", segmentId },
+        { type: "reasoning-end", segmentId },
+      ]),
+      ...chunks.flatMap((chunk): StreamChunk[] =>
+        chunk.type === "step-start" ? [{ type: "step-end", stepId: chunk.stepId }] : [],
+      ),
+    ];
+    const chunks = fc.array(anyChunk, { maxLength: 24 });
+    fc.assert(
+      fc.property(chunks, chunks, (before, after) => {
+        const atOnce = reduceMessage([...before, ...endsOf(before), ...after]);
+        expect(continued(reduceMessage(before), after)).toEqual(atOnce);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("the earlier message and the chunks stay as they are, and so does every message that was read", () => {
+    const chunks = fc.array(anyChunk, { maxLength: 24 });
+    fc.assert(
+      fc.property(chunks, chunks, (before, after) => {
+        const earlier = reduceMessage(before);
+        const given: unknown[] = [earlier, ...after];
+        const texts = given.map((value) => JSON.stringify(value));
+        const accumulator = createMessageAccumulator(earlier);
+        for (const chunk of after) {
+          accumulator.apply(chunk);
+          given.push(accumulator.message);
+          texts.push(JSON.stringify(accumulator.message));
+        }
+        accumulator.finish();
+        expect(accumulator.message).toEqual(continued(earlier, after));
+        expect(given.map((value) => JSON.stringify(value))).toEqual(texts);
+      }),
+      { numRuns: 300 },
+    );
+  });
 });

@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { closePart } from "../src/assistant-message.ts";
+import { type AssistantMessage, closePart } from "../src/assistant-message.ts";
 import type { StreamChunk } from "../src/chunks.ts";
 import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
+import { anyChunk } from "./chunk-arbitraries.ts";
 import { cost, costOfWhole } from "./cost.ts";
 import { transcripts } from "./transcripts.ts";
 
@@ -452,4 +454,100 @@ describe("snapshots", () => {
       for (const [message, text] of given) expect(JSON.stringify(message)).toBe(text);
     }
   });
+});
+
+test("chunks of every shape fold into the same message however often it is read, and are never changed", () => {
+  fc.assert(
+    fc.property(fc.array(anyChunk, { maxLength: 20 }), (chunks) => {
+      const given = chunks.map((chunk) => JSON.stringify(chunk));
+      const accumulators = [createMessageAccumulator(), createMessageAccumulator()];
+      const read: [AssistantMessage, string][] = [];
+      for (const chunk of chunks) {
+        for (const accumulator of accumulators) {
+          try {
+            accumulator.apply(chunk);
+          } catch (error) {
+            expect(error).toMatchObject({ code: "invalid-structured-data" });
+          }
+        }
+        const { message } = accumulators[0]!;
+        read.push([message, JSON.stringify(message)]);
+      }
+      for (const accumulator of accumulators) accumulator.finish();
+      expect(accumulators[0]!.message).toEqual(accumulators[1]!.message);
+      for (const [message, text] of read) expect(JSON.stringify(message)).toBe(text);
+      expect(chunks.map((chunk) => JSON.stringify(chunk))).toEqual(given);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("chunks about different things may be mixed in any order that keeps the order about each", () => {
+  const about = (toolCallId: string) => ({ tool: "t", toolCallId });
+  const ask = (requestId: string, toolCallId: string) =>
+    ({ ...interrupt, requestId, toolCallId }) as StreamChunk;
+  const subjects: StreamChunk[][] = [
+    [
+      { type: "text-start", segmentId: "a" },
+      delta("x", "a"),
+      delta("y", "a"),
+      {
+        type: "text-end",
+        segmentId: "a",
+        citations: [{ sourceId: "s" }],
+        providerMetadata: { p: { end: 1 } },
+      },
+      { type: "part-metadata", segmentId: "a", providerMetadata: { p: { late: 1 } } },
+    ],
+    [
+      { type: "tool-call-start", ...about("1") },
+      { type: "tool-call-delta", toolCallId: "1", delta: "{}" },
+      { type: "tool-call-ready", ...about("1"), input: {} },
+      ask("q1", "1"),
+      { type: "interrupt-resolved", requestId: "q1", outcome: "answered", answer: "approve" },
+      { type: "tool-call-progress", ...about("1"), content: 1 },
+      { type: "tool-call-result", ...about("1"), content: 2 },
+    ],
+    [ask("q2", "2"), { type: "tool-call-ready", ...about("2"), input: 1 }],
+    [
+      { type: "tool-call-ready", ...about("3"), input: 1 },
+      ask("q3", "3"),
+      { type: "interrupt-resolved", requestId: "q3", outcome: "answered", answer: "deny" },
+    ],
+    [
+      { type: "tool-call-start", ...about("4"), executor: "client" },
+      { type: "tool-call-ready", ...about("4"), input: 1 },
+      { type: "part-metadata", toolCallId: "4", providerMetadata: { p: 1 } },
+    ],
+    [1, 2, 3].map((data) => ({ type: "data", name: "d", id: "1", data })),
+    [
+      set("title", "T"),
+      set("rows.0", 1),
+      { type: "structured-data", streamId: "card", dataType: "card", kind: "final", data: 1 },
+    ],
+    ["/1", "/2"].map((url) => ({ type: "file", mediaType: "a/b", url, id: "f" })),
+    [
+      { type: "step-start", stepId: "1" },
+      { type: "step-end", stepId: "1", model: "m" },
+    ],
+    [
+      { type: "metadata", metadata: { a: 1, b: 1 } },
+      { type: "metadata", metadata: { a: null, b: 2 } },
+    ],
+  ];
+  /** The parts and questions in an order of their own. */
+  const sorted = ({ parts, interrupts, ...rest }: AssistantMessage) => [
+    JSON.parse(JSON.stringify(rest)),
+    parts.map((part) => JSON.stringify(part)).sort(),
+    interrupts?.map((question) => JSON.stringify(question)).sort(),
+  ];
+  const inTurn = sorted(reduceMessage(subjects.flat()));
+  const turns = subjects.flatMap((chunks, subject) => chunks.map(() => subject));
+  fc.assert(
+    fc.property(fc.shuffledSubarray(turns, { minLength: turns.length }), (order) => {
+      const rest = subjects.map((chunks) => [...chunks]);
+      expect(sorted(reduceMessage(order.map((subject) => rest[subject]!.shift()!)))).toEqual(inTurn);
+    }),
+    { numRuns: 500 },
+  );
 });

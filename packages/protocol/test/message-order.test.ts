@@ -29,6 +29,7 @@ const set = (streamId: string, path = "title"): StreamChunk => ({
 });
 const file: StreamChunk = { type: "file", mediaType: "image/png", url: "/a.png" };
 const source: StreamChunk = { type: "source", id: "s" };
+const datum = (id: string): StreamChunk => ({ type: "data", name: "d", data: 1, id });
 const question = {
   type: "interrupt",
   requestId: "r",
@@ -63,6 +64,18 @@ describe("a text without a key ends where another part begins", () => {
     ["a file", [file], "file"],
     ["an object", [set("o")], "structured-data"],
     ["a question", [question], "interrupt"],
+    ["data", [{ type: "data", name: "d", data: 1 }], "data"],
+    ["a step", [{ type: "step-start", stepId: "1" }], "step"],
+    [
+      "the progress of an unknown call",
+      [{ type: "tool-call-progress", tool: "t", toolCallId: "1", content: 1 }],
+      "tool-call",
+    ],
+    [
+      "the denial of an unknown call",
+      [{ type: "tool-call-denied", tool: "t", toolCallId: "1" }],
+      "tool-call",
+    ],
     ["a whole message", [whole("W")], "W"],
     ["reasoning", [thought("R")], "R"],
     ["reasoning with a key", [thought("R", "r")], "R"],
@@ -128,6 +141,20 @@ describe("a text without a key continues", () => {
       [set("o"), said("A"), { type: "structured-data-invalidated", streamId: "o", checkpointId: "c" }],
     ],
     ["a source", [said("A"), source]],
+    ["new data in the place of earlier data", [datum("1"), said("A"), datum("1")]],
+    ["transient data", [said("A"), { type: "data", name: "d", data: 1, transient: true }]],
+    [
+      "an answer to a question",
+      [question, said("A"), { type: "interrupt-resolved", requestId: "r", outcome: "x" }],
+    ],
+    [
+      "the end of a step",
+      [{ type: "step-start", stepId: "1" }, said("A"), { type: "step-end", stepId: "1" }],
+    ],
+    [
+      "metadata",
+      [said("A"), { type: "metadata", metadata: {} }, { type: "part-metadata", providerMetadata: { a: 1 } }],
+    ],
     [
       "status, trace, session, checkpoint, transition and unknown chunks",
       [
@@ -315,6 +342,9 @@ describe("for every sequence of chunks", () => {
     id.map((streamId) => set(streamId)),
     id.map((streamId): StreamChunk => ({ type: "structured-data-invalidated", streamId, checkpointId: "c" })),
     id.map((requestId): StreamChunk => ({ ...question, requestId })),
+    id.map(datum),
+    id.map((fileId): StreamChunk => ({ ...file, id: fileId }) as StreamChunk),
+    id.map((stepId): StreamChunk => ({ type: "step-start", stepId })),
     fc.constantFrom(file, source, { type: "status", message: "m" } as const),
   );
 
@@ -357,6 +387,10 @@ describe("for every sequence of chunks", () => {
         const last = parts.findLast(({ name }) => name !== "source");
         if (last?.key === "") last.isOpen = false;
         if (find("interrupt", chunk.requestId) === undefined) add("interrupt", chunk.requestId);
+      } else if (chunk.type === "step-start") {
+        add("step");
+      } else if ((chunk.type === "data" || chunk.type === "file") && chunk.id !== undefined) {
+        if (find(chunk.type, chunk.id) === undefined) add(chunk.type, chunk.id);
       } else if (chunk.type !== "status") {
         add(chunk.type);
       }

@@ -60,7 +60,7 @@ describe("the open questions of a message", () => {
     expect(parts).toEqual([again, ask("b")]);
     expect(interrupts).toEqual([again, ask("b")]);
     expect(reduceMessage([ask("a"), resolved("a"), again]).parts).toEqual([again]);
-    expect(open([ask("a"), resolved("a"), again])).toEqual(["a"]);
+    expect(open([ask("a"), ask("b"), resolved("a"), again])).toEqual(["a", "b"]);
   });
 
   test("do not change when an unknown question is closed", () => {
