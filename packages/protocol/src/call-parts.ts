@@ -137,7 +137,7 @@ export class CallParts {
 
   /** @returns the question; undefined if it is unknown. */
   #closeQuestion(resolution: InterruptResolvedChunk): InterruptPart | undefined {
-    const index = this.#parts.indexOf(`interrupt:${resolution.requestId}`);
+    const index = this.#parts.indexOf("interrupt", resolution.requestId);
     if (index === undefined) return undefined;
     const question = this.#parts.at(index) as InterruptPart;
     this.#parts.set(index, { ...question, resolution });

@@ -239,7 +239,7 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
   }
 
   #applyStructured(chunk: StructuredStreamChunk): void {
-    const known = this.#parts.indexOf(`structured-data:${chunk.streamId}`);
+    const known = this.#parts.indexOf("structured-data", chunk.streamId);
     const object = known === undefined ? undefined : (this.#parts.at(known) as StructuredDataPart);
     // An object that was finished before this stream is changed by none of its chunks, only removed.
     const isEarlier = known !== undefined && known < this.#earlier && object?.status === "done";
@@ -255,7 +255,7 @@ class MessageFold<Fields> implements MessageAccumulator<ChatTypes, Fields> {
 
   /** Begins a part, or replaces the one with the same name. @returns its index. */
   #put(part: MessagePart): number {
-    const index = this.#parts.indexOf(nameOf(part));
+    const index = this.#parts.indexOf(part.type, nameOf(part));
     if (index === undefined) return this.#begin(part);
     this.#parts.set(index, part);
     return index;

@@ -45,7 +45,7 @@ export function answerAboutCall(
   if (isFinishedCall(part.state)) return part;
   const isAnswered = outcome === "answered";
   if (isAnswered && [answer].flat()[0] === denial) {
-    return { ...part, state: "denied", ...defined({ errorMessage: reason }) };
+    return { ...part, state: "denied", errorMessage: reason ?? part.errorMessage };
   }
   if (isAsked) return withState(part, "awaiting-approval");
   if (!isAnswered) return withState(part, "interrupted");
@@ -101,15 +101,7 @@ function changesOf(chunk: ToolCallChunk | ToolResultChunk, part: ToolCallPart): 
   switch (chunk.type) {
     case "tool-call-start":
     case "tool-call-ready":
-      return defined({
-        input: chunk.input,
-        executor: chunk.executor,
-        title: chunk.title,
-        inputFormat: chunk.inputFormat,
-        parentSegmentId: chunk.parentSegmentId,
-        isDynamic: chunk.isDynamic,
-        resumeToken: chunk.type === "tool-call-ready" ? chunk.resumeToken : undefined,
-      });
+      return pickDefined(chunk, startFields);
     case "tool-call-delta":
       return { inputText: part.inputText + chunk.delta };
     case "tool-call-progress":
@@ -121,16 +113,32 @@ function changesOf(chunk: ToolCallChunk | ToolResultChunk, part: ToolCallPart): 
       return { state: isError === true ? "error" : "done", content, structuredContent };
     }
     case "tool-call-error": {
-      const { message: errorMessage, code: errorCode } = chunk;
+      const { message: errorMessage, code: errorCode = part.errorCode } = chunk;
       const input = part.input === undefined ? chunk.input : part.input;
-      return { state: "error", ...defined({ errorMessage, errorCode, input }) };
+      return { state: "error", errorMessage, errorCode, input };
     }
     case "tool-call-denied":
-      return { state: "denied", ...defined({ errorMessage: chunk.reason }) };
+      return { state: "denied", errorMessage: chunk.reason ?? part.errorMessage };
   }
 }
 
-/** Leaves out the fields that a chunk omits, so that the call keeps its own. */
-function defined(fields: Partial<ToolCallPart>): Partial<ToolCallPart> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
+/** What a start or the whole input says about a call. */
+const startFields = [
+  "input",
+  "executor",
+  "title",
+  "inputFormat",
+  "parentSegmentId",
+  "isDynamic",
+  "resumeToken",
+] as const;
+
+/** Leaves out the fields that the chunk omits, so that the call keeps its own. */
+function pickDefined<Name extends string>(
+  chunk: { readonly [Field in Name]?: unknown },
+  names: readonly Name[],
+): { [Field in Name]?: never } {
+  const picked: Record<string, unknown> = {};
+  for (const name of names) if (chunk[name] !== undefined) picked[name] = chunk[name];
+  return picked as { [Field in Name]?: never };
 }

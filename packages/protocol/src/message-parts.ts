@@ -9,7 +9,8 @@ export class MessageParts {
   /** A removed part leaves a hole, so that indices never shift. */
   readonly #parts: (MessagePart | undefined)[] = [];
   #hasHoles = false;
-  readonly #indices = new Map<string, number>();
+  /** The index of the latest part with each name, by type. */
+  readonly #indices = new Map<string, Map<string, number>>();
   #list: readonly MessagePart[] | undefined;
 
   /** The same array until something changes; unchanged parts keep their identity. */
@@ -23,16 +24,16 @@ export class MessageParts {
     return this.#parts[index];
   }
 
-  /** @returns the index of the latest part with this {@link nameOf name}. */
-  indexOf(name: string | undefined): number | undefined {
-    return name === undefined ? undefined : this.#indices.get(name);
+  /** @returns the index of the latest part of this type with this {@link nameOf name}. */
+  indexOf(type: MessagePart["type"], name: string | undefined): number | undefined {
+    return name === undefined ? undefined : this.#indices.get(type)?.get(name);
   }
 
   /** @returns its index. */
   add(part: MessagePart): number {
     const index = this.#parts.length;
     const name = nameOf(part);
-    if (name !== undefined) this.#indices.set(name, index);
+    if (name !== undefined) this.#name(part.type, name, index);
     this.set(index, part);
     return index;
   }
@@ -47,9 +48,15 @@ export class MessageParts {
     const part = this.#parts[index];
     if (part === undefined) return;
     this.#list = undefined;
-    this.#indices.delete(nameOf(part) ?? "");
+    this.#indices.get(part.type)?.delete(nameOf(part) ?? "");
     this.#parts[index] = undefined;
     this.#hasHoles = true;
+  }
+
+  #name(type: MessagePart["type"], name: string, index: number): void {
+    const indices = this.#indices.get(type);
+    if (indices) indices.set(name, index);
+    else this.#indices.set(type, new Map([[name, index]]));
   }
 
   /** Closes a part. A text without a delta is removed, unless its provider wants something back. */
@@ -74,18 +81,18 @@ export class MessageParts {
   }
 }
 
-/** @returns what later chunks call the part by; undefined if they cannot. Not empty. */
+/** @returns what later chunks call the part by, unique among parts of its type; undefined if they cannot. */
 export function nameOf(part: MessagePart): string | undefined {
   switch (part.type) {
     case "data":
       // The length separates the name from the id.
-      return part.id === undefined ? undefined : `data:${part.name.length}:${part.name}${part.id}`;
+      return part.id === undefined ? undefined : `${part.name.length}:${part.name}${part.id}`;
     case "file":
-      return part.id === undefined ? undefined : `file:${part.id}`;
+      return part.id;
     case "structured-data":
-      return `structured-data:${part.streamId}`;
+      return part.streamId;
     case "interrupt":
-      return `interrupt:${part.requestId}`;
+      return part.requestId;
     default:
       return undefined;
   }
