@@ -300,7 +300,10 @@ export function createTextPieces(): (chunk: StreamChunk) => string {
         break;
       case "interrupt":
         texts.endUnkeyed();
-        calls.ask(chunk.toolCallId);
+        calls.ask(chunk);
+        break;
+      case "interrupt-resolved":
+        calls.resolve(chunk);
         break;
       default:
         texts.apply(chunk);

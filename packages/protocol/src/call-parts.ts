@@ -82,13 +82,13 @@ export class CallParts {
 
   ask(chunk: InterruptChunk): void {
     this.#interrupts.add(chunk, this.#put(chunk));
-    const call = this.#calls.ask(chunk.toolCallId);
+    const call = this.#calls.ask(chunk);
     if (this.#interrupts.about(chunk.toolCallId).size > 0) this.#change(call, askAboutCall);
   }
 
   resolve(chunk: InterruptResolvedChunk): void {
     const question = this.#closeQuestion(chunk);
-    const call = this.#calls.newestOf(question?.toolCallId);
+    const call = this.#calls.resolve(chunk);
     if (call?.index === undefined) return;
     const isAsked = this.#interrupts.about(question?.toolCallId).size > 0;
     if (chunk.outcome === "answered") this.#approved.add(call.index);
@@ -102,7 +102,10 @@ export class CallParts {
 
   /** A part of an earlier message, of any type, has this index. */
   resume(part: MessagePart, index: number): void {
-    if (part.type === "interrupt" && !part.resolution) this.#interrupts.add(part, index);
+    if (part.type === "interrupt") {
+      this.#calls.ask(part);
+      if (!part.resolution) this.#interrupts.add(part, index);
+    }
     if (part.type !== "tool-call") return;
     this.#calls.resume(part, index);
     if (part.state === "running") this.#approved.add(index);

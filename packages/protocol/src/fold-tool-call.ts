@@ -6,7 +6,7 @@ import { isFinishedCall, type ToolCallPart, type ToolCallState } from "./assista
 import type { InterruptResolvedChunk, ProviderFields, ToolResultChunk } from "./chunks.ts";
 import { mergeProviderMetadata } from "./merge-metadata.ts";
 import type { OwnedContainers } from "./owned-containers.ts";
-import type { ToolCallChunk } from "./tool-call-order.ts";
+import { denial, isDenial, type ToolCallChunk } from "./tool-call-order.ts";
 
 /**
  * Applies a chunk to its call. A finished call stays finished; its late input is added.
@@ -39,16 +39,14 @@ export const askAboutCall = (part: ToolCallPart): ToolCallPart =>
  */
 export function answerAboutCall(
   part: ToolCallPart,
-  { outcome, answer, reason }: InterruptResolvedChunk,
+  resolution: InterruptResolvedChunk,
   isAsked: boolean,
 ): ToolCallPart {
   if (isFinishedCall(part.state)) return part;
-  const isAnswered = outcome === "answered";
-  if (isAnswered && [answer].flat()[0] === denial) {
-    return { ...part, state: "denied", errorMessage: reason ?? part.errorMessage };
-  }
+  const { outcome, reason } = resolution;
+  if (isDenial(resolution)) return { ...part, state: "denied", errorMessage: reason ?? part.errorMessage };
   if (isAsked) return withState(part, "awaiting-approval");
-  if (!isAnswered) return withState(part, "interrupted");
+  if (outcome !== "answered") return withState(part, "interrupted");
   // Its stream may have ended before the answer.
   const isStopped = part.state === "awaiting-approval" || part.state === "interrupted";
   return isStopped ? withState(part, openState(part, false, "running")) : part;
@@ -61,9 +59,6 @@ export const resolutionOf = ({ state }: ToolCallPart, requestId: string): Interr
   outcome: "answered",
   ...(state === "denied" && { answer: denial }),
 });
-
-/** The answer that refuses a call. */
-const denial = "deny";
 
 /** Adds what the provider wants back with the call, or with its result. */
 export function describeCall(
@@ -122,7 +117,7 @@ function changesOf(chunk: ToolCallChunk | ToolResultChunk, part: ToolCallPart): 
   }
 }
 
-/** What a start or the whole input says about a call. */
+/** What a start and the whole input add to a call. */
 const startFields = [
   "input",
   "executor",

@@ -5,7 +5,7 @@
  */
 
 import { isFinishedCall, type ToolCallPart } from "./assistant-message.ts";
-import type { StreamChunkOf, ToolResultChunk } from "./chunks.ts";
+import type { InterruptChunk, InterruptResolvedChunk, StreamChunkOf, ToolResultChunk } from "./chunks.ts";
 import { isSameJSON } from "./same-json.ts";
 
 /** One tool call of a message. */
@@ -41,8 +41,10 @@ export interface ToolCallOrder {
   callOfLegacyResult(chunk: ToolResultChunk): OrderedCall | undefined;
   /** @returns the newest call with the id, finished or not. */
   newestOf(toolCallId: string | undefined): OrderedCall | undefined;
-  /** @returns the newest call with the id, which a question is about: the next whole input replaces the earlier one. */
-  ask(toolCallId: string | undefined): OrderedCall | undefined;
+  /** @returns the newest call that the question is about: the next whole input replaces the earlier one. */
+  ask(chunk: InterruptChunk): OrderedCall | undefined;
+  /** @returns the newest call that the question was about, which a denial ends; undefined for an unknown question. */
+  resolve(chunk: InterruptResolvedChunk): OrderedCall | undefined;
 }
 
 /** Creates the order of the calls of one message. */
@@ -51,6 +53,8 @@ export function createToolCallOrder(): ToolCallOrder {
   /** By id, oldest first: calls that wait for their whole input, and for their result. */
   const unready = new Map<string, OrderedCall[]>();
   const open = new Map<string, OrderedCall[]>();
+  /** The id of the call that each question is about. */
+  const questions = new Map<string, string | undefined>();
   /** Calls for results without an id. Finished calls are dropped when encountered. */
   const stack: OrderedCall[] = [];
 
@@ -115,13 +119,25 @@ export function createToolCallOrder(): ToolCallOrder {
       return call;
     },
     newestOf: (toolCallId) => newestOfId.get(toolCallId),
-    ask(toolCallId) {
+    ask({ requestId, toolCallId }) {
       const call = newestOfId.get(toolCallId);
       if (call) call.isReady = false;
+      questions.set(requestId, toolCallId);
+      return call;
+    },
+    resolve(chunk) {
+      const call = newestOfId.get(questions.get(chunk.requestId));
+      if (call && isDenial(chunk)) call.isOver = true;
       return call;
     },
   };
 }
+
+/** The answer to a question about a call that refuses the call. */
+export const denial = "deny";
+
+export const isDenial = ({ outcome, answer }: InterruptResolvedChunk): boolean =>
+  outcome === "answered" && [answer].flat()[0] === denial;
 
 /** Keeps what distinguishes the call from the next one with the same id. */
 function record(call: OrderedCall, chunk: ToolCallChunk): void {
