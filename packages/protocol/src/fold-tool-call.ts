@@ -47,9 +47,10 @@ export function answerAboutCall(
   if (isDenial(resolution)) return { ...part, state: "denied", errorMessage: reason ?? part.errorMessage };
   if (isAsked) return withState(part, "awaiting-approval");
   if (outcome !== "answered") return withState(part, "interrupted");
-  // Its stream may have ended before the answer.
-  const isStopped = part.state === "awaiting-approval" || part.state === "interrupted";
-  return isStopped ? withState(part, openState(part, false, "running")) : part;
+  if (part.state === "awaiting-approval") return withState(part, openState(part, false, "running"));
+  // Its stream ended before the answer.
+  if (part.state === "interrupted") return withState(part, openState(part, false, "input-streaming"));
+  return part;
 }
 
 /** @returns what became of an open question about the call, which has ended without an `interrupt-resolved`. */
