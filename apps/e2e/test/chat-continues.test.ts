@@ -34,7 +34,7 @@ const askAbout = (call: (typeof calls)[number], expiresAt?: number): StreamChunk
   },
 ];
 
-/** Pays what was approved, asks where the user is, and says so. */
+/** Pays what was approved, asks where the user is, and names the place. */
 const agent: ChatAgent = {
   async *streamChat(messages, { resumes = [], toolResults = [] }) {
     for (const { requestId, resumeToken, answer, input, reason } of resumes) {

@@ -25,19 +25,39 @@ const [, documented] = /`(\(messages\) => messages\.slice\(-\d+\))`/.exec(readme
 const selectMessages: ChatOptions["selectMessages"] = new Function(`return ${documented}`)();
 
 test.each([
-  ["too many messages", 1000, "Hello", "messages must be an array of at most 1000 messages"],
-  ["messages that are too large", 200, "x".repeat(6000), "the body is larger than 1048576 bytes"],
-])(
-  "of %s is refused, and continues with the documented selectMessages",
-  async (_, count, content, reason) => {
-    const initialMessages = Array.from({ length: count }, () => ({ role: "user" as const, content }));
-    const refused = createChat({ ...options, initialMessages });
+  [
+    "messages that are too many",
+    1000,
+    "Hello",
+    {},
+    "messages must be an array of at most 1000 messages",
+    { selectMessages },
+    100,
+  ],
+  [
+    "messages that are too large",
+    200,
+    "x".repeat(6000),
+    { maxHistoryBytes: Number.POSITIVE_INFINITY },
+    "the body is larger than 1048576 bytes",
+    {},
+    166,
+  ],
+] satisfies [string, number, string, Partial<ChatOptions>, string, Partial<ChatOptions>, number][])(
+  "of %s is refused, and continues as documented",
+  async (_, count, content, without, reason, remedy, sentCount) => {
+    const initialMessages = Array.from({ length: count }, (_, index) => ({
+      role: "user" as const,
+      id: String(1000 + index),
+      content,
+    }));
+    const refused = createChat({ ...options, ...without, initialMessages });
     await refused.send("Again");
     expect(refused.getSnapshot().error?.message).toContain(reason);
-    const chat = createChat({ ...options, initialMessages, selectMessages });
+    const chat = createChat({ ...options, ...remedy, initialMessages });
     await chat.send("Again");
     expect(chat.getSnapshot()).toMatchObject({ status: "ready", error: undefined });
     expect(chat.getSnapshot().messages).toHaveLength(count + 2);
-    expect(sent.splice(0)).toEqual([100]);
+    expect(sent.splice(0)).toEqual([sentCount]);
   },
 );

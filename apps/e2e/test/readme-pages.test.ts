@@ -55,7 +55,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
         return new Response(outputFiles[0]!.text, { headers: { "content-type": "text/javascript" } });
       }
       return new Response(
-        '<!doctype html><p id="answer"></p><p id="status"></p><div id="root"></div><script type="module" src="/client.js"></script>',
+        '<!doctype html><p id="answer"></p><p id="status"></p><p id="questions"></p><div id="root"></div><script type="module" src="/client.js"></script>',
         { headers: { "content-type": "text/html", "content-security-policy": "default-src 'self'" } },
       );
     });
@@ -145,9 +145,45 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
+  test(`the chat of ${clientReadme} with a tool runs it, and shows buttons for an approval`, async () => {
+    const received: unknown[] = [];
+    const agent: ChatAgent = {
+      async *streamChat(_messages, { resumes, toolResults = [], tools }) {
+        received.push(resumes?.map(({ answer }) => answer) ?? toolResults.map(({ content }) => content));
+        const [{ toolCallId, tool, content } = { toolCallId: "", tool: "", content: "" }] = toolResults;
+        if (resumes) {
+          yield { type: "interrupt-resolved", requestId: "q", outcome: "answered", answer: "approve" };
+          yield { type: "done" };
+        } else if (toolCallId !== "") {
+          yield { type: "tool-call-result", toolCallId, tool, content };
+          yield { type: "tool-call-ready", tool: "book", toolCallId: "2", input: {} };
+          const choices = ["approve", "deny"].map((id) => ({ id, label: id }));
+          const input = { kind: "choice", multiple: false, question: "Book?", options: choices } as const;
+          yield { type: "interrupt", requestId: "q", resumeToken: "t", toolCallId: "2", input };
+          yield { type: "done", finishReason: "interrupt" };
+        } else {
+          const { name } = tools![0]!;
+          yield { type: "tool-call-ready", tool: name, toolCallId: "1", input: null, executor: "client" };
+          yield { type: "done", finishReason: "tool-calls" };
+        }
+      },
+    };
+    await withPage(
+      snippetsOf(clientReadme)[2]!,
+      async (page) => {
+        await page.getByText("Book?").waitFor();
+        await page.getByRole("button", { name: "approve" }).click();
+        await expect.poll(() => page.locator("#questions").textContent()).toBe("");
+        await page.getByText("ready", { exact: true }).waitFor();
+        await expect.poll(() => received).toEqual([[], [expect.any(String)], ["approve"]]);
+      },
+      async () => createChatRoute({ agent }).POST,
+    );
+  });
+
   test(`the transport of ${clientReadme} receives each question, and the route answers it`, async () => {
     const show = 'document.querySelector("#answer")!.textContent = chat.getSnapshot().status;';
-    await withPage(`${snippetsOf(clientReadme)[2]!}\n${show}`, async (page) => {
+    await withPage(`${snippetsOf(clientReadme)[3]!}\n${show}`, async (page) => {
       await page.getByText("ready", { exact: true }).waitFor();
       expect(await page.title()).toBe("Hello");
     });
@@ -157,7 +193,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     const route = async () =>
       (await folder.run<{ POST: Handler }>("chat-route.ts", readersModules["chat-route.ts"]!)).POST;
     await withPage(
-      snippetsOf(clientReadme)[5]!,
+      snippetsOf(clientReadme)[6]!,
       async (page) => {
         await expect
           .poll(() => page.locator("#answer").textContent())
@@ -265,7 +301,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
   ];
   for (const [index, [name, code]] of frameworks.entries()) {
     test(`the ${name} recipe of ${clientReadme} follows the chat`, async () => {
-      folder.write(`${name.toLowerCase()}.ts`, snippetsOf(clientReadme)[3 + index]!);
+      folder.write(`${name.toLowerCase()}.ts`, snippetsOf(clientReadme)[4 + index]!);
       await withPage(code, async (page) => {
         await page.getByText("Hello|Hello ready", { exact: true }).waitFor();
       });
