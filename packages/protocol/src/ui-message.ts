@@ -22,7 +22,7 @@ export interface AssistantUIMessage<Types extends ChatTypes = ChatTypes> extends
    * Until the run that continues the message has ended: the message without that run. A chat that follows the run again,
    * such as after a reload, begins here.
    */
-  readonly beforeRun?: AssistantUIMessage<Types> | undefined;
+  readonly beforeRun?: AssistantUIMessage | undefined;
 }
 
 /** One message of a conversation. Immutable: a newer version is a new object. */
