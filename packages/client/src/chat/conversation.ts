@@ -128,7 +128,6 @@ export class Conversation implements AnswerOwner {
 
   clear(): void {
     this.#messages = [];
-    this.#decisions.clear();
     this.#sessionId = undefined;
     this.#timing = undefined;
     this.#failure = undefined;
@@ -144,7 +143,7 @@ export class Conversation implements AnswerOwner {
   }
 
   /**
-   * Waits for what a message needs before it is sent.
+   * Waits for what a message needs before it is sent. The chat is busy until then, and until {@link requestAnswer}.
    *
    * @returns undefined if the user has left meanwhile.
    * @throws What `prepare` throws.
@@ -162,8 +161,9 @@ export class Conversation implements AnswerOwner {
     this.#publish();
     try {
       return await Promise.race([left, prepare(signal)]);
-    } finally {
+    } catch (error) {
       if (this.#preparation === preparation) this.#preparation = undefined;
+      throw error;
     }
   }
 
@@ -177,6 +177,7 @@ export class Conversation implements AnswerOwner {
     sessionId: string,
     request: Omit<AnswerRequest, "origin">,
   ): Promise<void> {
+    this.#preparation = undefined;
     this.leaveUnseen();
     this.#messages = messages;
     this.#sessionId = sessionId;

@@ -111,9 +111,7 @@ class ConversationChat implements Chat {
     const parts = await this.#conversation.prepare((signal) =>
       Promise.all(files.map((file) => (isFile(file) ? upload(file, uploadFile, signal) : file))),
     );
-    if (!parts) return;
-    this.#messagesWhenFree("send");
-    await this.#send(attach(message, parts));
+    if (parts) await this.#send(attach(message, parts));
   }
 
   #send(message: UserUIMessage): Promise<void> {

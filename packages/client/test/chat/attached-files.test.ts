@@ -169,12 +169,33 @@ describe("while a file is uploaded", () => {
     }
   });
 
-  test("a message that was sent meanwhile by a listener of a stop is not lost", async () => {
+  test("another message can be sent right after a stop, with a file too", async () => {
     const { chat, transport, resolve } = setUpUploading();
     void chat.stop();
     void chat.send("Instead");
     resolve({ url: "https://files.example/1" });
     await finishWith(transport, delta("All right"), done);
     expect(read(chat)).toEqual(["Instead", "(done) All right"]);
+
+    const first = Promise.withResolvers<never>();
+    const uploads = [first.promise, new Promise<never>(() => {})];
+    const other = setUp({ uploadFile: () => uploads.shift()! });
+    void other.chat.send({ content: "Look", files: [file("a.txt")] });
+    first.reject(new Error("late"));
+    void other.chat.stop();
+    void other.chat.send({ content: "Instead", files: [file("b.txt")] });
+    await flush();
+    expect(statusOf(other.chat)).toBe("submitted");
+    await other.chat.stop();
+    expect(statusOf(other.chat)).toBe("ready");
+  });
+
+  test("a run that is being looked for is left, as for any message", async () => {
+    const { chat, transport } = setUp({ uploadFile: () => new Promise<never>(() => {}) });
+    void chat.resume();
+    await flush();
+    void chat.send({ content: "Look", files: [file("a.txt")] });
+    expect(streamOf(transport).signal.aborted).toBe(true);
+    await chat.stop();
   });
 });

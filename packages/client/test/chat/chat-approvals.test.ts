@@ -173,6 +173,20 @@ describe("a decision about a tool call", () => {
     expect(asked(other.chat)).toEqual(["ask-c1", "ask-c2"]);
   });
 
+  test("makes no second request if a listener has sent a message when the question was decided", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    let isSent = false;
+    chat.subscribe(({ interrupts }) => {
+      if (isSent || interrupts.length > 0) return;
+      isSent = true;
+      void chat.send("More");
+    });
+    await expect(chat.approve({ toolCallId: "c1" })).rejects.toMatchObject({ code: "busy" });
+    expect(transport.streams).toHaveLength(2);
+    await finishWith(transport, delta("Here"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.", "More", "(done) Here"]);
+  });
+
   test("is refused if the question does not offer it", async () => {
     const [call, question] = askFor("c1") as [StreamChunk, InterruptChunk];
     const other = {
@@ -295,6 +309,31 @@ describe("a failed request for the rest of an answer", () => {
     void chat.resume();
     await finishWith(transport, continues("run-2"), paid, delta("Paid."), done);
     expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nPaid."]);
+    void chat.regenerate();
+    expect(streamOf(transport).body?.resumes).toBeUndefined();
+    await finishWith(transport, done);
+  });
+
+  test("is not repeated once its message is gone", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    streamOf(transport).fail(httpError(503));
+    await flush();
+    await chat.setMessages((messages) => messages.slice(0, 1));
+    void chat.regenerate();
+    expect(streamOf(transport).body?.resumes).toBeUndefined();
+    await finishWith(transport, delta("Anew"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Anew"]);
+  });
+
+  test("is not repeated once its answers came too late", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    streamOf(transport).fail(httpError(503));
+    await flush();
+    void chat.regenerate();
+    streamOf(transport).fail(refusal(410, "interrupt-expired", "resumes.0.resumeToken"));
+    await flush();
     void chat.regenerate();
     expect(streamOf(transport).body?.resumes).toBeUndefined();
     await finishWith(transport, done);
