@@ -20,12 +20,12 @@ export function Announcer({ snapshot, refusal }: Pick<ComposerProps, "snapshot" 
   );
 }
 
-function describe({ messages, status }: ChatSnapshot): string {
+function describe({ messages, status, interrupts }: ChatSnapshot): string {
   if (status !== "ready" && status !== "error") return "Answering";
   const last = messages.at(-1);
   if (last?.role !== "assistant") return "";
   if (last.status !== "done") return last.status === "aborted" ? "Stopped" : "";
-  const questions = (last.interrupts ?? []).map(({ input }) => input.question ?? "What do you mean?");
+  const questions = interrupts.map(({ input }) => input.question ?? "What do you mean?");
   if (questions.length > 0) return `The assistant asks: ${questions.join(" ")}`;
   const text = toPlainText(toMessageText(last));
   const isLong = text.length > maxLength;

@@ -25,7 +25,7 @@ const inProgress: Description = {
 };
 const tooLate: Description = {
   title: "This question can no longer be answered",
-  detail: "It has expired, or the demo was restarted. Please ask again.",
+  detail: "It was answered before, has expired, or the demo was restarted. Please ask again.",
 };
 const tooLong: Description = {
   title: "The question is too long",
@@ -59,7 +59,7 @@ const descriptions: Record<string, Description> = {
   "sequence-gap": unreadable,
 };
 
-/** Why an answer ends where it ends; `undefined` for one that is complete or still growing. */
+/** Why an answer ends where it ends, or could not be continued; `undefined` for one that is complete or still growing. */
 export function describeEnding(message: AssistantUIMessage, error?: Error): Description | undefined {
   switch (message.status) {
     case "truncated":
@@ -72,7 +72,7 @@ export function describeEnding(message: AssistantUIMessage, error?: Error): Desc
     case "aborted":
       return describeAbort(message.abortReason);
     default:
-      return undefined;
+      return error && describeError(error);
   }
 }
 
@@ -90,9 +90,9 @@ export function describeError(error: unknown): Description {
 const codeOf = (error: unknown): string => (isStreamError(error) ? error.code : "");
 
 function describeStatus({ status, message, body, retryAfterMs = 0 }: StreamHttpError): Description {
-  const { correlationId: reference, code } = (body ?? {}) as { correlationId?: string; code?: string };
+  const { correlationId: reference, code = "" } = (body ?? {}) as { correlationId?: string; code?: string };
   const again = `Please try again in ${retryAfterMs > 0 ? `${Math.ceil(retryAfterMs / 1000)} s` : "a moment"}.`;
-  if (status === 410 || code === "invalid-resume-token") return tooLate;
+  if (["already-answered", "interrupt-expired", "invalid-resume-token"].includes(code)) return tooLate;
   if (status === 401 || status === 403) return { title: "You are not signed in", detail: "Reload the page." };
   if (status === 409) return inProgress;
   if (status === 413) return tooLong;

@@ -37,7 +37,7 @@ export function MessageList({ snapshot, actions }: MessageListProps) {
                 key={message.id}
                 message={message}
                 error={message === last ? error : undefined}
-                isOpen={message === last && !isBusy}
+                openQuestions={message === last && !isBusy ? snapshot.interrupts : undefined}
                 actions={actions}
               />
             ))}

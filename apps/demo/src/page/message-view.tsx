@@ -1,6 +1,7 @@
 /** One message, part by part. Rendered again only when the message itself has changed. */
 import {
   type AssistantUIMessage,
+  type ChatSnapshot,
   type InterruptPart,
   type MessagePart,
   toMessageText,
@@ -20,8 +21,8 @@ export interface MessageViewProps {
   message: UIMessage;
   /** Why it is not complete. */
   error: Error | undefined;
-  /** Whether it is the last one, and nothing is in progress: its questions can be answered, and it can be retried. */
-  isOpen: boolean;
+  /** The questions that wait; absent if it is not the last message, or something is in progress. */
+  openQuestions: ChatSnapshot["interrupts"] | undefined;
   actions: ChatActions;
 }
 
@@ -38,9 +39,9 @@ export const MessageView = memo(function MessageView({ message, ...rest }: Messa
 
 type AnswerProps = MessageViewProps & { message: AssistantUIMessage };
 
-function Answer({ message, error, isOpen, actions }: AnswerProps) {
+function Answer({ message, error, openQuestions, actions }: AnswerProps) {
   const { parts, status, interrupt } = message;
-  const onRetry = isOpen ? actions.retry : undefined;
+  const onRetry = openQuestions && actions.retry;
   const isGrowing = status === "streaming";
   const sources = parts.filter((part) => part.type === "source");
   const ending = describeEnding(message, error);
@@ -49,7 +50,7 @@ function Answer({ message, error, isOpen, actions }: AnswerProps) {
       <h2 className="visually-hidden">Assistant</h2>
       {parts.map((part, index) => (
         // Parts are only ever added at the end.
-        <Part key={index} part={part} message={message} isOpen={isOpen} actions={actions} />
+        <Part key={index} part={part} message={message} openQuestions={openQuestions} actions={actions} />
       ))}
       {isGrowing && <Growing />}
       {sources.length > 0 && <SourceList sources={sources} />}
@@ -57,7 +58,7 @@ function Answer({ message, error, isOpen, actions }: AnswerProps) {
       {ending !== undefined && (
         <EndingNotice description={ending} isCalm={status === "aborted"} onRetry={onRetry} />
       )}
-      {status === "done" && interrupt === undefined && (
+      {status === "done" && interrupt === undefined && ending === undefined && (
         <AnswerActions text={toMessageText(message)} onRetry={onRetry} />
       )}
     </article>
@@ -68,7 +69,7 @@ interface PartProps extends Omit<AnswerProps, "error"> {
   part: MessagePart;
 }
 
-function Part({ part, message, isOpen, actions }: PartProps) {
+function Part({ part, message, openQuestions, actions }: PartProps) {
   switch (part.type) {
     case "text":
       return <MarkdownText text={part.text} />;
@@ -78,8 +79,8 @@ function Part({ part, message, isOpen, actions }: PartProps) {
       return (
         <ToolCard
           part={part}
-          question={openQuestions(message).find(({ toolCallId }) => toolCallId === part.toolCallId)}
-          isOpen={isOpen}
+          question={openQuestions?.find(({ toolCallId }) => toolCallId === part.toolCallId)}
+          isOpen={openQuestions !== undefined}
           actions={actions}
         />
       );
@@ -88,13 +89,11 @@ function Part({ part, message, isOpen, actions }: PartProps) {
     case "structured-data":
       return <StructuredCard part={part} isGrowing={message.status === "streaming"} />;
     case "interrupt": {
-      // One about a call is in the call's card, and those that are open together are one form.
-      const isClosed = part.resolution !== undefined;
-      const questions = isClosed
-        ? [part]
-        : openQuestions(message).filter((each) => each.toolCallId === undefined);
+      // One about a call is in the card of that call, and those that are open together are one form.
+      const questions = part.resolution === undefined ? listUnresolved(message) : [part];
       if (part !== questions[0] || part.toolCallId !== undefined) return null;
-      return <QuestionCard questions={questions} isOpen={isOpen && !isClosed} onAnswer={actions.respond} />;
+      const isOpen = openQuestions?.some(({ requestId }) => requestId === part.requestId) === true;
+      return <QuestionCard questions={questions} isOpen={isOpen} onAnswer={actions.respond} />;
     }
     case "file":
       return <FileLink file={part} />;
@@ -103,8 +102,10 @@ function Part({ part, message, isOpen, actions }: PartProps) {
   }
 }
 
-const openQuestions = ({ parts }: AssistantUIMessage): InterruptPart[] =>
-  parts.filter((part) => part.type === "interrupt").filter((part) => !part.resolution && !part.isAutomatic);
+const listUnresolved = ({ parts }: AssistantUIMessage): InterruptPart[] =>
+  parts
+    .filter((part) => part.type === "interrupt")
+    .filter(({ resolution, isAutomatic, toolCallId }) => !(resolution || isAutomatic || toolCallId));
 
 /** At the end of an answer that grows. */
 export const Growing = () => <p className="growing" aria-hidden="true" />;

@@ -25,6 +25,7 @@ test.each([
     new ChatStateError("busy", "Cannot send while an answer is streaming; call stop() first."),
     "Another answer is in progress",
   ],
+  [new ChatStateError("too-large", "The messages are too large."), "The question is too long"],
   [new RangeError("secret detail"), "Something went wrong on this page"],
   ["thrown text", "Something went wrong on this page"],
 ])("%s is explained in words for the user, not in its own", (error, title) => {
@@ -36,6 +37,9 @@ test.each([
 test.each([
   [401, {}, {}, "You are not signed in", /Reload/],
   [409, {}, { code: "run-active" }, "Another answer is in progress", /another tab/],
+  [409, {}, { code: "already-answered" }, "This question can no longer be answered", /before/],
+  [403, {}, { code: "invalid-resume-token" }, "This question can no longer be answered", /restarted/],
+  [410, {}, { code: "interrupt-expired" }, "This question can no longer be answered", /expired/],
   [413, {}, {}, "The question is too long", /shorten/],
   [429, { "retry-after": "7" }, {}, "Too many questions", /in 7 s/],
   [503, {}, { code: "draining" }, "The server is busy or restarting", /in a moment/],
@@ -89,6 +93,11 @@ test.each([
   [answer({ status: "error", error: { type: "error", message: "No luck." } }), "The answer failed"],
 ])("how an answer ended is known from the answer alone, as after a reload", (message, title) => {
   expect(describeEnding(message)?.title).toBe(title);
+});
+
+test("an answer that could not be continued is whole, and has an error", () => {
+  const error = new StreamHttpError(new Response(null, { status: 503 }), {});
+  expect(describeEnding(answer({ status: "done" }), error)?.title).toBe("The server is busy or restarting");
 });
 
 test("a failure to reconnect is not the reason given for a cut answer", () => {

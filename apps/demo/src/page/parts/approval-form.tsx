@@ -6,12 +6,10 @@ import type { ChatActions } from "../chat-actions.ts";
 export interface ApprovalFormProps {
   call: ToolCallPart;
   question: Readonly<InterruptChunk>;
-  /** Whether the decision can be made now. */
-  isOpen: boolean;
   actions: Pick<ChatActions, "approve" | "edit" | "deny">;
 }
 
-export function ApprovalForm({ call, question, isOpen, actions }: ApprovalFormProps) {
+export function ApprovalForm({ call, question, actions }: ApprovalFormProps) {
   const { input } = question;
   const [isEditing, setEditing] = useState(false);
   const form = useRef<HTMLFormElement>(null);
@@ -30,7 +28,7 @@ export function ApprovalForm({ call, question, isOpen, actions }: ApprovalFormPr
 
   return (
     <form ref={form} onSubmit={onSubmit}>
-      <fieldset className="card-body" disabled={!isOpen}>
+      <fieldset className="card-body">
         <legend>{input.question ?? "May this tool run?"}</legend>
         {Object.entries(call.input ?? {}).map(([name, value]) =>
           isEditing && typeof value === "string" ? (

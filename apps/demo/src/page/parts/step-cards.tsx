@@ -1,5 +1,5 @@
 /** The steps of an agent on the way to its answer, and in them, folded, calls of tools and the thoughts of a model. */
-import type { InterruptPart, StepPart, TextPart, ToolCallPart } from "@kortyx/client";
+import type { InterruptChunk, StepPart, TextPart, ToolCallPart } from "@kortyx/client";
 import { memo, type ReactNode } from "react";
 import type { ChatActions } from "../chat-actions.ts";
 import { Icon } from "../icon.tsx";
@@ -18,8 +18,8 @@ const states: Record<ToolCallPart["state"], string> = {
 
 export interface ToolCardProps {
   part: ToolCallPart;
-  /** The open question about the call. */
-  question: InterruptPart | undefined;
+  /** The question about the call, until it is answered. */
+  question: Readonly<InterruptChunk> | undefined;
   /** Whether the call may continue now. */
   isOpen: boolean;
   actions: ChatActions;
@@ -35,7 +35,10 @@ export const ToolCard = memo(function ToolCard({ part, question, isOpen, actions
         <Value name="Data" value={structuredContent} />
       </FoldedCard>
       {errorMessage !== undefined && <p className="card-error">{errorMessage}</p>}
-      {question && <ApprovalForm call={part} question={question} isOpen={isOpen} actions={actions} />}
+      {question && <ApprovalForm call={part} question={question} actions={actions} />}
+      {isOpen && !question && state === "awaiting-approval" && (
+        <p className="card-body muted">Decided. Your decisions are sent together, with the last one.</p>
+      )}
       {isOpen && state === "awaiting-client" && (
         <div className="card-body">
           <button type="button" className="button" onClick={actions.runTools}>
