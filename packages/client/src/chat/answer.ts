@@ -109,7 +109,7 @@ function receiveRunStart(
   const place =
     placeById(messages, continues ?? runId) ??
     // The answer to a message sent here already has its place; the agent may have received other messages.
-    (state.origin === "looking" && continues === undefined ? placeByInput(messages, input) : undefined) ??
+    (state.origin === "looking" ? placeByInput(messages, input) : undefined) ??
     placeLast(messages);
   return { ...state, runId, place };
 }

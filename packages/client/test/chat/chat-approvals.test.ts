@@ -100,6 +100,9 @@ describe("a decision about a tool call", () => {
     for (const [decide, sent] of [
       [(chat: Chat) => chat.deny({ toolCallId: "c1" }, "Too much."), { answer: "deny", reason: "Too much." }],
       [(chat: Chat) => chat.deny({ toolCallId: "c1" }), { answer: "deny" }],
+      // An event handler that passes on its event.
+      [(chat: Chat) => chat.deny({ toolCallId: "c1" }, { type: "click" } as never), { answer: "deny" }],
+      [(chat: Chat) => chat.respond({ requestId: "ask-c1" }, "approve"), { answer: "approve" }],
       [
         (chat: Chat) => chat.edit({ toolCallId: "c1" }, { euros: 4 }),
         { answer: "edit", input: { euros: 4 } },

@@ -200,7 +200,12 @@ describe("resume", () => {
   test("gives a message from another tab an id if it has none", async () => {
     const { chat, transport } = setUp();
     void chat.resume();
-    await finishWith(transport, runStart("run-2", { content: "More", id: 5 }), delta("Here"), done);
+    const start = runStart("run-2", { content: "More", id: 5 });
+    streamOf(transport).give(start);
+    await flush();
+    const [shown] = chat.getSnapshot().messages;
+    await finishWith(transport, start, delta("Here"), done);
+    expect(chat.getSnapshot().messages[0]).toBe(shown);
     expect(chat.getSnapshot().messages).toMatchObject([
       { role: "user", content: "More", id: expect.stringMatching(uuidV4) },
       { role: "assistant", id: "run-2" },

@@ -307,6 +307,37 @@ describe("runTools", () => {
     expect(statusOf(chat)).toBe("ready");
   });
 
+  test("does not run a tool again whose result waited for an answer when the chat was stopped", async () => {
+    const execute = vi.fn(() => "Rome");
+    const { chat, transport } = await setUpCalled({ locate: { execute } }, ready("c1"), asks, {
+      type: "done",
+      finishReason: "interrupt",
+    });
+    await chat.stop();
+    const resolved: StreamChunk = { type: "interrupt-resolved", requestId: "ask", outcome: "answered" };
+    void chat.respond([{ interrupt: { requestId: "ask" }, answer: "approve" }]);
+    streamOf(transport).fail(httpError(503));
+    await flush();
+    void chat.regenerate();
+    await finishWith(transport, continues("run-2"), resolved, calls);
+    expect(resultsOf(transport)).toMatchObject([{ content: "Rome" }]);
+    streamOf(transport).fail(httpError(503));
+    await flush();
+    void chat.runTools();
+    await finishWith(transport, continues("run-3"), result("c1"), done);
+    expect(execute).toHaveBeenCalledOnce();
+  });
+
+  test("is not needed for the next answer after a stop, even if its call has the same id", async () => {
+    const { execute, started } = pendingTool();
+    const { chat, transport } = await setUpCalled({ locate: { execute } }, ready("c1"), calls);
+    await chat.stop();
+    void chat.send("Again");
+    await finishWith(transport, runStart("run-2"), ready("c1"), calls);
+    expect(started).toHaveLength(2);
+    await chat.stop();
+  });
+
   test("starts a stopped tool again, and waits for one that is running", async () => {
     const { execute, started } = pendingTool();
     const { chat, transport } = await setUpCalled({ locate: { execute } }, ready("c1"), calls);
