@@ -42,6 +42,26 @@ describe.skipIf(!hasChromium()).each(["18", "19"] as const)("useChat of React %s
     }
   });
 
+  test("a tool of the page runs once, and its result continues the answer", async () => {
+    for (const [index, mode] of modes.entries()) {
+      await open("tool-of-the-page", mode);
+      await click("Send");
+      await untilRequested(2 * index + 1);
+      const call = { tool: "count", toolCallId: "c1", input: null, executor: "client" } as const;
+      const calls = { type: "done", finishReason: "tool-calls" } as const;
+      chat.requests[2 * index]!.give({ type: "tool-call-ready", ...call }, calls);
+      chat.requests[2 * index]!.end();
+      await untilRequested(2 * index + 2);
+      expect(chat.requests[2 * index + 1]!.body.toolResults).toEqual([
+        { toolCallId: "c1", tool: "count", content: 1 },
+      ]);
+      chat.requests[2 * index + 1]!.give(delta("Half an answer"));
+      await untilText("Half an answer");
+      chat.requests[2 * index + 1]!.end();
+      await untilStatus("ready");
+    }
+  });
+
   test("Fast Refresh interrupts no answer and follows no run twice", async () => {
     for (const [index, mode] of modes.entries()) {
       await open("refreshed", mode);

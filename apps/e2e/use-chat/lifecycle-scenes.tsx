@@ -34,6 +34,14 @@ function FirstQuestion() {
   return <Conversation name="chat" chat={chat} />;
 }
 
+let toolRuns = 0;
+/** Each run returns its number, so that the server sees how many there were. */
+const tools = { count: { execute: () => ++toolRuns } };
+
+function ToolOfThePage() {
+  return <Conversation name="chat" chat={useChat({ endpoint, tools })} />;
+}
+
 /** `shown`, `hidden` or `removed`, set by three buttons. */
 function HideAndSeek({ first, resumeOnMount }: { first: "shown" | "hidden"; resumeOnMount: boolean }) {
   const [state, setState] = useState<"shown" | "hidden" | "removed">(first);
@@ -296,6 +304,7 @@ function Handlers() {
 
 export const lifecycleScenes = {
   "first-question": FirstQuestion,
+  "tool-of-the-page": ToolOfThePage,
   "hide-and-seek": () => <HideAndSeek first="shown" resumeOnMount={false} />,
   "hidden-first": () => <HideAndSeek first="hidden" resumeOnMount />,
   "suspended-itself": () => <Suspended who="itself" />,
