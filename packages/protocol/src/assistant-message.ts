@@ -43,7 +43,7 @@ export interface TextPart {
    * by their position.
    */
   readonly key: string;
-  /** Empty only between an explicit start and the first delta. */
+  /** Empty between an explicit start and the first delta, and where the provider has hidden it. */
   readonly text: string;
   /** `done` once nothing more is added to this text. */
   readonly state: "streaming" | "done";
@@ -59,8 +59,8 @@ export interface TextPart {
 
 /**
  * The state of a tool call. `awaiting-approval`: an open question is about it. `awaiting-client`: the client must run it.
- * `denied`: a person or a policy has refused it. `interrupted`: the stream ended before the tool's result, and nothing is
- * waited for.
+ * `denied`: a person or a policy has refused it. `interrupted`: the stream ended before the tool's result, or a question
+ * about the call was closed without an answer, and nothing is waited for.
  */
 export type ToolCallState =
   | "input-streaming"

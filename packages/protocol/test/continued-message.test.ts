@@ -173,8 +173,17 @@ describe("a stream that continues an earlier message", () => {
         {},
       ]);
       expect(again).not.toHaveProperty("interrupts");
+      expect(continued(message, [resolved("q"), { type: "done" }]).parts[2]).toMatchObject({
+        state: "running",
+      });
       expect(continued(message, [resolved("q"), result("2", 1)]).parts[2]).toMatchObject({ state: "done" });
     }
+  });
+
+  test("does not let a call run whose input never became whole", () => {
+    const delta: StreamChunk = { type: "tool-call-delta", toolCallId: "1", delta: "{" };
+    const earlier = reduceMessage([ask("q", "1"), resolved("q"), delta]);
+    expect(continued(earlier, [resolved("q")]).parts[1]).toMatchObject({ state: "interrupted" });
   });
 
   test("needs no more of that message than its parts", () => {

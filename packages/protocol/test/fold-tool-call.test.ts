@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { createTextPieces } from "../src/answer-text.ts";
 import type { ToolCallPart } from "../src/assistant-message.ts";
 import type { InterruptChunk, StreamChunk, StreamChunkOf } from "../src/chunks.ts";
 import { createMessageAccumulator, reduceMessage } from "../src/fold-message.ts";
@@ -75,6 +76,14 @@ describe("a call that a question is about", () => {
     }
   });
 
+  test("has ended with the denial: the same id then begins another call, here and in the text", () => {
+    const text: StreamChunk = { type: "text-delta", delta: "x" };
+    const chunks = [ready(), ask(), answered("deny"), text, ready(), text];
+    expect(statesAfter(...chunks)).toEqual(["denied"]);
+    expect(statesAfter(...chunks, start({ input: "a.txt" }))).toEqual(["denied", "running"]);
+    expect([...chunks, start(), text].map(createTextPieces()).join("")).toBe("xx\n\nx");
+  });
+
   test("is denied by a chunk, too, whose reason replaces that of the answer", () => {
     expect(callsAfter(ready(), ask(), denied)).toMatchObject([{ state: "denied", errorMessage: "Keep it." }]);
     expect(callsAfter(ready(), ask(), answered("deny"), denied)).toMatchObject([
@@ -107,7 +116,9 @@ describe("a call that a question is about", () => {
       [denied, "denied"],
     ] as const) {
       expect(statesAfter(ready(), end, ask())).toEqual([state]);
-      expect(statesAfter(ready(), ask(), end, resolved("answered"))).toEqual([state]);
+      for (const late of [resolved("answered"), resolved("expired"), answered("deny")]) {
+        expect(statesAfter(ready(), ask(), end, late)).toEqual([state]);
+      }
     }
   });
 
