@@ -238,6 +238,15 @@ describe.skipIf(!hasChromium())("the questions of an answer in Chromium", () => 
     await demo.answerWith("done");
   });
 
+  test("on a phone, the focus stays in the conversation, and opens no keyboard", async () => {
+    const { page } = await propose();
+    await page.evaluate("window.matchMedia = (media) => ({ media, matches: false })");
+    await decide(() => approval().getByRole("button", { name: "Approve" }).click());
+    await expect.poll(() => page.evaluate("document.activeElement.ariaLabel")).toBe("Conversation");
+    say(done);
+    await page.reload();
+  });
+
   test("an approval that waits can still be given after a reload", async () => {
     const { page } = await propose();
     await page.reload();

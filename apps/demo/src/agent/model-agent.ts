@@ -2,6 +2,7 @@
  * An agent that lets a model answer, with the search as a tool that the model may call. Owns the rounds between the two.
  */
 import type { ChatAgent, ChatAgentOptions, ChatMessage, StreamChunk } from "@kortyx/server";
+import { readAttachments } from "./attachments.ts";
 import { type ModelEndpoint, ModelError, streamCompletion } from "./model-completion.ts";
 import type { Search, SearchInput, SearchResult, Section } from "./search.ts";
 import { pageUrl, runSearch, searchTool, toSource } from "./search-tool.ts";
@@ -48,7 +49,7 @@ export function createModelAgent({ endpoint, search }: ModelAgentOptions): ChatA
   ): AsyncGenerator<StreamChunk> {
     const said: object[] = [
       { role: "system", content: instructions },
-      ...messages.map(({ role, content }) => ({ role, content })),
+      ...(await Promise.all(messages.map(toModelMessage))).filter(({ content }) => content !== ""),
     ];
     const sources = new Set<Section>();
     const usage = { inputTokens: 0, outputTokens: 0, totalTokens: 0 };
@@ -129,6 +130,12 @@ export function createModelAgent({ endpoint, search }: ModelAgentOptions): ChatA
       }
     },
   };
+}
+
+async function toModelMessage(message: ChatMessage) {
+  const { texts } = await readAttachments([message]);
+  const attached = [...texts].map(([name, text]) => `${name}:\n\n${text}`);
+  return { role: message.role, content: [message.content, ...attached].join("\n\n") };
 }
 
 function parseInput(inputText: string): SearchInput | undefined {

@@ -19,7 +19,9 @@ export function createChatActions(
       onRefusal(undefined);
       action(...values).catch(onRefusal);
       // On a phone, the keyboard would cover the answer.
-      if (matchMedia("(pointer: fine)").matches) input.current?.focus({ preventScroll: true });
+      const hasKeyboard = matchMedia("(pointer: fine)").matches;
+      const place = hasKeyboard ? input.current : document.querySelector<HTMLElement>(".log");
+      place?.focus({ preventScroll: true });
     };
   return {
     send: act(chat.send),

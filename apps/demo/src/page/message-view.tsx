@@ -108,7 +108,7 @@ const listUnresolved = ({ parts }: AssistantUIMessage): InterruptPart[] =>
     .filter(({ resolution, isAutomatic, toolCallId }) => !(resolution || isAutomatic || toolCallId));
 
 /** At the end of an answer that grows. */
-export const Growing = () => <p className="growing" aria-hidden="true" />;
+export const Growing = () => <p className="state" data-state="streaming" aria-hidden="true" />;
 
 interface AnswerActionsProps {
   text: string;

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { type ChatAgentOptions, collectStream, type StreamChunk } from "@kortyx/server";
+import { type ChatAgentOptions, type ChatMessage, collectStream, type StreamChunk } from "@kortyx/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createModelAgent } from "../../src/agent/model-agent.ts";
 import { readModelEndpoint } from "../../src/agent/model-completion.ts";
@@ -9,9 +9,10 @@ import { answerWith, begin, delta, finish, refuseWith, startModelServer, usage }
 const apiKey = "sk-secret-0123456789";
 const search = createSearch(new Map([["kitchen.md", "# Kitchen\n\nThe stove is green.\n"]]));
 
-const open = (baseUrl: string, options: ChatAgentOptions = {}) =>
+const question: ChatMessage = { role: "user", content: "What colour is the stove?" };
+const open = (baseUrl: string, options: ChatAgentOptions = {}, messages = [question]) =>
   createModelAgent({ endpoint: { baseUrl, apiKey, model: "tiny" }, search }).streamChat(
-    [{ role: "user", content: "What colour is the stove?" }],
+    messages,
     options,
   ) as AsyncGenerator<StreamChunk>;
 const ask = (baseUrl: string) => collectStream(open(baseUrl));
@@ -29,6 +30,27 @@ beforeEach(() => {
 afterEach(() => log.mockRestore());
 
 describe("an answer", () => {
+  test("is requested with the texts that the user has attached, and without answers that have no text", async () => {
+    const server = await startModelServer(answerWith(delta({ content: "Blue." }), finish("stop")));
+    const file = {
+      type: "file",
+      name: "a.md",
+      mediaType: "text/markdown",
+      url: "data:,It%20is%20blue.",
+    } as const;
+    const messages: ChatMessage[] = [
+      { ...question, parts: [{ type: "text", text: question.content }, file] },
+      { role: "assistant", content: "" },
+      { role: "user", content: "And now?" },
+    ];
+    await collectStream(open(server.baseUrl, {}, messages));
+    const { messages: sent } = server.requests[0]!.body;
+    expect(sent.slice(1)).toEqual([
+      { role: "user", content: "What colour is the stove?\n\na.md:\n\nIt is blue." },
+      { role: "user", content: "And now?" },
+    ]);
+  });
+
   test("is the text of the model with its reasoning and usage, requested with the key, the model and the tool", async () => {
     const server = await startModelServer(
       answerWith(

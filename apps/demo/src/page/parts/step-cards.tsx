@@ -8,7 +8,7 @@ import { ApprovalForm } from "./approval-form.tsx";
 const states: Record<ToolCallPart["state"], string> = {
   "input-streaming": "Preparing",
   running: "Running",
-  "awaiting-approval": "Waiting for approval",
+  "awaiting-approval": "Needs approval",
   "awaiting-client": "Waiting for this page",
   done: "Done",
   error: "Failed",

@@ -28,7 +28,7 @@ export function StreamPanel({ log, snapshot }: { log: StreamLog; snapshot: ChatS
           </ol>
         )}
       </section>
-      {writer !== undefined && (
+      {writer !== undefined && reader !== undefined && (
         <p>
           Written by {String(writer)}, read from {reader}.
         </p>
