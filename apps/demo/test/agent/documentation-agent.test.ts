@@ -256,7 +256,8 @@ describe("an attachment", () => {
       ...files.map((file) => ({ type: "file" as const, ...file })),
     ],
   });
-  const garden = "# Garden\n\nGrass.\n\n## Roses\n\nThey are at the wall – and “climb”.\n";
+  const garden =
+    "# Garden\n\nGrass.\n\n## Roses\n\nThey are at the wall – and “climb”.\n\n## Shed\n\nTools for roses.\n";
   const url = `data:text/markdown;base64,${Buffer.from(garden).toString("base64")}`;
   const file = { name: "garden.md", mediaType: "text/markdown", url };
 
@@ -284,6 +285,17 @@ describe("an attachment", () => {
       .map((chunk) => chunk as { tool: string });
     expect(tools.map(({ tool }) => tool)).toEqual(["search_attachments", "search_documentation"]);
     expect(await textOf(later)).toContain("The oven is blue.");
+  });
+
+  test("is not searched for a question about another page, nor is a file of an answer", async () => {
+    const toolsOf = async (...parameters: Parameters<typeof open>) =>
+      (await ask(...parameters))
+        .filter(({ type }) => type === "tool-call-start")
+        .map((chunk) => "tool" in chunk && chunk.tool);
+    expect(await toolsOf([attach("kitchen in:upper", file)])).toEqual(["search_documentation"]);
+    expect(await toolsOf([attach("roses in:garden", file)])).toEqual(["search_attachments"]);
+    const answer = { ...attach("Here.", file), role: "assistant" as const };
+    expect(await toolsOf([user("A file, please"), answer, user("roses")])).toEqual(["search_documentation"]);
   });
 
   test("that is not text is left out, with a word about it; its address is not requested", async () => {
