@@ -109,6 +109,26 @@ describe("the pieces of the text", () => {
     expect(piecesOf(thought("x", "r"), said("a"), thought("y", "r"), said("b"))).toEqual(["a", "b"]);
   });
 
+  test("begin another text after the progress or the denial of an unknown call, but not after an edited input", () => {
+    const fields = { tool: "t", toolCallId: "2" };
+    for (const chunk of [
+      { type: "tool-call-progress", ...fields, content: 1 },
+      { type: "tool-call-denied", ...fields },
+    ] as const) {
+      expect(piecesOf(said("a"), chunk, said("b"), chunk, said("c"))).toEqual(["a", "\n\nb", "c"]);
+    }
+    const ready = (input: unknown): StreamChunk => ({ type: "tool-call-ready", ...fields, input });
+    const ask: StreamChunk = {
+      type: "interrupt",
+      requestId: "r",
+      resumeToken: "k",
+      input: { kind: "text", multiple: false },
+      toolCallId: "2",
+    };
+    expect(piecesOf(ready(1), ask, said("a"), ready(2), said("b"))).toEqual(["a", "b"]);
+    expect(piecesOf(ready(1), said("a"), ready(2), said("b"))).toEqual(["a", "\n\nb"]);
+  });
+
   test("include whole messages, except those that repeat streamed text", () => {
     expect(piecesOf(whole("A"), whole("A"))).toEqual(["A", "\n\nA"]);
     expect(

@@ -95,6 +95,12 @@ describe("what a provider wants back", () => {
     ).toEqual([["x", { a: 1 }]]);
   });
 
+  test("may begin a text that a whole message then repeats", () => {
+    const empty = chunk("text-delta", { delta: "", ...withData({ a: 1 }) });
+    const whole: StreamChunk = { type: "message", content: "x\n\nx" };
+    expect(detailsOf(empty, chunk("text-delta"), call, chunk("text-delta"), whole)).toHaveLength(2);
+  });
+
   test("keeps a text without characters, as that of a redacted thought", () => {
     const added = withData({ a: 1 });
     const hidden = [["", { a: 1 }]];
