@@ -31,7 +31,7 @@ function merge(
   for (const [key, given] of Object.entries(added)) {
     // Assigned, it would become the prototype.
     if (key === "__proto__") continue;
-    const value = toValue(given, Object.hasOwn(merged, key) ? merged[key] : undefined);
+    const value = toValue(given, merged[key]);
     if (value === undefined) delete merged[key];
     else merged[key] = value;
   }

@@ -3,7 +3,7 @@
  * decides which text a chunk belongs to.
  */
 import { type AnswerText, AnswerTexts, type TextChunk } from "./answer-text.ts";
-import { closePart, type TextPart } from "./assistant-message.ts";
+import type { TextPart } from "./assistant-message.ts";
 import type { Citation, MessageChunk, PartMetadataChunk, ProviderFields } from "./chunks.ts";
 import { mergeProviderMetadata } from "./merge-metadata.ts";
 import type { MessageParts } from "./message-parts.ts";
@@ -32,11 +32,10 @@ export class TextParts {
     }
     const { type, providerMetadata } = chunk;
     const citations = type === "text-end" ? chunk.citations : undefined;
-    const isEnd = citations !== undefined || (providerMetadata !== undefined && type.endsWith("-end"));
-    // Before the text ends, because an end removes a part that has nothing in it.
-    if (isEnd) this.#describe(this.#texts.textOf(chunk), { providerMetadata, citations });
     this.#texts.apply(chunk);
-    if (providerMetadata && !isEnd) this.#describe(this.#texts.textOf(chunk), { providerMetadata });
+    if (providerMetadata || citations) {
+      this.#describe(this.#texts.textOf(chunk), { providerMetadata, citations });
+    }
   }
 
   /** Adds to the segment, also if it has ended; without one, to the text or reasoning that began last. */
@@ -47,7 +46,7 @@ export class TextParts {
   /** Adds a text of an earlier stream. */
   resume(part: TextPart): void {
     const { type, key, text, node } = part;
-    this.#texts.resume({ type, key, text, node, state: "done", index: this.#parts.add(closePart(part)) });
+    this.#texts.resume({ type, key, text, node, state: "done", index: this.#parts.add(part) });
   }
 
   /** A part begins that ends a text without a key. */

@@ -422,7 +422,8 @@ describe("snapshots", () => {
     expect(message.parts.slice(1)).toEqual([file, source]);
     accumulator.finish();
     expect(accumulator.message).toBe(message);
-    for (const part of message.parts.slice(1)) expect(closePart(part)).toBe(part);
+    const [interrupted] = reduceMessage([{ type: "tool-call-start", ...call }]).parts;
+    for (const part of [...message.parts, interrupted!]) expect(closePart(part)).toBe(part);
   });
 
   test("never change themselves: a change makes a new one, in which untouched parts keep their identity", () => {

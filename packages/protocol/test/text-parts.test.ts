@@ -82,6 +82,13 @@ describe("what a provider wants back", () => {
     }
   });
 
+  test("replaces an object of a provider by anything else", () => {
+    const first = chunk("text-delta", withData({ a: { one: 1 }, constructor: { x: 1 } }));
+    expect(detailsOf(first, chunk("text-end", withData({ a: "text" })))).toEqual([
+      ["x", { a: "text", constructor: { x: 1 } }],
+    ]);
+  });
+
   test("may come with an empty delta, which then begins a text if none is open", () => {
     const empty = { delta: "", ...withData({ a: 1 }) };
     expect(detailsOf(chunk("text-delta"), chunk("text-delta", empty))).toEqual([["x", { a: 1 }]]);
