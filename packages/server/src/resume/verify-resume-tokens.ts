@@ -3,6 +3,7 @@
  * agent its own tokens back. Signs none.
  */
 import {
+  type ChatMessage,
   type ChatRequestBody,
   type ChatResume,
   parseMessageResume,
@@ -133,23 +134,22 @@ class TokenCheck {
   }
 
   /**
-   * The last message may hold an answer, too, where agents of Kortyx read it. One that the request does not give is that
-   * of an earlier request: the agent does not see it.
+   * The last message may hold an answer, too, where agents of Kortyx read it. The agent sees none that the request does not
+   * give: not one of an earlier request, nor one in a form that only the agent understands.
    */
   async #verifyMetadata({ messages, resume, resumes = [] }: ChatRequestBody): Promise<Partial<Verified>> {
-    const last = messages.at(-1);
-    const stored = last && parseMessageResume(last);
-    if (stored === undefined) return {};
-    const { resume: given, ...metadata } = last!.metadata!;
+    if (!messages.some(hasResume)) return {};
+    const last = messages.at(-1)!;
+    const stored = parseMessageResume(last);
     const isGiven = [...resumes, ...[resume ?? []].flat()].some(
-      ({ requestId, resumeToken }) => requestId === stored.requestId && resumeToken === stored.resumeToken,
+      ({ requestId, resumeToken }) => requestId === stored?.requestId && resumeToken === stored.resumeToken,
     );
-    if (isGiven) {
-      const path = `messages.${messages.length - 1}.metadata.resume.token`;
-      const { resumeToken: token } = await this.#openAnswer(stored, path);
-      metadata.resume = { ...given, token };
-    }
-    return { messages: [...messages.slice(0, -1), { ...last!, metadata }] };
+    const others = messages.map(withoutResume);
+    if (stored === undefined || !isGiven) return { messages: others };
+    const path = `messages.${messages.length - 1}.metadata.resume.token`;
+    const { resumeToken: token } = await this.#openAnswer(stored, path);
+    const metadata = { ...last.metadata, resume: { ...Object(last.metadata?.resume), token } };
+    return { messages: [...others.slice(0, -1), { ...last, metadata }] };
   }
 
   /** The calls that the messages show to the agent must be those that the tokens are for. */
@@ -227,6 +227,14 @@ class TokenCheck {
     }
     this.#answered.add(name);
   }
+}
+
+const hasResume = ({ metadata }: ChatMessage) => metadata?.resume !== undefined;
+
+function withoutResume(message: ChatMessage): ChatMessage {
+  if (!hasResume(message)) return message;
+  const { resume, ...metadata } = message.metadata!;
+  return { ...message, metadata };
 }
 
 async function inOrder<Item>(

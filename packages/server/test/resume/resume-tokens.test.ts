@@ -135,6 +135,28 @@ describe("a signed question", () => {
     expect(body.messages[0]!.metadata).toEqual(answerMessage("forged").metadata);
   });
 
+  test.each([
+    { selected: {}, choice: { id: "approve" } },
+    { selected: ["approve", 1] },
+    { choices: [{ id: "approve" }, 0] },
+    { token: " ", selected: "approve" },
+  ])("the agent does not see what only it could read as an answer: %o", async (fields) => {
+    const resume = { token: "own", requestId: "q1", ...fields };
+    const message = { ...answerMessage("own"), metadata: { resume, other: 1 } };
+    const verified = await verify(parseChatRequestBody(bodyOf({ messages: [message] })));
+    expect(verified.messages).toEqual([{ ...message, metadata: { other: 1 } }]);
+  });
+
+  test("the agent sees no answer in an earlier message", async () => {
+    const resumeToken = await tokenOf([ready, approval()]);
+    const messages = [answerMessage("own"), answerMessage(resumeToken)];
+    const verified = await verify(parseChatRequestBody(bodyOf({ messages })));
+    expect(verified.messages).toEqual([
+      { ...answerMessage("own"), metadata: { other: 1 } },
+      answerMessage("own"),
+    ]);
+  });
+
   test.each<[string, Partial<ChatRequestBody>, { owner?: string }]>([
     ["another session", { sessionId: "s2" }, {}],
     ["no session", { sessionId: undefined }, {}],
