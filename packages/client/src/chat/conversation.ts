@@ -6,6 +6,7 @@
  * anything. So the state is read again after each one.
  */
 import type { InterruptAnswer, InterruptResolvedChunk, StreamChunk } from "@kortyx/protocol";
+import { withSafeUrl } from "@kortyx/protocol/internal";
 import type { ConnectionState } from "../route/stream-from-route.ts";
 import { ActiveAnswer, type AnswerOwner, type AnswerRequest } from "./active-answer.ts";
 import { isWhole, shownPhase } from "./answer.ts";
@@ -213,7 +214,9 @@ export class Conversation implements AnswerOwner {
     this.#publish();
   }
 
-  onChunk(answer: ActiveAnswer, chunk: StreamChunk): void {
+  onChunk(answer: ActiveAnswer, given: StreamChunk): void {
+    // A transport of the application may not have read the chunk with this package.
+    const chunk = withSafeUrl(given);
     const { phase, place } = answer.state;
     if (phase === "looking" && chunk.type === "run-start" && this.#showsWhole(chunk.runId)) {
       answer.leave();

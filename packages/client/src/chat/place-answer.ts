@@ -4,6 +4,7 @@
  */
 import type { ChatMessage, UIMessage } from "@kortyx/protocol";
 import { createId } from "../route/create-id.ts";
+import { toUIMessage } from "./stored-message.ts";
 
 /** The messages around an answer. */
 export interface AnswerPlace {
@@ -37,7 +38,11 @@ export function placeByInput(messages: readonly UIMessage[], input: unknown): An
     message.role === "user" && (saidId ? message.id === saidId : message.content === content);
   const asked = messages.findLastIndex(isSaid);
   if (asked === -1) {
-    return placeLast([...messages, { ...said, content, role: "user", id: saidId ?? createId() }]);
+    const message = toUIMessage(
+      { ...said, content, role: "user", id: saidId ?? createId() },
+      messages.length,
+    );
+    return placeLast([...messages, message]);
   }
   const from = asked + 1;
   let to = from;

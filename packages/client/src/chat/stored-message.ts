@@ -23,17 +23,15 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
   >;
   const { role, content, parts, status = "done" } = given;
   const id = String(given.id ?? `message-${index}`);
-  if (role === "user" && typeof content === "string") return merge(given, { id });
+  if (role === "user" && typeof content === "string") {
+    return merge(given, { id, parts: Array.isArray(parts) ? changeParts(parts, withSafeUrl) : undefined });
+  }
   if (role === "assistant" && Array.isArray(parts)) {
     const isOpen = status === "streaming";
-    const shown = parts
-      .filter((part) => part !== null)
-      .map((part) => withSafeUrl(isOpen ? closePart(part) : part));
-    const isSame = shown.length === parts.length && shown.every((part, index) => part === parts[index]);
     return merge(given, {
       id,
       status: isOpen ? "truncated" : status,
-      parts: isSame ? parts : shown,
+      parts: changeParts(parts, (part) => withSafeUrl(isOpen ? closePart(part) : part)),
     });
   }
   if (role === "assistant" && typeof content === "string") {
@@ -51,6 +49,13 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
 function withoutNulls(fields: object): object {
   const entries = Object.entries(fields).filter(([, value]) => value !== null);
   return entries.length < Object.keys(fields).length ? Object.fromEntries(entries) : fields;
+}
+
+/** @returns the same array if no part changes. */
+function changeParts<Part>(parts: readonly Part[], change: (part: Part) => Part): readonly Part[] {
+  const changed = parts.filter((part) => part !== null).map(change);
+  const isSame = changed.length === parts.length && changed.every((part, index) => part === parts[index]);
+  return isSame ? parts : changed;
 }
 
 /** @returns the same object if it already has these values. */

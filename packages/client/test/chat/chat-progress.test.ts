@@ -225,6 +225,17 @@ describe("onChunk and onFinish", () => {
     ]);
   });
 
+  test("onChunk receives no URL that a page could run, whatever the transport reads", async () => {
+    const seen: StreamChunk[] = [];
+    const { chat, transport } = setUp({ onChunk: (chunk) => seen.push(chunk) });
+    void chat.send("Hello");
+    const source = { type: "source", id: "1" } as const;
+    const file = { type: "file", mediaType: "image/png" } as const;
+    const url = "javascript:alert(1)";
+    await finishWith(transport, { ...source, url }, { ...file, url }, done);
+    expect(seen).toEqual([source, { ...file, url: "" }, done]);
+  });
+
   test("an error from onChunk fails the answer and closes its stream", async () => {
     const boom = new Error("boom");
     const { chat, stream } = await setUpBusy([delta("Hi"), delta("!")], {

@@ -197,6 +197,15 @@ describe("resume", () => {
     expect(read(chat)).toEqual(["Hello", "(done) Hallo", "More"]);
   });
 
+  test("a message from another tab has no URL that this page could run", async () => {
+    const { chat, transport } = setUp();
+    void chat.resume();
+    const file = { type: "file", mediaType: "image/png", url: "javascript:alert(1)" };
+    const input = { role: "user", content: "Look", id: "u1", parts: [file] };
+    await finishWith(transport, runStart("run-1", input), done);
+    expect(chat.getSnapshot().messages[0]).toEqual({ ...input, parts: [{ ...file, url: "" }] });
+  });
+
   test("gives a message from another tab an id if it has none", async () => {
     const { chat, transport } = setUp();
     void chat.resume();

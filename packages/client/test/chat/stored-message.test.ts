@@ -41,6 +41,16 @@ describe("a stored message", () => {
     const source = { type: "source", id: "1" };
     const parts = [part("Hi"), { ...source, url: "javascript:alert(1)" }];
     expect(show({ ...answer, parts })).toEqual({ ...answer, parts: [part("Hi"), source] });
+    const file = { type: "file", mediaType: "image/png", url: " JavaScript:alert(1)" };
+    const user = { id: "1", role: "user", content: "Look" };
+    expect(show({ ...user, parts: [{ type: "text", text: "Look" }, null, file] })).toEqual({
+      ...user,
+      parts: [
+        { type: "text", text: "Look" },
+        { ...file, url: "" },
+      ],
+    });
+    expect(show({ ...user, parts: "Look" })).toEqual(user);
   });
 
   test("with text content is an answer with one part, or none if the text is empty", () => {
