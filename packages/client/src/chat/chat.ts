@@ -291,7 +291,7 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
   runTools(): Promise<void>;
   /**
    * Requests another answer to the last user message, replacing the current one. If the request for the rest of an answer
-   * has failed, repeats that request instead, with the same decisions, answers and results.
+   * has failed, repeats that request instead, with the same decisions, answers and results; what had arrived stays.
    *
    * @throws ChatStateError `busy` or `nothing-to-regenerate`, as a rejection.
    */

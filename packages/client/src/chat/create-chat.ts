@@ -83,8 +83,8 @@ class ConversationChat implements Chat {
   /** Messages that answer a question, with the original answer; after a reload they have only its metadata. */
   readonly #resumes = new WeakMap<UIMessage, ChatResume>();
   readonly #tools = new ToolRuns();
-  /** The last request for the rest of a message, if it has failed: `regenerate` repeats it. */
-  #failed: { continues: AssistantUIMessage; added: AddedFields } | undefined;
+  /** What the last request for the rest of a message added, if it has failed: `regenerate` repeats it. */
+  #failed: AddedFields | undefined;
 
   constructor(conversation: Conversation, readOptions: () => ChatOptions) {
     this.#conversation = conversation;
@@ -210,13 +210,11 @@ class ConversationChat implements Chat {
   readonly regenerate: Chat["regenerate"] = () =>
     this.#act(() => {
       const messages = this.#messagesWhenFree("regenerate");
-      const { continues, added } = this.#failed ?? {};
-      if (
-        continues &&
-        this.#conversation.snapshot.status === "error" &&
-        messages.at(-1)?.id === continues.id
-      ) {
-        return this.#request([...messages.slice(0, -1), continues], added, continues);
+      const failed = this.#failed;
+      const last = messages.at(-1);
+      if (failed && this.#conversation.snapshot.status === "error" && last?.id === failed.messageId) {
+        // What came before the failure stays, as in the message that the server has stored.
+        return this.#request(messages, failed, last as AssistantUIMessage);
       }
       const asked = messages.findLastIndex(({ role }) => role === "user");
       if (asked === -1) {
@@ -343,7 +341,7 @@ class ConversationChat implements Chat {
     if (continues && status === "error") {
       const refused = readRefusedAnswers(error, added.resumes);
       if (refused.length > 0) conversation.resolve(continues.id, refused);
-      else this.#failed = { continues, added };
+      else this.#failed = added;
     }
     await this.#runTools();
   }

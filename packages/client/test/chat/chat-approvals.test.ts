@@ -1,4 +1,4 @@
-import type { InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import { createMessageAccumulator, type InterruptChunk, type StreamChunk } from "@kortyx/protocol";
 import { describe, expect, test } from "vitest";
 import type { Chat } from "../../src/chat/chat.ts";
 import type { AssistantUIMessage } from "../../src/chat/messages.ts";
@@ -282,19 +282,36 @@ describe("a decision about a tool call", () => {
 describe("a failed request for the rest of an answer", () => {
   const paid: StreamChunk = { type: "tool-call-result", tool: "pay", toolCallId: "c1", content: "paid" };
 
-  test("is repeated by regenerate, into the same message", async () => {
-    for (const received of [[], [continues("run-2"), delta("Pay")]]) {
-      const { chat, transport } = await setUpAsked(askFor("c1"));
-      void chat.approve({ toolCallId: "c1" });
-      const { body } = streamOf(transport);
-      streamOf(transport).give(...received);
+  test("is repeated by regenerate, into the same message, which keeps what had arrived", async () => {
+    const half: StreamChunk[] = [resolved("ask-c1"), paid, delta("Pay")];
+    for (const received of [[], half]) {
+      const { chat, transport } = await setUpAsked([...askFor("c1"), ...askFor("c2")]);
+      await chat.approve({ toolCallId: "c1" });
+      void chat.approve({ toolCallId: "c2" });
+      const { messages, ...fields } = streamOf(transport).body!;
+      expect(fields.resumes).toHaveLength(2);
+      if (received.length > 0) streamOf(transport).give(continues("run-2"), ...received);
       streamOf(transport).fail(httpError(503));
       await flush();
       expect(statusOf(chat)).toBe("error");
       void chat.regenerate();
-      expect(streamOf(transport).body).toEqual(body);
-      await finishWith(transport, continues("run-3"), resolved("ask-c1"), paid, delta("Paid."), done);
-      expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nPaid."]);
+      const { messages: shown, ...repeated } = streamOf(transport).body!;
+      expect(repeated).toEqual(fields);
+      if (received.length === 0) expect(shown).toEqual(messages);
+      else expect(shown[1]).toMatchObject({ parts: [{}, { state: "done" }, {}, { text: "Pay" }] });
+      await finishWith(transport, continues("run-3"), resolved("ask-c2"), delta("Paid."), done);
+      expect(read(chat)).toEqual(["Hello", `(done) Well.\n\n${received.length === 0 ? "" : "Pay\n\n"}Paid.`]);
+      // As a server folds it, which stores each answer and continues the stored one.
+      const first = createMessageAccumulator({ id: "run-1", role: "assistant" });
+      for (const chunk of [runStart("run-1"), delta("Well."), ...askFor("c1"), ...askFor("c2"), waits]) {
+        first.apply(chunk);
+      }
+      const second = createMessageAccumulator(first.message);
+      if (received.length > 0) for (const chunk of [continues("run-2"), ...received]) second.apply(chunk);
+      second.finish("truncated");
+      const third = createMessageAccumulator(received.length === 0 ? first.message : second.message);
+      for (const chunk of [continues("run-3"), resolved("ask-c2"), delta("Paid."), done]) third.apply(chunk);
+      expect(answerOf(chat)).toEqual(third.message);
       // Then it is an answer like any other.
       void chat.regenerate();
       expect(streamOf(transport).body).toMatchObject({ messages: [{ content: "Hello" }] });
