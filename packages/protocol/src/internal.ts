@@ -3,7 +3,7 @@
  * share one version, so a sibling always gets the exports it was built with.
  */
 export { createTextPieces } from "./answer-text.ts";
-export { closePart } from "./assistant-message.ts";
+export { closePart, isFinishedCall } from "./assistant-message.ts";
 export { chatRequestFields } from "./chat-request.ts";
 export {
   checkBooleanOption,

@@ -114,14 +114,20 @@ export function checkOffered({ input }: InterruptChunk, answer: string): void {
   );
 }
 
-/** Whether a question is answered without a message of the user's: the answer then continues the one that asked. */
+/**
+ * Whether a question is answered without a message of the user's: the answer then continues the one that asked. A route
+ * that has neither shown that it reads parts, nor asked about a call, may know no other answer than `resume`.
+ */
 export function continuesMessage(
   { toolCallId, input }: InterruptChunk,
   asking: UIMessage | undefined,
+  acceptsParts: boolean,
 ): boolean {
   const { parts = [] } = (asking ?? {}) as Partial<AssistantUIMessage>;
   const asked = parts.filter((part) => part.type === "interrupt" && !part.isAutomatic);
-  return toolCallId !== undefined || input.kind === "json" || asked.length > 1;
+  const asksAboutCalls = parts.some((part) => part.type === "interrupt" && part.toolCallId !== undefined);
+  const isOneOfSeveral = asked.length > 1 && (acceptsParts || asksAboutCalls);
+  return toolCallId !== undefined || input.kind === "json" || isOneOfSeveral;
 }
 
 /** The user message for an answer: the labels of the options, the text, or the reason for cancelling. */

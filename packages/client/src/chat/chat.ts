@@ -217,7 +217,8 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    * Answers several questions in one request, with the decisions that {@link Chat.approve} has collected. What the agent
    * does then continues the message that asked. It may leave the other questions open.
    *
-   * @throws ChatStateError, as a rejection: as for one question, and then none is answered.
+   * @throws ChatStateError, as a rejection: as for one question, and `invalid-message` for the same question twice; then
+   * none is answered.
    *
    * @example
    * ```ts
@@ -234,8 +235,9 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    *
    * The answer to a single question of texts or options adds a user message. It is sent to the agent as `resume` and
    * stored in the `metadata` of that message, so that {@link Chat.regenerate} repeats it, even after a reload. If the
-   * question asks for JSON, is about a tool call, or is one of several in its message, no message is added: the answer
-   * is sent in `resumes`, and what the agent does then continues the message that asked.
+   * question asks for JSON or is about a tool call, no message is added: the answer is sent in `resumes`, and what the
+   * agent does then continues the message that asked. The same holds for one of several questions in a message, if the
+   * route has shown by `acceptsParts` of a `run-start`, or by a question about a call, that it reads parts.
    *
    * @param answer - A text, the ids of options, or `{ outcome: "cancelled" }`; any JSON value for the kind `json`.
    * @throws ChatStateError, as a rejection: `busy`, `not-pending`, or `invalid-message` for another kind of answer.

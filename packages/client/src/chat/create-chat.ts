@@ -130,7 +130,7 @@ class ConversationChat implements Chat {
       if (Array.isArray(asked)) return this.#respondTo(asked);
       const { requestId } = (asked ?? {}) as { requestId?: unknown };
       const interrupt = this.#findQuestion("respond", (question) => question.requestId === requestId);
-      if (continuesMessage(interrupt, messages.at(-1))) {
+      if (continuesMessage(interrupt, messages.at(-1), this.#conversation.acceptsParts)) {
         return this.#respondTo([{ interrupt, answer: answer as ChatAnswer }]);
       }
       const resume = toResume(interrupt, answer as ChatAnswer);
@@ -168,6 +168,10 @@ class ConversationChat implements Chat {
   /** The rest of the answer continues the message that asked. */
   #respondTo(responses: readonly InterruptResponse[]): Promise<void> {
     if (responses.length === 0) throw notPendingError("respond");
+    const asked = new Set(responses.map((response) => response?.interrupt?.requestId));
+    if (asked.size < responses.length) {
+      throw new ChatStateError("invalid-message", "Cannot respond twice to the same question.");
+    }
     const resumes = responses.map((response) => {
       const requestId = response?.interrupt?.requestId;
       const interrupt = this.#findQuestion("respond", (question) => question.requestId === requestId);

@@ -8,17 +8,23 @@ import {
   type InterruptPart,
   type InterruptResolvedChunk,
 } from "@kortyx/protocol";
+import { isFinishedCall } from "@kortyx/protocol/internal";
 import type { StreamHttpError } from "../stream/errors.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 
 /**
  * @returns the open questions of a message, oldest first. They are read from its parts, because an application may store
- * no more of a message.
+ * no more of a message. One about a call that has ended, or was interrupted, is open no more.
  */
 export function openQuestions(message: UIMessage | undefined): Readonly<InterruptChunk>[] {
   const { parts = [] } = (message ?? {}) as Partial<AssistantUIMessage>;
+  const isOver = (toolCallId: string | undefined): boolean => {
+    const call = parts.findLast((part) => part.type === "tool-call" && part.toolCallId === toolCallId);
+    return call?.type === "tool-call" && (isFinishedCall(call.state) || call.state === "interrupted");
+  };
   return parts.filter(
-    (part): part is InterruptPart => part.type === "interrupt" && !part.resolution && !part.isAutomatic,
+    (part): part is InterruptPart =>
+      part.type === "interrupt" && !part.resolution && !part.isAutomatic && !isOver(part.toolCallId),
   );
 }
 

@@ -24,7 +24,8 @@ export function toUIMessage(stored: StoredMessage, index: number): UIMessage {
   const { role, content, parts, status = "done" } = given;
   const id = String(given.id ?? `message-${index}`);
   if (role === "user" && typeof content === "string") {
-    return merge(given, { id, parts: Array.isArray(parts) ? changeParts(parts, withSafeUrl) : undefined });
+    if (parts === undefined) return merge(given, { id });
+    return merge(given, { id, parts: Array.isArray(parts) ? changeParts(parts, withSafeUrl) : [] });
   }
   if (role === "assistant" && Array.isArray(parts)) {
     const isOpen = status === "streaming";

@@ -47,6 +47,7 @@ const text = (requestId: string): InterruptChunk => ({
   input: { kind: "text", multiple: false },
 });
 const waits: StreamChunk = { type: "done", finishReason: "interrupt" };
+const acceptsParts: StreamChunk = { type: "run-start", runId: "run-1", acceptsParts: true };
 const continues = (runId: string): StreamChunk => ({ type: "run-start", runId, continues: "run-1" });
 const resolved = (requestId: string): StreamChunk => ({
   type: "interrupt-resolved",
@@ -208,6 +209,22 @@ describe("a decision about a tool call", () => {
       });
       expect(asked(chat)).toEqual(["ask-c1"]);
       expect(transport.streams).toHaveLength(1);
+    }
+  });
+
+  test("is open no more once its call is over, whatever is stored of the message", async () => {
+    const chunks = [runStart("run-1"), ...askFor("c1"), text("q1")];
+    const { chat, stream } = await setUpBusy([...chunks, { type: "done", finishReason: "stop" }]);
+    stream.end();
+    await flush();
+    expect(callOf(chat)).toMatchObject({ state: "interrupted" });
+    expect(asked(chat)).toEqual(["q1"]);
+    expect(answerOf(chat).interrupts).toMatchObject([{ requestId: "q1" }]);
+    const [, { parts }] = chat.getSnapshot().messages as [unknown, AssistantUIMessage];
+    for (const state of ["interrupted", "denied", "done", "error", "running"] as const) {
+      const stored = parts.map((part) => (part.type === "tool-call" ? { ...part, state } : part));
+      await chat.setMessages([{ role: "assistant", id: "run-1", status: "done", parts: stored }]);
+      expect(asked(chat)).toEqual(state === "running" ? ["ask-c1", "q1"] : ["q1"]);
     }
   });
 
@@ -433,7 +450,7 @@ describe("several questions", () => {
   });
 
   test("are answered one by one, without a message, until none is left", async () => {
-    const { chat, transport } = await setUpAsked([text("q1"), text("q2")]);
+    const { chat, transport } = await setUpAsked([acceptsParts, text("q1"), text("q2")]);
     void chat.respond(text("q1"), "One");
     expect(streamOf(transport).body).toMatchObject({ trigger: "continue", resumes: [{ requestId: "q1" }] });
     await finishWith(transport, continues("run-2"), resolved("q1"), waits);
@@ -442,6 +459,17 @@ describe("several questions", () => {
     expect(streamOf(transport).body).toMatchObject({ trigger: "continue", resumes: [{ requestId: "q2" }] });
     await finishWith(transport, continues("run-3"), resolved("q2"), delta("Both."), done);
     expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nBoth."]);
+  });
+
+  test("are each answered by a message if the route has not shown that it reads parts", async () => {
+    const { chat, transport } = await setUpAsked([text("q1"), text("q2")]);
+    void chat.respond(text("q1"), "One");
+    const { resume, resumes, trigger, messageId, messages } = streamOf(transport).body!;
+    expect(resume).toEqual({ requestId: "q1", resumeToken: "token-q1", answer: "One" });
+    expect({ resumes, trigger, messageId }).toEqual({});
+    expect(messages.at(-1)).toMatchObject({ content: "One", metadata: { resume: { requestId: "q1" } } });
+    await finishWith(transport, delta("And?"), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.", "One", "(done) And?"]);
   });
 
   test("are all refused if one of them is not open or has another kind of answer", async () => {
@@ -456,6 +484,13 @@ describe("several questions", () => {
       ],
       [[{ interrupt: text("q1"), answer: { city: "Rome" } }], "invalid-message"],
       [[{ interrupt: text("q1"), answer: undefined }], "invalid-message"],
+      [
+        [
+          { interrupt: text("q1"), answer: "One" },
+          { interrupt: text("q1"), answer: "Two" },
+        ],
+        "invalid-message",
+      ],
       [[undefined], "not-pending"],
       [[], "not-pending"],
     ] as const) {
