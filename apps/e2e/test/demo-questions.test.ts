@@ -219,15 +219,19 @@ describe.skipIf(!hasChromium())("the questions of an answer in Chromium", () => 
       say({ type: "tool-call-start", ...mail, toolCallId: id, input: { to: "ada@example.com" } });
       say({ type: "interrupt", requestId: id, resumeToken: "t", toolCallId: id, input });
     }
+    // A question about no call is a card of its own.
+    const input = { kind: "choice", multiple: false, question: "Which one?", options } as const;
+    say({ type: "interrupt", requestId: "3", resumeToken: "t", input });
     say({ type: "done", finishReason: "interrupt" });
     const group = (id: string) => page.getByRole("group", { name: `Send mail ${id}?` });
     await expect
       .poll(() => page.getByRole("status").textContent())
-      .toBe("The assistant asks: Send mail 1? Send mail 2?");
+      .toBe("The assistant asks: Send mail 1? Send mail 2? Which one?");
+    await page.getByRole("group", { name: "Which one?" }).waitFor();
     await group("1").getByRole("button", { name: "Deny" }).press("Enter");
     await page.getByText("Decided.").waitFor();
     expect(await group("1").count()).toBe(0);
-    expect(await page.getByRole("status").textContent()).toBe("The assistant asks: Send mail 2?");
+    expect(await page.getByRole("status").textContent()).toBe("The assistant asks: Send mail 2? Which one?");
     await expect.poll(() => page.evaluate("document.activeElement.ariaLabel")).toBe("Message");
     const resumes = await decide(() => group("2").getByRole("button", { name: "Approve" }).press("Enter"));
     expect(resumes).toMatchObject([
