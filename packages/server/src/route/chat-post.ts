@@ -11,6 +11,7 @@ import { readsEventIds } from "../runs/run-target.ts";
 import { refuseWhileDraining, registerOpening } from "../shutdown/stream-registry.ts";
 import { collectBufferedStream } from "../stream/collect-stream.ts";
 import { errorResponse, failureResponse } from "../stream/error-response.ts";
+import { messageKeyOf } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse.ts";
 import { toAgentOptions } from "./chat-agent.ts";
@@ -43,6 +44,8 @@ interface ReadRequest {
   continued: AssistantUIMessage | undefined;
   /** The request comes too late. It may only attach to the run that it began in time. */
   refusal: ChatRequestError | undefined;
+  /** The name of the message for requests that wait until it is saved; undefined if none will load it. */
+  messageKey: string | undefined;
 }
 
 export class ChatPost {
@@ -80,7 +83,7 @@ export class ChatPost {
   }
 
   async #read(request: Request, owner: string | undefined): Promise<ReadRequest> {
-    const { agent, schemas, allowedRoles = ["user", "assistant"] } = this.#options;
+    const { agent, schemas, loadMessage, allowedRoles = ["user", "assistant"] } = this.#options;
     const body = await readChatRequest(request, this.#options);
     checkRoles(body.messages, allowedRoles);
     const continues = continuedBy(body);
@@ -108,6 +111,7 @@ export class ChatPost {
       continues,
       continued,
       refusal,
+      messageKey: loadMessage && messageKeyOf(owner, continues ?? runId),
     };
   }
 
@@ -126,7 +130,7 @@ export class ChatPost {
   }
 
   async #respondWithStream(read: ReadRequest): Promise<Response> {
-    const { request, body, owner, input, messages, continued } = read;
+    const { request, body, owner, input, messages, continued, messageKey } = read;
     const { onFinish, collectMessage = onFinish !== undefined } = this.#options;
     const { sessionId } = body;
     const { response, failure } = await openStreamResponse(this.#withoutRun(read), {
@@ -134,6 +138,7 @@ export class ChatPost {
       signal: request.signal,
       collectMessage,
       continued,
+      messageKey,
       onFinish: onFinish && ((finish) => onFinish({ ...finish, owner, sessionId, input, messages })),
     });
     return failure === undefined ? response : failureResponse(failure);
@@ -146,7 +151,18 @@ export class ChatPost {
   }
 
   async #respondWithRun(runs: RunEndpoints, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
-    const { request, input, messages, source, owner = "", runId, continues, continued, refusal } = read;
+    const {
+      request,
+      input,
+      messages,
+      source,
+      owner = "",
+      runId,
+      continues,
+      continued,
+      refusal,
+      messageKey,
+    } = read;
     const { idempotencyKey: key, ...body } = read.body;
     const lastEventId = request.headers.get("last-event-id");
     const { sessionId } = body;
@@ -162,6 +178,7 @@ export class ChatPost {
       continues,
       continued,
       refusal,
+      messageKey,
       lastEventId,
       shutdown,
     });

@@ -76,7 +76,8 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   /**
    * Returns the assistant message with this id, from the application's own storage, if it belongs to this owner and this
    * session. Called when a request continues an answer, after its tokens are verified and before the agent is called: the
-   * `message` of `onFinish` is then this one with what was added. An error that it throws is a masked 500.
+   * `message` of `onFinish` is then this one with what was added. An error that it throws is a masked 500. While an
+   * `onFinish` of this process has the message to save, the request waits for it, at most 10 s.
    *
    * A route without `runs` then begins every stream with `run-start`, so that a client knows each message by the id that
    * `onFinish` has saved it under.

@@ -5,6 +5,7 @@
 import type { AssistantUIMessage, ChatRequestBody, RunStartChunk, ToolCallState } from "@kortyx/protocol";
 import { checkOption } from "@kortyx/protocol/internal";
 import { mapSource } from "../stream/map-source.ts";
+import { messageKeyOf, whenSaved } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { type ChatRequestError, type ChatRequestIssue, invalidRequest } from "./chat-request-error.ts";
 import type { ChatFinish, ChatRouteOptions } from "./chat-route.ts";
@@ -22,7 +23,7 @@ export function continuedBy({
 }
 
 /**
- * Calls `loadMessage`.
+ * Calls `loadMessage`, when this process has saved the message.
  *
  * @returns undefined if there is no such message.
  * @throws TypeError if it returns anything but an assistant message, and anything that it throws.
@@ -32,7 +33,9 @@ export async function loadContinued(
   messageId: string,
   request: Pick<ChatFinish, "owner" | "sessionId">,
 ): Promise<AssistantUIMessage | undefined> {
-  const message = (await loadMessage?.(messageId, request)) ?? undefined;
+  if (loadMessage === undefined) return undefined;
+  await whenSaved(messageKeyOf(request.owner, messageId));
+  const message = (await loadMessage(messageId, request)) ?? undefined;
   const isMessage = message === undefined || (message.role === "assistant" && Array.isArray(message.parts));
   checkOption("The result of loadMessage", isMessage, "an assistant message, null or undefined", message);
   return message;

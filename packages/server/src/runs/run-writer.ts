@@ -15,6 +15,7 @@ import { type OpenStream, registerFinishing, registerStream } from "../shutdown/
 import { producerLost, type RunStore, type RunTerminal } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { type FailureOptions, maskError } from "../stream/mask-error.ts";
+import { registerSave } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "../stream/source-reader.ts";
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
@@ -66,6 +67,8 @@ export interface RunWriterOptions extends RunLimits, FailureOptions {
   first: StreamChunk;
   /** The message that the run continues. */
   continued?: AssistantUIMessage | undefined;
+  /** The name of the message for requests that wait until `onFinish` has saved it. */
+  messageKey?: string | undefined;
   /** Called, and awaited, when the run has ended. An error that it throws is logged. */
   onFinish?: ((result: RunResult) => unknown) | undefined;
 }
@@ -135,6 +138,8 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   /** The `done` that followed it, which is not written. */
   #unwrittenDone: UnknownChunk | undefined;
   #terminal: RunTerminal = producerLost;
+  /** To be called when `onFinish` has returned. */
+  #onSaved: (() => void) | undefined;
 
   constructor(options: RunWriterOptions) {
     const { store, runId, first, continued } = options;
@@ -284,7 +289,11 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
 
   /** Reads nothing more from the source. */
   #leaveSource(): void {
-    if (this.#phase === "writing") this.#phase = "finishing";
+    if (this.#phase === "writing") {
+      this.#phase = "finishing";
+      const { onFinish, messageKey } = this.#options;
+      if (onFinish !== undefined && messageKey !== undefined) this.#onSaved = registerSave(messageKey);
+    }
     this.#log.seal();
     this.#reader.close();
   }
@@ -335,5 +344,6 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     } catch (error) {
       console.error(`onFinish of run ${this.#runId} failed:`, error);
     }
+    this.#onSaved?.();
   }
 }

@@ -32,6 +32,8 @@ export interface StartRequest {
   continues: string | undefined;
   /** That message, if the application has it. */
   continued: AssistantUIMessage | undefined;
+  /** The name of the message for requests that wait until `onFinish` has saved it. */
+  messageKey: string | undefined;
   /** Why no new run may begin: the request may only attach to one. */
   refusal: Error | undefined;
   /** The cursor of a client that attaches; null for the beginning. */
@@ -133,7 +135,7 @@ async function openForRequest(
 /** Resolves when the run counts as begun for the response to its request. */
 async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
   const { onStart, onFinish, waitUntil } = options;
-  const { owner, sessionId, input, messages, continues, continued } = request;
+  const { owner, sessionId, input, messages, continues, continued, messageKey } = request;
   const first: RunStartChunk = {
     type: "run-start",
     runId,
@@ -149,6 +151,7 @@ async function beginWriting(options: RunStartOptions, request: StartRequest, run
     runId,
     first,
     continued,
+    messageKey,
     source: opening.source,
     onFinish: onFinish && ((result) => onFinish({ ...begun, ...result })),
   });

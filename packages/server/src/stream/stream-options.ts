@@ -121,6 +121,8 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
 export interface ContinuedStreamOptions extends StreamOptions {
   /** The message that `collectMessage` adds to. */
   continued?: AssistantUIMessage | undefined;
+  /** The name of the message for requests that wait until `onFinish` has saved it. */
+  messageKey?: string | undefined;
 }
 
 /** The times of a stream, in milliseconds; `Infinity` means never. */

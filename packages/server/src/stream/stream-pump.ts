@@ -18,6 +18,7 @@ import { appendToPiece, endPiece, type PrintedChunk } from "@kortyx/protocol/int
 import { type OpenStream, registerFinishing, registerStream } from "../shutdown/stream-registry.ts";
 import { createFlushScheduler } from "./flush-scheduler.ts";
 import { maskError } from "./mask-error.ts";
+import { registerSave } from "./message-saves.ts";
 import { isTurnDue, type TurnWaiter, waitForTurn } from "./next-turn.ts";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
@@ -29,7 +30,6 @@ import {
   never,
   readStreamTimes,
   type StreamFinishReason,
-  type StreamOptions,
   type StreamTimes,
 } from "./stream-options.ts";
 import { type StreamDeadline, StreamTimers, type TimedStream } from "./stream-timers.ts";
@@ -106,7 +106,7 @@ export const createStreamPump = (
 
 /** A class, because thousands of streams wait at the same time: without closures, each takes half the memory. */
 class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream, TurnWaiter {
-  readonly #options: StreamOptions;
+  readonly #options: ContinuedStreamOptions;
   readonly #sink: StreamSink;
   readonly #times: StreamTimes;
   readonly #timers: StreamTimers;
@@ -116,6 +116,8 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream, TurnW
   /** `opening`: the sink has received nothing. `closed`: it receives nothing more. */
   #phase: "opening" | "open" | "closed" = "opening";
   #finishReason: StreamFinishReason | undefined;
+  /** To be called when `onFinish` has returned. */
+  #onSaved: (() => void) | undefined;
   /** The source is not read again before the next turn of the event loop. */
   #awaitsTurn = false;
 
@@ -250,6 +252,7 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream, TurnW
     } catch (error) {
       console.error("onFinish of a stream failed:", error);
     }
+    this.#onSaved?.();
   }
 
   #append({ chunk, json }: PrintedChunk): void {
@@ -334,6 +337,8 @@ class Pump implements StreamPump, OpenStream, SourceConsumer, TimedStream, TurnW
     const wasOpening = this.#phase === "opening";
     this.#phase = "closed";
     this.#finishReason = reason;
+    const { onFinish, messageKey } = this.#options;
+    if (onFinish !== undefined && messageKey !== undefined) this.#onSaved = registerSave(messageKey);
     this.#text = "";
     this.#timers.stop();
     if (wasOpening) this.#sink.onOpen?.(failure);

@@ -1,12 +1,25 @@
 import type { AssistantUIMessage, StreamChunk } from "@kortyx/protocol";
-import { expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ChatFinish, ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunFinish } from "../../src/runs/run-options.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
-import { type Agent, eventsOf, log, post, watchRuns, withoutComments } from "./chat-runs-harness.ts";
+import {
+  type Agent,
+  ann,
+  bob,
+  eventsOf,
+  log,
+  pause,
+  post,
+  watchRuns,
+  withoutComments,
+} from "./chat-runs-harness.ts";
 
 watchRuns();
+afterEach(() => {
+  Reflect.deleteProperty(globalThis, Symbol.for("@kortyx/server/saves"));
+});
 
 const goesOn: Agent = async function* () {
   yield { type: "tool-call-result", toolCallId: "c1", tool: "pay", content: "paid" };
@@ -149,6 +162,68 @@ test.each(modes)("%s, a message is loaded only for a request that continues one"
   await ask({});
   await ask({ messageId: "m1", trigger: "regenerate" });
   expect(loadMessage).not.toHaveBeenCalled();
+});
+
+describe.each(modes)("%s, a message that is being saved", (_, hasRuns) => {
+  /** A route whose `onFinish` saves when it is told to. */
+  function slowlySaving() {
+    const saved = new Map<string, AssistantUIMessage>();
+    const save = Promise.withResolvers<void>();
+    const onFinish = async ({ message }: Finish) => {
+      await save.promise;
+      saved.set(message!.id, message!);
+    };
+    const { POST } = createChatRoute({
+      agent: { streamChat: () => [{ type: "text-delta", delta: "Hi." }] },
+      authorize: (request) => request.headers.get("x-user"),
+      loadMessage: (id) => saved.get(id),
+      ...(hasRuns ? { runs: { store: createMemoryRunStore(), onFinish } } : { onFinish }),
+    });
+    const ask = async (body: object, user = ann()) =>
+      (await POST(post({ sessionId: "s", ...body }, user))).text();
+    const begin = async () => /"runId":"([^"]+)"/.exec(await ask({}))![1]!;
+    return { ask, begin, saved, save };
+  }
+
+  test("is loaded when it is saved", async () => {
+    const { ask, begin, saved, save } = slowlySaving();
+    const messageId = await begin();
+    const continued = ask({ trigger: "continue", messageId });
+    await pause(30);
+    save.resolve();
+    await continued;
+    await vi.waitFor(() => expect(saved.get(messageId)!.parts).toHaveLength(2), { interval: 2 });
+  });
+
+  test("holds up no other owner", async () => {
+    const { ask, begin, saved, save } = slowlySaving();
+    const messageId = await begin();
+    const startedAt = performance.now();
+    await ask({ trigger: "continue", messageId }, bob());
+    expect(performance.now() - startedAt).toBeLessThan(9000);
+    expect(saved.size).toBe(0);
+    save.resolve();
+  });
+
+  test("holds up a request for ten seconds at most", async () => {
+    const { ask, begin, saved, save } = slowlySaving();
+    const messageId = await begin();
+    const now = performance.now();
+    const clock = vi.spyOn(performance, "now").mockReturnValue(now + 10_000);
+    await ask({ trigger: "continue", messageId });
+    clock.mockRestore();
+    expect(saved.size).toBe(0);
+    save.resolve();
+  });
+
+  test("is forgotten when it is saved", async () => {
+    const { begin, save } = slowlySaving();
+    await begin();
+    const saves = Reflect.get(globalThis, Symbol.for("@kortyx/server/saves"));
+    expect(saves.size).toBe(1);
+    save.resolve();
+    await vi.waitFor(() => expect(saves.size).toBe(0), { interval: 2 });
+  });
 });
 
 test.each(modes)(
