@@ -234,7 +234,7 @@ export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pi
   resume?: ChatResume | undefined;
   /** The answers to one or more interrupts, one for each. An agent receives a lone `resume` here, too. */
   resumes?: InterruptAnswer[] | undefined;
-  /** The results of tools that the client has run, one for each call. */
+  /** The results of tools that the client has run, one for each call, also of calls with the same id: oldest first. */
   toolResults?: ClientToolResult[] | undefined;
   /** The tools that the client offers to run, each with its own name. */
   tools?: ClientTool[] | undefined;

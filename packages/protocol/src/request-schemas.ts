@@ -198,7 +198,7 @@ export function createBodySchema() {
     idempotencyKey: optional(z.string().refine(isVisibleAscii, visibleAsciiRule)),
     resume: optional(createResumeSchema()),
     resumes: optional(createUniqueSchema(createAnswerSchema(), "requestId")),
-    toolResults: optional(createUniqueSchema(createToolResultSchema(), "toolCallId")),
+    toolResults: optional(z.array(createToolResultSchema())),
     tools: optional(createUniqueSchema(createToolSchema(), "name")),
     trigger: optional(z.enum(["send", "regenerate", "continue"])),
     messageId: createIdSchema(),

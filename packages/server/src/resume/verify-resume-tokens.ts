@@ -3,7 +3,6 @@
  * agent its own tokens back. Signs none.
  */
 import {
-  type ChatMessage,
   type ChatRequestBody,
   type ChatResume,
   parseMessageResume,
@@ -15,6 +14,7 @@ import {
   invalidRequest,
   maxIssues,
 } from "../route/chat-request-error.ts";
+import { hasResume, withoutResume } from "../route/request-answers.ts";
 import { hashCall, type TokenContent, type TokenScope, TokenSigner } from "./token-signer.ts";
 
 /** The options of {@link verifyResumeTokens}. */
@@ -86,7 +86,8 @@ interface SignedFields {
 
 interface ShownCall extends Pick<ToolCallMessagePart, "tool" | "input"> {
   path: string;
-  isContinued: boolean;
+  /** That of its message. */
+  index: number;
 }
 
 class TokenCheck {
@@ -94,7 +95,7 @@ class TokenCheck {
   readonly late: ChatRequestIssue[] = [];
   readonly #signer: TokenSigner;
   readonly #scope: TokenScope & TokenCheckOptions;
-  /** What the request answers: an answer given twice in one request is ambiguous. */
+  /** The questions that the request answers: a question answered twice in one request is ambiguous. */
   readonly #answered = new Set<string>();
   /** By question and token: the same answer may be in `resumes`, in `resume` and in the metadata of a message. */
   readonly #answers = new Map<string, Promise<TokenContent | undefined>>();
@@ -111,7 +112,7 @@ class TokenCheck {
     const verified: Partial<Verified> = {};
     if (resumes !== undefined) {
       verified.resumes = await inOrder(resumes, async (answer, index) => {
-        this.#answerOnce(`question ${answer.requestId}`, `resumes.${index}.requestId`);
+        this.#answerOnce(answer.requestId, `resumes.${index}.requestId`);
         return { ...answer, ...(await this.#openAnswer(answer, `resumes.${index}.resumeToken`)) };
       });
     }
@@ -121,7 +122,6 @@ class TokenCheck {
     if (toolResults !== undefined) {
       verified.toolResults = await inOrder(toolResults, async (result, index) => {
         const { toolCallId, tool, resumeToken } = result;
-        this.#answerOnce(`call ${toolCallId}`, `toolResults.${index}.toolCallId`);
         const content = await this.#open(
           resumeToken,
           `toolResults.${index}.resumeToken`,
@@ -154,28 +154,35 @@ class TokenCheck {
 
   /** The calls that the messages show to the agent must be those that the tokens are for. */
   async compareCalls(body: ChatRequestBody): Promise<void> {
-    for (const [toolCallId, { tool, input, path }] of this.#findCalls(body)) {
-      const hash = await hashCall(tool, input);
-      if (this.#calls.get(toolCallId)!.every((signed) => signed === hash)) continue;
+    for (const [toolCallId, shown] of this.#findCalls(body)) {
+      const signed = new Set(this.#calls.get(toolCallId));
+      const newest = shown.slice(-signed.size);
+      const hashes: (string | undefined)[] = [];
+      for (const { tool, input } of newest) hashes.push(await hashCall(tool, input));
+      const isComplete = new Set(hashes).size === signed.size;
+      const other = newest.find((_, index) => !signed.has(hashes[index])) ?? newest.at(-1)!;
+      if (isComplete && signed.has(hashes[newest.indexOf(other)])) continue;
       const expected = "the call as this server made it, with the same tool and input";
-      this.wrong.push({ path, expected, received: "another call" });
+      this.wrong.push({ path: other.path, expected, received: "another call" });
     }
   }
 
   /**
    * Where the messages show the calls: in the message that the request continues, else in the last one that has such a call.
-   * Of several calls with the same id, the newest counts.
+   * Of several calls with the same id, the newest count.
    */
-  #findCalls({ messages, messageId }: ChatRequestBody): Map<string, ShownCall> {
-    const found = new Map<string, ShownCall>();
-    for (const [index, { id, parts = [] }] of messages.entries()) {
-      const isContinued = messageId !== undefined && id === messageId;
+  #findCalls({ messages, messageId }: ChatRequestBody): Map<string, ShownCall[]> {
+    const found = new Map<string, ShownCall[]>();
+    const continued = messages.findLastIndex(({ id }) => messageId !== undefined && id === messageId);
+    for (const [index, { parts = [] }] of messages.entries()) {
       for (const [position, part] of parts.entries()) {
         if (part.type !== "tool-call" || !this.#calls.has(part.toolCallId)) continue;
-        const path = `messages.${index}.parts.${position}`;
         const { tool, input, toolCallId } = part;
-        if (found.get(toolCallId)?.isContinued && !isContinued) continue;
-        found.set(toolCallId, { tool, input, path, isContinued });
+        const before = found.get(toolCallId) ?? [];
+        const isOfMessage = before.at(-1)?.index === index;
+        if (before.at(-1)?.index === continued && !isOfMessage) continue;
+        const path = `messages.${index}.parts.${position}`;
+        found.set(toolCallId, [...(isOfMessage ? before : []), { tool, input, path, index }]);
       }
     }
     return found;
@@ -221,20 +228,12 @@ class TokenCheck {
     return content;
   }
 
-  #answerOnce(name: string, path: string): void {
-    if (this.#answered.has(name)) {
+  #answerOnce(requestId: string, path: string): void {
+    if (this.#answered.has(requestId)) {
       this.wrong.push({ path, expected: "answered once", received: "a second answer" });
     }
-    this.#answered.add(name);
+    this.#answered.add(requestId);
   }
-}
-
-const hasResume = ({ metadata }: ChatMessage) => metadata?.resume !== undefined;
-
-function withoutResume(message: ChatMessage): ChatMessage {
-  if (!hasResume(message)) return message;
-  const { resume, ...metadata } = message.metadata!;
-  return { ...message, metadata };
 }
 
 async function inOrder<Item>(

@@ -17,7 +17,7 @@ import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse
 import { toAgentOptions } from "./chat-agent.ts";
 import type { ChatRequestError } from "./chat-request-error.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
-import { continuedBy, loadContinued, refuseAnswered, withRunStart } from "./continuation.ts";
+import { continuedBy, loadContinued, withoutAnswered, withRunStart } from "./continuation.ts";
 import { checkRoles, readChatRequest } from "./read-chat-request.ts";
 import { readContext } from "./read-context.ts";
 
@@ -124,9 +124,11 @@ export class ChatPost {
     const tokens = this.#signer && (await verifyTokens(body, this.#signer, { owner, continues: message }));
     const continued =
       continues === undefined ? undefined : await loadContinued(loadMessage, continues, { owner, sessionId });
-    const refusal = tokens?.expired ?? (tokens && continued && refuseAnswered(body, continued));
+    const verified = tokens?.body ?? body;
+    const checked = continued && withoutAnswered(verified, continued);
+    const refusal = tokens && (tokens.expired ?? checked?.refusal);
     if (refusal !== undefined && (this.#runs === undefined || idempotencyKey === undefined)) throw refusal;
-    return { verified: tokens?.body ?? body, continued, refusal };
+    return { verified: checked?.body ?? verified, continued, refusal };
   }
 
   async #respondWithStream(read: ReadRequest): Promise<Response> {

@@ -2,13 +2,22 @@
  * A request that continues an earlier answer: whether it does, the message that it continues, and how its stream begins.
  * Calls no agent and verifies no tokens.
  */
-import type { AssistantUIMessage, ChatRequestBody, RunStartChunk, ToolCallState } from "@kortyx/protocol";
+import type {
+  AssistantUIMessage,
+  ChatRequestBody,
+  ClientToolResult,
+  InterruptAnswer,
+  RunStartChunk,
+  ToolCallPart,
+  ToolCallState,
+} from "@kortyx/protocol";
 import { checkOption } from "@kortyx/protocol/internal";
 import { mapSource } from "../stream/map-source.ts";
 import { messageKeyOf, whenSaved } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { type ChatRequestError, type ChatRequestIssue, invalidRequest } from "./chat-request-error.ts";
 import type { ChatFinish, ChatRouteOptions } from "./chat-route.ts";
+import { withAnswers, withoutResume } from "./request-answers.ts";
 
 /** The id of the message that a request continues; undefined if it asks for a new one. */
 export function continuedBy({
@@ -42,34 +51,51 @@ export async function loadContinued(
 }
 
 /**
- * Refuses what the stored message shows as answered before. An answer that failed may be given again, unless the call that
- * it is about has run.
+ * Finds what the stored message shows as answered before. If its last stream has failed, it may be given again: the agent
+ * does not receive what is about a call that is over.
+ *
+ * @returns the body for the agent, and the error to refuse it with.
  */
-export function refuseAnswered(
-  { resumes = [], toolResults = [] }: ChatRequestBody,
+export function withoutAnswered(
+  body: ChatRequestBody,
   { parts, status }: AssistantUIMessage,
-): ChatRequestError | undefined {
-  const isOver = (id: string | undefined) => {
-    const call = parts.findLast((part) => part.type === "tool-call" && part.toolCallId === id);
-    return call?.type === "tool-call" && overStates.has(call.state);
-  };
-  const isAnswered = (id: string) => {
-    const question = parts.find((part) => part.type === "interrupt" && part.requestId === id);
+): { body: ChatRequestBody; refusal: ChatRequestError | undefined } {
+  const { resumes = [], toolResults = [], messages } = body;
+  const isDone = status === "done";
+  const callsOf = (id: string | undefined) =>
+    parts.filter((part): part is ToolCallPart => part.type === "tool-call" && part.toolCallId === id);
+  const isOver = ({ state }: ToolCallPart) => overStates.has(state);
+  const isAnswered = ({ requestId }: Pick<InterruptAnswer, "requestId">) => {
+    const question = parts.find((part) => part.type === "interrupt" && part.requestId === requestId);
     if (question?.type !== "interrupt") return false;
-    return isOver(question.toolCallId) || (question.resolution !== undefined && status === "done");
+    const call = callsOf(question.toolCallId).at(-1);
+    return (call !== undefined && isOver(call)) || (isDone && question.resolution !== undefined);
   };
-  const issueOf = (path: string, isRefused: boolean): ChatRequestIssue[] =>
-    isRefused
-      ? [{ path, expected: "a question or call that is still open", received: "an answered one" }]
-      : [];
-  const issues = [
-    ...resumes.flatMap(({ requestId }, index) => issueOf(`resumes.${index}`, isAnswered(requestId))),
-    ...toolResults.flatMap(({ toolCallId }, index) =>
-      issueOf(`toolResults.${index}`, status === "done" && isOver(toolCallId)),
-    ),
-  ];
-  return issues.length > 0 ? invalidRequest(issues, "already-answered") : undefined;
+  /** Of calls with the same id, the oldest have their results first. */
+  const hasResult = (result: ClientToolResult) => {
+    const calls = callsOf(result.toolCallId);
+    const results = toolResults.filter(({ toolCallId }) => toolCallId === result.toolCallId);
+    const open = calls.filter((call) => !isOver(call)).length;
+    return calls.length > 0 && results.indexOf(result) < results.length - open;
+  };
+  const issues: ChatRequestIssue[] = [
+    ...resumes.flatMap((answer, index) => (isAnswered(answer) ? [`resumes.${index}`] : [])),
+    ...toolResults.flatMap((result, index) => (hasResult(result) ? [`toolResults.${index}`] : [])),
+  ].map((path) => ({ path, expected: "a question or call that is still open", received: "an answered one" }));
+  if (issues.length === 0) return { body, refusal: undefined };
+  if (isDone) return { body, refusal: invalidRequest(issues, "already-answered") };
+  const open = {
+    ...body,
+    messages: messages.map(withoutResume),
+    resume: undefined,
+    resumes: absentIfEmpty(resumes.filter((answer) => !isAnswered(answer))),
+    toolResults: absentIfEmpty(toolResults.filter((result) => !hasResult(result))),
+    trigger: "continue" as const,
+  };
+  return { body: withAnswers(open), refusal: undefined };
 }
+
+const absentIfEmpty = <Item>(items: Item[]) => (items.length > 0 ? items : undefined);
 
 const overStates: ReadonlySet<ToolCallState> = new Set<ToolCallState>(["done", "error", "denied"]);
 

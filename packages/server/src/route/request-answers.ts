@@ -26,6 +26,15 @@ export function withAnswers(body: ChatRequestBody): ChatRequestBody {
   return resume === undefined ? body : { ...body, resume, resumes: [resume] };
 }
 
+export const hasResume = ({ metadata }: ChatMessage): boolean => metadata?.resume !== undefined;
+
+/** @returns the message without an answer in its metadata. */
+export function withoutResume(message: ChatMessage): ChatMessage {
+  if (!hasResume(message)) return message;
+  const { resume, ...metadata } = message.metadata!;
+  return { ...message, metadata };
+}
+
 function resumeOfMessages(messages: ChatMessage[]): ChatResume | undefined {
   const resume = parseMessageResume(messages.at(-1) ?? {});
   if (resume === undefined || resume.requestId.length <= maxIdLength) return resume;

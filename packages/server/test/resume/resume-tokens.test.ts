@@ -388,10 +388,22 @@ describe("a result of a tool that the client runs", () => {
     expect(await refusalOf(verify(body))).toEqual(forged("toolResults.0.resumeToken"));
   });
 
-  test("two results of one call are refused", async () => {
-    const token = await tokenOf([clientCall]);
-    const body = bodyOf({ toolResults: [resultOf(token), resultOf(token)] });
-    expect(await refusalOf(verify(body))).toEqual(forged("toolResults.1.toolCallId"));
+  test("two calls may have the same id, and each its result", async () => {
+    const tokens = [await tokenOf([clientCall]), await tokenOf([{ ...clientCall, input: 2 } as StreamChunk])];
+    const body = (...inputs: unknown[]) => {
+      const parts = inputs.map((input) => call({ toolCallId: "c2", tool: "locate", input }));
+      return parseChatRequestBody(bodyOf({ toolResults: tokens.map((token) => resultOf(token)) }, parts));
+    };
+    expect((await verify(body(null, 2))).toolResults).toHaveLength(2);
+    await verify(body("/etc", null, 2));
+    for (const [index, inputs] of [
+      [0, ["/etc", 2]],
+      [1, [null, "/etc"]],
+      [1, [2, 2]],
+      [0, [2]],
+    ] as const) {
+      expect(await refusalOf(verify(body(...inputs)))).toEqual(forged(`messages.0.parts.${index}`));
+    }
   });
 
   test("the input in the client's messages must be that of the call", async () => {

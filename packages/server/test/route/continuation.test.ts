@@ -165,7 +165,7 @@ test.each(modes)("%s, a message is loaded only for a request that continues one"
 });
 
 describe.each(modes)("%s, a message that is being saved", (_, hasRuns) => {
-  /** A route whose `onFinish` saves when it is told to. */
+  /** A route whose `onFinish` saves at a call of `save.resolve`. */
   function slowlySaving() {
     const saved = new Map<string, AssistantUIMessage>();
     const save = Promise.withResolvers<void>();

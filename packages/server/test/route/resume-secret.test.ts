@@ -156,8 +156,77 @@ describe.each([
     expect(await statusOf("done", call, question)).toEqual(refused);
     expect(await statusOf("error", call, question)).toBe(200);
     expect(await statusOf("done", { ...call, state: "done" }, asks[1]!)).toEqual(refused);
-    expect(await statusOf("error", { ...call, state: "denied" }, asks[1]!)).toEqual(refused);
     expect(answered).toHaveLength(2);
+  });
+
+  test("of an answer that failed, the agent receives again only what is still open", async () => {
+    const call = (toolCallId: string, state: string, more = {}) => ({
+      type: "tool-call",
+      toolCallId,
+      tool: "pay",
+      inputText: "",
+      input,
+      state,
+      ...more,
+    });
+    const question = (toolCallId: string) => ({ ...asks[1], requestId: `q-${toolCallId}`, toolCallId });
+    const located = { tool: "locate", executor: "client" };
+    const parts = [
+      ...["c1", "c2", "c3"].flatMap((id, index) => [
+        call(id, ["error", "denied", "interrupted"][index]!),
+        question(id),
+      ]),
+      ...["d1", "d2", "d2"].map((id, index) => call(id, ["done", "done", "interrupted"][index]!, located)),
+    ];
+    const loaded = { id: "m1", role: "assistant", status: "error", parts } as unknown as AssistantUIMessage;
+    const calls: RouteAgentOptions[] = [];
+    const route = createChatRoute({
+      ...optionsOf(),
+      authorize: (request) => request.headers.get("x-user"),
+      loadMessage: () => loaded,
+      agent: {
+        streamChat(messages, options) {
+          calls.push({ ...options, body: { messages } } as RouteAgentOptions);
+          return pays;
+        },
+      },
+    });
+    const answerOf = (id: string) => ({ requestId: `q-${id}`, resumeToken: "own", answer: "approve" });
+    const resultOf = (toolCallId: string, content: number) => ({ toolCallId, tool: "locate", content });
+    const resume = { token: "own", requestId: "q-c1", selected: ["approve"] };
+    const ask = async (fields: object) => {
+      const messages = [{ role: "user", content: "Yes", metadata: { resume } }];
+      await (await route.POST(post({ sessionId: "s", messageId: "m1", messages, ...fields }))).text();
+      const { resume: first, resumes, toolResults, trigger, body } = calls.at(-1)!;
+      return { first, resumes, toolResults, trigger, ...body };
+    };
+    const seen = { trigger: "continue", messages: [{ role: "user", content: "Yes", metadata: {} }] };
+    expect(
+      await ask({
+        resumes: ["c1", "c2", "c3"].map(answerOf),
+        toolResults: [resultOf("d1", 1), resultOf("d2", 2), resultOf("d2", 3)],
+      }),
+    ).toEqual({
+      ...seen,
+      first: answerOf("c3"),
+      resumes: [answerOf("c3")],
+      toolResults: [resultOf("d2", 3)],
+    });
+    expect(await ask({ resumes: [answerOf("c1")], toolResults: [resultOf("d1", 1)] })).toEqual({ ...seen });
+  });
+
+  test("an answer that failed can be given again with the same tokens", async () => {
+    let loaded: AssistantUIMessage | undefined;
+    const { route, answered } = askingRoute({ ...optionsOf(), loadMessage: () => loaded });
+    const [asked, resumeToken, messageId] = await tokensOf(route);
+    const call = { type: "tool-call", toolCallId: "c1", tool: "pay", state: "done", inputText: "", input };
+    loaded = { id: messageId, role: "assistant", status: "error", parts: [call, asks[1]!] } as never;
+    const toolResults = [{ toolCallId: "c2", tool: "locate", resumeToken }];
+    const response = await route.POST(post(answerTo(asked, { messageId, toolResults })));
+    expect(response.status).toBe(200);
+    await response.text();
+    expect(answered).toMatchObject([{ toolResults: [{ toolCallId: "c2" }] }]);
+    expect(answered[0]!.resumes).toBeUndefined();
   });
 
   test("with loadMessage, an answer about a call must continue the message with the call", async () => {
