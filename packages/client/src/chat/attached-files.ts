@@ -2,6 +2,7 @@
  * The files of a message that is sent: uploads each `File`, or turns it into a `data:` URL.
  */
 import type { FileMessagePart } from "@kortyx/protocol";
+import { withSafeUrl } from "@kortyx/protocol/internal";
 import { ChatStateError } from "../stream/errors.ts";
 import type { ChatInput, ChatOptions } from "./chat.ts";
 import type { UserUIMessage } from "./messages.ts";
@@ -43,9 +44,27 @@ async function toDataURL(file: File): Promise<{ url: string }> {
   return { url: `data:${mediaTypeOf(file)};base64,${btoa(binary)}` };
 }
 
-/** @returns the message with the files among its parts, after its text. */
+/**
+ * @returns the message with the files among its parts, after its text.
+ * @throws ChatStateError `invalid-message` for a URL that no agent can load. In the conversation, it would fail this and
+ * every later request.
+ */
 export function attach(message: UserUIMessage, files: FileMessagePart[]): UserUIMessage {
-  if (files.length === 0) return message;
-  const { content, parts = content ? [{ type: "text" as const, text: content }] : [] } = message;
-  return { ...message, parts: [...parts, ...files] };
+  const { content, parts = content && files.length > 0 ? [{ type: "text" as const, text: content }] : [] } =
+    message;
+  const all = Array.from(parts).concat(files);
+  for (const part of all) if (part?.type === "file") checkURL(part);
+  return files.length > 0 ? { ...message, parts: all } : message;
+}
+
+function checkURL(file: FileMessagePart): void {
+  const { url, name = "without a name", providerReference } = file;
+  if (url === "" && Object.keys(providerReference ?? {}).length > 0) return;
+  const scheme = /^[a-z][a-z\d+.-]*:/i.exec(url)?.[0];
+  if (scheme && withSafeUrl(file) === file) return;
+  const got = scheme ? `"${scheme}" with what may be a program` : "a URL without a scheme";
+  throw new ChatStateError(
+    "invalid-message",
+    `Cannot send the file ${name}: expected an absolute URL, such as one with https: or data:; got ${got}.`,
+  );
 }

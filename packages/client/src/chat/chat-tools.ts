@@ -11,6 +11,7 @@ import type {
   ToolInput,
   ToolOutput,
 } from "@kortyx/protocol";
+import { describeKind } from "@kortyx/protocol/internal";
 import { toError } from "../stream/errors.ts";
 
 /** A tool that runs in this page. */
@@ -20,7 +21,8 @@ export interface ChatTool<Input = unknown, Output = unknown> {
   /** JSON Schema of the input, offered with the description. */
   inputSchema?: Record<string, unknown> | undefined;
   /**
-   * Runs a call. What it returns is sent to the agent as JSON, and so is the message of an error that it throws.
+   * Runs a call. What it returns is sent to the agent as JSON, and so is the message of an error that it throws, or of a
+   * value that is not JSON.
    *
    * @param input - As the agent wrote it, unchecked.
    */
@@ -142,7 +144,10 @@ export class ToolRuns {
     signal.addEventListener("abort", () => resolve());
     const execute = async (): Promise<Partial<ClientToolResult>> => {
       try {
-        return { content: (await tool.execute(input, { toolCallId, signal })) ?? null };
+        const content = (await tool.execute(input, { toolCallId, signal })) ?? null;
+        // Of what JSON cannot hold, some throws here, and some would be left out of the request.
+        if (JSON.stringify(content) !== undefined) return { content };
+        return { errorMessage: `The tool returned ${describeKind(content)}, which is not JSON.` };
       } catch (thrown) {
         return { errorMessage: toError(thrown).message };
       }

@@ -113,7 +113,8 @@ interface ChatBehaviour<Types extends ChatTypes>
    */
   tools?: ChatTools<Types> | undefined;
   /**
-   * Uploads a `File` that is sent. Returns the URL under which the agent can load it, and any other field of the part.
+   * Uploads a `File` that is sent. Returns the absolute URL under which the agent can load it, and any other field of the
+   * part.
    * If it throws, the message is not sent. `signal` is aborted when the chat is stopped or closed.
    *
    * @defaultValue the file becomes a `data:` URL, which counts in the size of this and every later request
@@ -210,7 +211,8 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
    *
    * @returns a promise that resolves when the answer has ended, for any reason.
    * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without metadata; `invalid-message`
-   * for a value that is not a message, such as the event of `onClick={send}`; the error of `uploadFile`.
+   * for a value that is not a message, such as the event of `onClick={send}`, and for a file whose URL is relative or
+   * could run as a program; the error of `uploadFile`.
    */
   send(input: ChatInput<Types>): Promise<void>;
   /**

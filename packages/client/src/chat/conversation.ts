@@ -5,7 +5,7 @@
  * A callback of the application (a listener, `onChunk`, `onFinish`, `onConnectionChange`) may end, start or clear
  * anything. So the state is read again after each one.
  */
-import type { InterruptAnswer, InterruptResolvedChunk, StreamChunk } from "@kortyx/protocol";
+import type { InterruptAnswer, StreamChunk } from "@kortyx/protocol";
 import { withSafeUrl } from "@kortyx/protocol/internal";
 import type { ConnectionState } from "../route/stream-from-route.ts";
 import { ActiveAnswer, type AnswerOwner, type AnswerRequest } from "./active-answer.ts";
@@ -14,7 +14,7 @@ import type { ChatOptions, ChatSnapshot, ChatTiming } from "./chat.ts";
 import { checkChatOptions } from "./check-chat-options.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import { onNextFrame } from "./next-frame.ts";
-import { openQuestions, resolveQuestions } from "./open-questions.ts";
+import { closeLate, type LateAnswers, openQuestions } from "./open-questions.ts";
 import { toUIMessage } from "./stored-message.ts";
 
 type Listener = (snapshot: ChatSnapshot) => void;
@@ -117,12 +117,10 @@ export class Conversation implements AnswerOwner {
     return asked.flatMap(({ requestId }) => this.#decisions.get(requestId) ?? []);
   }
 
-  /** Closes questions of a message that no stream has closed. */
-  resolve(messageId: string, resolutions: readonly InterruptResolvedChunk[]): void {
+  /** Closes questions and calls of a message that no stream has closed. */
+  closeLate(messageId: string, late: LateAnswers): void {
     this.#messages = this.#messages.map((message) =>
-      message.role === "assistant" && message.id === messageId
-        ? resolveQuestions(message, resolutions)
-        : message,
+      message.role === "assistant" && message.id === messageId ? closeLate(message, late) : message,
     );
     this.#publish();
   }

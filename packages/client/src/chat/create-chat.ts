@@ -31,7 +31,7 @@ import {
 import { type ChatTools, findClientCalls, ToolRuns } from "./chat-tools.ts";
 import { Conversation } from "./conversation.ts";
 import type { UIMessage } from "./messages.ts";
-import { readRefusedAnswers } from "./open-questions.ts";
+import { readLateAnswers } from "./open-questions.ts";
 import { type AddedFields, toRequestBody } from "./request-body.ts";
 import { type ChatTransport, createRouteTransport, type RouteTransportOptions } from "./route-transport.ts";
 import { toUIMessage } from "./stored-message.ts";
@@ -108,10 +108,11 @@ class ConversationChat implements Chat {
 
   async #upload(message: UserUIMessage, files: (File | FileMessagePart)[]): Promise<void> {
     const { uploadFile } = this.#readOptions();
-    const parts = await this.#conversation.prepare((signal) =>
-      Promise.all(files.map((file) => (isFile(file) ? upload(file, uploadFile, signal) : file))),
-    );
-    if (parts) await this.#send(attach(message, parts));
+    const whole = await this.#conversation.prepare(async (signal) => {
+      const uploads = files.map((file) => (isFile(file) ? upload(file, uploadFile, signal) : file));
+      return attach(message, await Promise.all(uploads));
+    });
+    if (whole) await this.#send(whole);
   }
 
   #send(message: UserUIMessage): Promise<void> {
@@ -343,8 +344,8 @@ class ConversationChat implements Chat {
     await conversation.requestAnswer(messages, sessionId, request);
     const { status, error } = conversation.snapshot;
     if (continues && status === "error") {
-      const refused = readRefusedAnswers(error, added.resumes);
-      if (refused.length > 0) conversation.resolve(continues.id, refused);
+      const late = readLateAnswers(error, added);
+      if (late) conversation.closeLate(continues.id, late);
       else this.#failed = added;
     }
     await this.#runTools();

@@ -9,6 +9,7 @@ import {
   joinTextParts,
   type MessagePart,
   type UIMessage,
+  type UserUIMessage,
 } from "@kortyx/protocol";
 import { ChatStateError } from "../stream/errors.ts";
 
@@ -35,7 +36,7 @@ export function toMessageText(message: UIMessage | AssistantMessage): string {
  */
 export function toChatMessages(messages: readonly UIMessage[], history: "text" | "parts"): ChatMessage[] {
   return messages.flatMap((message): ChatMessage[] => {
-    if (message.role === "user") return [message];
+    if (message.role === "user") return [withoutBlankFiles(message)];
     const content = toMessageText(message);
     const parts = history === "parts" ? message.parts.flatMap(toSentPart) : [];
     const hasMore = parts.some(
@@ -45,6 +46,15 @@ export function toChatMessages(messages: readonly UIMessage[], history: "text" |
     const metadata = history === "parts" && message.metadata && { metadata: message.metadata };
     return [{ role: "assistant", content, id: message.id, ...metadata, ...(hasMore && { parts }) }];
   });
+}
+
+/** A file whose URL was not safe to show has none: a route would refuse the message, and so every request. */
+function withoutBlankFiles(message: UserUIMessage): UserUIMessage {
+  const isBlank = (part: ChatMessagePart) =>
+    part.type === "file" && part.url === "" && !part.providerReference;
+  return message.parts?.some(isBlank)
+    ? { ...message, parts: message.parts.filter((part) => !isBlank(part)) }
+    : message;
 }
 
 /** What is sent of each kind of part. The others are only for a user interface. */

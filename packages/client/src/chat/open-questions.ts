@@ -1,9 +1,9 @@
 /**
- * The questions of a message: which are open, and how they are closed when a route refuses their answers.
+ * The questions of a message: which are open, and how they, and calls, are closed when a route refuses answers or results.
  */
 import {
+  type ChatRequestBody,
   createMessageAccumulator,
-  type InterruptAnswer,
   type InterruptChunk,
   type InterruptPart,
   type InterruptResolvedChunk,
@@ -34,33 +34,55 @@ const outcomes: Record<string, InterruptResolvedChunk["outcome"]> = {
   "already-answered": "answered",
 };
 
+/** What a route has refused because it came too late. */
+export interface LateAnswers {
+  /** What became of the questions. */
+  readonly resolutions: readonly InterruptResolvedChunk[];
+  /** The calls that are over elsewhere. */
+  readonly toolCallIds: readonly string[];
+}
+
 /**
- * What became of questions whose answers a route has refused.
+ * Reads what a route has refused.
  *
- * @param error - Why the answer failed. The issues of a 409 and a 410 name the refused answers by their path.
- * @param resumes - The answers of the request.
+ * @param error - Why the answer failed. The issues of a 409 and a 410 name what was refused by its path.
+ * @param added - The answers and results of the request.
+ * @returns undefined if nothing came too late.
  */
-export function readRefusedAnswers(
+export function readLateAnswers(
   error: Error | undefined,
-  resumes: readonly InterruptAnswer[] = [],
-): InterruptResolvedChunk[] {
+  { resumes = [], toolResults = [] }: Pick<ChatRequestBody, "resumes" | "toolResults">,
+): LateAnswers | undefined {
   const body = (error as Partial<StreamHttpError> | undefined)?.body;
   const { code, issues } = (body ?? {}) as { code?: unknown; issues?: unknown };
   const outcome = Object.hasOwn(outcomes, String(code)) ? outcomes[String(code)] : undefined;
-  if (!outcome || !Array.isArray(issues)) return [];
-  const refused = new Set(issues.map((issue) => /^resumes\.(\d+)/.exec(issue?.path)?.[1]));
-  return resumes.flatMap(({ requestId }, index) =>
-    refused.has(String(index)) ? [{ type: "interrupt-resolved", requestId, outcome }] : [],
-  );
+  if (!outcome || !Array.isArray(issues)) return undefined;
+  const paths = new Set(issues.map((issue) => /^(resumes|toolResults)\.\d+/.exec(issue?.path)?.[0]));
+  const late = resumes.filter((_, index) => paths.has(`resumes.${index}`));
+  const lateResults = toolResults.filter((_, index) => paths.has(`toolResults.${index}`));
+  if (late.length + lateResults.length === 0) return undefined;
+  return {
+    resolutions: late.map(({ requestId }) => ({ type: "interrupt-resolved", requestId, outcome })),
+    toolCallIds: lateResults.map(({ toolCallId }) => toolCallId),
+  };
 }
 
-/** @returns the message with some of its questions closed. */
-export function resolveQuestions(
+/** @returns the message with these questions closed, and with these calls interrupted: their results are elsewhere. */
+export function closeLate(
   message: AssistantUIMessage,
-  resolutions: readonly InterruptResolvedChunk[],
+  { resolutions, toolCallIds }: LateAnswers,
 ): AssistantUIMessage {
-  const accumulator = createMessageAccumulator(message);
-  for (const resolution of resolutions) accumulator.apply(resolution);
+  const before = message.parts.map((part) =>
+    part.type === "tool-call" && part.state === "awaiting-client" && toolCallIds.includes(part.toolCallId)
+      ? { ...part, state: "interrupted" as const }
+      : part,
+  );
+  const accumulator = createMessageAccumulator({ ...message, parts: before });
+  const isOpen = ({ requestId }: InterruptResolvedChunk) =>
+    before.some((part) => part.type === "interrupt" && part.requestId === requestId && !part.resolution);
+  for (const resolution of resolutions.filter(isOpen)) accumulator.apply(resolution);
   accumulator.apply({ type: "done", finishReason: message.finishReason });
-  return accumulator.message;
+  const { parts, interrupt, interrupts } = accumulator.message;
+  // An answer that was cut off stays so: its run can still be followed to its end.
+  return { ...message, parts, interrupt, interrupts };
 }

@@ -114,6 +114,45 @@ describe("files of a message", () => {
   });
 });
 
+describe("a file whose URL is relative, or could run as a program,", () => {
+  const refusals = [
+    ["/files/1", "a URL without a scheme"],
+    ["", "a URL without a scheme"],
+    [undefined, "a URL without a scheme"],
+    [" https://files.example/1", "a URL without a scheme"],
+    ["JavaScript:alert(1)", '"JavaScript:" with what may be a program'],
+    ["data:text/html,<script>", '"data:" with what may be a program'],
+  ] as const;
+
+  test("is refused before its message is added, uploaded or not", async () => {
+    for (const [url, got] of refusals) {
+      const refusal = {
+        name: "ChatStateError",
+        code: "invalid-message",
+        message: `Cannot send the file a.txt: expected an absolute URL, such as one with https: or data:; got ${got}.`,
+      };
+      const { chat, transport } = setUp({ uploadFile: () => ({ url: url as string }) });
+      await expect(chat.send({ content: "Look", files: [file("a.txt")] })).rejects.toMatchObject(refusal);
+      const given = { type: "file", mediaType: "text/plain", name: "a.txt", url: url ?? "" } as const;
+      await expect(chat.send({ content: "Look", files: [given] })).rejects.toMatchObject(refusal);
+      await expect(chat.send({ content: "Look", parts: [given] })).rejects.toMatchObject(refusal);
+      expect(chat.getSnapshot()).toMatchObject({ status: "ready", messages: [], error: refusal });
+      expect(transport.streams).toHaveLength(0);
+    }
+  });
+
+  test("may have no URL if its provider has it", async () => {
+    const { chat, transport } = setUp();
+    const atProvider = { ...part, url: "", providerReference: { openai: "file-1" } };
+    await expect(
+      chat.send({ content: "Look", files: [{ ...atProvider, providerReference: {} }] }),
+    ).rejects.toMatchObject({ code: "invalid-message" });
+    void chat.send({ content: "", files: [atProvider] });
+    expect(streamOf(transport).body?.messages[0]?.parts).toEqual([atProvider]);
+    await finishWith(transport, done);
+  });
+});
+
 /** A chat that waits for an upload, which the test ends. */
 function setUpUploading(options: Parameters<typeof setUp>[0] = {}) {
   const { promise, resolve, reject } = Promise.withResolvers<{ url: string }>();

@@ -406,6 +406,28 @@ describe("a failed request for the rest of an answer", () => {
     }
   });
 
+  test("that came too late after half an answer leaves that to be followed to its end", async () => {
+    const { chat, transport } = await setUpAsked(askFor("c1"));
+    void chat.approve({ toolCallId: "c1" });
+    const answered: StreamChunk = {
+      type: "interrupt-resolved",
+      requestId: "ask-c1",
+      outcome: "answered",
+      answer: "approve",
+    };
+    streamOf(transport).give(continues("run-2"), answered, delta("Pay"));
+    streamOf(transport).fail(new Error("offline"));
+    await flush();
+    void chat.regenerate();
+    streamOf(transport).fail(refusal(409, "already-answered", "resumes.0"));
+    await flush();
+    expect(read(chat)).toEqual(["Hello", "(truncated) Well.\n\nPay"]);
+    expect(answerOf(chat).parts[2]).toMatchObject({ resolution: answered });
+    void chat.resume();
+    await finishWith(transport, continues("run-2"), resolved("ask-c1"), paid, delta("Paid."), done);
+    expect(read(chat)).toEqual(["Hello", "(done) Well.\n\nPaid."]);
+  });
+
   test("for any other reason leaves the questions open", async () => {
     for (const error of [
       refusal(403, "invalid-resume-token", "resumes.0.resumeToken"),

@@ -3,6 +3,7 @@ import { describe, expect, test, vi } from "vitest";
 import type { Chat } from "../../src/chat/chat.ts";
 import type { ChatToolOptions } from "../../src/chat/chat-tools.ts";
 import type { AssistantUIMessage, UIMessage } from "../../src/chat/messages.ts";
+import { StreamHttpError } from "../../src/stream/errors.ts";
 import {
   delta,
   done,
@@ -120,6 +121,24 @@ describe("a tool of the page", () => {
         { toolCallId: "c1", tool: "locate", resumeToken: "token-c1", ...outcome },
       ]);
       await finishWith(transport, continues("run-2"), result("c1"), done);
+    }
+  });
+
+  test("that returns what is not JSON has failed, and the agent receives why", async () => {
+    const cyclic: { self?: unknown } = {};
+    cyclic.self = cyclic;
+    for (const [value, errorMessage] of [
+      [() => {}, "The tool returned a function, which is not JSON."],
+      [Symbol("s"), "The tool returned a symbol, which is not JSON."],
+      [1n, expect.stringContaining("BigInt")],
+      [cyclic, expect.stringContaining("circular")],
+    ] as const) {
+      const { chat, transport } = await setUpCalled({ locate: { execute: () => value } }, ready("c1"), calls);
+      expect(resultsOf(transport)).toEqual([
+        { toolCallId: "c1", tool: "locate", resumeToken: "token-c1", errorMessage },
+      ]);
+      await finishWith(transport, continues("run-2"), result("c1"), done);
+      expect(statusOf(chat)).toBe("ready");
     }
   });
 
@@ -305,6 +324,30 @@ describe("runTools", () => {
     await finishWith(transport, continues("run-2"), result("c1"), done);
     expect(execute).toHaveBeenCalledOnce();
     expect(statusOf(chat)).toBe("ready");
+  });
+
+  test("does not send a result again that came too late: the call is over elsewhere", async () => {
+    const execute = vi.fn(() => "Rome");
+    const { chat, transport } = await setUpCalled({ locate: { execute } }, ready("c1"), ready("c2"), calls);
+    const body = { code: "already-answered", issues: [{ path: "toolResults.0" }] };
+    streamOf(transport).fail(new StreamHttpError(new Response(null, { status: 409 }), body));
+    await flush();
+    expect(statusOf(chat)).toBe("error");
+    expect([stateOf(chat, "c1"), stateOf(chat, "c2")]).toEqual(["interrupted", "awaiting-client"]);
+    expect(transport.streams).toHaveLength(2);
+    void chat.runTools();
+    await flush();
+    expect(resultsOf(transport)).toMatchObject([{ toolCallId: "c2" }]);
+    body.issues = [{ path: "toolResults.0.resumeToken" }];
+    streamOf(transport).fail(
+      new StreamHttpError(new Response(null, { status: 410 }), { ...body, code: "interrupt-expired" }),
+    );
+    await flush();
+    await expect(chat.runTools()).rejects.toMatchObject({ code: "not-pending" });
+    void chat.regenerate();
+    expect(resultsOf(transport)).toBeUndefined();
+    expect(execute).toHaveBeenCalledTimes(2);
+    await finishWith(transport, done);
   });
 
   test("does not run a tool again whose result waited for an answer when the chat was stopped", async () => {

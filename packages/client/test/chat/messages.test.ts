@@ -175,6 +175,13 @@ describe("toChatMessages with parts", () => {
     const said: UIMessage = { id: "u", role: "user", content: "", parts: [file] };
     for (const history of ["text", "parts"] as const) expect(toChatMessages([said], history)).toEqual([said]);
   });
+
+  test("leaves out a file of the user's that has lost its URL, unless its provider has it", () => {
+    const file = { type: "file", mediaType: "image/png", url: "" } as const;
+    const atProvider = { ...file, providerReference: { openai: "file-1" } };
+    const said: UIMessage = { id: "u", role: "user", content: "Look", parts: [file, atProvider] };
+    expect(toChatMessages([said], "text")).toEqual([{ ...said, parts: [atProvider] }]);
+  });
 });
 
 describe("trimHistory", () => {
