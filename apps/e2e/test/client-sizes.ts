@@ -14,19 +14,19 @@ export interface ClientImports {
 export const clientImports: ClientImports[] = [
   {
     names: "`readStream`",
-    budgetKB: 9.8,
+    budgetKB: 10.5,
     modules: ['import { readStream } from "@kortyx/client"; globalThis.use = readStream;'],
   },
   {
     names: "`streamChatFromRoute`, `consumeStream`",
-    budgetKB: 14.8,
+    budgetKB: 15.8,
     modules: [
       'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
     ],
   },
   {
     names: "`createChat`, `useChat`",
-    budgetKB: 20.8,
+    budgetKB: 27.7,
     modules: [
       'import { createChat } from "@kortyx/client"; globalThis.use = createChat;',
       'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',
