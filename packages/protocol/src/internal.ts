@@ -25,3 +25,4 @@ export {
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";
 export { withSafeUrl } from "./safe-url.ts";
+export { isSameJSON } from "./same-json.ts";

@@ -9,6 +9,7 @@ import type {
   ToolCallPart,
   ToolCallReadyChunk,
 } from "@kortyx/protocol";
+import { isSameJSON } from "@kortyx/protocol/internal";
 import { type ChunkChange, mapSource } from "../stream/map-source.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { hashCall, type Secrets, type TokenContent, type TokenScope, TokenSigner } from "./token-signer.ts";
@@ -39,7 +40,7 @@ export interface SignResumeTokensOptions {
  * signed one. It holds the agent's own token, which the client can read but not change, is bound to owner and session, and
  * expires with the question's `expiresAt`, or after 7 days. That of a question about a call is bound to the call's tool and
  * input: a question before its call's input is whole fails the stream. A call that the client runs and that has no
- * `tool-call-ready` gets one.
+ * `tool-call-ready` gets one at the end.
  *
  * @throws TypeError for a secret that is missing or too short.
  *
@@ -83,6 +84,8 @@ interface OpenCall {
   ready?: Pick<ToolCallReadyChunk, "tool" | "input"> | undefined;
   /** The client has a token for its result. */
   isSigned?: boolean | undefined;
+  /** It began whole, and its `tool-call-ready`, which has room for a token, may still come. */
+  isUnready?: boolean | undefined;
 }
 
 class StreamTokens implements ChunkChange {
@@ -125,6 +128,10 @@ class StreamTokens implements ChunkChange {
     }
   }
 
+  append(): unknown[] | Promise<unknown[]> {
+    return this.#signPending() ?? [];
+  }
+
   async #signQuestion(chunk: InterruptChunk): Promise<unknown[]> {
     // A policy decides: no answer of the client's may be accepted.
     if (chunk.isAutomatic === true) return [{ ...chunk, resumeToken: "" }];
@@ -138,13 +145,13 @@ class StreamTokens implements ChunkChange {
 
   #onStart(chunk: Extract<StreamChunk, { type: "tool-call-start" }>): Promise<unknown[]> | undefined {
     const { toolCallId, tool, input, executor } = chunk;
-    const call: OpenCall = { executor };
-    this.#calls.set(toolCallId, call);
-    if (input === undefined) return undefined;
-    call.ready = { tool, input };
-    if (executor !== "client") return undefined;
-    // This chunk has no room for a token.
-    return this.#toReady(toolCallId, call).then((ready) => [chunk, ready]);
+    const earlier = this.#calls.get(toolCallId);
+    const isUnready = earlier?.isUnready === true;
+    if (isUnready && (input === undefined || isSameJSON(input, earlier.ready!.input))) return undefined;
+    const ready = input === undefined ? undefined : { tool, input };
+    this.#calls.set(toolCallId, { executor, ready, isUnready: ready && executor === "client" });
+    // Another call with the same id begins.
+    return isUnready ? this.#toReady(toolCallId, earlier).then((before) => [before, chunk]) : undefined;
   }
 
   #onReady(chunk: ToolCallReadyChunk): Promise<unknown[]> | undefined {
@@ -157,11 +164,19 @@ class StreamTokens implements ChunkChange {
   }
 
   #onDone(chunk: Extract<StreamChunk, { type: "done" }>): Promise<unknown[]> | undefined {
-    const pending = [chunk.pendingToolCallIds ?? []].flat().flatMap((toolCallId) => {
+    const pending = this.#signPending([chunk.pendingToolCallIds ?? []].flat());
+    return pending?.then((ready) => [...ready, chunk]);
+  }
+
+  #signPending(toolCallIds: readonly string[] = []): Promise<unknown[]> | undefined {
+    const unready = [...this.#calls].flatMap(([toolCallId, { isUnready }]) =>
+      isUnready ? [toolCallId] : [],
+    );
+    const pending = [...new Set([...unready, ...toolCallIds])].flatMap((toolCallId) => {
       const call = this.#calls.get(toolCallId);
       return call?.ready === undefined || call.isSigned ? [] : [this.#toReady(toolCallId, call)];
     });
-    return pending.length === 0 ? undefined : Promise.all(pending).then((ready) => [...ready, chunk]);
+    return pending.length === 0 ? undefined : Promise.all(pending);
   }
 
   async #toReady(toolCallId: string, call: OpenCall): Promise<ToolCallReadyChunk> {

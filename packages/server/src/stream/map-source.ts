@@ -18,7 +18,7 @@ export interface ChunkChange {
   /** @returns what takes the place of a chunk, at least one; undefined to leave it as it is. */
   replace(chunk: unknown): unknown[] | Promise<unknown[]> | undefined;
   /** @returns what follows the last chunk of a source that ends without a terminal chunk. */
-  append?(): unknown[];
+  append?(): unknown[] | Promise<unknown[]>;
 }
 
 /** @param begin - Called when the source is opened, because the change of one stream may have a state. */
@@ -60,12 +60,12 @@ class MappedIterator implements ChunkIterator {
   #map(result: Result): Result | PromiseLike<Result> {
     // The reader rejects what is not a result.
     if (typeof result !== "object" || result === null) return result;
-    if (result.done) return this.#take(this.#change.append?.() ?? [], result);
-    const changed = this.#change.replace(result.value);
+    const changed = result.done ? this.#change.append?.() : this.#change.replace(result.value);
     if (changed === undefined) return result;
+    const end = result.done ? result : undefined;
     return isPromiseLike(changed)
-      ? (changed as Promise<unknown[]>).then((values) => this.#take(values))
-      : this.#take(changed);
+      ? (changed as Promise<unknown[]>).then((values) => this.#take(values, end))
+      : this.#take(changed, end);
   }
 
   #take(values: unknown[], end?: Result): Result {

@@ -1,4 +1,4 @@
-import type { ChatRequestBody, InterruptChunk, StreamChunk } from "@kortyx/protocol";
+import { type ChatRequestBody, type InterruptChunk, reduceMessage, type StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type SignResumeTokensOptions, signResumeTokens } from "../../src/resume/sign-resume-tokens.ts";
 import { verifyResumeTokens } from "../../src/resume/verify-resume-tokens.ts";
@@ -454,6 +454,24 @@ describe("a result of a tool that the client runs", () => {
     const token = await tokenOf(chunks);
     await verify(bodyOf({ toolResults: [resultOf(token)] }));
     expect(signed.at(-1)!.type).toBe(chunks.at(-1)!.type === "done" ? "done" : "tool-call-ready");
+  });
+
+  const whole = (fields: object = {}) =>
+    ({ ...clientCall, type: "tool-call-start", input: 1, ...fields }) as StreamChunk;
+  const done: StreamChunk = { type: "done", finishReason: "tool-calls" };
+
+  test.each<[string, StreamChunk[], unknown[]]>([
+    ["its own whole input, which counts", [whole(), { ...clientCall, input: 2 } as StreamChunk, done], [2]],
+    ["another start", [whole(), whole({ input: undefined }), done], [1]],
+    ["another call with its id", [whole(), whole({ input: 2 }), done], [1, 2]],
+    ["its result", [whole(), { ...locate, type: "tool-call-result", content: 1 } as StreamChunk, done], []],
+  ])("a call that begins whole is one call, also if there follows %s", async (_, chunks, inputs) => {
+    const signed = await sign(chunks);
+    const { parts } = reduceMessage(signed);
+    const inputsOf = (all: readonly object[]) => all.map((part) => "input" in part && part.input);
+    expect(inputsOf(signed.filter(({ type }) => type === "tool-call-ready"))).toEqual(inputs);
+    expect(inputsOf(parts)).toEqual(inputsOf(reduceMessage(chunks).parts));
+    expect(signed.at(-1)).toEqual(done);
   });
 
   test("a call that has its token, or its result, gets no other one at the end", async () => {
