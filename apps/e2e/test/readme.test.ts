@@ -326,41 +326,6 @@ test("the route of docs/runs.md keeps an answer that only its owner can follow a
   await store.close();
 });
 
-test("the agent of docs/approvals.md acts once, on its own call, after it was approved", async () => {
-  const { POST }: Route = await folder.run("approvals.ts", snippetsOf("docs/approvals.md")[0]!);
-  const server = await listen(POST);
-  const options = { endpoint: server.url, sessionId: "s", headers: { cookie: "session=ann" } };
-  const chat = createChat(options);
-  await chat.send("the dinner");
-  const { interrupts } = chat.getSnapshot();
-  expect(interrupts).toHaveLength(1);
-  const [question] = interrupts;
-  await chat.approve({ toolCallId: question!.toolCallId! });
-  expect(chat.getSnapshot().error).toBeUndefined();
-  expect(chat.getSnapshot().messages.map(({ role }) => role)).toEqual(["user", "assistant"]);
-  expect(chat.getSnapshot().messages.at(-1)).toMatchObject({
-    parts: [
-      { type: "tool-call", state: "done", input: { euros: 20 }, content: "20 € are on their way." },
-      { type: "interrupt", resolution: { outcome: "answered", answer: "approve" } },
-    ],
-  });
-  const { requestId, resumeToken } = question!;
-  const { id: messageId } = chat.getSnapshot().messages.at(-1)!;
-  const again = {
-    messages,
-    sessionId: "s",
-    messageId,
-    resumes: [{ requestId, resumeToken, answer: "approve" }],
-  };
-  const statusOf = async (body: object) => {
-    const headers = { ...jsonHeaders, cookie: "session=ann" };
-    return (await fetch(server.url, { method: "POST", headers, body: JSON.stringify(body) })).status;
-  };
-  expect(await statusOf(again)).toBe(409);
-  expect(await statusOf({ ...again, sessionId: "t" })).toBe(403);
-  await server.close();
-});
-
 test("the program of docs/infrastructure.md drains on SIGTERM and ends in order", async () => {
   const file = join(folder.path, "program.mjs");
   await build({

@@ -52,6 +52,7 @@ export type {
   ChatRoute,
   ChatRouteOptions,
   LoadedMessage,
+  RequestPurpose,
   RouteHandler,
   RouteSchemas,
 } from "./route/chat-route.ts";

@@ -16,13 +16,13 @@ import type { StreamSource } from "../stream/source.ts";
 import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse.ts";
 import { toAgentOptions } from "./chat-agent.ts";
 import type { ChatRequestError } from "./chat-request-error.ts";
-import type { ChatRouteOptions } from "./chat-route.ts";
+import type { ChatRouteOptions, RequestPurpose } from "./chat-route.ts";
 import { continuedBy, loadContinued, withoutAnswered, withRunStart } from "./continuation.ts";
 import { checkRoles, readChatRequest } from "./read-chat-request.ts";
 import { readContext } from "./read-context.ts";
 
 /** A parsed request, and the agent call that it requests. */
-interface ReadRequest {
+interface ReadRequest extends RequestPurpose {
   request: Request;
   /**
    * As the client sent it: what the agent receives, such as a schema's output, may differ each time, and cannot identify a
@@ -97,6 +97,8 @@ export class ChatPost {
       request,
       body,
       owner,
+      trigger: continues === undefined ? (body.trigger ?? "send") : "continue",
+      messageId: body.messageId,
       input: continues === undefined ? body.messages.findLast(({ role }) => role === "user") : undefined,
       messages: [...body.messages],
       source: this.#signer
@@ -132,7 +134,7 @@ export class ChatPost {
   }
 
   async #respondWithStream(read: ReadRequest): Promise<Response> {
-    const { request, body, owner, input, messages, continued, messageKey } = read;
+    const { request, body, owner, trigger, messageId, input, messages, continued, messageKey } = read;
     const { onFinish, collectMessage = onFinish !== undefined } = this.#options;
     const { sessionId } = body;
     const { response, failure } = await openStreamResponse(this.#withoutRun(read), {
@@ -141,7 +143,9 @@ export class ChatPost {
       collectMessage,
       continued,
       messageKey,
-      onFinish: onFinish && ((finish) => onFinish({ ...finish, owner, sessionId, input, messages })),
+      onFinish:
+        onFinish &&
+        ((finish) => onFinish({ ...finish, owner, sessionId, trigger, messageId, input, messages })),
     });
     return failure === undefined ? response : failureResponse(failure);
   }
@@ -153,18 +157,8 @@ export class ChatPost {
   }
 
   async #respondWithRun(runs: RunEndpoints, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
-    const {
-      request,
-      input,
-      messages,
-      source,
-      owner = "",
-      runId,
-      continues,
-      continued,
-      refusal,
-      messageKey,
-    } = read;
+    const { request, trigger, messageId, input, messages, source, owner = "", runId } = read;
+    const { continues, continued, refusal, messageKey } = read;
     const { idempotencyKey: key, ...body } = read.body;
     const lastEventId = request.headers.get("last-event-id");
     const { sessionId } = body;
@@ -173,6 +167,8 @@ export class ChatPost {
       sessionId,
       key,
       body,
+      trigger,
+      messageId,
       input,
       messages,
       source,

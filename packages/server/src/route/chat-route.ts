@@ -1,7 +1,7 @@
 /**
  * What a chat route is: its options and its handlers. Types only; `create-chat-route.ts` creates one.
  */
-import type { AssistantUIMessage, ChatMessage, ChatTypes } from "@kortyx/protocol";
+import type { AssistantUIMessage, ChatMessage, ChatRequestBody, ChatTypes } from "@kortyx/protocol";
 import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { CollectLimits } from "../stream/collect-stream.ts";
 import type { StreamFinish } from "../stream/stream-options.ts";
@@ -11,8 +11,16 @@ import type { CorsOptions } from "./cors.ts";
 import type { ChatRequestLimits } from "./read-chat-request.ts";
 import type { StandardSchema } from "./standard-schema.ts";
 
+/** Why a client made a request. It comes from the client, as does everything in a request. */
+export interface RequestPurpose {
+  /** That of the request. Absent there: `continue` if the request continues an answer, and otherwise `send`. */
+  trigger: NonNullable<ChatRequestBody["trigger"]>;
+  /** The answer that is replaced (`regenerate`) or continued. Absent if the client does not name it. */
+  messageId: string | undefined;
+}
+
 /** How the answer to a request ended, and the request itself. */
-export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamFinish<Types> {
+export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamFinish<Types>, RequestPurpose {
   /** What `authorize` returned. */
   owner: string | undefined;
   /** The `sessionId` of the request. */

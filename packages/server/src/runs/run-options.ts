@@ -2,6 +2,7 @@
  * The options for the runs of a chat route, and the reports on each run. Types only.
  */
 import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
+import type { RequestPurpose } from "../route/chat-route.ts";
 import type { RunStore } from "../stores/run-store.ts";
 import type { RunLimits, RunResult } from "./run-writer.ts";
 
@@ -32,7 +33,7 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
 }
 
 /** How a run has begun. */
-export interface RunStart<Types extends ChatTypes = ChatTypes> {
+export interface RunStart<Types extends ChatTypes = ChatTypes> extends RequestPurpose {
   /** The id of the run, and of the message that it produces, unless it continues another. */
   runId: string;
   /** What `authorize` returned; `""` if it is `"anonymous"`. */

@@ -3,6 +3,7 @@
  * follow it.
  */
 import type { AssistantUIMessage, ChatMessage, RunStartChunk } from "@kortyx/protocol";
+import type { RequestPurpose } from "../route/chat-route.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { type OpenedRun, type OpenRun, producerLost, type RunRecord, stopped } from "../stores/run-store.ts";
 import { errorResponse, type RouteError } from "../stream/error-response.ts";
@@ -17,7 +18,7 @@ import { startRunWriter } from "./run-writer.ts";
 import { watchOpening } from "./watch-opening.ts";
 
 /** The run that a POST requests. */
-export interface StartRequest {
+export interface StartRequest extends RequestPurpose {
   owner: string;
   sessionId: string | undefined;
   key: string | undefined;
@@ -135,7 +136,7 @@ async function openForRequest(
 /** Resolves when the run counts as begun for the response to its request. */
 async function beginWriting(options: RunStartOptions, request: StartRequest, runId: string): Promise<void> {
   const { onStart, onFinish, waitUntil } = options;
-  const { owner, sessionId, input, messages, continues, continued, messageKey } = request;
+  const { owner, sessionId, trigger, messageId, input, messages, continues, continued, messageKey } = request;
   const first: RunStartChunk = {
     type: "run-start",
     runId,
@@ -144,7 +145,7 @@ async function beginWriting(options: RunStartOptions, request: StartRequest, run
     continues,
     acceptsParts: true,
   };
-  const begun: RunStart = { runId, owner, sessionId, input, messages };
+  const begun: RunStart = { runId, owner, sessionId, trigger, messageId, input, messages };
   const opening = watchOpening(request.source, () => onStart?.(begun));
   const writer = startRunWriter({
     ...options,

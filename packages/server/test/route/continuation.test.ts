@@ -2,7 +2,7 @@ import type { AssistantUIMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { ChatFinish, ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
-import type { RunFinish } from "../../src/runs/run-options.ts";
+import type { RunFinish, RunStart } from "../../src/runs/run-options.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import {
   type Agent,
@@ -37,13 +37,18 @@ const stored = {
 type Finish = ChatFinish | RunFinish;
 
 /** A route that reports how its answers end. */
-function continuingRoute(hasRuns: boolean, options: Partial<ChatRouteOptions> = {}, agent: Agent = goesOn) {
+function continuingRoute(
+  hasRuns: boolean,
+  options: Partial<ChatRouteOptions> = {},
+  agent: Agent = goesOn,
+  onStart?: (start: RunStart) => void,
+) {
   const finishes: Finish[] = [];
   const onFinish = (finish: Finish) => void finishes.push(finish);
   const { POST } = createChatRoute({
     agent: { streamChat: (_, given) => agent(given) },
     authorize: (request) => request.headers.get("x-user"),
-    ...(hasRuns ? { runs: { store: createMemoryRunStore(), onFinish } } : { onFinish }),
+    ...(hasRuns ? { runs: { store: createMemoryRunStore(), onStart, onFinish } } : { onFinish }),
     ...options,
   });
   const ask = async (body: object) => {
@@ -97,6 +102,24 @@ test.each<[string, boolean, object]>([
   expect(chunks[0].type).toBe(continues ? "run-start" : "tool-call-result");
   expect((await finish()).message!.id === "m1").toBe(continues);
   expect((await finish()).input).toEqual(continues ? undefined : { role: "user", content: "Hi" });
+});
+
+test.each<[trigger: string, object]>([
+  ["send", {}],
+  ["send", { trigger: "send", messageId: "m1", resumes: [answer] }],
+  ["regenerate", { trigger: "regenerate", messageId: "m1" }],
+  ["continue", { trigger: "continue", messageId: "m1" }],
+  ["continue", { messageId: "m1", toolResults: [result] }],
+])("onStart and onFinish receive the trigger %s of a request with %o", async (trigger, body) => {
+  const { messageId } = { messageId: undefined, ...body };
+  const started: RunStart[] = [];
+  for (const hasRuns of [true, false]) {
+    const { ask, finish, finishes } = continuingRoute(hasRuns, {}, goesOn, (start) => started.push(start));
+    await ask(body);
+    await finish();
+    for (const report of [...finishes, ...started]) expect(report).toMatchObject({ trigger, messageId });
+  }
+  expect(started).toHaveLength(1);
 });
 
 test.each(modes)("%s, onFinish receives the stored message with what was added", async (_, hasRuns) => {

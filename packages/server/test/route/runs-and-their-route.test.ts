@@ -192,7 +192,7 @@ describe("callbacks", () => {
     );
     const runId = runIdOf(await (await route.POST(post({ sessionId: "s" }))).text());
     await until(() => expect(order).toEqual(["start", "agent", "finish"]));
-    const begun = { runId, owner: "ann", sessionId: "s", input: messages[0], messages };
+    const begun = { runId, owner: "ann", sessionId: "s", trigger: "send", input: messages[0], messages };
     expect(onStart.mock.calls).toEqual([[begun]]);
     expect(finishes).toEqual([
       {
