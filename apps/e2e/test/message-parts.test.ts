@@ -17,8 +17,10 @@ afterAll(() => folder.remove());
 const [code] = snippetsOf("docs/message-parts.md", "tsx") as [string];
 type Answer = FunctionComponent<{ message: Pick<AssistantMessage, "parts">; chat: object }>;
 const { Answer } = await folder.run<{ Answer: Answer }>("message-parts.tsx", code);
-const render = (part: object) =>
-  renderToStaticMarkup(createElement(Answer, { message: { parts: [part as MessagePart] }, chat: {} }));
+const render = (part: object, interrupts: object[] = []) =>
+  renderToStaticMarkup(
+    createElement(Answer, { message: { parts: [part as MessagePart] }, chat: { interrupts } }),
+  );
 
 /** The parts of the golden transcripts, as they are after each chunk. */
 const parts = globSync("packages/protocol/transcripts/*.json", { cwd: repository }).flatMap((file) => {
@@ -39,7 +41,7 @@ const casesOf = (name: string): string[] => {
 test.each(casesOf("Part"))("a part of type %s is rendered from the golden transcripts", (type) => {
   const found = parts.filter((part) => part.type === type);
   expect(found.length).toBeGreaterThan(0);
-  const [shown] = found.map(render).filter((markup) => markup !== "");
+  const [shown] = found.map((part) => render(part)).filter((markup) => markup !== "");
   expect(shown).toMatch(/^<\w+/);
 });
 
@@ -53,14 +55,18 @@ test.each(casesOf("ToolCall"))("a tool call whose state is %s has a text of its 
   ).not.toContain(markup);
 });
 
-test("a question is a form until it is answered, and one about a call is not shown twice", () => {
+test("a question is a form while it can be answered, and one about a call is not shown twice", () => {
   const question = { type: "interrupt", requestId: "1", resumeToken: "t" };
+  const open = [question];
   const input = { kind: "text", multiple: false, question: "Which city?" };
   const resolution = { type: "interrupt-resolved", requestId: "1", outcome: "answered" };
-  expect(render({ ...question, input })).toMatch(/<legend>Which city\?<\/legend><input [^>]*name="answer"/);
+  expect(render({ ...question, input }, open)).toMatch(
+    /<legend>Which city\?<\/legend><input [^>]*name="answer"/,
+  );
+  expect(render({ ...question, input }, [{ ...question, requestId: "2" }])).toBe("<p>Which city? </p>");
   expect(render({ ...question, input, resolution })).toBe("<p>Which city? (answered)</p>");
-  expect(render({ ...question, input, toolCallId: "1" })).toBe("");
-  expect(render({ ...question, input: { kind: "date", question: "When?" } })).toContain(
+  expect(render({ ...question, input, toolCallId: "1" }, open)).toBe("");
+  expect(render({ ...question, input: { kind: "date", question: "When?" } }, open)).toContain(
     "<legend>When?</legend>",
   );
 });

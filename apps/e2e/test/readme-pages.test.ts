@@ -217,8 +217,22 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
+  const partsPage = `import { useChat } from "@kortyx/client/react";
+      import { createRoot } from "react-dom/client";
+      import { Answer } from "./message-parts.tsx";
+      function Page() {
+        const chat = useChat({ endpoint: "/api/chat" });
+        const answers = chat.messages.filter(({ role }) => role === "assistant");
+        return <>
+          <button type="button" onClick={() => chat.send("Book")}>Send</button>
+          {answers.map((message) => <Answer key={message.id} message={message} chat={chat} />)}
+        </>;
+      }
+      createRoot(document.querySelector("#root")!).render(<Page />);`;
+  const writeParts = () => folder.write("message-parts.tsx", snippetsOf("docs/message-parts.md", "tsx")[0]!);
+
   test("the component of docs/message-parts.md approves a call and answers a question", async () => {
-    folder.write("message-parts.tsx", snippetsOf("docs/message-parts.md", "tsx")[0]!);
+    writeParts();
     const answers: unknown[] = [];
     const agent: ChatAgent = {
       async *streamChat(_messages, { resumes = [] }) {
@@ -242,20 +256,8 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
         yield { type: "done", ...(requestId === "call" && { finishReason: "interrupt" }) };
       },
     };
-    const code = `import { useChat } from "@kortyx/client/react";
-      import { createRoot } from "react-dom/client";
-      import { Answer } from "./message-parts.tsx";
-      function Page() {
-        const chat = useChat({ endpoint: "/api/chat" });
-        const answers = chat.messages.filter(({ role }) => role === "assistant");
-        return <>
-          <button type="button" onClick={() => chat.send("Book")}>Send</button>
-          {answers.map((message) => <Answer key={message.id} message={message} chat={chat} />)}
-        </>;
-      }
-      createRoot(document.querySelector("#root")!).render(<Page />);`;
     await withPage(
-      code,
+      partsPage,
       async (page) => {
         await page.getByRole("button", { name: "Send" }).click();
         await page.getByRole("button", { name: "Approve" }).click();
@@ -267,6 +269,47 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       async () => createChatRoute({ agent }).POST,
     );
     expect(answers.flat()).toEqual(["approve", "Rome"]);
+  });
+
+  test("the component of docs/message-parts.md has no button or form that does nothing", async () => {
+    writeParts();
+    const choices = ["approve", "deny"].map((id) => ({ id, label: id }));
+    const agent: ChatAgent = {
+      async *streamChat(messages, { resume }) {
+        const asked = messages.filter(({ role }) => role === "user").length;
+        if (resume !== undefined) yield { type: "text-delta", delta: "Welcome." };
+        else if (asked === 1) {
+          const input = { kind: "choice", multiple: false, question: "Pay?", options: choices } as const;
+          for (const toolCallId of ["1", "2"]) {
+            yield { type: "tool-call-ready", tool: `pay-${toolCallId}`, toolCallId, input: {} };
+            yield { type: "interrupt", requestId: toolCallId, resumeToken: "t", toolCallId, input };
+          }
+        } else {
+          const input = { kind: "text", multiple: false, question: "Which city?" } as const;
+          yield { type: "interrupt", requestId: "city", resumeToken: "t", input };
+        }
+        yield { type: "done", ...(resume === undefined && { finishReason: "interrupt" }) };
+      },
+    };
+    await withPage(
+      partsPage,
+      async (page) => {
+        const approve = page.getByRole("button", { name: "Approve" });
+        await page.getByRole("button", { name: "Send" }).click();
+        await approve.nth(1).waitFor();
+        await approve.first().click();
+        await page.getByText("pay-1 is waiting.").waitFor();
+        expect(await approve.count()).toBe(1);
+        await page.getByRole("button", { name: "Send" }).click();
+        await page.getByRole("textbox", { name: "Answer" }).fill("Rome");
+        expect(await approve.count()).toBe(0);
+        await page.getByRole("button", { name: "Answer" }).click();
+        await page.getByText("Welcome.").waitFor();
+        expect(await page.locator("form").count()).toBe(0);
+        await page.getByText("Which city?").waitFor();
+      },
+      async () => createChatRoute({ agent }).POST,
+    );
   });
 
   const show = 'messages.map(toMessageText).join("|") + " " + status';
