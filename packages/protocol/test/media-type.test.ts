@@ -56,6 +56,8 @@ test("agrees with the platform's own parser", async () => {
     fc.asyncProperty(fc.array(anyPiece, { maxLength: 12 }), async (pieces) => {
       const headers = new Headers({ "content-type": pieces.join("") });
       const blob = await new Response("", { headers }).blob();
+      // A blob has no type where that would contain a tab, as a parameter may (File API, "type").
+      fc.pre(blob.type !== "" || !pieces.includes("\t"));
       expect(parseMediaType(headers.get("content-type"))).toBe(blob.type.split(";")[0]);
     }),
     { numRuns: 1000 },

@@ -193,6 +193,8 @@ describe("POST", () => {
           owner: "ann",
           sessionId: "s",
           input: conversation[2],
+          trigger: "send",
+          messageId: undefined,
           messages: conversation,
           message: {
             id: expect.stringMatching(
