@@ -29,10 +29,21 @@ export const messageKeyOf = (owner: string | undefined, messageId: string): stri
 export function registerSave(messageKey: string): () => void {
   const saves = messageSaves();
   const save = { endedAt: performance.now() };
+  forgetBefore(save.endedAt - maxSaveMs);
+  // Last, because the oldest come first.
+  saves.delete(messageKey);
   saves.set(messageKey, save);
   return () => {
     if (saves.get(messageKey) === save) saves.delete(messageKey);
   };
+}
+
+/** Nobody waits for these any more: an `onFinish` that never returns must not keep its message here. */
+function forgetBefore(time: number): void {
+  for (const [messageKey, { endedAt }] of messageSaves()) {
+    if (endedAt > time) return;
+    messageSaves().delete(messageKey);
+  }
 }
 
 /** Resolves when this process is not saving the message, or 10 s after the end of its stream. */
