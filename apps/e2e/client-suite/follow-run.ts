@@ -116,3 +116,17 @@ export function assertWaited({ changes, requestTimes }: Followed, ...floors: num
     assert(waitedMs > floorMs - 2, `attempt ${index + 1}: waited ${waitedMs} ms of ${floorMs}`);
   }
 }
+
+/** The entries of a run that most cases follow. */
+export const size = 4;
+/** A run whose connection is cut after two entries. */
+export const cutRun = (answer: Partial<RunAnswer> = {}): RunAnswer => ({
+  size,
+  bytes: twoEntriesOf({ size, ...answer }),
+  ...answer,
+});
+export const unanswered: Answer = { hasNoHeaders: true, ending: "reset" };
+export const status = (code: number, headers: Record<string, string> = {}): Answer => ({
+  status: code,
+  headers,
+});
