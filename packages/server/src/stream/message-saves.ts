@@ -38,7 +38,7 @@ export function registerSave(messageKey: string): () => void {
   };
 }
 
-/** Nobody waits for these any more: an `onFinish` that never returns must not keep its message here. */
+/** No request waits for these any more: an `onFinish` that never returns must not keep its message here. */
 function forgetBefore(time: number): void {
   for (const [messageKey, { endedAt }] of messageSaves()) {
     if (endedAt > time) return;
