@@ -53,6 +53,11 @@ export default defineConfig({
       }),
       fromDist("demo"),
       fromDist("e2e", { globalSetup: path("apps/e2e/test/require-programs.ts") }),
+      // The adapters with the SDKs that they adapt, which only these tests install.
+      {
+        ssr: { resolve: { conditions: ["@kortyx/source"] } },
+        ...fromDist("interop", { globalSetup: path("apps/interop/install.ts") }),
+      },
       // What takes real leases: processes that die, stores that fail, networks that are away.
       fromDist("e2e", {
         name: "long",

@@ -2,7 +2,7 @@ import { defineConfig } from "tsup";
 
 // The entries of package.json. Their shared code is in chunks, so that an importer pays only for the entries it imports.
 export default defineConfig({
-  entry: ["src/index.ts", "src/kortyx.ts", "src/node.ts", "src/redis.ts", "src/schemas.ts", "src/sqlite.ts"],
+  entry: ["src/*.ts"],
   format: "esm",
   target: "es2022",
   splitting: true,

@@ -56,16 +56,24 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 test("the programs cover every entry", () => {
   expect(entries).toEqual([
     "@kortyx/protocol",
+    "@kortyx/protocol/ag-ui",
+    "@kortyx/protocol/ai-sdk",
     "@kortyx/protocol/internal",
     "@kortyx/protocol/internal/request-schemas",
     "@kortyx/protocol/schemas",
     "@kortyx/server",
+    "@kortyx/server/ag-ui",
+    "@kortyx/server/ai-sdk",
+    "@kortyx/server/anthropic",
     "@kortyx/server/kortyx",
+    "@kortyx/server/langgraph",
     "@kortyx/server/node",
+    "@kortyx/server/openai",
     "@kortyx/server/redis",
     "@kortyx/server/schemas",
     "@kortyx/server/sqlite",
     "@kortyx/client",
+    "@kortyx/client/ai-sdk",
     "@kortyx/client/react",
   ]);
 });

@@ -5,7 +5,7 @@
 import { type ErrorChunk, StreamProtocolError } from "@kortyx/protocol";
 
 /** What `onError` may return: the text for the user, or more fields. */
-export type ErrorDescription = string | Pick<ErrorChunk, "message" | "code" | "retryable">;
+export type ErrorDescription = string | Pick<ErrorChunk, "message" | "code" | "retryable" | "retryAfterMs">;
 
 /** Turns the error of a source into what the client receives. The result is sent as it is: put no secrets in it. */
 export type OnStreamError = (error: unknown) => ErrorDescription | undefined;
@@ -35,7 +35,7 @@ export function maskError(error: unknown, { onError, exposeErrors }: FailureOpti
   if (onError !== undefined) {
     try {
       const answer = onError(error);
-      const { message, code, retryable }: Partial<ErrorChunk> =
+      const { message, code, retryable, retryAfterMs }: Partial<ErrorChunk> =
         typeof answer === "string" ? { message: answer } : (answer ?? {});
       // Anything else is not a valid result: that of an async onError, for example.
       if (typeof message === "string") {
@@ -44,6 +44,8 @@ export function maskError(error: unknown, { onError, exposeErrors }: FailureOpti
           message,
           ...(code !== undefined && { code: String(code) }),
           ...(retryable !== undefined && { retryable: Boolean(retryable) }),
+          // A chunk holds no NaN and no Infinity.
+          ...(Number.isFinite(retryAfterMs) && { retryAfterMs: retryAfterMs! }),
         };
       }
     } catch (thrown) {

@@ -1,0 +1,2 @@
+/** Streams of LangGraph as chunks, and conversations as its input. */
+export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";

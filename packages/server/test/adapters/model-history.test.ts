@@ -1,0 +1,96 @@
+import type { ChatMessagePart, ToolCallMessagePart } from "@kortyx/protocol";
+import { expect, test } from "vitest";
+import { parseDataURL, resultOf, toHistory, toText } from "../../src/adapters/model-history.ts";
+
+const text = (said: string): ChatMessagePart => ({ type: "text", text: said });
+const call = (toolCallId: string, fields: Partial<ToolCallMessagePart> = {}): ToolCallMessagePart => ({
+  type: "tool-call",
+  tool: "search",
+  toolCallId,
+  state: "done",
+  ...fields,
+});
+
+const turnsOf = (parts: ChatMessagePart[]) =>
+  toHistory([{ role: "assistant", content: "", parts }]).map((entry) => entry.parts);
+
+test("a message without parts is its text, and one without either is left out", () => {
+  const messages = [
+    { role: "system" as const, content: "Be brief." },
+    { role: "assistant" as const, content: "" },
+    { role: "user" as const, content: "Hello" },
+  ];
+  expect(toHistory(messages)).toEqual([
+    { role: "system", parts: [text("Be brief.")] },
+    { role: "user", parts: [text("Hello")] },
+  ]);
+});
+
+test("a text that is only in the content comes before the files", () => {
+  const file: ChatMessagePart = { type: "file", mediaType: "image/png", url: "https://files.example/1.png" };
+  expect(toHistory([{ role: "user", content: "Look", parts: [file] }])).toEqual([
+    { role: "user", parts: [text("Look"), file] },
+  ]);
+});
+
+test("the model's next turn begins after the calls of one", () => {
+  const [a, b, c] = [call("1"), call("2"), call("3")];
+  expect(turnsOf([text("Let me look."), a, b, text("One more."), c, text("Done.")])).toEqual([
+    [text("Let me look."), a, b],
+    [text("One more."), c],
+    [text("Done.")],
+  ]);
+});
+
+test("a step begins a turn, also between two calls", () => {
+  const step: ChatMessagePart = { type: "step", stepId: "1" };
+  expect(turnsOf([step, call("1"), step, call("2")])).toEqual([[call("1")], [call("2")]]);
+});
+
+test("what the provider ran itself belongs to the turn around it", () => {
+  const searched = call("1", { executor: "provider" });
+  expect(turnsOf([searched, text("It is 21 °C.")])).toEqual([[searched, text("It is 21 °C.")]]);
+});
+
+test("an empty text is kept only for what the provider wants back", () => {
+  const signed: ChatMessagePart = {
+    type: "text",
+    text: "",
+    providerMetadata: { google: { signature: "s" } },
+  };
+  expect(turnsOf([text(""), signed])).toEqual([[signed]]);
+});
+
+test("every call has a result, and only one that is done is no error", () => {
+  expect(resultOf(call("1", { content: [1] }))).toEqual({ content: [1], isError: false });
+  expect(resultOf(call("1", { structuredContent: { n: 1 } }))).toEqual({ content: { n: 1 }, isError: false });
+  expect(resultOf(call("1"))).toEqual({ content: null, isError: false });
+  expect(resultOf(call("1", { state: "error", errorMessage: "No." }))).toEqual({
+    content: "No.",
+    isError: true,
+  });
+  expect(resultOf(call("1", { state: "error", content: "Broken" }))).toEqual({
+    content: "Broken",
+    isError: true,
+  });
+  const denied = call("1", { state: "denied", errorMessage: "too dear" });
+  expect(resultOf(denied)).toEqual({ content: "The call was denied: too dear", isError: true });
+  for (const state of ["running", "awaiting-approval", "awaiting-client", "interrupted"] as const) {
+    const content = "The call was interrupted before it had a result.";
+    expect(resultOf(call("1", { state }))).toEqual({ content, isError: true });
+  }
+});
+
+test("a value is its text or its JSON", () => {
+  expect(["a", { a: 1 }, null, undefined].map(toText)).toEqual(["a", '{"a":1}', "null", "null"]);
+});
+
+test("a data URL is its media type and its base64", () => {
+  expect(parseDataURL("data:image/png;base64,AAAA")).toEqual({ mediaType: "image/png", base64: "AAAA" });
+  expect(parseDataURL("data:text/plain;charset=utf-8;base64,AA")).toEqual({
+    mediaType: "text/plain",
+    base64: "AA",
+  });
+  expect(parseDataURL("data:text/plain,hello")).toBeUndefined();
+  expect(parseDataURL("https://files.example/1.png")).toBeUndefined();
+});
