@@ -66,6 +66,10 @@ export type {
   StandardSchema,
 } from "./route/standard-schema.ts";
 
+// Speak to clients of other protocols
+
+export type { RouteWire } from "./wires/route-wire.ts";
+
 // Read the request
 
 export {

@@ -14,11 +14,14 @@ import { errorResponse, failureResponse } from "../stream/error-response.ts";
 import { messageKeyOf } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse.ts";
+import { findWireOfBody, withWireHint } from "../wires/find-wire.ts";
+import type { RouteWire } from "../wires/route-wire.ts";
+import { translateResponse } from "../wires/translate-response.ts";
 import { toAgentOptions } from "./chat-agent.ts";
 import type { ChatRequestError } from "./chat-request-error.ts";
 import type { ChatRouteOptions, RequestPurpose } from "./chat-route.ts";
 import { continuedBy, loadContinued, withoutAnswered, withRunStart } from "./continuation.ts";
-import { checkRoles, readChatRequest } from "./read-chat-request.ts";
+import { checkRoles, parseChatRequestBody, readRequestJSON } from "./read-chat-request.ts";
 import { readContext } from "./read-context.ts";
 
 /** A parsed request, and the agent call that it requests. */
@@ -46,6 +49,10 @@ interface ReadRequest extends RequestPurpose {
   refusal: ChatRequestError | undefined;
   /** The name of the message for requests that wait until it is saved; undefined if none will load it. */
   messageKey: string | undefined;
+  /** The other wire that the request is in. */
+  wire: RouteWire | undefined;
+  /** The request in that wire. */
+  json: unknown;
 }
 
 export class ChatPost {
@@ -73,18 +80,26 @@ export class ChatPost {
     if (refusal !== undefined) return errorResponse(refusal);
     const { shutdown, unregister } = registerOpening();
     try {
-      if (this.#runs !== undefined) return await this.#respondWithRun(this.#runs, read, shutdown);
-      if (read.body.stream === false)
-        return await this.#respondWithJSON(this.#withoutRun(read), request.signal);
-      return await this.#respondWithStream(read);
+      const response = await this.#respond(read, shutdown);
+      return read.wire === undefined ? response : translateResponse(response, read.wire, read.json);
     } finally {
       unregister();
     }
   }
 
+  async #respond(read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
+    if (this.#runs !== undefined) return this.#respondWithRun(this.#runs, read, shutdown);
+    if (read.body.stream === false) {
+      return this.#respondWithJSON(this.#withoutRun(read), read.request.signal);
+    }
+    return this.#respondWithStream(read);
+  }
+
   async #read(request: Request, owner: string | undefined): Promise<ReadRequest> {
-    const { agent, schemas, loadMessage, allowedRoles = ["user", "assistant"] } = this.#options;
-    const body = await readChatRequest(request, this.#options);
+    const { agent, schemas, loadMessage, allowedRoles = ["user", "assistant"], wires } = this.#options;
+    const json = await readRequestJSON(request, this.#options);
+    const wire = findWireOfBody(json, wires);
+    const body = this.#parse(json, wire);
     checkRoles(body.messages, allowedRoles);
     const continues = continuedBy(body);
     const { verified, continued, refusal } = await this.#verify(body, owner, continues);
@@ -114,7 +129,15 @@ export class ChatPost {
       continued,
       refusal,
       messageKey: loadMessage && messageKeyOf(owner, continues ?? runId),
+      wire,
+      json,
     };
+  }
+
+  /** A client of another protocol reads streams only. */
+  #parse(json: unknown, wire: RouteWire | undefined): ChatRequestBody {
+    if (wire === undefined) return withWireHint(json, () => parseChatRequestBody(json, this.#options));
+    return { ...parseChatRequestBody(wire.toRequestBody(json), this.#options), stream: undefined };
   }
 
   /** @throws ChatRequestError for what the server has not signed, and for what comes too late to have begun a run. */
@@ -150,9 +173,10 @@ export class ChatPost {
     return failure === undefined ? response : failureResponse(failure);
   }
 
-  /** A stream without a run names its message only where an application needs it: to load it when it is continued. */
-  #withoutRun({ source, runId, continues, body: { sessionId } }: ReadRequest): StreamSource {
-    if (continues === undefined && this.#options.loadMessage === undefined) return source;
+  /** A stream without a run names its message only where that is needed: to load it when it is continued, or in another wire. */
+  #withoutRun({ source, runId, continues, wire, body: { sessionId } }: ReadRequest): StreamSource {
+    if (continues === undefined && wire === undefined && this.#options.loadMessage === undefined)
+      return source;
     return withRunStart(source, { runId, sessionId, continues, acceptsParts: true });
   }
 
@@ -184,7 +208,7 @@ export class ChatPost {
     if (body.stream === false) {
       return this.#respondWithJSON(() => runs.chunksOf(target, request.signal), request.signal);
     }
-    const hasIds = key !== undefined || readsEventIds(request);
+    const hasIds = read.wire === undefined && (key !== undefined || readsEventIds(request));
     return runs.respond(target, { signal: request.signal, hasIds });
   }
 

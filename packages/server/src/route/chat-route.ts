@@ -6,6 +6,7 @@ import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { CollectLimits } from "../stream/collect-stream.ts";
 import type { StreamFinish } from "../stream/stream-options.ts";
 import type { StreamResponseOptions } from "../stream/to-sse.ts";
+import type { RouteWire } from "../wires/route-wire.ts";
 import type { ChatAgent, RouteAgentOptions } from "./chat-agent.ts";
 import type { CorsOptions } from "./cors.ts";
 import type { ChatRequestLimits } from "./read-chat-request.ts";
@@ -102,6 +103,14 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   schemas?: RouteSchemas<Types> | undefined;
   /** Admits pages of other origins. @defaultValue none */
   cors?: CorsOptions | undefined;
+  /**
+   * Other protocols that clients of this route may speak: `aiSDKWire` of `@kortyx/server/ai-sdk` for the AI SDK's
+   * `useChat`, `agUIWire` of `@kortyx/server/ag-ui` for AG-UI and TanStack. A request is answered in the protocol that its
+   * body is in, from the same agent and the same runs.
+   *
+   * @defaultValue only the route's own
+   */
+  wires?: readonly RouteWire[] | undefined;
   /** The largest buffered answer (`stream: false`), in bytes. @defaultValue 8 MiB */
   maxBufferedBytes?: CollectLimits["maxBytes"];
   /**

@@ -61,6 +61,7 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
   checkFunctionOption("loadMessage", options.loadMessage);
   checkAllowedRoles(options.allowedRoles);
   checkSchemas(options.schemas);
+  checkWires(options.wires);
   checkCorsOptions(options.cors);
   checkBooleanOption("collectMessage", options.collectMessage);
   checkOption("headers", headers === undefined || isObject(headers), "an object of headers", headers);
@@ -89,6 +90,15 @@ function checkSchemas(schemas: unknown): void {
     "a Standard Schema, such as z.object({ … }) of zod 4",
     context,
   );
+}
+
+function checkWires(wires: ChatRouteOptions["wires"]): void {
+  if (wires === undefined) return;
+  checkOption("wires", Array.isArray(wires), "an array of wires, such as [aiSDKWire]", wires);
+  for (const [index, wire] of wires.entries()) {
+    const isWire = typeof wire?.readsBody === "function" && typeof wire.createTranslator === "function";
+    checkOption(`wires.${index}`, isWire, "a wire, such as aiSDKWire", wire);
+  }
 }
 
 function checkCorsOptions(cors: CorsOptions | undefined): void {

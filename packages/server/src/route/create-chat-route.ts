@@ -11,6 +11,9 @@ import { type FailureOptions, maskError } from "../stream/mask-error.ts";
 import { readStreamTimes } from "../stream/stream-options.ts";
 import { isForFramework, toThrownResponse } from "../stream/thrown-response.ts";
 import type { StreamResponseOptions } from "../stream/to-sse.ts";
+import { findWireOfURL } from "../wires/find-wire.ts";
+import type { RouteWire } from "../wires/route-wire.ts";
+import { translateResponse } from "../wires/translate-response.ts";
 import { ChatPost } from "./chat-post.ts";
 import { ChatRequestError } from "./chat-request-error.ts";
 import type { ChatRoute, ChatRouteOptions, RouteHandler } from "./chat-route.ts";
@@ -48,7 +51,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   checkRouteOptions(options);
   const streamOptions = toStreamOptions(options);
   readStreamTimes(streamOptions);
-  const { authorize, runs } = options;
+  const { authorize, runs, wires = [] } = options;
   const endpoints = runs && new RunEndpoints({ runs, hasOwners: authorize !== "anonymous", streamOptions });
   const post = new ChatPost(options, streamOptions, endpoints);
   const guard: Guard = { cors: createCors(options.cors), authorize, streamOptions };
@@ -57,7 +60,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   const refuseMethod = guarded(guard, async () => methodNotAllowed(methods));
   const POST = authorized(guard, (request, owner) => post.respond(request, owner));
   const GET = endpoints
-    ? authorized(guard, (request, owner = "") => endpoints.resume(request, owner))
+    ? authorized(guard, (request, owner = "") => resumeRun(request, { owner, endpoints, wires }))
     : refuseMethod;
   const DELETE = endpoints
     ? authorized(guard, (request, owner = "") => endpoints.stop(request, owner))
@@ -72,11 +75,21 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   return { POST, GET, DELETE, HEAD, OPTIONS, fetch };
 }
 
+/** The GET of a route with runs, in its own wire or in another one, which has no cursors: it follows an open run whole. */
+async function resumeRun(
+  request: Request,
+  { owner, endpoints, wires }: { owner: string; endpoints: RunEndpoints; wires: readonly RouteWire[] },
+): Promise<Response> {
+  const { wire, sessionId } = findWireOfURL(new URL(request.url), wires);
+  if (wire === undefined) return endpoints.resume(request, owner);
+  return translateResponse(await endpoints.followSession(sessionId, owner, request.signal), wire);
+}
+
 /** The options of each stream, without those of the route. */
 function toStreamOptions(options: ChatRouteOptions): StreamResponseOptions {
   const { agent, authorize, allowedRoles, schemas, cors, runs, onFinish, collectMessage, ...rest } = options;
   const { maxBodyBytes, maxMessages, maxItems, maxDepth, fileUrlSchemes, ...others } = rest;
-  const { maxBufferedBytes, resumeSecret, loadMessage, ...streamOptions } = others;
+  const { maxBufferedBytes, resumeSecret, loadMessage, wires, ...streamOptions } = others;
   return streamOptions;
 }
 

@@ -59,7 +59,14 @@ export async function readChatRequest(
   request: Request,
   limits: ChatRequestLimits = {},
 ): Promise<ChatRequestBody> {
-  const { maxBodyBytes = 1024 * 1024 } = limits;
+  return parseChatRequestBody(await readRequestJSON(request, limits), limits);
+}
+
+/** @throws what {@link readChatRequest} throws before it validates the body. */
+export async function readRequestJSON(
+  request: Request,
+  { maxBodyBytes = 1024 * 1024 }: Pick<ChatRequestLimits, "maxBodyBytes">,
+): Promise<unknown> {
   checkLimitOption("maxBodyBytes", maxBodyBytes);
   const contentType = request.headers.get("content-type");
   const isJSON = /^application\/(.+\+)?json$/.test(parseMediaType(contentType));
@@ -72,13 +79,11 @@ export async function readChatRequest(
     );
   }
   const text = await readText(request, maxBodyBytes);
-  let value: unknown;
   try {
-    value = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new ChatRequestError("invalid-json", "the body is not JSON");
   }
-  return parseChatRequestBody(value, limits);
 }
 
 /**

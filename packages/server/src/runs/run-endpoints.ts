@@ -96,6 +96,14 @@ export class RunEndpoints {
     return this.respond({ run, after }, { signal: request.signal, hasIds: true });
   }
 
+  /** Follows the open run of a session from its beginning, for a reader without cursors; 204 if none is open. */
+  async followSession(sessionId: string | undefined, owner: string, signal: AbortSignal): Promise<Response> {
+    if (sessionId === undefined) return errorResponse(missingSession);
+    const run = await this.#find({ kind: "session", id: sessionId }, owner);
+    if (run === undefined || run.terminal !== undefined) return nothingToFollow();
+    return this.respond({ run, after: -1 }, { signal, hasIds: false });
+  }
+
   /** DELETE */
   async stop(request: Request, owner: string): Promise<Response> {
     const target = parseStopTarget(request);
@@ -141,6 +149,12 @@ export class RunEndpoints {
     });
   }
 }
+
+const missingSession = {
+  status: 400,
+  error: "The request names no session; send ?session=.",
+  code: "missing-run",
+};
 
 const notFound = () => errorResponse({ status: 404, error: "There is no such run.", code: "run-not-found" });
 

@@ -1,0 +1,60 @@
+/** Which wire a request is in. Translates nothing. */
+import { ChatRequestError } from "../route/chat-request-error.ts";
+import type { RouteWire } from "./route-wire.ts";
+
+/** @returns undefined for a request in the route's own wire. */
+export const findWireOfBody = (json: unknown, wires: readonly RouteWire[] = []): RouteWire | undefined =>
+  wires.find((wire) => wire.readsBody(json));
+
+/** The wire that a GET names by `?wire=` or by its path, and the session that it follows. */
+export function findWireOfURL(
+  url: URL,
+  wires: readonly RouteWire[],
+): { wire?: RouteWire; sessionId?: string | undefined } {
+  const { searchParams } = url;
+  const name = searchParams.get("wire");
+  const named = wires.find((wire) => wire.name === name);
+  if (named !== undefined) {
+    return { wire: named, sessionId: searchParams.get("session") ?? named.sessionOf?.(url) };
+  }
+  for (const wire of isNamedByQuery(searchParams) ? [] : wires) {
+    const sessionId = wire.sessionOf?.(url);
+    if (sessionId !== undefined) return { wire, sessionId };
+  }
+  return {};
+}
+
+/** A client of the route's own wire names a run or a session, whatever the path is. */
+const isNamedByQuery = (searchParams: URLSearchParams): boolean =>
+  searchParams.has("run") || searchParams.has("session");
+
+/**
+ * Names the option that is missing where a body is refused because it is in another wire.
+ *
+ * @throws what `parse` throws, or the same error with that name.
+ */
+export function withWireHint<Body>(json: unknown, parse: () => Body): Body {
+  try {
+    return parse();
+  } catch (error) {
+    const hint = error instanceof ChatRequestError ? hintFor(json) : undefined;
+    if (hint === undefined) throw error;
+    const { code, issues } = error as ChatRequestError;
+    throw new ChatRequestError(code, hint, issues);
+  }
+}
+
+/** The other wires are recognised by what each of their requests has. */
+function hintFor(json: unknown): string | undefined {
+  const { trigger, threadId, runId } = (json ?? {}) as Record<string, unknown>;
+  if (trigger === "submit-message" || trigger === "regenerate-message") {
+    return describeOption("the AI SDK", "aiSDKWire", "ai-sdk");
+  }
+  if (typeof threadId === "string" && typeof runId === "string") {
+    return describeOption("AG-UI", "agUIWire", "ag-ui");
+  }
+  return undefined;
+}
+
+const describeOption = (protocol: string, name: string, entry: string): string =>
+  `it is a request of ${protocol}, which needs the option \`wires: [${name}]\` of createChatRoute, from @kortyx/server/${entry}`;

@@ -1,0 +1,80 @@
+/**
+ * Turns a stream of the route's own wire into one of another. It reads what our clients read, so heartbeats, back pressure
+ * and every end of a stream are those of the route. Knows no other protocol.
+ */
+import { createSSEDecoder, encodeComment, type SSEDecoder } from "@kortyx/protocol";
+import type { ChunkTranslator } from "@kortyx/protocol/ai-sdk";
+import type { RouteWire } from "./route-wire.ts";
+
+/**
+ * @param response - A stream of the route; a refusal is returned unchanged.
+ * @param body - The request, in the wire; absent for a GET.
+ */
+export function translateResponse(response: Response, wire: RouteWire, body?: unknown): Response {
+  if (!response.ok || response.body === null) return response;
+  const headers = new Headers(response.headers);
+  for (const [name, value] of Object.entries(wire.headers)) headers.set(name, value);
+  const source = new TranslatedBody(response.body, wire, wire.createTranslator(body));
+  return new Response(new ReadableStream(source, { highWaterMark: 0 }), { status: response.status, headers });
+}
+
+const encoder = new TextEncoder();
+
+class TranslatedBody implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #lastFrame: string;
+  readonly #translator: ChunkTranslator<object>;
+  readonly #decoder: SSEDecoder;
+  /** Comments of the current piece. */
+  #comments = "";
+  /** `[DONE]` has come: the stream ended in order. */
+  #isComplete = false;
+
+  constructor(body: ReadableStream<Uint8Array>, wire: RouteWire, translator: ChunkTranslator<object>) {
+    this.#reader = body.getReader();
+    this.#lastFrame = wire.lastFrame;
+    this.#translator = translator;
+    this.#decoder = createSSEDecoder({
+      // What the route itself sends is bounded elsewhere.
+      maxEventBytes: Number.POSITIVE_INFINITY,
+      onComment: (text) => {
+        this.#comments += encodeComment(text);
+      },
+    });
+  }
+
+  async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
+    let text = "";
+    while (text === "") {
+      const { done, value } = await this.#reader.read();
+      if (done) {
+        const events = this.#translator.end(this.#isComplete ? "complete" : "truncated");
+        controller.enqueue(encoder.encode(print(events) + this.#lastFrame));
+        controller.close();
+        return;
+      }
+      text = this.#translate(value);
+    }
+    controller.enqueue(encoder.encode(text));
+  }
+
+  cancel(reason: unknown): Promise<void> {
+    return this.#reader.cancel(reason);
+  }
+
+  #translate(piece: Uint8Array): string {
+    this.#decoder.push(piece);
+    let text = "";
+    for (let event = this.#decoder.next(); event !== undefined; event = this.#decoder.next()) {
+      if (event.data === "[DONE]") this.#isComplete = true;
+      else text += print(this.#translator.translate(JSON.parse(event.data)));
+    }
+    text += print(this.#translator.flush()) + this.#comments;
+    this.#comments = "";
+    return text;
+  }
+}
+
+/** JSON escapes every line break. */
+const print = (events: object[]): string =>
+  events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join("");
