@@ -84,7 +84,7 @@ export function parseToolInput(text: string): { input: unknown } | undefined {
   }
 }
 
-/** @returns the chunk for a call whose input is no JSON: the model wrote it, so a program need not be told how. */
+/** @returns the chunk for a call of which the model wrote an input that is no JSON. */
 export const invalidToolInput = (tool: string, toolCallId: string, input: string): StreamChunk => ({
   type: "tool-call-error",
   tool,
