@@ -1,2 +1,10 @@
 /** The AI SDK's `useChat` on a route of ours: its transport, and the mapping that it uses. */
-export type { ChunkTranslator } from "@kortyx/protocol/ai-sdk";
+export {
+  type AISDKChunk,
+  type AISDKTranslatorOptions,
+  type ChunkTranslator,
+  createAISDKTranslator,
+  fromAISDKRequest,
+  isAISDKRequest,
+  toAISDK,
+} from "@kortyx/protocol/ai-sdk";

@@ -1,2 +1,35 @@
 /** The wire of the AI SDK, UI Message Stream v1: chunks as its events, and its requests as ours. Pure mappings. */
+export type {
+  AISDKAbort,
+  AISDKChunk,
+  AISDKCitation,
+  AISDKCitedSource,
+  AISDKCustom,
+  AISDKData,
+  AISDKError,
+  AISDKFile,
+  AISDKFinish,
+  AISDKJSON,
+  AISDKMessageMetadata,
+  AISDKProviderMetadata,
+  AISDKReasoningEnd,
+  AISDKSourceDocument,
+  AISDKSourceUrl,
+  AISDKStart,
+  AISDKStep,
+  AISDKTextDelta,
+  AISDKTextEnd,
+  AISDKTextStart,
+  AISDKToolApprovalRequest,
+  AISDKToolApprovalResponse,
+  AISDKToolInputAvailable,
+  AISDKToolInputDelta,
+  AISDKToolInputError,
+  AISDKToolInputStart,
+  AISDKToolOutputAvailable,
+  AISDKToolOutputDenied,
+  AISDKToolOutputError,
+} from "./ai-sdk-chunks.ts";
+export { fromAISDKRequest, isAISDKRequest } from "./ai-sdk-request.ts";
+export { type AISDKTranslatorOptions, createAISDKTranslator, toAISDK } from "./ai-sdk-translator.ts";
 export type { ChunkTranslator } from "./chunk-translator.ts";

@@ -1,2 +1,12 @@
 /** The AI SDK: its streams as chunks, and its wire, which `useChat` reads, as an option of a route. */
+
+export {
+  type AISDKChunk,
+  type AISDKTranslatorOptions,
+  type ChunkTranslator,
+  createAISDKTranslator,
+  fromAISDKRequest,
+  isAISDKRequest,
+  toAISDK,
+} from "@kortyx/protocol/ai-sdk";
 export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";
