@@ -263,7 +263,7 @@ export class AISDKCalls {
     this.#succeed(call, { content });
   }
 
-  /** Takes what a start or a whole input says about the call. What the reader keeps for ever is only taken once. */
+  /** Takes what a start or a whole input states about the call. What the reader keeps for ever is only taken once. */
   #describe(call: ShownCall, chunk: StartChunk, isNew: boolean): void {
     const { tool, executor, title, inputFormat, parentSegmentId, providerMetadata } = chunk;
     call.tool = tool;

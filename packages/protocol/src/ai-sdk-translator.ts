@@ -298,7 +298,7 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
     }
   }
 
-  /** Says something about the message, apart from what the application says. */
+  /** Adds to the metadata of the message, apart from that of the application. */
   #describe(own: Record<string, unknown>): void {
     this.write({ type: "message-metadata", messageMetadata: { [ownKey]: own } });
   }
@@ -386,7 +386,7 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
 
   /**
    * A page that sends results and decisions by itself looks at the calls of the last step: with all of them done, it would
-   * ask for more of an answer that is whole. An empty step tells it that nothing is left to do.
+   * ask for more of an answer that is whole. After an empty step it does not.
    */
   #endWithoutCalls(finishReason: FinishReason | undefined): void {
     const isWaiting =
