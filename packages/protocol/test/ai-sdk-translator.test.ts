@@ -1,7 +1,9 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { AISDKChunk } from "../src/ai-sdk-chunks.ts";
 import { type AISDKTranslatorOptions, createAISDKTranslator, toAISDK } from "../src/ai-sdk-translator.ts";
 import type { StreamChunk } from "../src/chunks.ts";
+import { anySequence } from "./chunk-sequences.ts";
 
 /** @returns the events of a whole stream; as after each chunk no other was ready. */
 function translate(chunks: StreamChunk[], options?: AISDKTranslatorOptions): AISDKChunk[] {
@@ -43,4 +45,27 @@ test("a stream that fails ends with the events of an error, and then throws", as
   await expect(reading()).rejects.toThrow("The model is down.");
   expect(typesOf(events).slice(-4)).toEqual(["text-end", "finish-step", "message-metadata", "error"]);
   expect(events.at(-1)).toEqual({ type: "error", errorText: "The answer was cut off." });
+});
+
+test("any chunks become one message that ends once, with every text opened and closed", () => {
+  fc.assert(
+    fc.property(anySequence, fc.constantFrom("complete", "truncated"), (chunks, end) => {
+      const translator = createAISDKTranslator();
+      const events = chunks.flatMap((chunk) => translator.translate(chunk));
+      events.push(...translator.end(end));
+      expect(events[0]?.type).toBe("start");
+      const open = new Set<string>();
+      for (const event of events) {
+        if (event.type === "text-start" || event.type === "reasoning-start") open.add(event.id);
+        if (event.type === "text-delta" || event.type === "reasoning-delta") expect(open).toContain(event.id);
+        if (event.type === "text-end" || event.type === "reasoning-end") open.delete(event.id);
+      }
+      expect([...open]).toEqual([]);
+      const ends = typesOf(events).filter((type) => /^(finish|abort|error)$/.test(type));
+      expect(ends).toEqual([events.at(-1)!.type]);
+      expect(translator.translate({ type: "text-delta", delta: "late" })).toEqual([]);
+      expect(translator.flush()).toEqual([]);
+      expect(translator.end("truncated")).toEqual([]);
+    }),
+  );
 });
