@@ -25,12 +25,10 @@ const anyLinkedChunk: fc.Arbitrary<StreamChunk> = fc
   });
 
 /** Any chunks in any order: most of them no valid stream. At most one is terminal, and it is the last. */
-export const anySequence: fc.Arbitrary<StreamChunk[]> = fc
-  .array(anyLinkedChunk, { maxLength: 40 })
-  .map((chunks) => {
-    const end = chunks.findIndex(({ type }) => type === "done" || type === "abort");
-    return end === -1 ? chunks : chunks.slice(0, end + 1);
-  });
+const anySequence: fc.Arbitrary<StreamChunk[]> = fc.array(anyLinkedChunk, { maxLength: 40 }).map((chunks) => {
+  const end = chunks.findIndex(({ type }) => type === "done" || type === "abort");
+  return end === -1 ? chunks : chunks.slice(0, end + 1);
+});
 
 /** @returns the same sequences for the same seed. */
 export const sampleSequences = (seed: number, numRuns: number): StreamChunk[][] =>
