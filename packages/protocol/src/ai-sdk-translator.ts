@@ -319,9 +319,9 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
       return { type: "source-url", sourceId, ...page };
     }
     const names = { mediaType, title: title ?? name ?? sourceId, filename: name };
-    const document = { ...names, providerMetadata: toProviderMetadata(providerMetadata) };
-    this.#sources.set(sourceId, cited({ type: "source", sourceType: "document", id: sourceId, ...document }));
-    return { type: "source-document", sourceId, ...document };
+    const fields = { ...names, providerMetadata: toProviderMetadata(providerMetadata) };
+    this.#sources.set(sourceId, cited({ type: "source", sourceType: "document", id: sourceId, ...fields }));
+    return { type: "source-document", sourceId, ...fields };
   }
 
   #addFile(chunk: FileChunk): void {
