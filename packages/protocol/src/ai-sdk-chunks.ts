@@ -39,11 +39,13 @@ export interface AISDKMessageMetadata {
 
 /** A step begins or ends. */
 export interface AISDKStep {
+  /** Which of the two. */
   type: "start-step" | "finish-step";
 }
 
 /** A text or a piece of reasoning begins. */
 export interface AISDKTextStart extends WithMetadata {
+  /** Which of the two. */
   type: "text-start" | "reasoning-start";
   /** Used by its deltas and its end. */
   id: string;
@@ -51,6 +53,7 @@ export interface AISDKTextStart extends WithMetadata {
 
 /** The next piece of a text, or of reasoning. */
 export interface AISDKTextDelta extends WithMetadata {
+  /** Which of the two. */
   type: "text-delta" | "reasoning-delta";
   /** The text that it belongs to. */
   id: string;
@@ -87,11 +90,33 @@ export interface AISDKCitation {
 }
 
 /** A page or a document. */
-export type AISDKCitedSource = { type: "source" } & WithMetadata &
-  (
-    | { sourceType: "url"; id: string; url: string; title?: string }
-    | { sourceType: "document"; id: string; mediaType: string; title: string; filename?: string }
-  );
+export type AISDKCitedSource = AISDKCitedPage | AISDKCitedDocument;
+
+interface AISDKCitedPage extends WithMetadata {
+  type: "source";
+  /** A page. */
+  sourceType: "url";
+  /** Names the source. */
+  id: string;
+  /** Where it can be read. */
+  url: string;
+  /** A title to show. */
+  title?: string;
+}
+
+interface AISDKCitedDocument extends WithMetadata {
+  type: "source";
+  /** A document. */
+  sourceType: "document";
+  /** Names the source. */
+  id: string;
+  /** Its media type. */
+  mediaType: string;
+  /** A title to show. */
+  title: string;
+  /** Its file name. */
+  filename?: string;
+}
 
 /** A tool call begins: its input follows in pieces, or whole. */
 export interface AISDKToolInputStart extends WithMetadata {
@@ -242,6 +267,7 @@ export interface AISDKSourceDocument extends WithMetadata {
 
 /** A file of the answer, or of the model's reasoning. */
 export interface AISDKFile extends WithMetadata {
+  /** Which of the two. */
   type: "file" | "reasoning-file";
   /** Where the file can be loaded. */
   url: string;
@@ -258,6 +284,7 @@ export interface AISDKCustom extends WithMetadata {
 
 /** Application data. */
 export interface AISDKData {
+  /** `data-` and what the data is. */
   type: `data-${string}`;
   /** A later chunk with the same type and id replaces it. */
   id?: string;
