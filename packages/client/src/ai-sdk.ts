@@ -3,6 +3,7 @@ export {
   type AISDKChunk,
   type AISDKTranslatorOptions,
   type ChunkTranslator,
+  continuedMessageOf,
   createAISDKTranslator,
   fromAISDKRequest,
   isAISDKRequest,

@@ -7,7 +7,8 @@ import { UniqueIds } from "./ai-sdk-ids.ts";
 import { type AISDKDraft, compact, type OwnPartMetadata, toProviderMetadata } from "./ai-sdk-metadata.ts";
 import type { AISDKOutput } from "./ai-sdk-texts.ts";
 import { isFinishedCall, type ToolCallPart } from "./assistant-message.ts";
-import type { ChatMessagePart } from "./chat-request.ts";
+import type { ChatMessagePart, ToolCallMessagePart } from "./chat-request.ts";
+import { isRecord } from "./chunk-shape.ts";
 import type {
   InterruptChunk,
   InterruptResolvedChunk,
@@ -79,7 +80,7 @@ export class AISDKCalls {
   /** The message that the stream continues has these parts. */
   resume(parts: readonly ChatMessagePart[]): void {
     for (const part of parts) {
-      if (part.type !== "tool-call") continue;
+      if (!isCall(part)) continue;
       this.#order.resume(part as unknown as ToolCallPart, 0);
       const call = this.#order.newestOf(part.toolCallId)!;
       this.#shown.set(call, {
@@ -378,6 +379,13 @@ export class AISDKCalls {
 }
 
 type ResultEvent = AISDKToolOutputAvailable | AISDKToolOutputError | AISDKToolInputError;
+
+/** The parts come from a client. */
+const isCall = (part: unknown): part is ToolCallMessagePart =>
+  isRecord(part) &&
+  part.type === "tool-call" &&
+  typeof part.toolCallId === "string" &&
+  typeof part.tool === "string";
 
 interface ResultFields {
   structuredContent?: unknown;

@@ -5,6 +5,7 @@
 
 import { type AISDKMessage, isToolPart, toChatMessage } from "./ai-sdk-messages.ts";
 import { ownMetadataOf } from "./ai-sdk-metadata.ts";
+import type { ChatMessage } from "./chat-request.ts";
 import { isRecord } from "./chunk-shape.ts";
 
 type Fields = Record<string, unknown>;
@@ -52,6 +53,28 @@ export function fromAISDKRequest(body: unknown): unknown {
     ...toTrigger(trigger, continued, messageId),
     ...(continued && answersOf(continued)),
     ...rest,
+  };
+}
+
+/**
+ * The answer that a request of `useChat` continues: its last message, if that is the assistant's. For the translator of
+ * the stream that responds to it.
+ *
+ * @param body - The parsed JSON, untrusted.
+ *
+ * @example
+ * ```ts
+ * const messages = [{ id: "2", role: "assistant", parts: [{ type: "text", text: "Hello" }] }];
+ * continuedMessageOf({ id: "chat", messages, trigger: "submit-message" })?.id; // "2"
+ * ```
+ */
+export function continuedMessageOf(body: unknown): Pick<ChatMessage, "id" | "parts"> | undefined {
+  const { messages } = (fromAISDKRequest(body) ?? {}) as { messages?: unknown };
+  const last: unknown = Array.isArray(messages) ? messages.at(-1) : undefined;
+  if (!isRecord(last) || last.role !== "assistant") return undefined;
+  return {
+    id: typeof last.id === "string" ? last.id : undefined,
+    parts: Array.isArray(last.parts) ? last.parts : [],
   };
 }
 

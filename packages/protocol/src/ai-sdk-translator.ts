@@ -30,8 +30,8 @@ export interface AISDKTranslatorOptions {
   /** The id of the message, unless the stream's `run-start` names it. Without an id, the client makes one up. */
   messageId?: string | undefined;
   /**
-   * The answer that the stream continues: the last message of the request, if that is the assistant's. The message keeps
-   * its id, and its calls get their results instead of a second part.
+   * The answer that the stream continues, as {@link continuedMessageOf} finds it in a request. It keeps its id, and its
+   * calls get their results instead of a second part.
    */
   continuedMessage?: Pick<ChatMessage, "id" | "parts"> | undefined;
   /**

@@ -30,6 +30,6 @@ export type {
   AISDKToolOutputDenied,
   AISDKToolOutputError,
 } from "./ai-sdk-chunks.ts";
-export { fromAISDKRequest, isAISDKRequest } from "./ai-sdk-request.ts";
+export { continuedMessageOf, fromAISDKRequest, isAISDKRequest } from "./ai-sdk-request.ts";
 export { type AISDKTranslatorOptions, createAISDKTranslator, toAISDK } from "./ai-sdk-translator.ts";
 export type { ChunkTranslator } from "./chunk-translator.ts";

@@ -45,6 +45,7 @@ test("./schemas exports exactly these names", () => {
 
 test("./ai-sdk exports exactly these names", () => {
   expect(Object.keys(aiSDK).sort()).toEqual([
+    "continuedMessageOf",
     "createAISDKTranslator",
     "fromAISDKRequest",
     "isAISDKRequest",

@@ -4,6 +4,7 @@ export {
   type AISDKChunk,
   type AISDKTranslatorOptions,
   type ChunkTranslator,
+  continuedMessageOf,
   createAISDKTranslator,
   fromAISDKRequest,
   isAISDKRequest,
