@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import * as root from "../src/index.ts";
 import * as kortyx from "../src/kortyx.ts";
+import * as langgraph from "../src/langgraph.ts";
 import * as schemas from "../src/schemas.ts";
 
 test("the root exports exactly these names", () => {
@@ -14,14 +15,12 @@ test("the root exports exactly these names", () => {
     "createMemoryRunStore",
     "createStreamResponse",
     "createStructuredStreamWriter",
-    "defineTool",
     "drain",
     "isStreamChunk",
     "isStreamError",
     "isTerminalChunk",
     "parseChatRequestBody",
     "readChatRequest",
-    "runTools",
     "signResumeTokens",
     "summarizeStreamChunks",
     "toSSE",
@@ -31,6 +30,12 @@ test("the root exports exactly these names", () => {
 
 test("the other entries export exactly these names", () => {
   expect(Object.keys(kortyx)).toEqual(["fromKortyx"]);
+  expect(Object.keys(langgraph).sort()).toEqual([
+    "fromLangGraph",
+    "toLangChainMessages",
+    "toLangChainResults",
+    "toResumeMap",
+  ]);
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",
     "chatRequestBodySchema",
