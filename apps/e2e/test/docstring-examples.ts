@@ -12,6 +12,16 @@ import { repository } from "./readme-snippets.ts";
 const readersNames: Record<string, string> = {
   agent: 'import { agent } from "./agent.ts";',
   verifySession: 'import { verifySession } from "./session.ts";',
+  anthropic: `const anthropic = {
+  messages: {
+    create: async (_body: object) =>
+      (async function* (): AsyncGenerator<import("@kortyx/server/anthropic").AnthropicEvent> {
+        yield { type: "message_start", message: { id: "msg_1", model: "claude-sonnet-5-5" } };
+        yield { type: "message_delta", delta: { stop_reason: "end_turn" } };
+        yield { type: "message_stop" };
+      })(),
+  },
+};`,
   kortyxAgent: 'import { kortyxAgent } from "./kortyx-agent.ts";',
   messages: 'const messages: import("@kortyx/client").ChatMessage[] = [{ role: "user", content: "Hello" }];',
   request: `const request = new Request("http://host/api/chat", {

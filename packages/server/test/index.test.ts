@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import * as anthropic from "../src/anthropic.ts";
 import * as root from "../src/index.ts";
 import * as kortyx from "../src/kortyx.ts";
 import * as langgraph from "../src/langgraph.ts";
@@ -29,6 +30,7 @@ test("the root exports exactly these names", () => {
 });
 
 test("the other entries export exactly these names", () => {
+  expect(Object.keys(anthropic).sort()).toEqual(["fromAnthropic", "toAnthropicPrompt", "toAnthropicTools"]);
   expect(Object.keys(kortyx)).toEqual(["fromKortyx"]);
   expect(Object.keys(langgraph).sort()).toEqual([
     "fromLangGraph",
