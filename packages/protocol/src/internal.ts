@@ -4,6 +4,7 @@
  */
 export { createTextPieces } from "./answer-text.ts";
 export { closePart, isFinishedCall } from "./assistant-message.ts";
+export { toChatMessage, toChatMessages, toMessageParts } from "./chat-messages.ts";
 export { chatRequestFields } from "./chat-request.ts";
 export {
   checkBooleanOption,

@@ -70,6 +70,20 @@ export type {
 
 export type { RouteWire } from "./wires/route-wire.ts";
 
+// Answer with a model and tools
+
+export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";
+export {
+  defineTool,
+  type Tool,
+  type ToolOptions,
+  type ToolRunOptions,
+  type Tools,
+  type ToolTypesOf,
+} from "./tools/define-tool.ts";
+export type { OnToolError } from "./tools/run-call.ts";
+export { type RunToolsOptions, runTools, type ToolTurn } from "./tools/run-tools.ts";
+
 // Read the request
 
 export {

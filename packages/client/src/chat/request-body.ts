@@ -2,11 +2,12 @@
  * The body of a chat's request: the messages for the agent, and what the chat adds to them.
  */
 import type { ChatMessage, ChatRequestBody, ChatResume } from "@kortyx/protocol";
+import { toChatMessages } from "@kortyx/protocol/internal";
 import { toChatBody } from "../route/chat-body.ts";
 import type { ChatOptions, FieldsOfChat } from "./chat.ts";
 import { carryResume } from "./chat-input.ts";
 import { type ChatTools, toOfferedTools } from "./chat-tools.ts";
-import { toChatMessages, trimHistory, type UIMessage } from "./messages.ts";
+import { trimHistory, type UIMessage } from "./messages.ts";
 
 /** Why an answer is requested, other than for a new message. */
 export type AddedFields = Pick<ChatRequestBody, "resumes" | "toolResults" | "trigger" | "messageId">;

@@ -80,10 +80,10 @@ export function toIterator(source: ChunkIterable): ChunkIterator {
   );
 }
 
-/** Calls an iterator's `return()`. Never waits for the result, never throws. */
-export function closeIterator(iterator: ChunkIterator): void {
+/** Calls the `return()` of an iterator or a generator. Never waits for the result, never throws. */
+export function closeIterator(iterator: { return?(...values: never[]): unknown }): void {
   try {
-    const answer = iterator.return?.();
+    const answer = (iterator as ChunkIterator).return?.();
     // An async generator in the middle of an `await` returns when that settles; the result is ignored.
     if (isPromiseLike(answer)) answer.then(undefined, () => {});
   } catch {
