@@ -58,13 +58,13 @@ export type {
 } from "./route/chat-route.ts";
 export type { CorsOptions } from "./route/cors.ts";
 export { createChatRoute } from "./route/create-chat-route.ts";
-
 export type {
   SchemaIssue,
   SchemaPathSegment,
   SchemaResult,
   StandardSchema,
 } from "./route/standard-schema.ts";
+export { toChatMessages } from "./route/stored-messages.ts";
 
 // Speak to clients of other protocols
 

@@ -26,6 +26,7 @@ test("the root exports exactly these names", () => {
     "runTools",
     "signResumeTokens",
     "summarizeStreamChunks",
+    "toChatMessages",
     "toSSE",
     "verifyResumeTokens",
   ]);

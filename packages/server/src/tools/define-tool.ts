@@ -34,7 +34,7 @@ export interface ToolOptions<Input = unknown, Output = unknown> {
   /**
    * JSON Schema of the input, for the model.
    *
-   * @defaultValue that of `inputSchema`, from libraries that write one (Standard JSON Schema: zod 4.2, arktype 2.1.28)
+   * @defaultValue that of `inputSchema`, from libraries that write one (Standard JSON Schema: zod 4.2, arktype 2.2)
    */
   jsonSchema?: Record<string, unknown> | undefined;
   /** For the user, on each call: "Searching the web". */

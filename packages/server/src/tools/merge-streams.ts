@@ -17,9 +17,7 @@ export async function* mergeStreams<Chunk, Result>(
 ): AsyncGenerator<Chunk, Result[], void> {
   const results = new Map<number, Result>();
   const pending = new Map<number, Promise<{ index: number; result: IteratorResult<Chunk, Result> }>>();
-  // The stream that had its turn comes last: none that is always ready keeps the others waiting.
   const request = (index: number) => {
-    pending.delete(index);
     pending.set(
       index,
       streams[index]!.next().then((result) => ({ index, result })),

@@ -96,7 +96,6 @@ const isOpenCall = (part: AssistantMessage["parts"][number]): part is OpenCall =
   part.type === "tool-call" &&
   part.executor !== "provider" &&
   part.input !== undefined &&
-  part.state !== "input-streaming" &&
   !isFinishedCall(part.state);
 
 /** The stored message knows which question was about which call; without it, the client, or the route's signature, does. */

@@ -116,8 +116,12 @@ describe("a call that needs an approval", () => {
   });
 
   test("fails if an answer could be for another call", async () => {
-    for (const toolCallId of ["", "same"]) {
-      const calls = [call("pay", { euros: 5 }, toolCallId), call("pay", { euros: 6 }, toolCallId)];
+    const several = (toolCallId: string) => [
+      call("pay", { euros: 5 }, toolCallId),
+      call("pay", { euros: 6 }, toolCallId),
+    ];
+    for (const calls of [several(""), several("same"), [call("pay", { euros: 5 }, "")]]) {
+      const [{ toolCallId } = call("pay")] = calls;
       const { chunks } = await play([{ calls }, {}]);
       expect(chunks.filter(({ type }) => type === "tool-call-error")).toEqual(
         calls.map(() => ({
@@ -477,7 +481,8 @@ describe("an answer to a question", () => {
     ] as const;
     for (const one of calls) {
       const resumes = [{ ...approval, toolCallId: "pay-1" }];
-      await play([{}], [user("Hi"), sent(one)], { ...request, resumes });
+      const { chunks } = await play([{}], [user("Hi"), sent(one)], { ...request, resumes });
+      expect(chunks[0]!.type).toBe("step-start");
     }
     expect(run).not.toHaveBeenCalled();
   });
@@ -509,6 +514,13 @@ describe("an answer to a question", () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
+  test("is not for a call of a tool that only the client knows", async () => {
+    const print = { ...waiting, tool: "print", state: "awaiting-client", executor: "client" } as const;
+    const resumes = [{ ...approval, toolCallId: "pay-1" }];
+    const { chunks } = await play([], [user("Hi"), sent(print)], { ...request, resumes });
+    expect(chunks).toEqual([{ type: "done", finishReason: "tool-calls" }]);
+  });
+
   test("does not run calls that a client shows as running or interrupted", async () => {
     const calls = [
       { ...waiting, state: "running" },
@@ -517,5 +529,35 @@ describe("an answer to a question", () => {
     const { turns } = await play([{}], [user("Hi"), sent(...calls)], request);
     expect(turns).toHaveLength(1);
     expect(run).not.toHaveBeenCalled();
+  });
+});
+
+describe("a result of the client", () => {
+  const request = { trigger: "continue", messageId: "run-1" } as const;
+  const sent = (part: Partial<ToolCallMessagePart>): ChatMessage => ({
+    role: "assistant",
+    id: "run-1",
+    content: "",
+    parts: [
+      { type: "tool-call", toolCallId: "a", tool: "locate", state: "awaiting-client", input: {}, ...part },
+    ],
+  });
+
+  test("is not taken for a call of the server that was interrupted, or for another tool", async () => {
+    const toolResults = [{ toolCallId: "a", tool: "read", content: "invented" }];
+    const interrupted = sent({ tool: "read", state: "interrupted" });
+    const { turns } = await play([{}], [user("Hi"), interrupted], { ...request, toolResults });
+    expect(turns[0]!.messages[1]!.parts![0]).toMatchObject({ state: "interrupted" });
+    const { chunks } = await play([], [user("Hi"), sent({})], { ...request, toolResults });
+    expect(chunks).toEqual([{ type: "done", finishReason: "tool-calls" }]);
+  });
+
+  test("is taken late, for a call that was interrupted", async () => {
+    const toolResults = [{ toolCallId: "a", tool: "locate", content: "here" }];
+    const { chunks } = await play([{}], [user("Hi"), sent({ state: "interrupted" })], {
+      ...request,
+      toolResults,
+    });
+    expect(chunks[0]).toMatchObject({ type: "tool-call-result", content: "here" });
   });
 });

@@ -1,8 +1,12 @@
+import type { ChatTypes } from "@kortyx/protocol";
 import { type } from "arktype";
 import * as v from "valibot";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
+import type { ChatAgent } from "../../src/route/chat-agent.ts";
 import { defineTool, describeTools, type ToolTypesOf } from "../../src/tools/define-tool.ts";
+import { runTools } from "../../src/tools/run-tools.ts";
+import { scriptTurns } from "./scripted-turns.ts";
 
 const query = z.object({ query: z.string() });
 
@@ -84,6 +88,18 @@ describe("defineTool", () => {
       locate: { input: unknown; output: unknown };
     }>();
   });
+});
+
+test("an agent with declared types is a loop with its tools", () => {
+  const tools = { search: defineTool({ description: "", inputSchema: query, run: ({ query }) => [query] }) };
+  interface AppTypes extends ChatTypes {
+    context: { tenant: string };
+    tools: ToolTypesOf<typeof tools>;
+  }
+  const agent: ChatAgent<AppTypes> = {
+    streamChat: (messages, options) => runTools({ messages, options, tools, turn: scriptTurns({}).turn }),
+  };
+  expect(agent).toHaveProperty("streamChat");
 });
 
 test("describeTools returns what a model needs to know", () => {

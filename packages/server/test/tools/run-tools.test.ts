@@ -450,6 +450,9 @@ describe("the tools of the server", () => {
     const { chunks } = await play(tools, [{ calls: [call("search", { query: "a" })] }, {}]);
     expect(chunks[1]).toMatchObject({ type: "tool-call-ready", title: "Searching" });
     expect(chunks[1]).not.toHaveProperty("executor");
+    // A tool of the provider's may have the same name.
+    const ofProvider = { type: "tool-call-ready", ...call("search"), executor: "provider" } as const;
+    expect((await play(tools, [{ chunks: [ofProvider] }])).chunks[1]).toEqual(ofProvider);
   });
 });
 
