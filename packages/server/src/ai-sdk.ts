@@ -11,3 +11,4 @@ export {
   toAISDK,
 } from "@kortyx/protocol/ai-sdk";
 export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";
+export { aiSDKWire } from "./wires/ai-sdk-wire.ts";
