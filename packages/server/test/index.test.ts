@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import * as aiSDK from "../src/ai-sdk.ts";
 import * as anthropic from "../src/anthropic.ts";
 import * as root from "../src/index.ts";
 import * as kortyx from "../src/kortyx.ts";
@@ -40,6 +41,14 @@ test("the other entries export exactly these names", () => {
     "toLangChainMessages",
     "toLangChainResults",
     "toResumeMap",
+  ]);
+  expect(Object.keys(aiSDK).sort()).toEqual([
+    "aiSDKWire",
+    "continuedMessageOf",
+    "createAISDKTranslator",
+    "fromAISDKRequest",
+    "isAISDKRequest",
+    "toAISDK",
   ]);
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",
