@@ -9,3 +9,10 @@ export {
   isAISDKRequest,
   toAISDK,
 } from "@kortyx/protocol/ai-sdk";
+export {
+  type AISDKReconnectOptions,
+  type AISDKSendOptions,
+  type AISDKTransport,
+  type AISDKTransportOptions,
+  createChatTransport,
+} from "./chat/ai-sdk-transport.ts";

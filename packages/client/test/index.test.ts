@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import * as aiSDK from "../src/ai-sdk.ts";
 import * as root from "../src/index.ts";
 import * as react from "../src/react.ts";
 
@@ -34,4 +35,15 @@ test("the root exports exactly the public names", () => {
 
 test("the react entry exports exactly the hook", () => {
   expect(Object.keys(react)).toEqual(["useChat"]);
+});
+
+test("the ai-sdk entry exports exactly its transport and the mapping", () => {
+  expect(Object.keys(aiSDK).sort()).toEqual([
+    "continuedMessageOf",
+    "createAISDKTranslator",
+    "createChatTransport",
+    "fromAISDKRequest",
+    "isAISDKRequest",
+    "toAISDK",
+  ]);
 });

@@ -2,9 +2,16 @@
  * Tool calls and the questions about them as the AI SDK reads them: each call with an id of its own, and at most one
  * question. `tool-call-order.ts` decides which call a chunk belongs to.
  */
-import type { AISDKToolInputError, AISDKToolOutputAvailable, AISDKToolOutputError } from "./ai-sdk-chunks.ts";
+import {
+  describeCall,
+  descriptorOf,
+  earlier,
+  kindOf,
+  type ResultEvent,
+  type ShownCall,
+} from "./ai-sdk-call.ts";
 import { UniqueIds } from "./ai-sdk-ids.ts";
-import { type AISDKDraft, compact, type OwnPartMetadata, toProviderMetadata } from "./ai-sdk-metadata.ts";
+import { type OwnPartMetadata, toProviderMetadata } from "./ai-sdk-metadata.ts";
 import type { AISDKOutput } from "./ai-sdk-texts.ts";
 import { isFinishedCall, type ToolCallPart } from "./assistant-message.ts";
 import type { ChatMessagePart, ToolCallMessagePart } from "./chat-request.ts";
@@ -23,31 +30,6 @@ import { isSameJSON } from "./same-json.ts";
 import { createToolCallOrder, isDenial, type OrderedCall, type ToolCallChunk } from "./tool-call-order.ts";
 
 type StartChunk = StreamChunkOf<"tool-call-start" | "tool-call-ready">;
-
-/** A call as the reader knows it. */
-interface ShownCall {
-  id: string;
-  tool: string;
-  isDynamic: boolean;
-  isProviderExecuted: boolean;
-  state: "started" | "ready" | "over";
-  /** The step that has the part; {@link earlier} for one that the continued message has. */
-  step: number;
-  title?: string | undefined;
-  inputFormat?: string | undefined;
-  input?: unknown;
-  own: OwnPartMetadata;
-  metadata: Readonly<ProviderMetadata> | undefined;
-  resultMetadata: Readonly<ProviderMetadata> | undefined;
-  /** The question that the reader shows with the call. */
-  approvalId?: string;
-  isApprovalOpen?: boolean;
-  /** The latest result, to repeat it with what its provider wants back. */
-  result?: { event: AISDKDraft<ResultEvent>; own: OwnPartMetadata };
-}
-
-/** The step of the parts of a continued message. */
-const earlier = -1;
 
 /** What the calls of a stream need to know of the rest. */
 export interface AISDKCallOutput extends AISDKOutput {
@@ -123,7 +105,7 @@ export class AISDKCalls {
     this.#writeResult(call);
   }
 
-  /** @returns the question as data for the page, if it is not a question about a call. */
+  /** A question that is not about an open call, or not the only one, is data for the page. */
   ask(chunk: InterruptChunk): void {
     const order = this.#order.ask(chunk);
     const call = order && this.#shown.get(order);
@@ -136,7 +118,7 @@ export class AISDKCalls {
     }
     call.approvalId = chunk.requestId;
     call.isApprovalOpen = true;
-    const { requestId: approvalId, input, isAutomatic, resumeToken: signature } = chunk;
+    const { requestId: approvalId, input, isAutomatic, resumeToken } = chunk;
     const reason = input.question || undefined;
     const approvalDescriptor = descriptorOf(chunk);
     const about = { approvalId, toolCallId: call.id, approvalDescriptor, reason };
@@ -144,7 +126,7 @@ export class AISDKCalls {
       type: "tool-approval-request",
       ...about,
       isAutomatic: isAutomatic || undefined,
-      signature,
+      signature: resumeToken || undefined,
     });
   }
 
@@ -286,7 +268,7 @@ export class AISDKCalls {
     const { id: toolCallId, tool: toolName, inputFormat } = call;
     // Other formats are the application's own.
     const inputEncoding = inputFormat === "text" || inputFormat === "json" ? inputFormat : undefined;
-    this.#out.write({ type: "tool-input-start", toolCallId, toolName, inputEncoding, ...describe(call) });
+    this.#out.write({ type: "tool-input-start", toolCallId, toolName, inputEncoding, ...describeCall(call) });
   }
 
   #setInput(call: ShownCall, input: unknown): void {
@@ -301,7 +283,7 @@ export class AISDKCalls {
   #writeInput(call: ShownCall): void {
     const { id: toolCallId, tool: toolName, input } = call;
     const whole = { toolCallId, toolName, input: input ?? null };
-    this.#out.write({ type: "tool-input-available", ...whole, ...describe(call) });
+    this.#out.write({ type: "tool-input-available", ...whole, ...describeCall(call) });
   }
 
   #succeed(call: ShownCall, chunk: Pick<StreamChunkOf<"tool-call-result">, "content"> & ResultFields): void {
@@ -378,8 +360,6 @@ export class AISDKCalls {
   }
 }
 
-type ResultEvent = AISDKToolOutputAvailable | AISDKToolOutputError | AISDKToolInputError;
-
 /** The parts come from a client. */
 const isCall = (part: unknown): part is ToolCallMessagePart =>
   isRecord(part) &&
@@ -391,30 +371,4 @@ interface ResultFields {
   structuredContent?: unknown;
   isError?: boolean | undefined;
   providerMetadata?: ProviderMetadata | undefined;
-}
-
-const kindOf = ({ isDynamic, isProviderExecuted }: ShownCall) => ({
-  dynamic: isDynamic || undefined,
-  providerExecuted: isProviderExecuted || undefined,
-});
-
-const describe = (call: ShownCall) => ({
-  ...kindOf(call),
-  title: call.title,
-  providerMetadata: toProviderMetadata(call.metadata, call.own),
-});
-
-/** @returns what a page needs to ask more than approve or deny; undefined if that is all. */
-function descriptorOf(chunk: InterruptChunk): unknown {
-  const { type, requestId, resumeToken, toolCallId, isAutomatic, node, id, opId, reason, ...rest } = chunk;
-  const { input, ...more } = rest;
-  const isPlain =
-    (input.kind === "choice" &&
-      Array.isArray(input.options) &&
-      input.options.every((option) => option.id === "approve" || option.id === "deny") &&
-      input.meta === undefined) ||
-    (input.kind as string) === "approval";
-  const isKnown = reason === undefined || reason === "tool-approval";
-  if (isPlain && isKnown && Object.values(more).every((value) => value === undefined)) return undefined;
-  return compact({ ...more, input, reason });
 }

@@ -133,6 +133,8 @@ export interface AISDKToolInputStart extends WithMetadata {
   dynamic?: boolean;
   /** For the user. */
   title?: string;
+  /** What the application keeps with the tool. */
+  toolMetadata?: { [key: string]: AISDKJSON };
 }
 
 /** The next piece of the input of a tool call. */
@@ -159,6 +161,8 @@ export interface AISDKToolInputAvailable extends WithMetadata {
   dynamic?: boolean;
   /** For the user. */
   title?: string;
+  /** What the application keeps with the tool. */
+  toolMetadata?: { [key: string]: AISDKJSON };
 }
 
 /** The model wrote an invalid input: the call has failed. */

@@ -4,15 +4,15 @@
  */
 import { type AISDKCallOutput, AISDKCalls } from "./ai-sdk-calls.ts";
 import type { AISDKChunk, AISDKCitedSource, AISDKFinish } from "./ai-sdk-chunks.ts";
-import { type AISDKDraft, compact, ownKey, toProviderMetadata } from "./ai-sdk-metadata.ts";
+import { type AISDKDraft, compact, ownKey } from "./ai-sdk-metadata.ts";
 import { AISDKObjects } from "./ai-sdk-objects.ts";
+import { toData, toFile, toSource } from "./ai-sdk-parts.ts";
 import { AISDKTexts } from "./ai-sdk-texts.ts";
 import type { ChatMessage } from "./chat-request.ts";
 import type { ChunkTranslator } from "./chunk-translator.ts";
 import { translateChunks } from "./chunk-translator.ts";
 import type {
   AbortChunk,
-  DataChunk,
   DoneChunk,
   ErrorChunk,
   FileChunk,
@@ -240,8 +240,7 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
         this.write(toData(chunk));
         break;
       case "source":
-        this.#beginStep();
-        this.write(this.#toSource(withSafeUrl(chunk)));
+        this.#addSource(withSafeUrl(chunk));
         break;
       case "file":
         this.#addFile(withSafeUrl(chunk));
@@ -303,25 +302,11 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
     this.write({ type: "message-metadata", messageMetadata: { [ownKey]: own } });
   }
 
-  #toSource(chunk: SourceChunk): AISDKDraft {
-    const {
-      id: sourceId,
-      url,
-      title,
-      mediaType = "application/octet-stream",
-      name,
-      providerMetadata,
-    } = chunk;
-    if (url !== undefined) {
-      const own = { mediaType: chunk.mediaType, name };
-      const page = { url, title, providerMetadata: toProviderMetadata(providerMetadata, own) };
-      this.#sources.set(sourceId, cited({ type: "source", sourceType: "url", id: sourceId, ...page }));
-      return { type: "source-url", sourceId, ...page };
-    }
-    const names = { mediaType, title: title ?? name ?? sourceId, filename: name };
-    const fields = { ...names, providerMetadata: toProviderMetadata(providerMetadata) };
-    this.#sources.set(sourceId, cited({ type: "source", sourceType: "document", id: sourceId, ...fields }));
-    return { type: "source-document", sourceId, ...fields };
+  #addSource(chunk: SourceChunk): void {
+    const { event, source } = toSource(chunk);
+    this.#sources.set(chunk.id, source);
+    this.#beginStep();
+    this.write(event);
   }
 
   #addFile(chunk: FileChunk): void {
@@ -339,12 +324,9 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
     this.#files.clear();
   }
 
-  #writeFile({ url, mediaType, isReasoning, name, toolCallId, providerReference, ...rest }: FileChunk): void {
+  #writeFile(chunk: FileChunk): void {
     this.beginData();
-    const own = { name, toolCall: toolCallId, providerReference };
-    const providerMetadata = toProviderMetadata(rest.providerMetadata, own);
-    const type = isReasoning ? "reasoning-file" : "file";
-    this.write({ type, url, mediaType, providerMetadata });
+    this.write(toFile(chunk));
   }
 
   /** Nothing is added to the message. */
@@ -358,7 +340,7 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
 
   #finish({ finishReason, usage, usageByModel, data, pendingToolCallIds = [] }: DoneChunk): void {
     this.#close();
-    this.#endWithoutCalls(finishReason);
+    const hasEmptyStep = this.#endWithoutCalls(finishReason);
     const pending = this.#calls.unmarked(pendingToolCallIds);
     const own = compact({
       finishReason: finishReason === toFinishReason(finishReason) ? undefined : finishReason,
@@ -367,7 +349,9 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
       data,
       pendingToolCallIds: pending.length > 0 ? pending : undefined,
     });
-    const messageMetadata = Object.keys(own).length > 0 ? { [ownKey]: own } : undefined;
+    // The SDK shows a step that has begun only with the next change of its message.
+    const hasMetadata = Object.keys(own).length > 0 || hasEmptyStep;
+    const messageMetadata = hasMetadata ? { [ownKey]: own } : undefined;
     this.write({ type: "finish", finishReason: toFinishReason(finishReason), messageMetadata });
   }
 
@@ -388,18 +372,17 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
    * A page that sends results and decisions by itself looks at the calls of the last step: with all of them done, it would
    * ask for more of an answer that is whole. After an empty step it does not.
    */
-  #endWithoutCalls(finishReason: FinishReason | undefined): void {
+  #endWithoutCalls(finishReason: FinishReason | undefined): boolean {
     const isWaiting =
       finishReason === "tool-calls" ||
       finishReason === "interrupt" ||
       (finishReason === undefined && this.#calls.hasOpen);
-    if (isWaiting || !this.#hasCalls) return;
+    if (isWaiting || !this.#hasCalls) return false;
     this.write({ type: "start-step" });
     this.write({ type: "finish-step" });
+    return true;
   }
 }
-
-const cited = (source: AISDKDraft<AISDKCitedSource>) => compact(source) as AISDKCitedSource;
 
 /** After these, an ended text may still be described. */
 const keepsEnds =
@@ -411,13 +394,4 @@ function toFinishReason(reason: FinishReason | undefined): AISDKFinish["finishRe
   if (reason === undefined) return undefined;
   if (reason === "interrupt") return "tool-calls";
   return finishReasons.has(reason) ? (reason as AISDKFinish["finishReason"]) : "other";
-}
-
-/** What only one provider knows has no data, and a name with a dot: the SDK's `custom`. */
-function toData({ name, data, id, transient, providerMetadata }: DataChunk): AISDKDraft {
-  const described = toProviderMetadata(providerMetadata);
-  if (data === null && described && name.includes(".")) {
-    return { type: "custom", kind: name as `${string}.${string}`, providerMetadata: described };
-  }
-  return { type: `data-${name}`, id, data, transient: transient || undefined };
 }

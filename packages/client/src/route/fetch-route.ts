@@ -129,6 +129,6 @@ function toHeaders(headers: RequestInit["headers"]): Headers {
   }
 }
 
-async function resolve<Value>(value: Resolvable<Value>): Promise<Value> {
+export async function resolve<Value>(value: Resolvable<Value>): Promise<Value> {
   return typeof value === "function" ? (value as () => Value | Promise<Value>)() : value;
 }
