@@ -10,9 +10,12 @@ describe.skipIf(!isInstalled())("docs/ai-sdk.md", () => {
     const { createElement } = await import("react");
     const { renderToString } = await import("react-dom/server");
     const [page] = snippetsOf("docs/ai-sdk.md", "tsx");
-    const { Conversation } = await folder.run<{ Conversation: () => null }>("page.tsx", page!);
+    const { Conversation } = await folder.run<{ Conversation: (props: { sessionId: string }) => null }>(
+      "page.tsx",
+      page!,
+    );
     expect(folder.check()).toBe("");
-    const html = renderToString(createElement(Conversation, { sessionId: "s1" } as never));
+    const html = renderToString(createElement(Conversation, { sessionId: "s1" }));
     expect(html).toContain('<button type="submit">Send</button>');
   });
 });

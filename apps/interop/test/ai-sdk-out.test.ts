@@ -2,18 +2,25 @@ import { createAISDKTranslator } from "@kortyx/protocol/ai-sdk";
 import { describe, expect, test } from "vitest";
 import { sampleSequences } from "../../../packages/protocol/test/chunk-sequences.ts";
 import { isInstalled } from "../install.ts";
+import { toFrames } from "./kit/provider-server.ts";
 
-const { readUIMessageStream, uiMessageChunkSchema, asSchema } = isInstalled()
+const { parseJsonEventStream, readUIMessageStream, uiMessageChunkSchema } = isInstalled()
   ? await import("ai")
   : ({} as never);
 
+/** The events as `DefaultChatTransport` reads them from the wire: one that it refuses is an error of the stream. */
 const streamOf = (events: unknown[]) =>
-  new ReadableStream<never>({
-    start(controller) {
-      for (const event of events) controller.enqueue(event as never);
-      controller.close();
-    },
-  });
+  parseJsonEventStream({
+    stream: new Blob([...toFrames(events), "data: [DONE]\n\n"]).stream(),
+    schema: uiMessageChunkSchema,
+  }).pipeThrough(
+    new TransformStream({
+      transform(result, controller) {
+        if (!result.success) throw result.error;
+        controller.enqueue(result.value);
+      },
+    }),
+  );
 
 /** @returns the message, and the errors of the reader. */
 async function read(events: unknown[]) {
@@ -29,19 +36,14 @@ async function read(events: unknown[]) {
 
 describe.skipIf(!isInstalled())("any chunks", () => {
   test("become events that the reader of the AI SDK accepts, until one that ends them", async () => {
-    const schema = asSchema(uiMessageChunkSchema);
-    for (const [index, chunks] of sampleSequences(1, Number(process.env.RUNS ?? 300)).entries()) {
+    for (const [index, chunks] of sampleSequences(1, Number(process.env.RUNS ?? 100)).entries()) {
       const translator = createAISDKTranslator({ messageId: "m" });
       const events = chunks.flatMap((chunk, at) => [
         ...translator.translate(chunk),
         ...(at % 3 === 0 ? translator.flush() : []),
       ]);
       events.push(...translator.end(index % 2 ? "complete" : "truncated"));
-      for (const event of events) {
-        const result = await schema.validate!(JSON.parse(JSON.stringify(event)));
-        if (!result.success) expect([event, String(result.error)]).toBe(undefined);
-      }
-      const { errors } = await read(structuredClone(events));
+      const { errors } = await read(events);
       const last = events.at(-1)!;
       const expected = last.type === "error" ? [String(new Error(last.errorText))] : [];
       if (JSON.stringify(errors) !== JSON.stringify(expected))

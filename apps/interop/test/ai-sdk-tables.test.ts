@@ -119,7 +119,7 @@ testTable(page, "Chunks as the SDK reads them", events.join(" ").split(" "), {
       ...last(ready, result, { ...about, isResult: true }),
     ];
   },
-  "a text that goes on after a file or data": () => {
+  "a text that continues after a file or data": () => {
     const said = (delta: string) => ({ type: "text-delta", delta });
     return last(said("a"), file, said("b")).filter((type) => type === "text-start");
   },

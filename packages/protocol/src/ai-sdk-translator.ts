@@ -4,6 +4,7 @@
  */
 import { type AISDKCallOutput, AISDKCalls } from "./ai-sdk-calls.ts";
 import type { AISDKChunk, AISDKCitedSource, AISDKFinish } from "./ai-sdk-chunks.ts";
+import { withoutUnsafeKeys } from "./ai-sdk-keys.ts";
 import { type AISDKDraft, compact, ownKey } from "./ai-sdk-metadata.ts";
 import { AISDKObjects } from "./ai-sdk-objects.ts";
 import { toData, toFile, toSource } from "./ai-sdk-parts.ts";
@@ -135,7 +136,9 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
 
   write(event: AISDKDraft): void {
     this.#start();
-    this.#events.push(compact(event) as AISDKChunk);
+    // A delta has only texts.
+    const isText = event.type.endsWith("-delta");
+    this.#events.push(compact(isText ? event : withoutUnsafeKeys(event)) as AISDKChunk);
   }
 
   beginPart(type: "text" | "call" | "provider-call"): void {
