@@ -56,3 +56,11 @@ test("the other entries export exactly these names", () => {
     "streamChunkSchema",
   ]);
 });
+
+test("the entry of OpenAI exports exactly these names", async () => {
+  expect(Object.keys(await import("../src/openai.ts")).sort()).toEqual([
+    "fromOpenAIResponses",
+    "toOpenAIResponsesInput",
+    "toOpenAIResponsesTools",
+  ]);
+});
