@@ -183,10 +183,9 @@ function withoutSources({ action }: Item): unknown {
 
 function restOf(item: Item, { tool, input, format, result }: CallForm, toolCallId: string) {
   // OpenAI refuses in a request what names the author of an item.
-  const { call_id, name, created_by, ...rest } = item;
-  const fields: Record<string, unknown> = { ...rest };
+  const { call_id, created_by, ...fields } = item as Record<string, unknown>;
   if (call_id !== undefined && call_id !== toolCallId) fields.call_id = call_id;
-  if (tool !== undefined && name !== undefined) fields.name = name;
+  if (tool === undefined) delete fields.name;
   if (result && "field" in result) delete fields[result.field];
   if (item.type === "image_generation_call") delete fields.result;
   for (const field of [input].flat()) delete fields[field];
