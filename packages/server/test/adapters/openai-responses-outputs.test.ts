@@ -265,3 +265,33 @@ test("with a stored response, only the results are sent", () => {
     { type: "function_call_output", call_id: "call_1", output: "21 °C" },
   ]);
 });
+
+test("a shell of OpenAI's without its output is left out, as OpenAI has not finished it", async () => {
+  const environment = { type: "container_reference", container_id: "cntr_1" };
+  const shell = {
+    type: "shell_call",
+    id: "sh_1",
+    call_id: "call_1",
+    action: { commands: ["ls"] },
+    environment,
+  };
+  expect(toOpenAIResponsesInput([await answerOf([shell])])).toEqual([]);
+});
+
+test("a failure that has fields of an output is still one", async () => {
+  const operation = { type: "delete_file", path: "a.txt" };
+  const item = { type: "apply_patch_call", id: "ap_1", call_id: "call_1", ...done, operation };
+  const content = { status: "completed" };
+  const failed: StreamChunk = {
+    type: "tool-call-result",
+    tool: "apply_patch",
+    toolCallId: "call_1",
+    content,
+    isError: true,
+  };
+  expect(toOpenAIResponsesInput([await answerOf([item], [failed])])[1]).toMatchObject({ status: "failed" });
+});
+
+test("an empty list is a value like any other", () => {
+  expect(toOpenAIResponsesInput([answer(call({ content: [] }))])[1]).toMatchObject({ output: "[]" });
+});
