@@ -50,10 +50,17 @@ interface OpenCall extends ToolCallPart {
   readonly input: unknown;
 }
 
+interface AnsweredCall {
+  call: OpenCall;
+  answer: InterruptAnswer;
+}
+
 /** What a request has for the open calls of a message. */
 export interface OpenCalls {
   /** Calls with the answer to the question about each. */
-  answered: { call: OpenCall; answer: InterruptAnswer }[];
+  answered: AnsweredCall[];
+  /** The same of calls that the model's provider runs. */
+  ofProvider: AnsweredCall[];
   /** The results of calls that the client has run. */
   results: StreamChunk[];
   /** Calls that still wait for a person. */
@@ -72,7 +79,7 @@ export function findOpenCalls(
   const take = (call: OpenCall | undefined) => (call && open.delete(call) ? [call] : []);
 
   const newest = new Map([...open].map((call) => [call.toolCallId, call]));
-  const answered = resumes.flatMap((answer) => {
+  const given = resumes.flatMap((answer): AnsweredCall[] => {
     const toolCallId = callOf(answer, continued);
     const call = toolCallId === undefined ? undefined : newest.get(toolCallId);
     return call && canBeAnswered(call, tools) ? take(call).map(() => ({ call, answer })) : [];
@@ -85,7 +92,8 @@ export function findOpenCalls(
     return take(call).map(() => toResultChunk(result));
   });
   return {
-    answered,
+    answered: given.filter(({ call }) => !isOfProvider(call)),
+    ofProvider: given.filter(({ call }) => isOfProvider(call)),
     results,
     unapproved: [...open].filter(({ state }) => state === "awaiting-approval"),
     unrun: [...open].filter((call) => call.state === "awaiting-client" && waitsForClient(call, tools)),
@@ -93,10 +101,9 @@ export function findOpenCalls(
 }
 
 const isOpenCall = (part: AssistantMessage["parts"][number]): part is OpenCall =>
-  part.type === "tool-call" &&
-  part.executor !== "provider" &&
-  part.input !== undefined &&
-  !isFinishedCall(part.state);
+  part.type === "tool-call" && part.input !== undefined && !isFinishedCall(part.state);
+
+const isOfProvider = ({ executor }: OpenCall): boolean => executor === "provider";
 
 /** The stored message knows which question was about which call; without it, the client, or the route's signature, does. */
 function callOf(
@@ -113,11 +120,11 @@ function callOf(
 const canBeAnswered = ({ tool, executor }: OpenCall, tools: Tools): boolean =>
   findTool(tools, tool) !== undefined || executor !== "client";
 
-/** A call that the server runs, or that a person has not allowed, takes no result from a client. */
-function waitsForClient({ tool: name, executor, state }: OpenCall, tools: Tools): boolean {
-  if (state === "awaiting-approval") return false;
-  const tool = findTool(tools, name);
-  return tool ? tool.run === undefined : executor === "client";
+/** A call that another side runs, or that a person has not allowed, takes no result from a client. */
+function waitsForClient(call: OpenCall, tools: Tools): boolean {
+  if (call.state === "awaiting-approval" || isOfProvider(call)) return false;
+  const tool = findTool(tools, call.tool);
+  return tool ? tool.run === undefined : call.executor === "client";
 }
 
 const toResultChunk = ({ toolCallId, tool, content, errorMessage }: ClientToolResult): StreamChunk =>

@@ -71,17 +71,11 @@ export const beginCall = (call: ModelToolCall, isAmbiguous: boolean, context: Ca
 export const answerCall = (call: ModelToolCall, answer: InterruptAnswer, context: CallContext): CallStream =>
   reported(call, context, async function* () {
     const tool = findTool(context.tools, call.tool);
-    const decision = readDecision(tool, answer);
-    if (decision === undefined) return "awaits-approval";
-    const { requestId, reason, outcome = "answered" } = answer;
-    const isCancelled = outcome === "cancelled";
-    yield {
-      type: "interrupt-resolved",
-      requestId,
-      outcome,
-      ...(!isCancelled && { answer: decision }),
-      ...(reason !== undefined && { reason }),
-    };
+    const resolved = resolve(answer, tool?.canEdit === true);
+    if (resolved === undefined) return "awaits-approval";
+    yield resolved.chunk;
+    const { decision } = resolved;
+    const { reason } = answer;
     const { toolCallId, tool: name } = call;
     if (decision === "deny") {
       yield { type: "tool-call-denied", toolCallId, tool: name, ...(reason !== undefined && { reason }) };
@@ -103,15 +97,24 @@ export const answerCall = (call: ModelToolCall, answer: InterruptAnswer, context
     return "over";
   });
 
-type Decision = "approve" | "edit" | "deny";
-
-/** @returns undefined for an answer that the question does not offer: it stays open. */
-function readDecision(tool: Tool | undefined, { outcome, answer }: InterruptAnswer): Decision | undefined {
-  if (outcome === "cancelled") return "deny";
+/** @returns undefined for an answer that a question about a call does not offer: it stays open. */
+export function resolve(
+  { requestId, outcome = "answered", answer, reason }: InterruptAnswer,
+  canEdit: boolean,
+): { decision: "approve" | "edit" | "deny"; chunk: StreamChunk } | undefined {
+  const isCancelled = outcome === "cancelled";
   const [choice, ...others] = [answer].flat();
-  if (others.length > 0) return undefined;
-  if (choice === "approve" || choice === "deny") return choice;
-  return choice === "edit" && tool?.canEdit ? choice : undefined;
+  const decision = isCancelled ? "deny" : choice;
+  if (others.length > 0 && !isCancelled) return undefined;
+  if (decision !== "approve" && decision !== "deny" && !(decision === "edit" && canEdit)) return undefined;
+  const chunk: StreamChunk = {
+    type: "interrupt-resolved",
+    requestId,
+    outcome,
+    ...(!isCancelled && { answer: decision }),
+    ...(reason !== undefined && { reason }),
+  };
+  return { decision, chunk };
 }
 
 /** Reports what a call throws as its failure, unless nothing is wanted any more. */

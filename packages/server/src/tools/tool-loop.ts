@@ -18,7 +18,7 @@ import { closeIterator } from "../stream/source.ts";
 import { describeTools, type Tools } from "./define-tool.ts";
 import { mergeStreams } from "./merge-streams.ts";
 import { type ContinuedMessage, findContinued, findOpenCalls } from "./open-calls.ts";
-import { answerCall, beginCall, type CallContext, type CallOutcome, findTool } from "./run-call.ts";
+import { answerCall, beginCall, type CallContext, type CallOutcome, findTool, resolve } from "./run-call.ts";
 import type { RunToolsOptions } from "./run-tools.ts";
 import { untilAborted } from "./until-aborted.ts";
 
@@ -74,17 +74,28 @@ export class ToolLoop {
   async *#continueCalls(): Chunks<CallOutcome[]> {
     if (!this.#continued) return [];
     const { options = {}, tools } = this.#options;
-    const { answered, results, unapproved, unrun } = findOpenCalls(this.#continued.message, options, tools);
+    const { answered, ofProvider, results, unapproved, unrun } = findOpenCalls(
+      this.#continued.message,
+      options,
+      tools,
+    );
     for (const chunk of results) yield this.#keep(chunk);
     const context = this.#toContext();
     const outcomes = yield* this.#runCalls(
       answered.map(({ call, answer }) => answerCall(call, answer, context)),
     );
-    return [
+    const others: CallOutcome[] = [
       ...outcomes,
       ...unapproved.map(() => "awaits-approval" as const),
       ...unrun.map(() => "awaits-client" as const),
     ];
+    if (ofProvider.length === 0) return others;
+    // The provider wants all of these answers in one request, so they stay open until the model is called.
+    const resolved = ofProvider.map(({ answer }) => resolve(answer, false)?.chunk);
+    const isWhole = toWaitReason(others) === undefined && !resolved.includes(undefined);
+    if (!isWhole) return [...others, "awaits-approval"];
+    for (const chunk of resolved) yield this.#keep(chunk!);
+    return others;
   }
 
   /** @returns what ends the answer; undefined if another turn follows. */
@@ -99,7 +110,9 @@ export class ToolLoop {
     // Where a turn was cut, the input of a call may have been cut, too.
     const isWhole =
       finishReason !== undefined && finishReason !== "length" && finishReason !== "content-filter";
-    const waits = toWaitReason(isWhole ? yield* this.#beginCalls(toolCalls) : []);
+    const outcomes = isWhole ? yield* this.#beginCalls(toolCalls) : [];
+    // The provider asks, about a call that it runs itself.
+    const waits = finishReason === "interrupt" ? finishReason : toWaitReason(outcomes);
     yield this.#keep({
       type: "step-end",
       stepId,

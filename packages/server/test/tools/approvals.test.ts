@@ -471,13 +471,12 @@ describe("an answer to a question", () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
-  test("runs no call that is over, has no whole input, or is the provider's", async () => {
+  test("runs no call that is over, or has no whole input", async () => {
     const calls = [
       { ...waiting, state: "done" },
       { ...waiting, state: "denied" },
       { ...waiting, state: "error" },
       { ...waiting, input: undefined },
-      { ...waiting, executor: "provider" },
     ] as const;
     for (const one of calls) {
       const resumes = [{ ...approval, toolCallId: "pay-1" }];
@@ -559,5 +558,78 @@ describe("a result of the client", () => {
       toolResults,
     });
     expect(chunks[0]).toMatchObject({ type: "tool-call-result", content: "here" });
+  });
+});
+
+describe("a question of the provider, about a call that it runs", () => {
+  const question: InterruptChunk = {
+    type: "interrupt",
+    requestId: "q",
+    resumeToken: "t",
+    toolCallId: "mcp-1",
+    input: { kind: "choice", multiple: false, question: "?", options: [] },
+  };
+  const asked: ScriptedTurn = {
+    chunks: [{ type: "tool-call-ready", ...call("pay", {}, "mcp-1"), executor: "provider" }, question],
+    finishReason: "interrupt",
+  };
+
+  test("ends the answer, after the tools of the server have run", async () => {
+    const { chunks, turns } = await play([{ ...asked, calls: [call("read")] }]);
+    expect(chunks.filter(({ type }) => type === "tool-call-result")).toHaveLength(1);
+    expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "interrupt" });
+    expect(turns).toHaveLength(1);
+  });
+
+  test("is resolved before the model is called, when nothing else waits, and runs no tool of the server", async () => {
+    const first = await play([{ ...asked, calls: [pay] }]);
+    const continued: AssistantUIMessage = { ...reduceMessage(first.chunks), id: "run-1", role: "assistant" };
+    const options = { trigger: "continue", messageId: "run-1", continued } as const;
+    const [mcp, own] = questionsOf(first.chunks).map((one) => answerTo(one, { answer: "approve" }));
+    for (const one of [mcp!, own!]) {
+      const { chunks, turns } = await play([], undefined, { ...options, resumes: [one] });
+      expect(turns).toEqual([]);
+      expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "interrupt" });
+      expect(chunks).not.toContainEqual(
+        expect.objectContaining({ type: "interrupt-resolved", requestId: "q" }),
+      );
+    }
+    run.mockClear();
+    const unknown = answerTo(question, { answer: "edit" });
+    const stays = await play([], undefined, { ...options, resumes: [unknown, own!] });
+    expect(stays.chunks.at(-1)).toEqual({ type: "done", finishReason: "interrupt" });
+    run.mockClear();
+    const { chunks, turns } = await play([{}], undefined, { ...options, resumes: [mcp!, own!] });
+    const at = (type: string) => chunks.findIndex((chunk) => chunk.type === type);
+    expect(chunks[at("step-start") - 1]).toEqual({
+      type: "interrupt-resolved",
+      requestId: "q",
+      outcome: "answered",
+      answer: "approve",
+    });
+    expect(turns).toHaveLength(1);
+    expect(run).toHaveBeenCalledExactlyOnceWith({ euros: 5 }, expect.anything());
+  });
+
+  test("takes no result of a client", async () => {
+    const message: ChatMessage = {
+      role: "assistant",
+      id: "run-1",
+      content: "",
+      parts: [
+        {
+          type: "tool-call",
+          toolCallId: "a",
+          tool: "locate",
+          state: "running",
+          input: {},
+          executor: "provider",
+        },
+      ],
+    };
+    const toolResults = [{ toolCallId: "a", tool: "locate", content: "invented" }];
+    const request = { trigger: "continue", messageId: "run-1", toolResults } as const;
+    const { turns } = await play([{}], [user("Hi"), message], request);
+    expect(turns[0]!.messages[1]!.parts![0]).not.toHaveProperty("content");
   });
 });

@@ -54,6 +54,17 @@ describe("the signal", () => {
     expect(await loop.next()).toEqual({ done: true, value: undefined });
   });
 
+  test("that is aborted between two chunks ends the turn as well", async () => {
+    const { turn, seen } = hangingTurn();
+    const controller = new AbortController();
+    const loop = runTools({ messages, tools: {}, turn, options: { signal: controller.signal } });
+    await loop.next();
+    await loop.next();
+    controller.abort();
+    await expect(loop.next()).rejects.toThrow("This operation was aborted");
+    expect(seen.isClosed).toBe(true);
+  });
+
   test("ends a turn that has not begun, and closes it when it does", async () => {
     const { turn, seen } = hangingTurn();
     const opened = Promise.withResolvers<ModelStream>();
