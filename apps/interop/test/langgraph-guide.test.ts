@@ -122,6 +122,7 @@ describe.skipIf(!isInstalled())("docs/langgraph.md", () => {
   test("a server's graph gets the newest message, the answers by id, and the signal", async () => {
     const frame = (event: string, data: unknown) =>
       `event: ${event}\r\ndata: ${JSON.stringify(data)}\r\n\r\n`;
+    const id = "0".repeat(32);
     await using server = await serveProvider(({ method, path, body }) => {
       const json = (value: unknown) => ({
         headers: { "content-type": "application/json" },
@@ -136,7 +137,7 @@ describe.skipIf(!isInstalled())("docs/langgraph.md", () => {
           frame("metadata", { run_id: "r1", thread_id: "t1" }),
           command
             ? frame("messages", [message, {}])
-            : frame("updates", { __interrupt__: [{ id: "i1", value: "Sure?" }] }),
+            : frame("updates", { __interrupt__: [{ id, value: "Sure?" }] }),
         ],
       };
     });
@@ -160,7 +161,7 @@ describe.skipIf(!isInstalled())("docs/langgraph.md", () => {
       },
     });
     const resumed = server.requests.filter(({ path }) => path.endsWith("/runs/stream"))[1]!;
-    expect(resumed.body).toMatchObject({ command: { resume: { i1: "Yes" } } });
+    expect(resumed.body).toMatchObject({ command: { resume: { [id]: "Yes" } } });
     await post(POST, "bob", { sessionId, messages: [say("One", "u1")] });
     const ids = server.requests.flatMap(({ path, body }) => (path === "/threads" ? [body] : []));
     expect(new Set(ids.map((body) => (body as { thread_id: string }).thread_id)).size).toBe(2);

@@ -35,10 +35,11 @@ const tool = (event: string, fields: object): LangGraphEvent => [
 const call = (args: string) => ({ tool_call_chunks: [{ id: "c1", name: "search", args, index: 0 }] });
 const result = { type: "tool", tool_call_id: "c1", name: "search", content: "Found." };
 const asked = { __interrupt__: [{ id: "i1", value: "Sure?" }] };
+const id = "0".repeat(32);
 const resume = (answer: string): InterruptAnswer => ({
-  requestId: "i1:0",
+  requestId: `${id}:0`,
   resumeToken: JSON.stringify({
-    id: "i1",
+    id,
     kind: "choice",
     call: { index: 0, count: 1, toolCallId: "c1", tool: "search", spelling: "camel" },
   }),

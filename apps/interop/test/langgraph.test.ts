@@ -231,80 +231,17 @@ describe.skipIf(!isInstalled())("a graph in this process", () => {
     expect(first.at(-1)).toEqual({ type: "done", finishReason: "interrupt" });
 
     const city = answersTo(first, "Rome").slice(0, 1);
-    const second = await collect(graph.stream(new Command({ resume: toResumeMap(city) }), onThread()), {
+    const second = await collect(graph.stream(new Command({ resume: toResumeMap(city)! }), onThread()), {
       resumes: city,
     });
     expect(second.map(({ type }) => type)).toEqual(["interrupt-resolved", "interrupt", "done"]);
     const day = answersTo(second, { day: "Monday" });
-    const third = await collect(graph.stream(new Command({ resume: toResumeMap(day) }), onThread()), {
+    const third = await collect(graph.stream(new Command({ resume: toResumeMap(day)! }), onThread()), {
       resumes: day,
     });
     expect(third.map(({ type }) => type)).toEqual(["interrupt-resolved", "done"]);
     const { values } = await graph.getState({ configurable: { thread_id: "t1" } });
     expect(values.answers).toEqual(["Rome", { day: "Monday" }]);
-  });
-
-  test("a review of calls becomes approvals, and their decisions run, change and refuse them", async () => {
-    const model = new ScriptedModel(
-      [
-        { content: "May I? ", id: "m1" },
-        { ...toolPiece("c1", "search", '{"q":"a"}'), id: "m1" },
-        { ...toolPiece("c2", "search", '{"q":"b"}', 1), id: "m1" },
-      ],
-      [{ content: "Done." }],
-    );
-    const search = tool(async ({ q }: { q: string }) => `Found ${q}.`, {
-      name: "search",
-      description: "Searches.",
-      schema: z.object({ q: z.string() }),
-    });
-    // What LangChain's middleware does: it asks, and writes the decided calls into the message of the model.
-    const review = ({ messages }: typeof MessagesAnnotation.State) => {
-      const asked = messages.at(-1) as InstanceType<typeof AIMessage>;
-      const calls = asked.tool_calls!;
-      const { decisions } = interrupt({
-        actionRequests: calls.map(({ name, args }) => ({ name, args, description: `Search ${args.q}?` })),
-        reviewConfigs: [{ actionName: "search", allowedDecisions: ["approve", "edit", "reject"] }],
-      }) as {
-        decisions: { type: string; editedAction?: { name: string; args: object }; message?: string }[];
-      };
-      const tool_calls = calls.flatMap((call, index) => {
-        const { type, editedAction } = decisions[index]!;
-        return type === "reject" ? [] : [{ ...call, ...editedAction }];
-      });
-      const refused = calls.flatMap(({ id, name }, index) =>
-        decisions[index]!.type === "reject"
-          ? [{ role: "tool", tool_call_id: id!, name, content: "The user refused.", status: "error" }]
-          : [],
-      );
-      return { messages: [new AIMessage({ id: asked.id!, content: asked.content, tool_calls }), ...refused] };
-    };
-    const graph = new StateGraph(MessagesAnnotation)
-      .addNode("agent", async ({ messages }) => ({ messages: [await model.invoke(messages)] }))
-      .addNode("review", review)
-      .addNode("tools", new ToolNode([search]))
-      .addEdge(START, "agent")
-      .addConditionalEdges("agent", (state) => (toolsCondition(state) === "tools" ? "review" : "__end__"))
-      .addEdge("review", "tools")
-      .addEdge("tools", "agent")
-      .compile({ checkpointer: new MemorySaver() });
-    const first = await collect(graph.stream(hello, onThread()));
-    const [one, two] = ofType(first, "interrupt");
-    expect([one!.toolCallId, two!.toolCallId]).toEqual(["c1", "c2"]);
-    const resumes: InterruptAnswer[] = [
-      { requestId: one!.requestId, resumeToken: one!.resumeToken, answer: "edit", input: { q: "z" } },
-      { requestId: two!.requestId, resumeToken: two!.resumeToken, answer: "deny" },
-    ];
-    const second = await collect(graph.stream(new Command({ resume: toResumeMap(resumes) }), onThread()), {
-      resumes,
-    });
-    expect(textOf(second)).toBe("Done.");
-    const accumulator = createMessageAccumulator();
-    for (const chunk of [...first.slice(0, -1), ...second]) accumulator.apply(chunk);
-    expect(accumulator.message.parts.filter((part) => part.type === "tool-call")).toMatchObject([
-      { toolCallId: "c1", state: "done", input: { q: "z" }, content: "Found z." },
-      { toolCallId: "c2", state: "denied" },
-    ]);
   });
 
   test("a call of the page's tool ends the answer, and its result continues the graph", async () => {

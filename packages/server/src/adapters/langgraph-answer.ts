@@ -102,7 +102,7 @@ export class GraphAnswer {
   /** A message that was shown, or is shown now, is over: everything of it is whole. */
   *settle(message: ReadMessage): Generator<StreamChunk, void, void> {
     const entry = this.#messages.get(message.id ?? "");
-    if (!entry || entry.isOver) return;
+    if (!entry) return;
     this.#describe(entry, message, undefined, true);
     yield* entry.texts.end(entry.node);
     yield* this.#calls.addWhole(message, entry.key, entry.node);

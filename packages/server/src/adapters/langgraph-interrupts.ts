@@ -142,9 +142,13 @@ export function* toResolved(
   resumes: readonly InterruptAnswer[],
   onDenied: (toolCallId: string) => void,
 ): Generator<StreamChunk, void, void> {
+  const answered = toResumeMap(resumes) ?? {};
   for (const resume of resumes) {
     const { requestId, outcome = "answered", answer, reason, input } = resume;
-    const call = readToken(resume)?.call;
+    const token = readToken(resume);
+    // The graph asks again.
+    if (!Object.hasOwn(answered, token?.id ?? requestId)) continue;
+    const call = token?.call;
     const choice = outcome === "cancelled" ? "deny" : choiceOf(answer);
     yield {
       type: "interrupt-resolved",
@@ -161,22 +165,29 @@ export function* toResolved(
 }
 
 /**
- * The answers of a request as LangGraph takes them: by the id of the interrupt. A plain value would answer every question
- * that is open.
+ * The answers of a request as LangGraph takes them: by the id of the interrupt.
  *
  * A text and the id of an option are strings, several are an array, and any other answer is the JSON value. A question that
  * the user has cancelled is answered with `null`. Decisions about calls become those of LangChain's human-in-the-loop
- * middleware; an interrupt about several calls is left out until all of them are decided.
+ * middleware; an interrupt about several calls is left out until all of them are decided, and so is what is no interrupt's id:
+ * LangGraph would take the whole map for a plain value, which answers every question that is open.
  *
  * Answers come from a client: with the route's `resumeSecret`, only those to questions of this conversation arrive. The
  * graph still has to check each value, for example with a Zod `responseSchema`.
  *
+ * @returns undefined if there is nothing to resume: LangGraph would take an empty map for a plain value, too.
+ *
  * @example
  * ```ts
- * toResumeMap([{ requestId: "8c1f", resumeToken: '{"id":"8c1f","kind":"text"}', answer: ["Rome"] }]); // { "8c1f": "Rome" }
+ * toResumeMap([]); // undefined
+ * const requestId = "4a4d75b6446a181dd990c215d0acd2d1";
+ * const answers = toResumeMap([{ requestId, resumeToken: requestId, answer: { day: "Monday" } }]);
+ * console.log(answers?.[requestId]);
  * ```
  */
-export function toResumeMap(resumes: readonly InterruptAnswer[]): Record<string, unknown> {
+export function toResumeMap(
+  resumes: readonly InterruptAnswer[] | undefined = [],
+): Record<string, unknown> | undefined {
   const answers = new Map<string, unknown>();
   const asked = new Map<string, { count: number; made: Map<number, object> }>();
   for (const resume of resumes) {
@@ -191,8 +202,12 @@ export function toResumeMap(resumes: readonly InterruptAnswer[]): Record<string,
     const inOrder = [...made].sort(([one], [other]) => one - other).map(([, decision]) => decision);
     if (inOrder.length === count) answers.set(id, { decisions: inOrder });
   }
-  return Object.fromEntries(answers);
+  const known = [...answers].filter(([id]) => interruptId.test(id));
+  return known.length > 0 ? Object.fromEntries(known) : undefined;
 }
+
+/** The keys by which LangGraph recognizes a map. */
+const interruptId = /^[0-9a-f]{32}$/;
 
 function toAnswer({ outcome, answer }: InterruptAnswer, kind: string | undefined): unknown {
   if (outcome === "cancelled") return null;

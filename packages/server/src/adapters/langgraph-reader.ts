@@ -105,7 +105,7 @@ export class GraphReader {
     const { id, role } = message;
     if (role === "ai") {
       if (this.#answer.has(id)) yield* this.#answer.settle(message);
-      else if (isNew && !this.#answer.isKnown(id)) yield* this.#answer.addWhole(message, origin);
+      else if (isNew) yield* this.#answer.addWhole(message, origin);
     } else if (role === "tool") {
       const isKnown = this.#calls.has(String(message.fields.tool_call_id));
       if (isKnown || (isNew && !this.#answer.isKnown(id))) yield* this.#calls.addResult(message, origin.node);

@@ -150,6 +150,34 @@ test("citations come with the end of their text, and each source before it", asy
   expect((await chunksOf(pieces)).at(-1)).toEqual(expected.at(-1));
 });
 
+test("cumulative messages repeat neither files nor sources nor citations", async () => {
+  const link = { type: "citation", url: "https://a.example/" };
+  const first = [
+    { type: "image_url", image_url: "https://a.example/1.png" },
+    { type: "text", text: "a", annotations: [link] },
+  ];
+  const second = [first[0], { type: "text", text: "ab", annotations: [link, { ...link, title: "A" }] }];
+  async function* stream(): AsyncGenerator<LangGraphEvent> {
+    for (const content of [first, second, second]) {
+      yield { event: "messages/partial", data: [{ type: "ai", id: "m", content }] };
+    }
+  }
+  const chunks: StreamChunk[] = [];
+  for await (const chunk of fromLangGraph(stream())) chunks.push(chunk);
+  const count = (kind: string) => chunks.filter(({ type }) => type === kind).length;
+  expect([count("file"), count("source"), count("text-delta")]).toEqual([1, 2, 2]);
+  const end = chunks.find((chunk) => chunk.type === "text-end");
+  expect(end?.citations).toHaveLength(2);
+});
+
+test("reasoning that is empty, and that no provider wants back, is no part", async () => {
+  const chunks = await chunksOf([
+    [{ type: "thinking", thinking: "", index: 0 }],
+    [{ type: "text", text: "a", index: 1 }],
+  ]);
+  expect(chunks.map(({ type }) => type)).toEqual(["text-start", "text-delta", "text-end"]);
+});
+
 test("files are shown wherever their bytes are", async () => {
   const file = async (block: object) => (await chunksOf([[block]], "whole"))[0];
   expect(await file({ type: "image_url", image_url: { url: "https://a.example/1.png" } })).toEqual({
