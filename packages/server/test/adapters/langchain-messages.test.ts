@@ -114,6 +114,10 @@ test("pictures are image_url, other files are blocks of LangChain, data is left 
   ]);
 });
 
+test("an answer without anything that a model reads is left out", () => {
+  expect(toLangChainMessages([assistant([{ type: "data", name: "place", data: 1 }])])).toEqual([]);
+});
+
 test("what the page's tools returned is the result of their calls", () => {
   expect(
     toLangChainResults([

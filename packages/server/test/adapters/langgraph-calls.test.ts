@@ -191,5 +191,10 @@ test("calls of tools that run in the page wait for it", async () => {
     finishReason: "tool-calls",
     toolCalls: [{ toolCallId: "c1", tool: "print", input: { a: 1 } }],
   });
+  const asking: LangGraphEvent = ["updates", { __interrupt__: [{ id: "i1", value: "Print it?" }] }];
+  expect((await read([...items, asking], { clientTools: ["print"] })).turn).toMatchObject({
+    finishReason: "interrupt",
+    toolCalls: [],
+  });
   expect((await read(items)).turn).toMatchObject({ finishReason: "stop", toolCalls: [] });
 });

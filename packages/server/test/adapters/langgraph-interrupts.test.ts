@@ -219,6 +219,16 @@ test("approvals of Python's middleware are answered in its spelling", async () =
   });
 });
 
+test("an approved call has its result", async () => {
+  const approvals = await ask({ id: id(1), value: review(["approve", "reject"]) }, called);
+  const resumes = approvals.map((approval) => answer(approval, { answer: "approve" }));
+  const sent = { type: "tool", id: "t1", tool_call_id: "c1", name: "send", content: "Sent." };
+  const chunks = await chunksOf([["messages", [sent, {}]]], { resumes });
+  expect(chunks.slice(2, -1)).toEqual([
+    { type: "tool-call-result", tool: "send", toolCallId: "c1", content: "Sent." },
+  ]);
+});
+
 test("an answer that the graph cannot take leaves its question open", async () => {
   const approvals = await ask({ id: id(1), value: review(["approve", "reject"]) }, called);
   const resumes = [
