@@ -1,2 +1,50 @@
-/** The events of AG-UI: chunks as its events, and its requests as ours. Pure mappings. */
+/** AG-UI: chunks as its events, and its requests as ours. Pure mappings. */
+export type {
+  AGUIActivityDeltaEvent,
+  AGUIActivitySnapshotEvent,
+  AGUICustomEvent,
+  AGUIEvent,
+  AGUIEventFields,
+  AGUIMessagesSnapshotEvent,
+  AGUIPatchOperation,
+  AGUIRawEvent,
+  AGUIReasoningEncryptedValueEvent,
+  AGUIReasoningEndEvent,
+  AGUIReasoningMessageChunkEvent,
+  AGUIReasoningMessageContentEvent,
+  AGUIReasoningMessageEndEvent,
+  AGUIReasoningMessageStartEvent,
+  AGUIReasoningStartEvent,
+  AGUIRunErrorEvent,
+  AGUIRunFinishedEvent,
+  AGUIRunStartedEvent,
+  AGUIStateDeltaEvent,
+  AGUIStateSnapshotEvent,
+  AGUIStepFinishedEvent,
+  AGUIStepStartedEvent,
+  AGUISubagentErrorEvent,
+  AGUISubagentFinishedEvent,
+  AGUISubagentStartedEvent,
+  AGUITextMessageChunkEvent,
+  AGUITextMessageContentEvent,
+  AGUITextMessageEndEvent,
+  AGUITextMessageStartEvent,
+  AGUIToolCallArgsEvent,
+  AGUIToolCallChunkEvent,
+  AGUIToolCallEndEvent,
+  AGUIToolCallResultEvent,
+  AGUIToolCallStartEvent,
+} from "./ag-ui-events.ts";
+export type {
+  AGUICancelledOutcome,
+  AGUIInterrupt,
+  AGUIInterruptOutcome,
+  AGUIRunOutcome,
+  AGUISubagentOutcome,
+  AGUISuccessOutcome,
+  AGUISuspendedOutcome,
+  AGUITokenUsage,
+} from "./ag-ui-outcome.ts";
+export { type AGUIRequestBody, fromAGUIRequest, isAGUIRequest } from "./ag-ui-request.ts";
+export { type AGUITranslatorOptions, createAGUITranslator, toAGUI } from "./ag-ui-translator.ts";
 export type { ChunkTranslator } from "./chunk-translator.ts";

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import * as agUI from "../src/ag-ui.ts";
 import * as aiSDK from "../src/ai-sdk.ts";
 import * as root from "../src/index.ts";
 import * as schemas from "../src/schemas.ts";
@@ -35,6 +36,15 @@ test("the root exports exactly these names", () => {
   ]);
 });
 
+test("./ag-ui exports exactly these names", () => {
+  expect(Object.keys(agUI).sort()).toEqual([
+    "createAGUITranslator",
+    "fromAGUIRequest",
+    "isAGUIRequest",
+    "toAGUI",
+  ]);
+});
+
 test("./schemas exports exactly these names", () => {
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",
@@ -55,8 +65,9 @@ test("./ai-sdk exports exactly these names", () => {
 
 test("the package does no I/O, reads no clock, starts no timer and uses no randomness", () => {
   const folder = new URL("../src/", import.meta.url);
+  // A date of a given time is no clock.
   const impure =
-    /\b(setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Date|performance|fetch|XMLHttpRequest|WebSocket|EventSource|process|console|crypto|Math\.random|localStorage|document(?!")|window|globalThis)\b|from "node:/;
+    /\b(setTimeout|setInterval|setImmediate|queueMicrotask|requestAnimationFrame|Date(?!\(\w)|performance|fetch|XMLHttpRequest|WebSocket|EventSource|process|console|crypto|Math\.random|localStorage|globalThis)\b|\b(document|window)\.|from "node:/;
   for (const file of readdirSync(folder)) {
     const code = readFileSync(new URL(file, folder), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
     expect(code.match(impure)?.[0], file).toBeUndefined();
