@@ -32,6 +32,13 @@ export const clientImports: ClientImports[] = [
       'import { useChat } from "@kortyx/client/react"; globalThis.use = useChat;',
     ],
   },
+  {
+    names: "`createChatTransport` for the AI SDK",
+    budgetKB: 24.9,
+    modules: [
+      'import { createChatTransport } from "@kortyx/client/ai-sdk"; globalThis.use = createChatTransport;',
+    ],
+  },
 ];
 
 /** @returns the size of the largest module with everything that it needs except React, in bytes, gzipped. */

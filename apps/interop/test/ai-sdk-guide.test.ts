@@ -18,4 +18,23 @@ describe.skipIf(!isInstalled())("docs/ai-sdk.md", () => {
     const html = renderToString(createElement(Conversation, { sessionId: "s1" }));
     expect(html).toContain('<button type="submit">Send</button>');
   });
+
+  test("the route answers the SDK's own transport", async () => {
+    const { Chat } = await import("@ai-sdk/react");
+    const { DefaultChatTransport } = await import("ai");
+    const [code] = snippetsOf("docs/ai-sdk.md");
+    const { route } = await folder.run<{ route: { fetch(request: Request): Promise<Response> } }>(
+      "route.ts",
+      code!,
+    );
+    const fetch = (url: unknown, init?: RequestInit) =>
+      route.fetch(new Request(new URL(String(url), "http://localhost"), init));
+    const transport = new DefaultChatTransport({ fetch: fetch as typeof globalThis.fetch });
+    const chat = new Chat({ transport });
+    await chat.sendMessage({ text: "Hello" });
+    expect([chat.error, chat.lastMessage?.parts.at(-1)]).toMatchObject([
+      undefined,
+      { text: "You said: Hello" },
+    ]);
+  });
 });

@@ -1,7 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type AISDKTransportOptions, createChatTransport } from "@kortyx/client/ai-sdk";
-import { type ChatAgent, createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { type ChatAgent, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
 import { toNodeHandler } from "@kortyx/server/node";
 import type { UIMessage } from "ai";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -227,6 +227,66 @@ describe.skipIf(!isInstalled())("useChat with our transport", () => {
     await chat.sendMessage({ text: "one" });
     await chat.sendMessage({ text: "two" });
     expect([chat.status, requests]).toEqual(["ready", 2]);
+  });
+
+  test("after a reload, an approved call that still runs gets its result in the stored message", async () => {
+    const [begun, gate] = [createGate(), createGate()];
+    const endpoint = await serve({
+      async *streamChat(messages, options) {
+        if (options.resumes) begun.resolve();
+        if (options.resumes) await gate.promise;
+        yield* (await approvingAgent.streamChat(messages, options)) as AsyncIterable<StreamChunk>;
+      },
+    });
+    const before = createTab(endpoint);
+    await before.sendMessage({ text: "Pay" });
+    await before.addToolApprovalResponse({ id: "q1", approved: true });
+    const messages = structuredClone(before.messages);
+    const sending = before.sendMessage(undefined);
+    await begun.promise;
+    const after = createTab(endpoint, { messages });
+    const following = after.resumeStream();
+    await vi.waitFor(() => expect(after.status).not.toBe("ready"));
+    gate.resolve();
+    await Promise.all([following, sending]);
+    expect(textOf(after.lastMessage)).toBe("Paid.");
+    expect(after.messages).toHaveLength(2);
+    expect(partsOf(after.lastMessage)[0]).toMatchObject({
+      type: "tool-pay",
+      state: "output-available",
+      output: "ok",
+    });
+  });
+
+  test("a question is answered by the next message, or with JSON by none", async () => {
+    const answers: unknown[] = [];
+    const ask = { type: "interrupt", requestId: "q1", resumeToken: "t1" } as const;
+    const endpoint = await serve({
+      async *streamChat(_, { resume, resumes, trigger }) {
+        answers.push([trigger, resume?.answer, resumes?.map(({ answer }) => answer)]);
+        if (resumes) yield { type: "text-delta", delta: "Thanks." };
+        else yield { ...ask, input: { kind: "json", question: "Where?" } };
+        yield { type: "done", finishReason: resumes ? "stop" : "interrupt" };
+      },
+    });
+    const chat = createTab(endpoint);
+    await chat.sendMessage({ text: "Book" });
+    const [question] = partsOf(chat.lastMessage);
+    expect(question).toMatchObject({ type: "data-interrupt", id: "q1", data: { resumeToken: "t1" } });
+    const resume = { token: "t1", requestId: "q1", selected: ["Rome"] };
+    await chat.sendMessage({ text: "Rome", metadata: { resume } });
+    expect(chat.messages.map(textOf)).toEqual(["Book", "", "Rome", "Thanks."]);
+    const other = createTab(endpoint, { id: "s2" });
+    await other.sendMessage({ text: "Book" });
+    const resumes = [{ requestId: "q1", resumeToken: "t1", answer: { city: "Rome" } }];
+    await other.sendMessage(undefined, { body: { resumes } });
+    expect(other.messages.map(textOf)).toEqual(["Book", "Thanks."]);
+    expect(answers).toEqual([
+      ["send", undefined, undefined],
+      ["send", "Rome", ["Rome"]],
+      ["send", undefined, undefined],
+      ["continue", undefined, [{ city: "Rome" }]],
+    ]);
   });
 
   test("another answer replaces the last one", async () => {

@@ -335,7 +335,6 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
   /** Nothing is added to the message. */
   #close(): void {
     this.#objects.close();
-    this.#releaseFiles();
     this.#texts.close();
     this.#endStep();
     this.#isOver = true;
