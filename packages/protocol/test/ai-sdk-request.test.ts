@@ -50,7 +50,7 @@ describe("a request of useChat", () => {
     expect(rest).toEqual({ sessionId: "s1", trigger: "send" });
   });
 
-  test("keeps what an application adds, also where it says more than the messages", () => {
+  test("keeps what an application adds, also where it states more than the messages", () => {
     const approval = { id: "q1", approved: true, signature: "t" };
     const responded = answer({ ...call, state: "approval-responded", approval });
     expect(map([responded], { workflowId: "w", resumes: [] })).toMatchObject({
@@ -89,7 +89,7 @@ describe("a call", () => {
     expect(callIn({ ...done, type: "tool-a-b" })).toMatchObject({ tool: "a-b" });
   });
 
-  test("waits only in the last message, and a part of its input is none", () => {
+  test("waits only in the last message, and one without its whole input is left out", () => {
     const client = { callProviderMetadata: { kortyx: { executor: "client" } } };
     const asked = { state: "approval-requested", approval: { id: "q" } };
     const approved = { state: "approval-responded", approval: { id: "q", approved: true } };

@@ -177,7 +177,7 @@ describe("an error", () => {
   });
 });
 
-test("a source has its page or its document, and an unsafe URL is none", () => {
+test("a source has its page or its document, and an unsafe URL is left out", () => {
   const source = { type: "source", id: "1", providerMetadata: { openai: { a: 1 } } } as const;
   const events = translate([
     { ...source, url: "https://example.com", title: "A", mediaType: "text/html", name: "a.html" },
