@@ -259,7 +259,9 @@ interface Failure {
   message?: string | undefined;
 }
 
+/** A provider's error by its fields, as those of the SDKs are. */
 function toFailure(failure: Failure | null | undefined): Error {
   const { code, message = "The response failed" } = failure ?? {};
-  return Object.assign(new Error(message), { code: code ?? undefined });
+  const fields = { name: "ProviderError", provider: "OpenAI", error: failure, code: code ?? undefined };
+  return Object.assign(new Error(message), fields);
 }
