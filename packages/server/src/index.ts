@@ -104,6 +104,7 @@ export { type VerifyResumeTokensOptions, verifyResumeTokens } from "./resume/ver
 
 // Respond with a stream
 
+export { describeProviderError } from "./adapters/describe-provider-error.ts";
 export type { ErrorDescription, OnStreamError } from "./stream/mask-error.ts";
 export type { ChunkIterable, SourceChunk, StreamSource, StreamSourceContext } from "./stream/source.ts";
 export type { StreamFinish, StreamFinishReason, StreamOptions } from "./stream/stream-options.ts";

@@ -18,6 +18,7 @@ test("the root exports exactly these names", () => {
     "createStreamResponse",
     "createStructuredStreamWriter",
     "defineTool",
+    "describeProviderError",
     "drain",
     "isStreamChunk",
     "isStreamError",
@@ -59,7 +60,10 @@ test("the other entries export exactly these names", () => {
 
 test("the entry of OpenAI exports exactly these names", async () => {
   expect(Object.keys(await import("../src/openai.ts")).sort()).toEqual([
+    "fromOpenAIChat",
     "fromOpenAIResponses",
+    "toOpenAIChatMessages",
+    "toOpenAIChatTools",
     "toOpenAIResponsesInput",
     "toOpenAIResponsesTools",
   ]);

@@ -4,13 +4,13 @@
 import type { ChatTypes, FinishReason, StreamChunk, TokenUsage } from "@kortyx/protocol";
 import { AnthropicBlocks } from "./anthropic-blocks.ts";
 import type {
-  AnthropicErrorEvent,
   AnthropicEvent,
   AnthropicMessageDelta,
   AnthropicMessageStart,
   AnthropicUsage,
 } from "./anthropic-events.ts";
 import { type AdapterOptions, checkEnd, type ModelStream, type ModelTurn, toDone } from "./model-stream.ts";
+import { ProviderError } from "./provider-error.ts";
 
 export type * from "./anthropic-events.ts";
 
@@ -110,7 +110,7 @@ class AnthropicMessage {
       case "ping":
         return [];
       case "error":
-        throw toError(event);
+        throw new ProviderError("Anthropic", event.error);
       default:
         this.#onUnknown?.(event);
         return [];
@@ -188,7 +188,3 @@ function toUsage({ input, output, cacheRead, cacheWrite, thinking }: Counts): To
     ...(cacheWrite !== undefined && { cacheWriteInputTokens: cacheWrite }),
   };
 }
-
-/** @returns an error with the fields that the SDK's has, too. */
-const toError = ({ error }: AnthropicErrorEvent): Error =>
-  Object.assign(new Error(error?.message ?? "Anthropic sent an error event"), { type: error?.type });

@@ -54,6 +54,14 @@ export type ModelStream<Types extends ChatTypes = ChatTypes> = AsyncGenerator<
   void
 >;
 
+/**
+ * A request that fails before its chunks are requested is no unhandled rejection, which would end a Node process: the
+ * failure is thrown by the iteration.
+ */
+export function expectFailure(stream: unknown): void {
+  Promise.resolve(stream).catch(() => {});
+}
+
 /** @returns the `done` of a turn. */
 export const toDone = ({ finishReason, usage, usageByModel }: ModelTurn): StreamChunk => ({
   type: "done",

@@ -2,6 +2,7 @@ import type { StreamChunk } from "@kortyx/protocol";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { type AnthropicEvent, fromAnthropic } from "../../src/adapters/anthropic.ts";
+import { describeProviderError } from "../../src/adapters/describe-provider-error.ts";
 import { block, drain, end, json, play, start, text } from "./anthropic-answers.ts";
 
 /** The chunks without the metadata of the start and the `done`. */
@@ -159,7 +160,11 @@ describe("a failure", () => {
     const event = { type: "error" as const, error: { type: "overloaded_error", message: "Overloaded" } };
     const { error } = await drain(fromAnthropic(play([start(), event])));
     expect(error).toBeInstanceOf(Error);
-    expect(error).toMatchObject({ message: "Overloaded", type: "overloaded_error" });
+    expect(error).toMatchObject({
+      message: "Anthropic reports a failure: Overloaded",
+      type: "overloaded_error",
+    });
+    expect(describeProviderError(error)).toMatchObject({ code: "model-busy" });
   });
 
   test("of an aborted request is the reason of the signal", async () => {
