@@ -47,9 +47,11 @@ test("the other entries export exactly these names", () => {
     "aiSDKWire",
     "continuedMessageOf",
     "createAISDKTranslator",
+    "fromAISDK",
     "fromAISDKRequest",
     "isAISDKRequest",
     "toAISDK",
+    "toModelMessages",
   ]);
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",

@@ -12,8 +12,8 @@ export interface HistoryEntry {
 }
 
 /**
- * Splits answers into the model's turns: one begins at a `step` part, and wherever the model continues after the result of
- * a tool. What holds nothing that a model could read is left out.
+ * Splits answers into the model's turns: one begins at each `step` part, or, in an answer without any, wherever the model
+ * continues after the result of a tool. What holds nothing that a model could read is left out.
  */
 export function toHistory(messages: readonly ChatMessage[]): HistoryEntry[] {
   return messages
@@ -35,9 +35,11 @@ function withContent(content: string, parts: ChatMessagePart[] = []): ChatMessag
 
 function toTurns(parts: ChatMessagePart[]): HistoryEntry[] {
   const turns: HistoryEntry[] = [{ role: "assistant", parts: [] }];
+  // A model may write more after its calls, before it has their results: only steps show that.
+  const hasSteps = parts.some(({ type }) => type === "step");
   for (const part of parts) {
     const turn = turns.at(-1)!;
-    const isNext = part.type !== "tool-call" && turn.parts.some(isToBeRun);
+    const isNext = !hasSteps && part.type !== "tool-call" && turn.parts.some(isToBeRun);
     if (part.type === "step" || isNext) turns.push({ role: "assistant", parts: [] });
     if (part.type !== "step") turns.at(-1)!.parts.push(part);
   }

@@ -47,6 +47,14 @@ test("a step begins a turn, also between two calls", () => {
   expect(turnsOf([step, call("1"), step, call("2")])).toEqual([[call("1")], [call("2")]]);
 });
 
+test("in an answer with steps, what a model has written after its calls belongs to them", () => {
+  const step: ChatMessagePart = { type: "step", stepId: "1" };
+  expect(turnsOf([step, call("1"), text("That may take long."), step, text("Done.")])).toEqual([
+    [call("1"), text("That may take long.")],
+    [text("Done.")],
+  ]);
+});
+
 test("what the provider ran itself belongs to the turn around it", () => {
   const searched = call("1", { executor: "provider" });
   expect(turnsOf([searched, text("It is 21 °C.")])).toEqual([[searched, text("It is 21 °C.")]]);
