@@ -203,6 +203,7 @@ describe.skipIf(!isInstalled())("a graph on a server", () => {
     const { signal } = controller;
     const reader = toSSE(fromLangGraph(streamOf(server, signal), { signal }), { signal }).body!.getReader();
     await reader.read();
+    await expect.poll(() => server.requests.length).toBe(1);
     controller.abort();
     await server.requests[0]!.left;
     await reader.cancel();

@@ -196,7 +196,8 @@ export class AISDKCalls {
       input: {
         kind: "choice",
         multiple: false,
-        question: reason ?? `Run ${toolCall.title ?? toolCall.toolName}?`,
+        // A page shows no question that a policy answers.
+        question: reason ?? (isAutomatic === true ? "" : `Run ${toolCall.title ?? toolCall.toolName}?`),
         options: [
           { id: "approve", label: "Approve" },
           { id: "deny", label: "Deny" },
@@ -207,7 +208,7 @@ export class AISDKCalls {
 
   #resolve({ approvalId, toolCall, approved, reason }: PartOf<"tool-approval-response">): StreamChunk {
     this.#asked.delete(approvalId);
-    if (!approved) this.#reasons.set(toolCall.toolCallId, reason);
+    this.#reasons.set(toolCall.toolCallId, reason);
     return {
       type: "interrupt-resolved",
       requestId: approvalId,

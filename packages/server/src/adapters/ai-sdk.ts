@@ -136,9 +136,10 @@ class AISDKAnswer {
   }
 
   #endText({ id, citations, ...part }: PartOf<"text-end">): StreamChunk[] {
-    const cited = (citations ?? []).map(({ source, startIndex, endIndex, citedText }) =>
-      pickDefined({ sourceId: source.id, start: startIndex, end: endIndex, quote: citedText }),
-    );
+    const cited = (citations ?? []).map(({ source, startIndex, endIndex, citedText }) => ({
+      ...pickDefined({ sourceId: source.id, start: startIndex, end: endIndex, quote: citedText }),
+      ...metadataOf(source),
+    }));
     // A provider may leave out the sources that it cites from the list of its sources.
     const unknown = (citations ?? [])
       .filter(({ source }) => !this.#sources.has(source.id))

@@ -85,6 +85,7 @@ test("a citation names its source, which is sent first if it has not come", asyn
     { source: known, startIndex: 0, endIndex: 2, citedText: "Hi" },
     { source: document },
     { source: document, startIndex: 1 },
+    { source: { ...known, providerMetadata: { openai: { fileId: "f" } } } },
   ];
   expect(await chunksOf({ type: "source", ...known }, { type: "text-end", id: "0", citations })).toEqual([
     { type: "source", id: "s1", url: "https://a.example", title: "A" },
@@ -96,6 +97,7 @@ test("a citation names its source, which is sent first if it has not come", asyn
         { sourceId: "s1", start: 0, end: 2, quote: "Hi" },
         { sourceId: "s2" },
         { sourceId: "s2", start: 1 },
+        { sourceId: "s1", providerMetadata: { openai: { fileId: "f" } } },
       ],
     },
   ]);
@@ -389,7 +391,7 @@ test("a question that a policy answers is not open", async () => {
   ]);
   expect(chunks).toMatchObject([
     { type: "tool-call-ready" },
-    { type: "interrupt", requestId: "a", isAutomatic: true },
+    { type: "interrupt", requestId: "a", isAutomatic: true, input: { question: "" } },
     {
       type: "interrupt-resolved",
       requestId: "a",
@@ -405,6 +407,29 @@ test("a question that a policy answers is not open", async () => {
     { type: "tool-call-result" },
     { type: "done", finishReason: "stop" },
   ]);
+});
+
+test("a question that is answered in the same stream is not open", async () => {
+  const answered: Part = {
+    type: "tool-approval-response",
+    approvalId: "a",
+    toolCall: call("1"),
+    approved: true,
+  };
+  const { chunks } = await read([
+    { type: "tool-call", ...call("1") },
+    ask("a", "1"),
+    answered,
+    { type: "tool-result", ...call("1"), output: 1 },
+    finish(),
+  ]);
+  expect(chunks[2]).toEqual({
+    type: "interrupt-resolved",
+    requestId: "a",
+    outcome: "answered",
+    answer: "approve",
+  });
+  expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "stop" });
 });
 
 test("what a request answers comes first: only an explicit approval is one", async () => {
