@@ -16,3 +16,7 @@ export {
   isAGUIRequest,
   toAGUI,
 } from "@kortyx/protocol/ag-ui";
+
+// Speak to clients
+
+export { agUIWire } from "./wires/ag-ui-wire.ts";

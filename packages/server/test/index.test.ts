@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import * as agUI from "../src/ag-ui.ts";
 import * as aiSDK from "../src/ai-sdk.ts";
 import * as anthropic from "../src/anthropic.ts";
 import * as root from "../src/index.ts";
@@ -42,6 +43,13 @@ test("the other entries export exactly these names", () => {
     "toLangChainMessages",
     "toLangChainResults",
     "toResumeMap",
+  ]);
+  expect(Object.keys(agUI).sort()).toEqual([
+    "agUIWire",
+    "createAGUITranslator",
+    "fromAGUIRequest",
+    "isAGUIRequest",
+    "toAGUI",
   ]);
   expect(Object.keys(aiSDK).sort()).toEqual([
     "aiSDKWire",
