@@ -260,6 +260,16 @@ describe.each(["stored", "sent"] as const)("the rest of an answer, with the mess
     expect(turns[0]!.messages[1]!.parts!.at(-1)).toMatchObject({ input: { euros: 6 }, content: "Paid 6." });
   });
 
+  test("takes an edit without an input as null", async () => {
+    const { chunks } = await continueAnswer(
+      [pay],
+      (asked) => ({ resumes: [answerTo(asked["pay-1"]!, { answer: "edit" })] }),
+      store,
+    );
+    expect(chunks[1]).toEqual({ type: "tool-call-ready", ...pay, input: null });
+    expect(chunks[2]).toMatchObject({ type: "tool-call-error", code: "invalid-input" });
+  });
+
   test("checks the changed input again", async () => {
     const { chunks } = await continueAnswer(
       [pay],

@@ -189,10 +189,13 @@ test("a tool with much progress does not hold up the others, nor run ahead of it
   });
   const quick = defineTool({ description: "", run: () => "quick" });
   const { turn } = scriptTurns({ calls: [call("chatty"), call("quick")] });
-  let read = 0;
-  for await (const chunk of runTools({ messages, tools: { chatty, quick }, turn })) {
-    if (chunk.type === "tool-call-progress") expect(yielded).toBe(++read);
-    if (chunk.type === "tool-call-result") break;
+  const seen: string[] = [];
+  for await (const { type } of runTools({ messages, tools: { chatty, quick }, turn })) {
+    seen.push(type);
+    const read = seen.filter((one) => one === "tool-call-progress").length;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (type === "tool-call-progress") expect(yielded).toBe(read);
+    if (read === 10) break;
   }
-  expect(read).toBeLessThan(20);
+  expect(seen).toContain("tool-call-result");
 });
