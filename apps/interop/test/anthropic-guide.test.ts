@@ -1,27 +1,32 @@
 import { readStream } from "@kortyx/client";
-import type { ChatMessage, ChatRoute, ClientTool, StreamChunk } from "@kortyx/server";
-import type { ModelStream } from "@kortyx/server/anthropic";
+import { type ChatAgent, type ChatMessage, type ChatRoute, createChatRoute } from "@kortyx/server";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
 import { block, end, json, start, text, toAnswer } from "./anthropic-server.ts";
 import { createGuideFolder, type GuideFolder, snippetsOf } from "./kit/guide.ts";
 import { type ProviderServer, serveProvider } from "./kit/provider-server.ts";
 
-const [route, turn, errors] = snippetsOf("docs/anthropic.md") as [string, string, string];
+const [route, tools, errors] = snippetsOf("docs/anthropic.md") as [string, string, string];
 
 describe.skipIf(!isInstalled())("docs/anthropic.md", () => {
   let folder: GuideFolder;
   let server: ProviderServer;
   beforeAll(async () => {
     folder = createGuideFolder("anthropic");
+    const thinking = { type: "thinking", thinking: "Hm", signature: "c2ln" };
     const use = { type: "tool_use", id: "toolu_1", name: "weather", input: {} };
-    server = await serveProvider(({ body }) =>
-      toAnswer(
-        (body as { tools?: unknown[] }).tools
-          ? [start, ...block(0, use, ...json('{"city":"Berlin"}')), ...end("tool_use")]
-          : [start, ...text(0, "Hello!"), ...end()],
-      ),
-    );
+    const called = [
+      ...block(0, thinking),
+      ...block(1, use, ...json('{"city":"Berlin"}')),
+      ...end("tool_use"),
+    ];
+    server = await serveProvider(({ body }) => {
+      const { tools, messages } = body as { tools?: unknown[]; messages: unknown[] };
+      return toAnswer([
+        start,
+        ...(tools && messages.length === 1 ? called : [...text(0, "Hello!"), ...end()]),
+      ]);
+    });
     vi.stubEnv("ANTHROPIC_API_KEY", "test");
     vi.stubEnv("ANTHROPIC_BASE_URL", server.url);
     folder.write(
@@ -68,20 +73,44 @@ export const agent: ChatAgent = {
     });
   });
 
-  test("the turn of a loop returns its calls", async () => {
-    type Turn = { takeTurn(messages: ChatMessage[], tools: ClientTool[]): ModelStream };
-    const { takeTurn } = await folder.run<Turn>("turn.ts", turn);
-    const stream = takeTurn(
-      [{ role: "user", content: "Hi" }],
-      [{ name: "weather", description: "The weather." }],
-    );
-    const chunks: StreamChunk[] = [];
-    let next = await stream.next();
-    for (; !next.done; next = await stream.next()) chunks.push(next.value);
-    expect(next.value.toolCalls).toEqual([
-      { toolCallId: "toolu_1", tool: "weather", input: { city: "Berlin" } },
-    ]);
-    expect(chunks.map(({ type }) => type)).not.toContain("done");
+  test("the agent with a tool calls it, and returns signed thinking with the result", async () => {
+    const { agent } = await folder.run<{ agent: ChatAgent }>("tools.ts", tools);
+    const { POST } = createChatRoute({ agent });
+    const chunks = await read(await POST(post([{ role: "user", content: "Hi" }])));
+    const content = { city: "Berlin", celsius: 21 };
+    expect(chunks).toContainEqual({
+      type: "tool-call-result",
+      toolCallId: "toolu_1",
+      tool: "weather",
+      content,
+    });
+    expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop", usage: { outputTokens: 40 } });
+    const [first, second] = server.requests.slice(-2).map(({ body }) => body);
+    expect(first).toMatchObject({
+      tools: [
+        {
+          name: "weather",
+          description: "The weather in a city.",
+          input_schema: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
+        },
+      ],
+    });
+    expect(second).toMatchObject({
+      messages: [
+        { role: "user" },
+        {
+          role: "assistant",
+          content: [
+            { type: "thinking", thinking: "Hm", signature: "c2ln" },
+            { type: "tool_use", id: "toolu_1", name: "weather", input: { city: "Berlin" } },
+          ],
+        },
+        {
+          role: "user",
+          content: [{ type: "tool_result", tool_use_id: "toolu_1", content: JSON.stringify(content) }],
+        },
+      ],
+    });
   });
 
   test("the route with a text for failures sends it", async () => {

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type Anthropic from "@anthropic-ai/sdk";
 import { readStream } from "@kortyx/client";
-import { type StreamChunk, toSSE } from "@kortyx/server";
+import { runTools, type StreamChunk, toSSE } from "@kortyx/server";
 import { fromAnthropic, toAnthropicPrompt, toAnthropicTools } from "@kortyx/server/anthropic";
 import { describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
@@ -282,3 +282,49 @@ test.skipIf(!isInstalled())(
     });
   },
 );
+
+test.skipIf(!isInstalled())("a paused answer is sent back unchanged, and continues", async () => {
+  const search = {
+    type: "server_tool_use",
+    id: "srvtoolu_1",
+    name: "web_search",
+    caller: { type: "direct" },
+  };
+  const page = {
+    type: "web_search_result",
+    url: "https://a.example/",
+    title: "A",
+    encrypted_content: "RU5D",
+  };
+  const searched = { type: "web_search_tool_result", tool_use_id: "srvtoolu_1", content: [page] };
+  const paused = [...text(0, "Let me see."), ...block(1, { ...search, input: {} }, ...json('{"query":"a"}'))];
+  await using server = await serveAnthropic((_, number) =>
+    toAnswer(
+      number === 0
+        ? [start, ...paused, ...end("pause_turn")]
+        : [start, ...block(0, searched), ...text(1, "It is A."), ...end()],
+    ),
+  );
+  const { chunks, error } = await drain(
+    runTools({
+      messages: [{ role: "user", content: "What is it?" }],
+      tools: {},
+      turn: ({ messages, signal }) => {
+        const body = { ...basics, ...toAnthropicPrompt(messages) };
+        return fromAnthropic(server.client.messages.create(body, { signal }), { signal });
+      },
+    }),
+  );
+  expect(error).toBeUndefined();
+  expect((server.requests[1]!.body as { messages: unknown[] }).messages.slice(1)).toEqual([
+    {
+      role: "assistant",
+      content: [
+        { type: "text", text: "Let me see." },
+        { ...search, input: { query: "a" } },
+      ],
+    },
+  ]);
+  expect(chunks).toContainEqual(expect.objectContaining({ type: "tool-call-result", content: [page] }));
+  expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason: "stop" });
+});

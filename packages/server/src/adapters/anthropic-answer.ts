@@ -23,14 +23,21 @@ export class AnthropicAnswers {
   /** Calls that Anthropic runs and that are in the request. */
   readonly #included = new Set<string>();
 
+  /** Nothing but the result of a program comes after the last entry. */
+  readonly #endsWithResult: boolean;
+
   constructor(history: readonly HistoryEntry[]) {
     this.#history = history;
-    for (const [index, { parts }] of history.entries()) {
-      for (const part of parts) {
-        const program = part.type === "tool-call" && isOwn(part) ? programOf(part) : undefined;
+    for (const [index, entry] of history.entries()) {
+      for (const call of callsOf(entry)) {
+        const program = isOwn(call) ? programOf(call) : undefined;
         if (program !== undefined) this.#lastOfProgram.set(program, index);
       }
     }
+    this.#endsWithResult = history.flatMap(callsOf).some((call) => {
+      const isLast = this.#lastOfProgram.get(call.toolCallId) === history.length - 1;
+      return isLast && !isOwn(call) && toProviderResult(call) !== undefined;
+    });
   }
 
   /** The results of programs that end before this entry. */
@@ -96,7 +103,7 @@ export class AnthropicAnswers {
     if (!use || this.#included.has(id)) return [];
     const lastIndex = this.#lastOfProgram.get(id) ?? -1;
     const result = toProviderResult(part);
-    const isAtEnd = Math.max(index, lastIndex) === this.#history.length - 1;
+    const isAtEnd = !this.#endsWithResult && Math.max(index, lastIndex) === this.#history.length - 1;
     if (!result && !isAtEnd) return [];
     if (this.#uniqueId(id) !== id) return [];
     this.#included.add(id);
@@ -106,6 +113,9 @@ export class AnthropicAnswers {
     return [use];
   }
 }
+
+const callsOf = ({ role, parts }: HistoryEntry): ToolCallMessagePart[] =>
+  role === "assistant" ? parts.filter((part) => part.type === "tool-call") : [];
 
 const isOwn = ({ executor }: ToolCallMessagePart): boolean => executor !== "provider";
 
@@ -123,11 +133,10 @@ function toProviderUse({ toolCallId: id, tool, input, providerMetadata }: ToolCa
   return untyped({ type, id, name, input: toObject(input), ...(isFields(caller) && { caller }), ...server });
 }
 
-function toProviderResult({ toolCallId, state, content, resultProviderMetadata }: ToolCallMessagePart) {
+function toProviderResult({ toolCallId, content, resultProviderMetadata }: ToolCallMessagePart) {
   const { type, caller, is_error } = anthropicOf(resultProviderMetadata);
-  const isSettled = state === "done" || state === "error";
-  if (!isSettled || content === undefined) return undefined;
-  if (typeof type !== "string" || !/^[a-z_]+_tool_result$/.test(type)) return undefined;
+  const isResult = typeof type === "string" && /^[a-z_]+_tool_result$/.test(type);
+  if (!isResult || content === undefined) return undefined;
   const failure = typeof is_error === "boolean" && { is_error };
   return untyped({ type, tool_use_id: toolCallId, content, ...failure, ...(isFields(caller) && { caller }) });
 }

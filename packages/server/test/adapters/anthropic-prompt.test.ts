@@ -87,6 +87,7 @@ describe("a conversation", () => {
     expect(messages.map(({ content }) => content)).toEqual(
       ["a ", "b ", "c", "It is"].map((said) => [{ type: "text", text: said }]),
     );
+    expect(messagesOf(user("a "))).toEqual([{ role: "user", content: [{ type: "text", text: "a " }] }]);
   });
 
   test("of nothing is nothing", () => {
@@ -153,15 +154,16 @@ describe("calls", () => {
   test("of another provider get ids and names that the API accepts, each once", () => {
     const messages = messagesOf(
       user("?"),
-      assistant(call("chat:1", { tool: "web.search" }), call("chat:1"), call("")),
+      assistant(call("chat:1", { tool: "web.search" }), call("chat:1"), call("chat_1_2"), call("")),
     );
     expect(messages[1]?.content).toMatchObject([
       { id: "chat_1", name: "web_search" },
       { id: "chat_1_2", name: "search" },
+      { id: "chat_1_2_2" },
       { id: "call" },
     ]);
     expect(messages[2]?.content).toMatchObject(
-      ["chat_1", "chat_1_2", "call"].map((tool_use_id) => ({ tool_use_id })),
+      ["chat_1", "chat_1_2", "chat_1_2_2", "call"].map((tool_use_id) => ({ tool_use_id })),
     );
   });
 
@@ -483,6 +485,9 @@ describe("what Anthropic has sent is returned as it came", () => {
       messages.map(({ content }) => content.map(({ type }) => type).join(" "));
     const first = await answerOf(running);
     expect(messagesOf(user("?"), first)[1]?.content).toMatchObject([program, { type: "tool_use", caller }]);
+    const calling = messagesOf(user("?"), await answerOf(running, again));
+    expect(calling[1]?.content).toMatchObject([program, { type: "tool_use", caller }]);
+    expect(calling[3]?.content).toMatchObject([{ type: "tool_use", caller }]);
     const answer = await answerOf(running, again, [...block(0, ran), ...textBlock(1, "It is 1.")]);
     const messages = messagesOf(user("?"), answer, user("!"));
     expect(shape(messages)).toEqual([
@@ -496,6 +501,21 @@ describe("what Anthropic has sent is returned as it came", () => {
     ]);
     expect(messages[5]?.content[0]).toEqual(ran);
     expect(findBrokenRules({ messages })).toEqual([]);
+  });
+
+  test("a program of which only the result came last ends the conversation with it", async () => {
+    const search = { type: "server_tool_use", id: "srvtoolu_9", name: "web_search", input: {} };
+    const answer = await answerOf(
+      [...block(0, program), ...ofProgram("t1"), ...block(2, search)],
+      block(0, ran),
+    );
+    const messages = messagesOf(user("?"), answer);
+    expect(messages.map(({ content }) => content.map(({ type }) => type).join(" "))).toEqual([
+      "text",
+      "server_tool_use tool_use",
+      "tool_result",
+      "code_execution_tool_result",
+    ]);
   });
 
   test("a program that never ended is left out: its calls are the model's own", async () => {
@@ -540,9 +560,11 @@ test("thinking that the API would refuse is left out: unsigned, or the last of a
 });
 
 test("what is not for Anthropic is left out: calls that another provider ran, and data", () => {
+  const compaction = { anthropic: { type: "compaction" } };
+  const blank: ChatMessagePart = { type: "data", name: "a", data: "text", providerMetadata: compaction };
   const other = call("ws_1", { executor: "provider", providerMetadata: { openai: { id: "ws_1" } } });
   const data: ChatMessagePart = { type: "data", name: "weather", data: { type: "compaction" } };
-  expect(messagesOf(user("?", [text("?"), data]), assistant(other, data, text("A")))).toEqual([
+  expect(messagesOf(user("?", [text("?"), data]), assistant(other, data, blank, text("A")))).toEqual([
     { role: "user", content: [{ type: "text", text: "?" }] },
     { role: "assistant", content: [{ type: "text", text: "A" }] },
   ]);
@@ -563,7 +585,7 @@ test("tools have an object as the schema of their input", () => {
 
 describe("any conversation keeps the rules of the API", () => {
   const words = fc.constantFrom("", " ", "a", "b \n", "Hello");
-  const id = fc.constantFrom("t1", "t2", "srvtoolu_1", "srvtoolu_2", "chat:1", "");
+  const id = fc.constantFrom("t1", "t2", "t1_2", "srvtoolu_1", "srvtoolu_2", "chat:1", "");
   const state = fc.constantFrom(
     "running",
     "awaiting-client",
@@ -596,6 +618,7 @@ describe("any conversation keeps the rules of the API", () => {
       providerMetadata: fc.constantFrom(
         undefined,
         { anthropic: { signature: "s" } },
+        { anthropic: { signature: 1 } },
         { anthropic: { type: "redacted_thinking", data: "d" } },
         { anthropic: 1 },
       ),

@@ -10,6 +10,7 @@ const isThinking = ({ type }: Block) => type === "thinking" || type === "redacte
 const isUse = ({ type }: Block) => /_use$/.test(type);
 const isProviderUse = (block: Block) => isUse(block) && block.type !== "tool_use";
 const isProviderResult = ({ type }: Block) => /_tool_result$/.test(type);
+const programOf = ({ caller }: Block) => (caller as { tool_id?: unknown } | undefined)?.tool_id;
 const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** @returns what the API would refuse. */
@@ -29,6 +30,7 @@ export function findBrokenRules(prompt: { system?: string; messages: unknown[] }
     demand(content.length > 0, "a message has content");
     for (const block of content) {
       if (block.type === "text") demand(String(block.text).trim() !== "", "no text is blank");
+      if (block.type === "thinking") demand(typeof block.signature === "string", "thinking is signed");
       if (isUse(block)) {
         demand(!ids.has(block.id), "ids of calls are unique");
         ids.add(block.id);
@@ -38,21 +40,24 @@ export function findBrokenRules(prompt: { system?: string; messages: unknown[] }
       }
       if (isProviderUse(block)) openPrograms.set(block.id, index);
       if (isProviderResult(block) && block.type !== "tool_result") {
+        demand(block.content !== undefined, "a result of the provider's has a content");
         demand(openPrograms.delete(block.tool_use_id), "a result of the provider's comes after its call");
       }
     }
     if (role === "assistant") checkAnswer(content, index === messages.length - 1, demand);
     else checkQuestion(content, messages[index - 1], demand);
     checkResults(content, messages[index + 1], demand);
-    const programs = content.map(({ caller }) => (caller as { tool_id?: string } | undefined)?.tool_id);
-    for (const id of programs)
+    for (const id of content.map(programOf)) {
       demand(id === undefined || openPrograms.has(id), "a program runs while it calls");
+    }
   }
-  const last = messages.length - 1;
-  const isWaiting = (index: number) =>
-    index === last || (index === last - 1 && messages[last]!.role === "user");
-  for (const index of openPrograms.values())
-    demand(isWaiting(index), "a call of the provider's has its result");
+  // The last message of the assistant, which may wait for results.
+  const last = messages.findLastIndex(({ role }) => role === "assistant");
+  const callers = messages[last]?.content.map(programOf) ?? [];
+  const isAtEnd = last >= messages.length - 2;
+  for (const [id, index] of openPrograms) {
+    demand(isAtEnd && (index === last || callers.includes(id)), "a call of the provider's has its result");
+  }
   return broken;
 }
 
