@@ -19,7 +19,8 @@ export const clientImports: ClientImports[] = [
   },
   {
     names: "`streamChatFromRoute`, `consumeStream`",
-    budgetKB: 15.8,
+    // The glue of the protocol's shared chunks, which its entries for other protocols have added to.
+    budgetKB: 15.9,
     modules: [
       'import { consumeStream, streamChatFromRoute } from "@kortyx/client"; globalThis.use = [consumeStream, streamChatFromRoute];',
     ],

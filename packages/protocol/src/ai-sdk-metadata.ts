@@ -45,7 +45,7 @@ export function toProviderMetadata(
   own: OwnPartMetadata = {},
 ): AISDKProviderMetadata | undefined {
   const entries = Object.entries(given ?? {}).filter(
-    ([provider, value]) => provider !== ownKey && provider !== "__proto__" && isRecord(value),
+    ([provider, value]) => provider !== ownKey && isRecord(value),
   );
   const ownEntries = Object.entries(own).filter(([, value]) => value !== undefined);
   if (ownEntries.length > 0) entries.push([ownKey, Object.fromEntries(ownEntries)]);

@@ -44,6 +44,16 @@ test("a text without an id ends where another part begins, and continues after a
   expect(events.at(-3)).not.toHaveProperty("providerMetadata");
 });
 
+test("a text ends once, also if a file that waited for its last stage follows it", () => {
+  expect(typesOf(eventsOf(said("a"), { ...file, id: "f" } as StreamChunk))).toEqual([
+    "text-start",
+    "text-delta",
+    "data-file",
+    "text-end",
+    "file",
+  ]);
+});
+
 test("a whole message that repeats the streamed text adds nothing", () => {
   expect(typesOf(eventsOf(said("Hello"), { type: "message", content: "Hello" }))).toEqual([
     "text-start",
