@@ -253,6 +253,15 @@ describe("texts", () => {
     ]);
   });
 
+  test("what one text quotes, the next one does not", async () => {
+    const annotations = [{ type: "url_citation", url_citation: { url: "https://a.example" } }];
+    const chunks = await partsOf([event({ content: "Rome", annotations }), event({ refusal: "No." }), end()]);
+    expect(chunks.filter(({ type }) => type === "text-end")).toEqual([
+      { type: "text-end", segmentId: "chatcmpl-1:0", citations: [{ sourceId: "https://a.example" }] },
+      { type: "text-end", segmentId: "chatcmpl-1:1" },
+    ]);
+  });
+
   test("content may be a list of texts and thinking, as of Mistral", async () => {
     const onUnknown = vi.fn();
     const content = [
