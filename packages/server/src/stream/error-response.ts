@@ -1,5 +1,5 @@
 /**
- * How a route responds to a failed request: `{ error, code, issues?, correlationId? }` as JSON.
+ * How a route responds to a failed request: `{ error, code, issues?, retryable?, correlationId? }` as JSON.
  */
 import type { ErrorChunk } from "@kortyx/protocol";
 import type { ChatRequestIssue } from "../route/chat-request-error.ts";
@@ -12,6 +12,8 @@ export interface RouteError {
   /** Stable and machine-readable. */
   code: string;
   issues?: ChatRequestIssue[] | undefined;
+  /** Whether the same request may succeed later. */
+  retryable?: boolean | undefined;
   correlationId?: string | undefined;
   headers?: Record<string, string> | undefined;
 }
@@ -21,6 +23,9 @@ export function errorResponse({ status, headers, ...body }: RouteError): Respons
 }
 
 /** The response to a request whose agent failed before its stream began. */
-export function failureResponse({ message, code = "internal", correlationId }: ErrorChunk): Response {
-  return errorResponse({ status: 500, error: message, code, correlationId });
+export function failureResponse(error: ErrorChunk): Response {
+  const { message, code = "internal", retryable, retryAfterMs, correlationId } = error;
+  // In whole seconds (RFC 9110, section 10.2.3).
+  const headers = retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+  return errorResponse({ status: 500, error: message, code, retryable, correlationId, headers });
 }

@@ -301,6 +301,26 @@ describe("an agent that fails", () => {
     });
   }
 
+  test("that fails at once, with a time to wait that onError names, causes a 500 with it", async () => {
+    const onError = () => ({
+      message: "The model is busy.",
+      code: "model-busy",
+      retryable: true,
+      retryAfterMs: 1500,
+    });
+    const failing = async function* (): AsyncGenerator<StreamChunk> {
+      yield* [];
+      throw boom;
+    };
+    const response = await routeOf(failing, { onError }).route.POST(post({ messages }));
+    expect([response.status, response.headers.get("retry-after")]).toEqual([500, "2"]);
+    expect(await response.json()).toEqual({
+      error: "The model is busy.",
+      code: "model-busy",
+      retryable: true,
+    });
+  });
+
   test("that fails after the opening window causes an error chunk in the stream", async () => {
     vi.useFakeTimers();
     const answered = routeOf(async function* () {
@@ -344,7 +364,7 @@ describe("an agent that fails", () => {
     for (const stream of [true, false]) {
       const response = await route.POST(post({ messages, stream }));
       expect(response.status).toBe(500);
-      expect(await response.json()).toEqual({ error: "The model is busy.", code: "busy" });
+      expect(await response.json()).toEqual({ error: "The model is busy.", code: "busy", retryable: true });
       const short = routeOf(failures["rejects when called"], { onError: () => "Busy." }).route;
       expect(await (await short.POST(post({ messages, stream }))).json()).toEqual({
         error: "Busy.",
