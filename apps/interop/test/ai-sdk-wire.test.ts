@@ -248,6 +248,52 @@ describe.skipIf(!isInstalled())("useChat with its DefaultChatTransport on a rout
     expect([after.status, after.messages.length]).toEqual(["ready", 2]);
   });
 
+  test("a reload during an answer that continues shows each of its calls once", async () => {
+    const gate = Promise.withResolvers<void>();
+    const saved = new Map<string, AssistantUIMessage>();
+    const call = { toolCallId: "1", tool: "pay", input: {} };
+    const agent: ChatAgent = {
+      async *streamChat(_messages, { resumes }) {
+        yield { type: "tool-call-ready", ...call };
+        if (resumes === undefined) {
+          const options = ["approve", "deny"].map((id) => ({ id, label: id }));
+          const input = { kind: "choice", multiple: false, question: "Pay?", options } as const;
+          yield { type: "interrupt", requestId: "q", resumeToken: "t", toolCallId: "1", input };
+          yield { type: "done", finishReason: "interrupt" };
+          return;
+        }
+        yield { type: "interrupt-resolved", requestId: "q", outcome: "answered", answer: "approve" };
+        yield { type: "tool-call-result", toolCallId: "1", tool: "pay", content: "paid" };
+        await gate.promise;
+        yield text("Done.");
+        yield done;
+      },
+    };
+    const api = await serve(agent, {
+      runs: { store: createMemoryRunStore(), onFinish: ({ message }) => void saved.set(message.id, message) },
+      loadMessage: (id) => saved.get(id),
+    });
+    const chat = createPage(api, {
+      sendAutomaticallyWhen: lastAssistantMessageIsCompleteWithApprovalResponses,
+    });
+    await chat.sendMessage({ text: "Pay" });
+    const stored = structuredClone(chat.messages);
+    const asked = chat.lastMessage!.parts.find(({ type }) => type === "tool-pay") as {
+      approval: { id: string };
+    };
+    void chat.addToolApprovalResponse({ id: asked.approval.id, approved: true });
+    const outputs = (page: InstanceType<typeof Chat<UIMessage>>) =>
+      page.lastMessage!.parts.flatMap((part) => ("output" in part ? [part.output] : []));
+    await vi.waitFor(() => expect(outputs(chat)).toEqual(["paid"]));
+    const after = createPage(api, { messages: stored });
+    const following = after.resumeStream();
+    await vi.waitFor(() => expect(outputs(after)).toEqual(["paid"]));
+    gate.resolve();
+    await following;
+    const calls = after.lastMessage!.parts.filter(({ type }) => type === "tool-pay");
+    expect([after.messages.length, calls.length, textOf(after.lastMessage)]).toEqual([2, 1, "Done."]);
+  });
+
   test("our own client reads the same answer from the same log", async () => {
     const { agent, gate } = createStory();
     const api = await serve(agent, withRuns());

@@ -25,5 +25,6 @@ export {
 } from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";
+export { toMessageChunks } from "./message-chunks.ts";
 export { withSafeUrl } from "./safe-url.ts";
 export { isSameJSON } from "./same-json.ts";

@@ -81,7 +81,7 @@ export class ChatPost {
     const { shutdown, unregister } = registerOpening();
     try {
       const response = await this.#respond(read, shutdown);
-      return read.wire === undefined ? response : translateResponse(response, read.wire, read.json);
+      return read.wire === undefined ? response : translateResponse(response, read.wire, { body: read.json });
     } finally {
       unregister();
     }

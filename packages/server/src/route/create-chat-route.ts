@@ -18,6 +18,7 @@ import { ChatPost } from "./chat-post.ts";
 import { ChatRequestError } from "./chat-request-error.ts";
 import type { ChatRoute, ChatRouteOptions, RouteHandler } from "./chat-route.ts";
 import { checkRouteOptions } from "./check-route-options.ts";
+import { loadContinued } from "./continuation.ts";
 import { type Cors, createCors } from "./cors.ts";
 import { identifyOwner } from "./identify-owner.ts";
 import { retainRequest } from "./retain-request.ts";
@@ -51,7 +52,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   checkRouteOptions(options);
   const streamOptions = toStreamOptions(options);
   readStreamTimes(streamOptions);
-  const { authorize, runs, wires = [] } = options;
+  const { authorize, runs, wires = [], loadMessage } = options;
   const endpoints = runs && new RunEndpoints({ runs, hasOwners: authorize !== "anonymous", streamOptions });
   const post = new ChatPost(options, streamOptions, endpoints);
   const guard: Guard = { cors: createCors(options.cors), authorize, streamOptions };
@@ -60,7 +61,7 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
   const refuseMethod = guarded(guard, async () => methodNotAllowed(methods));
   const POST = authorized(guard, (request, owner) => post.respond(request, owner));
   const GET = endpoints
-    ? authorized(guard, (request, owner = "") => resumeRun(request, { owner, endpoints, wires }))
+    ? authorized(guard, (request, owner = "") => resumeRun(request, { owner, endpoints, wires, loadMessage }))
     : refuseMethod;
   const DELETE = endpoints
     ? authorized(guard, (request, owner = "") => endpoints.stop(request, owner))
@@ -78,11 +79,20 @@ export function createChatRoute(options: ChatRouteOptions): ChatRoute {
 /** The GET of a route with runs, in its own wire or in another one, which has no cursors: it follows an open run whole. */
 async function resumeRun(
   request: Request,
-  { owner, endpoints, wires }: { owner: string; endpoints: RunEndpoints; wires: readonly RouteWire[] },
+  { owner, endpoints, wires, loadMessage }: ResumeOptions,
 ): Promise<Response> {
   const { wire, sessionId } = findWireOfURL(new URL(request.url), wires);
   if (wire === undefined) return endpoints.resume(request, owner);
-  return translateResponse(await endpoints.followSession(sessionId, owner, request.signal), wire);
+  const { response, continues } = await endpoints.followSession(sessionId, owner, request.signal);
+  const continued =
+    continues === undefined ? undefined : await loadContinued(loadMessage, continues, { owner, sessionId });
+  return translateResponse(response, wire, { continued });
+}
+
+interface ResumeOptions extends Pick<ChatRouteOptions, "loadMessage"> {
+  owner: string;
+  endpoints: RunEndpoints;
+  wires: readonly RouteWire[];
 }
 
 /** The options of each stream, without those of the route. */

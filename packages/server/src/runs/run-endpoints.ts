@@ -2,7 +2,7 @@
  * Maps HTTP requests to run operations: starts, follows, resumes and stops runs. Knows nothing about agents, and reads
  * nothing of a request but the run that it names.
  */
-import type { StreamChunk } from "@kortyx/protocol";
+import type { RunStartChunk, StreamChunk } from "@kortyx/protocol";
 import { maxIdLength } from "@kortyx/protocol/internal";
 import { type RunRecord, type RunStore, stopped } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
@@ -96,12 +96,22 @@ export class RunEndpoints {
     return this.respond({ run, after }, { signal: request.signal, hasIds: true });
   }
 
-  /** Follows the open run of a session from its beginning, for a reader without cursors; 204 if none is open. */
-  async followSession(sessionId: string | undefined, owner: string, signal: AbortSignal): Promise<Response> {
-    if (sessionId === undefined) return errorResponse(missingSession);
+  /**
+   * Follows the open run of a session from its beginning, for a reader without cursors; 204 if none is open.
+   *
+   * @returns the id of the message that the run continues, too.
+   */
+  async followSession(
+    sessionId: string | undefined,
+    owner: string,
+    signal: AbortSignal,
+  ): Promise<{ response: Response; continues?: string | undefined }> {
+    if (sessionId === undefined) return { response: errorResponse(missingSession) };
     const run = await this.#find({ kind: "session", id: sessionId }, owner);
-    if (run === undefined || run.terminal !== undefined) return nothingToFollow();
-    return this.respond({ run, after: -1 }, { signal, hasIds: false });
+    if (run === undefined || run.terminal !== undefined) return { response: nothingToFollow() };
+    const page = await this.#guarded.read(run.runId, -1, 1);
+    const { continues }: Partial<RunStartChunk> = JSON.parse(page?.entries[0] ?? "{}");
+    return { response: this.respond({ run, after: -1 }, { signal, hasIds: false }), continues };
   }
 
   /** DELETE */

@@ -2,19 +2,35 @@
  * Turns a stream of the route's own wire into one of another. It reads what our clients read, so heartbeats, back pressure
  * and every end of a stream are those of the route. Knows no other protocol.
  */
-import { createSSEDecoder, encodeComment, type SSEDecoder } from "@kortyx/protocol";
+import {
+  type AssistantUIMessage,
+  createSSEDecoder,
+  encodeComment,
+  type SSEDecoder,
+  type StreamChunk,
+} from "@kortyx/protocol";
 import type { ChunkTranslator } from "@kortyx/protocol/ai-sdk";
+import { toMessageChunks } from "@kortyx/protocol/internal";
 import type { RouteWire } from "./route-wire.ts";
 
-/**
- * @param response - A stream of the route; a refusal is returned unchanged.
- * @param body - The request, in the wire; absent for a GET.
- */
-export function translateResponse(response: Response, wire: RouteWire, body?: unknown): Response {
+/** What a client asked for. */
+export interface TranslatedRequest {
+  /** The JSON of a POST, in the wire. */
+  body?: unknown;
+  /** The stored message that a run continues: a client that follows it with a GET begins the message anew. */
+  continued?: AssistantUIMessage | undefined;
+}
+
+/** @param response - A stream of the route; a refusal is returned unchanged. */
+export function translateResponse(
+  response: Response,
+  wire: RouteWire,
+  { body, continued }: TranslatedRequest,
+): Response {
   if (!response.ok || response.body === null) return response;
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(wire.headers)) headers.set(name, value);
-  const source = new TranslatedBody(response.body, wire, wire.createTranslator(body));
+  const source = new TranslatedBody(response.body, wire, wire.createTranslator(body), continued);
   return new Response(new ReadableStream(source, { highWaterMark: 0 }), { status: response.status, headers });
 }
 
@@ -25,12 +41,20 @@ class TranslatedBody implements UnderlyingDefaultSource<Uint8Array> {
   readonly #lastFrame: string;
   readonly #translator: ChunkTranslator<object>;
   readonly #decoder: SSEDecoder;
+  /** To be sent after the chunk that names the message. */
+  #earlier: StreamChunk[];
   /** Comments of the current piece. */
   #comments = "";
   /** `[DONE]` has come: the stream ended in order. */
   #isComplete = false;
 
-  constructor(body: ReadableStream<Uint8Array>, wire: RouteWire, translator: ChunkTranslator<object>) {
+  constructor(
+    body: ReadableStream<Uint8Array>,
+    wire: RouteWire,
+    translator: ChunkTranslator<object>,
+    continued: AssistantUIMessage | undefined,
+  ) {
+    this.#earlier = continued ? toMessageChunks(continued) : [];
     this.#reader = body.getReader();
     this.#lastFrame = wire.lastFrame;
     this.#translator = translator;
@@ -67,11 +91,19 @@ class TranslatedBody implements UnderlyingDefaultSource<Uint8Array> {
     let text = "";
     for (let event = this.#decoder.next(); event !== undefined; event = this.#decoder.next()) {
       if (event.data === "[DONE]") this.#isComplete = true;
-      else text += print(this.#translator.translate(JSON.parse(event.data)));
+      else text += this.#translateChunk(JSON.parse(event.data));
     }
     text += print(this.#translator.flush()) + this.#comments;
     this.#comments = "";
     return text;
+  }
+
+  #translateChunk(chunk: StreamChunk): string {
+    const events = this.#translator.translate(chunk);
+    if (this.#earlier.length === 0 || chunk.type !== "run-start") return print(events);
+    const earlier = this.#earlier.flatMap((one) => this.#translator.translate(one));
+    this.#earlier = [];
+    return print([...events, ...earlier]);
   }
 }
 
