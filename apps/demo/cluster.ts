@@ -16,7 +16,7 @@ const processNames = ["1", "2", "3"];
 const tokensPerSecond = process.env.DEMO_TOKENS_PER_SECOND || "5";
 /** The same for all processes: one verifies what another has signed. */
 const resumeSecret = crypto.randomUUID();
-const mainFile = fileURLToPath(new URL("main.js", import.meta.url));
+const mainFile = fileURLToPath(new URL("src/server/main.ts", import.meta.url));
 
 const nginx = findProgram("nginx");
 const redisServer = findProgram("redis-server");

@@ -11,4 +11,4 @@ if (status !== 0) {
   console.error(error?.message ?? `${stdout}${stderr}`);
   process.exit(status ?? 1);
 }
-await import(process.argv[2] === "cluster" ? "./dist/server/cluster.js" : "./dist/server/main.js");
+await import(process.argv[2] === "cluster" ? "./cluster.ts" : "./src/server/main.ts");

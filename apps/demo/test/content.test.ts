@@ -50,7 +50,7 @@ test.each([
   for (const type of everywhere) types.delete(type);
   expect([...types]).toEqual(shown);
   expect(chunks.at(-1)).toMatchObject({ type: "done", finishReason });
-  const emptyState = readFileSync(new URL("../src/page/empty-state.tsx", import.meta.url), "utf8");
+  const emptyState = readFileSync(new URL("../src/page/message-list.tsx", import.meta.url), "utf8");
   expect(emptyState).toContain(question);
 });
 

@@ -14,9 +14,7 @@ import { type DemoPage, openDemoPage } from "../test/demo-page.ts";
 import { until } from "../test/live-server.ts";
 import { hasNginx } from "../test/nginx.ts";
 
-const program = fileURLToPath(
-  new URL("../node_modules/@kortyx/demo/dist/server/cluster.js", import.meta.url),
-);
+const program = fileURLToPath(new URL("../node_modules/@kortyx/demo/cluster.ts", import.meta.url));
 /**
  * A lease, the 2 s after it in which a page learns of the end, and the 5 s in which it is back, plus a margin for a
  * busy machine.

@@ -107,18 +107,20 @@ describe.skipIf(!hasChromium())("the parts of an answer in Chromium", () => {
     expect(await card.getByRole("heading").textContent()).toBe("trip plan");
   });
 
-  test("steps are headings, in front of what belongs to them", async () => {
+  test("steps with a name are headings, in front of what belongs to them", async () => {
     const { answer, answerWith } = await begin();
     say({ type: "step-start", stepId: "1", name: "Search" });
     say({ type: "tool-call-start", tool: "search", toolCallId: "1", input: {} });
     await answer().getByRole("heading", { name: "Search", exact: true }).waitFor();
-    say({ type: "step-start", stepId: "2" });
+    say({ type: "step-start", stepId: "2", name: "Answer" });
     say(text("Found."));
+    say({ type: "step-start", stepId: "3" });
+    say({ type: "tool-call-start", tool: "search", toolCallId: "2", input: {} });
     say(done);
     await answerWith("done");
     const shown = answer().locator(".step, .markdown, [data-testid=tool-call]");
     expect(await shown.evaluateAll((all) => all.map((one) => one.dataset.testid ?? one.textContent))).toEqual(
-      ["Search", "tool-call", "2", "Found."],
+      ["Search", "tool-call", "Answer", "Found.", "tool-call"],
     );
   });
 

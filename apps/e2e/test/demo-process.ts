@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../node_modules/@kortyx/demo/dist/server/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../node_modules/@kortyx/demo/src/server/main.ts", import.meta.url));
 
 export interface DemoProcess {
   url: string;

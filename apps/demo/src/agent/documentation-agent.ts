@@ -4,21 +4,29 @@
  * and a tool.
  */
 import type { ChatAgent, ChatMessage, StreamChunk } from "@kortyx/server";
-import { readAttachments } from "./attachments.ts";
-import { paceText, splitText } from "./pace-text.ts";
-import { fillReadingList } from "./reading-list.ts";
+import {
+  type AskedSearch,
+  askForWords,
+  askTime,
+  askWhich,
+  decideFeedback,
+  proposeFeedback,
+  readAnswers,
+  tellTime,
+} from "./ask-user.ts";
 import {
   createSearch,
   listWords,
   parseQuestion,
+  runSearch,
   type Search,
   type SearchHit,
   type SearchInput,
   type SearchResult,
+  searchTool,
+  toSource,
 } from "./search.ts";
-import { runSearch, searchTool, toSource } from "./search-tool.ts";
-import { type AskedSearch, askForWords, askWhich, readAnswers } from "./user-questions.ts";
-import { askTime, decideFeedback, proposeFeedback, tellTime } from "./user-tools.ts";
+import { fillReadingList, paceText, splitText } from "./write-answer.ts";
 
 export interface DocumentationAgentOptions {
   search: Search;
@@ -108,6 +116,28 @@ export function createDocumentationAgent(options: DocumentationAgentOptions): Ch
       yield { type: "done", finishReason: "interrupt" };
     },
   };
+}
+
+/**
+ * Reads the files that the user has attached: texts only, and nothing from elsewhere.
+ *
+ * @returns the texts by name, and the names of the latest message's files that are not text.
+ */
+async function readAttachments(messages: readonly ChatMessage[]) {
+  const texts = new Map<string, string>();
+  let unread: string[] = [];
+  for (const { parts = [] } of messages.filter(({ role }) => role === "user")) {
+    unread = [];
+    for (const part of parts) {
+      if (part.type !== "file") continue;
+      const { url, mediaType, name = "attachment" } = part;
+      // Another address could be one of this server's network, which a client must not reach.
+      const isText = mediaType.startsWith("text/") && url.startsWith("data:");
+      if (isText) texts.set(name, await (await fetch(url)).text());
+      else unread.push(name);
+    }
+  }
+  return { texts, unread };
 }
 
 function* callSearch(search: Search, tool: string, input: SearchInput) {

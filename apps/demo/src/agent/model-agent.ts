@@ -1,163 +1,161 @@
 /**
- * An agent that lets a model answer, with the search as a tool that the model may call. Owns the rounds between the two.
+ * An agent that lets a model answer, with any API like OpenAI's, with the search as a tool that the model may call. Owns
+ * the endpoint, and the words for its failures.
  */
-import type { ChatAgent, ChatAgentOptions, ChatMessage, StreamChunk } from "@kortyx/server";
-import { readAttachments } from "./attachments.ts";
-import { type ModelEndpoint, ModelError, streamCompletion } from "./model-completion.ts";
-import type { Search, SearchInput, SearchResult, Section } from "./search.ts";
-import { pageUrl, runSearch, searchTool, toSource } from "./search-tool.ts";
+import {
+  type ChatAgent,
+  defineTool,
+  describeProviderError,
+  runTools,
+  type StreamChunk,
+  type ToolTurn,
+} from "@kortyx/server";
+import {
+  fromOpenAIChat,
+  type ModelStream,
+  toOpenAIChatMessages,
+  toOpenAIChatTools,
+} from "@kortyx/server/openai";
+import OpenAI, { APIConnectionError, APIError } from "openai";
+import { z } from "zod";
+import { pageUrl, type Search, type Section, searchTool, toSource } from "./search.ts";
+
+export interface ModelEndpoint {
+  /** `/chat/completions` is appended to it: `https://api.openai.com/v1`. */
+  baseUrl: string;
+  apiKey: string;
+  model: string;
+}
 
 export interface ModelAgentOptions {
   endpoint: ModelEndpoint;
   search: Search;
 }
 
-interface ToolCall {
-  /** Ours: the ids of some endpoints start again with each round. */
-  toolCallId: string;
-  /** The endpoint's. */
-  id: string;
-  name: string;
-  /** JSON, as far as it has arrived. */
-  inputText: string;
-}
+const variables = ["OPENAI_BASE_URL", "OPENAI_API_KEY", "OPENAI_MODEL"] as const;
 
-/** In the last round, the model has to answer with what it knows. */
-const maxRounds = 5;
+/** @throws Error if only some of the three variables are set, or the address is not a URL. */
+export function readModelEndpoint(env: Record<string, string | undefined>): ModelEndpoint | undefined {
+  const missing = variables.filter((name) => !env[name]?.trim());
+  if (missing.length === variables.length) return undefined;
+  if (missing.length > 0) {
+    throw new Error(
+      `${missing.join(" and ")} missing: set all of ${variables.join(", ")} to use a model, or none. ` +
+        "For a model that needs no key, set any.",
+    );
+  }
+  const [baseUrl = "", apiKey = "", model = ""] = variables.map((name) => env[name]!.trim());
+  if (!/^https?:\/\/[^@?#]+$/.test(baseUrl) || !URL.canParse(baseUrl)) {
+    throw new Error("OPENAI_BASE_URL is not an address such as https://api.openai.com/v1.");
+  }
+  return { baseUrl: baseUrl.replace(/\/+$/, ""), apiKey, model };
+}
 
 const instructions = `You answer questions about the documentation of these packages, in Markdown, briefly.
 Call ${searchTool} before you answer, and answer only from what it finds; say so when it finds nothing.
 Link to the pages that you use, with the url that comes with them.`;
 
-const tool = {
-  type: "function",
-  function: {
-    name: searchTool,
-    description: "Full-text search over the documentation. Returns the best sections.",
-    parameters: {
-      type: "object",
-      properties: { query: { type: "string", description: "A few words to look for." } },
-      required: ["query"],
-    },
-  },
-};
+/** In the last turn, the model has to answer with what it knows. */
+const maxTurns = 5;
+const maxSources = 5;
 
 export function createModelAgent({ endpoint, search }: ModelAgentOptions): ChatAgent {
-  async function* answer(
-    messages: readonly ChatMessage[],
-    { signal }: ChatAgentOptions,
-  ): AsyncGenerator<StreamChunk> {
-    const said: object[] = [
-      { role: "system", content: instructions },
-      ...(await Promise.all(messages.map(toModelMessage))).filter(({ content }) => content !== ""),
-    ];
-    const sources = new Set<Section>();
-    const usage = { inputTokens: 0, outputTokens: 0, totalTokens: 0 };
-    let finishReason = "stop";
+  const { baseUrl: baseURL, apiKey, model } = endpoint;
+  const openai = new OpenAI({
+    baseURL,
+    apiKey,
+    // The key is for this address, not for the one that it may lead to.
+    fetchOptions: { redirect: "error" },
+    // A visitor reads at once what has failed, and may try again.
+    maxRetries: 0,
+    // It would write what the endpoint has sent, and some repeat the key that they refuse.
+    logLevel: "off",
+  });
 
-    for (let round = 1; round <= maxRounds; round++) {
-      yield { type: "status", message: `Waiting for ${endpoint.model}` };
-      const tool_choice = round === maxRounds ? "none" : "auto";
-      const request = { messages: said, tools: [tool], tool_choice };
-      const segmentId = `round-${round}`;
-      const calls: ToolCall[] = [];
-      let text = "";
-
-      for await (const { choices, usage: used } of streamCompletion(endpoint, request, signal)) {
-        usage.inputTokens += used?.prompt_tokens ?? 0;
-        usage.outputTokens += used?.completion_tokens ?? 0;
-        usage.totalTokens += used?.total_tokens ?? 0;
-        const { delta, finish_reason } = choices?.[0] ?? {};
-        finishReason = finish_reason?.replaceAll("_", "-") ?? finishReason;
-        const reasoning = delta?.reasoning || delta?.reasoning_content;
-        if (reasoning) yield { type: "reasoning-delta", delta: reasoning, segmentId };
-        if (delta?.content) yield { type: "text-delta", delta: delta.content, segmentId };
-        text += delta?.content ?? "";
-        for (const piece of delta?.tool_calls ?? []) {
-          const {
-            index = calls.length,
-            id = "",
-            function: { name = "", arguments: input = "" } = {},
-          } = piece;
-          if (calls[index] === undefined) {
-            calls[index] = { toolCallId: crypto.randomUUID(), id, name, inputText: "" };
-            yield { type: "tool-call-start", tool: name, toolCallId: calls[index].toolCallId };
-          }
-          const { toolCallId } = calls[index];
-          calls[index].inputText += input;
-          if (input !== "") yield { type: "tool-call-delta", toolCallId, delta: input };
-        }
-      }
-      // An answer that was cut at its length has cut tool calls, too.
-      if (calls.length === 0 || finishReason === "length") break;
-      said.push({ role: "assistant", content: text || null, tool_calls: calls.map(toModelCall) });
-      for (const call of calls) {
-        const result = yield* runCall(call);
-        for (const { section } of result?.hits ?? []) sources.add(section);
-        said.push({ role: "tool", tool_call_id: call.id, content: describeForModel(result) });
-      }
-    }
-    for (const section of [...sources].slice(0, 5)) yield toSource(section);
-    yield { type: "done", finishReason, ...(usage.totalTokens > 0 && { usage }) };
+  async function* askModel({ messages, tools, signal, isLast }: ToolTurn): ModelStream {
+    yield { type: "status", message: `Waiting for ${model}` };
+    const completion = openai.chat.completions.create(
+      {
+        model,
+        messages: [{ role: "system", content: instructions }, ...toOpenAIChatMessages(messages)],
+        tools: toOpenAIChatTools(tools),
+        tool_choice: isLast ? "none" : "auto",
+        stream: true,
+        stream_options: { include_usage: true },
+      },
+      { signal },
+    );
+    return yield* fromOpenAIChat(completion, { signal });
   }
 
-  function* runCall({
-    name,
-    toolCallId,
-    inputText,
-  }: ToolCall): Generator<StreamChunk, SearchResult | undefined> {
-    const input = parseInput(inputText);
-    if (name !== searchTool || input === undefined) {
-      const message = `Only ${searchTool} can be called, with {"query": "…"}.`;
-      yield { type: "tool-call-error", tool: name, toolCallId, message };
-      return undefined;
-    }
-    yield { type: "tool-call-ready", tool: name, toolCallId, input: { ...input } };
-    return yield* runSearch(search, { tool: name, toolCallId, input });
+  /** The search, and the sections that it has found. */
+  function createSearchTool() {
+    const found = new Set<Section>();
+    const tool = defineTool({
+      description: "Full-text search over the documentation. Returns the best sections.",
+      inputSchema: z.object({ query: z.string().describe("A few words to look for.") }),
+      run: ({ query }) => {
+        const sections = search({ query }).hits.map(({ section }) => section);
+        for (const section of sections) found.add(section);
+        if (sections.length === 0) return "Nothing found.";
+        return sections.map(({ page, heading, text }) => ({ url: pageUrl(page), heading, text }));
+      },
+    });
+    return { tool, found };
   }
 
   return {
-    /** A failure of the model ends the answer with an error that the user can understand. */
-    async *streamChat(messages, options) {
+    async *streamChat(messages, options): AsyncGenerator<StreamChunk> {
+      const { tool, found } = createSearchTool();
+      const tools = { [searchTool]: tool };
       try {
-        yield* answer(messages, options);
+        for await (const chunk of runTools({ messages, options, tools, turn: askModel, maxTurns })) {
+          if (chunk.type === "done") yield* [...found].slice(0, maxSources).map(toSource);
+          yield chunk;
+        }
       } catch (error) {
-        if (!(error instanceof ModelError)) throw error;
+        options.signal?.throwIfAborted();
+        const description = describeFailure(error);
+        if (description === undefined) throw error;
         const correlationId = crypto.randomUUID();
-        const detail = error.detail.replaceAll(endpoint.apiKey, "…").slice(0, 500);
-        console.error(`${error.message} [${correlationId}]\n${detail}`);
-        yield { type: "error", code: "model-failed", message: error.message, correlationId };
+        const details = listCauses(error).join("\n").replaceAll(apiKey, "…").slice(0, 500);
+        console.error(`${description.message} [${correlationId}]\n${details}`);
+        yield { type: "error", code: "model-failed", ...description, correlationId };
       }
     },
   };
 }
 
-async function toModelMessage(message: ChatMessage) {
-  const { texts } = await readAttachments([message]);
-  const attached = [...texts].map(([name, text]) => `${name}:\n\n${text}`);
-  return { role: message.role, content: [message.content, ...attached].join("\n\n") };
+/** What the visitor reads, who may also have set the variables; undefined if it is not the model that has failed. */
+function describeFailure(error: unknown) {
+  if (error instanceof APIConnectionError || error instanceof SyntaxError) {
+    const message =
+      "The model's endpoint cannot be reached, or does not answer as a model. Check OPENAI_BASE_URL.";
+    return { message, code: "model-unreachable", retryable: true };
+  }
+  const known = describeProviderError(error);
+  if (known !== undefined || !(error instanceof APIError)) return known;
+  return { message: describeStatus(error.status) };
 }
 
-function parseInput(inputText: string): SearchInput | undefined {
-  try {
-    const { query } = JSON.parse(inputText);
-    return typeof query === "string" ? { query } : undefined;
-  } catch {
-    return undefined;
+/** For what only the owner of the key can repair. */
+function describeStatus(status: number | undefined): string {
+  switch (status) {
+    case undefined:
+      return "The model failed while it answered.";
+    case 401:
+    case 403:
+      return "The model's endpoint refuses OPENAI_API_KEY.";
+    case 404:
+      return "The endpoint does not know the model. Check OPENAI_MODEL and OPENAI_BASE_URL.";
+    case 429:
+      return "The quota of OPENAI_API_KEY is used up.";
+    case 400:
+      return "The model's endpoint refused the request. Perhaps the model cannot read a file that is attached.";
+    default:
+      return `The model's endpoint refused the request with status ${status}.`;
   }
 }
 
-/** Some endpoints parse the input again, and refuse what their own model wrote. */
-const toModelCall = ({ id, name, inputText }: ToolCall): object => ({
-  id,
-  type: "function",
-  function: { name, arguments: parseInput(inputText) === undefined ? "{}" : inputText },
-});
-
-function describeForModel(result: SearchResult | undefined): string {
-  if (result === undefined) return "The search failed.";
-  if (result.hits.length === 0) return "Nothing found.";
-  return JSON.stringify(
-    result.hits.map(({ section: { page, heading, text } }) => ({ url: pageUrl(page), heading, text })),
-  );
-}
+const listCauses = (error: unknown): string[] =>
+  error instanceof Error ? [String(error), ...listCauses(error.cause)] : [];

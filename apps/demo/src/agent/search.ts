@@ -1,9 +1,10 @@
 /**
- * The agent's tool: a full-text search over the sections of a few Markdown pages. Owns reading, cutting and ranking them;
- * knows no stream.
+ * The agents' tool: a full-text search over the sections of a few Markdown pages, how a call of it ends, and the sources of
+ * its results. Owns reading, cutting and ranking the pages.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { StreamChunk, StreamChunkOf } from "@kortyx/server";
 import MiniSearch from "minisearch";
 
 /** A heading of a page and the text below it, up to the next heading. */
@@ -42,7 +43,7 @@ export interface SearchResult {
 export type Search = (input: SearchInput) => SearchResult;
 
 /** The requested page does not exist. The message may be shown to the user. */
-export class UnknownPageError extends Error {
+class UnknownPageError extends Error {
   override readonly name = "UnknownPageError";
 }
 
@@ -94,6 +95,47 @@ export function createSearch(pages: ReadonlyMap<string, string>): Search {
     };
   };
 }
+
+export const searchTool = "search_documentation";
+
+/**
+ * Runs a call whose `tool-call-start` was already sent.
+ *
+ * @returns `undefined` when it failed, which does not end the answer.
+ */
+export function* runSearch(
+  search: Search,
+  { tool, toolCallId, input }: { tool: string; toolCallId: string; input: SearchInput },
+): Generator<StreamChunk, SearchResult | undefined> {
+  try {
+    const result = search(input);
+    const found = result.hits.map(({ section: { page, heading }, score }) => ({
+      page,
+      heading,
+      score: Math.round(score * 10) / 10,
+    }));
+    const content = found.length > 0 ? found : "Nothing found.";
+    yield { type: "tool-call-result", tool, toolCallId, content };
+    return result;
+  } catch (error) {
+    // The texts of other errors are for the log: they may contain paths on this machine.
+    const isForUser = error instanceof UnknownPageError;
+    if (!isForUser) console.error(error);
+    const message = isForUser ? error.message : "The search failed.";
+    yield { type: "tool-call-error", tool, toolCallId, message };
+    return undefined;
+  }
+}
+
+/** The address under which the demo serves a page. */
+export const pageUrl = (page: string): string => `/docs/${encodeURIComponent(page)}`;
+
+export const toSource = ({ page, heading }: Section): StreamChunkOf<"source"> => ({
+  type: "source",
+  id: `${page}#${heading}`,
+  title: `${page} › ${heading}`,
+  url: pageUrl(page),
+});
 
 /** Reads `how does it end in:wire` as a search for the words before `in:`, in the page after it. */
 export function parseQuestion(text: string): SearchInput {

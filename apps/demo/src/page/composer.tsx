@@ -1,8 +1,10 @@
-/** The box to type into, with Send or Stop, and a line that describes the chat. */
-import type { ChatSnapshot } from "@kortyx/client";
+/**
+ * The box to type into, with Send or Stop, and what the chat is doing: in a line below the box, and for a screen reader.
+ */
+import { type ChatSnapshot, toMessageText } from "@kortyx/client";
 import { type KeyboardEvent, type Ref, useEffect, useRef, useState } from "react";
 import type { ChatActions } from "./chat-actions.ts";
-import { Icon } from "./icon.tsx";
+import { Icon } from "./elements.tsx";
 
 export interface ComposerProps {
   ref: Ref<HTMLTextAreaElement>;
@@ -141,3 +143,43 @@ function describe({ status, statusMessage, reconnecting, messages, timing }: Cha
   const seconds = `${(timing.durationMs / 1000).toFixed(1)} s`;
   return tokens === undefined ? `Answered in ${seconds}` : `Answered in ${seconds}, ${tokens} tokens`;
 }
+
+/** Longer answers are better read at one's own pace. */
+const maxAnnouncedLength = 400;
+
+/**
+ * Announces what happens to a screen reader, once and in whole sentences: a growing answer would be read word by word, or
+ * over and over. A failed answer has its own alert.
+ */
+export function Announcer({ snapshot, refusal }: Pick<ComposerProps, "snapshot" | "refusal">) {
+  // A conversation from before the page was loaded is not news.
+  const [hasNews, setNews] = useState(false);
+  if (!hasNews && snapshot.status !== "ready") setNews(true);
+  return (
+    <p className="visually-hidden" role="status">
+      {refusal ?? (hasNews ? announce(snapshot) : "")}
+    </p>
+  );
+}
+
+function announce({ messages, status, interrupts }: ChatSnapshot): string {
+  if (status !== "ready" && status !== "error") return "Answering";
+  const last = messages.at(-1);
+  if (last?.role !== "assistant") return "";
+  if (last.status !== "done") return last.status === "aborted" ? "Stopped" : "";
+  const questions = interrupts.map(({ input }) => input.question ?? "What do you mean?");
+  if (questions.length > 0) return `The assistant asks: ${questions.join(" ")}`;
+  const text = toPlainText(toMessageText(last));
+  const isLong = text.length > maxAnnouncedLength;
+  const start = isLong ? `${text.slice(0, text.lastIndexOf(" ", maxAnnouncedLength))} …` : text;
+  return `${start} Answer complete.${isLong ? " The rest is in the conversation." : ""}`.trim();
+}
+
+/** Without the marks of Markdown, which are not to be read aloud. */
+const toPlainText = (markdown: string): string =>
+  markdown
+    .replace(/^[>#\-*+|\s]+/gm, "")
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replace(/[*_`~|]+/g, "")
+    .replace(/\s+/g, " ")
+    .trim();

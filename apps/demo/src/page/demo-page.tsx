@@ -1,17 +1,33 @@
-/** The whole page: a conversation, the box to type into, and the stream of the latest answer. */
-import type { ChatOptions } from "@kortyx/client";
+/** The whole page: the bar at the top, a conversation, the box to type into, and the stream of the latest answer. */
+import type { ChatOptions, ChatSnapshot, ChatStatus } from "@kortyx/client";
 import { useChat } from "@kortyx/client/react";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { Announcer } from "./announcer.tsx";
+import {
+  StrictMode,
+  useEffect,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+  useSyncExternalStore,
+} from "react";
+import { createRoot } from "react-dom/client";
 import { createChatActions } from "./chat-actions.ts";
-import { Composer } from "./composer.tsx";
+import { Announcer, Composer } from "./composer.tsx";
 import { describeError } from "./describe-error.ts";
-import { Header } from "./header.tsx";
-import { endsWhole, keepConversation, readConversation } from "./keep-conversation.ts";
+import { Icon } from "./elements.tsx";
+import {
+  endsWhole,
+  keepConversation,
+  readConversation,
+  startNewSession,
+  useSessionInAddress,
+} from "./keep-conversation.ts";
 import { MessageList } from "./message-list.tsx";
-import { createStreamLog } from "./stream/stream-log.ts";
-import { StreamPanel } from "./stream/stream-panel.tsx";
-import { useSessionInAddress } from "./use-session-in-address.ts";
+import { createStreamLog, type StreamLog, StreamPanel } from "./stream-panel.tsx";
+import "./styles/base.css";
+import "./styles/layout.css";
+import "./styles/messages.css";
+import "./styles/cards.css";
 
 /** What this page does for the agent. */
 const pageTools: ChatOptions["tools"] = {
@@ -68,3 +84,63 @@ export function DemoPage() {
     </div>
   );
 }
+
+interface HeaderProps {
+  log: StreamLog;
+  snapshot: ChatSnapshot;
+  isPanelOpen: boolean;
+  onTogglePanel: (isOpen: boolean) => void;
+}
+
+/** Begins a new conversation, shows the state of the connection, and opens the stream panel. */
+function Header({ log, snapshot, isPanelOpen, onTogglePanel }: HeaderProps) {
+  return (
+    <header className="header">
+      <span className="round logo">
+        <Icon name="logo" size={18} />
+      </span>
+      <h1>Kortyx demo</h1>
+      <button type="button" className="header-button" aria-label="New conversation" onClick={startNewSession}>
+        <Icon name="plus" />
+        <span>New</span>
+      </button>
+      <button
+        type="button"
+        className="header-button"
+        aria-expanded={isPanelOpen}
+        aria-controls="stream-panel"
+        onClick={() => onTogglePanel(!isPanelOpen)}
+      >
+        <Icon name="stream" />
+        <span>Stream</span>
+        <StreamState log={log} snapshot={snapshot} />
+      </button>
+    </header>
+  );
+}
+
+const names: Record<ChatStatus, string> = {
+  ready: "Idle",
+  submitted: "Connecting",
+  streaming: "Streaming",
+  stopping: "Stopping",
+  error: "Failed",
+};
+
+function StreamState({ log, snapshot }: { log: StreamLog; snapshot: ChatSnapshot }) {
+  const { status, reconnecting, messages } = snapshot;
+  const attempt = useSyncExternalStore(log.subscribe, () => log.getSnapshot().attempt);
+  const last = messages.at(-1);
+  const isStopped = status === "ready" && last?.role === "assistant" && last.status === "aborted";
+  return (
+    <span className="state" data-testid="stream-state" data-state={reconnecting ? "reconnecting" : status}>
+      {reconnecting ? `Reconnecting, attempt ${attempt}` : isStopped ? "Stopped" : names[status]}
+    </span>
+  );
+}
+
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <DemoPage />
+  </StrictMode>,
+);

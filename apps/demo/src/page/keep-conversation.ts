@@ -1,7 +1,9 @@
 /**
- * Keeps a conversation in this browser, so that a reload loses nothing. Works without a storage too, and then forgets.
+ * Keeps a conversation in this browser, and its session in the address: a reload loses nothing, and a bookmark, the Back
+ * button and a second tab find it. Works without a storage too, and then forgets.
  */
 import type { Chat, UIMessage } from "@kortyx/client";
+import { useSyncExternalStore } from "react";
 
 const prefix = "kortyx-demo:1:";
 
@@ -64,4 +66,24 @@ function writeItem(key: string, value: string): void {
 function isMessage(message: UIMessage | null): message is UIMessage {
   if (message?.role === "user") return typeof message.content === "string";
   return message?.role === "assistant" && Array.isArray(message.parts);
+}
+
+/** @returns the session that the address names, and a function that lets the address name another one. */
+export const useSessionInAddress = () => [useSyncExternalStore(subscribe, readSession), nameSession] as const;
+
+/** The conversation before it stays in the browser's history. */
+export function startNewSession(): void {
+  location.hash = "";
+}
+
+const readSession = (): string | undefined => /^#([\w-]{1,64})$/.exec(location.hash)?.[1];
+
+function subscribe(listener: () => void): () => void {
+  window.addEventListener("hashchange", listener);
+  return () => window.removeEventListener("hashchange", listener);
+}
+
+/** @param sessionId - `undefined` for a new conversation, which has no session before its first message. */
+function nameSession(sessionId: string | undefined): void {
+  if (sessionId !== undefined) history.replaceState(null, "", `#${sessionId}`);
 }

@@ -3,13 +3,11 @@
  * growing answer: while an answer streams, nothing that the user is reading moves.
  */
 import type { ChatSnapshot, UIMessage } from "@kortyx/client";
-import { useRef } from "react";
+import { type RefObject, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { ChatActions } from "./chat-actions.ts";
 import { describeError } from "./describe-error.ts";
-import { EmptyState } from "./empty-state.tsx";
-import { Icon } from "./icon.tsx";
+import { Icon } from "./elements.tsx";
 import { EndingNotice, Growing, MessageView } from "./message-view.tsx";
-import { useFollowEnd } from "./use-follow-end.ts";
 
 export interface MessageListProps {
   snapshot: ChatSnapshot;
@@ -75,4 +73,91 @@ function toExchanges(messages: readonly UIMessage[]): UIMessage[][] {
     else exchanges.at(-1)!.push(message);
   }
   return exchanges;
+}
+
+/** What to try; each of them shows another side of a stream. */
+const examples = [
+  { shows: "A search, a growing list, sources", question: "How do I stop a stream?" },
+  { shows: "A question back, with choices", question: "Tell me about errors" },
+  { shows: "Two questions at once", question: "How does it work?" },
+  { shows: "A tool that needs your approval", question: "Feedback: I like the chunks" },
+  { shows: "A tool that runs in this page", question: "What time is it?" },
+  { shows: "A tool that fails", question: "How does a stream end? in:nowhere" },
+];
+
+/** The page before the first question. */
+function EmptyState({ onAsk }: { onAsk: (question: string) => void }) {
+  return (
+    <div className="empty column">
+      <h2>Ask about Kortyx streams</h2>
+      <p>
+        An agent searches a few pages about these packages and quotes what it finds. Every answer is a Kortyx
+        stream: watch it arrive, stop it, cut the connection, reload the page.
+      </p>
+      <ul aria-label="Example questions">
+        {examples.map(({ shows, question }) => (
+          <li key={question}>
+            <button type="button" className="choice" onClick={() => onAsk(question)}>
+              <span className="muted">{shows}</span>
+              <span>{question}</span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+/** A list that scrolls by whole pixels may end a fraction of one below its view. */
+const tolerance = 2;
+
+/**
+ * Keeps the end of a growing list in view, until the reader scrolls away from it.
+ *
+ * @param content - The growing content; compared by identity.
+ * @param count - When this changes, the end comes into view wherever the reader is; at 0 there is nothing to follow.
+ */
+function useFollowEnd(list: RefObject<HTMLElement | null>, content: unknown, count: number) {
+  const isFollowing = useRef(true);
+  /** Whether the end is in view, or will be with the next change. */
+  const [isAtEnd, setAtEnd] = useState(true);
+
+  function scrollToEnd(): void {
+    const element = list.current!;
+    isFollowing.current = true;
+    element.scrollTop = element.scrollHeight;
+    setAtEnd(true);
+  }
+
+  useEffect(() => {
+    const element = list.current!;
+    let before = element.scrollTop;
+    const onScroll = () => {
+      const { scrollTop, scrollHeight, clientHeight } = element;
+      const isEnd = scrollHeight - scrollTop - clientHeight <= tolerance;
+      // The end moves away from a reader who stays; only scrolling up leaves it.
+      isFollowing.current = isEnd || (isFollowing.current && scrollTop >= before);
+      before = scrollTop;
+      setAtEnd(isFollowing.current);
+    };
+    const observer = new ResizeObserver(() => {
+      if (isFollowing.current) element.scrollTop = element.scrollHeight;
+    });
+    element.addEventListener("scroll", onScroll, { passive: true });
+    observer.observe(element);
+    return () => {
+      element.removeEventListener("scroll", onScroll);
+      observer.disconnect();
+    };
+  }, [list]);
+  useLayoutEffect(() => {
+    isFollowing.current = count > 0;
+    setAtEnd(true);
+  }, [count]);
+  useLayoutEffect(() => {
+    const element = list.current!;
+    if (isFollowing.current) element.scrollTop = element.scrollHeight;
+  }, [list, content]);
+
+  return { isAtEnd, scrollToEnd };
 }

@@ -8,14 +8,12 @@ import {
   type UIMessage,
 } from "@kortyx/client";
 import { memo, useState } from "react";
+import { ReasoningCard, StepHeading, StructuredCard, ToolCard } from "./cards.tsx";
 import type { ChatActions } from "./chat-actions.ts";
 import { type Description, describeEnding } from "./describe-error.ts";
-import { Icon } from "./icon.tsx";
-import { FileLink, SourceList } from "./parts/links.tsx";
-import { MarkdownText } from "./parts/markdown-text.tsx";
-import { QuestionCard } from "./parts/question-card.tsx";
-import { ReasoningCard, StepHeading, ToolCard } from "./parts/step-cards.tsx";
-import { StructuredCard } from "./parts/structured-card.tsx";
+import { FileLink, Icon, SourceList } from "./elements.tsx";
+import { MarkdownText } from "./markdown-text.tsx";
+import { QuestionCard } from "./questions.tsx";
 
 export interface MessageViewProps {
   message: UIMessage;
@@ -85,7 +83,8 @@ function Part({ part, message, openQuestions, actions }: PartProps) {
         />
       );
     case "step":
-      return <StepHeading part={part} />;
+      // The turns of a model have no names.
+      return part.name === undefined ? null : <StepHeading name={part.name} state={part.state} />;
     case "structured-data":
       return <StructuredCard part={part} isGrowing={message.status === "streaming"} />;
     case "interrupt": {

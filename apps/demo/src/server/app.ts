@@ -1,12 +1,12 @@
 /**
- * The demo as one web-standard application: the chat route, the pages that answers link to, and the built page. Opens no
- * port.
+ * The demo as one web-standard application: the chat route, the pages that answers link to, and the built page. Names the visitors
+ * by a cookie: a demo has no login, and runs need an owner. Opens no port.
  */
 import { serveStatic } from "@hono/node-server/serve-static";
 import { type ChatRouteOptions, createChatRoute, type RunStore } from "@kortyx/server";
 import { Hono, type MiddlewareHandler } from "hono";
+import { setCookie } from "hono/cookie";
 import { secureHeaders } from "hono/secure-headers";
-import { readVisitor, welcomeVisitor } from "./visitor.ts";
 
 export interface AppOptions {
   agent: ChatRouteOptions["agent"];
@@ -76,3 +76,26 @@ const pageCache: MiddlewareHandler = async (c, next) => {
   const isHashed = c.res.ok && c.req.path.startsWith("/assets/");
   c.header("cache-control", isHashed ? "public, max-age=31536000, immutable" : "no-cache");
 };
+
+const cookieName = "visitor";
+const maxAgeSeconds = 60 * 60 * 24 * 365;
+
+/** The visitors whose first request is in progress: it has no cookie yet. */
+const newVisitors = new WeakMap<Request, string>();
+
+/** A request without the cookie is from a new visitor, and its response sets one that no script can read. */
+const welcomeVisitor: MiddlewareHandler = async (c, next) => {
+  const request = c.req.raw;
+  if (readVisitor(request) !== null) return next();
+  const visitor = crypto.randomUUID();
+  newVisitors.set(request, visitor);
+  await next();
+  setCookie(c, cookieName, visitor, { httpOnly: true, sameSite: "Strict", path: "/", maxAge: maxAgeSeconds });
+};
+
+/** @returns the owner of the visitor's runs; `null` for a request without the cookie that was not welcomed. */
+function readVisitor(request: Request): string | null {
+  const cookies = request.headers.get("cookie") ?? "";
+  const [, visitor] = /(?:^|;\s*)visitor=([\w-]{1,64})(?:;|$)/.exec(cookies) ?? [];
+  return visitor ?? newVisitors.get(request) ?? null;
+}

@@ -1,19 +1,20 @@
 /**
- * Starts the demo: reads the environment, chooses the agent, listens, ends at once on SIGINT, and drains on SIGTERM.
+ * Starts the demo: reads the environment, chooses the agent and the store, listens, ends at once on SIGINT, and drains on SIGTERM.
  */
+import { mkdirSync } from "node:fs";
 import type { Server } from "node:http";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
-import { drain } from "@kortyx/server";
+import { type ChatAgent, drain, type RunStore, type StreamChunk } from "@kortyx/server";
+import { createRedisRunStore } from "@kortyx/server/redis";
+import { createSqliteRunStore } from "@kortyx/server/sqlite";
+import { createClient } from "redis";
 import { createDocumentationAgent } from "../agent/documentation-agent.ts";
-import { createModelAgent } from "../agent/model-agent.ts";
-import { type ModelEndpoint, readModelEndpoint } from "../agent/model-completion.ts";
+import { createModelAgent, type ModelEndpoint, readModelEndpoint } from "../agent/model-agent.ts";
 import { createSearch, readPages } from "../agent/search.ts";
 import { createApp } from "./app.ts";
-import { createRunStore } from "./create-run-store.ts";
-import { nameReader, nameWriter } from "./name-process.ts";
 
-// The same from `src/server` and from `dist/server`.
 const demoFolder = new URL("../../", import.meta.url);
 const contentFolder = fileURLToPath(new URL("content/", demoFolder));
 const pageFolder = fileURLToPath(new URL("dist/page/", demoFolder));
@@ -35,7 +36,7 @@ const search = createSearch(documents);
 const agent = endpoint
   ? createModelAgent({ endpoint, search })
   : createDocumentationAgent({ search, tokensPerSecond });
-const store = await createRunStore(process.env, runsFile).catch((error) =>
+const store = await createRunStore().catch((error) =>
   exitWith(`The demo cannot keep its answers: ${error.message}`),
 );
 /** Set where this is one process of several. */
@@ -82,6 +83,44 @@ function close(exitCode: number): void {
   else server.closeIdleConnections();
   // For clients that have stopped reading: nothing else ends their connections.
   setTimeout(() => server.closeAllConnections(), 1000);
+}
+
+/**
+ * A SQLite file that survives restarts, or Redis for several processes.
+ *
+ * @throws The error of the store's own client when the file or the server cannot be reached.
+ */
+async function createRunStore(): Promise<RunStore> {
+  const { REDIS_URL, DEMO_RUNS_FILE } = process.env;
+  if (REDIS_URL) {
+    const client = createClient({ url: REDIS_URL, disableOfflineQueue: true });
+    // The client reconnects on its own; without a listener its errors would end the process.
+    client.on("error", (error) => console.error(`Redis: ${error.message}`));
+    await client.connect();
+    return createRedisRunStore({ client });
+  }
+  const path = DEMO_RUNS_FILE || runsFile;
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  return createSqliteRunStore({ path });
+}
+
+/** In a cluster, answers begin with the name of the process that writes them. */
+function nameWriter(agent: ChatAgent, name: string): ChatAgent {
+  return {
+    async *streamChat(messages, options) {
+      yield { type: "metadata", metadata: { process: name } };
+      yield* (await agent.streamChat(messages, options)) as AsyncIterable<StreamChunk>;
+    },
+  };
+}
+
+/** In a cluster, every response names the process that sends it. */
+function nameReader(fetch: typeof app.fetch, name: string): typeof app.fetch {
+  return async (...parameters) => {
+    const response = await fetch(...parameters);
+    response.headers.set("x-demo-process", name);
+    return response;
+  };
 }
 
 function isPort(value: number): boolean {

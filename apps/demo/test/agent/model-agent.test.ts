@@ -1,8 +1,14 @@
 import type { ServerResponse } from "node:http";
-import { type ChatAgentOptions, type ChatMessage, collectStream, type StreamChunk } from "@kortyx/server";
+import { reduceMessage } from "@kortyx/client";
+import {
+  type ChatAgentOptions,
+  type ChatMessage,
+  collectStream,
+  type StreamChunk,
+  toChatMessages,
+} from "@kortyx/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { createModelAgent } from "../../src/agent/model-agent.ts";
-import { readModelEndpoint } from "../../src/agent/model-completion.ts";
+import { createModelAgent, readModelEndpoint } from "../../src/agent/model-agent.ts";
 import { createSearch } from "../../src/agent/search.ts";
 import { answerWith, begin, delta, finish, refuseWith, startModelServer, usage } from "../model-server.ts";
 
@@ -36,7 +42,7 @@ describe("an answer", () => {
       type: "file",
       name: "a.md",
       mediaType: "text/markdown",
-      url: "data:,It%20is%20blue.",
+      url: "data:text/markdown;base64,SXQgaXMgYmx1ZS4=",
     } as const;
     const messages: ChatMessage[] = [
       { ...question, parts: [{ type: "text", text: question.content }, file] },
@@ -46,7 +52,13 @@ describe("an answer", () => {
     await collectStream(open(server.baseUrl, {}, messages));
     const { messages: sent } = server.requests[0]!.body;
     expect(sent.slice(1)).toEqual([
-      { role: "user", content: "What colour is the stove?\n\na.md:\n\nIt is blue." },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "What colour is the stove?" },
+          { type: "text", text: "a.md:\n\nIt is blue." },
+        ],
+      },
       { role: "user", content: "And now?" },
     ]);
   });
@@ -63,17 +75,23 @@ describe("an answer", () => {
         usage(20, 5),
       ),
     );
-    const segmentId = "round-1";
+    const [reasoning, answer] = [expect.stringMatching(/:0$/), expect.stringMatching(/:1$/)];
+    const tokens = { inputTokens: 20, outputTokens: 5, totalTokens: 25 };
     expect(await ask(server.baseUrl)).toEqual([
+      { type: "step-start", stepId: "step-1" },
       { type: "status", message: "Waiting for tiny" },
-      { type: "reasoning-delta", delta: "Let me ", segmentId },
-      { type: "reasoning-delta", delta: "think.", segmentId },
-      { type: "text-delta", delta: "It is ", segmentId },
-      { type: "text-delta", delta: "green.", segmentId },
+      { type: "reasoning-delta", delta: "Let me ", segmentId: reasoning },
+      { type: "reasoning-delta", delta: "think.", segmentId: reasoning },
+      { type: "reasoning-end", segmentId: reasoning, providerMetadata: expect.anything() },
+      { type: "text-delta", delta: "It is ", segmentId: answer },
+      { type: "text-delta", delta: "green.", segmentId: answer },
+      { type: "text-end", segmentId: answer },
+      { type: "step-end", stepId: "step-1", finishReason: "stop", usage: tokens },
       {
         type: "done",
         finishReason: "stop",
-        usage: { inputTokens: 20, outputTokens: 5, totalTokens: 25 },
+        usage: tokens,
+        usageByModel: [{ provider: "openai", ...tokens }],
       },
     ]);
     const [request] = server.requests;
@@ -114,32 +132,37 @@ describe("an answer", () => {
 
 describe("a tool call", () => {
   const tool = "search_documentation";
-  const toolCallId = expect.any(String);
 
   test("is streamed in pieces, run, and answered; its result is a source", async () => {
     const server = await startModelServer(
       answerWith(call(0, "call_a", tool), more(0, '{"que'), more(0, 'ry":"stove"}'), finish("tool_calls")),
       answerWith(delta({ content: "Green." }), finish("stop")),
     );
-    const content = [{ page: "kitchen.md", heading: "Kitchen", score: expect.any(Number) }];
+    const content = [{ url: "/docs/kitchen.md", heading: "Kitchen", text: "The stove is green." }];
+    const segmentId = expect.any(String);
+    const toolCallId = "call_a";
     expect(await ask(server.baseUrl)).toEqual([
+      { type: "step-start", stepId: "step-1" },
       { type: "status", message: "Waiting for tiny" },
       { type: "tool-call-start", tool, toolCallId },
       { type: "tool-call-delta", toolCallId, delta: '{"que' },
       { type: "tool-call-delta", toolCallId, delta: 'ry":"stove"}' },
       { type: "tool-call-ready", tool, toolCallId, input: { query: "stove" } },
       { type: "tool-call-result", tool, toolCallId, content },
+      { type: "step-end", stepId: "step-1", finishReason: "tool-calls" },
+      { type: "step-start", stepId: "step-2" },
       { type: "status", message: "Waiting for tiny" },
-      { type: "text-delta", delta: "Green.", segmentId: "round-2" },
+      { type: "text-delta", delta: "Green.", segmentId },
+      { type: "text-end", segmentId },
+      { type: "step-end", stepId: "step-2", finishReason: "stop" },
       { type: "source", id: "kitchen.md#Kitchen", title: "kitchen.md › Kitchen", url: "/docs/kitchen.md" },
       { type: "done", finishReason: "stop" },
     ]);
     const input = '{"query":"stove"}';
     const called = { id: "call_a", type: "function", function: { name: tool, arguments: input } };
-    const found = [{ url: "/docs/kitchen.md", heading: "Kitchen", text: "The stove is green." }];
     expect(server.requests[1]?.body.messages.slice(2)).toEqual([
       { role: "assistant", content: null, tool_calls: [called] },
-      { role: "tool", tool_call_id: "call_a", content: JSON.stringify(found) },
+      { role: "tool", tool_call_id: "call_a", content: JSON.stringify(content) },
     ]);
   });
 
@@ -160,21 +183,51 @@ describe("a tool call", () => {
   });
 
   test.each([
-    ["input that is not JSON", tool, '{"query":'],
-    ["another tool", "delete_everything", "{}"],
-  ])("with %s fails; the model learns of it, and answers", async (_, name, text) => {
+    ["input that is not JSON", tool, '{"query":', "The model wrote an input that is not JSON."],
+    ["the wrong input", tool, '{"query":5}', "The input is invalid. query: "],
+    ["another tool", "delete_everything", "{}", 'There is no tool "delete_everything".'],
+  ])("with %s fails; the model learns of it, and answers", async (_, name, text, message) => {
     const server = await startModelServer(
       answerWith(call(0, "a", name, text), finish("tool_calls")),
       answerWith(delta({ content: "Sorry." }), finish("stop")),
     );
     const chunks = await ask(server.baseUrl);
-    const message = 'Only search_documentation can be called, with {"query": "…"}.';
-    expect(chunks).toContainEqual({ type: "tool-call-error", tool: name, toolCallId, message });
+    const error = { type: "tool-call-error", tool: name, message: expect.stringContaining(message) };
+    expect(chunks).toContainEqual(expect.objectContaining(error));
     expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "stop" });
     const [said, result] = server.requests[1]!.body.messages.slice(2);
-    expect(result).toEqual({ role: "tool", tool_call_id: "a", content: "The search failed." });
+    expect(result).toEqual({
+      role: "tool",
+      tool_call_id: "a",
+      content: expect.stringContaining(`Error: ${message}`),
+    });
     const [{ function: called }] = said!.tool_calls as [{ function: { arguments: string } }];
     expect(() => JSON.parse(called.arguments)).not.toThrow();
+  });
+
+  test("of the page's own tool waits for the page, and the answer continues with its result", async () => {
+    const server = await startModelServer(
+      answerWith(call(0, "call_a", "read_clock", "{}"), finish("tool_calls")),
+      answerWith(delta({ content: "It is noon." }), finish("stop")),
+    );
+    const clock = { name: "read_clock", description: "The time where the user is." };
+    const chunks = await collectStream(open(server.baseUrl, { tools: [clock] }));
+    expect(chunks.at(-1)).toEqual({ type: "done", finishReason: "tool-calls" });
+    expect(server.requests[0]?.body.tools).toMatchObject([
+      { function: { name: "search_documentation" } },
+      { function: clock },
+    ]);
+    const waiting = toChatMessages([{ ...reduceMessage(chunks), id: "m", role: "assistant" }]);
+    const result = { toolCallId: "call_a", tool: "read_clock", content: "12:00" };
+    const options: ChatAgentOptions = { trigger: "continue", tools: [clock], toolResults: [result] };
+    const rest = await collectStream(open(server.baseUrl, options, [question, ...waiting]));
+    expect(rest).toContainEqual({ type: "tool-call-result", ...result });
+    expect(rest.at(-1)).toEqual({ type: "done", finishReason: "stop" });
+    expect(server.requests[1]?.body.messages.at(-1)).toEqual({
+      role: "tool",
+      tool_call_id: "call_a",
+      content: "12:00",
+    });
   });
 
   test("that was cut at the model's limit is not run", async () => {
@@ -194,41 +247,93 @@ describe("a tool call", () => {
 });
 
 describe("a failure", () => {
-  const unreachable =
-    "The model's endpoint cannot be reached, or does not answer as a model. Check OPENAI_BASE_URL.";
+  const unreachable = {
+    code: "model-unreachable",
+    message: "The model's endpoint cannot be reached, or does not answer as a model. Check OPENAI_BASE_URL.",
+    retryable: true,
+  };
+  const cutOff = {
+    code: "model-cut-off",
+    message: "The answer was cut off. Please try again.",
+    retryable: true,
+  };
   const cut = (response: ServerResponse) => {
     begin(delta({ content: "It is " }))(response);
     response.end();
   };
+  const broken = (response: ServerResponse) => {
+    begin(delta({ content: "It is " }))(response);
+    response.write("data: {", () => response.destroy());
+  };
 
   test.each([
-    ["a refused key", refuseWith(401, `Not ${apiKey}`), "The model's endpoint refuses OPENAI_API_KEY."],
+    [
+      "a refused key",
+      refuseWith(401, `Not ${apiKey}`),
+      { code: "model-failed", message: "The model's endpoint refuses OPENAI_API_KEY." },
+    ],
     [
       "an unknown model",
       refuseWith(404, {}),
-      "The endpoint does not know the model. Check OPENAI_MODEL and OPENAI_BASE_URL.",
+      {
+        code: "model-failed",
+        message: "The endpoint does not know the model. Check OPENAI_MODEL and OPENAI_BASE_URL.",
+      },
     ],
     [
       "a full quota",
-      refuseWith(429, {}),
-      "The model is busy, or its quota is used up. Please try again later.",
+      refuseWith(429, { error: { code: "insufficient_quota" } }),
+      { code: "model-failed", message: "The quota of OPENAI_API_KEY is used up." },
     ],
-    ["another status", refuseWith(500, {}), "The model's endpoint refused the request with status 500."],
+    [
+      "too many questions",
+      refuseWith(429, {}, { "retry-after": "7" }),
+      {
+        code: "model-busy",
+        message: "The model is busy. Please try again later.",
+        retryable: true,
+        retryAfterMs: 7000,
+      },
+    ],
+    [
+      "a picture that the model cannot see",
+      refuseWith(400, {}),
+      {
+        code: "model-failed",
+        message:
+          "The model's endpoint refused the request. Perhaps the model cannot read a file that is attached.",
+      },
+    ],
+    [
+      "a failure of the endpoint",
+      refuseWith(500, {}),
+      { code: "model-failed", message: "The model has failed. Please try again.", retryable: true },
+    ],
+    [
+      "another status",
+      refuseWith(418, {}),
+      { code: "model-failed", message: "The model's endpoint refused the request with status 418." },
+    ],
     ["a redirect", refuseWith(307, "", { location: "http://127.0.0.1:9/" }), unreachable],
-    ["an event that is not JSON", answerWith("data: Welcome\n\n"), unreachable],
-    ["an error mid-answer", begin({ error: `Not ${apiKey}` }), "The model failed while it answered."],
-    ["an answer that is cut", cut, "The model's answer was cut off."],
-  ])("such as %s is explained to the user, and logged without the key", async (_, answer, message) => {
+    ["an event that is not JSON", answerWith(`data: Not ${apiKey}\n\n`), unreachable],
+    [
+      "an error mid-answer",
+      begin({ error: `Not ${apiKey}` }),
+      { code: "model-failed", message: "The model failed while it answered." },
+    ],
+    ["an answer that is cut", cut, cutOff],
+    ["a connection that breaks", broken, cutOff],
+  ])("such as %s is explained to the user, and logged once without the key", async (_, answer, error) => {
     const server = await startModelServer(answer);
     const chunks = await ask(server.baseUrl);
-    const correlationId = expect.any(String);
-    expect(chunks.at(-1)).toEqual({ type: "error", code: "model-failed", message, correlationId });
+    expect(chunks.at(-1)).toEqual({ type: "error", ...error, correlationId: expect.any(String) });
     expect(log).toHaveBeenCalledTimes(1);
     expect(JSON.stringify([chunks, log.mock.calls])).not.toContain(apiKey);
+    expect(server.requests).toHaveLength(1);
   });
 
   test("an endpoint that does not exist is named as the cause", async () => {
-    expect((await ask("http://127.0.0.1:9/v1")).at(-1)).toMatchObject({ message: unreachable });
+    expect((await ask("http://127.0.0.1:9/v1")).at(-1)).toMatchObject(unreachable);
   });
 });
 

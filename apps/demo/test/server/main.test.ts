@@ -8,8 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { answerWith, delta, finish, refuseWith, startModelServer } from "../model-server.ts";
 import { createTemporaryFolder } from "../temporary-folder.ts";
 
-// `pnpm demo` starts this, so it needs a build.
-const mainFile = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
+const mainFile = fileURLToPath(new URL("../../src/server/main.ts", import.meta.url));
 const startFile = fileURLToPath(new URL("../../start.mjs", import.meta.url));
 
 function startDemo(env: Record<string, string>, ...[file = mainFile, ...words]: string[]) {
@@ -146,11 +145,11 @@ test("a model that is configured in part is refused", async () => {
 
 test("with a model, its answer is streamed", async () => {
   const { baseUrl, requests } = await startModelServer(
-    answerWith(delta({ content: "It hums." }), finish("stop")),
+    answerWith({ id: "c-1", ...delta({ content: "It hums." }) }, finish("stop")),
   );
   const { child, readOutput } = startDemo({ PORT: "0", OPENAI_BASE_URL: baseUrl, ...model });
   const text = await (await ask(await readAddress(child))).text();
-  expect(text).toContain('data: {"type":"text-delta","delta":"It hums.","segmentId":"round-1"}\n\n');
+  expect(text).toContain('data: {"type":"text-delta","segmentId":"c-1:0","delta":"It hums."}\n\n');
   expect(text).toContain('data: {"type":"done","finishReason":"stop"}\n\ndata: [DONE]\n\n');
   expect(requests[0]?.headers.authorization).toBe("Bearer sk-secret-0123456789");
   expect(readOutput()).toContain(`Model: tiny at ${baseUrl}\n`);

@@ -1,9 +1,13 @@
-/** The steps of an agent on the way to its answer, and in them, folded, calls of tools and the thoughts of a model. */
-import type { InterruptChunk, StepPart, TextPart, ToolCallPart } from "@kortyx/client";
+/**
+ * What an answer has beside its text: its steps, and in them, folded, calls of tools and the thoughts of a model; and
+ * structured objects while they grow.
+ */
+import type { InterruptChunk, StepPart, StructuredDataPart, TextPart, ToolCallPart } from "@kortyx/client";
 import { memo, type ReactNode } from "react";
-import type { ChatActions } from "../chat-actions.ts";
-import { Icon } from "../icon.tsx";
-import { ApprovalForm } from "./approval-form.tsx";
+import type { ReadingList } from "../agent/write-answer.ts";
+import type { ChatActions } from "./chat-actions.ts";
+import { Icon, SafeLink } from "./elements.tsx";
+import { ApprovalForm } from "./questions.tsx";
 
 const states: Record<ToolCallPart["state"], string> = {
   "input-streaming": "Preparing",
@@ -60,9 +64,9 @@ export const ReasoningCard = memo(function ReasoningCard({ part: { text, state }
   );
 });
 
-export const StepHeading = ({ part: { name, stepId, state } }: { part: StepPart }) => (
+export const StepHeading = ({ name, state }: Pick<StepPart, "state"> & { name: string }) => (
   <h3 className="step label" data-state={state}>
-    {name ?? stepId}
+    {name}
   </h3>
 );
 
@@ -104,4 +108,63 @@ function gistOf({ input, inputText }: ToolCallPart): string {
   if (typeof input !== "object" || input === null) return inputText.slice(-80);
   const texts = Object.values(input).filter((value) => typeof value === "string");
   return texts.join(" · ").slice(0, 120);
+}
+
+export interface StructuredCardProps {
+  part: StructuredDataPart;
+  /** Whether its answer is still growing. */
+  isGrowing: boolean;
+}
+
+/** As a list where the page knows its type, otherwise as JSON. */
+export const StructuredCard = memo(function StructuredCard({ part, isGrowing }: StructuredCardProps) {
+  const { dataType, data, status } = part;
+  const state = status === "done" ? "done" : isGrowing ? "running" : "interrupted";
+  const list = dataType === "reading-list" && isReadingList(data) ? data : undefined;
+  return (
+    <div className="card structured" data-testid="structured-data" data-state={state}>
+      <header className="card-title">
+        <h3 className="card-name one-line">{list?.title ?? dataType.replaceAll("-", " ")}</h3>
+        {state !== "done" && (
+          <span className="state" data-state={state}>
+            {state === "running" ? "Growing" : "Not complete"}
+          </span>
+        )}
+      </header>
+      {list ? (
+        <ReadingListView list={list} />
+      ) : (
+        <pre className="card-body">{JSON.stringify(data, null, 2)}</pre>
+      )}
+    </div>
+  );
+});
+
+/** A list begins with its title, and gets its items later. */
+type GrowingList = Pick<ReadingList, "title"> & Partial<ReadingList>;
+
+const ReadingListView = ({ list: { items = [] } }: { list: GrowingList }) => (
+  <ol className="reading-list">
+    {items.map(({ heading, page, url, summary }, index) => (
+      <li key={index}>
+        <p>
+          <SafeLink url={url}>{heading}</SafeLink>
+          <span className="muted">{page}</span>
+        </p>
+        <p className="muted">{summary}</p>
+      </li>
+    ))}
+  </ol>
+);
+
+/** The data of a stream is whatever its agent sent. */
+function isReadingList(data: unknown): data is GrowingList {
+  const { title, items = [] } = (data ?? {}) as Partial<GrowingList>;
+  return (
+    typeof title === "string" &&
+    Array.isArray(items) &&
+    items.every((item) =>
+      [item?.heading, item?.page, item?.url, item?.summary].every((field) => typeof field === "string"),
+    )
+  );
 }

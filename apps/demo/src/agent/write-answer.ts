@@ -1,8 +1,35 @@
-/** A list of sections to read, built step by step in `structured-data` chunks while the answer is written. */
+/** How an answer without a model is written: its text at the pace of one, and a list to read that grows beside it. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { createStructuredStreamWriter, type StructuredDataChunk } from "@kortyx/server";
-import { splitText } from "./pace-text.ts";
-import type { SearchHit } from "./search.ts";
-import { pageUrl } from "./search-tool.ts";
+import { pageUrl, type SearchHit } from "./search.ts";
+
+export interface PaceTextOptions {
+  /** `0` hands out everything at once. */
+  tokensPerSecond: number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Yields the pieces of a text, the first one at once. Keeps to the rate, however late single timers are.
+ *
+ * @throws AbortError when the signal is aborted while it waits.
+ */
+export async function* paceText(text: string, options: PaceTextOptions): AsyncGenerator<string> {
+  const { tokensPerSecond, signal } = options;
+  const intervalMs = tokensPerSecond > 0 ? 1000 / tokensPerSecond : 0;
+  const startedAt = Date.now();
+  for (const [index, piece] of splitText(text).entries()) {
+    const delayMs = startedAt + index * intervalMs - Date.now();
+    if (delayMs >= 1) await sleep(delayMs, undefined, { signal });
+    yield piece;
+  }
+}
+
+/** Whitespace and up to eight characters of the word after it: about what a model calls a token. */
+const piecePattern = /\s*\S{1,8}|\s+/gu;
+
+/** Splits a text into pieces of about a word; joined, they are the text. */
+export const splitText = (text: string): string[] => text.match(piecePattern) ?? [];
 
 /** The data of the structured object `reading-list`. */
 export interface ReadingList {

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { fromMarkdown } from "mdast-util-from-markdown";
 import { expect, test } from "vitest";
-import { splitMarkdown } from "../../src/page/parts/split-markdown.ts";
+import { splitMarkdown } from "../../src/page/markdown-text.tsx";
 
 const root = new URL("../../../../", import.meta.url).pathname;
 
