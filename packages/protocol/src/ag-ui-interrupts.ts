@@ -53,7 +53,7 @@ export function toInterrupt(
   const metadata = agui ? agui.metadata : { [ownKey]: own };
   const responseSchema = agui ? agui.responseSchema : schema;
   return {
-    id: encodeInterruptId({ ...chunk, toolCallId }),
+    id: agui ? toAgentsId(chunk) : encodeInterruptId({ ...chunk, toolCallId }),
     reason: reason ?? (toolCallId === undefined ? "input-required" : "tool-approval"),
     ...(typeof question === "string" && question !== "" && { message: question }),
     ...(toolCallId !== undefined && { toolCallId }),
@@ -62,6 +62,12 @@ export function toInterrupt(
     ...(isRecord(metadata) && { metadata }),
     ...(subagentRunId !== undefined && { subagentRunId }),
   };
+}
+
+/** An agent of AG-UI asks: its client answers in its own form, unless the route has signed the token. */
+function toAgentsId({ requestId, resumeToken }: InterruptChunk): string {
+  const isSigned = resumeToken !== requestId && resumeToken !== `approved:${requestId}`;
+  return encodeInterruptId({ requestId, resumeToken: isSigned ? resumeToken : requestId });
 }
 
 /** Dates end in the year 275760. */

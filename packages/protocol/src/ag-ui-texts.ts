@@ -107,6 +107,8 @@ export class AGUITexts {
     const isAssistant = isText && (role ?? "assistant") === "assistant";
     const id = this.#run.addMessage(text.key, { isAssistant, subagentRunId });
     const message = { id, subagentRunId };
+    // By it, the newer of two texts with the same key is found.
+    text.index = this.#messages.size;
     this.#messages.set(text, message);
     this.#open.add(text);
     if (isAssistant) this.#parent = message;

@@ -85,6 +85,21 @@ test("reasoning is a span with one message", () => {
   });
 });
 
+test("what a provider wants back later belongs to the newer of two texts", () => {
+  const events = between([
+    { type: "text-delta", delta: "1", segmentId: "a" },
+    { type: "reasoning-delta", delta: "2", segmentId: "a" },
+    { type: "part-metadata", segmentId: "a", providerMetadata: { "agui-encrypted": { value: "e" } } },
+  ]);
+  const [reasoning] = events.filter(({ type }) => type === "REASONING_START");
+  expect(events.find(({ type }) => type === "REASONING_ENCRYPTED_VALUE")).toEqual({
+    type: "REASONING_ENCRYPTED_VALUE",
+    subtype: "message",
+    entityId: (reasoning as { messageId: string }).messageId,
+    encryptedValue: "e",
+  });
+});
+
 const call = { toolCallId: "c", tool: "weather" };
 
 test("a call belongs to the text before it; a result begins another turn", () => {

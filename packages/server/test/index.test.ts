@@ -47,9 +47,11 @@ test("the other entries export exactly these names", () => {
   expect(Object.keys(agUI).sort()).toEqual([
     "agUIWire",
     "createAGUITranslator",
+    "fromAGUI",
     "fromAGUIRequest",
     "isAGUIRequest",
     "toAGUI",
+    "toRunAgentInput",
   ]);
   expect(Object.keys(aiSDK).sort()).toEqual([
     "aiSDKWire",

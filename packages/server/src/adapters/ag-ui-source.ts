@@ -1,0 +1,121 @@
+/** Where the events of AG-UI come from: a response, an Observable as RxJS has them, or any async iterable. Reads no event. */
+import { createSSEDecoder, StreamProtocolError } from "@kortyx/protocol";
+
+/** A subscription, as RxJS has them. */
+export interface AGUISubscription {
+  /** Ends it. */
+  unsubscribe(): void;
+}
+
+/** What `agent.run(input)` returns. */
+export interface AGUIObservable<Event> {
+  /** Begins the run. */
+  subscribe(observer: {
+    /** Called with each event. */
+    next(event: Event): void;
+    /** Called if the run fails. */
+    error(error: unknown): void;
+    /** Called at the end. */
+    complete(): void;
+  }): AGUISubscription;
+}
+
+/**
+ * Subscribes when it is read, and unsubscribes when it is left, or when the signal is aborted. Events that are not read yet
+ * are kept, because an Observable does not wait.
+ */
+async function* readObservable<Event>(
+  observable: AGUIObservable<Event>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Event, void, void> {
+  const events: Event[] = [];
+  let end: { error?: unknown } | undefined;
+  let wake = () => {};
+  const finish = (reason: { error?: unknown }) => {
+    end ??= reason;
+    wake();
+  };
+  const abort = () => finish({ error: signal!.reason });
+  signal?.throwIfAborted();
+  signal?.addEventListener("abort", abort);
+  const subscription = observable.subscribe({
+    next(event) {
+      events.push(event);
+      wake();
+    },
+    error: (error) => finish({ error }),
+    complete: () => finish({}),
+  });
+  try {
+    for (;;) {
+      // By index: shifting a long list takes linear time.
+      const ready = events.splice(0);
+      yield* ready;
+      if (events.length > 0) continue;
+      if (end && "error" in end) throw end.error;
+      if (end) return;
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    subscription.unsubscribe();
+  }
+}
+
+/**
+ * The events of an agent's response. Leaving it closes the connection.
+ *
+ * @throws Error with the `status` of a response that is not a stream, and what a lost connection throws.
+ */
+async function* readResponse<Event>(response: Response): AsyncGenerator<Event, void, void> {
+  const { ok, status, body } = response;
+  if (!ok || body === null) {
+    const text = await response.text();
+    throw Object.assign(new Error(`The AG-UI agent answered ${status}: ${text.slice(0, 1000)}`), { status });
+  }
+  const reader = body.getReader();
+  const decoder = createSSEDecoder();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      decoder.push(value);
+      for (let event = decoder.next(); event !== undefined; event = decoder.next())
+        yield parseEvent(event.data);
+    }
+  } finally {
+    // Rejects with the error of a connection that was lost, which was thrown already.
+    reader.cancel().catch(() => {});
+  }
+}
+
+function parseEvent<Event>(data: string): Event {
+  try {
+    return JSON.parse(data);
+  } catch (cause) {
+    throw new StreamProtocolError("invalid-json", "An event of AG-UI is not JSON.", { cause });
+  }
+}
+
+/** Events, a promise of them, or what produces them. */
+export type EventSource<Event> =
+  | AsyncIterable<Event>
+  | Response
+  | PromiseLike<AsyncIterable<Event> | Response>
+  | AGUIObservable<Event>;
+
+/** @returns the events, however they are given. */
+export async function* readEvents<Event>(
+  source: EventSource<Event>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Event, void, void> {
+  if ("subscribe" in source) {
+    yield* readObservable(source, signal);
+    return;
+  }
+  const given = await source;
+  if (Symbol.asyncIterator in given) yield* given;
+  else yield* readResponse<Event>(given);
+}
