@@ -12,6 +12,15 @@ const servers = [
 ];
 const cutters = "limit kortyx ai-sdk ag-ui assistant-stream eventsource-parser".split(" ");
 
+/** Each is measured beside its SDK, in one process. */
+const adapters = {
+  in: "openai-chat openai-responses anthropic ai-sdk langgraph langgraph-server".split(" "),
+  out: "ai-sdk ag-ui".split(" "),
+  route: "ai-sdk ag-ui".split(" "),
+};
+const adapterNames = (direction: keyof typeof adapters, prefix: string): string[] =>
+  adapters[direction].map((name) => `${prefix}-${name}`);
+
 const idlePeers = "ai-sdk/hono better-sse/node hono/hono trpc/node".split(" ");
 /** With one event of 8 MiB these take 20 to 40 ms, and those half a minute. */
 const linear = "ai-sdk assistant-stream openai eventsource-parser-stream".split(" ");
@@ -66,12 +75,15 @@ const contests = (slow: boolean): Contest[] => [
   },
   { workload: "chat 10000", implementations: ["kortyx/chat"] },
   { workload: "chat 10000", implementations: ["kortyx", "ai-sdk", "assistant-stream"], maxRounds: 1 },
+  { workload: "adapter in", implementations: adapterNames("in", "from"), maxRounds: 3 },
+  { workload: "adapter out", implementations: adapterNames("out", "to"), maxRounds: 3 },
+  { workload: "adapter route", implementations: adapterNames("route", "route"), maxRounds: 3 },
   { workload: "runs memory", implementations: ["kortyx"] },
   { workload: "runs sqlite", implementations: ["kortyx"] },
   { workload: "runs redis", implementations: ["kortyx"] },
 ];
 
-const inQuick = /^(limit|kortyx|ai-sdk|ag-ui|hono|eventsource-parser)(?!-)/;
+const inQuick = /^(limit|kortyx|ai-sdk|ag-ui|hono|eventsource-parser)(?!-)|^(from|to|route)-/;
 const quickContests: Contest[] = contests(false)
   .filter(
     ({ workload, implementations }) =>

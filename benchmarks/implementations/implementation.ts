@@ -5,6 +5,19 @@ import type { StreamChunk } from "../../packages/protocol/dist/index.js";
 /** A source of chunks in the implementation's own shape. */
 export type Source = AsyncIterable<unknown>;
 
+/** Our code beside what it adds to, or replaces, over the same answer. Both are iterated to their ends. */
+export interface Comparison {
+  /** What the SDK does without us. */
+  bare: Side;
+  ours: Side;
+  /** The same in our own wire, for a route that speaks another one. */
+  ownWire?: Side;
+  /** The number of events or chunks of the answer. */
+  units: number;
+}
+
+export type Side = () => AsyncIterable<unknown> | Promise<AsyncIterable<unknown>>;
+
 export interface Implementation {
   /** Its name in the report. */
   title: string;
@@ -26,6 +39,8 @@ export interface Implementation {
   serve?(source: Source, req: IncomingMessage, res: ServerResponse): unknown;
   /** Folds chunks into the message that a user interface shows, and reports every change to it. */
   accumulate?(source: Source, onMessage: (message: unknown) => void): Promise<void>;
+  /** For an adapter: both sides. */
+  compare?(): Comparison | Promise<Comparison>;
 }
 
 /** A `Response` around a body, for readers that need one. */

@@ -12,6 +12,10 @@ export interface Section {
 /** The headings of measures. */
 export const measureTitles: Record<string, string> = {
   ns: "ns per chunk",
+  ratio: "× without us",
+  bareNs: "without us, ns",
+  ownRatio: "× our own wire",
+  ownNs: "our own wire, ns",
   bytes: "bytes per chunk",
   chunksPerPiece: "chunks per piece",
   ms: "ms",
@@ -38,6 +42,8 @@ const mixed =
 const cold = "CPU time of a fresh process in all its threads, four per round, with the published files.";
 const validation =
   "Pieces of 16 KiB through our chunk decoder, without streams; unvalidated is our SSE decoder with a bare `JSON.parse`.";
+const adapted =
+  "60 pieces of reasoning, 300 of text and six tool calls of 20 pieces each. Both sides in turns in one process.";
 const runs = "CPU of our process only. SQLite in a temporary file; Redis over TCP on the same machine.";
 
 /** Workload, title, base, measures, text. */
@@ -64,6 +70,9 @@ cold import | Cold start: import | zod | ms | ${cold} The server only.
 cold answer | Cold start: the first answer | kortyx | ms | ${cold} Import, the first request parsed as in the documentation of each, and an answer of four pieces read to its end.
 cold read | Cold start: the first 1,000 chunks | kortyx | ms | ${cold} Import, and the first 1,000 text deltas read from pieces of 1 KiB.
 chat 10000 | A message from 10,000 deltas | kortyx/chat | us perFrame | The cost with 64 deltas per macrotask, minus the cost of iterating the same source; the notifications with 64 deltas per millisecond. \`createChat\` notifies its subscriber once per frame, the others at every delta.
+adapter in | Adapters: an SDK's stream as chunks | | ratio ns bareNs | ${adapted} Without us, the SDK's stream is iterated. A response in pieces of 16 KiB from a \`fetch\` without a socket; the graph runs in the process. Per event of the provider.
+adapter out | Adapters: chunks as the events of another protocol | | ratio ns bareNs | ${adapted} Without us, the AI SDK writes its events from parts of its own, and AG-UI's encoder prints events that are ready-made; both from a source that never waits.
+adapter route | Adapters: a whole answer in another wire | | ratio ns bareNs ownRatio ownNs | ${adapted} A request, and its answer in bursts of 16, read to its end. Without us, a route of the AI SDK, and one that prints ready-made events with AG-UI's encoder. Our own wire is the same route's.
 runs memory | Runs: memory | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs sqlite | Runs: SQLite | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}
 runs redis | Runs: Redis | | firstTokenExtraMs appendUs batchUs replayUs followerUs | ${runs}

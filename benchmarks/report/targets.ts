@@ -45,6 +45,14 @@ first-send | first chunk of 500 clients, p50 over \`res.write\`: \`sendStream\` 
 first-hono | … \`toSSE\` through Hono's Node server | <= 1.5 | 1.2 | × | http paced | firstP50Ms | kortyx/hono / limit/node
 big | one 8 MiB event in 1 KiB pieces: over bare eventsource-parser | <= 2 | 1.2 | × | big-event | ms | kortyx / eventsource-parser
 big-linear | … over 4 MiB; linear is 2 | <= 2.6 | | × | big-event | growth | kortyx
+adapt-openai-chat | \`fromOpenAIChat\`: CPU over iterating the SDK's stream | <= 1.5 | 1.2 | × | adapter in | ratio | from-openai-chat
+adapt-openai-responses | … \`fromOpenAIResponses\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-openai-responses
+adapt-anthropic | … \`fromAnthropic\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-anthropic
+adapt-ai-sdk | … \`fromAISDK\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-ai-sdk
+adapt-langgraph | … \`fromLangGraph\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-langgraph
+adapt-langgraph-server | … \`fromLangGraph\`, of a server | <= 1.5 | 1.2 | × | adapter in | ratio | from-langgraph-server
+to-ai-sdk | \`toAISDK\`: CPU over the AI SDK's own writer | <= 1.2 | 1 | × | adapter out | ratio | to-ai-sdk
+route-ai-sdk | a whole answer with \`aiSDKWire\`: CPU over a route of the AI SDK | <= 1.2 | 1 | × | adapter route | ratio | route-ai-sdk
 cold-import | importing the server, over zod alone | <= 1.2 | 1.1 | × | cold import | ms | kortyx / zod
 cold-answer | import, first request and first answer: times as fast as the AI SDK | >= 1 | 1.2 | × | cold answer | ms | ai-sdk / kortyx
 cold-read-ai | import and the first 1,000 chunks read: times as fast as the AI SDK | >= 1 | 3 | × | cold read | ms | ai-sdk / kortyx

@@ -7,9 +7,8 @@
 import { isTerminalChunk, type StreamChunk } from "../../packages/protocol/dist/index.js";
 import fc from "../../packages/protocol/node_modules/fast-check/lib/fast-check.js";
 import { anyChunk } from "../../packages/protocol/test/chunk-arbitraries.ts";
-import { cpuNanoseconds } from "../harness/measure-passes.ts";
+import { comparePasses, type Pass } from "../harness/compare-passes.ts";
 import type { Job, Measures } from "../harness/run-rounds.ts";
-import { median } from "../harness/statistics.ts";
 import type { Implementation } from "../implementations/implementation.ts";
 import { implementation as kortyx } from "../implementations/kortyx.ts";
 import { implementation as limit } from "../implementations/limit.ts";
@@ -43,36 +42,10 @@ export async function measure({ variant: [direction, set], budgetMs, load }: Job
   // While the engine compiles code for a shape that it has not seen, a stream takes several times as long. The second
   // time counts; the cold start is another workload.
   for (const [name, chunks] of [...streams, ...streams]) {
-    fractions[name] = await compare(await prepare(limit, chunks), await prepare(ours, chunks), partMs);
+    const passes = [await prepare(limit, chunks), await prepare(ours, chunks)] as const;
+    fractions[name] = (await comparePasses(...passes, partMs)).ratio;
   }
   return fractions;
-}
-
-/** Handles one stream to its end. @returns the number of its chunks. */
-type Pass = () => Promise<number>;
-
-/** @returns the limit's time over ours: the median of three pairs, the order changing from one to the next. */
-async function compare(limitPass: Pass, ownPass: Pass, partMs: number): Promise<number> {
-  for (const pass of [limitPass, ownPass]) await timePasses(pass, partMs);
-  const ratios: number[] = [];
-  for (let pair = 0; pair < 3; pair++) {
-    const order = pair === 1 ? [ownPass, limitPass] : [limitPass, ownPass];
-    const times = [await timePasses(order[0]!, partMs), await timePasses(order[1]!, partMs)];
-    ratios.push(pair === 1 ? times[1]! / times[0]! : times[0]! / times[1]!);
-  }
-  return median(ratios);
-}
-
-/** @param cpuMs - CPU time, which a busy machine does not shorten. @returns nanoseconds per chunk */
-async function timePasses(pass: Pass, cpuMs: number): Promise<number> {
-  let chunks = 0;
-  const before = cpuNanoseconds();
-  let spent = 0;
-  while (spent < cpuMs * 1e6) {
-    chunks += await pass();
-    spent = cpuNanoseconds() - before;
-  }
-  return spent / chunks;
 }
 
 async function prepareEncoding(implementation: Implementation, chunks: StreamChunk[]): Promise<Pass> {
