@@ -1,17 +1,26 @@
 /** A bundle as a page would load it, made by Vite from the built packages. */
 import { fileURLToPath } from "node:url";
-import { build, type Rollup } from "vite";
+import { build, defaultClientConditions, type Rollup } from "vite";
 
 export interface Bundle {
   text: string;
+  /** The paths of the files of which something is left. */
+  files: string[];
   /** The number of bytes from files whose path matches, before minification. */
   bytesOf(path: RegExp): number;
 }
 
 const entry = fileURLToPath(new URL("bundle-entry.js", import.meta.url));
 
-/** @param external - Modules that are not bundled. */
-export async function bundleForBrowser(code: string, external: string[] = []): Promise<Bundle> {
+/**
+ * @param external - Modules that are not bundled.
+ * @param conditions - Of package exports, before the usual ones: `@kortyx/source` bundles our sources, file by file.
+ */
+export async function bundleForBrowser(
+  code: string,
+  external: string[] = [],
+  conditions: string[] = [],
+): Promise<Bundle> {
   const { output } = (await build({
     configFile: false,
     logLevel: "error",
@@ -22,6 +31,7 @@ export async function bundleForBrowser(code: string, external: string[] = []): P
         load: (id) => (id === entry ? code : undefined),
       },
     ],
+    resolve: { conditions: [...conditions, ...defaultClientConditions] },
     build: {
       write: false,
       target: "es2022",
@@ -32,6 +42,9 @@ export async function bundleForBrowser(code: string, external: string[] = []): P
   const [chunk] = output;
   return {
     text: chunk.code,
+    files: Object.entries(chunk.modules).flatMap(([file, { renderedLength }]) =>
+      renderedLength > 0 ? file : [],
+    ),
     bytesOf: (path) =>
       Object.entries(chunk.modules).reduce(
         (sum, [file, { renderedLength }]) => sum + (path.test(file) ? renderedLength : 0),

@@ -30,6 +30,25 @@ export function reachableFrom(entry: string, folders: PackageFolders): Set<strin
   return reached;
 }
 
+/** The name of each source that a build has put into these files, such as `server/adapters/openai-chat.ts`. */
+export function sourcesOf(files: Iterable<string>, folders: PackageFolders): string[] {
+  return [...files].flatMap((file) => {
+    const [name] = Object.entries(folders).find(([, folder]) => file.startsWith(join(folder, "/"))) ?? [];
+    if (name === undefined) return [];
+    // The bundler writes a comment with the path before the code of each file.
+    const paths = readFileSync(file, "utf8").matchAll(/^\/\/ src\/(.+)$/gm);
+    return [...paths].map(([, path]) => `${name.replace("@kortyx/", "")}/${path}`);
+  });
+}
+
+/** Returns the source if it is of an adapter, of a wire, or of the mapping of another protocol. */
+export const ofAdapters = (source: string): string[] =>
+  /^(?:server\/(?:adapters|wires)\/|(?:server|client|protocol)\/(?:ai-sdk|ag-ui|anthropic|langgraph|openai)\b)/.test(
+    source,
+  )
+    ? [source]
+    : [];
+
 function resolveFile(
   specifier: string,
   importer: string | undefined,

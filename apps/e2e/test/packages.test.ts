@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundleForBrowser } from "./bundle-for-browser.ts";
-import { brokenRules, type PackageFolders, reachableFrom } from "./import-graph.ts";
+import { brokenRules, ofAdapters, type PackageFolders, reachableFrom, sourcesOf } from "./import-graph.ts";
 import { type PackedPackages, packPackages } from "./packed-packages.ts";
 
 describe("the published packages", () => {
@@ -21,6 +21,42 @@ describe("the published packages", () => {
     const schemas = join(packed.folders["@kortyx/protocol"]!, "dist/schemas.js");
     const isLoaded = (entry: string) => reachableFrom(entry, packed.folders).has(schemas);
     expect(["@kortyx/server", "@kortyx/server/schemas"].map(isLoaded)).toEqual([false, true]);
+  });
+
+  /** The sources of adapters and wires in the files that an import loads. */
+  const adaptersLoadedBy = (entry: string): string[] => {
+    const sources = sourcesOf(reachableFrom(entry, packed.folders), packed.folders);
+    return [...new Set(sources.flatMap(ofAdapters))].sort();
+  };
+
+  test("load no adapter and no other protocol for an application that imports none", () => {
+    expect(adaptersLoadedBy("@kortyx/client")).toEqual([]);
+    expect(adaptersLoadedBy("@kortyx/client/react")).toEqual([]);
+    expect(adaptersLoadedBy("@kortyx/protocol")).toEqual([]);
+    expect(adaptersLoadedBy("@kortyx/server/node")).toEqual([]);
+    expect(adaptersLoadedBy("@kortyx/server")).toEqual([
+      "server/adapters/describe-provider-error.ts",
+      "server/adapters/loose-values.ts",
+      "server/adapters/model-stream.ts",
+      "server/adapters/retry-after.ts",
+      "server/wires/find-wire.ts",
+      "server/wires/translate-response.ts",
+    ]);
+  });
+
+  test.each([
+    ["@kortyx/server/ag-ui", "server/wires/ag-ui-wire.ts", "protocol/ag-ui-translator.ts"],
+    ["@kortyx/server/ai-sdk", "server/adapters/ai-sdk.ts", "protocol/ai-sdk-translator.ts"],
+    ["@kortyx/server/anthropic", "server/adapters/anthropic.ts"],
+    ["@kortyx/server/langgraph", "server/adapters/langgraph.ts"],
+    ["@kortyx/server/openai", "server/adapters/openai-chat.ts"],
+    ["@kortyx/client/ai-sdk", "protocol/ai-sdk-translator.ts"],
+  ])("load the adapters of %s, and no other", (entry, ...own) => {
+    const loaded = adaptersLoadedBy(entry);
+    expect(loaded).toEqual(expect.arrayContaining(own));
+    const provider = entry.replace(/.*\//, "").replace("langgraph", "lang(?:graph|chain)");
+    const isOfAnother = new RegExp(`/(?!${provider})(?:ag-ui|ai-sdk|anthropic|langchain|langgraph|openai)`);
+    expect(loaded.filter((source) => isOfAnother.test(source))).toEqual([]);
   });
 
   test("depend on each other in one direction, and otherwise only on zod and eventsource-parser", () => {
