@@ -11,6 +11,7 @@ import {
   checkEnd,
   type ModelStream,
   type ModelTurn,
+  readEvents,
   toDone,
 } from "./model-stream.ts";
 
@@ -51,17 +52,22 @@ export function fromAISDK<Types extends ChatTypes = ChatTypes>(
   stream: AISDKStream | PromiseLike<AISDKStream>,
   options?: FromAISDKOptions,
 ): ModelStream<Types>;
-export async function* fromAISDK(
+export function fromAISDK(
   stream: AISDKStream | PromiseLike<AISDKStream>,
   options: FromAISDKOptions = {},
 ): ModelStream {
+  const parts = Promise.resolve(stream).then((given) =>
+    Symbol.asyncIterator in given ? given : given.stream,
+  );
+  return toChunks(readEvents(parts, options.signal), options);
+}
+
+async function* toChunks(parts: AsyncIterable<AISDKStreamPart>, options: FromAISDKOptions): ModelStream {
   const { signal, terminal = true } = options;
   yield* answeredBefore(options);
-  const given = await stream;
   const answer = new AISDKAnswer(options);
-  for await (const part of Symbol.asyncIterator in given ? given : given.stream) {
+  for await (const part of parts) {
     if (part.type === "abort") {
-      signal?.throwIfAborted();
       yield { type: "abort", reason: part.reason ?? "aborted" };
       return answer.turn;
     }

@@ -9,7 +9,14 @@ import type {
   AnthropicMessageStart,
   AnthropicUsage,
 } from "./anthropic-events.ts";
-import { type AdapterOptions, checkEnd, type ModelStream, type ModelTurn, toDone } from "./model-stream.ts";
+import {
+  type AdapterOptions,
+  checkEnd,
+  type ModelStream,
+  type ModelTurn,
+  readEvents,
+  toDone,
+} from "./model-stream.ts";
 import { ProviderError } from "./provider-error.ts";
 
 export type * from "./anthropic-events.ts";
@@ -39,19 +46,20 @@ export function fromAnthropic<Types extends ChatTypes = ChatTypes>(
   stream: AsyncIterable<AnthropicEvent> | PromiseLike<AsyncIterable<AnthropicEvent>>,
   options?: AdapterOptions,
 ): ModelStream<Types>;
-export async function* fromAnthropic(
+export function fromAnthropic(
   stream: AsyncIterable<AnthropicEvent> | PromiseLike<AsyncIterable<AnthropicEvent>>,
-  { signal, terminal = true, onUnknown }: AdapterOptions = {},
+  options: AdapterOptions = {},
+): ModelStream {
+  return toChunks(readEvents(stream, options.signal), options);
+}
+
+async function* toChunks(
+  events: AsyncIterable<AnthropicEvent>,
+  { signal, terminal = true, onUnknown }: AdapterOptions,
 ): ModelStream {
   const message = new AnthropicMessage(onUnknown);
-  try {
-    for await (const event of await stream) {
-      for (const chunk of message.apply(event)) yield chunk;
-    }
-  } catch (error) {
-    // An aborted request fails with an error of the SDK's own.
-    signal?.throwIfAborted();
-    throw error;
+  for await (const event of events) {
+    for (const chunk of message.apply(event)) yield chunk;
   }
   checkEnd("Anthropic", message.hasEnded, signal);
   const turn = message.toTurn();

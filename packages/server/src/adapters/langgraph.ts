@@ -10,7 +10,7 @@ import {
 } from "@kortyx/protocol";
 import { type LangGraphEvent, listOf, type ReadEvent, readEvent, recordOf } from "./langgraph-events.ts";
 import { fail, GraphReader } from "./langgraph-reader.ts";
-import { type AdapterOptions, type ModelStream, toDone } from "./model-stream.ts";
+import { type AdapterOptions, type ModelStream, readEvents, toDone } from "./model-stream.ts";
 
 /** A run of a LangGraph server. */
 export interface LangGraphRun {
@@ -77,15 +77,18 @@ export function fromLangGraph<Types extends ChatTypes = ChatTypes>(
   stream: AsyncIterable<LangGraphEvent> | PromiseLike<AsyncIterable<LangGraphEvent>>,
   options?: LangGraphOptions,
 ): ModelStream<Types>;
-export async function* fromLangGraph(
+export function fromLangGraph(
   stream: AsyncIterable<LangGraphEvent> | PromiseLike<AsyncIterable<LangGraphEvent>>,
   options: LangGraphOptions = {},
 ): ModelStream {
+  return toChunks(readEvents(stream, options.signal), options);
+}
+
+async function* toChunks(events: AsyncIterable<LangGraphEvent>, options: LangGraphOptions): ModelStream {
   const { signal, terminal = true, onUnknown, isComplete } = options;
   const reader = new GraphReader(options);
   yield* reader.begin();
-  for await (const item of await stream) {
-    signal?.throwIfAborted();
+  for await (const item of events) {
     const event = readEvent(item);
     if (event === undefined || !Object.hasOwn(modes, event.mode)) onUnknown?.(item);
     else yield* modes[event.mode]!(reader, event);

@@ -55,11 +55,35 @@ export type ModelStream<Types extends ChatTypes = ChatTypes> = AsyncGenerator<
 >;
 
 /**
- * A request that fails before its chunks are requested is no unhandled rejection, which would end a Node process: the
- * failure is thrown by the iteration.
+ * Reads the stream of an SDK. To be called at once, not at the first `next()`: a request that fails before its chunks are
+ * requested would be an unhandled rejection, which ends a Node process. The iteration throws the failure instead.
+ *
+ * @throws the reason of an aborted signal, also where the SDK goes on, or fails with an error of its own.
  */
-export function expectFailure(stream: unknown): void {
-  Promise.resolve(stream).catch(() => {});
+export function readEvents<Stream extends AsyncIterable<unknown>>(
+  stream: Stream | PromiseLike<Stream>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<EventOf<Stream>, void, void> {
+  const opened = Promise.resolve(stream);
+  opened.catch(() => {});
+  return iterate(opened as PromiseLike<AsyncIterable<EventOf<Stream>>>, signal);
+}
+
+type EventOf<Stream> = Stream extends AsyncIterable<infer Event> ? Event : never;
+
+async function* iterate<Event>(
+  opened: PromiseLike<AsyncIterable<Event>>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Event, void, void> {
+  try {
+    for await (const event of await opened) {
+      signal?.throwIfAborted();
+      yield event;
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
 }
 
 /** @returns the `done` of a turn. */

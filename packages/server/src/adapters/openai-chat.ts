@@ -7,9 +7,9 @@ import { isRecord, textOf } from "./loose-values.ts";
 import {
   type AdapterOptions,
   checkEnd,
-  expectFailure,
   type ModelStream,
   type ModelTurn,
+  readEvents,
   toDone,
 } from "./model-stream.ts";
 import { OpenAIChatCalls } from "./openai-chat-calls.ts";
@@ -46,24 +46,16 @@ export function fromOpenAIChat(
   stream: AsyncIterable<OpenAIChatEvent> | PromiseLike<AsyncIterable<OpenAIChatEvent>>,
   options: AdapterOptions = {},
 ): ModelStream {
-  expectFailure(stream);
-  return readStream(stream, options);
+  return toChunks(readEvents(stream, options.signal), options);
 }
 
-async function* readStream(
-  stream: AsyncIterable<OpenAIChatEvent> | PromiseLike<AsyncIterable<OpenAIChatEvent>>,
+async function* toChunks(
+  events: AsyncIterable<OpenAIChatEvent>,
   { signal, terminal = true, onUnknown = () => {} }: AdapterOptions,
 ): ModelStream {
   const completion = new OpenAIChatCompletion(onUnknown);
-  try {
-    for await (const event of await stream) {
-      signal?.throwIfAborted();
-      yield* completion.read(event);
-    }
-  } catch (error) {
-    // The SDK's own error does not carry the reason.
-    signal?.throwIfAborted();
-    throw error;
+  for await (const event of events) {
+    for (const chunk of completion.read(event)) yield chunk;
   }
   checkEnd("OpenAI", completion.hasFinished, signal);
   const { chunks, turn } = completion.end();

@@ -3,7 +3,14 @@
  * `openai-responses-calls.ts`, and the way back in `openai-responses-input.ts`.
  */
 import type { ChatTypes, FinishReason, StreamChunk, TokenUsage } from "@kortyx/protocol";
-import { type AdapterOptions, checkEnd, type ModelStream, type ModelTurn, toDone } from "./model-stream.ts";
+import {
+  type AdapterOptions,
+  checkEnd,
+  type ModelStream,
+  type ModelTurn,
+  readEvents,
+  toDone,
+} from "./model-stream.ts";
 import { ResponseCalls } from "./openai-responses-calls.ts";
 import {
   type KnownOpenAIResponsesEvent,
@@ -16,6 +23,7 @@ import {
 } from "./openai-responses-events.ts";
 import { type Item, isKnownItem } from "./openai-responses-items.ts";
 import { ResponseTexts, type TextPlace } from "./openai-responses-texts.ts";
+import { ProviderError } from "./provider-error.ts";
 
 /**
  * Translates a stream of `client.responses.create({ stream: true })` into chunks.
@@ -26,7 +34,7 @@ import { ResponseTexts, type TextPlace } from "./openai-responses-texts.ts";
  *
  * @param stream - What the SDK returns, or the promise of it.
  * @returns the chunks; the generator's return value is the turn, with the calls that the application has to run.
- * @throws what the SDK throws; an error with OpenAI's message and `code` when the response fails; the reason of an aborted
+ * @throws what the SDK throws; an error with the `code` of OpenAI's when the response fails; the reason of an aborted
  * signal; StreamTruncatedError if the stream ends before the response does.
  *
  * @example
@@ -43,13 +51,19 @@ export function fromOpenAIResponses<Types extends ChatTypes = ChatTypes>(
   stream: AsyncIterable<OpenAIResponsesEvent> | PromiseLike<AsyncIterable<OpenAIResponsesEvent>>,
   options?: AdapterOptions,
 ): ModelStream<Types>;
-export async function* fromOpenAIResponses(
+export function fromOpenAIResponses(
   stream: AsyncIterable<OpenAIResponsesEvent> | PromiseLike<AsyncIterable<OpenAIResponsesEvent>>,
-  { signal, terminal = true, onUnknown }: AdapterOptions = {},
+  options: AdapterOptions = {},
+): ModelStream {
+  return toChunks(readEvents(stream, options.signal), options);
+}
+
+async function* toChunks(
+  events: AsyncIterable<OpenAIResponsesEvent>,
+  { signal, terminal = true, onUnknown }: AdapterOptions,
 ): ModelStream {
   const reader = new ResponseReader(onUnknown);
-  for await (const event of await stream) {
-    signal?.throwIfAborted();
+  for await (const event of events) {
     for (const chunk of reader.read(event as KnownOpenAIResponsesEvent)) yield chunk;
   }
   checkEnd("OpenAI", reader.finishReason !== undefined, signal);
@@ -66,8 +80,8 @@ class ResponseReader {
   #response: OpenAIResponse = {};
   /** The facts that were last sent, as JSON. */
   #facts = "{}";
-  /** Until the response has named itself, which the API does first. */
-  #id: string = "response";
+  /** A key of its own until the response has named itself, which the API does first. */
+  #id: string = crypto.randomUUID();
   /** Undefined until the response has ended. */
   finishReason: FinishReason | undefined;
 
@@ -85,9 +99,9 @@ class ResponseReader {
       case "response.incomplete":
         return this.#end(event.type, event.response);
       case "response.failed":
-        throw toFailure(event.response.error);
+        throw new ProviderError("OpenAI", event.response.error);
       case "error":
-        throw toFailure(event.error ?? event);
+        throw new ProviderError("OpenAI", event.error ?? event);
       case "response.output_item.added":
         return this.#addItem(event.output_index, event.item as Item);
       case "response.output_item.done":
@@ -252,16 +266,4 @@ function toUsage(given: OpenAIResponseUsage | null | undefined): TokenUsage | un
   };
   const known = Object.entries(counts).filter(([, count]) => typeof count === "number");
   return known.some(([, count]) => count !== 0) ? Object.fromEntries(known) : undefined;
-}
-
-interface Failure {
-  code?: string | null | undefined;
-  message?: string | undefined;
-}
-
-/** A provider's error by its fields, as those of the SDKs are. */
-function toFailure(failure: Failure | null | undefined): Error {
-  const { code, message = "The response failed" } = failure ?? {};
-  const fields = { name: "ProviderError", provider: "OpenAI", error: failure, code: code ?? undefined };
-  return Object.assign(new Error(message), fields);
 }

@@ -21,7 +21,7 @@ export class ProviderError extends Error {
   /** @param error - `{ message, type, code }`, or whatever else came. */
   constructor(provider: string, error: unknown) {
     const { message, type, code, status } = isRecord(error) ? error : { message: error };
-    super(`${provider} reports a failure: ${textOf(message) ?? JSON.stringify(error)}`);
+    super(`${provider} reports a failure: ${textOf(message) ?? JSON.stringify(error ?? null)}`);
     this.provider = provider;
     this.error = error;
     this.type = textOf(type);

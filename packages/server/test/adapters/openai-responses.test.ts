@@ -77,12 +77,17 @@ test("a response that fails throws what OpenAI reports", async () => {
   const events = toEvents([message("Hello")]);
   const error = { code: "rate_limit_exceeded", message: "Too many tokens" };
   events.splice(-1, 1, { type: "response.failed", response: { error } });
-  const thrown = { name: "ProviderError", provider: "OpenAI", ...error };
+  const thrown = {
+    name: "ProviderError",
+    provider: "OpenAI",
+    code: "rate_limit_exceeded",
+    message: "OpenAI reports a failure: Too many tokens",
+  };
   await expect(read(events)).rejects.toMatchObject(thrown);
   await expect(read([{ type: "error", ...error, param: null }])).rejects.toMatchObject(thrown);
   await expect(read([{ type: "error", error }])).rejects.toMatchObject(thrown);
   const bare = [{ type: "response.failed", response: {} }];
-  await expect(read(bare)).rejects.toThrow("The response failed");
+  await expect(read(bare)).rejects.toThrow("OpenAI reports a failure: null");
 });
 
 test("an aborted signal throws its reason, whether the SDK ends or continues", async () => {
