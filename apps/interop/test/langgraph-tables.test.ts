@@ -175,6 +175,8 @@ testTable(page, "A graph without a checkpointer", blockTypes, {
   "a text": () => kindsOf([{ type: "text", text: "Hi" }]),
   "a picture with a URL, also a `data:` one": () =>
     kindsOf([file("image/png", "https://a.example/1.png")], "user"),
+  "a file without a valid URL, or with a `blob:` one": () =>
+    kindsOf([file("image/png", "blob:https://a.example/1"), file("video/mp4", "")], "user"),
   "another file": () =>
     kindsOf(
       [file("application/pdf", "data:application/pdf;base64,AA"), file("audio/wav", "https://a.example/")],

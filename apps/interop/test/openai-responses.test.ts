@@ -212,7 +212,7 @@ describe.skipIf(!isInstalled())("fromOpenAIResponses with openai", () => {
           ]),
         ],
       },
-      { code: "server_error", message: "Oops" },
+      { code: "server_error", message: "OpenAI reports a failure: Oops" },
       true,
     ],
     ["a cut socket", { pieces: half, end: "cut" }, { name: "TypeError" }, true],

@@ -14,5 +14,6 @@ export { type AISDKResult, type AISDKStream, type FromAISDKOptions, fromAISDK } 
 export { type ToModelMessagesOptions, toModelMessages } from "./adapters/ai-sdk-messages.ts";
 export type { AISDKModelMessage, AISDKToolOutput } from "./adapters/ai-sdk-model-messages.ts";
 export type { AISDKStreamPart } from "./adapters/ai-sdk-parts.ts";
+export type { HistoryOptions } from "./adapters/model-history.ts";
 export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";
 export { aiSDKWire } from "./wires/ai-sdk-wire.ts";

@@ -36,4 +36,5 @@ export {
   toAnthropicPrompt,
   toAnthropicTools,
 } from "./adapters/anthropic-prompt.ts";
+export type { HistoryOptions } from "./adapters/model-history.ts";
 export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";

@@ -19,4 +19,5 @@ export type {
   LangGraphSubgraphItem,
 } from "./adapters/langgraph-events.ts";
 export { toResumeMap } from "./adapters/langgraph-interrupts.ts";
+export type { HistoryOptions } from "./adapters/model-history.ts";
 export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";

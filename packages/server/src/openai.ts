@@ -1,4 +1,5 @@
 /** Streams of OpenAI, and of every API that is compatible with it, as chunks; and conversations as its requests. */
+export type { HistoryOptions } from "./adapters/model-history.ts";
 export type { AdapterOptions, ModelStream, ModelToolCall, ModelTurn } from "./adapters/model-stream.ts";
 export { fromOpenAIChat } from "./adapters/openai-chat.ts";
 export type { OpenAIChatContentPart } from "./adapters/openai-chat-content.ts";

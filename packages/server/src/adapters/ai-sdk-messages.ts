@@ -6,7 +6,6 @@ import type {
   ChatAgentFields,
   ChatMessage,
   ChatMessagePart,
-  ClientToolResult,
   FileMessagePart,
   InterruptAnswer,
   ProviderMetadata,
@@ -23,10 +22,20 @@ import type {
   AISDKToolOutput,
   AISDKToolPart,
 } from "./ai-sdk-model-messages.ts";
-import { type HistoryEntry, resultOf, toHistory, toText } from "./model-history.ts";
+import { isRecord } from "./loose-values.ts";
+import {
+  type HistoryEntry,
+  type HistoryOptions,
+  isLoadableURL,
+  isSettled,
+  resultOf,
+  toHistory,
+  toText,
+  withResults,
+} from "./model-history.ts";
 
 /** Options of {@link toModelMessages}. The options that a route gives its agent can be passed as they are. */
-export interface ToModelMessagesOptions extends Pick<ChatAgentFields, "resumes" | "toolResults"> {
+export interface ToModelMessagesOptions extends HistoryOptions, Pick<ChatAgentFields, "resumes"> {
   /**
    * What the model reads of a call's result, as `toModelOutput` of a tool decides in the SDK.
    *
@@ -52,7 +61,7 @@ export function toModelMessages(
   messages: readonly ChatMessage[],
   options: ToModelMessagesOptions = {},
 ): AISDKModelMessage[] {
-  const history = toHistory(withResults(messages, options.toolResults ?? []));
+  const history = toHistory(withResults(messages, options.toolResults));
   return history.flatMap((entry, index) => toMessages(entry, options, index === history.length - 1));
 }
 
@@ -67,27 +76,6 @@ function toMessages(
   const content = parts.flatMap(toUserPart);
   return content.length > 0 ? [{ role, content }] : [];
 }
-
-/** The newest call with an id gets its result, unless it has one. */
-function withResults(messages: readonly ChatMessage[], results: readonly ClientToolResult[]): ChatMessage[] {
-  const changed = [...messages];
-  for (const { toolCallId, content, errorMessage } of results) {
-    const isCall = (part: ChatMessagePart) => part.type === "tool-call" && part.toolCallId === toolCallId;
-    const index = changed.findLastIndex(({ parts }) => parts?.some(isCall));
-    const parts = [...(changed[index]?.parts ?? [])];
-    const place = parts.findLastIndex(isCall);
-    const call = parts[place] as ToolCallMessagePart | undefined;
-    if (!call || isSettled(call)) continue;
-    parts[place] =
-      errorMessage === undefined
-        ? { ...call, state: "done", content: content ?? null }
-        : { ...call, state: "error", errorMessage };
-    changed[index] = { ...changed[index]!, parts };
-  }
-  return changed;
-}
-
-const isSettled = ({ state }: ToolCallMessagePart) => ["done", "error", "denied"].includes(state);
 
 /** One call of the model, and what followed it. */
 class ModelTurnMessages {
@@ -117,14 +105,14 @@ class ModelTurnMessages {
   }
 
   #addCall(call: ToolCallMessagePart, answer: InterruptAnswer | undefined): void {
-    const { toolCallId, tool: toolName, input } = call;
+    const { toolCallId, tool: toolName } = call;
     const isByProvider = call.executor === "provider";
     const { options: providerOptions, own } = split(call.providerMetadata);
     this.#said.push({
       type: "tool-call",
       toolCallId,
       toolName,
-      input,
+      input: toInput(call),
       ...(isByProvider && { providerExecuted: true }),
       ...pickDefined({ providerOptions }),
     });
@@ -164,6 +152,12 @@ class ModelTurnMessages {
   #resultOf(call: ToolCallMessagePart, providerOptions: AISDKProviderOptions | undefined) {
     return toResult(call, this.#options.toOutput?.(call) ?? outputOf(call), providerOptions);
   }
+}
+
+/** What is not JSON, or was never whole, is no input for a provider: the SDK, too, sends an empty one. */
+function toInput({ state, input, inputFormat }: ToolCallMessagePart): unknown {
+  const isWritten = state !== "error" || inputFormat === "text" || typeof input === "object";
+  return isWritten ? (input ?? {}) : {};
 }
 
 /** An id may name several calls of a turn, one after the other. */
@@ -207,7 +201,8 @@ function toAssistantPart(part: ChatMessagePart): AISDKAssistantPart[] {
     case "reasoning":
       return [{ type: part.type, text: part.text, ...optionsOf(part) }];
     case "file":
-      return [toFile(part)];
+      // A handle of the provider that has made the file, which others do not know.
+      return [toFile({ ...part, providerReference: undefined })];
     case "data":
       return isCustom(part.name) && part.data === null
         ? [{ type: "custom", kind: part.name, ...optionsOf(part) }]
@@ -222,7 +217,7 @@ const isCustom = (name: string): name is `${string}.${string}` => /^[^.]+\../.te
 /** A file that the SDK could not load is named. */
 function toFile(part: FileMessagePart): AISDKFilePart | AISDKTextPart {
   const { mediaType, url, name: filename, providerReference: reference } = part;
-  if (!reference && !URL.canParse(url)) return { type: "text", text: `[File: ${filename ?? mediaType}]` };
+  if (!reference && !isLoadableURL(url)) return toName(part);
   return {
     type: "file",
     mediaType,
@@ -231,6 +226,11 @@ function toFile(part: FileMessagePart): AISDKFilePart | AISDKTextPart {
     ...optionsOf(part),
   };
 }
+
+const toName = ({ name, mediaType }: FileMessagePart): AISDKTextPart => ({
+  type: "text",
+  text: `[File: ${name ?? mediaType}]`,
+});
 
 const textOf = (part: ChatMessagePart): string => (part.type === "text" ? part.text : "");
 
@@ -242,7 +242,9 @@ function split(metadata: ProviderMetadata = {}): {
   options: AISDKProviderOptions | undefined;
   own: Record<string, unknown>;
 } {
-  const { [aiSDK]: own, ...others } = metadata;
+  const { [aiSDK]: own, ...given } = metadata;
+  // The SDK refuses the whole conversation for anything else, which a client may have written.
+  const others = Object.fromEntries(Object.entries(given).filter(([, value]) => isRecord(value)));
   const isEmpty = Object.keys(others).length === 0;
   return {
     options: isEmpty ? undefined : (others as AISDKProviderOptions),

@@ -8,14 +8,14 @@
 import type { ChatMessagePart, ProviderMetadata, ToolCallMessagePart } from "@kortyx/protocol";
 import { toNameBlock, toToolResult } from "./anthropic-files.ts";
 import type { AnthropicBlockParam, AnthropicToolResultParam } from "./anthropic-request.ts";
-import { type HistoryEntry, resultOf } from "./model-history.ts";
+import { createCallIds, type HistoryEntry, resultOf, toPlainName, toToolName } from "./model-history.ts";
 
 type Fields = Record<string, unknown>;
 
 /** The answers of one conversation. */
 export class AnthropicAnswers {
   readonly #history: readonly HistoryEntry[];
-  readonly #uniqueId = createUniqueIds();
+  readonly #uniqueId = createCallIds(Number.POSITIVE_INFINITY, toPlainName);
   /** The entry with the last call of each program, by the id of the program's own call. */
   readonly #lastOfProgram = new Map<string, number>();
   /** Results that come after those of the calls that a program has made, by the entry before which they do. */
@@ -83,7 +83,7 @@ export class AnthropicAnswers {
       use: {
         type: "tool_use",
         id,
-        name: toName(part.tool),
+        name: toToolName(part.tool, 128),
         input: toInput(part),
         // Not that of a program which is not in the request.
         ...(isFields(caller) && (program === undefined || this.#included.has(program)) && { caller }),
@@ -201,23 +201,6 @@ function toObject(input: unknown): Fields {
   // What the model wrote is not JSON.
   if (typeof input === "string") return { INVALID_JSON: input };
   return (input ?? null) === null ? {} : { input };
-}
-
-const toName = (tool: string): string => tool.replace(/[^\w-]/g, "_").slice(0, 128) || "tool";
-
-/** Other providers use characters in ids that Anthropic refuses, and the same id more than once. */
-function createUniqueIds(): (id: string) => string {
-  /** The ids in use, and the last number that was added to each. */
-  const numbers = new Map<string, number>();
-  return (id) => {
-    const valid = id.replace(/[^\w-]/g, "_") || "call";
-    let number = numbers.get(valid) ?? 1;
-    let unique = valid;
-    while (numbers.has(unique)) unique = `${valid}_${++number}`;
-    numbers.set(valid, number);
-    if (unique !== valid) numbers.set(unique, 1);
-    return unique;
-  };
 }
 
 const isFields = (value: unknown): value is Fields =>

@@ -12,7 +12,7 @@ import type {
   AnthropicPrompt,
   AnthropicToolParam,
 } from "./anthropic-request.ts";
-import { type HistoryEntry, toHistory } from "./model-history.ts";
+import { type HistoryEntry, type HistoryOptions, toHistory, withResults } from "./model-history.ts";
 
 export type * from "./anthropic-request.ts";
 
@@ -32,8 +32,11 @@ export type * from "./anthropic-request.ts";
  * ]).system; // "Be brief."
  * ```
  */
-export function toAnthropicPrompt(messages: readonly ChatMessage[]): AnthropicPrompt {
-  const history = toHistory(messages);
+export function toAnthropicPrompt(
+  messages: readonly ChatMessage[],
+  options: HistoryOptions = {},
+): AnthropicPrompt {
+  const history = toHistory(withResults(messages, options.toolResults));
   const system = history
     .filter(({ role }) => role === "system")
     .flatMap(({ parts }) => parts)

@@ -9,7 +9,17 @@ import type {
   ToolCallMessagePart,
 } from "@kortyx/protocol";
 import { isRecord, recordOf } from "./langgraph-events.ts";
-import { type HistoryEntry, parseDataURL, resultOf, toHistory, toText } from "./model-history.ts";
+import {
+  type HistoryEntry,
+  type HistoryOptions,
+  isLoadableURL,
+  parseDataURL,
+  resultOf,
+  toAnsweredCall,
+  toHistory,
+  toText,
+  withResults,
+} from "./model-history.ts";
 
 /** A block of content, in LangChain's spelling. */
 export interface LangChainBlock {
@@ -64,28 +74,33 @@ export interface LangChainMessage {
  * toLangChainMessages([{ role: "user", content: "Hello", id: "1" }]); // [{ role: "user", content: "Hello", id: "1" }]
  * ```
  */
-export function toLangChainMessages(messages: readonly ChatMessage[]): LangChainMessage[] {
-  return messages.flatMap((message) =>
+export function toLangChainMessages(
+  messages: readonly ChatMessage[],
+  options: HistoryOptions = {},
+): LangChainMessage[] {
+  return withResults(messages, options.toolResults).flatMap((message) =>
     toHistory([message]).flatMap((entry) =>
-      entry.role === "assistant" ? toTurn(entry) : [toSaid(entry, message.id)],
+      entry.role === "assistant" ? toTurn(entry) : toSaid(entry, message.id),
     ),
   );
 }
 
-function toSaid({ role, parts }: HistoryEntry, id: string | undefined): LangChainMessage {
+function toSaid({ role, parts }: HistoryEntry, id: string | undefined): LangChainMessage[] {
   const content = toContent(parts);
-  return {
+  if (content === "") return [];
+  const message: LangChainMessage = {
     role: role === "system" ? "system" : "user",
     content,
     ...(id !== undefined && role === "user" && { id }),
   };
+  return [message];
 }
 
 function toTurn({ parts }: HistoryEntry): LangChainMessage[] {
   const calls = parts.filter(
     (part): part is ToolCallMessagePart => part.type === "tool-call" && part.executor !== "provider",
   );
-  const content = toContent(parts);
+  const content = toContent(parts.map(withoutOtherHandles));
   if (content === "" && calls.length === 0) return [];
   const tool_calls = calls.map(({ toolCallId: id, tool: name, input }) => ({
     type: "tool_call" as const,
@@ -123,15 +138,7 @@ function toResult(call: ToolCallMessagePart): LangChainMessage {
  * ```
  */
 export function toLangChainResults(toolResults: readonly ClientToolResult[]): LangChainMessage[] {
-  return toolResults.map(({ toolCallId, tool, content, errorMessage }) =>
-    toResult({
-      type: "tool-call",
-      toolCallId,
-      tool,
-      content,
-      ...(errorMessage === undefined ? { state: "done" } : { state: "error", errorMessage }),
-    }),
-  );
+  return toolResults.map((result) => toResult(toAnsweredCall(result)));
 }
 
 /** A text where there is nothing else. */
@@ -158,14 +165,22 @@ function toBlocks(part: ChatMessagePart): LangChainBlock[] {
   }
 }
 
+/** A file of an answer may have the handle of a provider that another one does not know. */
+function withoutOtherHandles(part: ChatMessagePart): ChatMessagePart {
+  if (part.type !== "file") return part;
+  const { langchain } = part.providerReference ?? {};
+  return { ...part, providerReference: langchain === undefined ? undefined : { langchain } };
+}
+
 /** Pictures in the form that every provider's package reads; other files in that of LangChain. */
 function toFile({ mediaType, url, name, providerReference }: FileMessagePart): LangChainBlock {
-  if (url !== "" && mediaType.startsWith("image/")) return { type: "image_url", image_url: { url } };
+  if (isLoadableURL(url) && mediaType.startsWith("image/")) return { type: "image_url", image_url: { url } };
   const type = ["image", "audio"].find((kind) => mediaType.startsWith(`${kind}/`)) ?? "file";
   const described = { type, mime_type: mediaType, ...(name && { metadata: { filename: name, name } }) };
   const data = parseDataURL(url)?.base64;
   if (data !== undefined) return { ...described, source_type: "base64", data };
   const id = providerReference?.langchain ?? Object.values(providerReference ?? {})[0];
   if (url === "" && id !== undefined) return { ...described, source_type: "id", id };
+  if (!isLoadableURL(url)) return { type: "text", text: `[File: ${name ?? mediaType}]` };
   return { ...described, source_type: "url", url };
 }

@@ -58,7 +58,7 @@ export type ModelStream<Types extends ChatTypes = ChatTypes> = AsyncGenerator<
  * Reads the stream of an SDK. To be called at once, not at the first `next()`: a request that fails before its chunks are
  * requested would be an unhandled rejection, which ends a Node process. The iteration throws the failure instead.
  *
- * @throws the reason of an aborted signal, also where the SDK goes on, or fails with an error of its own.
+ * @throws the reason of an aborted signal, also where the SDK continues, or fails with an error of its own.
  */
 export function readEvents<Stream extends AsyncIterable<unknown>>(
   stream: Stream | PromiseLike<Stream>,

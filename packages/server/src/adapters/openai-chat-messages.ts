@@ -3,7 +3,16 @@
  */
 import type { ChatMessage, ChatMessagePart, ClientTool, ToolCallMessagePart } from "@kortyx/protocol";
 import { isRecord, listOf, textOf } from "./loose-values.ts";
-import { type HistoryEntry, resultOf, toHistory, toText } from "./model-history.ts";
+import {
+  createCallIds,
+  type HistoryEntry,
+  type HistoryOptions,
+  resultOf,
+  toHistory,
+  toText,
+  toToolName,
+  withResults,
+} from "./model-history.ts";
 import { type OpenAIChatContentPart, toOpenAIChatContent } from "./openai-chat-content.ts";
 
 // The SDK's types have no `undefined`, so these optional fields have none either.
@@ -122,8 +131,11 @@ export interface OpenAIChatTool {
  * toOpenAIChatMessages([{ role: "user", content: "Hello" }]); // [{ role: "user", content: "Hello" }]
  * ```
  */
-export function toOpenAIChatMessages(messages: readonly ChatMessage[]): OpenAIChatMessage[] {
-  const history = toHistory(messages);
+export function toOpenAIChatMessages(
+  messages: readonly ChatMessage[],
+  options: HistoryOptions = {},
+): OpenAIChatMessage[] {
+  const history = toHistory(withResults(messages, options.toolResults));
   const lastQuestion = history.findLastIndex(({ role }) => role === "user");
   return history.flatMap((entry, index): OpenAIChatMessage[] => {
     const { role, parts } = entry;
@@ -169,7 +181,11 @@ function toAnswer({ parts }: HistoryEntry, isInProgress: boolean): OpenAIChatMes
 
 function withCalls(answer: OpenAIChatAssistantMessage, calls: ToolCallMessagePart[]): OpenAIChatMessage[] {
   const legacy = calls.find((call) => openaiOf(call).function_call === true);
-  const others = calls.filter((call) => call !== legacy);
+  // Within one answer: of a later one, some compatible servers accept only the ids that they have given.
+  const toId = createCallIds(64);
+  const others = calls
+    .filter((call) => call !== legacy)
+    .map((call) => ({ ...call, toolCallId: toId(call.toolCallId) }));
   const message: OpenAIChatAssistantMessage = {
     ...answer,
     ...(others.length > 0 && { tool_calls: others.map(toToolCall) }),
@@ -179,13 +195,17 @@ function withCalls(answer: OpenAIChatAssistantMessage, calls: ToolCallMessagePar
     (call): OpenAIChatMessage => ({ role: "tool", tool_call_id: call.toolCallId, content: toResult(call) }),
   );
   if (!legacy) return [message, ...results];
-  return [message, ...results, { role: "function", name: legacy.tool, content: toResult(legacy) }];
+  return [
+    message,
+    ...results,
+    { role: "function", name: toToolName(legacy.tool, 64), content: toResult(legacy) },
+  ];
 }
 
 function toToolCall(call: ToolCallMessagePart): OpenAIChatToolCall {
   const { toolCallId: id, tool, input, inputFormat } = call;
   if (inputFormat === "text" && typeof input === "string") {
-    return { id, type: "custom", custom: { name: tool, input } };
+    return { id, type: "custom", custom: { name: toToolName(tool, 64), input } };
   }
   const { extra_content: extra } = openaiOf(call);
   return {
@@ -199,7 +219,7 @@ function toToolCall(call: ToolCallMessagePart): OpenAIChatToolCall {
 /** Some compatible servers refuse a conversation in which the arguments are not the JSON of an object. */
 function toFunction({ tool, input }: ToolCallMessagePart): OpenAIChatFunction {
   const fields = isRecord(input) ? input : input == null ? {} : { input };
-  return { name: tool, arguments: JSON.stringify(fields) };
+  return { name: toToolName(tool, 64), arguments: JSON.stringify(fields) };
 }
 
 /** The API knows no failed results, so that the text must name the failure. */

@@ -13,14 +13,21 @@ import type {
   TextMessagePart,
   ToolCallMessagePart,
 } from "@kortyx/protocol";
-import { toHistory } from "./model-history.ts";
+import {
+  createCallIds,
+  type HistoryOptions,
+  toAnsweredCall,
+  toHistory,
+  toToolName,
+  withResults,
+} from "./model-history.ts";
 import { toContent } from "./openai-responses-content.ts";
 import type { OpenAIResponsesInputItem, OpenAIResponsesTool } from "./openai-responses-input-items.ts";
 import { type Item, toCallItem } from "./openai-responses-items.ts";
 import { toOutputItem } from "./openai-responses-outputs.ts";
 
 /** Options of {@link toOpenAIResponsesInput}. */
-export interface OpenAIResponsesInputOptions {
+export interface OpenAIResponsesInputOptions extends HistoryOptions {
   /**
    * The `store` of the request. Without stored responses, OpenAI knows reasoning only by its `encrypted_content`, which the
    * request before has to ask for with `include: ["reasoning.encrypted_content"]`; other reasoning is left out.
@@ -30,8 +37,6 @@ export interface OpenAIResponsesInputOptions {
   store?: boolean | undefined;
   /** The decisions about calls of MCP tools: the agent's option of the same name. */
   resumes?: readonly InterruptAnswer[] | undefined;
-  /** The results of tools that the client has run, which the messages do not have: the agent's option of the same name. */
-  toolResults?: readonly ClientToolResult[] | undefined;
 }
 
 /**
@@ -53,43 +58,38 @@ export function toOpenAIResponsesInput(
 ): OpenAIResponsesInputItem[] {
   const given: Given = {
     store: options.store ?? true,
+    toCallId: createCallIds(64),
     decisions: new Map(options.resumes?.map((answer) => [answer.requestId, answer])),
-    results: new Map(options.toolResults?.map((result) => [result.toolCallId, result])),
   };
-  const items = toHistory(messages).flatMap(({ role, parts }) =>
-    role === "assistant"
-      ? new TurnItems(parts, given).items
-      : [{ type: "message", role, content: toContent(parts) }],
+  const items = toHistory(withResults(messages, options.toolResults)).flatMap(({ role, parts }) =>
+    role === "assistant" ? new TurnItems(parts, given).items : toSaid(role, toContent(parts)),
   );
-  const all = messages.length === 0 ? toAnswers(given) : items;
+  const all = messages.length === 0 ? toAnswers(given, options.toolResults ?? []) : items;
   // Every item has the fields of its kind, which for OpenAI's own tools only OpenAI knows.
   return inOrder(all).map(withoutUsualType) as OpenAIResponsesInputItem[];
 }
 
+/** A message of data alone has nothing to read. */
+const toSaid = (role: string, content: ReturnType<typeof toContent>): Item[] =>
+  content.length > 0 ? [{ type: "message", role, content }] : [];
+
 /** What a request has in addition to the messages. */
 interface Given {
   store: boolean;
+  /** The ids of the calls that the application runs, each once. */
+  toCallId: (id: string) => string;
   decisions: ReadonlyMap<string, InterruptAnswer>;
-  results: ReadonlyMap<string, ClientToolResult>;
 }
 
 /** With `previous_response_id`, OpenAI knows the calls. */
-const toAnswers = ({ decisions, results }: Given): Item[] => [
+const toAnswers = ({ decisions }: Given, results: readonly ClientToolResult[]): Item[] => [
   // Other questions are the application's.
   ...[...decisions.values()].filter(({ requestId, toolCallId }) => requestId === toolCallId).map(toDecision),
-  ...[...results.values()].flatMap(
-    (result) => toOutputItem({ type: "function_call", call_id: result.toolCallId }, toCall(result), {}) ?? [],
-  ),
+  ...results.flatMap((result) => {
+    const call = { type: "function_call", call_id: result.toolCallId };
+    return toOutputItem(call, toAnsweredCall(result), {}) ?? [];
+  }),
 ];
-
-const toCall = ({ toolCallId, tool, content, errorMessage }: ClientToolResult): ToolCallMessagePart => ({
-  type: "tool-call",
-  toolCallId,
-  tool,
-  state: errorMessage === undefined ? "done" : "error",
-  content,
-  errorMessage,
-});
 
 /**
  * Translates tools that a client offers, or that an application describes in the same way, into `tools` of a request.
@@ -224,17 +224,25 @@ class TurnItems {
         this.#addImage(item);
         break;
       default: {
-        const result = this.#given.results.get(part.toolCallId);
-        const isOpen = part.state === "awaiting-client" || part.state === "interrupted";
-        const ended = result && isOpen ? { ...part, ...toCall(result), tool: part.tool } : part;
-        const output = toOutputItem(item, ended, restOf(part.resultProviderMetadata));
+        const named = this.#withNames(item);
+        const output = toOutputItem(named, part, restOf(part.resultProviderMetadata));
         // A call without a result would have OpenAI refuse the request.
         if (output === undefined) return;
-        this.#push(item);
+        this.#push(named);
         if (part.executor === "provider") this.#items.push(...output);
         else this.#outputs.push(...output);
       }
     }
+  }
+
+  /** Those of another provider may be too long, have other characters, or occur more than once. */
+  #withNames(item: Item): Item {
+    if (item.type !== "function_call" && item.type !== "custom_tool_call") return item;
+    return {
+      ...item,
+      call_id: this.#given.toCallId(String(item.call_id)),
+      name: toToolName(String(item.name), 128),
+    };
   }
 
   /** A call that was approved follows its request, which is the same call here. */

@@ -246,8 +246,11 @@ function typeOf({ executor, inputFormat }: ToolCallMessagePart, { type }: Record
   return inputFormat === "text" ? "custom_tool_call" : "function_call";
 }
 
-function toField({ input, state }: ToolCallMessagePart, { format }: CallForm, text: unknown): unknown {
-  if (format === "text") return typeof input === "string" || input === null ? input : toJSON(input);
+function toField({ input, state }: ToolCallMessagePart, form: CallForm, text: unknown): unknown {
+  const { format, isApplication } = form;
+  // The code of OpenAI's own tools may be absent.
+  const isText = typeof input === "string" || (input === null && !isApplication);
+  if (format === "text") return isText ? input : toJSON(input);
   if (format === undefined) return input;
   // What the model wrote was no JSON.
   if (state === "error" && typeof input === "string") return input;

@@ -255,6 +255,30 @@ test("a result of the page belongs to the newest call with its id, if that is st
   expect(outputsOf([answer([open])], failed)).toEqual([{ type: "error-text", value: "No signal." }]);
 });
 
+test("an input that is not JSON, or was never whole, is sent as an empty one; the text of a text tool stays", () => {
+  const inputsOf = (fields: Partial<ToolCallMessagePart>) =>
+    modelMessagesOf([call(fields)]).flatMap(({ content }) =>
+      typeof content === "string" ? [] : content.flatMap((part) => ("input" in part ? [part.input] : [])),
+    );
+  expect(inputsOf({ state: "interrupted", input: undefined })).toEqual([{}]);
+  expect(inputsOf({ input: null })).toEqual([{}]);
+  expect(inputsOf({ state: "error", input: '{"euros":' })).toEqual([{}]);
+  expect(inputsOf({ state: "error", input: "ls", inputFormat: "text" })).toEqual(["ls"]);
+  expect(inputsOf({ input: "ls" })).toEqual(["ls"]);
+});
+
+test("a file that the SDK could not load, and the handle of a provider in an answer, are named", () => {
+  const file = { type: "file", mediaType: "image/png", name: "a.png" } as const;
+  const named = [{ type: "text", text: "[File: a.png]" }];
+  const contentOf = (message: ChatMessage) => toModelMessages([message])[0]!.content;
+  const ofUser = (url: string) => contentOf({ role: "user", content: "", parts: [{ ...file, url }] });
+  expect(ofUser("blob:https://a.example/1")).toEqual(named);
+  expect(ofUser("file:///etc/passwd")).toEqual(named);
+  expect(contentOf(answer([{ ...file, url: "", providerReference: { anthropic: "file_1" } }]))).toEqual(
+    named,
+  );
+});
+
 test("toOutput decides what a model reads of a result", () => {
   const options: ToModelMessagesOptions = {
     toOutput: ({ content }) => (content === "Paid" ? { type: "text", value: "OK" } : undefined),

@@ -129,3 +129,19 @@ test("what the page's tools returned is the result of their calls", () => {
     { role: "tool", content: "No paper.", tool_call_id: "c2", name: "print", status: "error" },
   ]);
 });
+
+test("a file that no library can load, and the handle of another provider in an answer, are named", () => {
+  const file = { type: "file", mediaType: "image/png", name: "a.png" } as const;
+  const named = "[File: a.png]";
+  const contentOf = (message: ChatMessage) => toLangChainMessages([message]).map(({ content }) => content);
+  expect(contentOf(user([{ ...file, url: "blob:https://a.example/1" }]))).toEqual([named]);
+  expect(contentOf(user([{ ...file, url: "/uploads/1" }]))).toEqual([named]);
+  const uploaded = { ...file, url: "", providerReference: { anthropic: "file_1" } };
+  expect(contentOf(assistant([uploaded]))).toEqual([named]);
+  const own = { ...uploaded, providerReference: { langchain: "file_1" } };
+  expect(contentOf(assistant([own]))).toMatchObject([[{ source_type: "id", id: "file_1" }]]);
+});
+
+test("a user's message without anything that a model reads is left out", () => {
+  expect(toLangChainMessages([user([{ type: "data", name: "place", data: 1 }])])).toEqual([]);
+});

@@ -1,6 +1,6 @@
-import type { ChatMessagePart, ToolCallMessagePart } from "@kortyx/protocol";
+import type { ChatMessage, ChatMessagePart, ToolCallMessagePart } from "@kortyx/protocol";
 import { expect, test } from "vitest";
-import { parseDataURL, resultOf, toHistory, toText } from "../../src/adapters/model-history.ts";
+import { parseDataURL, resultOf, toHistory, toText, withResults } from "../../src/adapters/model-history.ts";
 
 const text = (said: string): ChatMessagePart => ({ type: "text", text: said });
 const call = (toolCallId: string, fields: Partial<ToolCallMessagePart> = {}): ToolCallMessagePart => ({
@@ -101,4 +101,53 @@ test("a data URL is its media type and its base64", () => {
   });
   expect(parseDataURL("data:text/plain,hello")).toBeUndefined();
   expect(parseDataURL("https://files.example/1.png")).toBeUndefined();
+});
+
+const answerOf = (...parts: ChatMessagePart[]): ChatMessage => ({ role: "assistant", content: "", parts });
+const resultFor = (toolCallId: string, content: unknown) => ({ toolCallId, tool: "locate", content });
+const waiting = { tool: "locate", state: "awaiting-client", executor: "client" } as const;
+const callsIn = (messages: ChatMessage[]) =>
+  messages.flatMap(({ parts = [] }) =>
+    parts.flatMap((part) => (part.type === "tool-call" ? [[part.state, part.content]] : [])),
+  );
+
+test("a result of a client belongs to the call that waits for it", () => {
+  const messages = [answerOf(call("1", waiting), call("2", waiting))];
+  const given = [
+    resultFor("2", { city: "Bern" }),
+    { toolCallId: "1", tool: "locate", errorMessage: "No signal." },
+    resultFor("3", "unknown"),
+  ];
+  expect(withResults(messages, given)[0]!.parts).toEqual([
+    call("1", { ...waiting, state: "error", errorMessage: "No signal." }),
+    call("2", { ...waiting, state: "done", content: { city: "Bern" } }),
+  ]);
+  expect(withResults([answerOf(call("1", waiting))], [resultFor("1", undefined)])[0]!.parts).toEqual([
+    call("1", { ...waiting, state: "done", content: null }),
+  ]);
+});
+
+test("of calls with the same id, the newest are open, and their results come in the same order", () => {
+  const messages = [
+    answerOf(call("1", { state: "interrupted" }), call("1", waiting)),
+    answerOf(call("1", waiting), call("1", waiting)),
+  ];
+  const given = [resultFor("1", "a"), resultFor("1", "b"), resultFor("1", "c")];
+  expect(callsIn(withResults(messages, given))).toEqual([
+    ["interrupted", undefined],
+    ["done", "a"],
+    ["done", "b"],
+    ["done", "c"],
+  ]);
+});
+
+test.each([
+  { state: "done", content: "Rome" },
+  { state: "error" },
+  { state: "denied" },
+  { state: "awaiting-approval" },
+  { state: "running", executor: "provider" },
+] as const)("a call with %o takes no result from a client", (fields) => {
+  const messages = [answerOf(call("1", { ...fields }))];
+  expect(withResults(messages, [resultFor("1", "Bern")])).toEqual(messages);
 });

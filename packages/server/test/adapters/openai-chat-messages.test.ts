@@ -102,6 +102,37 @@ describe("messages", () => {
     expect(answerOf(file)).toEqual([]);
   });
 
+  test("ids and names of another provider's calls become ones that the API accepts, each id once in an answer", () => {
+    const long = "x".repeat(70);
+    const calls = [
+      call({ toolCallId: long, tool: "files.read" }),
+      call({ toolCallId: `${long}y`, tool: "t".repeat(70) }),
+      call({ toolCallId: "functions.search:0" }),
+      call({ toolCallId: "functions.search:0" }),
+    ];
+    const [message, ...results] = answerOf(...calls);
+    const ids = ["x".repeat(64), `${"x".repeat(62)}_2`, "functions.search:0", "functions.search:0_2"];
+    expect(message).toMatchObject({
+      tool_calls: [
+        { id: ids[0], function: { name: "files_read" } },
+        { id: ids[1], function: { name: "t".repeat(64) } },
+        { id: ids[2] },
+        { id: ids[3] },
+      ],
+    });
+    expect(results.map((result) => "tool_call_id" in result && result.tool_call_id)).toEqual(ids);
+    // Mistral accepts its own ids only, and may repeat one in a later answer.
+    const later = answerOf(
+      call({ toolCallId: "b9mgIC84m" }),
+      text("And?"),
+      call({ toolCallId: "b9mgIC84m" }),
+    );
+    expect(later.flatMap((one) => ("tool_call_id" in one ? one.tool_call_id : []))).toEqual([
+      "b9mgIC84m",
+      "b9mgIC84m",
+    ]);
+  });
+
   test("a custom tool gets its text back", () => {
     const custom = call({ tool: "shell", input: "ls", inputFormat: "text", content: "a.txt" });
     expect(answerOf(custom)).toEqual([

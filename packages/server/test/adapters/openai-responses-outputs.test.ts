@@ -259,6 +259,25 @@ test("the client's results are those of the calls that wait for them", () => {
   });
 });
 
+test("ids and names of another provider's calls become ones that OpenAI accepts, each id once", () => {
+  const long = "x".repeat(70);
+  const messages = [
+    answer(call({ toolCallId: long, tool: "files.read" })),
+    answer(call({ toolCallId: `${long}y`, tool: "t".repeat(200), inputFormat: "text", input: null })),
+  ];
+  expect(toOpenAIResponsesInput(messages)).toMatchObject([
+    { type: "function_call", call_id: "x".repeat(64), name: "files_read" },
+    { type: "function_call_output", call_id: "x".repeat(64) },
+    { type: "custom_tool_call", call_id: `${"x".repeat(62)}_2`, name: "t".repeat(128), input: "null" },
+    { type: "custom_tool_call_output", call_id: `${"x".repeat(62)}_2` },
+  ]);
+});
+
+test("a message of data alone is left out", () => {
+  const data = { type: "data", name: "place", data: 1 } as const;
+  expect(toOpenAIResponsesInput([{ role: "user", content: "", parts: [data] }])).toEqual([]);
+});
+
 test("with a stored response, only the results are sent", () => {
   const toolResults = [{ toolCallId: "call_1", tool: "weather", content: "21 °C" }];
   expect(toOpenAIResponsesInput([], { toolResults })).toEqual([
