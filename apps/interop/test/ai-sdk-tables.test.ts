@@ -180,7 +180,8 @@ testTable(page, "Chunks as the SDK reads them", events.join(" ").split(" "), {
   "`error`, a warning": () =>
     last({ type: "error", message: "A warning" }, { type: "data", name: "a", data: 1 }).slice(0, 1),
   "`error`, the outcome": () => typesOf(whole([{ type: "error", message: "No." }])).slice(-2),
-  "`abort`": () => last({ type: "abort", reason: "stopped" }),
+  "`abort`, `stopped` or `cancelled`": () => last({ type: "abort", reason: "stopped" }),
+  "`abort`, other": () => last({ type: "abort", reason: "timeout" }),
   "`done`": () => last(file, { type: "done", finishReason: "interrupt" }),
   "a stream without an end": () => [
     typesOf(whole([file])).at(-1)!,

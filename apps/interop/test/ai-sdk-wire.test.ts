@@ -134,6 +134,27 @@ describe.skipIf(!isInstalled()).each([
     expect(log.mock.calls.map(([first]) => first)).toContainEqual(expect.stringContaining("internal"));
   });
 
+  test("shows an answer that the server has ended early as a failure, with its text, and asks for no more", async () => {
+    let requests = 0;
+    const api = await serve(
+      {
+        async *streamChat() {
+          requests++;
+          yield text("Half of it");
+          yield { type: "abort", reason: "timeout" };
+        },
+      },
+      options(),
+    );
+    const chat = createPage(api, { sendAutomaticallyWhen: () => requests < 2 });
+    await chat.sendMessage({ text: "one" });
+    expect([chat.status, chat.error?.message]).toEqual([
+      "error",
+      "The answer was stopped before it was complete.",
+    ]);
+    expect([textOf(chat.lastMessage), requests]).toEqual(["Half of it", 1]);
+  });
+
   test("approves a call, which then runs once, and runs a tool of the page", async () => {
     const ran: unknown[] = [];
     const saved = new Map<string, AssistantUIMessage>();

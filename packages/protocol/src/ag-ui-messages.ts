@@ -12,10 +12,14 @@ export function toUserMessage(message: Fields): Fields {
   const fields = { ...(typeof id === "string" && { id }), ...(isRecord(metadata) && { metadata }) };
   if (!Array.isArray(content)) return { role: ours, content, ...fields };
   const parts = content.map(toPart);
-  const texts = parts.flatMap((part) => (isRecord(part) && part.type === "text" ? [String(part.text)] : []));
-  const hasMore = parts.some((part) => !isRecord(part) || part.type !== "text");
+  const texts = parts.flatMap((part) => (isText(part) ? [part.text] : []));
+  const hasMore = texts.length < parts.length;
   return { role: ours, content: texts.join("\n\n"), ...(hasMore && { parts }), ...fields };
 }
+
+/** Whether a part has only a text. An invalid text is kept as a part, for the parser to report. */
+const isText = (part: unknown): part is Fields & { text: string } =>
+  isRecord(part) && part.type === "text" && typeof part.text === "string";
 
 /** Where a client does not say what a file is. */
 const mediaTypes: Readonly<Record<string, string>> = {
@@ -36,10 +40,11 @@ function toPart(part: unknown): unknown {
   const { metadata } = part;
   const { filename = part.filename, name = filename } = isRecord(metadata) ? metadata : {};
   const { type, value, mimeType = mediaType, provider } = source;
+  const isData = type === "data" && typeof mimeType === "string" && typeof value === "string";
   return {
     type: "file",
     mediaType: mimeType,
-    ...(type === "data" ? { url: `data:${String(mimeType)};base64,${String(value)}` } : { url: value }),
+    url: isData ? `data:${mimeType};base64,${value}` : value,
     ...(type === "file" && {
       url: "",
       providerReference: { [typeof provider === "string" ? provider : "agui"]: value },
@@ -79,8 +84,8 @@ export function toAssistantMessage(messages: Fields[], asked: ReadonlySet<unknow
     }
   }
   if (parts.length === 0) return undefined;
-  const texts = parts.filter((part) => isRecord(part) && part.type === "text");
-  const content = texts.map(({ text }) => String(text)).join("\n\n");
+  const texts = parts.filter(isText);
+  const content = texts.map(({ text }) => text).join("\n\n");
   const hasMore = texts.length < parts.length || texts.some((part) => part.providerMetadata !== undefined);
   const id = messages.map(messageIdOf).find((one) => one !== undefined) ?? messages[0]!.id;
   const metadata = metadataOf(messages);

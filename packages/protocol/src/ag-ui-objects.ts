@@ -23,8 +23,12 @@ interface SharedObject {
   subagentRunId: string | undefined;
   /** The client has the object, without the texts at these paths. */
   isSent: boolean;
-  grown: Set<string>;
+  /** The texts that the client has in part: by path, how many characters it lacks. */
+  grown: Map<string, number>;
 }
+
+/** A text of at most this length is sent again with each flush, in characters. */
+const smallLength = 4_096;
 
 /** Writes the structured objects of one run. */
 export class AGUIObjects {
@@ -44,7 +48,7 @@ export class AGUIObjects {
       return;
     }
     const isText = chunk.kind === "text-delta" && hasText(object, chunk.path);
-    if (!isText) this.#sendTexts(object);
+    if (!isText) this.#sendTexts(object, hasGrownEnough);
     // The fold changes the object in place.
     const operations = isText ? [] : planChange(object.state?.data, chunk);
     const before = object.state;
@@ -59,7 +63,7 @@ export class AGUIObjects {
     const hasMoved = (chunk.dataType === stateType) !== (before?.dataType === stateType);
     if (hasMoved || (chunk.dataType === stateType && this.#clientState !== object)) object.isSent = false;
     if (!object.isSent || operations === undefined) this.#sendWhole(object);
-    else if (isText) object.grown.add((chunk as { path: string }).path);
+    else if (isText) addLength(object, chunk as { path: string; delta: string });
     else
       this.#sendPatch(
         object,
@@ -67,19 +71,33 @@ export class AGUIObjects {
       );
   }
 
-  /** Sends the texts that have grown: JSON Patch cannot append to a text, so each is sent whole. */
+  /**
+   * Sends the texts that have grown enough. JSON Patch cannot append to a text, so each is sent whole; all the events of a
+   * text together are linear in its length.
+   */
   flush(): void {
-    for (const object of this.#objects.values()) this.#sendTexts(object);
+    for (const object of this.#objects.values()) this.#sendTexts(object, hasGrownEnough);
   }
 
-  #sendTexts(object: SharedObject): void {
-    if (object.grown.size === 0) return;
-    const operations = [...object.grown].map((path): AGUIPatchOperation => {
+  /** Sends all texts that have grown. */
+  close(): void {
+    for (const object of this.#objects.values()) this.#sendTexts(object, () => true);
+  }
+
+  #sendTexts(object: SharedObject, isDue: (length: number, added: number) => boolean): void {
+    const operations: AGUIPatchOperation[] = [];
+    // The client has another state by now.
+    if (object.state?.dataType === stateType && this.#clientState !== object) object.grown.clear();
+    for (const [path, added] of object.grown) {
       const segments = path.split(".");
-      return { op: "replace", path: toPointer(segments), value: valueAt(object.state?.data, segments) };
-    });
-    object.grown.clear();
-    this.#sendPatch(object, operations);
+      const value = valueAt(object.state?.data, segments);
+      const isText = typeof value === "string";
+      if (isText && !isDue(value.length, added)) continue;
+      object.grown.delete(path);
+      // Otherwise a later change has replaced the text.
+      if (isText) operations.push({ op: "replace", path: toPointer(segments), value });
+    }
+    if (operations.length > 0) this.#sendPatch(object, operations);
   }
 
   #sendPatch(object: SharedObject, patch: AGUIPatchOperation[]): void {
@@ -133,8 +151,15 @@ const toObject = (streamId: string, subagentRunId: string | undefined): SharedOb
   messageId: undefined,
   subagentRunId,
   isSent: false,
-  grown: new Set(),
+  grown: new Map(),
 });
+
+const hasGrownEnough = (length: number, added: number): boolean =>
+  length <= smallLength || added >= length / 8;
+
+function addLength({ grown }: SharedObject, { path, delta }: { path: string; delta: string }): void {
+  grown.set(path, (grown.get(path) ?? 0) + delta.length);
+}
 
 const hasText = ({ state, isSent }: SharedObject, path: string): boolean =>
   isSent && typeof valueAt(state?.data, path.split(".")) === "string";

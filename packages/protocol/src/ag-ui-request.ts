@@ -169,15 +169,20 @@ function toMessages(messages: unknown, asked: ReadonlySet<unknown>): unknown {
   if (!Array.isArray(messages)) return messages;
   const said: unknown[] = [];
   let answer: Record<string, unknown>[] = [];
+  let answerId: string | undefined;
   const endAnswer = () => {
     if (answer.length > 0) said.push(toAssistantMessage(answer, asked));
     answer = [];
+    answerId = undefined;
   };
   for (const message of messages) {
     const role = isRecord(message) ? message.role : undefined;
     if (role === "activity") continue;
     if (role === "assistant" || role === "reasoning" || role === "tool") {
-      if (isOfAnother(answer, message)) endAnswer();
+      const id = messageIdOf(message);
+      // Two answers may follow each other, such as one that failed and the next.
+      if (id !== undefined && answerId !== undefined && id !== answerId) endAnswer();
+      answerId ??= id;
       answer.push(message);
       continue;
     }
@@ -186,10 +191,4 @@ function toMessages(messages: unknown, asked: ReadonlySet<unknown>): unknown {
   }
   endAnswer();
   return said.filter((message) => message !== undefined);
-}
-
-/** Two answers may follow each other, such as one that failed and the next. */
-function isOfAnother(answer: Record<string, unknown>[], message: Record<string, unknown>): boolean {
-  const id = messageIdOf(message);
-  return id !== undefined && answer.some((one) => (messageIdOf(one) ?? id) !== id);
 }

@@ -107,7 +107,14 @@ function callsOf(messages: Record<string, unknown>[]): KnownCall[] {
     .flatMap(({ id, function: called }) => {
       if (typeof id !== "string" || !isRecord(called)) return [];
       const { name, arguments: text } = called;
-      return [{ toolCallId: id, tool: String(name), input: parseInput(text), isAnswered: answered.has(id) }];
+      return [
+        {
+          toolCallId: id,
+          tool: typeof name === "string" ? name : "",
+          input: parseInput(text),
+          isAnswered: answered.has(id),
+        },
+      ];
     });
 }
 

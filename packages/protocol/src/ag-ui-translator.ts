@@ -305,7 +305,7 @@ class AGUITranslator implements ChunkTranslator<AGUIEvent> {
   }
 
   #closeParts(): void {
-    this.#objects.flush();
+    this.#objects.close();
     this.#texts.end();
     this.#calls.end();
   }

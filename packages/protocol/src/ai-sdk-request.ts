@@ -107,7 +107,7 @@ function answersOf({ parts, metadata }: AISDKMessage): Fields {
   const calls = parts.slice(from + 1).filter(isToolPart);
   const resumes = parts.filter(isToolPart).flatMap(toResume);
   const pending = ownMetadataOf(metadata).pendingToolCallIds;
-  const pendingIds: unknown[] = Array.isArray(pending) ? pending : [];
+  const pendingIds = new Set<unknown>(Array.isArray(pending) ? pending : []);
   const toolResults = calls.flatMap((part) => toToolResult(part, pendingIds));
   return {
     ...(resumes.length > 0 && { resumes }),
@@ -134,10 +134,10 @@ function toResume(part: Fields): Fields[] {
 }
 
 /** @returns the result of a call that the client has run; nothing for a result that the server has sent. */
-function toToolResult(part: Fields, pendingIds: unknown[]): Fields[] {
+function toToolResult(part: Fields, pendingIds: ReadonlySet<unknown>): Fields[] {
   const { state, type, toolName, toolCallId, output, errorText } = part;
   const { executor, resumeToken, toolCallId: ownId } = ownMetadataOf(part.callProviderMetadata);
-  const isClient = executor === "client" || resumeToken !== undefined || pendingIds.includes(toolCallId);
+  const isClient = executor === "client" || resumeToken !== undefined || pendingIds.has(toolCallId);
   const isOver = state === "output-available" || state === "output-error";
   if (!isOver || !isClient || part.providerExecuted === true || part.preliminary === true) return [];
   return [

@@ -358,6 +358,12 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
   }
 
   #abort({ reason }: AbortChunk): void {
+    // The SDK shows an answer that was aborted as one that is whole, which is right only if its reader has stopped it.
+    if (reason !== "stopped" && reason !== "cancelled") {
+      const message = "The answer was stopped before it was complete.";
+      this.#fail({ type: "error", message, code: `abort:${reason}` });
+      return;
+    }
     this.#close();
     this.#endWithoutCalls("stop");
     this.#describe({ abortReason: reason });

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { encodeInterruptId } from "../src/ag-ui-interrupts.ts";
 import { fromAGUIRequest, isAGUIRequest } from "../src/ag-ui-request.ts";
 import { anyJSON } from "./chunk-arbitraries.ts";
+import { cost, costOfWhole } from "./cost.ts";
 import { fc } from "./related-chunks.ts";
 
 const request = {
@@ -286,4 +287,43 @@ test("no request makes it throw, and none changes a prototype", () => {
     }),
   );
   expect(fromAGUIRequest("x")).toBe("x");
+});
+
+test("a value whose text cannot be made fails nothing: the parser reports it", () => {
+  const strange = { toString: "none" };
+  const source = { type: "data", mimeType: "image/png", value: strange };
+  const content = [
+    { type: "text", text: strange },
+    { type: "image", source },
+    { type: "text", text: "Hi" },
+  ];
+  const { messages } = said([
+    { role: "user", content },
+    { role: "assistant", content: strange },
+  ]);
+  expect(messages).toEqual([
+    {
+      role: "user",
+      content: "Hi",
+      parts: [
+        { type: "text", text: strange },
+        { type: "file", mediaType: "image/png", url: strange },
+        { type: "text", text: "Hi" },
+      ],
+    },
+    { role: "assistant", content: "", parts: [{ type: "text", text: strange }] },
+  ]);
+  const url = { ...source, mimeType: strange, value: "AAAA" };
+  expect(said([{ role: "user", content: [{ type: "image", source: url }] }]).messages).toMatchObject([
+    { parts: [{ mediaType: strange, url: "AAAA" }] },
+  ]);
+});
+
+test("an answer of many messages takes time linear in their number, before any limit is checked", () => {
+  const result = { role: "tool", toolCallId: "c", content: "", metadata: { kortyx: { messageId: "m" } } };
+  const ratio = costOfWhole(4_000, (size) => {
+    const messages = Array.from({ length: size }, () => ({ ...result }));
+    return cost(() => said(messages));
+  });
+  expect(ratio).toBeLessThan(4);
 });

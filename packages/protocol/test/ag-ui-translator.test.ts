@@ -328,6 +328,45 @@ test("a growing text is sent whole, at most once for each flush", () => {
   expect(translator.flush()).toEqual([]);
 });
 
+test("a long text that grows slowly is sent in all a few times its size, and whole at the end", () => {
+  const translator = createAGUITranslator(ids);
+  const events: object[] = [...translator.translate({ ...card, kind: "set", path: "text", value: "" })];
+  const size = 100_000;
+  for (let length = 0; length < size; length += 20) {
+    const delta = "x".repeat(20);
+    events.push(...translator.translate({ ...card, kind: "text-delta", path: "text", delta }));
+    events.push(...translator.flush());
+  }
+  events.push(...translator.end("complete"));
+  const texts = events.flatMap((event) => ("patch" in event ? (event.patch as { value: string }[]) : []));
+  expect(texts.at(-1)!.value).toHaveLength(size);
+  expect(JSON.stringify(events).length).toBeLessThan(20 * size);
+});
+
+test("a text that another change has replaced is not sent", () => {
+  const translator = createAGUITranslator(ids);
+  const send = (...chunks: StreamChunk[]) => chunks.flatMap((chunk) => translator.translate(chunk));
+  const long = "x".repeat(10_000);
+  send({ ...card, kind: "set", path: "a", value: { text: long } });
+  send({ ...card, kind: "text-delta", path: "a.text", delta: "x" });
+  expect(send({ ...card, kind: "set", path: "a", value: 1 })).toMatchObject([{ patch: [{ value: 1 }] }]);
+  expect(translator.end("complete").map(({ type }) => type)).toEqual(["RUN_FINISHED"]);
+});
+
+test("a state that another one has replaced does not change it", () => {
+  const translator = createAGUITranslator(ids);
+  const state = (streamId: string) => ({ ...card, streamId, dataType: "state" }) as const;
+  translator.translate({ ...state("one"), kind: "set", path: "text", value: "" });
+  translator.translate({ ...state("one"), kind: "text-delta", path: "text", delta: "x" });
+  expect(translator.translate({ ...state("two"), kind: "set", path: "b", value: 2 })).toEqual([
+    { type: "STATE_SNAPSHOT", snapshot: { b: 2 } },
+  ]);
+  expect(translator.flush()).toEqual([]);
+  expect(translator.translate({ ...state("one"), kind: "text-delta", path: "text", delta: "y" })).toEqual([
+    { type: "STATE_SNAPSHOT", snapshot: { text: "xy" } },
+  ]);
+});
+
 test("the object of the type state is the client's state", () => {
   const state = { ...card, dataType: "state" } as const;
   const events = between([

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { continuedMessageOf, fromAISDKRequest, isAISDKRequest } from "../src/ai-sdk-request.ts";
 import { chatRequestBodySchema } from "../src/schemas.ts";
+import { cost, costOfWhole } from "./cost.ts";
 
 const user = { id: "u1", role: "user", parts: [{ type: "text", text: "Hello" }] };
 const answer = (...parts: unknown[]) => ({
@@ -162,6 +163,16 @@ describe("what the page has done since", () => {
     const { toolResults, messages } = map([{ ...answer(done, { ...done, toolCallId: "c2" }), metadata }]);
     expect(toolResults).toEqual([{ toolCallId: "c1", tool: "pay", content: "ok" }]);
     expect(messages[0]).toMatchObject({ metadata: { own: 1 } });
+  });
+
+  test("in time linear in the number of calls and of names, before any limit is checked", () => {
+    const ratio = costOfWhole(16_000, (size) => {
+      const pendingToolCallIds = Array.from({ length: size }, (_, index) => `id-${index}`);
+      const parts = Array.from({ length: size }, (_, index) => ({ ...done, toolCallId: `c-${index}` }));
+      const message = { ...answer(...parts), metadata: { kortyx: { pendingToolCallIds } } };
+      return cost(() => void map([message]));
+    });
+    expect(ratio).toBeLessThan(4);
   });
 });
 

@@ -106,6 +106,19 @@ describe("steps", () => {
   });
 });
 
+test("an abort that its reader has not asked for is an error: the SDK shows an aborted answer as a whole one", () => {
+  const endOf = (reason: string) => translate([text("Hel"), { type: "abort", reason }]).slice(-2);
+  expect(["stopped", "cancelled"].map((reason) => endOf(reason).at(-1))).toEqual([
+    { type: "abort", reason: "stopped" },
+    { type: "abort", reason: "cancelled" },
+  ]);
+  const message = "The answer was stopped before it was complete.";
+  expect(endOf("timeout")).toEqual([
+    { type: "message-metadata", messageMetadata: { kortyx: { error: { message, code: "abort:timeout" } } } },
+    { type: "error", errorText: message },
+  ]);
+});
+
 describe("metadata", () => {
   test("of the application is at the top, and ours has a key of its own", () => {
     const events = translate([

@@ -11,7 +11,7 @@ import { type FailureOptions, maskError } from "../stream/mask-error.ts";
 import { readStreamTimes } from "../stream/stream-options.ts";
 import { isForFramework, toThrownResponse } from "../stream/thrown-response.ts";
 import type { StreamResponseOptions } from "../stream/to-sse.ts";
-import { findWireOfURL } from "../wires/find-wire.ts";
+import { findWireOfRequest } from "../wires/find-wire.ts";
 import type { RouteWire } from "../wires/route-wire.ts";
 import { translateResponse } from "../wires/translate-response.ts";
 import { ChatPost } from "./chat-post.ts";
@@ -81,7 +81,7 @@ async function resumeRun(
   request: Request,
   { owner, endpoints, wires, loadMessage }: ResumeOptions,
 ): Promise<Response> {
-  const { wire, sessionId } = findWireOfURL(new URL(request.url), wires);
+  const { wire, sessionId } = findWireOfRequest(request, wires);
   if (wire === undefined) return endpoints.resume(request, owner);
   const { response, continues } = await endpoints.followSession(sessionId, owner, request.signal);
   const continued =

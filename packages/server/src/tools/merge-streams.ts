@@ -15,27 +15,37 @@ export async function* mergeStreams<Chunk, Result>(
   streams: readonly AsyncGenerator<Chunk, Result, void>[],
   signal: AbortSignal,
 ): AsyncGenerator<Chunk, Result[], void> {
-  const results = new Map<number, Result>();
-  const pending = new Map<number, Promise<{ index: number; result: IteratorResult<Chunk, Result> }>>();
+  const results: Result[] = [];
+  const arrived: { index: number; next: Promise<IteratorResult<Chunk, Result>> }[] = [];
+  let wake = () => {};
+  // Without `Promise.race`, which a promise that stays pending would remember each time.
   const request = (index: number) => {
-    pending.set(
-      index,
-      streams[index]!.next().then((result) => ({ index, result })),
-    );
+    const next = streams[index]!.next();
+    const arrive = () => {
+      arrived.push({ index, next });
+      wake();
+    };
+    next.then(arrive, arrive);
   };
   try {
     for (const index of streams.keys()) request(index);
-    while (pending.size > 0) {
-      const { index, result } = await untilAborted(Promise.race(pending.values()), signal);
-      if (result.done) {
-        pending.delete(index);
-        results.set(index, result.value);
+    for (let open = streams.length; open > 0; ) {
+      signal.throwIfAborted();
+      const arrival = arrived.shift();
+      if (arrival === undefined) {
+        await untilAborted(new Promise<void>((resolve) => (wake = resolve)), signal);
+        continue;
+      }
+      const { done, value } = await arrival.next;
+      if (done) {
+        open--;
+        results[arrival.index] = value;
       } else {
-        yield result.value;
-        request(index);
+        yield value;
+        request(arrival.index);
       }
     }
-    return streams.map((_, index) => results.get(index)!);
+    return results;
   } finally {
     for (const stream of streams) closeIterator(stream);
   }

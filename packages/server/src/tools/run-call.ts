@@ -145,11 +145,12 @@ async function* runTool(tool: Tool, call: ModelToolCall, input: unknown, context
   const { signal, messages } = context;
   const { toolCallId, tool: name } = call;
   signal.throwIfAborted();
-  const given: unknown = tool.run(input, { toolCallId, signal, messages });
+  // A function may also return a promise of a generator.
+  const given: unknown = await tool.run(input, { toolCallId, signal, messages });
   const toReport = (type: "tool-call-progress" | "tool-call-result", content: unknown) =>
     toJSONChunk({ type, toolCallId, tool: name, content });
   if (!isAsyncGenerator(given)) {
-    yield toReport("tool-call-result", await given);
+    yield toReport("tool-call-result", given);
     return "over";
   }
   try {
@@ -175,8 +176,11 @@ const toJSONChunk = (value: object): StreamChunk => JSON.parse(stringifyChunk(to
 
 type ReadInput = { value: unknown; issues?: undefined } | { issues: readonly SchemaIssue[] };
 
-const readInput = async ({ inputSchema }: Tool, input: unknown): Promise<ReadInput> =>
-  inputSchema ? inputSchema["~standard"].validate(input) : { value: input };
+/** Reads a copy, which the tool may change: the message keeps what the model has sent. */
+async function readInput({ inputSchema }: Tool, input: unknown): Promise<ReadInput> {
+  const value = structuredClone(input);
+  return inputSchema ? inputSchema["~standard"].validate(value) : { value };
+}
 
 const needsApproval = async ({ needsApproval: rule = false }: Tool, input: unknown): Promise<boolean> =>
   // Anything but a clear no asks.

@@ -12,7 +12,7 @@ import {
   type StreamChunk,
   type TokenUsage,
 } from "@kortyx/protocol";
-import { toChatMessage } from "@kortyx/protocol/internal";
+import { checkOption, toChatMessage } from "@kortyx/protocol/internal";
 import { addUsage, type ModelStream, type ModelToolCall, type ModelTurn } from "../adapters/model-stream.ts";
 import { closeIterator } from "../stream/source.ts";
 import { describeTools, type Tools } from "./define-tool.ts";
@@ -82,7 +82,7 @@ export class ToolLoop {
     for (const chunk of results) yield this.#keep(chunk);
     const context = this.#toContext();
     const outcomes = yield* this.#runCalls(
-      answered.map(({ call, answer }) => answerCall(call, answer, context)),
+      answered.map(({ call, answer }) => inTurn([answerCall(call, answer, context)])),
     );
     const others: CallOutcome[] = [
       ...outcomes,
@@ -166,7 +166,16 @@ export class ToolLoop {
       }),
     );
     try {
-      return await untilAborted(opening, this.#signal);
+      const stream = await untilAborted(opening, this.#signal);
+      // A stream of the SDK itself has no `next`.
+      const isStream = typeof (stream as Partial<ModelStream> | undefined)?.next === "function";
+      checkOption(
+        "The result of turn",
+        isStream,
+        "the stream of an adapter, such as fromOpenAIChat(…)",
+        stream,
+      );
+      return stream;
     } catch (error) {
       opening.then(closeIterator, () => {});
       throw error;
@@ -174,20 +183,27 @@ export class ToolLoop {
   }
 
   async *#beginCalls(toolCalls: readonly ModelToolCall[]): Chunks<CallOutcome[]> {
-    const calls = withoutRepeated(toolCalls);
     const context = this.#toContext();
-    const isAmbiguous = ({ toolCallId }: ModelToolCall) =>
-      toolCallId === "" || calls.filter((call) => call.toolCallId === toolCallId).length > 1;
-    return yield* this.#runCalls(calls.map((call) => beginCall(call, isAmbiguous(call), context)));
+    const callsOfIds = new Map<string, ModelToolCall[]>();
+    for (const call of withoutRepeated(toolCalls)) {
+      const calls = callsOfIds.get(call.toolCallId);
+      if (calls) calls.push(call);
+      else callsOfIds.set(call.toolCallId, [call]);
+    }
+    const streams = [...callsOfIds].map(([toolCallId, calls]) => {
+      const isAmbiguous = toolCallId === "" || calls.length > 1;
+      return inTurn(calls.map((call) => beginCall(call, isAmbiguous, context)));
+    });
+    return yield* this.#runCalls(streams);
   }
 
-  async *#runCalls(streams: Chunks<CallOutcome>[]): Chunks<CallOutcome[]> {
+  async *#runCalls(streams: Chunks<CallOutcome[]>[]): Chunks<CallOutcome[]> {
     if (streams.length === 0) return [];
     const merged = mergeStreams(streams, this.#signal);
     try {
       for (;;) {
         const { done, value } = await merged.next();
-        if (done) return value;
+        if (done) return value.flat();
         yield this.#keep(value);
       }
     } finally {
@@ -251,6 +267,13 @@ const toWaitReason = (outcomes: readonly CallOutcome[]): FinishReason | undefine
   if (outcomes.includes("awaits-approval")) return "interrupt";
   return outcomes.includes("awaits-client") ? "tool-calls" : undefined;
 };
+
+/** Calls that share an id run one after the other: the first result with the id is that of the oldest call. */
+async function* inTurn(calls: Chunks<CallOutcome>[]): Chunks<CallOutcome[]> {
+  const outcomes: CallOutcome[] = [];
+  for (const call of calls) outcomes.push(yield* call);
+  return outcomes;
+}
 
 /** A call that an adapter repeats runs once; calls without an id may be the same twice. */
 function withoutRepeated(calls: readonly ModelToolCall[]): ModelToolCall[] {

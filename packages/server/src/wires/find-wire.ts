@@ -1,32 +1,44 @@
 /** Which wire a request is in. Translates nothing. */
-import { ChatRequestError } from "../route/chat-request-error.ts";
+import { ChatRequestError, describeReceived, invalidRequest } from "../route/chat-request-error.ts";
 import type { RouteWire } from "./route-wire.ts";
 
 /** @returns undefined for a request in the route's own wire. */
 export const findWireOfBody = (json: unknown, wires: readonly RouteWire[] = []): RouteWire | undefined =>
   wires.find((wire) => wire.readsBody(json));
 
-/** The wire that a GET names by `?wire=` or by its path, and the session that it follows. */
-export function findWireOfURL(
-  url: URL,
+/**
+ * The wire that a GET names by `?wire=` or by its path, and the session that it follows.
+ *
+ * @throws ChatRequestError for a wire that the route does not have: its reader could read no other one.
+ */
+export function findWireOfRequest(
+  request: Request,
   wires: readonly RouteWire[],
 ): { wire?: RouteWire; sessionId?: string | undefined } {
+  if (wires.length === 0) return {};
+  const url = new URL(request.url);
   const { searchParams } = url;
   const name = searchParams.get("wire");
-  const named = wires.find((wire) => wire.name === name);
-  if (named !== undefined) {
-    return { wire: named, sessionId: searchParams.get("session") ?? named.sessionOf?.(url) };
+  if (name !== null) {
+    const wire = wires.find((one) => one.name === name);
+    if (wire === undefined) throw unknownWire(name, wires);
+    return { wire, sessionId: searchParams.get("session") ?? wire.sessionOf?.(url) };
   }
-  for (const wire of isNamedByQuery(searchParams) ? [] : wires) {
+  for (const wire of namesRun(request, searchParams) ? [] : wires) {
     const sessionId = wire.sessionOf?.(url);
     if (sessionId !== undefined) return { wire, sessionId };
   }
   return {};
 }
 
+function unknownWire(name: string, wires: readonly RouteWire[]): ChatRequestError {
+  const expected = wires.map((wire) => JSON.stringify(wire.name)).join(" or ");
+  return invalidRequest([{ path: "?wire", expected, received: describeReceived(name) }]);
+}
+
 /** A client of the route's own wire names a run or a session, whatever the path is. */
-const isNamedByQuery = (searchParams: URLSearchParams): boolean =>
-  searchParams.has("run") || searchParams.has("session");
+const namesRun = ({ headers }: Request, searchParams: URLSearchParams): boolean =>
+  searchParams.has("run") || searchParams.has("session") || headers.has("last-event-id");
 
 /**
  * Names the option that is missing where a body is refused because it is in another wire.

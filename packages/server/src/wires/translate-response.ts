@@ -47,6 +47,8 @@ class TranslatedBody implements UnderlyingDefaultSource<Uint8Array> {
   #comments = "";
   /** `[DONE]` has come: the stream ended in order. */
   #isComplete = false;
+  /** The client has left. */
+  #isLeft = false;
 
   constructor(
     body: ReadableStream<Uint8Array>,
@@ -68,21 +70,30 @@ class TranslatedBody implements UnderlyingDefaultSource<Uint8Array> {
   }
 
   async pull(controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> {
-    let text = "";
-    while (text === "") {
-      const { done, value } = await this.#reader.read();
-      if (done) {
-        const events = this.#translator.end(this.#isComplete ? "complete" : "truncated");
-        controller.enqueue(encoder.encode(print(events) + this.#lastFrame));
-        controller.close();
-        return;
+    try {
+      let text = "";
+      while (text === "") {
+        const { done, value } = await this.#reader.read();
+        if (this.#isLeft) return;
+        if (done) {
+          const events = this.#translator.end(this.#isComplete ? "complete" : "truncated");
+          controller.enqueue(encoder.encode(print(events) + this.#lastFrame));
+          controller.close();
+          return;
+        }
+        text = this.#translate(value);
       }
-      text = this.#translate(value);
+      controller.enqueue(encoder.encode(text));
+    } catch (error) {
+      // The client sees a connection that breaks off. Unless it is left, the source would wait for ever.
+      console.error("A stream could not be translated for another wire:", error);
+      this.#reader.cancel(error).catch(() => {});
+      throw error;
     }
-    controller.enqueue(encoder.encode(text));
   }
 
   cancel(reason: unknown): Promise<void> {
+    this.#isLeft = true;
     return this.#reader.cancel(reason);
   }
 

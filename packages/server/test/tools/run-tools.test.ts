@@ -230,6 +230,19 @@ describe("the turns", () => {
     );
   });
 
+  test.each([
+    ["an array", []],
+    ["an object", new Response("the stream of an SDK")],
+    ["undefined", undefined],
+  ])("must be streams of an adapter, not %s", async (what, stream) => {
+    const chunks = runTools({ messages: [user("Go")], tools: {}, turn: () => stream as never });
+    await expect(collect(chunks)).rejects.toThrow(
+      new TypeError(
+        `The result of turn must be the stream of an adapter, such as fromOpenAIChat(…); got ${what}.`,
+      ),
+    );
+  });
+
   test("pass each chunk on before the next one is there", async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     async function* turn(): ModelStream {
@@ -434,6 +447,80 @@ describe("the tools of the server", () => {
     ];
     await play(tools, [{ calls }, {}]);
     expect(run).toHaveBeenCalledTimes(4);
+  });
+
+  test.each(["x", ""])(
+    "run one after the other for calls with the id %j: each gets its own result",
+    async (id) => {
+      const first = Promise.withResolvers<string>();
+      let running = 0;
+      const run = vi.fn(async (input: unknown) => {
+        expect(++running).toBe(1);
+        const result = input === 1 ? await first.promise : "two";
+        running--;
+        return result;
+      });
+      const { turn, turns } = scriptTurns(
+        { calls: [call("find", 1, id), call("find", 2, id), call("other", 3)] },
+        { chunks: [text("Done.")] },
+      );
+      const other = defineTool({
+        description: "",
+        run: () => {
+          first.resolve("one");
+          return "three";
+        },
+      });
+      const tools = { find: defineTool({ description: "", run }), other };
+      await collect(runTools({ messages: [user("Go")], tools, turn }));
+      const parts = turns[1]!.messages.at(-1)!.parts!;
+      expect(
+        parts.flatMap((part) => (part.type === "tool-call" ? [[part.input, part.content]] : [])),
+      ).toEqual([
+        [1, "one"],
+        [2, "two"],
+        [3, "three"],
+      ]);
+    },
+  );
+
+  test.each([
+    ["without a schema", undefined],
+    [
+      "with a schema that returns what it gets",
+      { "~standard": { version: 1, vendor: "own", validate: (value: unknown) => ({ value }) } },
+    ],
+  ] as const)(
+    "may change their input %s: the conversation keeps what the model has sent",
+    async (_, inputSchema) => {
+      const { turn, turns } = scriptTurns(
+        { calls: [call("sort", { list: [2, 1] })] },
+        { chunks: [text("Done.")] },
+      );
+      const run = (input: unknown) => (input as { list: number[] }).list.sort();
+      const sort = defineTool({ description: "", inputSchema, jsonSchema: {}, run });
+      await collect(runTools({ messages: [user("Go")], tools: { sort }, turn }));
+      expect(turns[1]!.messages.at(-1)!.parts).toContainEqual(
+        expect.objectContaining({ input: { list: [2, 1] }, content: [1, 2] }),
+      );
+    },
+  );
+
+  test("may be functions that return a promise of a generator", async () => {
+    const { turn } = scriptTurns({ calls: [call("count")] }, { chunks: [text("Done.")] });
+    const count = defineTool({
+      description: "",
+      run: async () =>
+        (async function* () {
+          yield 1;
+          return 2;
+        })(),
+    });
+    const chunks = withoutSteps(await collect(runTools({ messages: [user("Go")], tools: { count }, turn })));
+    expect(chunks.slice(1, 3)).toEqual([
+      { type: "tool-call-progress", toolCallId: "count-1", tool: "count", content: 1 },
+      { type: "tool-call-result", toolCallId: "count-1", tool: "count", content: 2 },
+    ]);
   });
 
   test("run again for the same id in a later turn", async () => {

@@ -287,3 +287,74 @@ test("a run in another wire is kept under the same store", async () => {
     input: { content: "Hi" },
   });
 });
+
+test("a GET names a wire of the route, and a cursor means its own one whatever the path is", async () => {
+  const { agent } = steered();
+  const { route } = routeOf(agent, { route: { wires: [wire] } });
+  const response = await route.POST(post({ say: "Hi", room: "r1" }, ann()));
+  const unknown = await route.GET(get("/api/chat/rooms/r1?wire=plane", ann()));
+  expect([unknown.status, await unknown.json()]).toEqual([
+    400,
+    {
+      error: 'Invalid chat request: ?wire must be "plain", got a string of 5 characters.',
+      code: "invalid-request",
+      issues: [{ path: "?wire", expected: '"plain"', received: "a string of 5 characters" }],
+    },
+  ]);
+  const [reader, open] = [response.body!.getReader(), await route.GET(get("/api/chat?session=r1", ann()))];
+  const { value } = await reader.read();
+  expect(new TextDecoder().decode(value)).toContain("run-start");
+  const [, runId] = /"runId":"([^"]+)"/.exec(
+    new TextDecoder().decode((await open.body!.getReader().read()).value),
+  )!;
+  const cursor = { headers: { "last-event-id": `${runId}.0` } };
+  const resumed = await route.GET(get("/api/chat/rooms/r1", ann(cursor)));
+  expect([resumed.status, resumed.headers.get("x-wire")]).toEqual([200, null]);
+  await resumed.body!.cancel();
+});
+
+test("a route without other wires ignores the name of one", async () => {
+  const { route } = routeOf(answer);
+  expect((await route.GET(get("/api/chat?wire=plain&session=none", ann()))).status).toBe(204);
+});
+
+test("a wire that fails breaks the stream off, and ends the agent", async () => {
+  const log = vi.mocked(console.error);
+  log.mockClear();
+  const failure = new Error("a mistake of the wire");
+  const failing = {
+    ...wire,
+    createTranslator: () =>
+      Object.assign(new PlainTranslator(undefined), {
+        flush: () => {
+          throw failure;
+        },
+      }),
+  };
+  const { agent } = steered();
+  let signal: AbortSignal | undefined;
+  const route = routeWithoutRuns(
+    (options) => {
+      signal = options.signal;
+      return agent(options);
+    },
+    { wires: [failing] },
+  );
+  const response = await route.POST(post({ say: "Hi" }));
+  await expect(response.text()).rejects.toBe(failure);
+  await vi.waitFor(() => expect(signal!.aborted).toBe(true));
+  expect(log.mock.calls).toEqual([["A stream could not be translated for another wire:", failure]]);
+});
+
+test("a client that leaves while it waits is no failure of the wire", async () => {
+  const log = vi.mocked(console.error);
+  log.mockClear();
+  const { agent } = steered();
+  const reader = (await routeWithoutRuns(agent).POST(post({ say: "Hi" }))).body!.getReader();
+  await reader.read();
+  const next = reader.read();
+  await reader.cancel();
+  expect((await next).done).toBe(true);
+  await new Promise(setImmediate);
+  expect(log).not.toHaveBeenCalled();
+});
