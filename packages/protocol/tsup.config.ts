@@ -1,4 +1,5 @@
 import { defineConfig } from "tsup";
+import { joinSharedChunks } from "./join-shared-chunks.ts";
 
 // The entries of package.json. Their shared code is in chunks, so that an importer pays only for the entries it imports.
 export default defineConfig({
@@ -13,6 +14,7 @@ export default defineConfig({
   format: "esm",
   target: "es2022",
   splitting: true,
+  esbuildPlugins: [joinSharedChunks],
   clean: true,
   dts: false,
 });

@@ -33,11 +33,11 @@ describe("the published packages", () => {
     expect(adaptersLoadedBy("@kortyx/client")).toEqual([]);
     expect(adaptersLoadedBy("@kortyx/client/react")).toEqual([]);
     expect(adaptersLoadedBy("@kortyx/protocol")).toEqual([]);
-    expect(adaptersLoadedBy("@kortyx/server/node")).toEqual([]);
+    const common = ["server/adapters/loose-values.ts", "server/adapters/model-stream.ts"];
+    expect(adaptersLoadedBy("@kortyx/server/node")).toEqual(common);
     expect(adaptersLoadedBy("@kortyx/server")).toEqual([
       "server/adapters/describe-provider-error.ts",
-      "server/adapters/loose-values.ts",
-      "server/adapters/model-stream.ts",
+      ...common,
       "server/adapters/retry-after.ts",
       "server/wires/find-wire.ts",
       "server/wires/translate-response.ts",
@@ -57,6 +57,21 @@ describe("the published packages", () => {
     const provider = entry.replace(/.*\//, "").replace("langgraph", "lang(?:graph|chain)");
     const isOfAnother = new RegExp(`/(?!${provider})(?:ag-ui|ai-sdk|anthropic|langchain|langgraph|openai)`);
     expect(loaded.filter((source) => isOfAnother.test(source))).toEqual([]);
+  });
+
+  test("make Node load few files for a server: each one takes time when a process starts", () => {
+    const loaded = [...reachableFrom("@kortyx/server", packed.folders)].filter((file) =>
+      file.endsWith(".js"),
+    );
+    expect(loaded.map((file) => file.replace(/^.*\/(\w+)\/package\/dist\//, "$1/")).sort()).toEqual([
+      expect.stringMatching(/^protocol\/chunk-\w+\.js$/),
+      expect.stringMatching(/^protocol\/chunk-\w+\.js$/),
+      "protocol/index.js",
+      "protocol/internal.js",
+      "protocol/request-schemas.js",
+      expect.stringMatching(/^server\/chunk-\w+\.js$/),
+      "server/index.js",
+    ]);
   });
 
   test("depend on each other in one direction, and otherwise only on zod and eventsource-parser", () => {
