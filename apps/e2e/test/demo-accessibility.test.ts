@@ -3,7 +3,7 @@
  * each for people to look at.
  */
 import type { StreamChunk } from "@kortyx/server";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import {
@@ -132,10 +132,9 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
     demo = await openDemoPage(browser, url, pageOptions);
     return demo;
   };
-  const startNew = (page: Page) => page.getByRole("button", { name: "New conversation" }).click();
 
   test("axe finds nothing wrong in any state, in light and in dark", async () => {
-    const { page, ask, answer, answerWith, violations, picture } = await open(server.url);
+    const { page, ask, startOver, answer, answerWith, violations, picture } = await open(server.url);
     const check = async (name: string) => {
       expect({ name, violations: await violations() }).toEqual({ name, violations: [] });
       await picture(name);
@@ -154,7 +153,7 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
     await answerWith("done");
     await check("sent");
     for (const question of ["choice", "choices", "words", "both", "approval"]) {
-      await startNew(page);
+      await startOver();
       await ask(question);
       await answerWith("done");
       // The steps that were opened had moved the end out of view.
@@ -163,11 +162,11 @@ describe.skipIf(!hasChromium())("the demo for all visitors, in Chromium", () => 
     }
     await page.getByRole("button", { name: "Edit" }).click();
     await check("edit");
-    await startNew(page);
+    await startOver();
     await ask("error");
     await answerWith("error");
     await check("error");
-    await startNew(page);
+    await startOver();
     await ask("stream");
     await answer().getByText("word-20").waitFor();
     await check("streaming");

@@ -149,11 +149,10 @@ describe.skipIf(!hasChromium())("the demo's conversation in Chromium", () => {
   });
 
   test("New begins another conversation; the Back button returns to the first one", async () => {
-    const { page, ask, answerWith, complaints } = await open();
+    const { page, ask, startOver, answerWith, complaints } = await open();
     await ask("First");
     await answerWith("done");
-    await page.getByRole("button", { name: "New conversation" }).click();
-    await page.getByRole("heading", { name: "Ask about Kortyx streams" }).waitFor();
+    await startOver();
     await ask("Second");
     await answerWith("done");
     await page.reload();
@@ -168,10 +167,10 @@ describe.skipIf(!hasChromium())("the demo's conversation in Chromium", () => {
   });
 
   test("an answer that is left continues on the server, and is complete on return", async () => {
-    const { page, ask, answer, answerWith, complaints } = await open();
+    const { page, ask, startOver, answer, answerWith, complaints } = await open();
     await ask("count to 40");
     await answer().getByText("word-5").waitFor();
-    await page.getByRole("button", { name: "New conversation" }).click();
+    await startOver();
     await ask("Meanwhile");
     await answerWith("done");
     await page.goBack();

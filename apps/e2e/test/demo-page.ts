@@ -90,6 +90,8 @@ export interface DemoPage {
   /** Console errors, exceptions and breaches of the Content-Security-Policy. */
   complaints: string[];
   ask(question: string): Promise<void>;
+  /** Begins a new conversation, and waits until the page shows it. */
+  startOver(): Promise<void>;
   answer(): ReturnType<Page["locator"]>;
   /** Waits for an answer with this status. */
   answerWith(status: string): Promise<void>;
@@ -127,6 +129,11 @@ export async function openDemoPage(
       const box = page.getByRole("textbox", { name: "Message" });
       await box.fill(question);
       await box.press("Enter");
+    },
+    async startOver() {
+      await page.getByRole("button", { name: "New conversation" }).click();
+      // The page reads its address only after the press: what is sent before that is part of the old conversation.
+      await page.getByRole("list", { name: "Example questions" }).waitFor();
     },
     answer: () => page.getByRole("article", { name: "Assistant" }).last(),
     answerWith: (status) =>

@@ -21,7 +21,11 @@ describe.skipIf(!hasChromium())("the questions of an answer in Chromium", () => 
     await browser?.close();
     await server?.close();
   });
-  afterEach(() => expect(demo.complaints).toEqual([]));
+  afterEach(async () => {
+    // A test that fails leaves nothing to the next one.
+    await demo.page.unrouteAll();
+    expect(demo.complaints.splice(0)).toEqual([]);
+  });
 
   const begin = async () => {
     await script.begin(demo);
@@ -292,7 +296,7 @@ describe.skipIf(!hasChromium())("the questions of an answer in Chromium", () => 
     await page.unroute("**/api/chat");
     await page.reload();
     const call = nextCall();
-    await page.getByRole("button", { name: "Run it here" }).press("Enter");
+    await page.getByRole("button", { name: "Run it here" }).click();
     expect((await call).toolResults).toMatchObject([reading]);
     say({ type: "tool-call-result", ...clock, content: "12:00" }, done);
     await cardIn("done");
@@ -301,7 +305,7 @@ describe.skipIf(!hasChromium())("the questions of an answer in Chromium", () => 
 
   test("files are attached, removed again, sent with the message, and shown in it", async () => {
     const { page } = demo;
-    await page.getByRole("button", { name: "New conversation" }).click();
+    await demo.startOver();
     const file = (name: string) => ({ name, mimeType: "text/markdown", buffer: Buffer.from(`# ${name}`) });
     const picker = page.getByLabel("Attach files");
     await picker.setInputFiles([file("a.md"), file("b.md")]);

@@ -51,7 +51,7 @@ export function createScript() {
     },
     /** Asks in a new conversation, and returns when the agent was called. */
     async begin(demo: DemoPage): Promise<AgentCall> {
-      await demo.page.getByRole("button", { name: "New conversation" }).click();
+      await demo.startOver();
       const call = nextCall();
       await demo.ask("Anything");
       return call;
