@@ -182,9 +182,10 @@ export class ChatPost {
 
   async #respondWithRun(runs: RunEndpoints, read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
     const { request, trigger, messageId, input, messages, source, owner = "", runId } = read;
-    const { continues, continued, refusal, messageKey } = read;
+    const { continues, continued, refusal, messageKey, wire } = read;
     const { idempotencyKey: key, ...body } = read.body;
-    const lastEventId = request.headers.get("last-event-id");
+    // Another wire has no cursors: its reader needs the whole answer.
+    const lastEventId = wire === undefined ? request.headers.get("last-event-id") : null;
     const { sessionId } = body;
     const target = await runs.start({
       owner,
@@ -208,7 +209,7 @@ export class ChatPost {
     if (body.stream === false) {
       return this.#respondWithJSON(() => runs.chunksOf(target, request.signal), request.signal);
     }
-    const hasIds = read.wire === undefined && (key !== undefined || readsEventIds(request));
+    const hasIds = wire === undefined && (key !== undefined || readsEventIds(request));
     return runs.respond(target, { signal: request.signal, hasIds });
   }
 

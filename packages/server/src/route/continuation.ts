@@ -7,6 +7,7 @@ import type {
   ChatRequestBody,
   ClientToolResult,
   InterruptAnswer,
+  InterruptPart,
   RunStartChunk,
   ToolCallPart,
   ToolCallState,
@@ -62,22 +63,26 @@ export function withoutAnswered(
 ): { body: ChatRequestBody; refusal: ChatRequestError | undefined } {
   const { resumes = [], toolResults = [], messages } = body;
   const isDone = status === "done";
-  const callsOf = (id: string | undefined) =>
-    parts.filter((part): part is ToolCallPart => part.type === "tool-call" && part.toolCallId === id);
+  const callsOf = groupById(parts.filter((part) => part.type === "tool-call"));
   const isOver = ({ state }: ToolCallPart) => overStates.has(state);
+  const questions = new Map<string, InterruptPart>();
+  for (const part of parts) {
+    if (part.type === "interrupt" && !questions.has(part.requestId)) questions.set(part.requestId, part);
+  }
   const isAnswered = ({ requestId }: Pick<InterruptAnswer, "requestId">) => {
-    const question = parts.find((part) => part.type === "interrupt" && part.requestId === requestId);
-    if (question?.type !== "interrupt") return false;
-    const call = callsOf(question.toolCallId).at(-1);
+    const question = questions.get(requestId);
+    if (question === undefined) return false;
+    const call = callsOf.get(question.toolCallId)?.at(-1);
     return (call !== undefined && isOver(call)) || (isDone && question.resolution !== undefined);
   };
   /** Of calls with the same id, the oldest have their results first. */
-  const hasResult = (result: ClientToolResult) => {
-    const calls = callsOf(result.toolCallId);
-    const results = toolResults.filter(({ toolCallId }) => toolCallId === result.toolCallId);
+  const late = [...groupById(toolResults)].flatMap(([toolCallId, results]) => {
+    const calls = callsOf.get(toolCallId) ?? [];
     const open = calls.filter((call) => !isOver(call)).length;
-    return calls.length > 0 && results.indexOf(result) < results.length - open;
-  };
+    return calls.length > 0 ? results.slice(0, Math.max(0, results.length - open)) : [];
+  });
+  const lateResults = new Set(late);
+  const hasResult = (result: ClientToolResult) => lateResults.has(result);
   const issues: ChatRequestIssue[] = [
     ...resumes.flatMap((answer, index) => (isAnswered(answer) ? [`resumes.${index}`] : [])),
     ...toolResults.flatMap((result, index) => (hasResult(result) ? [`toolResults.${index}`] : [])),
@@ -93,6 +98,19 @@ export function withoutAnswered(
     trigger: "continue" as const,
   };
   return { body: withAnswers(open), refusal: undefined };
+}
+
+/** A request may have thousands of results, for the same call. */
+function groupById<Item extends { toolCallId: string }>(
+  items: readonly Item[],
+): Map<string | undefined, Item[]> {
+  const groups = new Map<string | undefined, Item[]>();
+  for (const item of items) {
+    const group = groups.get(item.toolCallId);
+    if (group) group.push(item);
+    else groups.set(item.toolCallId, [item]);
+  }
+  return groups;
 }
 
 const absentIfEmpty = <Item>(items: Item[]) => (items.length > 0 ? items : undefined);

@@ -1,6 +1,8 @@
 import type { AssistantUIMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { cost, costOfWhole } from "../../../protocol/test/cost.ts";
 import type { ChatFinish, ChatRouteOptions } from "../../src/route/chat-route.ts";
+import { withoutAnswered } from "../../src/route/continuation.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunFinish, RunStart } from "../../src/runs/run-options.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
@@ -300,4 +302,25 @@ test("a buffered answer that continues a message names it, too", async () => {
   const { ask } = continuingRoute(false);
   const { text } = await ask({ trigger: "continue", messageId: "m1", stream: false });
   expect(JSON.parse(text).chunks[0]).toMatchObject({ type: "run-start", continues: "m1" });
+});
+
+test("results for one call take time linear in their number", () => {
+  const message: AssistantUIMessage = {
+    id: "m1",
+    role: "assistant",
+    status: "done",
+    parts: [{ type: "tool-call", toolCallId: "c1", tool: "pay", state: "running", inputText: "", input: 5 }],
+  };
+  const ratio = costOfWhole(8_000, (size) => {
+    const toolResults = Array.from({ length: size }, () => ({
+      toolCallId: "c1",
+      tool: "pay",
+      content: "paid",
+    }));
+    return cost(() => {
+      const { refusal } = withoutAnswered({ messages: [], toolResults }, message);
+      expect(refusal?.code).toBe("already-answered");
+    });
+  });
+  expect(ratio).toBeLessThan(4);
 });

@@ -66,11 +66,17 @@ const get = (path: string, init: RequestInit = {}) => new Request(`http://server
 const routeWithoutRuns = (agent: Agent, options: Partial<ChatRouteOptions> = {}) =>
   createChatRoute({ agent: { streamChat: (_messages, given) => agent(given) }, wires: [wire], ...options });
 
-const eventsOf = (text: string): unknown[] =>
-  text
-    .split("\n\n")
-    .filter((frame) => frame.startsWith("data: {"))
-    .map((frame) => JSON.parse(frame.slice("data: ".length)));
+/** The events of a body, with texts as one that follow each other: how many pieces they are in depends on the machine. */
+function eventsOf(body: string): unknown[] {
+  const events: { kind: string; text?: string }[] = [];
+  for (const frame of body.split("\n\n").filter((one) => one.startsWith("data: {"))) {
+    const event = JSON.parse(frame.slice("data: ".length));
+    const last = events.at(-1);
+    if (last?.kind === "text" && event.kind === "text") last.text += event.text;
+    else events.push(event);
+  }
+  return events;
+}
 
 test("a request in another wire is answered in it, from its headers to its last frame", async () => {
   const response = await routeWithoutRuns(answer).POST(post({ say: "Hi", tag: "a" }));
@@ -357,4 +363,12 @@ test("a client that leaves while it waits is no failure of the wire", async () =
   expect((await next).done).toBe(true);
   await new Promise(setImmediate);
   expect(log).not.toHaveBeenCalled();
+});
+
+test("a repeated request in another wire gets the whole answer, whatever cursor it names", async () => {
+  const { route } = routeOf(answer, { route: { wires: [wire] } });
+  const body = { say: "Hi", idempotencyKey: "k1" };
+  const first = await (await route.POST(post(body, ann()))).text();
+  const repeated = await route.POST(post(body, ann({ headers: { "last-event-id": "run.1" } })));
+  expect([repeated.status, eventsOf(await repeated.text())]).toEqual([200, eventsOf(first)]);
 });
