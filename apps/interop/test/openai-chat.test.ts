@@ -330,7 +330,10 @@ describe.skipIf(!isInstalled())("the table", () => {
         obfuscation: "x",
       }),
     ),
-    "`error`": () => thrown([{ error: { message: "secret" } }]),
+    "`error`, and a `finish_reason` that reports one": async () => [
+      ...(await thrown([{ error: { message: "secret" } }])),
+      ...(await thrown([event({}, "error")])),
+    ],
     "an end without a `finish_reason`": () => thrown([event({ content: "A" })]),
   });
 });

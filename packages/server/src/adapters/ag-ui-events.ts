@@ -1,5 +1,7 @@
 /** What the adapter of AG-UI accepts: the events of an SDK's own types, and what it needs to know of the request. */
+
 import type { AGUIObservable } from "./ag-ui-source.ts";
+import { isRecord } from "./loose-values.ts";
 import type { AdapterOptions } from "./model-stream.ts";
 
 /** An event, as AG-UI's SDKs type it. */
@@ -34,10 +36,8 @@ export interface AGUIOptions extends AdapterOptions {
     | undefined;
 }
 
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 export const recordsOf = (value: unknown): Record<string, unknown>[] =>
   Array.isArray(value) ? value.filter(isRecord) : [];
 
-export const textOf = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
+export const stringOf = (value: unknown): string | undefined =>
+  typeof value === "string" ? value : undefined;

@@ -7,10 +7,17 @@ import type {
   ToolCallMessagePart,
 } from "@kortyx/protocol";
 import type { ChatAgentOptions } from "../route/chat-agent.ts";
-import { isRecord } from "./ag-ui-events.ts";
 import { approvalTokenOf } from "./ag-ui-questions.ts";
 import type { AGUIInput, AGUIInputAnswer, AGUIInputContext, AGUIInputMessage } from "./ag-ui-run-input.ts";
-import { type HistoryEntry, parseDataURL, resultOf, toHistory, toText } from "./model-history.ts";
+import { isRecord } from "./loose-values.ts";
+import {
+  type HistoryEntry,
+  parseDataURL,
+  resultOf,
+  toHistory,
+  toText,
+  withResults,
+} from "./model-history.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -40,16 +47,16 @@ export function toRunAgentInput(
   messages: readonly ChatMessage[],
   options: RunAgentInputOptions = {},
 ): AGUIInput {
-  const { sessionId, runId, resumes = [], toolResults = [], tools = [] } = options;
+  const { sessionId, runId, resumes = [], tools = [] } = options;
   const context = (options.context ?? {}) as Fields;
   const resume = resumes.map(toAnswer);
   return {
     threadId: sessionId ?? crypto.randomUUID(),
     runId: runId ?? crypto.randomUUID(),
-    messages: toMessages(messages, {
-      asked: new Set(resumes.map(({ toolCallId }) => toolCallId)),
-      results: new Map(toolResults.map((result) => [result.toolCallId, result])),
-    }),
+    messages: toMessages(
+      withResults(messages, options.toolResults),
+      new Set(resumes.map(({ toolCallId }) => toolCallId)),
+    ),
     tools: tools.map(({ name, description, inputSchema }) => ({
       name,
       description,
@@ -80,13 +87,8 @@ function toPayload({ requestId, resumeToken, answer, input, reason }: InterruptA
   };
 }
 
-interface NewAnswers {
-  /** The calls that are asked about: they have no result yet. */
-  asked: ReadonlySet<unknown>;
-  results: ReadonlyMap<string, { content?: unknown; errorMessage?: string | undefined }>;
-}
-
-function toMessages(messages: readonly ChatMessage[], answers: NewAnswers): AGUIInputMessage[] {
+/** @param asked - The calls that are asked about: they have no result yet. */
+function toMessages(messages: readonly ChatMessage[], asked: ReadonlySet<unknown>): AGUIInputMessage[] {
   const ids = new Set<string>();
   const unique = (wanted: string): string => {
     let id = wanted;
@@ -98,7 +100,7 @@ function toMessages(messages: readonly ChatMessage[], answers: NewAnswers): AGUI
     const base = message.id ?? `message-${index}`;
     return toHistory([message]).flatMap((entry) =>
       entry.role === "assistant"
-        ? toTurn(entry, { base, unique, answers })
+        ? toTurn(entry, { base, unique, asked })
         : [{ id: unique(base), role: entry.role, content: toContent(entry) }],
     );
   });
@@ -107,11 +109,11 @@ function toMessages(messages: readonly ChatMessage[], answers: NewAnswers): AGUI
 interface TurnContext {
   base: string;
   unique(wanted: string): string;
-  answers: NewAnswers;
+  asked: ReadonlySet<unknown>;
 }
 
 /** One call of a model: its reasoning, its text with its calls, and their results. */
-function toTurn({ parts }: HistoryEntry, { base, unique, answers }: TurnContext): AGUIInputMessage[] {
+function toTurn({ parts }: HistoryEntry, { base, unique, asked }: TurnContext): AGUIInputMessage[] {
   const reasoning = parts.filter((part) => part.type === "reasoning");
   const texts = parts.filter((part) => part.type === "text");
   const calls = parts.filter((part) => part.type === "tool-call");
@@ -131,8 +133,8 @@ function toTurn({ parts }: HistoryEntry, { base, unique, answers }: TurnContext)
       ...encryptedOf(texts.findLast(({ providerMetadata }) => providerMetadata)?.providerMetadata),
     });
   }
-  const results = calls.filter(({ toolCallId }) => !answers.asked.has(toolCallId));
-  return [...said, ...results.map((part) => toResult(part, { base, unique, answers }))];
+  const results = calls.filter(({ toolCallId }) => !asked.has(toolCallId));
+  return [...said, ...results.map((part) => toResult(part, unique))];
 }
 
 const toToolCall = ({ toolCallId, tool, input, inputFormat, providerMetadata }: ToolCallMessagePart) => ({
@@ -145,13 +147,9 @@ const toToolCall = ({ toolCallId, tool, input, inputFormat, providerMetadata }: 
   ...encryptedOf(providerMetadata),
 });
 
-function toResult(part: ToolCallMessagePart, { unique, answers }: TurnContext): AGUIInputMessage {
+function toResult(part: ToolCallMessagePart, unique: TurnContext["unique"]): AGUIInputMessage {
   const { toolCallId, resultProviderMetadata } = part;
-  const given = answers.results.get(toolCallId);
-  const isNew = given !== undefined;
-  const { content, isError } = isNew
-    ? { content: given.content ?? given.errorMessage ?? "", isError: given.errorMessage !== undefined }
-    : resultOf(part);
+  const { content, isError } = resultOf(part);
   const text = isPartList(content) ? content : toText(content);
   return {
     id: unique(`${toolCallId}:result`),

@@ -1,7 +1,8 @@
 /** Interrupts of AG-UI, as questions. Reads no answers. */
 import type { InterruptChunk } from "@kortyx/protocol";
-import { isRecord, recordsOf, textOf } from "./ag-ui-events.ts";
+import { recordsOf, stringOf } from "./ag-ui-events.ts";
 import { nodeOf } from "./ag-ui-reader.ts";
+import { isRecord } from "./loose-values.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -15,12 +16,12 @@ function toQuestion(interrupt: Fields): InterruptChunk {
     ...(responseSchema !== undefined && { responseSchema }),
     ...(isRecord(metadata) && { metadata }),
   };
-  const approval = typeof toolCallId === "string" ? toApproval(textOf(message), responseSchema) : undefined;
+  const approval = typeof toolCallId === "string" ? toApproval(stringOf(message), responseSchema) : undefined;
   return {
     type: "interrupt",
     requestId: String(id),
     resumeToken: approval ? approvalTokenOf(String(id)) : String(id),
-    input: approval ?? toInput(textOf(message), responseSchema),
+    input: approval ?? toInput(stringOf(message), responseSchema),
     ...(typeof toolCallId === "string" && { toolCallId }),
     ...(typeof reason === "string" && { reason }),
     ...(!Number.isNaN(until) && { expiresAt: until }),

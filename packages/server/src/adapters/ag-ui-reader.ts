@@ -1,7 +1,8 @@
 /** The events of one run of AG-UI, as chunks. Knows neither where they come from nor how a run ends. */
 import type { ModelUsage, ProviderMetadata, StreamChunk } from "@kortyx/protocol";
 import { SharedDocument } from "./ag-ui-document.ts";
-import { type AGUIOptions, isRecord, recordsOf, textOf } from "./ag-ui-events.ts";
+import { type AGUIOptions, recordsOf, stringOf } from "./ag-ui-events.ts";
+import { isRecord } from "./loose-values.ts";
 import { invalidToolInput, type ModelToolCall, parseToolInput } from "./model-stream.ts";
 
 type Fields = Record<string, unknown>;
@@ -71,11 +72,11 @@ export class AGUIReader {
 
   #readPiece(type: "TEXT" | "REASONING" | "CALL", given: unknown, event: Fields): StreamChunk[] {
     const open = this.#chunk?.type === type ? this.#chunk.id : undefined;
-    const id = textOf(given) ?? open;
+    const id = stringOf(given) ?? open;
     if (id === undefined) return this.endChunk();
     const begun = id === open ? [] : [...this.endChunk(), ...this.#beginPiece(type, id, event)];
     this.#chunk = { type, id };
-    const delta = textOf(event.delta) ?? "";
+    const delta = stringOf(event.delta) ?? "";
     if (type === "CALL") return [...begun, ...this.#append({ ...event, toolCallId: id, delta })];
     return [
       ...begun,
@@ -160,7 +161,7 @@ export class AGUIReader {
 
   #beginCall(event: Fields): StreamChunk[] {
     const toolCallId = String(event.toolCallId);
-    const tool = textOf(event.toolCallName) ?? "";
+    const tool = stringOf(event.toolCallName) ?? "";
     this.#calls.set(toolCallId, { tool, args: "", metadata: undefined, input: undefined, state: "open" });
     return [
       {
@@ -168,7 +169,7 @@ export class AGUIReader {
         tool,
         toolCallId,
         // Without a parent, a client of AG-UI gives the call a message of its own.
-        parentSegmentId: textOf(event.parentMessageId) ?? toolCallId,
+        parentSegmentId: stringOf(event.parentMessageId) ?? toolCallId,
         ...this.#executorOf(tool),
         ...metadataOf(event),
         ...nodeOf(event),
@@ -183,7 +184,7 @@ export class AGUIReader {
   #append(event: Fields): StreamChunk[] {
     const toolCallId = String(event.toolCallId);
     const call = this.#calls.get(toolCallId);
-    const delta = textOf(event.delta) ?? "";
+    const delta = stringOf(event.delta) ?? "";
     if (call) {
       call.args += delta;
       if (isRecord(event.metadata)) call.metadata = { ...call.metadata, ...event.metadata };
@@ -222,7 +223,7 @@ export class AGUIReader {
     const ended = this.#endCall({ toolCallId });
     const call = this.#calls.get(toolCallId);
     if (call) call.state = "answered";
-    const messageId = textOf(event.messageId);
+    const messageId = stringOf(event.messageId);
     if (messageId !== undefined) this.#results.set(messageId, toolCallId);
     const { kortyx } = isRecord(event.metadata) ? event.metadata : {};
     return [
@@ -334,7 +335,7 @@ function toStart(type: "text-start" | "reasoning-start", event: Fields): StreamC
 }
 
 function toDelta(type: "text-delta" | "reasoning-delta", event: Fields): StreamChunk[] {
-  const delta = textOf(event.delta) ?? "";
+  const delta = stringOf(event.delta) ?? "";
   const metadata = metadataOf(event);
   if (delta === "" && metadata.providerMetadata === undefined) return [];
   return [{ type, delta, ...segmentOf(event), ...metadata, ...nodeOf(event) }];
@@ -377,7 +378,10 @@ const pick = (event: Fields, names: string[]): Fields =>
 function callsOf(messages: unknown): Map<unknown, string> {
   const calls = recordsOf(messages).flatMap(({ toolCalls }) => recordsOf(toolCalls));
   return new Map(
-    calls.map(({ id, function: called }) => [id, (isRecord(called) ? textOf(called.name) : undefined) ?? ""]),
+    calls.map(({ id, function: called }) => [
+      id,
+      (isRecord(called) ? stringOf(called.name) : undefined) ?? "",
+    ]),
   );
 }
 

@@ -107,15 +107,12 @@ export type EventSource<Event> =
   | AGUIObservable<Event>;
 
 /** @returns the events, however they are given. */
-export async function* readEvents<Event>(
+export function openSource<Event>(
   source: EventSource<Event>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Event, void, void> {
-  if ("subscribe" in source) {
-    yield* readObservable(source, signal);
-    return;
-  }
-  const given = await source;
-  if (Symbol.asyncIterator in given) yield* given;
-  else yield* readResponse<Event>(given);
+): AsyncIterable<Event> | PromiseLike<AsyncIterable<Event>> {
+  if ("subscribe" in source) return readObservable(source, signal);
+  return Promise.resolve(source).then((given) =>
+    Symbol.asyncIterator in given ? given : readResponse<Event>(given),
+  );
 }

@@ -1,10 +1,11 @@
 /** Runs of AG-UI agents as chunks. What each event becomes is in `ag-ui-reader.ts`; here is how a run ends. */
 import type { ChatTypes, StreamChunk } from "@kortyx/protocol";
-import { type AGUIOptions, type AGUISource, isRecord, textOf } from "./ag-ui-events.ts";
+import { type AGUIOptions, type AGUISource, type AGUISourceEvent, stringOf } from "./ag-ui-events.ts";
 import { toQuestions } from "./ag-ui-questions.ts";
 import { AGUIReader, toUsage } from "./ag-ui-reader.ts";
-import { readEvents } from "./ag-ui-source.ts";
-import { addUsage, checkEnd, type ModelStream, type ModelTurn, toDone } from "./model-stream.ts";
+import { openSource } from "./ag-ui-source.ts";
+import { isRecord } from "./loose-values.ts";
+import { addUsage, checkEnd, type ModelStream, type ModelTurn, readEvents, toDone } from "./model-stream.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -30,12 +31,16 @@ export function fromAGUI<Types extends ChatTypes = ChatTypes>(
   run: AGUISource,
   options?: AGUIOptions,
 ): ModelStream<Types>;
-export async function* fromAGUI(run: AGUISource, options: AGUIOptions = {}): ModelStream {
+export function fromAGUI(run: AGUISource, options: AGUIOptions = {}): ModelStream {
+  const { signal } = options;
+  return toChunks(readEvents(openSource<AGUISourceEvent>(run, signal), signal), options);
+}
+
+async function* toChunks(events: AsyncIterable<AGUISourceEvent>, options: AGUIOptions): ModelStream {
   const { signal, terminal = true, onUnknown } = options;
   const reader = new AGUIReader(options);
   let end: Fields | undefined;
-  for await (const event of readEvents(run, signal)) {
-    signal?.throwIfAborted();
+  for await (const event of events) {
     if (event.type === "RUN_ERROR") throw toError(event);
     if (event.type === "RUN_FINISHED") {
       yield* reader.endChunk();
@@ -85,6 +90,6 @@ function* finish(
 
 /** Its message may quote what a client must not see: the route masks it, as anything that is thrown. */
 function toError({ message, code }: Fields): Error {
-  const error = new Error(textOf(message) ?? "The AG-UI agent has failed.");
+  const error = new Error(stringOf(message) ?? "The AG-UI agent has failed.");
   return Object.assign(error, { name: "AGUIRunError", ...(typeof code === "string" && { code }) });
 }

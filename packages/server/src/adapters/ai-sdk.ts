@@ -9,6 +9,7 @@ import {
   type AdapterOptions,
   addUsage,
   checkEnd,
+  countTokens,
   type ModelStream,
   type ModelTurn,
   readEvents,
@@ -232,9 +233,8 @@ function toFinishReason(reason: string, isWaiting: boolean): FinishReason {
   return reason === "tool-calls" ? "max-turns" : reason;
 }
 
-/** @returns undefined if nothing was counted. */
-function toUsage(usage: AISDKUsage | undefined): TokenUsage | undefined {
-  const counts: TokenUsage = pickDefined({
+const toUsage = (usage: AISDKUsage | undefined): TokenUsage | undefined =>
+  countTokens({
     inputTokens: usage?.inputTokens,
     outputTokens: usage?.outputTokens,
     totalTokens: usage?.totalTokens,
@@ -242,8 +242,6 @@ function toUsage(usage: AISDKUsage | undefined): TokenUsage | undefined {
     cachedInputTokens: usage?.inputTokenDetails?.cacheReadTokens,
     cacheWriteInputTokens: usage?.inputTokenDetails?.cacheWriteTokens,
   });
-  return Object.values(counts).some((count) => count > 0) ? counts : undefined;
-}
 
 const toFile = ({ type, file, ...part }: PartOf<"file">): StreamChunk => ({
   type: "file",

@@ -8,6 +8,7 @@
 import type { ChatMessagePart, ProviderMetadata, ToolCallMessagePart } from "@kortyx/protocol";
 import { toNameBlock, toToolResult } from "./anthropic-files.ts";
 import type { AnthropicBlockParam, AnthropicToolResultParam } from "./anthropic-request.ts";
+import { isRecord } from "./loose-values.ts";
 import { createCallIds, type HistoryEntry, resultOf, toPlainName, toToolName } from "./model-history.ts";
 
 type Fields = Record<string, unknown>;
@@ -86,7 +87,7 @@ export class AnthropicAnswers {
         name: toToolName(part.tool, 128),
         input: toInput(part),
         // Not that of a program which is not in the request.
-        ...(isFields(caller) && (program === undefined || this.#included.has(program)) && { caller }),
+        ...(isRecord(caller) && (program === undefined || this.#included.has(program)) && { caller }),
         ...toolset,
       },
       result: { ...toToolResult(id, resultOf(part)), ...toolset },
@@ -122,7 +123,7 @@ const isOwn = ({ executor }: ToolCallMessagePart): boolean => executor !== "prov
 /** @returns the id of the call of the program that has made this call, if any. */
 function programOf({ providerMetadata }: ToolCallMessagePart): string | undefined {
   const { caller } = anthropicOf(providerMetadata);
-  const id = isFields(caller) ? caller.tool_id : undefined;
+  const id = isRecord(caller) ? caller.tool_id : undefined;
   return typeof id === "string" ? id : undefined;
 }
 
@@ -130,7 +131,7 @@ function toProviderUse({ toolCallId: id, tool, input, providerMetadata }: ToolCa
   const { type, name = tool, caller, server_name } = anthropicOf(providerMetadata);
   if (type !== "server_tool_use" && type !== "mcp_tool_use") return undefined;
   const server = typeof server_name === "string" && { server_name };
-  return untyped({ type, id, name, input: toObject(input), ...(isFields(caller) && { caller }), ...server });
+  return untyped({ type, id, name, input: toObject(input), ...(isRecord(caller) && { caller }), ...server });
 }
 
 function toProviderResult({ toolCallId, content, resultProviderMetadata }: ToolCallMessagePart) {
@@ -138,7 +139,7 @@ function toProviderResult({ toolCallId, content, resultProviderMetadata }: ToolC
   const isResult = typeof type === "string" && /^[a-z_]+_tool_result$/.test(type);
   if (!isResult || content === undefined) return undefined;
   const failure = typeof is_error === "boolean" && { is_error };
-  return untyped({ type, tool_use_id: toolCallId, content, ...failure, ...(isFields(caller) && { caller }) });
+  return untyped({ type, tool_use_id: toolCallId, content, ...failure, ...(isRecord(caller) && { caller }) });
 }
 
 /** Blocks that have no type in a request that an application writes. */
@@ -151,7 +152,7 @@ function toTexts(text: string, metadata: ProviderMetadata | undefined): Anthropi
   let start = 0;
   let blank = "";
   for (const block of Array.isArray(given) ? given : []) {
-    const { end, citations } = isFields(block) ? block : {};
+    const { end, citations } = isRecord(block) ? block : {};
     if (typeof end !== "number" || !(end > start)) continue;
     const piece = blank + text.slice(start, end);
     start = end;
@@ -169,7 +170,7 @@ function toTexts(text: string, metadata: ProviderMetadata | undefined): Anthropi
 /** The API sends the id of the file, and does not accept it back. */
 function toCitations(citations: unknown): { citations?: Fields[] } {
   if (!Array.isArray(citations)) return {};
-  return { citations: citations.filter(isFields).map(({ file_id: _, ...citation }) => citation) };
+  return { citations: citations.filter(isRecord).map(({ file_id: _, ...citation }) => citation) };
 }
 
 function toThinking(thinking: string, metadata: ProviderMetadata | undefined): AnthropicBlockParam[] {
@@ -188,7 +189,7 @@ function toFile(part: ChatMessagePart & { type: "file" }): AnthropicBlockParam {
 function toReturned(data: unknown, metadata: ProviderMetadata | undefined): AnthropicBlockParam[] {
   const { type } = anthropicOf(metadata);
   const isReturned = type === "compaction" || type === "fallback" || type === "mcp_tool_listing";
-  return isReturned && isFields(data) ? [untyped({ ...data, type })] : [];
+  return isReturned && isRecord(data) ? [untyped({ ...data, type })] : [];
 }
 
 /** The API accepts objects only. */
@@ -197,14 +198,11 @@ function toInput({ input, inputFormat }: ToolCallMessagePart): Fields {
 }
 
 function toObject(input: unknown): Fields {
-  if (isFields(input)) return input;
+  if (isRecord(input)) return input;
   // What the model wrote is not JSON.
   if (typeof input === "string") return { INVALID_JSON: input };
   return (input ?? null) === null ? {} : { input };
 }
 
-const isFields = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
 const anthropicOf = (metadata: ProviderMetadata | undefined): Fields =>
-  isFields(metadata?.anthropic) ? metadata.anthropic : {};
+  isRecord(metadata?.anthropic) ? metadata.anthropic : {};

@@ -3,6 +3,7 @@
  * order.
  */
 import type { Citation, StreamChunk } from "@kortyx/protocol";
+import { recordOf } from "./loose-values.ts";
 
 type Fields = Record<string, unknown>;
 
@@ -66,7 +67,7 @@ interface Source {
 }
 
 function toSource(citation: unknown): Source | undefined {
-  const { type, url, title, source, document_index, document_title, file_id } = toFields(citation);
+  const { type, url, title, source, document_index, document_title, file_id } = recordOf(citation);
   switch (type) {
     case "web_search_result_location":
       return describe(url, { url, title });
@@ -91,9 +92,9 @@ const documentTypes: Record<string, string> = {
 };
 
 function toPage(item: unknown): Source | undefined {
-  const { type, url, title, content } = toFields(item);
+  const { type, url, title, content } = recordOf(item);
   if (type === "web_search_result") return describe(url, { url, title });
-  return type === "web_fetch_result" ? describe(url, { url, title: toFields(content).title }) : undefined;
+  return type === "web_fetch_result" ? describe(url, { url, title: recordOf(content).title }) : undefined;
 }
 
 const describe = (id: unknown, fields: Fields): Source => ({
@@ -102,6 +103,3 @@ const describe = (id: unknown, fields: Fields): Source => ({
 });
 
 const isWebPage = (text: unknown): boolean => typeof text === "string" && /^https?:/i.test(text);
-
-const toFields = (value: unknown): Fields =>
-  typeof value === "object" && value !== null ? (value as Fields) : {};

@@ -19,6 +19,12 @@ export interface AnthropicUsage {
   server_tool_use?: unknown;
   /** The capacity that served the request. */
   service_tier?: unknown;
+  /** The region in which the model ran. */
+  inference_geo?: unknown;
+  /** Whether the model ran faster than usual. */
+  speed?: unknown;
+  /** What was written to the cache, by the time that it stays there. */
+  cache_creation?: unknown;
 }
 
 /** The tokens of an answer by kind. */

@@ -11,11 +11,10 @@ import type {
 } from "./anthropic-events.ts";
 import {
   type AdapterOptions,
-  checkEnd,
   type ModelStream,
   type ModelTurn,
-  readEvents,
-  toDone,
+  readTurn,
+  type TurnReader,
 } from "./model-stream.ts";
 import { ProviderError } from "./provider-error.ts";
 
@@ -50,21 +49,7 @@ export function fromAnthropic(
   stream: AsyncIterable<AnthropicEvent> | PromiseLike<AsyncIterable<AnthropicEvent>>,
   options: AdapterOptions = {},
 ): ModelStream {
-  return toChunks(readEvents(stream, options.signal), options);
-}
-
-async function* toChunks(
-  events: AsyncIterable<AnthropicEvent>,
-  { signal, terminal = true, onUnknown }: AdapterOptions,
-): ModelStream {
-  const message = new AnthropicMessage(onUnknown);
-  for await (const event of events) {
-    for (const chunk of message.apply(event)) yield chunk;
-  }
-  checkEnd("Anthropic", message.hasEnded, signal);
-  const turn = message.toTurn();
-  if (terminal) yield toDone(turn);
-  return turn;
+  return readTurn("Anthropic", stream, options, new AnthropicMessage(options.onUnknown));
 }
 
 const finishReasons: Record<string, FinishReason> = {
@@ -85,7 +70,7 @@ const plainReasons = new Set(["end_turn", "max_tokens", "tool_use", "refusal", "
 type Counts = Partial<Record<"input" | "output" | "cacheRead" | "cacheWrite" | "thinking", number>>;
 
 /** One answer, event by event. */
-class AnthropicMessage {
+class AnthropicMessage implements TurnReader<AnthropicEvent> {
   readonly #onUnknown: AdapterOptions["onUnknown"];
   readonly #blocks: AnthropicBlocks;
   #model: string | undefined;
@@ -100,7 +85,7 @@ class AnthropicMessage {
     this.#blocks = new AnthropicBlocks(onUnknown);
   }
 
-  apply(event: AnthropicEvent): StreamChunk[] {
+  read(event: AnthropicEvent): StreamChunk[] {
     switch (event.type) {
       case "message_start":
         return this.#start(event);
@@ -125,23 +110,34 @@ class AnthropicMessage {
     }
   }
 
-  toTurn(): ModelTurn {
+  end(): { chunks: StreamChunk[]; turn: ModelTurn } {
     const usage = toUsage(this.#counts);
     const model = this.#model;
-    return {
+    const turn = {
       finishReason: finishReasons[this.#stopReason ?? ""] ?? "other",
       usage,
       usageByModel: usage && [{ provider: "anthropic", ...(model !== undefined && { model }), ...usage }],
       model,
       toolCalls: this.#blocks.toolCalls,
     };
+    return { chunks: [], turn };
   }
 
   #start({ message: { id, model, usage, container } }: AnthropicMessageStart): StreamChunk[] {
     this.#blocks.responseId = id;
     this.#model = model;
     this.#count(usage);
-    this.#facts = pickKnown({ id, model, service_tier: usage?.service_tier, container });
+    const { service_tier, inference_geo, speed, cache_creation } = usage ?? {};
+    this.#facts = pickKnown({
+      id,
+      model,
+      service_tier,
+      inference_geo,
+      speed,
+      // Otherwise its counts are all 0.
+      cache_creation: usage?.cache_creation_input_tokens ? cache_creation : undefined,
+      container,
+    });
     return [{ type: "metadata", metadata: { anthropic: this.#facts } }];
   }
 

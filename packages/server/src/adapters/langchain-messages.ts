@@ -8,7 +8,7 @@ import type {
   FileMessagePart,
   ToolCallMessagePart,
 } from "@kortyx/protocol";
-import { isRecord, recordOf } from "./langgraph-events.ts";
+import { isRecord, recordOf } from "./loose-values.ts";
 import {
   type HistoryEntry,
   type HistoryOptions,

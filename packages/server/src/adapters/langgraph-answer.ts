@@ -3,10 +3,10 @@
  */
 import type { FinishReason, ModelUsage, StreamChunk, TokenUsage } from "@kortyx/protocol";
 import { type GraphCalls, hasOnlyWholeCalls } from "./langgraph-calls.ts";
-import { recordOf, stringOf } from "./langgraph-events.ts";
 import { type ReadMessage, readBlocks } from "./langgraph-message.ts";
 import { MessageTexts } from "./langgraph-texts.ts";
 import { readFinishReason, readUsage, sumByModel } from "./langgraph-usage.ts";
+import { recordOf, textOf } from "./loose-values.ts";
 import { addUsage } from "./model-stream.ts";
 
 type Node = { node?: string };
@@ -222,8 +222,8 @@ export class GraphAnswer {
     const response = recordOf(fields.response_metadata);
     const { ls_provider, ls_model_name } = origin?.metadata ?? {};
     entry.model =
-      stringOf(response.model_name) ?? stringOf(response.model) ?? entry.model ?? stringOf(ls_model_name);
-    entry.provider = stringOf(response.model_provider) ?? entry.provider ?? stringOf(ls_provider);
+      textOf(response.model_name) ?? textOf(response.model) ?? entry.model ?? textOf(ls_model_name);
+    entry.provider = textOf(response.model_provider) ?? entry.provider ?? textOf(ls_provider);
     entry.finishReason = readFinishReason(response) ?? entry.finishReason;
   }
 }

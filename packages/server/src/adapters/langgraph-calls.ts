@@ -2,8 +2,8 @@
  * The tool calls of a graph: pieces of their input, the whole input, and their results, each once. Knows no texts.
  */
 import type { StreamChunk } from "@kortyx/protocol";
-import { isRecord, listOf, recordOf, stringOf } from "./langgraph-events.ts";
 import type { ReadMessage } from "./langgraph-message.ts";
+import { isRecord, listOf, recordOf, textOf } from "./loose-values.ts";
 import { invalidToolInput, type ModelToolCall, parseToolInput } from "./model-stream.ts";
 
 export interface GraphCall {
@@ -59,10 +59,10 @@ export class GraphCalls {
     for (const piece of listOf(pieces).map(recordOf)) {
       const place = `${key}:${String(piece.index ?? (isWhole ? position : "last"))}`;
       position += 1;
-      const id = stringOf(piece.id);
+      const id = textOf(piece.id);
       let call = this.#placed.get(place);
       if (call === undefined || (id !== undefined && id !== call.toolCallId)) {
-        const tool = stringOf(piece.name);
+        const tool = textOf(piece.name);
         if (tool === undefined) continue;
         if (call) yield* this.finish(call);
         const toolCallId = id ?? place;
@@ -85,15 +85,15 @@ export class GraphCalls {
     const { tool_calls, invalid_tool_calls } = message.fields;
     let position = 0;
     for (const { id, name, args } of listOf(tool_calls).map(recordOf)) {
-      const tool = stringOf(name);
-      const toolCallId = stringOf(id) ?? `${key}:${position}`;
+      const tool = textOf(name);
+      const toolCallId = textOf(id) ?? `${key}:${position}`;
       position += 1;
       if (tool !== undefined) yield* this.#ready(toolCallId, tool, args ?? {}, node);
     }
     for (const { id, name, args } of listOf(invalid_tool_calls).map(recordOf)) {
-      const toolCallId = stringOf(id);
+      const toolCallId = textOf(id);
       const call = toolCallId === undefined ? undefined : this.#calls.get(toolCallId);
-      const tool = stringOf(name) ?? call?.tool;
+      const tool = textOf(name) ?? call?.tool;
       if (toolCallId === undefined || tool === undefined || (call && call.state !== "streaming")) continue;
       if (call) call.state = "over";
       else this.#calls.set(toolCallId, { toolCallId, tool, text: "", state: "over", node });
@@ -141,18 +141,18 @@ export class GraphCalls {
 
   /** A message with the result of a tool. */
   *addResult({ fields }: ReadMessage, node: { node?: string }): Generator<StreamChunk, void, void> {
-    const toolCallId = stringOf(fields.tool_call_id);
+    const toolCallId = textOf(fields.tool_call_id);
     if (toolCallId === undefined || this.#settled.has(toolCallId)) return;
     this.#settled.add(toolCallId);
     const call = this.#calls.get(toolCallId);
     if (call) yield* this.finish(call);
-    const tool = stringOf(fields.name) ?? call?.tool ?? "tool";
+    const tool = textOf(fields.name) ?? call?.tool ?? "tool";
     // The input was no JSON, and the call has failed already.
     if (call?.state === "over") return;
     if (call) call.state = "over";
     const { content = null, artifact } = fields;
     if (this.#denied.has(toolCallId)) {
-      const reason = stringOf(content);
+      const reason = textOf(content);
       yield { type: "tool-call-denied", tool, toolCallId, ...(reason && { reason }), ...node };
       return;
     }

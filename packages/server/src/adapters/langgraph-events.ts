@@ -1,6 +1,7 @@
 /**
  * What LangGraph streams, in the forms of the library and of its SDK, as one. Knows no messages.
  */
+import { recordOf, textOf } from "./loose-values.ts";
 
 /** An item of `graph.stream()` with several modes: `["updates", { … }]`. */
 export type LangGraphItem = readonly [mode: string, data: unknown];
@@ -29,16 +30,6 @@ export interface ReadEvent {
   data: unknown;
 }
 
-export const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-export const recordOf = (value: unknown): Record<string, unknown> => (isRecord(value) ? value : {});
-
-export const listOf = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
-
-export const stringOf = (value: unknown): string | undefined =>
-  typeof value === "string" && value !== "" ? value : undefined;
-
 /** @returns undefined for what no form has. */
 export function readEvent(item: unknown): ReadEvent | undefined {
   if (Array.isArray(item)) {
@@ -54,6 +45,6 @@ export function readEvent(item: unknown): ReadEvent | undefined {
 /** The `node` of chunks: the names of the subgraphs and of the node, without the ids of their tasks. */
 export function toNode(namespace: readonly string[], node?: unknown): { node?: string } {
   const names = namespace.map((segment) => String(segment).split(":", 1)[0]);
-  const path = [...names, stringOf(node)].filter(Boolean).join("/");
+  const path = [...names, textOf(node)].filter(Boolean).join("/");
   return path === "" ? {} : { node: path };
 }

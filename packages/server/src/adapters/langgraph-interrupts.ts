@@ -10,7 +10,7 @@ import {
 } from "@kortyx/protocol";
 import { isSameJSON } from "@kortyx/protocol/internal";
 import type { GraphCall } from "./langgraph-calls.ts";
-import { isRecord, listOf, recordOf, stringOf } from "./langgraph-events.ts";
+import { isRecord, listOf, recordOf, textOf } from "./loose-values.ts";
 
 /** What the token of a question remembers for its answer. */
 interface ResumeToken {
@@ -36,7 +36,7 @@ type Node = { node?: string };
  */
 export function toInterrupts(interrupt: unknown, open: readonly GraphCall[], node: Node): InterruptChunk[] {
   const { id: given, interrupt_id, value, response_schema } = recordOf(interrupt);
-  const id = stringOf(given) ?? stringOf(interrupt_id) ?? "interrupt";
+  const id = textOf(given) ?? textOf(interrupt_id) ?? "interrupt";
   const approvals = toApprovals(id, value, open, node);
   if (approvals) return approvals;
   const input = toInput(value, response_schema);
@@ -53,8 +53,7 @@ function toInput(value: unknown, schema: unknown): InterruptChunk["input"] {
   return ownInput(value) ?? { kind: "json", ...withQuestion(value), meta: { value } };
 }
 
-const questionOf = (value: unknown): string | undefined =>
-  stringOf(value) ?? stringOf(recordOf(value).question);
+const questionOf = (value: unknown): string | undefined => textOf(value) ?? textOf(recordOf(value).question);
 
 const withQuestion = (value: unknown) => {
   const question = questionOf(value);
@@ -113,7 +112,7 @@ function toApprovals(
       input: {
         kind: "choice",
         multiple: false,
-        question: stringOf(action.description) ?? `Run ${tool}?`,
+        question: textOf(action.description) ?? `Run ${tool}?`,
         options: options.map((name) => decisions[name]!),
       },
       ...node,

@@ -2,7 +2,7 @@
  * LangChain's messages, as instances, as JSON and as their short forms, and the blocks of their content. Keeps no state.
  */
 import type { Citation, FileChunk, SourceChunk } from "@kortyx/protocol";
-import { isRecord, listOf, recordOf, stringOf } from "./langgraph-events.ts";
+import { isRecord, listOf, recordOf, textOf } from "./loose-values.ts";
 
 /** A message of any form. */
 export interface ReadMessage {
@@ -52,7 +52,7 @@ export function readMessage(value: unknown): ReadMessage | undefined {
   return {
     role: roles[type]!,
     isPiece: type === "AIMessageChunk" || (typeof value.getType === "function" && isRecordOfPieces(value)),
-    id: stringOf(value.id),
+    id: textOf(value.id),
     fields: value,
   };
 }
@@ -114,11 +114,11 @@ export function readBlocks({ isPiece, fields }: ReadMessage): PlacedBlock[] {
     const { text, index } = recordOf(summary);
     return {
       place: `summary-${String(index ?? position)}`,
-      block: { kind: "reasoning", text: stringOf(text) ?? "", block: {} },
+      block: { kind: "reasoning", text: textOf(text) ?? "", block: {} },
       raw: summary,
     };
   });
-  if (stringOf(written)) {
+  if (textOf(written)) {
     const block = { type: "reasoning_content" };
     beside.push({
       place: "reasoning",
@@ -145,9 +145,9 @@ function readBlock(raw: unknown): ReadBlock {
   switch (block.type) {
     case "text":
     case "text_delta":
-      return { kind: "text", text: stringOf(block.text) ?? "", ...readCitations(block) };
+      return { kind: "text", text: textOf(block.text) ?? "", ...readCitations(block) };
     case "refusal":
-      return { kind: "text", text: stringOf(block.refusal) ?? "", sources: [], citations: [] };
+      return { kind: "text", text: textOf(block.refusal) ?? "", sources: [], citations: [] };
     case "thinking":
     case "reasoning":
     case "redacted_thinking":
@@ -163,12 +163,12 @@ function readBlock(raw: unknown): ReadBlock {
         ? {
             kind: "provider-call",
             toolCallId: block.id,
-            tool: stringOf(block.name) ?? "tool",
+            tool: textOf(block.name) ?? "tool",
             input: block.args ?? {},
           }
         : { kind: "unknown" };
     case "server_tool_call_result": {
-      const toolCallId = stringOf(block.toolCallId ?? block.tool_call_id);
+      const toolCallId = textOf(block.toolCallId ?? block.tool_call_id);
       if (toolCallId === undefined) return { kind: "unknown" };
       const content = block.output ?? null;
       return { kind: "provider-result", toolCallId, content, isError: block.status === "error" };
@@ -189,8 +189,8 @@ function readBlock(raw: unknown): ReadBlock {
 /** The text, and everything else that the provider wants back. */
 function readReasoning({ index, ...block }: Record<string, unknown>): ReadBlock {
   const { thinking, reasoning, summary, ...rest } = block;
-  const summaries = listOf(summary).map((part) => stringOf(recordOf(part).text) ?? "");
-  const text = stringOf(thinking) ?? stringOf(reasoning) ?? summaries.join("\n\n");
+  const summaries = listOf(summary).map((part) => textOf(recordOf(part).text) ?? "");
+  const text = textOf(thinking) ?? textOf(reasoning) ?? summaries.join("\n\n");
   return { kind: "reasoning", text, block: rest };
 }
 
@@ -200,14 +200,14 @@ function readCitations(block: Record<string, unknown>): { sources: SourceChunk[]
   const citations: Citation[] = [];
   for (const raw of [...listOf(block.annotations), ...listOf(block.citations)]) {
     const found = recordOf(raw);
-    const url = stringOf(found.url);
-    const title = stringOf(found.title) ?? stringOf(found.document_title);
-    const sourceId = url ?? stringOf(found.source) ?? title;
+    const url = textOf(found.url);
+    const title = textOf(found.title) ?? textOf(found.document_title);
+    const sourceId = url ?? textOf(found.source) ?? title;
     if (sourceId === undefined) continue;
     // Positions in the answer; those of other types are in the document.
     const isInAnswer = found.type === "citation" || found.type === "url_citation";
     const [start, end] = [found.startIndex ?? found.start_index, found.endIndex ?? found.end_index];
-    const quote = stringOf(found.citedText) ?? stringOf(found.cited_text);
+    const quote = textOf(found.citedText) ?? textOf(found.cited_text);
     sources.push({ type: "source", id: sourceId, ...(url && { url }), ...(title && { title }) });
     citations.push({
       sourceId,
@@ -224,8 +224,8 @@ const isIndex = (value: unknown): value is number => Number.isInteger(value) && 
 
 function readFile(block: Record<string, unknown>): ReadBlock {
   const { image_url: image, source_type: source } = block;
-  const url = stringOf(isRecord(image) ? image.url : image) ?? stringOf(block.url);
-  const given = stringOf(block.mimeType) ?? stringOf(block.mime_type);
+  const url = textOf(isRecord(image) ? image.url : image) ?? textOf(block.url);
+  const given = textOf(block.mimeType) ?? textOf(block.mime_type);
   const { filename, name = filename } = recordOf(block.metadata);
   const named = typeof name === "string" && { name };
   if (url !== undefined) {
@@ -241,7 +241,7 @@ function readFile(block: Record<string, unknown>): ReadBlock {
       file: { type: "file", mediaType, url: `data:${mediaType};base64,${base64}`, ...named },
     };
   }
-  const fileId = stringOf(block.fileId) ?? (source === "id" ? stringOf(block.id) : undefined);
+  const fileId = textOf(block.fileId) ?? (source === "id" ? textOf(block.id) : undefined);
   if (fileId === undefined) return { kind: "unknown" };
   const providerReference = { langchain: fileId };
   return { kind: "file", file: { type: "file", mediaType, url: "", providerReference, ...named } };

@@ -6,9 +6,10 @@ import type { DataChunk, FinishReason, InterruptAnswer, StreamChunk } from "@kor
 import type { LangGraphOptions, LangGraphRun } from "./langgraph.ts";
 import { GraphAnswer } from "./langgraph-answer.ts";
 import { GraphCalls } from "./langgraph-calls.ts";
-import { isRecord, listOf, recordOf, stringOf, toNode } from "./langgraph-events.ts";
+import { toNode } from "./langgraph-events.ts";
 import { toInterrupts, toResolved } from "./langgraph-interrupts.ts";
 import { messagesOf, type ReadMessage, readMessage } from "./langgraph-message.ts";
+import { isRecord, listOf, recordOf, textOf } from "./loose-values.ts";
 import type { ModelTurn } from "./model-stream.ts";
 
 type Chunks = Generator<StreamChunk, void, void>;
@@ -158,8 +159,8 @@ export class GraphReader {
   }
 
   *readTool(tool: Record<string, unknown>, namespace: readonly string[]): Chunks {
-    const toolCallId = stringOf(tool.toolCallId);
-    const name = stringOf(tool.name);
+    const toolCallId = textOf(tool.toolCallId);
+    const name = textOf(tool.name);
     // A tool that a node runs by itself, without a call of a model.
     if (toolCallId === undefined || name === undefined) return;
     const node = toNode(namespace);
@@ -187,8 +188,8 @@ export class GraphReader {
   }
 
   *readRun(data: Record<string, unknown>): Chunks {
-    const runId = stringOf(data.run_id);
-    const threadId = stringOf(data.thread_id);
+    const runId = textOf(data.run_id);
+    const threadId = textOf(data.thread_id);
     if (runId === undefined) return;
     this.run = { runId, threadId: threadId ?? "" };
     yield {
@@ -238,7 +239,7 @@ const hiddenTags: ReadonlySet<unknown> = new Set(["nostream", "langsmith:nostrea
 /** The server reports the error of the graph, or of the run. */
 export function fail(cause: unknown): never {
   const { error, message } = recordOf(cause);
-  const failure = new Error(stringOf(message) ?? stringOf(error) ?? "The graph failed.", { cause });
-  failure.name = stringOf(error) ?? failure.name;
+  const failure = new Error(textOf(message) ?? textOf(error) ?? "The graph failed.", { cause });
+  failure.name = textOf(error) ?? failure.name;
   throw failure;
 }

@@ -2,8 +2,8 @@
  * What a model's answer cost and why it ended, in LangChain's spelling. Counts nothing itself.
  */
 import type { FinishReason, ModelUsage, TokenUsage } from "@kortyx/protocol";
-import { recordOf, stringOf } from "./langgraph-events.ts";
-import { addUsage } from "./model-stream.ts";
+import { recordOf, textOf } from "./loose-values.ts";
+import { addUsage, countTokens } from "./model-stream.ts";
 
 /** @returns undefined if nothing is counted. */
 export function readUsage(metadata: unknown): TokenUsage | undefined {
@@ -11,15 +11,14 @@ export function readUsage(metadata: unknown): TokenUsage | undefined {
     recordOf(metadata);
   const { cache_read, cache_creation } = recordOf(input_token_details);
   const { reasoning } = recordOf(output_token_details);
-  const counts = Object.entries({
+  return countTokens({
     inputTokens: input_tokens,
     outputTokens: output_tokens,
     totalTokens: total_tokens,
     reasoningTokens: reasoning,
     cachedInputTokens: cache_read,
     cacheWriteInputTokens: cache_creation,
-  }).filter(([, count]) => typeof count === "number" && Number.isFinite(count));
-  return counts.some(([, count]) => count !== 0) ? Object.fromEntries(counts) : undefined;
+  });
 }
 
 /** Providers keep their own words, and some concatenate them while they stream. */
@@ -33,8 +32,7 @@ const finishReasons: [RegExp, FinishReason][] = [
 /** @returns undefined if the provider gave no reason. */
 export function readFinishReason(responseMetadata: unknown): FinishReason | undefined {
   const { finish_reason, stop_reason, finishReason, done_reason } = recordOf(responseMetadata);
-  const given =
-    stringOf(finish_reason) ?? stringOf(stop_reason) ?? stringOf(finishReason) ?? stringOf(done_reason);
+  const given = textOf(finish_reason) ?? textOf(stop_reason) ?? textOf(finishReason) ?? textOf(done_reason);
   if (given === undefined) return undefined;
   return finishReasons.find(([pattern]) => pattern.test(given))?.[1] ?? "other";
 }

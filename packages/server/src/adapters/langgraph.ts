@@ -8,8 +8,9 @@ import {
   type StreamChunk,
   StreamTruncatedError,
 } from "@kortyx/protocol";
-import { type LangGraphEvent, listOf, type ReadEvent, readEvent, recordOf } from "./langgraph-events.ts";
+import { type LangGraphEvent, type ReadEvent, readEvent } from "./langgraph-events.ts";
 import { fail, GraphReader } from "./langgraph-reader.ts";
+import { listOf, recordOf } from "./loose-values.ts";
 import { type AdapterOptions, type ModelStream, readEvents, toDone } from "./model-stream.ts";
 
 /** A run of a LangGraph server. */

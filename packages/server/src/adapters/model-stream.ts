@@ -60,16 +60,14 @@ export type ModelStream<Types extends ChatTypes = ChatTypes> = AsyncGenerator<
  *
  * @throws the reason of an aborted signal, also where the SDK continues, or fails with an error of its own.
  */
-export function readEvents<Stream extends AsyncIterable<unknown>>(
-  stream: Stream | PromiseLike<Stream>,
+export function readEvents<Event>(
+  stream: AsyncIterable<Event> | PromiseLike<AsyncIterable<Event>>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<EventOf<Stream>, void, void> {
+): AsyncGenerator<Event, void, void> {
   const opened = Promise.resolve(stream);
   opened.catch(() => {});
-  return iterate(opened as PromiseLike<AsyncIterable<EventOf<Stream>>>, signal);
+  return iterate(opened, signal);
 }
-
-type EventOf<Stream> = Stream extends AsyncIterable<infer Event> ? Event : never;
 
 async function* iterate<Event>(
   opened: PromiseLike<AsyncIterable<Event>>,
@@ -84,6 +82,45 @@ async function* iterate<Event>(
     signal?.throwIfAborted();
     throw error;
   }
+}
+
+/** Translates the events of one call of a model. */
+export interface TurnReader<Event> {
+  /** Whether the provider's own end has come. */
+  readonly hasEnded: boolean;
+  read(event: Event): readonly StreamChunk[];
+  /** To be called once, after all events. */
+  end(): { chunks: readonly StreamChunk[]; turn: ModelTurn };
+}
+
+/**
+ * The chunks of one call of a model.
+ *
+ * @param source - The provider's name, for the message of a stream that has no end.
+ */
+export function readTurn<Event>(
+  source: string,
+  stream: AsyncIterable<Event> | PromiseLike<AsyncIterable<Event>>,
+  options: AdapterOptions,
+  reader: TurnReader<Event>,
+): ModelStream {
+  return toChunks(source, readEvents(stream, options.signal), options, reader);
+}
+
+async function* toChunks<Event>(
+  source: string,
+  events: AsyncIterable<Event>,
+  { signal, terminal = true }: AdapterOptions,
+  reader: TurnReader<Event>,
+): ModelStream {
+  for await (const event of events) {
+    for (const chunk of reader.read(event)) yield chunk;
+  }
+  checkEnd(source, reader.hasEnded, signal);
+  const { chunks, turn } = reader.end();
+  for (const chunk of chunks) yield chunk;
+  if (terminal) yield toDone(turn);
+  return turn;
 }
 
 /** @returns the `done` of a turn. */
@@ -125,6 +162,12 @@ export const invalidToolInput = (tool: string, toolCallId: string, input: string
   code: "invalid-input",
   input,
 });
+
+/** @returns the counts that are numbers; undefined where nothing was counted, as where all of them are 0. */
+export function countTokens(counts: { [Name in keyof TokenUsage]: unknown }): TokenUsage | undefined {
+  const known = Object.entries(counts).filter(([, count]) => Number.isFinite(count));
+  return known.some(([, count]) => count !== 0) ? Object.fromEntries(known) : undefined;
+}
 
 /** Adds token counts; a count that no side has stays absent. */
 export function addUsage(a: TokenUsage | undefined, b: TokenUsage | undefined): TokenUsage | undefined {

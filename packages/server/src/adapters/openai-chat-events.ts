@@ -13,6 +13,8 @@ export interface OpenAIChatEvent {
   choices?: readonly OpenAIChatChoice[] | null | undefined;
   /** The tokens so far, or of the whole response. */
   usage?: OpenAIChatUsage | null | undefined;
+  /** Of Groq: the usage, in the event that ends the answer. */
+  x_groq?: unknown;
   /** How the request was processed. */
   service_tier?: string | null | undefined;
   /** The configuration of the provider's servers. */

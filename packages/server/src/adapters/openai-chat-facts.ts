@@ -2,6 +2,7 @@
  * What a streamed chat completion reports about itself: its end, its tokens, its names, in the contract's words.
  */
 import type { FinishReason, TokenUsage } from "@kortyx/protocol";
+import { countTokens } from "./model-stream.ts";
 import type { OpenAIChatEvent } from "./openai-chat-events.ts";
 
 const finishReasons: Record<string, FinishReason> = {
@@ -14,6 +15,15 @@ const finishReasons: Record<string, FinishReason> = {
   content_filter: "content-filter",
 };
 
+/** The words of OpenRouter, Mistral and DeepSeek for an answer that the server could not continue. */
+const failureReasons: ReadonlySet<string> = new Set(["error", "insufficient_system_resource"]);
+
+/** @returns the failure that a reason stands for, in the form in which servers report others. */
+export const toFailure = (reason: string): object | undefined =>
+  failureReasons.has(reason)
+    ? { message: `The answer was broken off (${reason}).`, type: "server_error" }
+    : undefined;
+
 /** Some compatible servers also end with `stop` after tool calls, and some with `tool_calls` without one. */
 export function toFinishReason(reason: string, hasCalls: boolean): FinishReason {
   const known = Object.hasOwn(finishReasons, reason) ? finishReasons[reason]! : "other";
@@ -25,16 +35,14 @@ export function toFinishReason(reason: string, hasCalls: boolean): FinishReason 
 export function toUsage(usage: OpenAIChatEvent["usage"]): TokenUsage | undefined {
   if (typeof usage !== "object" || usage === null) return undefined;
   const { prompt_tokens_details: input, completion_tokens_details: output } = usage;
-  const counts = {
+  return countTokens({
     inputTokens: usage.prompt_tokens,
     outputTokens: usage.completion_tokens,
     totalTokens: usage.total_tokens,
     reasoningTokens: output?.reasoning_tokens,
     cachedInputTokens: input?.cached_tokens ?? usage.prompt_cache_hit_tokens,
     cacheWriteInputTokens: input?.cache_write_tokens,
-  };
-  const known = Object.entries(counts).filter(([, count]) => typeof count === "number");
-  return known.some(([, count]) => count !== 0) ? Object.fromEntries(known) : undefined;
+  });
 }
 
 const factNames = ["id", "model", "service_tier", "system_fingerprint", "moderation"] as const;

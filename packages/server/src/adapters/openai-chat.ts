@@ -6,15 +6,14 @@ import type { ChatTypes, StreamChunk } from "@kortyx/protocol";
 import { isRecord, textOf } from "./loose-values.ts";
 import {
   type AdapterOptions,
-  checkEnd,
   type ModelStream,
   type ModelTurn,
-  readEvents,
-  toDone,
+  readTurn,
+  type TurnReader,
 } from "./model-stream.ts";
 import { OpenAIChatCalls } from "./openai-chat-calls.ts";
 import type { OpenAIChatChoice, OpenAIChatEvent } from "./openai-chat-events.ts";
-import { OpenAIChatFacts, toFinishReason, toUsage } from "./openai-chat-facts.ts";
+import { OpenAIChatFacts, toFailure, toFinishReason, toUsage } from "./openai-chat-facts.ts";
 import { OpenAIChatTexts } from "./openai-chat-texts.ts";
 import { ProviderError } from "./provider-error.ts";
 
@@ -46,22 +45,7 @@ export function fromOpenAIChat(
   stream: AsyncIterable<OpenAIChatEvent> | PromiseLike<AsyncIterable<OpenAIChatEvent>>,
   options: AdapterOptions = {},
 ): ModelStream {
-  return toChunks(readEvents(stream, options.signal), options);
-}
-
-async function* toChunks(
-  events: AsyncIterable<OpenAIChatEvent>,
-  { signal, terminal = true, onUnknown = () => {} }: AdapterOptions,
-): ModelStream {
-  const completion = new OpenAIChatCompletion(onUnknown);
-  for await (const event of events) {
-    for (const chunk of completion.read(event)) yield chunk;
-  }
-  checkEnd("OpenAI", completion.hasFinished, signal);
-  const { chunks, turn } = completion.end();
-  yield* chunks;
-  if (terminal) yield toDone(turn);
-  return turn;
+  return readTurn("OpenAI", stream, options, new OpenAIChatCompletion(options.onUnknown));
 }
 
 /** Of a delta. The role is always the assistant. */
@@ -80,7 +64,7 @@ const knownFields: ReadonlySet<string> = new Set([
 ] satisfies ("role" | keyof ChoiceDelta)[]);
 
 /** Translates the events of one response, one after the other. */
-class OpenAIChatCompletion {
+class OpenAIChatCompletion implements TurnReader<OpenAIChatEvent> {
   readonly #onUnknown: (event: unknown) => void;
   readonly #facts = new OpenAIChatFacts();
   readonly #texts: OpenAIChatTexts;
@@ -90,14 +74,14 @@ class OpenAIChatCompletion {
   #usage: OpenAIChatEvent["usage"];
   #finishReason: string | undefined;
 
-  constructor(onUnknown: (event: unknown) => void) {
+  constructor(onUnknown: (event: unknown) => void = () => {}) {
     this.#onUnknown = onUnknown;
     this.#texts = new OpenAIChatTexts(onUnknown);
     this.#calls = new OpenAIChatCalls(onUnknown);
   }
 
   /** Whether the model has stopped. The usage may follow, and from some servers also more of the answer. */
-  get hasFinished(): boolean {
+  get hasEnded(): boolean {
     return this.#finishReason !== undefined;
   }
 
@@ -110,7 +94,8 @@ class OpenAIChatCompletion {
     this.#id ??= textOf(event.id);
     this.#model ??= textOf(event.model);
     // It counts from the beginning of the response, where more than one event has it.
-    if (toUsage(event.usage)) this.#usage = event.usage;
+    const usage = event.usage ?? (isRecord(event.x_groq) ? (event.x_groq.usage as typeof event.usage) : null);
+    if (toUsage(usage)) this.#usage = usage;
     const facts = this.#facts.read(event);
     const choices: readonly OpenAIChatChoice[] = Array.isArray(event.choices) ? event.choices : [];
     return [
@@ -145,7 +130,10 @@ class OpenAIChatCompletion {
     ];
   }
 
+  /** @throws ProviderError if the server has broken the answer off. */
   end(): { chunks: StreamChunk[]; turn: ModelTurn } {
+    const failure = toFailure(this.#finishReason!);
+    if (failure) throw new ProviderError("OpenAI", failure);
     const finishReason = toFinishReason(this.#finishReason!, this.#calls.hasCalls);
     const { chunks, toolCalls } = this.#calls.end(finishReason);
     const model = this.#model;

@@ -2,6 +2,7 @@
  * The results of calls as items of OpenAI's Responses API: in the form of each tool.
  */
 import type { ToolCallMessagePart } from "@kortyx/protocol";
+import { isRecord } from "./loose-values.ts";
 import { resultOf, toText } from "./model-history.ts";
 import { type Item, outputTypeOf, toResultItem } from "./openai-responses-items.ts";
 
@@ -73,6 +74,3 @@ const isContentList = (content: unknown): boolean =>
   Array.isArray(content) &&
   content.length > 0 &&
   content.every((item) => contentTypes.has(Object(item).type));
-
-const isRecord = (value: unknown): value is Fields =>
-  typeof value === "object" && value !== null && !Array.isArray(value);

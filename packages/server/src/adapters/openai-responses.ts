@@ -5,11 +5,11 @@
 import type { ChatTypes, FinishReason, StreamChunk, TokenUsage } from "@kortyx/protocol";
 import {
   type AdapterOptions,
-  checkEnd,
+  countTokens,
   type ModelStream,
   type ModelTurn,
-  readEvents,
-  toDone,
+  readTurn,
+  type TurnReader,
 } from "./model-stream.ts";
 import { ResponseCalls } from "./openai-responses-calls.ts";
 import {
@@ -55,25 +55,16 @@ export function fromOpenAIResponses(
   stream: AsyncIterable<OpenAIResponsesEvent> | PromiseLike<AsyncIterable<OpenAIResponsesEvent>>,
   options: AdapterOptions = {},
 ): ModelStream {
-  return toChunks(readEvents(stream, options.signal), options);
-}
-
-async function* toChunks(
-  events: AsyncIterable<OpenAIResponsesEvent>,
-  { signal, terminal = true, onUnknown }: AdapterOptions,
-): ModelStream {
-  const reader = new ResponseReader(onUnknown);
-  for await (const event of events) {
-    for (const chunk of reader.read(event as KnownOpenAIResponsesEvent)) yield chunk;
-  }
-  checkEnd("OpenAI", reader.finishReason !== undefined, signal);
-  const turn = reader.toTurn();
-  if (terminal) yield toDone(turn);
-  return turn;
+  return readTurn<KnownOpenAIResponsesEvent>(
+    "OpenAI",
+    stream as AsyncIterable<KnownOpenAIResponsesEvent>,
+    options,
+    new ResponseReader(options.onUnknown),
+  );
 }
 
 /** Follows one response. */
-class ResponseReader {
+class ResponseReader implements TurnReader<KnownOpenAIResponsesEvent> {
   readonly #onUnknown: ((event: unknown) => void) | undefined;
   readonly #calls = new ResponseCalls();
   readonly #texts = new ResponseTexts(() => this.#id);
@@ -83,10 +74,14 @@ class ResponseReader {
   /** A key of its own until the response has named itself, which the API does first. */
   #id: string = crypto.randomUUID();
   /** Undefined until the response has ended. */
-  finishReason: FinishReason | undefined;
+  #finishReason: FinishReason | undefined;
 
   constructor(onUnknown: ((event: unknown) => void) | undefined) {
     this.#onUnknown = onUnknown;
+  }
+
+  get hasEnded(): boolean {
+    return this.#finishReason !== undefined;
   }
 
   read(event: KnownOpenAIResponsesEvent): StreamChunk[] {
@@ -161,13 +156,13 @@ class ResponseReader {
     }
   }
 
-  /** To be called at the end only. */
-  toTurn(): ModelTurn {
+  end(): { chunks: StreamChunk[]; turn: ModelTurn } {
     const { model } = this.#response;
     const usage = toUsage(this.#response.usage);
     const usageByModel = usage && [{ provider: "openai", ...(model !== undefined && { model }), ...usage }];
     const { toolCalls } = this.#calls;
-    return { finishReason: this.finishReason!, usage, usageByModel, model, toolCalls };
+    const turn = { finishReason: this.#finishReason!, usage, usageByModel, model, toolCalls };
+    return { chunks: [], turn };
   }
 
   #describe(response: OpenAIResponse): StreamChunk[] {
@@ -182,7 +177,7 @@ class ResponseReader {
 
   #end(type: "response.completed" | "response.incomplete", response: OpenAIResponse): StreamChunk[] {
     const chunks = [...this.#texts.endAll(), ...this.#describe(response)];
-    this.finishReason = type === "response.completed" ? this.#reason() : toReason(response);
+    this.#finishReason = type === "response.completed" ? this.#reason() : toReason(response);
     return chunks;
   }
 
@@ -256,14 +251,12 @@ function toReason({ incomplete_details }: OpenAIResponse): FinishReason {
 
 function toUsage(given: OpenAIResponseUsage | null | undefined): TokenUsage | undefined {
   if (!given) return undefined;
-  const counts = {
+  return countTokens({
     inputTokens: given.input_tokens,
     outputTokens: given.output_tokens,
     totalTokens: given.total_tokens,
     reasoningTokens: given.output_tokens_details?.reasoning_tokens,
     cachedInputTokens: given.input_tokens_details?.cached_tokens,
     cacheWriteInputTokens: given.input_tokens_details?.cache_write_tokens,
-  };
-  const known = Object.entries(counts).filter(([, count]) => typeof count === "number");
-  return known.some(([, count]) => count !== 0) ? Object.fromEntries(known) : undefined;
+  });
 }

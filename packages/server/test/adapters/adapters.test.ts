@@ -128,7 +128,7 @@ describe.each(adapters)("the stream of $name", (adapter) => {
   test("is the same with unknown events between its own", async () => {
     const whole = (await read(adapter)).chunks;
     const unknown: unknown[] = [];
-    const mixed = events.flatMap((event) => [event, adapter.unknown]);
+    const mixed = events.flatMap((event) => [adapter.unknown, event]);
     const options = { terminal: false, onUnknown: (event: unknown) => unknown.push(event) };
     const { chunks } = await drain(adapt(play(mixed).stream, options));
     expect(withoutRandomIds(chunks)).toEqual(withoutRandomIds(whole));

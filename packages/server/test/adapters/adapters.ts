@@ -1,4 +1,5 @@
 /** Every adapter of a model's stream, each with an answer that has all kinds of parts: for rules that hold for all of them. */
+import { fromAGUI } from "../../src/adapters/ag-ui.ts";
 import { fromAISDK } from "../../src/adapters/ai-sdk.ts";
 import { fromAnthropic } from "../../src/adapters/anthropic.ts";
 import { fromLangGraph } from "../../src/adapters/langgraph.ts";
@@ -224,4 +225,39 @@ const langGraph: Adapter = {
   mayEndAnywhere: true,
 };
 
-export const adapters: Adapter[] = [openAIChat, openAIResponses, anthropic, aiSDK, langGraph];
+const ids = { threadId: "t", runId: "run-1" };
+const inMessage = (messageId: string, delta: string) => ({ type: "TEXT_MESSAGE_CONTENT", messageId, delta });
+
+const agUI: Adapter = {
+  name: "AG-UI",
+  adapt: (stream, options) => fromAGUI(stream as Parameters<typeof fromAGUI>[0], options),
+  events: [
+    { type: "RUN_STARTED", ...ids },
+    { type: "STEP_STARTED", stepName: "agent" },
+    { type: "REASONING_START", messageId: "run-1r" },
+    { type: "REASONING_MESSAGE_START", messageId: "run-1r", role: "reasoning" },
+    { type: "REASONING_MESSAGE_CONTENT", messageId: "run-1r", delta: "Let me think." },
+    { type: "REASONING_MESSAGE_END", messageId: "run-1r" },
+    { type: "REASONING_END", messageId: "run-1r" },
+    { type: "TEXT_MESSAGE_START", messageId: "run-1m", role: "assistant" },
+    inMessage("run-1m", "It is "),
+    inMessage("run-1m", "warm."),
+    { type: "TEXT_MESSAGE_END", messageId: "run-1m" },
+    { type: "TOOL_CALL_START", toolCallId: "call_1", toolCallName: "weather" },
+    { type: "TOOL_CALL_ARGS", toolCallId: "call_1", delta: '{"city":"Rome"}' },
+    { type: "TOOL_CALL_END", toolCallId: "call_1" },
+    { type: "TOOL_CALL_RESULT", messageId: "run-1t", toolCallId: "call_1", content: "21" },
+    { type: "STEP_FINISHED", stepName: "agent" },
+    { type: "RUN_FINISHED", ...ids },
+  ],
+  toLong: (count) => [
+    { type: "RUN_STARTED", ...ids },
+    { type: "TEXT_MESSAGE_START", messageId: "m1", role: "assistant" },
+    ...Array.from({ length: count }, () => inMessage("m1", "x")),
+    { type: "TEXT_MESSAGE_END", messageId: "m1" },
+    { type: "RUN_FINISHED", ...ids },
+  ],
+  unknown: { type: "SOMETHING_NEW" },
+};
+
+export const adapters: Adapter[] = [agUI, openAIChat, openAIResponses, anthropic, aiSDK, langGraph];

@@ -95,11 +95,17 @@ describe("the end", () => {
 
   test("is described in the words of the API where the finish reason is not all", async () => {
     const events = [
-      start({ input_tokens: 1, service_tier: "priority" }),
+      start({
+        input_tokens: 1,
+        service_tier: "priority",
+        inference_geo: "eu",
+        speed: null,
+        cache_creation: {},
+      }),
       ...end("stop_sequence", { stop_sequence: "END" }),
     ];
     const { chunks } = await drain(fromAnthropic(play(events)));
-    const facts = { id: "msg_1", model: "claude-test", service_tier: "priority" };
+    const facts = { id: "msg_1", model: "claude-test", service_tier: "priority", inference_geo: "eu" };
     expect(chunks.filter(({ type }) => type === "metadata")).toEqual([
       { type: "metadata", metadata: { anthropic: facts } },
       {

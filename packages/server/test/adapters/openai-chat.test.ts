@@ -1,7 +1,9 @@
 import { isStreamChunk, type StreamChunk } from "@kortyx/protocol";
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
+import { describeProviderError } from "../../src/index.ts";
 import { type AdapterOptions, fromOpenAIChat, type ModelTurn } from "../../src/openai.ts";
+import { drain } from "./anthropic-answers.ts";
 
 type Delta = Record<string, unknown>;
 
@@ -539,7 +541,6 @@ describe("the end", () => {
     ["length", "length"],
     ["model_length", "length"],
     ["content_filter", "content-filter"],
-    ["insufficient_system_resource", "other"],
     ["constructor", "other"],
     // There is no call that could go ahead.
     ["tool_calls", "other"],
@@ -584,6 +585,13 @@ describe("the end", () => {
       model: "gpt-5-mini",
       toolCalls: [],
     });
+  });
+
+  test("Groq's usage beside the finish is known, and the later one of OpenAI's form counts", async () => {
+    const first = { ...end(), x_groq: { id: "req_1", usage: { prompt_tokens: 9, completion_tokens: 2 } } };
+    expect((await read([first])).turn.usage).toEqual({ inputTokens: 9, outputTokens: 2 });
+    const second = { choices: [], usage: { prompt_tokens: 9, completion_tokens: 3 } };
+    expect((await read([first, second])).turn.usage).toEqual({ inputTokens: 9, outputTokens: 3 });
   });
 
   test("DeepSeek's word for tokens from its cache is known", async () => {
@@ -649,6 +657,20 @@ describe("failures", () => {
       error: { message: "secret", code: 502 },
     });
   });
+
+  test.each(["error", "insufficient_system_resource"])(
+    "an answer that its server has broken off with %s is no whole one",
+    async (reason) => {
+      const stream = fromOpenAIChat(give([event({ content: "A" }), { ...end(reason) }]));
+      const { chunks, error } = await drain(stream);
+      expect(chunks.map(({ type }) => type)).toEqual(["metadata", "text-delta"]);
+      expect(error).toMatchObject({
+        name: "ProviderError",
+        message: `OpenAI reports a failure: The answer was broken off (${reason}).`,
+      });
+      expect(describeProviderError(error)).toMatchObject({ code: "model-failed", retryable: true });
+    },
+  );
 
   test("an error without a shape is thrown too", async () => {
     await expect(read([{ error: "overloaded" }])).rejects.toThrow("OpenAI reports a failure: overloaded");

@@ -169,11 +169,10 @@ test("an impossible range is left out", async () => {
     { type: "url_citation" },
   ];
   const content = [{ type: "output_text", text: "Hello", annotations }];
-  expect((await chunksOf(message("", { content }))).at(-1)).toMatchObject({
-    citations: [
-      { sourceId: "https://a.example/" },
-      { sourceId: "https://a.example/" },
-      { sourceId: "https://a.example/" },
-    ],
-  });
+  const end = (await chunksOf(message("", { content }))).at(-1);
+  expect(end?.type === "text-end" && end.citations).toEqual([
+    { sourceId: "https://a.example/" },
+    { sourceId: "https://a.example/" },
+    { sourceId: "https://a.example/" },
+  ]);
 });
