@@ -28,6 +28,7 @@ import {
   type HistoryOptions,
   isLoadableURL,
   isSettled,
+  nameFile,
   resultOf,
   toHistory,
   toText,
@@ -227,10 +228,7 @@ function toFile(part: FileMessagePart): AISDKFilePart | AISDKTextPart {
   };
 }
 
-const toName = ({ name, mediaType }: FileMessagePart): AISDKTextPart => ({
-  type: "text",
-  text: `[File: ${name ?? mediaType}]`,
-});
+const toName = (file: FileMessagePart): AISDKTextPart => ({ type: "text", text: nameFile(file) });
 
 const textOf = (part: ChatMessagePart): string => (part.type === "text" ? part.text : "");
 

@@ -7,7 +7,7 @@ import type {
   AnthropicTextParam,
   AnthropicToolResultParam,
 } from "./anthropic-request.ts";
-import { type CallResult, parseDataURL, toText } from "./model-history.ts";
+import { type CallResult, nameFile, parseDataURL, toText } from "./model-history.ts";
 
 const imageTypes: readonly string[] = [
   "image/jpeg",
@@ -41,9 +41,10 @@ export function toFileBlock(file: FileMessagePart): AnthropicBlockParam {
 }
 
 /** What is left of a file that the API cannot read, or that is the assistant's. */
-export function toNameBlock({ name, mediaType }: FileMessagePart): AnthropicTextParam {
-  return { type: "text", text: `[File: ${[name, mediaType].filter(Boolean).join(", ")}]` };
-}
+export const toNameBlock = (file: FileMessagePart): AnthropicTextParam => ({
+  type: "text",
+  text: nameFile(file),
+});
 
 function toUploadBlock(mediaType: string, fileId: string, name: string | undefined): AnthropicBlockParam {
   const source = { type: "file" as const, file_id: fileId };

@@ -13,6 +13,7 @@ import {
   type HistoryEntry,
   type HistoryOptions,
   isLoadableURL,
+  nameFile,
   parseDataURL,
   resultOf,
   toAnsweredCall,
@@ -173,7 +174,8 @@ function withoutOtherHandles(part: ChatMessagePart): ChatMessagePart {
 }
 
 /** Pictures in the form that every provider's package reads; other files in that of LangChain. */
-function toFile({ mediaType, url, name, providerReference }: FileMessagePart): LangChainBlock {
+function toFile(file: FileMessagePart): LangChainBlock {
+  const { mediaType, url, name, providerReference } = file;
   if (isLoadableURL(url) && mediaType.startsWith("image/")) return { type: "image_url", image_url: { url } };
   const type = ["image", "audio"].find((kind) => mediaType.startsWith(`${kind}/`)) ?? "file";
   const described = { type, mime_type: mediaType, ...(name && { metadata: { filename: name, name } }) };
@@ -181,6 +183,6 @@ function toFile({ mediaType, url, name, providerReference }: FileMessagePart): L
   if (data !== undefined) return { ...described, source_type: "base64", data };
   const id = providerReference?.langchain ?? Object.values(providerReference ?? {})[0];
   if (url === "" && id !== undefined) return { ...described, source_type: "id", id };
-  if (!isLoadableURL(url)) return { type: "text", text: `[File: ${name ?? mediaType}]` };
+  if (!isLoadableURL(url)) return { type: "text", text: nameFile(file) };
   return { ...described, source_type: "url", url };
 }

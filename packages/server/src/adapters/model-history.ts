@@ -7,6 +7,7 @@ import type {
   ChatMessage,
   ChatMessagePart,
   ClientToolResult,
+  FileMessagePart,
   ToolCallMessagePart,
 } from "@kortyx/protocol";
 
@@ -185,3 +186,7 @@ export function parseDataURL(url: string): { mediaType: string; base64: string }
 
 /** Whether a library may load the file. A `blob:` exists in the page only, and a `file:` on the server. */
 export const isLoadableURL = (url: string): boolean => URL.canParse(url) && !/^(blob|file):/i.test(url);
+
+/** A text in place of a file that the model cannot be given. A `data:` URL is too long for one. */
+export const nameFile = ({ name, mediaType, url }: FileMessagePart): string =>
+  `[File: ${[name, mediaType, /^https?:/i.test(url) && url].filter(Boolean).join(", ")}]`;

@@ -1,7 +1,7 @@
 /** What a user has said and attached, as the content of a chat completion's message. */
 import type { ChatMessagePart, FileMessagePart } from "@kortyx/protocol";
 import { textOf } from "./loose-values.ts";
-import { parseDataURL } from "./model-history.ts";
+import { nameFile, parseDataURL } from "./model-history.ts";
 
 /** A part of a user's message: assignable to the SDK's `ChatCompletionContentPart`. */
 export type OpenAIChatContentPart =
@@ -84,12 +84,10 @@ function toFile(part: FileMessagePart): OpenAIChatContentPart {
   return text === undefined ? describeFile(part) : { type: "text", text: `${name}:\n\n${text}` };
 }
 
-/** A URL that holds the file is too long for a text. */
-function describeFile({ mediaType, url, name }: FileMessagePart): OpenAIChatContentPart {
-  const place = /^https?:/i.test(url) ? [url] : [];
-  const words = [...(name === undefined ? [] : [name]), mediaType, ...place];
-  return { type: "text", text: `[Attached file: ${words.join(", ")}]` };
-}
+const describeFile = (file: FileMessagePart): OpenAIChatContentPart => ({
+  type: "text",
+  text: nameFile(file),
+});
 
 /** @returns undefined if it is not base64 of UTF-8. */
 function decodeText(base64: string): string | undefined {

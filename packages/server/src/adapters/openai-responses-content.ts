@@ -2,7 +2,7 @@
  * What a user has said, as the content of a message to OpenAI's Responses API.
  */
 import type { ChatMessagePart, FileMessagePart } from "@kortyx/protocol";
-import { parseDataURL } from "./model-history.ts";
+import { nameFile, parseDataURL } from "./model-history.ts";
 import type { OpenAIInputContent } from "./openai-responses-input-items.ts";
 
 /** @returns a text if there is nothing else. */
@@ -29,10 +29,7 @@ function toFile(part: FileMessagePart): OpenAIInputContent {
     if (url?.startsWith("data:")) return { type: "input_file", filename, file_data: url };
     if (url !== undefined) return { type: "input_file", file_url: url };
   }
-  return {
-    type: "input_text",
-    text: `[A file that cannot be shown: ${name ?? "without a name"}, ${mediaType}]`,
-  };
+  return { type: "input_text", text: nameFile(part) };
 }
 
 /** The formats that OpenAI's models read; a client that knows no more may have written any image. */

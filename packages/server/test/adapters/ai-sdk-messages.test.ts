@@ -85,7 +85,7 @@ test("a file that cannot be loaded is named, and a message without anything for 
     {
       role: "user",
       content: [
-        { type: "text", text: "[File: a.png]" },
+        { type: "text", text: "[File: a.png, image/png]" },
         { type: "text", text: "[File: image/png]" },
       ],
     },
@@ -269,7 +269,7 @@ test("an input that is not JSON, or was never whole, is sent as an empty one; th
 
 test("a file that the SDK could not load, and the handle of a provider in an answer, are named", () => {
   const file = { type: "file", mediaType: "image/png", name: "a.png" } as const;
-  const named = [{ type: "text", text: "[File: a.png]" }];
+  const named = [{ type: "text", text: "[File: a.png, image/png]" }];
   const contentOf = (message: ChatMessage) => toModelMessages([message])[0]!.content;
   const ofUser = (url: string) => contentOf({ role: "user", content: "", parts: [{ ...file, url }] });
   expect(ofUser("blob:https://a.example/1")).toEqual(named);

@@ -264,7 +264,7 @@ describe("a file", () => {
     [{ mediaType: "image/png", url: "blob:https://app.example/1" }, "[File: image/png]"],
     [
       { mediaType: "text/plain", url: "https://files.example/a.txt", name: "a.txt" },
-      "[File: a.txt, text/plain]",
+      "[File: a.txt, text/plain, https://files.example/a.txt]",
     ],
     [{ mediaType: "text/plain", url: "data:text/plain;base64,/w==" }, "[File: text/plain]"],
     [{ mediaType: "text/plain", url: "data:text/plain;base64,!" }, "[File: text/plain]"],
@@ -276,7 +276,7 @@ describe("a file", () => {
         url: "https://files.example/1.mp3",
         providerReference: { openai: "file-1" },
       },
-      "[File: audio/mpeg]",
+      "[File: audio/mpeg, https://files.example/1.mp3]",
     ],
   ])("that it cannot read is a text with its name: %o", (fields, said) => {
     expect(blocksOf(file(fields))).toEqual([{ type: "text", text: said }]);

@@ -132,7 +132,7 @@ test("what the page's tools returned is the result of their calls", () => {
 
 test("a file that no library can load, and the handle of another provider in an answer, are named", () => {
   const file = { type: "file", mediaType: "image/png", name: "a.png" } as const;
-  const named = "[File: a.png]";
+  const named = "[File: a.png, image/png]";
   const contentOf = (message: ChatMessage) => toLangChainMessages([message]).map(({ content }) => content);
   expect(contentOf(user([{ ...file, url: "blob:https://a.example/1" }]))).toEqual([named]);
   expect(contentOf(user([{ ...file, url: "/uploads/1" }]))).toEqual([named]);

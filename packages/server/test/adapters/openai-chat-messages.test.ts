@@ -288,7 +288,7 @@ describe("files", () => {
     [{ mediaType: "text/plain", url: "data:text/plain,A" }, "text/plain"],
     [{ mediaType: "constructor", url: "data:;base64,AA==" }, "constructor"],
   ])("%o is only named", (file, words) => {
-    expect(contentOf(file)).toEqual({ type: "text", text: `[Attached file: ${words}]` });
+    expect(contentOf(file)).toEqual({ type: "text", text: `[File: ${words}]` });
   });
 });
 

@@ -319,9 +319,9 @@ test("a user's message is a text, or its parts", () => {
         { type: "input_file", file_url: "https://a.example/1.pdf" },
         { type: "input_file", filename: "a.pdf", file_data: "data:application/pdf;base64,AAAA" },
         { type: "input_file", file_id: "file-2" },
-        { type: "input_text", text: "[A file that cannot be shown: song.mp3, audio/mpeg]" },
-        { type: "input_text", text: "[A file that cannot be shown: without a name, image/svg+xml]" },
-        { type: "input_text", text: "[A file that cannot be shown: a.txt, text/plain]" },
+        { type: "input_text", text: "[File: song.mp3, audio/mpeg, https://a.example/1.mp3]" },
+        { type: "input_text", text: "[File: image/svg+xml, https://a.example/1.svg]" },
+        { type: "input_text", text: "[File: a.txt, text/plain]" },
       ],
     },
   ]);
