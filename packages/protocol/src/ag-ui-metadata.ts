@@ -56,8 +56,7 @@ export function ownFieldsOfCall(
 ): Record<string, unknown> {
   const { tanstack } = isRecord(message.metadata) ? message.metadata : {};
   const ofCalls = isRecord(tanstack) && isRecord(tanstack.toolCallMetadata) ? tanstack.toolCallMetadata : {};
-  const ofCall =
-    typeof call.id === "string" && Object.hasOwn(ofCalls, call.id) ? ofCalls[call.id] : undefined;
+  const ofCall = ofCalls[String(call.id)];
   return ownFieldsOf(call.metadata ?? ofCall);
 }
 

@@ -33,6 +33,10 @@ test("an empty request names the session and the run, and nothing else", () => {
   expect(fromAGUIRequest(request)).toEqual({ messages: [], sessionId: "t", idempotencyKey: "r" });
 });
 
+test("a run whose id is no idempotency key has none", () => {
+  expect(said([], { runId: "é" })).not.toHaveProperty("idempotencyKey");
+});
+
 test("state, context and forwarded props are the agent's context", () => {
   const context = [{ description: "a", value: "b" }];
   expect(said([], { state: { a: 1 }, context, forwardedProps: { c: 2 } }).context).toEqual({

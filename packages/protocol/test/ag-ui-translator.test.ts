@@ -421,6 +421,122 @@ test("a whole stream throws what its source throws, after a RUN_ERROR", async ()
   expect(types.at(-1)).toBe("RUN_ERROR");
 });
 
+test("a client keeps the first result of a call", () => {
+  const events = between([
+    { type: "tool-call-result", ...call, content: "1" },
+    { type: "tool-call-result", ...call, content: "2" },
+  ]);
+  expect(events.filter(({ type }) => type === "TOOL_CALL_RESULT")).toMatchObject([{ content: "1" }]);
+});
+
+test("an open call of an earlier run stays open", () => {
+  const toolCalls = [{ id: "c", function: { name: "weather", arguments: "{}" } }];
+  const options = { ...ids, messages: [{ id: "m", role: "assistant", toolCalls }] };
+  expect(between([{ type: "done", finishReason: "stop" }], options)).toEqual([]);
+});
+
+test("a call that an answer has refused gets its result at the end", () => {
+  const events = between([
+    { type: "tool-call-ready", ...call, input: {} },
+    {
+      type: "interrupt",
+      requestId: "q",
+      resumeToken: "t",
+      toolCallId: "c",
+      input: { kind: "text", multiple: false },
+    },
+    { type: "interrupt-resolved", requestId: "q", outcome: "answered", answer: "deny", reason: "No." },
+    { type: "done" },
+  ]);
+  expect(events.at(-1)).toMatchObject({
+    type: "TOOL_CALL_RESULT",
+    content: "The call was denied: No.",
+    metadata: { kortyx: { isDenied: true, reason: "No." } },
+  });
+});
+
+test("what is known only at the end of a call's input is on its end, with what was sent before", () => {
+  const events = between([
+    { type: "tool-call-start", ...call, executor: "client" },
+    { type: "tool-call-delta", toolCallId: "c", delta: "{" },
+    { type: "tool-call-ready", ...call, input: { repaired: true }, resumeToken: "token" },
+    { type: "done", finishReason: "tool-calls" },
+  ]);
+  expect(events.at(-1)).toEqual({
+    type: "TOOL_CALL_END",
+    toolCallId: "c",
+    metadata: { kortyx: { executor: "client", resumeToken: "token", input: { repaired: true } } },
+  });
+});
+
+test("a text that has grown is sent before the next change of its object", () => {
+  const events = between([
+    { ...card, kind: "set", path: "a~b", value: "x" },
+    { ...card, kind: "text-delta", path: "a~b", delta: "y" },
+    { ...card, kind: "set", path: "c", value: 1 },
+  ]);
+  expect(events.slice(1)).toMatchObject([
+    { patch: [{ op: "replace", path: "/a~0b", value: "xy" }] },
+    { patch: [{ op: "add", path: "/c" }] },
+  ]);
+});
+
+test("an answer that has stopped waits for no decision about a call, and a policy's question for none at all", () => {
+  const asked: StreamChunk = {
+    type: "interrupt",
+    requestId: "q",
+    resumeToken: "t",
+    input: { kind: "text", multiple: false },
+  };
+  const aboutCall = { ...asked, toolCallId: "c" };
+  const stop: StreamChunk = { type: "done", finishReason: "stop" };
+  expect(last([{ type: "tool-call-ready", ...call, input: {} }, aboutCall, stop])).toMatchObject({
+    outcome: { type: "success" },
+  });
+  expect(last([asked, stop])).toMatchObject({ outcome: { type: "interrupt" } });
+  expect(last([{ ...asked, isAutomatic: true }, { type: "done" }])).toMatchObject({
+    outcome: { type: "success" },
+  });
+});
+
+test("a subagent's steps end with it, and its parent is one that has begun", () => {
+  const begin = (id: string, more: object = {}): StreamChunk => ({
+    type: "data",
+    name: "subagent",
+    id,
+    data: { state: "running", name: id, ...more },
+  });
+  const events = between([
+    begin("n", { parentSubagentRunId: "unknown" }),
+    begin("o", { parentSubagentRunId: "n" }),
+    { type: "step-start", stepId: "s", node: "n" },
+    { type: "data", name: "subagent", id: "n", data: { state: "done" } },
+  ]);
+  expect(events[0]).toEqual({ type: "SUBAGENT_STARTED", subagentRunId: "n", name: "n" });
+  expect(events[1]).toMatchObject({ parentSubagentRunId: "n" });
+  expect(events.slice(2, 5).map(({ type }) => type)).toEqual([
+    "STEP_STARTED",
+    "STEP_FINISHED",
+    "SUBAGENT_FINISHED",
+  ]);
+});
+
+test("calls of two subagents have messages of their own", () => {
+  const begin = (id: string): StreamChunk => ({
+    type: "data",
+    name: "subagent",
+    id,
+    data: { state: "running", name: id },
+  });
+  const events = between([
+    begin("n"),
+    begin("o"),
+    { type: "text-delta", delta: "x", segmentId: "a", node: "n" },
+    { type: "tool-call-start", tool: "x", toolCallId: "c", node: "o" },
+  ]);
+  expect(events.find(({ type }) => type === "TOOL_CALL_START")).toMatchObject({ parentMessageId: "c" });
+});
+
 test("any chunks, cut anywhere, give one beginning and one end, after the same events", () => {
   fc.assert(
     fc.property(fc.array(relatedChunk, { maxLength: 20 }), fc.nat(20), (chunks, length) => {

@@ -23,6 +23,12 @@ test("a snapshot is one set for each name, and the next one only what differs", 
   expect(state.replace({ a: 1, b: [2], c: 3 })).toEqual([]);
 });
 
+test("a list that is the same again sends nothing", () => {
+  const state = create();
+  state.replace([1]);
+  expect(state.replace([1])).toEqual([]);
+});
+
 test("a patch is the smallest chunks that say it", () => {
   const state = create();
   state.replace({ text: "Hel", list: [1], o: { x: { y: 1 } } });

@@ -170,6 +170,14 @@ test("calls without a result are pending, and those of the client's tools are ma
   expect((await readAll(iterate([started, ...call, named]))).turn?.toolCalls).toEqual([]);
 });
 
+test("a call that has its result waits for nothing", async () => {
+  const result = { type: "TOOL_CALL_RESULT", toolCallId: "c", messageId: "x", content: "21" };
+  expect((await readAll(iterate([started, ...call, result, finished]))).turn).toMatchObject({
+    finishReason: "stop",
+    toolCalls: [],
+  });
+});
+
 test("steps of the same name are told apart, also those of subagents", async () => {
   const step = (type: string, more: object = {}) => ({ type, stepName: "s", ...more });
   const chunks = await read([
@@ -407,11 +415,13 @@ test("an Observable that fails or completes ends the run", async () => {
 test("an aborted signal unsubscribes, though no event comes", async () => {
   const { observable, unsubscribe, observer } = createObservable();
   const leave = new AbortController();
+  const removed = vi.spyOn(leave.signal, "removeEventListener");
   const reading = readAll(observable, { signal: leave.signal });
   await vi.waitFor(() => expect(observer()).toBeDefined());
   leave.abort(new Error("stop"));
   expect(await reading).toMatchObject({ error: { message: "stop" } });
   expect(unsubscribe).toHaveBeenCalledOnce();
+  expect(removed).toHaveBeenCalledWith("abort", expect.any(Function));
 });
 
 const respond = (body: string, init?: ResponseInit) => new Response(body, init);
