@@ -12,16 +12,16 @@ export interface ServerImports {
 }
 
 export const serverImports: ServerImports[] = [
-  { names: "`runTools`, `defineTool`", entry: "", budgetKB: 4.3 },
-  { names: "`fromOpenAIChat`, `toOpenAIChatMessages`, `toOpenAIChatTools`", entry: "/openai", budgetKB: 4.8 },
+  { names: "`runTools`, `defineTool`", entry: "", budgetKB: 4.5 },
+  { names: "`fromOpenAIChat`, `toOpenAIChatMessages`, `toOpenAIChatTools`", entry: "/openai", budgetKB: 5.2 },
   {
     names: "`fromOpenAIResponses`, `toOpenAIResponsesInput`, `toOpenAIResponsesTools`",
     entry: "/openai",
-    budgetKB: 8.2,
+    budgetKB: 8.6,
   },
-  { names: "`fromAnthropic`, `toAnthropicPrompt`, `toAnthropicTools`", entry: "/anthropic", budgetKB: 5.9 },
-  { names: "`fromAISDK`, `toModelMessages`", entry: "/ai-sdk", budgetKB: 4.1 },
-  { names: "`fromLangGraph`, `toLangChainMessages`", entry: "/langgraph", budgetKB: 9.2 },
+  { names: "`fromAnthropic`, `toAnthropicPrompt`, `toAnthropicTools`", entry: "/anthropic", budgetKB: 6.2 },
+  { names: "`fromAISDK`, `toModelMessages`", entry: "/ai-sdk", budgetKB: 4.4 },
+  { names: "`fromLangGraph`, `toLangChainMessages`", entry: "/langgraph", budgetKB: 9.5 },
   { names: "`aiSDKWire`", entry: "/ai-sdk", budgetKB: 6.9 },
   { names: "`agUIWire`", entry: "/ag-ui", budgetKB: 8.7 },
 ];

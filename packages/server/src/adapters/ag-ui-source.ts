@@ -111,8 +111,11 @@ export function openSource<Event>(
   source: EventSource<Event>,
   signal: AbortSignal | undefined,
 ): AsyncIterable<Event> | PromiseLike<AsyncIterable<Event>> {
-  if ("subscribe" in source) return readObservable(source, signal);
-  return Promise.resolve(source).then((given) =>
-    Symbol.asyncIterator in given ? given : readResponse<Event>(given),
+  if (has(source, "subscribe")) return readObservable(source as AGUIObservable<Event>, signal);
+  return Promise.resolve(source as Exclude<typeof source, AGUIObservable<Event>>).then((given) =>
+    has(given, "body") ? readResponse<Event>(given as Response) : (given as AsyncIterable<Event>),
   );
 }
+
+const has = (value: unknown, key: string): boolean =>
+  typeof value === "object" && value !== null && key in value;

@@ -33,8 +33,10 @@ export function fromAGUI<Types extends ChatTypes = ChatTypes>(
 ): ModelStream<Types>;
 export function fromAGUI(run: AGUISource, options: AGUIOptions = {}): ModelStream {
   const { signal } = options;
-  return toChunks(readEvents(openSource<AGUISourceEvent>(run, signal), signal), options);
+  return toChunks(readEvents(openSource<AGUISourceEvent>(run, signal), signal, takes), options);
 }
+
+const takes = "fromAGUI takes the response of an agent, or the events of its run";
 
 async function* toChunks(events: AsyncIterable<AGUISourceEvent>, options: AGUIOptions): ModelStream {
   const { signal, terminal = true, onUnknown } = options;

@@ -57,11 +57,14 @@ export function fromAISDK(
   stream: AISDKStream | PromiseLike<AISDKStream>,
   options: FromAISDKOptions = {},
 ): ModelStream {
-  const parts = Promise.resolve(stream).then((given) =>
-    Symbol.asyncIterator in given ? given : given.stream,
-  );
-  return toChunks(readEvents(parts, options.signal), options);
+  const parts = Promise.resolve(stream).then((given) => (isResult(given) ? given.stream : given));
+  return toChunks(readEvents(parts, options.signal, takes), options);
 }
+
+const takes = "fromAISDK takes the result of streamText or of an agent's stream(), or its `stream`";
+
+const isResult = (given: AISDKStream): given is AISDKResult =>
+  typeof given === "object" && given !== null && "stream" in given;
 
 async function* toChunks(parts: AsyncIterable<AISDKStreamPart>, options: FromAISDKOptions): ModelStream {
   const { signal, terminal = true } = options;

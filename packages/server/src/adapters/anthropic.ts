@@ -49,7 +49,13 @@ export function fromAnthropic(
   stream: AsyncIterable<AnthropicEvent> | PromiseLike<AsyncIterable<AnthropicEvent>>,
   options: AdapterOptions = {},
 ): ModelStream {
-  return readTurn("Anthropic", stream, options, new AnthropicMessage(options.onUnknown));
+  return readTurn(
+    "Anthropic",
+    "fromAnthropic takes the stream of a message, whose request has `stream: true`",
+    stream,
+    options,
+    new AnthropicMessage(options.onUnknown),
+  );
 }
 
 const finishReasons: Record<string, FinishReason> = {

@@ -60,10 +60,12 @@ const cutOff: Description = {
   retryable: true,
 };
 
-/** Our own error, and that of Node's `fetch` for a response that its server did not finish. */
+/** Our own error, that of Node's `fetch` for a response that its server did not finish, and that of the AI SDK for its stream. */
 const isCutOff = (error: Record<string, unknown>): boolean =>
   (isStreamError(error) && error.code === "truncated") ||
-  (error instanceof TypeError && error.message === "terminated");
+  (error instanceof TypeError && error.message === "terminated") ||
+  (error.name === "AI_InvalidResponseDataError" &&
+    error.message === "Response stream ended without a finish reason.");
 
 const nothing = {
   status: undefined,
@@ -82,6 +84,10 @@ function toFailure(error: Record<string, unknown>): Failure | undefined {
     const { statusCode, responseHeaders: headers, data } = error;
     const isUnreachable = statusCode === undefined && error.isRetryable === true;
     return { ...nothing, status: numberOf(statusCode), words: wordsOf(data), headers, isUnreachable };
+  }
+  // What a provider reports inside the stream that it sends to the AI SDK.
+  if (error.name === "AI_StreamProviderError" && "isRetryable" in error) {
+    return { ...nothing, status: numberOf(error.statusCode), words: [...words, ...wordsOf(error.data)] };
   }
   // APIError of the SDKs of OpenAI and Anthropic.
   if ("requestID" in error && "headers" in error && "error" in error) {

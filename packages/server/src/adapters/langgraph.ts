@@ -82,15 +82,21 @@ export function fromLangGraph(
   stream: AsyncIterable<LangGraphEvent> | PromiseLike<AsyncIterable<LangGraphEvent>>,
   options: LangGraphOptions = {},
 ): ModelStream {
-  return toChunks(readEvents(stream, options.signal), options);
+  return toChunks(readEvents(stream, options.signal, takes), options);
 }
+
+const takes = "fromLangGraph takes the stream of a graph whose `streamMode` is a list, or that of a server";
 
 async function* toChunks(events: AsyncIterable<LangGraphEvent>, options: LangGraphOptions): ModelStream {
   const { signal, terminal = true, onUnknown, isComplete } = options;
   const reader = new GraphReader(options);
   yield* reader.begin();
+  let hasMode = false;
   for await (const item of events) {
     const event = readEvent(item);
+    // With a single mode, or with none, no item has the name of its mode: the answer would be empty.
+    if (event === undefined && !hasMode) throw new TypeError(`${takes}; got items without a mode.`);
+    hasMode = true;
     if (event === undefined || !Object.hasOwn(modes, event.mode)) onUnknown?.(item);
     else yield* modes[event.mode]!(reader, event);
   }

@@ -9,6 +9,7 @@ import {
   StreamTruncatedError,
   type TokenUsage,
 } from "@kortyx/protocol";
+import { describeKind } from "@kortyx/protocol/internal";
 
 /** Options of every adapter of a model's stream. */
 export interface AdapterOptions {
@@ -58,24 +59,34 @@ export type ModelStream<Types extends ChatTypes = ChatTypes> = AsyncGenerator<
  * Reads the stream of an SDK. To be called at once, not at the first `next()`: a request that fails before its chunks are
  * requested would be an unhandled rejection, which ends a Node process. The iteration throws the failure instead.
  *
- * @throws the reason of an aborted signal, also where the SDK continues, or fails with an error of its own.
+ * @param takes - The adapter, and what it takes, for the message about anything else.
+ * @throws the reason of an aborted signal, also where the SDK continues, or fails with an error of its own; TypeError for
+ * what is no stream, such as the response to a request without `stream: true`, and for a stream of text or bytes.
  */
 export function readEvents<Event>(
   stream: AsyncIterable<Event> | PromiseLike<AsyncIterable<Event>>,
   signal: AbortSignal | undefined,
+  takes: string,
 ): AsyncGenerator<Event, void, void> {
   const opened = Promise.resolve(stream);
   opened.catch(() => {});
-  return iterate(opened, signal);
+  return iterate(opened, signal, takes);
 }
 
 async function* iterate<Event>(
   opened: PromiseLike<AsyncIterable<Event>>,
   signal: AbortSignal | undefined,
+  takes: string,
 ): AsyncGenerator<Event, void, void> {
   try {
-    for await (const event of await opened) {
+    const stream: unknown = await opened;
+    if (typeof stream !== "object" || stream === null || !(Symbol.asyncIterator in stream)) {
+      throw new TypeError(`${takes}; got ${describeKind(stream)}.`);
+    }
+    for await (const event of stream as AsyncIterable<Event>) {
       signal?.throwIfAborted();
+      const isRaw = typeof event !== "object" || ArrayBuffer.isView(event);
+      if (isRaw) throw new TypeError(`${takes}; got a stream of text or bytes.`);
       yield event;
     }
   } catch (error) {
@@ -97,14 +108,16 @@ export interface TurnReader<Event> {
  * The chunks of one call of a model.
  *
  * @param source - The provider's name, for the message of a stream that has no end.
+ * @param takes - The adapter, and what it takes, for the message about anything else.
  */
 export function readTurn<Event>(
   source: string,
+  takes: string,
   stream: AsyncIterable<Event> | PromiseLike<AsyncIterable<Event>>,
   options: AdapterOptions,
   reader: TurnReader<Event>,
 ): ModelStream {
-  return toChunks(source, readEvents(stream, options.signal), options, reader);
+  return toChunks(source, readEvents(stream, options.signal, takes), options, reader);
 }
 
 async function* toChunks<Event>(

@@ -45,7 +45,13 @@ export function fromOpenAIChat(
   stream: AsyncIterable<OpenAIChatEvent> | PromiseLike<AsyncIterable<OpenAIChatEvent>>,
   options: AdapterOptions = {},
 ): ModelStream {
-  return readTurn("OpenAI", stream, options, new OpenAIChatCompletion(options.onUnknown));
+  return readTurn(
+    "OpenAI",
+    "fromOpenAIChat takes the stream of a chat completion, whose request has `stream: true`",
+    stream,
+    options,
+    new OpenAIChatCompletion(options.onUnknown),
+  );
 }
 
 /** Of a delta. The role is always the assistant. */

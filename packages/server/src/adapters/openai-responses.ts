@@ -57,6 +57,7 @@ export function fromOpenAIResponses(
 ): ModelStream {
   return readTurn<KnownOpenAIResponsesEvent>(
     "OpenAI",
+    "fromOpenAIResponses takes the stream of a response, whose request has `stream: true`",
     stream as AsyncIterable<KnownOpenAIResponsesEvent>,
     options,
     new ResponseReader(options.onUnknown),

@@ -90,6 +90,11 @@ export function runTools(options: RunToolsOptions): AsyncGenerator<StreamChunk, 
   const { messages, tools, turn, maxTurns, onToolError, options: given = {} } = options;
   checkOption("messages", Array.isArray(messages), "an array", messages);
   checkObjectOption("tools", tools, "an object of tools by name");
+  for (const [name, tool] of Object.entries(tools)) {
+    // A function under another name would not be found, and the page would be asked to run the tool.
+    const isTool = typeof tool?.description === "string" && !("execute" in tool);
+    checkOption(`tools.${name}`, isTool, "a tool as defineTool returns it, whose function is `run`", tool);
+  }
   checkOption("turn", typeof turn === "function", "a function", turn);
   checkLimitOption("maxTurns", maxTurns);
   checkFunctionOption("onToolError", onToolError);

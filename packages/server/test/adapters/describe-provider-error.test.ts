@@ -86,6 +86,24 @@ describe("the provider's words", () => {
     expect(describeProviderError(withStatus(413, { error: { type: "request_too_large" } }))).toEqual(tooLong);
   });
 
+  test("in a stream of the AI SDK, which makes an error of them", () => {
+    const reported = (fields: object) =>
+      Object.assign(new Error("secret"), {
+        name: "AI_StreamProviderError",
+        statusCode: undefined,
+        isRetryable: false,
+        ...fields,
+      });
+    expect(
+      describeProviderError(reported({ type: "server_error", statusCode: 500, isRetryable: true })),
+    ).toEqual(failed);
+    expect(describeProviderError(reported({ type: "overloaded_error" }))).toEqual(busy);
+    expect(describeProviderError(reported({ data: { error: { code: "rate_limit_exceeded" } } }))).toEqual(
+      busy,
+    );
+    expect(describeProviderError(reported({ type: "invalid_request_error" }))).toBeUndefined();
+  });
+
   test("a code that is a number is a status", () => {
     expect(describeProviderError(new ProviderError("OpenAI", { code: 429 }))).toEqual(busy);
     expect(describeProviderError(new ProviderError("OpenAI", { code: 401 }))).toBeUndefined();
@@ -139,6 +157,9 @@ describe("a connection", () => {
     expect(describeProviderError(new StreamTruncatedError("The stream of OpenAI ended too early"))).toEqual(
       cutOff,
     );
+    const message = "Response stream ended without a finish reason.";
+    const ofAISDK = Object.assign(new Error(message), { name: "AI_InvalidResponseDataError" });
+    expect(describeProviderError(ofAISDK)).toEqual(cutOff);
   });
 });
 
@@ -190,6 +211,7 @@ test.each([
   Object.assign(new Error("limit"), { status: 429, headers: {}, error: {} }),
   Object.assign(new Error("limit"), { name: "ProviderError", status: 429, error: {} }),
   callError({ message: "the answer is not JSON" }),
+  Object.assign(new Error("the answer is not JSON"), { name: "AI_InvalidResponseDataError" }),
   new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") }),
   new Error("terminated"),
   { status: 503 },

@@ -582,6 +582,12 @@ describe("the tools of the client", () => {
 test.each([
   ["messages", { messages: "Hi" }, "messages must be an array; got"],
   ["tools", { tools: undefined }, "tools must be an object of tools by name; got"],
+  [
+    "tool, such as one of another library,",
+    { tools: { search: { description: "Searches.", execute: () => [] } } },
+    "tools.search must be a tool as defineTool returns it, whose function is `run`; got",
+  ],
+  ["list of tools", { tools: [() => []] }, "tools.0 must be a tool as defineTool returns it"],
   ["turn", { turn: {} }, "turn must be a function; got"],
   ["maxTurns", { maxTurns: -1 }, "maxTurns must be a number, 0 or more; got"],
   ["onToolError", { onToolError: "?" }, "onToolError must be a function; got"],
