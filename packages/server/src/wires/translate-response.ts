@@ -30,8 +30,19 @@ export function translateResponse(
   if (!response.ok || response.body === null) return response;
   const headers = new Headers(response.headers);
   for (const [name, value] of Object.entries(wire.headers)) headers.set(name, value);
-  const source = new TranslatedBody(response.body, wire, wire.createTranslator(body), continued);
+  const translator = createTranslator(response.body, wire, body);
+  const source = new TranslatedBody(response.body, wire, translator, continued);
   return new Response(new ReadableStream(source, { highWaterMark: 0 }), { status: response.status, headers });
+}
+
+/** @throws what the wire throws, after the stream has been left. */
+function createTranslator(stream: ReadableStream, wire: RouteWire, body: unknown): ChunkTranslator<object> {
+  try {
+    return wire.createTranslator(body);
+  } catch (error) {
+    stream.cancel(error).catch(() => {});
+    throw error;
+  }
 }
 
 const encoder = new TextEncoder();

@@ -372,3 +372,27 @@ test("a repeated request in another wire gets the whole answer, whatever cursor 
   const repeated = await route.POST(post(body, ann({ headers: { "last-event-id": "run.1" } })));
   expect([repeated.status, eventsOf(await repeated.text())]).toEqual([200, eventsOf(first)]);
 });
+
+test("a wire that creates no translator is a 500, and ends the agent", async () => {
+  const log = vi.mocked(console.error);
+  log.mockClear();
+  const createTranslator = () => {
+    throw new Error("a mistake of the wire");
+  };
+  const { agent } = steered();
+  let signal: AbortSignal | undefined;
+  const route = routeWithoutRuns(
+    (options) => {
+      signal = options.signal;
+      return agent(options);
+    },
+    { wires: [{ ...wire, createTranslator }] },
+  );
+  const response = await route.POST(post({ say: "Hi" }));
+  expect([response.status, await response.json()]).toEqual([
+    500,
+    expect.objectContaining({ error: "Something went wrong on the server.", code: "internal" }),
+  ]);
+  await vi.waitFor(() => expect(signal!.aborted).toBe(true));
+  expect(log).toHaveBeenCalledTimes(1);
+});
