@@ -77,9 +77,9 @@ function* finish(
     model: models[0]?.model,
     toolCalls,
   };
-  if (!terminal) return turn;
+  // Also in a turn of a loop, which must not take it for complete.
   if (type === "cancelled") yield { type: "abort", reason: "stopped" };
-  else {
+  else if (terminal) {
     const pending = toolCalls.map(({ toolCallId }) => toolCallId);
     yield {
       ...toDone(turn),

@@ -107,7 +107,9 @@ async function* toChunks(events: AsyncIterable<LangGraphEvent>, options: LangGra
     if (!isWhole) throw new StreamTruncatedError("The stream of LangGraph ended too early");
   }
   const turn = yield* reader.end();
-  if (terminal) yield reader.isStopped ? { type: "abort", reason: "stopped" } : toDone(turn);
+  // Also in a turn of a loop, which must not take it for complete.
+  if (reader.isStopped) yield { type: "abort", reason: "stopped" };
+  else if (terminal) yield toDone(turn);
   return turn;
 }
 

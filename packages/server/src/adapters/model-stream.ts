@@ -18,7 +18,7 @@ export interface AdapterOptions {
    * throws its reason instead of taking the rest for the whole answer.
    */
   signal?: AbortSignal | undefined;
-  /** Ends the chunks with `done`. `false` for one turn of a loop, which sends its own. @defaultValue true */
+  /** Ends the chunks with `done`. `false` for one turn of a loop, which sends its own; an `abort` comes all the same. @defaultValue true */
   terminal?: boolean | undefined;
   /** Called with each event, or part of one, that this version does not know. It is otherwise passed over. */
   onUnknown?: ((event: unknown) => void) | undefined;

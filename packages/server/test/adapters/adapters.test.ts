@@ -170,3 +170,17 @@ describe.each(adapters)("the stream of $name", (adapter) => {
     expect(count).toBeLessThan(100_010);
   });
 });
+
+test("a run that its server has stopped is an abort, also for one turn of a loop", async () => {
+  const find = (name: string) => adapters.find((adapter) => adapter.name === name)!;
+  const cancelled = { type: "RUN_FINISHED", threadId: "t", runId: "r", outcome: { type: "cancelled" } };
+  const stopped = [
+    [find("AG-UI"), [{ type: "RUN_STARTED", threadId: "t", runId: "r" }, cancelled]],
+    [find("LangGraph"), [{ event: "end", data: { status: "interrupted" } }]],
+    [find("AI SDK"), [{ type: "abort", reason: "stopped" }]],
+  ] as const;
+  for (const [{ adapt }, events] of stopped) {
+    const { chunks } = await drain(adapt(play(events).stream, { terminal: false }));
+    expect(chunks.at(-1)).toEqual({ type: "abort", reason: "stopped" });
+  }
+});

@@ -165,7 +165,7 @@ test("an end event needs no isComplete, and its status is the outcome", async ()
     finishReason: "interrupt",
   });
   const stopped = await read([end("interrupted")], { terminal: false });
-  expect(stopped).toMatchObject({ chunks: [], turn: { finishReason: "other" } });
+  expect(stopped).toMatchObject({ chunks: [{ type: "abort" }], turn: { finishReason: "other" } });
 });
 
 test("an aborted signal is thrown, in mid-stream and where the source ends silently", async () => {
