@@ -9,7 +9,7 @@ export interface AGUISubscription {
 
 /** What `agent.run(input)` returns. */
 export interface AGUIObservable<Event> {
-  /** Begins the run. */
+  /** Begins the run, or receives the rest of it. */
   subscribe(observer: {
     /** Called with each event. */
     next(event: Event): void;
@@ -21,46 +21,61 @@ export interface AGUIObservable<Event> {
 }
 
 /**
- * Subscribes when it is read, and unsubscribes when it is left, or when the signal is aborted. Events that are not read yet
- * are kept, because an Observable does not wait.
+ * Subscribes at once, because `HttpAgent` has sent its request by now, and what comes before it has a subscriber is lost.
+ * Unsubscribes when the events are left, or when the signal is aborted. Events that are not read yet are kept, because an
+ * Observable does not wait.
  */
-async function* readObservable<Event>(
+function readObservable<Event>(
   observable: AGUIObservable<Event>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Event, void, void> {
   const events: Event[] = [];
   let end: { error?: unknown } | undefined;
   let wake = () => {};
+  let subscription: AGUISubscription | undefined;
   const finish = (reason: { error?: unknown }) => {
     end ??= reason;
     wake();
   };
-  const abort = () => finish({ error: signal!.reason });
-  signal?.throwIfAborted();
-  signal?.addEventListener("abort", abort);
-  const subscription = observable.subscribe({
-    next(event) {
-      events.push(event);
-      wake();
-    },
-    error: (error) => finish({ error }),
-    complete: () => finish({}),
-  });
-  try {
-    for (;;) {
-      // By index: shifting a long list takes linear time.
-      const ready = events.splice(0);
-      yield* ready;
-      if (events.length > 0) continue;
-      if (end && "error" in end) throw end.error;
-      if (end) return;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  } finally {
+  const stop = () => {
     signal?.removeEventListener("abort", abort);
-    subscription.unsubscribe();
+    subscription?.unsubscribe();
+    subscription = undefined;
+  };
+  const abort = () => {
+    finish({ error: signal!.reason });
+    stop();
+  };
+  if (signal?.aborted) abort();
+  else {
+    signal?.addEventListener("abort", abort);
+    subscription = observable.subscribe({
+      next(event) {
+        events.push(event);
+        wake();
+      },
+      error: (error) => finish({ error }),
+      complete: () => finish({}),
+    });
+  }
+  return read();
+
+  async function* read() {
+    try {
+      for (;;) {
+        // By index: shifting a long list takes linear time.
+        const ready = events.splice(0);
+        yield* ready;
+        if (events.length > 0) continue;
+        if (end && "error" in end) throw end.error;
+        if (end) return;
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    } finally {
+      stop();
+    }
   }
 }
 

@@ -389,7 +389,28 @@ function createObservable() {
   return { observable, unsubscribe, observer: () => observer! };
 }
 
-test("an Observable is subscribed to when it is read, and unsubscribed from at the end", async () => {
+test("an Observable is subscribed to at once: what it emits before it is read is kept", async () => {
+  const { observable, observer } = createObservable();
+  const chunks = fromAGUI(observable);
+  observer().next({ type: "RUN_STARTED", threadId: "t1", runId: "r1" });
+  observer().next({ type: "TEXT_MESSAGE_CHUNK", messageId: "m1", delta: "Early" });
+  observer().next({ type: "RUN_FINISHED", threadId: "t1", runId: "r1" });
+  observer().complete();
+  const read: StreamChunk[] = [];
+  for await (const chunk of chunks) read.push(chunk);
+  expect(read).toContainEqual(expect.objectContaining({ type: "text-delta", delta: "Early" }));
+  expect(read.at(-1)).toMatchObject({ type: "done" });
+});
+
+test("an aborted signal unsubscribes from an Observable that is not read", () => {
+  const { observable, unsubscribe } = createObservable();
+  const controller = new AbortController();
+  fromAGUI(observable, { signal: controller.signal });
+  controller.abort();
+  expect(unsubscribe).toHaveBeenCalledOnce();
+});
+
+test("an Observable is unsubscribed from at the end", async () => {
   const { observable, unsubscribe, observer } = createObservable();
   const reading = readAll(observable);
   await vi.waitFor(() => expect(observer()).toBeDefined());
