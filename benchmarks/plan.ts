@@ -14,7 +14,7 @@ const cutters = "limit kortyx ai-sdk ag-ui assistant-stream eventsource-parser".
 
 /** Each is measured beside its SDK, in one process. */
 const adapters = {
-  in: "openai-chat openai-responses anthropic ai-sdk langgraph langgraph-server".split(" "),
+  in: "openai-chat openai-responses anthropic ai-sdk ag-ui langgraph langgraph-server".split(" "),
   out: "ai-sdk ag-ui".split(" "),
   route: "ai-sdk ag-ui".split(" "),
 };

@@ -49,6 +49,7 @@ adapt-openai-chat | \`fromOpenAIChat\`: CPU over iterating the SDK's stream | <=
 adapt-openai-responses | … \`fromOpenAIResponses\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-openai-responses
 adapt-anthropic | … \`fromAnthropic\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-anthropic
 adapt-ai-sdk | … \`fromAISDK\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-ai-sdk
+adapt-ag-ui | … \`fromAGUI\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-ag-ui
 adapt-langgraph | … \`fromLangGraph\` | <= 1.5 | 1.2 | × | adapter in | ratio | from-langgraph
 adapt-langgraph-server | … \`fromLangGraph\`, of a server | <= 1.5 | 1.2 | × | adapter in | ratio | from-langgraph-server
 to-ai-sdk | \`toAISDK\`: CPU over the AI SDK's own writer | <= 1.2 | 1 | × | adapter out | ratio | to-ai-sdk
