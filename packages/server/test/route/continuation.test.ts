@@ -1,6 +1,5 @@
 import type { AssistantUIMessage, StreamChunk } from "@kortyx/protocol";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { cost, costOfWhole } from "../../../protocol/test/cost.ts";
 import type { ChatFinish, ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { withoutAnswered } from "../../src/route/continuation.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
@@ -311,16 +310,18 @@ test("results for one call take time linear in their number", () => {
     status: "done",
     parts: [{ type: "tool-call", toolCallId: "c1", tool: "pay", state: "running", inputText: "", input: 5 }],
   };
-  const ratio = costOfWhole(8_000, (size) => {
-    const toolResults = Array.from({ length: size }, () => ({
-      toolCallId: "c1",
-      tool: "pay",
-      content: "paid",
-    }));
-    return cost(() => {
-      const { refusal } = withoutAnswered({ messages: [], toolResults }, message);
+  /** Processor time in milliseconds, which does not grow when other programs use the processor, too. */
+  const costOf = (size: number) => {
+    const results = Array.from({ length: size }, () => ({ toolCallId: "c1", tool: "pay", content: "paid" }));
+    const before = process.threadCpuUsage();
+    for (let count = 0; count < 80_000 / size; count++) {
+      const { refusal } = withoutAnswered({ messages: [], toolResults: results }, message);
       expect(refusal?.code).toBe("already-answered");
-    });
-  });
+    }
+    const { user, system } = process.threadCpuUsage(before);
+    return (user + system) / 1000;
+  };
+  costOf(8_000);
+  const ratio = Math.min(...[1, 2, 3].map(() => costOf(8_000) / costOf(1_000)));
   expect(ratio).toBeLessThan(4);
 });
