@@ -22,6 +22,7 @@ export const serverImports: ServerImports[] = [
   { names: "`fromAnthropic`, `toAnthropicPrompt`, `toAnthropicTools`", entry: "/anthropic", budgetKB: 6.2 },
   { names: "`fromAISDK`, `toModelMessages`", entry: "/ai-sdk", budgetKB: 4.4 },
   { names: "`fromLangGraph`, `toLangChainMessages`", entry: "/langgraph", budgetKB: 9.5 },
+  { names: "`fromAGUI`, `toRunAgentInput`", entry: "/ag-ui", budgetKB: 7.2 },
   { names: "`aiSDKWire`", entry: "/ai-sdk", budgetKB: 6.9 },
   { names: "`agUIWire`", entry: "/ag-ui", budgetKB: 8.7 },
 ];
