@@ -1,47 +1,29 @@
 /** An existing page of AG-UI, or of TanStack, unchanged, on a route with its wire. */
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { HttpAgent as HttpAgentType, RunFinishedEvent } from "@ag-ui/client";
 import { streamFromRoute } from "@kortyx/client";
 import {
-  type AssistantUIMessage,
   type ChatAgent,
   type ChatRouteOptions,
-  createChatRoute,
   createMemoryRunStore,
-  defineTool,
-  runTools,
   type StreamChunk,
 } from "@kortyx/server";
 import { agUIWire } from "@kortyx/server/ag-ui";
 import { aiSDKWire } from "@kortyx/server/ai-sdk";
-import { toNodeHandler } from "@kortyx/server/node";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
+import { createPaymentAgent } from "./kit/payment-agent.ts";
+import { serveRoute } from "./kit/route-server.ts";
 
 const { HttpAgent } = isInstalled() ? await import("@ag-ui/client") : ({} as never);
 const { ChatClient, fetchServerSentEvents } = isInstalled()
   ? await import("@tanstack/ai-client")
   : ({} as never);
 
-const servers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of servers.splice(0)) await close();
-  vi.restoreAllMocks();
-});
+/** A route that speaks every wire. @returns its URL. */
+const serve = (agent: ChatAgent, options: Partial<ChatRouteOptions> = {}) =>
+  serveRoute(agent, { wires: [aiSDKWire, agUIWire], ...options });
 
-/** A route on loopback that speaks every wire. @returns its URL. */
-async function serve(agent: ChatAgent, options: Partial<ChatRouteOptions> = {}): Promise<string> {
-  const wires = [aiSDKWire, agUIWire];
-  const route = createChatRoute({ agent, wires, authorize: () => "ann", ...options });
-  const server = createServer(toNodeHandler(route.fetch));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  servers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/chat`;
-}
+afterEach(() => void vi.restoreAllMocks());
 
 function createPage(url: string): HttpAgentType {
   const page = new HttpAgent({ url, threadId: "t1" });
@@ -120,48 +102,9 @@ describe.skipIf(!isInstalled()).each(modes)("AG-UI's HttpAgent on a route %s", (
   });
 
   test("approves a call, which then runs once, after a tool of the page has run", async () => {
-    const ran: unknown[] = [];
-    const saved = new Map<string, AssistantUIMessage>();
-    const onFinish = ({ message }: { message?: AssistantUIMessage | undefined }) => {
-      if (message) saved.set(message.id, message);
-    };
     const { runs } = options() as Partial<ChatRouteOptions>;
-    let turns = 0;
-    const tools = {
-      pay: defineTool({
-        description: "Pays.",
-        needsApproval: true,
-        run: (input) => {
-          ran.push(input);
-          return "paid";
-        },
-      }),
-    };
-    const calls = [
-      { toolCallId: "1", tool: "locate", input: {} },
-      { toolCallId: "2", tool: "pay", input: { euros: 5 } },
-    ];
-    const agent: ChatAgent = {
-      streamChat: (messages, agentOptions) =>
-        runTools({
-          messages,
-          options: agentOptions,
-          tools,
-          async *turn() {
-            const call = calls[turns++];
-            if (call === undefined) yield text("Done.");
-            else yield { type: "tool-call-ready", ...call };
-            const toolCalls = call ? [call] : [];
-            const finishReason = call ? "tool-calls" : "stop";
-            return { finishReason, toolCalls, usage: undefined, usageByModel: undefined, model: undefined };
-          },
-        }),
-    };
-    const url = await serve(agent, {
-      resumeSecret: "a secret of at least 32 characters",
-      loadMessage: (id) => saved.get(id),
-      ...(runs ? { runs: { ...runs, onFinish } } : { onFinish }),
-    });
+    const payment = createPaymentAgent(runs);
+    const url = await serve(payment.agent, payment.options);
     const page = createPage(url);
     const outcomes: RunFinishedEvent["outcome"][] = [];
     page.subscribe({ onRunFinishedEvent: ({ event }) => void outcomes.push(event.outcome) });
@@ -174,14 +117,14 @@ describe.skipIf(!isInstalled()).each(modes)("AG-UI's HttpAgent on a route %s", (
     if (outcome?.type !== "interrupt") throw new Error(`Got ${JSON.stringify(outcome)}.`);
     const [interrupt] = outcome.interrupts;
     expect(interrupt).toMatchObject({ reason: "tool-approval", toolCallId: "2" });
-    expect(ran).toEqual([]);
+    expect(payment.paid).toEqual([]);
     await page.runAgent({
       tools: [locate],
       resume: [{ interruptId: interrupt!.id, status: "resolved", payload: { approved: true } }],
     });
-    expect(ran).toEqual([{ euros: 5 }]);
+    expect(payment.paid).toEqual([{ euros: 5 }]);
     expect(said(page).slice(-2)).toEqual(["tool: paid", "assistant: Done."]);
-    expect([outcomes.at(-1)?.type, turns]).toEqual(["success", 3]);
+    expect([outcomes.at(-1)?.type, payment.turns()]).toEqual(["success", 3]);
   });
 });
 

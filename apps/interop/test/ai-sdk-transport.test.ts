@@ -1,38 +1,24 @@
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { type AISDKTransportOptions, createChatTransport } from "@kortyx/client/ai-sdk";
-import { type ChatAgent, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
-import { toNodeHandler } from "@kortyx/server/node";
+import {
+  type ChatAgent,
+  type ChatRouteOptions,
+  createMemoryRunStore,
+  type StreamChunk,
+} from "@kortyx/server";
 import type { UIMessage } from "ai";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
+import { serveRoute } from "./kit/route-server.ts";
 
 const { Chat } = isInstalled() ? await import("@ai-sdk/react") : ({} as never);
 const { lastAssistantMessageIsCompleteWithApprovalResponses, lastAssistantMessageIsCompleteWithToolCalls } =
   isInstalled() ? await import("ai") : ({} as never);
 
-const servers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of servers.splice(0)) await close();
-  vi.restoreAllMocks();
-});
+/** A route with runs. @returns its URL. */
+const serve = (agent: ChatAgent, options: Partial<ChatRouteOptions> = {}) =>
+  serveRoute(agent, { runs: { store: createMemoryRunStore() }, ...options });
 
-/** A route on loopback, for one user. @returns its URL. */
-async function serve(agent: ChatAgent, options: object = {}): Promise<string> {
-  const route = createChatRoute({
-    agent,
-    runs: { store: createMemoryRunStore() },
-    authorize: () => "ann",
-    ...options,
-  });
-  const server = createServer(toNodeHandler(route.fetch));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  servers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/chat`;
-}
+afterEach(() => void vi.restoreAllMocks());
 
 function createTab(endpoint: string, options: object = {}, transport: Partial<AISDKTransportOptions> = {}) {
   return new Chat<UIMessage>({

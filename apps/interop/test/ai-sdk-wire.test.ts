@@ -1,22 +1,18 @@
 /** An existing page of the AI SDK, unchanged, on a route with its wire. */
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { readStream, streamFromRoute } from "@kortyx/client";
 import {
   type AssistantUIMessage,
   type ChatAgent,
   type ChatRouteOptions,
-  createChatRoute,
   createMemoryRunStore,
-  defineTool,
-  runTools,
   type StreamChunk,
 } from "@kortyx/server";
 import { aiSDKWire } from "@kortyx/server/ai-sdk";
-import { toNodeHandler } from "@kortyx/server/node";
 import type { ChatInit, UIMessage } from "ai";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
+import { createPaymentAgent } from "./kit/payment-agent.ts";
+import { serveRoute } from "./kit/route-server.ts";
 
 const { Chat } = isInstalled() ? await import("@ai-sdk/react") : ({} as never);
 const {
@@ -25,23 +21,11 @@ const {
   lastAssistantMessageIsCompleteWithToolCalls,
 } = isInstalled() ? await import("ai") : ({} as never);
 
-const servers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of servers.splice(0)) await close();
-  vi.restoreAllMocks();
-});
+/** A route that speaks the SDK's wire. @returns its URL. */
+const serve = (agent: ChatAgent, options: Partial<ChatRouteOptions> = {}) =>
+  serveRoute(agent, { wires: [aiSDKWire], ...options });
 
-/** A route on loopback, at every path. @returns its URL. */
-async function serve(agent: ChatAgent, options: Partial<ChatRouteOptions> = {}): Promise<string> {
-  const route = createChatRoute({ agent, wires: [aiSDKWire], authorize: () => "ann", ...options });
-  const server = createServer(toNodeHandler(route.fetch));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  servers.push(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/chat`;
-}
+afterEach(() => void vi.restoreAllMocks());
 
 const createPage = (api: string, options: Partial<ChatInit<UIMessage>> = {}) =>
   new Chat<UIMessage>({ id: "s1", transport: new DefaultChatTransport({ api }), ...options });
@@ -156,49 +140,9 @@ describe.skipIf(!isInstalled()).each([
   });
 
   test("approves a call, which then runs once, and runs a tool of the page", async () => {
-    const ran: unknown[] = [];
-    const saved = new Map<string, AssistantUIMessage>();
-    const onFinish = ({ message }: { message?: AssistantUIMessage | undefined }) => {
-      if (message) saved.set(message.id, message);
-    };
     const { runs } = options() as Partial<ChatRouteOptions>;
-    let turns = 0;
-    const tools = {
-      pay: defineTool({
-        description: "Pays.",
-        needsApproval: true,
-        run: (input) => {
-          ran.push(input);
-          return "paid";
-        },
-      }),
-      locate: defineTool({ description: "Where the user is." }),
-    };
-    const calls = [
-      { toolCallId: "1", tool: "locate", input: {} },
-      { toolCallId: "2", tool: "pay", input: { euros: 5 } },
-    ];
-    const agent: ChatAgent = {
-      streamChat: (messages, agentOptions) =>
-        runTools({
-          messages,
-          options: agentOptions,
-          tools,
-          async *turn() {
-            const call = calls[turns++];
-            if (call === undefined) yield text("Done.");
-            else yield { type: "tool-call-ready", ...call };
-            const toolCalls = call ? [call] : [];
-            const finishReason = call ? "tool-calls" : "stop";
-            return { finishReason, toolCalls, usage: undefined, usageByModel: undefined, model: undefined };
-          },
-        }),
-    };
-    const api = await serve(agent, {
-      resumeSecret: "a secret of at least 32 characters",
-      loadMessage: (id) => saved.get(id),
-      ...(runs ? { runs: { ...runs, onFinish } } : { onFinish }),
-    });
+    const payment = createPaymentAgent(runs);
+    const api = await serve(payment.agent, payment.options);
     const chat: InstanceType<typeof Chat<UIMessage>> = createPage(api, {
       sendAutomaticallyWhen: (state) =>
         lastAssistantMessageIsCompleteWithToolCalls(state) ||
@@ -212,12 +156,12 @@ describe.skipIf(!isInstalled()).each([
     const approval = () =>
       chat.lastMessage!.parts.find((part) => part.type === "tool-pay" && part.state === "approval-requested");
     await vi.waitFor(() => expect(approval()).toBeDefined());
-    expect(ran).toEqual([]);
+    expect(payment.paid).toEqual([]);
     const part = approval() as { approval: { id: string } };
     await chat.addToolApprovalResponse({ id: part.approval.id, approved: true });
     await vi.waitFor(() => expect(textOf(chat.lastMessage)).toBe("Done."));
     await vi.waitFor(() => expect(chat.status).toBe("ready"));
-    expect(ran).toEqual([{ euros: 5 }]);
+    expect(payment.paid).toEqual([{ euros: 5 }]);
     expect(chat.messages).toHaveLength(2);
     const states = chat.lastMessage!.parts.flatMap((one) =>
       one.type.startsWith("tool-")
@@ -228,7 +172,7 @@ describe.skipIf(!isInstalled()).each([
       ["tool-locate", "output-available", "Rome"],
       ["tool-pay", "output-available", "paid"],
     ]);
-    expect([chat.error, turns]).toEqual([undefined, 3]);
+    expect([chat.error, payment.turns()]).toEqual([undefined, 3]);
   });
 });
 

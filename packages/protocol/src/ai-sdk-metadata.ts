@@ -2,8 +2,9 @@
  * What the AI SDK's parts carry besides their own fields: the providers' metadata, and ours under `kortyx`, which makes the
  * way back exact.
  */
-import type { AISDKChunk, AISDKProviderMetadata } from "./ai-sdk-chunks.ts";
+import type { AISDKChunk, AISDKFinish, AISDKProviderMetadata } from "./ai-sdk-chunks.ts";
 import { isRecord } from "./chunk-shape.ts";
+import type { FinishReason } from "./chunks.ts";
 
 /** The key of our own metadata, of parts and of messages. */
 export const ownKey = "kortyx";
@@ -78,4 +79,13 @@ export function compact<Fields extends object>(
   const entries = Object.entries(fields);
   const defined = entries.filter(([, value]) => value !== undefined);
   return (defined.length === entries.length ? fields : Object.fromEntries(defined)) as never;
+}
+
+const finishReasons: ReadonlySet<string> = new Set(["stop", "length", "content-filter", "tool-calls"]);
+
+/** @returns the SDK's word for it. */
+export function toFinishReason(reason: FinishReason | undefined): AISDKFinish["finishReason"] | undefined {
+  if (reason === undefined) return undefined;
+  if (reason === "interrupt") return "tool-calls";
+  return finishReasons.has(reason) ? (reason as AISDKFinish["finishReason"]) : "other";
 }

@@ -3,9 +3,9 @@
  * `ai-sdk-texts.ts` writes texts, `ai-sdk-calls.ts` tool calls, `ai-sdk-objects.ts` structured objects.
  */
 import { type AISDKCallOutput, AISDKCalls } from "./ai-sdk-calls.ts";
-import type { AISDKChunk, AISDKCitedSource, AISDKFinish } from "./ai-sdk-chunks.ts";
+import type { AISDKChunk, AISDKCitedSource } from "./ai-sdk-chunks.ts";
 import { withoutUnsafeKeys } from "./ai-sdk-keys.ts";
-import { type AISDKDraft, compact, ownKey } from "./ai-sdk-metadata.ts";
+import { type AISDKDraft, compact, ownKey, toFinishReason } from "./ai-sdk-metadata.ts";
 import { AISDKObjects } from "./ai-sdk-objects.ts";
 import { toData, toFile, toSource } from "./ai-sdk-parts.ts";
 import { AISDKTexts } from "./ai-sdk-texts.ts";
@@ -395,11 +395,3 @@ class AISDKTranslator implements ChunkTranslator<AISDKChunk>, AISDKCallOutput {
 /** After these, an ended text may still be described. */
 const keepsEnds =
   /^(text-end|reasoning-end|part-metadata|metadata|source|session|status|trace|checkpoint|error)$/;
-
-const finishReasons: ReadonlySet<string> = new Set(["stop", "length", "content-filter", "tool-calls"]);
-
-function toFinishReason(reason: FinishReason | undefined): AISDKFinish["finishReason"] | undefined {
-  if (reason === undefined) return undefined;
-  if (reason === "interrupt") return "tool-calls";
-  return finishReasons.has(reason) ? (reason as AISDKFinish["finishReason"]) : "other";
-}

@@ -2,6 +2,7 @@
 import type { ModelUsage, ProviderMetadata, StreamChunk } from "@kortyx/protocol";
 import { SharedDocument } from "./ag-ui-document.ts";
 import { type AGUIOptions, recordsOf, stringOf } from "./ag-ui-events.ts";
+import { pick, toSubagent } from "./ag-ui-subagent.ts";
 import { isRecord } from "./loose-values.ts";
 import { invalidToolInput, type ModelToolCall, parseToolInput } from "./model-stream.ts";
 
@@ -340,40 +341,6 @@ function toDelta(type: "text-delta" | "reasoning-delta", event: Fields): StreamC
   if (delta === "" && metadata.providerMetadata === undefined) return [];
   return [{ type, delta, ...segmentOf(event), ...metadata, ...nodeOf(event) }];
 }
-
-/** A subagent as data of the answer, which later events about it replace. */
-function toSubagent(event: Fields): StreamChunk {
-  const { type, subagentRunId, outcome } = event;
-  const { type: ended = undefined, interruptIds } = isRecord(outcome) ? outcome : {};
-  const state =
-    type === "SUBAGENT_STARTED"
-      ? "running"
-      : type === "SUBAGENT_ERROR"
-        ? "error"
-        : ended === "suspended"
-          ? "waiting"
-          : "done";
-  const fields = pick(event, [
-    "name",
-    "description",
-    "parentSubagentRunId",
-    "parentToolCallId",
-    "parentMessageId",
-    "result",
-    "message",
-    "code",
-  ]);
-  const data = {
-    state,
-    ...fields,
-    ...(interruptIds !== undefined && { interruptIds }),
-    ...(ended === "success" && { outcome: "success" }),
-  };
-  return { type: "data", name: "subagent", id: String(subagentRunId), data };
-}
-
-const pick = (event: Fields, names: string[]): Fields =>
-  Object.fromEntries(names.filter((name) => event[name] !== undefined).map((name) => [name, event[name]]));
 
 function callsOf(messages: unknown): Map<unknown, string> {
   const calls = recordsOf(messages).flatMap(({ toolCalls }) => recordsOf(toolCalls));
