@@ -1,4 +1,4 @@
-/** An agent whose model first calls a tool of the page, then one that needs an approval, and then says that it is done. */
+/** An agent whose model first calls a tool of the page, then one that needs an approval, and then ends its answer. */
 import {
   type AssistantUIMessage,
   type ChatAgent,
