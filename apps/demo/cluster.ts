@@ -47,7 +47,7 @@ console.log(`Demo: http://localhost:${port}`);
 console.log(
   "Kill a process in the middle of an answer. Without -9 it drains, as in a deploy. It is started again.",
 );
-for (const { name, pid } of processes) printCommand(name, pid);
+processes.forEach(printCommand);
 
 interface DemoProcess {
   name: string;
@@ -70,25 +70,16 @@ async function startProcess(name: string, atPort = 0): Promise<DemoProcess> {
   const [line] = await Promise.race([once(child.stdout!, "data"), once(child, "exit")]);
   const [, listeningAt] = /^Demo: http:\/\/localhost:(\d+)/.exec(`${line}`) ?? [];
   if (listeningAt === undefined) exitWith(`Process ${name} of the demo does not start.`);
-  child.once("exit", () => void startAgain(name, Number(listeningAt)));
+  child.once("exit", async () => printCommand(await startProcess(name, Number(listeningAt))));
   return { name, port: Number(listeningAt), pid: child.pid! };
 }
 
-async function startAgain(name: string, atPort: number): Promise<void> {
-  const { pid } = await startProcess(name, atPort);
-  printCommand(name, pid);
-}
-
-function printCommand(name: string, pid: number): void {
+function printCommand({ name, pid }: DemoProcess): void {
   console.log(`Process ${name}: kill -9 ${pid}`);
 }
 
 /** Starts a program that the processes need, and waits until it is ready. */
-async function startService(
-  path: string,
-  options: string[],
-  isReady: () => boolean | Promise<boolean>,
-): Promise<void> {
+async function startService(path: string, options: string[], isReady: () => boolean | Promise<boolean>) {
   const child = start(path, options);
   child.once("exit", () => exitWith(`${path} has ended.`));
   while (!(await isReady())) await delay(10);

@@ -15,13 +15,12 @@ import {
   tellTime,
 } from "./ask-user.ts";
 import {
+  callSearch,
   createSearch,
   listWords,
   parseQuestion,
-  runSearch,
   type Search,
   type SearchHit,
-  type SearchInput,
   type SearchResult,
   searchTool,
   toSource,
@@ -140,22 +139,14 @@ async function readAttachments(messages: readonly ChatMessage[]) {
   return { texts, unread };
 }
 
-function* callSearch(search: Search, tool: string, input: SearchInput) {
-  const call = { tool, toolCallId: crypto.randomUUID() };
-  yield { ...call, type: "tool-call-start", input } as const;
-  return yield* runSearch(search, { ...call, input });
-}
-
 const logFeedback = (text: string): void => console.log(`Feedback: ${JSON.stringify(text)}`);
 
 /** The best section of each page whose heading names the question, if the best hit is such a section. */
 function findTiedPages(hits: readonly SearchHit[]): SearchHit[] {
   if (!hits[0]?.isNamed) return [];
-  const pages = new Map<string, SearchHit>();
-  for (const hit of hits) {
-    if (hit.isNamed && !pages.has(hit.section.page)) pages.set(hit.section.page, hit);
-  }
-  return [...pages.values()];
+  const named = hits.filter(({ isNamed }) => isNamed);
+  const pages = named.map(({ section }) => section.page);
+  return named.filter(({ section }, index) => pages.indexOf(section.page) === index);
 }
 
 function introduce(result: SearchResult | undefined, isAttached: boolean): string {

@@ -88,10 +88,9 @@ export function createModelAgent({ endpoint, search }: ModelAgentOptions): ChatA
     return yield* fromOpenAIChat(completion, { signal });
   }
 
-  /** The search, and the sections that it has found. */
-  function createSearchTool() {
-    const found = new Set<Section>();
-    const tool = defineTool({
+  /** The search, which adds the sections that it finds to a set. */
+  const createSearchTool = (found: Set<Section>) =>
+    defineTool({
       description: "Full-text search over the documentation. Returns the best sections.",
       inputSchema: z.object({ query: z.string().describe("A few words to look for.") }),
       run: ({ query }) => {
@@ -101,13 +100,11 @@ export function createModelAgent({ endpoint, search }: ModelAgentOptions): ChatA
         return sections.map(({ page, heading, text }) => ({ url: pageUrl(page), heading, text }));
       },
     });
-    return { tool, found };
-  }
 
   return {
     async *streamChat(messages, options): AsyncGenerator<StreamChunk> {
-      const { tool, found } = createSearchTool();
-      const tools = { [searchTool]: tool };
+      const found = new Set<Section>();
+      const tools = { [searchTool]: createSearchTool(found) };
       try {
         for await (const chunk of runTools({ messages, options, tools, turn: askModel, maxTurns })) {
           if (chunk.type === "done") yield* [...found].slice(0, maxSources).map(toSource);
@@ -135,27 +132,19 @@ function describeFailure(error: unknown) {
   }
   const known = describeProviderError(error);
   if (known !== undefined || !(error instanceof APIError)) return known;
-  return { message: describeStatus(error.status) };
+  const { status } = error;
+  if (status === undefined) return { message: "The model failed while it answered." };
+  return { message: refusals[status] ?? `The model's endpoint refused the request with status ${status}.` };
 }
 
-/** For what only the owner of the key can repair. */
-function describeStatus(status: number | undefined): string {
-  switch (status) {
-    case undefined:
-      return "The model failed while it answered.";
-    case 401:
-    case 403:
-      return "The model's endpoint refuses OPENAI_API_KEY.";
-    case 404:
-      return "The endpoint does not know the model. Check OPENAI_MODEL and OPENAI_BASE_URL.";
-    case 429:
-      return "The quota of OPENAI_API_KEY is used up.";
-    case 400:
-      return "The model's endpoint refused the request. Perhaps the model cannot read a file that is attached.";
-    default:
-      return `The model's endpoint refused the request with status ${status}.`;
-  }
-}
+/** By status: what only the owner of the key can repair. */
+const refusals: Record<number, string> = {
+  400: "The model's endpoint refused the request. Perhaps the model cannot read a file that is attached.",
+  401: "The model's endpoint refuses OPENAI_API_KEY.",
+  403: "The model's endpoint refuses OPENAI_API_KEY.",
+  404: "The endpoint does not know the model. Check OPENAI_MODEL and OPENAI_BASE_URL.",
+  429: "The quota of OPENAI_API_KEY is used up.",
+};
 
 const listCauses = (error: unknown): string[] =>
   error instanceof Error ? [String(error), ...listCauses(error.cause)] : [];

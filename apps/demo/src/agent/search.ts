@@ -1,5 +1,5 @@
 /**
- * The agents' tool: a full-text search over the sections of a few Markdown pages, how a call of it ends, and the sources of
+ * The agents' tool: a full-text search over the sections of a few Markdown pages, its calls, and the sources of
  * its results. Owns reading, cutting and ranking the pages.
  */
 import { readdirSync, readFileSync } from "node:fs";
@@ -98,15 +98,14 @@ export function createSearch(pages: ReadonlyMap<string, string>): Search {
 
 export const searchTool = "search_documentation";
 
-/**
- * Runs a call whose `tool-call-start` was already sent.
- *
- * @returns `undefined` when it failed, which does not end the answer.
- */
-export function* runSearch(
+/** @returns `undefined` when the call failed, which does not end the answer. */
+export function* callSearch(
   search: Search,
-  { tool, toolCallId, input }: { tool: string; toolCallId: string; input: SearchInput },
+  tool: string,
+  input: SearchInput,
 ): Generator<StreamChunk, SearchResult | undefined> {
+  const toolCallId = crypto.randomUUID();
+  yield { type: "tool-call-start", tool, toolCallId, input };
   try {
     const result = search(input);
     const found = result.hits.map(({ section: { page, heading }, score }) => ({

@@ -6,7 +6,7 @@ import type { InterruptChunk, StepPart, StructuredDataPart, TextPart, ToolCallPa
 import { memo, type ReactNode } from "react";
 import type { ReadingList } from "../agent/write-answer.ts";
 import type { ChatActions } from "./chat-actions.ts";
-import { Icon, SafeLink } from "./elements.tsx";
+import { Button, Icon, SafeLink } from "./elements.tsx";
 import { ApprovalForm } from "./questions.tsx";
 
 const states: Record<ToolCallPart["state"], string> = {
@@ -45,9 +45,7 @@ export const ToolCard = memo(function ToolCard({ part, question, isOpen, actions
       )}
       {isOpen && state === "awaiting-client" && (
         <div className="card-body">
-          <button type="button" className="button" onClick={actions.runTools}>
-            Run it here
-          </button>
+          <Button onClick={actions.runTools}>Run it here</Button>
         </div>
       )}
     </div>

@@ -2,7 +2,7 @@
  * The box to type into, with Send or Stop, and what the chat is doing: in a line below the box, and for a screen reader.
  */
 import { type ChatSnapshot, toMessageText } from "@kortyx/client";
-import { type KeyboardEvent, type Ref, useEffect, useRef, useState } from "react";
+import { type KeyboardEvent, type Ref, type SyntheticEvent, useEffect, useRef, useState } from "react";
 import type { ChatActions } from "./chat-actions.ts";
 import { Icon } from "./elements.tsx";
 
@@ -22,7 +22,8 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
   const isEmpty = text.trim() === "";
   const isBusy = snapshot.status !== "ready" && snapshot.status !== "error";
 
-  function send(): void {
+  function send(event: SyntheticEvent): void {
+    event.preventDefault();
     if (isEmpty || isBusy) return;
     onSend({ content: text.trim(), files });
     setText("");
@@ -40,10 +41,7 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
 
   function onKeyDown(event: KeyboardEvent): void {
     // Enter also confirms the suggestion of an input method.
-    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) {
-      event.preventDefault();
-      send();
-    }
+    if (event.key === "Enter" && !event.shiftKey && !event.nativeEvent.isComposing) send(event);
   }
 
   useEffect(() => {
@@ -57,13 +55,7 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
 
   return (
     <div className="composer">
-      <form
-        className="column"
-        onSubmit={(event) => {
-          event.preventDefault();
-          send();
-        }}
-      >
+      <form className="column" onSubmit={send}>
         {files.length > 0 && (
           <ul className="attachments" aria-label="Attachments">
             {files.map((file) => (
@@ -72,7 +64,7 @@ export function Composer({ ref, snapshot, refusal, onSend, onStop }: ComposerPro
                 {file.name}
                 <button
                   type="button"
-                  className="quiet-button"
+                  className="quiet-button muted"
                   aria-label={`Remove ${file.name}`}
                   onClick={() => remove(file)}
                 >

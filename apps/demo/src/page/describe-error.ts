@@ -4,6 +4,7 @@ import {
   ChatStateError,
   isStreamError,
   StreamHttpError,
+  StreamProtocolError,
   StreamRemoteError,
 } from "@kortyx/client";
 
@@ -52,11 +53,6 @@ const descriptions: Record<string, Description> = {
     title: "Something else responded",
     detail: "Something between this page and the server responded instead, such as a login page.",
   },
-  "too-large": unreadable,
-  "invalid-json": unreadable,
-  "invalid-chunk": unreadable,
-  "invalid-structured-data": unreadable,
-  "sequence-gap": unreadable,
 };
 
 /** Why an answer ends where it ends, or could not be continued; `undefined` for one that is complete or still growing. */
@@ -78,6 +74,7 @@ export function describeEnding(message: AssistantUIMessage, error?: Error): Desc
 
 export function describeError(error: unknown): Description {
   if (error instanceof ChatStateError && error.code === "too-large") return tooLong;
+  if (error instanceof StreamProtocolError) return unreadable;
   if (error instanceof StreamHttpError) return describeStatus(error);
   if (error instanceof StreamRemoteError) {
     const { message, correlationId } = error.chunk;

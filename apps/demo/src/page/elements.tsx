@@ -1,4 +1,4 @@
-/** The smallest elements of the page: icons, and links to what an agent names, its sources and files. */
+/** The smallest elements of the page: icons, buttons, and links to what an agent names, its sources and files. */
 import type { FileMessagePart, StreamChunkOf } from "@kortyx/client";
 import type { ReactNode } from "react";
 
@@ -40,6 +40,13 @@ export function Icon({ name, size = 16 }: { name: keyof typeof shapes; size?: nu
   );
 }
 
+/** A button that submits no form. */
+export const Button = ({ onClick, children }: { onClick: () => void; children: ReactNode }) => (
+  <button type="button" className="button" onClick={onClick}>
+    {children}
+  </button>
+);
+
 /** Plain text for `javascript:`, `data:` and other addresses that are not those of a page. */
 export function SafeLink({ url = "", children }: { url?: string | undefined; children: ReactNode }) {
   const { protocol } = URL.canParse(url, location.href) ? new URL(url, location.href) : { protocol: "" };
@@ -55,7 +62,7 @@ export function SourceList({ sources }: { sources: Readonly<StreamChunkOf<"sourc
   return (
     <div className="sources">
       <h3 className="label">Sources</h3>
-      <ol aria-label="Sources">
+      <ol className="muted" aria-label="Sources">
         {sources.map(({ id, title, url }, index) => (
           <li key={index}>
             <SafeLink url={url}>{title ?? url ?? id}</SafeLink>
@@ -67,11 +74,8 @@ export function SourceList({ sources }: { sources: Readonly<StreamChunkOf<"sourc
 }
 
 /** A link also for an image: the Content-Security-Policy shows nothing from other servers. */
-export function FileLink({
-  file: { name, mediaType, url },
-}: {
-  file: Pick<FileMessagePart, "name" | "mediaType" | "url">;
-}) {
+export function FileLink({ file }: { file: Pick<FileMessagePart, "name" | "mediaType" | "url"> }) {
+  const { name, mediaType, url } = file;
   return (
     <p className="file">
       <Icon name="file" />

@@ -94,7 +94,7 @@ function EmptyState({ onAsk }: { onAsk: (question: string) => void }) {
         An agent searches a few pages about these packages and quotes what it finds. Every answer is a Kortyx
         stream: watch it arrive, stop it, cut the connection, reload the page.
       </p>
-      <ul aria-label="Example questions">
+      <ul className="choices" aria-label="Example questions">
         {examples.map(({ shows, question }) => (
           <li key={question}>
             <button type="button" className="choice" onClick={() => onAsk(question)}>

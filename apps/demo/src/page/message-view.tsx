@@ -11,7 +11,7 @@ import { memo, useState } from "react";
 import { ReasoningCard, StepHeading, StructuredCard, ToolCard } from "./cards.tsx";
 import type { ChatActions } from "./chat-actions.ts";
 import { type Description, describeEnding } from "./describe-error.ts";
-import { FileLink, Icon, SourceList } from "./elements.tsx";
+import { Button, FileLink, Icon, SourceList } from "./elements.tsx";
 import { MarkdownText } from "./markdown-text.tsx";
 import { QuestionCard } from "./questions.tsx";
 
@@ -63,9 +63,7 @@ function Answer({ message, error, openQuestions, actions }: AnswerProps) {
   );
 }
 
-interface PartProps extends Omit<AnswerProps, "error"> {
-  part: MessagePart;
-}
+type PartProps = Omit<AnswerProps, "error"> & { part: MessagePart };
 
 function Part({ part, message, openQuestions, actions }: PartProps) {
   switch (part.type) {
@@ -127,13 +125,13 @@ function AnswerActions({ text, onRetry }: AnswerActionsProps) {
   return (
     <div className="actions">
       {onRetry !== undefined && (
-        <button type="button" className="quiet-button" onClick={onRetry}>
+        <button type="button" className="quiet-button muted" onClick={onRetry}>
           <Icon name="regenerate" size={15} />
           Regenerate
         </button>
       )}
       {text !== "" && clipboard !== undefined && (
-        <button type="button" className="quiet-button" onClick={copy}>
+        <button type="button" className="quiet-button muted" onClick={copy}>
           <Icon name={isCopied ? "check" : "copy"} size={15} />
           {isCopied ? "Copied" : "Copy"}
         </button>
@@ -164,11 +162,7 @@ export function EndingNotice({ description, isCalm = false, onRetry }: EndingNot
           </span>
         )}
       </p>
-      {onRetry !== undefined && (
-        <button type="button" className="button" onClick={onRetry}>
-          Retry
-        </button>
-      )}
+      {onRetry !== undefined && <Button onClick={onRetry}>Retry</Button>}
     </div>
   );
 }

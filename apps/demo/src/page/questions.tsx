@@ -5,7 +5,7 @@
 import type { InterruptChunk, InterruptPart, ToolCallPart } from "@kortyx/client";
 import { type FormEvent, useEffect, useId, useRef, useState } from "react";
 import type { ChatActions } from "./chat-actions.ts";
-import { Icon } from "./elements.tsx";
+import { Button, Icon } from "./elements.tsx";
 
 export interface QuestionCardProps {
   questions: readonly InterruptPart[];
@@ -110,14 +110,13 @@ function TextField({ question, isOpen }: { question: InterruptPart; isOpen: bool
     if (isOpen && isFree) field.current?.focus({ preventScroll: true });
   }, [isOpen]);
   const { requestId, input } = question;
-  const defaultValue = answersTo(question).join("\n");
   const shared = {
     id,
     ref: field,
     name: requestId,
     maxLength: 4000,
     required: true,
-    defaultValue,
+    defaultValue: answersTo(question).join("\n"),
     className: "field",
   };
   return (
@@ -174,14 +173,8 @@ export function ApprovalForm({ call, question, actions }: ApprovalFormProps) {
           <button type="submit" className="button">
             {isEditing ? "Approve the change" : "Approve"}
           </button>
-          {canEdit && (
-            <button type="button" className="button" onClick={() => setEditing(!isEditing)}>
-              {isEditing ? "Cancel" : "Edit"}
-            </button>
-          )}
-          <button type="button" className="button" onClick={() => actions.deny(call)}>
-            Deny
-          </button>
+          {canEdit && <Button onClick={() => setEditing(!isEditing)}>{isEditing ? "Cancel" : "Edit"}</Button>}
+          <Button onClick={() => actions.deny(call)}>Deny</Button>
         </div>
       </fieldset>
     </form>

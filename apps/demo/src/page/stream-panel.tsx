@@ -86,10 +86,10 @@ interface StreamLogEntry {
   chunk: StreamChunk | UnknownChunk;
 }
 
-/** Immutable: a newer state is another object. */
+/** What a frame shows. */
 interface StreamLogSnapshot {
   /** The last chunks, at most {@link maxEntries}. */
-  entries: readonly StreamLogEntry[];
+  entries: StreamLogEntry[];
   count: number;
   /** The attempt to reconnect, from 1. */
   attempt: number;
@@ -101,37 +101,28 @@ export type StreamLog = ReturnType<typeof createStreamLog>;
 
 const maxEntries = 150;
 
-const empty = { entries: [], count: 0, attempt: 0 };
-
 export function createStreamLog() {
   const listeners = new Set<() => void>();
-  let snapshot: StreamLogSnapshot = { ...empty, reader: undefined };
-  /** Changes since the last frame. */
-  let pending: Partial<StreamLogSnapshot> = {};
-  let entries: StreamLogEntry[] = [];
-  let count = 0;
+  /** What the next frame shows. */
+  const next: StreamLogSnapshot = { entries: [], count: 0, attempt: 0, reader: undefined };
+  let snapshot: Readonly<StreamLogSnapshot> = { ...next };
   /** While an answer is in progress. */
   let startedAt: number | undefined;
   let frame = 0;
 
   function change(part: Partial<StreamLogSnapshot>): void {
-    Object.assign(pending, part);
+    Object.assign(next, part);
     if (frame === 0) frame = requestAnimationFrame(publish);
   }
 
   function publish(): void {
     frame = 0;
-    entries = entries.slice(-maxEntries);
-    snapshot = { ...snapshot, ...pending, entries, count };
-    pending = {};
+    next.entries = next.entries.slice(-maxEntries);
+    snapshot = { ...next };
     for (const listener of listeners) listener();
   }
 
-  function reset(): void {
-    entries = [];
-    count = 0;
-    change(empty);
-  }
+  const reset = () => change({ entries: [], count: 0, attempt: 0 });
 
   function begin(): void {
     startedAt = performance.now();
@@ -156,9 +147,9 @@ export function createStreamLog() {
     onChunk(chunk: StreamChunk | UnknownChunk) {
       // An answer found after a reload was not requested here.
       if (startedAt === undefined) begin();
-      entries.push({ number: ++count, atMs: performance.now() - startedAt!, chunk });
+      next.entries.push({ number: ++next.count, atMs: performance.now() - startedAt!, chunk });
       // A hidden page has no frames, and everything may arrive between two of them.
-      if (entries.length > 4 * maxEntries) entries = entries.slice(-maxEntries);
+      if (next.entries.length > 4 * maxEntries) next.entries = next.entries.slice(-maxEntries);
       change({});
     },
     onConnectionChange(connection: ConnectionState) {

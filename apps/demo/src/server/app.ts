@@ -63,8 +63,6 @@ const pageSecurity = secureHeaders({
     frameAncestors: ["'none'"],
     objectSrc: ["'none'"],
   },
-  referrerPolicy: "no-referrer",
-  xContentTypeOptions: "nosniff",
   xFrameOptions: "DENY",
   // The demo is served over plain http.
   strictTransportSecurity: false,

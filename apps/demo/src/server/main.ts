@@ -23,6 +23,7 @@ const runsFile = fileURLToPath(new URL(".data/runs.db", demoFolder));
 /** How long answers may continue after SIGTERM. */
 const drainDeadlineMs = 5000;
 const hostname = process.env.HOST || "127.0.0.1";
+const isPort = (value: number) => Number.isInteger(value) && value <= 65_535;
 const port = readNumber("PORT", 3000, "a whole number from 0 to 65535", isPort);
 const tokensPerSecond = readNumber("DEMO_TOKENS_PER_SECOND", 40, "a number, 0 or more", Number.isFinite);
 
@@ -123,17 +124,8 @@ function nameReader(fetch: typeof app.fetch, name: string): typeof app.fetch {
   };
 }
 
-function isPort(value: number): boolean {
-  return Number.isInteger(value) && value <= 65_535;
-}
-
 /** Reads a number >= 0 from the environment; an empty variable counts as unset. */
-function readNumber(
-  name: string,
-  fallback: number,
-  expected: string,
-  isValid: (value: number) => boolean,
-): number {
+function readNumber(name: string, fallback: number, expected: string, isValid: (value: number) => boolean) {
   const text = process.env[name]?.trim();
   if (text === undefined || text === "") return fallback;
   const value = Number(text);
