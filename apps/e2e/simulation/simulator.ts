@@ -1,0 +1,189 @@
+/**
+ * Simulated time: every timer, store reply and delivery of a program is an event here, and the next one to run is drawn at
+ * random from those that are due about now. Knows nothing of what it simulates.
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+
+/** The real clock's turn, taken before it is replaced: all microtasks have run when it comes. */
+const realSetImmediate = setImmediate;
+const turn = (): Promise<void> => new Promise((resolve) => realSetImmediate(resolve));
+
+/** Events of this many milliseconds compete for the next step, as the timers of a busy process do. */
+const raceMs = 2;
+
+/** A place for one process after the other. What one has scheduled never happens after it was killed. */
+export interface Process {
+  readonly name: string;
+  /** Counts the processes in this place: raised when one is killed. */
+  incarnation: number;
+}
+
+export interface SimEvent {
+  at: number;
+  /** Breaks ties, so that a run can be repeated. */
+  readonly order: number;
+  readonly label: string;
+  readonly process: Process | null;
+  readonly incarnation: number | undefined;
+  run: (() => void) | undefined;
+}
+
+/** The process that the current code belongs to. */
+export const currentProcess = new AsyncLocalStorage<Process>();
+
+export class Simulator {
+  /** Milliseconds since the beginning. */
+  now = 0;
+  steps = 0;
+  /** Of every step, so that two runs can be compared. */
+  hash = 0x811c9dc5;
+  /** Called after each step. */
+  onStep: (event: SimEvent) => void = () => {};
+  readonly random: () => number;
+  readonly #heap: SimEvent[] = [];
+  #order = 0;
+
+  constructor(random: () => number) {
+    this.random = random;
+  }
+
+  /** The number of events that are to come, without those that were cancelled or belong to dead processes. */
+  pending(): SimEvent[] {
+    return this.#heap.filter(isPending);
+  }
+
+  /**
+   * Schedules `run`, in the async context of this call.
+   *
+   * @param process - It does not happen if this one has been killed; null for an event that always happens.
+   */
+  schedule(
+    label: string,
+    delayMs: number,
+    run: () => void,
+    process: Process | null = currentProcess.getStore() ?? null,
+  ): SimEvent {
+    const snapshot = AsyncLocalStorage.snapshot();
+    const event: SimEvent = {
+      at: this.now + Math.max(0, delayMs),
+      order: this.#order++,
+      label,
+      process,
+      incarnation: process?.incarnation,
+      run: () => snapshot(run),
+    };
+    this.#push(event);
+    return event;
+  }
+
+  /** A whole number from 0 to `below` - 1. */
+  int(below: number): number {
+    return Math.floor(this.random() * below);
+  }
+
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.int(items.length)]!;
+  }
+
+  chance(probability: number): boolean {
+    return this.random() < probability;
+  }
+
+  /** A delay whose usual values are short, and some of them long. */
+  delay(usualMs: number): number {
+    return this.random() ** 3 * 4 * usualMs;
+  }
+
+  /** Runs events until none is left, or one of them is later than `untilMs`. */
+  async run(untilMs: number): Promise<void> {
+    await turn();
+    for (let event = this.#take(untilMs); event !== undefined; event = this.#take(untilMs)) {
+      this.now = Math.max(this.now, event.at);
+      this.steps++;
+      this.#mix(event.label);
+      event.run!();
+      event.run = undefined;
+      await turn();
+      this.onStep(event);
+    }
+    this.now = Math.max(this.now, Number.isFinite(untilMs) ? untilMs : this.now);
+  }
+
+  /** Removes every event that is to come. */
+  clear(): void {
+    this.#heap.length = 0;
+  }
+
+  #mix(label: string): void {
+    let { hash } = this;
+    for (let index = 0; index < label.length; index++)
+      hash = Math.imul(hash ^ label.charCodeAt(index), 0x01000193);
+    this.hash = Math.imul(hash ^ Math.round(this.now * 1000), 0x01000193);
+  }
+
+  /** One of the events that are due about now. */
+  #take(untilMs: number): SimEvent | undefined {
+    const first = this.#pop();
+    if (first === undefined) return undefined;
+    if (first.at > untilMs) {
+      this.#push(first);
+      return undefined;
+    }
+    const due = [first];
+    const limit = Math.min(first.at + raceMs, untilMs);
+    while (due.length < 4) {
+      const next = this.#pop();
+      if (next === undefined) break;
+      if (next.at > limit) {
+        this.#push(next);
+        break;
+      }
+      due.push(next);
+    }
+    const [chosen] = due.splice(this.int(due.length), 1);
+    for (const event of due) this.#push(event);
+    return chosen;
+  }
+
+  #push(event: SimEvent): void {
+    const heap = this.#heap;
+    let index = heap.push(event) - 1;
+    while (index > 0) {
+      const parent = (index - 1) >> 1;
+      if (isBefore(heap[parent]!, event)) break;
+      heap[index] = heap[parent]!;
+      index = parent;
+    }
+    heap[index] = event;
+  }
+
+  #pop(): SimEvent | undefined {
+    for (;;) {
+      const event = this.#popAny();
+      if (event === undefined || isPending(event)) return event;
+    }
+  }
+
+  #popAny(): SimEvent | undefined {
+    const heap = this.#heap;
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    let index = 0;
+    for (;;) {
+      let child = 2 * index + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (isBefore(last, heap[child]!)) break;
+      heap[index] = heap[child]!;
+      index = child;
+    }
+    heap[index] = last;
+    return first;
+  }
+}
+
+const isBefore = (a: SimEvent, b: SimEvent): boolean => a.at < b.at || (a.at === b.at && a.order < b.order);
+
+const isPending = ({ run, process, incarnation }: SimEvent): boolean =>
+  run !== undefined && process?.incarnation === incarnation;
