@@ -1,12 +1,20 @@
-/** What must be true of every world, checked with each write and each chunk that is read, and at the end. */
-import type { StreamChunk } from "../../../packages/protocol/src/index.ts";
-import type { RouteAgentOptions } from "../../../packages/server/src/index.ts";
+/** What must be true of every world: of its logs, agents, connections and readers, at each step and in the end. */
+import { ConnectionChecks } from "./connection-checks.ts";
+import { Disturbances } from "./disturbances.ts";
+import { ModelAgents } from "./model-agents.ts";
 import type { ModelStore } from "./model-store.ts";
-import type { Network, Server } from "./network.ts";
-import { currentProcess, type Simulator } from "./simulator.ts";
+import { retentionMs, type WorldPlan } from "./plan-world.ts";
+import { RunLogs, type SeenLog } from "./run-logs.ts";
+import type { Simulator } from "./simulator.ts";
+
+/** After a run has ended, and nothing is wrong any more, each reader ends within this time: it may first have to notice a
+ * dead connection (26 s), or that a request hangs (30 s), and to wait for its next one (5 s). */
+const readerMs = 45_000;
 
 interface Reader {
   readonly name: string;
+  readonly client: string;
+  readonly startedAt: number;
   /** As JSON. */
   readonly chunks: string[];
   runId: string | undefined;
@@ -15,94 +23,58 @@ interface Reader {
 
 export class Checks {
   problem: string | undefined;
+  readonly disturbances: Disturbances = new Disturbances();
+  readonly logs: RunLogs;
+  readonly agents: ModelAgents;
+  readonly connections: ConnectionChecks;
   readonly #simulator: Simulator;
-  readonly #store: ModelStore;
-  readonly #retentionMs: number;
+  readonly #plan: WorldPlan;
   readonly #readers: Reader[] = [];
-  readonly #calls = new Map<string, number>();
-  readonly #openAgents = new Set<string>();
-  /** The longest log that each run has had. */
-  readonly #longest = new Map<string, readonly string[]>();
-  readonly #endedAt = new Map<string, number>();
-  readonly #faults = new Set<string>();
 
-  constructor(
-    simulator: Simulator,
-    store: ModelStore,
-    { retentionMs }: { leaseMs: number; retentionMs: number },
-  ) {
+  constructor(simulator: Simulator, plan: WorldPlan) {
+    const fail = (problem: string) => this.fail(problem);
     this.#simulator = simulator;
-    this.#store = store;
-    this.#retentionMs = retentionMs;
-    store.onChange = (runId, before, after) => this.#onLog(runId, before, after);
-  }
-
-  noteFault(name: string): void {
-    this.#faults.add(name);
+    this.#plan = plan;
+    this.logs = new RunLogs(simulator, { fail, onEnd: (log) => this.#onRunEnd(log) });
+    const { leaseMs, canHandOff } = plan;
+    const world = { simulator, logs: this.logs, disturbances: this.disturbances, leaseMs, canHandOff, fail };
+    const questions = plan.clients.flatMap((client) => client.questions);
+    const plans = new Map(questions.map(({ key, agent }) => [key, agent] as const));
+    this.agents = new ModelAgents({ ...world, plans });
+    this.connections = new ConnectionChecks(world);
   }
 
   fail(problem: string): void {
-    this.problem ??= `at ${Math.round(this.#simulator.now)} ms: ${problem}`;
+    this.problem ??= `at ${Math.round(this.#simulator.elapsed)} ms: ${problem}`;
+    this.#simulator.isOver = true;
   }
 
-  /** An agent whose chunks name their question, their call and their number. */
-  readonly agent = {
-    streamChat: (messages: { content: string }[], options: RouteAgentOptions) =>
-      this.#answer(messages.at(-1)!.content, options),
-  };
-
-  async *#answer(question: string, { signal }: RouteAgentOptions): AsyncGenerator<StreamChunk> {
-    const simulator = this.#simulator;
-    const call = (this.#calls.get(question) ?? 0) + 1;
-    this.#calls.set(question, call);
-    if (call > 1) this.fail(`${question} was paid ${call} times`);
-    const process = currentProcess.getStore()!;
-    const id = `${question}/${call}`;
-    const { incarnation } = process;
-    this.#openAgents.add(id);
-    const length = simulator.int(simulator.pick([4, 30, 120]));
-    const slowAt = simulator.chance(0.2) ? simulator.int(length + 1) : -1;
-    try {
-      for (let number = 0; number < length && !signal.aborted; number++) {
-        await pause(number === slowAt ? simulator.delay(6_000) : simulator.delay(30), signal);
-        yield { type: "text-delta", delta: `${id}/${number} ` };
-      }
-      const end = simulator.int(10);
-      if (end === 0) throw new Error("The agent failed.");
-      if (end === 1) yield { type: "error", message: "No.", code: "no" };
-      else if (end === 2) yield { type: "abort", reason: "enough" };
-      else if (end > 3) yield { type: "done" };
-    } finally {
-      if (process.incarnation === incarnation) this.#openAgents.delete(id);
-    }
+  /** A run ends as producer-lost only if its producer was lost, or could not reach the store for most of a lease. */
+  #onRunEnd({ runId, openedAt, entries, isCut }: SeenLog): void {
+    const last = entries.at(-1)!;
+    if (!last.includes('"code":"producer-lost"') || isCut) return;
+    const { now } = this.#simulator;
+    const { leaseMs } = this.#plan;
+    if (this.disturbances.has("server", { from: openedAt, to: now })) return;
+    if (this.disturbances.storeMs(openedAt, now) > leaseMs / 2 - 500) return;
+    this.fail(`${runId} lost its producer for no reason`);
   }
 
-  #onLog(runId: string, before: readonly string[], after: readonly string[]): void {
-    if (before.some((entry, index) => entry !== after[index])) this.fail(`the log of ${runId} was changed`);
-    if (this.#endedAt.has(runId) && !this.#store.cut.has(runId))
-      this.fail(`${runId} was written after its end`);
-    if (this.#store.ended.has(runId)) this.#endedAt.set(runId, this.#simulator.now);
-    const types = after.map((entry) => (JSON.parse(entry) as { type: string }).type);
-    const early = types.slice(0, -1).find((type) => type === "done" || type === "abort");
-    if (early !== undefined) this.fail(`${runId} has ${early} before its last entry`);
-    const texts = after.flatMap((entry) => /"delta":"(\S+)\/(\d+) "/.exec(entry)?.slice(1, 3) ?? []);
-    for (let index = 0; index < texts.length; index += 2) {
-      if (texts[index] !== texts[0]) this.fail(`${runId} has two writers`);
-      if (Number(texts[index + 1]) !== index / 2) this.fail(`${runId} lacks or repeats a chunk`);
-    }
-    if (types.includes("run-start") && types[0] !== "run-start")
-      this.fail(`${runId} begins with ${types[0]}`);
-    if (after.length > (this.#longest.get(runId)?.length ?? 0)) this.#longest.set(runId, after);
-  }
-
-  beginReader(name: string) {
-    const reader: Reader = { name, chunks: [], runId: undefined, state: "reading" };
+  beginReader(name: string, client: string) {
+    const reader: Reader = {
+      name,
+      client,
+      startedAt: this.#simulator.now,
+      chunks: [],
+      runId: undefined,
+      state: "reading",
+    };
     this.#readers.push(reader);
     return {
       take: (chunk: { type: string; runId?: string }) => {
         if (chunk.type === "run-start") reader.runId = chunk.runId;
         reader.chunks.push(JSON.stringify(chunk));
-        this.#comparePrefix(reader, reader.chunks.length - 1);
+        this.#checkPrefix(reader, reader.chunks.length - 1);
       },
       leave: () => {
         reader.state = "left";
@@ -116,115 +88,106 @@ export class Checks {
   }
 
   /** What a reader gets is in the log at the same place, unless it is told that the log is gone. */
-  #comparePrefix(reader: Reader, index: number): void {
+  #checkPrefix(reader: Reader, index: number): void {
     const chunk = reader.chunks[index]!;
-    const { runId } = reader;
     if (isRunLost(chunk)) {
-      if (!this.#mayBeLost(runId)) this.fail(`${reader.name} was told that its run is lost, which it is not`);
+      if (!this.#mayBeLost(reader.runId)) this.fail(`${reader.name} was told that its run is lost, which it is not`);
       return;
     }
-    if (isConnectionEnded(chunk)) return;
-    if (runId === undefined) {
-      // A run that was stopped, or lost its writer, before its first entry.
-      const found = [...this.#longest].find(([, log]) => log[0] === chunk);
-      if (found === undefined) return this.fail(`${reader.name} began with ${chunk}`);
-      reader.runId = found[0];
-      return;
-    }
-    const entry = (this.#longest.get(runId) ?? [])[index];
-    const isTerminalOfCut = this.#store.cut.has(runId) && /"type":"(error|abort|done)"/.test(chunk);
-    if (
-      entry === undefined ? !isTerminalOfCut : JSON.stringify(JSON.parse(entry)) !== chunk && !isTerminalOfCut
-    ) {
-      this.fail(`${reader.name} got ${chunk} at ${index}, where the log has ${entry}`);
-    }
+    // A run that was stopped, or lost its writer, before its first entry.
+    reader.runId ??= [...this.logs.all()].find(({ longest, entries }) => longest[0] === chunk || entries[0] === chunk)?.runId;
+    const log = this.logs.get(reader.runId ?? "");
+    if (log?.longest[index] === chunk || log?.entries[index] === chunk) return;
+    // The log that has lost its end has another one by now.
+    if (log?.isCut && isTerminal(chunk)) return;
+    this.fail(`${reader.name} got ${chunk} at ${index}, where the log has ${log?.entries[index]}`);
   }
 
   #mayBeLost(runId: string | undefined): boolean {
-    if (runId === undefined || this.#store.cut.has(runId)) return true;
-    const endedAt = this.#endedAt.get(runId);
-    return endedAt !== undefined && this.#simulator.now >= endedAt + this.#retentionMs;
+    const log = this.logs.get(runId ?? "");
+    if (log === undefined || log.isCut) return true;
+    return log.endedAt !== undefined && this.#simulator.now >= log.endedAt + retentionMs;
   }
 
   #onReaderEnd(reader: Reader, error: unknown): void {
-    const { name, runId, chunks } = reader;
-    const last = chunks.at(-1);
-    if (error === undefined) {
-      if (last !== undefined && isRunLost(last)) return;
-      if (runId === undefined) return this.fail(`${name} ended without a run`);
-      if (this.#store.cut.has(runId)) {
-        if (!/^\{"type":"(?:error|abort|done)"/.test(last!)) this.fail(`${name} ended on ${last}`);
-        return;
+    const { name, client, startedAt, chunks } = reader;
+    const { now } = this.#simulator;
+    if (error !== undefined) {
+      if (!this.#mayFail(reader, error)) {
+        const { code, status, message } = error as { code?: string; status?: number; message: string };
+        this.fail(`${name} failed after ${chunks.length} chunks: ${code} ${status ?? ""} ${message}`);
       }
-      const log = this.#store.logs.get(runId)!;
-      if (!this.#store.ended.has(runId)) this.fail(`${name} ended before its run`);
-      else if (chunks.length !== log.length)
-        this.fail(`${name} ended with ${chunks.length} of ${log.length} chunks`);
       return;
     }
-    const { code, status } = error as { code?: string; status?: number };
-    // A second tab or a reload may find no run, or one that has not begun.
-    if (chunks.length === 0 && (this.#faults.size > 0 || !name.startsWith("ask"))) return;
-    if (runId !== undefined && this.#mayBeLost(runId)) return;
-    this.fail(
-      `${name} failed after ${chunks.length} chunks: ${code} ${status ?? ""} ${(error as Error).message}`,
-    );
+    const last = chunks.at(-1);
+    if (last !== undefined && isRunLost(last)) return;
+    const log = this.logs.get(reader.runId ?? "");
+    if (log === undefined) return this.fail(`${name} ended without a run`);
+    if (log.isCut) {
+      if (!isTerminal(last!)) this.fail(`${name} ended on ${last}`);
+      return;
+    }
+    if (log.endedAt === undefined) return this.fail(`${name} ended before its run`);
+    if (chunks.length !== log.entries.length) {
+      this.fail(`${name} ended with ${chunks.length} of ${log.entries.length} chunks`);
+    }
+    const since = Math.max(log.endedAt, startedAt, this.disturbances.lastEnd(client));
+    if (now - since > readerMs) this.fail(`${name} ended ${Math.round(now - since)} ms after its run`);
   }
 
-  beginStop(key: string): (error: unknown) => void {
+  /** The errors that a client may get, each with its reason. */
+  #mayFail({ name, client, startedAt, chunks, runId }: Reader, error: unknown): boolean {
+    const { code, status } = error as { code?: string; status?: number };
+    const { now } = this.#simulator;
+    const ofClient = [...this.logs.all()].filter(({ owner }) => owner === client);
+    if (chunks.length > 0) return status === 404 && this.#mayBeLost(runId);
+    // A first request without any response is repeated once.
+    if (code === "connection") {
+      const while_ = { from: startedAt, to: now, client };
+      return this.disturbances.has("network", while_) || this.disturbances.has("server", while_);
+    }
+    if (name.startsWith("ask")) {
+      // Another question of the session is being answered.
+      return status === 409 && this.#plan.onActiveRun === "reject" && ofClient.length > 0;
+    }
+    // The session has no run yet.
+    return code === "truncated" && !ofClient.some(({ openedAt }) => openedAt < startedAt);
+  }
+
+  /** The stop of a question's run, by its client. */
+  beginStop(key: string, client: string): (error: unknown) => void {
+    const startedAt = this.#simulator.now;
+    const wasOpen = [...this.logs.all()].filter((log) => log.owner === client && log.key === key);
     return (error) => {
-      const { status } = (error ?? {}) as { status?: number };
-      if (error !== undefined && this.#faults.size === 0 && status !== 404) {
-        this.fail(`the stop of ${key} failed: ${(error as Error).message}`);
+      if (error === undefined) {
+        const open = wasOpen.find(({ endedAt, isCut }) => endedAt === undefined && !isCut);
+        if (open !== undefined) this.fail(`${open.runId} was stopped, and is open`);
+        return;
       }
-      if (error === undefined) this.#stopped.add(key);
+      const { status, message } = error as { status?: number; message: string };
+      const time = { from: startedAt - 1, to: this.#simulator.now, client };
+      const isDisturbed = (["store", "server", "network"] as const).some((place) => this.disturbances.has(place, time));
+      if (!isDisturbed && status !== 404) this.fail(`the stop of ${key} failed: ${status} ${message}`);
     };
   }
 
-  readonly #stopped = new Set<string>();
-
   /** After all that was wrong is over, and every bound has passed. */
-  expectEnded(): void {
-    const reader = this.#readers.find(({ state }) => state === "reading");
-    if (reader !== undefined) {
-      const log = this.#store.logs.get(reader.runId ?? "");
-      this.fail(`${reader.name} hangs after ${reader.chunks.length} of ${log?.length} chunks`);
+  async expectEnded(store: ModelStore): Promise<void> {
+    this.connections.checkAll();
+    for (const { name, state, runId, chunks } of this.#readers) {
+      const length = this.logs.get(runId ?? "")?.entries.length;
+      if (state === "reading") this.fail(`${name} hangs after ${chunks.length} of ${length} chunks`);
     }
-    for (const runId of this.#store.logs.keys()) {
+    for (const log of this.logs.all()) {
+      const { runId, endedAt, entries, isCut } = log;
       const isFollowed = this.#readers.some((one) => one.runId === runId && one.state === "ended");
-      if (isFollowed && !this.#store.ended.has(runId)) this.fail(`${runId} has no end`);
-    }
-  }
-
-  expectNothingLeft(network: Network, servers: readonly Server[]): void {
-    if (network.openConnections > 0) this.fail(`${network.openConnections} connections are left`);
-    const pending = this.#simulator.pending();
-    if (pending.length > 0) this.fail(`${pending.length} events are left, such as ${pending[0]!.label}`);
-    for (const { process } of servers) {
-      const registry = currentProcess.run(process, () => registryOf(process)) as Record<string, unknown>;
-      for (const [name, entries] of Object.entries(registry ?? {})) {
-        if (entries instanceof Set && entries.size > 0 && name !== "abortedStreams") {
-          this.fail(`${process.name} has ${entries.size} ${name} left`);
-        }
-      }
+      if (isFollowed && endedAt === undefined && !isCut) this.fail(`${runId} has no end`);
+      this.agents.checkWhole(log);
+      const kept = await store.entriesOf(runId);
+      if (kept?.join("\n") !== entries.join("\n")) this.fail(`the log of ${runId} was changed`);
     }
   }
 }
 
-const registryOf = (_process: unknown): unknown =>
-  (globalThis as Record<symbol, unknown>)[Symbol.for("@kortyx/server/streams")];
-
+const isTerminal = (chunk: string): boolean => /^\{"type":"(?:error|abort|done)"/.test(chunk);
 const isRunLost = (chunk: string): boolean => chunk.includes('"code":"run-lost"');
-const isConnectionEnded = (chunk: string): boolean => chunk.includes('"code":"connection-ended"');
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(end, ms);
-    function end(): void {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    }
-    signal.addEventListener("abort", end);
-  });
-}

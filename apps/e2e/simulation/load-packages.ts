@@ -7,8 +7,8 @@ import { registerHooks } from "node:module";
 import { fileURLToPath } from "node:url";
 import { currentProcess, type Process } from "./simulator.ts";
 
-/** A change of the source that the simulation must notice. */
-export interface SourceFault {
+/** A change of a source file. */
+export interface SourceEdit {
   /** From the folder of the packages. */
   file: string;
   /** Occurs exactly once in the file. */
@@ -21,24 +21,25 @@ const packages = new URL("../../../packages/", import.meta.url);
 /** Which copy of a module another one belongs to. */
 const slotOf = (url: string | undefined): string => /\?slot=.*/.exec(url ?? "")?.[0] ?? "";
 
-export function hookPackages(faults: readonly SourceFault[]): void {
+export function hookPackages(edits: readonly SourceEdit[]): void {
   registerHooks({
     resolve(specifier, context, nextResolve) {
-      const resolved = nextResolve(specifier, context);
+      const conditions = [...context.conditions, "@kortyx/source"];
+      const resolved = nextResolve(specifier, { ...context, conditions });
       const isOurs = resolved.url.startsWith(packages.href) && !resolved.url.includes("?");
       return isOurs ? { ...resolved, url: resolved.url + slotOf(context.parentURL) } : resolved;
     },
     load(url, context, nextLoad) {
       const file = url.startsWith(packages.href) ? url.slice(packages.href.length).replace(/\?.*/, "") : "";
-      const edits = faults.filter((fault) => fault.file === file);
-      if (edits.length === 0) return nextLoad(url, context);
-      const source = edits.reduce(edit, readFileSync(fileURLToPath(url.replace(/\?.*/, "")), "utf8"));
+      const ofFile = edits.filter((one) => one.file === file);
+      if (ofFile.length === 0) return nextLoad(url, context);
+      const source = ofFile.reduce(edit, readFileSync(fileURLToPath(url.replace(/\?.*/, "")), "utf8"));
       return { format: "module-typescript", source, shortCircuit: true };
     },
   });
 }
 
-function edit(source: string, { file, find, replace }: SourceFault): string {
+function edit(source: string, { file, find, replace }: SourceEdit): string {
   const count = source.split(find).length - 1;
   if (count !== 1) throw new Error(`${file} has this ${count} times, instead of once:\n${find}`);
   return source.replace(find, () => replace);

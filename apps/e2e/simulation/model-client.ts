@@ -2,125 +2,102 @@
 import type { Checks } from "./checks.ts";
 import type { Packages } from "./load-packages.ts";
 import type { Link, Network } from "./network.ts";
+import type { ClientPlan, QuestionPlan } from "./plan-world.ts";
 import { currentProcess, type Process, type Simulator } from "./simulator.ts";
 
-export interface ClientPlan {
-  name: string;
-  /** Nothing goes wrong. */
-  isCalm: boolean;
-  /** Everything begins before this time. */
-  busyMs: number;
+interface ClientWorld {
+  simulator: Simulator;
+  packages: Packages["client"];
+  network: Network;
+  checks: Checks;
 }
 
-type ReadStream = (signal: AbortSignal) => AsyncIterable<{ type: string }>;
-
 export class ModelClient {
-  onOffline = () => {};
-  readonly #simulator: Simulator;
-  readonly #packages: Packages["client"];
-  readonly #network: Network;
-  readonly #checks: Checks;
+  readonly #world: ClientWorld;
   readonly #plan: ClientPlan;
   readonly #process: Process;
   readonly #link: Link = { state: "up" };
+  /** The run of each question, as soon as the client knows it. */
+  readonly #runIds = new Map<string, string>();
 
-  constructor(
-    simulator: Simulator,
-    packages: Packages["client"],
-    network: Network,
-    checks: Checks,
-    plan: ClientPlan,
-  ) {
-    this.#simulator = simulator;
-    this.#packages = packages;
-    this.#network = network;
-    this.#checks = checks;
+  constructor(world: ClientWorld, plan: ClientPlan) {
+    this.#world = world;
     this.#plan = plan;
     this.#process = { name: plan.name, incarnation: 0 };
   }
 
   /** Schedules all that the client does. */
   begin(): void {
-    const { busyMs, isCalm } = this.#plan;
-    const simulator = this.#simulator;
-    const at = (label: string, ms: number, run: () => void) =>
-      currentProcess.run(this.#process, () => simulator.schedule(label, ms, run));
-    const questions = 1 + simulator.int(2);
-    for (let number = 0; number < questions; number++) {
-      const key = `${this.#plan.name}q${number}`;
-      const askAt = (simulator.random() * busyMs * 0.7) / questions + (number * busyMs) / questions;
-      const left = new AbortController();
-      at("ask", askAt, () => void this.#read(`ask ${key}`, this.#ask(key), left.signal));
-      if (simulator.chance(0.3)) {
-        at("second tab", askAt + simulator.delay(3_000), () => void this.#read(`tab ${key}`, this.#follow()));
-      }
-      if (simulator.chance(0.3)) {
-        const leaveAt = askAt + simulator.delay(3_000);
-        at("leave", leaveAt, () => left.abort());
-        at(
-          "reload",
-          leaveAt + simulator.delay(2_000),
-          () => void this.#read(`reload ${key}`, this.#follow()),
-        );
-      }
-      if (simulator.chance(0.25)) {
-        at("stop", askAt + simulator.delay(3_000), () => void this.#stop(key));
-      }
-    }
-    if (!isCalm && simulator.chance(0.3)) {
-      at("offline", simulator.random() * busyMs * 0.8, () => {
-        this.onOffline();
-        this.#link.state = simulator.chance(0.5) ? "refused" : "hangs";
-        if (this.#link.state === "refused") this.#network.cut(({ link }) => link === this.#link);
-        const backMs = Math.min(simulator.delay(8_000), busyMs - simulator.now);
-        simulator.schedule("online", backMs, () => {
+    const { simulator, network } = this.#world;
+    const { questions, offline } = this.#plan;
+    currentProcess.run(this.#process, () => {
+      for (const question of questions) this.#beginQuestion(question);
+      if (offline === undefined) return;
+      simulator.schedule("offline", offline.at, () => {
+        this.#link.state = offline.as;
+        if (offline.as === "refused") network.cut(({ link }) => link === this.#link);
+        simulator.schedule("online", offline.forMs, () => {
           this.#link.state = "up";
         });
       });
-    }
+    });
+  }
+
+  #beginQuestion({ key, askAt, tabAt, leaveAt, reloadAt, stopAt, stopBy }: QuestionPlan): void {
+    const { simulator } = this.#world;
+    const page = new AbortController();
+    const at = (label: string, ms: number | undefined, run: () => unknown) => {
+      if (ms !== undefined) simulator.schedule(label, ms, () => void run());
+    };
+    at("ask", askAt, () => this.#read(`ask ${key}`, this.#ask(key), { page: page.signal, key }));
+    at("tab", tabAt, () => this.#read(`tab ${key}`, this.#follow()));
+    at("leave", leaveAt, () => page.abort());
+    at("reload", reloadAt, () => this.#read(`reload ${key}`, this.#follow()));
+    at("stop", stopAt, () => this.#stop(key, stopBy!));
   }
 
   get #route() {
     return {
       endpoint: "http://server.example/api/chat",
       headers: { "x-user": this.#plan.name },
-      fetch: this.#network.fetchOver(this.#link),
+      fetch: this.#world.network.fetchOver(this.#link),
     };
   }
 
-  #ask(key: string): ReadStream {
-    return () =>
-      this.#packages.streamChatFromRoute({
-        ...this.#route,
-        messages: [{ role: "user", content: key }],
-        sessionId: this.#plan.name,
-        idempotencyKey: key,
-        runs: true,
-      });
+  #ask(key: string): AsyncIterable<{ type: string }> {
+    return this.#world.packages.streamChatFromRoute({
+      ...this.#route,
+      messages: [{ role: "user", content: key }],
+      sessionId: this.#plan.name,
+      idempotencyKey: key,
+      runs: true,
+    });
   }
 
-  #follow(): ReadStream {
-    return () =>
-      this.#packages.streamFromRoute({
-        ...this.#route,
-        method: "GET",
-        query: { session: this.#plan.name },
-      });
+  #follow(): AsyncIterable<{ type: string }> {
+    const query = { session: this.#plan.name };
+    return this.#world.packages.streamFromRoute({ ...this.#route, method: "GET", query });
   }
 
-  async #read(name: string, open: ReadStream, left?: AbortSignal): Promise<void> {
-    const reader = this.#checks.beginReader(name);
-    const iterator = open(new AbortController().signal)[Symbol.asyncIterator]();
+  /** @param asked - Whose page it is, if it is the one that asked. */
+  async #read(
+    name: string,
+    stream: AsyncIterable<{ type: string; runId?: string }>,
+    asked?: { page: AbortSignal; key: string },
+  ): Promise<void> {
+    const iterator = stream[Symbol.asyncIterator]();
+    const reader = this.#world.checks.beginReader(name, this.#plan.name);
     const leave = () => {
       reader.leave();
       void iterator.return?.();
     };
-    if (left?.aborted) return leave();
-    left?.addEventListener("abort", leave);
+    if (asked?.page.aborted) return leave();
+    asked?.page.addEventListener("abort", leave);
     try {
       for (;;) {
         const { done, value } = await iterator.next();
         if (done) break;
+        if (asked !== undefined && value.runId !== undefined) this.#runIds.set(asked.key, value.runId);
         reader.take(value);
       }
       reader.end(undefined);
@@ -129,11 +106,13 @@ export class ModelClient {
     }
   }
 
-  async #stop(key: string): Promise<void> {
-    const transport = this.#packages.createRouteTransport(this.#route);
-    const stop = this.#checks.beginStop(key);
+  async #stop(key: string, by: "key" | "run"): Promise<void> {
+    const { packages, checks } = this.#world;
+    const runId = by === "run" ? this.#runIds.get(key) : undefined;
+    const transport = packages.createRouteTransport(this.#route);
+    const stop = checks.beginStop(key, this.#plan.name);
     try {
-      await transport.stop({ idempotencyKey: key });
+      await transport.stop(runId === undefined ? { idempotencyKey: key } : { runId });
       stop(undefined);
     } catch (error) {
       stop(error);

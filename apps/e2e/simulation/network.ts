@@ -9,6 +9,8 @@ export interface Server {
   readonly process: Process;
   /** Undefined while nothing listens. */
   handle: ((request: Request) => Promise<Response>) | undefined;
+  /** Since when it drains. */
+  drainingSince: number | undefined;
 }
 
 /** How a client reaches the servers. */
@@ -17,23 +19,49 @@ export interface Link {
   state: "up" | "refused" | "hangs";
 }
 
-interface Connection {
-  readonly link: Link;
+/** A connection as its server sees it. */
+export interface ServedConnection {
   readonly server: Server;
-  /** Ends both sides. */
-  cut(): void;
+  readonly openedAt: number;
+  /** Undefined while the server holds it open. */
+  closedAt: number | undefined;
+  /** The run that it follows, once the first event has shown it. */
+  runId: string | undefined;
+  /** The type of the last chunk that the server sent. */
+  lastType: string | undefined;
+}
+
+/** What sees everything that servers send. */
+export interface NetworkObserver {
+  onOpen(connection: ServedConnection): void;
+  onPiece(connection: ServedConnection, text: string): void;
+  onClose(connection: ServedConnection): void;
+}
+
+/** Usual delay of a packet, in milliseconds. */
+const packetMs = 3;
+const decoder = new TextDecoder();
+
+/** Sends the last piece of a connection again when its client resumes. */
+interface Proxy {
+  lastPiece: Uint8Array | undefined;
+}
+
+interface NetworkOptions {
+  observer: NetworkObserver;
+  proxyRepeats: boolean;
 }
 
 export class Network {
-  readonly servers: Server[];
-  /** Usual delay of a packet, in milliseconds. */
-  delayMs = 3;
   readonly #simulator: Simulator;
-  readonly #connections = new Set<Connection>();
+  readonly #servers: readonly Server[];
+  readonly #options: NetworkOptions;
+  readonly #connections = new Set<ModelConnection>();
 
-  constructor(simulator: Simulator, servers: Server[]) {
+  constructor(simulator: Simulator, servers: readonly Server[], options: NetworkOptions) {
     this.#simulator = simulator;
-    this.servers = servers;
+    this.#servers = servers;
+    this.#options = options;
   }
 
   get openConnections(): number {
@@ -41,110 +69,169 @@ export class Network {
   }
 
   /** Cuts the connections that match. */
-  cut(matches: (connection: Connection) => boolean): void {
-    for (const connection of [...this.#connections]) if (matches(connection)) connection.cut();
+  cut(matches: (connection: { link: Link; server: Server }) => boolean): void {
+    for (const connection of [...this.#connections]) {
+      if (matches(connection)) connection.end(new TypeError("The connection was cut."));
+    }
   }
 
-  /** `fetch` of a client. */
+  /** `fetch` of a client, which reaches any of the servers; one for each stream. */
   fetchOver(link: Link): (url: string | URL, init: RequestInit) => Promise<Response> {
-    return (url, init) => this.#request(link, String(url), init);
+    const proxy = this.#options.proxyRepeats ? { lastPiece: undefined } : undefined;
+    return (url, init) => {
+      if (init.signal?.aborted) return Promise.reject(init.signal.reason);
+      const server = this.#simulator.pick(this.#servers);
+      const connection = new ModelConnection(this.#simulator, {
+        ...{ link, server, proxy },
+        observer: this.#options.observer,
+      });
+      this.#connections.add(connection);
+      connection.onEnd = () => this.#connections.delete(connection);
+      connection.request(String(url), init);
+      return connection.response.promise;
+    };
+  }
+}
+
+/** One request and its response. */
+class ModelConnection {
+  readonly link: Link;
+  readonly server: Server;
+  readonly response = Promise.withResolvers<Response>();
+  onEnd: () => void = () => {};
+  readonly #simulator: Simulator;
+  readonly #proxy: Proxy | undefined;
+  readonly #observer: NetworkObserver;
+  readonly #client: Process | null = currentProcess.getStore() ?? null;
+  /** Aborted when the server has learned that the client's side has ended. */
+  readonly #gone = new AbortController();
+  /** What was sent and has not arrived; null is the end. */
+  readonly #sent: (Uint8Array | null)[] = [];
+  #signal: AbortSignal | undefined;
+  #body: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #hasEnded = false;
+  /** A packet was lost, and nothing comes any more. */
+  #isDead = false;
+  #hasArrived = false;
+
+  constructor(
+    simulator: Simulator,
+    options: { link: Link; server: Server; proxy: Proxy | undefined; observer: NetworkObserver },
+  ) {
+    this.#simulator = simulator;
+    this.link = options.link;
+    this.server = options.server;
+    this.#proxy = options.proxy;
+    this.#observer = options.observer;
   }
 
-  #request(link: Link, url: string, init: RequestInit): Promise<Response> {
-    const simulator = this.#simulator;
-    const client = currentProcess.getStore() ?? null;
-    const { promise, resolve, reject } = Promise.withResolvers<Response>();
-    const signal = init.signal!;
-    if (signal.aborted) return Promise.reject(signal.reason);
-    const gone = new AbortController();
-    const later = (label: string, run: () => void, process: Process | null) =>
-      simulator.schedule(label, simulator.delay(this.delayMs), run, process);
-    let body: ReadableStreamDefaultController<Uint8Array> | undefined;
-    let isOver = false;
-    const connection: Connection = {
-      link,
-      server: simulator.pick(this.servers),
-      cut: () => end(new TypeError("The connection was cut.")),
-    };
-    /** The client's side ends now, the server's a little later. */
-    const end = (error: unknown) => {
-      if (isOver) return;
-      isOver = true;
-      this.#connections.delete(connection);
-      signal.removeEventListener("abort", onAbort);
-      if (error !== undefined) {
-        reject(error);
-        body?.error(error);
-        currentProcess.run(connection.server.process, () =>
-          later("gone", () => gone.abort(error), connection.server.process),
-        );
-      }
-    };
-    const onAbort = () => end(signal.reason);
-    signal.addEventListener("abort", onAbort);
-    this.#connections.add(connection);
-    if (link.state === "hangs") return promise;
-    const { server } = connection;
-    const { handle } = server;
+  request(url: string, init: RequestInit): void {
+    const { link, server } = this;
+    const { handle, process } = server;
+    this.#signal = init.signal ?? undefined;
+    this.#signal?.addEventListener("abort", this.#onAbort);
+    if (link.state === "hangs") return;
     if (link.state === "refused" || handle === undefined) {
-      later("refused", () => end(new TypeError("The connection was refused.")), client);
-      return promise;
+      this.#later("refused", this.#client, () => this.end(new TypeError("The connection was refused.")));
+      return;
     }
     const serve = async () => {
-      const request = new Request(url, { ...init, signal: gone.signal } as RequestInit);
+      const request = new Request(url, { ...init, signal: this.#gone.signal } as RequestInit);
       const response = await handle(request);
-      const head = { status: response.status, headers: response.headers };
-      const reader = response.body?.getReader();
-      if (gone.signal.aborted) {
-        reader?.cancel(gone.signal.reason).catch(() => {});
-        return;
-      }
-      gone.signal.addEventListener("abort", () => reader?.cancel(gone.signal.reason).catch(() => {}));
-      const hasBody = response.body !== null;
-      later(
-        `response ${response.status}`,
-        () => {
-          if (isOver) return;
-          const stream = hasBody
-            ? new ReadableStream<Uint8Array>({
-                start: (controller) => {
-                  body = controller;
-                },
-                cancel: (reason) => end(reason ?? new Error("left")),
-              })
-            : null;
-          resolve(new Response(stream, head));
-          if (hasBody) void currentProcess.run(server.process, pump);
-          else end(undefined);
-        },
-        client,
-      );
-      const pump = async () => {
-        for (;;) {
-          const piece = await reader!.read();
-          const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>();
-          // In order, as TCP delivers; a hanging link delivers nothing more.
-          later(
-            "piece",
-            () => {
-              if (!isOver && link.state === "up") {
-                if (piece.done) {
-                  body!.close();
-                  end(undefined);
-                } else body!.enqueue(piece.value);
-                arrive();
-              }
-            },
-            null,
-          );
-          if (piece.done) return;
-          await arrived;
-        }
-      };
+      if (response.status !== 200 || init.method === "DELETE") await this.#sendWhole(response);
+      else this.#sendStream(response);
     };
-    currentProcess.run(server.process, () => {
-      later("request", () => void (isOver || serve()), server.process);
+    currentProcess.run(process, () => this.#later("request", process, () => void (this.#hasEnded || serve())));
+  }
+
+  /** The client's side ends now, the server's a little later if it did not end it itself. */
+  end(error?: unknown): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.onEnd();
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (error === undefined) return;
+    this.response.reject(error);
+    this.#body?.error(error);
+    const { process } = this.server;
+    currentProcess.run(process, () => this.#later("gone", process, () => this.#gone.abort(error)));
+  }
+
+  readonly #onAbort = (): void => this.end(this.#signal!.reason);
+
+  #later(label: string, process: Process | null, run: () => void): void {
+    this.#simulator.schedule(label, this.#simulator.delay(packetMs), run, process);
+  }
+
+  async #sendWhole(response: Response): Promise<void> {
+    const { status, headers } = response;
+    const text = response.body === null ? null : await response.text();
+    this.#later(`response ${status}`, this.#client, () => {
+      if (this.#hasEnded || this.link.state !== "up") return;
+      this.end();
+      this.response.resolve(new Response(text, { status, headers }));
     });
-    return promise;
+  }
+
+  #sendStream({ headers, body }: Response): void {
+    const reader = body!.getReader();
+    const { signal } = this.#gone;
+    const leave = () => void reader.cancel(signal.reason).catch(() => {});
+    if (signal.aborted) return leave();
+    const openedAt = this.#simulator.now;
+    const { server } = this;
+    const served: ServedConnection = { server, openedAt, closedAt: undefined, runId: undefined, lastType: undefined };
+    this.#observer.onOpen(served);
+    const close = () => {
+      if (served.closedAt !== undefined) return;
+      served.closedAt = this.#simulator.now;
+      this.#observer.onClose(served);
+    };
+    signal.addEventListener("abort", () => {
+      close();
+      leave();
+    });
+    this.#later("response 200", this.#client, () => {
+      if (this.#hasEnded || this.link.state !== "up") return;
+      const stream = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          this.#body = controller;
+        },
+        cancel: (reason) => this.end(reason ?? new Error("left")),
+      });
+      this.response.resolve(new Response(stream, { headers }));
+      void currentProcess.run(server.process, () => this.#pump(reader, served).then(close));
+    });
+  }
+
+  async #pump(reader: ReadableStreamDefaultReader<Uint8Array>, served: ServedConnection): Promise<void> {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (value !== undefined) this.#observer.onPiece(served, decoder.decode(value));
+      this.#sent.push(done ? null : value);
+      this.#later("piece", null, () => this.#deliver());
+      if (done) return;
+    }
+  }
+
+  /** The next piece arrives. */
+  #deliver(): void {
+    if (this.#hasEnded) return;
+    this.#isDead ||= this.link.state !== "up";
+    if (this.#isDead) return;
+    const piece = this.#sent.shift()!;
+    if (piece === null) {
+      this.#body!.close();
+      this.end();
+      return;
+    }
+    const proxy = this.#proxy;
+    if (proxy !== undefined) {
+      if (!this.#hasArrived && proxy.lastPiece !== undefined) this.#body!.enqueue(proxy.lastPiece);
+      // A heartbeat is not repeated.
+      if (decoder.decode(piece).includes("id: ")) proxy.lastPiece = piece;
+    }
+    this.#hasArrived = true;
+    this.#body!.enqueue(piece);
   }
 }

@@ -106,7 +106,7 @@ export function replaceGlobals(): void {
     clearImmediate: clearSimulated,
   });
   performance.now = () => simulator?.now ?? realNow();
-  Date.now = () => epochMs + (simulator?.now ?? 0);
+  Date.now = () => epochMs + Math.floor(simulator?.elapsed ?? 0);
   Math.random = () => (simulator?.random ?? realRandom)();
   crypto.randomUUID = createSimulatedUUID as typeof crypto.randomUUID;
   crypto.getRandomValues = ((bytes: Uint8Array) => {

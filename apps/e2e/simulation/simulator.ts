@@ -19,22 +19,34 @@ export interface Process {
 }
 
 export interface SimEvent {
-  at: number;
+  readonly at: number;
   /** Breaks ties, so that a run can be repeated. */
   readonly order: number;
   readonly label: string;
+  /** The event happens only while this process lives; null for one that always happens. */
   readonly process: Process | null;
   readonly incarnation: number | undefined;
+  /** The process that has scheduled it, and which one in its place. */
+  readonly context: Process | undefined;
+  readonly contextIncarnation: number | undefined;
+  /** Undefined once it was cancelled, or has happened. */
   run: (() => void) | undefined;
 }
 
 /** The process that the current code belongs to. */
 export const currentProcess = new AsyncLocalStorage<Process>();
 
+/** All times are multiples of this, so that they are exact wherever the clock begins. */
+const tick = 1 / 1024;
+
 export class Simulator {
-  /** Milliseconds since the beginning. */
-  now = 0;
+  /** The time in milliseconds. */
+  now: number;
+  /** The time at the beginning. */
+  readonly begin: number;
   steps = 0;
+  /** Set to stop before the next step. */
+  isOver = false;
   /** Of every step, so that two runs can be compared. */
   hash = 0x811c9dc5;
   /** Called after each step. */
@@ -42,9 +54,18 @@ export class Simulator {
   readonly random: () => number;
   readonly #heap: SimEvent[] = [];
   #order = 0;
+  /** The event that happens now. */
+  #current: SimEvent | undefined;
 
-  constructor(random: () => number) {
+  /** @param begin - Whole milliseconds. What has a memory of an earlier simulation must find that long ago. */
+  constructor(random: () => number, begin = 0) {
     this.random = random;
+    this.now = this.begin = begin;
+  }
+
+  /** Milliseconds since the beginning. */
+  get elapsed(): number {
+    return this.now - this.begin;
   }
 
   /** The number of events that are to come, without those that were cancelled or belong to dead processes. */
@@ -53,27 +74,39 @@ export class Simulator {
   }
 
   /**
-   * Schedules `run`, in the async context of this call.
+   * Schedules `run`, in the context of the current process.
    *
-   * @param process - It does not happen if this one has been killed; null for an event that always happens.
+   * @param process - It does not happen if this one has been killed; null for an event that always happens. The current
+   * one by default.
+   * @param incarnation - Which process in that place, if it may be another one than now.
    */
   schedule(
     label: string,
     delayMs: number,
     run: () => void,
-    process: Process | null = currentProcess.getStore() ?? null,
+    process?: Process | null,
+    incarnation?: number,
   ): SimEvent {
-    const snapshot = AsyncLocalStorage.snapshot();
+    const context = currentProcess.getStore();
+    const owner = process === undefined ? (context ?? null) : process;
     const event: SimEvent = {
-      at: this.now + Math.max(0, delayMs),
+      at: this.now + Math.max(0, Math.round(delayMs / tick) * tick),
       order: this.#order++,
       label,
-      process,
-      incarnation: process?.incarnation,
-      run: () => snapshot(run),
+      process: owner,
+      incarnation: incarnation ?? this.incarnationOf(owner),
+      context,
+      contextIncarnation: this.incarnationOf(context),
+      run,
     };
     this.#push(event);
     return event;
+  }
+
+  /** What a process does after it was killed belongs to it, not to its successor. */
+  incarnationOf(process: Process | null | undefined): number | undefined {
+    const current = this.#current;
+    return current?.context === process ? current?.contextIncarnation : process?.incarnation;
   }
 
   /** A whole number from 0 to `below` - 1. */
@@ -94,31 +127,39 @@ export class Simulator {
     return this.random() ** 3 * 4 * usualMs;
   }
 
-  /** Runs events until none is left, or one of them is later than `untilMs`. */
+  /** Runs events until none is left, one of them is later than `untilMs` after the beginning, or the simulation is over. */
   async run(untilMs: number): Promise<void> {
+    const until = this.begin + untilMs;
     await turn();
-    for (let event = this.#take(untilMs); event !== undefined; event = this.#take(untilMs)) {
-      this.now = Math.max(this.now, event.at);
+    while (!this.isOver) {
+      const event = this.#take(until);
+      if (event === undefined) break;
+      if (event.at > this.now) this.now = event.at;
       this.steps++;
-      this.#mix(event.label);
-      event.run!();
+      this.mix(event.label);
+      const run = event.run!;
       event.run = undefined;
+      this.#current = event;
+      if (event.context === undefined) run();
+      else currentProcess.run(event.context, run);
       await turn();
       this.onStep(event);
     }
-    this.now = Math.max(this.now, Number.isFinite(untilMs) ? untilMs : this.now);
+    this.#current = undefined;
+    if (!this.isOver && Number.isFinite(until)) this.now = Math.max(this.now, until);
   }
 
-  /** Removes every event that is to come. */
-  clear(): void {
-    this.#heap.length = 0;
+  /** Cancels the other events. */
+  keep(isKept: (event: SimEvent) => boolean): void {
+    for (const event of this.#heap) if (!isKept(event)) event.run = undefined;
   }
 
-  #mix(label: string): void {
+  /** Adds a text and the current time to the hash (FNV-1a). */
+  mix(text: string): void {
     let { hash } = this;
-    for (let index = 0; index < label.length; index++)
-      hash = Math.imul(hash ^ label.charCodeAt(index), 0x01000193);
-    this.hash = Math.imul(hash ^ Math.round(this.now * 1000), 0x01000193);
+    for (let index = 0; index < text.length; index++)
+      hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+    this.hash = Math.imul(hash ^ (this.elapsed / tick), 0x01000193);
   }
 
   /** One of the events that are due about now. */

@@ -1,148 +1,211 @@
-/**
- * One simulated world: servers with a store, and clients that ask, reload, follow and stop, while things go wrong. All of it
- * is drawn from a seed. Returns what was wrong with it.
- */
-
+/** One simulated world, as planned: servers with a store, and clients, while things go wrong. */
+import { createSeededRandom } from "../seeded-random.ts";
 import { Checks } from "./checks.ts";
 import type { Packages } from "./load-packages.ts";
-import { type ClientPlan, ModelClient } from "./model-client.ts";
-import { ModelStore, type StoreKind } from "./model-store.ts";
+import { ModelClient } from "./model-client.ts";
+import { ModelStore } from "./model-store.ts";
 import { Network, type Server } from "./network.ts";
-import { currentProcess, type Simulator } from "./simulator.ts";
-
-/** How often each kind of fault happened. */
-export type FaultCounts = Record<string, number>;
+import { busyMs, type FaultPlan, retentionMs, type StoreFaultName, type WorldPlan } from "./plan-world.ts";
+import { setSimulator } from "./simulated-globals.ts";
+import { currentProcess, type SimEvent, Simulator } from "./simulator.ts";
 
 export interface WorldResult {
   /** The first thing that was wrong. */
   problem: string | undefined;
-  faults: FaultCounts;
+  steps: number;
+  /** Of all steps and log entries. */
+  hash: string;
 }
 
-/** Nothing is begun later, and everything that is wrong is over. */
-const busyMs = 40_000;
-/** After that, answers may take this long: agents with slow tools, a lease, and a client's waits. */
+/** After all that is wrong, answers may take this long: silent agents, leases, and clients' waits. */
 const settleMs = 120_000;
-const retentionMs = 15 * 60_000;
+/** Longer than any world takes. */
+const betweenWorldsMs = 2 ** 24;
 
-const kinds: readonly StoreKind[] = ["memory", "redis", "redis", "sqlite"];
+let worlds = 0;
 
-export async function simulateWorld(simulator: Simulator, packages: Packages): Promise<WorldResult> {
-  const faults: FaultCounts = {};
-  const isCalm = simulator.chance(0.1);
-  const kind = simulator.pick(kinds);
-  const leaseMs = simulator.chance(0.7) ? 15_000 : 2_500;
-  const core = packages.core.createMemoryRunStore({ leaseMs, retentionMs });
-  const store = new ModelStore(simulator, kind, core);
-  const checks = new Checks(simulator, store, { leaseMs, retentionMs });
-  const count = kind === "memory" ? 1 : 1 + simulator.int(packages.slots.length);
-  const servers = packages.slots
-    .slice(0, count)
-    .map(({ process }): Server => ({ process, handle: undefined }));
-  const network = new Network(simulator, servers);
+export async function simulateWorld(
+  plan: WorldPlan,
+  packages: Packages,
+  onStep?: (event: SimEvent, simulator: Simulator) => void,
+): Promise<WorldResult> {
+  const simulator = new Simulator(createSeededRandom(plan.seed ^ 0x5eed), ++worlds * betweenWorldsMs);
+  setSimulator(simulator);
+  if (onStep !== undefined) simulator.onStep = (event) => onStep(event, simulator);
+  const world = new World(plan, packages, simulator);
+  const { problem } = await world.run();
+  setSimulator(undefined);
+  return { problem, steps: simulator.steps, hash: (simulator.hash >>> 0).toString(16).padStart(8, "0") };
+}
 
-  const start = (index: number) => {
-    const { process, server } = packages.slots[index]!;
+class World {
+  readonly #plan: WorldPlan;
+  readonly #packages: Packages;
+  readonly #simulator: Simulator;
+  readonly #checks: Checks;
+  readonly #store: ModelStore;
+  readonly #servers: Server[];
+  readonly #network: Network;
+
+  constructor(plan: WorldPlan, packages: Packages, simulator: Simulator) {
+    this.#plan = plan;
+    this.#packages = packages;
+    this.#simulator = simulator;
+    this.#checks = new Checks(simulator, plan);
+    const { store: kind, canHandOff, leaseMs, servers, proxyRepeats } = plan;
+    const core = packages.core.createMemoryRunStore({ leaseMs, retentionMs });
+    this.#store = new ModelStore(simulator, { kind, canHandOff, core, logs: this.#checks.logs });
+    this.#servers = packages.slots
+      .slice(0, servers)
+      .map(({ process }) => ({ process, handle: undefined, drainingSince: undefined }));
+    this.#network = new Network(simulator, this.#servers, { observer: this.#checks.connections, proxyRepeats });
+  }
+
+  async run(): Promise<Checks> {
+    const { clients, faults } = this.#plan;
+    const checks = this.#checks;
+    const onRejection = (error: unknown) => checks.fail(`an unhandled rejection: ${String(error)}`);
+    process.on("unhandledRejection", onRejection);
+    for (const { process } of this.#servers) process.incarnation++;
+    for (const index of this.#servers.keys()) this.#start(index);
+    for (const fault of faults) this.#simulator.schedule(fault.name, fault.at, () => this.#begin(fault), null);
+    for (const plan of clients) {
+      const { offline, name } = plan;
+      if (offline !== undefined) {
+        const from = this.#simulator.now + offline.at;
+        checks.disturbances.begin("network", from, name)(from + offline.forMs);
+      }
+      const { client } = this.#packages;
+      new ModelClient(
+        { simulator: this.#simulator, packages: client, network: this.#network, checks },
+        plan,
+      ).begin();
+    }
+    await this.#simulator.run(busyMs + settleMs);
+    if (checks.problem === undefined) await checks.expectEnded(this.#store);
+    if (checks.problem === undefined) {
+      await this.#simulator.run(busyMs + settleMs + retentionMs + 60_000);
+      this.#expectNothingLeft();
+    }
+    await this.#clear();
+    process.off("unhandledRejection", onRejection);
+    return checks;
+  }
+
+  #start(index: number): void {
+    const { process, server } = this.#packages.slots[index]!;
+    const { agent, onStart } = this.#checks.agents;
     currentProcess.run(process, () => {
       const route = server.createChatRoute({
-        agent: checks.agent,
+        agent,
         authorize: (request) => request.headers.get("x-user"),
         onError: () => "The agent failed.",
-        runs: { store: store.connect(), maxOpenRuns: 100 },
+        runs: {
+          store: this.#store.connect(),
+          maxOpenRuns: 100,
+          onActiveRun: this.#plan.onActiveRun,
+          onStart: onStart as never,
+        },
       });
-      servers[index]!.handle = (request) => route.fetch(request);
+      this.#servers[index]!.handle = (request) => route.fetch(request);
+      this.#servers[index]!.drainingSince = undefined;
     });
-  };
-  for (const index of servers.keys()) start(index);
+  }
 
-  const happen = (name: string, run: () => void) => {
-    faults[name] = (faults[name] ?? 0) + 1;
-    checks.noteFault(name);
-    run();
-  };
-  const stopServer = (index: number) => {
-    const { process } = servers[index]!;
-    servers[index]!.handle = undefined;
-    process.incarnation++;
-    network.cut(({ server }) => server.process === process);
-    simulator.schedule("restart", 200 + simulator.delay(2_000), () => start(index), null);
-  };
-  const kill = () => happen("kill", () => stopServer(simulator.int(servers.length)));
-  const drain = () =>
-    happen("drain", () => {
-      const index = simulator.int(servers.length);
-      const { process, handle } = servers[index]!;
-      const { incarnation } = process;
-      if (handle === undefined) return;
-      currentProcess.run(process, () => {
-        const drained = packages.slots[index]!.server.drain({ deadlineMs: simulator.delay(2_000) });
-        drained.then(() => {
-          if (process.incarnation === incarnation) stopServer(index);
-        });
-      });
-    });
-  const forAWhile = (name: string, usualMs: number, begin: () => void, end: () => void) =>
-    happen(name, () => {
-      begin();
-      simulator.schedule(
-        `end ${name}`,
-        Math.min(simulator.delay(usualMs), busyMs - simulator.now),
-        end,
-        null,
-      );
-    });
-  const set = (name: "isAway" | "isReadOnly" | "losesReplies", value: boolean) => () => {
-    store.faults[name] = value;
-  };
-  const loseWrites = () => {
-    const open = [...store.logs.keys()].filter((runId) => !store.cut.has(runId));
-    if (kind !== "redis" || open.length === 0) return;
-    const runId = simulator.pick(open);
-    const { length } = store.logs.get(runId)!;
-    happen("lost writes", () => void store.loseWrites(runId, Math.max(0, length - 1 - simulator.int(4))));
-  };
-  const kindsOfFault: (() => void)[] = [
-    kill,
-    kill,
-    drain,
-    () => forAWhile("store away", 4_000, set("isAway", true), set("isAway", false)),
-    () => forAWhile("store read-only", 4_000, set("isReadOnly", true), set("isReadOnly", false)),
-    () => forAWhile("lost replies", 3_000, set("losesReplies", true), set("losesReplies", false)),
-    () =>
-      forAWhile(
-        "slow store",
-        2_000,
-        () => {
-          store.faults.delayMs = 300;
-        },
-        () => {
-          store.faults.delayMs = 1;
-        },
-      ),
-    loseWrites,
-    () => happen("cut", () => network.cut(() => simulator.chance(0.5))),
-    () => happen("cut", () => network.cut(() => true)),
-  ];
-  if (!isCalm) {
-    for (let left = 1 + simulator.int(5); left > 0; left--) {
-      simulator.schedule("fault", simulator.random() * busyMs, simulator.pick(kindsOfFault), null);
+  #begin(fault: FaultPlan): void {
+    const simulator = this.#simulator;
+    const { disturbances } = this.#checks;
+    switch (fault.name) {
+      case "kill":
+        return this.#kill(fault.server, fault.restartMs);
+      case "drain":
+        return this.#drain(fault);
+      case "cut":
+        disturbances.begin("network", simulator.now)(simulator.now);
+        return this.#network.cut(() => simulator.chance(fault.share));
+      case "lost writes":
+        return this.#loseWrites(fault.entries);
+      default:
+        return this.#disturbStore(fault.name, fault.forMs);
     }
   }
 
-  const clients: ModelClient[] = [];
-  for (let left = 1 + simulator.int(3); left > 0; left--) {
-    const plan: ClientPlan = { isCalm, busyMs, name: `c${left}` };
-    const client = new ModelClient(simulator, packages.client, network, checks, plan);
-    client.onOffline = () => happen("offline", () => {});
-    clients.push(client);
-    client.begin();
+  #kill(index: number, restartMs: number): void {
+    const simulator = this.#simulator;
+    const server = this.#servers[index]!;
+    if (server.handle === undefined) return;
+    const end = this.#checks.disturbances.begin("server", simulator.now);
+    server.handle = undefined;
+    server.process.incarnation++;
+    this.#network.cut((connection) => connection.server === server);
+    const start = () => {
+      this.#start(index);
+      end(simulator.now);
+    };
+    simulator.schedule("restart", restartMs, start, null);
   }
 
-  await simulator.run(busyMs + settleMs);
-  checks.expectEnded();
-  if (checks.problem === undefined) {
-    await simulator.run(busyMs + settleMs + retentionMs + 60_000);
-    checks.expectNothingLeft(network, servers);
+  #drain({ server: index, deadlineMs, restartMs }: Extract<FaultPlan, { server: number }>): void {
+    const simulator = this.#simulator;
+    const server = this.#servers[index]!;
+    if (server.handle === undefined || server.drainingSince !== undefined) return;
+    const { process } = server;
+    const { incarnation } = process;
+    const end = this.#checks.disturbances.begin("server", simulator.now);
+    server.drainingSince = simulator.now;
+    currentProcess.run(process, async () => {
+      await this.#packages.slots[index]!.server.drain({ deadlineMs });
+      if (process.incarnation === incarnation) this.#kill(index, restartMs);
+    });
+    // At the latest; a process that is killed meanwhile does not finish.
+    end(simulator.now + deadlineMs + 1_000 + restartMs);
   }
-  return { problem: checks.problem, faults };
+
+  #loseWrites(entries: number): void {
+    const logs = [...this.#checks.logs.all()].filter(({ isCut }) => !isCut);
+    if (this.#plan.store !== "redis" || logs.length === 0) return;
+    const { now } = this.#simulator;
+    this.#checks.disturbances.begin("store", now)(now);
+    void this.#store.loseWrites(this.#simulator.pick(logs).runId, entries);
+  }
+
+  #disturbStore(name: StoreFaultName, forMs: number): void {
+    const simulator = this.#simulator;
+    const end = this.#checks.disturbances.begin("store", simulator.now);
+    this.#store.faults[name]++;
+    const onEnd = () => {
+      this.#store.faults[name]--;
+      end(simulator.now);
+    };
+    simulator.schedule(`end ${name}`, forMs, onEnd, null);
+  }
+
+  #expectNothingLeft(): void {
+    const checks = this.#checks;
+    const connections = this.#network.openConnections;
+    if (connections > 0) checks.fail(`${connections} connections are left`);
+    const pending = this.#simulator.pending();
+    if (pending.length > 0) checks.fail(`${pending.length} events are left, such as ${pending[0]!.label}`);
+    for (const { process } of this.#servers) {
+      const registry = currentProcess.run(process, () => (globalThis as Record<symbol, unknown>)[registryKey]);
+      for (const [name, entries] of Object.entries(registry ?? {})) {
+        if (name === "abortedStreams" || !(entries instanceof Set) || entries.size === 0) continue;
+        checks.fail(`${process.name} has ${entries.size} ${name} left`);
+      }
+    }
+  }
+
+  /** Modules that wait for an immediate get it, so that the next world finds them as this one did. */
+  async #clear(): Promise<void> {
+    const simulator = this.#simulator;
+    for (const { process } of this.#packages.slots) process.incarnation++;
+    simulator.isOver = false;
+    simulator.onStep = () => {};
+    const { steps, hash } = simulator;
+    simulator.keep((event) => event.label === "immediate");
+    await simulator.run(Number.POSITIVE_INFINITY);
+    Object.assign(simulator, { steps, hash });
+  }
 }
+
+const registryKey = Symbol.for("@kortyx/server/streams");
