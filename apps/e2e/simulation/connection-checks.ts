@@ -59,6 +59,8 @@ export class ConnectionChecks implements NetworkObserver {
     if (log === undefined) return;
     const expiredAt = Math.max(log.leaseUntil, openedAt);
     const until = Math.min(closedAt, log.endedAt ?? Number.POSITIVE_INFINITY);
+    // A server that is suspended notices nothing.
+    if (disturbances.has("suspension", { from: openedAt, to: closedAt })) return;
     const isDisturbed = disturbances.has("store", { from: expiredAt - leaseMs, to: until });
     const allowedMs = noticeMs + (isDisturbed ? leaseMs : 0);
     if (until - expiredAt > allowedMs) {

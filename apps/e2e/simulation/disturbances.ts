@@ -1,7 +1,7 @@
 /** What has gone wrong, and when: the only excuses that the checks accept. */
 
 /** Where something goes wrong. */
-export type Place = "store" | "server" | "network";
+export type Place = "store" | "server" | "suspension" | "network";
 
 interface Disturbance {
   readonly place: Place;

@@ -102,6 +102,7 @@ export class ModelAgents {
     const { simulator, logs, disturbances, leaseMs, fail } = this.#world;
     const endedAt = logs.get(runId)?.endedAt;
     if (endedAt === undefined) return;
+    if (disturbances.has("suspension", { from: endedAt, to: simulator.now })) return;
     const disturbedMs = disturbances.storeMs(endedAt - leaseMs, simulator.now);
     const allowedMs = noticeMs + (disturbedMs > 0 ? disturbedMs + leaseMs : 0);
     const lateMs = simulator.now - endedAt;

@@ -37,6 +37,7 @@ export interface ClientPlan {
 
 export type FaultPlan =
   | { name: "kill" | "drain"; at: number; server: number; deadlineMs: number; restartMs: number }
+  | { name: "suspend"; at: number; forMs: number; server: number }
   | { name: "cut"; at: number; share: number }
   | { name: "lost writes"; at: number; entries: number }
   | { name: StoreFaultName; at: number; forMs: number };
@@ -72,7 +73,12 @@ export function planWorld(seed: number): WorldPlan {
   const clients = Array.from({ length: draw.pick([1, 1, 2, 2, 3]) }, (_, index) =>
     planClient(draw, `c${index}`, isCalm),
   );
-  const faults = Array.from({ length: isCalm ? 0 : 1 + draw.int(4) }, () => planFault(draw, isShared, servers));
+  const questions = clients.flatMap((client) => client.questions);
+  const faults = Array.from({ length: isCalm ? 0 : 1 + draw.int(4) }, () => {
+    // Most of them while an answer is in progress.
+    const at = draw.chance(0.3) ? draw.int(busyMs * 0.9) : draw.pick(questions).askAt + draw.delay(3_000);
+    return planFault(draw, at, { isShared, servers });
+  });
   return {
     seed,
     store,
@@ -121,21 +127,25 @@ function planQuestion(draw: Draw, key: string, askAt: number): QuestionPlan {
   return plan;
 }
 
-function planFault(draw: Draw, isShared: boolean, servers: number): FaultPlan {
-  const at = draw.int(busyMs * 0.9);
+function planFault(
+  draw: Draw,
+  at: number,
+  { isShared, servers }: { isShared: boolean; servers: number },
+): FaultPlan {
   // A process with its own store takes the runs with it.
-  const kind = draw.int(isShared ? 10 : 2);
+  const kind = draw.int(isShared ? 12 : 3);
+  // Most are shorter than a lease, some are longer.
+  const forMs = Math.min(draw.chance(0.8) ? draw.int(4_000) : draw.int(25_000), busyMs * 1.25 - at);
   if (kind < 2) return { name: "cut", at, share: draw.pick([0.5, 1]) };
-  if (kind < 5) {
-    const name = kind < 4 ? "kill" : "drain";
+  if (kind === 2) return { name: "suspend", at, forMs, server: draw.int(servers) };
+  if (kind < 6) {
+    const name = kind < 5 ? "kill" : "drain";
     const [deadlineMs, restartMs] = [draw.delay(2_000), 200 + draw.delay(2_000)];
     return { name, at, server: draw.int(servers), deadlineMs, restartMs };
   }
-  if (kind === 5) return { name: "lost writes", at, entries: 1 + draw.int(5) };
+  if (kind === 6) return { name: "lost writes", at, entries: 1 + draw.int(5) };
   const name = draw.pick(["away", "read-only", "lost replies", "lost replies", "slow"] as const);
-  // Most are shorter than a lease, some are longer.
-  const forMs = draw.chance(0.8) ? draw.int(4_000) : draw.int(25_000);
-  return { name, at, forMs: Math.min(forMs, busyMs - at) };
+  return { name, at, forMs };
 }
 
 /** Random values of a plan. */

@@ -16,10 +16,12 @@ export interface Process {
   readonly name: string;
   /** Counts the processes in this place: raised when one is killed. */
   incarnation: number;
+  /** It does nothing before this time, as if it were stopped by a signal. */
+  suspendedUntil?: number | undefined;
 }
 
 export interface SimEvent {
-  readonly at: number;
+  at: number;
   /** Breaks ties, so that a run can be repeated. */
   readonly order: number;
   readonly label: string;
@@ -201,7 +203,12 @@ export class Simulator {
   #pop(): SimEvent | undefined {
     for (;;) {
       const event = this.#popAny();
-      if (event === undefined || isPending(event)) return event;
+      if (event === undefined) return undefined;
+      if (!isPending(event)) continue;
+      const { suspendedUntil = 0 } = event.process ?? {};
+      if (event.at >= suspendedUntil || this.now >= suspendedUntil) return event;
+      event.at = suspendedUntil;
+      this.#push(event);
     }
   }
 

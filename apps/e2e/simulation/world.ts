@@ -120,6 +120,8 @@ class World {
         return this.#kill(fault.server, fault.restartMs);
       case "drain":
         return this.#drain(fault);
+      case "suspend":
+        return this.#suspend(fault.server, fault.forMs);
       case "cut":
         disturbances.begin("network", simulator.now)(simulator.now);
         return this.#network.cut(() => simulator.chance(fault.share));
@@ -137,6 +139,7 @@ class World {
     const end = this.#checks.disturbances.begin("server", simulator.now);
     server.handle = undefined;
     server.process.incarnation++;
+    server.process.suspendedUntil = undefined;
     this.#network.cut((connection) => connection.server === server);
     const start = () => {
       this.#start(index);
@@ -145,7 +148,14 @@ class World {
     simulator.schedule("restart", restartMs, start, null);
   }
 
-  #drain({ server: index, deadlineMs, restartMs }: Extract<FaultPlan, { server: number }>): void {
+  #suspend(index: number, forMs: number): void {
+    const { now } = this.#simulator;
+    const { process } = this.#servers[index]!;
+    process.suspendedUntil = Math.max(process.suspendedUntil ?? 0, now + forMs);
+    this.#checks.disturbances.begin("suspension", now)(now + forMs);
+  }
+
+  #drain({ server: index, deadlineMs, restartMs }: Extract<FaultPlan, { deadlineMs: number }>): void {
     const simulator = this.#simulator;
     const server = this.#servers[index]!;
     if (server.handle === undefined || server.drainingSince !== undefined) return;
@@ -198,7 +208,10 @@ class World {
   /** Modules that wait for an immediate get it, so that the next world finds them as this one did. */
   async #clear(): Promise<void> {
     const simulator = this.#simulator;
-    for (const { process } of this.#packages.slots) process.incarnation++;
+    for (const { process } of this.#packages.slots) {
+      process.incarnation++;
+      process.suspendedUntil = undefined;
+    }
     simulator.isOver = false;
     simulator.onStep = () => {};
     const { steps, hash } = simulator;
