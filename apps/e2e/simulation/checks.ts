@@ -57,7 +57,8 @@ export class Checks {
     const { leaseMs } = this.#plan;
     const places = ["server", "suspension"] as const;
     if (places.some((place) => this.disturbances.has(place, { from: openedAt, to: now }))) return;
-    if (this.disturbances.storeMs(openedAt, now) > leaseMs / 2 - 500) return;
+    // It may have been opened by the last of many attempts.
+    if (this.disturbances.storeMs(openedAt - leaseMs, now) > leaseMs / 2 - 500) return;
     this.fail(`${runId} lost its producer for no reason`);
   }
 
@@ -88,15 +89,17 @@ export class Checks {
     };
   }
 
-  /** What a reader gets is in the log at the same place, unless it is told that the log is gone. */
+  /** What a reader gets is in the log at the same place, unless the log is lost. */
   #checkPrefix(reader: Reader, index: number): void {
     const chunk = reader.chunks[index]!;
     if (isRunLost(chunk)) {
-      if (!this.#mayBeLost(reader.runId)) this.fail(`${reader.name} was told that its run is lost, which it is not`);
+      if (!this.#mayBeLost(reader.runId)) this.fail(`${reader.name} got run-lost for a run that is not lost`);
       return;
     }
     // A run that was stopped, or lost its writer, before its first entry.
-    reader.runId ??= [...this.logs.all()].find(({ longest, entries }) => longest[0] === chunk || entries[0] === chunk)?.runId;
+    reader.runId ??= [...this.logs.all()].find(
+      ({ longest, entries }) => longest[0] === chunk || entries[0] === chunk,
+    )?.runId;
     const log = this.logs.get(reader.runId ?? "");
     if (log?.longest[index] === chunk || log?.entries[index] === chunk) return;
     // The log that has lost its end has another one by now.
@@ -123,12 +126,18 @@ export class Checks {
     const last = chunks.at(-1);
     if (last !== undefined && isRunLost(last)) return;
     const log = this.logs.get(reader.runId ?? "");
-    if (log === undefined) return this.fail(`${name} ended without a run`);
+    if (log === undefined) {
+      this.fail(`${name} ended without a run`);
+      return;
+    }
     if (log.isCut) {
       if (!isTerminal(last!)) this.fail(`${name} ended on ${last}`);
       return;
     }
-    if (log.endedAt === undefined) return this.fail(`${name} ended before its run`);
+    if (log.endedAt === undefined) {
+      this.fail(`${name} ended before its run`);
+      return;
+    }
     if (chunks.length !== log.entries.length) {
       this.fail(`${name} ended with ${chunks.length} of ${log.entries.length} chunks`);
     }
@@ -189,7 +198,8 @@ export class Checks {
       if (isFollowed && endedAt === undefined && !isCut) this.fail(`${runId} has no end`);
       this.agents.checkWhole(log);
       const kept = await store.entriesOf(runId);
-      if (kept?.join("\n") !== entries.join("\n")) this.fail(`the log of ${runId} was ${entries}, and is ${kept}`);
+      if (kept?.join("\n") !== entries.join("\n"))
+        this.fail(`the log of ${runId} was ${entries}, and is ${kept}`);
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What must be true of each connection that follows a run, as its server sees it. */
 import type { Disturbances } from "./disturbances.ts";
-import type { NetworkObserver, ServedConnection } from "./network.ts";
+import type { NetworkObserver, ServedConnection, Server } from "./network.ts";
 import type { RunLogs } from "./run-logs.ts";
 import type { Simulator } from "./simulator.ts";
 
@@ -47,6 +47,15 @@ export class ConnectionChecks implements NetworkObserver {
   onClose(connection: ServedConnection): void {
     this.#open.delete(connection);
     this.#check(connection);
+  }
+
+  /** Its process was killed. */
+  onKill(server: Server): void {
+    for (const connection of [...this.#open]) {
+      if (connection.server !== server) continue;
+      connection.closedAt = this.#world.simulator.now;
+      this.onClose(connection);
+    }
   }
 
   checkAll(): void {

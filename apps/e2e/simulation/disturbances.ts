@@ -32,7 +32,10 @@ export class Disturbances {
     );
   }
 
-  has(place: Place, { from, to, client }: { from: number; to: number; client?: string | undefined }): boolean {
+  has(
+    place: Place,
+    { from, to, client }: { from: number; to: number; client?: string | undefined },
+  ): boolean {
     return this.#of(client).some((one) => one.place === place && one.from <= to && one.to >= from);
   }
 

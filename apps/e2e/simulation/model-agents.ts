@@ -4,7 +4,7 @@ import type { RouteAgentOptions } from "../../../packages/server/src/index.ts";
 import type { Disturbances } from "./disturbances.ts";
 import type { AgentPlan } from "./plan-world.ts";
 import { deltaOf, type RunLogs, type SeenLog } from "./run-logs.ts";
-import { currentProcess, type Simulator } from "./simulator.ts";
+import { currentProcess, type Process, type Simulator } from "./simulator.ts";
 
 /** An agent notices within this time that its run was ended elsewhere: a tick of the store, and a few of its replies. */
 const noticeMs = 3_000;
@@ -12,6 +12,8 @@ const noticeMs = 3_000;
 interface Call {
   readonly question: string;
   readonly runId: string;
+  readonly process: Process;
+  readonly incarnation: number;
   yielded: number;
   /** It has ended on its own, after its last chunk. */
   isWhole: boolean;
@@ -48,9 +50,9 @@ export class ModelAgents {
       this.#answer(messages.at(-1)!.content, options),
   };
 
-  /** The calls of processes that live. */
+  /** How many agents of processes that live have not ended. */
   get openCalls(): number {
-    return this.#open.size;
+    return [...this.#open].filter(({ process, incarnation }) => process.incarnation === incarnation).length;
   }
 
   async *#answer(question: string, { signal }: RouteAgentOptions): AsyncGenerator<StreamChunk> {
@@ -59,8 +61,6 @@ export class ModelAgents {
     const call = this.#begin(question);
     const name = `${question}/${this.#callsOf.get(question)!.length}`;
     this.#calls.set(name, call);
-    const process = currentProcess.getStore()!;
-    const incarnation = simulator.incarnationOf(process);
     try {
       for (let number = 0; number <= plan.chunks; number++) {
         await pause(number === plan.slowAt ? plan.slowMs : simulator.delay(plan.usualGapMs), signal);
@@ -76,23 +76,27 @@ export class ModelAgents {
       else if (plan.end === "done") yield { type: "done" };
     } finally {
       this.#open.delete(call);
-      if (process.incarnation === incarnation) this.#checkOverrun(call);
+      if (call.process.incarnation === call.incarnation) this.#checkOverrun(call);
     }
-  }
-
-  /** Called when the processes in this place are gone. */
-  forget(): void {
-    this.#open.clear();
   }
 
   #begin(question: string): Call {
-    const { logs, fail } = this.#world;
+    const { simulator, logs, fail } = this.#world;
     const earlier = this.#callsOf.get(question) ?? [];
     for (const { runId } of earlier) {
       // A run that was lost before its first text leaves its key free.
-      if ((logs.get(runId)?.longest.length ?? 0) > 2) fail(`${question} was paid twice, in ${runId} and again`);
+      if ((logs.get(runId)?.longest.length ?? 0) > 2)
+        fail(`${question} was paid twice, in ${runId} and again`);
     }
-    const call: Call = { question, runId: this.#runIds.get(question)!, yielded: 0, isWhole: false };
+    const process = currentProcess.getStore()!;
+    const call: Call = {
+      question,
+      runId: this.#runIds.get(question)!,
+      process,
+      incarnation: simulator.incarnationOf(process)!,
+      yielded: 0,
+      isWhole: false,
+    };
     this.#callsOf.set(question, [...earlier, call]);
     this.#open.add(call);
     return call;
@@ -106,7 +110,8 @@ export class ModelAgents {
     const disturbedMs = disturbances.storeMs(endedAt - leaseMs, simulator.now);
     const allowedMs = noticeMs + (disturbedMs > 0 ? disturbedMs + leaseMs : 0);
     const lateMs = simulator.now - endedAt;
-    if (lateMs > allowedMs) fail(`the agent of ${question} went on for ${Math.round(lateMs)} ms after its run`);
+    if (lateMs > allowedMs)
+      fail(`the agent of ${question} continued for ${Math.round(lateMs)} ms after its run`);
   }
 
   /** An answer that its agent has ended is in the log as a whole. */
@@ -115,7 +120,9 @@ export class ModelAgents {
     const call = text === undefined ? undefined : this.#calls.get(deltaOf(text)!.call);
     if (call === undefined || isCut) return;
     const last = entries.at(-1)!;
-    const isOwnEnd = /^\{"type":"done"|"code":"no"|"reason":"enough"|"message":"The agent failed."/.test(last);
+    const isOwnEnd = /^\{"type":"done"|"code":"no"|"reason":"enough"|"message":"The agent failed."/.test(
+      last,
+    );
     if (!isOwnEnd) return;
     const texts = entries.filter((entry) => deltaOf(entry) !== undefined).length;
     if (texts !== call.yielded || !call.isWhole) {

@@ -95,6 +95,7 @@ export class ModelStore {
     this.#replaced.set(replacement, runId);
     this.#logs.cut(runId, kept);
     this.#announce(runId);
+    await this.#noteAll();
   }
 
   /** What the store keeps of a run in the end. */
@@ -151,8 +152,12 @@ export class ModelStore {
   }
 
   /** Opening a run may also end others of its owner. */
-  async #noteOpened(request: OpenRun, { status }: OpenedRun): Promise<void> {
+  async #noteAll(): Promise<void> {
     for (const open of this.#logs.openRuns()) await this.#note(open, false);
+  }
+
+  async #noteOpened(request: OpenRun, { status }: OpenedRun): Promise<void> {
+    await this.#noteAll();
     if (status !== "created") return;
     this.#logs.begin(request);
     await this.#note(request.runId, true);

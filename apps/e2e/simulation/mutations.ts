@@ -84,11 +84,18 @@ export const mutations: readonly Mutation[] = [
     if (firstSeq >`,
         "    if (firstSeq >",
       ),
+      // It also protects the log: the terminal is an entry that the late writer does not expect.
+      memoryStore(
+        'if (known.some((entry, index) => entry !== entries[index])) return "lost";',
+        "void known;",
+      ),
     ],
   },
   {
     name: "no-renewal",
-    edits: [server("runs/run-lease.ts", "startInterval(renew, store.leaseMs / 3)", "startInterval(renew, 1e8)")],
+    edits: [
+      server("runs/run-lease.ts", "startInterval(renew, store.leaseMs / 3)", "startInterval(renew, 1e8)"),
+    ],
   },
   {
     name: "lease-never-ends",
@@ -115,7 +122,7 @@ export const mutations: readonly Mutation[] = [
     ],
   },
   {
-    name: "stop-wakes-nobody",
+    name: "stop-wakes-no-writer",
     edits: [
       server(
         "runs/run-writer.ts",
@@ -126,7 +133,13 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: "hand-off-with-done",
-    edits: [server("runs/run-follower.ts", "this.#close(encodeRetry(retryMs)", "this.#close(encodeRetry(retryMs) + DONE_FRAME")],
+    edits: [
+      server(
+        "runs/run-follower.ts",
+        "this.#close(encodeRetry(retryMs)",
+        "this.#close(encodeRetry(retryMs) + DONE_FRAME",
+      ),
+    ],
   },
   {
     name: "client-takes-repeated-events",

@@ -141,7 +141,9 @@ class ModelConnection {
       if (response.status !== 200 || init.method === "DELETE") await this.#sendWhole(response);
       else this.#sendStream(response);
     };
-    currentProcess.run(process, () => this.#later("request", process, () => void (this.#hasEnded || serve())));
+    currentProcess.run(process, () =>
+      this.#later("request", process, () => void (this.#hasEnded || serve())),
+    );
   }
 
   /** The client's side ends now, the server's a little later if it did not end it itself. */
@@ -177,10 +179,19 @@ class ModelConnection {
     const reader = body!.getReader();
     const { signal } = this.#gone;
     const leave = () => void reader.cancel(signal.reason).catch(() => {});
-    if (signal.aborted) return leave();
+    if (signal.aborted) {
+      leave();
+      return;
+    }
     const openedAt = this.#simulator.now;
     const { server } = this;
-    const served: ServedConnection = { server, openedAt, closedAt: undefined, runId: undefined, lastType: undefined };
+    const served: ServedConnection = {
+      server,
+      openedAt,
+      closedAt: undefined,
+      runId: undefined,
+      lastType: undefined,
+    };
     this.#observer.onOpen(served);
     const close = () => {
       if (served.closedAt !== undefined) return;

@@ -36,7 +36,8 @@ export interface ClientPlan {
 }
 
 export type FaultPlan =
-  | { name: "kill" | "drain"; at: number; server: number; deadlineMs: number; restartMs: number }
+  | { name: "kill"; at: number; server: number; restartMs: number }
+  | { name: "drain"; at: number; server: number; restartMs: number; deadlineMs: number }
   | { name: "suspend"; at: number; forMs: number; server: number }
   | { name: "cut"; at: number; share: number }
   | { name: "lost writes"; at: number; entries: number }
@@ -133,17 +134,17 @@ function planFault(
   { isShared, servers }: { isShared: boolean; servers: number },
 ): FaultPlan {
   // A process with its own store takes the runs with it.
-  const kind = draw.int(isShared ? 12 : 3);
+  const kind = draw.int(isShared ? 13 : 4);
   // Most are shorter than a lease, some are longer.
-  const forMs = Math.min(draw.chance(0.8) ? draw.int(4_000) : draw.int(25_000), busyMs * 1.25 - at);
+  const forMs = Math.min(draw.chance(0.7) ? draw.int(4_000) : draw.int(25_000), busyMs * 1.25 - at);
   if (kind < 2) return { name: "cut", at, share: draw.pick([0.5, 1]) };
-  if (kind === 2) return { name: "suspend", at, forMs, server: draw.int(servers) };
-  if (kind < 6) {
-    const name = kind < 5 ? "kill" : "drain";
-    const [deadlineMs, restartMs] = [draw.delay(2_000), 200 + draw.delay(2_000)];
-    return { name, at, server: draw.int(servers), deadlineMs, restartMs };
+  if (kind < 4) return { name: "suspend", at, forMs, server: draw.int(servers) };
+  if (kind < 7) {
+    const fault = { at, server: draw.int(servers), restartMs: 200 + draw.delay(2_000) };
+    if (kind < 6) return { name: "kill", ...fault };
+    return { name: "drain", ...fault, deadlineMs: draw.delay(2_000) };
   }
-  if (kind === 6) return { name: "lost writes", at, entries: 1 + draw.int(5) };
+  if (kind === 7) return { name: "lost writes", at, entries: 1 + draw.int(5) };
   const name = draw.pick(["away", "read-only", "lost replies", "lost replies", "slow"] as const);
   return { name, at, forMs };
 }

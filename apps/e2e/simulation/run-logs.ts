@@ -92,7 +92,7 @@ export class RunLogs {
   #checkEntry({ runId, entries }: SeenLog, entry: string): void {
     const before = entries.at(-2);
     if (before !== undefined && /^\{"type":"(?:done|abort)"/.test(before)) {
-      this.#fail(`${runId} goes on after ${before}`);
+      this.#fail(`${runId} continues after ${before}`);
     }
     const text = deltaOf(entry);
     if (text === undefined) return;

@@ -20,7 +20,15 @@ export interface Finding {
 }
 
 export type Reply =
-  | { kind: "seeds"; seeds: number; steps: number; faults: number; hash: string; cpuMs: number; findings: Finding[] }
+  | {
+      kind: "seeds";
+      seeds: number;
+      steps: number;
+      faults: number;
+      hash: string;
+      cpuMs: number;
+      findings: Finding[];
+    }
   | { kind: "trace"; problem: string | undefined; hash: string; steps: string[] }
   | { kind: "shrink"; problem: string | undefined; hash: string; plan: WorldPlan; tries: number };
 

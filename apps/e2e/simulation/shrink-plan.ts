@@ -35,7 +35,9 @@ export async function shrinkPlan(
 
 /** A problem without its time, names, ids and numbers. */
 function kindOf(problem: string | undefined): string | undefined {
-  return problem?.replace(/^at \d+ ms: /, "").replace(/[\da-f]{8}-[\da-f-]{27}|c\d+q\d+(?:\/\d+)*|\d+|\{.*?\}/g, "…");
+  return problem
+    ?.replace(/^at \d+ ms: /, "")
+    .replace(/[\da-f]{8}-[\da-f-]{27}|c\d+q\d+(?:\/\d+)*|\d+|\{.*?\}/g, "…");
 }
 
 /** Plans with one thing less, the largest steps first. */
@@ -54,7 +56,9 @@ function* smallerPlans(plan: WorldPlan): Generator<WorldPlan> {
     yield {
       ...plan,
       servers: servers - 1,
-      faults: faults.map((fault) => ("server" in fault ? { ...fault, server: fault.server % (servers - 1) } : fault)),
+      faults: faults.map((fault) =>
+        "server" in fault ? { ...fault, server: fault.server % (servers - 1) } : fault,
+      ),
     };
   }
 }
@@ -80,4 +84,5 @@ function* smallerQuestions(question: QuestionPlan): Generator<QuestionPlan> {
   if (agent.chunks > 1) yield { ...question, agent: { ...agent, chunks: Math.floor(agent.chunks / 2) } };
 }
 
-const without = <Item>(items: readonly Item[], index: number): Item[] => items.filter((_, at) => at !== index);
+const without = <Item>(items: readonly Item[], index: number): Item[] =>
+  items.filter((_, at) => at !== index);

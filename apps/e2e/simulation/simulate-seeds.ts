@@ -36,7 +36,9 @@ export class SeedThread {
     this.#worker = new Worker(new URL("./seed-worker.ts", import.meta.url), { workerData: { mutation } });
   }
 
-  ask<Kind extends Task["kind"]>(task: Extract<Task, { kind: Kind }>): Promise<Extract<Reply, { kind: Kind }>> {
+  ask<Kind extends Task["kind"]>(
+    task: Extract<Task, { kind: Kind }>,
+  ): Promise<Extract<Reply, { kind: Kind }>> {
     return new Promise((resolve, reject) => {
       const worker = this.#worker;
       const onMessage = (reply: Extract<Reply, { kind: Kind }>) => {
@@ -92,6 +94,7 @@ export async function simulateSeeds(options: SeedsOptions): Promise<SeedsResult>
 /** FNV-1a. */
 function combine(text: string): string {
   let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  for (let index = 0; index < text.length; index++)
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return (hash >>> 0).toString(16).padStart(8, "0");
 }

@@ -8,7 +8,7 @@
 import { parseArgs } from "node:util";
 import { type Mutation, mutations } from "./mutations.ts";
 import { planWorld, type WorldPlan } from "./plan-world.ts";
-import { SeedThread, type SeedsResult, simulateSeeds } from "./simulate-seeds.ts";
+import { type SeedsResult, SeedThread, simulateSeeds } from "./simulate-seeds.ts";
 
 const { values } = parseArgs({
   options: {
@@ -48,10 +48,13 @@ async function simulate(mutation: Mutation | undefined): Promise<void> {
   const startedAt = performance.now();
   const result = await simulateSeeds({ from, count, mutation, threads });
   const { findings } = result;
-  for (const { seed, problem, hash } of findings.slice(0, 20)) console.log(`seed ${seed} (${hash}) ${problem}`);
+  for (const { seed, problem, hash } of findings.slice(0, 20))
+    console.log(`seed ${seed} (${hash}) ${problem}`);
   console.log(summarize(result, (performance.now() - startedAt) / 1000));
   if (findings.length === 0) return;
-  console.log(`Replay one: node apps/e2e/simulation/simulate.ts --seed ${findings[0]!.seed} --trace --shrink`);
+  console.log(
+    `Replay one: node apps/e2e/simulation/simulate.ts --seed ${findings[0]!.seed} --trace --shrink`,
+  );
   process.exitCode = 1;
 }
 

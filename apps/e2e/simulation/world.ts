@@ -58,7 +58,10 @@ class World {
     this.#servers = packages.slots
       .slice(0, servers)
       .map(({ process }) => ({ process, handle: undefined, drainingSince: undefined }));
-    this.#network = new Network(simulator, this.#servers, { observer: this.#checks.connections, proxyRepeats });
+    this.#network = new Network(simulator, this.#servers, {
+      observer: this.#checks.connections,
+      proxyRepeats,
+    });
   }
 
   async run(): Promise<Checks> {
@@ -68,7 +71,8 @@ class World {
     process.on("unhandledRejection", onRejection);
     for (const { process } of this.#servers) process.incarnation++;
     for (const index of this.#servers.keys()) this.#start(index);
-    for (const fault of faults) this.#simulator.schedule(fault.name, fault.at, () => this.#begin(fault), null);
+    for (const fault of faults)
+      this.#simulator.schedule(fault.name, fault.at, () => this.#begin(fault), null);
     for (const plan of clients) {
       const { offline, name } = plan;
       if (offline !== undefined) {
@@ -115,20 +119,14 @@ class World {
   #begin(fault: FaultPlan): void {
     const simulator = this.#simulator;
     const { disturbances } = this.#checks;
-    switch (fault.name) {
-      case "kill":
-        return this.#kill(fault.server, fault.restartMs);
-      case "drain":
-        return this.#drain(fault);
-      case "suspend":
-        return this.#suspend(fault.server, fault.forMs);
-      case "cut":
-        disturbances.begin("network", simulator.now)(simulator.now);
-        return this.#network.cut(() => simulator.chance(fault.share));
-      case "lost writes":
-        return this.#loseWrites(fault.entries);
-      default:
-        return this.#disturbStore(fault.name, fault.forMs);
+    if (fault.name === "kill") this.#kill(fault.server, fault.restartMs);
+    else if (fault.name === "drain") this.#drain(fault);
+    else if (fault.name === "suspend") this.#suspend(fault.server, fault.forMs);
+    else if (fault.name === "lost writes") this.#loseWrites(fault.entries);
+    else if (fault.name !== "cut") this.#disturbStore(fault.name, fault.forMs);
+    else {
+      disturbances.begin("network", simulator.now)(simulator.now);
+      this.#network.cut(() => simulator.chance(fault.share));
     }
   }
 
@@ -137,6 +135,7 @@ class World {
     const server = this.#servers[index]!;
     if (server.handle === undefined) return;
     const end = this.#checks.disturbances.begin("server", simulator.now);
+    this.#checks.connections.onKill(server);
     server.handle = undefined;
     server.process.incarnation++;
     server.process.suspendedUntil = undefined;
@@ -196,8 +195,13 @@ class World {
     if (connections > 0) checks.fail(`${connections} connections are left`);
     const pending = this.#simulator.pending();
     if (pending.length > 0) checks.fail(`${pending.length} events are left, such as ${pending[0]!.label}`);
+    const { openCalls } = checks.agents;
+    if (openCalls > 0) checks.fail(`${openCalls} agents are left`);
     for (const { process } of this.#servers) {
-      const registry = currentProcess.run(process, () => (globalThis as Record<symbol, unknown>)[registryKey]);
+      const registry = currentProcess.run(
+        process,
+        () => (globalThis as Record<symbol, unknown>)[registryKey],
+      );
       for (const [name, entries] of Object.entries(registry ?? {})) {
         if (name === "abortedStreams" || !(entries instanceof Set) || entries.size === 0) continue;
         checks.fail(`${process.name} has ${entries.size} ${name} left`);
