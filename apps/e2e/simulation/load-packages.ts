@@ -45,8 +45,8 @@ function edit(source: string, { file, find, replace }: SourceEdit): string {
   return source.replace(find, () => replace);
 }
 
-type Server = typeof import("../../../packages/server/src/index.ts");
-type Client = typeof import("../../../packages/client/src/index.ts");
+type Server = typeof import("@kortyx/server");
+type Client = typeof import("@kortyx/client");
 
 export interface Packages {
   /** The places for servers, each with modules of its own. */

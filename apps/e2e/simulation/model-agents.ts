@@ -1,6 +1,5 @@
 /** The agents of a world, whose texts name their question, their call and their number. Checks what each answer cost. */
-import type { StreamChunk } from "../../../packages/protocol/src/index.ts";
-import type { RouteAgentOptions } from "../../../packages/server/src/index.ts";
+import type { RouteAgentOptions, StreamChunk } from "@kortyx/server";
 import type { Disturbances } from "./disturbances.ts";
 import type { AgentPlan } from "./plan-world.ts";
 import { deltaOf, type RunLogs, type SeenLog } from "./run-logs.ts";

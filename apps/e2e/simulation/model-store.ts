@@ -3,7 +3,7 @@
  * replies. What it keeps, it keeps as the packages' own store in memory does, on its own clock. It wakes waiters as Redis
  * does, by messages that can be lost and a tick, or as SQLite does, by polls.
  */
-import type { OpenedRun, OpenRun, RunPage, RunStore } from "../../../packages/server/src/stores/run-store.ts";
+import type { OpenedRun, OpenRun, RunPage, RunStore } from "@kortyx/server";
 import type { RunLogs } from "./run-logs.ts";
 import { currentProcess, type Process, type Simulator } from "./simulator.ts";
 
