@@ -73,6 +73,7 @@ test("the programs cover every entry", () => {
     "@kortyx/server/schemas",
     "@kortyx/server/sqlite",
     "@kortyx/client",
+    "@kortyx/client/ag-ui",
     "@kortyx/client/ai-sdk",
     "@kortyx/client/react",
   ]);

@@ -50,6 +50,7 @@ describe("the published packages", () => {
     ["@kortyx/server/anthropic", "server/adapters/anthropic.ts"],
     ["@kortyx/server/langgraph", "server/adapters/langgraph.ts"],
     ["@kortyx/server/openai", "server/adapters/openai-chat.ts"],
+    ["@kortyx/client/ag-ui", "protocol/ag-ui-translator.ts"],
     ["@kortyx/client/ai-sdk", "protocol/ai-sdk-translator.ts"],
   ])("load the adapters of %s, and no other", (entry, ...own) => {
     const loaded = adaptersLoadedBy(entry);

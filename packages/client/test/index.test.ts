@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import * as agUI from "../src/ag-ui.ts";
 import * as aiSDK from "../src/ai-sdk.ts";
 import * as root from "../src/index.ts";
 import * as react from "../src/react.ts";
@@ -35,6 +36,15 @@ test("the root exports exactly the public names", () => {
 
 test("the react entry exports exactly the hook", () => {
   expect(Object.keys(react)).toEqual(["useChat"]);
+});
+
+test("the ag-ui entry exports exactly the mapping", () => {
+  expect(Object.keys(agUI).sort()).toEqual([
+    "createAGUITranslator",
+    "fromAGUIRequest",
+    "isAGUIRequest",
+    "toAGUI",
+  ]);
 });
 
 test("the ai-sdk entry exports exactly its transport and the mapping", () => {
