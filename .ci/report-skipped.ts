@@ -30,18 +30,21 @@ const otherTests =
 function describeSkipped(skipped: { file: string; count: number }[]): string {
   if (skipped.length === 0) return "Skipped: nothing.";
   const total = skipped.reduce((sum, { count }) => sum + count, 0);
-  const isOfRuntimes = ({ file }: { file: string }) => file.startsWith("apps/runtimes/");
+  /** Folders that are workspaces of their own. */
+  const own = ["apps/interop", "apps/runtimes"].filter((folder) =>
+    skipped.some(({ file }) => file.startsWith(`${folder}/`)),
+  );
+  const isOfOwn = ({ file }: { file: string }) => own.some((folder) => file.startsWith(`${folder}/`));
   const lines = [
     `Skipped: ${total} ${total === 1 ? "test" : "tests"}.`,
     ...skipped.map(({ file, count }) => `  ${file} (${count})`),
   ];
-  if (!skipped.every(isOfRuntimes)) {
+  if (!skipped.every(isOfOwn)) {
     lines.push(
       "`pnpm setup:system` installs the programs that tests need: Chromium, nginx, Redis and Python.",
     );
   }
-  if (skipped.some(isOfRuntimes)) {
-    lines.push("`pnpm install` in apps/runtimes installs the packages that its tests need.");
-  }
+  for (const folder of own)
+    lines.push(`\`pnpm install\` in ${folder} installs the packages that its tests need.`);
   return [...lines, "Then run the command again."].join("\n");
 }
