@@ -18,6 +18,12 @@ interface Call {
   isWhole: boolean;
 }
 
+interface FinishedRun {
+  runId: string;
+  message: { parts: readonly { text?: string }[] };
+  terminal: object;
+}
+
 interface AgentWorld {
   simulator: Simulator;
   logs: RunLogs;
@@ -32,6 +38,7 @@ export class ModelAgents {
   readonly #calls = new Map<string, Call>();
   readonly #callsOf = new Map<string, Call[]>();
   readonly #open = new Set<Call>();
+  readonly #finished = new Set<string>();
   /** The run that the next call for a question writes. */
   readonly #runIds = new Map<string, string>();
 
@@ -42,6 +49,24 @@ export class ModelAgents {
   /** `onStart` of the route: called just before the agent. */
   readonly onStart = ({ runId, messages }: { runId: string; messages: { content: string }[] }): void => {
     this.#runIds.set(messages.at(-1)!.content, runId);
+  };
+
+  /** `onFinish` of the route: what an application saves is what readers have seen. */
+  readonly onFinish = ({ runId, message, terminal }: FinishedRun): void => {
+    const { simulator, logs, disturbances, leaseMs, fail } = this.#world;
+    if (this.#finished.has(runId)) fail(`${runId} was finished twice`);
+    this.#finished.add(runId);
+    const log = logs.get(runId)!;
+    const time = { from: simulator.now - 2 * leaseMs, to: simulator.now };
+    // A writer that was cut off from the store finishes what it knows.
+    if (log.isCut || disturbances.has("store", time) || disturbances.has("suspension", time)) return;
+    const last = log.entries.at(-1);
+    if (log.endedAt === undefined || JSON.stringify(terminal) !== last) {
+      fail(`${runId} was finished with ${JSON.stringify(terminal)}, and its log ends with ${last}`);
+    }
+    const texts = log.entries.map((entry) => /"delta":"(.*)"/.exec(entry)?.[1] ?? "").join("");
+    const saved = message.parts.map(({ text = "" }) => text).join("");
+    if (saved !== texts) fail(`${runId} was saved as "${saved}", and its log has "${texts}"`);
   };
 
   readonly agent = {

@@ -98,7 +98,7 @@ class World {
 
   #start(index: number): void {
     const { process, server } = this.#packages.slots[index]!;
-    const { agent, onStart } = this.#checks.agents;
+    const { agent, onStart, onFinish } = this.#checks.agents;
     currentProcess.run(process, () => {
       const route = server.createChatRoute({
         agent,
@@ -109,6 +109,7 @@ class World {
           maxOpenRuns: 100,
           onActiveRun: this.#plan.onActiveRun,
           onStart: onStart as never,
+          onFinish: onFinish as never,
         },
       });
       this.#servers[index]!.handle = (request) => route.fetch(request);
