@@ -32,7 +32,7 @@ export class ModelStore {
   readonly #canHandOff: boolean;
   readonly #core: RunStore;
   readonly #logs: RunLogs;
-  /** How long a command may take. */
+  /** How long a command may take; infinity if a lost reply never fails. */
   readonly #timeoutMs: number;
   readonly #listeners = new Set<(runId: string) => void>();
   /** The run that stands for one that has lost its last writes, and the other way round. */
@@ -41,13 +41,15 @@ export class ModelStore {
 
   constructor(
     simulator: Simulator,
-    options: { kind: StoreKind; canHandOff: boolean; core: RunStore; logs: RunLogs },
+    options: { kind: StoreKind; canHandOff: boolean; hasTimeout: boolean; core: RunStore; logs: RunLogs },
   ) {
     this.#simulator = simulator;
     this.#kind = options.kind;
     this.#canHandOff = options.canHandOff;
     this.#core = options.core;
-    this.#timeoutMs = Math.min(2_000, options.core.leaseMs / 6);
+    this.#timeoutMs = options.hasTimeout
+      ? Math.min(2_000, options.core.leaseMs / 6)
+      : Number.POSITIVE_INFINITY;
     this.#logs = options.logs;
   }
 
@@ -114,9 +116,11 @@ export class ModelStore {
     const isLost = faults["lost replies"] > 0 && simulator.chance(0.3);
     const isBroken = isLost && simulator.chance(0.5);
     const isLate = sendMs + replyMs > this.#timeoutMs || (isLost && !isBroken);
+    const hasTimeout = this.#timeoutMs < Number.POSITIVE_INFINITY;
     const reply = (settle: () => void, delayMs = replyMs) =>
       simulator.schedule(`reply ${name}`, delayMs, settle, process, incarnation);
-    if (isLate) reply(() => reject(new Error("The store did not reply in time.")), this.#timeoutMs);
+    if (isLate && hasTimeout)
+      reply(() => reject(new Error("The store did not reply in time.")), this.#timeoutMs);
     const execute = () => {
       const isAway = faults.away > 0;
       if (isAway || (faults["read-only"] > 0 && writing.has(name))) {

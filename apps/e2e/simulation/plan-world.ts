@@ -49,6 +49,8 @@ export interface WorldPlan {
   seed: number;
   store: StoreKind;
   canHandOff: boolean;
+  /** Whether a command of the store fails when its reply is late; otherwise, it may never settle. */
+  hasTimeout: boolean;
   leaseMs: number;
   servers: number;
   onActiveRun: "reject" | "stop" | "allow";
@@ -84,6 +86,7 @@ export function planWorld(seed: number): WorldPlan {
     seed,
     store,
     canHandOff: store === "redis" || (store === "sqlite" && servers > 1 && draw.chance(0.5)),
+    hasTimeout: draw.chance(0.8),
     leaseMs: draw.chance(0.6) ? 15_000 : 2_500,
     servers,
     onActiveRun: draw.pick(["reject", "reject", "stop", "allow"]),

@@ -50,6 +50,7 @@ function* smallerPlans(plan: WorldPlan): Generator<WorldPlan> {
   for (const [index, client] of clients.entries()) {
     for (const smaller of smallerClients(client)) yield { ...plan, clients: clients.with(index, smaller) };
   }
+  if (!plan.hasTimeout) yield { ...plan, hasTimeout: true };
   if (plan.proxyRepeats) yield { ...plan, proxyRepeats: false };
   if (plan.onActiveRun !== "reject") yield { ...plan, onActiveRun: "reject" };
   if (servers > 1) {

@@ -52,9 +52,9 @@ class World {
     this.#packages = packages;
     this.#simulator = simulator;
     this.#checks = new Checks(simulator, plan);
-    const { store: kind, canHandOff, leaseMs, servers, proxyRepeats } = plan;
+    const { store: kind, canHandOff, hasTimeout, leaseMs, servers, proxyRepeats } = plan;
     const core = packages.core.createMemoryRunStore({ leaseMs, retentionMs });
-    this.#store = new ModelStore(simulator, { kind, canHandOff, core, logs: this.#checks.logs });
+    this.#store = new ModelStore(simulator, { kind, canHandOff, hasTimeout, core, logs: this.#checks.logs });
     this.#servers = packages.slots
       .slice(0, servers)
       .map(({ process }) => ({ process, handle: undefined, drainingSince: undefined }));
