@@ -113,9 +113,13 @@ export class ModelAgents {
         fail(`${question} was paid twice, in ${runId} and again`);
     }
     const process = currentProcess.getStore()!;
+    const runId = this.#runIds.get(question)!;
+    const log = logs.get(runId);
+    if (log !== undefined && log.endedAt === log.openedAt)
+      fail(`${question} was paid, and was stopped before`);
     const call: Call = {
       question,
-      runId: this.#runIds.get(question)!,
+      runId,
       process,
       incarnation: simulator.incarnationOf(process)!,
       yielded: 0,

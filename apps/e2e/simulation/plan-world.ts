@@ -125,7 +125,8 @@ function planQuestion(draw: Draw, key: string, askAt: number): QuestionPlan {
     plan.reloadAt = plan.leaveAt + draw.delay(2_000);
   }
   if (draw.chance(0.25)) {
-    plan.stopAt = askAt + draw.delay(3_000);
+    // A stop may arrive before the question.
+    plan.stopAt = draw.chance(0.2) ? Math.max(0, askAt - draw.int(10)) : askAt + draw.delay(3_000);
     plan.stopBy = draw.pick(["key", "key", "run"]);
   }
   return plan;
