@@ -55,8 +55,10 @@ export class Checks {
     if (!last.includes('"code":"producer-lost"') || isCut) return;
     const { now } = this.#simulator;
     const { leaseMs } = this.#plan;
+    // A command that a process sent before it was killed may be executed this much later.
+    const time = { from: openedAt - 3_000, to: now };
     const places = ["server", "suspension"] as const;
-    if (places.some((place) => this.disturbances.has(place, { from: openedAt, to: now }))) return;
+    if (places.some((place) => this.disturbances.has(place, time))) return;
     // It may have been opened by the last of many attempts.
     const disturbedMs = this.disturbances.storeMs(openedAt - leaseMs, now);
     // One reply that never comes takes a lease.
