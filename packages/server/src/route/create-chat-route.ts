@@ -83,9 +83,13 @@ async function resumeRun(
 ): Promise<Response> {
   const { wire, sessionId } = findWireOfRequest(request, wires);
   if (wire === undefined) return endpoints.resume(request, owner);
-  const { response, continues } = await endpoints.followSession(sessionId, owner, request.signal);
+  const open = await endpoints.findOpenRun(sessionId, owner);
+  if (open instanceof Response) return open;
+  const { position, continues } = open;
   const continued =
     continues === undefined ? undefined : await loadContinued(loadMessage, continues, { owner, sessionId });
+  // Last: a follower that no reader reads would stay.
+  const response = endpoints.respond(position, { signal: request.signal, hasIds: false });
   return translateResponse(response, wire, { continued });
 }
 

@@ -97,21 +97,20 @@ export class RunEndpoints {
   }
 
   /**
-   * Follows the open run of a session from its beginning, for a reader without cursors; 204 if none is open.
+   * Finds the open run of a session, for a reader without cursors.
    *
-   * @returns the id of the message that the run continues, too.
+   * @returns the beginning of the run and the id of the message that it continues, or a 204 if none is open.
    */
-  async followSession(
+  async findOpenRun(
     sessionId: string | undefined,
     owner: string,
-    signal: AbortSignal,
-  ): Promise<{ response: Response; continues?: string | undefined }> {
-    if (sessionId === undefined) return { response: errorResponse(missingSession) };
+  ): Promise<{ position: RunPosition; continues: string | undefined } | Response> {
+    if (sessionId === undefined) return errorResponse(missingSession);
     const run = await this.#find({ kind: "session", id: sessionId }, owner);
-    if (run === undefined || run.terminal !== undefined) return { response: nothingToFollow() };
+    if (run === undefined || run.terminal !== undefined) return nothingToFollow();
     const page = await this.#guarded.read(run.runId, -1, 1);
     const { continues }: Partial<RunStartChunk> = JSON.parse(page?.entries[0] ?? "{}");
-    return { response: this.respond({ run, after: -1 }, { signal, hasIds: false }), continues };
+    return { position: { run, after: -1 }, continues };
   }
 
   /** DELETE */

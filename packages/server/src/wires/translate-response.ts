@@ -96,7 +96,7 @@ class TranslatedBody implements UnderlyingDefaultSource<Uint8Array> {
       }
       controller.enqueue(encoder.encode(text));
     } catch (error) {
-      // The client sees a connection that breaks off. Unless it is left, the source would wait for ever.
+      // The client sees a connection that breaks off. Unless it is left, the source would wait forever.
       console.error("A stream could not be translated for another wire:", error);
       this.#reader.cancel(error).catch(() => {});
       throw error;

@@ -2,6 +2,7 @@ import type { ChunkTranslator } from "@kortyx/protocol/ai-sdk";
 import { afterEach, expect, test, vi } from "vitest";
 import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
+import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RouteWire } from "../../src/wires/route-wire.ts";
 import { type Agent, ann, answer, bob, delta, routeOf, steered } from "../route/chat-runs-harness.ts";
@@ -231,6 +232,26 @@ test("an ended run, an unknown session and another owner's are all a 204 in anot
   expect(replies.map(({ status }) => status)).toEqual([204, 204, 204]);
   await response.body!.cancel();
   await running.route.DELETE(get("/api/chat?session=r1", ann({ method: "DELETE" })));
+});
+
+test("a GET whose stored message cannot be loaded is an error, and follows nothing", async () => {
+  const { agent } = steered();
+  let loads = 0;
+  const loadMessage = () => {
+    if (loads++ > 0) throw new Error("no database");
+    return { id: "m1", role: "assistant", status: "done", parts: [] } as const;
+  };
+  const { route } = routeOf(agent, { route: { wires: [wire], loadMessage } });
+  const asked = post({ say: "Hi", room: "r1", trigger: "continue", messageId: "m1" }, ann());
+  await (await route.POST(asked)).body!.cancel();
+  await vi.waitFor(() => expect(streamRegistry().followers.size).toBe(0));
+  const log = vi.mocked(console.error);
+  log.mockClear();
+  const response = await route.GET(get("/api/chat/rooms/r1", ann()));
+  expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([500, "internal"]);
+  expect(streamRegistry().followers.size).toBe(0);
+  expect(log).toHaveBeenCalledOnce();
+  await route.DELETE(get("/api/chat?session=r1", ann({ method: "DELETE" })));
 });
 
 test("a GET in another wire that names no session is refused", async () => {
