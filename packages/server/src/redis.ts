@@ -3,13 +3,12 @@
  * the listening connection are in separate files.
  */
 import { checkObjectOption, checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
-import {
-  type RedisClient,
-  RedisCommands,
-  type RedisConnection,
-  type ScriptValue,
-} from "./stores/redis-commands.ts";
-import { createRedisListener, type RedisListener } from "./stores/redis-listener.ts";
+import { type RedisClient, toRedisLink } from "./stores/redis-client.ts";
+import { RedisCommands, type ScriptValue } from "./stores/redis-commands.ts";
+import { formatNumber, type OwnerKeys, RedisKeys } from "./stores/redis-keys.ts";
+import { type Announced, RedisListener } from "./stores/redis-listener.ts";
+import type { RedisScriptName } from "./stores/redis-scripts.ts";
+import { placeInId, placeOf } from "./stores/run-id.ts";
 import {
   type AppendResult,
   maxStoppedKeys,
@@ -30,7 +29,7 @@ import {
 import { createRunWaiters } from "./stores/run-waiters.ts";
 import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
-export type { RedisClient, RedisConnection };
+export type { RedisClient };
 
 /** Options of {@link createRedisRunStore}. */
 export interface RedisRunStoreOptions extends RunStoreOptions {
@@ -40,8 +39,8 @@ export interface RedisRunStoreOptions extends RunStoreOptions {
    */
   client: RedisClient;
   /**
-   * The prefix of every key and channel. With a cluster client it needs a hash tag, as in `"{kortyx}:"`, which keeps
-   * all runs on one node.
+   * The prefix of every key and channel, different for each application. A cluster spreads runs over its nodes by owner;
+   * a prefix with a hash tag, as in `"{kortyx}:"`, keeps all of them on one node.
    *
    * @defaultValue `"kortyx:"`
    */
@@ -64,6 +63,16 @@ type Names = [string, string];
 
 /** Owner, session, position and terminal, as the scripts return them. */
 type Fields = [string, string, string, string | null];
+
+/** A run that this process writes. */
+interface WrittenRun {
+  /** The names that expire unless their expiry is extended. */
+  names: string[];
+  /** The keys that change with its end, as `end` expects them. */
+  endKeys: string[];
+  /** When the names were last extended, as `performance.now()`. */
+  extendedAt: number;
+}
 
 /**
  * Creates a store that keeps runs in Redis. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash
@@ -91,6 +100,8 @@ export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
 class RedisRunStore implements RunStore {
   readonly canHandOff = true;
   readonly leaseMs: number;
+  readonly #prefix: string;
+  readonly #keys: RedisKeys;
   readonly #commands: RedisCommands;
   readonly #listener: RedisListener;
   readonly #waiters = createRunWaiters({
@@ -99,61 +110,71 @@ class RedisRunStore implements RunStore {
     },
   });
   readonly #names = new Map<string, Names>();
+  readonly #written = new Map<string, WrittenRun>();
+  /** Whether runs of an earlier version may be left, once that is known. */
+  #hasEarlierRuns: Promise<boolean> | undefined;
   #tickTimer: Timer | undefined;
   #isClosed = false;
 
   constructor(options: RedisRunStoreOptions) {
     const { client, prefix = "kortyx:" } = options;
-    checkClient(client, prefix);
+    const link = toRedisLink(client);
+    checkPrefix(prefix);
     const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
     const { retentionMs, leaseMs } = readRunStoreTimes(options);
     this.leaseMs = leaseMs;
-    this.#commands = new RedisCommands({
-      client,
-      prefix,
-      times: [leaseMs, retentionMs],
-      commandTimeoutMs,
+    this.#prefix = prefix;
+    const keys = new RedisKeys(prefix);
+    this.#keys = keys;
+    this.#commands = new RedisCommands({ link, times: [leaseMs, retentionMs], commandTimeoutMs });
+    this.#listener = new RedisListener({
+      link,
+      channelOf: (runId, announced) => keys.channelOf(runId, announced),
+      onPosition: (runId, lastSeq) => this.#announce(runId, lastSeq),
     });
-    this.#listener = createRedisListener(client, prefix, (runId, lastSeq) => this.#announce(runId, lastSeq));
   }
 
   async open(request: OpenRun): Promise<OpenedRun> {
     const { runId, owner, sessionId = "", key = "", bodyHash, maxOpenRuns, allowActiveRun } = request;
-    const opened = await this.#commands
-      .run("open", [
-        runId,
-        owner,
-        sessionId,
-        key,
-        bodyHash,
-        maxOpenRuns,
-        allowActiveRun ? 1 : 0,
-        producerLostJson,
-        stringifyChunk(stopped),
-      ])
-      .catch(orWhen<unknown>(isMemoryFull, ["store-full"]));
+    // A run without either has no names, but a script has no optional keys in the middle.
+    const place = owner + key === "" ? placeInId(runId) : placeOf(owner, key);
+    const formats = await this.#formatsOf(place);
+    const names = formats.map((of) => this.#keys.ofOwner(of, request));
+    const opened = await this.#runDeclaring(
+      "open",
+      [
+        ...this.#keys.ofRun(runId),
+        ...names.flatMap(({ open, key, session, stops }) => [open, key, session, stops]),
+      ],
+      [
+        ...[runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun ? 1 : 0],
+        ...[producerLostJson, stringifyChunk(stopped), formats.length],
+      ],
+    ).catch(orWhen<unknown>(isMemoryFull, ["store-full"]));
     const [status, id, ...fields] = opened as [OpenedRun["status"], string, ...Fields];
-    return { status, run: id === undefined ? undefined : toRecord(id, fields) } as OpenedRun;
+    const run = id === undefined ? undefined : toRecord(id, fields);
+    if (status === "created" && run?.terminal === undefined) this.#rememberWritten(request, names[0]!);
+    return { status, run } as OpenedRun;
   }
 
   async append(runId: string, firstSeq: number, entries: readonly string[]): Promise<AppendResult> {
-    const appended = await this.#commands
-      .run("append", [runId, firstSeq, ...entries])
-      .catch(orWhen<unknown>(isMemoryFull, "full"));
+    const appended = await this.#renew("append", runId, [firstSeq, ...entries]).catch(
+      orWhen<AppendResult>(isMemoryFull, "full"),
+    );
     if (appended === "ok") this.#announce(runId, firstSeq + entries.length - 1);
-    return appended as AppendResult;
+    return appended;
   }
 
   async renew(runId: string): Promise<AppendResult> {
-    return (await this.#commands.run("renew", [runId])) as AppendResult;
+    return this.#renew("renew", runId, []);
   }
 
   async end(runId: string, terminal: RunTerminal, lastSeq = -1): Promise<RunTerminal | undefined> {
-    return this.#end("end", [runId, stringifyChunk(terminal), lastSeq, producerLostJson]);
+    return this.#end("end", runId, [stringifyChunk(terminal), lastSeq, producerLostJson]);
   }
 
   async endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined> {
-    return this.#end("endIfLeaseExpired", [runId, producerLostJson]);
+    return this.#end("endIfLeaseExpired", runId, [producerLostJson]);
   }
 
   async read(runId: string, after: number, limit: number): Promise<RunPage | undefined> {
@@ -163,27 +184,35 @@ class RedisRunStore implements RunStore {
     const [seq, terminal, entries, leaseLeftMs, read] = page;
     const names = known ?? (read as Names);
     if (known === undefined) this.#remember(runId, names);
+    // An earlier version announces an end elsewhere.
+    if (placeInId(runId) !== undefined) {
+      this.#listener.noteRead(runId, terminal === null ? Number(seq) : Number.POSITIVE_INFINITY);
+    }
     return { run: toRecord(runId, [...names, seq, terminal]), entries, leaseLeftMs };
   }
 
   async wait(runId: string, after: number, signal: AbortSignal): Promise<void> {
-    if (this.#isClosed || signal.aborted || this.#listener.takeHeard(runId, after)) return;
+    const announced = after < Number.MAX_SAFE_INTEGER ? "entries" : "end";
+    if (this.#isClosed || signal.aborted || this.#listener.takeHeard(runId, announced, after)) return;
     const waiting = this.#waiters.wait(runId, after, signal);
     // The waiter gets the same failure when the tick wakes it and it reads.
-    if (!this.#listener.has(runId)) this.#catchUp(runId, after).catch(() => {});
+    if (!this.#listener.has(runId, announced)) this.#catchUp(runId, announced).catch(() => {});
     await waiting;
   }
 
   async latest(owner: string, sessionId: string): Promise<RunRecord | undefined> {
-    const found = (await this.#commands.run("latest", [owner, sessionId])) as [string, ...Fields] | null;
-    if (found === null) return undefined;
-    const [id, ...fields] = found;
-    return toRecord(id, fields);
+    const keys = await this.#keysOf({ owner, sessionId }, ({ session }) => [session]);
+    const runId = (await this.#run("latest", keys, [])) as string | null;
+    return runId === null ? undefined : (await this.read(runId, Number.MAX_SAFE_INTEGER, 0))?.run;
   }
 
   async stopKey(owner: string, key: string): Promise<string | undefined> {
-    const runId = await this.#commands.run("stopKey", [owner, key, stoppedKeyMs, maxStoppedKeys]);
-    return (runId as string | null) ?? undefined;
+    const keys = await this.#keysOf({ owner, key }, (names) => [names.key, names.stops]);
+    const [, runId] = (await this.#runDeclaring("stopKey", keys, [
+      ...[key, stoppedKeyMs, maxStoppedKeys],
+      keys.length / 2,
+    ])) as [status: string, runId?: string];
+    return runId;
   }
 
   async close(): Promise<void> {
@@ -194,11 +223,33 @@ class RedisRunStore implements RunStore {
     this.#commands.close();
   }
 
-  async #end(script: "end" | "endIfLeaseExpired", values: [runId: string, ...ScriptValue[]]) {
-    const json = (await this.#commands.run(script, values)) as string | null;
+  /** Also extends the expiry of the run's names, now and then: this process knows them. */
+  async #renew(script: "append" | "renew", runId: string, values: ScriptValue[]): Promise<AppendResult> {
+    const written = this.#written.get(runId);
+    const now = performance.now();
+    const isDue = written !== undefined && now - written.extendedAt > this.leaseMs / 3;
+    const names = isDue ? written.names : [];
+    const result = (await this.#run(script, [...this.#keys.ofRun(runId), ...names], values)) as AppendResult;
+    if (isDue) written.extendedAt = now;
+    if (result !== "ok") this.#written.delete(runId);
+    return result;
+  }
+
+  async #end(script: "end" | "endIfLeaseExpired", runId: string, values: ScriptValue[]) {
+    const keys = [...this.#keys.ofRun(runId), ...this.#namesToEnd(runId)];
+    const json = (await this.#run(script, keys, [runId, ...values])) as string | null;
     if (json === null) return undefined;
-    this.#announce(values[0], Number.POSITIVE_INFINITY);
+    this.#written.delete(runId);
+    this.#announce(runId, Number.POSITIVE_INFINITY);
     return JSON.parse(json) as RunTerminal;
+  }
+
+  /** The owner's open runs, and the key, as far as this process knows them. The next run of the owner finds the rest. */
+  #namesToEnd(runId: string): string[] {
+    const written = this.#written.get(runId);
+    if (written !== undefined) return written.endKeys;
+    const [owner] = this.#names.get(runId) ?? [];
+    return owner ? [this.#keys.ofOwner(placeInId(runId), { owner }).open] : [];
   }
 
   /** The log has reached this position; Infinity when it has ended. */
@@ -217,10 +268,8 @@ class RedisRunStore implements RunStore {
   }
 
   /** Finds entries written before we listened. */
-  async #catchUp(runId: string, after: number): Promise<void> {
-    // Otherwise only the end matters, which is announced for every run.
-    const wantsEntries = after < Number.MAX_SAFE_INTEGER;
-    await this.#listener.listen(wantsEntries ? runId : undefined);
+  async #catchUp(runId: string, announced: Announced): Promise<void> {
+    await this.#listener.listen(runId, announced);
     this.#announce(runId, await this.#lastSeqOf(runId));
   }
 
@@ -232,14 +281,76 @@ class RedisRunStore implements RunStore {
 
   /** @param wanted - Whether the last element holds owner and session. */
   async #readPage(runId: string, after: number, limit: number, wanted: "names" | "no-names") {
-    const page = await this.#commands.run("read", [runId, after, limit, wanted === "names" ? 1 : 0]);
+    const values = [after, limit, wanted === "names" ? 1 : 0];
+    const page = await this.#run("read", this.#keys.ofRun(runId), values);
     return page as [string, string | null, string[], number, Names | []] | null;
+  }
+
+  #rememberWritten({ runId, owner, sessionId, key }: OpenRun, { open, ...names }: OwnerKeys): void {
+    const endKeys = [open, ...(key === undefined ? [] : [names.key])];
+    const extended = [...(owner === "" ? [] : [open]), ...endKeys.slice(1)];
+    if (sessionId !== undefined) extended.push(names.session);
+    this.#written.set(runId, { names: extended, endKeys, extendedAt: performance.now() });
   }
 
   #remember(runId: string, names: Names): void {
     this.#names.set(runId, names);
     const [oldest] = this.#names.keys();
     if (this.#names.size > maxNames) this.#names.delete(oldest!);
+  }
+
+  async #keysOf(
+    named: Parameters<RedisKeys["ofOwner"]>[1],
+    select: (keys: OwnerKeys) => string[],
+  ): Promise<string[]> {
+    const formats = await this.#formatsOf(placeOf(named.owner, named.key));
+    return formats.flatMap((place) => select(this.#keys.ofOwner(place, named)));
+  }
+
+  /** Where names are looked for: at this place, and without one if runs of an earlier version may be left. */
+  async #formatsOf(place: string | undefined): Promise<(string | undefined)[]> {
+    return (await this.#checkFormat()) ? [place, undefined] : [place];
+  }
+
+  async #run(script: RedisScriptName, keys: string[], values: ScriptValue[]): Promise<unknown> {
+    await this.#checkFormat();
+    return this.#commands.run(script, keys, values);
+  }
+
+  /** Calls the script again with the keys of other runs, if it asks for them: the owner may have begun one meanwhile. */
+  async #runDeclaring(script: "open" | "stopKey", keys: string[], values: ScriptValue[]): Promise<unknown> {
+    const others = new Set<string>();
+    for (;;) {
+      const ids = [...others];
+      const found = await this.#run(
+        script,
+        [...keys, ...ids.flatMap((id) => this.#keys.ofRun(id))],
+        [...values, ...ids],
+      );
+      const [status, ...undeclared] = found as [string, ...string[]];
+      if (status !== "declare") return found;
+      for (const id of undeclared) others.add(id);
+    }
+  }
+
+  /** Once per store; again after a failure. @returns whether runs of an earlier version may be left. */
+  #checkFormat(): Promise<boolean> {
+    this.#hasEarlierRuns ??= this.#readFormat().catch((error) => {
+      this.#hasEarlierRuns = undefined;
+      throw error;
+    });
+    return this.#hasEarlierRuns;
+  }
+
+  async #readFormat(): Promise<boolean> {
+    const read = await this.#commands.run("format", [this.#keys.format], [formatNumber]);
+    const [found, hasEarlierRuns] = read as [string, number];
+    if (Number(found) <= formatNumber) return hasEarlierRuns === 1;
+    throw new Error(
+      `The runs in Redis under ${JSON.stringify(this.#prefix)} have format ${found}, of a newer version of ` +
+        `@kortyx/server; this version knows format ${formatNumber}. Update this process, or give its store ` +
+        "another prefix.",
+    );
   }
 }
 
@@ -248,28 +359,10 @@ const producerLostJson = stringifyChunk(producerLost);
 /** Whether Redis has no free memory. */
 const isMemoryFull = (error: unknown): boolean => /\bOOM command not allowed\b/.test(String(error));
 
-const clientMethods = ["eval", "evalSha", "withCommandOptions", "duplicate"] as const;
-
-function checkClient(client: RedisClient, prefix: string): void {
-  checkOption(
-    "client",
-    clientMethods.every((name) => typeof client?.[name] === "function"),
-    "a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` returns it " +
-      "(neither a pool nor a client of ioredis)",
-    client,
-  );
-  const { isOpen, slots } = client as { isOpen?: boolean; slots?: unknown };
-  if (isOpen === false) {
-    throw new TypeError(
-      "client must be connected: call `await client.connect()` before createRedisRunStore().",
-    );
-  }
-  // A cluster selects the node for a script by the part of its key in braces.
-  if (slots !== undefined && !/^[^{]*\{[^}]+\}/.test(prefix)) {
-    throw new TypeError(
-      `prefix must have a hash tag for a cluster, as "{kortyx}:" has; got ${JSON.stringify(prefix)}.`,
-    );
-  }
+/** Redis takes the first part in braces of a key as its hash tag, if it is not empty; otherwise the whole key. */
+function checkPrefix(prefix: string): void {
+  const isUsable = typeof prefix === "string" && !/^[^{]*\{\}/.test(prefix);
+  checkOption("prefix", isUsable, 'a string without "{}", where a hash tag would be empty', prefix);
 }
 
 const toRecord = (runId: string, [owner, session, seq, terminal]: Fields): RunRecord => ({

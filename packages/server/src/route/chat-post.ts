@@ -9,6 +9,7 @@ import { verifyTokens } from "../resume/verify-resume-tokens.ts";
 import type { RunEndpoints } from "../runs/run-endpoints.ts";
 import { readsEventIds } from "../runs/run-target.ts";
 import { refuseWhileDraining, registerOpening } from "../shutdown/stream-registry.ts";
+import { createRunId } from "../stores/run-id.ts";
 import { collectBufferedStream } from "../stream/collect-stream.ts";
 import { errorResponse, failureResponse } from "../stream/error-response.ts";
 import { messageKeyOf } from "../stream/message-saves.ts";
@@ -107,7 +108,7 @@ export class ChatPost {
     const agentBody = context ? { ...verified, context: await readContext(context, body.context) } : verified;
     const source: StreamSource = ({ signal }) =>
       agent.streamChat(verified.messages, toAgentOptions(agentBody, { owner, continued, signal }));
-    const runId = crypto.randomUUID();
+    const runId = createRunId(owner ?? "", body.idempotencyKey);
     return {
       request,
       body,

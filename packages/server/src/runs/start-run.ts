@@ -27,7 +27,7 @@ export interface StartRequest extends RequestPurpose {
   input: ChatMessage | undefined;
   messages: ChatMessage[];
   source: StreamSource;
-  /** 122 random bits: a run cannot be found by guessing. A UUID, because it becomes a database key. */
+  /** 106 random bits: a run cannot be found by guessing. A UUID, because it becomes a database key. */
   runId: string;
   /** The id of the message that the answer continues. */
   continues: string | undefined;

@@ -1,117 +1,144 @@
 /**
- * This process's only connection that listens to Redis, for all of its runs. The store's tick finds what it misses.
+ * This process's connection that listens to Redis, for all of its runs. The store's tick finds what it misses.
  */
-import { destroyConnection, type OwnConnection, openConnection, type RedisClient } from "./redis-commands.ts";
+import { type OwnConnection, openConnection, type RedisLink } from "./redis-client.ts";
 
-/** After this many ticks without a waiter, the listener unsubscribes from a run. */
+/** After this many ticks without a waiter, the listener unsubscribes from a channel. */
 const lingerTicks = 5;
 /**
- * A connection that has not replied to a ping for this many ticks is replaced: it may have died without being closed.
+ * When something that the store has read is still unannounced after this many ticks, the connection is replaced: it may
+ * have died without being closed.
  */
-const silentTicks = 3;
+const silentTicks = 2;
 
-export interface RedisListener {
-  /** Whether appends to this run are, or will be, listened to. */
-  has(runId: string): boolean;
+/** What is announced of a run: each entry and the end, or only the end. */
+export type Announced = "entries" | "end";
+
+interface Channel {
+  runId: string;
+  announced: Announced;
+  isSubscribed: boolean;
+  /** Ticks since it last had a waiter. */
+  idleTicks: number;
+  /** The highest announced position; Infinity for the end. */
+  heard: number;
+  /** The same, until a wait has been told. */
+  untold: number;
+  /** The highest position that was read. */
+  read: number;
+  /** Ticks for which it has been higher than the announced one. */
+  silentTicks: number;
+}
+
+export interface RedisListenerOptions {
+  link: RedisLink;
+  channelOf: (runId: string, announced: Announced) => string;
+  /** Called with each announced position; Infinity for the end. */
+  onPosition: (runId: string, lastSeq: number) => void;
+}
+
+export class RedisListener {
+  readonly #options: RedisListenerOptions;
+  readonly #channels: Record<Announced, Map<string, Channel>> = { entries: new Map(), end: new Map() };
+  /**
+   * Channels being unsubscribed: a client that subscribes again in the meantime would end up without a subscription.
+   */
+  readonly #leaving = new Map<string, Promise<void>>();
+  #subscriber: OwnConnection | undefined;
+
+  constructor(options: RedisListenerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether this is, or will be, listened to. */
+  has(runId: string, announced: Announced): boolean {
+    return this.#channels[announced].has(runId);
+  }
+
   /**
    * Whether a position after this one was announced since the last call that returned true, so that an announced entry
    * that Redis has lost is looked for only once.
    */
-  takeHeard(runId: string, after: number): boolean;
-  /** Listens to the ends of all runs and the appends to this one. Resolves when subscribed or failed; never rejects. */
-  listen(runId: string | undefined): Promise<void>;
-  /** Remembers an announced position. */
-  note(runId: string, lastSeq: number): void;
-  /** Called about every second with the runs that have waiters. @returns whether any run is listened to. */
-  tick(waitedFor: ReadonlySet<string>): boolean;
-  close(): void;
+  takeHeard(runId: string, announced: Announced, after: number): boolean {
+    const channel = this.#channels[announced].get(runId);
+    if (channel === undefined || channel.untold <= after) return false;
+    channel.untold = -1;
+    return true;
+  }
+
+  /** Resolves when subscribed or failed; never rejects. */
+  async listen(runId: string, announced: Announced): Promise<void> {
+    const { link, channelOf, onPosition } = this.#options;
+    const positions = { heard: -1, untold: -1, read: -1 };
+    const channel = { runId, announced, isSubscribed: false, idleTicks: 0, silentTicks: 0, ...positions };
+    this.#channels[announced].set(runId, channel);
+    this.#subscriber ??= openConnection(link);
+    const { connection, opened } = this.#subscriber;
+    const name = channelOf(runId, announced);
+    try {
+      await opened;
+      await this.#leaving.get(name);
+      await connection.subscribe(name, (lastSeq) => onPosition(runId, Number(lastSeq)));
+      channel.isSubscribed = true;
+    } catch {
+      if (this.#subscriber?.connection === connection) this.close();
+    }
+  }
+
+  /** Remembers an announced position; Infinity for the end. */
+  note(runId: string, lastSeq: number): void {
+    for (const channels of Object.values(this.#channels)) {
+      const channel = channels.get(runId);
+      if (channel === undefined) continue;
+      channel.heard = Math.max(lastSeq, channel.heard);
+      channel.untold = Math.max(lastSeq, channel.untold);
+    }
+  }
+
+  /** Remembers a position that was read, which should have been announced; Infinity for the end. */
+  noteRead(runId: string, lastSeq: number): void {
+    const { entries, end } = this.#channels;
+    const channel = entries.get(runId) ?? (lastSeq === Number.POSITIVE_INFINITY ? end.get(runId) : undefined);
+    if (channel !== undefined) channel.read = Math.max(lastSeq, channel.read);
+  }
+
+  /** Called about every second with the runs that have waiters. @returns whether anything is listened to. */
+  tick(waitedFor: ReadonlySet<string>): boolean {
+    const { entries, end } = this.#channels;
+    for (const channel of [...entries.values(), ...end.values()]) {
+      channel.idleTicks = waitedFor.has(channel.runId) ? 0 : channel.idleTicks + 1;
+      if (isSilent(channel)) {
+        this.close();
+        return false;
+      }
+      if (channel.idleTicks > lingerTicks) this.#leave(channel);
+    }
+    return entries.size + end.size > 0;
+  }
+
+  /** Closes the connection. The next wait listens anew, on another one. */
+  close(): void {
+    this.#subscriber?.connection.destroy();
+    this.#subscriber = undefined;
+    for (const channels of Object.values(this.#channels)) channels.clear();
+    this.#leaving.clear();
+  }
+
+  #leave({ runId, announced }: Channel): void {
+    this.#channels[announced].delete(runId);
+    if (this.#subscriber === undefined) return;
+    const name = this.#options.channelOf(runId, announced);
+    const left = this.#subscriber.connection
+      .unsubscribe(name)
+      .catch(() => {})
+      .then(() => void this.#leaving.delete(name));
+    this.#leaving.set(name, left);
+  }
 }
 
-/** @param onPosition - Called with each announced position; Infinity when the run has ended. */
-export function createRedisListener(
-  client: RedisClient,
-  prefix: string,
-  onPosition: (runId: string, lastSeq: number) => void,
-): RedisListener {
-  /** Runs whose appends are listened to, with the number of ticks since each last had a waiter. */
-  const channels = new Map<string, number>();
-  const heard = new Map<string, number>();
-  /**
-   * Channels being unsubscribed: a client that subscribes again in the meantime would end up without a subscription.
-   */
-  const leaving = new Map<string, Promise<void>>();
-  let subscriber: OwnConnection | undefined;
-  /** Pings without a reply. */
-  let pings = 0;
-
-  const channelOf = (runId: string) => `${prefix}log:${runId}`;
-
-  function subscribe(): OwnConnection {
-    const { connection, opened } = openConnection(client);
-    pings = 0;
-    const subscribed = opened.then(async () => {
-      await connection.subscribe(`${prefix}ended`, (id) => onPosition(id, Number.POSITIVE_INFINITY));
-    });
-    return { connection, opened: subscribed };
-  }
-
-  /** The next wait listens anew, on another connection. */
-  function drop(): void {
-    if (subscriber !== undefined) destroyConnection(subscriber.connection);
-    subscriber = undefined;
-    channels.clear();
-    heard.clear();
-    leaving.clear();
-  }
-
-  function leave(runId: string): void {
-    channels.delete(runId);
-    heard.delete(runId);
-    if (subscriber === undefined) return;
-    const left = subscriber.connection
-      .unsubscribe(channelOf(runId))
-      .catch(() => {})
-      .then(() => void leaving.delete(runId));
-    leaving.set(runId, left);
-  }
-
-  async function ping({ connection, opened }: OwnConnection): Promise<void> {
-    await opened;
-    if (subscriber?.connection !== connection) return;
-    pings++;
-    await connection.ping();
-    if (subscriber?.connection === connection) pings = 0;
-  }
-
-  return {
-    has: (runId) => channels.has(runId),
-    takeHeard: (runId, after) => (heard.get(runId) ?? -1) > after && heard.delete(runId),
-    async listen(runId) {
-      if (runId !== undefined) channels.set(runId, 0);
-      subscriber ??= subscribe();
-      const { connection, opened } = subscriber;
-      try {
-        await opened;
-        if (runId === undefined) return;
-        await leaving.get(runId);
-        await connection.subscribe(channelOf(runId), (lastSeq) => onPosition(runId, Number(lastSeq)));
-      } catch {
-        if (subscriber?.connection === connection) drop();
-      }
-    },
-    note(runId, lastSeq) {
-      if (channels.has(runId)) heard.set(runId, Math.max(lastSeq, heard.get(runId) ?? -1));
-    },
-    tick(waitedFor) {
-      for (const [runId, ticks] of channels) {
-        const idleTicks = waitedFor.has(runId) ? 0 : ticks + 1;
-        channels.set(runId, idleTicks);
-        if (idleTicks > lingerTicks) leave(runId);
-      }
-      if (pings >= silentTicks) drop();
-      else if (subscriber !== undefined) ping(subscriber).catch(() => {});
-      return channels.size > 0;
-    },
-    close: drop,
-  };
+/** Counts a tick. @returns whether the announcements of this channel do not arrive. */
+function isSilent(channel: Channel): boolean {
+  const isBehind = channel.isSubscribed && channel.read > channel.heard;
+  channel.silentTicks = isBehind ? channel.silentTicks + 1 : 0;
+  return channel.silentTicks > silentTicks;
 }

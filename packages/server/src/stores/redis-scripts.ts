@@ -1,112 +1,122 @@
 /**
  * The scripts that keep runs in Redis: each is one atomic step. Knows nothing about connections.
  *
- * KEYS[1] is the prefix `P`, ARGV[1] and ARGV[2] are the lease and the retention in milliseconds. With a hash tag in
- * the prefix, KEYS[1] also routes a script to the node of a Redis Cluster that holds all keys.
+ * A script uses no keys but its KEYS, because while a cluster moves a slot from one node to another, Redis looks for
+ * these only, and runs a script where all of them are. A script that needs the keys of other runs, whose ids it finds
+ * in Redis, returns `declare` and these ids before it has written anything, to be called again with their keys.
+ *
+ * ARGV[1] and ARGV[2] are the lease and the retention in milliseconds.
  *
  * When Redis is full (`maxmemory` with `noeviction`), it refuses a script's first write if that needs memory, and
- * allows all writes after one that needs none. So a script that must still work begins with such a write (EXPIRE,
- * SREM), and one that must be refused begins with a write that needs memory, so that it is refused as a whole.
+ * allows all writes after one that needs none. So a script that must still work begins with such a write (PEXPIRE),
+ * and one that must be refused begins with a write that needs memory, so that it is refused as a whole.
  */
-
-/**
- * The version of the key layout. A process refuses a store with a newer one.
- *
- * | key | type | what |
- * | --- | --- | --- |
- * | `format` | string | this number |
- * | `run:<id>` | hash | the run without its log |
- * | `log:<id>` | stream | entry `seq` has the id `<seq + 1>-0`, because 0-0 is not an id |
- * | `open:<owner>` | set | the ids of the owner's open runs, if there is an owner |
- * | `key:<bytes of owner>:<owner>:<key>` | string | the id of the run with this idempotency key |
- * | `session:<bytes of owner>:<owner>:<session>` | string | the id of the session's latest run |
- * | `stop:<owner>` | sorted set | keys that were stopped before their runs were opened, scored by expiry |
- *
- * Every key but `format` expires: those of a run after its retention, extended with each renewal while it is open.
- */
-export const formatNumber = 1;
 
 /** Redis's own clock: those of the machines differ. */
 const now = `local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 
-const library = `
+/** @param publish - SPUBLISH, which only the node of a channel carries, or PUBLISH. */
+const library = (publish: string) => `
 ${now}
-local P = KEYS[1]
 local LEASE = tonumber(ARGV[1])
 local KEEP = tonumber(ARGV[2])
-local function run_key(id) return P .. 'run:' .. id end
-local function log_key(id) return P .. 'log:' .. id end
-local function owned(kind, owner, name) return P .. kind .. ':' .. #owner .. ':' .. owner .. ':' .. name end
-local function keep(id, owner, ms)
-  redis.call('PEXPIRE', run_key(id), ms)
-  redis.call('PEXPIRE', log_key(id), ms)
-  local names = redis.call('HMGET', run_key(id), 'keyName', 'sessionName')
-  if names[1] then redis.call('PEXPIRE', names[1], ms) end
-  -- Other runs of the owner and of the session may be open for longer.
-  redis.call('PEXPIRE', P .. 'open:' .. owner, LEASE + KEEP)
-  if names[2] then redis.call('PEXPIRE', names[2], LEASE + KEEP) end
+-- A run is named by the position of its first key; the second one is its log.
+local function record(run)
+  return redis.call('HMGET', KEYS[run], 'owner', 'session', 'seq', 'terminal', 'hash', 'lease')
 end
-local function record(id)
-  return redis.call('HMGET', run_key(id), 'owner', 'session', 'seq', 'terminal', 'hash', 'lease')
+local function keep(run, ms)
+  redis.call('PEXPIRE', KEYS[run], ms)
+  redis.call('PEXPIRE', KEYS[run + 1], ms)
 end
-local function finish(id, run, terminal)
-  if run[4] then return run[4] end
-  local seq = tonumber(run[3]) + 1
+-- Where it is unknown, a lost message is one that comes late.
+local function announce(channel, position) redis.pcall('${publish}', channel, position) end
+local function finish(run, found, terminal)
+  if found[4] then return found[4] end
+  local seq = tonumber(found[3]) + 1
   -- First, because it works when Redis is full.
-  redis.call('SREM', P .. 'open:' .. run[1], id)
-  redis.call('XADD', log_key(id), (seq + 1) .. '-0', 'json', terminal)
-  redis.call('HSET', run_key(id), 'seq', seq, 'terminal', terminal)
-  keep(id, run[1], KEEP)
-  redis.call('PUBLISH', P .. 'ended', id)
+  redis.call('PEXPIRE', KEYS[run], LEASE + KEEP)
+  redis.call('XADD', KEYS[run + 1], (seq + 1) .. '-0', 'json', terminal)
+  redis.call('HSET', KEYS[run], 'seq', seq, 'terminal', terminal)
+  keep(run, KEEP)
+  announce(KEYS[run + 1], 'Infinity')
+  announce(KEYS[run + 1] .. ':end', 'Infinity')
   return terminal
 end
-local function renew(id, run, seq)
-  local left = redis.call('PTTL', run_key(id))
+local function renew(run, seq)
+  local left = redis.call('PTTL', KEYS[run])
   -- Either is a write that works when Redis is full.
-  if left < LEASE * 2 / 3 + KEEP then keep(id, run[1], LEASE + KEEP) else redis.call('PEXPIRE', run_key(id), left) end
-  redis.call('HSET', run_key(id), 'seq', seq, 'lease', now + LEASE)
+  if left < LEASE * 2 / 3 + KEEP then keep(run, LEASE + KEEP) else redis.call('PEXPIRE', KEYS[run], left) end
+  redis.call('HSET', KEYS[run], 'seq', seq, 'lease', now + LEASE)
+end
+local others, undeclared = {}, {}
+-- The ids of other runs begin at this position of ARGV, and their keys at that position of KEYS.
+local function declare(arg, key)
+  for i = arg, #ARGV do others[ARGV[i]] = key + 2 * (i - arg) end
+end
+local function find(id)
+  if id and not others[id] then table.insert(undeclared, id) end
+  return id and others[id]
 end
 `;
 
+/** Runs of an owner in format 1 have keys of their own, which follow those of the owner. */
 const bodies = {
-  /** formatNumber. Returns the stored format number. */
+  /** `format` · formatNumber. Returns the stored number, and 1 if runs of format 1 may be left. */
   format: `
-local known = redis.call('GET', P .. 'format')
+local known = redis.call('GET', KEYS[1])
 -- pcall: without room for it, the number is written by a process that starts later.
-if not known then redis.pcall('SET', P .. 'format', ARGV[3]) end
-return known or ARGV[3]`,
+if not known then
+  redis.pcall('SET', KEYS[1], ARGV[3])
+  return {ARGV[3], 0}
+end
+if tonumber(known) < tonumber(ARGV[3]) then
+  redis.pcall('SET', KEYS[1], ARGV[3], 'PX', LEASE + KEEP)
+  return {ARGV[3], 1}
+end
+-- It expires with the last runs of format 1, and is written again.
+return {known, redis.call('PTTL', KEYS[1]) > 0 and 1 or 0}`,
 
-  /** id, owner, session, key, hash, maxOpenRuns, allowActiveRun, producerLost, stopped */
+  /**
+   * run, log, (open, key, session, stops) of one or two formats, others… · id, owner, session, key, hash, maxOpenRuns,
+   * allowActiveRun, producerLost, stopped, number of formats, ids of others…
+   */
   open: `
-local id, owner, session, key, hash = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local keyName = owned('key', owner, key)
-local sessionName = owned('session', owner, session)
-local repeated = record(id)
+local id, owner, session, key, hash, formats = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[12])
+local repeated = record(1)
 if repeated[1] then
-  if not repeated[4] then renew(id, repeated, repeated[3]) end
+  if not repeated[4] then renew(1, repeated[3]) end
   return {'created', id, unpack(repeated, 1, 4)}
 end
-local open, gone, expired = 0, {}, {}
-if key ~= '' then
-  local known = redis.call('GET', keyName)
-  local run = known and record(known)
-  if run and run[1] then
-    -- The key of a run that was lost before its first entry is free.
-    local isExpired = run[3] == '-1' and tonumber(run[6]) <= now
-    if isExpired then
-      expired[known] = run
-    elseif run[3] ~= '0' or run[4] ~= ARGV[10] then
-      if run[5] ~= hash then return {'key-conflict'} end
-      return {'attached', known, unpack(run, 1, 4)}
-    end
+declare(13, 3 + 4 * formats)
+local known
+local members = {}
+for first = 3, 4 * formats, 4 do
+  known = known or key ~= '' and redis.call('GET', KEYS[first + 1])
+  for _, other in ipairs(owner ~= '' and redis.call('SMEMBERS', KEYS[first]) or {}) do
+    members[other] = first
+    find(other)
   end
 end
-local others = owner ~= '' and redis.call('SMEMBERS', P .. 'open:' .. owner) or {}
-for _, other in ipairs(others) do
-  local run = record(other)
-  if not run[1] then
-    table.insert(gone, other)
+find(known)
+if #undeclared > 0 then return {'declare', unpack(undeclared)} end
+local open, gone, expired = 0, {}, {}
+local run = known and record(others[known])
+if run and run[1] then
+  -- The key of a run that was lost before its first entry is free.
+  local isExpired = run[3] == '-1' and tonumber(run[6]) <= now
+  if isExpired then
+    expired[known] = run
+  elseif run[3] ~= '0' or run[4] ~= ARGV[10] then
+    if run[5] ~= hash then return {'key-conflict'} end
+    return {'attached', known, unpack(run, 1, 4)}
+  end
+end
+for other, first in pairs(members) do
+  local run = record(others[other])
+  if not run[1] or run[4] then
+    gone[other] = first
   elseif tonumber(run[6]) <= now then
+    gone[other] = first
     expired[other] = run
   else
     if ARGV[9] == '0' and session ~= '' and run[2] == session then return {'run-active', other, unpack(run, 1, 4)} end
@@ -115,107 +125,125 @@ for _, other in ipairs(others) do
 end
 if owner ~= '' and open >= tonumber(ARGV[8]) then return {'too-many-runs'} end
 -- The first write takes memory, so that a full Redis refuses the run as a whole.
-redis.call('HSET', run_key(id), 'owner', owner, 'session', session, 'seq', -1, 'hash', hash, 'lease', now + LEASE)
-for _, other in ipairs(gone) do redis.call('SREM', P .. 'open:' .. owner, other) end
-for other, run in pairs(expired) do finish(other, run, ARGV[10]) end
-if owner ~= '' then redis.call('SADD', P .. 'open:' .. owner, id) end
-if session ~= '' then
-  redis.call('SET', sessionName, id)
-  redis.call('HSET', run_key(id), 'sessionName', sessionName)
+redis.call('HSET', KEYS[1], 'owner', owner, 'session', session, 'seq', -1, 'hash', hash, 'lease', now + LEASE)
+for other, first in pairs(gone) do redis.call('SREM', KEYS[first], other) end
+for other, run in pairs(expired) do finish(others[other], run, ARGV[10]) end
+if owner ~= '' then
+  redis.call('SADD', KEYS[3], id)
+  -- Other runs of the owner may be open for longer.
+  redis.call('PEXPIRE', KEYS[3], LEASE + KEEP)
 end
+if session ~= '' then redis.call('SET', KEYS[5], id, 'PX', LEASE + KEEP) end
 local wasStopped = false
 if key ~= '' then
-  redis.call('SET', keyName, id)
-  redis.call('HSET', run_key(id), 'keyName', keyName)
-  local forgottenAt = redis.call('ZSCORE', P .. 'stop:' .. owner, key)
-  wasStopped = forgottenAt and tonumber(forgottenAt) > now
-  if forgottenAt then redis.call('ZREM', P .. 'stop:' .. owner, key) end
+  redis.call('SET', KEYS[4], id, 'PX', LEASE + KEEP)
+  for first = 3, 4 * formats, 4 do
+    local forgottenAt = redis.call('ZSCORE', KEYS[first + 3], key)
+    wasStopped = wasStopped or forgottenAt and tonumber(forgottenAt) > now
+    if forgottenAt then redis.call('ZREM', KEYS[first + 3], key) end
+  end
 end
-keep(id, owner, LEASE + KEEP)
-if wasStopped then finish(id, record(id), ARGV[11]) end
-return {'created', id, unpack(record(id), 1, 4)}`,
+keep(1, LEASE + KEEP)
+if wasStopped then finish(1, record(1), ARGV[11]) end
+return {'created', id, unpack(record(1), 1, 4)}`,
 
-  /** id, firstSeq, entries… */
+  /** run, log, names to keep… · firstSeq, entries… */
   append: `
-local id, first = ARGV[3], tonumber(ARGV[4])
-local run = record(id)
+local first = tonumber(ARGV[3])
+local run = record(1)
 if not run[1] then return 'lost' end
 if run[4] then return 'ended' end
 local seq = tonumber(run[3])
 if first > seq + 1 then return 'lost' end
-local last = first + #ARGV - 5
+local last = first + #ARGV - 4
 if first <= seq and last >= first then
-  local known = redis.call('XRANGE', log_key(id), (first + 1) .. '-0', '+', 'COUNT', last - first + 1)
+  local known = redis.call('XRANGE', KEYS[2], (first + 1) .. '-0', '+', 'COUNT', last - first + 1)
   for i, entry in ipairs(known) do
-    if entry[2][2] ~= ARGV[4 + i] then return 'lost' end
+    if entry[2][2] ~= ARGV[3 + i] then return 'lost' end
   end
 end
 for i = seq + 1, last do
-  redis.call('XADD', log_key(id), (i + 1) .. '-0', 'json', ARGV[5 + i - first])
+  redis.call('XADD', KEYS[2], (i + 1) .. '-0', 'json', ARGV[4 + i - first])
 end
-if seq == -1 then keep(id, run[1], LEASE + KEEP) end
-renew(id, run, math.max(seq, last))
-redis.call('PUBLISH', P .. 'log:' .. id, last)
+if seq == -1 then keep(1, LEASE + KEEP) end
+renew(1, math.max(seq, last))
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], LEASE + KEEP) end
+announce(KEYS[2], last)
 return 'ok'`,
 
-  /** id */
+  /** run, log, names to keep… */
   renew: `
-local run = record(ARGV[3])
+local run = record(1)
 if not run[1] then return 'lost' end
 if run[4] then return 'ended' end
-renew(ARGV[3], run, run[3])
+renew(1, run[3])
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], LEASE + KEEP) end
 return 'ok'`,
 
-  /** id, terminal, lastSeq, producerLost */
+  /** run, log, open and key if known · id, terminal, lastSeq, producerLost */
   end: `
-local run = record(ARGV[3])
+local run = record(1)
 if not run[1] then return false end
 local isWhole = tonumber(run[3]) >= tonumber(ARGV[5])
-return finish(ARGV[3], run, isWhole and ARGV[4] or ARGV[6])`,
+local terminal = finish(1, run, isWhole and ARGV[4] or ARGV[6])
+if KEYS[3] then redis.call('SREM', KEYS[3], ARGV[3]) end
+if KEYS[4] then redis.call('PEXPIRE', KEYS[4], KEEP) end
+return terminal`,
 
-  /** id, producerLost */
+  /** run, log, open if known · id, producerLost */
   endIfLeaseExpired: `
-local run = record(ARGV[3])
+local run = record(1)
 if not run[1] then return false end
 if not run[4] and tonumber(run[6]) > now then return false end
-return finish(ARGV[3], run, ARGV[4])`,
+local terminal = finish(1, run, ARGV[4])
+if KEYS[3] then redis.call('SREM', KEYS[3], ARGV[3]) end
+return terminal`,
 
-  /** id, after, limit, withNames */
+  /** run, log · after, limit, withNames */
   read: `
-local run = record(ARGV[3])
+local run = record(1)
 if not run[1] then return false end
 local entries = {}
-if tonumber(ARGV[5]) > 0 and tonumber(ARGV[4]) < tonumber(run[3]) then
-  local first = (tonumber(ARGV[4]) + 2) .. '-0'
-  local found = redis.call('XRANGE', log_key(ARGV[3]), first, '+', 'COUNT', ARGV[5])
+if tonumber(ARGV[4]) > 0 and tonumber(ARGV[3]) < tonumber(run[3]) then
+  local first = (tonumber(ARGV[3]) + 2) .. '-0'
+  local found = redis.call('XRANGE', KEYS[2], first, '+', 'COUNT', ARGV[4])
   -- A log that was evicted, wholly or in its first part, is lost.
   if not found[1] or found[1][1] ~= first then return false end
   for i, entry in ipairs(found) do entries[i] = entry[2][2] end
 end
-local names = ARGV[6] == '1' and {run[1], run[2]} or {}
+local names = ARGV[5] == '1' and {run[1], run[2]} or {}
 return {run[3], run[4], entries, math.ceil(run[6] - now), names}`,
 
-  /** owner, session */
+  /** session of one or two formats */
   latest: `
-local id = redis.call('GET', owned('session', ARGV[3], ARGV[4]))
-local run = id and record(id)
-if not run or not run[1] then return false end
-return {id, unpack(run, 1, 4)}`,
-
-  /** owner, key, rememberMs, maxStoppedKeys */
-  stopKey: `
-local id = redis.call('GET', owned('key', ARGV[3], ARGV[4]))
-if id and redis.call('EXISTS', run_key(id)) == 1 then return id end
-local stops = P .. 'stop:' .. ARGV[3]
--- First, because it works when Redis is full.
-redis.call('ZREMRANGEBYSCORE', stops, '-inf', now)
-redis.call('ZADD', stops, now + ARGV[5], ARGV[4])
-redis.call('ZREMRANGEBYRANK', stops, 0, -1 - ARGV[6])
-redis.call('PEXPIRE', stops, ARGV[5])
+for i = 1, #KEYS do
+  local id = redis.call('GET', KEYS[i])
+  if id then return id end
+end
 return false`,
+
+  /** (key, stops) of one or two formats, others… · key, rememberMs, maxStoppedKeys, number of formats, ids of others… */
+  stopKey: `
+local formats = tonumber(ARGV[6])
+declare(7, 1 + 2 * formats)
+for i = 1, 2 * formats, 2 do
+  local id = redis.call('GET', KEYS[i])
+  local run = find(id)
+  if run and redis.call('EXISTS', KEYS[run]) == 1 then return {'found', id} end
+end
+if #undeclared > 0 then return {'declare', unpack(undeclared)} end
+-- First, because it works when Redis is full.
+for i = 2, 2 * formats, 2 do
+  redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
+  redis.call('ZADD', KEYS[i], now + ARGV[4], ARGV[3])
+  redis.call('ZREMRANGEBYRANK', KEYS[i], 0, -1 - ARGV[5])
+  redis.call('PEXPIRE', KEYS[i], ARGV[4])
+end
+return {'unknown'}`,
 };
 
 export type RedisScriptName = keyof typeof bodies;
 
-/** The whole text of a script. */
-export const redisScript = (name: RedisScriptName): string => library + bodies[name];
+/** The whole text of a script. @param isSharded - Whether channels belong to the nodes of a cluster. */
+export const redisScript = (name: RedisScriptName, isSharded: boolean): string =>
+  library(isSharded ? "SPUBLISH" : "PUBLISH") + bodies[name];

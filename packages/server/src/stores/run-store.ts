@@ -24,7 +24,10 @@ export interface RunRecord {
 
 /** A request to open a run. */
 export interface OpenRun {
-  /** Minted by the server: a UUID of version 4, of which 122 bits are random. */
+  /**
+   * Minted by the server: a UUID of version 8 (RFC 9562, section 5.8). Its first 16 bits are a hash of the owner, or of
+   * the key if there is no owner, so that a store can keep the runs of an owner together; the other 106 are random.
+   */
   runId: string;
   /** `""` for runs without an owner: they have no session, and their number has no limit. */
   owner: string;

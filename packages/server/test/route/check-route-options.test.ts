@@ -295,12 +295,14 @@ test("anything but a connected client of the redis package is refused when its s
   connecting.destroy();
 });
 
-test("a cluster client requires a prefix with a hash tag", () => {
+test("a prefix for Redis must not have an empty hash tag", () => {
   const client = Object.create(createCluster({ rootNodes: [{}] }), { isOpen: { value: true } });
-  for (const prefix of [undefined, "", "kortyx:", "{}:", "{:", "a}b{"]) {
+  for (const prefix of ["{}", "{}:", "a{}{b}"]) {
     expect(() => createRedisRunStore({ client, prefix })).toThrow(
-      `prefix must have a hash tag for a cluster, as "{kortyx}:" has; got ${JSON.stringify(prefix ?? "kortyx:")}.`,
+      `prefix must be a string without "{}", where a hash tag would be empty; got ${JSON.stringify(prefix)}.`,
     );
   }
-  for (const prefix of ["{kortyx}:", "app:{runs}"]) createRedisRunStore({ client, prefix });
+  for (const prefix of [undefined, "", "kortyx:", "{:", "a}b{", "{kortyx}:", "{a}{}"]) {
+    createRedisRunStore({ client, prefix });
+  }
 });

@@ -145,7 +145,7 @@ describe("POST", () => {
     });
     const text = await response.text();
     const runId = runIdOf(text);
-    expect(runId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(runId).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
     expect(withoutComments(text).replaceAll(runId, "RUN")).toBe(
       'id: RUN.0\ndata: {"type":"run-start","runId":"RUN","sessionId":"s","input":{"role":"user","content":"Hi"},"acceptsParts":true}\n\n' +
         'id: RUN.1\ndata: {"type":"text-delta","delta":"Hel"}\n\n' +

@@ -6,6 +6,12 @@ import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createStoreOf } from "./store-of-version.ts";
 
 const { version, address } = JSON.parse(process.argv[2]);
+const kept = await createStoreOf(version, address);
+// The routes of that version minted ids without a place.
+const open = (request) => kept.open({ ...request, runId: crypto.randomUUID() });
+const store = version === "1" ? { ...kept, open } : kept;
+// An outdated version must have used the runs before the present one does.
+await store.latest("ann", "s");
 
 /** Functions that let the agents of sessions yield their second chunk. */
 const proceed = new Map();
@@ -22,7 +28,7 @@ const route = createChatRoute({
     },
   },
   authorize: () => "ann",
-  runs: { store: await createStoreOf(version, address) },
+  runs: { store },
 });
 
 process.on("message", async ({ body, proceed: sessionId }) => {

@@ -107,7 +107,7 @@ describe.skipIf(!hasRedis())("a full Redis", () => {
     next.resolve();
     expect((await send("POST")).status).toBe(503);
     // As if the 15 minutes of retention had passed.
-    for (const key of await client.keys("kortyx:log:*")) await client.pExpire(key, 1);
+    for (const key of await client.keys("kortyx:*:log:*")) await client.pExpire(key, 1);
     await expect.poll(async () => (await send("POST")).status, { interval: 100 }).toBe(200);
     expect(log).not.toHaveBeenCalled();
     log.mockRestore();

@@ -4,6 +4,7 @@ import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { createRunFeeds, type RunFeed } from "../../src/runs/run-feed.ts";
+import { placeInId } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { openRun } from "./run-store-calls.ts";
 
@@ -74,7 +75,7 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
     }
     const client = await redis.connect();
     await client.sendCommand(["CONFIG", "RESETSTAT"]);
-    await client.sendCommand(["PUBLISH", `kortyx:log:${runId}`, "9"]);
+    await client.sendCommand(["PUBLISH", `kortyx:{${placeInId(runId)}}:log:${runId}`, "9"]);
     await new Promise((resolve) => setTimeout(resolve, 200));
     const stats = String(await client.sendCommand(["INFO", "commandstats"]));
     expect(Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1])).toBeLessThan(5);

@@ -1,9 +1,10 @@
 /** Store calls shared by the suites of all stores. */
+import { createRunId } from "../../src/stores/run-id.ts";
 import type { OpenRun, RunStore } from "../../src/stores/run-store.ts";
 
 /** A request that opens a new run, unless `given` has a known key or run id. */
 export const opening = (given: Partial<OpenRun> = {}): OpenRun => ({
-  runId: crypto.randomUUID(),
+  runId: createRunId(given.owner ?? "ann", given.key),
   owner: "ann",
   sessionId: undefined,
   key: undefined,

@@ -1,5 +1,7 @@
 /** Owners, sessions and keys name runs, and are never confused. */
+
 import { describe, expect, test } from "vitest";
+import { createRunId } from "../../../src/stores/run-id.ts";
 import { logOf, opening, openRun } from "../run-store-calls.ts";
 import { type ContractStores, done, pause, runOf, stopped } from "./contract-stores.ts";
 
@@ -108,7 +110,7 @@ export function describeNames(stores: ContractStores): void {
     const opened: { owner: string; name: string; runId: string }[] = [];
     for (const owner of names) {
       for (const name of names) {
-        const runId = `${owner}|${name}|${crypto.randomUUID()}`;
+        const runId = `${createRunId(owner, name)}|${owner}|${name}`;
         const answer = await stores.first.open(opening({ runId, owner, sessionId: name, key: name }));
         expect(answer).toEqual({
           status: "created",
