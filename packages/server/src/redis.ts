@@ -230,8 +230,8 @@ class RedisRunStore implements RunStore {
     const isDue = written !== undefined && now - written.extendedAt > this.leaseMs / 3;
     const names = isDue ? written.names : [];
     const result = (await this.#run(script, [...this.#keys.ofRun(runId), ...names], values)) as AppendResult;
-    if (isDue) written.extendedAt = now;
     if (result !== "ok") this.#written.delete(runId);
+    else if (isDue) this.#keepWritten(runId, { ...written, extendedAt: now });
     return result;
   }
 
@@ -290,7 +290,17 @@ class RedisRunStore implements RunStore {
     const endKeys = [open, ...(key === undefined ? [] : [names.key])];
     const extended = [...(owner === "" ? [] : [open]), ...endKeys.slice(1)];
     if (sessionId !== undefined) extended.push(names.session);
-    this.#written.set(runId, { names: extended, endKeys, extendedAt: performance.now() });
+    this.#keepWritten(runId, { names: extended, endKeys, extendedAt: performance.now() });
+  }
+
+  /** In the order in which their leases expire. Forgets runs whose writer gave up while Redis was away. */
+  #keepWritten(runId: string, written: WrittenRun): void {
+    this.#written.delete(runId);
+    this.#written.set(runId, written);
+    for (const [oldest, { extendedAt }] of this.#written) {
+      if (written.extendedAt - extendedAt < 2 * this.leaseMs) break;
+      this.#written.delete(oldest);
+    }
   }
 
   #remember(runId: string, names: Names): void {
