@@ -124,7 +124,7 @@ class RedisRunStore implements RunStore {
     const { retentionMs, leaseMs } = readRunStoreTimes(options);
     this.leaseMs = leaseMs;
     this.#prefix = prefix;
-    const keys = new RedisKeys(prefix);
+    const keys = new RedisKeys(prefix, link.isSharded);
     this.#keys = keys;
     this.#commands = new RedisCommands({ link, times: [leaseMs, retentionMs], commandTimeoutMs });
     this.#listener = new RedisListener({
@@ -355,7 +355,7 @@ class RedisRunStore implements RunStore {
   async #readFormat(): Promise<boolean> {
     const read = await this.#commands.run("format", [this.#keys.format], [formatNumber]);
     const [found, hasEarlierRuns] = read as [string, number];
-    if (Number(found) <= formatNumber) return hasEarlierRuns === 1;
+    if (Number(found) <= formatNumber) return hasEarlierRuns === 1 && !this.#keys.isSpread;
     throw new Error(
       `The runs in Redis under ${JSON.stringify(this.#prefix)} have format ${found}, of a newer version of ` +
         `@kortyx/server; this version knows format ${formatNumber}. Update this process, or give its store ` +

@@ -5,7 +5,7 @@ import { checkOption } from "@kortyx/protocol/internal";
 import { startTimer, unref } from "../stream/start-timer.ts";
 
 /** The part of a client of the `redis` package that the store uses. The caller closes it. */
-export interface NodeRedisClient {
+interface NodeRedisClient {
   withCommandOptions(options: { abortSignal: AbortSignal }): NodeRedisCalls;
   /** For the store's own connections. */
   duplicate(): NodeRedisConnection;

@@ -32,9 +32,13 @@ export interface OwnerKeys {
 }
 
 export class RedisKeys {
+  /** Places are on several nodes. Format 1 never was: it needs one node for all of its keys. */
+  readonly isSpread: boolean;
   readonly #prefix: string;
 
-  constructor(prefix: string) {
+  /** @param isSharded - Whether they are for a cluster. */
+  constructor(prefix: string, isSharded: boolean) {
+    this.isSpread = isSharded && !/^[^{]*\{[^}]+\}/.test(prefix);
     this.#prefix = prefix;
   }
 
@@ -71,6 +75,8 @@ export class RedisKeys {
   }
 
   #startOf(place: string | undefined): string {
-    return place === undefined ? this.#prefix : `${this.#prefix}{${place}}:`;
+    if (place !== undefined) return `${this.#prefix}{${place}}:`;
+    // A client may name anything as a run, and the keys of even an unknown one must be on one node.
+    return this.isSpread ? `${this.#prefix}{unknown}:` : this.#prefix;
   }
 }

@@ -22,7 +22,7 @@ interface Channel {
   idleTicks: number;
   /** The highest announced position; Infinity for the end. */
   heard: number;
-  /** The same, until a wait has been told. */
+  /** The same, until a wait has returned because of it. */
   untold: number;
   /** The highest position that was read. */
   read: number;
