@@ -3,7 +3,7 @@
  * interfaces, examples from the golden transcripts, so that nothing is written twice. The rules between the tables are
  * written by hand.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { repository } from "../test/readme-snippets.ts";
@@ -165,8 +165,8 @@ function printShared(): string {
 type Chunk = Record<string, unknown>;
 
 const transcripts = join(repository, "packages/protocol/transcripts");
-const golden: Chunk[] = readdirSync(transcripts)
-  .filter((file) => file.endsWith(".json"))
+const golden: Chunk[] = globSync("*/*.json", { cwd: transcripts, exclude: ["*/recorded-*"] })
+  .sort()
   .flatMap((file) => JSON.parse(readFileSync(join(transcripts, file), "utf8")).entries)
   .map(({ chunk }: { chunk: Chunk }) => chunk);
 

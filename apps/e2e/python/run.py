@@ -26,7 +26,8 @@ def read_all_cuts(body):
 
 
 def transcripts(folder):
-    return {file.stem: read_all_cuts(file.read_bytes()) for file in pathlib.Path(folder).glob("*.sse")}
+    files = pathlib.Path(folder).glob("*/*.sse")
+    return {f"{file.parent.name}/{file.stem}": read_all_cuts(file.read_bytes()) for file in files}
 
 
 def answer(url, body):

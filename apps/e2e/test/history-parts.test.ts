@@ -9,7 +9,7 @@ import { repository } from "./readme-snippets.ts";
 
 vi.spyOn(console, "error").mockImplementation(() => {});
 
-const transcripts = globSync("packages/protocol/transcripts/*.json", { cwd: repository });
+const transcripts = globSync("packages/protocol/transcripts/*/*.json", { cwd: repository });
 
 /** A chat on a route whose agent first sends these chunks. */
 async function askTwice(first: unknown[], wrap = (agent: Parameters<typeof fromKortyx>[0]) => agent) {

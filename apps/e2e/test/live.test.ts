@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { consumeStream, readStream, streamChatFromRoute } from "@kortyx/client";
@@ -69,28 +69,26 @@ describe("a route and a reader", () => {
 
 describe("golden transcripts through a socket", () => {
   const folder = new URL("../node_modules/@kortyx/protocol/transcripts/", import.meta.url);
-  for (const name of readdirSync(folder)
-    .filter((file) => file.endsWith(".json"))
-    .map((file) => file.slice(0, -5))) {
-    const { canonical, complete, entries } = JSON.parse(
-      readFileSync(new URL(`${name}.json`, folder), "utf8"),
-    );
+  for (const name of globSync("*/*.json", { cwd: folder }).map((file) => file.slice(0, -5))) {
+    const { canonical, outcome, entries } = JSON.parse(readFileSync(new URL(`${name}.json`, folder), "utf8"));
     const chunks: StreamChunk[] = entries.map((entry: { chunk: StreamChunk }) => entry.chunk);
     const known = entries
       .filter((entry: { unknown?: true }) => !entry.unknown)
       .map((entry: { chunk: StreamChunk }) => entry.chunk);
 
-    test(`${name}: the bytes, sent by another server, end ${complete ? "in order" : "truncated"}`, async () => {
+    test(`${name}: the bytes, sent by another server, end as ${outcome}`, async () => {
       server = await listen(
         () =>
           new Response(readFileSync(new URL(`${name}.sse`, folder)), {
             headers: { "content-type": "text/event-stream" },
           }),
       );
-      const reading = await collect(readStream(await fetch(server.url)));
+      const stream = streamChatFromRoute({ endpoint: server.url, messages, giveUpAfterMs: 0 });
+      const reading = await collect(stream);
       expect(reading.chunks).toEqual(known);
-      if (complete) expect(reading).not.toHaveProperty("error");
-      else expect(reading.error).toMatchObject({ name: "StreamTruncatedError" });
+      if (outcome === "truncated") expect(reading.error).toMatchObject({ name: "StreamTruncatedError" });
+      else if (outcome === "violation") expect(reading.error).toMatchObject({ name: "StreamProtocolError" });
+      else expect(reading).not.toHaveProperty("error");
     });
 
     if (canonical) {

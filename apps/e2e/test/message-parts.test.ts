@@ -23,7 +23,7 @@ const render = (part: object, interrupts: object[] = []) =>
   );
 
 /** The parts of the golden transcripts, as they are after each chunk. */
-const parts = globSync("packages/protocol/transcripts/*.json", { cwd: repository }).flatMap((file) => {
+const parts = globSync("packages/protocol/transcripts/*/*.json", { cwd: repository }).flatMap((file) => {
   const accumulator = createMessageAccumulator();
   const { entries } = JSON.parse(readFileSync(join(repository, file), "utf8"));
   return entries.flatMap(({ chunk }: { chunk: { type: string } }) => {

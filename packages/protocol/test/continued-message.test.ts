@@ -274,7 +274,7 @@ describe("a stream that continues an earlier message", () => {
 
 test("the golden transcript of an answer in two runs folds into one message", () => {
   const chunksOf = (wanted: string) =>
-    transcripts.find(({ name }) => name === wanted)!.entries.map(({ chunk }) => chunk);
+    transcripts.find(({ name }) => name === `0.1/${wanted}`)!.entries.map(({ chunk }) => chunk);
   const first = reduceMessage(chunksOf("approval-and-client-tool"));
   expect(first.parts).toMatchObject([
     { type: "step" },

@@ -1,11 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { createChunkDecoder } from "../src/chunk-decoder.ts";
 import { DONE_FRAME, encodeChunk } from "../src/encode-chunk.ts";
+import { StreamProtocolError } from "../src/errors.ts";
 import { streamChunkSchema } from "../src/schemas.ts";
 import { variants } from "./chunk-arbitraries.ts";
 import { byteByByte, cutAt } from "./pieces.ts";
 import { pullChunks } from "./pull.ts";
 import { transcripts } from "./transcripts.ts";
+
+/** What a reader throws, by the outcome. */
+const errorNames: Record<string, string> = {
+  truncated: "StreamTruncatedError",
+  violation: "StreamProtocolError",
+};
 
 test("the transcripts together contain every shape of chunk", () => {
   const chunks = transcripts.flatMap(({ entries }) =>
@@ -17,12 +24,12 @@ test("the transcripts together contain every shape of chunk", () => {
     );
     expect(
       isFound,
-      `Add a chunk ${JSON.stringify(literals)} to a stream of packages/protocol/transcripts.`,
+      `Add a chunk ${JSON.stringify(literals)} to a stream of packages/protocol/transcripts/<the next version>.`,
     ).toBe(true);
   }
 });
 
-for (const { name, bytes, canonical, complete, entries, description } of transcripts) {
+for (const { name, bytes, canonical, complete, outcome, entries, description } of transcripts) {
   describe(`${name}: ${description}`, () => {
     const known = entries.filter((entry) => !entry.unknown);
 
@@ -32,12 +39,17 @@ for (const { name, bytes, canonical, complete, entries, description } of transcr
       for (const pieces of cuts) {
         const unknown: unknown[] = [];
         const decoder = createChunkDecoder({ onUnknownChunk: (chunk) => unknown.push(chunk) });
-        const decoded = [...pullChunks(decoder, pieces)];
+        const decoded: unknown[] = [];
+        const read = () => {
+          for (const one of pullChunks(decoder, pieces)) decoded.push(one);
+        };
+        if (outcome === "violation") expect(read).toThrow(StreamProtocolError);
+        else read();
         expect(decoded).toEqual(known.map(({ chunk, eventId = "" }) => ({ chunk, eventId })));
         expect(unknown).toEqual(entries.filter((entry) => entry.unknown).map(({ chunk }) => chunk));
         expect(decoder.complete).toBe(complete);
         if (complete) decoder.end();
-        else expect(() => decoder.end()).toThrow(expect.objectContaining({ name: "StreamTruncatedError" }));
+        else expect(() => decoder.end()).toThrow(expect.objectContaining({ name: errorNames[outcome] }));
       }
     });
 

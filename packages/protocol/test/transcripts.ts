@@ -1,8 +1,9 @@
-/** The golden transcripts: bytes on the wire and the chunks that a reader must get. They were not written by `src`. */
-import { readdirSync, readFileSync } from "node:fs";
+/** The golden transcripts of every version: bytes on the wire, and the chunks that a reader must get. */
+import { globSync, readFileSync } from "node:fs";
 import type { StreamChunk } from "../src/chunks.ts";
 
 export interface Transcript {
+  /** With the version: `0.1/plain-text`. */
   name: string;
   bytes: Uint8Array;
   description: string;
@@ -10,13 +11,15 @@ export interface Transcript {
   canonical: boolean;
   /** Whether the stream ended in order. */
   complete: boolean;
+  /** What the answer has come to. */
+  outcome: "done" | "failed" | "aborted" | "truncated" | "violation";
   entries: { chunk: StreamChunk; eventId?: string; unknown?: true }[];
 }
 
 const folder = new URL("../transcripts/", import.meta.url);
 
-export const transcripts: Transcript[] = readdirSync(folder)
-  .filter((file) => file.endsWith(".sse"))
+export const transcripts: Transcript[] = globSync("*/*.sse", { cwd: folder })
+  .sort()
   .map((file) => ({
     name: file.slice(0, -4),
     bytes: new Uint8Array(readFileSync(new URL(file, folder))),

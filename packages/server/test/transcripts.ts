@@ -1,13 +1,13 @@
-/** The golden transcripts of the protocol package: bytes that our encoder did not write, with their chunks. */
-import { readdirSync, readFileSync } from "node:fs";
+/** Golden transcripts of the protocol package: bytes as our encoder writes them, with their chunks. */
+import { globSync, readFileSync } from "node:fs";
 import type { StreamChunk } from "@kortyx/protocol";
 
 const folder = new URL("../../protocol/transcripts/", import.meta.url);
 
-export const canonicalTranscripts: { name: string; bytes: string; chunks: StreamChunk[] }[] = readdirSync(
-  folder,
+export const canonicalTranscripts: { name: string; bytes: string; chunks: StreamChunk[] }[] = globSync(
+  "*/*.json",
+  { cwd: folder },
 )
-  .filter((file) => file.endsWith(".json"))
   .map((file) => ({ name: file.slice(0, -5), ...JSON.parse(readFileSync(new URL(file, folder), "utf8")) }))
   // Streams with event ids come from runs, which these tests do not cover.
   .filter(

@@ -1,0 +1,91 @@
+/**
+ * The transcripts of released versions: today's readers make of them what the readers of their time made, and no file
+ * changes. That the decoder, `readStream` and `streamChatFromRoute` read their chunks is tested where these are.
+ */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { readStream } from "@kortyx/client";
+import { joinTextParts } from "@kortyx/protocol";
+import { collectBufferedStream } from "@kortyx/server";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { checkNotReleased } from "../transcripts/freeze.ts";
+import { recordAll } from "../transcripts/recordings.ts";
+import {
+  hashFiles,
+  namesOf,
+  readBytes,
+  readHere,
+  readMessage,
+  readTranscript,
+  sumsFile,
+  transcriptsFolder,
+  versions,
+} from "../transcripts/transcript-sets.ts";
+
+describe.each(versions)("the transcripts of %s", (version) => {
+  test("are the files that were frozen", () => {
+    const frozen = readFileSync(join(transcriptsFolder, version, sumsFile), "utf8");
+    expect(
+      hashFiles(version),
+      `A transcript of ${version} has changed. If ${version} is not released, run \`node apps/e2e/transcripts/freeze.ts ${version}\`.`,
+    ).toBe(frozen);
+  });
+
+  test.each(namesOf(version))(
+    "%s has its outcome and its message, of which only more may become known",
+    (name) => {
+      const { outcome, message } = readHere(readBytes(version, name));
+      expect(outcome).toBe(readTranscript(version, name).outcome);
+      expect(message).toMatchObject(readMessage(version, name));
+    },
+  );
+
+  test.each(namesOf(version))("%s is collected to the text of its message, or rejected", async (name) => {
+    const { outcome } = readTranscript(version, name);
+    const collected = collectBufferedStream(readStream(new Blob([readBytes(version, name)]).stream()));
+    if (outcome === "truncated" || outcome === "violation") {
+      await expect(collected).rejects.toMatchObject({
+        name: outcome === "truncated" ? "StreamTruncatedError" : "StreamProtocolError",
+      });
+      return;
+    }
+    const { text, error } = await collected;
+    expect(text).toBe(joinTextParts(readMessage(version, name).parts));
+    expect(error !== undefined).toBe(outcome === "failed");
+  });
+});
+
+describe("the routes of today", () => {
+  beforeEach(() => {
+    vi.spyOn(console, "error").mockReturnValue();
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  test("send the chunks that the newest transcripts recorded, but for ids and times", async () => {
+    const newest = versions.at(-1)!;
+    /** The recorded values of ids and tokens differ in each run. */
+    const withoutIds = (entries: unknown) =>
+      JSON.stringify(entries).replaceAll(/[\da-f]{8}-[\da-f-]{27}|v1\.[\w.-]+/g, "<id>");
+    const recordings = recordAll();
+    expect(Object.keys(recordings).sort()).toEqual(
+      namesOf(newest).filter((name) => name.startsWith("recorded-")),
+    );
+    for (const [name, { body }] of Object.entries(recordings)) {
+      const { entries, outcome } = readTranscript(newest, name);
+      const today = readHere(await body);
+      expect(withoutIds(today.entries), name).toBe(withoutIds(entries));
+      expect(today.outcome, name).toBe(outcome);
+    }
+    expect(console.error).toHaveBeenCalledTimes(1);
+  });
+});
+
+test("the transcripts of a released version cannot be written again", () => {
+  expect(() => checkNotReleased("0.2", "0.1.7")).not.toThrow();
+  expect(() => checkNotReleased("0.10", "0.9.0")).not.toThrow();
+  expect(() => checkNotReleased("0.1", "0.1.0")).toThrow("0.1.0 was released with them");
+  expect(() => checkNotReleased("0.1.0", "0.0.0")).toThrow("without its patch");
+  expect(() => checkNotReleased(undefined, "0.0.0")).toThrow("Expected the version");
+});
