@@ -66,6 +66,8 @@ export default defineConfig({
       }),
       // Frameworks and runtimes that only these tests install.
       fromDist("runtimes", { globalSetup: path("apps/runtimes/install.ts") }),
+      // The site of the docs, whose generators only these tests install.
+      fromDist("docs", { globalSetup: path("apps/docs/install.ts") }),
       heavy("command"),
       heavy("load"),
     ],

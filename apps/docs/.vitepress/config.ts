@@ -1,0 +1,47 @@
+/** The site of the docs. Its Markdown is written before it is built, and again when a page changes. */
+import { watch } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitepress";
+import { pageFiles, readNavigation, siteFolder, writePage, writePages } from "../pages.ts";
+
+/** Anchors as GitHub makes them, where the same pages are read. */
+const slugify = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}_\- ]/gu, "")
+    .replaceAll(" ", "-");
+
+export default async () => {
+  await writePages();
+  return defineConfig({
+    title: "Kortyx streaming",
+    description:
+      "Typed chat and agent streams from an API route to a user interface, over Server-Sent Events.",
+    lang: "en",
+    srcDir: siteFolder,
+    outDir: fileURLToPath(new URL("../dist", import.meta.url)),
+    cacheDir: fileURLToPath(new URL("../.tmp/cache", import.meta.url)),
+    cleanUrls: true,
+    markdown: { anchor: { slugify } },
+    themeConfig: {
+      nav: [{ text: "API reference", link: "/api/" }],
+      sidebar: readNavigation(),
+      outline: { level: [2, 3] },
+      search: { provider: "local" },
+    },
+    vite: {
+      plugins: [
+        {
+          name: "pages-of-the-repository",
+          configureServer({ httpServer }) {
+            const repository = fileURLToPath(new URL("../../../", import.meta.url));
+            for (const file of pageFiles()) {
+              const watcher = watch(`${repository}${file}`, () => writePage(file));
+              httpServer?.once("close", () => watcher.close());
+            }
+          },
+        },
+      ],
+    },
+  });
+};
