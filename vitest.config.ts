@@ -27,13 +27,13 @@ const fromDist = (name: string, options = {}) => ({
   test: { name, root: `apps/${name}`, include: ["test/**/*.test.ts"], ...patience, ...options },
 });
 
-/** A suite of `apps/e2e` that takes a whole processor, and runs when all others have ended. */
-const heavy = (name: string) => ({
+/** A suite of `apps/e2e` that takes a whole processor, and runs when all others, or those of a lower order, have ended. */
+const heavy = (name: string, folder = `test-${name}`, groupOrder = 1) => ({
   test: {
     name,
     root: "apps/e2e",
-    include: [`test-${name}/*.test.ts`],
-    sequence: { groupOrder: 1 },
+    include: [`${folder}/*.test.ts`],
+    sequence: { groupOrder },
     ...patience,
   },
 });
@@ -70,6 +70,7 @@ export default defineConfig({
       fromDist("docs", { globalSetup: path("apps/docs/install.ts") }),
       heavy("command"),
       heavy("load"),
+      heavy("examples", "test-long/examples", 2),
     ],
     // Two at least: most tests of sockets and browsers wait more than they work.
     maxWorkers: Math.max(2, availableParallelism() - 1),

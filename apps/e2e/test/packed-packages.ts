@@ -13,9 +13,12 @@ export interface PackedPackages {
   remove(): void;
 }
 
-/** Packs the contents of `dist`; the packages must be built. */
-export function packPackages(): PackedPackages {
-  const root = mkdtempSync(join(tmpdir(), "kortyx-packed-"));
+/**
+ * Packs the contents of `dist`; the packages must be built.
+ *
+ * @param root - An empty folder, in which package `server` is unpacked as `server/package`.
+ */
+export function packPackages(root: string = mkdtempSync(join(tmpdir(), "kortyx-packed-"))): PackedPackages {
   const folders: Record<string, string> = {};
   for (const name of ["protocol", "server", "client"]) {
     const target = join(root, name);

@@ -1,0 +1,55 @@
+/** An example as its reader builds and starts it: by its own scripts. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+
+const environment = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", PORT: "0" };
+
+/** Runs `build` and `check`, if the example has them. A failure throws what they have printed. */
+export function buildExample(folder: string): void {
+  for (const script of ["build", "check"]) {
+    const { status, stdout, stderr, error } = spawnSync("pnpm", ["run", "--if-present", script], {
+      cwd: folder,
+      encoding: "utf8",
+      env: environment,
+    });
+    if (status !== 0) throw new Error(`${script} failed: ${error?.message ?? `${stdout}${stderr}`}`);
+  }
+}
+
+export interface ExampleProcess {
+  url: string;
+  /** Ends it at once, as a crash would. */
+  kill(): Promise<void>;
+}
+
+/** Starts a built example on a free port. Resolves when it prints its address. */
+export async function startExample(
+  folder: string,
+  variables: Record<string, string> = {},
+): Promise<ExampleProcess> {
+  // A group of its own, because the server is a child of the package manager.
+  const child = spawn("pnpm", ["--silent", "start"], {
+    cwd: folder,
+    env: { ...environment, ...variables },
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  const exited = once(child, "exit");
+  const kill = async () => {
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, "SIGKILL");
+    await exited;
+  };
+  return { url: await readAddress(child), kill };
+}
+
+function readAddress(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    child.stdout!.on("data", (data) => {
+      output += data;
+      const address = /http:\/\/localhost:\d+/.exec(output)?.[0];
+      if (address !== undefined) resolve(address);
+    });
+    child.once("exit", (code) => reject(new Error(`It ended (${code}) before it listened:\n${output}`)));
+  });
+}

@@ -1,0 +1,45 @@
+/** What can be checked of the examples without installing them; `test-long/examples` uses them. */
+import { globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { expect, test } from "vitest";
+import { exampleNames } from "../examples/install-examples.ts";
+import { repository } from "./readme-snippets.ts";
+
+const folder = join(repository, "examples");
+const read = (file: string) => readFileSync(join(folder, file), "utf8");
+
+/** What a starter of the framework writes: configuration, and documents that only load the counted files. */
+const isOfStarter = (file: string) =>
+  /\.config\.[jt]s$|\.d\.ts$|^(?:layout\.tsx|app\.html)$/.test(basename(file)) ||
+  (basename(file) === "index.html" && read(file).includes('src="/src/main.ts'));
+
+const codeOf = (name: string): string[] =>
+  globSync(`${name}/**/*.{ts,tsx,js,svelte,html}`, {
+    cwd: folder,
+    exclude: ["**/node_modules/**", "**/{dist,build,.next,.svelte-kit}/**"],
+  }).filter((file) => !isOfStarter(file));
+
+test.each(exampleNames)("%s has at most 60 lines of its own, not counting blank ones", (name) => {
+  const lines = codeOf(name).flatMap((file) => read(file).split("\n"));
+  const count = lines.filter((line) => line.trim() !== "").length;
+  expect(count).toBeGreaterThan(0);
+  expect(count).toBeLessThanOrEqual(60);
+});
+
+test.each(exampleNames)("the README of %s begins with its start in one screen", (name) => {
+  const page = read(`${name}/README.md`);
+  expect(page).toContain("npm install\n");
+  expect(page.trimEnd().split("\n").length).toBeLessThanOrEqual(25);
+});
+
+test("the index lists every example", () => {
+  const listed = [...read("README.md").matchAll(/^\| \[`(.+?)`\]\(\1\) \|/gm)].map(([, name]) => name);
+  expect(listed.toSorted()).toEqual([...exampleNames, "agent"].toSorted());
+});
+
+test("all placeholders of a model are the same", () => {
+  const agents = globSync("**/agent.ts", { cwd: folder, exclude: ["**/node_modules/**", "agent/**"] });
+  const texts = agents.map(read).filter((text) => text.includes("placeholder for your model"));
+  expect(texts.length).toBeGreaterThan(1);
+  expect(new Set(texts).size).toBe(1);
+});
