@@ -36,17 +36,14 @@ describe("the client in Node", () => {
 });
 
 describe("the table of endings", () => {
-  test("contains every class and code of the client's README", () => {
-    const readme = readFileSync(new URL("../node_modules/@kortyx/client/README.md", import.meta.url), "utf8");
-    const section = readme.split(/^## /m).find((part) => part.startsWith("How it can fail"));
-    // Not the table of the route's own codes, whose rows begin with a status.
-    const cells = [...(section ?? "").matchAll(/^\|(?! \d)([^|]+)\|([^|]+)\|/gm)];
-    const quotedIn = (column: 1 | 2, shape: RegExp) =>
-      cells
-        .flatMap((row) => [...row[column]!.matchAll(/`([^`]+)`/g)].map(([, quoted]) => quoted!))
-        .filter((quoted) => shape.test(quoted));
-    const classes = quotedIn(1, /^[A-Z]\w+Error$/);
-    const codes = quotedIn(2, /^[a-z]+(-[a-z]+)*$/).filter((code) => code !== "code");
+  test("contains every class and code of a client in docs/errors.md", () => {
+    const page = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
+    const cells = [...page.slice(page.indexOf("**The client fails**")).matchAll(/^\|([^|]+)\|/gm)];
+    const quoted = cells.flatMap(([, cell]) =>
+      Array.from(cell!.matchAll(/`([^`]+)`/g), ([, words]) => words!),
+    );
+    const classes = quoted.filter((words) => /^[A-Z]\w+Error$/.test(words));
+    const codes = quoted.filter((words) => /^[a-z]+(-[a-z]+)*$/.test(words));
     expect(classes).toContain("StreamTruncatedError");
     expect(codes).toContain("truncated");
     expect(endingRows.map(({ ends }) => ends.name)).toEqual(expect.arrayContaining(classes));

@@ -1,4 +1,5 @@
 /** The snippets of the READMEs and docs, and the modules that they expect the reader to have. */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -80,4 +81,29 @@ export function createSnippetFolder(name: string): SnippetFolder {
     run: (file, code) => import(pathToFileURL(write(file, code)).href),
     remove: () => rmSync(path, { recursive: true, force: true }),
   };
+}
+
+/**
+ * Checks the snippets of pages as strictly as this project itself, each page in a folder of its own with the modules that its
+ * reader has.
+ *
+ * @returns the errors of the compiler, `""` for none.
+ */
+export function typeErrorsOf(pages: string[], { path }: SnippetFolder, modules = readersModules): string {
+  const checked = join(path, "checked");
+  for (const page of pages) {
+    const folder = join(checked, page.replaceAll(/\W/g, "-"));
+    mkdirSync(folder, { recursive: true });
+    for (const [name, code] of Object.entries(modules)) writeFileSync(join(folder, name), code);
+    for (const language of ["ts", "tsx"] as const) {
+      for (const [index, code] of snippetsOf(page, language).entries()) {
+        writeFileSync(join(folder, `snippet-${index}.${language}`), code);
+      }
+    }
+  }
+  const compilerOptions = { types: ["node"], customConditions: [], jsx: "react-jsx" };
+  const config = { extends: join(repository, "tsconfig.base.json"), compilerOptions, include: ["**/*"] };
+  writeFileSync(join(checked, "tsconfig.json"), JSON.stringify(config));
+  const tsc = join(repository, "node_modules/typescript/bin/tsc");
+  return spawnSync(process.execPath, [tsc, "-p", checked], { encoding: "utf8" }).stdout;
 }

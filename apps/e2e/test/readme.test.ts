@@ -1,7 +1,6 @@
 /** The snippets of the READMEs and docs that run on a server, run. */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -21,7 +20,7 @@ import { type ChatAgent, createChatRoute, type RunStore } from "@kortyx/server";
 import { build } from "esbuild";
 import { afterAll, expect, test } from "vitest";
 import { collect, listen, until } from "./live-server.ts";
-import { createSnippetFolder, readersModules, repository, snippetsOf } from "./readme-snippets.ts";
+import { createSnippetFolder, snippetsOf, typeErrorsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("readme");
 process.env.RESUME_SECRET = "a secret of more than 32 characters";
@@ -44,26 +43,7 @@ test("every page has exactly the snippets that run here", () => {
 });
 
 test("every snippet passes this project's own type checks", () => {
-  const checked = join(folder.path, "checked");
-  mkdirSync(checked);
-  for (const [name, module] of Object.entries(readersModules)) writeFileSync(join(checked, name), module);
-  for (const page of pages) {
-    for (const language of ["ts", "tsx"] as const) {
-      for (const [index, code] of snippetsOf(page, language).entries()) {
-        writeFileSync(join(checked, `${page.replaceAll(/\W/g, "-")}-${index}.${language}`), code);
-      }
-    }
-  }
-  const compilerOptions = { types: ["node"], customConditions: [], jsx: "react-jsx" };
-  const config = {
-    extends: join(repository, "tsconfig.base.json"),
-    compilerOptions,
-    include: ["*.ts", "*.tsx"],
-  };
-  writeFileSync(join(checked, "tsconfig.json"), JSON.stringify(config));
-  const tsc = join(repository, "node_modules/typescript/bin/tsc");
-  const { stdout } = spawnSync(process.execPath, [tsc, "-p", checked], { encoding: "utf8" });
-  expect(stdout).toBe("");
+  expect(typeErrorsOf(pages, folder)).toBe("");
 });
 
 const messages = [{ role: "user" as const, content: "Hello" }];

@@ -1,0 +1,32 @@
+/** The snippets of the guides pass the type checker. Each guide has a test of its own that runs them. */
+import { afterAll, expect, test } from "vitest";
+import { createSnippetFolder, readersModules, snippetsOf, typeErrorsOf } from "./readme-snippets.ts";
+
+const folder = createSnippetFolder("guides");
+afterAll(() => folder.remove());
+
+/** Each guide, and how many snippets its test runs. */
+const guides: Record<string, [ts: number, tsx: number]> = {
+  "docs/auth.md": [5, 0],
+  "docs/errors.md": [2, 0],
+};
+
+test("every guide has exactly the snippets that its test runs", () => {
+  const found = Object.keys(guides).map((page) => [
+    page,
+    [snippetsOf(page).length, snippetsOf(page, "tsx").length],
+  ]);
+  expect(Object.fromEntries(found)).toEqual(guides);
+});
+
+test("every snippet of a guide passes this project's own type checks", () => {
+  const modules = {
+    ...readersModules,
+    "token.ts": `
+export const readToken = async (): Promise<string> => "valid";
+export const verifyToken = async (token: string): Promise<{ sub: string } | undefined> =>
+  token === "valid" ? { sub: "ann" } : undefined;
+`,
+  };
+  expect(typeErrorsOf(Object.keys(guides), folder, modules)).toBe("");
+});
