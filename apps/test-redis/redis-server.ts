@@ -32,6 +32,8 @@ export interface RedisServer {
   connect(): Promise<TestClient>;
   /** Runs a command on a connection of its own. */
   command(...words: string[]): Promise<unknown>;
+  /** Suspends the process: its sockets stay open, but nothing replies. */
+  suspend(): void;
   /** Ends the process, like a crash. */
   kill(): Promise<void>;
   /** Starts it again on the same socket: empty, or with the data of the last `SAVE`. */
@@ -71,6 +73,7 @@ export async function startRedis(settings: Record<string, string> = {}): Promise
         client.destroy();
       }
     },
+    suspend: () => void child.kill("SIGSTOP"),
     kill,
     async restart() {
       await kill();

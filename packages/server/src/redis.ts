@@ -34,8 +34,10 @@ export type { RedisClient };
 /** Options of {@link createRedisRunStore}. */
 export interface RedisRunStoreOptions extends RunStoreOptions {
   /**
-   * A connected client of the `redis` package, version 5 or later, made by `createClient` or `createCluster`. The store
-   * opens one more connection like it to listen, and another one to replace a connection that does not reply.
+   * A connected client of the `redis` package, made by `createClient` or `createCluster`, or a client of `ioredis`, a
+   * `Redis` or a `Cluster`; version 5 or later of either. The store opens one more connection like it to listen, and
+   * another one to replace a connection that does not reply. With `ioredis`, it also opens one for its commands, and
+   * the client need not be connected.
    */
   client: RedisClient;
   /**
@@ -79,7 +81,7 @@ interface WrittenRun {
  * of Redis may lose the last second; with eviction of keys that have an expiry, runs may vanish, which is reported to
  * their followers.
  *
- * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a connected client.
+ * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a client that it can use.
  *
  * @example
  * ```ts
@@ -117,10 +119,9 @@ class RedisRunStore implements RunStore {
   #isClosed = false;
 
   constructor(options: RedisRunStoreOptions) {
-    const { client, prefix = "kortyx:" } = options;
-    const link = toRedisLink(client);
-    checkPrefix(prefix);
     const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2_000);
+    const link = toRedisLink(options.client, commandTimeoutMs);
+    const prefix = toPrefix(link.keyPrefix, options.prefix ?? "kortyx:");
     const { retentionMs, leaseMs } = readRunStoreTimes(options);
     this.leaseMs = leaseMs;
     this.#prefix = prefix;
@@ -370,9 +371,11 @@ const producerLostJson = stringifyChunk(producerLost);
 const isMemoryFull = (error: unknown): boolean => /\bOOM command not allowed\b/.test(String(error));
 
 /** Redis takes the first part in braces of a key as its hash tag, if it is not empty; otherwise the whole key. */
-function checkPrefix(prefix: string): void {
-  const isUsable = typeof prefix === "string" && !/^[^{]*\{\}/.test(prefix);
+function toPrefix(keyPrefix: string, given: string): string {
+  const prefix = typeof given === "string" ? keyPrefix + given : given;
+  const isUsable = typeof given === "string" && !/^[^{]*\{\}/.test(prefix);
   checkOption("prefix", isUsable, 'a string without "{}", where a hash tag would be empty', prefix);
+  return prefix;
 }
 
 const toRecord = (runId: string, [owner, session, seq, terminal]: Fields): RunRecord => ({

@@ -6,8 +6,8 @@
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
 import {
   type OwnConnection,
-  type OwnLink,
   openConnection,
+  type RedisCalls,
   type RedisLink,
   type ScriptCall,
 } from "./redis-client.ts";
@@ -30,9 +30,7 @@ export class RedisCommands {
   readonly #options: RedisCommandsOptions;
   readonly #hashes = new Map<RedisScriptName, Promise<string>>();
   /** The client, or its replacement. */
-  #current: RedisLink;
-  /** What we have opened in place of the client. */
-  #replacement: OwnLink | undefined;
+  #current: RedisCalls;
   /** The possible replacement for a connection that does not reply. */
   #candidate: OwnConnection | undefined;
   #isClosed = false;
@@ -71,7 +69,7 @@ export class RedisCommands {
   /** Destroys the connections that it has opened. */
   close(): void {
     this.#isClosed = true;
-    this.#replacement?.destroy();
+    this.#current.destroy();
     this.#candidate?.connection.destroy();
   }
 
@@ -110,7 +108,7 @@ export class RedisCommands {
     const { connection, opened } = openConnection(link);
     this.#candidate = { connection, opened };
     const abort = new AbortController();
-    const probe = (asked: RedisLink) => asked.eval("return 1", { keys, values: [] }, abort.signal);
+    const probe = (asked: RedisCalls) => asked.eval("return 1", { keys, values: [] }, abort.signal);
     let isAlive = false;
     const markAlive = () => {
       isAlive = true;
@@ -124,8 +122,7 @@ export class RedisCommands {
       // arrived data is read.
       for (let step = 0; step < 2; step++) await pause(commandTimeoutMs / 8);
       if (isAlive || this.#isClosed) throw new Error("It is not needed.");
-      this.#replacement?.destroy();
-      this.#replacement = connection;
+      this.#current.destroy();
       this.#current = connection;
     } catch {
       connection.destroy();

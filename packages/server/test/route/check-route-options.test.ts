@@ -1,3 +1,4 @@
+import { Cluster, Redis } from "ioredis";
 import { createClient, createClientPool, createCluster } from "redis";
 import { describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
@@ -274,14 +275,27 @@ test("a run store without options names the missing option", () => {
   }
 });
 
-test("anything but a connected client of the redis package is refused when its store is created", async () => {
-  const ioredis = { eval() {}, evalsha() {}, duplicate() {}, status: "ready" };
-  const redis4 = { eval() {}, evalSha() {}, duplicate() {}, isOpen: true };
-  const pool = createClientPool();
-  for (const client of [undefined, "redis://host", createClient().connect, ioredis, redis4, pool]) {
+test("anything but a usable client of a library for Redis is refused when its store is created", async () => {
+  const methods = (...names: string[]) => Object.fromEntries(names.map((name) => [name, () => {}]));
+  const redis4 = { ...methods("eval", "evalSha", "duplicate", "disconnect"), isOpen: true };
+  const upstash = methods("eval", "evalsha", "set", "publish");
+  const glide = methods("invokeScript", "customCommand", "publish", "close");
+  const pipeline = new Redis({ lazyConnect: true }).pipeline();
+  for (const client of [
+    undefined,
+    null,
+    "redis://host",
+    createClient().connect,
+    Redis,
+    createClientPool(),
+    pipeline,
+    redis4,
+    upstash,
+    glide,
+  ]) {
     expect(() => createRedisRunStore({ client } as never)).toThrow(
       "client must be a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` " +
-        "returns it (neither a pool nor a client of ioredis); got ",
+        "returns it, or one of ioredis, as `new Redis(url)` creates it (not a pool); got ",
     );
   }
   expect(() => createRedisRunStore({ client: createClient() })).toThrow(
@@ -293,6 +307,17 @@ test("anything but a connected client of the redis package is refused when its s
   connecting.connect().catch(() => {});
   createRedisRunStore({ client: connecting });
   connecting.destroy();
+  for (const client of [
+    new Redis({ lazyConnect: true }),
+    new Cluster([{ host: "127.0.0.1" }], { lazyConnect: true }),
+  ]) {
+    createRedisRunStore({ client });
+    client.disconnect();
+    await expect.poll(() => client.status).toBe("end");
+    expect(() => createRedisRunStore({ client })).toThrow(
+      "client must not be closed: create a client for createRedisRunStore() that you have not disconnected.",
+    );
+  }
 });
 
 test("a prefix for Redis must not have an empty hash tag", () => {

@@ -1,12 +1,12 @@
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-proxy";
-import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
+import { type RedisLibrary, redisLibraries } from "./redis-libraries.ts";
+import { logOf, opening, openRun } from "./run-store-calls.ts";
 
-describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
+describe.skipIf(!hasRedis()).each(redisLibraries)("the connection of a Redis store, of $name", (library) => {
   let redis: RedisServer;
   let proxy: SilentProxy;
   let prefix: string;
@@ -33,38 +33,38 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
     await proxy.close();
   });
 
-  async function connect(options: object = {}) {
-    const client = createClient({ socket: { port: proxy.port, host: "127.0.0.1" }, ...options });
-    client.on("error", () => {});
-    clients.push(client);
-    return client.connect();
+  async function connect(options?: object, address: Parameters<RedisLibrary["connect"]>[0] = proxy) {
+    const connected = await library.connect(address, options);
+    clients.push(connected);
+    return connected;
   }
-  type Client = Awaited<ReturnType<typeof connect>>;
-  function create(client: Client, commandTimeoutMs = 100): RunStore {
+  function create({ client }: Awaited<ReturnType<typeof connect>>, commandTimeoutMs = 100): RunStore {
     const store = createRedisRunStore({ client, prefix, commandTimeoutMs });
     stores.push(store);
     return store;
   }
 
-  test.each([
-    ["queues commands offline", {}],
-    ["does not", { disableOfflineQueue: true }],
-  ])("is replaced if it stays open but carries nothing, with a client that %s", async (_, options) => {
-    const store = create(await connect(options), 300);
-    const runId = await openRun(writer);
-    for (let seq = 0; seq < 3; seq++) {
-      await expect.poll(() => store.append(runId, 2 * seq, [`${2 * seq}`]).catch(String)).toBe("ok");
-      proxy.silence();
-      const missed = store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]);
-      await expect(missed).rejects.toThrow("did not reply within 300 ms");
-      await expect.poll(() => store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]).catch(String)).toBe("ok");
-      // A single new connection replaces the silent ones.
-      await expect.poll(() => proxy.live).toBe(1);
-    }
-    expect(await logOf(writer, runId)).toEqual(["0", "1", "2", "3", "4", "5"]);
-    await store.close();
-    await expect.poll(() => proxy.live).toBe(0);
-  });
+  test.each(library.settings.slice(0, 2))(
+    "is replaced if it stays open but carries nothing, of a client %s",
+    async (_, options) => {
+      const store = create(await connect(options), 300);
+      const runId = await openRun(writer);
+      for (let seq = 0; seq < 3; seq++) {
+        await expect.poll(() => store.append(runId, 2 * seq, [`${2 * seq}`]).catch(String)).toBe("ok");
+        proxy.silence();
+        const missed = store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]);
+        await expect(missed).rejects.toThrow("did not reply within 300 ms");
+        await expect
+          .poll(() => store.append(runId, 2 * seq + 1, [`${2 * seq + 1}`]).catch(String))
+          .toBe("ok");
+        // A single new connection replaces the silent ones.
+        await expect.poll(() => proxy.live).toBe(1);
+      }
+      expect(await logOf(writer, runId)).toEqual(["0", "1", "2", "3", "4", "5"]);
+      await store.close();
+      await expect.poll(() => proxy.live).toBe(0);
+    },
+  );
 
   test("is kept while it replies, however late", async () => {
     const client = await connect();
@@ -76,8 +76,8 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
       await expect(store.renew(runId)).rejects.toThrow("did not reply within 500 ms");
       await expect.poll(() => store.renew(runId).catch(String)).toBe("ok");
     }
-    await expect.poll(() => proxy.live).toBe(1);
-    expect(client.isReady).toBe(true);
+    await expect.poll(() => proxy.live).toBe(library.connections);
+    expect(client.isReady()).toBe(true);
   });
 
   test("is not reopened by a store that was closed meanwhile", async () => {
@@ -91,60 +91,40 @@ describe.skipIf(!hasRedis())("the connection of a Redis store", () => {
     expect(proxy.live).toBe(0);
   });
 
-  test("does not execute abandoned commands later, although the client queues them while offline", async () => {
-    const own = await startRedis();
-    try {
-      const client = createClient({ socket: { path: own.socketPath, reconnectStrategy: 20 } });
-      client.on("error", () => {});
-      clients.push(client);
-      await client.connect();
-      const store = create(client);
-      await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
-      await own.kill();
-      // The first command may meet the end of the connection.
-      await store.renew("r").catch(() => {});
-      const given = opening({ key: "k" });
-      await expect(store.open(given)).rejects.toThrow("did not reply within 100 ms");
-      await own.restart();
-      await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
-      expect((await client.keys(`${prefix}*`)).filter((key) => !key.endsWith(":format"))).toEqual([]);
-    } finally {
-      await own.close();
-    }
-  });
+  describe.each(library.settings)(
+    "of a client %s, does not execute abandoned commands later",
+    (_, options) => {
+      let own: RedisServer;
+      let store: RunStore;
+      beforeEach(async () => {
+        own = await startRedis();
+        store = create(await connect(options, { path: own.socketPath }));
+        await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
+      });
+      afterEach(() => own.close());
 
-  describe("the number of the format", () => {
-    const sentence = (format: number) =>
-      `The runs in Redis under "${prefix}" have format ${format}, of a newer version of @kortyx/server; this version ` +
-      "knows format 2. Update this process, or give its store another prefix.";
-
-    test("of a newer version makes every method reject until it is removed", async () => {
-      const client = await connect();
-      await client.set(`${prefix}format`, "3");
-      const store = create(client, 2000);
-      for (const call of callsOf(store, "r")) await expect(call()).rejects.toThrow(sentence(3));
-      expect(await client.keys(`${prefix}*`)).toEqual([`${prefix}format`]);
-      await client.del(`${prefix}format`);
-      await openRun(store);
-      expect(await client.get(`${prefix}format`)).toBe("2");
-    });
-
-    test("is written once and read once by each store", async () => {
-      const client = await connect();
-      const seen: string[] = [];
-      const monitor = await redis.connect();
-      await monitor.monitor((line) => seen.push(String(line)));
-      const [first, second] = [create(client, 2000), create(client, 2000)];
-      for (const store of [first, second]) {
-        const runId = await openRun(store);
-        await store.append(runId, 0, ["0"]);
-        await store.read(runId, -1, 1);
+      async function expectNoRuns() {
+        await own.restart();
+        await expect.poll(() => store.renew("r").catch(String)).toBe("lost");
+        const keys = (await own.command("KEYS", `${prefix}*`)) as string[];
+        expect(keys.filter((key) => !key.endsWith(":format"))).toEqual([]);
       }
-      await expect.poll(() => seen.filter((line) => line.includes('"XRANGE"')).length).toBe(2);
-      const commands = seen.filter(
-        (line) => / "(GET|SET|PTTL)" /.test(line) && line.includes(`"${prefix}format"`),
-      );
-      expect(commands.map((line) => / "(\w+)" /.exec(line)?.[1])).toEqual(["GET", "SET", "GET", "PTTL"]);
-    });
-  });
+
+      test("although it may queue them while it is offline", async () => {
+        await own.kill();
+        // The first command may meet the end of the connection.
+        await store.renew("r").catch(() => {});
+        await expect(store.open(opening({ key: "k" }))).rejects.toThrow();
+        await expectNoRuns();
+      });
+
+      test("although it may repeat those that are unanswered when its connection closes", async () => {
+        own.suspend();
+        for (const key of ["k", "l"]) {
+          await expect(store.open(opening({ key }))).rejects.toThrow("did not reply within 100 ms");
+        }
+        await expectNoRuns();
+      });
+    },
+  );
 });

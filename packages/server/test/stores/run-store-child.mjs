@@ -2,6 +2,7 @@
  * Another process with a store of the same runs. Calls the methods that its parent requests, and sends their result or
  * the text of their error. Ends when its store is closed, because nothing else keeps it alive.
  */
+import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
@@ -12,6 +13,7 @@ const {
   prefix,
   hasTicks = true,
   dateOffsetMs = 0,
+  library = "redis",
   ...options
 } = JSON.parse(process.argv[2]);
 const readDate = Date.now;
@@ -19,7 +21,9 @@ Date.now = () => readDate() + dateOffsetMs;
 // Only announcements wake waiting calls.
 if (!hasTicks) globalThis.setInterval = () => undefined;
 let client;
-if (socketPath !== undefined) {
+if (library === "ioredis") {
+  client = new Redis({ path: socketPath, lazyConnect: true, disconnectTimeout: 3_600_000 });
+} else if (socketPath !== undefined) {
   client = createClient({ socket: { path: socketPath } });
   client.on("error", () => {});
   await client.connect();
@@ -39,7 +43,7 @@ process.on("message", async ({ id, method, values }) => {
   }
   process.send(reply);
   if (method !== "close") return;
-  client?.destroy();
+  client?.destroy?.();
   // Lets the replies to waiting calls be sent first.
   setImmediate(() => process.disconnect());
 });

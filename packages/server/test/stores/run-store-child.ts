@@ -27,7 +27,7 @@ export interface ChildStore {
 }
 
 /**
- * @param options - The store's options: a `path`, or the `socketPath` of a Redis and a `prefix`. With `hasTicks: false`,
+ * @param options - The store's options: a `path`, or the `socketPath` of a Redis, a `prefix` and the `library` of the client. With `hasTicks: false`,
  * only announcements wake readers; `dateOffsetMs` is the error of the child's date.
  */
 export async function startChildStore(options: object): Promise<ChildStore> {

@@ -1,0 +1,52 @@
+import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createRedisRunStore } from "../../src/redis.ts";
+import { callsOf, openRun } from "./run-store-calls.ts";
+
+describe.skipIf(!hasRedis())("the number of the format", () => {
+  let redis: RedisServer;
+  let client: Awaited<ReturnType<RedisServer["connect"]>>;
+  let prefix: string;
+  beforeAll(async () => {
+    redis = await startRedis();
+    client = await redis.connect();
+  });
+  afterAll(() => redis.close());
+  beforeEach(() => {
+    prefix = `${crypto.randomUUID()}:`;
+  });
+
+  const sentence = (format: number) =>
+    `The runs in Redis under "${prefix}" have format ${format}, of a newer version of @kortyx/server; this version ` +
+    "knows format 2. Update this process, or give its store another prefix.";
+
+  test("of a newer version makes every method reject until it is removed", async () => {
+    await client.set(`${prefix}format`, "3");
+    const store = createRedisRunStore({ client, prefix });
+    for (const call of callsOf(store, "r")) await expect(call()).rejects.toThrow(sentence(3));
+    expect(await client.keys(`${prefix}*`)).toEqual([`${prefix}format`]);
+    await client.del(`${prefix}format`);
+    await openRun(store);
+    expect(await client.get(`${prefix}format`)).toBe("2");
+  });
+
+  test("is written once and read once by each store", async () => {
+    const seen: string[] = [];
+    const monitor = await redis.connect();
+    await monitor.monitor((line) => seen.push(String(line)));
+    const [first, second] = [
+      createRedisRunStore({ client, prefix }),
+      createRedisRunStore({ client, prefix }),
+    ];
+    for (const store of [first, second]) {
+      const runId = await openRun(store);
+      await store.append(runId, 0, ["0"]);
+      await store.read(runId, -1, 1);
+    }
+    await expect.poll(() => seen.filter((line) => line.includes('"XRANGE"')).length).toBe(2);
+    const commands = seen.filter(
+      (line) => / "(GET|SET|PTTL)" /.test(line) && line.includes(`"${prefix}format"`),
+    );
+    expect(commands.map((line) => / "(\w+)" /.exec(line)?.[1])).toEqual(["GET", "SET", "GET", "PTTL"]);
+  });
+});
