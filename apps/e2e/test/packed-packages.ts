@@ -13,6 +13,12 @@ export interface PackedPackages {
   remove(): void;
 }
 
+/** The pnpm that runs the tests: a program, and its first arguments. */
+export function pnpmCommand(): [command: string, ...first: string[]] {
+  const pnpm = process.env.npm_execpath?.includes("pnpm") ? process.env.npm_execpath : "pnpm";
+  return /\.[cm]?js$/.test(pnpm) ? [process.execPath, pnpm] : [pnpm];
+}
+
 /**
  * Packs the contents of `dist`; the packages must be built.
  *
@@ -23,9 +29,8 @@ export function packPackages(root: string = mkdtempSync(join(tmpdir(), "kortyx-p
   for (const name of ["protocol", "server", "client"]) {
     const target = join(root, name);
     mkdirSync(target);
-    const pnpm = process.env.npm_execpath?.includes("pnpm") ? process.env.npm_execpath : "pnpm";
-    const [command, ...first] = /\.[cm]?js$/.test(pnpm) ? [process.execPath, pnpm] : [pnpm];
-    execFileSync(command!, [...first, "pack", "--pack-destination", target], {
+    const [command, ...first] = pnpmCommand();
+    execFileSync(command, [...first, "pack", "--pack-destination", target], {
       cwd: join(repository, "packages", name),
       stdio: "pipe",
     });

@@ -61,10 +61,13 @@ test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"],
 test.each(["ARCHITECTURE.md", "CONTRIBUTING.md"])("every module that %s names exists", (page) => {
   const text = readFileSync(join(repository, page), "utf8");
   const names = [...text.matchAll(/`(?:\.\.\/)?([\w./-]+\.(?:ts|mjs))`/g)].map(([, name]) => name!);
-  const modules = globSync(["packages/*/{src,test}/**/*.{ts,mjs}", "apps/*/*/**/*.ts", "packages/*/*.ts"], {
-    cwd: repository,
-    exclude: ["**/node_modules/**", "**/dist/**"],
-  });
+  const modules = globSync(
+    ["packages/*/{src,test}/**/*.{ts,mjs}", "apps/*/*/**/*.ts", "packages/*/*.ts", ".ci/*"],
+    {
+      cwd: repository,
+      exclude: ["**/node_modules/**", "**/dist/**"],
+    },
+  );
   expect(names.filter((name) => !modules.some((file) => `/${file}`.endsWith(`/${name}`)))).toEqual([]);
 });
 
