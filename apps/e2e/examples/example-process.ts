@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 
-const environment = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", PORT: "0" };
+const environment = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", HOST: "localhost", PORT: "0" };
 
 /** Runs `build` and `check`, if the example has them. A failure throws what they have printed. */
 export function buildExample(folder: string): void {
@@ -47,7 +47,7 @@ function readAddress(child: ChildProcess): Promise<string> {
     let output = "";
     child.stdout!.on("data", (data) => {
       output += data;
-      const address = /http:\/\/localhost:\d+/.exec(output)?.[0];
+      const address = /http:\/\/\S+:\d+/.exec(output)?.[0];
       if (address !== undefined) resolve(address);
     });
     child.once("exit", (code) => reject(new Error(`It ended (${code}) before it listened:\n${output}`)));
