@@ -9,6 +9,7 @@ afterAll(() => folder.remove());
 const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/auth.md": [5, 0],
   "docs/errors.md": [2, 0],
+  "docs/saving.md": [3, 1],
 };
 
 test("every guide has exactly the snippets that its test runs", () => {
@@ -22,6 +23,7 @@ test("every guide has exactly the snippets that its test runs", () => {
 test("every snippet of a guide passes this project's own type checks", () => {
   const modules = {
     ...readersModules,
+    "saving.ts": snippetsOf("docs/saving.md")[1]!,
     "token.ts": `
 export const readToken = async (): Promise<string> => "valid";
 export const verifyToken = async (token: string): Promise<{ sub: string } | undefined> =>

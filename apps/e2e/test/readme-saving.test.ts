@@ -12,10 +12,11 @@ import { listen, until } from "./live-server.ts";
 import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("readme-saving");
+process.env.MESSAGES_FILE = ":memory:";
 process.env.RESUME_SECRET = "a secret of more than 32 characters";
 afterAll(() => folder.remove());
 
-const savingSnippet = snippetsOf("packages/server/README.md")[5]!;
+const [savingSnippet, sqlSnippet] = snippetsOf("docs/saving.md") as [string, string];
 
 /** A route of a page that saves conversations. A new chat has only what a page has after a reload: JSON from the server. */
 async function savingRoute(name: string, code: string) {
@@ -54,7 +55,8 @@ test("both snippets that save conversations do it alike", () => {
 });
 
 for (const [name, open] of [
-  ["packages/server/README.md", () => savingRoute("saving-again.ts", savingSnippet)],
+  ["docs/saving.md in memory", () => savingRoute("saving-again.ts", savingSnippet)],
+  ["docs/saving.md in SQL", () => savingRoute("saving-sql.ts", sqlSnippet)],
   ["docs/approvals.md", approvals],
 ] as const) {
   test(`${name} saves a regenerated answer and an edited question in place of the old ones`, async () => {

@@ -38,7 +38,7 @@ const pages = [
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 8, 7, 1, 0, 2, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 7, 7, 1, 0, 2, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 0, 1, 0, 0]);
 });
 
@@ -58,24 +58,15 @@ const [
   messagesSnippet,
   kortyxSnippet,
   ownTypesSnippet,
-  savingSnippet,
   streamSnippet,
   nodeSnippet,
-] = snippetsOf("packages/server/README.md") as [
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-  string,
-];
+] = snippetsOf("packages/server/README.md") as [string, string, string, string, string, string, string];
+const savingSnippet = snippetsOf("docs/saving.md")[0]!;
 /** Next.js on the route of the previous snippet. */
 const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
 const routeSnippets: [string, string][] = [
   ["packages/server/README.md, a whole route", handlersOf(routeSnippet)],
-  ["packages/server/README.md, saving conversations", savingSnippet],
+  ["docs/saving.md", savingSnippet],
   ["packages/server/README.md, one stream", streamSnippet],
   ["docs/approvals.md, without a route", snippetsOf("docs/approvals.md")[1]!],
 ];
@@ -231,7 +222,7 @@ for (const [index, [name, code]] of [routeSnippets[0]!, routeSnippets[2]!].entri
   });
 }
 
-test("the conversation saved by the snippet of packages/server/README.md can be continued by a chat", async () => {
+test("the conversation saved by the snippet of docs/saving.md can be continued by a chat", async () => {
   type Saving = Route & { loadMessages: (owner: string, sessionId: string) => StoredMessage[] };
   const { POST, loadMessages }: Saving = await folder.run("saving.ts", savingSnippet);
   const sent: string[] = [];

@@ -1,0 +1,101 @@
+/** docs/saving.md: the route in SQL and the page that gets its messages back. `readme-saving.test.ts` has the rest of the route. */
+import { createChat, type StoredMessage } from "@kortyx/client";
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasChromium, launchChromium } from "./chromium.ts";
+import { listen } from "./live-server.ts";
+import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
+import { openScriptPage } from "./script-page.ts";
+
+type Handler = (request: Request) => Promise<Response>;
+type Saving = { POST: Handler; loadMessages(owner: string, sessionId: string): StoredMessage[] };
+
+const folder = createSnippetFolder("guide-saving");
+process.env.MESSAGES_FILE = ":memory:";
+afterAll(() => folder.remove());
+const [, sqlRoute, messagesRoute] = snippetsOf("docs/saving.md") as [string, string, string];
+
+test("an answer that continues is saved in the place of its message, and drops nothing", async () => {
+  folder.write(
+    "agent.ts",
+    `export const agent = {
+      async *streamChat(messages, { resumes = [] }) {
+        for (const { requestId } of resumes) yield { type: "interrupt-resolved", requestId, outcome: "answered" };
+        if (resumes.length === 0) {
+          for (const requestId of ["1", "2"]) {
+            yield { type: "interrupt", requestId, resumeToken: "t", input: { kind: "json", question: "Which?" } };
+          }
+        }
+        yield { type: "text-delta", delta: resumes.length === 0 ? "Asked." : "Answered." };
+        yield { type: "done", finishReason: "interrupt" };
+      },
+    };`,
+  );
+  const { POST, loadMessages } = await folder.run<Saving>("saving-continued.ts", sqlRoute);
+  const server = await listen(POST);
+  const chat = createChat({ endpoint: server.url, headers: { cookie: "session=ann" }, sessionId: "s" });
+  await chat.send("Hello");
+  for (const answer of [1, 2]) await chat.respond([{ interrupt: chat.getSnapshot().interrupts[0]!, answer }]);
+  expect(chat.getSnapshot()).toMatchObject({ error: undefined, interrupts: [] });
+  const stored = loadMessages("ann", "s");
+  expect(stored.map(({ id, role }) => [id, role])).toEqual(
+    chat.getSnapshot().messages.map(({ id, role }) => [id, role]),
+  );
+  expect(stored).toHaveLength(2);
+  expect(JSON.stringify(stored[1]).match(/Answered\./g)).toHaveLength(2);
+  await chat.send("Later");
+  const again = {
+    messages: [{ role: "user", content: "Hello" }],
+    sessionId: "s",
+    messageId: stored[1]!.id,
+    resumes: [{ requestId: "1", resumeToken: "t", answer: 3 }],
+  };
+  const headers = { "content-type": "application/json", cookie: "session=ann" };
+  await (await fetch(server.url, { method: "POST", headers, body: JSON.stringify(again) })).text();
+  expect(loadMessages("ann", "s")).toHaveLength(4);
+  expect(JSON.stringify(loadMessages("ann", "s")[1]).match(/Answered\./g)).toHaveLength(3);
+  await server.close();
+});
+
+describe.skipIf(!hasChromium())("the page, in Chromium", () => {
+  const pages = createSnippetFolder("guide-saving-pages");
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    pages.remove();
+  });
+
+  test("shows what was saved after a reload, and continues it", async () => {
+    const { POST } = await pages.run<Saving>("saving.ts", sqlRoute);
+    const { GET } = await pages.run<{ GET: Handler }>("messages.ts", messagesRoute);
+    const file = pages.write("page.tsx", snippetsOf("docs/saving.md", "tsx")[0]!);
+    const script = `import { createElement } from "react";
+      import { createRoot } from "react-dom/client";
+      import { Conversation } from ${JSON.stringify(file)};
+      document.cookie = "session=ann";
+      createRoot(document.querySelector("#answer")!).render(createElement(Conversation, { sessionId: "a b" }));`;
+    const opened = await openScriptPage(browser, script, (request) =>
+      new URL(request.url).pathname === "/api/messages" ? GET(request) : POST(request),
+    );
+    const { page, server } = opened;
+    const shown = () => page.locator("form > p").allTextContents();
+    for (const [index, question] of ["One", "Two"].entries()) {
+      await page.goto(server.url);
+      await expect.poll(async () => (await shown()).length).toBe(index * 2);
+      await page.getByRole("textbox").fill(question);
+      await page.keyboard.press("Enter");
+      await expect.poll(async () => (await shown()).slice(index * 2)).toEqual([question, question]);
+    }
+    expect(await shown()).toEqual(["One", "One", "Two", "Two"]);
+    const other = await fetch(`${server.url}/api/messages?session=a%20b`, {
+      headers: { cookie: "session=bob" },
+    });
+    expect(await other.json()).toEqual([]);
+    expect((await fetch(`${server.url}/api/messages?session=a%20b`)).status).toBe(401);
+    expect(opened.complaints).toEqual([]);
+    await opened.close();
+  });
+});
