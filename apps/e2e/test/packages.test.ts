@@ -102,16 +102,35 @@ describe("the published packages", () => {
 
   test("contain only the JavaScript of their entries and its shared chunks, and depend on the protocol they were built with", () => {
     for (const folder of Object.values(packed.folders)) {
-      const { version, exports, dependencies } = JSON.parse(
+      const { version, exports, bin, dependencies } = JSON.parse(
         readFileSync(join(folder, "package.json"), "utf8"),
       );
-      const entries = Object.values<{ default?: string }>(exports).flatMap((entry) => entry.default ?? []);
+      const entries = [
+        ...Object.values<{ default?: string }>(exports).flatMap((entry) => entry.default ?? []),
+        ...Object.values<string>(bin ?? {}),
+      ];
       const scripts = globSync("**/*.js", { cwd: join(folder, "dist") }).map((file) => `./dist/${file}`);
       expect(scripts.filter((file) => !/^\.\/dist\/chunk-\w+\.js$/.test(file)).sort()).toEqual(
         entries.sort(),
       );
       expect([undefined, version]).toContain(dependencies["@kortyx/protocol"]);
     }
+  });
+
+  test("have one program, the doctor, which npx finds by the name of the package, and which no entry loads", () => {
+    const folder = packed.folders["@kortyx/server"]!;
+    const { bin, exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+    expect(bin).toEqual({ "kortyx-server": "./dist/bin.js" });
+    expect(readFileSync(join(folder, "dist/bin.js"), "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
+    const isOfDoctor = (source: string) => source.startsWith("server/doctor/");
+    const program = sourcesOf([join(folder, "dist/bin.js")], packed.folders);
+    expect(program.filter(isOfDoctor).length).toBeGreaterThan(5);
+    expect(program.filter((source) => !isOfDoctor(source))).toEqual(["server/bin.ts"]);
+    const entries = Object.keys(exports).filter((subpath) => subpath !== "./package.json");
+    const loaded = entries.flatMap((subpath) => [
+      ...reachableFrom(`@kortyx/server${subpath.slice(1)}`, packed.folders),
+    ]);
+    expect(sourcesOf(loaded, packed.folders).filter(isOfDoctor)).toEqual([]);
   });
 
   test("contain a README, a licence and no test", () => {

@@ -1,0 +1,127 @@
+/**
+ * The faults of a path, each with its evidence, the likely culprit and the fix: refusals, bytes that are held back, cuts,
+ * caches, and runs that cannot be resumed.
+ */
+import { measureArrival, seconds } from "./arrival.ts";
+import { blame } from "./blame.ts";
+import type { Examination } from "./examine-route.ts";
+import { type Finding, fault, pages } from "./finding.ts";
+
+export function findFaults(examination: Examination): Finding[] {
+  return [
+    findDelay(examination),
+    findCut(examination),
+    findCache(examination),
+    findLostRun(examination),
+  ].filter((finding) => finding !== undefined);
+}
+
+const noTransform =
+  '`headers: { "cache-control": "no-cache, no-transform" }` in the options of the route: most proxies then compress nothing';
+
+function findDelay(examination: Examination): Finding | undefined {
+  const { answer, plainAnswer } = examination;
+  const { delay, firstByteMs } = measureArrival(answer, examination);
+  if (delay === undefined) {
+    if (firstByteMs !== undefined || answer.end === "whole") return undefined;
+    return fault("held-back", `Nothing of the answer arrived in ${seconds(answer.endMs)}.`, {
+      ...blame(answer.headers, "buffering"),
+      page: pages.proxies,
+    });
+  }
+  const what = `The answer is held back: ${delay.evidence}.`;
+  const plain = plainAnswer && measureArrival(plainAnswer, examination);
+  const isCompression = plain !== undefined && plain.delay === undefined && plain.isSpread;
+  if (!isCompression) {
+    return fault("held-back", what, { ...blame(answer.headers, "buffering"), page: pages.proxies });
+  }
+  const { culprit, fixes } = blame(answer.headers, "compression");
+  const encoding = answer.headers["content-encoding"];
+  return fault("held-back-by-compression", what, {
+    culprit: `The compression (${encoding}): without it, the same answer arrived in time. ${culprit}`,
+    fixes: [noTransform, ...fixes],
+    page: pages.proxies,
+  });
+}
+
+/** Events that end an answer, in the wires of this package. */
+const lastEvents = ["[DONE]", "done", "abort", "finish", "RUN_FINISHED", "RUN_ERROR"];
+
+function findCut(examination: Examination): Finding | undefined {
+  const { answer } = examination;
+  if (answer.end === "left") return undefined;
+  const isComplete = answer.blocks.some(({ type }) => type !== undefined && lastEvents.includes(type));
+  if (isComplete || (answer.end === "whole" && answer.blocks.length === 0)) return undefined;
+  const { heartbeatMs } = measureArrival(answer, examination);
+  const interval = heartbeatMs
+    ? seconds(heartbeatMs)
+    : heartbeatMs === 0
+      ? "of which the route sends none"
+      : "8 s by default";
+  const silenceMs = answer.endMs - (answer.blocks.at(-1)?.atMs ?? 0);
+  const after = `after ${seconds(answer.endMs)}${answer.problem ? ` (${answer.problem})` : ""}`;
+  if (silenceMs < leastIdleMs) {
+    const { culprit, fixes } = blame(answer.headers, "duration");
+    return fault("cut-off", `The answer was cut off ${after}, while bytes were arriving.`, {
+      culprit: `A limit on the whole response, if it happens after the same time again; else a crash. ${culprit}`,
+      fixes: [...fixes, "`maxDurationMs` of the route below the limit, so that answers end in order"],
+      page: pages.proxies,
+    });
+  }
+  const { culprit, fixes } = blame(answer.headers, "silence");
+  return fault(
+    "cut-in-silence",
+    `The answer was cut off ${after}, when nothing had arrived for ${seconds(silenceMs)}.`,
+    {
+      culprit: `An idle timeout that is shorter than the interval of the heartbeats, ${interval}. ${culprit}`,
+      fixes: [
+        `\`heartbeatMs: ${Math.floor(silenceMs / 2000) * 1000 || 500}\` in the options of the route`,
+        ...fixes,
+      ],
+      page: pages.proxies,
+    },
+  );
+}
+
+/** No idle timeout is shorter than this, in milliseconds. */
+const leastIdleMs = 1000;
+
+function findCache({ answer }: Examination): Finding | undefined {
+  const { age } = answer.headers;
+  const hit = ["x-cache", "cf-cache-status", "x-vercel-cache"].find((name) =>
+    /\bhit\b/i.test(answer.headers[name] ?? ""),
+  );
+  if (hit !== undefined || Number(age) > 0) {
+    return fault(
+      "cached",
+      `The answer comes from a cache (${hit ?? "age"}: ${answer.headers[hit ?? "age"]}).`,
+      {
+        fixes: ["exclude the path from caching"],
+      },
+    );
+  }
+  return undefined;
+}
+
+function findLostRun({ resumed }: Examination): Finding | undefined {
+  if (resumed === undefined) return undefined;
+  const { status, blocks, text } = resumed.recording;
+  const firstId = blocks.find(({ id }) => id !== undefined)?.id;
+  if (status === 204 || (status === 200 && firstId !== undefined && firstId !== resumed.afterId)) {
+    return undefined;
+  }
+  const what = `The answer is a run, and cannot be resumed: a GET with its \`last-event-id\` got status ${status}. ${text}`;
+  if (status === 404 && text.includes("run-not-found")) {
+    return fault("lost-run", what, {
+      culprit: "Another process served this request, and has no such run.",
+      fixes: ["a store that all processes share, as `createRedisRunStore`"],
+      page: pages.machines,
+    });
+  }
+  return fault("lost-run", what, {
+    culprit: text.includes("missing-run")
+      ? "A proxy removes the header `last-event-id`."
+      : "GET requests do not reach the route.",
+    fixes: ["export `GET` and `DELETE` of the route too, and let proxies pass them on with all headers"],
+  });
+}

@@ -1,0 +1,35 @@
+/** A response that is not a stream: the request was refused, redirected, or answered by something else. */
+import { culpritOf } from "./blame.ts";
+import { type Finding, fault } from "./finding.ts";
+import { hopsOf } from "./known-hops.ts";
+import type { Recording } from "./recording.ts";
+
+export function findRefusal({ status, headers, text }: Recording): Finding | undefined {
+  if (status >= 300 && status < 400) {
+    return fault("redirected", `The route redirects to ${headers.location} with status ${status}.`, {
+      fixes: ["ask for that URL"],
+    });
+  }
+  if (status === 401 || status === 403) {
+    return fault("refused", `The route refuses the request with status ${status}: ${text}`, {
+      fixes: ["`--header 'cookie: …'` or `--header 'authorization: …'`, as your page sends it"],
+    });
+  }
+  if (status === 502 || status === 503 || status === 504) {
+    return fault("refused", `The response has status ${status}: ${text}`, {
+      culprit: culpritOf(hopsOf(headers), "It has not reached the route, or did not wait for it."),
+    });
+  }
+  const type = headers["content-type"] ?? "no content type";
+  if (status < 200 || status > 299) {
+    return fault("refused", `The response has status ${status} and ${type}: ${text}`, {
+      fixes: ["`--body '{…}'`, if the route expects another request"],
+    });
+  }
+  if (!/^text\/event-stream/i.test(type)) {
+    return fault("not-an-event-stream", `The response has ${type} instead of text/event-stream: ${text}`, {
+      culprit: "Often the page of a proxy or of a login, or another URL than that of the route.",
+    });
+  }
+  return undefined;
+}

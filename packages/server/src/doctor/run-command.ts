@@ -1,0 +1,148 @@
+/** The command line: `doctor <url>` and its options. Measures nothing itself. */
+import { parseArgs } from "node:util";
+import { NoResponseError } from "./ask-route.ts";
+import { type Diagnosis, diagnose } from "./diagnose.ts";
+import { type Examination, type ExaminationOptions, examineRoute } from "./examine-route.ts";
+import { fault } from "./finding.ts";
+import { answersOf, printReport } from "./print-report.ts";
+
+/** A question whose answer takes a few seconds, and costs little. */
+const defaultMessage = "Count from one to fifty in words, one number per line.";
+
+const usage = `Usage: npx @kortyx/server doctor <url> [options]
+
+Asks a live route for an answer, and shows where its bytes are held back.
+It makes up to five requests, of which one or two start an answer of the agent.
+
+  --message <text>   the question (default: "${defaultMessage}")
+  --body <json>      the whole body of the request, instead of --message
+  --header <line>    a header of each request, such as 'cookie: session=1'; may be repeated
+  --direct <url>     the same route without the proxies: shows on which side a fault is
+  --timeout <s>      how long to read an answer, in seconds (default: 120)
+  --json             prints what was measured and found as JSON
+
+Exit code: 0 if the route streams, 1 if it does not or if it was not possible to see.
+`;
+
+/** A command that cannot be run. */
+class UsageError extends Error {}
+
+interface Command {
+  target: ExaminationOptions;
+  direct: ExaminationOptions | undefined;
+  json: boolean;
+}
+
+/**
+ * Runs the command, and prints its report.
+ *
+ * @param print - Receives the text for standard output.
+ * @returns the exit code.
+ */
+export async function runCommand(args: string[], print: (text: string) => void): Promise<number> {
+  try {
+    const command = parseCommand(args);
+    if (command === undefined) {
+      print(usage);
+      return 0;
+    }
+    return await runDoctor(command, print);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    console.error(`${error.message}\n\n${usage}`);
+    return 1;
+  }
+}
+
+async function runDoctor({ target, direct, json }: Command, print: (text: string) => void): Promise<number> {
+  if (!json) print(`Asking ${target.url} ...\n\n`);
+  const examinations: Examination[] = [];
+  for (const options of direct ? [target, direct] : [target]) {
+    try {
+      examinations.push(await examineRoute(options));
+    } catch (error) {
+      const diagnosis = describeFailure(error, options);
+      print(
+        json ? `${JSON.stringify({ answers: [], ...diagnosis }, null, 2)}\n` : printReport([], diagnosis),
+      );
+      return 1;
+    }
+  }
+  const [examination, directExamination] = examinations as [Examination, Examination?];
+  const diagnosis = diagnose(examination, directExamination);
+  const answers = answersOf(examination, directExamination);
+  print(json ? `${JSON.stringify({ answers, ...diagnosis }, null, 2)}\n` : printReport(answers, diagnosis));
+  return diagnosis.verdict === "streams" ? 0 : 1;
+}
+
+/** The route could not be asked. */
+function describeFailure(error: unknown, { url }: ExaminationOptions): Diagnosis {
+  const { code, message } = error as NodeJS.ErrnoException;
+  const failure = fault(
+    "no-response",
+    `${url} sent no response: ${[code, message].filter(Boolean).join(": ")}`,
+  );
+  if (error instanceof NoResponseError) {
+    failure.culprit = "A proxy that holds everything back until the end, or a route that hangs.";
+  } else if (code?.startsWith("ERR_HTTP2")) {
+    failure.culprit = "A header that HTTP/2 forbids, such as `connection`.";
+    failure.fixes = ["`headers: { connection: null }` in the options of the route"];
+  }
+  return { verdict: "faulty", findings: [failure] };
+}
+
+/** @returns `undefined` if only the usage was asked for. @throws UsageError */
+function parseCommand(args: string[]): Command | undefined {
+  const { values, positionals } = parse(args);
+  if (values.help) return undefined;
+  const [name, url, ...rest] = positionals;
+  if (name !== "doctor") throw new UsageError(`Unknown command: ${name ?? "none"}; expected doctor.`);
+  if (url === undefined || rest.length > 0) throw new UsageError("doctor expects one URL.");
+  const timeoutMs = Number(values.timeout) * 1000;
+  if (!(timeoutMs > 0 && timeoutMs < 2 ** 31)) {
+    throw new UsageError(`--timeout must be a number of seconds above 0; got ${values.timeout}.`);
+  }
+  const body = values.body ?? JSON.stringify({ messages: [{ role: "user", content: values.message }] });
+  const common = { headers: parseHeaders(values.header), body, timeoutMs };
+  return {
+    target: { url: parseUrl(url), ...common },
+    direct: values.direct === undefined ? undefined : { url: parseUrl(values.direct), ...common },
+    json: values.json,
+  };
+}
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        message: { type: "string", default: defaultMessage },
+        body: { type: "string" },
+        header: { type: "string", multiple: true, default: [] },
+        direct: { type: "string" },
+        timeout: { type: "string", default: "120" },
+        json: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  throw new UsageError(`Not a URL of http: or https:: ${text}`);
+}
+
+function parseHeaders(lines: string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):\s*(.*)$/.exec(line) ?? [];
+      if (name === undefined) throw new UsageError(`--header expects 'name: value'; got ${line}.`);
+      return [name.toLowerCase(), value!];
+    }),
+  );
+}

@@ -1,0 +1,176 @@
+import { expect, test } from "vitest";
+import { diagnose } from "../../src/doctor/diagnose.ts";
+import type { Examination } from "../../src/doctor/examine-route.ts";
+import type { Block, Recording } from "../../src/doctor/recording.ts";
+
+const stream = { "content-type": "text/event-stream", "cache-control": "no-cache" };
+
+/** An answer of 3 s. */
+function createBlocks(startMs = 30): Block[] {
+  const types = [...Array(30).fill("text-delta"), "done", "[DONE]"];
+  const comment = { beganMs: startMs, atMs: startMs, comment: "hb=8000" };
+  return [
+    comment,
+    ...types.map((type, index) => ({ beganMs: startMs + 100 * index, atMs: startMs + 100 * index, type })),
+  ];
+}
+
+const answer = (over: Partial<Recording> = {}): Recording => {
+  const blocks = over.blocks ?? createBlocks();
+  const endMs = blocks.at(-1)?.atMs ?? 30;
+  return {
+    httpVersion: "2",
+    status: 200,
+    headers: stream,
+    headersMs: 30,
+    blocks,
+    text: "",
+    endMs,
+    end: "whole",
+    ...over,
+  };
+};
+
+const url = new URL("https://host/api/chat");
+const examination = (over: Partial<Recording> = {}, rest: Partial<Examination> = {}): Examination => ({
+  url,
+  controlMs: 10,
+  graceMs: 0,
+  answer: answer(over),
+  ...rest,
+});
+
+const found = (over: Partial<Recording>, rest?: Partial<Examination>) =>
+  diagnose(examination(over, rest)).findings;
+
+test("nothing is found on a path that is right", () => {
+  expect(diagnose(examination())).toEqual({ verdict: "streams", findings: [] });
+});
+
+const refusals: [string, Partial<Recording>, object][] = [
+  [
+    "a redirect",
+    { status: 308, headers: { location: "https://host/" } },
+    { id: "redirected", what: "The route redirects to https://host/ with status 308." },
+  ],
+  [
+    "a missing permission",
+    { status: 403, text: "no" },
+    { id: "refused", fixes: [expect.stringContaining("--header 'cookie: …'")] },
+  ],
+  [
+    "a proxy without an upstream",
+    { status: 502, headers: { server: "nginx" }, text: "Bad Gateway" },
+    { id: "refused", culprit: expect.stringContaining("Likely nginx") },
+  ],
+  [
+    "a body that the route does not expect",
+    { status: 400, headers: { "content-type": "application/json" }, text: "{}" },
+    {
+      id: "refused",
+      what: "The response has status 400 and application/json: {}",
+      fixes: [expect.stringContaining("--body")],
+    },
+  ],
+  ["a page", { headers: { "content-type": "text/html" } }, { id: "not-an-event-stream" }],
+];
+test.each(refusals)("%s is the only finding", (_, over, finding) => {
+  expect(found({ blocks: [], httpVersion: "1.1", ...over })).toMatchObject([finding]);
+});
+
+const notes: [string, Partial<Recording>, object][] = [
+  [
+    "late-start",
+    { blocks: createBlocks(1200), headersMs: 1200 },
+    { what: "The first bytes came 1.19 s later than the response to a bad request." },
+  ],
+  [
+    "no-heartbeats",
+    { blocks: createBlocks().map((block) => (block.comment ? { ...block, comment: "hb=0" } : block)) },
+    { fixes: ["remove `heartbeatMs: 0` from the options of the route"] },
+  ],
+  [
+    "agent-failed",
+    { blocks: createBlocks().map((block, at) => (at === 9 ? { ...block, type: "error" } : block)) },
+    {},
+  ],
+  [
+    "cache-control",
+    { headers: { ...stream, "cache-control": "public, max-age=60" } },
+    { what: "The response has `cache-control: public, max-age=60`: a cache may store it." },
+  ],
+];
+test.each(notes)("%s is a note: the path streams", (id, over, finding) => {
+  const { verdict, findings } = diagnose(examination(over));
+  expect(verdict).toBe("streams");
+  expect(findings).toMatchObject([{ id, severity: "note", ...finding }]);
+});
+
+test.each([
+  ["x-cache", "Hit from cloudfront"],
+  ["cf-cache-status", "HIT"],
+  ["x-vercel-cache", "HIT"],
+  ["age", "3"],
+])("an answer with %s: %s comes from a cache", (name, value) => {
+  expect(found({ headers: { ...stream, [name]: value } })).toMatchObject([
+    { id: "cached", severity: "fault" },
+  ]);
+  expect(found({ headers: { ...stream, [name]: value === "3" ? "0" : "MISS" } })).toEqual([]);
+});
+
+const cutAt = (count: number, endMs: number, end: Recording["end"]) =>
+  found({ blocks: createBlocks().slice(0, count), end, endMs });
+
+test("an answer without its end is cut off, also if its body ended in order", () => {
+  for (const end of ["whole", "broken"] as const) {
+    expect(cutAt(20, 2000, end)).toMatchObject([{ id: "cut-off" }]);
+    expect(cutAt(20, 60_000, end)).toMatchObject([{ id: "cut-in-silence" }]);
+  }
+  expect(cutAt(20, 2000, "left")).toEqual([]);
+});
+
+test("the heartbeat that is recommended is half of the silence at most", () => {
+  const heartbeatFor = (silenceMs: number) => cutAt(2, 30 + silenceMs, "broken")[0]!.fixes[0];
+  expect(heartbeatFor(1100)).toContain("`heartbeatMs: 500`");
+  expect(heartbeatFor(5000)).toContain("`heartbeatMs: 2000`");
+});
+
+const resumed = (over: Partial<Recording>) =>
+  found({}, { resumed: { afterId: "r.5", recording: answer({ blocks: [], ...over }) } });
+
+test("a run is lost unless what follows its event comes, or nothing follows", () => {
+  const next = { beganMs: 1, atMs: 1, type: "text-delta", id: "r.6" };
+  expect(resumed({ blocks: [next] })).toEqual([]);
+  expect(resumed({ status: 204 })).toEqual([]);
+  expect(resumed({ blocks: [{ ...next, id: "r.5" }] })).toMatchObject([{ id: "lost-run" }]);
+  expect(resumed({ status: 405 })).toMatchObject([{ culprit: "GET requests do not reach the route." }]);
+});
+
+const held: Partial<Recording> = {
+  blocks: createBlocks().map((block) => ({ ...block, beganMs: 3000, atMs: 3000 })),
+  headers: { ...stream, "content-encoding": "gzip" },
+};
+
+test("compression is the culprit only if the same answer streams without it", () => {
+  const idOf = (plainAnswer: Recording) => found(held, { plainAnswer })[0]!.id;
+  expect(idOf(answer())).toBe("held-back-by-compression");
+  expect(idOf(answer(held))).toBe("held-back");
+  expect(idOf(answer({ status: 500, blocks: [] }))).toBe("held-back");
+});
+
+test("a fault is in the server if the same happens directly, and in front of it if not", () => {
+  const culpritOf = (direct: Examination) => diagnose(examination(held), direct).findings[0]!.culprit;
+  expect(culpritOf(examination(held))).toBe("The server itself: asked directly, the same happens.");
+  expect(culpritOf(examination())).toMatch(
+    /^Asked directly, the route streams, so the cause is in front of it\. No/,
+  );
+  // What was not seen directly proves nothing.
+  expect(culpritOf(examination({ blocks: createBlocks().slice(0, 1), end: "left" }))).toMatch(
+    /^No header names/,
+  );
+});
+
+test("an answer that shows nothing is unclear", () => {
+  const blocks = createBlocks().map((block) => ({ ...block, beganMs: 30, atMs: 30 }));
+  expect(diagnose(examination({ blocks }))).toEqual({ verdict: "unclear", findings: [] });
+});

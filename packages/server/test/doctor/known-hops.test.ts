@@ -1,0 +1,58 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { blame } from "../../src/doctor/blame.ts";
+import { hopsOf } from "../../src/doctor/known-hops.ts";
+
+const headersOf: Record<string, Record<string, string>> = {
+  Cloudflare: { server: "cloudflare", "cf-ray": "8f3c-FRA" },
+  "AWS CloudFront": { "x-amz-cf-id": "x", via: "1.1 x.cloudfront.net (CloudFront)" },
+  Fastly: { "x-fastly-request-id": "x" },
+  "Azure Front Door": { "x-azure-ref": "x" },
+  "Google Cloud load balancer": { via: "1.1 google" },
+  "AWS API Gateway": { "apigw-requestid": "x" },
+  Vercel: { server: "Vercel", "x-vercel-id": "fra1::x" },
+  Netlify: { server: "Netlify", "x-nf-request-id": "x" },
+  "Fly.io": { server: "Fly/x", "fly-request-id": "x" },
+  Heroku: { via: "1.1 vegur" },
+  Envoy: { server: "istio-envoy" },
+  nginx: { server: "nginx/1.26.0" },
+  Apache: { server: "Apache/2.4.62 (Debian)" },
+  Caddy: { server: "Caddy" },
+  IIS: { server: "Microsoft-IIS/10.0" },
+  "AWS Lambda": { "x-amzn-requestid": "x" },
+  "Next.js": { "x-powered-by": "Next.js" },
+  Express: { "x-powered-by": "Express" },
+};
+
+test.each(Object.entries(headersOf))("%s is known by its headers, and nothing else is", (name, headers) => {
+  expect(hopsOf(headers).map((hop) => hop.name)).toEqual([name]);
+});
+
+test("the hop that is nearest to the server is blamed first, of those that can cause the trouble", () => {
+  const headers = { "x-azure-ref": "x", server: "nginx", "x-powered-by": "Express" };
+  expect(blame(headers, "buffering")).toEqual({
+    culprit: "Likely nginx, or Azure Front Door, by the headers of the response.",
+    fixes: [
+      "nginx: `proxy_buffering off;` in the location of the route",
+      "Azure Front Door: turn response buffering off",
+    ],
+  });
+});
+
+test("no hop is blamed that no header names", () => {
+  expect(blame({ server: "nginx" }, "duration")).toEqual({
+    culprit:
+      "No header names a proxy that is known for it; see what lies between this machine and the server.",
+    fixes: [],
+  });
+});
+
+test("every setting that the doctor names is in docs/infrastructure.md", () => {
+  const page = readFileSync(new URL("../../../../docs/infrastructure.md", import.meta.url), "utf8");
+  const hops = Object.values(headersOf).flatMap(hopsOf);
+  const settings = hops.flatMap(({ fixes }) =>
+    Object.values(fixes).flatMap((fix) => Array.from(fix.matchAll(/`([^`]+)`/g), ([, code]) => code!)),
+  );
+  const missing = settings.filter((code) => !page.includes(code.replace(/[;:] .*|;$/, "")));
+  expect([...new Set(missing)]).toEqual([]);
+});
