@@ -227,6 +227,24 @@ describe.concurrent("a path that cuts or changes streams", () => {
     expect(report.findings[0]!.what).toContain("while bytes were arriving");
   });
 
+  test("passes bytes on at intervals: --direct shows that the server sends them one by one", async () => {
+    const direct = await openRoute();
+    const url = await openProxy(direct, async (response, res) => {
+      res.writeHead(response.statusCode!, response.headers);
+      let kept = "";
+      const timer = setInterval(() => {
+        res.write(kept);
+        kept = "";
+      }, 700);
+      for await (const piece of response) kept += piece;
+      clearInterval(timer);
+      res.end(kept);
+    });
+    const report = await examine([url, "--direct", direct]);
+    expect([report.exitCode, faultsOf(report)]).toEqual([1, ["in-bursts"]]);
+    expect(report.findings[0]!.culprit).toMatch(/^Asked directly, the route streams, /);
+  });
+
   test("removes a header: --direct shows that the server sends it", async () => {
     const direct = await openRoute();
     const url = await openProxy(direct, (response, res) => {

@@ -89,7 +89,11 @@ describe("the published packages", () => {
       "@kortyx/client": ["@kortyx/protocol"],
     });
     // Peer dependencies of separate entries, needed only by their users.
-    const peers = { "@kortyx/protocol": [], "@kortyx/server": ["redis"], "@kortyx/client": ["react"] };
+    const peers = {
+      "@kortyx/protocol": [],
+      "@kortyx/server": ["ioredis", "redis"],
+      "@kortyx/client": ["react"],
+    };
     expect(namesOf("peerDependencies")).toEqual(peers);
     expect(namesOf("peerDependenciesMeta")).toEqual(peers);
   });

@@ -52,6 +52,8 @@ export interface Arrival {
   isSpread: boolean;
   /** The events of an answer came in one moment, long after the first bytes. */
   isInOnePiece: boolean;
+  /** The events came several at a time, with pauses in between. */
+  isInBursts: boolean;
 }
 
 interface ArrivalConditions {
@@ -81,11 +83,12 @@ export function measureArrival(recording: Recording, { controlMs, graceMs }: Arr
     firstByteMs,
     events: events.length,
     moments: moments.length,
-    longestSilenceMs: Math.max(...silences),
+    longestSilenceMs: longestOf(silences),
     heartbeatMs,
     delay: delays.sort((a, b) => b.ms - a.ms)[0],
     isSpread: firstByteMs !== undefined && blocks.at(-1)!.atMs - firstByteMs >= spreadMs,
     isInOnePiece: cameInOnePiece(events, firstByteMs),
+    isInBursts: cameInBursts(moments, events.length),
   };
 }
 
@@ -119,7 +122,7 @@ function lateBodyDelay({ blocks, headersMs }: Recording, heartbeatMs: number | u
 
 /** Rule 2: a part of an event came, and then a pause. */
 function brokenEventDelay(blocks: Block[]): Delay {
-  const ms = Math.max(0, ...blocks.map(({ beganMs, atMs }) => atMs - beganMs));
+  const ms = longestOf(blocks.map(({ beganMs, atMs }) => atMs - beganMs));
   return { ms, evidence: `an event stopped in the middle for ${seconds(ms)}` };
 }
 
@@ -147,7 +150,7 @@ function earlyHeartbeatDelay(blocks: Block[], heartbeatMs: number): Delay {
 function missedHeartbeatDelay({ blocks, endMs, end }: Recording, heartbeatMs: number): Delay {
   // A connection that was closed in silence has its own verdict.
   const times = [...blocks.map(({ beganMs }) => beganMs), ...(end === "left" ? [endMs] : [])];
-  const silence = Math.max(0, ...times.map((atMs, index) => atMs - (blocks[index - 1]?.atMs ?? atMs)));
+  const silence = longestOf(times.map((atMs, index) => atMs - (blocks[index - 1]?.atMs ?? atMs)));
   const ms = Math.max(0, silence - heartbeatMs * (1 + heartbeatTolerance));
   return {
     ms,
@@ -188,6 +191,15 @@ function cameInOnePiece(events: Block[], firstByteMs: number | undefined): boole
   if (first === undefined || firstByteMs === undefined || events.length < fewEvents) return false;
   return first.beganMs - firstByteMs > slackMs && last!.atMs - first.beganMs < spreadMs;
 }
+
+function cameInBursts(moments: number[], events: number): boolean {
+  if (moments.length < 3 || events < fewEvents * moments.length) return false;
+  const pauses = moments.slice(1).map((atMs, index) => atMs - moments[index]!);
+  return pauses.sort((a, b) => a - b)[Math.floor(pauses.length / 2)]! >= spreadMs;
+}
+
+/** The longest of any number of times: more than a call can have arguments. */
+const longestOf = (times: number[]): number => times.reduce((longest, ms) => Math.max(longest, ms), 0);
 
 /** A duration in words: `0.25 s`. */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 0)} s`;

@@ -17,7 +17,7 @@ export function diagnose(examination: Examination, direct?: Examination): Diagno
   const { answer } = examination;
   const own = direct && diagnose(direct);
   const refusal = findRefusal(answer);
-  const found = refusal ? [refusal] : [...findFaults(examination), ...findNotes(examination, direct)];
+  const found = refusal ? [refusal] : [...findFaults(examination, direct), ...findNotes(examination, direct)];
   const findings = found.map((finding) => (own ? compareWithDirect(finding, own) : finding));
   if (findings.some(({ severity }) => severity === "fault")) return { verdict: "faulty", findings };
   const { isSpread } = measureArrival(answer, examination);

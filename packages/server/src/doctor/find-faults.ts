@@ -1,15 +1,16 @@
 /**
- * The faults of a path, each with its evidence, the likely culprit and the fix: refusals, bytes that are held back, cuts,
- * caches, and runs that cannot be resumed.
+ * The faults of a path, each with its evidence, the likely culprit and the fix: bytes that are held back, cuts, caches, and
+ * runs that cannot be resumed.
  */
 import { measureArrival, seconds } from "./arrival.ts";
 import { blame } from "./blame.ts";
 import type { Examination } from "./examine-route.ts";
-import { type Finding, fault, pages } from "./finding.ts";
+import { type Finding, fault, note, pages } from "./finding.ts";
 
-export function findFaults(examination: Examination): Finding[] {
+/** @param direct - The examination of the same route without the proxies. */
+export function findFaults(examination: Examination, direct: Examination | undefined): Finding[] {
   return [
-    findDelay(examination),
+    findDelay(examination) ?? findBursts(examination, direct),
     findCut(examination),
     findCache(examination),
     findLostRun(examination),
@@ -44,12 +45,27 @@ function findDelay(examination: Examination): Finding | undefined {
   });
 }
 
+/** A note, because a model may send in bursts; a fault if the same route does not, without the proxies. */
+function findBursts(examination: Examination, direct: Examination | undefined): Finding | undefined {
+  const { answer } = examination;
+  const { isInBursts, events, moments } = measureArrival(answer, examination);
+  if (!isInBursts) return undefined;
+  const what = `The ${events} events arrived in bursts, at ${moments} moments.`;
+  if (direct !== undefined && !measureArrival(direct.answer, direct).isInBursts) {
+    return fault("in-bursts", what, { ...blame(answer.headers, "buffering"), page: pages.proxies });
+  }
+  return note("in-bursts", what, {
+    culprit: "A model that sends in bursts, or a buffer that is flushed at intervals: --direct shows which.",
+  });
+}
+
 /** Events that end an answer, in the wires of this package. */
 const lastEvents = ["[DONE]", "done", "abort", "finish", "RUN_FINISHED", "RUN_ERROR"];
 
 function findCut(examination: Examination): Finding | undefined {
   const { answer } = examination;
-  if (answer.end === "left") return undefined;
+  // A server that gives up a connection in order asks the client to resume.
+  if (answer.end === "left" || answer.retryMs !== undefined) return undefined;
   const isComplete = answer.blocks.some(({ type }) => type !== undefined && lastEvents.includes(type));
   if (isComplete || (answer.end === "whole" && answer.blocks.length === 0)) return undefined;
   const { heartbeatMs } = measureArrival(answer, examination);

@@ -15,15 +15,19 @@ export function findRefusal({ status, headers, text }: Recording): Finding | und
       fixes: ["`--header 'cookie: …'` or `--header 'authorization: …'`, as your page sends it"],
     });
   }
-  if (status === 502 || status === 503 || status === 504) {
+  if (status === 502 || status === 504) {
     return fault("refused", `The response has status ${status}: ${text}`, {
       culprit: culpritOf(hopsOf(headers), "It has not reached the route, or did not wait for it."),
     });
   }
   const type = headers["content-type"] ?? "no content type";
   if (status < 200 || status > 299) {
+    const fix =
+      status === 404 || status === 405
+        ? "the URL of the route, which a POST must reach"
+        : status < 500 && "`--body '{…}'`, if the route expects another request";
     return fault("refused", `The response has status ${status} and ${type}: ${text}`, {
-      fixes: ["`--body '{…}'`, if the route expects another request"],
+      fixes: fix ? [fix] : [],
     });
   }
   if (!/^text\/event-stream/i.test(type)) {

@@ -85,10 +85,13 @@ export function printReport(answers: Answer[], { verdict, findings }: Diagnosis)
   return [...table, "", ...judged, "Not visible from here:", ...rest, ""].join("\n");
 }
 
+/** Characters that a response could use to control the terminal. */
+const control = /\p{Cc}+/gu;
+
 function printFinding({ severity, what, culprit, fixes, page }: Finding): string[] {
   return [
     "",
-    `${severity === "fault" ? "FAULT" : "note "} ${what.trim()}`,
+    `${severity === "fault" ? "FAULT" : "note "} ${what.replaceAll(control, " ").trim()}`,
     ...(culprit === undefined ? [] : [`      Cause: ${culprit}`]),
     ...fixes.map((fix, index) => `      ${index === 0 ? "Fix:  " : "   or:"} ${fix}`),
     ...(page === undefined ? [] : [`      More:  ${page}`]),

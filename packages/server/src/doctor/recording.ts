@@ -27,6 +27,8 @@ export interface Recording {
   headers: Record<string, string>;
   headersMs: number;
   blocks: Block[];
+  /** The time of a `retry:` line, which a server sends when it gives up a connection in order. */
+  retryMs?: number | undefined;
   /** The beginning of a body that is not an event stream. */
   text: string;
   /** When the body ended, broke off, or was left. */
@@ -69,6 +71,7 @@ export function createBlockReader(recording: Recording): (piece: Uint8Array, atM
       if (line.length > 2 || feed < 0) beganMs ??= atMs;
       decoder.push(line);
       const event = decoder.next();
+      recording.retryMs = decoder.retryMs;
       if (event !== undefined) add({ type: readType(event.data), id: event.id });
       start = end;
     }

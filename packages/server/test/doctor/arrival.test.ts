@@ -117,6 +117,7 @@ test("an arrival is described by its moments, its silences and its spread", () =
     delay: undefined,
     isSpread: true,
     isInOnePiece: false,
+    isInBursts: false,
   });
   const together = measureArrival(record([heartbeat(30), event(279)], { endMs: 5000 }), conditions);
   expect(together).toMatchObject({ isSpread: false, longestSilenceMs: 4721 });
@@ -129,4 +130,18 @@ test("an answer came in one piece if its events came together, long after the fi
   expect(isInOnePiece([heartbeat(30), ...events(4, 1500, 0)])).toBe(false);
   expect(isInOnePiece([heartbeat(30), ...events(5, 1000, 0)])).toBe(false);
   expect(isInOnePiece([heartbeat(30), ...events(5, 1500, 100)])).toBe(false);
+});
+
+test("an answer came in bursts if most pauses separate several events", () => {
+  const isInBursts = (blocks: Block[]) => measureArrival(record(blocks), conditions).isInBursts;
+  const bursts = (count: number, size: number, pauseMs: number) =>
+    Array.from({ length: count }, (_, index) => events(size, 30 + index * pauseMs, 0)).flat();
+  expect(isInBursts(bursts(3, 5, 250))).toBe(true);
+  expect(isInBursts(bursts(2, 5, 250))).toBe(false);
+  expect(isInBursts(bursts(3, 4, 250))).toBe(false);
+  expect(isInBursts(bursts(3, 5, 249))).toBe(false);
+});
+
+test("an answer may have more events than a call can have arguments", () => {
+  expect(measureArrival(record(events(300_000, 30, 0.1)), conditions).events).toBe(300_000);
 });

@@ -72,6 +72,16 @@ const refusals: [string, Partial<Recording>, object][] = [
       fixes: [expect.stringContaining("--body")],
     },
   ],
+  [
+    "another URL",
+    { status: 404, headers: {}, text: "" },
+    {
+      id: "refused",
+      what: "The response has status 404 and no content type: ",
+      fixes: [expect.stringContaining("URL")],
+    },
+  ],
+  ["an error of the server", { status: 500, headers: {} }, { id: "refused", fixes: [] }],
   ["a page", { headers: { "content-type": "text/html" } }, { id: "not-an-event-stream" }],
 ];
 test.each(refusals)("%s is the only finding", (_, over, finding) => {
@@ -133,6 +143,25 @@ test("the heartbeat that is recommended is half of the silence at most", () => {
   const heartbeatFor = (silenceMs: number) => cutAt(2, 30 + silenceMs, "broken")[0]!.fixes[0];
   expect(heartbeatFor(1100)).toContain("`heartbeatMs: 500`");
   expect(heartbeatFor(5000)).toContain("`heartbeatMs: 2000`");
+});
+
+test("a server that gives up its connection in order, with a time to retry, has cut nothing off", () => {
+  expect(found({ blocks: createBlocks().slice(0, 20), retryMs: 500 })).toEqual([]);
+});
+
+test("bursts are a note, and a fault if the server sends one by one", () => {
+  const blocks = createBlocks().map((block) => {
+    const atMs = 1000 * Math.ceil(block.atMs / 1000);
+    return { ...block, atMs, beganMs: atMs };
+  });
+  const bursts = examination({ blocks });
+  const findingOf = (direct?: Examination) => diagnose(bursts, direct).findings[0];
+  expect(findingOf()).toMatchObject({ id: "in-bursts", severity: "note" });
+  expect(findingOf(bursts)).toMatchObject({ id: "in-bursts", severity: "note" });
+  expect(findingOf(examination())).toMatchObject({
+    severity: "fault",
+    culprit: expect.stringMatching(/^Asked directly, the route streams/),
+  });
 });
 
 const resumed = (over: Partial<Recording>) =>

@@ -57,3 +57,8 @@ test("of a body that is no event stream, the beginning is kept as text", () => {
   expect(text).toBe(`<h1>Log in</h1>${"x".repeat(285)}`);
   expect(blocks).toEqual([]);
 });
+
+test("a time to retry is kept", () => {
+  expect(read([stream]).retryMs).toBeUndefined();
+  expect(read(["data: 1\n\nretry: 700\n\n"]).retryMs).toBe(700);
+});
