@@ -10,6 +10,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/auth.md": [5, 0],
   "docs/errors.md": [2, 0],
   "docs/saving.md": [3, 1],
+  "docs/security.md": [1, 0],
 };
 
 test("every guide has exactly the snippets that its test runs", () => {
