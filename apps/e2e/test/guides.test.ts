@@ -11,6 +11,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/errors.md": [2, 0],
   "docs/saving.md": [3, 1],
   "docs/security.md": [1, 0],
+  "docs/testing.md": [5, 0],
 };
 
 test("every guide has exactly the snippets that its test runs", () => {

@@ -1,0 +1,51 @@
+/** docs/testing.md: its tests pass in Vitest as they are, and its answer for Playwright reaches a page. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hasChromium, launchChromium } from "./chromium.ts";
+import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
+import { openScriptPage } from "./script-page.ts";
+
+const folder = createSnippetFolder("guide-testing");
+afterAll(() => folder.remove());
+const snippets = snippetsOf("docs/testing.md");
+
+test("every test of the page passes", () => {
+  for (const [index, code] of snippets.slice(0, -1).entries()) folder.write(`snippet-${index}.test.ts`, code);
+  folder.write("vitest.config.ts", "export default {};");
+  const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
+  const variables = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV$|CI$)/.test(name));
+  const report = join(folder.path, "report.json");
+  const options = ["--root", folder.path, "--reporter", "json", "--outputFile", report];
+  spawnSync(process.execPath, [vitest, "run", ...options], { env: Object.fromEntries(variables) });
+  const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
+  expect(testResults.map(({ message }: { message: string }) => message).join("")).toBe("");
+  expect(numPassedTests).toBe(6);
+});
+
+describe.skipIf(!hasChromium())("in Chromium", () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+
+  test("the answer of the page reaches a chat", async () => {
+    type Module = { answerWith(page: Page, chunks: object[]): Promise<void> };
+    const { answerWith } = await folder.run<Module>("answer.ts", snippets.at(-1)!);
+    const script = `import { createChat, toMessageText } from "@kortyx/client";
+      const chat = createChat({ endpoint: "/api/chat" });
+      chat.subscribe(({ messages, status }) => {
+        document.querySelector("#answer")!.textContent = messages.map(toMessageText).join() + " " + status;
+      });
+      Object.assign(globalThis, { ask: () => void chat.send("Hello") });`;
+    const opened = await openScriptPage(browser, script, () => new Response(null, { status: 500 }));
+    await answerWith(opened.page, [{ type: "text-delta", delta: "Hi" }]);
+    await opened.page.evaluate("ask()");
+    await opened.page.getByText("Hello,Hi ready").waitFor();
+    await opened.close();
+  });
+});
