@@ -8,6 +8,7 @@ afterAll(() => folder.remove());
 /** Each guide, and how many snippets its test runs. */
 const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/auth.md": [5, 0],
+  "docs/deploying.md": [3, 0],
   "docs/errors.md": [2, 0],
   "docs/saving.md": [3, 1],
   "docs/security.md": [1, 0],
@@ -26,6 +27,9 @@ test("every snippet of a guide passes this project's own type checks", () => {
   const modules = {
     ...readersModules,
     "saving.ts": snippetsOf("docs/saving.md")[1]!,
+    "vercel-functions.d.ts": `
+declare module "@vercel/functions" { export function waitUntil(promise: Promise<unknown>): void; }
+`,
     "token.ts": `
 export const readToken = async (): Promise<string> => "valid";
 export const verifyToken = async (token: string): Promise<{ sub: string } | undefined> =>

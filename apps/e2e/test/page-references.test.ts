@@ -57,6 +57,12 @@ test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"],
   },
 );
 
+test("docs/README.md, which is also the navigation of the site, lists every page", () => {
+  const index = readFileSync(join(repository, "docs/README.md"), "utf8");
+  const names = globSync("*.md", { cwd: join(repository, "docs"), exclude: ["README.md"] });
+  expect(names.filter((name) => !index.includes(`](${name})`))).toEqual([]);
+});
+
 /** These two pages also name files by their room, or by their name alone. */
 test.each(["ARCHITECTURE.md", "CONTRIBUTING.md"])("every module that %s names exists", (page) => {
   const text = readFileSync(join(repository, page), "utf8");
