@@ -14,6 +14,8 @@ export interface RepositoryCopy {
   /** @throws if the command fails; the error has its output. */
   pnpm(args: string[], options?: ExecFileOptions): Promise<string>;
   git(args: string[]): Promise<string>;
+  /** Commits every change. */
+  commit(message: string): Promise<void>;
   /** Copies what was built here. */
   addBuild(): void;
   remove(): void;
@@ -50,13 +52,17 @@ export async function copyRepository(): Promise<RepositoryCopy> {
   const git = async (args: string[]) => (await run("git", [...author, ...args], { cwd: root })).stdout;
   await pnpm(["install", "--frozen-lockfile", "--prefer-offline", "--ignore-scripts"]);
   await git(["init", "--quiet", "--initial-branch", "main"]);
-  await git(["add", "--all"]);
-  await git(["commit", "--quiet", "--message", "Before the release"]);
+  const commit = async (message: string) => {
+    await git(["add", "--all"]);
+    await git(["commit", "--quiet", "--allow-empty", "--message", message]);
+  };
+  await commit("Before the release");
   return {
     root,
     packages,
     pnpm,
     git,
+    commit,
     addBuild() {
       for (const folder of Object.values(packages)) {
         cpSync(join(folder.replace(root, repository), "dist"), join(folder, "dist"), { recursive: true });
