@@ -189,11 +189,11 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
-  test(`the typed chat of ${clientReadme} shows the tool call and the object of the typed route`, async () => {
+  test(`the typed chat of docs/own-types.md shows the tool call and the object of the typed route`, async () => {
     const route = async () =>
       (await folder.run<{ POST: Handler }>("chat-route.ts", readersModules["chat-route.ts"]!)).POST;
     await withPage(
-      snippetsOf(clientReadme)[6]!,
+      snippetsOf("docs/own-types.md")[1]!,
       async (page) => {
         await expect
           .poll(() => page.locator("#answer").textContent())

@@ -53,8 +53,8 @@ export const route = createChatRoute({ agent });
 `,
 };
 
-/** The route of the server's README whose types the client's README imports. */
-readersModules["chat-route.ts"] = snippetsOf("packages/server/README.md")[4]!;
+/** The route whose types a page imports. */
+readersModules["chat-route.ts"] = snippetsOf("docs/own-types.md")[0]!;
 
 export interface SnippetFolder {
   path: string;

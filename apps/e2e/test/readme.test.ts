@@ -9,7 +9,6 @@ import {
   consumeStream,
   createChat,
   readStream,
-  reduceMessage,
   type StoredMessage,
   type StreamChunk,
   streamChatFromRoute,
@@ -37,7 +36,7 @@ const pages = [
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 7, 7, 0, 2, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 6, 6, 0, 2, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0]);
 });
 
@@ -51,15 +50,9 @@ type Route = { POST: Handler };
 type RunRoute = { POST: Handler; GET: Handler; DELETE: Handler; store: RunStore } & Record<string, Handler>;
 
 const jsonHeaders = { "content-type": "application/json" };
-const [
-  agentSnippet,
-  routeSnippet,
-  messagesSnippet,
-  kortyxSnippet,
-  ownTypesSnippet,
-  streamSnippet,
-  nodeSnippet,
-] = snippetsOf("packages/server/README.md") as [string, string, string, string, string, string, string];
+const [agentSnippet, routeSnippet, messagesSnippet, kortyxSnippet, streamSnippet, nodeSnippet] = snippetsOf(
+  "packages/server/README.md",
+) as [string, string, string, string, string, string, string];
 const savingSnippet = snippetsOf("docs/saving.md")[0]!;
 /** Next.js on the route of the previous snippet. */
 const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
@@ -89,28 +82,6 @@ test("the first two snippets of README.md are a route and its agent, and answer 
   expect(await collect(stream)).toEqual({ chunks: answerAbout("Rome") });
   await server.close();
   root.remove();
-});
-
-test("the typed route of packages/server/README.md answers, and refuses a request without its context", async () => {
-  const { POST }: Route = await folder.run("chat-route.ts", ownTypesSnippet);
-  const send = (body: object) =>
-    POST(new Request("http://host/", { method: "POST", headers: jsonHeaders, body: JSON.stringify(body) }));
-  const { chunks } = await collect(readStream(await send({ messages, context: { tenant: "acme" } })));
-  expect(chunks[0]).toMatchObject({ tool: "search", input: { query: "Hello for acme" } });
-  expect(reduceMessage(chunks).parts).toMatchObject([
-    { type: "tool-call", state: "done", content: ["Tomato soup"] },
-    {
-      type: "structured-data",
-      dataType: "recipe",
-      data: { title: "Tomato soup", steps: ["Peel the tomatoes.", "Boil them."] },
-    },
-  ]);
-  const refused = await send({ messages, context: {} });
-  expect(refused.status).toBe(400);
-  expect(await refused.json()).toMatchObject({
-    code: "invalid-request",
-    issues: [{ path: "context.tenant" }],
-  });
 });
 
 test("the agent of packages/server/README.md works in its route, and its tool ends with the answer", async () => {
