@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
-import { createSecureServer } from "node:http2";
+import { constants, createSecureServer, type Http2ServerResponse } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,6 +13,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createServer as createTlsServer } from "node:tls";
 import { Worker } from "node:worker_threads";
 import { type ChatAgent, type ChatRoute, createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { agUIWire } from "@kortyx/server/ag-ui";
+import { aiSDKWire } from "@kortyx/server/ai-sdk";
 import { toNodeHandler } from "@kortyx/server/node";
 import compression from "compression";
 import express from "express";
@@ -107,6 +109,28 @@ describe.concurrent("a route that is right", () => {
     expect(report.findings).toMatchObject([{ id: "http-1", fixes: ["HTTP/2 at the last hop"] }]);
   });
 
+  test.each([
+    [
+      "the AI SDK",
+      {
+        id: "1",
+        trigger: "submit-message",
+        messages: [{ id: "1", role: "user", parts: [{ type: "text", text: "Hi" }] }],
+      },
+    ],
+    [
+      "AG-UI",
+      {
+        ...{ threadId: "1", runId: "1", state: {}, tools: [], context: [], forwardedProps: {} },
+        messages: [{ id: "1", role: "user", content: "Hi" }],
+      },
+    ],
+  ])("streams in the wire of %s, for a body of it", async (_, body) => {
+    const url = await openRoute({ wires: [aiSDKWire, agUIWire] });
+    const report = await examine([url, "--body", JSON.stringify(body)]);
+    expect([report.exitCode, faultsOf(report)]).toEqual([0, []]);
+  });
+
   test("is unclear when its answer is too short to see anything", async () => {
     const url = await openRoute({
       agent: {
@@ -156,9 +180,11 @@ async function listenSecurely(server: Server, cert: string) {
 }
 
 /** The route over TLS. */
-async function openSecure(protocol: "h2" | "http/1.1") {
+async function openSecure(
+  protocol: "h2" | "http/1.1",
+  handler = toNodeHandler(createChatRoute({ agent }).fetch),
+) {
   const pems = await generateCertificate();
-  const handler = toNodeHandler(createChatRoute({ agent }).fetch);
   const server = protocol === "h2" ? createSecureServer(pems, handler) : createHttpsServer(pems, handler);
   return listenSecurely(server, pems.cert);
 }
@@ -225,6 +251,25 @@ describe.concurrent("a path that cuts or changes streams", () => {
     const report = await examine([url]);
     expect([report.exitCode, faultsOf(report)]).toEqual([1, ["cut-off"]]);
     expect(report.findings[0]!.what).toContain("while bytes were arriving");
+  });
+
+  test("resets a stream of HTTP/2", async () => {
+    const handle = toNodeHandler(createChatRoute({ agent }).fetch);
+    const { url, env } = await openSecure("h2", (req, res) => {
+      const { stream } = res as unknown as Http2ServerResponse;
+      setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), 1500);
+      return handle(req, res);
+    });
+    const report = await examine([url], env);
+    expect([report.exitCode, faultsOf(report)]).toEqual([1, ["cut-off"]]);
+    expect(report.findings[0]!.what).toContain("(RST_STREAM 8)");
+  });
+
+  test("has a certificate that this machine does not trust", async () => {
+    const { url } = await openSecure("h2");
+    const report = await examine([url]);
+    expect([report.exitCode, faultsOf(report)]).toEqual([1, ["no-response"]]);
+    expect(report.findings[0]!.culprit).toBe("This machine does not trust the certificate.");
   });
 
   test("passes bytes on at intervals: --direct shows that the server sends them one by one", async () => {

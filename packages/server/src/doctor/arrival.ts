@@ -15,7 +15,7 @@ import type { Block, Recording } from "./recording.ts";
 export const slackMs = 1000;
 
 /** By which share of their interval heartbeats may be early or late: docs/protocol.md, 2.5. */
-const heartbeatTolerance = 0.1;
+export const heartbeatTolerance = 0.1;
 
 /** Pieces that are this close to each other count as one, in milliseconds. */
 const sameMomentMs = 20;

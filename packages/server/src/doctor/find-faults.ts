@@ -2,7 +2,7 @@
  * The faults of a path, each with its evidence, the likely culprit and the fix: bytes that are held back, cuts, caches, and
  * runs that cannot be resumed.
  */
-import { measureArrival, seconds } from "./arrival.ts";
+import { heartbeatTolerance, measureArrival, seconds, slackMs } from "./arrival.ts";
 import { blame } from "./blame.ts";
 import type { Examination } from "./examine-route.ts";
 import { type Finding, fault, note, pages } from "./finding.ts";
@@ -68,39 +68,45 @@ function findCut(examination: Examination): Finding | undefined {
   if (answer.end === "left" || answer.retryMs !== undefined) return undefined;
   const isComplete = answer.blocks.some(({ type }) => type !== undefined && lastEvents.includes(type));
   if (isComplete || (answer.end === "whole" && answer.blocks.length === 0)) return undefined;
-  const { heartbeatMs } = measureArrival(answer, examination);
-  const interval = heartbeatMs
-    ? seconds(heartbeatMs)
-    : heartbeatMs === 0
-      ? "of which the route sends none"
-      : "8 s by default";
   const silenceMs = answer.endMs - (answer.blocks.at(-1)?.atMs ?? 0);
-  const after = `after ${seconds(answer.endMs)}${answer.problem ? ` (${answer.problem})` : ""}`;
+  const when = `after ${seconds(answer.endMs)}${answer.problem ? ` (${answer.problem})` : ""}`;
   if (silenceMs < leastIdleMs) {
     const { culprit, fixes } = blame(answer.headers, "duration");
-    return fault("cut-off", `The answer was cut off ${after}, while bytes were arriving.`, {
+    return fault("cut-off", `The answer was cut off ${when}, while bytes were arriving.`, {
       culprit: `A limit on the whole response, if it happens after the same time again; else a crash. ${culprit}`,
       fixes: [...fixes, "`maxDurationMs` of the route below the limit, so that answers end in order"],
       page: pages.proxies,
     });
   }
-  const { culprit, fixes } = blame(answer.headers, "silence");
   return fault(
     "cut-in-silence",
-    `The answer was cut off ${after}, when nothing had arrived for ${seconds(silenceMs)}.`,
-    {
-      culprit: `An idle timeout that is shorter than the interval of the heartbeats, ${interval}. ${culprit}`,
-      fixes: [
-        `\`heartbeatMs: ${Math.floor(silenceMs / 2000) * 1000 || 500}\` in the options of the route`,
-        ...fixes,
-      ],
-      page: pages.proxies,
-    },
+    `The answer was cut off ${when}, when nothing had arrived for ${seconds(silenceMs)}.`,
+    { ...blameForSilence(examination, silenceMs), page: pages.proxies },
   );
 }
 
 /** No idle timeout is shorter than this, in milliseconds. */
 const leastIdleMs = 1000;
+
+function blameForSilence(examination: Examination, silenceMs: number): { culprit: string; fixes: string[] } {
+  const { headers } = examination.answer;
+  const { heartbeatMs } = measureArrival(examination.answer, examination);
+  if (heartbeatMs && silenceMs > heartbeatMs * (1 + heartbeatTolerance) + slackMs) {
+    const { culprit, fixes } = blame(headers, "buffering");
+    const interval = `Heartbeats, which the server announced for every ${seconds(heartbeatMs)}, did not arrive`;
+    return { culprit: `${interval}: a buffer holds them back, or the server hung. ${culprit}`, fixes };
+  }
+  const { culprit, fixes } = blame(headers, "silence");
+  const reason =
+    heartbeatMs === 0
+      ? "An idle timeout, because the route sends no heartbeats"
+      : `An idle timeout that is shorter than the interval of the heartbeats, ${heartbeatMs ? seconds(heartbeatMs) : "8 s by default"}`;
+  const shorterMs = Math.min(8000, Math.floor(silenceMs / 2000) * 1000 || 500);
+  return {
+    culprit: `${reason}. ${culprit}`,
+    fixes: [`\`heartbeatMs: ${shorterMs}\` in the options of the route`, ...fixes],
+  };
+}
 
 function findCache({ answer }: Examination): Finding | undefined {
   const { age } = answer.headers;

@@ -84,6 +84,11 @@ function describeFailure(error: unknown, { url }: ExaminationOptions): Diagnosis
   );
   if (error instanceof NoResponseError) {
     failure.culprit = "A proxy that holds everything back until the end, or a route that hangs.";
+  } else if (/CERT|SIGNATURE/.test(code ?? "")) {
+    failure.culprit = "This machine does not trust the certificate.";
+    failure.fixes = [
+      "`NODE_EXTRA_CA_CERTS=<file>` in the environment, with the certificate of the authority",
+    ];
   } else if (code?.startsWith("ERR_HTTP2")) {
     failure.culprit = "A header that HTTP/2 forbids, such as `connection`.";
     failure.fixes = ["`headers: { connection: null }` in the options of the route"];

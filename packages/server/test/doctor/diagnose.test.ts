@@ -145,6 +145,20 @@ test("the heartbeat that is recommended is half of the silence at most", () => {
   expect(heartbeatFor(5000)).toContain("`heartbeatMs: 2000`");
 });
 
+test("a silence in which heartbeats were due is not blamed on an idle timeout", () => {
+  const culpritAfter = (silenceMs: number, comment = "hb=8000") => {
+    const [opening, first] = createBlocks();
+    const blocks = [{ ...opening!, comment }, first!];
+    return found({ blocks, end: "broken", endMs: 30 + silenceMs })[0]!;
+  };
+  expect(culpritAfter(9800).culprit).toMatch(/^An idle timeout that is shorter .*, 8\.00 s\./);
+  expect(culpritAfter(9801).culprit).toMatch(/^Heartbeats, which .* every 8\.00 s, did not arrive/);
+  expect(culpritAfter(60_000, "hb=0")).toMatchObject({
+    culprit: expect.stringMatching(/^An idle timeout, because the route sends no heartbeats\./),
+    fixes: ["`heartbeatMs: 8000` in the options of the route"],
+  });
+});
+
 test("a server that gives up its connection in order, with a time to retry, has cut nothing off", () => {
   expect(found({ blocks: createBlocks().slice(0, 20), retryMs: 500 })).toEqual([]);
 });
