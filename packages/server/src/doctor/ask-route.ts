@@ -177,7 +177,7 @@ function record(response: Response, request: RouteRequest, { elapsed, abort }: C
     let problem: string | undefined;
     finished(body, { writable: false }, (error) => {
       problem = (error as NodeJS.ErrnoException | null)?.code ?? error?.message;
-      // The decoder passes on what has arrived, and ends.
+      // An error does not reach the decoder by the pipe.
       if (error && decoded !== body) (decoded as zlib.Gunzip).end();
     });
     finished(decoded, { writable: false }, (error) => {
@@ -187,20 +187,10 @@ function record(response: Response, request: RouteRequest, { elapsed, abort }: C
   });
 }
 
-/** Decompresses a body. Each decoder passes on what can be decoded at once, and ends where a cut body ends. */
+/** Decompresses a body. Each decoder passes on at once what can be decoded. */
 function decode(body: Readable, encoding: string | undefined): Readable {
-  const zlibFlush = { flush: zlib.constants.Z_SYNC_FLUSH, finishFlush: zlib.constants.Z_SYNC_FLUSH };
-  switch (encoding) {
-    case "gzip":
-    case "deflate":
-      return body.pipe(zlib.createUnzip(zlibFlush));
-    case "br":
-      return body.pipe(zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH }));
-    case "zstd":
-      return hasZstd
-        ? body.pipe(zlib.createZstdDecompress({ finishFlush: zlib.constants.ZSTD_e_flush }))
-        : body;
-    default:
-      return body;
-  }
+  if (encoding === "gzip" || encoding === "deflate") return body.pipe(zlib.createUnzip());
+  if (encoding === "br") return body.pipe(zlib.createBrotliDecompress());
+  if (encoding === "zstd" && hasZstd) return body.pipe(zlib.createZstdDecompress());
+  return body;
 }

@@ -24,7 +24,7 @@ function findDelay(examination: Examination): Finding | undefined {
   const { answer, plainAnswer } = examination;
   const { delay, firstByteMs } = measureArrival(answer, examination);
   if (delay === undefined) {
-    if (firstByteMs !== undefined || answer.end === "whole") return undefined;
+    if (firstByteMs !== undefined || answer.end !== "left") return undefined;
     return fault("held-back", `Nothing of the answer arrived in ${seconds(answer.endMs)}.`, {
       ...blame(answer.headers, "buffering"),
       page: pages.proxies,
@@ -67,12 +67,13 @@ function findCut(examination: Examination): Finding | undefined {
   // A server that gives up a connection in order asks the client to resume.
   if (answer.end === "left" || answer.retryMs !== undefined) return undefined;
   const isComplete = answer.blocks.some(({ type }) => type !== undefined && lastEvents.includes(type));
-  if (isComplete || (answer.end === "whole" && answer.blocks.length === 0)) return undefined;
+  if (isComplete) return undefined;
   const silenceMs = answer.endMs - (answer.blocks.at(-1)?.atMs ?? 0);
   const when = `after ${seconds(answer.endMs)}${answer.problem ? ` (${answer.problem})` : ""}`;
   if (silenceMs < leastIdleMs) {
     const { culprit, fixes } = blame(answer.headers, "duration");
-    return fault("cut-off", `The answer was cut off ${when}, while bytes were arriving.`, {
+    const moment = answer.blocks.length === 0 ? "before any of it arrived" : "while bytes were arriving";
+    return fault("cut-off", `The answer was cut off ${when}, ${moment}.`, {
       culprit: `A limit on the whole response, if it happens after the same time again; else a crash. ${culprit}`,
       fixes: [...fixes, "`maxDurationMs` of the route below the limit, so that answers end in order"],
       page: pages.proxies,

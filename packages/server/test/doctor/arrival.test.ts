@@ -24,6 +24,10 @@ const delayOf = (recording: Recording, over = {}) =>
   measureArrival(recording, { ...conditions, ...over }).delay?.ms;
 
 const inTime: [string, Block[]][] = [
+  [
+    "a run that opens with two comments at once",
+    [{ ...heartbeat(30), comment: "stay" }, heartbeat(30), ...events(50, 400, 80)],
+  ],
   ["an answer at the pace of a model", [heartbeat(30), ...events(50, 400, 80)]],
   [
     "an agent that is silent for a minute, with heartbeats early and late by 10 %",

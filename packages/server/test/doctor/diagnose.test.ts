@@ -137,6 +137,8 @@ test("an answer without its end is cut off, also if its body ended in order", ()
     expect(cutAt(20, 60_000, end)).toMatchObject([{ id: "cut-in-silence" }]);
   }
   expect(cutAt(20, 2000, "left")).toEqual([]);
+  const what = "The answer was cut off after 0.04 s, before any of it arrived.";
+  expect(cutAt(0, 40, "whole")).toMatchObject([{ id: "cut-off", what }]);
 });
 
 test("the heartbeat that is recommended is half of the silence at most", () => {
@@ -199,6 +201,19 @@ test("compression is the culprit only if the same answer streams without it", ()
   expect(idOf(answer())).toBe("held-back-by-compression");
   expect(idOf(answer(held))).toBe("held-back");
   expect(idOf(answer({ status: 500, blocks: [] }))).toBe("held-back");
+});
+
+test("an answer that was held back has no note on its late start, nor on its agent", () => {
+  const idsOf = (over: Partial<Recording>) => found(over).map(({ id }) => id);
+  expect(idsOf(held)).toEqual(["held-back"]);
+  const [opening, ...rest] = createBlocks();
+  const late = rest.map((block) => ({ ...block, beganMs: 20_000, atMs: 20_000 }));
+  expect(idsOf({ blocks: [opening!, ...late] })).toEqual(["held-back"]);
+});
+
+test("a note is no fault of the server if it applies directly, too", () => {
+  const http1 = examination({ httpVersion: "1.1" });
+  expect(diagnose(http1, http1).findings).toEqual(diagnose(http1).findings);
 });
 
 test("a fault is in the server if the same happens directly, and in front of it if not", () => {
