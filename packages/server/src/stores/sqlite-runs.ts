@@ -39,7 +39,7 @@ export class SqliteRuns {
   }
 
   find(runId: string): RunRow | undefined {
-    return this.#kept(this.#statements.findRun.get(runId) as RunRow | undefined);
+    return this.#kept(this.#statements.findRun.get(runId));
   }
 
   open(request: OpenRun, room: DiskRoom): SqliteOpening {
@@ -100,14 +100,14 @@ export class SqliteRuns {
 
   latest(owner: string, sessionId: string): RunRecord | undefined {
     for (const found of this.#statements.findOfSession.iterate(owner, sessionId)) {
-      const row = this.#kept(found as unknown as RunRow);
+      const row = this.#kept(found);
       if (row !== undefined) return toRecord(row);
     }
     return undefined;
   }
 
   findRunId(owner: string, key: string): string | undefined {
-    return this.#kept(this.#statements.findByKey.get(owner, key) as RunRow | undefined)?.run_id;
+    return this.#kept(this.#statements.findByKey.get(owner, key))?.run_id;
   }
 
   /** @returns the id of the run with this key; if there is none, the key is remembered as stopped. */
@@ -154,7 +154,7 @@ export class SqliteRuns {
   /** The run with the request's key. Releases a key whose run is gone, or never began. */
   #attach({ owner, key, bodyHash }: OpenRun, ended: RunRow[]): OpenedRun | undefined {
     if (key === undefined) return undefined;
-    const known = this.#statements.findByKey.get(owner, key) as RunRow | undefined;
+    const known = this.#statements.findByKey.get(owner, key);
     if (known === undefined) return undefined;
     if (this.#isGone(known)) {
       this.#statements.forgetRun.run(known.number);
@@ -173,7 +173,7 @@ export class SqliteRuns {
   #refuse(request: OpenRun, ended: RunRow[]): OpenedRun | undefined {
     const { owner, sessionId, maxOpenRuns, allowActiveRun } = request;
     if (owner === "") return undefined;
-    const rows = this.#statements.findOpen.all(owner) as unknown as RunRow[];
+    const rows = this.#statements.findOpen.all(owner);
     const expired = this.#endExpired(rows);
     ended.push(...expired);
     const open = rows.filter((row) => !expired.includes(row));
@@ -186,7 +186,7 @@ export class SqliteRuns {
     const { insertRun, findRun, takeStoppedKey } = this.#statements;
     const { nowMs } = readMachineTime();
     insertRun.run(runId, owner, sessionId ?? null, key ?? null, bodyHash, nowMs, this.#leaseMs);
-    const row = findRun.get(runId) as unknown as RunRow;
+    const row = findRun.get(runId)!;
     const isStopped = key !== undefined && takeStoppedKey.run(owner, key, Date.now()).changes > 0;
     if (isStopped) this.end(row, stopped);
     return { status: "created", run: toRecord(row) };
@@ -201,7 +201,7 @@ export class SqliteRuns {
   }
 
   #allOpen(): RunRow[] {
-    return this.#statements.findAllOpen.all() as unknown as RunRow[];
+    return this.#statements.findAllOpen.all();
   }
 
   /** @returns which of these open runs have lost their writer. */

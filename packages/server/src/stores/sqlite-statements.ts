@@ -2,7 +2,7 @@
  * Every statement on the tables of a SQLite store, which `sqlite-file.ts` creates. Knows none of the rules for runs,
  * and begins no transactions.
  */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { maxStoppedKeys } from "./run-store.ts";
 
 /** One row of the table of runs. `seq` is the position of the last entry. */
@@ -19,7 +19,6 @@ export interface RunRow {
   ended_at: number | null;
 }
 
-/** The statements that find a run return a {@link RunRow}. */
 export type SqliteStatements = ReturnType<typeof prepareSqliteStatements>;
 
 export function prepareSqliteStatements(database: DatabaseSync) {
@@ -55,12 +54,30 @@ export function prepareSqliteStatements(database: DatabaseSync) {
   };
 }
 
+/** A statement that finds runs. Their names are read as JSON: Node 22 ends a text that it reads at its first U+0000. */
+function prepareFind(database: DatabaseSync, rest: string) {
+  const statement = database.prepare(
+    `SELECT number, json_array(run_id, owner, session_id) AS names, body_hash, seq, terminal, renewed_at, lease_ms, ended_at
+     FROM runs WHERE ${rest}`,
+  );
+  const toRow = ({ names, ...rest }: Record<string, unknown>) => {
+    const [run_id, owner, session_id] = JSON.parse(names as string);
+    return { ...rest, run_id, owner, session_id } as RunRow;
+  };
+  return {
+    get(...values: SQLInputValue[]): RunRow | undefined {
+      const found = statement.get(...values);
+      return found && toRow(found);
+    },
+    all: (...values: SQLInputValue[]): RunRow[] => statement.all(...values).map(toRow),
+    *iterate(...values: SQLInputValue[]): Generator<RunRow> {
+      for (const found of statement.iterate(...values)) yield toRow(found);
+    },
+  };
+}
+
 function prepareRunStatements(database: DatabaseSync) {
-  const find = (rest: string) =>
-    database.prepare(
-      `SELECT number, run_id, owner, session_id, body_hash, seq, terminal, renewed_at, lease_ms, ended_at
-       FROM runs WHERE ${rest}`,
-    );
+  const find = (rest: string) => prepareFind(database, rest);
   return {
     findRun: find("run_id = ?"),
     findByKey: find("owner = ? AND key = ?"),

@@ -209,13 +209,14 @@ describe.each(["http1", "http2"] as const)("over %s", (protocol) => {
     });
 
     test("a write() that throws cuts off the response, and the reason is logged", async () => {
-      const { isCut } = await answer((res) => {
+      const answered = answer((res) => {
         res.flushHeaders!();
         res.write = () => {
           throw new Error("No piece.");
         };
       });
-      // Over HTTP/2 the reset may come before the head was sent.
+      // Over HTTP/2 the reset may come before the head was sent; in Node 22, the request has then failed.
+      const { isCut } = await answered.catch(() => ({ isCut: true }));
       expect(isCut).toBe(true);
       expect(loggedText()).toContain("No piece.");
     });

@@ -165,7 +165,8 @@ describe("leaving", () => {
     const { turn, seen } = hangingTurn();
     const loop = runTools({ messages, tools: {}, turn });
     const { settled } = await readUntilWaiting(loop, 2);
-    await loop[Symbol.asyncDispose]();
+    // The method is that of generators, which have none in Node 22.
+    await (loop[Symbol.asyncDispose] ?? loop.return).call(loop);
     expect(seen.isClosed).toBe(true);
     expect(await settled).toEqual({ value: { done: true, value: undefined } });
   });
