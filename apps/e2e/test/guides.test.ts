@@ -14,6 +14,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/own-types.md": [2, 1],
   "docs/saving.md": [3, 1],
   "docs/security.md": [1, 0],
+  "docs/sse.md": [5, 0],
   "docs/testing.md": [5, 0],
 };
 
@@ -28,6 +29,7 @@ test("every guide has exactly the snippets that its test runs", () => {
 test("every snippet of a guide passes this project's own type checks", () => {
   const modules = {
     ...readersModules,
+    "import-route.ts": snippetsOf("docs/sse.md")[3]!,
     "saving.ts": snippetsOf("docs/saving.md")[1]!,
     "vercel-functions.d.ts": `
 declare module "@vercel/functions" { export function waitUntil(promise: Promise<unknown>): void; }

@@ -36,7 +36,7 @@ const pages = [
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 6, 6, 0, 2, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([3, 1, 5, 6, 0, 2, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0]);
 });
 
@@ -50,16 +50,17 @@ type Route = { POST: Handler };
 type RunRoute = { POST: Handler; GET: Handler; DELETE: Handler; store: RunStore } & Record<string, Handler>;
 
 const jsonHeaders = { "content-type": "application/json" };
-const [agentSnippet, routeSnippet, messagesSnippet, kortyxSnippet, streamSnippet, nodeSnippet] = snippetsOf(
+const [agentSnippet, routeSnippet, messagesSnippet, kortyxSnippet, nodeSnippet] = snippetsOf(
   "packages/server/README.md",
-) as [string, string, string, string, string, string, string];
+) as [string, string, string, string, string];
+const streamSnippet = snippetsOf("docs/sse.md")[0]!;
 const savingSnippet = snippetsOf("docs/saving.md")[0]!;
 /** Next.js on the route of the previous snippet. */
 const handlersOf = (code: string): string => `${code}\nexport const { POST } = route;\n`;
 const routeSnippets: [string, string][] = [
   ["packages/server/README.md, a whole route", handlersOf(routeSnippet)],
   ["docs/saving.md", savingSnippet],
-  ["packages/server/README.md, one stream", streamSnippet],
+  ["docs/sse.md", streamSnippet],
   ["docs/approvals.md, without a route", snippetsOf("docs/approvals.md")[1]!],
 ];
 
