@@ -80,6 +80,8 @@ function forgetLength({ res, reply }: Exchange): void {
 function withoutConnection({ req }: Exchange, headers: PresentHeaders): PresentHeaders {
   const fields = { ...headers };
   if (req.httpVersionMajor >= 2) for (const name of connectionHeaders) delete fields[name];
+  // Node would keep the connection, and refuse the next request on it. Source: RFC 9112, section 9.6.
+  else if (/\bclose\b/i.test(String(req.headers.connection))) delete fields.connection;
   return fields;
 }
 

@@ -46,7 +46,8 @@ function openHttp1(
   signal: AbortSignal | undefined,
 ): Promise<ClientResponse> {
   return new Promise((resolve, reject) => {
-    const headers = { "accept-encoding": "gzip" };
+    // As a browser; without an agent, Node would send `connection: close`.
+    const headers = { "accept-encoding": "gzip", connection: "keep-alive" };
     const request = requestHttp1(origin, { method, headers, agent: false, ...(signal && { signal }) });
     request.on("error", reject);
     request.on("response", (response) => {

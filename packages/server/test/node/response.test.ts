@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { createServer as createHttp2Server, type Http2ServerResponse } from "node:http2";
-import type { AddressInfo, Server } from "node:net";
+import { type AddressInfo, connect, type Server } from "node:net";
 import compression from "compression";
 import express from "express";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
@@ -298,6 +298,19 @@ test("a connection that the application closes is not kept alive", async () => {
       () => sender(openSource().source as AsyncIterable<never>),
     );
     expect(headers.connection).toBe("close");
+  }
+});
+
+test("a connection that the client closes is not kept alive: Node would refuse its next request", async () => {
+  for (const sender of Object.values(senders)) {
+    const server = createServer(sender(openSource().source as AsyncIterable<never>));
+    closers.push(() => server.close());
+    const { port } = new URL(await listen(server));
+    const client = connect(Number(port), "127.0.0.1");
+    client.write("GET / HTTP/1.1\r\nhost: host\r\nconnection: Close\r\n\r\n");
+    const text = (await client.toArray()).join("");
+    expect(text.match(/^connection: .*$/gim)).toEqual(["Connection: close"]);
+    expect(text).toContain("[DONE]");
   }
 });
 
