@@ -5,7 +5,13 @@ import type { OwnLink, RedisLink } from "./redis-client.ts";
 export interface NodeRedisClient {
   withCommandOptions(options: { abortSignal: AbortSignal }): NodeRedisCalls;
   /** For the store's own connections. */
-  duplicate(): NodeRedisConnection;
+  duplicate(changes?: object): NodeRedisConnection;
+}
+
+/** The part of a cluster that the store uses in addition. */
+interface NodeRedisCluster extends NodeRedisClient {
+  /** The known masters, each with its connection if there is one. */
+  masters: { client?: { options: { socket?: object } } | undefined }[];
 }
 
 interface NodeRedisCalls {
@@ -44,14 +50,33 @@ export function fromNodeRedis(client: NodeRedisClient): RedisLink {
 function toLink(client: NodeRedisClient): RedisLink {
   const calls = (abortSignal: AbortSignal) => client.withCommandOptions({ abortSignal });
   return {
-    // Only a cluster has slots.
-    isSharded: "slots" in client,
+    isSharded: isCluster(client),
     keyPrefix: "",
     eval: (script, { keys, values }, signal) => calls(signal).eval(script, { keys, arguments: values }),
     evalSha: (sha1, { keys, values }, signal) => calls(signal).evalSha(sha1, { keys, arguments: values }),
-    duplicate: () => toOwnLink(client.duplicate()),
+    duplicate: () => toOwnLink(client.duplicate(isCluster(client) ? changesOf(client) : {})),
     destroy() {},
   };
+}
+
+/** Only a cluster has slots. */
+const isCluster = (client: NodeRedisClient): client is NodeRedisCluster => "slots" in client;
+
+/** A node without a reply for this many milliseconds is not asked for the others. */
+const rootTimeoutMs = 1_000;
+
+/**
+ * Another connection to a cluster is needed when a node does not reply, and must not wait for that node: neither to learn
+ * of the others, which any of them knows, nor for a connection to each.
+ */
+function changesOf({ masters }: NodeRedisCluster): object {
+  const timeouts = { connectTimeout: rootTimeoutMs, socketTimeout: rootTimeoutMs };
+  const rootNodes = masters.flatMap(({ client }) => {
+    if (client === undefined) return [];
+    const socket = { ...client.options.socket, ...timeouts };
+    return [{ ...client.options, clientSideCache: undefined, socket }];
+  });
+  return { minimizeConnections: true, ...(rootNodes.length > 0 && { rootNodes }) };
 }
 
 function toOwnLink(connection: NodeRedisConnection): OwnLink {

@@ -17,7 +17,8 @@ export type Announced = "entries" | "end";
 interface Channel {
   runId: string;
   announced: Announced;
-  isSubscribed: boolean;
+  /** Its announcements should arrive: the connection is open. */
+  isExpected: boolean;
   /** Ticks since it last had a waiter. */
   idleTicks: number;
   /** The highest announced position; Infinity for the end. */
@@ -70,16 +71,16 @@ export class RedisListener {
   async listen(runId: string, announced: Announced): Promise<void> {
     const { link, channelOf, onPosition } = this.#options;
     const positions = { heard: -1, untold: -1, read: -1 };
-    const channel = { runId, announced, isSubscribed: false, idleTicks: 0, silentTicks: 0, ...positions };
+    const channel = { runId, announced, isExpected: false, idleTicks: 0, silentTicks: 0, ...positions };
     this.#channels[announced].set(runId, channel);
     this.#subscriber ??= openConnection(link);
     const { connection, opened } = this.#subscriber;
     const name = channelOf(runId, announced);
     try {
       await opened;
+      channel.isExpected = true;
       await this.#leaving.get(name);
       await connection.subscribe(name, (lastSeq) => onPosition(runId, Number(lastSeq)));
-      channel.isSubscribed = true;
     } catch {
       if (this.#subscriber?.connection === connection) this.close();
     }
@@ -138,7 +139,7 @@ export class RedisListener {
 
 /** Counts a tick. @returns whether the announcements of this channel do not arrive. */
 function isSilent(channel: Channel): boolean {
-  const isBehind = channel.isSubscribed && channel.read > channel.heard;
+  const isBehind = channel.isExpected && channel.read > channel.heard;
   channel.silentTicks = isBehind ? channel.silentTicks + 1 : 0;
   return channel.silentTicks > silentTicks;
 }

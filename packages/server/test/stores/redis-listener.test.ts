@@ -82,6 +82,31 @@ describe.skipIf(!hasRedis()).each(redisLibraries)(
       }
     });
 
+    test("is replaced if it falls silent before a run is awaited again", async () => {
+      vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+      store = createRedisRunStore({ client });
+      const writer = createRedisRunStore({ client: direct });
+      const runId = await openRun(writer);
+      const left = store.wait(runId, -1, never);
+      // Another run keeps the connection open.
+      const another = store.wait(await openRun(writer), -1, never);
+      await expect.poll(async () => (await subscribers())[0]).toContain(" sub=2 ");
+      // The store is ready for announcements.
+      await writer.append(runId, 0, ["0"]);
+      await left;
+      proxy.silence("subscribers");
+      // The reply to UNSUBSCRIBE never comes.
+      vi.advanceTimersByTime(6000);
+      await another;
+      await writer.append(runId, 1, ["1"]);
+      await readNext(runId, 1);
+      vi.advanceTimersByTime(3000);
+      const next = store.wait(runId, 1, never);
+      await expect.poll(() => proxy.live).toBe(library.connections + 1);
+      await writer.append(runId, 2, ["2"]);
+      await next;
+    });
+
     test("is replaced if it does not carry the end that a writer waits for", async () => {
       vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
       store = createRedisRunStore({ client });
