@@ -77,10 +77,10 @@ function answersTable(of: ValueOf): string {
   return table(
     ["", "scripts", "CPU of Redis, µs", "bytes in", "bytes out"],
     [
-      row("a chunk, its client gone", "followed0"),
+      row("a chunk, without a reader", "followed0"),
       row("a chunk, read in the process that writes it", "followed1"),
       row("… the same in a cluster of three", "cluster.followed1"),
-      row("… and in one other process", "followed2"),
+      row("… and in another process too", "followed2"),
       row("a second of a silent answer, read where it is written", "silent"),
       row("an answer, in addition to its chunks", "answer"),
       row("… the same in a cluster of three", "cluster.answer"),

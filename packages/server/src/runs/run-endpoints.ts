@@ -63,7 +63,8 @@ export class RunEndpoints {
   start(request: StartRequest): Promise<RunPosition | Response> {
     const { runs, hasOwners, streamOptions } = this.#options;
     const { onError, exposeErrors } = streamOptions;
-    return startRun({ ...runs, hasOwners, onError, exposeErrors }, request);
+    const { append } = this.#feeds;
+    return startRun({ ...runs, append, hasOwners, onError, exposeErrors }, request);
   }
 
   /** The log of a run after the client's position, with event ids or without. */

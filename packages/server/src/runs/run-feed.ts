@@ -1,10 +1,10 @@
 /**
- * Shared by the followers of one run in this process: one reader of the store, and the frames that it has read. Does
- * not write to connections.
+ * Shared by the followers of one run in this process: one reader of the store, and the frames that it has read, or
+ * that this process has appended. Does not write to connections.
  */
 import { formatEventId } from "@kortyx/protocol";
 import { encodeChunkJson } from "@kortyx/protocol/internal";
-import type { RunPage, RunStore } from "../stores/run-store.ts";
+import type { AppendResult, RunPage, RunStore } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { startTimer, unref } from "../stream/start-timer.ts";
 import { never, storeRetryMs } from "../stream/stream-options.ts";
@@ -63,6 +63,8 @@ export class RunFeed {
   #isExpired = false;
   /** Ends the reader's wait. One for each wait: a signal combined from several leaks in Node 22. */
   #waiting = new AbortController();
+  /** Settles when what this process appends is in the feed, or is not in the log. */
+  #appended: Promise<unknown> | undefined;
 
   constructor(store: RunStore, runId: string, from: number, events: FeedEvents) {
     this.#store = store;
@@ -130,6 +132,26 @@ export class RunFeed {
     }
   }
 
+  /**
+   * Takes what this process appends as soon as the store has it, so that nothing reads it again. The feed reads for
+   * itself what does not follow its last frame.
+   */
+  takeAppended(
+    appending: Promise<AppendResult>,
+    firstSeq: number,
+    entries: readonly string[],
+  ): Promise<AppendResult> {
+    const taken = appending.then((result) => {
+      if (result !== "ok" || firstSeq !== this.lastSeq + 1) return result;
+      this.#wasOpen = true;
+      this.#push(entries);
+      this.#notify();
+      return result;
+    });
+    this.#appended = taken.catch(() => {});
+    return taken;
+  }
+
   /** Calls back whenever there is more, or the state has changed. @returns a function that leaves the feed. */
   join(listener: () => void): (as: LeftFollower) => void {
     this.#listeners.add(listener);
@@ -189,6 +211,8 @@ export class RunFeed {
     const page = await this.#store.read(this.#runId, after, pageEntries);
     if (!this.#isCurrent(reader)) return;
     this.#hear();
+    // What this process has appended meanwhile is missing in the page.
+    if (this.lastSeq > after) return;
     if (page === undefined || this.#isCut(page, after)) return this.#change("lost");
     this.#take(page);
     const isAtEnd = this.lastSeq >= page.run.lastSeq;
@@ -204,6 +228,10 @@ export class RunFeed {
     this.#isExpired = run.terminal === undefined && leaseLeftMs <= 0;
     // A store that can be read but not written is still failing.
     if (entries.length > 0 || !this.#isExpired) this.#failure = undefined;
+    this.#push(entries);
+  }
+
+  #push(entries: readonly string[]): void {
     for (const json of entries) this.#frames.push(printFrame(this.#runId, this.lastSeq + 1, json));
   }
 
@@ -217,13 +245,23 @@ export class RunFeed {
     if (terminal === undefined) await this.#waitForMore(storeRetryMs);
   }
 
-  /** Waits for another entry until the lease ends, or for a third of a lease, so that the reader is not taken for dead. */
+  /**
+   * Waits for an entry that this process has not appended itself, until the lease ends, or for a third of a lease, so
+   * that the reader is not taken for dead.
+   */
   async #waitForMore(leaseLeftMs: number): Promise<void> {
     const wait = new AbortController();
     this.#waiting = wait;
+    const over = new Promise((resolve) => wait.signal.addEventListener("abort", resolve));
     // Does not keep the process alive; a follower with a reader does.
     const timer = unref(startTimer(() => wait.abort(), Math.min(leaseLeftMs, this.#store.leaseMs / 3)));
-    await this.#store.wait(this.#runId, this.lastSeq, wait.signal);
+    let after: number;
+    do {
+      after = this.lastSeq;
+      await this.#store.wait(this.#runId, after, wait.signal);
+      // A store may announce an entry before it replies to the append.
+      if (this.#appended !== undefined) await Promise.race([this.#appended, over]);
+    } while (this.lastSeq > after);
     clearTimeout(timer);
   }
 
@@ -267,6 +305,8 @@ export class RunFeed {
 export interface RunFeeds {
   /** The feed shared by a run's followers; a new one, which begins after `after`, if there is none or it has failed. */
   get(runId: string, after: number): RunFeed;
+  /** Appends to the log of a run in the store, and to its feed if it has one. */
+  append: RunStore["append"];
 }
 
 /**
@@ -287,6 +327,10 @@ export function createRunFeeds(store: RunStore, onLastLeft?: (runId: string) => 
       });
       feeds.set(runId, feed);
       return feed;
+    },
+    append(runId, firstSeq, entries) {
+      const appending = store.append(runId, firstSeq, entries);
+      return feeds.get(runId)?.takeAppended(appending, firstSeq, entries) ?? appending;
     },
   };
 }

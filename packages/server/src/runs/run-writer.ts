@@ -61,6 +61,8 @@ export interface RunResult<Types extends ChatTypes = ChatTypes> {
 
 export interface RunWriterOptions extends RunLimits, FailureOptions {
   store: RunStore;
+  /** Appends to the store, and to what this process has of the run. */
+  append: RunStore["append"];
   runId: string;
   source: StreamSource;
   /** The first entry. */
@@ -214,7 +216,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   }
 
   append(firstSeq: number, entries: readonly string[]): Promise<LeaseResult> {
-    return this.#lease.renewWith(() => this.#store.append(this.#runId, firstSeq, entries));
+    return this.#lease.renewWith(() => this.#options.append(this.#runId, firstSeq, entries));
   }
 
   onAppended(chunks: readonly UnknownChunk[]): void {

@@ -5,7 +5,14 @@
 import type { AssistantUIMessage, ChatMessage, RunStartChunk } from "@kortyx/protocol";
 import type { RequestPurpose } from "../route/chat-route.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
-import { type OpenedRun, type OpenRun, producerLost, type RunRecord, stopped } from "../stores/run-store.ts";
+import {
+  type OpenedRun,
+  type OpenRun,
+  producerLost,
+  type RunRecord,
+  type RunStore,
+  stopped,
+} from "../stores/run-store.ts";
 import { errorResponse, type RouteError } from "../stream/error-response.ts";
 import type { FailureOptions } from "../stream/mask-error.ts";
 import type { StreamSource } from "../stream/source.ts";
@@ -52,6 +59,7 @@ export interface RunPosition {
 export interface RunStartOptions extends ChatRunOptions, FailureOptions {
   /** Whether sessions belong to an owner: without owners, strangers may use the same session id. */
   hasOwners: boolean;
+  append: RunStore["append"];
 }
 
 type Refusal = Exclude<OpenedRun["status"], "created" | "attached">;

@@ -107,6 +107,145 @@ describe("the followers of a run", () => {
     expect(store.reads).toBe(reads);
   });
 
+  describe("in the process that writes the run", () => {
+    async function setUp() {
+      const store = countingStore();
+      await openRun(store, { runId: "r" });
+      const feeds = createRunFeeds(store);
+      const feed = feeds.get("r", -1);
+      const notified: number[] = [];
+      const leave = feed.join(() => notified.push(feed.lastSeq));
+      await pass(0);
+      return { store, feeds, feed, notified, leave };
+    }
+
+    test("receive what it appends without reading it, also from a store that announces it before its reply", async () => {
+      const { store, feeds, feed, notified, leave } = await setUp();
+      const { reads, append } = store;
+      vi.spyOn(store, "append").mockImplementation(async (...values) => {
+        const result = await append(...values);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        return result;
+      });
+      for (let seq = 0; seq < 30; seq += 10) {
+        const appending = feeds.append("r", seq, entriesOf(seq, 10));
+        await pass(1);
+        expect(await appending).toBe("ok");
+      }
+      expect(feed.page(-1, 10_000).text).toBe(frames(0, 29));
+      expect(notified).toEqual([9, 19, 29]);
+      expect(store.reads).toBe(reads);
+      await store.end("r", { type: "done" });
+      await pass(0);
+      expect([feed.state, feed.lastSeq, store.reads]).toEqual(["ended", 30, reads + 1]);
+      leave("gone");
+    });
+
+    test("receive nothing that is not in the log", async () => {
+      const { store, feeds, feed, leave } = await setUp();
+      const append = vi.spyOn(store, "append");
+      append.mockResolvedValueOnce("full");
+      expect(await feeds.append("r", 0, entriesOf(0, 1))).toBe("full");
+      append.mockRejectedValueOnce(new Error("The store is away."));
+      await expect(feeds.append("r", 0, entriesOf(0, 1))).rejects.toThrow("away");
+      const { promise, resolve } = Promise.withResolvers<"ok">();
+      append.mockReturnValueOnce(promise);
+      const appending = feeds.append("r", 0, entriesOf(0, 1));
+      await pass(1);
+      expect(feed.lastSeq).toBe(-1);
+      resolve("ok");
+      await appending;
+      expect(feed.lastSeq).toBe(0);
+      leave("gone");
+    });
+
+    test("read what an append added before its reply was lost", async () => {
+      const { store, feeds, feed, leave } = await setUp();
+      const { append } = store;
+      vi.spyOn(store, "append").mockImplementationOnce(async (...values) => {
+        await append(...values);
+        throw new Error("The reply is lost.");
+      });
+      await expect(feeds.append("r", 0, entriesOf(0, 1))).rejects.toThrow("lost");
+      await pass(1);
+      expect(feed.page(-1, 1000).text).toBe(frames(0, 0));
+      await feeds.append("r", 0, entriesOf(0, 2));
+      await pass(1);
+      expect(feed.page(-1, 1000).text).toBe(frames(0, 1));
+      leave("gone");
+    });
+
+    test("receive once what is appended during a read", async () => {
+      const { store, feeds, feed, leave } = await setUp();
+      const { read } = store;
+      const gate = Promise.withResolvers<void>();
+      store.read = async (...values) => {
+        const page = await read(...values);
+        await gate.promise;
+        return page;
+      };
+      await store.append("r", 0, entriesOf(0, 1));
+      await pass(1);
+      await feeds.append("r", 1, entriesOf(1, 1));
+      gate.resolve();
+      await pass(1);
+      expect(feed.page(-1, 1000).text).toBe(frames(0, 1));
+      const slow = Promise.withResolvers<void>();
+      store.read = async (...values) => {
+        const page = await read(...values);
+        await slow.promise;
+        return page;
+      };
+      // The reader is back after a third of a lease.
+      await pass(5_000);
+      await feeds.append("r", 2, entriesOf(2, 1));
+      expect(feed.lastSeq).toBe(2);
+      slow.resolve();
+      await pass(1);
+      expect([feed.page(-1, 1000).text, feed.state]).toEqual([frames(0, 2), "open"]);
+      leave("gone");
+    });
+
+    test("notice an end from elsewhere while an append has no reply, at the latest with the next look", async () => {
+      const { store, feeds, feed, leave } = await setUp();
+      vi.spyOn(store, "append").mockReturnValueOnce(new Promise(() => {}));
+      void feeds.append("r", 0, entriesOf(0, 1));
+      await store.end("r", { type: "abort", reason: "stopped" });
+      await pass(5_000);
+      expect(feed.state).toBe("ended");
+      leave("gone");
+    });
+
+    test("are lost if the log has its end in place of what was appended during the first read", async () => {
+      const store = countingStore();
+      await openRun(store, { runId: "r" });
+      const { read } = store;
+      const gate = Promise.withResolvers<void>();
+      store.read = (...values) => gate.promise.then(() => read(...values));
+      const feeds = createRunFeeds(store);
+      const feed = feeds.get("r", -1);
+      const leave = feed.join(() => {});
+      await store.end("r", { type: "done" });
+      vi.spyOn(store, "append").mockResolvedValueOnce("ok");
+      await feeds.append("r", 0, entriesOf(0, 1));
+      gate.resolve();
+      await pass(1);
+      expect(feed.state).toBe("lost");
+      leave("gone");
+    });
+
+    test("still look into the store after a third of a lease of appends", async () => {
+      const { store, feeds, leave } = await setUp();
+      const { reads } = store;
+      for (let seq = 0; seq < 60; seq++) {
+        await feeds.append("r", seq, entriesOf(seq, 1));
+        await pass(100);
+      }
+      expect(store.reads).toBe(reads + 1);
+      leave("gone");
+    });
+  });
+
   test("cause no further wait if they leave during a read", async () => {
     const store = countingStore();
     await openRun(store, { runId: "r" });

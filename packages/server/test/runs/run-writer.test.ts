@@ -126,6 +126,7 @@ async function produce(source: StreamSource, options: Partial<RunWriterOptions> 
     onFinish: (finish) => finishes.push(finish),
     ...options,
     store,
+    append: (...values) => store.append(...values),
   });
   return {
     store,
@@ -1190,7 +1191,14 @@ test("a run leaves nothing behind, however it ends", async () => {
     const source = handFed();
     const runId = await openRun(store);
     const first: StreamChunk = { type: "run-start", runId };
-    const producer = startRunWriter({ store, runId, first, source: source.open, maxRunDurationMs: 500 });
+    const producer = startRunWriter({
+      store,
+      append: store.append,
+      runId,
+      first,
+      source: source.open,
+      maxRunDurationMs: 500,
+    });
     source.give(delta("a"));
     await pass(0);
     source.give(delta("b"));

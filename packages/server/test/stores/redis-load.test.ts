@@ -64,6 +64,26 @@ describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
     },
   );
 
+  test("are one for each append if only its own process follows", async () => {
+    const store = await create();
+    const runId = await openRun(store);
+    const feeds = createRunFeeds(store);
+    const feed = feeds.get(runId, -1);
+    const leave = feed.join(() => {});
+    const client = await redis.connect();
+    for (let seq = 0; seq < 5; seq++) await feeds.append(runId, seq, ["x"]);
+    // It is up to date, and listens.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await client.sendCommand(["CONFIG", "RESETSTAT"]);
+    for (let seq = 5; seq < 105; seq++) await feeds.append(runId, seq, ["x"]);
+    expect(feed.lastSeq).toBe(104);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const stats = String(await client.sendCommand(["INFO", "commandstats"]));
+    // The lease is looked at now and then.
+    expect(Number(/^cmdstat_evalsha:calls=(\d+)/m.exec(stats)?.[1])).toBeLessThanOrEqual(102);
+    leave("gone");
+  });
+
   test("stay few if Redis has lost an announced entry", async () => {
     const store = await create();
     const other = await create();
