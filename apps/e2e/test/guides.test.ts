@@ -7,6 +7,7 @@ afterAll(() => folder.remove());
 
 /** Each guide, and how many snippets its test runs. */
 const guides: Record<string, [ts: number, tsx: number]> = {
+  "docs/attachments.md": [4, 1],
   "docs/auth.md": [5, 0],
   "docs/deploying.md": [3, 0],
   "docs/errors.md": [2, 0],
@@ -15,6 +16,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/saving.md": [3, 1],
   "docs/security.md": [1, 0],
   "docs/sse.md": [5, 0],
+  "docs/ssr.md": [0, 2],
   "docs/testing.md": [5, 0],
 };
 
@@ -34,6 +36,8 @@ test("every snippet of a guide passes this project's own type checks", () => {
     "vercel-functions.d.ts": `
 declare module "@vercel/functions" { export function waitUntil(promise: Promise<unknown>): void; }
 `,
+    "conversation.tsx": snippetsOf("docs/ssr.md", "tsx")[1]!,
+    "user.ts": `export const readUser = async (): Promise<string> => "ann";`,
     "token.ts": `
 export const readToken = async (): Promise<string> => "valid";
 export const verifyToken = async (token: string): Promise<{ sub: string } | undefined> =>
