@@ -21,7 +21,7 @@ function fieldsOf(directory) {
   const page = url.replace(/^git\+/, "").replace(/\.git$/, "");
   return {
     repository: { type: "git", url, directory },
-    homepage: `${page}/tree/main/${directory}#readme`,
+    homepage: `${page}/tree/HEAD/${directory}#readme`,
     bugs: `${page}/issues`,
   };
 }

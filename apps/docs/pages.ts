@@ -23,8 +23,8 @@ function pageOf(file: string): string | undefined {
 /** The address of the repository, with which links to its files begin. */
 function repositoryUrl(): string | undefined {
   const { repository: named } = JSON.parse(readFileSync(join(repository, "package.json"), "utf8"));
-  const url: string | undefined = named?.url ?? named;
-  return url?.replace(/^git\+|\.git$/g, "").replace(/^github:/, "https://github.com/");
+  const url: string = named.url;
+  return url === "" ? undefined : url.replace(/^git\+|\.git$/g, "");
 }
 
 /** A link to a file, whose text may have brackets in code. */

@@ -4,12 +4,12 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readStream } from "@kortyx/client";
-import { joinTextParts } from "@kortyx/protocol";
-import { collectBufferedStream } from "@kortyx/server";
+import { createChat, readStream } from "@kortyx/client";
+import { createMessageAccumulator, joinTextParts } from "@kortyx/protocol";
+import { collectBufferedStream, verifyResumeTokens } from "@kortyx/server";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { checkNotReleased } from "../transcripts/freeze.ts";
-import { recordAll } from "../transcripts/recordings.ts";
+import { recordAll, resumeSecret } from "../transcripts/recordings.ts";
 import {
   hashFiles,
   namesOf,
@@ -52,6 +52,33 @@ describe.each(versions)("the transcripts of %s", (version) => {
     const { text, error } = await collected;
     expect(text).toBe(joinTextParts(readMessage(version, name).parts));
     expect(error !== undefined).toBe(outcome === "failed");
+  });
+
+  test.each(namesOf(version))("the message of %s, if it was saved, is shown and continued", (name) => {
+    const saved = { role: "assistant", ...readMessage(version, name), id: "m1" } as const;
+    const chat = createChat({ endpoint: "/", initialMessages: [saved] });
+    expect(chat.getSnapshot().messages).toMatchObject([saved]);
+    expect(createMessageAccumulator(saved).message.parts).toMatchObject(saved.parts);
+  });
+
+  test("have tokens that are verified until they expire", async () => {
+    const [question] = readMessage(version, "recorded-question").interrupts!;
+    const { requestId, resumeToken } = question!;
+    const { expiresAt } = JSON.parse(atob(resumeToken!.split(".")[1]!));
+    const resumes = [{ requestId, resumeToken: resumeToken!, answer: "approve" }];
+    const verify = (now: number) => {
+      vi.useFakeTimers({ toFake: ["Date"], now });
+      return verifyResumeTokens(
+        { messages: [], sessionId: "s1", resumes },
+        { secret: resumeSecret, owner: "ada" },
+      );
+    };
+    try {
+      await expect(verify(expiresAt - 1)).resolves.toMatchObject({ resumes: [{ toolCallId: "c1" }] });
+      await expect(verify(expiresAt + 1)).rejects.toMatchObject({ code: "interrupt-expired" });
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

@@ -74,6 +74,19 @@ test("the packages are tested on three systems, with the oldest Node that they s
   });
 });
 
+test("docs/versioning.md names what the packages require and what is tested", () => {
+  const page = read("docs/versioning.md");
+  const rowOf = (start: string) => page.split("\n").find((line) => line.startsWith(`| ${start}`))!;
+  const manifestOf = (name: string) => JSON.parse(read(`packages/${name}/package.json`));
+  expect(rowOf("Node")).toContain(
+    `from ${manifestOf("server").engines.node.replace(">=", "")} | 22, 24 and 26, on`,
+  );
+  const peers = { ...manifestOf("client").peerDependencies, ...manifestOf("server").peerDependencies };
+  for (const [name, range] of Object.entries<string>(peers)) {
+    expect(page).toMatch(new RegExp(`\\| .*\`${name}\`.* \\| from ${range.replace(">=", "")} \\|`));
+  }
+});
+
 test("every pinned pnpm is the one of package.json", () => {
   const pages = globSync(["*.md", "{apps,examples,packages}/**/*.md", ".ci/run", ...files], {
     cwd: repository,
@@ -192,7 +205,7 @@ describe("the steps", () => {
       run("node .ci/repository.mjs");
       expect(packageOf("server")).toMatchObject({
         repository: { type: "git", url: address, directory: "packages/server" },
-        homepage: "https://github.com/someone/streams/tree/main/packages/server#readme",
+        homepage: "https://github.com/someone/streams/tree/HEAD/packages/server#readme",
         bugs: "https://github.com/someone/streams/issues",
       });
       expect(packageOf("kortyx")).not.toHaveProperty("repository");

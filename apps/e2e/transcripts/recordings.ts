@@ -115,6 +115,9 @@ async function recordStop(): Promise<Uint8Array> {
   return bytesOf(new Response(kept));
 }
 
+/** The secret of the recorded tokens. */
+export const resumeSecret = "a secret of a test, of at least 32 bytes";
+
 /** A call that waits for an approval, with signed tokens. */
 async function recordQuestion(): Promise<Uint8Array> {
   async function* turn(): ModelStream {
@@ -137,7 +140,6 @@ async function recordQuestion(): Promise<Uint8Array> {
     streamChat: (messages, options) => runTools({ messages, options, tools, turn }),
   };
   const runs = { store: createMemoryRunStore() };
-  const resumeSecret = "a secret of a test, of at least 32 bytes";
   const route = createChatRoute({ authorize: () => "ada", agent, runs, resumeSecret });
   return bytesOf(route.POST(post({ sessionId: "s1" })));
 }
