@@ -354,7 +354,7 @@ describe.concurrent("a path that cuts or changes streams", () => {
     const report = await examine([url], env);
     expect([report.exitCode, faultsOf(report)]).toEqual([1, ["no-response"]]);
     expect(report.findings[0]).toMatchObject({
-      culprit: "A header that HTTP/2 forbids, such as `connection`.",
+      culprit: "Likely a header that HTTP/2 forbids, such as `connection`.",
       fixes: ["`headers: { connection: null }` in the options of the route"],
     });
   });
@@ -367,6 +367,9 @@ describe.concurrent("a path that cuts or changes streams", () => {
     const report = await examine([`http://127.0.0.1:${port}/`]);
     expect([report.exitCode, faultsOf(report)]).toEqual([1, ["no-response"]]);
     expect(report.findings[0]!.what).toContain("ECONNREFUSED");
+    // The other URL is examined all the same.
+    const beside = await examine([await openRoute(), "--direct", `http://127.0.0.1:${port}/`]);
+    expect([beside.exitCode, faultsOf(beside), beside.answers.length]).toEqual([1, ["no-response"], 1]);
   });
 });
 

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { NoResponseError } from "./ask-route.ts";
 import { type Diagnosis, diagnose } from "./diagnose.ts";
 import { type Examination, type ExaminationOptions, examineRoute } from "./examine-route.ts";
-import { fault } from "./finding.ts";
+import { type Finding, fault } from "./finding.ts";
 import { answersOf, printReport } from "./print-report.ts";
 
 /** A question whose answer takes a few seconds, and costs little. */
@@ -56,27 +56,36 @@ export async function runCommand(args: string[], print: (text: string) => void):
 
 async function runDoctor({ target, direct, json }: Command, print: (text: string) => void): Promise<number> {
   if (!json) print(`Asking ${target.url} ...\n\n`);
-  const examinations: Examination[] = [];
-  for (const options of direct ? [target, direct] : [target]) {
+  const failures: Finding[] = [];
+  const examine = async (options: ExaminationOptions) => {
     try {
-      examinations.push(await examineRoute(options));
+      return await examineRoute(options);
     } catch (error) {
-      const diagnosis = describeFailure(error, options);
-      print(
-        json ? `${JSON.stringify({ answers: [], ...diagnosis }, null, 2)}\n` : printReport([], diagnosis),
-      );
-      return 1;
+      failures.push(describeFailure(error, options));
+      return undefined;
     }
-  }
-  const [examination, directExamination] = examinations as [Examination, Examination?];
-  const diagnosis = diagnose(examination, directExamination);
-  const answers = answersOf(examination, directExamination);
+  };
+  const examination = await examine(target);
+  const directExamination = examination && direct && (await examine(direct));
+  const diagnosis = toDiagnosis(examination, directExamination, failures);
+  const answers = examination ? answersOf(examination, directExamination) : [];
   print(json ? `${JSON.stringify({ answers, ...diagnosis }, null, 2)}\n` : printReport(answers, diagnosis));
   return diagnosis.verdict === "streams" ? 0 : 1;
 }
 
+/** A route that sent no response is not right, whatever the other one did. */
+function toDiagnosis(
+  examination: Examination | undefined,
+  direct: Examination | undefined,
+  failures: Finding[],
+): Diagnosis {
+  const diagnosis = examination && diagnose(examination, direct);
+  if (diagnosis !== undefined && failures.length === 0) return diagnosis;
+  return { verdict: "faulty", findings: [...failures, ...(diagnosis?.findings ?? [])] };
+}
+
 /** The route could not be asked. */
-function describeFailure(error: unknown, { url }: ExaminationOptions): Diagnosis {
+function describeFailure(error: unknown, { url }: ExaminationOptions): Finding {
   const { code, message } = error as NodeJS.ErrnoException;
   const failure = fault(
     "no-response",
@@ -90,10 +99,10 @@ function describeFailure(error: unknown, { url }: ExaminationOptions): Diagnosis
       "`NODE_EXTRA_CA_CERTS=<file>` in the environment, with the certificate of the authority",
     ];
   } else if (code?.startsWith("ERR_HTTP2")) {
-    failure.culprit = "A header that HTTP/2 forbids, such as `connection`.";
+    failure.culprit = "Likely a header that HTTP/2 forbids, such as `connection`.";
     failure.fixes = ["`headers: { connection: null }` in the options of the route"];
   }
-  return { verdict: "faulty", findings: [failure] };
+  return failure;
 }
 
 /** @returns `undefined` if only the usage was asked for. @throws UsageError */
