@@ -57,6 +57,16 @@ test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"],
   },
 );
 
+test("no page of the docs links to an address that only its author has", () => {
+  const links = globSync("docs/*.md", { cwd: repository }).filter((page) =>
+    readFileSync(join(repository, page), "utf8")
+      .replaceAll(/^```[\s\S]*?^```$/gm, "")
+      .replaceAll(/`[^`]*`/g, "")
+      .includes("http://localhost"),
+  );
+  expect(links).toEqual([]);
+});
+
 test("docs/README.md, which is also the navigation of the site, lists every page", () => {
   const index = readFileSync(join(repository, "docs/README.md"), "utf8");
   const names = globSync("*.md", { cwd: join(repository, "docs"), exclude: ["README.md"] });

@@ -97,7 +97,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
   }
 
   describe("README.md", () => {
-    const [route, agent, loop] = snippetsOf("README.md") as [string, string, string];
+    const [route, agent] = snippetsOf("README.md") as [string, string];
     let root: SnippetFolder;
     beforeAll(() => {
       root = createSnippetFolder("readme-root-pages");
@@ -106,17 +106,6 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     afterAll(() => root.remove());
     const weather = async () => (await root.run<{ POST: Handler }>("route.ts", route)).POST;
     const answer = "Let me look. It is 21 °C in Rome.";
-
-    test("has a loop that shows the answer of its route and agent", async () => {
-      await withPage(
-        loop,
-        async (page) => {
-          await page.getByText("in Rome.").waitFor();
-          expect((await page.locator("body").textContent())!.replaceAll(/\s+/g, " ")).toContain(answer);
-        },
-        weather,
-      );
-    });
 
     test("has a component that shows the conversation with its route and agent", async () => {
       folder.write("readme-chat.tsx", snippetsOf("README.md", "tsx")[0]!);
