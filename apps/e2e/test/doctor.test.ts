@@ -405,6 +405,22 @@ describe.skipIf(!hasNginx())("nginx", { concurrent: true }, () => {
     expect(fixed).toMatchObject({ exitCode: 0, verdict: "streams" });
   });
 
+  test("passes a fast answer on by the buffer", async () => {
+    const fast: ChatAgent = {
+      async *streamChat() {
+        for (let word = 0; word < 170; word++) {
+          await delay(30);
+          yield { type: "text-delta", delta: `word ${word} `.repeat(10) };
+        }
+        yield { type: "done" };
+      },
+    };
+    const upstream = await openRoute({ agent: fast });
+    const report = await examine([await openNginx(upstream, "proxy_ignore_headers X-Accel-Buffering;")]);
+    expect([report.exitCode, faultsOf(report)]).toEqual([1, ["held-back"]]);
+    expect(await examine([await openNginx(upstream)])).toMatchObject({ exitCode: 0, verdict: "streams" });
+  });
+
   test("holds a compressed answer back too: without compression it is not better", async () => {
     const url = await openNginx(
       await openRoute(),

@@ -74,11 +74,12 @@ export function measureArrival(recording: Recording, { controlMs, graceMs }: Arr
     wholeAnswerDelay(recording, events, controlMs),
     lateStartDelay(recording, events, controlMs),
     lateBodyDelay(recording, heartbeatMs),
-    brokenEventDelay(blocks),
+    oneBrokenEventDelay(blocks),
     ...(heartbeatMs
       ? [earlyHeartbeatDelay(blocks, heartbeatMs), missedHeartbeatDelay(recording, heartbeatMs)]
       : []),
   ].filter(({ ms }) => ms > slackMs + graceMs);
+  delays.push(...brokenEventsDelay(blocks, graceMs));
   return {
     firstByteMs,
     events: events.length,
@@ -121,9 +122,17 @@ function lateBodyDelay({ blocks, headersMs }: Recording, heartbeatMs: number | u
 }
 
 /** Rule 2: a part of an event came, and then a pause. */
-function brokenEventDelay(blocks: Block[]): Delay {
+function oneBrokenEventDelay(blocks: Block[]): Delay {
   const ms = longestOf(blocks.map(({ beganMs, atMs }) => atMs - beganMs));
   return { ms, evidence: `an event stopped in the middle for ${seconds(ms)}` };
+}
+
+/** Rule 2: shorter pauses are no accident of a network if there are several. */
+function brokenEventsDelay(blocks: Block[], graceMs: number): Delay[] {
+  const stops = blocks.map(({ beganMs, atMs }) => atMs - beganMs).filter((ms) => ms >= spreadMs + graceMs);
+  const ms = longestOf(stops);
+  const evidence = `${stops.length} events stopped in the middle, for up to ${seconds(ms)}`;
+  return stops.length < 3 ? [] : [{ ms, evidence }];
 }
 
 /** Rule 3: heartbeats came sooner after what was before them than they can have been sent. */

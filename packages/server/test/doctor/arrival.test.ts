@@ -106,6 +106,18 @@ test("a delay counts only beyond a second, and beyond what this process was late
   expect(delayOf(lateBy(1501), { graceMs: 500 })).toBe(1501);
 });
 
+test("short stops in the middle of events count if there are three", () => {
+  const stops = (count: number, ms: number) =>
+    record(Array.from({ length: count }, (_, index) => event(1000 * index + ms, 1000 * index)));
+  expect(measureArrival(stops(3, 250), conditions).delay).toEqual({
+    ms: 250,
+    evidence: "3 events stopped in the middle, for up to 0.25 s",
+  });
+  expect(delayOf(stops(2, 250))).toBeUndefined();
+  expect(delayOf(stops(3, 249))).toBeUndefined();
+  expect(delayOf(stops(3, 250), { graceMs: 1 })).toBeUndefined();
+});
+
 test("a path that is slow for every response holds nothing back", () => {
   expect(delayOf(record([...events(30, 3000, 0)]), { controlMs: 2500 })).toBeUndefined();
 });
