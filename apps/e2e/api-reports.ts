@@ -4,19 +4,21 @@
  * built declarations.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CompilerState, Extractor, ExtractorConfig, ExtractorLogLevel } from "@microsoft/api-extractor";
 import { repository } from "./test/readme-snippets.ts";
 
+const readManifest = (folder: string) => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+
 /** The declarations of a package's entries, by the name of the report. Those of `internal` follow no version. */
 function readEntries(folder: string): Record<string, string> {
-  const { exports } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  const entries = Object.entries<{ types?: string }>(exports).flatMap(([subpath, { types }]) =>
-    types === undefined || /^\.\/internal\b/.test(subpath)
-      ? []
-      : [[subpath.slice(2).replaceAll("/", "-") || "index", types]],
+  const entries = Object.entries<{ types?: string }>(readManifest(folder).exports).flatMap(
+    ([subpath, { types }]) =>
+      types === undefined || /^\.\/internal\b/.test(subpath)
+        ? []
+        : [[subpath.slice(2).replaceAll("/", "-") || "index", types]],
   );
   return Object.fromEntries(entries);
 }
@@ -99,8 +101,9 @@ export function compareReports(accepted: string, current: string): string {
 if (process.argv[1] === import.meta.filename) {
   const temporary = mkdtempSync(join(tmpdir(), "kortyx-api-"));
   const differences: string[] = [];
-  for (const name of ["protocol", "server", "client"]) {
+  for (const name of readdirSync(join(repository, "packages"))) {
     const folder = join(repository, "packages", name);
+    if (readManifest(folder).private || Object.keys(readEntries(folder)).length === 0) continue;
     const current = join(temporary, name);
     const accepted = join(folder, "api");
     writeReports(folder, current);
