@@ -21,6 +21,7 @@ const manifest = "packages/protocol/package.json";
 const versionOf = (text) => JSON.parse(text).version;
 const isRelease = versionOf(git("show", `${main}:${manifest}`)) !== versionOf(readFileSync(manifest, "utf8"));
 if (!isRelease) {
-  const { status } = spawnSync("changeset", ["status", "--since", main], { stdio: "inherit" });
+  const { status, error } = spawnSync("changeset", ["status", "--since", main], { stdio: "inherit" });
+  if (error) throw error;
   process.exitCode = status ?? 1;
 }

@@ -3,10 +3,13 @@ import { execFileSync } from "node:child_process";
 import { appendFileSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type FakeRegistry, startFakeRegistry } from "../release/fake-registry.ts";
 import { copyRepository, type RepositoryCopy } from "../release/repository-copy.ts";
 import { versions } from "../transcripts/transcript-sets.ts";
+
+// Packages are installed, packed and published: a busy machine takes minutes.
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 let copy: RepositoryCopy;
 let registry: FakeRegistry;
@@ -33,8 +36,11 @@ test("a package that is not built is neither packed nor published", async () => 
 
 const checkChangesets = () => copy.pnpm(["exec", "node", ".ci/check-changesets.mjs"]);
 
-test("a package that changes without a changeset is refused, also in a clone that has main only as a branch of its origin", async () => {
+test("a package whose source changes without a changeset is refused, also in a clone that has main only as a branch of its origin", async () => {
   await copy.git(["switch", "--quiet", "--create", "change"]);
+  appendFileSync(join(copy.packages["@kortyx/server"]!, "api/node.api.md"), "Not published.\n");
+  await copy.commit("A change that users cannot notice");
+  await checkChangesets();
   appendFileSync(join(copy.packages["@kortyx/server"]!, "src/index.ts"), "// Changed.\n");
   await copy.commit("A change");
   const refused = { stdout: expect.stringContaining("no changesets were found") };
