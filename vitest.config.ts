@@ -45,6 +45,7 @@ export default defineConfig({
       fromSources("server"),
       fromSources("client"),
       fromSources("kortyx"),
+      fromSources("conformance"),
       // Once more as in Node 22, where AsyncLocalStorage rests on another mechanism.
       fromSources("server", {
         name: "server-async-hooks",

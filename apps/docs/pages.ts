@@ -14,7 +14,7 @@ export const siteFolder: string = fileURLToPath(new URL(".tmp/pages/", import.me
 
 /** The page of the site that a file of the repository is, if it is one. */
 function pageOf(file: string): string | undefined {
-  const readme = /^packages\/(protocol|server|client)(?:\/README\.md)?$/.exec(file);
+  const readme = /^packages\/(protocol|server|client|conformance)(?:\/README\.md)?$/.exec(file);
   if (readme) return `packages/${readme[1]}.md`;
   const page = /^docs\/([\w-]+\.md)$/.exec(file)?.[1];
   return page === "README.md" ? "index.md" : page;
@@ -46,7 +46,7 @@ export function toSitePage(file: string, text: string, url = repositoryUrl()): s
 
 /** Every file that is a page. */
 export const pageFiles = (): string[] =>
-  globSync(["docs/*.md", "packages/{protocol,server,client}/README.md"], { cwd: repository });
+  globSync(["docs/*.md", "packages/{protocol,server,client,conformance}/README.md"], { cwd: repository });
 
 export function writePage(file: string): void {
   const target = join(siteFolder, pageOf(file)!);

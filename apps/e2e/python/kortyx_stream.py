@@ -77,9 +77,9 @@ class Reader:
         return "aborted" if self.last == "abort" else "failed" if self.error else "done"
 
 
-def write_answer(chunks, run_id=None):
-    """Yields the events of an answer, with ids if it is a run. An exception becomes an error."""
-    for position, chunk in enumerate(complete(chunks)):
+def write_answer(chunks, run_id=None, first=0):
+    """Yields the events of a complete answer; those of a run have ids, from the first position."""
+    for position, chunk in enumerate(chunks, first):
         # ASCII: what ends a line for some readers is escaped, like everything beyond it.
         text = json.dumps(chunk, separators=(",", ":"), allow_nan=False)
         yield (f"id: {run_id}.{position}\n" if run_id else "") + f"data: {text}\n\n"
@@ -87,6 +87,7 @@ def write_answer(chunks, run_id=None):
 
 
 def complete(chunks):
+    """Yields the chunks up to the end of the answer. An exception becomes an error."""
     try:
         for chunk in chunks:
             yield chunk

@@ -28,7 +28,8 @@ let version: string;
 
 test("a package that is not built is neither packed nor published", async () => {
   for (const [name, folder] of Object.entries(copy.packages)) {
-    const refusal = `${name} is not built: ./dist/index.d.ts is missing. Run \`pnpm build\` first.`;
+    const first = name === "@kortyx/conformance" ? "cli.js" : "index.d.ts";
+    const refusal = `${name} is not built: ./dist/${first} is missing. Run \`pnpm build\` first.`;
     const packed = copy.pnpm(["pack"], { cwd: folder });
     await expect(packed, name).rejects.toMatchObject({ stderr: expect.stringContaining(refusal) });
   }

@@ -1,21 +1,21 @@
 /**
  * docs/protocol.md is enough to write a reader and a writer in another language: those in `python/`, of less than 100
- * lines, follow its rules and know nothing of these packages.
+ * lines, follow its rules and know nothing of these packages. `conformance.test.ts` runs the conformance kit on them.
  */
-import { globSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { consumeStream, readStream, type StreamChunk } from "@kortyx/client";
 import { createChunkDecoder, reduceStreamError, type UnknownChunk } from "@kortyx/protocol";
 import { type ChatAgent, createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { describe, expect, test } from "vitest";
+import { readTranscript } from "../transcripts/transcript-sets.ts";
 import { listen, listenOnNode } from "./live-server.ts";
 import { hasPython, pythonFolder, runPython } from "./python.ts";
 import { repository } from "./readme-snippets.ts";
 
-interface PythonResult {
+/** What a reader finds in a body. */
+interface Reading {
   chunks: (StreamChunk | UnknownChunk)[];
-  /** The last event id at each chunk. */
-  eventIds?: string[];
   outcome: "done" | "failed" | "aborted" | "truncated" | "violation";
 }
 
@@ -26,9 +26,8 @@ interface Answer {
   lastEventId: string;
 }
 
-/** The same of our own reader. */
-function readHere(body: Uint8Array): PythonResult {
-  const chunks: PythonResult["chunks"] = [];
+function readHere(body: Uint8Array): Reading {
+  const chunks: Reading["chunks"] = [];
   const add = (chunk: StreamChunk | UnknownChunk) => chunks.push(chunk);
   const decoder = createChunkDecoder({ onUnknownChunk: add });
   decoder.push(body);
@@ -44,20 +43,7 @@ function readHere(body: Uint8Array): PythonResult {
 }
 
 const page = readFileSync(join(repository, "docs/protocol.md"), "utf8");
-const folder = join(repository, "packages/protocol/transcripts");
-const golden = globSync("*/*.json", { cwd: folder }).map((file) => ({
-  name: file.slice(0, -5),
-  body: readFileSync(join(folder, `${file.slice(0, -5)}.sse`)),
-  ...(JSON.parse(readFileSync(join(folder, file), "utf8")) as {
-    outcome: PythonResult["outcome"];
-    entries: { chunk: StreamChunk; eventId?: string }[];
-  }),
-}));
-
-const event = (chunk: object, id?: string) =>
-  `${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(chunk)}\n\n`;
 const text = { type: "text-delta", delta: "Hi" };
-const error = { type: "error", message: "Something failed." };
 const done = "data: [DONE]\n\n";
 
 test("the reader and the writer in Python have less than 100 lines of at most 100 characters", () => {
@@ -67,62 +53,6 @@ test("the reader and the writer in Python have less than 100 lines of at most 10
 });
 
 describe.skipIf(!hasPython())("Python", () => {
-  test("reads every golden transcript, cut at every place", async () => {
-    const read = await runPython<Record<string, PythonResult[]>>("transcripts", folder);
-    expect(Object.keys(read).sort()).toEqual(golden.map(({ name }) => name).sort());
-    for (const { name, outcome, entries } of golden) {
-      const results = read[name]!;
-      expect(results, name).toHaveLength(1);
-      expect(results[0], name).toEqual({
-        chunks: entries.map(({ chunk }) => chunk),
-        eventIds: entries.map(({ eventId = "" }) => eventId),
-        outcome,
-      });
-    }
-  });
-
-  test("agrees with our reader whether a chunk of each type after an error makes it a warning", async () => {
-    const kinds = [
-      ...new Map(golden.flatMap(({ entries }) => entries.map(({ chunk }) => [chunk.type, chunk]))),
-    ];
-    const bodies = kinds.map(([, chunk]) => event(error) + event(chunk) + done);
-    const read = await runPython<PythonResult[][]>("read", bodies);
-    const outcomes = kinds.map(([type], index) => [type, read[index]![0]!.outcome]);
-    expect(outcomes).toEqual(
-      kinds.map(([type], index) => [type, readHere(Buffer.from(bodies[index]!)).outcome]),
-    );
-    expect(new Set(outcomes.map(([, outcome]) => outcome))).toEqual(new Set(["done", "failed", "aborted"]));
-  });
-
-  const bodies: Record<string, string> = {
-    "a repeated event": event(text, "r.0") + event(text, "r.1") + event(text, "r.1") + event(error, "r.2"),
-    "a missing event": event(text, "r.0") + event(text, "r.2"),
-    "an event of another run": event(text, "r.0") + event(text, "s.1"),
-    "ids that are not positions":
-      event(text, "r.0") +
-      event(text, "r.01") +
-      event(text, "r.1") +
-      event(text, "r.1000000000000000") +
-      event(text, `${"r".repeat(127)}.2`),
-    "a byte order mark before the first event": `\ufeff${event(text)}${done}`,
-    "events whose lines end with CR LF":
-      'id: r.0\r\ndata: {"type":\r\ndata: "message","content":"Hi"}\r\n\r\nid: r.1\r\ndata: {"type":"done"}\r\n\r\n',
-    "an empty line of data": `data:\n\n${event(text)}`,
-    "a mark of the end that has a space after it": "data: [DONE] \n\n",
-    "the end of a run after an error": event(text, "r.0") + event(error, "r.1") + done,
-    "the end of a run after an unknown chunk": event(error, "r.0") + event({ type: "x-new" }, "r.1") + done,
-    "no JSON": `${event(text)}data: {"type":\n\n`,
-    "a number that is not JSON": 'data: {"type":"x-new","value":NaN}\n\n',
-    "a list": "data: []\n\n",
-    "a type that is not a string": 'data: {"type":1}\n\n',
-    "a done with an error before it and a reason":
-      event(error) + event({ type: "done", finishReason: "stop" }),
-    "a terminal that is followed by an unknown chunk": event({ type: "done" }) + event({ type: "x-new" }),
-  };
-  test.each(Object.entries(bodies))("reads %s like our reader, cut at every place", async (_, body) => {
-    expect(await runPython("read", [body])).toMatchObject([[readHere(Buffer.from(body))]]);
-  });
-
   test("asks a live route, and resumes the answer each time that its body ends too early", async () => {
     const words = ["One ", "two ", "three ", "é\u2028 ", "five."];
     const route = createChatRoute({
@@ -213,7 +143,7 @@ describe.skipIf(!hasPython())("Python", () => {
     });
   });
 
-  const values = golden.find(({ name }) => name === "0.1/json-values")!.entries.map(({ chunk }) => chunk);
+  const values = readTranscript("0.1", "json-values").entries.map(({ chunk }) => chunk);
   test.each([undefined, "run-1"])("writes an answer (run: %s) that our reader reads", async (runId) => {
     const first = runId === undefined ? [] : [{ type: "run-start", runId }];
     const written = await runPython<string>("written", [...first, ...values], runId ?? null, false);

@@ -87,12 +87,14 @@ describe("the published packages", () => {
       "@kortyx/protocol": ["eventsource-parser", "zod"],
       "@kortyx/server": ["@kortyx/protocol"],
       "@kortyx/client": ["@kortyx/protocol"],
+      "@kortyx/conformance": ["@kortyx/protocol"],
     });
     // Peer dependencies of separate entries, needed only by their users.
     const peers = {
       "@kortyx/protocol": [],
       "@kortyx/server": ["ioredis", "redis"],
       "@kortyx/client": ["react"],
+      "@kortyx/conformance": [],
     };
     expect(namesOf("peerDependencies")).toEqual(peers);
     expect(namesOf("peerDependenciesMeta")).toEqual(peers);
@@ -135,6 +137,13 @@ describe("the published packages", () => {
       ...reachableFrom(`@kortyx/server${subpath.slice(1)}`, packed.folders),
     ]);
     expect(sourcesOf(loaded, packed.folders).filter(isOfDoctor)).toEqual([]);
+  });
+
+  test("judge others by the protocol alone: the conformance kit has no code of the server or the client", () => {
+    const program = join(packed.folders["@kortyx/conformance"]!, "dist/cli.js");
+    const sources = [...readFileSync(program, "utf8").matchAll(/^\/\/ (\S+\.ts)$/gm)].map(([, file]) => file);
+    expect(sources).toContain("src/reader/test-reader.ts");
+    expect(sources.filter((file) => !file!.startsWith("src/"))).toEqual([]);
   });
 
   test("contain a README, a licence and no test", () => {

@@ -1,4 +1,4 @@
-/** The three packages as they would be published: packed, and unpacked into a folder. */
+/** The packages as they would be published: packed, and unpacked into a folder. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -26,7 +26,7 @@ export function pnpmCommand(): [command: string, ...first: string[]] {
  */
 export function packPackages(root: string = mkdtempSync(join(tmpdir(), "kortyx-packed-"))): PackedPackages {
   const folders: Record<string, string> = {};
-  for (const name of ["protocol", "server", "client"]) {
+  for (const name of ["protocol", "server", "client", "conformance"]) {
     const target = join(root, name);
     mkdirSync(target);
     const [command, ...first] = pnpmCommand();

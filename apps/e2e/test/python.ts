@@ -16,3 +16,16 @@ export async function runPython<Result>(job: string, ...values: unknown[]): Prom
   if (child.exitCode !== 0) throw new Error(`The Python job ${job} failed:\n${log}`);
   return JSON.parse(output);
 }
+
+/** Starts a server of this folder, which prints its URL. */
+export async function startPython(program: string): Promise<{ url: string; close(): Promise<void> }> {
+  const child = spawn("python3", ["-B", program], { cwd: pythonFolder, stdio: ["ignore", "pipe", "ignore"] });
+  const [line] = await Promise.race([once(child.stdout, "data"), once(child, "exit")]);
+  return {
+    url: String(line).trim(),
+    async close() {
+      child.kill();
+      if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+    },
+  };
+}

@@ -1,0 +1,98 @@
+#!/usr/bin/env node
+/** The command: reads its arguments, prints the report, and sets the exit code. */
+import { parseArgs } from "node:util";
+import { startCommand } from "./reader/start-command.ts";
+import { testReader } from "./reader/test-reader.ts";
+import { holds, printResult, printSummary, type Result } from "./report.ts";
+import type { Capability } from "./server/check.ts";
+import { Unreachable } from "./server/target.ts";
+import { testServer } from "./server/test-server.ts";
+
+const usage = `Tests a server or a reader of Kortyx streams.
+
+  kortyx-conformance <url>                 a server, whose agent knows the prompts of the README
+  kortyx-conformance --client <command>    a reader: a line of JSON in, a line of JSON out, as in the README
+
+  --header 'name: value'   sent with every request; may be repeated
+  --require runs           fails if the server has no runs (or sessions, or parts); may be repeated
+  --timeout <seconds>      the longest wait for anything, by default 10
+  --json                   prints one JSON value instead of lines
+  --help
+
+The exit code is 0 if everything holds that was tried, 1 if not, and 2 if nothing could be tried.`;
+
+/** The arguments are wrong, or there is nothing to test. */
+class UsageError extends Error {}
+
+function readArguments(args: string[]) {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      client: { type: "string" },
+      header: { type: "string", multiple: true, default: [] },
+      require: { type: "string", multiple: true, default: [] },
+      timeout: { type: "string", default: "10" },
+      json: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const { client: command, header, require, json } = values;
+  const [url] = positionals;
+  if (positionals.length + (command === undefined ? 0 : 1) !== 1) {
+    throw new UsageError("Expected one URL, or --client with a command.");
+  }
+  if (url !== undefined && !/^https?:/.test(URL.parse(url)?.protocol ?? "")) {
+    throw new UsageError(`Expected a URL of http or https, got ${url}.`);
+  }
+  const timeoutMs = Number(values.timeout) * 1000;
+  if (!(timeoutMs > 0))
+    throw new UsageError(`Expected a number of seconds, got --timeout ${values.timeout}.`);
+  const unknown = require.find((name) => !["runs", "sessions", "parts"].includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`Expected runs, sessions or parts, got --require ${unknown}.`);
+  }
+  return { url, command, headers: readHeaders(header), required: require as Capability[], timeoutMs, json };
+}
+
+function readHeaders(lines: string[]): Record<string, string> {
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
+      if (name === undefined || value === undefined) throw new UsageError("Expected --header 'name: value'.");
+      return [name.toLowerCase(), value];
+    }),
+  );
+}
+
+async function main(): Promise<number> {
+  const options = readArguments(process.argv.slice(2));
+  if (options === undefined) {
+    process.stdout.write(`${usage}\n`);
+    return 0;
+  }
+  const { url, command, json, timeoutMs } = options;
+  const results: Result[] = [];
+  const testing =
+    command === undefined
+      ? testServer({ ...options, url: url! })
+      : testReader((lines) => startCommand(command, timeoutMs, lines));
+  for await (const result of testing) {
+    results.push(result);
+    if (!json) process.stdout.write(`${printResult(result)}\n`);
+  }
+  const passed = holds(results);
+  process.stdout.write(json ? `${JSON.stringify({ passed, results })}\n` : `\n${printSummary(results)}\n`);
+  return passed ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const { code, message, received } = error as Error & { code?: string; received?: string };
+  const isUsage = error instanceof UsageError || code?.startsWith("ERR_PARSE_ARGS");
+  if (!isUsage && !(error instanceof Unreachable)) throw error;
+  process.stderr.write(isUsage ? `${message}\n\n${usage}\n` : `The server cannot be reached: ${received}.\n`);
+  process.exitCode = 2;
+}

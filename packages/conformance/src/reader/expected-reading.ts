@@ -1,0 +1,75 @@
+/** What a reader must report about a body, and whether a report is that. */
+import { isDeepStrictEqual } from "node:util";
+import {
+  checkChunk,
+  createChunkDecoder,
+  reduceStreamError,
+  type StreamChunk,
+  toChunk,
+} from "@kortyx/protocol";
+
+/** The line that a reader prints for a body. */
+export interface Reading {
+  /** Chunks of unknown types may be left out. */
+  chunks: unknown[];
+  outcome: "done" | "failed" | "aborted" | "truncated" | "violation";
+  /** A reader that resumes reports it. */
+  lastEventId?: string;
+  /** The same. */
+  retryMs?: number | null;
+}
+
+/** What our own reader, which the tests of the protocol package check, makes of a body. */
+export function readHere(bytes: Uint8Array): Required<Reading> {
+  const decoder = createChunkDecoder();
+  decoder.push(bytes);
+  const chunks: StreamChunk[] = [];
+  const report = (outcome: Reading["outcome"]) => {
+    return { chunks, outcome, lastEventId: decoder.lastEventId, retryMs: decoder.retryMs ?? null };
+  };
+  let error: ReturnType<typeof reduceStreamError>;
+  try {
+    for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) {
+      chunks.push(chunk);
+      error = reduceStreamError(error, chunk);
+    }
+  } catch {
+    return report("violation");
+  }
+  if (!decoder.complete) return report("truncated");
+  return report(chunks.at(-1)?.type === "abort" ? "aborted" : error === undefined ? "done" : "failed");
+}
+
+/** @returns the line as a report; undefined if it is not one. */
+export function parseReading(line: string): Reading | undefined {
+  try {
+    const reading = JSON.parse(line);
+    return Array.isArray(reading?.chunks) && typeof reading.outcome === "string" ? reading : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a reader understood a body; only what it reports is compared. */
+export function isSameReading(reading: Reading, expected: Required<Reading>): boolean {
+  const { chunks, outcome, lastEventId = expected.lastEventId, retryMs = expected.retryMs } = reading;
+  return (
+    outcome === expected.outcome &&
+    lastEventId === expected.lastEventId &&
+    retryMs === expected.retryMs &&
+    isDeepStrictEqual(knownAmong(chunks), expected.chunks)
+  );
+}
+
+/** The chunks of known types, repaired as section 2.4 allows. */
+function knownAmong(chunks: unknown[]): unknown[] {
+  return chunks
+    .filter((chunk) => checkChunk(chunk)?.code !== "unknown-type")
+    .map((chunk) => {
+      try {
+        return toChunk(chunk);
+      } catch {
+        return chunk;
+      }
+    });
+}

@@ -1,0 +1,100 @@
+/** Feeds a reader with every case, a line of JSON for each delivery of each body, and judges its lines. */
+import { CheckFailure, show } from "../check-failure.ts";
+import type { Result } from "../report.ts";
+import { isSameReading, parseReading, type Reading, readHere } from "./expected-reading.ts";
+import { type Body, type Delivery, deliveriesOf, type ReaderCase } from "./reader-case.ts";
+import { readTranscriptCases } from "./transcript-cases.ts";
+import { wireCases } from "./wire-cases.ts";
+
+/** A reader that is fed: it prints one line for each line that it gets. */
+export interface FedReader {
+  /** @throws CheckFailure if no line comes. */
+  nextLine(): Promise<string>;
+  close(): void;
+}
+
+export const readReaderCases = (): ReaderCase[] => [...wireCases, ...readTranscriptCases()];
+
+/** What some readers do not report. */
+type Detail = "lastEventId" | "retryMs";
+
+/** Yields the results, in the order of the cases. */
+export async function* testReader(
+  start: (lines: Iterable<string>) => FedReader,
+  cases: readonly ReaderCase[] = readReaderCases(),
+): AsyncGenerator<Result> {
+  const reader = start(linesOf(cases));
+  const details: Record<Detail, boolean> = { lastEventId: false, retryMs: false };
+  try {
+    for (const one of cases) yield await runCase(one, reader, details);
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    // Without its line for each line, the reader cannot be followed any further.
+    const { expected, received } = error;
+    yield { name: "a line for each line", section: "", status: "failed", sent: [], expected, received };
+    return;
+  } finally {
+    reader.close();
+  }
+  for (const [detail, isReported] of Object.entries(details)) {
+    const reason = `No line has ${detail}, so it was not compared.`;
+    if (!isReported) yield { name: detail, section: "4.2", status: "not-tried", sent: [], reason };
+  }
+}
+
+/** What the reader gets: lists of pieces in base64. */
+function* linesOf(cases: readonly ReaderCase[]): Generator<string> {
+  for (const { bodies } of cases) {
+    for (const body of bodies) {
+      for (const { pieces } of deliveriesOf(body)) {
+        yield `${show(pieces.map((piece) => Buffer.from(piece).toString("base64")))}\n`;
+      }
+    }
+  }
+}
+
+async function runCase(
+  { name, section, bodies }: ReaderCase,
+  reader: FedReader,
+  details: Record<Detail, boolean>,
+): Promise<Result> {
+  let failure: Pick<Result, "sent" | "expected" | "received"> | undefined;
+  for (const body of bodies) {
+    const expected = readHere(body.bytes);
+    /** Most lines of a body are the same. */
+    let lastGood: string | undefined;
+    for (const delivery of deliveriesOf(body)) {
+      const line = await reader.nextLine();
+      // Only the first failure is reported, and the lines of the others are skipped.
+      if (line === lastGood || failure !== undefined) continue;
+      const reading = parseReading(line);
+      if (reading !== undefined && isSameReading(reading, expected)) {
+        lastGood = line;
+        details.lastEventId ||= reading.lastEventId !== undefined;
+        details.retryMs ||= reading.retryMs !== undefined;
+      } else {
+        const received = line.slice(0, 600);
+        failure = { sent: describe(body, delivery), expected: printed(expected, reading), received };
+      }
+    }
+  }
+  const result = { name, section, sent: [] };
+  return failure === undefined ? { ...result, status: "ok" } : { ...result, status: "failed", ...failure };
+}
+
+/** Without what the reader does not report. */
+const printed = (
+  { lastEventId, retryMs, ...expected }: Required<Reading>,
+  reading: Reading | undefined,
+): string =>
+  show({
+    ...expected,
+    ...(reading?.lastEventId === undefined ? {} : { lastEventId }),
+    ...(reading?.retryMs === undefined ? {} : { retryMs }),
+  });
+
+function describe({ variant, bytes }: Body, { how }: Delivery): string[] {
+  const text = Buffer.from(bytes).toString();
+  const excerpt = text.length > 600 ? `…${text.slice(-600)}` : text;
+  return [`${variant}, ${how}: ${show(excerpt)}`];
+}

@@ -1,0 +1,141 @@
+import { toChunk } from "@kortyx/protocol";
+import { describe, expect, test } from "vitest";
+import type { Reading } from "../src/reader/expected-reading.ts";
+import type { Body } from "../src/reader/reader-case.ts";
+import { startCommand } from "../src/reader/start-command.ts";
+import { type FedReader, readReaderCases, testReader } from "../src/reader/test-reader.ts";
+import type { Result } from "../src/report.ts";
+import { type Mistake, mistakes, NaiveReader } from "./naive-reader.ts";
+
+/** A reader in this process. */
+function startWith(lines: Iterable<string>, read: (pieces: Uint8Array[]) => Reading): FedReader {
+  const given = lines[Symbol.iterator]();
+  return {
+    async nextLine() {
+      const pieces: string[] = JSON.parse(given.next().value);
+      return JSON.stringify(read(pieces.map((piece) => Buffer.from(piece, "base64"))));
+    },
+    close() {},
+  };
+}
+
+const startNaive = (mistake?: Mistake) => (lines: Iterable<string>) =>
+  startWith(lines, (pieces) => new NaiveReader(mistake).read(pieces));
+
+async function failedOf(results: AsyncIterable<Result>): Promise<string[]> {
+  const failed: string[] = [];
+  for await (const { status, name, sent, expected, received } of results) {
+    if (status === "failed") failed.push([name, ...sent, expected, received].join("\n"));
+  }
+  return failed;
+}
+
+const cases = readReaderCases();
+
+test("a reader written from the page passes every case", async () => {
+  expect(await failedOf(testReader(startNaive(), cases))).toEqual([]);
+});
+
+describe("a case notices that", () => {
+  test.each(Object.entries(mistakes) as [Mistake, string][])("%s: %s", async (mistake, name) => {
+    const own = cases.filter((one) => one.name === name);
+    expect(await failedOf(testReader(startNaive(mistake), own))).toEqual([expect.stringContaining(name)]);
+  });
+});
+
+test("every case about a rule has a mistake", () => {
+  const names = cases.map(({ name }) => name).filter((name) => !/^transcript |breaks off/.test(name));
+  expect([...new Set<string>(Object.values(mistakes))].sort()).toEqual(names.sort());
+});
+
+describe("every transcript notices a reader that", () => {
+  const transcripts = cases
+    .filter(({ name }) => name.startsWith("transcript "))
+    // Whole, and byte by byte.
+    .map(({ bodies, ...one }) => ({ ...one, bodies: [{ ...bodies[0]!, cuts: "after CR" as const }] }));
+  const readers: Record<string, (pieces: Uint8Array[]) => Reading> = {
+    "loses the last chunk": (pieces) => {
+      const { chunks, ...rest } = new NaiveReader().read(pieces);
+      return { ...rest, chunks: chunks.length === 0 ? [{ type: "done" }] : chunks.slice(0, -1) };
+    },
+    "begins again with each piece": (pieces) => new NaiveReader().read(pieces.slice(-1)),
+    "reports every answer as failed": (pieces) => {
+      const { outcome, ...rest } = new NaiveReader().read(pieces);
+      return { ...rest, outcome: outcome === "failed" ? "done" : "failed" };
+    },
+  };
+  test.each(Object.entries(readers))("%s", async (_, read) => {
+    const failed = await failedOf(testReader((lines) => startWith(lines, read), transcripts));
+    expect(failed).toHaveLength(transcripts.length);
+  });
+});
+
+test("an answer that breaks off is not taken for complete", async () => {
+  const own = cases.filter(({ name }) => name.includes("breaks off"));
+  expect(await failedOf(testReader(startNaive("every end is complete"), own))).toHaveLength(1);
+});
+
+test("a failure shows the body, its pieces, and both readings", async () => {
+  const one = cases.find(({ name }) => name === "a missing event is a violation")!;
+  const [failed] = await failedOf(testReader(startNaive("a gap is ignored"), [one]));
+  expect(failed!.split("\n")).toEqual([
+    "a missing event is a violation",
+    String.raw`body 1, whole: "id: r.0\ndata: {\"type\":\"text-delta\",\"delta\":\"0\"}\n\nid: r.2\ndata: {\"type\":\"text-delta\",\"delta\":\"1\"}\n\ndata: {\"type\":\"done\"}\n\n"`,
+    '{"chunks":[{"type":"text-delta","delta":"0"}],"outcome":"violation","lastEventId":"r.0","retryMs":null}',
+    '{"chunks":[{"type":"text-delta","delta":"0"},{"type":"text-delta","delta":"1"},{"type":"done"}],"outcome":"done","lastEventId":"r.2","retryMs":null}',
+  ]);
+});
+
+test("a reader that reports no ids and no times is not compared in them", async () => {
+  const read = (pieces: Uint8Array[]) => {
+    const { chunks, outcome } = new NaiveReader().read(pieces);
+    return { chunks, outcome };
+  };
+  const results: Result[] = [];
+  for await (const result of testReader((lines) => startWith(lines, read), cases.slice(0, 3)))
+    results.push(result);
+  expect(results.map(({ name, status }) => [name, status]).slice(3)).toEqual([
+    ["lastEventId", "not-tried"],
+    ["retryMs", "not-tried"],
+  ]);
+});
+
+test("chunks of unknown types may be left out, and null in an optional field stays or goes", async () => {
+  const bodies = [
+    'data: {"type":"x-later"}\n\ndata: {"type":"text-delta","delta":"Hi","id":null}\n\ndata: {"type":"done"}\n\n',
+  ].map((body): Body => ({ variant: "", bytes: Buffer.from(body), cuts: "nowhere" }));
+  const read = (isStrict: boolean) => (pieces: Uint8Array[]) => {
+    const { chunks, ...rest } = new NaiveReader().read(pieces);
+    return { ...rest, chunks: isStrict ? chunks.slice(1).map((chunk) => toChunk(chunk)) : chunks };
+  };
+  for (const isStrict of [true, false]) {
+    const one = { name: "values", section: "2.4", bodies };
+    expect(await failedOf(testReader((lines) => startWith(lines, read(isStrict)), [one]))).toEqual([]);
+  }
+});
+
+describe("a command that", () => {
+  const one = cases.slice(0, 1);
+  const [first] = one[0]!.bodies;
+  const node = (program: string) => `"${process.execPath}" -e "${program}"`;
+  const run = (program: string, timeoutMs = 30_000) =>
+    failedOf(testReader((lines) => startCommand(program, timeoutMs, lines), one));
+
+  test("ends too early is reported", async () => {
+    expect(await run(node("0"))).toEqual([
+      "a line for each line\na line of JSON for each line\nthe end of the command's output",
+    ]);
+  });
+
+  test("prints nothing is reported, and ended", async () => {
+    expect(await run(node("setTimeout(() => {}, 5000)"), 200)).toEqual([
+      "a line for each line\na line of JSON within 0.2 s\nnothing",
+    ]);
+  });
+
+  test("prints something else is reported", async () => {
+    expect(await run(node("process.stdin.pipe(process.stdout)"))).toEqual([
+      expect.stringContaining(first!.variant),
+    ]);
+  });
+});
