@@ -1,19 +1,31 @@
 /** An example as its reader builds and starts it: by its own scripts. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
-const environment = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", HOST: "localhost", PORT: "0" };
+/** That of a reader: the variables of a test change what builds and servers do and print. */
+const ofReader = Object.entries(process.env).filter(
+  ([name]) => !/^(?:VITEST.*|NODE_ENV|TEST|FORCE_COLOR)$/.test(name),
+);
 
-/** Runs `build` and `check`, if the example has them. A failure throws what they have printed. */
-export function buildExample(folder: string): void {
-  for (const script of ["build", "check"]) {
-    const { status, stdout, stderr, error } = spawnSync("pnpm", ["run", "--if-present", script], {
-      cwd: folder,
-      encoding: "utf8",
-      env: environment,
-    });
-    if (status !== 0) throw new Error(`${script} failed: ${error?.message ?? `${stdout}${stderr}`}`);
-  }
+const environment = {
+  ...Object.fromEntries(ofReader),
+  NEXT_TELEMETRY_DISABLED: "1",
+  HOST: "localhost",
+  PORT: "0",
+};
+
+/** Runs a script of an example, if it has it. A failure throws what the script has printed. */
+export function runScript(folder: string, script: "build" | "check"): void {
+  const { scripts } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  if (scripts[script] === undefined) return;
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, ["--run", script], {
+    cwd: folder,
+    encoding: "utf8",
+    env: environment,
+  });
+  if (status !== 0) throw new Error(`${script} failed: ${error?.message ?? `${stdout}${stderr}`}`);
 }
 
 export interface ExampleProcess {
@@ -27,8 +39,8 @@ export async function startExample(
   folder: string,
   variables: Record<string, string> = {},
 ): Promise<ExampleProcess> {
-  // A group of its own, because the server is a child of the package manager.
-  const child = spawn("pnpm", ["--silent", "start"], {
+  // A group of its own, because the server is a child of the shell that runs the script.
+  const child = spawn(process.execPath, ["--run", "start"], {
     cwd: folder,
     env: { ...environment, ...variables },
     stdio: ["ignore", "pipe", "inherit"],
