@@ -44,6 +44,8 @@ export async function writeReference(folder: string): Promise<void> {
     hidePageHeader: true,
     hideBreadcrumbs: true,
     useCodeBlocks: true,
+    groupOrder: ["Functions", "Variables", "Classes", "*"],
+    tableColumnSettings: { hideInherited: true, hideModifiers: true, hideOverrides: true },
     parametersFormat: "table",
     interfacePropertiesFormat: "table",
     typeDeclarationFormat: "table",
