@@ -111,12 +111,13 @@ function duplicateOf(client: IoRedis, commandTimeoutMs: number): IoRedis {
     ...ownOptions,
     redisOptions,
     clusterRetryStrategy: retryDelayMs,
-    scaleReads: "master",
     ...(isSharded(client) && { shardedSubscribers: true }),
     // Callers try again themselves, and know when to stop.
     retryDelayOnFailover: 0,
     retryDelayOnClusterDown: 0,
     retryDelayOnTryAgain: 0,
+    // Otherwise it would ask the nodes 16 times, without a pause, where a script's keys are.
+    maxRedirections: 4,
   });
 }
 

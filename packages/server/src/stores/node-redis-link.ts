@@ -30,6 +30,13 @@ interface NodeRedisConnection extends NodeRedisClient {
   destroy(): unknown;
 }
 
+/** What not every kind of client has. */
+interface ClientState {
+  isOpen?: boolean;
+  isPubSubActive?: boolean;
+  options?: { RESP?: number };
+}
+
 const methods = ["eval", "evalSha", "withCommandOptions", "duplicate"] as const;
 
 export function isNodeRedis(client: unknown): client is NodeRedisClient {
@@ -39,9 +46,16 @@ export function isNodeRedis(client: unknown): client is NodeRedisClient {
 
 /** @throws TypeError for a client that cannot execute commands, and will not. */
 export function fromNodeRedis(client: NodeRedisClient): RedisLink {
-  if ((client as { isOpen?: boolean }).isOpen === false) {
+  const { isOpen, isPubSubActive, options } = client as ClientState;
+  if (isOpen === false) {
     throw new TypeError(
       "client must be connected: call `await client.connect()` before createRedisRunStore().",
+    );
+  }
+  if (isPubSubActive && options?.RESP === 2) {
+    throw new TypeError(
+      "client must be able to execute commands, but in RESP 2 it only listens to channels: create another one for " +
+        "createRedisRunStore(), as `await client.duplicate().connect()` does.",
     );
   }
   return toLink(client);

@@ -84,7 +84,7 @@ export class RedisCommands {
           return link.eval(redisScript(name, isSharded), call, signal);
         });
       } catch (error) {
-        if (signal.aborted || !String(error).includes("TRYAGAIN")) throw error;
+        if (signal.aborted || !isMoving(error)) throw error;
       }
       await pause(movingRetryMs);
     }
@@ -132,6 +132,9 @@ export class RedisCommands {
     }
   }
 }
+
+/** The keys of a script are on two nodes. With `ioredis`, the last error may also be that of the node it has tried next. */
+const isMoving = (error: unknown): boolean => /TRYAGAIN|Too many Cluster redirections/.test(String(error));
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => void unref(startTimer(resolve, ms)));
 

@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
-import { type RedisCluster, startRedisCluster } from "@kortyx/test-redis/cluster";
-import { Cluster, Redis } from "ioredis";
+import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
+import { toRedisLink } from "../../src/stores/redis-client.ts";
 import { placeInId } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { logOf, openRun } from "./run-store-calls.ts";
+import { openRun } from "./run-store-calls.ts";
 import { startChildStore } from "./run-store-child.ts";
 import { describeRunStore } from "./run-store-contract.ts";
 
@@ -87,7 +87,7 @@ describe.skipIf(!hasRedis())("a client of ioredis", () => {
   });
 
   test("need not be connected, nor able to execute commands", async () => {
-    const lazy = connect({ lazyConnect: true, commandTimeout: 0 });
+    const lazy = connect({ lazyConnect: true, commandTimeout: 0, stringNumbers: true });
     const subscriber = connect();
     await subscriber.subscribe("news");
     const monitor = await connect().monitor();
@@ -98,7 +98,8 @@ describe.skipIf(!hasRedis())("a client of ioredis", () => {
       const waiting = store.wait(runId, -1, never);
       await store.append(runId, 0, ["0"]);
       await waiting;
-      expect(await logOf(store, runId)).toEqual(["0"]);
+      const page = await store.read(runId, -1, 1);
+      expect(page).toMatchObject({ entries: ["0"], leaseLeftMs: expect.any(Number) });
     }
     expect(lazy.status).toBe("wait");
   });
@@ -120,6 +121,20 @@ describe.skipIf(!hasRedis())("a client of ioredis", () => {
     await expect(reading).rejects.toThrow("closed");
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await connections()).toBe(before);
+  });
+
+  test("that waits for its first connection does not delay the failure of a call when its store is closed", async () => {
+    const store = create(connect({ path: "/nowhere/redis.sock", lazyConnect: true }), {
+      commandTimeoutMs: 3_600_000,
+    });
+    const reading = store.read("r", -1, 1);
+    await delay(50);
+    await store.close();
+    await expect(reading).rejects.toThrow("The connection to Redis is closed.");
+    const own = toRedisLink(connect({ lazyConnect: true }), 0).duplicate();
+    own.destroy();
+    const calling = own.eval("return 1", { keys: [], values: [] }, never);
+    await expect(calling).rejects.toThrow("The connection to Redis is closed.");
   });
 
   test("lets the store report that Redis is away, and prints nothing", async () => {
@@ -158,60 +173,5 @@ describe.skipIf(!hasRedis())("a client of ioredis", () => {
     } finally {
       await own.close();
     }
-  });
-});
-
-describe.skipIf(!hasRedis())("a cluster of ioredis", () => {
-  let cluster: RedisCluster;
-  let client: Cluster;
-  beforeAll(async () => {
-    cluster = await startRedisCluster();
-    client = new Cluster(
-      cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port })),
-      { redisOptions: { keyPrefix: "app:" } },
-    );
-  });
-  afterAll(async () => {
-    client.disconnect();
-    await cluster.close();
-  });
-
-  describeRunStore({
-    name: "Redis Cluster, with ioredis",
-    isShared: true,
-    setUp() {
-      const prefix = `${crypto.randomUUID()}:`;
-      return {
-        create: (options) => createRedisRunStore({ client, prefix, ...options }),
-        isAnnounced: true,
-        address: {},
-        dispose: () => {},
-      };
-    },
-  });
-
-  test("announces entries again after the slot of a run has moved", async () => {
-    stopTicks();
-    const store = createRedisRunStore({ client });
-    const writer = createRedisRunStore({ client: await cluster.connect(), prefix: "app:kortyx:" });
-    const runId = await openRun(store);
-    const listening = store.wait(runId, -1, never);
-    await writer.append(runId, 0, ["0"]);
-    await listening;
-    const key = `{${placeInId(runId)}}`;
-    const source = await cluster.masterOf(key);
-    await cluster.moveSlotOf(key, cluster.nodes.find((node) => node.id !== source.id)!);
-    let seq = 0;
-    const isAnnounced = async () => {
-      const abort = new AbortController();
-      const waiting = store.wait(runId, seq, abort.signal).then(() => true);
-      await writer.append(runId, ++seq, [`${seq}`]);
-      const isWoken = await Promise.race([waiting, delay(300).then(() => false)]);
-      abort.abort();
-      return isWoken;
-    };
-    await expect.poll(isAnnounced).toBe(true);
-    expect(await logOf(store, runId)).toEqual(Array.from({ length: seq + 1 }, (_, index) => `${index}`));
-    await Promise.all([store.close(), writer.close()]);
   });
 });

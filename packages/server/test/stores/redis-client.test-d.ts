@@ -1,5 +1,12 @@
 import type { Cluster, Redis } from "ioredis";
-import type { createClient, createClientPool, createCluster, RedisClientType, RedisClusterType } from "redis";
+import type {
+  createClient,
+  createClientPool,
+  createCluster,
+  createSentinel,
+  RedisClientType,
+  RedisClusterType,
+} from "redis";
 import { expectTypeOf, test } from "vitest";
 import type { RedisClient } from "../../src/redis.ts";
 
@@ -8,6 +15,7 @@ test("a store accepts the clients of both libraries, single and of a cluster", (
   expectTypeOf<RedisClientType>().toExtend<RedisClient>();
   expectTypeOf<ReturnType<typeof createCluster>>().toExtend<RedisClient>();
   expectTypeOf<RedisClusterType>().toExtend<RedisClient>();
+  expectTypeOf<ReturnType<typeof createSentinel>>().toExtend<RedisClient>();
   expectTypeOf<Redis>().toExtend<RedisClient>();
   expectTypeOf<Cluster>().toExtend<RedisClient>();
 });

@@ -5,19 +5,21 @@ import { createClient } from "redis";
 import type { RedisClient } from "../../src/redis.ts";
 
 /** A connected client, as an application has it. */
-interface LibraryClient {
+export interface LibraryClient {
   client: RedisClient;
   /** Its own connection is open. */
   isReady(): boolean;
   destroy(): void;
 }
 
+type RedisAddress = { path: string } | { port: number } | { url: string };
+
 export interface RedisLibrary {
   name: string;
   /** How many connections the client and the commands of its store have. */
   connections: number;
   /** @param address - Of a server. @param options - Of this library. */
-  connect(address: { path: string } | { port: number }, options?: object): Promise<LibraryClient>;
+  connect(address: RedisAddress, options?: object): Promise<LibraryClient>;
   /** Settings of the client on which a store must not depend. */
   settings: [name: string, options: object][];
   /** Its options for RESP 2 and RESP 3. */
@@ -33,8 +35,12 @@ const nodeRedis: RedisLibrary = {
   ],
   protocols: [{ RESP: 2 }, { RESP: 3 }],
   async connect(address, options) {
-    const socket = "path" in address ? address : { host: "127.0.0.1", ...address };
-    const client = createClient({ socket: { ...socket, reconnectStrategy: 20 }, ...options });
+    const reconnectStrategy = 20;
+    const client = createClient(
+      "url" in address
+        ? { ...address, ...options }
+        : { socket: { host: "127.0.0.1", ...address, reconnectStrategy }, ...options },
+    );
     client.on("error", () => {});
     await client.connect();
     return { client, isReady: () => client.isReady, destroy: () => client.destroy() };
@@ -53,7 +59,9 @@ const ioredis: RedisLibrary = {
   ],
   protocols: [{ protocol: 2 }, { protocol: 3 }],
   async connect(address, options) {
-    const client = new Redis({ ...address, retryStrategy: () => 20, ...options });
+    const settings = { retryStrategy: () => 20, ...options };
+    const client =
+      "url" in address ? new Redis(address.url, settings) : new Redis({ ...address, ...settings });
     client.on("error", () => {});
     await once(client, "ready");
     return { client, isReady: () => client.status === "ready", destroy: () => client.disconnect() };

@@ -146,6 +146,26 @@ describe.skipIf(!hasRedis()).each(redisLibraries)(
       inVersion.destroy();
     });
 
+    test.each(library.settings)(
+      "listens again after Redis has closed it, of a client %s",
+      async (_, options) => {
+        vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+        const own = await library.connect(proxy, options);
+        store = createRedisRunStore({ client: own.client });
+        const runId = await openRun(store);
+        const waiting = store.wait(runId, -1, never);
+        await expect.poll(subscribers).toHaveLength(1);
+        const [before] = await subscribers();
+        await direct.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
+        await expect
+          .poll(async () => (await subscribers()).filter((line) => line !== before))
+          .toHaveLength(1);
+        await createRedisRunStore({ client: direct }).append(runId, 0, ["0"]);
+        await waiting;
+        own.destroy();
+      },
+    );
+
     test("is closed with its store even while it is reconnecting", async () => {
       const created: RedisClient[] = [];
       store = createRedisRunStore({ client: watched(client, (duplicate) => created.push(duplicate)) });

@@ -1,4 +1,5 @@
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
+import { createClient } from "redis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from "../../src/redis.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
@@ -279,6 +280,21 @@ describe.skipIf(!hasRedis())("Redis", () => {
       await store.read(await openRun(store, { owner: `${count}` }), -1, 0);
     }
     expect((await store.read(old, -1, 0))?.run).toMatchObject({ owner: "ann", sessionId: "s" });
+  });
+
+  test("is refused with a client that can only listen, and shared with one that also executes commands", async () => {
+    const connect = (RESP: 2 | 3) =>
+      createClient({ socket: { path: redis.socketPath, reconnectStrategy: 20 }, RESP }).connect();
+    const [resp2, resp3] = [await connect(2), await connect(3)];
+    for (const listener of [resp2, resp3]) {
+      await listener.subscribe("news", () => {});
+    }
+    expect(() => create({ client: resp2 })).toThrow(
+      "client must be able to execute commands, but in RESP 2 it only listens to channels: create another one for " +
+        "createRedisRunStore(), as `await client.duplicate().connect()` does.",
+    );
+    await openRun(create({ client: resp3 }));
+    for (const listener of [resp2, resp3]) listener.destroy();
   });
 
   describe("scripts", () => {
