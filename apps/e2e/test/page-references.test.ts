@@ -38,7 +38,7 @@ const anchorsOf = (page: string): string[] =>
       .replaceAll(" ", "-"),
   );
 
-test.each(globSync(["*.md", "{docs,benchmarks}/*.md", "{apps,packages}/*/*.md"], { cwd: repository }))(
+test.each(globSync(["{,docs/,benchmarks/}*.md", "{apps,examples,packages}/{,*/}*.md"], { cwd: repository }))(
   "every link of %s leads to an existing file and heading",
   (page) => {
     const links = readFileSync(join(repository, page), "utf8").matchAll(
