@@ -79,7 +79,7 @@ const asAnn = ["--header", "x-user: ann-1815"];
 const everything = ["--require", "runs", "--require", "sessions", "--require", "parts"];
 
 async function testRuns(store: RunStore): Promise<string[]> {
-  const route = createChatRoute({ agent, runs: { store }, authorize: owner, heartbeatMs: 500 });
+  const route = createChatRoute({ agent, runs: { store }, authorize: owner, heartbeatMs: 1000 });
   const server = await listen(route.fetch);
   try {
     return await passWithout(`${server.url}/api/chat`, ...asAnn, ...everything);
@@ -116,7 +116,7 @@ describe("the kit passes", () => {
 
   test("a route whose runs have no owner, and so no session", async () => {
     const runs = { store: createMemoryRunStore() };
-    const route = createChatRoute({ agent, runs, authorize: "anonymous", heartbeatMs: 500 });
+    const route = createChatRoute({ agent, runs, authorize: "anonymous", heartbeatMs: 1000 });
     const server = await listen(route.fetch);
     const notTried = await passWithout(server.url, "--require", "runs");
     expect(notTried.filter((name) => !name.includes("session"))).toEqual(onlyWithoutRuns);
@@ -124,7 +124,7 @@ describe("the kit passes", () => {
   });
 
   test("a route without runs", async () => {
-    const server = await listen(createChatRoute({ agent, heartbeatMs: 500 }).fetch);
+    const server = await listen(createChatRoute({ agent, heartbeatMs: 1000 }).fetch);
     const notTried = await passWithout(server.url);
     expect(notTried).toContain("a run has one terminal, at its end");
     expect(notTried).not.toContain("heartbeats come as announced");
@@ -137,7 +137,7 @@ describe("the kit passes", () => {
     type Module = { POST(request: Request): Promise<Response> };
     const { POST } = await folder.run<Module>(
       "by-hand.ts",
-      hand!.replace("toSSE(open, {", "toSSE(open, { heartbeatMs: 500,"),
+      hand!.replace("toSSE(open, {", "toSSE(open, { heartbeatMs: 1000,"),
     );
     const refuse = (status: number, code: string) => Response.json({ error: "Refused.", code }, { status });
     const server = await listen(async (request) => {
