@@ -11,6 +11,7 @@ interface PublishedPackage {
     name: string;
     version: string;
     exports: Record<string, unknown>;
+    bin?: Record<string, string>;
     dependencies?: Record<string, string>;
   };
   tarball: Uint8Array;

@@ -106,7 +106,7 @@ test("the built packages are published to everyone, those that others need first
   expect(tags).toEqual(names().map((name) => `${name}@${version}`));
 });
 
-test("npm installs the published packages in an empty project, which imports every entry", () => {
+test("npm installs the published packages in an empty project, which imports every entry and runs every command", () => {
   const project = mkdtempSync(join(tmpdir(), "kortyx-installed-"));
   try {
     const files = registry.published.map(({ name, tarball }) => {
@@ -136,6 +136,12 @@ test("npm installs the published packages in an empty project, which imports eve
     const printed = execFileSync(process.execPath, ["--input-type=module", "-e", program], options);
     const transcript = readFileSync(new URL(printed.trim()), "utf8");
     expect(transcript).toMatch(/^data: \{"type":"[\s\S]*data: \[DONE\]\n\n$/);
+    const commands = registry.published.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}));
+    expect(commands.sort()).toEqual(["kortyx-conformance", "kortyx-server"]);
+    for (const command of commands) {
+      const help = execFileSync("npx", ["--no-install", command, "--help"], options);
+      expect(help, command).toMatch(/^\S/);
+    }
   } finally {
     rmSync(project, { recursive: true });
   }
