@@ -11,6 +11,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/auth.md": [5, 0],
   "docs/deploying.md": [3, 0],
   "docs/errors.md": [2, 0],
+  "docs/frameworks.md": [1, 0],
   "docs/from-kortyx.md": [1, 0],
   "docs/own-types.md": [2, 1],
   "docs/saving.md": [3, 1],

@@ -36,7 +36,7 @@ const pages = [
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 5, 6, 0, 3, 2]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 4, 6, 0, 3, 2]);
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0]);
 });
 
@@ -50,9 +50,10 @@ type Route = { POST: Handler };
 type RunRoute = { POST: Handler; GET: Handler; DELETE: Handler; store: RunStore } & Record<string, Handler>;
 
 const jsonHeaders = { "content-type": "application/json" };
-const [agentSnippet, routeSnippet, messagesSnippet, kortyxSnippet, nodeSnippet] = snippetsOf(
+const [agentSnippet, routeSnippet, messagesSnippet, kortyxSnippet] = snippetsOf(
   "packages/server/README.md",
-) as [string, string, string, string, string];
+) as [string, string, string, string];
+const nodeSnippet = snippetsOf("docs/frameworks.md")[0]!;
 const streamSnippet = snippetsOf("docs/sse.md")[0]!;
 const savingSnippet = snippetsOf("docs/saving.md")[0]!;
 /** Next.js on the route of the previous snippet. */
@@ -229,7 +230,7 @@ test("the conversation saved by the snippet of docs/saving.md can be continued b
   expect(messages.map(({ role, content }: ChatMessage) => [role, content])).toEqual(said.slice(0, 3));
 });
 
-test("the Node snippet of packages/server/README.md serves its route and a stream", async () => {
+test("the Node snippet of docs/frameworks.md serves its route and a stream", async () => {
   folder.write("route.ts", routeSnippet);
   const { server }: { server: Server } = await folder.run("node.ts", nodeSnippet);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

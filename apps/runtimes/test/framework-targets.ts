@@ -1,5 +1,5 @@
 /**
- * The frameworks of the table in the server's README, each set up as their users do: with their own CORS, cookies and
+ * The frameworks of the table of docs/frameworks.md, each set up as their users do: with their own CORS, cookies and
  * body parser in front of the route, which is mounted by the recipe of the table. Starts servers, tests nothing.
  */
 import { once } from "node:events";

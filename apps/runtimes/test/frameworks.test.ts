@@ -1,4 +1,4 @@
-/** One suite over every framework of the table in the server's README. */
+/** One suite over every framework of the table in docs/frameworks.md. */
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
@@ -19,10 +19,10 @@ afterEach(() => {
 const frame = (chunk: unknown) => `data: ${JSON.stringify(chunk)}\n\n`;
 const done = `${frame({ type: "done" })}data: [DONE]\n\n`;
 
-/** The two columns of the table in the server's README. */
+/** The two columns of the table in docs/frameworks.md. */
 function readTable(): [name: string, recipe: string][] {
-  const readme = readFileSync(new URL("../../../packages/server/README.md", import.meta.url), "utf8");
-  const table = /\| framework \| recipe \|\n.*\n((?:\|.*\n)+)/.exec(readme)![1]!;
+  const page = readFileSync(new URL("../../../docs/frameworks.md", import.meta.url), "utf8");
+  const table = /\| framework \| recipe \|\n.*\n((?:\|.*\n)+)/.exec(page)![1]!;
   return [...table.matchAll(/^\| (.*?) \| (.*) \|$/gm)].map(([, name, recipe]) => [name!, recipe!]);
 }
 
@@ -32,7 +32,7 @@ const bare = (code: string) =>
     .replaceAll(/: never|: \{ request: Request \}|export (default )?(?=\w|\{ POST)|\s/g, "")
     .replaceAll(/,(?=[)}])/g, "");
 
-test("every row of the table in the server's README is a target here, mounted by the code of the row", () => {
+test("every row of the table in docs/frameworks.md is a target here, mounted by the code of the row", () => {
   const files = [
     "test/framework-targets.ts",
     "test/framework-apps.ts",
