@@ -31,6 +31,35 @@ test("the frames and the headers are those of a response", async () => {
   expect([...response.headers]).toHaveLength(4);
 });
 
+test("a client that wants one value gets it, and a failed answer has the status of a failure", async () => {
+  const failingAgent = `
+    export const agent = {
+      async *streamChat() {
+        yield { type: "error", message: "The model is busy." };
+      },
+    };`;
+  folder.write("failing-agent.ts", failingAgent);
+  const [answering, failing] = await Promise.all([
+    folder.run<Route>("sse-route.ts", chatRoute),
+    folder.run<Route>("failing-route.ts", chatRoute.replace("./agent.ts", "./failing-agent.ts")),
+  ]);
+  const ask = (route: Route) =>
+    route.POST(
+      new Request("http://host/", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ messages: [{ role: "user", content: "Hello" }], stream: false }),
+      }),
+    );
+  const answer = await ask(answering);
+  expect([answer.status, await answer.json()]).toMatchObject([200, { text: "Hello" }]);
+  const failure = await ask(failing);
+  expect([failure.status, await failure.json()]).toMatchObject([
+    500,
+    { error: { message: "The model is busy." } },
+  ]);
+});
+
 describe.skipIf(!hasChromium())("in Chromium", () => {
   let browser: Browser;
   beforeAll(async () => {

@@ -49,7 +49,7 @@ export function collectStream(source: StreamSource): Promise<StreamChunk[]> {
 }
 
 /**
- * Collects a stream into the result of a route that does not stream: `Response.json(await collectBufferedStream(…))`.
+ * Collects a stream into the result of a route that does not stream; one with an `error` belongs to a status of 500.
  *
  * A stream that ended on an `error` chunk, even if a `done` without `finishReason` follows, resolves with that chunk as
  * `error`.
