@@ -67,6 +67,18 @@ test("no page of the docs links to an address that only its author has", () => {
   expect(links).toEqual([]);
 });
 
+test("every page of the docs with code is named by a test that runs it", () => {
+  const tests = globSync("apps/{e2e,interop}/{test,test-long}/**/*.test.ts", { cwd: repository })
+    .filter((file) => !file.endsWith("page-references.test.ts"))
+    .map((file) => readFileSync(join(repository, file), "utf8"))
+    .join();
+  const withCode = globSync("docs/*.md", { cwd: repository }).filter((page) =>
+    /^```tsx?$/m.test(readFileSync(join(repository, page), "utf8")),
+  );
+  expect(withCode.length).toBeGreaterThan(15);
+  expect(withCode.filter((page) => !tests.includes(`${page}"`))).toEqual([]);
+});
+
 test("docs/README.md, which is also the navigation of the site, lists every page", () => {
   const index = readFileSync(join(repository, "docs/README.md"), "utf8");
   const names = globSync("*.md", { cwd: join(repository, "docs"), exclude: ["README.md"] });
