@@ -38,9 +38,10 @@ export function saveAnswer({ owner, sessionId, input, message }: Finish): void {
   if (!sessionId || !message) return;
   const stored = loadMessages(owner, sessionId);
   const answer = message as AssistantUIMessage;
-  const added = input ? [input, answer] : [answer];
-  const kept = before(stored, added[0]!.id);
-  upsert.run(owner ?? "", sessionId, JSON.stringify([...kept, ...added]));
+  const messages = input
+    ? [...before(stored, input.id), input, answer]
+    : stored.map((message) => (message.id === answer.id ? answer : message));
+  upsert.run(owner ?? "", sessionId, JSON.stringify(messages));
 }
 
 function before(stored: StoredMessage[], id: string | undefined): StoredMessage[] {

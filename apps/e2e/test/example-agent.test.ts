@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createChat, type UIMessage } from "@kortyx/client";
+import { createChat, reduceMessage, toMessageText, type UIMessage } from "@kortyx/client";
 import { afterEach, beforeEach, expect, test } from "vitest";
 
 const folder = fileURLToPath(new URL("../../../examples/agent/", import.meta.url));
@@ -175,6 +175,28 @@ test("the agent takes no earlier message from a client", async () => {
   await response.text();
   expect(requests.length).toBeGreaterThan(0);
   expect(JSON.stringify(requests)).not.toContain("million");
+});
+
+test("an earlier answer that is continued keeps what came after it, and an edited question does not", async () => {
+  process.env.DATABASE = ":memory:";
+  const { loadMessages, saveAnswer } = await import("../../../examples/agent/conversations.ts");
+  const conversation = { owner: "ann", sessionId: "s" };
+  const question = (id: string, content = id) => ({ role: "user" as const, content, id });
+  const answer = (id: string, delta: string) => ({
+    ...reduceMessage([{ type: "text-delta", delta }]),
+    ...{ id, role: "assistant" as const },
+  });
+  const saved = () => loadMessages("ann", "s").map((message) => toMessageText(message as UIMessage));
+  saveAnswer({ ...conversation, input: question("Refund it."), message: answer("a", "May I?") });
+  saveAnswer({ ...conversation, input: question("And now?"), message: answer("b", "I wait.") });
+  saveAnswer({ ...conversation, input: undefined, message: answer("a", "May I? Done.") });
+  expect(saved()).toEqual(["Refund it.", "May I? Done.", "And now?", "I wait."]);
+  saveAnswer({
+    ...conversation,
+    input: question("Refund it.", "Refund half."),
+    message: answer("c", "Half."),
+  });
+  expect(saved()).toEqual(["Refund half.", "Half."]);
 });
 
 test("the terminal shows the conversation, and takes decisions", async () => {
