@@ -63,7 +63,7 @@ export class RunFeed {
   #isExpired = false;
   /** Ends the reader's wait. One for each wait: a signal combined from several leaks in Node 22. */
   #waiting = new AbortController();
-  /** Settles when what this process appends is in the feed, or is not in the log. */
+  /** An append of this process. Settles when its entries are in the feed, or have been refused. */
   #appended: Promise<unknown> | undefined;
 
   constructor(store: RunStore, runId: string, from: number, events: FeedEvents) {
@@ -142,6 +142,7 @@ export class RunFeed {
     entries: readonly string[],
   ): Promise<AppendResult> {
     const taken = appending.then((result) => {
+      this.#appended = undefined;
       if (result !== "ok" || firstSeq !== this.lastSeq + 1) return result;
       this.#wasOpen = true;
       this.#push(entries);
