@@ -1,8 +1,8 @@
 /**
  * What a process and a Redis carry, for docs/scaling.md: `node benchmarks/scaling.ts` measures it in about a quarter of
- * an hour, keeps the values in scaling.json and writes the tables of the page. `--rounds 1` measures less; `--report`
- * measures nothing, and only writes the tables; `--check` fails if the page differs from the values. Needs a build and
- * redis-server.
+ * an hour, keeps the values in scaling.json and writes the tables of the page. `--rounds 1` measures less, and
+ * `--part redis` or `--part server` keeps the values of the other part; `--report` only writes the tables; `--check` fails
+ * if the page differs from the values. Needs a build and redis-server.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -12,6 +12,7 @@ import { fillPage, type Measured } from "./scaling/tables.ts";
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "3" },
+    part: { type: "string" },
     report: { type: "boolean", default: false },
     check: { type: "boolean", default: false },
   },
@@ -29,24 +30,30 @@ function add(values: Measured["values"], part: string, round: Record<string, Rec
   }
 }
 
+const parts = {
+  redis: async () => (await import("./scaling/redis.ts")).measureRedis(),
+  server: async () => (await import("./scaling/server.ts")).measureServer(),
+};
+
+const readRecord = (): Measured => JSON.parse(readFileSync(recordFile, "utf8"));
+
 async function measure(): Promise<void> {
-  const { measureRedis } = await import("./scaling/redis.ts");
-  const { measureServer } = await import("./scaling/server.ts");
-  const measured: Measured = {
-    date: new Date().toISOString().slice(0, 10),
-    machine: describeMachine(),
-    values: {},
-  };
+  const date = new Date().toISOString().slice(0, 10);
+  const measured: Measured = { date, machine: describeMachine(), values: {} };
+  if (options.part !== undefined) {
+    const kept = Object.entries(readRecord().values).filter(([path]) => !path.startsWith(`${options.part}.`));
+    measured.values = Object.fromEntries(kept);
+  }
   for (let round = 1; round <= Number(options.rounds); round++) {
     console.log(`Round ${round} of ${options.rounds}`);
-    add(measured.values, "redis", await measureRedis());
-    add(measured.values, "server", await measureServer());
+    for (const [part, measurePart] of Object.entries(parts)) {
+      if (part === (options.part ?? part)) add(measured.values, part, await measurePart());
+    }
   }
   const lines = Object.entries(measured.values).map(
     ([path, found]) => `    ${JSON.stringify(path)}: ${JSON.stringify(found).replaceAll(",", ", ")}`,
   );
-  const { date, machine } = measured;
-  const head = Object.entries({ date, machine }).map(
+  const head = Object.entries({ date, machine: measured.machine }).map(
     ([name, value]) => `  ${JSON.stringify(name)}: ${JSON.stringify(value)},\n`,
   );
   writeFileSync(recordFile, `{\n${head.join("")}  "values": {\n${lines.join(",\n")}\n  }\n}\n`);
@@ -54,7 +61,7 @@ async function measure(): Promise<void> {
 
 if (!options.check && !options.report) await measure();
 const before = readFileSync(pageFile, "utf8");
-const after = fillPage(before, JSON.parse(readFileSync(recordFile, "utf8")));
+const after = fillPage(before, readRecord());
 if (!options.check) {
   writeFileSync(pageFile, after);
 } else if (after !== before) {

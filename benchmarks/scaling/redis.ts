@@ -213,7 +213,8 @@ async function readRunId(body: ReadableStream<Uint8Array>): Promise<string> {
     text += decoder.decode(read.value, { stream: true });
     const runId = /"runId":"([^"]+)"/.exec(text)?.[1];
     if (runId === undefined) continue;
-    await reader.cancel();
+    // Settles only when the other branch is cancelled, too.
+    void reader.cancel();
     return runId;
   }
   throw new Error(`No run in ${text}`);

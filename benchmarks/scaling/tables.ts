@@ -190,8 +190,10 @@ function changesTable(of: ValueOf): string {
   );
 }
 
-const machineLine = ({ date, machine, values }: Measured): string =>
-  `${date}, medians of ${Object.values(values)[0]!.length} rounds, on ${machine}.`;
+function machineLine({ date, machine, values }: Measured): string {
+  const rounds = Math.min(...Object.values(values).map((found) => found.length));
+  return `${date}, ${rounds === 1 ? "one round" : `medians of ${rounds} rounds`}, on ${machine}.`;
+}
 
 /** @returns the page with all of its tables. @throws for a marker without a table. */
 export function fillPage(page: string, measured: Measured): string {
