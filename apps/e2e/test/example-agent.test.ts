@@ -179,14 +179,14 @@ test("the agent takes no earlier message from a client", async () => {
 
 test("an earlier answer that is continued keeps what came after it, and an edited question does not", async () => {
   process.env.DATABASE = ":memory:";
-  const { loadMessages, saveAnswer } = await import("../../../examples/agent/conversations.ts");
+  const { loadMessages, saveAnswer } = await import(`${folder}conversations.ts`);
   const conversation = { owner: "ann", sessionId: "s" };
   const question = (id: string, content = id) => ({ role: "user" as const, content, id });
   const answer = (id: string, delta: string) => ({
     ...reduceMessage([{ type: "text-delta", delta }]),
     ...{ id, role: "assistant" as const },
   });
-  const saved = () => loadMessages("ann", "s").map((message) => toMessageText(message as UIMessage));
+  const saved = () => loadMessages("ann", "s").map((message: UIMessage) => toMessageText(message));
   saveAnswer({ ...conversation, input: question("Refund it."), message: answer("a", "May I?") });
   saveAnswer({ ...conversation, input: question("And now?"), message: answer("b", "I wait.") });
   saveAnswer({ ...conversation, input: undefined, message: answer("a", "May I? Done.") });
