@@ -164,8 +164,9 @@ class ReadyGate {
     connection.on("ready", () => this.#settle());
   }
 
-  /** Rejects when the signal is aborted, and when the connection is destroyed. */
+  /** Rejects when the signal is aborted, even if the connection is ready, and when the connection is destroyed. */
   async pass(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#connection.status === "ready") return;
     if (this.#isClosed) throw closed();
     let settle: (error?: Error) => void = () => {};
