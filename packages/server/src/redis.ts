@@ -2,10 +2,10 @@
  * Keeps runs in Redis: they survive every process but Redis itself, and all machines share them. Scripts, commands and
  * the listening connection are in separate files.
  */
-import { checkObjectOption, checkOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
+import { checkObjectOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
 import { type RedisClient, toRedisLink } from "./stores/redis-client.ts";
 import { RedisCommands, type ScriptValue } from "./stores/redis-commands.ts";
-import { formatNumber, type OwnerKeys, RedisKeys } from "./stores/redis-keys.ts";
+import { formatNumber, type OwnerKeys, RedisKeys, toPrefix } from "./stores/redis-keys.ts";
 import { type Announced, RedisListener } from "./stores/redis-listener.ts";
 import type { RedisScriptName } from "./stores/redis-scripts.ts";
 import { placeInId, placeOf } from "./stores/run-id.ts";
@@ -113,6 +113,8 @@ class RedisRunStore implements RunStore {
   });
   readonly #names = new Map<string, Names>();
   readonly #written = new Map<string, WrittenRun>();
+  /** The runs that this process is opening, by the name of their owner's open runs. */
+  readonly #opening = new Map<string, Set<string>>();
   /** Whether runs of an earlier version may be left, once that is known. */
   #hasEarlierRuns: Promise<boolean> | undefined;
   #tickTimer: Timer | undefined;
@@ -125,7 +127,7 @@ class RedisRunStore implements RunStore {
     const { retentionMs, leaseMs } = readRunStoreTimes(options);
     this.leaseMs = leaseMs;
     this.#prefix = prefix;
-    const keys = new RedisKeys(prefix, link.isSharded);
+    const keys = new RedisKeys(prefix, link.isCluster);
     this.#keys = keys;
     this.#commands = new RedisCommands({ link, times: [leaseMs, retentionMs], commandTimeoutMs });
     this.#listener = new RedisListener({
@@ -141,6 +143,10 @@ class RedisRunStore implements RunStore {
     const place = owner + key === "" ? placeInId(runId) : placeOf(owner, key);
     const formats = await this.#formatsOf(place);
     const names = formats.map((of) => this.#keys.ofOwner(of, request));
+    const opening = this.#opening.get(names[0]!.open) ?? new Set();
+    // Calls that began earlier open runs that this one has to declare.
+    const others = new Set(opening);
+    this.#opening.set(names[0]!.open, opening.add(runId));
     const opened = await this.#runDeclaring(
       "open",
       [
@@ -151,7 +157,13 @@ class RedisRunStore implements RunStore {
         ...[runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun ? 1 : 0],
         ...[producerLostJson, stringifyChunk(stopped), formats.length],
       ],
-    ).catch(orWhen<unknown>(isMemoryFull, ["store-full"]));
+      others,
+    )
+      .catch(orWhen<unknown>(isMemoryFull, ["store-full"]))
+      .finally(() => {
+        opening.delete(runId);
+        if (opening.size === 0) this.#opening.delete(names[0]!.open);
+      });
     const [status, id, ...fields] = opened as [OpenedRun["status"], string, ...Fields];
     const run = id === undefined ? undefined : toRecord(id, fields);
     if (status === "created" && run?.terminal === undefined) this.#rememberWritten(request, names[0]!);
@@ -329,8 +341,12 @@ class RedisRunStore implements RunStore {
   }
 
   /** Calls the script again with the keys of other runs, if it asks for them: the owner may have begun one meanwhile. */
-  async #runDeclaring(script: "open" | "stopKey", keys: string[], values: ScriptValue[]): Promise<unknown> {
-    const others = new Set<string>();
+  async #runDeclaring(
+    script: "open" | "stopKey",
+    keys: string[],
+    values: ScriptValue[],
+    others = new Set<string>(),
+  ): Promise<unknown> {
     for (;;) {
       const ids = [...others];
       const found = await this.#run(
@@ -354,9 +370,9 @@ class RedisRunStore implements RunStore {
   }
 
   async #readFormat(): Promise<boolean> {
-    const read = await this.#commands.run("format", [this.#keys.format], [formatNumber]);
+    const read = await this.#commands.run("format", this.#keys.format, [formatNumber]);
     const [found, hasEarlierRuns] = read as [string, number];
-    if (Number(found) <= formatNumber) return hasEarlierRuns === 1 && !this.#keys.isSpread;
+    if (Number(found) <= formatNumber) return hasEarlierRuns === 1;
     throw new Error(
       `The runs in Redis under ${JSON.stringify(this.#prefix)} have format ${found}, of a newer version of ` +
         `@kortyx/server; this version knows format ${formatNumber}. Update this process, or give its store ` +
@@ -369,14 +385,6 @@ const producerLostJson = stringifyChunk(producerLost);
 
 /** Whether Redis has no free memory. */
 const isMemoryFull = (error: unknown): boolean => /\bOOM command not allowed\b/.test(String(error));
-
-/** Redis takes the first part in braces of a key as its hash tag, if it is not empty; otherwise the whole key. */
-function toPrefix(keyPrefix: string, given: string): string {
-  const prefix = typeof given === "string" ? keyPrefix + given : given;
-  const isUsable = typeof given === "string" && !/^[^{]*\{\}/.test(prefix);
-  checkOption("prefix", isUsable, 'a string without "{}", where a hash tag would be empty', prefix);
-  return prefix;
-}
 
 const toRecord = (runId: string, [owner, session, seq, terminal]: Fields): RunRecord => ({
   runId,

@@ -84,6 +84,7 @@ export function fromIoRedis(given: IoRedisClient, commandTimeoutMs: number): Red
     return own;
   };
   return {
+    isCluster: client.isCluster,
     isSharded: isSharded(client),
     keyPrefix: client.options.keyPrefix ?? "",
     eval: async (...call) => open().eval(...call),

@@ -64,6 +64,7 @@ export function fromNodeRedis(client: NodeRedisClient): RedisLink {
 function toLink(client: NodeRedisClient): RedisLink {
   const calls = (abortSignal: AbortSignal) => client.withCommandOptions({ abortSignal });
   return {
+    isCluster: isCluster(client),
     isSharded: isCluster(client),
     keyPrefix: "",
     eval: (script, { keys, values }, signal) => calls(signal).eval(script, { keys, arguments: values }),

@@ -26,6 +26,8 @@ export interface RedisCalls {
 
 /** A client of any library, single or of a cluster. */
 export interface RedisLink extends RedisCalls {
+  /** Keys are on several nodes. */
+  readonly isCluster: boolean;
   /** Messages on a channel reach only the node of a cluster that has the key with its name. */
   readonly isSharded: boolean;
   /** What the application's client prepends to keys. The store does that itself, for channels too. */

@@ -5,6 +5,7 @@
  * | key | type | what |
  * | --- | --- | --- |
  * | `format` | string | {@link formatNumber} |
+ * | `format:earlier` | string | the number before it, while runs of that format may be left |
  * | `{<place>}:run:<id>` | hash | the run without its log |
  * | `{<place>}:log:<id>` | stream | entry `seq` has the id `<seq + 1>-0`, because 0-0 is not an id |
  * | `{<place>}:open:<owner>` | set | the ids of the owner's open runs, and some that have ended |
@@ -16,6 +17,7 @@
  * keys expire, and only `format` stays: those of a run after its retention, extended with each renewal while it is open.
  */
 
+import { checkOption } from "@kortyx/protocol/internal";
 import type { Announced } from "./redis-listener.ts";
 import { placeInId } from "./run-id.ts";
 import type { OpenRun } from "./run-store.ts";
@@ -33,17 +35,19 @@ export interface OwnerKeys {
 
 export class RedisKeys {
   /** Places are on several nodes. Format 1 never was: it needs one node for all of its keys. */
-  readonly isSpread: boolean;
+  readonly #isSpread: boolean;
   readonly #prefix: string;
 
-  /** @param isSharded - Whether they are for a cluster. */
-  constructor(prefix: string, isSharded: boolean) {
-    this.isSpread = isSharded && !/^[^{]*\{[^}]+\}/.test(prefix);
+  /** @param isCluster - Whether they are for a cluster. */
+  constructor(prefix: string, isCluster: boolean) {
+    this.#isSpread = isCluster && !/^[^{]*\{[^}]+\}/.test(prefix);
     this.#prefix = prefix;
   }
 
-  get format(): string {
-    return `${this.#prefix}format`;
+  /** The number of the format, and the mark of earlier runs if there can be any. */
+  get format(): string[] {
+    const format = `${this.#prefix}format`;
+    return this.#isSpread ? [format] : [format, `${format}:earlier`];
   }
 
   /** The keys of a run. One with the id of an earlier version is where that version has put it. */
@@ -77,6 +81,17 @@ export class RedisKeys {
   #startOf(place: string | undefined): string {
     if (place !== undefined) return `${this.#prefix}{${place}}:`;
     // A client may name anything as a run, and the keys of even an unknown one must be on one node.
-    return this.isSpread ? `${this.#prefix}{unknown}:` : this.#prefix;
+    return this.#isSpread ? `${this.#prefix}{unknown}:` : this.#prefix;
   }
+}
+
+/**
+ * Puts the prefix of the client before that of the store. Redis takes the first part in braces of a key as its hash tag,
+ * if it is not empty; otherwise the whole key.
+ */
+export function toPrefix(keyPrefix: string, given: string): string {
+  const prefix = typeof given === "string" ? keyPrefix + given : given;
+  const isUsable = typeof given === "string" && !/^[^{]*\{\}/.test(prefix);
+  checkOption("prefix", isUsable, 'a string without "{}", where a hash tag would be empty', prefix);
+  return prefix;
 }

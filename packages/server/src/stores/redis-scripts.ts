@@ -48,7 +48,8 @@ local function renew(run, seq)
   if left < LEASE * 2 / 3 + KEEP then keep(run, LEASE + KEEP) else redis.call('PEXPIRE', KEYS[run], left) end
   redis.call('HSET', KEYS[run], 'seq', seq, 'lease', now + LEASE)
 end
-local others, undeclared = {}, {}
+-- The reply that asks for keys: a list, because unpack() takes at most some 8,000 ids.
+local others, undeclared = {}, {'declare'}
 -- The ids of other runs begin at this position of ARGV, and their keys at that position of KEYS.
 local function declare(arg, key)
   for i = arg, #ARGV do others[ARGV[i]] = key + 2 * (i - arg) end
@@ -61,20 +62,15 @@ end
 
 /** Runs of an owner in format 1 have keys of their own, which follow those of the owner. */
 const bodies = {
-  /** `format` · formatNumber. Returns the stored number, and 1 if runs of format 1 may be left. */
+  /** `format`, `earlier` if such runs are possible · formatNumber. Returns the number, and 1 if runs of format 1 may be left. */
   format: `
 local known = redis.call('GET', KEYS[1])
--- pcall: without room for it, the number is written by a process that starts later.
-if not known then
-  redis.pcall('SET', KEYS[1], ARGV[3])
-  return {ARGV[3], 0}
-end
-if tonumber(known) < tonumber(ARGV[3]) then
-  redis.pcall('SET', KEYS[1], ARGV[3], 'PX', LEASE + KEEP)
-  return {ARGV[3], 1}
-end
--- It expires with the last runs of format 1, and is written again.
-return {known, redis.call('PTTL', KEYS[1]) > 0 and 1 or 0}`,
+local isCurrent = known and tonumber(known) >= tonumber(ARGV[3])
+-- pcall: without room for them, both are written by a process that starts later.
+if known and not isCurrent and KEYS[2] then redis.pcall('SET', KEYS[2], known, 'PX', LEASE + KEEP) end
+if not isCurrent then redis.pcall('SET', KEYS[1], ARGV[3]) end
+local isEarlier = KEYS[2] and (known and not isCurrent or redis.call('EXISTS', KEYS[2]) == 1)
+return {isCurrent and known or ARGV[3], isEarlier and 1 or 0}`,
 
   /**
    * run, log, (open, key, session, stops) of one or two formats, others… · id, owner, session, key, hash, maxOpenRuns,
@@ -98,7 +94,7 @@ for first = 3, 4 * formats, 4 do
   end
 end
 find(known)
-if #undeclared > 0 then return {'declare', unpack(undeclared)} end
+if #undeclared > 1 then return undeclared end
 local open, gone, expired = 0, {}, {}
 local run = known and record(others[known])
 if run and run[1] then
@@ -231,7 +227,7 @@ for i = 1, 2 * formats, 2 do
   local run = find(id)
   if run and redis.call('EXISTS', KEYS[run]) == 1 then return {'found', id} end
 end
-if #undeclared > 0 then return {'declare', unpack(undeclared)} end
+if #undeclared > 1 then return undeclared end
 -- First, because it works when Redis is full.
 for i = 2, 2 * formats, 2 do
   redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)

@@ -1,6 +1,7 @@
 import type { StreamChunk } from "@kortyx/protocol";
 import { hasRedis } from "@kortyx/test-redis";
 import { type RedisCluster, startRedisCluster } from "@kortyx/test-redis/cluster";
+import { Cluster } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
@@ -112,6 +113,17 @@ describe.skipIf(!hasRedis())("a cluster of three", () => {
       Array.from({ length: 30 }, () => second.open(opening({ maxOpenRuns: 20 }))),
     );
     expect((["created", "too-many-runs"] as const).map(countOf(others))).toEqual([5, 25]);
+  });
+
+  test("returns nothing for an unknown run to a client of ioredis that has only the channels of all nodes", async () => {
+    const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: "127.0.0.1", port })));
+    client.on("error", () => {});
+    // Earlier versions lack the option.
+    delete (client.options as { shardedSubscribers?: boolean }).shardedSubscribers;
+    const store = create({ client });
+    await expect.poll(() => store.read("unknown", -1, 1).catch(String)).toBe(undefined);
+    expect(await store.end("unknown", { type: "done" })).toBe(undefined);
+    client.disconnect();
   });
 
   test("accepts runs where a process of format 1 has left its number, but cannot have left runs", async () => {

@@ -30,6 +30,20 @@ describe.skipIf(!hasRedis())("the number of the format", () => {
     expect(await client.get(`${prefix}format`)).toBe("2");
   });
 
+  test("keeps older processes out for good, and runs of format 1 are found until they have expired", async () => {
+    await client.set(`${prefix}format`, "1");
+    await client.set(`${prefix}key:3:ann:k`, "earlier");
+    await client.hSet(`${prefix}run:earlier`, "owner", "ann");
+    const create = () => createRedisRunStore({ client, prefix, leaseMs: 60_000, retentionMs: 40_000 });
+    for (let count = 0; count < 2; count++) expect(await create().stopKey("ann", "k")).toBe("earlier");
+    const mark = `${prefix}format:earlier`;
+    expect(await client.pTTL(mark)).toBeGreaterThan(90_000);
+    await client.del(mark);
+    expect(await create().stopKey("ann", "k")).toBe(undefined);
+    expect(await client.pTTL(`${prefix}format`)).toBe(-1);
+    expect(await client.get(`${prefix}format`)).toBe("2");
+  });
+
   test("is written once and read once by each store", async () => {
     const seen: string[] = [];
     const monitor = await redis.connect();
@@ -45,8 +59,14 @@ describe.skipIf(!hasRedis())("the number of the format", () => {
     }
     await expect.poll(() => seen.filter((line) => line.includes('"XRANGE"')).length).toBe(2);
     const commands = seen.filter(
-      (line) => / "(GET|SET|PTTL)" /.test(line) && line.includes(`"${prefix}format"`),
+      (line) => / "(GET|SET|EXISTS)" /.test(line) && line.includes(`"${prefix}format`),
     );
-    expect(commands.map((line) => / "(\w+)" /.exec(line)?.[1])).toEqual(["GET", "SET", "GET", "PTTL"]);
+    expect(commands.map((line) => / "(\w+)" /.exec(line)?.[1])).toEqual([
+      "GET",
+      "SET",
+      "EXISTS",
+      "GET",
+      "EXISTS",
+    ]);
   });
 });
