@@ -21,9 +21,9 @@ export const mutations: readonly Mutation[] = [
     edits: [
       server(
         "runs/run-feed.ts",
-        "await this.#store.wait(this.#runId, this.lastSeq, wait.signal);",
+        "await this.#store.wait(this.#runId, after, wait.signal);",
         `const since = performance.now();
-        await this.#store.wait(this.#runId, this.lastSeq, wait.signal);
+        await this.#store.wait(this.#runId, after, wait.signal);
         Object.assign(this, { waitedMs: performance.now() - since });`,
       ),
       server(
