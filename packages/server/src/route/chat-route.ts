@@ -54,10 +54,10 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   };
   /**
    * Returns the owner of the request, before the body is read. `null` and `undefined` mean 401; a `Response`, returned
-   * or thrown, is the response; anything else but a string of 1 to 256 characters is a masked 500. Required for a route
-   * with runs, because a run belongs to its owner. `"anonymous"` admits every visitor, and runs have no owner: the
-   * unguessable id of a run, or its idempotency key, is enough to follow and stop it; sessions cannot be looked up, and
-   * the number of open runs is not limited.
+   * or thrown, is the response; anything else but a well-formed string of 1 to 256 characters is a masked 500. Required
+   * for a route with runs, because a run belongs to its owner. `"anonymous"` admits every visitor, and runs have no
+   * owner: the unguessable id of a run, or its idempotency key, is enough to follow and stop it; sessions cannot be
+   * looked up, and the number of open runs is not limited.
    *
    * @defaultValue every request is admitted
    */

@@ -20,11 +20,16 @@ export async function identifyOwner(
     return errorResponse({ status: 401, error: "Please sign in.", code: "unauthorized" });
   }
   const isResponse = typeof owner === "object" && typeof owner.status === "number" && "headers" in owner;
-  const isOwner = typeof owner === "string" && owner.length > 0 && owner.length <= maxIdLength;
+  // Stores keep text as UTF-8, in which all lone surrogates are the same: two owners would become one.
+  const isOwner =
+    typeof owner === "string" &&
+    owner.length > 0 &&
+    owner.length <= maxIdLength &&
+    !/\p{Surrogate}/u.test(owner);
   checkOption(
     "The result of authorize",
     isOwner || isResponse,
-    `a string of 1 to ${maxIdLength} characters, a Response or null`,
+    `a well-formed string of 1 to ${maxIdLength} characters, a Response or null`,
     owner,
   );
   return owner;

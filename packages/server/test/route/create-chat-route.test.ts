@@ -476,6 +476,7 @@ describe("a request that is refused", () => {
     ["an error", new Error("No."), "an object"],
     ["an empty string", "", '""'],
     ["a string of 257 characters", "a".repeat(257), `"${"a".repeat(40)}"`],
+    ["half a character", "J\ud800rg", '"J\\ud800rg"'],
   ])("has an authorize that returns %s: a masked 500, with the reason in the log", async (_, owner, got) => {
     const log = vi.spyOn(console, "error").mockImplementation(() => {});
     for (const cors of [undefined, { origin: "https://app.example" }]) {
@@ -484,7 +485,7 @@ describe("a request that is refused", () => {
       expect([response.status, (await response.json()).code]).toEqual([500, "internal"]);
       expect(log.mock.lastCall?.[1]).toEqual(
         new TypeError(
-          `The result of authorize must be a string of 1 to 256 characters, a Response or null; got ${got}.`,
+          `The result of authorize must be a well-formed string of 1 to 256 characters, a Response or null; got ${got}.`,
         ),
       );
       expect(calls).toHaveLength(0);
@@ -496,6 +497,9 @@ describe("a request that is refused", () => {
     const { route, calls } = routeOf(answer, { authorize: (request) => request.headers.get("x-user") });
     await (await route.POST(post({ messages }, { headers: { "x-user": "ann" } }))).text();
     expect(calls[0]?.[1].owner).toBe("ann");
+    const emoji = routeOf(answer, { authorize: () => "ann 😀" });
+    await (await emoji.route.POST(post({ messages }))).text();
+    expect(emoji.calls[0]?.[1].owner).toBe("ann 😀");
   });
 });
 
