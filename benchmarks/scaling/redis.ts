@@ -101,7 +101,8 @@ async function writeRun(store: RunStore, opening: Opening, count: number): Promi
 /** What Redis keeps. */
 async function measureMemory(site: RedisSite): Promise<RedisCosts> {
   const store = await site.openStore();
-  await writeRun(store, request(0), 1);
+  // Each node takes memory for its first run that others do not.
+  await spread(site, 30, (index) => writeRun(store, request(-1 - index), 1));
   const keep = async (count: number, length: number) =>
     workFor(
       count,
@@ -263,6 +264,7 @@ export async function measureRedis(): Promise<Record<string, RedisCosts>> {
       followed2: await measureOpen(one, "talking", 2),
       silent: await measureOpen(one, "silent", 1),
       memory: await measureMemory(one),
+      "cluster.memory": await measureMemory(three),
       balance: await measureBalance(three),
     };
   } finally {

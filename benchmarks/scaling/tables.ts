@@ -124,20 +124,21 @@ function nodesTable(of: ValueOf): string {
 }
 
 function memoryTable(of: ValueOf): string {
+  const kept = (what: string, name: string): Row => [
+    what,
+    of(`redis.memory.${name}`),
+    of(`redis.cluster.memory.${name}`),
+  ];
+  const count = (part: string) => String(Math.round(of(`redis.${part}.subscriptions`)));
+  const others = of("redis.followed2.subscriptions") - of("redis.followed1.subscriptions");
   return table(
-    ["Redis keeps", "bytes"],
+    ["Redis keeps", "one node", "three"],
     [
-      ["a run of one chunk, with the names of its owner, session and key", of("redis.memory.runBytes")],
-      ["each further chunk of short text", of("redis.memory.chunkBytes")],
-      ["… of that, in addition to its JSON", of("redis.memory.chunkExtraBytes")],
-      [
-        "subscriptions of a run, for its own process",
-        String(Math.round(of("redis.followed1.subscriptions"))),
-      ],
-      [
-        "… and for each further process that follows it",
-        String(Math.round(of("redis.followed2.subscriptions") - of("redis.followed1.subscriptions"))),
-      ],
+      kept("a run of one chunk, with the names of its owner, session and key, bytes", "runBytes"),
+      kept("each further chunk of short text, bytes", "chunkBytes"),
+      kept("… of that, in addition to its JSON", "chunkExtraBytes"),
+      ["subscriptions of a run, for its own process", count("followed1"), count("cluster.followed1")],
+      ["… and for each further process that follows it", String(Math.round(others)), "–"],
     ],
   );
 }
