@@ -240,7 +240,8 @@ class RedisRunStore implements RunStore {
   async #renew(script: "append" | "renew", runId: string, values: ScriptValue[]): Promise<AppendResult> {
     const written = this.#written.get(runId);
     const now = performance.now();
-    const isDue = written !== undefined && now - written.extendedAt > this.leaseMs / 3;
+    // With each renewal of a silent run, which comes after a third of a lease, so that both last equally long.
+    const isDue = written !== undefined && now - written.extendedAt > this.leaseMs / 4;
     const names = isDue ? written.names : [];
     const result = (await this.#run(script, [...this.#keys.ofRun(runId), ...names], values)) as AppendResult;
     if (result !== "ok") this.#written.delete(runId);

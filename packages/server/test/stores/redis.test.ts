@@ -96,6 +96,21 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(await store.append(abandoned, 1, ["1"])).toBe("lost");
     });
 
+    test("of an open run's names are extended with each renewal of its lease, however short the retention", async () => {
+      const store = create({ leaseMs: 60_000, retentionMs: 0 });
+      const runId = await openRun(store, { key: "k", sessionId: "s" });
+      const names = (await keysLeft()).filter((key) => /:(open|key|session):/.test(key));
+      expect(names.length).toBe(3);
+      vi.useFakeTimers({ toFake: ["performance"] });
+      for (let count = 0; count < 3; count++) {
+        for (const name of names) await client.pExpire(name, 30_000);
+        // A timer of a third of a lease may be early by a millisecond.
+        vi.advanceTimersByTime(20_000 - 1);
+        await store.renew(runId);
+        for (const name of names) expect(await client.pTTL(name)).toBeGreaterThan(40_000);
+      }
+    });
+
     test("begin with the prefix, which keeps stores separate", async () => {
       const runId = await openRun(create(), { key: "k", sessionId: "s" });
       const other = create({ prefix: `other-${prefix}` });
