@@ -155,8 +155,6 @@ export class Checks {
     const { now } = this.#simulator;
     const ofClient = [...this.logs.all()].filter(({ owner }) => owner === client);
     if (chunks.length > 0) {
-      // A log that has lost its end, and has a terminal in place of the client's last entry, looks complete to the server.
-      if (code === "truncated") return this.logs.get(runId ?? "")?.isCut === true;
       return status === 404 && this.#mayBeLost(runId);
     }
     // A first request without any response is repeated once.

@@ -4,7 +4,7 @@
  */
 import type { ChatTypes, StreamChunk } from "@kortyx/protocol";
 import { checkFunctionOption, parseTimeoutMs } from "@kortyx/protocol/internal";
-import type { ByteStream } from "../stream/byte-stream.ts";
+import { type ByteStream, bodyOf } from "../stream/byte-stream.ts";
 import { ChunkStream, type ChunkStreamOptions, type OpenBody } from "../stream/chunk-stream.ts";
 import { type ChatBodyOptions, toChatBody } from "./chat-body.ts";
 import { checkResponse, maxErrorBodyMs } from "./check-response.ts";
@@ -159,8 +159,7 @@ class RouteRequests {
         try {
           const response = await (isResume ? resumes.next() : this.#sendFirst(signal));
           noteResponse();
-          // The server has nothing more: a run may end on an `error`.
-          if (isResume && response.status === 204 && interruption?.lastType === "error") return "complete";
+          if (isResume && response.status === 204) return endOf(interruption?.lastType);
           return await this.#accept(response, signal);
         } catch (error) {
           this.#countRequest(performance.now() - startedAt);
@@ -229,6 +228,20 @@ class RouteRequests {
     });
   }
 }
+
+/**
+ * A run that has nothing more (204) for a client without its end has lost the client's last entries, and has its end in
+ * their place. A run may end on an `error`.
+ */
+const endOf = (lastType: string | undefined): ByteStream | "complete" =>
+  lastType === "error" ? "complete" : bodyOf(new Response(lostAnswer))!;
+
+/** What a server sends for a run that has fewer entries than the client. */
+const lostAnswer = `data: {"type":"error","message":"This answer is no longer available. Please ask again.","code":"run-lost","retryable":true}
+
+data: [DONE]
+
+`;
 
 /** whatwg-fetch, also used by React Native, marks its `fetch`. */
 const isPolyfill = (fetch: unknown): boolean =>

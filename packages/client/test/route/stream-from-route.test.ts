@@ -403,22 +403,36 @@ describe("a stream with event ids", () => {
     expect(states.map(({ state }) => state)).toEqual(["open", "reconnecting"]);
   });
 
-  test("is truncated when nothing follows any other chunk (204), or when it starts with a 204", async () => {
-    const nothing = () => new Response(null, { status: 204 });
+  test("is lost when nothing follows any other chunk (204): the run has another end in place of that chunk", async () => {
     const failed = { type: "error", message: "m" } as const;
     for (const answers of [
-      [nothing],
-      [() => streamResponse(entry(0, a)), nothing],
-      [() => streamResponse(entry(0, failed) + entry(1, a)), nothing],
-      [() => streamResponse(entry(0, failed)), () => streamResponse(entry(1, a)), nothing],
+      [() => streamResponse(entry(0, a))],
+      [() => streamResponse(entry(0, failed) + entry(1, a))],
+      [() => streamResponse(entry(0, failed)), () => streamResponse(entry(1, a))],
     ]) {
-      const { error, states } = await collectFrom(answers);
-      expect(error).toMatchObject({
-        name: "StreamTruncatedError",
-        message: "The response has no body: the answer is incomplete.",
+      const { chunks, error, states } = await collectFrom([
+        ...answers,
+        () => new Response(null, { status: 204 }),
+      ]);
+      expect(error).toBeUndefined();
+      expect(chunks.at(-2)).toEqual(a);
+      expect(chunks.at(-1)).toEqual({
+        type: "error",
+        message: "This answer is no longer available. Please ask again.",
+        code: "run-lost",
+        retryable: true,
       });
-      expect(states.filter(({ state }) => state === "open")).toHaveLength(answers.length - 1);
+      expect(states.filter(({ state }) => state === "open")).toHaveLength(answers.length);
     }
+  });
+
+  test("is truncated when it starts with a 204", async () => {
+    const { error, states } = await collectFrom([() => new Response(null, { status: 204 })]);
+    expect(error).toMatchObject({
+      name: "StreamTruncatedError",
+      message: "The response has no body: the answer is incomplete.",
+    });
+    expect(states).toEqual([]);
   });
 
   test("is resumed when [DONE] arrives without a done, an abort or an error, because the end is missing from the log", async () => {
