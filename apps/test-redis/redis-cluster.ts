@@ -18,6 +18,8 @@ export interface RedisCluster {
   rootNodes: { url: string }[];
   /** A connected client, which is destroyed with the cluster. */
   connect(options?: Partial<RedisClusterOptions>): Promise<ReturnType<typeof createTestCluster>>;
+  /** The nodes that are masters now. */
+  masters(): Promise<ClusterNode[]>;
   /** The node that serves the slot of this key. */
   masterOf(key: string): Promise<ClusterNode>;
   /**
@@ -83,6 +85,10 @@ export async function startRedisCluster({ hasReplicas = false, settings = {} }: 
       await client.connect();
       return client;
     },
+    async masters() {
+      const roles = await Promise.all(nodes.map(isMaster));
+      return nodes.filter((_, index) => roles[index]);
+    },
     masterOf: async (key) => ownerOf(await slotOf(key)),
     async moveSlotOf(key, target, onStep = () => {}) {
       const slot = await slotOf(key);
@@ -99,7 +105,7 @@ export async function startRedisCluster({ hasReplicas = false, settings = {} }: 
     },
     async failOver(replica) {
       await replica.command("CLUSTER", "FAILOVER");
-      await until(async () => /^role:master/m.test(String(await replica.command("INFO", "replication"))));
+      await until(() => isMaster(replica));
     },
     close,
   };
@@ -167,6 +173,9 @@ async function form(nodes: ClusterNode[]): Promise<void> {
     );
   }
 }
+
+const isMaster = async (node: ClusterNode): Promise<boolean> =>
+  /^role:master/m.test(String(await node.command("INFO", "replication")));
 
 const count = (list: string): number => list.match(/ (?:myself,)?slave /g)?.length ?? 0;
 

@@ -1,9 +1,17 @@
 /** A connected client, set up as in an application. */
-import { createClient } from "redis";
+import { createClient, createCluster } from "redis";
 
-export async function connectToRedis(socketPath: string) {
-  const client = createClient({ socket: { path: socketPath, tls: false }, disableOfflineQueue: true });
+/** A server on a socket, or nodes of a cluster. */
+export type RedisAddress = { socketPath: string } | { rootNodes: { url: string }[] };
+
+export async function connectToRedis(address: RedisAddress) {
+  if ("rootNodes" in address) {
+    const cluster = createCluster({ rootNodes: address.rootNodes });
+    cluster.on("error", (error) => console.error(error));
+    return cluster.connect();
+  }
+  const socket = { path: address.socketPath, tls: false } as const;
+  const client = createClient({ socket, disableOfflineQueue: true });
   client.on("error", (error) => console.error(error));
-  await client.connect();
-  return client;
+  return client.connect();
 }

@@ -17,10 +17,7 @@ const maxUnanswered = 5;
  * and the result on its page is checked.
  */
 const withoutLateRedis = (output: string): string =>
-  output.replace(
-    /^The run store failed \(store-unavailable, .*Redis has not answered .*\n( +at .*\n)*/gm,
-    "",
-  );
+  output.replace(/^The run store failed \(store-unavailable, .*Redis did not reply .*\n( +at .*\n)*/gm, "");
 
 const isTerminal = ({ type }: StreamChunk) => type === "done" || type === "abort" || type === "error";
 

@@ -51,6 +51,16 @@ export interface ChaosPlan {
   cuts: { atMs: number; which: number }[];
   /** Each begins at its time, but not before the previous one is over. */
   serverEnds: ServerEnd[];
+  /** What happens to a cluster of Redis; a plan without it is played on one server. */
+  clusterEvents?: ClusterEvent[];
+}
+
+/** A slot of some user moves to another master, or a master hands all of its slots to its replica. */
+export interface ClusterEvent {
+  atMs: number;
+  type: "move" | "failover";
+  /** One of the users' slots, as a fraction of them, or the number of the master. */
+  which: number;
 }
 
 /** Cuts, one crash and one deploy. */
@@ -70,6 +80,23 @@ export function planChaos(seed: number): ChaosPlan {
       { atMs: random.between(6_000, 9_000), server: (killed + 1) % serverCount, signal: "SIGTERM" },
     ],
   };
+}
+
+/** The same on a cluster of Redis, five slots of which move before and after each of two failovers. */
+export function planClusterChaos(seed: number): ChaosPlan {
+  const random = createRandom(seed);
+  const moves = Array.from({ length: 10 }, () => ({
+    atMs: random.between(1_000, 12_000),
+    type: "move" as const,
+    which: random.next(),
+  }));
+  const failovers = [0, 1].map((which) => ({
+    atMs: random.between(3_000, 10_000),
+    type: "failover" as const,
+    which,
+  }));
+  const clusterEvents = [...moves, ...failovers].sort((left, right) => left.atMs - right.atMs);
+  return { ...planChaos(seed), clusterEvents };
 }
 
 /** A deploy: the servers are replaced one after the other. Nothing else happens. */

@@ -1,6 +1,6 @@
 /**
- * Plays a plan with the clients and real servers on one Redis, behind nginx and a proxy that cuts connections. Returns
- * the records of the clients and the logs; `find-faults.ts` decides whether they are right.
+ * Plays a plan with the clients and real servers on one Redis, or a cluster of it, behind nginx and a proxy that cuts
+ * connections. Returns the records of the clients and the logs; `find-faults.ts` decides whether they are right.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -9,12 +9,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { StreamChunk } from "@kortyx/client";
 import { createRedisRunStore } from "@kortyx/server/redis";
 import { startRedis } from "@kortyx/test-redis";
+import { type RedisCluster, startRedisCluster } from "@kortyx/test-redis/cluster";
 import { startNginx } from "../test/nginx.ts";
 import type { AskedQuestion, ClientsCommand } from "./clients.ts";
-import { connectToRedis } from "./connect-to-redis.ts";
+import { connectToRedis, type RedisAddress } from "./connect-to-redis.ts";
 import { startCuttingProxy } from "./cutting-proxy.ts";
 import { type OwnProcess, startOwnProcess } from "./own-process.ts";
-import { type ChaosPlan, ownerOf, type ServerEnd, serverCount, sessionOf } from "./plan.ts";
+import {
+  type ChaosPlan,
+  type ClusterEvent,
+  ownerOf,
+  type ServerEnd,
+  serverCount,
+  sessionOf,
+} from "./plan.ts";
 import type { JournalLine, ServerSettings } from "./server.ts";
 
 /** The default lease of the stores. */
@@ -68,12 +76,13 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
   }
 
   try {
-    const redis = open(await startRedis());
+    const cluster = plan.clusterEvents && open(await startRedisCluster({ hasReplicas: true }));
+    const redis: RedisAddress = cluster ?? open(await startRedis());
     const socketPaths = Array.from({ length: serverCount }, (_, server) => join(folder, `${server}.sock`));
     const startServer = (socketPath: string) =>
       start("server.ts", {
         socketPath,
-        redisSocketPath: redis.socketPath,
+        redis: "rootNodes" in redis ? { rootNodes: redis.rootNodes } : { socketPath: redis.socketPath },
         journalPath,
         drainDeadlineMs,
       } satisfies ServerSettings);
@@ -115,8 +124,15 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
       }
     }
 
-    const [asked] = await Promise.all([answered, cut(), endServers()]);
-    const questions = await readLogs(redis.socketPath, asked);
+    async function changeCluster(): Promise<void> {
+      for (const event of plan.clusterEvents ?? []) {
+        await until(event.atMs);
+        await change(cluster!, event);
+      }
+    }
+
+    const [asked] = await Promise.all([answered, cut(), endServers(), changeCluster()]);
+    const questions = await readLogs(redis, asked);
     const journal = readFileSync(journalPath, "utf8")
       .split("\n")
       .slice(0, -1)
@@ -129,9 +145,22 @@ export async function playChaos(plan: ChaosPlan): Promise<PlayedGame> {
   }
 }
 
+async function change(cluster: RedisCluster, { type, which }: ClusterEvent): Promise<void> {
+  if (type === "failover") return cluster.failOver(cluster.nodes[which + 3]!);
+  const keys = await Promise.all(
+    cluster.nodes.map(async (node) => (await node.command("KEYS", "*:session:*")) as string[]),
+  );
+  const sorted = [...new Set(keys.flat())].sort();
+  const key = sorted[Math.floor(which * sorted.length)];
+  if (key === undefined) return;
+  const source = await cluster.masterOf(key);
+  const masters = await cluster.masters();
+  await cluster.moveSlotOf(key, masters[(masters.indexOf(source) + 1) % masters.length]!, () => delay(10));
+}
+
 /** The logs of all questions after their runs are over. Ends a run that has lost its writer and has no follower. */
-async function readLogs(socketPath: string, asked: AskedQuestion[]): Promise<PlayedGame["questions"]> {
-  const client = await connectToRedis(socketPath);
+async function readLogs(redis: RedisAddress, asked: AskedQuestion[]): Promise<PlayedGame["questions"]> {
+  const client = await connectToRedis(redis);
   const store = createRedisRunStore({ client });
   const deadline = Date.now() + leaseMs + graceMs + slackMs;
   try {

@@ -8,12 +8,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createChatRoute, drain, type StreamChunk } from "@kortyx/server";
 import { toNodeHandler } from "@kortyx/server/node";
 import { createRedisRunStore } from "@kortyx/server/redis";
-import { connectToRedis } from "./connect-to-redis.ts";
+import { connectToRedis, type RedisAddress } from "./connect-to-redis.ts";
 import { answerTo, type Question } from "./plan.ts";
 
 export interface ServerSettings {
   socketPath: string;
-  redisSocketPath: string;
+  redis: RedisAddress;
   /** The file that receives a line per run and per question, written before anything else can happen. */
   journalPath: string;
   drainDeadlineMs: number;
@@ -45,7 +45,7 @@ const route = createChatRoute({
   },
   authorize: (request) => request.headers.get("x-user"),
   runs: {
-    store: createRedisRunStore({ client: await connectToRedis(settings.redisSocketPath) }),
+    store: createRedisRunStore({ client: await connectToRedis(settings.redis) }),
     onStart: ({ runId, owner }) => write({ runId, owner }),
   },
 });

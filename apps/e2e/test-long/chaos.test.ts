@@ -1,13 +1,13 @@
 /**
  * Chaos, bounded: three servers behind nginx with one Redis, at the default settings, while connections are cut,
- * pages reload, users stop, one server crashes and one is replaced. The games overlap, each with its own processes; 40
- * s for all of them on two cores.
+ * pages reload, users stop, one server crashes and one is replaced; in one game, Redis is a cluster. The games overlap, each
+ * with its own processes; 40 s for all of them on two cores.
  */
 
 import { hasRedis } from "@kortyx/test-redis";
 import { describe, expect, test } from "vitest";
 import { findFaults, summarize } from "../chaos/find-faults.ts";
-import { planChaos, planRollingRestart } from "../chaos/plan.ts";
+import { planChaos, planClusterChaos, planRollingRestart } from "../chaos/plan.ts";
 import { playChaos } from "../chaos/play-chaos.ts";
 import { hasNginx } from "../test/nginx.ts";
 
@@ -33,6 +33,14 @@ describe.skipIf(!hasNginx() || !hasRedis())("three servers behind nginx, with Re
     async ({ seed, isRandom }) => {
       if (isRandom) console.log(`The random seed is ${seed}.`);
       await expectNoFaults(planChaos(seed));
+    },
+    timeout,
+  );
+
+  test.concurrent(
+    "the same on a cluster of Redis, whose slots move and whose masters hand over to their replicas",
+    async () => {
+      await expectNoFaults(planClusterChaos(seeds[0]!.seed));
     },
     timeout,
   );

@@ -16,6 +16,8 @@ import {
   type UIMessage,
 } from "@kortyx/client";
 import { type ChatAgent, createChatRoute, type RunStore } from "@kortyx/server";
+import { hasRedis } from "@kortyx/test-redis";
+import { startRedisCluster } from "@kortyx/test-redis/cluster";
 import { build } from "esbuild";
 import { afterAll, expect, test } from "vitest";
 import { collect, listen, until } from "./live-server.ts";
@@ -267,6 +269,21 @@ test("the route of docs/runs.md keeps an answer that only its owner can follow a
     terminal: { type: "done" },
   });
   await store.close();
+});
+
+test.skipIf(!hasRedis())("the store of docs/runs.md keeps runs in a cluster of Redis", async () => {
+  const cluster = await startRedisCluster();
+  process.env.REDIS_URLS = cluster.rootNodes.map(({ url }) => url).join(" ");
+  const snippet = snippetsOf("docs/runs.md").find((code) => code.includes("createCluster"))!;
+  const exported = `${snippet}\nexport { client };`;
+  const { store, client } = await folder.run<{ store: RunStore; client: { destroy(): void } }>(
+    "cluster.ts",
+    exported,
+  );
+  expect(await store.latest("ann", "s")).toBeUndefined();
+  await store.close();
+  client.destroy();
+  await cluster.close();
 });
 
 test("the program of docs/deploying.md drains on SIGTERM and ends in order", async () => {
