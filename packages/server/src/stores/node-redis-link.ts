@@ -94,9 +94,23 @@ function changesOf({ masters }: NodeRedisCluster): object {
   return { minimizeConnections: true, ...(rootNodes.length > 0 && { rootNodes }) };
 }
 
+/**
+ * A cluster subscribes again on its own when a node is gone, with this method. It does not handle a failure of that, which
+ * would end the process; the store's tick finds what is not announced.
+ */
+function handleFailures(connection: NodeRedisConnection): void {
+  const { sSubscribe } = connection;
+  connection.sSubscribe = (...call) => {
+    const subscribed = sSubscribe.apply(connection, call);
+    subscribed.catch(() => {});
+    return subscribed;
+  };
+}
+
 function toOwnLink(connection: NodeRedisConnection): OwnLink {
   connection.on("error", () => {});
   const { isSharded, eval: evaluate, evalSha } = toLink(connection);
+  if (isSharded) handleFailures(connection);
   const destroy = () => {
     try {
       connection.destroy();

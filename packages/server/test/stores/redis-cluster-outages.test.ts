@@ -99,3 +99,46 @@ describe.skipIf(!hasRedis())("a cluster, one node of which does not reply,", () 
     await waiting;
   });
 });
+
+test.skipIf(!hasRedis())(
+  "no process ends because the replica that replaces a master refuses subscribers",
+  async () => {
+    const settings = { "cluster-node-timeout": "1500" };
+    const cluster = await startRedisCluster({ hasReplicas: true, settings });
+    const unhandled: unknown[] = [];
+    const onUnhandled = (error: unknown) => unhandled.push(error);
+    process.on("unhandledRejection", onUnhandled);
+    // Without ticks, it is the client that subscribes again.
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    try {
+      const client = await cluster.connect();
+      const subscribesAgain = Promise.withResolvers<void>();
+      const duplicate = (changes?: object) => {
+        const connection = client.duplicate(changes);
+        connection.on("__resubscribeListeners", () => subscribesAgain.resolve());
+        return connection;
+      };
+      const store = createRedisRunStore({ client: Object.assign(Object.create(client), { duplicate }) });
+      const waiting = store.wait(await openRun(store), -1, never);
+      const master = await cluster.masterOf(`{${placeOf("ann")}}`);
+      const replica = cluster.nodes[cluster.nodes.indexOf(master) + 3]!;
+      await expect
+        .poll(async () => String(await master.command("CLIENT", "LIST", "TYPE", "pubsub")))
+        .toContain(" ssub=1 ");
+      await replica.command("ACL", "SETUSER", "default", "-ssubscribe");
+      await master.kill();
+      await subscribesAgain.promise;
+      await expect
+        .poll(async () => JSON.stringify(await replica.command("ACL", "LOG")))
+        .toContain("ssubscribe");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      expect(unhandled).toEqual([]);
+      await store.close();
+      await waiting;
+    } finally {
+      vi.useRealTimers();
+      process.off("unhandledRejection", onUnhandled);
+      await cluster.close();
+    }
+  },
+);
