@@ -1,11 +1,12 @@
 /** The recipes of docs/deploying.md, with the calls of their platforms. The program is in `readme.test.ts`. */
 
+import { once } from "node:events";
 import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { readStream, reduceMessage } from "@kortyx/client";
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { collect, until } from "./live-server.ts";
 import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
 
@@ -19,8 +20,6 @@ const headers = { "content-type": "application/json", accept: "text/event-stream
 describe.skipIf(!hasRedis())("Vercel", () => {
   let redis: RedisServer;
   beforeAll(async () => {
-    // The snippet's client prints that Redis has been stopped.
-    vi.spyOn(console, "error").mockImplementation(() => {});
     const probe = createServer().listen(0, "127.0.0.1");
     await new Promise((resolve) => probe.once("listening", resolve));
     const { port } = probe.address() as AddressInfo;
@@ -65,6 +64,25 @@ describe.skipIf(!hasRedis())("Vercel", () => {
     );
     expect(reduceMessage(chunks)).toMatchObject({ status: "done", parts: [{ type: "text", text: "Hello" }] });
   });
+});
+
+test("Vercel: loading the route, as a build does, opens no connection to Redis", async () => {
+  const build = createSnippetFolder("guide-deploying-build");
+  let connections = 0;
+  const redis = createServer((socket) => {
+    connections += 1;
+    socket.destroy();
+  }).listen(0, "127.0.0.1");
+  await once(redis, "listening");
+  const { port } = redis.address() as AddressInfo;
+  process.env.REDIS_URL = `redis://127.0.0.1:${port}`;
+  build.write("functions.ts", "export const waitUntil = () => {};");
+  await build.run("vercel.ts", vercel.replace("@vercel/functions", "./functions.ts"));
+  // Arrives after one that loading has opened.
+  await once(connect(port, "127.0.0.1"), "close");
+  expect(connections).toBe(1);
+  redis.close();
+  build.remove();
 });
 
 test("AWS Lambda streams an answer through its writable", async () => {
