@@ -46,6 +46,8 @@ export class RedisListener {
    */
   readonly #leaving = new Map<string, Promise<void>>();
   #subscriber: OwnConnection | undefined;
+  /** Nothing is tried again before the next tick: with thousands of waits, each would open a connection. */
+  #hasFailed = false;
 
   constructor(options: RedisListenerOptions) {
     this.#options = options;
@@ -69,6 +71,7 @@ export class RedisListener {
 
   /** Resolves when subscribed or failed; never rejects. */
   async listen(runId: string, announced: Announced): Promise<void> {
+    if (this.#hasFailed) return;
     const { link, channelOf, onPosition } = this.#options;
     const positions = { heard: -1, untold: -1, read: -1 };
     const channel = { runId, announced, isExpected: false, idleTicks: 0, silentTicks: 0, ...positions };
@@ -82,7 +85,9 @@ export class RedisListener {
       await this.#leaving.get(name);
       await connection.subscribe(name, (lastSeq) => onPosition(runId, Number(lastSeq)));
     } catch {
-      if (this.#subscriber?.connection === connection) this.close();
+      if (this.#subscriber?.connection !== connection) return;
+      this.close();
+      this.#hasFailed = true;
     }
   }
 
@@ -105,6 +110,7 @@ export class RedisListener {
 
   /** Called about every second with the runs that have waiters. @returns whether anything is listened to. */
   tick(waitedFor: ReadonlySet<string>): boolean {
+    this.#hasFailed = false;
     const { entries, end } = this.#channels;
     for (const channel of [...entries.values(), ...end.values()]) {
       channel.idleTicks = waitedFor.has(channel.runId) ? 0 : channel.idleTicks + 1;

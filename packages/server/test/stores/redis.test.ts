@@ -231,6 +231,33 @@ describe.skipIf(!hasRedis())("Redis", () => {
       expect(connections).toBe(2);
     });
 
+    test("is waited for on one connection a tick if Redis refuses to announce", async () => {
+      stopTicks();
+      let connections = 0;
+      const store = create({
+        client: clientWith({
+          duplicate() {
+            connections++;
+            return Object.assign(client.duplicate(), {
+              subscribe: () => Promise.reject(new Error("ERR unknown command")),
+            });
+          },
+        }),
+      });
+      const runIds = await Promise.all(Array.from({ length: 20 }, () => openRun(store)));
+      for (let tick = 1; tick <= 3; tick++) {
+        const waits = runIds.map((runId) => store.wait(runId, -1, never));
+        await expect.poll(() => connections).toBe(tick);
+        // Its failure, and waits that begin after it.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        const later = runIds.map((runId) => store.wait(runId, -1, never));
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(connections).toBe(tick);
+        vi.advanceTimersByTime(1000);
+        await Promise.all([...waits, ...later]);
+      }
+    });
+
     test("comes over one connection per process, which listens only to awaited runs and closes when idle", async () => {
       stopTicks();
       const store = create();
