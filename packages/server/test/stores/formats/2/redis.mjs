@@ -1,6 +1,6 @@
 // Made by ../freeze.mjs, from the sources as they were then. Never changed by hand.
 
-// ../protocol/src/describe-value.ts
+// packages/protocol/src/describe-value.ts
 function describeKind(value) {
   if (value === void 0 || value === null) return `${value}`;
   if (typeof value === "number") return describeNumber(value);
@@ -18,13 +18,13 @@ function describeValue(value) {
   return ["number", "bigint", "boolean"].includes(typeof value) ? `${value}` : describeKind(value);
 }
 
-// ../protocol/src/check-option.ts
+// packages/protocol/src/check-option.ts
 function checkOption(name, isValid, expected, value) {
   if (!isValid) throw new TypeError(`${name} must be ${expected}; got ${describeValue(value)}.`);
 }
 var checkObjectOption = (name, value, expected) => checkOption(name, typeof value === "object" && value !== null, expected, value);
 
-// ../protocol/src/delay.ts
+// packages/protocol/src/delay.ts
 var maxTimerMs = 2 ** 31 - 1;
 function parseDelayMs(name, ms) {
   if (typeof ms !== "number" || !(ms >= 0)) {
@@ -34,7 +34,7 @@ function parseDelayMs(name, ms) {
 }
 var parseTimeoutMs = (name, ms) => parseDelayMs(name, ms) || Number.POSITIVE_INFINITY;
 
-// ../protocol/src/errors.ts
+// packages/protocol/src/errors.ts
 var brand = /* @__PURE__ */ Symbol.for("@kortyx/error");
 var StreamError = class extends Error {
   /** @internal On the prototype, so that it is not printed with the error. */
@@ -50,7 +50,7 @@ var StreamProtocolError = class extends StreamError {
   }
 };
 
-// ../protocol/src/chunk-table.ts
+// packages/protocol/src/chunk-table.ts
 var chunkTable = {
   session: { required: { sessionId: "string" } },
   "run-start": {
@@ -366,7 +366,7 @@ var chunkTable = {
   }
 };
 
-// ../protocol/src/chunk-shape.ts
+// packages/protocol/src/chunk-shape.ts
 var isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 var scalars = {
   string: { expected: "a string", accepts: (value) => typeof value === "string" },
@@ -409,7 +409,7 @@ function toRules({ required = {}, optional = {} }) {
   return { byName, requiredCount: Object.keys(required).length };
 }
 
-// ../protocol/src/check-chunk.ts
+// packages/protocol/src/check-chunk.ts
 var lastName;
 var lastType;
 function findMismatch(value) {
@@ -483,7 +483,7 @@ function findMissing(value, required) {
   return void 0;
 }
 
-// ../protocol/src/print-chunk.ts
+// packages/protocol/src/print-chunk.ts
 var newTextsPerKept = 32;
 var maxKeptLength = 64;
 var maxFields = 64;
@@ -620,7 +620,7 @@ function printObject(value) {
 var hasRawLineBreak = (json) => json.includes("\u2028") || json.includes("\u2029") || json.includes("\x85");
 var escapeCharacter = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-// ../protocol/src/to-chunk.ts
+// packages/protocol/src/to-chunk.ts
 function toChunk(value, position) {
   return toKnownChunk(value, position) ?? value;
 }
@@ -657,7 +657,7 @@ function mendObject(value, type) {
 }
 var standsForAbsent = (value) => value === null || typeof value === "number" && !Number.isFinite(value);
 
-// ../protocol/src/encode-chunk.ts
+// packages/protocol/src/encode-chunk.ts
 function printChunk(value, position) {
   const json = printPlainChunk(value);
   if (json !== void 0) return { chunk: value, json };
@@ -688,7 +688,7 @@ function stringify(chunk, position) {
   return json;
 }
 
-// src/stream/start-timer.ts
+// packages/server/src/stream/start-timer.ts
 var startTimer = (callback, delayMs) => delayMs > maxTimerMs ? void 0 : setTimeout(callback, delayMs);
 var startInterval = (callback, intervalMs) => intervalMs > maxTimerMs ? void 0 : setInterval(callback, intervalMs);
 function unref(timer) {
@@ -696,7 +696,234 @@ function unref(timer) {
   return timer;
 }
 
-// src/stores/redis-client.ts
+// packages/server/src/stores/ioredis-link.ts
+var minConnectTimeoutMs = 1e3;
+var retryDelayMs = (attempt) => Math.min(attempt * 50, 1e3) * (1 + Math.random());
+var ownOptions = {
+  lazyConnect: true,
+  // Everything that is unanswered when a connection closes fails, and is not repeated on the next one.
+  maxRetriesPerRequest: 0,
+  autoResubscribe: true,
+  // Unlike the client of the application, they never give up.
+  retryStrategy: retryDelayMs,
+  enableAutoPipelining: false,
+  // The store has its own.
+  commandTimeout: void 0,
+  // Otherwise a silent connection would keep a process alive.
+  disconnectTimeout: 0,
+  // The store prepends it, because it applies to keys, but not to all channels.
+  keyPrefix: "",
+  monitor: false,
+  stringNumbers: false
+};
+function isIoRedis(client) {
+  const found = client;
+  const hasMethods = ["eval", "evalsha", "duplicate", "disconnect"].every(
+    (name) => typeof found?.[name] === "function"
+  );
+  return hasMethods && typeof found?.status === "string";
+}
+function fromIoRedis(given, commandTimeoutMs) {
+  if (given.status === "end") {
+    throw new TypeError(
+      "client must not be closed: create a client for createRedisRunStore() that you have not disconnected."
+    );
+  }
+  const client = given;
+  const duplicate = () => toOwnLink(duplicateOf(client, commandTimeoutMs));
+  let own2;
+  let isDestroyed = false;
+  const open = () => {
+    if (isDestroyed) throw closed();
+    if (own2 === void 0) {
+      own2 = duplicate();
+      own2.connect().catch(() => {
+      });
+    }
+    return own2;
+  };
+  return {
+    isCluster: client.isCluster,
+    isSharded: isSharded(client),
+    keyPrefix: client.options.keyPrefix ?? "",
+    eval: async (...call) => open().eval(...call),
+    evalSha: async (...call) => open().evalSha(...call),
+    duplicate,
+    destroy() {
+      isDestroyed = true;
+      own2?.destroy();
+    }
+  };
+}
+var isSharded = ({ isCluster: isCluster2, options }) => isCluster2 && "shardedSubscribers" in options;
+function duplicateOf(client, commandTimeoutMs) {
+  if (!client.isCluster) return client.duplicate(ownOptions);
+  const redisOptions = {
+    ...ownOptions,
+    // A node queues commands while it connects. These two make it fail them before, or soon after, their callers give up.
+    enableReadyCheck: false,
+    ...commandTimeoutMs > 0 && { connectTimeout: Math.max(commandTimeoutMs, minConnectTimeoutMs) }
+  };
+  return client.duplicate([], {
+    ...ownOptions,
+    redisOptions,
+    clusterRetryStrategy: retryDelayMs,
+    ...isSharded(client) && { shardedSubscribers: true },
+    // Callers try again themselves, and know when to stop.
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    retryDelayOnTryAgain: 0,
+    // Otherwise it would ask the nodes 16 times, without a pause, where a script's keys are.
+    maxRedirections: 4
+  });
+}
+function toOwnLink(connection) {
+  const gate = new ReadyGate(connection);
+  const onMessage = /* @__PURE__ */ new Map();
+  const sharded = isSharded(connection);
+  connection.on("error", () => {
+  });
+  connection.on(sharded ? "smessage" : "message", (channel, message) => onMessage.get(channel)?.(message));
+  return {
+    async eval(script, { keys, values }, signal) {
+      await gate.pass(signal);
+      return connection.eval(script, keys.length, ...keys, ...values);
+    },
+    async evalSha(sha12, { keys, values }, signal) {
+      await gate.pass(signal);
+      return connection.evalsha(sha12, keys.length, ...keys, ...values);
+    },
+    connect: () => connection.connect(),
+    async subscribe(channel, listener) {
+      onMessage.set(channel, listener);
+      await gate.pass();
+      return sharded ? connection.ssubscribe(channel) : connection.subscribe(channel);
+    },
+    async unsubscribe(channel) {
+      onMessage.delete(channel);
+      return sharded ? connection.sunsubscribe(channel) : connection.unsubscribe(channel);
+    },
+    destroy() {
+      gate.close();
+      connection.disconnect();
+    }
+  };
+}
+var ReadyGate = class {
+  #connection;
+  #waiting = /* @__PURE__ */ new Set();
+  #isClosed = false;
+  constructor(connection) {
+    this.#connection = connection;
+    connection.on("ready", () => this.#settle());
+  }
+  /** Rejects when the signal is aborted, even if the connection is ready, and when the connection is destroyed. */
+  async pass(signal) {
+    signal?.throwIfAborted();
+    if (this.#connection.status === "ready") return;
+    if (this.#isClosed) throw closed();
+    let settle = () => {
+    };
+    const withdraw = () => settle(signal?.reason);
+    signal?.addEventListener("abort", withdraw);
+    try {
+      await new Promise((resolve, reject) => {
+        settle = (error) => error === void 0 ? resolve() : reject(error);
+        this.#waiting.add(settle);
+      });
+    } finally {
+      signal?.removeEventListener("abort", withdraw);
+      this.#waiting.delete(settle);
+    }
+  }
+  close() {
+    this.#isClosed = true;
+    this.#settle(closed());
+  }
+  #settle(error) {
+    for (const settle of this.#waiting) settle(error);
+  }
+};
+var closed = () => new Error("The connection to Redis is closed.");
+
+// packages/server/src/stores/node-redis-link.ts
+var methods = ["eval", "evalSha", "withCommandOptions", "duplicate"];
+function isNodeRedis(client) {
+  const found = client;
+  return methods.every((name) => typeof found?.[name] === "function");
+}
+function fromNodeRedis(client) {
+  const { isOpen, isPubSubActive, options } = client;
+  if (isOpen === false) {
+    throw new TypeError(
+      "client must be connected: call `await client.connect()` before createRedisRunStore()."
+    );
+  }
+  if (isPubSubActive && options?.RESP === 2) {
+    throw new TypeError(
+      "client must be able to execute commands, but in RESP 2 it only listens to channels: create another one for createRedisRunStore(), as `await client.duplicate().connect()` does."
+    );
+  }
+  return toLink(client);
+}
+function toLink(client) {
+  const calls = (abortSignal) => client.withCommandOptions({ abortSignal });
+  return {
+    isCluster: isCluster(client),
+    isSharded: isCluster(client),
+    keyPrefix: "",
+    eval: (script, { keys, values }, signal) => calls(signal).eval(script, { keys, arguments: values }),
+    evalSha: (sha12, { keys, values }, signal) => calls(signal).evalSha(sha12, { keys, arguments: values }),
+    duplicate: () => toOwnLink2(client.duplicate(isCluster(client) ? changesOf(client) : {})),
+    destroy() {
+    }
+  };
+}
+var isCluster = (client) => "slots" in client;
+var rootTimeoutMs = 1e3;
+function changesOf({ masters }) {
+  const timeouts = { connectTimeout: rootTimeoutMs, socketTimeout: rootTimeoutMs };
+  const rootNodes = masters.flatMap(({ client }) => {
+    if (client === void 0) return [];
+    const socket = { ...client.options.socket, ...timeouts };
+    return [{ ...client.options, clientSideCache: void 0, socket }];
+  });
+  return { minimizeConnections: true, ...rootNodes.length > 0 && { rootNodes } };
+}
+function handleFailures(connection) {
+  const { sSubscribe } = connection;
+  connection.sSubscribe = (...call) => {
+    const subscribed = sSubscribe.apply(connection, call);
+    subscribed.catch(() => {
+    });
+    return subscribed;
+  };
+}
+function toOwnLink2(connection) {
+  connection.on("error", () => {
+  });
+  const { isSharded: isSharded2, eval: evaluate, evalSha } = toLink(connection);
+  if (isSharded2) handleFailures(connection);
+  const destroy = () => {
+    try {
+      connection.destroy();
+    } catch {
+    }
+  };
+  return {
+    eval: evaluate,
+    evalSha,
+    connect: () => connection.connect(),
+    subscribe: (channel, onMessage) => isSharded2 ? connection.sSubscribe(channel, onMessage) : connection.subscribe(channel, onMessage),
+    unsubscribe: (channel) => isSharded2 ? connection.sUnsubscribe(channel) : connection.unsubscribe(channel),
+    destroy() {
+      connection.on("ready", destroy);
+      destroy();
+    }
+  };
+}
+
+// packages/server/src/stores/redis-client.ts
 var connectTimeoutMs = 5e3;
 function openConnection(link) {
   const connection = link.duplicate();
@@ -711,56 +938,18 @@ function openConnection(link) {
   });
   return { connection, opened };
 }
-var nodeRedisMethods = ["eval", "evalSha", "withCommandOptions", "duplicate"];
-function toRedisLink(client) {
+function toRedisLink(client, commandTimeoutMs) {
+  if (isNodeRedis(client)) return fromNodeRedis(client);
   checkOption(
     "client",
-    nodeRedisMethods.every(
-      (name) => typeof client?.[name] === "function"
-    ),
-    "a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` returns it (neither a pool nor a client of ioredis)",
+    isIoRedis(client),
+    "a client of the redis package, version 5 or later, as `await createClient({ url }).connect()` returns it, or one of ioredis, as `new Redis(url)` creates it (not a pool)",
     client
   );
-  if (client.isOpen === false) {
-    throw new TypeError(
-      "client must be connected: call `await client.connect()` before createRedisRunStore()."
-    );
-  }
-  return fromNodeRedis(client);
-}
-function fromNodeRedis(client) {
-  const withSignal = (abortSignal) => client.withCommandOptions({ abortSignal });
-  return {
-    isSharded: isNodeRedisCluster(client),
-    eval: (script, { keys, values }, signal) => withSignal(signal).eval(script, { keys, arguments: values }),
-    evalSha: (sha12, { keys, values }, signal) => withSignal(signal).evalSha(sha12, { keys, arguments: values }),
-    duplicate: () => ownNodeRedis(client.duplicate())
-  };
-}
-var isNodeRedisCluster = (client) => "slots" in client;
-function ownNodeRedis(connection) {
-  connection.on("error", () => {
-  });
-  const link = fromNodeRedis(connection);
-  const destroy = () => {
-    try {
-      connection.destroy();
-    } catch {
-    }
-  };
-  return {
-    ...link,
-    connect: () => connection.connect(),
-    subscribe: (channel, onMessage) => link.isSharded ? connection.sSubscribe(channel, onMessage) : connection.subscribe(channel, onMessage),
-    unsubscribe: (channel) => link.isSharded ? connection.sUnsubscribe(channel) : connection.unsubscribe(channel),
-    destroy() {
-      connection.on("ready", destroy);
-      destroy();
-    }
-  };
+  return fromIoRedis(client, commandTimeoutMs);
 }
 
-// src/stores/redis-scripts.ts
+// packages/server/src/stores/redis-scripts.ts
 var now = `local t = redis.call('TIME'); local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 var library = (publish) => `
 ${now}
@@ -794,7 +983,8 @@ local function renew(run, seq)
   if left < LEASE * 2 / 3 + KEEP then keep(run, LEASE + KEEP) else redis.call('PEXPIRE', KEYS[run], left) end
   redis.call('HSET', KEYS[run], 'seq', seq, 'lease', now + LEASE)
 end
-local others, undeclared = {}, {}
+-- The reply that asks for keys: a list, because unpack() takes at most some 8,000 ids.
+local others, undeclared = {}, {'declare'}
 -- The ids of other runs begin at this position of ARGV, and their keys at that position of KEYS.
 local function declare(arg, key)
   for i = arg, #ARGV do others[ARGV[i]] = key + 2 * (i - arg) end
@@ -805,20 +995,15 @@ local function find(id)
 end
 `;
 var bodies = {
-  /** `format` · formatNumber. Returns the stored number, and 1 if runs of format 1 may be left. */
+  /** `format`, `earlier` if such runs are possible · formatNumber. Returns the number, and 1 if runs of format 1 may be left. */
   format: `
 local known = redis.call('GET', KEYS[1])
--- pcall: without room for it, the number is written by a process that starts later.
-if not known then
-  redis.pcall('SET', KEYS[1], ARGV[3])
-  return {ARGV[3], 0}
-end
-if tonumber(known) < tonumber(ARGV[3]) then
-  redis.pcall('SET', KEYS[1], ARGV[3], 'PX', LEASE + KEEP)
-  return {ARGV[3], 1}
-end
--- It expires with the last runs of format 1, and is written again.
-return {known, redis.call('PTTL', KEYS[1]) > 0 and 1 or 0}`,
+local isCurrent = known and tonumber(known) >= tonumber(ARGV[3])
+-- pcall: without room for them, both are written by a process that starts later.
+if known and not isCurrent and KEYS[2] then redis.pcall('SET', KEYS[2], known, 'PX', LEASE + KEEP) end
+if not isCurrent then redis.pcall('SET', KEYS[1], ARGV[3]) end
+local isEarlier = KEYS[2] and (known and not isCurrent or redis.call('EXISTS', KEYS[2]) == 1)
+return {isCurrent and known or ARGV[3], isEarlier and 1 or 0}`,
   /**
    * run, log, (open, key, session, stops) of one or two formats, others… · id, owner, session, key, hash, maxOpenRuns,
    * allowActiveRun, producerLost, stopped, number of formats, ids of others…
@@ -841,7 +1026,7 @@ for first = 3, 4 * formats, 4 do
   end
 end
 find(known)
-if #undeclared > 0 then return {'declare', unpack(undeclared)} end
+if #undeclared > 1 then return undeclared end
 local open, gone, expired = 0, {}, {}
 local run = known and record(others[known])
 if run and run[1] then
@@ -967,7 +1152,7 @@ for i = 1, 2 * formats, 2 do
   local run = find(id)
   if run and redis.call('EXISTS', KEYS[run]) == 1 then return {'found', id} end
 end
-if #undeclared > 0 then return {'declare', unpack(undeclared)} end
+if #undeclared > 1 then return undeclared end
 -- First, because it works when Redis is full.
 for i = 2, 2 * formats, 2 do
   redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now)
@@ -977,17 +1162,15 @@ for i = 2, 2 * formats, 2 do
 end
 return {'unknown'}`
 };
-var redisScript = (name, isSharded) => library(isSharded ? "SPUBLISH" : "PUBLISH") + bodies[name];
+var redisScript = (name, isSharded2) => library(isSharded2 ? "SPUBLISH" : "PUBLISH") + bodies[name];
 
-// src/stores/redis-commands.ts
+// packages/server/src/stores/redis-commands.ts
 var movingRetryMs = 25;
 var RedisCommands = class {
   #options;
   #hashes = /* @__PURE__ */ new Map();
   /** The client, or its replacement. */
   #current;
-  /** What we have opened in place of the client. */
-  #replacement;
   /** The possible replacement for a connection that does not reply. */
   #candidate;
   #isClosed = false;
@@ -1022,20 +1205,20 @@ var RedisCommands = class {
   /** Destroys the connections that it has opened. */
   close() {
     this.#isClosed = true;
-    this.#replacement?.destroy();
+    this.#current.destroy();
     this.#candidate?.connection.destroy();
   }
   async #evaluate(name, call, signal) {
-    const { isSharded } = this.#options.link;
+    const { isSharded: isSharded2 } = this.#options.link;
     for (; ; ) {
       const link = this.#current;
       try {
         return await link.evalSha(await this.#hashOf(name), call, signal).catch((error) => {
           if (!String(error).includes("NOSCRIPT")) throw error;
-          return link.eval(redisScript(name, isSharded), call, signal);
+          return link.eval(redisScript(name, isSharded2), call, signal);
         });
       } catch (error) {
-        if (signal.aborted || !String(error).includes("TRYAGAIN")) throw error;
+        if (signal.aborted || !isMoving(error)) throw error;
       }
       await pause(movingRetryMs);
     }
@@ -1070,8 +1253,7 @@ var RedisCommands = class {
       await probe(connection).finally(() => clearTimeout(timer));
       for (let step = 0; step < 2; step++) await pause(commandTimeoutMs / 8);
       if (isAlive || this.#isClosed) throw new Error("It is not needed.");
-      this.#replacement?.destroy();
-      this.#replacement = connection;
+      this.#current.destroy();
       this.#current = connection;
     } catch {
       connection.destroy();
@@ -1081,13 +1263,14 @@ var RedisCommands = class {
     }
   }
 };
+var isMoving = (error) => /TRYAGAIN|Too many Cluster redirections/.test(String(error));
 var pause = (ms) => new Promise((resolve) => void unref(startTimer(resolve, ms)));
 async function sha1(text) {
   const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(text));
   return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// src/stores/run-id.ts
+// packages/server/src/stores/run-id.ts
 var placeDigits = 4;
 var placedId = new RegExp(`^([0-9a-f]{${placeDigits}})[0-9a-f]{4}-[0-9a-f]{4}-8[0-9a-f]{3}-`);
 function placeOf(owner, key = "") {
@@ -1102,15 +1285,21 @@ function hash(text) {
   return folded.toString(16).padStart(placeDigits, "0");
 }
 
-// src/stores/redis-keys.ts
+// packages/server/src/stores/redis-keys.ts
 var formatNumber = 2;
 var RedisKeys = class {
+  /** Places are on several nodes. Format 1 never was: it needs one node for all of its keys. */
+  #isSpread;
   #prefix;
-  constructor(prefix) {
+  /** @param isCluster - Whether they are for a cluster. */
+  constructor(prefix, isCluster2) {
+    this.#isSpread = isCluster2 && !/^[^{]*\{[^}]+\}/.test(prefix);
     this.#prefix = prefix;
   }
+  /** The number of the format, and the mark of earlier runs if there can be any. */
   get format() {
-    return `${this.#prefix}format`;
+    const format = `${this.#prefix}format`;
+    return this.#isSpread ? [format] : [format, `${format}:earlier`];
   }
   /** The keys of a run. One with the id of an earlier version is where that version has put it. */
   ofRun(runId) {
@@ -1134,11 +1323,18 @@ var RedisKeys = class {
     };
   }
   #startOf(place) {
-    return place === void 0 ? this.#prefix : `${this.#prefix}{${place}}:`;
+    if (place !== void 0) return `${this.#prefix}{${place}}:`;
+    return this.#isSpread ? `${this.#prefix}{unknown}:` : this.#prefix;
   }
 };
+function toPrefix(keyPrefix, given) {
+  const prefix = typeof given === "string" ? keyPrefix + given : given;
+  const isUsable = typeof given === "string" && !/^[^{]*\{\}/.test(prefix);
+  checkOption("prefix", isUsable, 'a string without "{}", where a hash tag would be empty', prefix);
+  return prefix;
+}
 
-// src/stores/redis-listener.ts
+// packages/server/src/stores/redis-listener.ts
 var lingerTicks = 5;
 var silentTicks = 2;
 var RedisListener = class {
@@ -1149,6 +1345,8 @@ var RedisListener = class {
    */
   #leaving = /* @__PURE__ */ new Map();
   #subscriber;
+  /** Nothing is tried again before the next tick: with thousands of waits, each would open a connection. */
+  #hasFailed = false;
   constructor(options) {
     this.#options = options;
   }
@@ -1168,20 +1366,23 @@ var RedisListener = class {
   }
   /** Resolves when subscribed or failed; never rejects. */
   async listen(runId, announced) {
+    if (this.#hasFailed) return;
     const { link, channelOf, onPosition } = this.#options;
     const positions = { heard: -1, untold: -1, read: -1 };
-    const channel = { runId, announced, isSubscribed: false, idleTicks: 0, silentTicks: 0, ...positions };
+    const channel = { runId, announced, isExpected: false, idleTicks: 0, silentTicks: 0, ...positions };
     this.#channels[announced].set(runId, channel);
     this.#subscriber ??= openConnection(link);
     const { connection, opened } = this.#subscriber;
     const name = channelOf(runId, announced);
     try {
       await opened;
+      channel.isExpected = true;
       await this.#leaving.get(name);
       await connection.subscribe(name, (lastSeq) => onPosition(runId, Number(lastSeq)));
-      channel.isSubscribed = true;
     } catch {
-      if (this.#subscriber?.connection === connection) this.close();
+      if (this.#subscriber?.connection !== connection) return;
+      this.close();
+      this.#hasFailed = true;
     }
   }
   /** Remembers an announced position; Infinity for the end. */
@@ -1201,6 +1402,7 @@ var RedisListener = class {
   }
   /** Called about every second with the runs that have waiters. @returns whether anything is listened to. */
   tick(waitedFor) {
+    this.#hasFailed = false;
     const { entries, end } = this.#channels;
     for (const channel of [...entries.values(), ...end.values()]) {
       channel.idleTicks = waitedFor.has(channel.runId) ? 0 : channel.idleTicks + 1;
@@ -1229,12 +1431,12 @@ var RedisListener = class {
   }
 };
 function isSilent(channel) {
-  const isBehind = channel.isSubscribed && channel.read > channel.heard;
+  const isBehind = channel.isExpected && channel.read > channel.heard;
   channel.silentTicks = isBehind ? channel.silentTicks + 1 : 0;
   return channel.silentTicks > silentTicks;
 }
 
-// src/stores/run-store.ts
+// packages/server/src/stores/run-store.ts
 var producerLost = {
   type: "error",
   message: "The answer was interrupted on the server.",
@@ -1277,7 +1479,7 @@ function toSpreadableStore(store) {
   };
 }
 
-// src/stores/run-waiters.ts
+// packages/server/src/stores/run-waiters.ts
 function createRunWaiters({ onFirst, onLast } = {}) {
   const waiters = /* @__PURE__ */ new Map();
   function wake(runId, lastSeq) {
@@ -1312,7 +1514,7 @@ function createRunWaiters({ onFirst, onLast } = {}) {
   };
 }
 
-// src/redis.ts
+// packages/server/src/redis.ts
 var tickMs = 1e3;
 var maxNames = 1e3;
 function createRedisRunStore(options) {
@@ -1333,19 +1535,20 @@ var RedisRunStore = class {
   });
   #names = /* @__PURE__ */ new Map();
   #written = /* @__PURE__ */ new Map();
+  /** The runs that this process is opening, by the name of their owner's open runs. */
+  #opening = /* @__PURE__ */ new Map();
   /** Whether runs of an earlier version may be left, once that is known. */
   #hasEarlierRuns;
   #tickTimer;
   #isClosed = false;
   constructor(options) {
-    const { client, prefix = "kortyx:" } = options;
-    const link = toRedisLink(client);
-    checkPrefix(prefix);
     const commandTimeoutMs = parseTimeoutMs("commandTimeoutMs", options.commandTimeoutMs ?? 2e3);
+    const link = toRedisLink(options.client, commandTimeoutMs);
+    const prefix = toPrefix(link.keyPrefix, options.prefix ?? "kortyx:");
     const { retentionMs, leaseMs } = readRunStoreTimes(options);
     this.leaseMs = leaseMs;
     this.#prefix = prefix;
-    const keys = new RedisKeys(prefix);
+    const keys = new RedisKeys(prefix, link.isCluster);
     this.#keys = keys;
     this.#commands = new RedisCommands({ link, times: [leaseMs, retentionMs], commandTimeoutMs });
     this.#listener = new RedisListener({
@@ -1359,6 +1562,9 @@ var RedisRunStore = class {
     const place = owner + key === "" ? placeInId(runId) : placeOf(owner, key);
     const formats = await this.#formatsOf(place);
     const names = formats.map((of) => this.#keys.ofOwner(of, request));
+    const opening = this.#opening.get(names[0].open) ?? /* @__PURE__ */ new Set();
+    const others = new Set(opening);
+    this.#opening.set(names[0].open, opening.add(runId));
     const opened = await this.#runDeclaring(
       "open",
       [
@@ -1368,8 +1574,12 @@ var RedisRunStore = class {
       [
         ...[runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun ? 1 : 0],
         ...[producerLostJson, stringifyChunk(stopped), formats.length]
-      ]
-    ).catch(orWhen(isMemoryFull, ["store-full"]));
+      ],
+      others
+    ).catch(orWhen(isMemoryFull, ["store-full"])).finally(() => {
+      opening.delete(runId);
+      if (opening.size === 0) this.#opening.delete(names[0].open);
+    });
     const [status, id, ...fields] = opened;
     const run = id === void 0 ? void 0 : toRecord(id, fields);
     if (status === "created" && run?.terminal === void 0) this.#rememberWritten(request, names[0]);
@@ -1435,11 +1645,11 @@ var RedisRunStore = class {
   async #renew(script, runId, values) {
     const written = this.#written.get(runId);
     const now2 = performance.now();
-    const isDue = written !== void 0 && now2 - written.extendedAt > this.leaseMs / 3;
+    const isDue = written !== void 0 && now2 - written.extendedAt > this.leaseMs / 4;
     const names = isDue ? written.names : [];
     const result = await this.#run(script, [...this.#keys.ofRun(runId), ...names], values);
-    if (isDue) written.extendedAt = now2;
     if (result !== "ok") this.#written.delete(runId);
+    else if (isDue) this.#keepWritten(runId, { ...written, extendedAt: now2 });
     return result;
   }
   async #end(script, runId, values) {
@@ -1490,7 +1700,16 @@ var RedisRunStore = class {
     const endKeys = [open, ...key === void 0 ? [] : [names.key]];
     const extended = [...owner === "" ? [] : [open], ...endKeys.slice(1)];
     if (sessionId !== void 0) extended.push(names.session);
-    this.#written.set(runId, { names: extended, endKeys, extendedAt: performance.now() });
+    this.#keepWritten(runId, { names: extended, endKeys, extendedAt: performance.now() });
+  }
+  /** In the order in which their leases expire. Forgets runs whose writer gave up while Redis was away. */
+  #keepWritten(runId, written) {
+    this.#written.delete(runId);
+    this.#written.set(runId, written);
+    for (const [oldest, { extendedAt }] of this.#written) {
+      if (written.extendedAt - extendedAt < 2 * this.leaseMs) break;
+      this.#written.delete(oldest);
+    }
   }
   #remember(runId, names) {
     this.#names.set(runId, names);
@@ -1510,8 +1729,7 @@ var RedisRunStore = class {
     return this.#commands.run(script, keys, values);
   }
   /** Calls the script again with the keys of other runs, if it asks for them: the owner may have begun one meanwhile. */
-  async #runDeclaring(script, keys, values) {
-    const others = /* @__PURE__ */ new Set();
+  async #runDeclaring(script, keys, values, others = /* @__PURE__ */ new Set()) {
     for (; ; ) {
       const ids = [...others];
       const found = await this.#run(
@@ -1533,7 +1751,7 @@ var RedisRunStore = class {
     return this.#hasEarlierRuns;
   }
   async #readFormat() {
-    const read = await this.#commands.run("format", [this.#keys.format], [formatNumber]);
+    const read = await this.#commands.run("format", this.#keys.format, [formatNumber]);
     const [found, hasEarlierRuns] = read;
     if (Number(found) <= formatNumber) return hasEarlierRuns === 1;
     throw new Error(
@@ -1543,10 +1761,6 @@ var RedisRunStore = class {
 };
 var producerLostJson = stringifyChunk(producerLost);
 var isMemoryFull = (error) => /\bOOM command not allowed\b/.test(String(error));
-function checkPrefix(prefix) {
-  const isUsable = typeof prefix === "string" && !/^[^{]*\{\}/.test(prefix);
-  checkOption("prefix", isUsable, 'a string without "{}", where a hash tag would be empty', prefix);
-}
 var toRecord = (runId, [owner, session, seq, terminal]) => ({
   runId,
   owner,

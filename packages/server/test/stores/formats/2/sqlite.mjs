@@ -1,6 +1,6 @@
 // Made by ../freeze.mjs, from the sources as they were then. Never changed by hand.
 
-// ../protocol/src/describe-value.ts
+// packages/protocol/src/describe-value.ts
 function describeKind(value) {
   if (value === void 0 || value === null) return `${value}`;
   if (typeof value === "number") return describeNumber(value);
@@ -18,13 +18,13 @@ function describeValue(value) {
   return ["number", "bigint", "boolean"].includes(typeof value) ? `${value}` : describeKind(value);
 }
 
-// ../protocol/src/check-option.ts
+// packages/protocol/src/check-option.ts
 function checkOption(name, isValid, expected, value) {
   if (!isValid) throw new TypeError(`${name} must be ${expected}; got ${describeValue(value)}.`);
 }
 var checkObjectOption = (name, value, expected) => checkOption(name, typeof value === "object" && value !== null, expected, value);
 
-// ../protocol/src/delay.ts
+// packages/protocol/src/delay.ts
 var maxTimerMs = 2 ** 31 - 1;
 function parseDelayMs(name, ms) {
   if (typeof ms !== "number" || !(ms >= 0)) {
@@ -33,7 +33,7 @@ function parseDelayMs(name, ms) {
   return ms > maxTimerMs ? Number.POSITIVE_INFINITY : Math.ceil(ms);
 }
 
-// ../protocol/src/errors.ts
+// packages/protocol/src/errors.ts
 var brand = /* @__PURE__ */ Symbol.for("@kortyx/error");
 var StreamError = class extends Error {
   /** @internal On the prototype, so that it is not printed with the error. */
@@ -49,7 +49,7 @@ var StreamProtocolError = class extends StreamError {
   }
 };
 
-// ../protocol/src/chunk-table.ts
+// packages/protocol/src/chunk-table.ts
 var chunkTable = {
   session: { required: { sessionId: "string" } },
   "run-start": {
@@ -365,7 +365,7 @@ var chunkTable = {
   }
 };
 
-// ../protocol/src/chunk-shape.ts
+// packages/protocol/src/chunk-shape.ts
 var isRecord = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 var scalars = {
   string: { expected: "a string", accepts: (value) => typeof value === "string" },
@@ -408,7 +408,7 @@ function toRules({ required = {}, optional = {} }) {
   return { byName, requiredCount: Object.keys(required).length };
 }
 
-// ../protocol/src/check-chunk.ts
+// packages/protocol/src/check-chunk.ts
 var lastName;
 var lastType;
 function findMismatch(value) {
@@ -482,7 +482,7 @@ function findMissing(value, required) {
   return void 0;
 }
 
-// ../protocol/src/print-chunk.ts
+// packages/protocol/src/print-chunk.ts
 var newTextsPerKept = 32;
 var maxKeptLength = 64;
 var maxFields = 64;
@@ -619,7 +619,7 @@ function printObject(value) {
 var hasRawLineBreak = (json) => json.includes("\u2028") || json.includes("\u2029") || json.includes("\x85");
 var escapeCharacter = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 
-// ../protocol/src/to-chunk.ts
+// packages/protocol/src/to-chunk.ts
 function toChunk(value, position) {
   return toKnownChunk(value, position) ?? value;
 }
@@ -656,7 +656,7 @@ function mendObject(value, type) {
 }
 var standsForAbsent = (value) => value === null || typeof value === "number" && !Number.isFinite(value);
 
-// ../protocol/src/encode-chunk.ts
+// packages/protocol/src/encode-chunk.ts
 function printChunk(value, position) {
   const json = printPlainChunk(value);
   if (json !== void 0) return { chunk: value, json };
@@ -687,7 +687,7 @@ function stringify(chunk, position) {
   return json;
 }
 
-// src/stores/run-store.ts
+// packages/server/src/stores/run-store.ts
 var producerLost = {
   type: "error",
   message: "The answer was interrupted on the server.",
@@ -731,7 +731,7 @@ function toSpreadableStore(store) {
   };
 }
 
-// src/stores/run-waiters.ts
+// packages/server/src/stores/run-waiters.ts
 function createRunWaiters({ onFirst, onLast } = {}) {
   const waiters = /* @__PURE__ */ new Map();
   function wake(runId, lastSeq) {
@@ -766,7 +766,7 @@ function createRunWaiters({ onFirst, onLast } = {}) {
   };
 }
 
-// src/stores/sqlite-file.ts
+// packages/server/src/stores/sqlite-file.ts
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -874,7 +874,7 @@ function makeTables(database) {
   database.exec("COMMIT");
 }
 
-// src/stream/runtime-function.ts
+// packages/server/src/stream/runtime-function.ts
 function findUsable(find) {
   try {
     const schedule = find();
@@ -886,12 +886,12 @@ function findUsable(find) {
   }
 }
 
-// src/stream/next-turn.ts
+// packages/server/src/stream/next-turn.ts
 var runtimeSetImmediate = findUsable(() => globalThis.setImmediate);
 var onNextTurn = runtimeSetImmediate ?? ((callback) => setTimeout(callback));
 var turnedAt = Number.NEGATIVE_INFINITY;
 
-// src/stores/sqlite-lock.ts
+// packages/server/src/stores/sqlite-lock.ts
 var maxWaitMs = 2e3;
 var minPauseMs = 1;
 var maxPauseMs = 25;
@@ -978,7 +978,7 @@ function createSqliteLock(database, makeRoom) {
   };
 }
 
-// src/stores/sqlite-reserve.ts
+// packages/server/src/stores/sqlite-reserve.ts
 import { rmSync, statfsSync, statSync as statSync2, writeFileSync } from "node:fs";
 import { dirname as dirname2 } from "node:path";
 var reserveBytes = 8 * 1024 * 1024;
@@ -1034,7 +1034,7 @@ function noise(size) {
   return bytes;
 }
 
-// src/stores/machine-clock.ts
+// packages/server/src/stores/machine-clock.ts
 import os from "node:os";
 var clockToleranceMs = 2e3;
 var offsetMs = os.uptime() * 1e3 - performance.now();
@@ -1049,7 +1049,7 @@ function readMachineTime() {
   return { nowMs: offsetMs + elapsedMs, resumedAtMs };
 }
 
-// src/stores/sqlite-runs.ts
+// packages/server/src/stores/sqlite-runs.ts
 var SqliteRuns = class {
   #statements;
   #leaseMs;
@@ -1225,7 +1225,7 @@ var toRecord = ({ run_id, owner, session_id, seq, terminal }) => ({
   terminal: terminal === null ? void 0 : JSON.parse(terminal)
 });
 
-// src/stores/sqlite-statements.ts
+// packages/server/src/stores/sqlite-statements.ts
 function prepareSqliteStatements(database) {
   return {
     ...prepareRunStatements(database),
@@ -1258,11 +1258,28 @@ function prepareSqliteStatements(database) {
     countFreePages: database.prepare("PRAGMA freelist_count")
   };
 }
-function prepareRunStatements(database) {
-  const find = (rest) => database.prepare(
-    `SELECT number, run_id, owner, session_id, body_hash, seq, terminal, renewed_at, lease_ms, ended_at
-       FROM runs WHERE ${rest}`
+function prepareFind(database, rest) {
+  const statement = database.prepare(
+    `SELECT number, json_array(run_id, owner, session_id) AS names, body_hash, seq, terminal, renewed_at, lease_ms, ended_at
+     FROM runs WHERE ${rest}`
   );
+  const toRow = ({ names, ...rest2 }) => {
+    const [run_id, owner, session_id] = JSON.parse(names);
+    return { ...rest2, run_id, owner, session_id };
+  };
+  return {
+    get(...values) {
+      const found = statement.get(...values);
+      return found && toRow(found);
+    },
+    all: (...values) => statement.all(...values).map(toRow),
+    *iterate(...values) {
+      for (const found of statement.iterate(...values)) yield toRow(found);
+    }
+  };
+}
+function prepareRunStatements(database) {
+  const find = (rest) => prepareFind(database, rest);
   return {
     findRun: find("run_id = ?"),
     findByKey: find("owner = ? AND key = ?"),
@@ -1283,7 +1300,7 @@ function prepareRunStatements(database) {
   };
 }
 
-// src/stream/start-timer.ts
+// packages/server/src/stream/start-timer.ts
 var startTimer = (callback, delayMs) => delayMs > maxTimerMs ? void 0 : setTimeout(callback, delayMs);
 var startInterval = (callback, intervalMs2) => intervalMs2 > maxTimerMs ? void 0 : setInterval(callback, intervalMs2);
 function unref(timer) {
@@ -1291,7 +1308,7 @@ function unref(timer) {
   return timer;
 }
 
-// src/stores/sqlite-upkeep.ts
+// packages/server/src/stores/sqlite-upkeep.ts
 var intervalMs = 5e3;
 var intervalWhenFullMs = 500;
 var maxSliceMs = 4;
@@ -1398,7 +1415,7 @@ var SqliteUpkeep = class {
   }
 };
 
-// src/sqlite.ts
+// packages/server/src/sqlite.ts
 var pollMs = 50;
 function createSqliteRunStore(options) {
   checkObjectOption("The options of createSqliteRunStore", options, "an object with a path");
