@@ -72,10 +72,12 @@ test("the programs cover every entry", () => {
     "@kortyx/server/redis",
     "@kortyx/server/schemas",
     "@kortyx/server/sqlite",
+    "@kortyx/server/testing",
     "@kortyx/client",
     "@kortyx/client/ag-ui",
     "@kortyx/client/ai-sdk",
     "@kortyx/client/react",
+    "@kortyx/client/testing",
   ]);
 });
 

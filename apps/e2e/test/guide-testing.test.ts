@@ -23,7 +23,7 @@ test("every test of the page passes", () => {
   spawnSync(process.execPath, [vitest, "run", ...options], { env: Object.fromEntries(variables) });
   const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
   expect(testResults.map(({ message }: { message: string }) => message).join("")).toBe("");
-  expect(numPassedTests).toBe(6);
+  expect(numPassedTests).toBe(8);
 });
 
 describe.skipIf(!hasChromium())("in Chromium", () => {

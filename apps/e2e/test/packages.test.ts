@@ -60,6 +60,25 @@ describe("the published packages", () => {
     expect(loaded.filter((source) => isOfAnother.test(source))).toEqual([]);
   });
 
+  test("load the test kit only for the entries for tests, which need no runtime and no test runner", () => {
+    const entriesOf = (name: string) => {
+      const { exports } = JSON.parse(readFileSync(join(packed.folders[name]!, "package.json"), "utf8"));
+      return Object.keys(exports).map((subpath) => name + subpath.slice(1));
+    };
+    const entries = ["@kortyx/server", "@kortyx/client"].flatMap(entriesOf);
+    const ofTests = /^(?:server|client)\/testing\b/;
+    const loading = entries
+      .filter((entry) => !entry.endsWith("/package.json"))
+      .filter((entry) =>
+        sourcesOf(reachableFrom(entry, packed.folders), packed.folders).some((source) =>
+          ofTests.test(source),
+        ),
+      );
+    expect(loading).toEqual(["@kortyx/server/testing", "@kortyx/client/testing"]);
+    const needed = loading.flatMap((entry) => [...reachableFrom(entry, packed.folders)]);
+    expect(new Set(needed.filter((node) => !node.endsWith(".js")))).toEqual(new Set(["eventsource-parser"]));
+  });
+
   test("make Node load few files for a server: each one takes time when a process starts", () => {
     const loaded = [...reachableFrom("@kortyx/server", packed.folders)].filter((file) =>
       file.endsWith(".js"),

@@ -3,6 +3,7 @@ import * as agUI from "../src/ag-ui.ts";
 import * as aiSDK from "../src/ai-sdk.ts";
 import * as root from "../src/index.ts";
 import * as react from "../src/react.ts";
+import * as testing from "../src/testing.ts";
 
 test("the root exports exactly the public names", () => {
   expect(Object.keys(root).sort()).toEqual([
@@ -36,6 +37,10 @@ test("the root exports exactly the public names", () => {
 
 test("the react entry exports exactly the hook", () => {
   expect(Object.keys(react)).toEqual(["useChat"]);
+});
+
+test("the testing entry exports exactly the scripted fetch", () => {
+  expect(Object.keys(testing)).toEqual(["createScriptedFetch"]);
 });
 
 test("the ag-ui entry exports exactly the mapping", () => {

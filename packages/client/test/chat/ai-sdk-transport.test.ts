@@ -4,13 +4,14 @@ import {
   type AISDKTransportOptions,
   createChatTransport,
 } from "../../src/chat/ai-sdk-transport.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
 import {
   collect,
   delta,
   doneMarker,
   eventStream,
-  fakeFetch,
   frame,
+  greeting,
   macrotask,
   streamResponse,
   testBody,
@@ -42,7 +43,7 @@ function streamOf(...chunks: object[]): string {
 }
 
 test("posts our body, with what transport and request add to it", async () => {
-  const { calls, fetch } = fakeFetch();
+  const { calls, fetch } = createScriptedFetch(greeting);
   const transport = transportOf({
     fetch,
     body: async () => ({ workflowId: "w" }),
@@ -70,7 +71,7 @@ test("posts our body, with what transport and request add to it", async () => {
 });
 
 test("with runs, each request has a key of its own, and a stop before the first chunk names it", async () => {
-  const { calls, fetch } = fakeFetch(({ method }) =>
+  const { calls, fetch } = createScriptedFetch(({ method }) =>
     method === "POST" ? new Response(testBody([], { stays: true }).stream, eventStream) : new Response("{}"),
   );
   const transport = transportOf({ fetch, runs: true });
@@ -87,7 +88,7 @@ test("with runs, each request has a key of its own, and a stop before the first 
 
 test("a stop names the run, leaves its connection and ends the stream with what has come", async () => {
   const body = testBody([streamOf(runStart(), delta("Hi"))], { stays: true });
-  const { calls, fetch } = fakeFetch(({ method }) =>
+  const { calls, fetch } = createScriptedFetch(({ method }) =>
     method === "POST" ? new Response(body.stream, eventStream) : new Response("{}"),
   );
   const abort = new AbortController();
@@ -104,7 +105,7 @@ test("a stop names the run, leaves its connection and ends the stream with what 
 
 test("a reader that leaves without a stop leaves the run alone", async () => {
   const body = testBody([streamOf(runStart(), delta("Hi"))], { stays: true });
-  const { calls, fetch } = fakeFetch(() => new Response(body.stream, eventStream));
+  const { calls, fetch } = createScriptedFetch(() => new Response(body.stream, eventStream));
   const stream = await transportOf({ fetch, runs: true }).sendMessages(request());
   for await (const { type } of stream) if (type === "text-delta") break;
   await vi.waitFor(() => expect(body.cancelled).toBeDefined());
@@ -119,7 +120,7 @@ test("a stop that fails is reported; one of a run that has ended is not", async 
     [404, { onStopError }],
     [500, {}],
   ] as const) {
-    const { calls, fetch } = fakeFetch(({ method }) =>
+    const { calls, fetch } = createScriptedFetch(({ method }) =>
       method === "POST"
         ? new Response(testBody([streamOf(runStart())], { stays: true }).stream, eventStream)
         : new Response("{}", { status }),
@@ -139,13 +140,15 @@ test("a stop that fails is reported; one of a run that has ended is not", async 
 });
 
 test("what fails without an answer is the error of the stream", async () => {
-  const { fetch } = fakeFetch(() => new Response('{"error":"No such workflow."}', { status: 400 }));
+  const { fetch } = createScriptedFetch(() => new Response('{"error":"No such workflow."}', { status: 400 }));
   const { error } = await collect(await transportOf({ fetch }).sendMessages(request()));
   expect(error).toMatchObject({ name: "StreamHttpError", status: 400 });
 });
 
 test("an answer that is cut off keeps what came, and fails with our error", async () => {
-  const { fetch } = fakeFetch(() => new Response(testBody([frame(delta("Ha"))]).stream, eventStream));
+  const { fetch } = createScriptedFetch(
+    () => new Response(testBody([frame(delta("Ha"))]).stream, eventStream),
+  );
   const { chunks, error } = await collect(await transportOf({ fetch }).sendMessages(request()));
   expect(chunks.at(-1)).toEqual({ type: "text-delta", id: "text-1", delta: "Ha" });
   expect(error).toMatchObject({ name: "StreamTruncatedError" });
@@ -153,7 +156,7 @@ test("an answer that is cut off keeps what came, and fails with our error", asyn
 
 test("the calls of a continued answer get their results, not parts of their own", async () => {
   const result = { type: "tool-call-result", toolCallId: "c1", tool: "locate", content: "Rome" };
-  const { fetch } = fakeFetch(() => streamResponse(frame(result) + frame({ type: "done" })));
+  const { fetch } = createScriptedFetch(() => streamResponse(frame(result) + frame({ type: "done" })));
   const part = { type: "tool-locate", toolCallId: "c1", state: "input-available", input: {} };
   const messages = [{ id: "2", role: "assistant", parts: [part] }];
   const { chunks } = await collect(await transportOf({ fetch }).sendMessages(request({ messages })));
@@ -170,7 +173,7 @@ test("reconnecting finds nothing where no run is open: none, no runs at all, and
     () => new Response("{}", { status: 405 }),
     () => streamResponse(whole),
   ]) {
-    const { calls, fetch } = fakeFetch(respond);
+    const { calls, fetch } = createScriptedFetch(respond);
     expect(await transportOf({ fetch }).reconnectToStream({ chatId: "s 1" })).toBeNull();
     expect(calls.map(({ url, init }) => [url, init.method])).toEqual([["/api?session=s+1", "GET"]]);
   }
@@ -179,7 +182,7 @@ test("reconnecting finds nothing where no run is open: none, no runs at all, and
 test("reconnecting follows an open run from its beginning, and knows whether it continues a message", async () => {
   for (const continues of [undefined, "m1"]) {
     const body = testBody([streamOf(runStart(continues), delta("Hi"))], { stays: true });
-    const { fetch } = fakeFetch(() => new Response(body.stream, eventStream));
+    const { fetch } = createScriptedFetch(() => new Response(body.stream, eventStream));
     const transport = transportOf({ fetch });
     expect(transport.resumeStreamIsReplay).toBe(true);
     const stream = await transport.reconnectToStream({ chatId: "s1" });

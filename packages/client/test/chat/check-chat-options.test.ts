@@ -3,7 +3,8 @@ import { createChat } from "../../src/chat/create-chat.ts";
 import { requestChat } from "../../src/route/request-chat.ts";
 import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-from-route.ts";
 import { readStream } from "../../src/stream/read-stream.ts";
-import { fakeFetch } from "../stream/bodies.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
+import { greeting } from "../stream/bodies.ts";
 
 /** Options that do not compile, and the error for each. */
 const wrongOfStreams: [options: object, error: Error][] = [
@@ -101,7 +102,7 @@ test("requestChat and readStream refuse invalid options", async () => {
 });
 
 test("every valid endpoint is accepted, and nothing is requested", () => {
-  const { calls, fetch } = fakeFetch();
+  const { calls, fetch } = createScriptedFetch(greeting);
   for (const endpoint of ["", "/api/chat", new URL("http://host/"), () => "/", async () => "/"]) {
     createChat({ endpoint, fetch });
   }

@@ -8,16 +8,16 @@ import {
   type RouteTransportOptions,
 } from "../../src/chat/route-transport.ts";
 import type { RouteStreamOptions } from "../../src/route/stream-from-route.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
 import {
   collect,
   delta,
   doneMarker,
   eventStream,
-  fakeFetch,
   frame,
-  hangingFetch,
-  inTurn,
+  greeting,
   macrotask,
+  never,
   streamResponse,
   testBody,
 } from "../stream/bodies.ts";
@@ -38,7 +38,7 @@ const transportOf = (options: Partial<RouteStreamOptions>) =>
 
 describe("start", () => {
   test("posts the body unchanged and yields the chunks of the answer", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     const body = { messages, sessionId: "s", idempotencyKey: "k" };
     const { start } = transportOf({ fetch, headers: { authorization: "t" }, credentials: "include" });
     expect(await collect(start(body, streamOptions()))).toEqual({ chunks: [delta("Hi")] });
@@ -60,11 +60,9 @@ describe("start", () => {
       ["k", 2],
       [undefined, 1],
     ] as const) {
-      const { calls, fetch } = fakeFetch(
-        inTurn(
-          () => new Response("", { status: 502 }),
-          () => streamResponse(doneMarker),
-        ),
+      const { calls, fetch } = createScriptedFetch(
+        () => new Response("", { status: 502 }),
+        () => streamResponse(doneMarker),
       );
       await collect(transportOf({ fetch }).start({ messages, idempotencyKey }, streamOptions()));
       expect(calls).toHaveLength(requests);
@@ -74,7 +72,7 @@ describe("start", () => {
 
 describe("resume", () => {
   test("requests the latest run of the session, without a body", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     const { resume } = transportOf({ fetch });
     expect(await collect(resume({ sessionId: "a b" }, streamOptions()))).toEqual({ chunks: [delta("Hi")] });
     expect(calls[0]).toMatchObject({ url: "/api?tenant=1&session=a+b", init: { method: "GET" } });
@@ -83,8 +81,8 @@ describe("resume", () => {
 
   test("is retried when the request fails", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
-    const { calls, fetch } = fakeFetch(
-      inTurn(new TypeError("fetch failed"), () => streamResponse(doneMarker)),
+    const { calls, fetch } = createScriptedFetch(new TypeError("fetch failed"), () =>
+      streamResponse(doneMarker),
     );
     expect(await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()))).toEqual({
       chunks: [],
@@ -96,7 +94,7 @@ describe("resume", () => {
 
   test("fails with the status when there is no run", async () => {
     for (const status of [404, 405]) {
-      const { fetch } = fakeFetch(() => new Response("{}", { status }));
+      const { fetch } = createScriptedFetch(() => new Response("{}", { status }));
       const { error } = await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()));
       expect(error).toMatchObject({ name: "StreamHttpError", status });
     }
@@ -104,11 +102,9 @@ describe("resume", () => {
 
   test("continues after the last event when the connection is lost", async () => {
     vi.spyOn(Math, "random").mockReturnValue(0);
-    const { calls, fetch } = fakeFetch(
-      inTurn(
-        () => streamResponse(`id: run.0\n${frame(delta("a"))}`),
-        () => streamResponse(`id: run.1\n${frame(delta("b"))}id: run.2\n${frame({ type: "done" })}`),
-      ),
+    const { calls, fetch } = createScriptedFetch(
+      () => streamResponse(`id: run.0\n${frame(delta("a"))}`),
+      () => streamResponse(`id: run.1\n${frame(delta("b"))}id: run.2\n${frame({ type: "done" })}`),
     );
     expect(await collect(transportOf({ fetch }).resume({ sessionId: "s" }, streamOptions()))).toEqual({
       chunks: [delta("a"), delta("b"), { type: "done" }],
@@ -119,11 +115,9 @@ describe("resume", () => {
 
 test("a chat whose run ends with [DONE] alone keeps the partial answer and fails as truncated", async () => {
   vi.spyOn(Math, "random").mockReturnValue(0);
-  const { calls, fetch } = fakeFetch(
-    inTurn(
-      () => streamResponse(`id: run.0\n${frame(delta("half"))}${doneMarker}`),
-      () => new Response(null, { status: 204 }),
-    ),
+  const { calls, fetch } = createScriptedFetch(
+    () => streamResponse(`id: run.0\n${frame(delta("half"))}${doneMarker}`),
+    () => new Response(null, { status: 204 }),
   );
   const chat = createChat({ endpoint: "/api", runs: true, fetch });
   await chat.send("Hello");
@@ -137,7 +131,9 @@ for (const method of ["start", "resume"] as const) {
   test(`${method} uses its own signal and connection callback, not those of the route options`, async () => {
     const abort = new AbortController();
     const [own, other] = [vi.fn(), vi.fn()];
-    const { fetch } = fakeFetch(() => new Response(testBody([], { stays: true }).stream, eventStream));
+    const { fetch } = createScriptedFetch(
+      () => new Response(testBody([], { stays: true }).stream, eventStream),
+    );
     const transport = transportOf({ fetch, onConnectionChange: other, signal: AbortSignal.abort() });
     const options = streamOptions({ signal: abort.signal, onConnectionChange: own });
     const collected = collect(
@@ -156,13 +152,11 @@ for (const method of ["start", "resume"] as const) {
 describe("stop", () => {
   test("deletes a run by its id or by its key, and discards the response body", async () => {
     const bodies = [testBody(["{}"]), testBody(["{}"])];
-    const { calls, fetch } = fakeFetch(
-      inTurn(
-        ...bodies.map(
-          ({ stream }) =>
-            () =>
-              new Response(stream),
-        ),
+    const { calls, fetch } = createScriptedFetch(
+      ...bodies.map(
+        ({ stream }) =>
+          () =>
+            new Response(stream),
       ),
     );
     const { stop } = transportOf({ fetch, headers: { authorization: "t" } });
@@ -183,14 +177,15 @@ describe("stop", () => {
   test("succeeds with any successful response, including an empty one", async () => {
     for (const response of [new Response(null, { status: 204 }), new Response("<p>", { status: 200 })]) {
       expect(
-        await transportOf({ fetch: fakeFetch(() => response).fetch }).stop({ runId: "r" }),
+        await transportOf({ fetch: createScriptedFetch(() => response).fetch }).stop({ runId: "r" }),
       ).toBeUndefined();
     }
   });
 
   test("rejects without a retry when it is refused or gets no response", async () => {
-    const { calls, fetch } = fakeFetch(
-      inTurn(() => new Response('{"error":"No such run."}', { status: 404 }), new TypeError("fetch failed")),
+    const { calls, fetch } = createScriptedFetch(
+      () => new Response('{"error":"No such run."}', { status: 404 }),
+      new TypeError("fetch failed"),
     );
     const { stop } = transportOf({ fetch });
     await expect(stop({ runId: "r" })).rejects.toMatchObject({ name: "StreamHttpError", status: 404 });
@@ -206,8 +201,10 @@ describe("stop", () => {
 
   test("is retried after the delay that the server requests while the store or the process is unavailable", async () => {
     vi.useFakeTimers();
-    const { calls, fetch } = fakeFetch(
-      inTurn(unavailable("3"), unavailable("0"), () => new Response("{}", { status: 200 })),
+    const { calls, fetch } = createScriptedFetch(
+      unavailable("3"),
+      unavailable("0"),
+      () => new Response("{}", { status: 200 }),
     );
     const stopped = vi.fn();
     void transportOf({ fetch }).stop({ runId: "r" }).then(stopped);
@@ -227,7 +224,7 @@ describe("stop", () => {
       ["20", 1, 0],
       [undefined, 1, 0],
     ] as const) {
-      const { calls, fetch } = fakeFetch(unavailable(retryAfter));
+      const { calls, fetch } = createScriptedFetch(unavailable(retryAfter));
       const startedAt = performance.now();
       const failed = expect(transportOf({ fetch }).stop({ idempotencyKey: "k" })).rejects.toMatchObject({
         name: "StreamHttpError",
@@ -243,7 +240,7 @@ describe("stop", () => {
 
   test("fails when it gets no response within 10 s, whatever the stream's connect timeout", async () => {
     vi.useFakeTimers();
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const stopped = transportOf({ fetch, connectTimeoutMs: 0 }).stop({ runId: "r" });
     stopped.catch(() => {});
     await vi.advanceTimersByTimeAsync(9_999);
@@ -264,7 +261,7 @@ test("invalid options are refused when the transport is created", () => {
 });
 
 test("a custom transport may replace one method and keep the others of the route", async () => {
-  const { calls, fetch } = fakeFetch(() =>
+  const { calls, fetch } = createScriptedFetch(() =>
     streamResponse(frame({ type: "run-start", runId: "r" }), frame({ type: "done" }), doneMarker),
   );
   const route = createRouteTransport({ endpoint: "/api", fetch });
@@ -284,7 +281,7 @@ test("a custom transport may replace one method and keep the others of the route
 });
 
 test("the options are read for every request", async () => {
-  const { calls, fetch } = fakeFetch();
+  const { calls, fetch } = createScriptedFetch(greeting);
   let tenant = 1;
   const { start, resume, stop } = createRouteTransport(() => ({ endpoint: `/api/${tenant++}`, fetch }));
   await collect(start({ messages }, streamOptions()));
@@ -295,17 +292,15 @@ test("the options are read for every request", async () => {
 
 test("a chat shows why it is reconnecting while the store is unavailable, and then continues", async () => {
   vi.useFakeTimers();
-  const { calls, fetch } = fakeFetch(
-    inTurn(
-      ...Array(3).fill(
-        () =>
-          new Response('{"error":"Please try again.","code":"store-unavailable"}', {
-            status: 503,
-            headers: { "retry-after": "3" },
-          }),
-      ),
-      () => streamResponse(frame({ type: "run-start", runId: "r" }), frame(delta("Hi")), doneMarker),
+  const { calls, fetch } = createScriptedFetch(
+    ...Array(3).fill(
+      () =>
+        new Response('{"error":"Please try again.","code":"store-unavailable"}', {
+          status: 503,
+          headers: { "retry-after": "3" },
+        }),
     ),
+    () => streamResponse(frame({ type: "run-start", runId: "r" }), frame(delta("Hi")), doneMarker),
   );
   const chat = createChat({ endpoint: "/api", fetch, runs: true });
   const sent = chat.send("Hello");

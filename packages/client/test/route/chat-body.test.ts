@@ -4,7 +4,8 @@ import type { ChatOptions } from "../../src/chat/chat.ts";
 import { createChat } from "../../src/chat/create-chat.ts";
 import { requestChat } from "../../src/route/request-chat.ts";
 import { streamChatFromRoute } from "../../src/route/stream-from-route.ts";
-import { collect, doneMarker, fakeFetch, streamResponse } from "../stream/bodies.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
+import { collect, doneMarker, greeting, streamResponse } from "../stream/bodies.ts";
 
 const { stream, ...names } = chatRequestFields;
 /** A value for every field of the body, with options that are not sent to the route. */
@@ -15,7 +16,7 @@ const fields = {
 const shared = { endpoint: "/", headers: { "x-a": "1" }, credentials: "include" as const };
 
 test("a stream request sends every field of the body and no other option", async () => {
-  const { calls, fetch } = fakeFetch();
+  const { calls, fetch } = createScriptedFetch(greeting);
   const unasked = { stream: false };
   await collect(
     streamChatFromRoute({ ...shared, ...fields, ...unasked, runs: true, giveUpAfterMs: 0, fetch }),
@@ -24,13 +25,13 @@ test("a stream request sends every field of the body and no other option", async
 });
 
 test("a buffered request sends every field of the body and asks for no stream", async () => {
-  const { calls, fetch } = fakeFetch(() => Response.json({ chunks: [], text: "", structured: [] }));
+  const { calls, fetch } = createScriptedFetch(() => Response.json({ chunks: [], text: "", structured: [] }));
   await requestChat({ ...shared, ...fields, fetch });
   expect(JSON.parse(calls[0]!.init.body as string)).toEqual({ ...fields, stream: false });
 });
 
 test("a chat sets what depends on the conversation itself, and passes on every other field", async () => {
-  const { calls, fetch } = fakeFetch(() => streamResponse(doneMarker));
+  const { calls, fetch } = createScriptedFetch(() => streamResponse(doneMarker));
   const { sessionId, workflowId, context } = fields as Record<string, unknown>;
   const passed = { sessionId, workflowId, context };
   const chat = createChat({ ...shared, ...fields, tools: {}, fetch } as ChatOptions);

@@ -4,7 +4,8 @@ import { fetchRoute, type RouteOptions, type RouteRequest } from "../../src/rout
 import { requestChat } from "../../src/route/request-chat.ts";
 import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-from-route.ts";
 import { consumeStream } from "../../src/stream/consume-stream.ts";
-import { fakeFetch, hangingFetch, macrotask, streamResponse } from "../stream/bodies.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
+import { greeting, macrotask, never, streamResponse } from "../stream/bodies.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -13,7 +14,7 @@ afterEach(() => {
 
 /** Makes one request and returns the arguments of `fetch`. */
 async function request(route: Partial<RouteOptions>, request: Partial<RouteRequest> = {}) {
-  const { calls, fetch } = fakeFetch();
+  const { calls, fetch } = createScriptedFetch(greeting);
   const { signal } = new AbortController();
   await fetchRoute(
     { endpoint: "/api", fetch, ...route },
@@ -187,7 +188,7 @@ describe("the rest of the request", () => {
   });
 
   test("uses the global fetch at the time of the request unless the caller passes one", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     vi.stubGlobal("fetch", fetch);
     const { signal } = new AbortController();
     await fetchRoute({ endpoint: "/api" }, { method: "GET", accept: "x/y", signal, timeoutMs: Infinity });
@@ -211,7 +212,7 @@ describe("a missing response", () => {
 
   test("after the timeout is an error with the URL and the timeout, and aborts the request", async () => {
     vi.useFakeTimers();
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const response = start(fetch, 30_000);
     await vi.advanceTimersByTimeAsync(29_999);
     expect(calls[0]?.init.signal?.aborted).toBe(false);
@@ -228,7 +229,7 @@ describe("a missing response", () => {
 
   test("is waited for without a limit when the timeout is infinite", async () => {
     vi.useFakeTimers();
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     start(fetch, Infinity);
     await vi.advanceTimersByTimeAsync(0);
     expect(vi.getTimerCount()).toBe(0);
@@ -257,7 +258,7 @@ describe("a missing response", () => {
 
   test("is no longer watched for once a response arrives: no timer is left, and the body is not aborted", async () => {
     vi.useFakeTimers();
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     await start(fetch, 30_000);
     expect(vi.getTimerCount()).toBe(0);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -266,7 +267,7 @@ describe("a missing response", () => {
 
   test("the caller's abort reaches the request with its reason, even after the headers", async () => {
     const abort = new AbortController();
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     await start(fetch, 30_000, abort.signal);
     abort.abort("stopped");
     expect(calls[0]?.init.signal?.reason).toBe("stopped");
@@ -293,7 +294,7 @@ describe("options that are functions", () => {
       [null, "null"],
       [7, "7"],
     ]) {
-      const { calls, fetch } = fakeFetch();
+      const { calls, fetch } = createScriptedFetch(greeting);
       const { signal } = new AbortController();
       const response = fetchRoute(
         { endpoint: (() => given) as never, fetch },
@@ -314,7 +315,7 @@ describe("options that are functions", () => {
       { endpoint: () => Promise.reject(boom) },
       { headers: () => Promise.reject(boom) },
     ]) {
-      const { calls, fetch } = fakeFetch();
+      const { calls, fetch } = createScriptedFetch(greeting);
       const { signal } = new AbortController();
       const response = fetchRoute(
         { endpoint: "/", fetch, ...option },
@@ -326,7 +327,7 @@ describe("options that are functions", () => {
   });
 
   test("that resolve after the caller aborts make no request, and reject with the signal's reason", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     const abort = new AbortController();
     const response = fetchRoute(
       { endpoint: "/", fetch, headers: () => macrotask().then(() => ({})) },

@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { type RequestChatOptions, requestChat } from "../../src/route/request-chat.ts";
-import { delta, fakeFetch, hangingFetch, macrotask, testBody } from "../stream/bodies.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
+import { delta, macrotask, never, testBody } from "../stream/bodies.ts";
 
 afterEach(() => void vi.useRealTimers());
 
@@ -21,7 +22,7 @@ const json = (value: unknown, init: ResponseInit = {}) =>
 const requestFrom = (
   response: () => Response | Promise<Response>,
   options: Partial<RequestChatOptions> = {},
-) => requestChat({ endpoint: "/api", messages, fetch: fakeFetch(response).fetch, ...options });
+) => requestChat({ endpoint: "/api", messages, fetch: createScriptedFetch(response).fetch, ...options });
 
 test("the last error chunk becomes the error of a result whose server does not report how its stream ended", async () => {
   const error = { type: "error", message: "Quota exceeded." };
@@ -42,7 +43,7 @@ test("no URL that a page could run is in a result", async () => {
 
 describe("the request", () => {
   test("is one POST that accepts JSON and asks for no stream", async () => {
-    const { calls, fetch } = fakeFetch(() => json(result));
+    const { calls, fetch } = createScriptedFetch(() => json(result));
     expect(await requestChat({ endpoint: "/api", messages, fetch })).toEqual(result);
     expect(calls).toHaveLength(1);
     const { url, init } = calls[0]!;
@@ -56,7 +57,7 @@ describe("the request", () => {
   });
 
   test("carries session, workflow, context, key and resume, but no transport options and nothing undefined", async () => {
-    const { calls, fetch } = fakeFetch(() => json(result));
+    const { calls, fetch } = createScriptedFetch(() => json(result));
     const chat = {
       sessionId: "s",
       workflowId: "w",
@@ -100,7 +101,7 @@ describe("the request", () => {
 
   test("is made once, even if it fails", async () => {
     for (const response of [json("", { status: 503 }), json("")]) {
-      const { calls, fetch } = fakeFetch(() => response);
+      const { calls, fetch } = createScriptedFetch(() => response);
       await requestChat({ endpoint: "/", messages, fetch }).catch(() => {});
       expect(calls).toHaveLength(1);
     }
@@ -230,14 +231,14 @@ describe("an abort", () => {
   const reason = { why: "the user pressed Stop" };
 
   test("before the request rejects with the reason and makes no request", async () => {
-    const { calls, fetch } = fakeFetch(() => json(result));
+    const { calls, fetch } = createScriptedFetch(() => json(result));
     const pending = requestChat({ endpoint: "/", messages, fetch, signal: AbortSignal.abort(reason) });
     await expect(pending).rejects.toBe(reason);
     expect(calls).toHaveLength(0);
   });
 
   test("before the headers aborts the request and rejects with the reason", async () => {
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const abort = new AbortController();
     const pending = requestChat({ endpoint: "/", messages, fetch, signal: abort.signal });
     pending.catch(() => {});
@@ -276,7 +277,7 @@ describe("an abort", () => {
 });
 
 test("options that only a stream uses are not sent", async () => {
-  const { calls, fetch } = fakeFetch(() => json(result));
+  const { calls, fetch } = createScriptedFetch(() => json(result));
   await requestChat({
     endpoint: "/",
     messages: [],

@@ -7,17 +7,17 @@ import {
   streamChatFromRoute,
   streamFromRoute,
 } from "../../src/route/stream-from-route.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
 import {
   bytesOf,
   collect,
   delta,
   doneMarker,
   eventStream,
-  fakeFetch,
   frame,
-  hangingFetch,
-  inTurn,
+  greeting,
   macrotask,
+  never,
   streamResponse,
   testBody,
 } from "../stream/bodies.ts";
@@ -31,7 +31,7 @@ afterEach(() => {
 
 describe("the request", () => {
   test("is made once, at the first next()", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     const stream = streamFromRoute({ endpoint: "/api", body: {}, fetch });
     await macrotask();
     expect(calls).toHaveLength(0);
@@ -40,7 +40,7 @@ describe("the request", () => {
   });
 
   test("posts JSON, asks for an event stream, and bypasses the cache", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     await collect(streamFromRoute({ endpoint: "/api", body: { a: 1 }, fetch }));
     const { url, init } = calls[0]!;
     expect(url).toBe("/api");
@@ -53,7 +53,7 @@ describe("the request", () => {
   });
 
   test("sends no body when none is given, with any method", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     await collect(
       streamFromRoute({ endpoint: new URL("http://host/api"), method: "GET", credentials: "include", fetch }),
     );
@@ -65,7 +65,7 @@ describe("the request", () => {
   });
 
   test("calls endpoint, headers and body if they are functions, async ones included, when it is made", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     let token = "old";
     const stream = streamFromRoute({
       endpoint: async () => `/api?${token}`,
@@ -84,7 +84,7 @@ describe("the request", () => {
   });
 
   test("uses the caller's headers instead of ours", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     await collect(
       streamFromRoute({
         endpoint: "/",
@@ -100,7 +100,7 @@ describe("the request", () => {
   });
 
   test("uses the global fetch when the caller gives none", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     vi.stubGlobal("fetch", fetch);
     await collect(streamFromRoute({ endpoint: "/api" }));
     vi.unstubAllGlobals();
@@ -109,7 +109,7 @@ describe("the request", () => {
 });
 
 test("of streamChatFromRoute contains the conversation, and nothing undefined", async () => {
-  const { calls, fetch } = fakeFetch();
+  const { calls, fetch } = createScriptedFetch(greeting);
   const messages = [{ role: "user" as const, content: "Hello" }];
   await collect(streamChatFromRoute({ endpoint: "/api", messages, fetch }));
   const rest = {
@@ -129,7 +129,7 @@ test("of streamChatFromRoute contains the conversation, and nothing undefined", 
 describe("failures", () => {
   test("a missing response is a StreamConnectionError with the cause", async () => {
     const cause = new TypeError("fetch failed");
-    const { fetch } = fakeFetch(() => Promise.reject(cause));
+    const { fetch } = createScriptedFetch(() => Promise.reject(cause));
     const { error } = await collect(streamFromRoute({ endpoint: "/api", fetch }));
     expect(error).toMatchObject({
       name: "StreamConnectionError",
@@ -144,7 +144,7 @@ describe("failures", () => {
   test("an error status, a wrong content type and a truncated body have their own error types", async () => {
     const nameOf = async (response: Response) =>
       (
-        (await collect(streamFromRoute({ endpoint: "/", fetch: fakeFetch(() => response).fetch })))
+        (await collect(streamFromRoute({ endpoint: "/", fetch: createScriptedFetch(() => response).fetch })))
           .error as Error
       ).name;
     expect(await nameOf(new Response("{}", { status: 500 }))).toBe("StreamHttpError");
@@ -157,7 +157,7 @@ describe("failures", () => {
   test("an error from an option's function is passed on unchanged, and no request is made", async () => {
     const boom = new Error("no token");
     for (const option of ["endpoint", "headers", "body"]) {
-      const { calls, fetch } = fakeFetch();
+      const { calls, fetch } = createScriptedFetch(greeting);
       const options = { endpoint: "/", fetch, [option]: () => Promise.reject(boom) };
       expect((await collect(streamFromRoute(options))).error).toBe(boom);
       expect(calls).toHaveLength(0);
@@ -170,13 +170,13 @@ test("an error from an option's function or onUnknownChunk is final, even if it 
   const headers = vi.fn(() => {
     throw refused;
   });
-  const unasked = fakeFetch();
+  const unasked = createScriptedFetch(greeting);
   expect((await collect(streamFromRoute({ endpoint: "/", runs: true, headers, ...unasked }))).error).toBe(
     refused,
   );
   expect(headers).toHaveBeenCalledTimes(1);
 
-  const { calls, fetch } = fakeFetch(() =>
+  const { calls, fetch } = createScriptedFetch(() =>
     streamResponse(`id: run.1\n${frame(delta("a"))}id: run.2\n${frame({ type: "x-new" })}`),
   );
   const onUnknownChunk = () => {
@@ -191,7 +191,7 @@ test("an error from an option's function or onUnknownChunk is final, even if it 
 
 describe("cancellation", () => {
   test("abort before the headers aborts the request and rejects with the caller's reason", async () => {
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const abort = new AbortController();
     const collected = collect(streamFromRoute({ endpoint: "/", fetch, signal: abort.signal }));
     await macrotask();
@@ -205,7 +205,7 @@ describe("cancellation", () => {
     for (const option of [{ endpoint: never }, { headers: never }, { body: never }, { fetch: never }]) {
       const abort = new AbortController();
       const collected = collect(
-        streamFromRoute({ endpoint: "/", signal: abort.signal, ...fakeFetch(), ...option }),
+        streamFromRoute({ endpoint: "/", signal: abort.signal, ...createScriptedFetch(greeting), ...option }),
       );
       await macrotask();
       abort.abort("stopped");
@@ -220,12 +220,17 @@ describe("cancellation", () => {
       return "/";
     };
     const headers = () => new Promise<never>(() => {});
-    const stream = streamFromRoute({ endpoint, headers, signal: abort.signal, ...fakeFetch() });
+    const stream = streamFromRoute({
+      endpoint,
+      headers,
+      signal: abort.signal,
+      ...createScriptedFetch(greeting),
+    });
     expect(await collect(stream)).toEqual({ chunks: [], error: "stopped" });
   });
 
   test("abort while the options are pending prevents the request", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     const abort = new AbortController();
     let give: (headers: HeadersInit) => void = () => {};
     const headers = () =>
@@ -242,7 +247,7 @@ describe("cancellation", () => {
   });
 
   test("return() before the headers aborts the request and ends the pending next()", async () => {
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
     const pending = iterator.next();
     await macrotask();
@@ -254,12 +259,11 @@ describe("cancellation", () => {
   test("a response that arrives after return() is cancelled", async () => {
     const body = testBody([frame(delta("a"))]);
     let respond: (response: Response) => void = () => {};
-    const { fetch } = fakeFetch(
-      () =>
-        new Promise((resolve) => {
-          respond = resolve;
-        }),
-    );
+    // As a polyfill that ignores the signal.
+    const fetch = () =>
+      new Promise<Response>((resolve) => {
+        respond = resolve;
+      });
     const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
     const pending = iterator.next();
     await macrotask();
@@ -271,7 +275,7 @@ describe("cancellation", () => {
   });
 
   test("break in the loop aborts the request's signal", async () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     for await (const _ of streamFromRoute({ endpoint: "/", fetch })) break;
     expect(calls[0]?.init.signal?.aborted).toBe(true);
   });
@@ -291,21 +295,17 @@ const noWaiting = () => {
   vi.setTimerTickMode("nextTimerAsync");
 };
 
-/** Rejects like a request whose signal is aborted. */
-const untilAborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
-
 /** Collects the stream of a route that responds with `answers` in turn. */
 async function collectFrom(
-  answers: Parameters<typeof inTurn>,
+  answers: Parameters<typeof createScriptedFetch>,
   options: Partial<StreamFromRouteOptions> = {},
 ): Promise<{ chunks: StreamChunk[]; error?: unknown; requests: string[]; states: ConnectionState[] }> {
-  const next = inTurn(...answers);
   const abort = new AbortController();
-  const { calls, fetch } = fakeFetch(() => {
+  const { calls, fetch: answer } = createScriptedFetch(...answers);
+  const fetch: typeof answer = (url, init) => {
     if (calls.length > 1_000) abort.abort("endless requests");
-    return next();
-  });
+    return answer(url, init);
+  };
   const states: ConnectionState[] = [];
   const collected = await collect(
     streamFromRoute({
@@ -327,11 +327,9 @@ describe("a stream with event ids", () => {
   beforeEach(noWaiting);
 
   test("continues after the last event, with a GET without body or query", async () => {
-    const { calls, fetch } = fakeFetch(
-      inTurn(
-        () => streamResponse(entry(0, a) + entry(1, b)),
-        () => streamResponse(entry(2, c) + entry(3, end) + doneMarker),
-      ),
+    const { calls, fetch } = createScriptedFetch(
+      () => streamResponse(entry(0, a) + entry(1, b)),
+      () => streamResponse(entry(2, c) + entry(3, end) + doneMarker),
     );
     const stream = streamFromRoute({
       endpoint: "/api",
@@ -549,14 +547,11 @@ describe("a stream with event ids", () => {
   });
 
   test("gives up when bodies stay open without data, or attempts hang", async () => {
-    for (const hang of [
-      () => new Response(testBody([], { stays: true }).stream, eventStream),
-      () => new Promise<Response>(() => {}),
-    ]) {
+    for (const hang of [() => new Response(testBody([], { stays: true }).stream, eventStream), never]) {
       const startedAt = performance.now();
       let isFirst = true;
-      const { calls, fetch } = fakeFetch(({ signal }) => {
-        if (!isFirst) return Promise.race([hang(), untilAborted(signal!)]);
+      const { calls, fetch } = createScriptedFetch(() => {
+        if (!isFirst) return hang();
         isFirst = false;
         return streamResponse(entry(0, a));
       });
@@ -576,7 +571,7 @@ describe("a stream with event ids", () => {
       asleepMs += 3_600_000;
     };
     let request = 0;
-    const { fetch } = fakeFetch(async ({ signal }) => {
+    const { fetch } = createScriptedFetch(async ({ signal }) => {
       request++;
       if (request === 1) return streamResponse(entry(0, a));
       // Suspended while waiting for headers, and at the next attempt while reading.
@@ -629,12 +624,10 @@ describe("a stream with event ids", () => {
 
   test("refreshes expired headers without reporting it", async () => {
     let token = 0;
-    const { calls, fetch } = fakeFetch(
-      inTurn(
-        () => streamResponse(entry(0, a)),
-        () => httpError(401),
-        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
-      ),
+    const { calls, fetch } = createScriptedFetch(
+      () => streamResponse(entry(0, a)),
+      () => httpError(401),
+      () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
     );
     const states: string[] = [];
     const { chunks } = await collect(
@@ -706,7 +699,7 @@ describe("a retry", () => {
 
   test("has the same query, and evaluates endpoint, headers and body again", async () => {
     let count = 0;
-    const { calls, fetch } = fakeFetch(inTurn(() => httpError(502), good));
+    const { calls, fetch } = createScriptedFetch(() => httpError(502), good);
     const body = () => ({ count: ++count });
     await collect(streamFromRoute({ endpoint: "/api", query: { a: "1" }, body, runs: true, fetch }));
     expect(calls.map(({ url, init }) => [url, init.body])).toEqual([
@@ -728,7 +721,7 @@ describe("a retry", () => {
     const messages = [{ role: "user" as const, content: "Hello" }];
     const keys: string[][] = [];
     for (let chat = 0; chat < 2; chat++) {
-      const { calls, fetch } = fakeFetch(inTurn(new TypeError("fetch failed"), () => httpError(502), good));
+      const { calls, fetch } = createScriptedFetch(new TypeError("fetch failed"), () => httpError(502), good);
       await collect(streamChatFromRoute({ endpoint: "/", messages, runs: true, fetch }));
       keys.push(calls.map(({ init }) => JSON.parse(init.body as string).idempotencyKey));
     }
@@ -739,7 +732,7 @@ describe("a retry", () => {
 
   test("of a chat keeps the caller's key, and has none without runs", async () => {
     const messages = [{ role: "user" as const, content: "Hello" }];
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     for (const options of [{ runs: true, idempotencyKey: "mine" }, { runs: false }, {}]) {
       await collect(streamChatFromRoute({ endpoint: "/", messages, fetch, ...options }));
     }
@@ -760,8 +753,11 @@ describe("the time between attempts", () => {
   const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
   /** Starts a stream and records its requests and delays. */
-  function start(answers: Parameters<typeof inTurn>, options: Partial<StreamFromRouteOptions> = {}) {
-    const { calls, fetch } = fakeFetch(inTurn(...answers));
+  function start(
+    answers: Parameters<typeof createScriptedFetch>,
+    options: Partial<StreamFromRouteOptions> = {},
+  ) {
+    const { calls, fetch } = createScriptedFetch(...answers);
     const delays: number[] = [];
     const collected = collect(
       streamFromRoute({
@@ -809,7 +805,7 @@ describe("the time between attempts", () => {
       lasting(entry(2, c), 2_000),
       async () => streamResponse(entry(3, { type: "done" })),
     ];
-    const { calls, fetch } = fakeFetch(() => answers[calls.length - 1]!());
+    const { calls, fetch } = createScriptedFetch(() => answers[calls.length - 1]!());
     const delays: number[] = [];
     const onConnectionChange = (change: ConnectionState) =>
       void (change.state === "reconnecting" && delays.push(change.delayMs));
@@ -822,7 +818,7 @@ describe("the time between attempts", () => {
   test("is not shortened by a page that comes online ten times a second", async () => {
     const page = new EventTarget();
     vi.stubGlobal("window", page);
-    const { calls, fetch } = fakeFetch(() => {
+    const { calls, fetch } = createScriptedFetch(() => {
       if (calls.length > 1) throw new TypeError("fetch failed");
       return streamResponse(entry(0, a));
     });
@@ -918,7 +914,7 @@ describe("the time between attempts", () => {
   });
 
   test("does not begin after a request that failed because the consumer aborted", async () => {
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const abort = new AbortController();
     const onConnectionChange = vi.fn();
     const options = { endpoint: "/", runs: true, onConnectionChange, signal: abort.signal };
@@ -932,7 +928,7 @@ describe("the time between attempts", () => {
   });
 
   test("ends at once when the consumer returns, together with the pending next()", async () => {
-    const { calls, fetch } = fakeFetch(() => streamResponse(entry(0, a)));
+    const { calls, fetch } = createScriptedFetch(() => streamResponse(entry(0, a)));
     const iterator = streamFromRoute({ endpoint: "/", fetch })[Symbol.asyncIterator]();
     await iterator.next();
     const pending = iterator.next();
@@ -952,7 +948,7 @@ describe("silence", () => {
   const advance = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
   test("before the headers is an error after 30 s", async () => {
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const collected = collect(streamFromRoute({ endpoint: "/api", fetch }));
     await advance(29_999);
     expect(calls[0]?.init.signal?.aborted).toBe(false);
@@ -964,7 +960,7 @@ describe("silence", () => {
   });
 
   test("before the headers is limited by connectTimeoutMs, where 0 means no limit", async () => {
-    const { fetch } = hangingFetch();
+    const { fetch } = createScriptedFetch(never);
     const collected = collect(streamFromRoute({ endpoint: "/api", connectTimeoutMs: 1_500, fetch }));
     await advance(1_500);
     expect((await collected).error).toMatchObject({
@@ -982,7 +978,7 @@ describe("silence", () => {
   for (const connectTimeoutMs of [Number.POSITIVE_INFINITY, 2 ** 31, 30 * 86_400_000]) {
     test(`before the headers has no limit when no timer can wait that long: ${connectTimeoutMs} ms`, async () => {
       let respond: (response: Response) => void = () => {};
-      const { fetch } = fakeFetch(
+      const { fetch } = createScriptedFetch(
         () =>
           new Promise((resolve) => {
             respond = resolve;
@@ -996,7 +992,7 @@ describe("silence", () => {
   }
 
   test("timeouts that are not a number of milliseconds are refused, and no request is made", () => {
-    const { calls, fetch } = fakeFetch();
+    const { calls, fetch } = createScriptedFetch(greeting);
     for (const ms of [Number.NaN, -1, "30" as unknown as number]) {
       for (const name of ["connectTimeoutMs", "idleTimeoutMs"]) {
         expect(() => streamFromRoute({ endpoint: "/", fetch, [name]: ms })).toThrow(RangeError);
@@ -1008,7 +1004,7 @@ describe("silence", () => {
   test("before the headers of a resume counts as a failed attempt", async () => {
     noJitter();
     let request = 0;
-    const { calls, fetch } = fakeFetch(({ signal }) => {
+    const { calls, fetch } = createScriptedFetch(({ signal }) => {
       if (++request === 1) return streamResponse(entry(0, a));
       if (request === 3) return streamResponse(entry(1, b) + entry(2, end) + doneMarker);
       return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
@@ -1022,11 +1018,9 @@ describe("silence", () => {
   test("in the body cancels it, and the stream continues after the last event", async () => {
     noJitter();
     const silent = testBody([entry(0, a)], { stays: true });
-    const { calls, fetch } = fakeFetch(
-      inTurn(
-        () => new Response(silent.stream, eventStream),
-        () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
-      ),
+    const { calls, fetch } = createScriptedFetch(
+      () => new Response(silent.stream, eventStream),
+      () => streamResponse(entry(1, b) + entry(2, end) + doneMarker),
     );
     const states: ConnectionState[] = [];
     const onConnectionChange = (state: ConnectionState) => states.push(state);
@@ -1045,15 +1039,13 @@ describe("silence", () => {
   test("is limited per connection: one server's heartbeats do not apply to the next", async () => {
     noJitter();
     const bodies = [testBody([`:hb=1000\n\n${entry(0, a)}`], { stays: true }), testBody([], { stays: true })];
-    const { calls, fetch } = fakeFetch(
-      inTurn(
-        ...bodies.map(
-          ({ stream }) =>
-            () =>
-              new Response(stream, eventStream),
-        ),
-        () => streamResponse(entry(1, end)),
+    const { calls, fetch } = createScriptedFetch(
+      ...bodies.map(
+        ({ stream }) =>
+          () =>
+            new Response(stream, eventStream),
       ),
+      () => streamResponse(entry(1, end)),
     );
     const collected = collect(streamFromRoute({ endpoint: "/", fetch }));
     await advance(4_999);
@@ -1107,7 +1099,7 @@ describe("however the connections of a run are cut", () => {
         async (chunks, end, fates, sizes) => {
           const log = [{ type: "run-start", runId: "run" } as const, ...chunks, end];
           const queue = [...fates];
-          const { calls, fetch } = fakeFetch(({ method, headers }) => {
+          const { calls, fetch } = createScriptedFetch(({ method, headers }) => {
             const fate = queue.shift() ?? { again: 0, part: 1, breaks: false };
             // A request that never gets a response is tested elsewhere.
             if (fate === "refused" && calls.length > 1) throw new TypeError("fetch failed");
@@ -1151,7 +1143,7 @@ describe("however the connections of a run are cut", () => {
 test("chunks of unknown types count as progress, and the next resume starts after them", async () => {
   noWaiting();
   let seq = 0;
-  const { fetch } = fakeFetch(() =>
+  const { fetch } = createScriptedFetch(() =>
     streamResponse(`id: run.${seq}\n${frame(seq++ < 20 ? { type: "x-new" } : end)}`),
   );
   const stream = streamFromRoute({ endpoint: "/", runs: true, fetch, giveUpAfterMs: 5_000 });
@@ -1163,7 +1155,7 @@ test("an abort during the delay prevents further evaluation of options", async (
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   const headers = vi.fn(() => ({}));
   const abort = new AbortController();
-  const { fetch } = fakeFetch(() => streamResponse(entry(0, a)));
+  const { fetch } = createScriptedFetch(() => streamResponse(entry(0, a)));
   const collected = collect(streamFromRoute({ endpoint: "/", headers, fetch, signal: abort.signal }));
   await vi.advanceTimersByTimeAsync(0);
   abort.abort("left");

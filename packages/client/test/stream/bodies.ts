@@ -1,4 +1,5 @@
-/** Fake response bodies and fetches that record how they are used. */
+/** Fake response bodies that record how they are used, and answers of scripted fetches. */
+import type { StreamChunk } from "@kortyx/protocol";
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 export const frame = (chunk: unknown): string => `data: ${JSON.stringify(chunk)}\n\n`;
@@ -103,38 +104,8 @@ export function bodilessResponse(
   } as Response;
 }
 
-interface FetchCall {
-  url: string | URL;
-  /** The arguments, with the headers as a `Headers`. */
-  init: RequestInit & { headers: Headers };
-}
+/** The steps of a short answer. */
+export const greeting: [StreamChunk, string] = [delta("Hi"), doneMarker];
 
-/** A `fetch` that records its calls. */
-export function fakeFetch(
-  respond: (init: RequestInit) => Response | Promise<Response> = () =>
-    streamResponse(frame(delta("Hi")) + doneMarker),
-) {
-  const calls: FetchCall[] = [];
-  const fetch = async (url: string | URL, init: RequestInit) => {
-    calls.push({ url, init: { ...init, headers: new Headers(init.headers) } });
-    return respond(init);
-  };
-  return { calls, fetch };
-}
-
-/** Responds to each request with the next of these, and to every later one with the last; an Error is thrown. */
-export function inTurn(...answers: ((() => Response) | Error)[]): () => Response {
-  let next = 0;
-  return () => {
-    const answer = answers[Math.min(next++, answers.length - 1)];
-    if (typeof answer === "function") return answer();
-    throw answer;
-  };
-}
-
-/** A `fetch` that never responds, and rejects as `fetch` does when its signal is aborted. */
-export const hangingFetch = () =>
-  fakeFetch(
-    ({ signal }) =>
-      new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason))),
-  );
+/** An answer that never comes. */
+export const never = (): Promise<never> => new Promise(() => {});

@@ -10,16 +10,16 @@ import { requestChat } from "../../src/route/request-chat.ts";
 import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-from-route.ts";
 import { bodyOf, createPieceEncoder, discard } from "../../src/stream/byte-stream.ts";
 import { readStream } from "../../src/stream/read-stream.ts";
+import { createScriptedFetch } from "../../src/testing/scripted-fetch.ts";
 import {
   bodilessResponse,
   bytesOf,
   collect,
   delta,
   doneMarker,
-  fakeFetch,
   frame,
-  hangingFetch,
   macrotask,
+  never,
   testBody,
 } from "./bodies.ts";
 
@@ -31,7 +31,7 @@ const cut = frame(delta("half"));
 describe("a response without a body property", () => {
   for (const method of ["text", "arrayBuffer", "blob"] as const) {
     test(`is read as a whole by its ${method}()`, async () => {
-      const { fetch } = fakeFetch(() => bodilessResponse(text, { method }));
+      const { fetch } = createScriptedFetch(() => bodilessResponse(text, { method }));
       expect(await collect(readStream(bodilessResponse(text, { method })))).toEqual({ chunks });
       expect(await collect(streamFromRoute({ endpoint: "/", fetch }))).toEqual({ chunks });
       expect(await collect(streamChatFromRoute({ endpoint: "/", messages, fetch }))).toEqual({ chunks });
@@ -39,19 +39,23 @@ describe("a response without a body property", () => {
 
     test(`is read as a buffered answer by its ${method}()`, async () => {
       const answer = JSON.stringify({ chunks: [], text: "世界", structured: [] });
-      const { fetch } = fakeFetch(() => bodilessResponse(answer, { method, type: "application/json" }));
+      const { fetch } = createScriptedFetch(() =>
+        bodilessResponse(answer, { method, type: "application/json" }),
+      );
       expect(await requestChat({ endpoint: "/", messages, fetch })).toMatchObject({ text: "世界" });
     });
 
     test(`with an error status is read by its ${method}()`, async () => {
-      const { fetch } = fakeFetch(() => bodilessResponse('{"error":"Süß."}', { method, status: 409 }));
+      const { fetch } = createScriptedFetch(() =>
+        bodilessResponse('{"error":"Süß."}', { method, status: 409 }),
+      );
       const { error } = await collect(streamChatFromRoute({ endpoint: "/", messages, fetch }));
       expect(error).toMatchObject({ name: "StreamHttpError", status: 409, body: { error: "Süß." } });
     });
   }
 
   test("completes the answer of a chat, which accepts the next message", async () => {
-    const { fetch } = fakeFetch(() => bodilessResponse(text));
+    const { fetch } = createScriptedFetch(() => bodilessResponse(text));
     const chat = createChat({ endpoint: "/", fetch });
     for (const count of [2, 4]) {
       await chat.send("Hello");
@@ -71,7 +75,7 @@ describe("a response without a body property", () => {
   });
 
   test("that has no method to read it fails at once, with an error that explains why", async () => {
-    const { calls, fetch } = fakeFetch(() => bodilessResponse(text, { method: "none" }));
+    const { calls, fetch } = createScriptedFetch(() => bodilessResponse(text, { method: "none" }));
     const expected = {
       name: "StreamBodyError",
       code: "unreadable-body",
@@ -102,7 +106,7 @@ describe("a response without a body property", () => {
   test("is resumed after the event at which a run was cut", async () => {
     const event = (seq: number, chunk: unknown) => `id: run.${seq}\n${frame(chunk)}`;
     const answers = [event(0, delta("a")), event(1, delta("b")) + event(2, { type: "done" }) + doneMarker];
-    const { calls, fetch } = fakeFetch(() => bodilessResponse(answers[calls.length - 1]!));
+    const { calls, fetch } = createScriptedFetch(() => bodilessResponse(answers[calls.length - 1]!));
     vi.spyOn(Math, "random").mockReturnValue(0);
     expect(await collect(streamChatFromRoute({ endpoint: "/", messages, fetch }))).toEqual({
       chunks: [delta("a"), delta("b"), { type: "done" }],
@@ -150,7 +154,7 @@ describe("a response without a body property", () => {
   });
 
   test("aborts its request when the caller aborts", async () => {
-    const { calls, fetch } = fakeFetch(() => bodilessResponse(new Promise(() => {})));
+    const { calls, fetch } = createScriptedFetch(() => bodilessResponse(new Promise(() => {})));
     const iterator = streamChatFromRoute({ endpoint: "/", messages, fetch })[Symbol.asyncIterator]();
     void iterator.next();
     await macrotask();
@@ -165,7 +169,7 @@ describe("timeouts", () => {
   test("a response that is read as a whole may be silent until its end", async () => {
     vi.useFakeTimers();
     const answer = Promise.withResolvers<string>();
-    const { fetch } = fakeFetch(() => bodilessResponse(answer.promise));
+    const { fetch } = createScriptedFetch(() => bodilessResponse(answer.promise));
     const reading = collect(streamChatFromRoute({ endpoint: "/", messages, fetch }));
     await vi.advanceTimersByTimeAsync(600_000);
     expect(vi.getTimerCount()).toBe(0);
@@ -180,7 +184,7 @@ describe("timeouts", () => {
       bodilessResponse(`id: run.0\n${frame(delta("a"))}`),
       new Response(body.stream, { headers: { "content-type": "text/event-stream" } }),
     ];
-    const { fetch } = fakeFetch(() => answers.shift()!);
+    const { fetch } = createScriptedFetch(() => answers.shift()!);
     const reading = collect(streamChatFromRoute({ endpoint: "/", messages, fetch, giveUpAfterMs: 30_000 }));
     await vi.advanceTimersByTimeAsync(3_500 + 60_000);
     expect((await reading).error).toMatchObject({ name: "StreamIdleError" });
@@ -189,7 +193,7 @@ describe("timeouts", () => {
   test("a fetch marked as a polyfill has no timeout until its response is complete", async () => {
     vi.useFakeTimers();
     const { promise, resolve } = Promise.withResolvers<Response>();
-    const { calls, fetch } = fakeFetch(() => promise);
+    const { calls, fetch } = createScriptedFetch(() => promise);
     const polyfill = Object.assign(fetch, { polyfill: true });
     const reading = collect(streamChatFromRoute({ endpoint: "/", messages, fetch: polyfill }));
     await vi.advanceTimersByTimeAsync(600_000);
@@ -200,7 +204,7 @@ describe("timeouts", () => {
 
   test("a polyfill has a timeout when the caller sets one", async () => {
     vi.useFakeTimers();
-    const { calls, fetch } = hangingFetch();
+    const { calls, fetch } = createScriptedFetch(never);
     const polyfill = Object.assign(fetch, { polyfill: true });
     const options = { endpoint: "/", messages, fetch: polyfill, connectTimeoutMs: 1000 };
     const reading = collect(streamChatFromRoute(options));
@@ -239,7 +243,7 @@ describe("a body that was already read", () => {
   });
 
   test("by a custom fetch fails the request, which is made once", async () => {
-    const { calls, fetch } = fakeFetch(async () => {
+    const { calls, fetch } = createScriptedFetch(async () => {
       const response = new Response(text, { headers });
       console.assert((await response.text()) !== "");
       return response;

@@ -1,9 +1,8 @@
-import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { ChatAgentOptions } from "../../src/route/chat-agent.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { ChatRunOptions } from "../../src/runs/run-options.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
+import { createScriptedAgent } from "../../src/testing/scripted-agent.ts";
 import { logOf, opening, openRun } from "../stores/run-store-calls.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
@@ -31,16 +30,11 @@ describeStores(({ name, isShared, setUp }) => {
     test("serve 20 visitors at once, who share nothing even if they choose the same session", async () => {
       const gate = Promise.withResolvers<void>();
       const owners = new Set<string | undefined>();
+      const agent = createScriptedAgent([gate.promise, { type: "text-delta", delta: "Hello" }]);
       const routes = stores.map((store) => {
         const onStart: ChatRunOptions["onStart"] = ({ owner }) => owners.add(owner);
         return createChatRoute({
-          agent: {
-            async *streamChat(_messages: unknown, options: ChatAgentOptions): AsyncGenerator<StreamChunk> {
-              owners.add(options.owner);
-              await gate.promise;
-              yield { type: "text-delta", delta: "Hello" };
-            },
-          },
+          agent,
           authorize: "anonymous",
           runs: { store, onStart },
         });
@@ -52,6 +46,7 @@ describeStores(({ name, isShared, setUp }) => {
       gate.resolve();
       const texts = await Promise.all(responses.map((response) => response.text()));
       for (const text of texts) expect(text).toContain("Hello");
+      for (const { options } of agent.calls) owners.add(options.owner);
       expect(owners).toEqual(new Set(["", undefined]));
     });
 

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
+import { createScriptedAgent } from "../../src/testing/scripted-agent.ts";
 import { describeStores } from "../stores/run-stores.ts";
 
 afterEach(() => void vi.useRealTimers());
@@ -10,21 +11,18 @@ describeStores(({ name, setUp }) => {
   test(`the first token of a run in ${name} waits for no timer, neither of a batch nor of a poll`, async () => {
     const fixture = setUp();
     const store = fixture.create();
-    let isSeen!: () => void;
-    const seen = new Promise<void>((resolve) => {
-      isSeen = resolve;
-    });
-    const agent = {
-      async *streamChat() {
-        await new Promise((resolve) => setImmediate(resolve));
-        // The first entries of a run are written at once; this one comes after them.
-        yield { type: "reasoning-delta" as const, delta: "Hm" };
-        yield { type: "reasoning-delta" as const, delta: "..." };
-        yield delta("first");
-        await seen;
-        yield delta("second");
-      },
-    };
+    const seen = Promise.withResolvers<void>();
+    const opened = Promise.withResolvers<void>();
+    const agent = createScriptedAgent([
+      opened.promise,
+      // The first entries of a run are written at once; this one comes after them.
+      { type: "reasoning-delta", delta: "Hm" },
+      { type: "reasoning-delta", delta: "..." },
+      delta("first"),
+      seen.promise,
+      delta("second"),
+    ]);
+    setImmediate(opened.resolve);
     const { POST } = createChatRoute({ agent, runs: { store }, authorize: () => "owner" });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] });
     const response = await POST(
@@ -38,7 +36,7 @@ describeStores(({ name, setUp }) => {
     let text = "";
     while (!text.includes('"first"')) text += (await reader.read()).value;
     vi.useRealTimers();
-    isSeen();
+    seen.resolve();
     for (let read = await reader.read(); !read.done; read = await reader.read()) text += read.value;
     expect(text).toContain('"second"');
     expect(text.endsWith("data: [DONE]\n\n")).toBe(true);

@@ -1,9 +1,10 @@
-import type { StreamChunk } from "@kortyx/protocol";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
+import { createScriptedAgent } from "../../src/testing/scripted-agent.ts";
+import { collectTranscript } from "../../src/testing/transcript.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
@@ -39,14 +40,11 @@ const always = function* (fate: Fate): Generator<Fate> {
   for (;;) yield fate;
 };
 
-/** A route whose agent counts its calls. */
+/** A route whose agent greets. */
 function routeOn(store: RunStore, runs: Partial<ChatRouteOptions["runs"]> = {}) {
-  const agent = vi.fn(async function* (): AsyncGenerator<StreamChunk> {
-    yield { type: "text-delta", delta: "Hello" };
-    yield { type: "done" };
-  });
+  const agent = createScriptedAgent([{ type: "text-delta", delta: "Hello" }, { type: "done" }]);
   const route = createChatRoute({
-    agent: { streamChat: agent },
+    agent,
     authorize: (request) => request.headers.get("x-user"),
     runs: { store, ...runs },
   });
@@ -61,7 +59,11 @@ const post = (body: object, init: RequestInit = {}) =>
     ...init,
   });
 
-const whole = /"type":"run-start".*"delta":"Hello".*"type":"done".*\[DONE\]/s;
+const whole = [
+  expect.objectContaining({ type: "run-start", runId: "runId-1" }),
+  { type: "text-delta", delta: "Hello" },
+  { type: "done" },
+];
 const codeOf = async (response: Response) => [
   response.status,
   ((await response.json()) as { code: string }).code,
@@ -92,8 +94,8 @@ describeStores(({ name, setUp }) => {
         const { route, agent } = routeOn(failing, { maxOpenRuns: 1 });
         const response = await route.POST(post(given));
         expect(response.status).toBe(200);
-        expect(await response.text()).toMatch(whole);
-        expect(agent).toHaveBeenCalledTimes(1);
+        expect(await collectTranscript(response)).toEqual(whole);
+        expect(agent.calls).toHaveLength(1);
         expect(log).not.toHaveBeenCalled();
       });
     }
@@ -103,11 +105,11 @@ describeStores(({ name, setUp }) => {
       const { route, agent } = routeOn(losingReplies(store, ["lost"]));
       const first = route.POST(post({ idempotencyKey: "k" }));
       await vi.waitFor(() => expect(open).toHaveBeenCalledTimes(1), { interval: 1 });
-      const texts = await Promise.all(
-        [first, route.POST(post({ idempotencyKey: "k" }))].map(async (request) => (await request).text()),
-      );
-      for (const text of texts) expect(text).toMatch(whole);
-      expect(agent).toHaveBeenCalledTimes(1);
+      const second = route.POST(post({ idempotencyKey: "k" }));
+      for (const response of await Promise.all([first, second])) {
+        expect(await collectTranscript(response)).toEqual(whole);
+      }
+      expect(agent.calls).toHaveLength(1);
     });
 
     test("is opened even if its client has left, so that the repeated POST finds the answer", async () => {
@@ -116,8 +118,8 @@ describeStores(({ name, setUp }) => {
       const first = route.POST(post({ idempotencyKey: "k" }, { signal: leaving.signal }));
       leaving.abort();
       await first;
-      expect(await (await route.POST(post({ idempotencyKey: "k" }))).text()).toMatch(whole);
-      expect(agent).toHaveBeenCalledTimes(1);
+      expect(await collectTranscript(await route.POST(post({ idempotencyKey: "k" })))).toEqual(whole);
+      expect(agent.calls).toHaveLength(1);
     });
 
     test("is given up after a lease with 503, and the repeated POST gets its own answer", async () => {
@@ -126,12 +128,12 @@ describeStores(({ name, setUp }) => {
       const failing = routeOn(given);
       const key = { idempotencyKey: "k", sessionId: "s" };
       expect(await codeOf(await failing.route.POST(post(key)))).toEqual([503, "store-unavailable"]);
-      expect(failing.agent).not.toHaveBeenCalled();
+      expect(failing.agent.calls).toEqual([]);
       expect(log.mock.calls).toEqual([[expect.stringContaining("store-unavailable"), outage]]);
       await vi.waitFor(() => expect(end.mock.settledResults[0]?.type).toBe("fulfilled"));
       const { route, agent } = routeOn(store, { maxOpenRuns: 1 });
-      expect(await (await route.POST(post(key))).text()).toMatch(whole);
-      expect(agent).toHaveBeenCalledTimes(1);
+      expect(await collectTranscript(await route.POST(post(key)))).toEqual(whole);
+      expect(agent.calls).toHaveLength(1);
     });
   });
 });

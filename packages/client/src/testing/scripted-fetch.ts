@@ -1,0 +1,139 @@
+/** A `fetch` whose answers a test writes as lists. Reads no clock: its waits are timers, which a test may mock. */
+import { DONE_FRAME, encodeChunk, isTerminalChunk, type StreamChunk } from "@kortyx/protocol";
+
+/**
+ * One step of a streamed response: a chunk, text or bytes that are sent as they are, a number of milliseconds or a
+ * promise to wait for, or an error with which the connection breaks.
+ */
+export type ResponseStep = StreamChunk | string | Uint8Array | number | PromiseLike<unknown> | Error;
+
+/**
+ * The answer to one request.
+ *
+ * - A list is a stream with these steps. `[DONE]` follows a last chunk that ends an answer (`done`, `abort`, `error`); after
+ *   anything else, the connection just ends, as if it were cut.
+ * - An `Error` is a request that fails, as without a network.
+ * - A function returns the response to the request, whose relative URL begins with `http://localhost`. A route in the
+ *   same process is one: `route.fetch`.
+ */
+export type FetchAnswer = ResponseStep[] | Error | ((request: Request) => Response | Promise<Response>);
+
+/** A request that a scripted `fetch` received. */
+export interface ScriptedRequest {
+  /** As the client passed it. */
+  url: string | URL;
+  /** As the client passed it, but for the headers. */
+  init: RequestInit & {
+    /** Found by their names in any case. */
+    headers: Headers;
+  };
+}
+
+/** What {@link createScriptedFetch} returns. */
+export interface ScriptedFetch {
+  /** For the `fetch` option of `createChat` and of every other function that makes requests. */
+  fetch(url: string | URL, init: RequestInit): Promise<Response>;
+  /** The requests so far, the oldest first. */
+  readonly calls: ScriptedRequest[];
+}
+
+/**
+ * Creates a `fetch` that answers the first request with the first answer, the second with the second, and every later
+ * one with the last. It records its requests.
+ *
+ * As with the real `fetch`, an aborted signal rejects a request that has no response yet, and breaks a stream. Waits in
+ * milliseconds use `setTimeout`, so fake timers move them.
+ *
+ * @throws TypeError without an answer.
+ *
+ * @example
+ * ```ts
+ * const { fetch, calls } = createScriptedFetch([{ type: "text-delta", delta: "Hi" }, { type: "done" }]);
+ * const chat = createChat({ endpoint: "/api/chat", fetch });
+ * await chat.send("Hello");
+ * calls.length; // 1
+ * chat.getSnapshot().status; // "ready"
+ * ```
+ */
+export function createScriptedFetch(...answers: FetchAnswer[]): ScriptedFetch {
+  if (answers.length === 0) throw new TypeError("createScriptedFetch() needs at least one answer.");
+  const calls: ScriptedRequest[] = [];
+  const fetch = (url: string | URL, init: RequestInit): Promise<Response> => {
+    const signal = init.signal ?? undefined;
+    const count = calls.push({ url, init: { ...init, headers: new Headers(init.headers) } });
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    return unlessAborted(respond(answers[Math.min(count, answers.length) - 1]!, url, init), signal);
+  };
+  return { fetch, calls };
+}
+
+async function respond(answer: FetchAnswer, url: string | URL, init: RequestInit): Promise<Response> {
+  if (answer instanceof Error) throw answer;
+  if (typeof answer === "function") return answer(new Request(new URL(url, "http://localhost"), init));
+  return new Response(streamOf(answer, init.signal ?? undefined), {
+    headers: { "content-type": "text/event-stream" },
+  });
+}
+
+function streamOf(steps: ResponseStep[], signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  const left = new AbortController();
+  const leave = (reason?: unknown) => {
+    signal?.removeEventListener("abort", abort);
+    left.abort(reason);
+  };
+  const abort = () => leave(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  const bytes = bytesOf(steps, left.signal);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const next = await bytes.next().catch((error) => {
+          leave();
+          throw error;
+        });
+        if (!next.done) return controller.enqueue(next.value);
+        leave();
+        controller.close();
+      },
+      cancel: leave,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function* bytesOf(steps: ResponseStep[], left: AbortSignal): AsyncGenerator<Uint8Array, void> {
+  const encoder = new TextEncoder();
+  for (const step of steps) {
+    left.throwIfAborted();
+    if (step instanceof Error) throw step;
+    if (typeof step === "number") await wait(step, left);
+    else if (typeof step === "string") yield encoder.encode(step);
+    else if (step instanceof Uint8Array) yield step;
+    else if ("then" in step) await unlessAborted(step, left);
+    else yield encoder.encode(encodeChunk(step));
+  }
+  const last = steps.at(-1);
+  if (isChunk(last) && (isTerminalChunk(last) || last.type === "error")) yield encoder.encode(DONE_FRAME);
+}
+
+const isChunk = (step: ResponseStep | undefined): step is StreamChunk =>
+  typeof step === "object" && "type" in step;
+
+async function wait(ms: number, left: AbortSignal): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  try {
+    await unlessAborted(new Promise((resolve) => (timer = setTimeout(resolve, ms))), left);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The promise, which rejects with the signal's reason when the signal is aborted first. */
+function unlessAborted<Value>(promise: PromiseLike<Value>, signal: AbortSignal | undefined): Promise<Value> {
+  if (signal === undefined) return Promise.resolve(promise);
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort);
+    promise.then(resolve, reject).then(() => signal.removeEventListener("abort", abort));
+  });
+}
