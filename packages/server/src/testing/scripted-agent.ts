@@ -96,16 +96,6 @@ function settledOrAborted(promise: PromiseLike<unknown>, signal: AbortSignal | u
   return new Promise((resolve, reject) => {
     const stop = () => resolve();
     signal?.addEventListener("abort", stop);
-    const listenNoMore = () => signal?.removeEventListener("abort", stop);
-    promise.then(
-      () => {
-        listenNoMore();
-        resolve();
-      },
-      (error) => {
-        listenNoMore();
-        reject(error);
-      },
-    );
+    promise.then(stop, reject).then(() => signal?.removeEventListener("abort", stop));
   });
 }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { collectStream } from "../../src/stream/collect-stream.ts";
 import { createScriptedAgent } from "../../src/testing/scripted-agent.ts";
@@ -82,6 +82,19 @@ test("a wait that begins after the reader has left ends at once", async () => {
   const signal = AbortSignal.abort();
   const answer = createScriptedAgent([never, delta("1")]).streamChat(messages, { signal });
   expect(await answer.next()).toEqual({ done: true, value: undefined });
+});
+
+test("a wait that has ended leaves no listener", async () => {
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, "addEventListener");
+  const removed = vi.spyOn(signal, "removeEventListener");
+  for (const step of [Promise.resolve(), Promise.reject(new Error("no"))]) {
+    await collectStream(createScriptedAgent([step, delta("1")]).streamChat(messages, { signal })).catch(
+      () => {},
+    );
+  }
+  expect(added).toHaveBeenCalledTimes(2);
+  expect(removed.mock.calls).toEqual(added.mock.calls);
 });
 
 test("a route answers with the script", async () => {
