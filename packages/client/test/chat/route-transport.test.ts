@@ -113,7 +113,7 @@ describe("resume", () => {
   });
 });
 
-test("a chat whose run ends with [DONE] alone keeps the partial answer and fails as truncated", async () => {
+test("a chat whose run ends with [DONE] alone, and has nothing more, keeps the partial answer and fails as lost", async () => {
   vi.spyOn(Math, "random").mockReturnValue(0);
   const { calls, fetch } = createScriptedFetch(
     () => streamResponse(`id: run.0\n${frame(delta("half"))}${doneMarker}`),
@@ -123,7 +123,10 @@ test("a chat whose run ends with [DONE] alone keeps the partial answer and fails
   await chat.send("Hello");
   expect(calls.map(({ init }) => init.method)).toEqual(["POST", "GET"]);
   const { status, error, messages } = chat.getSnapshot();
-  expect({ status, error }).toMatchObject({ status: "error", error: { name: "StreamTruncatedError" } });
+  expect({ status, error }).toMatchObject({
+    status: "error",
+    error: { name: "StreamRemoteError", chunk: { code: "run-lost" } },
+  });
   expect(toMessageText(messages.at(-1)!)).toBe("half");
 });
 
