@@ -121,6 +121,22 @@ describe.skipIf(!isInstalled())("the site", () => {
       });
     });
 
+    test("the search has the guides before the reference and the protocol, which use every word", async () => {
+      await withPage("/", async (page) => {
+        await page.getByRole("button", { name: "Search" }).click();
+        await page.getByRole("searchbox").fill("image");
+        await page.getByRole("option").first().waitFor();
+        const found = await page
+          .getByRole("option")
+          .getByRole("link")
+          .evaluateAll((links) =>
+            links.slice(0, 5).map((link) => new URL((link as HTMLAnchorElement).href).pathname),
+          );
+        expect(found).toContain("/attachments");
+        expect(found.filter((path) => path.startsWith("/api/"))).toEqual([]);
+      });
+    });
+
     test("the dark mode is a switch, and stays on the next page", async () => {
       await withPage("/runs", async (page) => {
         const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
