@@ -68,10 +68,19 @@ export const resumedEndings: EndingRow[] = [
     ends: remote,
   },
   {
-    name: "204 on resume after a text is truncated",
+    name: "204 on resume after a text is a run that was lost",
     answers: [cutRun, { status: 204, headers: {} }],
-    chunks: [runStart, a],
-    ends: truncated,
+    chunks: [
+      runStart,
+      a,
+      {
+        type: "error",
+        message: "This answer is no longer available. Please ask again.",
+        code: "run-lost",
+        retryable: true,
+      },
+    ],
+    ends: remote,
   },
   {
     name: "a login page on resume is not a stream",
