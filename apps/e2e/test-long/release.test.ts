@@ -11,6 +11,11 @@ import { versions } from "../transcripts/transcript-sets.ts";
 // Packages are installed, packed and published: a busy machine takes minutes.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
+/** Without what the npx that may run this test tells its children: whose settings to read, and which packages to run. */
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^npm_config_(userconfig|package)$/i.test(name)),
+);
+
 let copy: RepositoryCopy;
 let registry: FakeRegistry;
 beforeAll(async () => {
@@ -85,7 +90,7 @@ test("the built packages are published to everyone, those that others need first
   const { host } = new URL(registry.url);
   writeFileSync(userconfig, `registry=${registry.url}\n//${host}/:_authToken=token\n`);
   const npm = { NPM_CONFIG_USERCONFIG: userconfig, npm_config_registry: registry.url };
-  await copy.pnpm(["changeset", "publish"], { env: { ...process.env, ...npm } });
+  await copy.pnpm(["changeset", "publish"], { env: { ...environment, ...npm } });
   rmSync(userconfig);
 
   const { published } = registry;
@@ -115,7 +120,8 @@ test("npm installs the published packages in an empty project, which imports eve
       return file;
     });
     writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
-    const options = { cwd: project, encoding: "utf8", shell: process.platform === "win32" } as const;
+    const shell = process.platform === "win32";
+    const options = { cwd: project, env: environment, encoding: "utf8", shell } as const;
     execFileSync(
       "npm",
       ["install", "--prefer-offline", "--no-audit", "--no-fund", ...files, "react"],
