@@ -72,6 +72,7 @@ test("the programs cover every entry", () => {
     "@kortyx/server/redis",
     "@kortyx/server/schemas",
     "@kortyx/server/sqlite",
+    "@kortyx/server/store-testing",
     "@kortyx/server/testing",
     "@kortyx/client",
     "@kortyx/client/ag-ui",

@@ -33,6 +33,7 @@ const readersNames: Record<string, string> = {
   yield { type: "text-delta", delta: "Hello" };
   yield { type: "done" };
 })();`,
+  runner: "const runner = { describe() {}, test() {}, beforeEach() {}, afterEach() {} };",
   route: 'import { route } from "./route.ts";',
   response: `const response = (await import("@kortyx/server")).toSSE([{ type: "text-delta", delta: "Hello" }, { type: "done" }]);`,
   render: "const render = (..._shown: unknown[]): void => {};",

@@ -21,9 +21,27 @@ test("every test of the page passes", () => {
   const report = join(folder.path, "report.json");
   const options = ["--root", folder.path, "--reporter", "json", "--outputFile", report];
   spawnSync(process.execPath, [vitest, "run", ...options], { env: Object.fromEntries(variables) });
-  const { numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
+  const { numTotalTests, numPassedTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
   expect(testResults.map(({ message }: { message: string }) => message).join("")).toBe("");
-  expect(numPassedTests).toBe(8);
+  expect(numPassedTests).toBe(numTotalTests);
+  const results: { ancestorTitles: string[] }[] = testResults.flatMap(
+    ({ assertionResults }: { assertionResults: [] }) => assertionResults,
+  );
+  const ofStore = results.filter(({ ancestorTitles }) => ancestorTitles[0] === "my store");
+  expect([ofStore.length > 50, results.length - ofStore.length]).toEqual([true, 8]);
+});
+
+test("the tests of the store pass in node:test, too", () => {
+  const [code] = snippets.filter((snippet) => snippet.includes("describeRunStore("));
+  const file = folder.write("store.test.ts", code!.replace('"vitest"', '"node:test"'));
+  // This process is a test of Vitest, not of Node.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const { stdout } = spawnSync(process.execPath, ["--test", "--test-reporter=tap", file], {
+    encoding: "utf8",
+    env,
+  });
+  expect(stdout).toMatch(/^# fail 0$/m);
+  expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(50);
 });
 
 describe.skipIf(!hasChromium())("in Chromium", () => {

@@ -46,6 +46,7 @@ export const kortyxAgent: KortyxAgent = {
   },
 };
 `,
+  "my-run-store.ts": 'export { createMemoryRunStore as createMyRunStore } from "@kortyx/server";',
   "route.ts": `
 import { createChatRoute } from "@kortyx/server";
 import { agent } from "./agent.ts";

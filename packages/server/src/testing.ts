@@ -1,4 +1,6 @@
-/** For tests of routes and pages: agents that follow a script, and what a route has sent. No other entry imports it. */
+/** For tests of routes and pages: agents that follow a script, and what a route has sent, and stores that fail. No other entry imports it. */
+
+export { createFaultyRunStores, type Faults, type RunStoreMethod } from "./testing/faulty-run-store.ts";
 export {
   type AgentScript,
   type AgentStep,

@@ -6,6 +6,7 @@ import * as root from "../src/index.ts";
 import * as kortyx from "../src/kortyx.ts";
 import * as langgraph from "../src/langgraph.ts";
 import * as schemas from "../src/schemas.ts";
+import * as storeTesting from "../src/store-testing.ts";
 import * as testing from "../src/testing.ts";
 
 test("the root exports exactly these names", () => {
@@ -64,7 +65,12 @@ test("the other entries export exactly these names", () => {
     "toAISDK",
     "toModelMessages",
   ]);
-  expect(Object.keys(testing).sort()).toEqual(["collectTranscript", "createScriptedAgent"]);
+  expect(Object.keys(storeTesting)).toEqual(["describeRunStore"]);
+  expect(Object.keys(testing).sort()).toEqual([
+    "collectTranscript",
+    "createFaultyRunStores",
+    "createScriptedAgent",
+  ]);
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",
     "chatRequestBodySchema",

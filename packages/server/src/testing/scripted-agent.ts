@@ -1,6 +1,7 @@
 /** An agent whose answers a test writes as lists. Knows nothing of routes and streams. */
-import type { ChatMessage, ChatTypes, StreamChunk } from "@kortyx/protocol";
+import type { ChatMessage, ChatTypes } from "@kortyx/protocol";
 import type { ChatAgent, ChatAgentOptions } from "../route/chat-agent.ts";
+import type { SourceChunk } from "../stream/source.ts";
 
 /**
  * One step of an answer: a chunk that the agent yields, a promise that it waits for, or an error that it throws.
@@ -9,7 +10,7 @@ import type { ChatAgent, ChatAgentOptions } from "../route/chat-agent.ts";
  * reader to leave.
  */
 export type AgentStep<Types extends ChatTypes = ChatTypes> =
-  | StreamChunk<Types>
+  | SourceChunk<Types>
   | PromiseLike<unknown>
   | Error;
 
@@ -28,10 +29,11 @@ export interface ScriptedCall<Types extends ChatTypes = ChatTypes> {
 
 /** An agent that follows scripts. */
 export interface ScriptedAgent<Types extends ChatTypes = ChatTypes> extends ChatAgent<Types> {
+  /** Answers with the next script. */
   streamChat(
     messages: ChatMessage<Types>[],
     options: ChatAgentOptions<Types>,
-  ): AsyncGenerator<StreamChunk<Types>, void, undefined>;
+  ): AsyncGenerator<SourceChunk<Types>, void, undefined>;
   /** The questions so far, the oldest first. */
   readonly calls: ScriptedCall<Types>[];
 }
@@ -77,14 +79,14 @@ export function createScriptedAgent<Types extends ChatTypes = ChatTypes>(
 async function* play<Types extends ChatTypes>(
   script: AgentScript<Types>,
   call: ScriptedCall<Types>,
-): AsyncGenerator<StreamChunk<Types>, void, undefined> {
+): AsyncGenerator<SourceChunk<Types>, void, undefined> {
   const { signal } = call.options;
   try {
     for (const step of script) {
       if (signal?.aborted) return;
       if (step instanceof Error) throw step;
       if ("then" in step) await settledOrAborted(step as PromiseLike<unknown>, signal);
-      else yield step as StreamChunk<Types>;
+      else yield step as SourceChunk<Types>;
     }
   } finally {
     call.isOpen = false;

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { ChatRunOptions } from "../../src/runs/run-options.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { createScriptedAgent } from "../../src/testing/scripted-agent.ts";
-import { logOf, opening, openRun } from "../stores/run-store-calls.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
 const post = (body: object = {}) =>

@@ -6,8 +6,8 @@ import type { ChatRoute } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunFinish } from "../../src/runs/run-options.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { createFaultyRunStores, type Faults } from "../stores/faulty-run-store.ts";
-import { openRun } from "../stores/run-store-calls.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
+import { createFaultyRunStores, type Faults } from "../../src/testing/faulty-run-store.ts";
 import { describeStores, type RunStoreFixture } from "../stores/run-stores.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRunFeeds } from "../../src/runs/run-feed.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
-import { createFaultyRunStores } from "../stores/faulty-run-store.ts";
-import { openRun } from "../stores/run-store-calls.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
+import { createFaultyRunStores } from "../../src/testing/faulty-run-store.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => {

@@ -7,8 +7,8 @@ import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import type { StreamOptions } from "../../src/stream/stream-options.ts";
 import { createWebBody } from "../../src/stream/web-body.ts";
-import { createFaultyRunStores } from "../stores/faulty-run-store.ts";
-import { openRun } from "../stores/run-store-calls.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
+import { createFaultyRunStores } from "../../src/testing/faulty-run-store.ts";
 
 vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => void vi.useFakeTimers());

@@ -6,7 +6,7 @@ import { streamRegistry } from "../../src/shutdown/stream-registry.ts";
 import { createMemoryRunStore, type MemoryRunStoreOptions } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import type { StreamSource } from "../../src/stream/source.ts";
-import { logOf, openRun } from "../stores/run-store-calls.ts";
+import { logOf, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 const log = vi.spyOn(console, "error").mockImplementation(() => {});
 beforeEach(() => {

@@ -7,7 +7,7 @@ import { createRedisRunStore, type RedisRunStoreOptions } from "../../src/redis.
 import { toRedisLink } from "../../src/stores/redis-client.ts";
 import { placeOf } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { opening, openRun } from "./run-store-calls.ts";
+import { opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { describeRunStore } from "./run-store-contract.ts";
 
 const never = new AbortController().signal;

@@ -6,7 +6,7 @@ import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import { toRedisLink } from "../../src/stores/redis-client.ts";
 import { placeInId } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { openRun } from "./run-store-calls.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { startChildStore } from "./run-store-child.ts";
 import { describeRunStore } from "./run-store-contract.ts";
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
-import { logOf, opening, openRun } from "./run-store-calls.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {

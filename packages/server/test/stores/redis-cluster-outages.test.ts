@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { placeOf } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { logOf, openRun } from "./run-store-calls.ts";
+import { logOf, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 const never = new AbortController().signal;
 /** Their runs are on two nodes. */

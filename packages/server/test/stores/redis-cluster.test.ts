@@ -7,7 +7,7 @@ import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { placeOf } from "../../src/stores/run-id.ts";
 import type { OpenedRun, RunStore } from "../../src/stores/run-store.ts";
-import { opening, openRun } from "./run-store-calls.ts";
+import { opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { describeRunStore } from "./run-store-contract.ts";
 
 const owners = Array.from({ length: 20 }, (_, index) => `user-${index}`);

@@ -3,8 +3,8 @@ import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-pr
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { type RedisLibrary, redisLibraries } from "./redis-libraries.ts";
-import { logOf, opening, openRun } from "./run-store-calls.ts";
 
 describe.skipIf(!hasRedis()).each(redisLibraries)("the connection of a Redis store, of $name", (library) => {
   let redis: RedisServer;

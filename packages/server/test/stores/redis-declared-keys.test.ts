@@ -5,8 +5,8 @@
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
-import { pause } from "./contract/contract-stores.ts";
-import { openRun } from "./run-store-calls.ts";
+import { pause } from "../../src/testing/contract/contract-stores.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { createStoreOf } from "./store-of-version.ts";
 
 const done = { type: "done" } as const;

@@ -1,7 +1,7 @@
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
-import { callsOf, openRun } from "./run-store-calls.ts";
+import { callsOf, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 describe.skipIf(!hasRedis())("the number of the format", () => {
   let redis: RedisServer;

@@ -4,8 +4,8 @@ import { type SilentProxy, startSilentProxy } from "@kortyx/test-redis/silent-pr
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { redisLibraries } from "./redis-libraries.ts";
-import { openRun } from "./run-store-calls.ts";
 
 const never = new AbortController().signal;
 

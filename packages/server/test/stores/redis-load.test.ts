@@ -6,7 +6,7 @@ import { createRedisRunStore } from "../../src/redis.ts";
 import { createRunFeeds, type RunFeed } from "../../src/runs/run-feed.ts";
 import { placeInId } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { openRun } from "./run-store-calls.ts";
+import { openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 describe.skipIf(!hasRedis())("the commands of a run in Redis", () => {
   let redis: RedisServer;

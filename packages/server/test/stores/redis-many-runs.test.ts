@@ -2,7 +2,7 @@ import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRedisRunStore } from "../../src/redis.ts";
 import { createRunId, placeOf } from "../../src/stores/run-id.ts";
-import { opening, openRun } from "./run-store-calls.ts";
+import { opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 describe.skipIf(!hasRedis())("an owner with many runs in Redis", () => {
   let redis: RedisServer;

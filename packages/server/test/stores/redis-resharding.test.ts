@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import { placeOf } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { logOf, opening, openRun } from "./run-store-calls.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 const abort = { type: "abort", reason: "stopped" } as const;
 const never = new AbortController().signal;

@@ -5,7 +5,7 @@ import { createRedisRunStore, type RedisClient, type RedisRunStoreOptions } from
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { placeInId, placeOf } from "../../src/stores/run-id.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { callsOf, logOf, opening, openRun } from "./run-store-calls.ts";
+import { callsOf, logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { type ChildStore, startChildStore } from "./run-store-child.ts";
 
 const never = new AbortController().signal;

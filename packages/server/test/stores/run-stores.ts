@@ -6,26 +6,17 @@ import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe } from "vitest";
 import { createRedisRunStore, type RedisClient } from "../../src/redis.ts";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
+import type * as kit from "../../src/store-testing.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
-import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
 
-export interface RunStoreFixture {
-  /** Another store of the same runs, or of its own runs if they are not shared. */
-  create(options?: RunStoreOptions): RunStore;
-  /** Appends are announced to waiting calls; otherwise these poll. */
-  isAnnounced: boolean;
+export interface RunStoreFixture extends kit.RunStoreFixture {
   /** The options with which another process opens a store of the same runs: see `run-store-child.ts`. */
   address: object;
-  /** Removes the storage of the closed stores. */
   dispose(): void;
 }
 
 /** A kind of run store, for suites that run on several. */
-export interface RunStoreKind {
-  name: string;
-  /** Stores with the same storage see each other's runs. */
-  isShared: boolean;
-  /** Creates fresh storage, which the test uses and disposes of. */
+export interface RunStoreKind extends kit.RunStoreKind {
   setUp(): RunStoreFixture;
 }
 

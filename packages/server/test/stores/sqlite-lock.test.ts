@@ -9,7 +9,7 @@ import { createSqliteRunStore } from "../../src/sqlite.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { createSqliteLock } from "../../src/stores/sqlite-lock.ts";
 import { createStreamResponse } from "../../src/stream/to-sse.ts";
-import { logOf, opening, openRun } from "./run-store-calls.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { startChild } from "./run-store-child.ts";
 
 const never = new AbortController().signal;

@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { createSqliteRunStore } from "../../src/sqlite.ts";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
-import { logOf, opening, openRun } from "./run-store-calls.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 
 const megabyte = 1024 * 1024;
 

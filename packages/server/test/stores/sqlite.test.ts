@@ -5,7 +5,7 @@ import { DatabaseSync, StatementSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createSqliteRunStore, type SqliteRunStoreOptions } from "../../src/sqlite.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
-import { logOf, opening, openRun } from "./run-store-calls.ts";
+import { logOf, opening, openRun } from "../../src/testing/contract/run-store-calls.ts";
 import { type ChildStore, startChildStore } from "./run-store-child.ts";
 
 const never = new AbortController().signal;

@@ -1,28 +1,35 @@
 /** When `open` creates a run, attaches to a known one, or is refused. */
-import { describe, expect, test, vi } from "vitest";
-import { logOf, opening, openRun } from "../run-store-calls.ts";
-import { type ContractStores, done, never, pause, producerLost, stopped } from "./contract-stores.ts";
+import { deepEqual, equal, ok } from "node:assert/strict";
+import {
+  attachedTo,
+  type ContractStores,
+  done,
+  never,
+  pause,
+  producerLost,
+  runOf,
+  stopped,
+  untilGone,
+} from "./contract-stores.ts";
+import type { TestRunner } from "./describe-run-store.ts";
+import { logOf, opening, openRun, pageOf } from "./run-store-calls.ts";
 
-export function describeOpening(stores: ContractStores): void {
+export function describeOpening(stores: ContractStores, { describe, test }: TestRunner): void {
   describe("open", () => {
     test("creates a run with an empty log", async () => {
       const request = opening({ sessionId: "s", key: "k" });
       const run = { runId: request.runId, owner: "ann", sessionId: "s", lastSeq: -1, terminal: undefined };
-      expect(await stores.first.open(request)).toEqual({ status: "created", run });
-      expect(await stores.second.read(request.runId, -1, 10)).toEqual({
-        run,
-        entries: [],
-        leaseLeftMs: expect.any(Number),
-      });
+      deepEqual(await stores.first.open(request), { status: "created", run });
+      deepEqual(await pageOf(stores.second, request.runId), { run, entries: [] });
     });
 
     test("needs neither a session nor a key", async () => {
       const request = opening();
-      expect(await stores.first.open(request)).toEqual({
+      deepEqual(await stores.first.open(request), {
         status: "created",
         run: { runId: request.runId, owner: "ann", sessionId: undefined, lastSeq: -1, terminal: undefined },
       });
-      expect((await stores.first.open(opening())).status).toBe("created");
+      equal((await stores.first.open(opening())).status, "created");
     });
 
     test("attaches to the run with the same key and body, open or ended", async () => {
@@ -30,21 +37,21 @@ export function describeOpening(stores: ContractStores): void {
       await stores.first.append(runId, 0, ["0", "1"]);
       const again = opening({ key: "k", sessionId: "s", maxOpenRuns: 0 });
       const run = { runId, owner: "ann", sessionId: "s", lastSeq: 1, terminal: undefined };
-      expect(await stores.second.open(again)).toEqual({ status: "attached", run });
+      deepEqual(await stores.second.open(again), { status: "attached", run });
       await stores.first.end(runId, done);
-      expect(await stores.second.open(again)).toEqual({
+      deepEqual(await stores.second.open(again), {
         status: "attached",
         run: { ...run, lastSeq: 2, terminal: { type: "done" } },
       });
-      expect(await stores.first.read(again.runId, -1, 10)).toBe(undefined);
+      equal(await stores.first.read(again.runId, -1, 10), undefined);
     });
 
     test("refuses a key that belongs to another body", async () => {
       const runId = await openRun(stores.first, { key: "k" });
       const conflicting = opening({ key: "k", bodyHash: "another" });
-      expect(await stores.second.open(conflicting)).toEqual({ status: "key-conflict" });
+      equal((await stores.second.open(conflicting)).status, "key-conflict");
       await stores.first.end(runId, done);
-      expect(await stores.second.open(conflicting)).toEqual({ status: "key-conflict" });
+      equal((await stores.second.open(conflicting)).status, "key-conflict");
     });
 
     test("returns the same run as created if repeated, so that a request can be retried after its reply was lost", async () => {
@@ -52,14 +59,14 @@ export function describeOpening(stores: ContractStores): void {
       for (const given of [named, { key: "k2" }, { sessionId: "s2" }, {}]) {
         const request = opening({ maxOpenRuns: 4, owner: JSON.stringify(given), ...given });
         const created = await stores.first.open(request);
-        expect(created.status).toBe("created");
-        expect(await stores.second.open(request)).toEqual(created);
-        expect(await stores.first.open(request)).toEqual(created);
+        equal(created.status, "created");
+        deepEqual(await stores.second.open(request), created);
+        deepEqual(await stores.first.open(request), created);
         await stores.first.append(request.runId, 0, ["0"]);
-        expect(await logOf(stores.second, request.runId)).toEqual(["0"]);
+        deepEqual(await logOf(stores.second, request.runId), ["0"]);
         await stores.first.end(request.runId, done);
         const ended = { ...(created as { run: object }).run, lastSeq: 1, terminal: { type: "done" } };
-        expect(await stores.second.open(request)).toEqual({ status: "created", run: ended });
+        deepEqual(await stores.second.open(request), { status: "created", run: ended });
       }
     });
 
@@ -72,7 +79,7 @@ export function describeOpening(stores: ContractStores): void {
       await stores.second.open(request);
       while ((await stores.second.endIfLeaseExpired(request.runId)) === undefined) await pause(5);
       // Stores count whole milliseconds.
-      expect(performance.now() - repeatedAt).toBeGreaterThan(148);
+      ok(performance.now() - repeatedAt > 148, "the lease was not renewed");
     });
 
     test("can reuse the key of a run that was lost before its first entry", async () => {
@@ -82,16 +89,14 @@ export function describeOpening(stores: ContractStores): void {
       const waiting = stores.second.wait(lost.runId, Number.MAX_SAFE_INTEGER, never);
       await pause(60);
       const next = opening({ key: "k", sessionId: "s", maxOpenRuns: 1 });
-      expect((await stores.first.open(next)).status).toBe("created");
+      equal((await stores.first.open(next)).status, "created");
       await waiting;
-      expect((await stores.second.read(lost.runId, -1, 10))?.run.terminal).toEqual(producerLost);
+      deepEqual((await stores.second.read(lost.runId, -1, 10))?.run.terminal, producerLost);
       await stores.first.append(next.runId, 0, ["0"]);
       await stores.first.end(next.runId, producerLost);
-      expect(await stores.second.open(opening({ key: "k" }))).toMatchObject({
-        status: "attached",
-        run: { runId: next.runId, lastSeq: 1 },
-      });
-      expect((await stores.second.latest("ann", "s"))?.runId).toBe(next.runId);
+      const again = await stores.second.open(opening({ key: "k" }));
+      deepEqual([attachedTo(again), runOf(again).lastSeq], [next.runId, 1]);
+      equal((await stores.second.latest("ann", "s"))?.runId, next.runId);
     });
 
     test("can reuse the key of a run that was given up at once, but not of a stopped one", async () => {
@@ -99,11 +104,9 @@ export function describeOpening(stores: ContractStores): void {
       await stores.second.end(given, producerLost);
       const next = await openRun(stores.first, { key: "k" });
       await stores.second.end(next, stopped);
-      expect(await stores.first.open(opening({ key: "k" }))).toMatchObject({
-        status: "attached",
-        run: { runId: next, terminal: stopped },
-      });
-      expect(await stores.first.stopKey("ann", "k")).toBe(next);
+      const again = await stores.first.open(opening({ key: "k" }));
+      deepEqual([attachedTo(again), runOf(again).terminal], [next, stopped]);
+      equal(await stores.first.stopKey("ann", "k"), next);
     });
 
     test("keeps the key with the newer run after the retention time of the lost one", async () => {
@@ -111,49 +114,44 @@ export function describeOpening(stores: ContractStores): void {
       const lost = await openRun(stores.first, { key: "k" });
       await stores.first.end(lost, producerLost);
       const next = await openRun(stores.second, { key: "k" });
-      await vi.waitFor(async () => expect(await stores.first.read(lost, -1, 1)).toBe(undefined), {
-        interval: 5,
-      });
-      expect(await stores.first.open(opening({ key: "k" }))).toMatchObject({
-        status: "attached",
-        run: { runId: next },
-      });
+      await untilGone(stores.first, lost);
+      equal(attachedTo(await stores.first.open(opening({ key: "k" }))), next);
     });
 
     test("keeps owners separate: each can have the same key, session and number of runs", async () => {
       const same = { key: "k", sessionId: "s", maxOpenRuns: 1 };
       const ofAnn = await openRun(stores.first, { ...same, owner: "ann" });
       const ofBob = await openRun(stores.first, { ...same, owner: "bob", bodyHash: "another" });
-      expect((await stores.first.latest("ann", "s"))?.runId).toBe(ofAnn);
-      expect((await stores.first.latest("bob", "s"))?.runId).toBe(ofBob);
+      equal((await stores.first.latest("ann", "s"))?.runId, ofAnn);
+      equal((await stores.first.latest("bob", "s"))?.runId, ofBob);
     });
 
     test("refuses a second open run in a session unless allowed, and returns the open one", async () => {
       const first = await openRun(stores.first, { sessionId: "s" });
       await stores.first.append(first, 0, ["0"]);
-      expect(await stores.second.open(opening({ sessionId: "s" }))).toEqual({
+      deepEqual(await stores.second.open(opening({ sessionId: "s" })), {
         status: "run-active",
         run: { runId: first, owner: "ann", sessionId: "s", lastSeq: 0, terminal: undefined },
       });
-      expect((await stores.second.open(opening({ sessionId: "another" }))).status).toBe("created");
-      expect((await stores.second.open(opening())).status).toBe("created");
+      equal((await stores.second.open(opening({ sessionId: "another" }))).status, "created");
+      equal((await stores.second.open(opening())).status, "created");
       const second = opening({ sessionId: "s", allowActiveRun: true });
-      expect((await stores.second.open(second)).status).toBe("created");
+      equal((await stores.second.open(second)).status, "created");
       await stores.first.end(first, done);
-      expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("run-active");
+      equal((await stores.first.open(opening({ sessionId: "s" }))).status, "run-active");
       await stores.second.end(second.runId, done);
-      expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("created");
+      equal((await stores.first.open(opening({ sessionId: "s" }))).status, "created");
     });
 
     test("counts the open runs of an owner across sessions", async () => {
       const first = await openRun(stores.first, { sessionId: "a", maxOpenRuns: 2 });
       await openRun(stores.second, { maxOpenRuns: 2 });
       const third = opening({ sessionId: "c", maxOpenRuns: 2, key: "k" });
-      expect(await stores.first.open(third)).toEqual({ status: "too-many-runs" });
-      expect(await stores.first.read(third.runId, -1, 10)).toBe(undefined);
+      equal((await stores.first.open(third)).status, "too-many-runs");
+      equal(await stores.first.read(third.runId, -1, 10), undefined);
       await stores.first.end(first, done);
-      expect((await stores.first.open(third)).status).toBe("created");
-      expect(await stores.second.open(opening({ maxOpenRuns: 2 }))).toEqual({ status: "too-many-runs" });
+      equal((await stores.first.open(third)).status, "created");
+      equal((await stores.second.open(opening({ maxOpenRuns: 2 }))).status, "too-many-runs");
     });
 
     test("creates one run for many concurrent calls with the same key, and attaches the others to it", async () => {
@@ -162,9 +160,9 @@ export function describeOpening(stores: ContractStores): void {
         requests.map((request, index) => (index % 2 === 0 ? stores.first : stores.second).open(request)),
       );
       const statuses = opened.map(({ status }) => status).sort();
-      expect(statuses).toEqual([...Array(19).fill("attached"), "created"]);
+      deepEqual(statuses, [...Array(19).fill("attached"), "created"]);
       const runIds = opened.map((answer) => (answer as { run: { runId: string } }).run.runId);
-      expect(new Set(runIds).size).toBe(1);
+      equal(new Set(runIds).size, 1);
     });
 
     test("lets one of many concurrent calls in one session succeed", async () => {
@@ -174,7 +172,7 @@ export function describeOpening(stores: ContractStores): void {
         ),
       );
       const statuses = opened.map(({ status }) => status).sort();
-      expect(statuses).toEqual(["created", ...Array(19).fill("run-active")]);
+      deepEqual(statuses, ["created", ...Array(19).fill("run-active")]);
     });
   });
 }

@@ -1,7 +1,7 @@
 /** The stores of one contract test, and helpers that its suites share. */
-import { vi } from "vitest";
-import type { OpenedRun, RunStore, RunStoreOptions, RunTerminal } from "../../../src/stores/run-store.ts";
-import type { RunStoreFixture, RunStoreKind } from "../run-stores.ts";
+import { mock } from "node:test";
+import type { OpenedRun, RunStore, RunStoreOptions, RunTerminal } from "../../stores/run-store.ts";
+import type { RunStoreFixture, RunStoreKind } from "./describe-run-store.ts";
 
 export const done: RunTerminal = { type: "done" };
 export const stopped: RunTerminal = { type: "abort", reason: "stopped" };
@@ -12,11 +12,11 @@ export const producerLost: RunTerminal = {
   retryable: true,
 };
 
-export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-export const never = new AbortController().signal;
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export const never: AbortSignal = new AbortController().signal;
 
 /** Resolves to whether `waiting` is over after a few turns of the event loop and a round trip. */
-export async function isOver(waiting: Promise<void>): Promise<boolean> {
+export async function isOver(waiting: Promise<unknown>): Promise<boolean> {
   let over = false;
   void waiting.then(() => {
     over = true;
@@ -25,7 +25,24 @@ export async function isOver(waiting: Promise<void>): Promise<boolean> {
   return over;
 }
 
+/** Waits until the condition holds, for as long as a busy machine may need. */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  const startedAt = performance.now();
+  while (!(await condition())) {
+    if (performance.now() - startedAt > 30_000) throw new Error("This has not happened in 30 s.");
+    await pause(5);
+  }
+}
+
+/** Waits until the store does not know the run any more. */
+export const untilGone = (store: RunStore, runId: string): Promise<void> =>
+  until(async () => (await store.read(runId, -1, 1)) === undefined);
+
 export const runOf = (opened: OpenedRun) => (opened as Extract<OpenedRun, { status: "created" }>).run;
+
+/** The id of the known run to which `open` has attached; its status, if it has not. */
+export const attachedTo = (opened: OpenedRun): string =>
+  opened.status === "attached" ? opened.run.runId : opened.status;
 
 export class ContractStores {
   /** Stores with the same storage see each other's runs. */
@@ -34,7 +51,7 @@ export class ContractStores {
   first!: RunStore;
   /** Another store of the same runs, or the first one itself if runs are not shared. */
   second!: RunStore;
-  readonly #setUp: () => RunStoreFixture;
+  readonly #setUp: RunStoreKind["setUp"];
   #fixture!: RunStoreFixture;
   #created: RunStore[] = [];
 
@@ -43,15 +60,16 @@ export class ContractStores {
     this.#setUp = setUp;
   }
 
-  begin(): void {
+  async begin(): Promise<void> {
     this.#created = [];
-    this.#fixture = this.#setUp();
+    this.#fixture = await this.#setUp();
     this.use();
   }
 
   async end(): Promise<void> {
+    mock.timers.reset();
     await Promise.all(this.#created.map((created) => created.close()));
-    this.#fixture.dispose();
+    await this.#fixture.dispose();
   }
 
   create(options?: RunStoreOptions): RunStore {
@@ -68,6 +86,6 @@ export class ContractStores {
 
   /** From now on, only announcements wake waiting calls, in stores that have them. */
   stopTicks(): void {
-    if (this.#fixture.isAnnounced) vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    if (this.#fixture.isAnnounced) mock.timers.enable({ apis: ["setInterval"] });
   }
 }

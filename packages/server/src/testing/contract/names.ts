@@ -1,20 +1,29 @@
 /** Owners, sessions and keys name runs, and are never confused. */
 
-import { describe, expect, test } from "vitest";
-import { createRunId } from "../../../src/stores/run-id.ts";
-import { logOf, opening, openRun } from "../run-store-calls.ts";
-import { type ContractStores, done, pause, runOf, stopped } from "./contract-stores.ts";
+import { deepEqual, equal } from "node:assert/strict";
+import { createRunId } from "../../stores/run-id.ts";
+import {
+  attachedTo,
+  type ContractStores,
+  done,
+  pause,
+  runOf,
+  stopped,
+  untilGone,
+} from "./contract-stores.ts";
+import type { TestRunner } from "./describe-run-store.ts";
+import { logOf, opening, openRun } from "./run-store-calls.ts";
 
-export function describeNames(stores: ContractStores): void {
+export function describeNames(stores: ContractStores, { describe, test }: TestRunner): void {
   describe("latest", () => {
     test("returns the latest run of the session, open or ended", async () => {
-      expect(await stores.first.latest("ann", "s")).toBe(undefined);
+      equal(await stores.first.latest("ann", "s"), undefined);
       const first = await openRun(stores.first, { sessionId: "s" });
       await stores.first.append(first, 0, ["0"]);
       const run = { runId: first, owner: "ann", sessionId: "s", lastSeq: 0, terminal: undefined };
-      expect(await stores.second.latest("ann", "s")).toEqual(run);
+      deepEqual(await stores.second.latest("ann", "s"), run);
       await stores.first.end(first, done);
-      expect(await stores.second.latest("ann", "s")).toEqual({
+      deepEqual(await stores.second.latest("ann", "s"), {
         ...run,
         lastSeq: 1,
         terminal: { type: "done" },
@@ -22,43 +31,44 @@ export function describeNames(stores: ContractStores): void {
       const second = await openRun(stores.first, { sessionId: "s" });
       await openRun(stores.first, { sessionId: "another" });
       await openRun(stores.first);
-      expect((await stores.second.latest("ann", "s"))?.runId).toBe(second);
+      equal((await stores.second.latest("ann", "s"))?.runId, second);
       const third = await openRun(stores.second, { sessionId: "s", allowActiveRun: true });
       await stores.second.end(third, done);
-      expect((await stores.first.latest("ann", "s"))?.runId).toBe(third);
+      equal((await stores.first.latest("ann", "s"))?.runId, third);
     });
 
     test("never returns another owner's run", async () => {
       await openRun(stores.first, { sessionId: "s" });
-      expect(await stores.first.latest("bob", "s")).toBe(undefined);
-      expect(await stores.first.latest("ann", "S")).toBe(undefined);
+      equal(await stores.first.latest("bob", "s"), undefined);
+      equal(await stores.first.latest("ann", "S"), undefined);
     });
   });
 
   describe("stopKey", () => {
     test("finds this owner's run with the key, open or ended", async () => {
       const runId = await openRun(stores.first, { key: "k" });
-      expect(await stores.second.stopKey("ann", "k")).toBe(runId);
-      expect((await stores.first.read(runId, -1, 1))?.run.terminal).toBe(undefined);
+      equal(await stores.second.stopKey("ann", "k"), runId);
+      equal((await stores.first.read(runId, -1, 1))?.run.terminal, undefined);
       await stores.first.end(runId, done);
-      expect(await stores.second.stopKey("ann", "k")).toBe(runId);
-      expect(await stores.first.stopKey("bob", "k")).toBe(undefined);
+      equal(await stores.second.stopKey("ann", "k"), runId);
+      equal(await stores.first.stopKey("bob", "k"), undefined);
     });
 
     test("makes a later run of this owner open as stopped, once", async () => {
-      expect(await stores.first.stopKey("ann", "k")).toBe(undefined);
-      expect(await stores.first.stopKey("ann", "k")).toBe(undefined);
-      expect((await stores.second.open(opening({ owner: "bob", key: "k" }))).status).toBe("created");
-      expect((await stores.second.open(opening({ key: "K" }))).status).toBe("created");
+      equal(await stores.first.stopKey("ann", "k"), undefined);
+      equal(await stores.first.stopKey("ann", "k"), undefined);
+      const ofBob = opening({ owner: "bob", key: "k" });
+      equal((await stores.second.open(ofBob)).status, "created");
+      equal((await stores.second.open(opening({ key: "K" }))).status, "created");
       const request = opening({ key: "k", sessionId: "s" });
       const run = { runId: request.runId, owner: "ann", sessionId: "s", lastSeq: 0, terminal: stopped };
-      expect(await stores.second.open(request)).toEqual({ status: "created", run });
-      expect(await logOf(stores.first, request.runId)).toEqual(['{"type":"abort","reason":"stopped"}']);
-      expect(await stores.first.append(request.runId, 0, ["0"])).toBe("ended");
-      expect(await stores.second.open(opening({ key: "k" }))).toEqual({ status: "attached", run });
+      deepEqual(await stores.second.open(request), { status: "created", run });
+      deepEqual(await logOf(stores.first, request.runId), ['{"type":"abort","reason":"stopped"}']);
+      equal(await stores.first.append(request.runId, 0, ["0"]), "ended");
+      deepEqual(await stores.second.open(opening({ key: "k" })), { status: "attached", run });
       // The run counts as ended.
-      expect((await stores.first.open(opening({ sessionId: "s" }))).status).toBe("created");
-      expect(await stores.first.stopKey("bob", "k")).toEqual(expect.any(String));
+      equal((await stores.first.open(opening({ sessionId: "s" }))).status, "created");
+      equal(await stores.first.stopKey("bob", "k"), ofBob.runId);
     });
 
     test("is remembered for the newest 1,000 keys of each owner", async () => {
@@ -75,17 +85,17 @@ export function describeNames(stores: ContractStores): void {
       const terminalOf = async (key: string, owner = "ann") =>
         runOf(await stores.second.open(opening({ key, owner }))).terminal?.type;
       const kept = await Promise.all(["first", "second", "0", "997", "last"].map((key) => terminalOf(key)));
-      expect(kept).toEqual(["abort", undefined, "abort", "abort", "abort"]);
-      expect(await terminalOf("first", "bob")).toBe("abort");
+      deepEqual(kept, ["abort", undefined, "abort", "abort", "abort"]);
+      equal(await terminalOf("first", "bob"), "abort");
     });
 
     test("is dropped with the run that it stopped", async () => {
       stores.use({ retentionMs: 40 });
       await stores.first.stopKey("ann", "k");
       const first = await stores.first.open(opening({ key: "k" }));
-      expect(runOf(first).terminal).toEqual(stopped);
-      await expect.poll(() => stores.second.read(runOf(first).runId, -1, 1)).toBe(undefined);
-      expect(runOf(await stores.first.open(opening({ key: "k" }))).terminal).toBe(undefined);
+      deepEqual(runOf(first).terminal, stopped);
+      await untilGone(stores.second, runOf(first).runId);
+      equal(runOf(await stores.first.open(opening({ key: "k" }))).terminal, undefined);
     });
   });
 
@@ -112,7 +122,7 @@ export function describeNames(stores: ContractStores): void {
       for (const name of names) {
         const runId = `${createRunId(owner, name)}|${owner}|${name}`;
         const answer = await stores.first.open(opening({ runId, owner, sessionId: name, key: name }));
-        expect(answer).toEqual({
+        deepEqual(answer, {
           status: "created",
           run: { runId, owner, sessionId: name, lastSeq: -1, terminal: undefined },
         });
@@ -120,9 +130,10 @@ export function describeNames(stores: ContractStores): void {
       }
     }
     for (const { owner, name, runId } of opened) {
-      expect((await stores.second.latest(owner, name))?.runId).toBe(runId);
-      expect(await stores.second.stopKey(owner, name)).toBe(runId);
-      expect((await stores.second.read(runId, -1, 1))?.run).toMatchObject({ runId, owner, sessionId: name });
+      equal((await stores.second.latest(owner, name))?.runId, runId);
+      equal(await stores.second.stopKey(owner, name), runId);
+      const { run } = (await stores.second.read(runId, -1, 1))!;
+      deepEqual([run.runId, run.owner, run.sessionId], [runId, owner, name]);
     }
   });
 
@@ -131,18 +142,15 @@ export function describeNames(stores: ContractStores): void {
     for (const owner of names) {
       for (const key of names) {
         const isStopped = (owner.length + key.length) % 2 === 0;
-        if (isStopped) expect(await stores.first.stopKey(owner, key)).toBe(undefined);
+        if (isStopped) equal(await stores.first.stopKey(owner, key), undefined);
       }
     }
     for (const owner of names) {
       for (const key of names) {
         const isStopped = (owner.length + key.length) % 2 === 0;
         const first = opening({ owner, key });
-        expect(runOf(await stores.second.open(first)).terminal).toEqual(isStopped ? stopped : undefined);
-        expect(await stores.first.open(opening({ owner, key }))).toMatchObject({
-          status: "attached",
-          run: { runId: first.runId },
-        });
+        deepEqual(runOf(await stores.second.open(first)).terminal, isStopped ? stopped : undefined);
+        equal(attachedTo(await stores.first.open(opening({ owner, key }))), first.runId);
       }
     }
   });

@@ -2,12 +2,14 @@
  * A run store that fails as real ones do: wraps any store, with faults that a test turns on and off. Wrapped stores of the
  * same runs share their faults.
  */
-import type { RunRecord, RunStore } from "../../src/stores/run-store.ts";
+import type { RunRecord, RunStore } from "../stores/run-store.ts";
 
-type RunStoreMethod = Exclude<keyof RunStore, "canHandOff" | "leaseMs" | "wait" | "close">;
+/** A method of a store that may fail. */
+export type RunStoreMethod = Exclude<keyof RunStore, "canHandOff" | "leaseMs" | "wait" | "close">;
 
 const writing: RunStoreMethod[] = ["open", "append", "renew", "end", "endIfLeaseExpired", "stopKey"];
 
+/** What fails in the stores of {@link createFaultyRunStores}. A test sets the fields at any time; at first, nothing fails. */
 export interface Faults {
   /** The methods that the faults below affect; undefined for all of them. */
   methods: RunStoreMethod[] | undefined;
@@ -27,7 +29,19 @@ export interface Faults {
   loseWrites(runId: string, length: number): Promise<void>;
 }
 
-/** @param stores - Stores of the same runs. @returns them in the same order, with shared faults. */
+/**
+ * Wraps stores of the same runs, such as those of two processes, so that a test sees what its users see when the store
+ * fails.
+ *
+ * @returns the wrapped stores in the same order, and the faults that they share.
+ *
+ * @example
+ * ```ts
+ * const { faults, stores } = createFaultyRunStores(createMemoryRunStore());
+ * const route = createChatRoute({ agent, authorize: () => "ann", runs: { store: stores[0] } });
+ * faults.isAway = true;
+ * ```
+ */
 export function createFaultyRunStores<Stores extends [RunStore, ...RunStore[]]>(
   ...stores: Stores
 ): { faults: Faults; stores: Stores } {

@@ -1,9 +1,10 @@
 /** A call that waits for a run ends when there is something to read, or at the latest when the store closes. */
-import { describe, expect, test } from "vitest";
-import { callsOf, openRun } from "../run-store-calls.ts";
+import { equal } from "node:assert/strict";
 import { type ContractStores, done, isOver, never, stopped } from "./contract-stores.ts";
+import type { TestRunner } from "./describe-run-store.ts";
+import { callsOf, openRun } from "./run-store-calls.ts";
 
-export function describeWaiting(stores: ContractStores): void {
+export function describeWaiting(stores: ContractStores, { describe, test }: TestRunner): void {
   describe("wait", () => {
     test("ends at once if there is an entry after the cursor, or if the run has ended", async () => {
       const runId = await openRun(stores.first);
@@ -19,7 +20,7 @@ export function describeWaiting(stores: ContractStores): void {
       const runId = await openRun(stores.first);
       for (const [seq, store] of [stores.first, stores.second, stores.first].entries()) {
         const waiting = [stores.first.wait(runId, seq - 1, never), stores.second.wait(runId, seq - 1, never)];
-        expect(await isOver(Promise.race(waiting))).toBe(false);
+        equal(await isOver(Promise.race(waiting)), false);
         await store.append(runId, seq, [`${seq}`]);
         await Promise.all(waiting);
       }
@@ -33,7 +34,7 @@ export function describeWaiting(stores: ContractStores): void {
         stores.first.wait(runId, Number.MAX_SAFE_INTEGER, never),
         stores.second.wait(runId, Number.MAX_SAFE_INTEGER, never),
       ];
-      expect(await isOver(Promise.race(waiting))).toBe(false);
+      equal(await isOver(Promise.race(waiting)), false);
       await stores.second.end(runId, stopped);
       await Promise.all(waiting);
     });
@@ -46,17 +47,17 @@ export function describeWaiting(stores: ContractStores): void {
       const waiting = Promise.all(
         Array.from({ length: 50 }, () => stores.first.wait(runId, -1, abort.signal)),
       );
-      expect(await isOver(waiting as unknown as Promise<void>)).toBe(false);
+      equal(await isOver(waiting as unknown as Promise<void>), false);
       abort.abort();
       await waiting;
-      expect(listeners()).toBe(0);
+      equal(listeners(), 0);
       const unused = new AbortController();
       const left = countListeners(unused.signal);
       const over = stores.first.wait(runId, -1, unused.signal);
       await isOver(over);
       await stores.first.append(runId, 0, ["0"]);
       await over;
-      expect(left()).toBe(0);
+      equal(left(), 0);
     });
 
     test("misses no entry that is appended while it begins", async () => {
@@ -83,7 +84,7 @@ export function describeWaiting(stores: ContractStores): void {
     test("ends when the store is closed, which may be repeated", async () => {
       const runId = await openRun(stores.first);
       const waiting = stores.first.wait(runId, -1, never);
-      expect(await isOver(waiting)).toBe(false);
+      equal(await isOver(waiting), false);
       await stores.first.close();
       await waiting;
       await stores.first.close();

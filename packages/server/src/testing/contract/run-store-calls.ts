@@ -1,6 +1,7 @@
 /** Store calls shared by the suites of all stores. */
-import { createRunId } from "../../src/stores/run-id.ts";
-import type { OpenRun, RunStore } from "../../src/stores/run-store.ts";
+import { equal } from "node:assert/strict";
+import { createRunId } from "../../stores/run-id.ts";
+import type { OpenRun, RunStore } from "../../stores/run-store.ts";
 
 /** A request that opens a new run, unless `given` has a known key or run id. */
 export const opening = (given: Partial<OpenRun> = {}): OpenRun => ({
@@ -32,6 +33,15 @@ export const callsOf = (store: RunStore, runId: string): (() => Promise<unknown>
   () => store.latest("ann", "s"),
   () => store.stopKey("ann", "k"),
 ];
+
+/** A page of a run, from its beginning unless `after` is given, without the time that its lease has left. */
+export async function pageOf(store: RunStore, runId: string, after = -1, limit = 1000) {
+  const page = await store.read(runId, after, limit);
+  if (page === undefined) return undefined;
+  const { leaseLeftMs, ...rest } = page;
+  equal(typeof leaseLeftMs, "number");
+  return rest;
+}
 
 /** The whole log of a run. */
 export const logOf = async (store: RunStore, runId: string): Promise<readonly string[]> =>
