@@ -11,7 +11,7 @@ import { versions } from "../transcripts/transcript-sets.ts";
 // Packages are installed, packed and published: a busy machine takes minutes.
 vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
-/** Without what the npx that may run this test tells its children: whose settings to read, and which packages to run. */
+/** Without what the npx that may run this test hands on: whose settings to read, and which packages to run. */
 const environment = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^npm_config_(userconfig|package)$/i.test(name)),
 );

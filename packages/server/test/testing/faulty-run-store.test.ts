@@ -99,7 +99,7 @@ test("a wait ends at the latest after its maximum, and with its signal; it leave
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a run that loses writes goes on from there under its own id, in both processes", async () => {
+test("a run that loses writes continues from there under its own id, in both processes", async () => {
   await store.append(runId, 0, ["0", "1", "2"]);
   await faults.loseWrites(runId, 1);
   expect(await logOf(other, runId)).toEqual(["0"]);
