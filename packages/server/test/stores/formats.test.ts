@@ -10,7 +10,7 @@ import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
 import { startChild } from "./run-store-child.ts";
 import { describeStores, type RunStoreFixture } from "./run-stores.ts";
-import { createStoreOf, keptVersions, type StoreAddress } from "./store-of-version.ts";
+import { createStoreOf, keptVersionsOf, type StoreAddress } from "./store-of-version.ts";
 
 interface Pair {
   here: string;
@@ -20,9 +20,11 @@ interface Pair {
 /** The newest kept version that cannot read the runs of the present one. */
 const outdated: Record<string, string> = { Redis: "1" };
 
+const versionsOf = (name: string) => keptVersionsOf(name === "Redis" ? "redis" : "sqlite");
+
 /** Each version on either side, unless it refuses the other's runs. */
 const pairsOf = (name: string): Pair[] =>
-  keptVersions.flatMap((kept) => [
+  versionsOf(name).flatMap((kept) => [
     { here: "present", there: kept },
     ...(Number(kept) <= Number(outdated[name]) ? [] : [{ here: kept, there: "present" }]),
   ]);
@@ -61,7 +63,7 @@ describeStores(({ name, isShared, setUp }) => {
 
   test(`the newest kept version has the current format of runs in ${name}`, async () => {
     const formats: unknown[] = [];
-    for (const version of ["present", keptVersions.at(-1)!]) {
+    for (const version of ["present", versionsOf(name).at(-1)!]) {
       const fixture = setUp();
       const store = await createStoreOf(version, fixture.address);
       await store.latest("ann", "s");

@@ -1,12 +1,13 @@
 /** The present run stores, and the versions kept by `formats/freeze.mjs`. */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { createClient } from "redis";
 import type { RunStore, RunStoreOptions } from "../../src/stores/run-store.ts";
 
-/** The numbers of the kept versions, the newest last. */
-export const keptVersions = readdirSync(new URL("formats", import.meta.url))
-  .filter((name) => /^\d+$/.test(name))
-  .sort((left, right) => Number(left) - Number(right));
+/** The formats of a store that are kept, the newest last. */
+export const keptVersionsOf = (store: "redis" | "sqlite"): string[] =>
+  readdirSync(new URL("formats", import.meta.url))
+    .filter((number) => existsSync(new URL(`formats/${number}/${store}.mjs`, import.meta.url)))
+    .sort((left, right) => Number(left) - Number(right));
 
 /** The path of a file, or the socket and prefix of a Redis. */
 export interface StoreAddress {
@@ -15,7 +16,7 @@ export interface StoreAddress {
   prefix?: string;
 }
 
-/** @param version - `present`, or one of {@link keptVersions}. */
+/** @param version - `present`, or one of {@link keptVersionsOf}. */
 export async function createStoreOf(
   version: string,
   { path, socketPath, prefix }: StoreAddress,

@@ -1,18 +1,18 @@
 /**
- * Keeps a copy of the current run stores: run `node packages/server/test/stores/formats/freeze.mjs <number>` after the
- * format of one has changed, with the next number. `formats.test.ts` runs each kept version alongside the current one.
+ * Keeps a copy of a current run store, `redis` or `sqlite`, after its format has changed, with the number of the new one:
+ * `node packages/server/test/stores/formats/freeze.mjs <store> <number>`. `formats.test.ts` runs each kept version
+ * alongside the current one.
  */
 import { fileURLToPath } from "node:url";
 import { build } from "tsup";
 
-const number = process.argv[2];
-if (!/^\d+$/.test(number)) throw new Error("Expected the number of the folder to make.");
+const [store, number] = process.argv.slice(2);
+if (!/^(redis|sqlite) \d+$/.test(`${store} ${number}`))
+  throw new Error("Expected redis or sqlite, and a number.");
 
 await build({
   config: false,
-  entry: ["redis", "sqlite"].map((name) =>
-    fileURLToPath(new URL(`../../../src/${name}.ts`, import.meta.url)),
-  ),
+  entry: [fileURLToPath(new URL(`../../../src/${store}.ts`, import.meta.url))],
   outDir: fileURLToPath(new URL(number, import.meta.url)),
   outExtension: () => ({ js: ".mjs" }),
   format: "esm",
