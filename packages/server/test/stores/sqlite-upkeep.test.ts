@@ -22,6 +22,7 @@ beforeEach(() => {
 });
 afterEach(async () => {
   vi.useRealTimers();
+  vi.restoreAllMocks();
   reader.close();
   await store.close();
   rmSync(folder, { recursive: true });
@@ -31,6 +32,12 @@ const count = (table: string) =>
   reader.prepare(`SELECT count(*) AS count FROM ${table}`).get()!.count as number;
 const megabytes = (suffix = "") => statSync(`${path}${suffix}`).size / megabyte;
 const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
+
+/** Each reading of the clock finds it a millisecond later, so that on no machine a transaction deletes very much. */
+function slowDown(): void {
+  let ms = performance.now();
+  vi.spyOn(performance, "now").mockImplementation(() => ms++);
+}
 
 /** Opens the file as a new process would, which deletes expired runs after its first write. */
 async function reopen(options?: RunStoreOptions): Promise<void> {
@@ -53,13 +60,14 @@ test("expired runs are deleted a few entries at a time, and everything else runs
   await store.stopKey("ann", "stopped");
   pass(900_000);
   await reopen();
+  slowDown();
   const seen = new Set<number>();
   await openRun(store);
   while (count("entries") > 0) {
     seen.add(count("entries"));
     await new Promise(setImmediate);
   }
-  expect(seen.size).toBeGreaterThan(2);
+  expect(seen.size).toBeGreaterThan(30);
   await expect.poll(() => [count("runs"), count("stopped_keys")]).toEqual([1, 0]);
 });
 
@@ -87,6 +95,7 @@ test("a half-deleted run looks as if it never existed, even if the date is set b
   const runId = await endedRun(20_000);
   pass(900_000);
   await reopen();
+  slowDown();
   await openRun(store);
   while (count("entries") === 20_001) await new Promise(setImmediate);
   await store.close();
