@@ -12,9 +12,18 @@ import { openScriptPage } from "./script-page.ts";
 const folder = createSnippetFolder("guide-testing");
 afterAll(() => folder.remove());
 const snippets = snippetsOf("docs/testing.md");
+const ofVitest = snippets.filter((code) => code.includes('"vitest"'));
+
+/** Runs a file in node:test. @returns its report. */
+function runInNode(name: string, code: string): string {
+  // This process is a test of Vitest, not of Node.
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const options = ["--test", "--test-reporter=tap", folder.write(name, code)];
+  return spawnSync(process.execPath, options, { encoding: "utf8", env }).stdout;
+}
 
 test("every test of the page passes", () => {
-  for (const [index, code] of snippets.slice(0, -1).entries()) folder.write(`snippet-${index}.test.ts`, code);
+  for (const [index, code] of ofVitest.entries()) folder.write(`snippet-${index}.test.ts`, code);
   folder.write("vitest.config.ts", "export default {};");
   const vitest = fileURLToPath(new URL("../node_modules/vitest/vitest.mjs", import.meta.url));
   const variables = Object.entries(process.env).filter(([name]) => !/^(VITEST|NODE_ENV$|CI$)/.test(name));
@@ -28,20 +37,19 @@ test("every test of the page passes", () => {
     ({ assertionResults }: { assertionResults: [] }) => assertionResults,
   );
   const ofStore = results.filter(({ ancestorTitles }) => ancestorTitles[0] === "my store");
-  expect([ofStore.length > 50, results.length - ofStore.length]).toEqual([true, 8]);
+  expect([ofStore.length > 50, results.length - ofStore.length]).toEqual([true, 11]);
 });
 
 test("the tests of the store pass in node:test, too", () => {
   const [code] = snippets.filter((snippet) => snippet.includes("describeRunStore("));
-  const file = folder.write("store.test.ts", code!.replace('"vitest"', '"node:test"'));
-  // This process is a test of Vitest, not of Node.
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const { stdout } = spawnSync(process.execPath, ["--test", "--test-reporter=tap", file], {
-    encoding: "utf8",
-    env,
-  });
-  expect(stdout).toMatch(/^# fail 0$/m);
-  expect(Number(/^# pass (\d+)$/m.exec(stdout)?.[1])).toBeGreaterThan(50);
+  const report = runInNode("store.test.ts", code!.replace('"vitest"', '"node:test"'));
+  expect(report).toMatch(/^# fail 0$/m);
+  expect(Number(/^# pass (\d+)$/m.exec(report)?.[1])).toBeGreaterThan(50);
+});
+
+test("the test for node:test passes on its clock", () => {
+  const [code] = snippets.filter((snippet) => snippet.includes('from "node:test"'));
+  expect(runInNode("clock.test.ts", code!)).toMatch(/^# pass 1\n# fail 0$/m);
 });
 
 describe.skipIf(!hasChromium())("in Chromium", () => {

@@ -1,5 +1,12 @@
 /** A `fetch` whose answers a test writes as lists. Reads no clock: its waits are timers, which a test may mock. */
-import { DONE_FRAME, encodeChunk, isTerminalChunk, type StreamChunk } from "@kortyx/protocol";
+import {
+  DONE_FRAME,
+  encodeChunk,
+  formatEventId,
+  isTerminalChunk,
+  parseEventId,
+  type StreamChunk,
+} from "@kortyx/protocol";
 
 /**
  * One step of a streamed response: a chunk, text or bytes that are sent as they are, a number of milliseconds or a
@@ -11,12 +18,16 @@ export type ResponseStep = StreamChunk | string | Uint8Array | number | PromiseL
  * The answer to one request.
  *
  * - A list is a stream with these steps. `[DONE]` follows a last chunk that ends an answer (`done`, `abort`, `error`); after
- *   anything else, the connection just ends, as if it were cut.
+ *   anything else, the connection just ends, as if it were cut. From a `run-start` on, chunks have the ids of a run, with
+ *   which the client resumes; the chunks of the answer to a resume continue them.
  * - An `Error` is a request that fails, as without a network.
- * - A function returns the response to the request, whose relative URL begins with `http://localhost`. A route in the
- *   same process is one: `route.fetch`.
+ * - A function returns a list or any response to the request, whose relative URL begins with `http://localhost`. A route
+ *   in the same process is one: `route.fetch`.
  */
-export type FetchAnswer = ResponseStep[] | Error | ((request: Request) => Response | Promise<Response>);
+export type FetchAnswer =
+  | ResponseStep[]
+  | Error
+  | ((request: Request) => ResponseStep[] | Response | Promise<ResponseStep[] | Response>);
 
 /** A request that a scripted `fetch` received. */
 export interface ScriptedRequest {
@@ -69,13 +80,14 @@ export function createScriptedFetch(...answers: FetchAnswer[]): ScriptedFetch {
 
 async function respond(answer: FetchAnswer, url: string | URL, init: RequestInit): Promise<Response> {
   if (answer instanceof Error) throw answer;
-  if (typeof answer === "function") return answer(new Request(new URL(url, "http://localhost"), init));
-  return new Response(streamOf(answer, init.signal ?? undefined), {
-    headers: { "content-type": "text/event-stream" },
-  });
+  const response =
+    typeof answer === "function" ? await answer(new Request(new URL(url, "http://localhost"), init)) : answer;
+  if (!Array.isArray(response)) return response;
+  return new Response(streamOf(response, init), { headers: { "content-type": "text/event-stream" } });
 }
 
-function streamOf(steps: ResponseStep[], signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+function streamOf(steps: ResponseStep[], init: RequestInit): ReadableStream<Uint8Array> {
+  const signal = init.signal ?? undefined;
   const left = new AbortController();
   const leave = (reason?: unknown) => {
     signal?.removeEventListener("abort", abort);
@@ -83,7 +95,8 @@ function streamOf(steps: ResponseStep[], signal: AbortSignal | undefined): Reada
   };
   const abort = () => leave(signal?.reason);
   signal?.addEventListener("abort", abort);
-  const bytes = bytesOf(steps, left.signal);
+  const lastEventId = new Headers(init.headers).get("last-event-id") ?? "";
+  const bytes = bytesOf(steps, left.signal, lastEventId);
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -101,8 +114,19 @@ function streamOf(steps: ResponseStep[], signal: AbortSignal | undefined): Reada
   );
 }
 
-async function* bytesOf(steps: ResponseStep[], left: AbortSignal): AsyncGenerator<Uint8Array, void> {
+async function* bytesOf(
+  steps: ResponseStep[],
+  left: AbortSignal,
+  lastEventId: string,
+): AsyncGenerator<Uint8Array, void> {
   const encoder = new TextEncoder();
+  let last = parseEventId(lastEventId);
+  const encode = (chunk: StreamChunk): string => {
+    if (chunk.type === "run-start") last = { runId: chunk.runId, seq: -1 };
+    if (last === undefined) return encodeChunk(chunk);
+    last.seq++;
+    return encodeChunk(chunk, { id: formatEventId(last.runId, last.seq) });
+  };
   for (const step of steps) {
     left.throwIfAborted();
     if (step instanceof Error) throw step;
@@ -110,10 +134,10 @@ async function* bytesOf(steps: ResponseStep[], left: AbortSignal): AsyncGenerato
     else if (typeof step === "string") yield encoder.encode(step);
     else if (step instanceof Uint8Array) yield step;
     else if ("then" in step) await unlessAborted(step, left);
-    else yield encoder.encode(encodeChunk(step));
+    else yield encoder.encode(encode(step));
   }
-  const last = steps.at(-1);
-  if (isChunk(last) && (isTerminalChunk(last) || last.type === "error")) yield encoder.encode(DONE_FRAME);
+  const end = steps.at(-1);
+  if (isChunk(end) && (isTerminalChunk(end) || end.type === "error")) yield encoder.encode(DONE_FRAME);
 }
 
 const isChunk = (step: ResponseStep | undefined): step is StreamChunk =>

@@ -44,6 +44,12 @@ test("a function gets the request at localhost, so a route in the same process i
   expect(await (await elsewhere.fetch("https://host/a", {})).text()).toBe("https://host/a");
 });
 
+test("a function may choose a list by the request", async () => {
+  const { fetch } = createScriptedFetch(({ method }) => (method === "GET" ? [done] : Response.json(method)));
+  expect(await (await fetch("/", {})).text()).toBe(frame(done) + doneMarker);
+  expect(await (await fetch("/", { method: "DELETE" })).json()).toBe("DELETE");
+});
+
 test("an error is a request that fails", async () => {
   const offline = new TypeError("fetch failed");
   await expect(createScriptedFetch(offline).fetch("/", {})).rejects.toBe(offline);
@@ -71,6 +77,19 @@ describe("a list of steps", () => {
       truncated,
     );
     expect(await readAnswer()).toMatchObject(truncated);
+  });
+
+  test("has the ids of a run from its start on, and continues them in the answer to a resume", async () => {
+    const { fetch } = createScriptedFetch(
+      [delta("a"), { type: "run-start", runId: "r" }, delta("b")],
+      [delta("c"), ": hb=8000\n\n", done],
+    );
+    expect(await (await fetch("/", {})).text()).toBe(
+      `${frame(delta("a"))}id: r.0\n${frame({ type: "run-start", runId: "r" })}id: r.1\n${frame(delta("b"))}`,
+    );
+    expect(await (await fetch("/", { headers: { "Last-Event-ID": "r.1" } })).text()).toBe(
+      `id: r.2\n${frame(delta("c"))}: hb=8000\n\nid: r.3\n${frame(done)}${doneMarker}`,
+    );
   });
 
   test("breaks where it has an error, or a promise that rejects", async () => {
