@@ -64,7 +64,16 @@ export function printChunk(value: unknown, position?: number): PrintedChunk {
   return { chunk, json: stringify(chunk, position) };
 }
 
-/** The JSON text of {@link printChunk}. */
+/**
+ * Prints a chunk as JSON text, as it is in an event and in the log of a run: U+0085, U+2028 and U+2029 are escaped.
+ *
+ * @throws StreamProtocolError `invalid-chunk` for what is not a chunk, `unserializable-chunk` for what JSON cannot hold.
+ *
+ * @example
+ * ```ts
+ * stringifyChunk({ type: "done" }); // '{"type":"done"}'
+ * ```
+ */
 export function stringifyChunk(value: unknown): string {
   return printChunk(value).json;
 }

@@ -124,15 +124,21 @@ export {
 export type { ChatRunOptions, RunFinish, RunStart } from "./runs/run-options.ts";
 export type { RunLimits, RunResult } from "./runs/run-writer.ts";
 export { createMemoryRunStore, type MemoryRunStoreOptions } from "./stores/memory-run-store.ts";
-export type {
-  AppendResult,
-  OpenedRun,
-  OpenRun,
-  RunPage,
-  RunRecord,
-  RunStore,
-  RunStoreOptions,
-  RunTerminal,
+
+// Write a store of runs
+
+export { stringifyChunk } from "@kortyx/protocol/internal";
+export {
+  type AppendResult,
+  type OpenedRun,
+  type OpenRun,
+  producerLostTerminal,
+  type RunPage,
+  type RunRecord,
+  type RunStore,
+  type RunStoreOptions,
+  type RunTerminal,
+  stoppedTerminal,
 } from "./stores/run-store.ts";
 
 // Shut down without cutting answers

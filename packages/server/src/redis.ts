@@ -15,15 +15,15 @@ import {
   type OpenedRun,
   type OpenRun,
   orWhen,
-  producerLost,
+  producerLostTerminal,
   type RunPage,
   type RunRecord,
   type RunStore,
   type RunStoreOptions,
   type RunTerminal,
   readRunStoreTimes,
-  stopped,
   stoppedKeyMs,
+  stoppedTerminal,
   toSpreadableStore,
 } from "./stores/run-store.ts";
 import { createRunWaiters } from "./stores/run-waiters.ts";
@@ -155,7 +155,7 @@ class RedisRunStore implements RunStore {
       ],
       [
         ...[runId, owner, sessionId, key, bodyHash, maxOpenRuns, allowActiveRun ? 1 : 0],
-        ...[producerLostJson, stringifyChunk(stopped), formats.length],
+        ...[producerLostJson, stringifyChunk(stoppedTerminal), formats.length],
       ],
       others,
     )
@@ -382,7 +382,7 @@ class RedisRunStore implements RunStore {
   }
 }
 
-const producerLostJson = stringifyChunk(producerLost);
+const producerLostJson = stringifyChunk(producerLostTerminal);
 
 /** Whether Redis has no free memory. */
 const isMemoryFull = (error: unknown): boolean => /\bOOM command not allowed\b/.test(String(error));

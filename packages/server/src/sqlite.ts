@@ -9,7 +9,7 @@ import {
   type AppendResult,
   type OpenRun,
   orWhen,
-  producerLost,
+  producerLostTerminal,
   type RunPage,
   type RunRecord,
   type RunStore,
@@ -128,11 +128,13 @@ class SqliteRunStore implements RunStore {
   }
 
   async end(runId: string, terminal: RunTerminal, lastSeq = -1): Promise<RunTerminal | undefined> {
-    return this.#endWith(runId, ({ seq }) => (seq >= lastSeq ? terminal : producerLost));
+    return this.#endWith(runId, ({ seq }) => (seq >= lastSeq ? terminal : producerLostTerminal));
   }
 
   async endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined> {
-    return this.#endWith(runId, (row) => (this.#runs.leaseLeftMs(row) > 0 ? undefined : producerLost));
+    return this.#endWith(runId, (row) =>
+      this.#runs.leaseLeftMs(row) > 0 ? undefined : producerLostTerminal,
+    );
   }
 
   async read(runId: string, after: number, limit: number): Promise<RunPage | undefined> {

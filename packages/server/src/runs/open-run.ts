@@ -3,7 +3,7 @@
  * opened in vain. Starts no writer.
  */
 
-import { type OpenedRun, type OpenRun, producerLost, type RunStore } from "../stores/run-store.ts";
+import { type OpenedRun, type OpenRun, producerLostTerminal, type RunStore } from "../stores/run-store.ts";
 import { startTimer, unref } from "../stream/start-timer.ts";
 import { storeRetryMs } from "../stream/stream-options.ts";
 import { RunStoreError } from "./guard-run-store.ts";
@@ -79,7 +79,7 @@ async function endLost(store: RunStore, runId: string, patienceMs: number): Prom
   const until = performance.now() + patienceMs;
   do {
     try {
-      await store.end(runId, producerLost);
+      await store.end(runId, producerLostTerminal);
       return;
     } catch {
       await new Promise<void>((resolve) => void unref(setTimeout(resolve, storeRetryMs)));

@@ -4,7 +4,7 @@
  */
 import type { RunStartChunk, StreamChunk } from "@kortyx/protocol";
 import { maxIdLength } from "@kortyx/protocol/internal";
-import { type RunRecord, type RunStore, stopped } from "../stores/run-store.ts";
+import { type RunRecord, type RunStore, stoppedTerminal } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { StreamOptions } from "../stream/stream-options.ts";
@@ -126,7 +126,7 @@ export class RunEndpoints {
 
   async #stop(target: NamedRun, owner: string): Promise<Response> {
     const run = await this.#find(target, owner);
-    const terminal = run && (await this.#guarded.end(run.runId, stopped));
+    const terminal = run && (await this.#guarded.end(run.runId, stoppedTerminal));
     return terminal === undefined ? notFound() : stoppedResponse({ runId: run!.runId, terminal }, 200);
   }
 

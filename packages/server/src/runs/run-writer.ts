@@ -12,7 +12,7 @@ import {
 } from "@kortyx/protocol";
 import { type PrintedChunk, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
 import { type OpenStream, registerFinishing, registerStream } from "../shutdown/stream-registry.ts";
-import { producerLost, type RunStore, type RunTerminal } from "../stores/run-store.ts";
+import { producerLostTerminal, type RunStore, type RunTerminal } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";
 import { type FailureOptions, maskError } from "../stream/mask-error.ts";
 import { registerSave } from "../stream/message-saves.ts";
@@ -139,7 +139,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   #heldError: Readonly<ErrorChunk> | undefined;
   /** The `done` that followed it, which is not written. */
   #unwrittenDone: UnknownChunk | undefined;
-  #terminal: RunTerminal = producerLost;
+  #terminal: RunTerminal = producerLostTerminal;
   /** To be called when `onFinish` has returned. */
   #onSaved: (() => void) | undefined;
 
@@ -263,7 +263,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
       for (const chunk of inDoubt.slice(0, kept)) this.#apply(chunk);
     }
     // A log that has lost its end is not continued; ending it spares followers the wait for the lease.
-    this.#end(page && (page.run.terminal ?? (await this.#endInStore(producerLost))));
+    this.#end(page && (page.run.terminal ?? (await this.#endInStore(producerLostTerminal))));
   }
 
   /** Notices a terminal written elsewhere, such as that of a stop. */

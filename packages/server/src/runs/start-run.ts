@@ -8,10 +8,10 @@ import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import {
   type OpenedRun,
   type OpenRun,
-  producerLost,
+  producerLostTerminal,
   type RunRecord,
   type RunStore,
-  stopped,
+  stoppedTerminal,
 } from "../stores/run-store.ts";
 import { errorResponse, type RouteError } from "../stream/error-response.ts";
 import type { FailureOptions } from "../stream/mask-error.ts";
@@ -100,7 +100,8 @@ export async function startRun(
   const opened = await openForRequest(options, request);
   if (refusal !== undefined && opened !== undefined && opened.status !== "attached") {
     // A run that ended before its first entry leaves its key free.
-    if (opened.status === "created") await guardRunStore(options.store).end(opened.run.runId, producerLost);
+    if (opened.status === "created")
+      await guardRunStore(options.store).end(opened.run.runId, producerLostTerminal);
     throw refusal;
   }
   if (opened === undefined) return errorResponse(refuseWhileDraining()!);
@@ -137,7 +138,7 @@ async function openForRequest(
   };
   const opened = await openRun(store, opening, shutdown);
   if (opened?.status !== "run-active" || onActiveRun !== "stop") return opened;
-  await guardRunStore(store).end(opened.run.runId, stopped);
+  await guardRunStore(store).end(opened.run.runId, stoppedTerminal);
   return openRun(store, opening, shutdown);
 }
 

@@ -7,14 +7,14 @@ import {
   type AppendResult,
   type OpenedRun,
   type OpenRun,
-  producerLost,
+  producerLostTerminal,
   type RunPage,
   type RunRecord,
   type RunStore,
   type RunStoreOptions,
   type RunTerminal,
   readRunStoreTimes,
-  stopped,
+  stoppedTerminal,
   toSpreadableStore,
   wasNeverBegun,
 } from "./run-store.ts";
@@ -147,7 +147,7 @@ class MemoryRunStore implements RunStore {
 
   async end(runId: string, terminal: RunTerminal, lastSeq = -1): Promise<RunTerminal | undefined> {
     const run = this.#find(runId);
-    return run && this.#end(run, run.entries.length > lastSeq ? terminal : producerLost);
+    return run && this.#end(run, run.entries.length > lastSeq ? terminal : producerLostTerminal);
   }
 
   async endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined> {
@@ -205,7 +205,7 @@ class MemoryRunStore implements RunStore {
     const now = performance.now();
     for (const run of this.#openRuns.get(owner) ?? []) {
       if (run.leaseUntil > now) break;
-      this.#end(run, producerLost);
+      this.#end(run, producerLostTerminal);
     }
     const ofOwner = this.#openRuns.get(owner) ?? new Set();
     if (sessionId !== undefined && !allowActiveRun) {
@@ -237,7 +237,7 @@ class MemoryRunStore implements RunStore {
       const session = nameOf(owner, sessionId);
       this.#sessions.set(session, [...(this.#sessions.get(session) ?? []), runId]);
     }
-    if (key !== undefined && this.#stoppedKeys.take(owner, key)) this.#end(run, stopped);
+    if (key !== undefined && this.#stoppedKeys.take(owner, key)) this.#end(run, stoppedTerminal);
     return { status: "created", run: toRecord(run) };
   }
 
@@ -262,7 +262,8 @@ class MemoryRunStore implements RunStore {
   }
 
   #endIfExpired(run: MemoryRun): void {
-    if (run.terminal === undefined && run.leaseUntil <= performance.now()) this.#end(run, producerLost);
+    if (run.terminal === undefined && run.leaseUntil <= performance.now())
+      this.#end(run, producerLostTerminal);
   }
 
   #renewLease(run: MemoryRun): void {

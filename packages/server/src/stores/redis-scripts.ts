@@ -74,7 +74,7 @@ return {isCurrent and known or ARGV[3], isEarlier and 1 or 0}`,
 
   /**
    * run, log, (open, key, session, stops) of one or two formats, others… · id, owner, session, key, hash, maxOpenRuns,
-   * allowActiveRun, producerLost, stopped, number of formats, ids of others…
+   * allowActiveRun, producerLostTerminal, stopped, number of formats, ids of others…
    */
   open: `
 local id, owner, session, key, hash, formats = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7], tonumber(ARGV[12])
@@ -176,7 +176,7 @@ renew(1, run[3])
 for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], LEASE + KEEP) end
 return 'ok'`,
 
-  /** run, log, open and key if known · id, terminal, lastSeq, producerLost */
+  /** run, log, open and key if known · id, terminal, lastSeq, producerLostTerminal */
   end: `
 local run = record(1)
 if not run[1] then return false end
@@ -186,7 +186,7 @@ if KEYS[3] then redis.call('SREM', KEYS[3], ARGV[3]) end
 if KEYS[4] then redis.call('PEXPIRE', KEYS[4], KEEP) end
 return terminal`,
 
-  /** run, log, open if known · id, producerLost */
+  /** run, log, open if known · id, producerLostTerminal */
   endIfLeaseExpired: `
 local run = record(1)
 if not run[1] then return false end

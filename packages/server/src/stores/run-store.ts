@@ -94,8 +94,8 @@ export interface RunStore {
   readonly leaseMs: number;
   /**
    * Opens a run. If the id is already known, the result is `created` again: the run is unchanged but for a new lease,
-   * so that a request whose reply was lost can be repeated. The key of a run that ended before its first entry is free
-   * again.
+   * so that a request whose reply was lost can be repeated. The key of a run that ended with `producer-lost` before its
+   * first entry is free again. An open run whose lease has expired counts as ended, and is ended when this call finds it.
    */
   open(request: OpenRun): Promise<OpenedRun>;
   /**
@@ -108,8 +108,8 @@ export interface RunStore {
   /** Renews the lease. */
   renew(runId: string): Promise<AppendResult>;
   /**
-   * Ends a run. A log that does not reach position `lastSeq` has lost entries, and ends with `error` `producer-lost`
-   * instead.
+   * Ends a run: the terminal becomes the last entry, as `stringifyChunk` prints it. A log that does not reach position
+   * `lastSeq` has lost entries, and ends with `error` `producer-lost` instead.
    *
    * @returns the terminal that ended it, which may be an earlier one; undefined for an unknown run.
    */
@@ -135,15 +135,22 @@ export interface RunStore {
   latest(owner: string, sessionId: string): Promise<RunRecord | undefined>;
   /**
    * The id of the run with this key. If there is none, the key is remembered for 60 s, and a run that opens with it is
-   * stopped at once.
+   * stopped at once. The newest 1,000 keys of each owner are remembered.
    */
   stopKey(owner: string, key: string): Promise<string | undefined>;
   /** Releases the store's resources in this process. */
   close(): Promise<void>;
 }
 
-/** The terminal of a run whose writer has not renewed the lease. */
-export const producerLost: ErrorChunk = {
+/**
+ * The terminal with which a store ends a run whose writer has not renewed the lease, or whose log has lost entries.
+ *
+ * @example
+ * ```ts
+ * producerLostTerminal; // { type: "error", message: "The answer was interrupted on the server.", code: "producer-lost", retryable: true }
+ * ```
+ */
+export const producerLostTerminal: ErrorChunk = {
   type: "error",
   message: "The answer was interrupted on the server.",
   code: "producer-lost",
@@ -152,10 +159,17 @@ export const producerLost: ErrorChunk = {
 
 /** Whether a run was lost before its writer wrote anything: it has no content, and its key is free again. */
 export const wasNeverBegun = ({ lastSeq, terminal }: RunRecord): boolean =>
-  lastSeq === 0 && terminal?.type === "error" && terminal.code === producerLost.code;
+  lastSeq === 0 && terminal?.type === "error" && terminal.code === producerLostTerminal.code;
 
-/** The terminal of a run that a client stops. */
-export const stopped: AbortChunk = { type: "abort", reason: "stopped" };
+/**
+ * The terminal of a run that a client stops, with which a store ends one that opens with a stopped key.
+ *
+ * @example
+ * ```ts
+ * stoppedTerminal; // { type: "abort", reason: "stopped" }
+ * ```
+ */
+export const stoppedTerminal: AbortChunk = { type: "abort", reason: "stopped" };
 
 /** How long a stop is remembered if its run has not been opened yet. */
 export const stoppedKeyMs = 60_000;

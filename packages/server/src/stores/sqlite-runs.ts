@@ -8,12 +8,12 @@ import {
   type AppendResult,
   type OpenedRun,
   type OpenRun,
-  producerLost,
+  producerLostTerminal,
   type RunPage,
   type RunRecord,
   type RunTerminal,
-  stopped,
   stoppedKeyMs,
+  stoppedTerminal,
   wasNeverBegun,
 } from "./run-store.ts";
 import type { RunRow, SqliteStatements } from "./sqlite-statements.ts";
@@ -188,7 +188,7 @@ export class SqliteRuns {
     insertRun.run(runId, owner, sessionId ?? null, key ?? null, bodyHash, nowMs, this.#leaseMs);
     const row = findRun.get(runId)!;
     const isStopped = key !== undefined && takeStoppedKey.run(owner, key, Date.now()).changes > 0;
-    if (isStopped) this.end(row, stopped);
+    if (isStopped) this.end(row, stoppedTerminal);
     return { status: "created", run: toRecord(row) };
   }
 
@@ -209,7 +209,7 @@ export class SqliteRuns {
     const expired = rows.filter((row) => this.leaseLeftMs(row) <= 0);
     for (const row of expired) {
       if (this.#isGone(row)) this.#statements.forgetRun.run(row.number);
-      else this.end(row, producerLost);
+      else this.end(row, producerLostTerminal);
     }
     return expired;
   }

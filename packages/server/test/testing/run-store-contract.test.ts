@@ -1,5 +1,5 @@
 /** The contract of the stores refuses a store that breaks one of its rules, in the test that is named after the rule. */
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { describeRunStore, type TestRunner } from "../../src/store-testing.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 import type { RunStore } from "../../src/stores/run-store.ts";
@@ -49,6 +49,31 @@ const testsOf = (breakRule: (store: RunStore) => Partial<RunStore>) =>
 
 const faults: [test: string, breakRule: (store: RunStore) => Partial<RunStore>][] = [
   ["exposes the length of its lease", () => ({ leaseMs: 15_001 })],
+  [
+    "knows whether another process serves the same runs, which only stores that share them can",
+    () => ({ canHandOff: true }),
+  ],
+  [
+    "has no limit for runs without an owner",
+    ({ open }) => ({ open: (request) => open({ ...request, owner: request.owner || "one" }) }),
+  ],
+  [
+    "what was given or returned is not changed by what follows",
+    ({ append, read: readPage }) => {
+      let read = [] as readonly string[];
+      return {
+        append(runId, firstSeq, entries) {
+          (read as string[]).push(...entries);
+          return append(runId, firstSeq, entries);
+        },
+        async read(...given) {
+          const page = await readPage(...given);
+          read = page?.entries ?? [];
+          return page;
+        },
+      };
+    },
+  ],
   [
     "attaches to the run with the same key and body, open or ended",
     ({ open }) => ({ open: (request) => open({ ...request, key: undefined }) }),
@@ -130,4 +155,15 @@ const faults: [test: string, breakRule: (store: RunStore) => Partial<RunStore>][
 test.each(faults)("a store fails that does not do this: %s", async (name, breakRule) => {
   await testsOf(() => ({})).get(name)!();
   await expect(testsOf(breakRule).get(name)!()).rejects.toThrow();
+});
+
+test("a call that hangs is named", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  const name = "ends at once if there is an entry after the cursor, or if the run has ended";
+  const run = testsOf(() => ({ wait: () => new Promise(() => {}) })).get(name)!();
+  const failed = expect(run).rejects.toThrow(new Error("wait() has not ended in 30 s."));
+  await vi.advanceTimersByTimeAsync(30_000);
+  await failed;
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
 });

@@ -25,18 +25,21 @@ export async function isOver(waiting: Promise<unknown>): Promise<boolean> {
   return over;
 }
 
-/** Waits until the condition holds, for as long as a busy machine may need. */
-export async function until(condition: () => Promise<boolean>): Promise<void> {
+/** As long as a busy machine may need for anything. */
+const patienceMs = 30_000;
+
+/** Waits until the condition, which `what` describes, holds. */
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
   const startedAt = performance.now();
   while (!(await condition())) {
-    if (performance.now() - startedAt > 30_000) throw new Error("This has not happened in 30 s.");
+    if (performance.now() - startedAt > patienceMs) throw new Error(`This did not happen in 30 s: ${what}.`);
     await pause(5);
   }
 }
 
 /** Waits until the store does not know the run any more. */
 export const untilGone = (store: RunStore, runId: string): Promise<void> =>
-  until(async () => (await store.read(runId, -1, 1)) === undefined);
+  until("read() returns undefined", async () => (await store.read(runId, -1, 1)) === undefined);
 
 export const runOf = (opened: OpenedRun) => (opened as Extract<OpenedRun, { status: "created" }>).run;
 
@@ -54,6 +57,8 @@ export class ContractStores {
   readonly #setUp: RunStoreKind["setUp"];
   #fixture!: RunStoreFixture;
   #created: RunStore[] = [];
+  /** Of the calls that are pending. */
+  readonly #deadlines = new Set<ReturnType<typeof setTimeout>>();
 
   constructor({ isShared, setUp }: RunStoreKind) {
     this.isShared = isShared;
@@ -69,13 +74,39 @@ export class ContractStores {
   async end(): Promise<void> {
     mock.timers.reset();
     await Promise.all(this.#created.map((created) => created.close()));
+    for (const deadline of this.#deadlines) clearTimeout(deadline);
+    this.#deadlines.clear();
     await this.#fixture.dispose();
   }
 
   create(options?: RunStoreOptions): RunStore {
-    const created = this.#fixture.create(options);
+    const created = this.#nameHangingCalls(this.#fixture.create(options));
     this.#created.push(created);
     return created;
+  }
+
+  /** The same store, a call of which fails with its name where it would hang. */
+  #nameHangingCalls(store: RunStore): RunStore {
+    return new Proxy(store, {
+      get: (_, name: keyof RunStore) => {
+        const value: unknown = store[name];
+        if (typeof value !== "function") return value;
+        return (...given: unknown[]) => this.#inTime(name, value.apply(store, given));
+      },
+    });
+  }
+
+  #inTime(name: string, call: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`${name}() has not ended in 30 s.`));
+      const deadline = setTimeout(late, patienceMs);
+      this.#deadlines.add(deadline);
+      const settle = () => {
+        clearTimeout(deadline);
+        this.#deadlines.delete(deadline);
+      };
+      Promise.resolve(call).finally(settle).then(resolve, reject);
+    });
   }
 
   /** Uses new stores for the rest of the test. */

@@ -18,10 +18,16 @@ export function describeLifetime(stores: ContractStores, { describe, test }: Tes
     equal(stores.create({ leaseMs: 70 }).leaseMs, 70);
   });
 
+  test("knows whether another process serves the same runs, which only stores that share them can", () => {
+    const { canHandOff } = stores.first;
+    equal(typeof canHandOff, "boolean");
+    if (!stores.isShared) equal(canHandOff, false);
+  });
+
   test("keeps runs and leases forever if both times are endless", async () => {
     for (const forever of [Number.POSITIVE_INFINITY, 2 ** 31, 1e300]) {
       stores.use({ retentionMs: forever, leaseMs: forever });
-      ok(stores.first.leaseMs > 2 ** 31, `the lease is ${stores.first.leaseMs} ms`);
+      ok(stores.first.leaseMs >= 2 ** 31, `the lease is ${stores.first.leaseMs} ms`);
       const runId = await openRun(stores.first);
       equal(await stores.first.append(runId, 0, ["0"]), "ok");
       equal(await stores.first.renew(runId), "ok");
@@ -63,14 +69,14 @@ export function describeLifetime(stores: ContractStores, { describe, test }: Tes
       const runId = await openRun(stores.first);
       const leaseLeft = async () => (await stores.second.read(runId, -1, 0))!.leaseLeftMs;
       for (const renew of [() => stores.first.append(runId, 0, ["0"]), () => stores.first.renew(runId)]) {
-        await until(async () => (await leaseLeft()) <= 0);
+        await until("leaseLeftMs is 0 or less", async () => (await leaseLeft()) <= 0);
         const renewedAt = performance.now();
         equal(await renew(), "ok");
         const leftMs = await leaseLeft();
         const atLeastMs = 60 - (performance.now() - renewedAt) - 10;
         ok(leftMs <= 60 && leftMs > atLeastMs, `${leftMs} ms of 60 are left, not ${atLeastMs}`);
       }
-      await until(async () => (await leaseLeft()) <= 0);
+      await until("leaseLeftMs is 0 or less", async () => (await leaseLeft()) <= 0);
       deepEqual(await stores.second.endIfLeaseExpired(runId), producerLost);
     });
 

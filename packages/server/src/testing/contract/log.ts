@@ -3,7 +3,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import type { RunStore, RunTerminal } from "../../stores/run-store.ts";
 import { type ContractStores, done, pause, producerLost, stopped } from "./contract-stores.ts";
 import type { TestRunner } from "./describe-run-store.ts";
-import { logOf, openRun, pageOf } from "./run-store-calls.ts";
+import { logOf, opening, openRun, pageOf } from "./run-store-calls.ts";
 
 export function describeLog(stores: ContractStores, { describe, test }: TestRunner): void {
   describe("append", () => {
@@ -157,6 +157,21 @@ export function describeLog(stores: ContractStores, { describe, test }: TestRunn
         deepEqual([page?.entries, page?.run.lastSeq], [[], 1]);
       }
     });
+  });
+
+  test("what was given or returned is not changed by what follows", async () => {
+    const request = opening({ sessionId: "s" });
+    const entries = ["0"];
+    const opened = await stores.first.open(request);
+    await stores.first.append(request.runId, 0, entries);
+    entries.push("not appended");
+    const pages = [await pageOf(stores.first, request.runId), await pageOf(stores.second, request.runId)];
+    const latest = await stores.first.latest("ann", "s");
+    const before = structuredClone({ opened, pages, latest });
+    await stores.first.append(request.runId, 1, ["1"]);
+    await stores.first.end(request.runId, done);
+    deepEqual({ opened, pages, latest }, before);
+    deepEqual(await logOf(stores.second, request.runId), ["0", "1", JSON.stringify(done)]);
   });
 
   test("any sequence of appends, repeats, ends and reads behaves like a list", async () => {

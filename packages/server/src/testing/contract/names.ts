@@ -120,7 +120,7 @@ export function describeNames(stores: ContractStores, { describe, test }: TestRu
     const opened: { owner: string; name: string; runId: string }[] = [];
     for (const owner of names) {
       for (const name of names) {
-        const runId = `${createRunId(owner, name)}|${owner}|${name}`;
+        const runId = createRunId(owner, name);
         const answer = await stores.first.open(opening({ runId, owner, sessionId: name, key: name }));
         deepEqual(answer, {
           status: "created",

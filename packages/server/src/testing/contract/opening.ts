@@ -154,6 +154,18 @@ export function describeOpening(stores: ContractStores, { describe, test }: Test
       equal((await stores.second.open(opening({ maxOpenRuns: 2 }))).status, "too-many-runs");
     });
 
+    test("has no limit for runs without an owner", async () => {
+      for (const key of ["a", "b", undefined]) {
+        const request = opening({ owner: "", key, maxOpenRuns: 1 });
+        equal((await stores.first.open(request)).status, "created");
+        equal((await stores.second.read(request.runId, -1, 1))?.run.owner, "");
+      }
+      equal(
+        attachedTo(await stores.second.open(opening({ owner: "", key: "a", maxOpenRuns: 1 }))).length,
+        36,
+      );
+    });
+
     test("creates one run for many concurrent calls with the same key, and attaches the others to it", async () => {
       const requests = Array.from({ length: 20 }, () => opening({ key: "k", sessionId: "s" }));
       const opened = await Promise.all(
