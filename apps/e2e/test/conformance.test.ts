@@ -74,12 +74,15 @@ afterEach(() => {
   expect(log.mock.calls.filter((call) => !isProvoked(call))).toEqual([]);
 });
 
+/** The kit waits for one or two, and forgives 2 s. */
+const heartbeatMs = 200;
+
 const owner = (request: Request): string | null => request.headers.get("x-user");
 const asAnn = ["--header", "x-user: ann-1815"];
 const everything = ["--require", "runs", "--require", "sessions", "--require", "parts"];
 
 async function testRuns(store: RunStore): Promise<string[]> {
-  const route = createChatRoute({ agent, runs: { store }, authorize: owner, heartbeatMs: 1000 });
+  const route = createChatRoute({ agent, runs: { store }, authorize: owner, heartbeatMs });
   const server = await listen(route.fetch);
   try {
     return await passWithout(`${server.url}/api/chat`, ...asAnn, ...everything);
@@ -116,7 +119,7 @@ describe("the kit passes", () => {
 
   test("a route whose runs have no owner, and so no session", async () => {
     const runs = { store: createMemoryRunStore() };
-    const route = createChatRoute({ agent, runs, authorize: "anonymous", heartbeatMs: 1000 });
+    const route = createChatRoute({ agent, runs, authorize: "anonymous", heartbeatMs });
     const server = await listen(route.fetch);
     const notTried = await passWithout(server.url, "--require", "runs");
     expect(notTried.filter((name) => !name.includes("session"))).toEqual(onlyWithoutRuns);
@@ -124,7 +127,7 @@ describe("the kit passes", () => {
   });
 
   test("a route without runs", async () => {
-    const server = await listen(createChatRoute({ agent, heartbeatMs: 1000 }).fetch);
+    const server = await listen(createChatRoute({ agent, heartbeatMs }).fetch);
     const notTried = await passWithout(server.url);
     expect(notTried).toContain("a run has one terminal, at its end");
     expect(notTried).not.toContain("heartbeats come as announced");
@@ -137,7 +140,7 @@ describe("the kit passes", () => {
     type Module = { POST(request: Request): Promise<Response> };
     const { POST } = await folder.run<Module>(
       "by-hand.ts",
-      hand!.replace("toSSE(open, {", "toSSE(open, { heartbeatMs: 1000,"),
+      hand!.replace("toSSE(open, {", `toSSE(open, { heartbeatMs: ${heartbeatMs},`),
     );
     const refuse = (status: number, code: string) => Response.json({ error: "Refused.", code }, { status });
     const server = await listen(async (request) => {
@@ -200,12 +203,43 @@ describe("the report", () => {
     );
   });
 
+  test("is the same sentence for a server that does not respond", async () => {
+    const server = await listenOnNode(() => {});
+    const { code, output, errors } = await runKit(server.url, "--timeout", "0.2");
+    await server.close();
+    expect([code, output]).toEqual([2, ""]);
+    expect(errors).toBe("The server cannot be reached: no response within 0.2 s.\n");
+  });
+
+  test("names the address to which a request was redirected", async () => {
+    const server = await listenOnNode((request, response) => {
+      if (request.url === "/login") response.writeHead(200, { "content-type": "text/html" }).end("Sign in.");
+      else response.writeHead(302, { location: "/login" }).end();
+    });
+    const { output } = await runKit(server.url);
+    await server.close();
+    expect(output).toContain(
+      `received  redirected to ${server.url}/login, status 200, text/html, Sign in.\n`,
+    );
+  });
+
+  test("ends without a word when its reader leaves", async () => {
+    const server = await listenOnNode((_, response) => void response.writeHead(404).end());
+    const child = spawn(process.execPath, [command, server.url], { stdio: ["ignore", "pipe", "pipe"] });
+    child.stdout.once("data", () => child.stdout.destroy());
+    const [errors] = await Promise.all([text(child.stderr), once(child, "close")]);
+    await server.close();
+    expect([child.exitCode, errors]).toEqual([1, ""]);
+  });
+
   test.each([
     [[], "Expected one URL, or --client with a command."],
     [["http://a", "http://b"], "Expected one URL, or --client with a command."],
     [["http://a", "--client", "cat"], "Expected one URL, or --client with a command."],
     [["localhost:3000"], "Expected a URL of http or https, got localhost:3000."],
+    [["http://ann:secret@a"], "Expected a URL without a user: send one with --header 'authorization: …'."],
     [["http://a", "--header", "ann"], "Expected --header 'name: value'."],
+    [["http://a", "--header", "na(me: ann"], "Expected --header 'name: value'."],
     [["http://a", "--require", "tools"], "Expected runs, sessions or parts, got --require tools."],
     [["http://a", "--timeout", "soon"], "Expected a number of seconds, got --timeout soon."],
     [["http://a", "--loud"], "Unknown option '--loud'."],

@@ -43,7 +43,8 @@ function readArguments(args: string[]) {
   if (positionals.length + (command === undefined ? 0 : 1) !== 1) {
     throw new UsageError("Expected one URL, or --client with a command.");
   }
-  if (url !== undefined && !/^https?:/.test(URL.parse(url)?.protocol ?? "")) {
+  const { protocol = "", username, password } = URL.parse(url ?? "http:") ?? {};
+  if (url !== undefined && !/^https?:/.test(protocol)) {
     throw new UsageError(`Expected a URL of http or https, got ${url}.`);
   }
   const timeoutMs = Number(values.timeout) * 1000;
@@ -53,6 +54,9 @@ function readArguments(args: string[]) {
   if (unknown !== undefined) {
     throw new UsageError(`Expected runs, sessions or parts, got --require ${unknown}.`);
   }
+  if (username || password) {
+    throw new UsageError("Expected a URL without a user: send one with --header 'authorization: …'.");
+  }
   return { url, command, headers: readHeaders(header), required: require as Capability[], timeoutMs, json };
 }
 
@@ -60,10 +64,19 @@ function readHeaders(lines: string[]): Record<string, string> {
   return Object.fromEntries(
     lines.map((line) => {
       const [, name, value] = /^([^:\s]+):\s*(.*)$/.exec(line) ?? [];
-      if (name === undefined || value === undefined) throw new UsageError("Expected --header 'name: value'.");
+      if (name === undefined || value === undefined || !isHeader(name, value))
+        throw new UsageError("Expected --header 'name: value'.");
       return [name.toLowerCase(), value];
     }),
   );
+}
+
+function isHeader(name: string, value: string): boolean {
+  try {
+    return new Headers({ [name]: value }).has(name);
+  } catch {
+    return false;
+  }
 }
 
 async function main(): Promise<number> {
@@ -86,6 +99,12 @@ async function main(): Promise<number> {
   process.stdout.write(json ? `${JSON.stringify({ passed, results })}\n` : `\n${printSummary(results)}\n`);
   return passed ? 0 : 1;
 }
+
+// Who reads the report may leave early, such as `head`.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(1);
+});
 
 try {
   process.exitCode = await main();

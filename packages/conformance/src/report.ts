@@ -11,7 +11,7 @@ export interface Result {
   sent: string[];
   expected?: string;
   received?: string;
-  /** Why it was not tried. */
+  /** Why it was not tried, or, of one that failed, why others will fail, too. */
   reason?: string;
 }
 
@@ -31,11 +31,13 @@ export function printResult({ name, section, status, sent, expected, received, r
   return [`${labels[status].padEnd(11)} ${name}${section && ` (${section})`}`, ...lines].join("\n");
 }
 
-/** The last line of a report. */
+/** The end of a report: what explains several failures, and the counts. */
 export function printSummary(results: readonly Result[]): string {
   const count = (status: Result["status"]) => results.filter((result) => result.status === status).length;
   const { ok, failed, advice, "not-tried": notTried } = labels;
-  return `${count("ok")} ${ok}, ${count("failed")} ${failed}, ${count("advice")} ${advice}, ${count("not-tried")} ${notTried}. The sections are those of docs/protocol.md.`;
+  const hints = results.flatMap(({ status, reason }) => (status === "failed" && reason) || []);
+  const counts = `${count("ok")} ${ok}, ${count("failed")} ${failed}, ${count("advice")} ${advice}, ${count("not-tried")} ${notTried}. The sections are those of docs/protocol.md.`;
+  return [...hints, counts].join("\n");
 }
 
 /** Whether everything that was tried holds. */

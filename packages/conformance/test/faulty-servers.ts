@@ -1,6 +1,6 @@
 /** Servers that each break one rule of the protocol: our own route, with its requests or responses changed. */
-import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
-import { agent } from "./agent.ts";
+import { type ChatAgent, createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { agent as knowing } from "./agent.ts";
 
 export type Handler = (request: Request) => Promise<Response>;
 
@@ -28,15 +28,16 @@ export interface FaultyRequest {
 }
 
 /** A server without a fault. */
-export function createServer(options: { isPlain?: boolean } = {}): Handler {
+export function createServer(options: { isPlain?: boolean; agent?: ChatAgent } = {}): Handler {
+  const { isPlain, agent = knowing } = options;
   const shared = { agent, heartbeatMs: 20 };
-  const route = options.isPlain
+  const route = isPlain
     ? createChatRoute(shared)
     : createChatRoute({ ...shared, runs: { store: createMemoryRunStore() }, authorize: () => "ann" });
   return route.fetch;
 }
 
-export function createFaultyServer({ isPlain = false, handle }: Fault): Handler {
+export function createFaultyServer({ isPlain = false, handle }: Pick<Fault, "isPlain" | "handle">): Handler {
   const forward = createServer({ isPlain });
   return async (request) => handle(await readRequest(request), forward);
 }

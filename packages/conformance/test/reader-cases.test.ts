@@ -122,8 +122,8 @@ describe("a command that", () => {
     failedOf(testReader((lines) => startCommand(program, timeoutMs, lines), one));
 
   test("ends too early is reported", async () => {
-    expect(await run(node("0"))).toEqual([
-      "a line for each line\na line of JSON for each line\nthe end of the command's output",
+    expect(await run(node("process.exit(7)"))).toEqual([
+      "a line for each line\na line of JSON for each line\nthe end of the command, with exit code 7",
     ]);
   });
 

@@ -1,9 +1,10 @@
+import type { ChatAgent, StreamChunk } from "@kortyx/server";
 import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from "vitest";
-import type { Result } from "../src/report.ts";
+import { printSummary, type Result } from "../src/report.ts";
 import type { Capability } from "../src/server/check.ts";
 import { serverChecks, testServer } from "../src/server/test-server.ts";
 import { faultsOfAnswers } from "./faults.ts";
-import { createFaultyServer, createServer, type Handler } from "./faulty-servers.ts";
+import { changeStream, createFaultyServer, createServer, type Handler } from "./faulty-servers.ts";
 import { faultsOfRuns } from "./run-faults.ts";
 
 /** Long for a busy machine: nothing of it passes on a server without a fault. */
@@ -51,6 +52,77 @@ test("a server without runs passes every other check, and what was not tried has
     "GET ?session= does not find an open run, so it keeps no sessions.",
   ]);
   expect(namesOf(results, "not-tried").length).toBeLessThan(serverChecks.length / 2);
+});
+
+test("a server passes whose fields are in another order, with more of them, behind nginx", async () => {
+  const sort = (value: Record<string, unknown>): object =>
+    Object.fromEntries(Object.entries({ ...value, "x-more": 1 }).sort());
+  let count = 0;
+  const unusual = createFaultyServer({
+    async handle(request, forward) {
+      const response = await forward(request.with({}));
+      const headers = new Headers(response.headers);
+      headers.set("server", "nginx/1.26.3");
+      headers.delete("x-accel-buffering");
+      if (headers.get("content-type")?.startsWith("application/json")) {
+        const { terminal, ...body } = await response.json();
+        const fields = terminal ? { ...body, terminal: sort(terminal) } : { ...body, terminal };
+        return Response.json(sort(fields), { status: response.status });
+      }
+      if (response.body) headers.set("content-type", "text/event-stream; charset=utf-8");
+      const { status } = response;
+      // Every other response, so that two readers of a run see different orders.
+      const isSorted = count++ % 2 === 0;
+      return changeStream(new Response(response.body, { status, headers }), (event) =>
+        event.replace(/{.*}/, (chunk) => {
+          const fields = { ...JSON.parse(chunk), "x-more": 1 };
+          const text = JSON.stringify(isSorted ? sort(fields) : fields);
+          return text.replace(
+            /[\x80-\uffff]/g,
+            (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+          );
+        }),
+      );
+    },
+  });
+  const results = await resultsOf(unusual);
+  expect(failed(results)).toEqual([]);
+  expect(namesOf(results, "not-tried")).toEqual([
+    "nginx is asked not to buffer",
+    "a GET is refused by a server without runs",
+  ]);
+});
+
+test.each<[what: string, streamChat: ChatAgent["streamChat"], isStranger: boolean]>([
+  ["answers in its own words", () => [{ type: "text-delta", delta: "How can I help?" }], true],
+  ["always fails", () => Promise.reject(new Error("conformance-secret")), true],
+  ["has a wrong text, but fails when it is told to", failOnly, false],
+])(
+  "only an agent that does not know the prompts is said not to: one that %s",
+  async (_, streamChat, isStranger) => {
+    const results = await resultsOf(createServer({ agent: { streamChat } }), { timeoutMs: 300 });
+    const hint = "the agent knows the prompts of the checks";
+    expect(results.filter(({ name }) => name === hint)).toHaveLength(isStranger ? 1 : 0);
+    if (!isStranger) return;
+    expect(results[0]).toMatchObject({ name: hint, status: "failed" });
+    expect(printSummary(results)).toMatch(
+      /^The agent does not seem to know the prompts, such as conformance:echo, .*\n\d+ ok, /,
+    );
+  },
+);
+
+async function* failOnly(messages: readonly { content: string }[]): AsyncGenerator<StreamChunk> {
+  yield { type: "text-delta", delta: "Hallo" };
+  if (messages.at(-1)?.content === "conformance:fail") throw new Error("conformance-secret");
+}
+
+test("what the server has is not judged by a first answer that is refused", async () => {
+  const refusing: Handler = async () =>
+    Response.json({ error: "Who?", code: "unauthorized" }, { status: 401 });
+  const reasons = new Set((await resultsOf(refusing)).flatMap(({ reason }) => reason ?? []));
+  expect([...reasons]).toEqual([
+    'The first answer does not show it: status 401, application/json, {"error":"Who?","code":"unauthorized"}',
+  ]);
 });
 
 test("checks of a required capability fail without it", async () => {

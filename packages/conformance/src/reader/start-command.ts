@@ -1,7 +1,8 @@
 /** A reader in any language, as a command that a shell starts. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { Readable } from "node:stream";
-import { check } from "../check-failure.ts";
+import { CheckFailure } from "../check-failure.ts";
 import { within } from "../waiting.ts";
 import type { FedReader } from "./test-reader.ts";
 
@@ -14,12 +15,17 @@ export function startCommand(command: string, timeoutMs: number, lines: Iterable
   // A command that has ended takes no more; its missing lines are reported.
   child.stdin.on("error", () => {});
   Readable.from(lines).pipe(child.stdin);
+  const ended = once(child, "close");
   const printed = splitLines(child.stdout.setEncoding("utf8"));
   return {
     async nextLine() {
       const { value, done } = await within(timeoutMs, "a line of JSON", printed.next());
-      check(!done, "a line of JSON for each line", "the end of the command's output");
-      return value;
+      if (!done) return value;
+      const [code] = await within(timeoutMs, "the end of a command that has closed its output", ended);
+      throw new CheckFailure(
+        "a line of JSON for each line",
+        `the end of the command, with exit code ${code}`,
+      );
     },
     close() {
       child.stdin.destroy();
@@ -36,4 +42,5 @@ async function* splitLines(output: AsyncIterable<string>): AsyncGenerator<string
     rest = lines.pop() ?? "";
     yield* lines;
   }
+  if (rest !== "") yield rest;
 }

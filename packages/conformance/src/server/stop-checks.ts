@@ -6,14 +6,21 @@ import { checkRefusal } from "./request-checks.ts";
 import { askRun, runOf } from "./run-checks.ts";
 import { prompts, type Reply, type Target } from "./target.ts";
 
-const stopped = { type: "abort", reason: "stopped" };
+const isStop = (chunk: unknown): boolean => {
+  const { type, reason } = (chunk ?? {}) as Record<string, unknown>;
+  return type === "abort" && reason === "stopped";
+};
+
+const checkStop = (chunk: unknown, what: string): void =>
+  check(isStop(chunk), `${what}: {"type":"abort","reason":"stopped"}`, chunk);
 
 const stop = (target: Target, query: Record<string, string>): Promise<Reply> =>
   target.request("DELETE", { query });
 
 async function checkStopped(reply: Reply, run: string): Promise<void> {
   const { runId, terminal } = await reply.json(200);
-  checkSame({ runId, terminal }, { runId: run, terminal: stopped }, "the run and its terminal");
+  checkSame(runId, run, "runId");
+  checkStop(terminal, "terminal");
 }
 
 const checks: Check[] = [
@@ -27,7 +34,8 @@ const checks: Check[] = [
       await checkStopped(await stop(target, { run }), run);
       for (const reader of [stream, follower, await (await target.get({ run })).stream()]) {
         await reader.readAll();
-        checkSame(reader.chunks.at(-1), stopped, "the last chunk");
+        checkStop(reader.chunks.at(-1), "the last chunk");
+        checkSame(reader.entries, stream.entries, "the events of every reader");
       }
     },
   },
@@ -69,7 +77,8 @@ const checks: Check[] = [
       const { runId, terminal } = await (await stop(target, { key })).json(202);
       checkSame({ runId, terminal }, { runId: null, terminal: null }, "the body");
       const stream = await (await target.ask(prompts.echo("Hello"), { idempotencyKey: key })).readAll();
-      checkSame(stream.chunks.at(-1), stopped, "the last chunk");
+      checkStop(stream.chunks.at(-1), "the last chunk");
+      checkSame(stream.answerText, "", "the text before the stop");
     },
   },
   {

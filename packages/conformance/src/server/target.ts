@@ -49,7 +49,7 @@ const jsonType = { "content-type": "application/json" };
 /** A client that reads event ids shows it with this header. */
 const readsIds = { accept: "text/event-stream" };
 
-/** The connection failed. */
+/** No response came. */
 export class Unreachable extends CheckFailure {}
 
 export class Target {
@@ -79,12 +79,17 @@ export class Target {
       signal: this.#closing.signal,
     });
     const response = await within(this.timeoutMs, "a response", fetch(request)).catch((error: unknown) => {
-      throw error instanceof CheckFailure ? error : new Unreachable("a response", describeError(error));
+      const isLate = error instanceof CheckFailure;
+      throw new Unreachable(
+        "a response",
+        isLate ? `no response within ${this.timeoutMs / 1000} s` : describeError(error),
+      );
     });
     // The signal of a request may be collected before its body has ended, and would then not close the connection.
     const { signal } = this.#closing;
     const closing = response.body?.pipeThrough(new TransformStream(), { signal }) ?? null;
-    return createReply(new Response(closing, response), this.timeoutMs);
+    const from = response.redirected ? `redirected to ${response.url}, ` : "";
+    return createReply(new Response(closing, response), this.timeoutMs, from);
   }
 
   /** Posts a prompt. */
@@ -120,16 +125,18 @@ export class Target {
   }
 }
 
-function createReply(response: Response, timeoutMs: number): Reply {
+/** @param from - Where the response comes from, for a report, if a redirect led there. */
+function createReply(response: Response, timeoutMs: number, from: string): Reply {
   const { status, headers } = response;
   const text = () => within(timeoutMs, "the whole body", response.text());
   const type = headers.get("content-type") ?? "none";
+  const describe = (body: string) => `${from}status ${status}, ${type}, ${shorten(body)}`;
   const excerpt = async () => {
     // The body may be a stream that waits.
     const body = await within(Math.min(timeoutMs, 500), "a body", response.text()).catch(
       () => "a body without end",
     );
-    return `status ${status}, ${type}, ${shorten(body)}`;
+    return describe(body);
   };
   return {
     status,
@@ -138,7 +145,7 @@ function createReply(response: Response, timeoutMs: number): Reply {
     async json(expected) {
       const body = await text();
       const what = `status ${expected} with a JSON object`;
-      const received = `status ${status}, ${type}, ${shorten(body)}`;
+      const received = describe(body);
       check(status === expected && /^application\/json\s*(;|$)/i.test(type), what, received);
       const value = parseJson(body);
       check(typeof value === "object" && value !== null && !Array.isArray(value), what, received);

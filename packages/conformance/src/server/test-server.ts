@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { parseEventId } from "@kortyx/protocol";
 import { CheckFailure, NotTried } from "../check-failure.ts";
 import type { Result } from "../report.ts";
+import type { AnswerStream } from "./answer-stream.ts";
 import type { Capability, Check } from "./check.ts";
 import { requestChecks } from "./request-checks.ts";
 import { runChecks } from "./run-checks.ts";
@@ -31,51 +32,81 @@ export async function* testServer(
   options: ServerTestOptions,
   checks: readonly Check[] = serverChecks,
 ): AsyncGenerator<Result> {
-  const found = await findCapabilities(options);
-  const start = (one: Check) => runCheck(one, options, found);
+  const findings = await explore(options);
+  if (findings.stranger !== undefined) yield findings.stranger;
+  const start = (one: Check) => runCheck(one, options, findings);
   const slow = new Map(checks.filter(({ isSlow }) => isSlow).map((one) => [one, start(one)]));
   for (const one of checks) yield (await slow.get(one)) ?? (await start(one));
 }
 
-type Capabilities = Record<Capability, boolean>;
+/** What the first answers show. */
+interface Findings {
+  /** Why the checks of a capability are not tried; absent if the server has it. */
+  missing: Partial<Record<Capability, string>>;
+  /** The agent answers in its own words. */
+  stranger?: Result;
+}
 
-/** Why the checks of a capability were not tried. */
-const reasons: Record<Capability, string> = {
-  runs: "Its events have no ids, so it has no runs.",
-  sessions: "GET ?session= does not find an open run, so it keeps no sessions.",
-  parts: "No run-start has acceptsParts, so it may not read the parts of messages.",
-};
-
-/** What the server shows in its answers. One that answers wrongly has nothing. */
-async function findCapabilities(options: TargetOptions): Promise<Capabilities> {
+/** One that answers wrongly has nothing. */
+async function explore(options: TargetOptions): Promise<Findings> {
   const target = new Target(options);
-  const found: Capabilities = { runs: false, sessions: false, parts: false };
+  const missing: Findings["missing"] = {
+    runs: "Its events have no ids, so it has no runs.",
+    sessions: "GET ?session= does not find an open run, so it keeps no sessions.",
+    parts: "No run-start has acceptsParts, so it may not read the parts of messages.",
+  };
+  const findings: Findings = { missing };
   try {
-    const { entries } = await (await target.ask(prompts.echo("Hello"))).readAll();
-    found.runs = entries.some(({ id }) => parseEventId(id) !== undefined);
-    found.parts = entries.some(({ chunk }) => chunk.type === "run-start" && chunk.acceptsParts === true);
+    const first = await (await target.ask(prompts.echo("Hello"))).readAll();
+    if (first.entries.some(({ id }) => parseEventId(id) !== undefined)) delete missing.runs;
+    if (first.chunks.some((chunk) => chunk.type === "run-start" && chunk.acceptsParts === true))
+      delete missing.parts;
+    if (first.answerText !== "Hello") Object.assign(findings, await findStranger(target, first));
     const session = randomUUID();
-    if (found.runs) {
+    if (missing.runs === undefined) {
       await target.pause({ sessionId: session });
-      found.sessions = (await target.get({ session })).status === 200;
+      if ((await target.get({ session })).status === 200) delete missing.sessions;
     }
   } catch (error) {
-    if (!(error instanceof CheckFailure) || error instanceof Unreachable) throw error;
+    if (!(error instanceof CheckFailure)) throw error;
+    const isFirst = target.sent.length === 1;
+    if (isFirst && error instanceof Unreachable) throw error;
+    const reason = `The first answer does not show it: ${error.received}`;
+    if (isFirst) Object.assign(missing, { runs: reason, sessions: reason, parts: reason });
   } finally {
     await target.close();
   }
-  return found;
+  return findings;
 }
 
-async function runCheck(one: Check, options: ServerTestOptions, found: Capabilities): Promise<Result> {
+/** An agent that does not know the prompts does not fail when it is told to, or fails always. */
+async function findStranger(target: Target, first: AnswerStream): Promise<Pick<Findings, "stranger">> {
+  const second = await (await target.ask(prompts.fail)).readAll();
+  if (second.outcome !== first.outcome) return {};
+  return {
+    stranger: {
+      name: "the agent knows the prompts of the checks",
+      section: "",
+      status: "failed",
+      sent: [...target.sent],
+      expected: "the text Hello, and then a failure",
+      received: `${first.describe()}; ${second.describe()}`,
+      reason:
+        "The agent does not seem to know the prompts, such as conformance:echo, so other checks fail, too. The README of @kortyx/conformance has an agent that does.",
+    },
+  };
+}
+
+async function runCheck(one: Check, options: ServerTestOptions, { missing }: Findings): Promise<Result> {
   const { name, section, isAdvice = false, needs, lacks } = one;
   const result = { name, section, sent: [] as string[] };
-  if (needs !== undefined && !found[needs]) {
-    return options.required?.includes(needs)
-      ? { ...result, status: "failed", expected: `a server with ${needs}`, received: reasons[needs] }
-      : { ...result, status: "not-tried", reason: reasons[needs] };
+  const reason = needs && missing[needs];
+  if (reason !== undefined) {
+    return options.required?.includes(needs!)
+      ? { ...result, status: "failed", expected: `a server with ${needs}`, received: reason }
+      : { ...result, status: "not-tried", reason };
   }
-  if (lacks !== undefined && found[lacks])
+  if (lacks !== undefined && missing[lacks] === undefined)
     return { ...result, status: "not-tried", reason: `It has ${lacks}.` };
   const target = new Target(options);
   try {
