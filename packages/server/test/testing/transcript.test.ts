@@ -7,6 +7,12 @@ import { collectTranscript } from "../../src/testing/transcript.ts";
 
 const delta = (text: string) => ({ type: "text-delta", delta: text }) as const;
 const done = "data: [DONE]\n\n";
+const question = () =>
+  new Request("http://host/", {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({ messages: [{ role: "user", content: "Hello" }] }),
+  });
 const frame = (chunk: object) => `data: ${JSON.stringify(chunk)}\n\n`;
 
 test("two answers of a route with runs have the same transcript", async () => {
@@ -23,16 +29,8 @@ test("two answers of a route with runs have the same transcript", async () => {
     runs: { store },
     resumeSecret: "0123456789abcdef0123456789abcdef",
   });
-  const ask = () =>
-    POST(
-      new Request("http://host/", {
-        method: "POST",
-        headers: { "content-type": "application/json", accept: "text/event-stream" },
-        body: JSON.stringify({ messages: [{ role: "user", content: "Hello" }] }),
-      }),
-    );
   for (let answer = 0; answer < 2; answer++) {
-    expect(await collectTranscript(await ask())).toEqual([
+    expect(await collectTranscript(await POST(question()))).toEqual([
       expect.objectContaining({ type: "run-start", runId: "runId-1" }),
       delta("Hi"),
       { type: "interrupt", requestId: "q", resumeToken: "resumeToken-1", input },
@@ -48,7 +46,7 @@ test("random values are numbered by field in their order, and equal ones have on
     { type: "run-start", runId: "a1", continues: "a1" },
     { type: "tool-call-ready", toolCallId: first, tool: "pay", input: { ids: ["a1", second, first] } },
     { type: "tool-call-ready", toolCallId: second, tool: "pay", input: { ids: [null, 1, "call"] } },
-    { type: "error", message: first.slice(1), correlationId: "b1" },
+    { type: "error", message: `${first.slice(1)}, run ${second}`, correlationId: "b1" },
     { type: "error", message: "no", correlationId: "b2" },
   ];
   expect(await collectTranscript(chunks.map(frame).join("") + done)).toEqual([
@@ -60,7 +58,7 @@ test("random values are numbered by field in their order, and equal ones have on
       input: { ids: ["runId-1", "ids-1", "toolCallId-1"] },
     },
     { type: "tool-call-ready", toolCallId: "ids-1", tool: "pay", input: { ids: [null, 1, "call"] } },
-    { type: "error", message: first.slice(1), correlationId: "correlationId-1" },
+    { type: "error", message: `${first.slice(1)}, run ids-1`, correlationId: "correlationId-1" },
     { type: "error", message: "no", correlationId: "correlationId-2" },
   ]);
 });
@@ -75,15 +73,38 @@ test("a large answer has a transcript", async () => {
   expect((await collectTranscript(toSSE([chunk, { type: "done" }]))).length).toBe(2);
 });
 
-test("a stream that was cut has no transcript", async () => {
-  await expect(collectTranscript(frame(delta("a")))).rejects.toMatchObject({ name: "StreamTruncatedError" });
-});
-
-test("a stream with a wrong chunk has no transcript", async () => {
-  await expect(collectTranscript(frame({ type: "text-delta" }) + done)).rejects.toMatchObject({
+test("the error of a stream that was cut, broke or has a wrong chunk has the chunks before it", async () => {
+  const text = frame(delta("a"));
+  const reset = new Error("reset");
+  const pieces = [new TextEncoder().encode(text)];
+  const broken = new ReadableStream({
+    pull(controller) {
+      const piece = pieces.shift();
+      if (piece) controller.enqueue(piece);
+      else controller.error(reset);
+    },
+  });
+  await expect(
+    collectTranscript(new Response(broken, { headers: { "content-type": "text/event-stream" } })),
+  ).rejects.toBe(reset);
+  expect(reset).toMatchObject({ transcript: [delta("a")] });
+  await expect(collectTranscript(text)).rejects.toMatchObject({
+    name: "StreamTruncatedError",
+    transcript: [delta("a")],
+  });
+  await expect(collectTranscript(text + frame({ type: "text-delta" }) + done)).rejects.toMatchObject({
     name: "StreamProtocolError",
     code: "invalid-chunk",
+    transcript: [delta("a")],
   });
+});
+
+test("the beginning of a stream that never ends has a transcript, which leaves the stream", async () => {
+  const agent = createScriptedAgent([delta("a"), delta("b"), new Promise(() => {})]);
+  const response = await createChatRoute({ agent }).POST(question());
+  expect(await collectTranscript(response, { maxChunks: 1 })).toEqual([delta("a")]);
+  await expect.poll(() => agent.calls[0]!.isOpen).toBe(false);
+  await expect(collectTranscript(done, { maxChunks: -1 })).rejects.toThrow(RangeError);
 });
 
 test("a response that is not a stream is shown in the error", async () => {
