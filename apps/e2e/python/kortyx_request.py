@@ -17,7 +17,7 @@ def check(body):
     if not isinstance(body, dict):
         raise invalid([{"path": "", "expected": "an object", "received": type(body).__name__}])
     fields = {name: value for name, value in body.items() if value not in (None, "")}
-    lists = {name: fields.get(name, []) for name in ("messages", "resumes", "toolResults")}
+    lists = {name: fields.get(name, []) for name in ("messages", "resumes", "toolResults", "tools")}
     expect("messages", "messages" in fields, "a list", None)
     for name, items in lists.items():
         is_list = isinstance(items, list) and all(isinstance(item, dict) for item in items)
@@ -29,8 +29,11 @@ def check(body):
                 expect(f"{path}.content", has("content"), "a string", item.get("content"))
             elif name == "resumes":
                 expect(path, has("requestId") and has("resumeToken"), "requestId and resumeToken", None)
-            else:
+            elif name == "toolResults":
                 expect(path, has("toolCallId") and has("tool"), "toolCallId and tool", None)
+            else:
+                expect(path, has("name") and has("description"), "name and description", None)
+    expect("context", isinstance(fields.get("context", {}), dict), "an object", fields.get("context"))
     expect("stream", isinstance(fields.get("stream", True), bool), "a boolean", fields.get("stream"))
     trigger = fields.get("trigger", "send")
     expect("trigger", trigger in ("send", "regenerate", "continue"), "send, regenerate, continue", trigger)

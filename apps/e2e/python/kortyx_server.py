@@ -78,6 +78,8 @@ class Handler(BaseHTTPRequestHandler):
         run = open_run(check(body))
         if run.body.get("stream", True):
             reads_ids = self.cursor or "text/event-stream" in self.headers.get("accept", "")
+            if self.cursor not in (None, run.id):
+                raise Refusal(400, "invalid-cursor", "The event id belongs to another run.")
             self.send_run(run, self.position(), reads_ids or "idempotencyKey" in run.body)
         else:
             chunks = list(run.follow(0))
@@ -115,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         last = self.headers.get("last-event-id")
         if last is None:
             return None
-        found = re.fullmatch("([!-~]+)[.](0|[1-9][0-9]{0,14})", last)
+        found = re.fullmatch(r"(?=.{3,128}$)([!-~]+)\.(0|[1-9][0-9]{0,14})", last)
         if not found:
             raise Refusal(400, "invalid-cursor", "The event id is malformed.")
         return found[1]
@@ -123,7 +125,11 @@ class Handler(BaseHTTPRequestHandler):
     def position(self, after=None):
         """Where the connection begins to read."""
         after = self.headers["last-event-id"].rpartition(".")[2] if self.cursor else after
-        return 0 if after is None else int(after) + 1
+        if after is None:
+            return 0
+        if not re.fullmatch("0|[1-9][0-9]{0,14}", after):
+            raise Refusal(400, "invalid-cursor", "The position is malformed.")
+        return int(after) + 1
 
     def send_run(self, run, position, has_ids):
         if run.ended.is_set() and position >= len(run.log):

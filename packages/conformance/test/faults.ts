@@ -21,6 +21,9 @@ const failure = "an agent that fails ends its answer with an error, after what i
 const buffered = 'the answer to "stream": false is one JSON value';
 const bufferedFailure = 'a failed answer to "stream": false has status 500 and the error';
 
+const opening = "the stream of an open run begins with the interval of its heartbeats";
+const resumed = "a resumed stream follows the grammar, and has one end";
+
 const streamFaults: Fault[] = [
   {
     name: "streams have another media type",
@@ -38,13 +41,17 @@ const streamFaults: Fault[] = [
     breaks: ["nginx is asked not to buffer"],
     handle: changeHeaders((headers) => headers.delete("x-accel-buffering")),
   },
-  { name: "lines end with CR LF", breaks: [grammar], handle: replace("\n", "\r\n") },
-  { name: "no space follows the colon", breaks: [grammar], handle: replace("data: ", "data:") },
-  { name: "events have a type", breaks: [grammar], handle: replace(/^(?=data)/gm, "event: message\n") },
-  { name: "a chunk has two lines", breaks: [grammar], handle: replace('","', '",\ndata: "') },
+  { name: "lines end with CR LF", breaks: [grammar, resumed, opening], handle: replace("\n", "\r\n") },
+  { name: "no space follows the colon", breaks: [grammar, resumed], handle: replace("data: ", "data:") },
+  {
+    name: "events have a type",
+    breaks: [grammar, resumed],
+    handle: replace(/^(?=data)/gm, "event: message\n"),
+  },
+  { name: "a chunk has two lines", breaks: [grammar, resumed], handle: replace('","', '",\ndata: "') },
   {
     name: "an event is not ended",
-    breaks: [grammar],
+    breaks: [grammar, oneEnd],
     isPlain: true,
     handle: replace(end, `${end}data: {`),
   },
@@ -83,7 +90,9 @@ const streamFaults: Fault[] = [
     isPlain: true,
     handle: replace(end, `data: {"type":"x-late"}\n\n${end}`),
   },
-  { name: "the end is marked twice", breaks: [oneEnd], handle: replace(end, end + end) },
+  { name: "the end is marked twice", breaks: [oneEnd, resumed], handle: replace(end, end + end) },
+  { name: "a comment follows the end", breaks: [oneEnd, resumed], handle: replace(end, `${end}: bye\n\n`) },
+  { name: "the end has an id", breaks: [grammar], isPlain: true, handle: replace(end, `id: r.9\n${end}`) },
   {
     name: "a failure is not reported",
     breaks: [failure],
@@ -117,13 +126,13 @@ const streamFaults: Fault[] = [
     },
   },
   {
-    name: "no heartbeat follows the first",
+    name: "other comments follow the first heartbeat",
     breaks: ["heartbeats come as announced"],
     timeoutMs: 10_000,
     async handle(request, forward) {
       let count = 0;
       return changeStream(await forward(request.with({})), (event) =>
-        event.startsWith(":hb") && count++ > 0 ? "" : event,
+        event.startsWith(":hb") && count++ > 0 ? ": ping\n\n" : event,
       );
     },
   },
@@ -136,6 +145,22 @@ const streamFaults: Fault[] = [
           ? request.with({ body: request.body.replace(',"stream":false', "") })
           : request.with({}),
       ),
+  },
+  {
+    name: "the exception of a buffered answer is sent to the user",
+    breaks: [bufferedFailure],
+    handle: changeRefusals((body, status) => json({ ...body, text: "conformance-secret" }, status)),
+  },
+  {
+    name: "the chunks of a buffered answer have no texts",
+    breaks: [buffered],
+    async handle(request, forward) {
+      const response = await forward(request.with({}));
+      if (fieldsOf(request).stream !== false || response.status !== 200) return response;
+      const { chunks, ...body } = await response.json();
+      const others = chunks.filter(({ type }: { type: string }) => type !== "text-delta");
+      return json({ ...body, chunks: others });
+    },
   },
   {
     name: "a buffered answer has no list of chunks",
@@ -159,22 +184,32 @@ const streamFaults: Fault[] = [
 ];
 
 const wrongBodies = [
+  "a body that is a list",
   "no messages",
   "messages that are not a list",
   "a message of an unknown role",
   "a message without content",
+  "a content that is not a text",
   "a stream that is not a boolean",
   "a sessionId that is too long",
   "an idempotencyKey that is too long",
   "an idempotencyKey with a space",
+  "a workflowId that is not a text",
+  "a context that is not an object",
+  "a tool without a name",
   "an unknown trigger",
   "an answer without its resumeToken",
   "a tool's result without its call",
 ].map((name) => `${name}: refused`);
 const unreadable = ["a body that is not JSON is refused", "a body that is not UTF-8 is refused"];
 const scriptFile = "a file with the URL of a script is refused";
+const mentionsJSON = "a media type that only mentions JSON is refused";
+const otherRun = "a repeated POST with the event id of another run is refused";
 const otherRefusals = [
   ...unreadable,
+  mentionsJSON,
+  otherRun,
+  "a malformed position is refused",
   "a body of another media type is refused",
   "another method is refused",
   scriptFile,
@@ -202,6 +237,8 @@ const requestFaults: Fault[] = [
       ...wrongBodies,
       ...unreadable,
       "a body of another media type is refused",
+      mentionsJSON,
+      otherRun,
       scriptFile,
       "an idempotencyKey with another body is refused",
     ],
@@ -211,6 +248,16 @@ const requestFaults: Fault[] = [
       return request.method === "POST" && response.status >= 400 && response.status < 500
         ? forward(request.with({ headers, body: hello }))
         : response;
+    },
+  },
+  {
+    name: "JSON may be anywhere in the media type",
+    breaks: [mentionsJSON],
+    handle: (request, forward) => {
+      const isMentioned = request.headers.get("content-type")?.includes("application/json");
+      const headers = new Headers(request.headers);
+      if (isMentioned) headers.set("content-type", "application/json");
+      return forward(request.with({ headers }));
     },
   },
   {
@@ -259,7 +306,7 @@ const requestFaults: Fault[] = [
   },
   {
     name: "a charset is refused",
-    breaks: ["the media type of a request may have parameters"],
+    breaks: ["the media type of a request may have parameters and capitals"],
     handle: refuseIf(({ headers }) => headers.get("content-type")?.includes("charset") ?? false),
   },
   {

@@ -1,5 +1,6 @@
 /** The faults of runs: of their log, of resuming, of repeated requests, and of stops. */
 import {
+  changeStream,
   changeStreams,
   type Fault,
   type FaultyRequest,
@@ -36,6 +37,12 @@ const another = (request: FaultyRequest): Request =>
 const stopped = { type: "abort", reason: "stopped" };
 const notFound = () => json({ error: "No such run.", code: "run-not-found" }, 404);
 const numbered = "the events of a run are numbered from 0, without a gap";
+const resumed = "a resumed stream follows the grammar, and has one end";
+const malformed = "a malformed event id is refused";
+const malformedPosition = "a malformed position is refused";
+const concurrent = "two POSTs with one idempotencyKey at the same time get one run";
+const otherRun = "a repeated POST with the event id of another run is refused";
+const trimmed = "the id of a session is trimmed";
 const everyPosition = "an ended run is resumed after every position";
 const failedRun = "a failed run is resumed with its error";
 const byQuery = "a run is found by ?run=, and by ?run= with ?after=";
@@ -63,6 +70,18 @@ const logFaults: Fault[] = [
     ),
   },
   {
+    name: "every answer is the same run",
+    breaks: ["each answer is a run of its own"],
+    isWide: true,
+    handle: changeStreams((event) => event.replace(/[0-9a-f-]{36}/g, "one")),
+  },
+  {
+    name: "heartbeats are not announced",
+    breaks: ["the stream of an open run begins with the interval of its heartbeats"],
+    timeoutMs: 10_000,
+    handle: changeStreams((event) => (event.startsWith(":hb") ? "" : event)),
+  },
+  {
     name: "the run-start names another run",
     breaks: ["a run begins with its run-start, which names it"],
     handle: changeStreams((event) => event.replace('"runId":"', '"runId":"x')),
@@ -87,7 +106,17 @@ const logFaults: Fault[] = [
 const resumeFaults: Fault[] = [
   {
     name: "a run is always followed from its beginning",
-    breaks: [everyPosition, failedRun, precedence, nothingFollows, lostConnection, byQuery, latestOfSession],
+    breaks: [
+      everyPosition,
+      failedRun,
+      precedence,
+      nothingFollows,
+      lostConnection,
+      byQuery,
+      latestOfSession,
+      malformed,
+      malformedPosition,
+    ],
     handle: changeRequests("GET", (request) => {
       const query = Object.fromEntries(request.query);
       const run = cursorOf(request)?.[1] ?? query.run;
@@ -97,7 +126,7 @@ const resumeFaults: Fault[] = [
   },
   {
     name: "the last event is repeated",
-    breaks: [everyPosition, failedRun, precedence, nothingFollows, lostConnection],
+    breaks: [everyPosition, failedRun, precedence, nothingFollows, lostConnection, malformed],
     handle: changeRequests("GET", (request) => {
       const [, run, at] = cursorOf(request) ?? [];
       if (run === undefined) return undefined;
@@ -133,7 +162,7 @@ const resumeFaults: Fault[] = [
   },
   {
     name: "an event id of another form is an unknown run",
-    breaks: ["a malformed event id is refused"],
+    breaks: [malformed],
     handle: changeRequests("GET", (request) =>
       request.headers.has("last-event-id") && !cursorOf(request) ? notFound() : undefined,
     ),
@@ -147,7 +176,14 @@ const resumeFaults: Fault[] = [
   },
   {
     name: "the keys of requests are ignored",
-    breaks: [repeatedPost, "an idempotencyKey with another body is refused", stopByKey, earlyStop],
+    breaks: [
+      repeatedPost,
+      concurrent,
+      otherRun,
+      "an idempotencyKey with another body is refused",
+      stopByKey,
+      earlyStop,
+    ],
     handle: changeRequests("POST", (request) => {
       const { idempotencyKey: key, ...fields } = fieldsOf(request);
       // A wrong one is refused all the same.
@@ -157,13 +193,55 @@ const resumeFaults: Fault[] = [
     }),
   },
   {
+    name: "two POSTs at the same time do not see each other's key",
+    breaks: [concurrent],
+    async handle(request, forward) {
+      const { idempotencyKey: key, ...fields } = fieldsOf(request);
+      if (typeof key !== "string") return forward(request.with({}));
+      const open = keysOf(forward);
+      if (open.has(key)) return forward(request.with({ body: JSON.stringify(fields) }));
+      open.add(key);
+      return forward(request.with({})).finally(() => open.delete(key));
+    },
+  },
+  {
+    name: "a repeated POST begins after any position",
+    breaks: [otherRun],
+    async handle(request, forward) {
+      const response = await forward(request.with({}));
+      const isRefused = request.method === "POST" && response.status === 400 && cursorOf(request);
+      return isRefused ? forward(withQuery(request, {})) : response;
+    },
+  },
+  {
+    name: "a number at the beginning is a position",
+    breaks: [malformed, malformedPosition],
+    handle: changeRequests("GET", (request) => {
+      const headers = new Headers(request.headers);
+      const query = new URLSearchParams(request.query);
+      const [cursor, after] = [headers.get("last-event-id"), query.get("after")];
+      if (cursor?.endsWith("x")) headers.set("last-event-id", cursor.slice(0, -1));
+      if (after?.endsWith("x")) query.set("after", after.slice(0, -1));
+      return request.with({ headers, query });
+    }),
+  },
+  {
+    name: "a resumed stream has no end",
+    breaks: [resumed, failedRun],
+    async handle(request, forward) {
+      const response = await forward(request.with({}));
+      if (request.method !== "GET" || !cursorOf(request)) return response;
+      return changeStream(response, (event) => (event === "data: [DONE]\n\n" ? "" : event));
+    },
+  },
+  {
     name: "a repeated POST begins at the beginning",
-    breaks: [repeatedPost],
+    breaks: [repeatedPost, otherRun],
     handle: changeRequests("POST", (request) => withQuery(request, {})),
   },
   {
     name: "a GET of a session begins another answer",
-    breaks: [latestOfSession, emptySession],
+    breaks: [latestOfSession, trimmed, emptySession],
     handle: (request, forward) =>
       forward(request.method === "GET" && request.query.has("session") ? another(request) : request.with({})),
   },
@@ -175,6 +253,16 @@ const stopFaults: Fault[] = [
     breaks: [stopForAll],
     timeoutMs: 300,
     handle: changeRequests("DELETE", ({ query }) => json({ runId: query.get("run"), terminal: stopped })),
+  },
+  {
+    name: "a follower gets the end twice",
+    breaks: [stopForAll],
+    async handle(request, forward) {
+      const response = await forward(request.with({}));
+      const isFollower = request.method === "GET" && request.query.has("run");
+      if (!isFollower) return response;
+      return changeStream(response, (event) => (event.includes('"abort"') ? event + event : event));
+    },
   },
   {
     name: "every stop reports that it stopped the run",
@@ -194,6 +282,15 @@ const stopFaults: Fault[] = [
     name: "no run is found by its key",
     breaks: [stopByKey, earlyStop, "a stop by a key that cannot be one is refused"],
     handle: changeRequests("DELETE", ({ query }) => (query.has("key") ? notFound() : undefined)),
+  },
+  {
+    name: "a text comes before an early stop",
+    breaks: [earlyStop],
+    handle: changeStreams((event) => {
+      const [, run, abort] = /^id: (.*)\.0\n(data: {"type":"abort".*)/.exec(event) ?? [];
+      if (run === undefined) return event;
+      return `id: ${run}.0\ndata: {"type":"text-delta","delta":"Hello"}\n\nid: ${run}.1\n${abort}\n\n`;
+    }),
   },
   {
     name: "an early stop is forgotten",

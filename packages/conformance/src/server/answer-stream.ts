@@ -32,7 +32,7 @@ export class AnswerStream {
   }
 
   /** The bytes so far. */
-  get bytes(): Uint8Array {
+  get bytes(): Buffer {
     return Buffer.concat(this.#pieces);
   }
 
@@ -102,10 +102,14 @@ export class AnswerStream {
     }
   }
 
-  /** Reads the next bytes, if the body does not end. */
-  async readPiece(what: string, ms: number): Promise<void> {
-    await this.#read(what, performance.now() + ms);
-    if (this.#hasEnded) throw new CheckFailure(what, this.describe());
+  /** Reads until these bytes come, after those that it has. */
+  async readUntilBytes(text: string, what: string, ms: number): Promise<void> {
+    const deadline = performance.now() + ms;
+    const { length } = this.bytes;
+    while (!this.bytes.includes(text, length)) {
+      await this.#read(what, deadline);
+      if (this.#hasEnded) throw new CheckFailure(what, this.describe());
+    }
   }
 
   /** Closes the connection. */

@@ -33,19 +33,31 @@ const refusals: [name: string, status: number, code: string, method: string, par
     "POST",
     { body: show(hello), headers: { "content-type": "text/plain" } },
   ],
+  [
+    "a media type that only mentions JSON is refused",
+    415,
+    "unsupported-media-type",
+    "POST",
+    { body: show(hello), headers: { "content-type": "text/plain; x=application/json" } },
+  ],
   ["another method is refused", 405, "method-not-allowed", "PUT", { body: hello }],
 ];
 
 /** Bodies with one wrong field. */
 const wrongBodies: [name: string, body: object][] = [
+  ["a body that is a list", [hello]],
   ["no messages", {}],
   ["messages that are not a list", { messages: "Hello" }],
   ["a message of an unknown role", { messages: [{ role: "robot", content: "Hello" }] }],
   ["a message without content", { messages: [{ role: "user" }] }],
+  ["a content that is not a text", { messages: [{ role: "user", content: ["Hello"] }] }],
   ["a stream that is not a boolean", { ...hello, stream: "yes" }],
   ["a sessionId that is too long", { ...hello, sessionId: "s".repeat(257) }],
   ["an idempotencyKey that is too long", { ...hello, idempotencyKey: "k".repeat(129) }],
   ["an idempotencyKey with a space", { ...hello, idempotencyKey: "a key" }],
+  ["a workflowId that is not a text", { ...hello, workflowId: 1 }],
+  ["a context that is not an object", { ...hello, context: "Rome" }],
+  ["a tool without a name", { ...hello, tools: [{ description: "Searches." }] }],
   ["an unknown trigger", { ...hello, trigger: "repeat" }],
   ["an answer without its resumeToken", { ...hello, resumes: [{ requestId: "q", answer: "Yes" }] }],
   ["a tool's result without its call", { ...hello, toolResults: [{ tool: "search", content: 1 }] }],
@@ -68,9 +80,9 @@ const accepted: (Pick<Check, "name" | "section" | "needs"> & { parts: RequestPar
     parts: { body: { ...hello, "x-later": { a: 1 } } },
   },
   {
-    name: "the media type of a request may have parameters",
+    name: "the media type of a request may have parameters and capitals",
     section: "5",
-    parts: { body: show(hello), headers: { "content-type": "application/json; charset=utf-8" } },
+    parts: { body: show(hello), headers: { "content-type": "Application/JSON; charset=UTF-8" } },
   },
   {
     name: "parts of a type that the server does not know are kept unread",
@@ -104,7 +116,9 @@ export const requestChecks: Check[] = [
       name: `${name}: refused`,
       section: "5.1",
       async run(target) {
-        await checkRefusal(await target.request("POST", { body }), 400, "invalid-request");
+        // The refusal of a request for a stream is JSON, too.
+        const headers = { accept: "text/event-stream" };
+        await checkRefusal(await target.request("POST", { body, headers }), 400, "invalid-request");
       },
     }),
   ),

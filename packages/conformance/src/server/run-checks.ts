@@ -6,6 +6,7 @@ import type { AnswerStream } from "./answer-stream.ts";
 import type { Check, Entry } from "./check.ts";
 import { checkRefusal } from "./request-checks.ts";
 import { prompts, type Target } from "./target.ts";
+import { checkEnd, findWireProblem } from "./wire.ts";
 
 const text = "One two three.";
 
@@ -58,6 +59,27 @@ const logChecks: Check[] = [
     },
   },
   {
+    name: "each answer is a run of its own",
+    section: "4",
+    async run(target) {
+      const runs = [(await askRun(target)).run, (await askRun(target)).run];
+      check(runs[0] !== runs[1], "two run ids", runs);
+    },
+  },
+  {
+    name: "the stream of an open run begins with the interval of its heartbeats",
+    section: "2.5",
+    async run(target) {
+      const stream = await target.pause();
+      const followed = await (await target.get({ run: runOf(stream) })).stream();
+      await followed.readUntil(({ id }) => id !== "", "the first event");
+      for (const { bytes } of [stream, followed]) {
+        const [first = ""] = bytes.toString().split("\n");
+        check(/^:hb=\d{1,9}$/.test(first), ":hb=<ms> as the first line", first);
+      }
+    },
+  },
+  {
     name: "a run has one terminal, at its end",
     section: "4",
     async run(target) {
@@ -99,6 +121,25 @@ const resumeChecks: Check[] = [
       const rest = await (await target.get({}, `${runOf(stream)}.0`)).stream();
       await checkRest(rest, stream.entries, 1);
       check(rest.outcome === "failed", "the outcome failed", rest.describe());
+    },
+  },
+  {
+    name: "a resumed stream follows the grammar, and has one end",
+    section: "2.2",
+    async run(target) {
+      for (const prompt of [prompts.echo(text), prompts.fail]) {
+        const stream = await (await target.ask(prompt)).readAll();
+        const rest = await (await target.get({}, `${runOf(stream)}.0`)).stream();
+        const written = (await rest.readBytes()).bytes.toString();
+        const problem = findWireProblem(written);
+        check(problem === undefined, "blocks as in the grammar", problem);
+        check(
+          written.endsWith("\n\ndata: [DONE]\n\n"),
+          "[DONE] at the end",
+          JSON.stringify(written.slice(-200)),
+        );
+        checkEnd(written);
+      }
     },
   },
   {
@@ -160,7 +201,19 @@ const resumeChecks: Check[] = [
     name: "a malformed event id is refused",
     section: "6",
     async run(target) {
-      await checkRefusal(await target.get({}, "no-position"), 400, "invalid-cursor");
+      const { run } = await askRun(target);
+      const long = `${"r".repeat(127)}.0`;
+      for (const id of ["no-position", `${run}.01`, `${run}.1x`, `${run}.-1`, `${run}.`, ".0", long])
+        await checkRefusal(await target.get({}, id), 400, "invalid-cursor");
+    },
+  },
+  {
+    name: "a malformed position is refused",
+    section: "6",
+    async run(target) {
+      const { run } = await askRun(target);
+      for (const after of ["1x", "-1"])
+        await checkRefusal(await target.get({ run, after }), 400, "invalid-cursor");
     },
   },
   {
@@ -182,6 +235,26 @@ const keyChecks: Check[] = [
       await checkRest(await target.ask(prompts.echo(text), fields), stream.entries, 0);
       const headers = { accept: "text/event-stream", "last-event-id": `${run}.1` };
       await checkRest(await target.ask(prompts.echo(text), fields, headers), stream.entries, 2);
+    },
+  },
+  {
+    name: "two POSTs with one idempotencyKey at the same time get one run",
+    section: "4.3",
+    async run(target) {
+      const fields = { idempotencyKey: randomUUID() };
+      const streams = await Promise.all([target.pause(fields), target.pause(fields)]);
+      const [first, second] = streams.map(runOf);
+      check(first === second, "the same run", [first, second]);
+    },
+  },
+  {
+    name: "a repeated POST with the event id of another run is refused",
+    section: "6",
+    async run(target) {
+      const fields = { idempotencyKey: randomUUID() };
+      await askRun(target, fields);
+      const headers = { accept: "text/event-stream", "last-event-id": `${(await askRun(target)).run}.0` };
+      await checkRefusal(await target.post(prompts.echo(text), fields, headers), 400, "invalid-cursor");
     },
   },
   {
@@ -208,6 +281,15 @@ const sessionChecks: Check[] = [
       const open = await target.pause({ sessionId: session });
       const followed = await (await target.get({ session })).stream();
       await followed.readUntil(({ id }) => id === open.lastEventId, "the open run of the session");
+    },
+  },
+  {
+    name: "the id of a session is trimmed",
+    section: "5",
+    async run(target) {
+      const session = randomUUID();
+      const { stream } = await askRun(target, { sessionId: ` ${session} ` });
+      await checkRest(await (await target.get({ session })).stream(), stream.entries, 0);
     },
   },
   {

@@ -1,7 +1,9 @@
 /** The grammar of section 2.2: what a writer may send. Reads strictly; readers must accept more. */
+import { createSSEDecoder, isTerminalChunk, type StreamChunk } from "@kortyx/protocol";
+import { check } from "../check-failure.ts";
 
 const block =
-  /^(?:(?:id: (?=[\x21-\x7e]{3,128}\n)[\x21-\x7e]+\.(?:0|[1-9]\d{0,14})\n)?data: [^\n]*|:[^\n]*|retry: \d+)$/;
+  /^(?:(?:id: (?!.*\ndata: \[DONE\]$)(?=[\x21-\x7e]{3,128}\n)[\x21-\x7e]+\.(?:0|[1-9]\d{0,14})\n)?data: [^\n]*|:[^\n]*|retry: \d+)$/;
 
 /**
  * @param text - A whole body.
@@ -14,5 +16,21 @@ export function findWireProblem(text: string): string | undefined {
   const at = blocks.findIndex((found) => found.includes("\r") || !block.test(found));
   return at < 0 ? undefined : `block ${at + 1}: ${quote(blocks[at]!)}`;
 }
+
+/** @throws CheckFailure if something follows the end. */
+export function checkEnd(text: string): void {
+  const decoder = createSSEDecoder();
+  decoder.push(Buffer.from(text));
+  const data: string[] = [];
+  for (let event = decoder.next(); event !== undefined; event = decoder.next()) data.push(event.data);
+  const tail = data.slice(data.findIndex(isEnd));
+  const isInOrder = tail.length <= 1 || (tail.length === 2 && tail[0] !== "[DONE]" && tail[1] === "[DONE]");
+  check(isInOrder, "one end", tail.join(", "));
+  const [, rest = ""] = /^data: \[DONE\]\n\n([\s\S]*)$/m.exec(text) ?? [];
+  check(rest === "", "nothing after [DONE]", quote(rest));
+}
+
+const isEnd = (data: string): boolean =>
+  data === "[DONE]" || isTerminalChunk(JSON.parse(data) as StreamChunk);
 
 const quote = (text: string): string => JSON.stringify(text.slice(0, 200));
