@@ -1,5 +1,6 @@
 import { consumeStream, createChat, requestChat, streamChatFromRoute, toMessageText } from "@kortyx/client";
-import { type ChatMessage, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { createScriptedAgent } from "@kortyx/server/testing";
 import { afterEach, describe, expect, test } from "vitest";
 import { type LiveServer, listen, until } from "./live-server.ts";
 
@@ -69,19 +70,14 @@ const routes: [string, boolean][] = [
 
 describe.each(routes)("an answer of a tool loop, over %s", (_, hasRuns) => {
   test("has the same order and text when shown, copied, sent, buffered and saved", async () => {
-    const asked: ChatMessage[][] = [];
+    const agent = createScriptedAgent(loop);
     const saved: unknown[] = [];
     const save = (finish: object) => {
       const { message } = finish as { message?: { parts: readonly unknown[] } };
       if (message) saved.push(shown(message.parts));
     };
     const route = createChatRoute({
-      agent: {
-        async *streamChat(messages) {
-          asked.push(messages);
-          yield* loop;
-        },
-      },
+      agent,
       ...(hasRuns
         ? { runs: { store: createMemoryRunStore(), onFinish: save }, authorize: () => "ada" }
         : { collectMessage: true, onFinish: save }),
@@ -99,7 +95,7 @@ describe.each(routes)("an answer of a tool loop, over %s", (_, hasRuns) => {
     expect(saved[0]).toEqual(order);
 
     await chat.send("Thanks.");
-    expect(asked[1]?.map(({ content }) => content)).toEqual(["Weather?", text, "Thanks."]);
+    expect(agent.calls[1]?.messages.map(({ content }) => content)).toEqual(["Weather?", text, "Thanks."]);
 
     expect((await requestChat({ endpoint, messages })).text).toBe(text);
     let printed = "";

@@ -1,7 +1,8 @@
 /** The React component of the client's README, unchanged, on real routes, operated with a real mouse. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { type ChatAgent, createChatRoute, createMemoryRunStore, type StreamChunk } from "@kortyx/server";
+import { type ChatRoute, createChatRoute, createMemoryRunStore } from "@kortyx/server";
+import { type AgentScript, createScriptedAgent, type ScriptedAgent } from "@kortyx/server/testing";
 import { build } from "esbuild";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -57,41 +58,12 @@ async function bundlePage(name: string): Promise<string> {
   return outputFiles[0]!.text;
 }
 
-/** An agent whose answers the test sends, and the requests that it received. */
-function createHandAgent() {
-  const asked: { content: string; signal: AbortSignal; give(chunk: StreamChunk | undefined): void }[] = [];
-  const agent: ChatAgent = {
-    async *streamChat(messages, options) {
-      const signal = options.signal!;
-      let wake = () => {};
-      const queue: (StreamChunk | undefined)[] = [];
-      const give = (chunk: StreamChunk | undefined) => {
-        queue.push(chunk);
-        wake();
-      };
-      signal.addEventListener("abort", () => wake());
-      asked.push({ content: messages.at(-1)!.content, signal, give });
-      while (!signal.aborted) {
-        if (queue.length === 0) {
-          await new Promise<void>((resolve) => {
-            wake = resolve;
-          });
-          continue;
-        }
-        const chunk = queue.shift();
-        if (chunk === undefined) return;
-        yield chunk;
-      }
-    },
-  };
-  return { agent, asked };
-}
-
 describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, in Chromium", (hasRuns) => {
   let browser: Browser;
   let server: LiveServer;
   let page: Page;
-  let asked: ReturnType<typeof createHandAgent>["asked"];
+  let agent: ScriptedAgent;
+  let route: ChatRoute;
   let pageErrors: string[];
   let answers: string[];
   const scripts = new Map<string, string>();
@@ -102,12 +74,7 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
   });
   afterAll(() => browser?.close());
   beforeEach(async () => {
-    const { agent, asked: all } = createHandAgent();
-    asked = all;
     answers = [];
-    const route = hasRuns
-      ? createChatRoute({ agent, authorize: () => "ann", runs: { store: createMemoryRunStore() } })
-      : createChatRoute({ agent });
     server = await listen(async (request) => {
       const { pathname, search } = new URL(request.url);
       const script = scripts.get(pathname);
@@ -140,8 +107,14 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
 
   const sendButton = () => page.getByRole("button", { name: "Send" });
   const stopButton = () => page.getByRole("button", { name: "Stop" });
-  const untilRequested = (count: number) =>
-    until(() => asked.length === count, `question ${count} was asked`);
+  /** Opens a page on a route whose agent follows these scripts. */
+  async function open(name: keyof typeof pages, ...scripts: AgentScript[]): Promise<void> {
+    agent = createScriptedAgent(...scripts);
+    route = hasRuns
+      ? createChatRoute({ agent, authorize: () => "ann", runs: { store: createMemoryRunStore() } })
+      : createChatRoute({ agent });
+    await page.goto(`${server.url}/${name}`);
+  }
   /** Waits until everything that the page has started is done. */
   const settle = () =>
     page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve, { timeout: 500 })));
@@ -156,58 +129,59 @@ describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, 
   }
 
   test("the README's component shows the agent's progress and its answer", async () => {
-    await page.goto(`${server.url}/readme`);
+    const [isShown, isRead] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    await open("readme", [
+      { type: "status", message: "Searching" },
+      isShown.promise,
+      { type: "text-delta", delta: "Here" },
+      isRead.promise,
+    ]);
     await page.getByRole("textbox").fill("Hello");
     await clickWithMouse(sendButton());
-    await untilRequested(1);
-    asked[0]!.give({ type: "status", message: "Searching" });
     await page.getByRole("status").filter({ hasText: "Searching" }).waitFor();
-    asked[0]!.give({ type: "text-delta", delta: "Here" });
+    isShown.resolve();
     await page.getByRole("status").filter({ hasText: "streaming" }).waitFor();
-    asked[0]!.give(undefined);
+    isRead.resolve();
     await sendButton().waitFor();
     expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Here"]);
   });
 
   test("Stop in the README's component stops the agent and makes no further request", async () => {
-    await page.goto(`${server.url}/readme`);
+    await open("readme", [{ type: "text-delta", delta: "Half" }, new Promise(() => {})], []);
     await page.getByRole("textbox").fill("Hello");
     await clickWithMouse(sendButton());
-    await untilRequested(1);
-    asked[0]!.give({ type: "text-delta", delta: "Half" });
     await page.getByText("Half").waitFor();
     // Text typed meanwhile is not sent by a click on Stop.
     await page.getByRole("textbox").fill("Next");
     await clickWithMouse(stopButton());
     await sendButton().waitFor();
-    await until(() => asked[0]!.signal.aborted, "the agent was stopped");
+    await until(() => !agent.calls[0]!.isOpen, "the agent was stopped");
     await settle();
     expect(await page.getByRole("textbox").inputValue()).toBe("Next");
     expect(await page.locator("form > p").allTextContents()).toEqual(["Hello", "Half"]);
-    expect(asked).toHaveLength(1);
+    expect(agent.calls).toHaveLength(1);
     await clickWithMouse(sendButton());
-    await untilRequested(2);
-    expect(asked[1]!.content).toBe("Next");
-    asked[1]!.give(undefined);
+    await until(() => agent.calls.length === 2, "the next question was asked");
+    expect(agent.calls[1]!.messages.at(-1)!.content).toBe("Next");
     await sendButton().waitFor();
   });
 
   test("Send in the README's component makes no request for an empty text", async () => {
-    await page.goto(`${server.url}/readme`);
+    await open("readme", []);
     for (const text of ["", "   "]) {
       await page.getByRole("textbox").fill(text);
       await clickWithMouse(sendButton());
       await page.getByRole("textbox").press("Enter");
       await settle();
     }
-    expect(asked).toEqual([]);
+    expect(agent.calls).toEqual([]);
     expect(await page.getByRole("alert").count()).toBe(0);
   });
 
   if (!hasRuns) return;
 
   test("a first visit that resumes finds no run and logs no error in the console", async () => {
-    await page.goto(`${server.url}/first-visit`);
+    await open("first-visit", []);
     await until(() => answers.length === 1, "the session was requested");
     await clickWithMouse(page.getByRole("button", { name: "ready" }));
     await page.waitForFunction(() => document.title === "resumed");

@@ -2,8 +2,9 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createChat } from "@kortyx/client";
-import { type ChatMessage, createChatRoute, type StreamChunk, type UnknownChunk } from "@kortyx/server";
+import { createChatRoute, type StreamChunk, type UnknownChunk } from "@kortyx/server";
 import { fromKortyx } from "@kortyx/server/kortyx";
+import { createScriptedAgent } from "@kortyx/server/testing";
 import { describe, expect, test, vi } from "vitest";
 import { repository } from "./readme-snippets.ts";
 
@@ -13,15 +14,9 @@ const transcripts = globSync("packages/protocol/transcripts/*/*.json", { cwd: re
 
 /** A chat on a route whose agent first sends these chunks. */
 async function askTwice(first: unknown[], wrap = (agent: Parameters<typeof fromKortyx>[0]) => agent) {
-  const received: ChatMessage[][] = [];
-  const agent = wrap({
-    async *streamChat(messages: ChatMessage[]) {
-      received.push(messages);
-      if (received.length === 1) yield* first as StreamChunk[];
-      yield { type: "done" };
-    },
-  } as never);
-  const { POST } = createChatRoute<{ chunks: UnknownChunk }>({ agent: agent as never });
+  const done: StreamChunk = { type: "done" };
+  const agent = createScriptedAgent([...(first as StreamChunk[]), done], [done]);
+  const { POST } = createChatRoute<{ chunks: UnknownChunk }>({ agent: wrap(agent as never) as never });
   const statuses: number[] = [];
   const chat = createChat({
     endpoint: "http://host/",
@@ -34,7 +29,7 @@ async function askTwice(first: unknown[], wrap = (agent: Parameters<typeof fromK
   });
   await chat.send("First").catch(() => {});
   await chat.send("Second");
-  return { statuses, received };
+  return { statuses, received: agent.calls.map(({ messages }) => messages) };
 }
 
 describe("the answer of a golden transcript", () => {

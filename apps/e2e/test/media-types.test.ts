@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Socket } from "node:net";
 import { readStream, requestChat } from "@kortyx/client";
 import { createChatRoute } from "@kortyx/server";
+import { createScriptedAgent } from "@kortyx/server/testing";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
@@ -52,16 +53,9 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
   afterAll(() => browser?.close());
 
   test("a page of another origin cannot start a route's agent", async () => {
-    const asked: unknown[] = [];
+    const agent = createScriptedAgent([{ type: "done" }]);
     const arrived: (string | null)[] = [];
-    const route = createChatRoute({
-      agent: {
-        async *streamChat(messages) {
-          asked.push(messages);
-          yield { type: "done" };
-        },
-      },
-    });
+    const route = createChatRoute({ agent });
     const server = await listen((request) => {
       if (request.method === "POST") arrived.push(request.headers.get("content-type"));
       return route.fetch(request);
@@ -84,7 +78,7 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     for (const type of types) await page.evaluate(ask, { url: server.url, type });
     // The last two need a preflight, which the route refuses.
     expect(arrived).toEqual(types.slice(0, 4));
-    expect(asked).toEqual([]);
+    expect(agent.calls).toEqual([]);
     await page.close();
     await server.close();
     await elsewhere.close();

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createChat } from "@kortyx/client";
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { toNodeHandler } from "@kortyx/server/node";
+import { createScriptedAgent } from "@kortyx/server/testing";
 import express from "express";
 import fastify from "fastify";
 import { expect, test } from "vitest";
@@ -51,18 +52,8 @@ const frameworks: [name: string, mount: (handler: Handler) => Promise<Mounted>][
 ];
 
 test.each(frameworks)("%s: Stop ends the agent, and the chat is ready", async (_name, mount) => {
-  let isAborted = false;
-  const route = createChatRoute({
-    agent: {
-      async *streamChat(_messages, { signal }) {
-        yield { type: "text-delta", delta: "Hel" };
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
-        isAborted = true;
-      },
-    },
-    authorize: () => "ann",
-    runs: { store: createMemoryRunStore() },
-  });
+  const agent = createScriptedAgent([{ type: "text-delta", delta: "Hel" }, new Promise(() => {})]);
+  const route = createChatRoute({ agent, authorize: () => "ann", runs: { store: createMemoryRunStore() } });
   const { url, close } = await mount(route.fetch);
   const chat = createChat({ endpoint: url, runs: true });
   const streaming = new Promise<void>((resolve) => {
@@ -77,6 +68,6 @@ test.each(frameworks)("%s: Stop ends the agent, and the chat is ready", async (_
     error: undefined,
     messages: [{ role: "user" }, { status: "aborted", abortReason: "stopped" }],
   });
-  expect(isAborted).toBe(true);
+  expect(agent.calls).toMatchObject([{ isOpen: false, options: { signal: { aborted: true } } }]);
   await close();
 });

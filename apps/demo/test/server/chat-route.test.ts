@@ -1,4 +1,5 @@
 import type { ChatAgent, StreamChunk } from "@kortyx/server";
+import { collectTranscript, createScriptedAgent } from "@kortyx/server/testing";
 import { describe, expect, test, vi } from "vitest";
 import { createApp } from "../../src/server/app.ts";
 
@@ -61,40 +62,25 @@ describe("a stream", () => {
     ]);
   });
 
-  /** An agent that waits for its signal, and a promise that resolves when it was aborted. */
-  function createWaitingAgent() {
-    let onAbort!: () => void;
-    const aborted = new Promise<void>((resolve) => {
-      onAbort = resolve;
-    });
-    const agent: ChatAgent = {
-      async *streamChat(_messages, { signal }) {
-        yield { type: "text-delta", delta: "Hi" };
-        await new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve()));
-        onAbort();
-      },
-    };
-    return { agent, aborted };
-  }
+  const createWaitingAgent = () =>
+    createScriptedAgent([{ type: "text-delta", delta: "Hi" }, new Promise(() => {})]);
 
   test("stops the agent when the request is aborted", async () => {
-    const { agent, aborted } = createWaitingAgent();
+    const agent = createWaitingAgent();
     const abort = new AbortController();
     const response = await post(agent, { messages }, { signal: abort.signal });
     const reader = response.body!.getReader();
     await reader.read();
     abort.abort();
-    await aborted;
     expect(await reader.read()).toEqual({ done: true, value: undefined });
+    await expect.poll(() => agent.calls[0]!.isOpen).toBe(false);
   });
 
   test("stops the agent when the body is cancelled", async () => {
-    const { agent, aborted } = createWaitingAgent();
+    const agent = createWaitingAgent();
     const response = await post(agent, { messages });
-    const reader = response.body!.getReader();
-    await reader.read();
-    await reader.cancel();
-    await aborted;
+    await collectTranscript(response, { maxChunks: 1 });
+    await expect.poll(() => agent.calls[0]!.isOpen).toBe(false);
   });
 });
 

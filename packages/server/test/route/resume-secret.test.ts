@@ -4,6 +4,7 @@ import type { RouteAgentOptions } from "../../src/route/chat-agent.ts";
 import type { ChatRoute, ChatRouteOptions } from "../../src/route/chat-route.ts";
 import { createChatRoute } from "../../src/route/create-chat-route.ts";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
+import { createScriptedAgent } from "../../src/testing/scripted-agent.ts";
 import { ann, bob, eventsOf, get, post, watchRuns, withoutComments } from "./chat-runs-harness.ts";
 
 watchRuns();
@@ -179,17 +180,12 @@ describe.each([
       ...["d1", "d2", "d2"].map((id, index) => call(id, ["done", "done", "interrupted"][index]!, located)),
     ];
     const loaded = { id: "m1", role: "assistant", status: "error", parts } as unknown as AssistantUIMessage;
-    const calls: RouteAgentOptions[] = [];
+    const agent = createScriptedAgent(pays);
     const route = createChatRoute({
       ...optionsOf(),
       authorize: (request) => request.headers.get("x-user"),
       loadMessage: () => loaded,
-      agent: {
-        streamChat(messages, options) {
-          calls.push({ ...options, body: { messages } } as RouteAgentOptions);
-          return pays;
-        },
-      },
+      agent,
     });
     const answerOf = (id: string) => ({ requestId: `q-${id}`, resumeToken: "own", answer: "approve" });
     const resultOf = (toolCallId: string, content: number) => ({ toolCallId, tool: "locate", content });
@@ -197,8 +193,9 @@ describe.each([
     const ask = async (fields: object) => {
       const messages = [{ role: "user", content: "Yes", metadata: { resume } }];
       await (await route.POST(post({ sessionId: "s", messageId: "m1", messages, ...fields }))).text();
-      const { resume: first, resumes, toolResults, trigger, body } = calls.at(-1)!;
-      return { first, resumes, toolResults, trigger, ...body };
+      const { messages: given, options } = agent.calls.at(-1)!;
+      const { resume: first, resumes, toolResults, trigger } = options;
+      return { first, resumes, toolResults, trigger, messages: given };
     };
     const seen = { trigger: "continue", messages: [{ role: "user", content: "Yes", metadata: {} }] };
     expect(
@@ -298,18 +295,11 @@ test("the agent may ask again about a call of the stored message, which is answe
 });
 
 test("without a secret, tokens pass unchanged in both directions", async () => {
-  const calls: RouteAgentOptions[] = [];
-  const { POST } = createChatRoute({
-    agent: {
-      streamChat(_, given) {
-        calls.push(given);
-        return asks;
-      },
-    },
-  });
+  const agent = createScriptedAgent(asks);
+  const { POST } = createChatRoute({ agent });
   expect(await (await POST(post())).text()).toContain('"resumeToken":"own"');
   await (await POST(post(answerTo("anything")))).text();
-  expect(calls[1]!.resumes).toEqual([approve("anything")]);
+  expect(agent.calls[1]!.options.resumes).toEqual([approve("anything")]);
 });
 
 test.each([[undefined], ["short"], [[]]])("the secret %o is refused, and not quoted", (wrong) => {
