@@ -30,10 +30,14 @@ export const mistakes = {
   "what is not JSON is skipped": "what is not a chunk is a violation, after the chunks before it",
   "any JSON value is a chunk": "what is not a chunk is a violation, after the chunks before it",
   "NaN is a number": "what is not a chunk is a violation, after the chunks before it",
+  "what follows the JSON is ignored": "what is almost JSON is a violation",
+  "a comma may end a list": "what is almost JSON is a violation",
+  "a line has at most 65536 characters": "a line may be long",
   "an unknown type is a violation": "a chunk of an unknown type is no violation",
   "only [DONE] completes": "an answer without [DONE] is complete after a done or an abort",
   "[DONE] is ignored": "[DONE] completes an answer that is no run",
   "[DONE] completes every run": "[DONE] does not complete a run without its end",
+  "an empty id ends the run": "[DONE] does not complete a run without its end",
   "a run cannot end with an error": "[DONE] completes a run after a done, an abort or an error",
   "an unknown chunk is not the last chunk": "without its end, an answer is cut off",
   "every end is complete": "without its end, an answer is cut off",
@@ -53,13 +57,16 @@ export const mistakes = {
   "the id of [DONE] counts": "the id of [DONE] and of a violation does not count",
   "the id of a violation counts": "the id of [DONE] and of a violation does not count",
   "repeated events are read": "a repeated event is skipped",
+  "repeated events are checked": "a repeated event is skipped",
   "a gap is ignored": "a missing event is a violation",
   "another run may follow": "an event of another run is a violation",
   "a run begins at 0": "the first event may have any position, and a run any dots",
   "every id with a dot is a position": "other ids have no order",
   "the first dot divides an id": "the first event may have any position, and a run any dots",
   "an id may have any length": "other ids have no order",
+  "a position may have digits of any script": "other ids have no order",
   "retry may be any number": "retry is digits only, and the last one counts",
+  "retry may have digits of any script": "retry is digits only, and the last one counts",
   "the first retry counts": "retry is digits only, and the last one counts",
 } as const;
 
@@ -68,6 +75,10 @@ export type Mistake = keyof typeof mistakes;
 const warnings =
   /^((text|reasoning)-(start|delta)|message|tool-(result|call-\w+)|step-start|interrupt|structured-data(-invalidated)?|data|source|file|session|run-start|transition|abort)$/;
 const known = /-end$|^(interrupt-resolved|status|trace|checkpoint|(part-)?metadata|done|error)$/;
+
+/** Also of Arabic digits, as the other languages read them. */
+const numberOf = (digits: string): number =>
+  Number(digits.replace(/[\u0660-\u0669]/g, (digit) => String(digit.charCodeAt(0) - 0x660)));
 
 class Violation extends Error {}
 
@@ -140,6 +151,7 @@ export class NaiveReader {
   }
 
   #readLine(line: string): void {
+    if (line.length > 65_536 && this.#isWrong("a line has at most 65536 characters")) throw new Violation();
     if (this.#isDone && !this.#isWrong("reading continues after [DONE]")) return;
     if (line === "") {
       this.#readBlock();
@@ -168,7 +180,9 @@ export class NaiveReader {
       const isAllowed = !value.includes("\0") || this.#isWrong("an id may contain U+0000");
       if (isAllowed && !isKept) this.#block.id = value;
     } else if (name === "retry") {
-      const isValid = this.#isWrong("retry may be any number") ? value !== "" : /^\d+$/.test(value);
+      const isValid = this.#isWrong("retry may be any number")
+        ? value !== ""
+        : this.#areDigits(value, "retry may have digits of any script");
       const isKept = this.#isWrong("the first retry counts") && this.#retryMs !== null;
       if (isValid && !isKept) this.#retryMs = Number.parseInt(value, 10);
     }
@@ -195,12 +209,15 @@ export class NaiveReader {
       return;
     }
     const position = this.#positionOf(id);
-    if (position !== undefined && this.#isRepeated(position) && !this.#isWrong("repeated events are read"))
+    if (position !== undefined && this.#isRepeated(position) && !this.#isWrong("repeated events are read")) {
+      if (isEvent && this.#isWrong("repeated events are checked")) this.#parse(data ?? "");
       return;
+    }
     if (this.#isWrong("the id of a violation counts")) this.#id = id ?? this.#id;
     if (isEvent) this.#readChunk(data ?? "");
     else if (this.#isWrong("an ignored block has no id")) return;
     this.#position = position ?? this.#position;
+    if (id === "" && this.#isWrong("an empty id ends the run")) this.#position = undefined;
     if (this.#isWrong("an event without an id has none") && isEvent) this.#id = id ?? "";
     else if (id !== "" || !this.#isWrong("an empty id is ignored")) this.#id = id ?? this.#id;
   }
@@ -213,8 +230,14 @@ export class NaiveReader {
     const isLong = id.length > 128 && !this.#isWrong("an id may have any length");
     const dot = this.#isWrong("the first dot divides an id") ? id.indexOf(".") : id.lastIndexOf(".");
     const [run, at] = [id.slice(0, Math.max(dot, 0)), id.slice(dot + 1)];
-    const isNumber = this.#isWrong("every id with a dot is a position") || /^(0|[1-9]\d{0,14})$/.test(at);
-    return isLong || !isNumber || !/^[!-~]+$/.test(run) ? undefined : [run, Number(at)];
+    const isNumber =
+      this.#isWrong("every id with a dot is a position") ||
+      (!/^0\d|.{16}/.test(at) && this.#areDigits(at, "a position may have digits of any script"));
+    return isLong || !isNumber || !/^[!-~]+$/.test(run) ? undefined : [run, numberOf(at)];
+  }
+
+  #areDigits(value: string, mistake: Mistake): boolean {
+    return this.#isWrong(mistake) ? /^\p{Nd}+$/u.test(value) : /^\d+$/.test(value);
   }
 
   #isRepeated([run, at]: [string, number]): boolean {
@@ -240,13 +263,19 @@ export class NaiveReader {
 
   #parse(data: string): Record<string, unknown> | undefined {
     try {
-      const value = JSON.parse(this.#isWrong("NaN is a number") ? data.replace("NaN", "0") : data);
+      const value = JSON.parse(this.#forgive(data));
       if (typeof value?.type === "string") return value;
       if (this.#isWrong("any JSON value is a chunk")) return undefined;
     } catch {
       if (this.#isWrong("what is not JSON is skipped")) return undefined;
     }
     throw new Violation();
+  }
+
+  #forgive(data: string): string {
+    if (this.#isWrong("NaN is a number")) return data.replace("NaN", "0");
+    if (this.#isWrong("what follows the JSON is ignored")) return data.replace(/} {}$/, "}");
+    return this.#isWrong("a comma may end a list") ? data.replace(",}", "}") : data;
   }
 
   /** Whether an error before this chunk was a warning. */

@@ -114,6 +114,20 @@ test("chunks of unknown types may be left out, and null in an optional field sta
   }
 });
 
+test("half a character may be replaced", async () => {
+  const body = 'data: {"type":"text-delta","delta":"a\\ud800"}\n\ndata: {"type":"done"}\n\n';
+  const bodies: Body[] = [{ variant: "", bytes: Buffer.from(body), cuts: "nowhere" }];
+  const results = testReader(
+    (lines) =>
+      startWith(lines, (pieces) => {
+        const { chunks, ...rest } = new NaiveReader().read(pieces);
+        return { ...rest, chunks: [{ ...(chunks[0] as object), delta: "a\ufffd" }, chunks[1]] };
+      }),
+    [{ name: "halves", section: "2.4", bodies }],
+  );
+  expect(await failedOf(results)).toEqual([]);
+});
+
 describe("a command that", () => {
   const one = cases.slice(0, 1);
   const [first] = one[0]!.bodies;

@@ -93,6 +93,13 @@ const events: Row[] = [
       (data) => `${hi}data: ${data}\n\n${done}`,
     ),
   ],
+  [
+    "what is almost JSON is a violation",
+    "2.4 (2)",
+    ...['{"type":"x-a"} {}', '{"type":"x-a",}', "{'type':'x-a'}", '{"type":"x-a"', '{"type":"x-a\t"}'].map(
+      (data) => `${hi}data: ${data}\n\n${done}`,
+    ),
+  ],
   ["a chunk of an unknown type is no violation", "2.4 (4)", event(later) + hi + done],
   [
     "an answer without [DONE] is complete after a done or an abort",
@@ -114,6 +121,7 @@ const events: Row[] = [
     event(text("Hi"), "r.0") + end,
     event(error, "r.0") + event(later, "r.1") + end,
     `id: r.0\n\n${hi}${end}`,
+    `${event(text("Hi"), "r.0")}id:\n\n${end}`,
   ],
   [
     "[DONE] completes a run after a done, an abort or an error",
@@ -160,8 +168,14 @@ const ids: Row[] = [
     "a repeated event is skipped",
     "4.2 (2)",
     withIds("r.0", "r.1", "r.1", "r.0", "r.2") + event(doneChunk, "r.3"),
+    `${withIds("r.0", "r.1")}id: r.0\ndata: no JSON\n\n${event(doneChunk, "r.2")}`,
   ],
-  ["a missing event is a violation", "4.2 (2)", withIds("r.0", "r.2") + done],
+  [
+    "a missing event is a violation",
+    "4.2 (2)",
+    withIds("r.0", "r.2") + done,
+    `${withIds("r.0")}id: r.2\n\n${done}`,
+  ],
   ["an event of another run is a violation", "4.2 (2)", withIds("r.0", "s.1") + done],
   [
     "the first event may have any position, and a run any dots",
@@ -172,18 +186,18 @@ const ids: Row[] = [
   [
     "other ids have no order",
     "4.2 (3)",
-    ...["r.01", "r.-1", "r", ".0", "r.1000000000000000", `${"r".repeat(127)}.0`, "r é.0"].map(
+    ...["r.01", "r.-1", "r", ".0", "r.1000000000000000", `${"r".repeat(127)}.0`, "r é.0", "r.٣"].map(
       (id) => withIds("r.0", id, "r.1") + event(doneChunk, "r.2"),
     ),
   ],
   [
     "retry is digits only, and the last one counts",
     "2.5",
-    `retry: 5\n\n${hi}retry: 1x\n\nretry: 70\nretry: -1\n\n${done}`,
+    `retry: 5\n\n${hi}retry: 1x\n\nretry: 70\nretry: -1\n\nretry: ٣\n\n${done}`,
   ],
 ];
 
-export const wireCases: ReaderCase[] = [...lines, ...events, ...ids].map(([name, section, ...bodies]) => ({
+const ruleCases: ReaderCase[] = [...lines, ...events, ...ids].map(([name, section, ...bodies]) => ({
   name,
   section,
   bodies: bodies.map((body, index) => ({
@@ -192,3 +206,18 @@ export const wireCases: ReaderCase[] = [...lines, ...events, ...ids].map(([name,
     cuts: "everywhere",
   })),
 }));
+
+/** More than the 65,536 bytes at which the readers of lines in some languages end. */
+const longCase: ReaderCase = {
+  name: "a line may be long",
+  section: "2.3",
+  bodies: [
+    {
+      variant: "a text of 100,000 letters",
+      bytes: Buffer.from(event(text("a".repeat(100_000))) + done),
+      cuts: "nowhere",
+    },
+  ],
+};
+
+export const wireCases: ReaderCase[] = [...ruleCases, longCase];
