@@ -1,4 +1,4 @@
-/** For tests of routes and pages: agents that follow a script, what a route has sent, and stores that fail. No other entry imports it. */
+/** For tests of routes and pages: agents and models that follow a script, what a route has sent, and stores that fail. No other entry imports it. */
 
 export { createFaultyRunStores, type Faults, type RunStoreMethod } from "./testing/faulty-run-store.ts";
 export {
@@ -8,4 +8,5 @@ export {
   type ScriptedAgent,
   type ScriptedCall,
 } from "./testing/scripted-agent.ts";
+export { createScriptedModel, type ScriptedModel } from "./testing/scripted-model.ts";
 export { collectTranscript, type TranscriptOptions } from "./testing/transcript.ts";

@@ -73,6 +73,7 @@ test("the other entries export exactly these names", () => {
     "collectTranscript",
     "createFaultyRunStores",
     "createScriptedAgent",
+    "createScriptedModel",
   ]);
   expect(Object.keys(schemas).sort()).toEqual([
     "chatMessageSchema",

@@ -80,16 +80,23 @@ async function* play<Types extends ChatTypes>(
   script: AgentScript<Types>,
   call: ScriptedCall<Types>,
 ): AsyncGenerator<SourceChunk<Types>, void, undefined> {
-  const { signal } = call.options;
   try {
-    for (const step of script) {
-      if (signal?.aborted) return;
-      if (step instanceof Error) throw step;
-      if ("then" in step) await settledOrAborted(step as PromiseLike<unknown>, signal);
-      else yield step as SourceChunk<Types>;
-    }
+    yield* playSteps(script, call.options.signal);
   } finally {
     call.isOpen = false;
+  }
+}
+
+/** Yields the chunks of a script, until the signal is aborted. */
+export async function* playSteps<Types extends ChatTypes>(
+  script: AgentScript<Types>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<SourceChunk<Types>, void, undefined> {
+  for (const step of script) {
+    if (signal?.aborted) return;
+    if (step instanceof Error) throw step;
+    if ("then" in step) await settledOrAborted(step as PromiseLike<unknown>, signal);
+    else yield step as SourceChunk<Types>;
   }
 }
 

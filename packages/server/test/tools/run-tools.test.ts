@@ -145,8 +145,8 @@ describe("the turns", () => {
 
   test("have their usage, and done has the sum, also by model", async () => {
     const usage = { inputTokens: 5, outputTokens: 1 };
-    const first = { usage, usageByModel: [{ provider: "p", model: "a", ...usage }], model: "a" };
-    const other = { usage, usageByModel: [{ provider: "p", model: "b", ...usage }], model: "b" };
+    const first = { usage, usageByModel: [{ provider: "p", model: "a", ...usage }] };
+    const other = { usage, usageByModel: [{ provider: "p", model: "b", ...usage }] };
     const calls = [call("search", { query: "a" })];
     const { chunks } = await play({ search }, [{ ...first, calls }, { ...other, calls }, first, {}]);
     expect(chunks.filter(({ type }) => type === "step-end")).toEqual([

@@ -1,7 +1,7 @@
 /** Turns of a model, written by the test. */
 import type { ChatMessage, FinishReason, StreamChunk } from "@kortyx/protocol";
-import type { ModelStream, ModelToolCall, ModelTurn } from "../../src/adapters/model-stream.ts";
-import type { ToolTurn } from "../../src/tools/run-tools.ts";
+import type { ModelToolCall, ModelTurn } from "../../src/adapters/model-stream.ts";
+import { createScriptedModel } from "../../src/testing/scripted-model.ts";
 
 /** What one call of the model sends; `calls` are also sent as chunks. */
 export interface ScriptedTurn {
@@ -10,30 +10,22 @@ export interface ScriptedTurn {
   /** @defaultValue `"tool-calls"` if there are calls, else `"stop"` */
   finishReason?: FinishReason;
   usage?: ModelTurn["usage"];
+  /** Names the model, too. */
   usageByModel?: ModelTurn["usageByModel"];
-  model?: string;
 }
 
 /** A `turn` that sends the scripts one after the other, and what it was called with. */
 export function scriptTurns(...scripts: ScriptedTurn[]) {
-  const turns: ToolTurn[] = [];
-  const turn = (given: ToolTurn): ModelStream => {
-    turns.push(given);
-    const script = scripts[turns.length - 1];
-    if (script === undefined) throw new Error(`There is no turn ${turns.length} in the script.`);
-    return play(script);
-  };
-  return { turn, turns };
-}
-
-async function* play({ chunks = [], calls = [], ...script }: ScriptedTurn): ModelStream {
-  yield* chunks;
-  for (const { toolCallId, tool, input } of calls) yield { type: "tool-call-ready", toolCallId, tool, input };
-  const finishReason = script.finishReason ?? (calls.length > 0 ? "tool-calls" : "stop");
-  // As adapters do that send their own end.
-  yield { type: "done", finishReason };
-  const { usage, usageByModel, model } = script;
-  return { finishReason, usage, usageByModel, model, toolCalls: calls };
+  const { turn, calls } = createScriptedModel(
+    ...scripts.map(({ chunks = [], calls = [], ...end }): StreamChunk[] => [
+      ...chunks,
+      ...calls.map((one) => ({ type: "tool-call-ready" as const, ...one })),
+      // As adapters do that send their own end.
+      { type: "done", ...end },
+    ]),
+    [new Error("There is no such turn in the script.")],
+  );
+  return { turn, turns: calls };
 }
 
 export const text = (delta: string): StreamChunk => ({ type: "text-delta", delta });
