@@ -79,6 +79,42 @@ test("every page of the docs with code is named by a test that runs it", () => {
   expect(withCode.filter((page) => !tests.includes(`${page}"`))).toEqual([]);
 });
 
+/** The pages whose tests take their snippets by number; those of all other pages are counted where they run. */
+const snippetCounts: Record<string, number> = {
+  "docs/ag-ui.md": 4,
+  "docs/ai-sdk-agents.md": 3,
+  "docs/ai-sdk.md": 2,
+  "docs/anthropic.md": 3,
+  "docs/from-ai-sdk.md": 1,
+  "docs/getting-started.md": 7,
+  "docs/langgraph.md": 4,
+  "docs/openai-chat.md": 3,
+  "docs/openai-responses.md": 4,
+  "docs/tools.md": 4,
+};
+
+test("no page has a snippet that its test does not run", () => {
+  const counting = ["guides", "readme", "conformance"].map((name) =>
+    readFileSync(join(repository, `apps/e2e/test/${name}.test.ts`), "utf8"),
+  );
+  const fences = (page: string, languages: RegExp) =>
+    Array.from(readFileSync(join(repository, page), "utf8").matchAll(/^ *```(\w+)/gm), ([, name]) => name!)
+      .filter((name) => languages.test(name))
+      .toSorted();
+  const pages = globSync(["README.md", "docs/*.md", "packages/*/README.md"], { cwd: repository });
+  const uncounted = pages
+    .filter((page) => !counting.some((test) => test.includes(`"${page}"`)))
+    .map((page) => [page, fences(page, /^tsx?$/).length] as const)
+    .filter(([, count]) => count > 0);
+  // The README of the package that is not published only names its exports.
+  expect(Object.fromEntries(uncounted)).toEqual({ ...snippetCounts, "packages/kortyx/README.md": 1 });
+  const others = pages.map((page) => [page, fences(page, /^(?!tsx?$|sh$|json$|text$|http$|abnf$|toml$)/)]);
+  expect(Object.fromEntries(others.filter(([, names]) => names!.length > 0))).toEqual({
+    "docs/runs.md": ["js", "python"],
+    "packages/client/README.md": ["html", "svelte"],
+  });
+});
+
 test("docs/README.md, which is also the navigation of the site, lists every page", () => {
   const index = readFileSync(join(repository, "docs/README.md"), "utf8");
   const names = globSync("*.md", { cwd: join(repository, "docs"), exclude: ["README.md"] });

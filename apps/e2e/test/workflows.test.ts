@@ -29,10 +29,19 @@ interface Step {
   env?: Record<string, string>;
 }
 interface Workflow {
+  on: object;
   permissions: Record<string, string>;
   jobs: Record<
     string,
-    { "timeout-minutes"?: number; uses?: string; steps?: Step[]; strategy?: { matrix: object } }
+    {
+      needs?: string;
+      if?: string;
+      permissions?: object;
+      "timeout-minutes"?: number;
+      uses?: string;
+      steps?: Step[];
+      strategy?: { matrix: object };
+    }
   >;
 }
 
@@ -72,6 +81,53 @@ test("the packages are tested on three systems, with the oldest Node that they s
     os: ["ubuntu-latest", "macos-latest", "windows-latest"],
     node: [22, 24, 26],
   });
+});
+
+test("every pull request is tested, and so is main before a release", () => {
+  expect(workflowOf("ci.yml").on).toEqual({ pull_request: null, workflow_call: null });
+  const { on, jobs } = workflowOf("release.yml");
+  expect(on).toEqual({ push: { branches: ["main"] } });
+  expect(jobs.ci).toEqual({ uses: "./.github/workflows/ci.yml" });
+  expect([jobs.mode!.needs, jobs.version!.needs, jobs.publish!.needs]).toEqual(["ci", "mode", "mode"]);
+});
+
+test("a release refuses without an address, and publishes only where no changeset is left, with a provenance", () => {
+  const { mode, version, publish } = workflowOf("release.yml").jobs;
+  const scripts = mode!.steps!.flatMap(({ run }) => run ?? []);
+  expect(scripts[0]).toBe("node .ci/repository.mjs --required");
+  expect(version!.if).toBe("needs.mode.outputs.mode == 'version'");
+  expect(publish!.if).toBe("needs.mode.outputs.mode == 'publish'");
+  expect(publish!.permissions).toEqual({ contents: "write", "id-token": "write" });
+  expect(publish!.steps!.at(-1)!.env).toEqual({ pnpm_config_provenance: "true" });
+});
+
+test("`pnpm test` and `pnpm test:long` run every suite, and `check:static` everything that pages promise of it", () => {
+  const { scripts } = JSON.parse(read("package.json"));
+  const projects = (script: string, name: RegExp) =>
+    Array.from(script.matchAll(name), ([, project]) => project).sort();
+  expect(projects(scripts.test, /--project '!(\S+)'/g)).toEqual(
+    projects(scripts["test:long"], /--project (\S+)/g),
+  );
+  expect(scripts["check:static"].split(" && ")).toEqual(
+    expect.arrayContaining([
+      "biome ci .",
+      "node apps/e2e/word-list.ts",
+      "knip",
+      "turbo boundaries",
+      "turbo run typecheck package-lint",
+      "node apps/e2e/api-reports.ts --check",
+      "node .ci/repository.mjs --check",
+      "node .ci/check-changesets.mjs",
+    ]),
+  );
+});
+
+test("what the demo waits for has no generators of the site, no frameworks and no SDKs", () => {
+  const { importers } = parse(read("pnpm-lock.yaml"));
+  const large = ["apps/docs", "apps/interop", "apps/runtimes", "examples/next"];
+  expect(Object.keys(importers).filter((name) => large.includes(name))).toEqual([]);
+  const { packages } = parse(read("pnpm-workspace.yaml"));
+  expect(packages).toEqual(expect.arrayContaining(["!apps/docs", "!apps/interop", "!apps/runtimes"]));
 });
 
 test("docs/versioning.md names what the packages require and what is tested", () => {
