@@ -1,28 +1,37 @@
 /**
- * Fills the tables of sizes in the READMEs of the client and the server with the sizes of the built packages; with
- * `--check` it only checks that the tables are up to date. Sizes are rounded up to half a kB, so that small changes do not
+ * Fills the sizes in the READMEs of the client, the server and the repository with those of the built packages; with
+ * `--check` it only checks that they are up to date. Sizes are rounded up to half a kB, so that small changes do not
  * affect them.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { clientImports, measureSize } from "./test/client-sizes.ts";
 import { measureAddedSize, serverImports } from "./test/server-sizes.ts";
 
-const marked = /(<!-- sizes -->\n)[\s\S]*?(\n<!-- \/sizes -->)/;
+type Size = [names: string, atMost: string];
 
-async function fillTable<Imports extends { names: string }>(
-  path: string,
+async function measureAll<Imports extends { names: string }>(
   list: Imports[],
   measure: (imports: Imports) => Promise<number>,
-): Promise<void> {
+): Promise<Size[]> {
+  const sizes: Size[] = [];
+  for (const imports of list) {
+    sizes.push([imports.names, `${Math.ceil((await measure(imports)) / 500) / 2} kB`]);
+  }
+  return sizes;
+}
+
+const tableOf = (sizes: Size[]): string =>
+  [
+    "| import | at most |",
+    "| --- | --- |",
+    ...sizes.map(([names, atMost]) => `| ${names} | ${atMost} |`),
+  ].join("\n");
+
+/** @param marked - What is replaced, between its two groups. */
+function fill(path: string, marked: RegExp, sizes: string): void {
   const file = new URL(`../../${path}`, import.meta.url);
   const before = readFileSync(file, "utf8");
-  if (!marked.test(before)) throw new Error(`${path} has no <!-- sizes --> and <!-- /sizes -->.`);
-  const rows: string[] = [];
-  for (const imports of list) {
-    const halfKilobytes = Math.ceil((await measure(imports)) / 500);
-    rows.push(`| ${imports.names} | ${halfKilobytes / 2} kB |`);
-  }
-  const sizes = ["| import | at most |", "| --- | --- |", ...rows].join("\n");
+  if (!marked.test(before)) throw new Error(`${path} has no place for sizes: ${marked}.`);
   const after = before.replace(marked, (_, start: string, end: string) => start + sizes + end);
   if (!process.argv.includes("--check")) {
     writeFileSync(file, after);
@@ -34,5 +43,12 @@ async function fillTable<Imports extends { names: string }>(
   }
 }
 
-await fillTable("packages/client/README.md", clientImports, measureSize);
-await fillTable("packages/server/README.md", serverImports, measureAddedSize);
+const table = /(<!-- sizes -->\n)[\s\S]*?(\n<!-- \/sizes -->)/;
+const client = await measureAll(clientImports, measureSize);
+fill("packages/client/README.md", table, tableOf(client));
+fill("packages/server/README.md", table, tableOf(await measureAll(serverImports, measureAddedSize)));
+const sentence = client
+  .map(([names, atMost]) => `${names}: ${atMost}`)
+  .slice(0, 3)
+  .join("; ");
+fill("README.md", /(<!-- size -->).*(<!-- \/size -->)/, `at most, gzipped: ${sentence}`);

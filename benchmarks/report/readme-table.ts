@@ -1,6 +1,7 @@
 /** The part of the root README about the last full run: one small table, and the chart. */
+import { median } from "../harness/statistics.ts";
 import { formatName, formatShort } from "./format.ts";
-import { fastestPeer, type RunRecord, ratioTo } from "./run-record.ts";
+import { fastestPeer, type RunRecord, ratioTo, valuesOf } from "./run-record.ts";
 import { sections } from "./sections.ts";
 
 /** What the row is about, the workload, its measure, who we are there, and who the limit is. */
@@ -19,6 +20,15 @@ Show: \`createMessageAccumulator\`, a message from 10,000 chunks | chat 10000 | 
   .split("\n")
   .map((line) => line.split("|").map((cell) => cell.trim()));
 
+/** The unit of each measure, and how many of what was measured are one. */
+const units: Record<string, [unit: string, size: number]> = {
+  ns: ["µs a chunk", 1000],
+  cpuUs: ["µs a chunk", 1],
+  us: ["µs a chunk", 1],
+  heapKB: ["kB", 1],
+  ms: ["ms", 1],
+};
+
 /** @returns the text between the markers of the README. */
 export function renderReadmeTable(run: RunRecord | undefined): string {
   if (run === undefined) return "No full run is kept here yet: `pnpm bench` makes one.";
@@ -29,12 +39,14 @@ export function renderReadmeTable(run: RunRecord | undefined): string {
     const ratio = (name: string): string => formatShort(ratioTo(results, workload, name, ours, measure));
     const best = fastestPeer(results, workload, measure, suffix);
     const bestName = best === undefined ? "" : ` ${formatName(best.replace(suffix, ""), workload, run)}`;
-    const cells = [ratio(limit), ratio(`ai-sdk${suffix}`), `${ratio(best ?? "")}${bestName}`];
+    const [unit = "", size = 1] = units[measure] ?? [];
+    const own = `${formatShort(median(valuesOf(results, workload, ours, measure)) / size)} ${unit}`;
+    const cells = [own, ratio(limit), ratio(`ai-sdk${suffix}`), `${ratio(best ?? "")}${bestName}`];
     return `| [${what}](benchmarks/report.md#${anchorOf(workload)}) | ${cells.join(" | ")} |`;
   });
   return [
-    "| Cost relative to Kortyx (= 1) | the limit | AI SDK | the best peer |",
-    "| --- | --- | --- | --- |",
+    "| what | Kortyx | the limit | AI SDK | the best peer |",
+    "| --- | --- | --- | --- | --- |",
     ...lines,
     "",
     `CPU time, or heap in the memory row; medians of ${rounds} ${rounds === 1 ? "round" : "rounds"}, ${date}, on ${machine}.`,

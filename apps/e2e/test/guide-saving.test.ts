@@ -1,4 +1,4 @@
-/** docs/saving.md: the route in SQL and the page that gets its messages back. `readme-saving.test.ts` has the rest of the route. */
+/** docs/saving.md: the whole chat, with its routes and the page that gets its messages back. `readme-saving.test.ts` has the rest of the route. */
 import { createChat, type StoredMessage } from "@kortyx/client";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,10 +8,13 @@ import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
 import { openScriptPage } from "./script-page.ts";
 
 type Handler = (request: Request) => Promise<Response>;
-type Saving = { POST: Handler; loadMessages(owner: string, sessionId: string): StoredMessage[] };
+type Saving = Record<"POST" | "GET" | "DELETE", Handler> & {
+  loadMessages(owner: string, sessionId: string): StoredMessage[];
+};
 
 const folder = createSnippetFolder("guide-saving");
 process.env.MESSAGES_FILE = ":memory:";
+process.env.RUNS_FILE = ":memory:";
 afterAll(() => folder.remove());
 const [, sqlRoute, messagesRoute] = snippetsOf("docs/saving.md") as [string, string, string];
 
@@ -68,9 +71,24 @@ describe.skipIf(!hasChromium())("the page, in Chromium", () => {
     pages.remove();
   });
 
-  test("shows what was saved after a reload, and continues it", async () => {
-    const { POST } = await pages.run<Saving>("saving.ts", sqlRoute);
+  test("shows what was saved after a reload, and continues it, also an answer that is being written", async () => {
+    pages.write(
+      "agent.ts",
+      `const last = Promise.withResolvers();
+      export const finish = last.resolve;
+      export const agent = {
+        async *streamChat(messages) {
+          const question = messages.at(-1).content;
+          yield { type: "text-delta", delta: question };
+          if (question === "Three") await last.promise;
+          yield { type: "text-delta", delta: "!" };
+          yield { type: "done" };
+        },
+      };`,
+    );
+    const chat = await pages.run<Saving>("saving.ts", sqlRoute);
     const { GET } = await pages.run<{ GET: Handler }>("messages.ts", messagesRoute);
+    const { finish } = await import(`${pages.path}/agent.ts`);
     const file = pages.write("page.tsx", snippetsOf("docs/saving.md", "tsx")[0]!);
     const script = `import { createElement } from "react";
       import { createRoot } from "react-dom/client";
@@ -78,7 +96,9 @@ describe.skipIf(!hasChromium())("the page, in Chromium", () => {
       document.cookie = "session=ann";
       createRoot(document.querySelector("#answer")!).render(createElement(Conversation, { sessionId: "a b" }));`;
     const opened = await openScriptPage(browser, script, (request) =>
-      new URL(request.url).pathname === "/api/messages" ? GET(request) : POST(request),
+      new URL(request.url).pathname === "/api/messages"
+        ? GET(request)
+        : chat[request.method as "POST" | "GET" | "DELETE"](request),
     );
     const { page, server } = opened;
     const shown = () => page.locator("form > p").allTextContents();
@@ -87,9 +107,20 @@ describe.skipIf(!hasChromium())("the page, in Chromium", () => {
       await expect.poll(async () => (await shown()).length).toBe(index * 2);
       await page.getByRole("textbox").fill(question);
       await page.keyboard.press("Enter");
-      await expect.poll(async () => (await shown()).slice(index * 2)).toEqual([question, question]);
+      await expect.poll(async () => (await shown()).slice(index * 2)).toEqual([question, `${question}!`]);
     }
-    expect(await shown()).toEqual(["One", "One", "Two", "Two"]);
+    const before = ["One", "One!", "Two", "Two!"];
+    await page.goto(server.url);
+    await expect.poll(shown).toEqual(before);
+    await page.getByRole("textbox").fill("Three");
+    await page.keyboard.press("Enter");
+    await expect.poll(shown).toEqual([...before, "Three", "Three"]);
+    await page.goto(server.url);
+    await expect.poll(shown).toEqual([...before, "Three", "Three"]);
+    finish();
+    await expect.poll(shown).toEqual([...before, "Three", "Three!"]);
+    await page.goto(server.url);
+    await expect.poll(shown).toEqual([...before, "Three", "Three!"]);
     const other = await fetch(`${server.url}/api/messages?session=a%20b`, {
       headers: { cookie: "session=bob" },
     });

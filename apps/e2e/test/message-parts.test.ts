@@ -17,10 +17,11 @@ afterAll(() => folder.remove());
 const [code] = snippetsOf("docs/message-parts.md", "tsx") as [string];
 type Answer = FunctionComponent<{ message: Pick<AssistantMessage, "parts">; chat: object }>;
 const { Answer } = await folder.run<{ Answer: Answer }>("message-parts.tsx", code);
-const render = (part: object, interrupts: object[] = []) =>
+const renderAll = (parts: object[], interrupts: object[] = []) =>
   renderToStaticMarkup(
-    createElement(Answer, { message: { parts: [part as MessagePart] }, chat: { interrupts } }),
+    createElement(Answer, { message: { parts: parts as MessagePart[] }, chat: { interrupts } }),
   );
+const render = (part: object, interrupts?: object[]) => renderAll([part], interrupts);
 
 /** The parts of the golden transcripts, as they are after each chunk. */
 const parts = globSync("packages/protocol/transcripts/*/*.json", { cwd: repository }).flatMap((file) => {
@@ -69,6 +70,21 @@ test("a question is a form while it can be answered, and one about a call is not
   expect(render({ ...question, input: { kind: "date", question: "When?" } }, open)).toContain(
     "<legend>When?</legend>",
   );
+});
+
+test("a citation is the number of its source, and leads to its line in the list of the answer", () => {
+  const citations = [{ sourceId: "b", quote: "so it is" }, { sourceId: "unknown" }, { sourceId: "a" }];
+  const markup = renderAll([
+    { type: "source", id: "a", title: "First" },
+    { type: "text", key: "", text: "It is so.", state: "done", citations },
+    { type: "source", id: "b", url: "https://second.example/" },
+  ]);
+  const [second, first] = Array.from(markup.matchAll(/href="#([^"]+)"/g), ([, target]) => target);
+  expect(markup).toContain(`<li id="${first}"><a>First</a></li>`);
+  expect(markup).toContain(
+    `<li id="${second}"><a href="https://second.example/">https://second.example/</a></li>`,
+  );
+  expect([...markup.matchAll(/\[\d\]/g)].flat()).toEqual(["[2]", "[1]"]);
 });
 
 test("a part of an unknown type is not shown", () => {

@@ -13,6 +13,7 @@ import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("readme-saving");
 process.env.MESSAGES_FILE = ":memory:";
+process.env.RUNS_FILE = ":memory:";
 process.env.RESUME_SECRET = "a secret of more than 32 characters";
 afterAll(() => folder.remove());
 

@@ -42,6 +42,10 @@ test("every page has exactly the snippets that run here", () => {
   expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0]);
 });
 
+test("the page of the guides has the route of README.md", () => {
+  expect(snippetsOf("docs/README.md")).toEqual([snippetsOf("README.md")[0]]);
+});
+
 test("every snippet passes this project's own type checks", () => {
   expect(typeErrorsOf(pages, folder)).toBe("");
 });
