@@ -1,7 +1,7 @@
 import { toChunk } from "@kortyx/protocol";
 import { describe, expect, test } from "vitest";
 import type { Reading } from "../src/reader/expected-reading.ts";
-import type { Body } from "../src/reader/reader-case.ts";
+import { type Body, deliveriesOf } from "../src/reader/reader-case.ts";
 import { startCommand } from "../src/reader/start-command.ts";
 import { type FedReader, readReaderCases, testReader } from "../src/reader/test-reader.ts";
 import type { Result } from "../src/report.ts";
@@ -68,6 +68,23 @@ describe("every transcript notices a reader that", () => {
     const failed = await failedOf(testReader((lines) => startWith(lines, read), transcripts));
     expect(failed).toHaveLength(transcripts.length);
   });
+});
+
+test("every transcript comes whole, byte by byte, cut at every place, and broken off after each of its bytes", () => {
+  const bodiesOf = (name: string) =>
+    cases.filter((one) => one.name.startsWith(name)).flatMap(({ bodies }) => bodies);
+  const transcripts = bodiesOf("transcript ").filter(({ variant }) => variant === "as it is");
+  expect(transcripts.length).toBeGreaterThan(20);
+  for (const body of transcripts) {
+    const first = Array.from(deliveriesOf(body), ({ pieces }) => pieces[0]!.length);
+    const places = Array.from(body.bytes, (_, at) => at).slice(1);
+    // An empty body has none.
+    expect(first.toSorted((one, other) => one - other)).toEqual(
+      [Math.min(1, body.bytes.length), ...places, body.bytes.length].toSorted((one, other) => one - other),
+    );
+  }
+  const total = transcripts.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  expect(bodiesOf("an answer that breaks off")).toHaveLength(total);
 });
 
 test("an answer that breaks off is not taken for complete", async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { blame } from "../../src/doctor/blame.ts";
+import { pages } from "../../src/doctor/finding.ts";
 import { hopsOf } from "../../src/doctor/known-hops.ts";
 
 const headersOf: Record<string, Record<string, string>> = {
@@ -55,4 +56,16 @@ test("every setting that the doctor names is in docs/infrastructure.md", () => {
   );
   const missing = settings.filter((code) => !page.includes(code.replace(/[;:] .*|;$/, "")));
   expect([...new Set(missing)]).toEqual([]);
+});
+
+test.each(Object.entries(pages))("the page about %s that a finding names has that section", (_, page) => {
+  const [file, anchor] = page.split("#");
+  const text = readFileSync(new URL(`../../../../${file}`, import.meta.url), "utf8");
+  const anchors = Array.from(text.matchAll(/^#+ (.*)$/gm), ([, heading]) =>
+    heading!
+      .toLowerCase()
+      .replaceAll(/[^\w\- ]/g, "")
+      .replaceAll(" ", "-"),
+  );
+  expect(anchors).toContain(anchor);
 });
