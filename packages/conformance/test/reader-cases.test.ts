@@ -131,14 +131,14 @@ test("chunks of unknown types may be left out, and null in an optional field sta
   }
 });
 
-test("half a character may be replaced", async () => {
-  const body = 'data: {"type":"text-delta","delta":"a\\ud800"}\n\ndata: {"type":"done"}\n\n';
+test("half a character may be replaced, and two bytes by one or two U+FFFD", async () => {
+  const body = 'data: {"type":"text-delta","delta":"a\\ud800b\\ufffd\\ufffd"}\n\ndata: {"type":"done"}\n\n';
   const bodies: Body[] = [{ variant: "", bytes: Buffer.from(body), cuts: "nowhere" }];
   const results = testReader(
     (lines) =>
       startWith(lines, (pieces) => {
         const { chunks, ...rest } = new NaiveReader().read(pieces);
-        return { ...rest, chunks: [{ ...(chunks[0] as object), delta: "a\ufffd" }, chunks[1]] };
+        return { ...rest, chunks: [{ ...(chunks[0] as object), delta: "a\ufffdb\ufffd" }, chunks[1]] };
       }),
     [{ name: "halves", section: "2.4", bodies }],
   );

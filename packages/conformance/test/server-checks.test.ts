@@ -119,10 +119,29 @@ async function* failOnly(messages: readonly { content: string }[]): AsyncGenerat
 test("what the server has is not judged by a first answer that is refused", async () => {
   const refusing: Handler = async () =>
     Response.json({ error: "Who?", code: "unauthorized" }, { status: 401 });
-  const reasons = new Set((await resultsOf(refusing)).flatMap(({ reason }) => reason ?? []));
-  expect([...reasons]).toEqual([
-    'The first answer does not show it: status 401, application/json, {"error":"Who?","code":"unauthorized"}',
-  ]);
+  const results = await resultsOf(refusing);
+  const reasons = new Set(results.flatMap(({ reason }) => reason ?? []));
+  expect([...reasons]).toEqual(["The first answer failed, so it is unknown what the server has."]);
+  expect(namesOf(results, "not-tried")).toContain("a GET is refused by a server without runs");
+});
+
+test("an answer whose response never comes is stopped all the same", async () => {
+  const posted: unknown[] = [];
+  const stopped: unknown[] = [];
+  const holding = createFaultyServer({
+    async handle(request, forward) {
+      if (request.method === "DELETE") stopped.push(request.query.get("key"));
+      if (!request.body.includes("pause")) return forward(request.with({}));
+      posted.push(JSON.parse(request.body).idempotencyKey);
+      const response = await forward(request.with({}));
+      return new Response(await response.text(), response);
+    },
+  });
+  const checks = serverChecks.filter(({ name }) => name === "a chunk is sent when the agent has it");
+  expect(failed(await resultsOf(holding, { timeoutMs: 300, checks }))).toHaveLength(1);
+  // The first of them looks for sessions.
+  expect(posted).toHaveLength(2);
+  expect(stopped).toEqual(posted);
 });
 
 test("checks of a required capability fail without it", async () => {

@@ -1,5 +1,6 @@
 /** The server under test: sends requests, and remembers them for the report. Judges no response. */
 
+import { randomUUID } from "node:crypto";
 import { CheckFailure, check, show } from "../check-failure.ts";
 import { within } from "../waiting.ts";
 import { AnswerStream } from "./answer-stream.ts";
@@ -52,13 +53,18 @@ const readsIds = { accept: "text/event-stream" };
 /** No response came. */
 export class Unreachable extends CheckFailure {}
 
+/** An answer that waits, and what a stop of it names. */
+interface OpenAnswer {
+  query?: Record<string, string>;
+}
+
 export class Target {
   /** The requests so far, for the report. */
   readonly sent: string[] = [];
   readonly timeoutMs: number;
   readonly #options: TargetOptions;
   readonly #closing = new AbortController();
-  readonly #openRuns: string[] = [];
+  readonly #open: OpenAnswer[] = [];
 
   constructor(options: TargetOptions) {
     this.#options = options;
@@ -110,16 +116,21 @@ export class Target {
 
   /** An answer that has begun and will not end by itself. */
   async pause(fields?: object): Promise<AnswerStream> {
-    const stream = await this.ask(prompts.pause, fields);
+    // By its key, the run can be stopped even if its response never comes.
+    const body = { idempotencyKey: randomUUID(), ...fields };
+    const open: OpenAnswer = { query: { key: body.idempotencyKey } };
+    this.#open.push(open);
+    const stream = await this.ask(prompts.pause, body);
     await stream.readUntil(({ chunk }) => chunk.type === "text-delta", "a text-delta before the pause");
-    if (stream.runId !== undefined) this.#openRuns.push(stream.runId);
+    if (stream.runId === undefined) delete open.query;
+    else open.query = { run: stream.runId };
     return stream;
   }
 
   /** Ends everything that the check has left open. */
   async close(): Promise<void> {
-    for (const run of this.#openRuns) {
-      await this.request("DELETE", { query: { run } }).catch(() => {});
+    for (const { query } of this.#open) {
+      if (query !== undefined) await this.request("DELETE", { query }).catch(() => {});
     }
     this.#closing.abort();
   }

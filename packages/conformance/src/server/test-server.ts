@@ -43,6 +43,8 @@ export async function* testServer(
 interface Findings {
   /** Why the checks of a capability are not tried; absent if the server has it. */
   missing: Partial<Record<Capability, string>>;
+  /** Nothing is known, because the first answer failed. */
+  isUnknown?: boolean;
   /** The agent answers in its own words. */
   stranger?: Result;
 }
@@ -71,8 +73,8 @@ async function explore(options: TargetOptions): Promise<Findings> {
     if (!(error instanceof CheckFailure)) throw error;
     const isFirst = target.sent.length === 1;
     if (isFirst && error instanceof Unreachable) throw error;
-    const reason = `The first answer does not show it: ${error.received}`;
-    if (isFirst) Object.assign(missing, { runs: reason, sessions: reason, parts: reason });
+    const reason = "The first answer failed, so it is unknown what the server has.";
+    if (isFirst) return { missing: { runs: reason, sessions: reason, parts: reason }, isUnknown: true };
   } finally {
     await target.close();
   }
@@ -97,7 +99,11 @@ async function findStranger(target: Target, first: AnswerStream): Promise<Pick<F
   };
 }
 
-async function runCheck(one: Check, options: ServerTestOptions, { missing }: Findings): Promise<Result> {
+async function runCheck(
+  one: Check,
+  options: ServerTestOptions,
+  { missing, isUnknown }: Findings,
+): Promise<Result> {
   const { name, section, isAdvice = false, needs, lacks } = one;
   const result = { name, section, sent: [] as string[] };
   const reason = needs && missing[needs];
@@ -106,6 +112,7 @@ async function runCheck(one: Check, options: ServerTestOptions, { missing }: Fin
       ? { ...result, status: "failed", expected: `a server with ${needs}`, received: reason }
       : { ...result, status: "not-tried", reason };
   }
+  if (lacks !== undefined && isUnknown) return { ...result, status: "not-tried", reason: missing[lacks]! };
   if (lacks !== undefined && missing[lacks] === undefined)
     return { ...result, status: "not-tried", reason: `It has ${lacks}.` };
   const target = new Target(options);
