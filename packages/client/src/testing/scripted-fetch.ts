@@ -43,7 +43,7 @@ export interface ScriptedRequest {
 /** What {@link createScriptedFetch} returns. */
 export interface ScriptedFetch {
   /** For the `fetch` option of `createChat` and of every other function that makes requests. */
-  fetch(url: string | URL, init: RequestInit): Promise<Response>;
+  fetch(url: string | URL, init?: RequestInit): Promise<Response>;
   /** The requests so far, the oldest first. */
   readonly calls: ScriptedRequest[];
 }
@@ -69,7 +69,7 @@ export interface ScriptedFetch {
 export function createScriptedFetch(...answers: FetchAnswer[]): ScriptedFetch {
   if (answers.length === 0) throw new TypeError("createScriptedFetch() needs at least one answer.");
   const calls: ScriptedRequest[] = [];
-  const fetch = (url: string | URL, init: RequestInit): Promise<Response> => {
+  const fetch = (url: string | URL, init: RequestInit = {}): Promise<Response> => {
     const signal = init.signal ?? undefined;
     const count = calls.push({ url, init: { ...init, headers: new Headers(init.headers) } });
     if (signal?.aborted) return Promise.reject(signal.reason);

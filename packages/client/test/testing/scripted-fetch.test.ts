@@ -14,7 +14,7 @@ const readAnswer = async (...steps: ResponseStep[]) => collect(readStream(await 
 
 test("each request gets the next answer, and every later one the last", async () => {
   const { fetch } = createScriptedFetch(["a"], ["b"]);
-  const ask = async () => (await fetch("/", {})).text();
+  const ask = async () => (await fetch("/")).text();
   expect([await ask(), await ask(), await ask()]).toEqual(["a", "b", "b"]);
 });
 

@@ -62,7 +62,7 @@ export type OpenedRun =
       /** The open run of the session. */
       run: RunRecord;
     }
-  /** The owner already has `maxOpenRuns` open runs. */
+  /** The owner already has `maxOpenRuns` open runs, none of which is in the session. */
   | { status: "too-many-runs" }
   /** The store cannot take more. */
   | { status: "store-full" };

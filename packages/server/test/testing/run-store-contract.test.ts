@@ -75,6 +75,19 @@ const faults: [test: string, breakRule: (store: RunStore) => Partial<RunStore>][
     },
   ],
   [
+    "can reuse the key of a run that was given up at once, but not of a stopped one",
+    ({ open }) => {
+      const hashes = new Map<string | undefined, string>();
+      return {
+        async open(request) {
+          const hash = hashes.get(request.key) ?? request.bodyHash;
+          hashes.set(request.key, hash);
+          return hash === request.bodyHash ? open(request) : { status: "key-conflict" };
+        },
+      };
+    },
+  ],
+  [
     "attaches to the run with the same key and body, open or ended",
     ({ open }) => ({ open: (request) => open({ ...request, key: undefined }) }),
   ],

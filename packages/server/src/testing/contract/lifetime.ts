@@ -151,6 +151,16 @@ export function describeLifetime(stores: ContractStores, { describe, test }: Tes
       equal((await stores.second.open(next)).status, "created");
     });
 
+    test("is dropped even if its end is repeated", async () => {
+      stores.use({ retentionMs: 40 });
+      const runId = await openRun(stores.first);
+      await stores.first.end(runId, done);
+      await until("read() returns undefined", async () => {
+        await stores.second.end(runId, done);
+        return (await stores.second.read(runId, -1, 1)) === undefined;
+      });
+    });
+
     test("does not affect a run that ended later", async () => {
       stores.use({ retentionMs: 500 });
       const first = await openRun(stores.first);

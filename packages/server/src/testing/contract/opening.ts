@@ -100,7 +100,7 @@ export function describeOpening(stores: ContractStores, { describe, test }: Test
     });
 
     test("can reuse the key of a run that was given up at once, but not of a stopped one", async () => {
-      const given = await openRun(stores.first, { key: "k" });
+      const given = await openRun(stores.first, { key: "k", bodyHash: "another" });
       await stores.second.end(given, producerLost);
       const next = await openRun(stores.first, { key: "k" });
       await stores.second.end(next, stopped);
@@ -133,6 +133,8 @@ export function describeOpening(stores: ContractStores, { describe, test }: Test
         status: "run-active",
         run: { runId: first, owner: "ann", sessionId: "s", lastSeq: 0, terminal: undefined },
       });
+      // A client can follow the open run, whatever the limit.
+      equal((await stores.second.open(opening({ sessionId: "s", maxOpenRuns: 1 }))).status, "run-active");
       equal((await stores.second.open(opening({ sessionId: "another" }))).status, "created");
       equal((await stores.second.open(opening())).status, "created");
       const second = opening({ sessionId: "s", allowActiveRun: true });

@@ -81,6 +81,18 @@ export function describeWaiting(stores: ContractStores, { describe, test }: Test
       }
     });
 
+    // In memory, no other store has the run.
+    if (stores.isShared) {
+      test("continues when another store is closed", async () => {
+        const runId = await openRun(stores.first);
+        const waiting = stores.second.wait(runId, -1, never);
+        await stores.first.close();
+        equal(await isOver(waiting), false);
+        equal(await stores.second.append(runId, 0, ["0"]), "ok");
+        await waiting;
+      });
+    }
+
     test("ends when the store is closed, which may be repeated", async () => {
       const runId = await openRun(stores.first);
       const waiting = stores.first.wait(runId, -1, never);
