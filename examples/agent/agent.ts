@@ -6,9 +6,13 @@ import { z } from "zod";
 import { earlierMessages } from "./conversations.ts";
 import { findOrders, refundOrder } from "./orders.ts";
 
-// Any server that is compatible with OpenAI's: OPENAI_API_KEY and OPENAI_BASE_URL name it, MODEL its model.
-const openai = new OpenAI();
-const model = process.env.MODEL ?? "gpt-5-mini";
+// Any server that is compatible with OpenAI's: OPENAI_BASE_URL is its address, and some need no key.
+const { OPENAI_API_KEY, OPENAI_BASE_URL, MODEL: model = "gpt-5-mini" } = process.env;
+if (!OPENAI_API_KEY && !OPENAI_BASE_URL) {
+  console.error("Set OPENAI_API_KEY, or OPENAI_BASE_URL and MODEL for another server than OpenAI's.");
+  process.exit(1);
+}
+const openai = new OpenAI({ apiKey: OPENAI_API_KEY || "none" });
 
 const instructions =
   "You help a shop's employees with orders. Look an order up before you refund it. Be brief.";

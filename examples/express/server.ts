@@ -1,4 +1,3 @@
-import type { AddressInfo } from "node:net";
 import { createChatRoute } from "@kortyx/server";
 import { toNodeHandler } from "@kortyx/server/node";
 import express from "express";
@@ -11,5 +10,5 @@ app.all("/api/chat", toNodeHandler(route.fetch));
 app.use(express.static("dist"));
 
 const server = app.listen(Number(process.env.PORT ?? 3000), "localhost", () => {
-  console.info(`http://localhost:${(server.address() as AddressInfo).port}`);
+  console.info("http://localhost:%d", (server.address() as { port: number }).port);
 });

@@ -7,7 +7,7 @@ export interface ExamplePage {
   log: Locator;
   alert: Locator;
   button(name: string): Locator;
-  /** Console errors and exceptions. */
+  /** Errors and warnings of the console, and exceptions. */
   complaints: string[];
   ask(question: string): Promise<void>;
   /** Waits until no answer is in progress. @returns the text of the conversation. */
@@ -22,8 +22,7 @@ export async function openExample(context: BrowserContext, url: string): Promise
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on("console", (message) => {
-    const isFavicon = message.location().url.endsWith("/favicon.ico");
-    if (message.type() === "error" && !isFavicon) complaints.push(message.text());
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
   // Before any script of the page, so that no text is missed.

@@ -8,7 +8,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { packPackages } from "../test/packed-packages.ts";
+import { packPackages, pnpmCommand } from "../test/packed-packages.ts";
 
 const sources = fileURLToPath(new URL("../../../examples/", import.meta.url));
 const workspace = fileURLToPath(new URL(".", import.meta.url));
@@ -39,17 +39,15 @@ export function copyExamples(names: string[]): string {
   return root;
 }
 
-/** @returns `undefined` if there is no registry, which in CI is an error. */
-export function installExamples(names: string[] = exampleNames): InstalledExamples | undefined {
+/** Throws what the package manager has printed if they cannot be installed, for example without a registry. */
+export function installExamples(names: string[] = exampleNames): InstalledExamples {
   const root = copyExamples(names);
   const remove = () => rmSync(root, { recursive: true, force: true });
   console.info("Installing the packages of the examples: up to a minute the first time.");
-  const install = ["install", "--frozen-lockfile", "--prefer-offline"];
-  const { status, stdout, stderr, error } = spawnSync("pnpm", install, { cwd: root, encoding: "utf8" });
+  const [pnpm, ...first] = pnpmCommand();
+  const install = [...first, "install", "--frozen-lockfile", "--prefer-offline"];
+  const { status, stdout, stderr, error } = spawnSync(pnpm, install, { cwd: root, encoding: "utf8" });
   if (status === 0) return { folderOf: (name) => join(root, name), remove };
   remove();
-  const reason = `The examples could not be installed:\n${error?.message ?? `${stdout}${stderr}`}`;
-  if (process.env.CI === "true") throw new Error(reason);
-  console.warn(`\nSKIPPED: the tests of the examples. ${reason}`);
-  return undefined;
+  throw new Error(`The examples could not be installed:\n${error?.message ?? `${stdout}${stderr}`}`);
 }

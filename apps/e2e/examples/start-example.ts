@@ -1,6 +1,7 @@
 /** `pnpm example <name>`: builds the packages, installs a copy of one example with them, builds it and starts it. */
-import { spawn, spawnSync } from "node:child_process";
-import { exampleNames, installExamples } from "./install-examples.ts";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { pnpmCommand } from "../test/packed-packages.ts";
+import { exampleNames, type InstalledExamples, installExamples } from "./install-examples.ts";
 
 const name = process.argv[2] ?? "";
 if (!exampleNames.includes(name)) {
@@ -8,23 +9,37 @@ if (!exampleNames.includes(name)) {
   process.exit(1);
 }
 
-const build = ["run", "build", "--filter=./packages/*", "--output-logs=errors-only"];
-const { status, error, stdout, stderr } = spawnSync("turbo", build, { encoding: "utf8" });
-if (status !== 0) {
-  console.error(error?.message ?? `${stdout}${stderr}`);
-  process.exit(status ?? 1);
-}
-
-const examples = installExamples([name]);
-if (!examples) process.exit(1);
-process.once("exit", () => examples.remove());
-// Ctrl+C reaches the example itself, and this process ends after it.
+// Ctrl+C reaches all processes at once, other signals only this one: it passes them on. It ends after the others, and
+// removes the copy.
+let child: ChildProcess | undefined;
 process.on("SIGINT", () => {});
+for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => child?.kill(signal));
+
+const [pnpm, ...first] = pnpmCommand();
+const build = ["turbo", "run", "build", "--filter=./packages/*", "--output-logs=errors-only"];
+const { status, error, stdout, stderr } = spawnSync(pnpm, [...first, "exec", ...build], { encoding: "utf8" });
+if (status !== 0) fail(error?.message ?? `${stdout}${stderr}`);
+
+let examples: InstalledExamples;
+try {
+  examples = installExamples([name]);
+} catch (error) {
+  fail((error as Error).message);
+}
+process.once("exit", () => examples.remove());
 const cwd = examples.folderOf(name);
 console.info(`A copy of the example, until you end it: ${cwd}`);
-const run = (script: string) =>
-  new Promise((resolve) =>
-    spawn("pnpm", ["run", "--if-present", script], { cwd, stdio: "inherit" }).once("exit", resolve),
-  );
 if ((await run("build")) === 0) await run("start");
 else process.exitCode = 1;
+
+function run(script: string): Promise<unknown> {
+  // Only this machine reaches it, also where the default of the framework is every machine.
+  const env = { HOST: "localhost", ...process.env };
+  child = spawn(pnpm, [...first, "run", "--if-present", script], { cwd, env, stdio: "inherit" });
+  return new Promise((resolve) => child!.once("exit", resolve));
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

@@ -1,5 +1,5 @@
 /** examples/agent as its reader starts it, with a server in place of the model's. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
@@ -40,15 +40,19 @@ let model: Server;
 let data: string;
 let agent: ChildProcess | undefined;
 const requests: ModelRequest[] = [];
+/** Of each request. */
+const credentials: (string | undefined)[] = [];
 
 beforeEach(async () => {
   requests.length = 0;
+  credentials.length = 0;
   data = mkdtempSync(join(tmpdir(), "kortyx-agent-"));
   model = createServer(async (req, res) => {
     let body = "";
     for await (const piece of req.setEncoding("utf8")) body += piece;
     const request: ModelRequest = JSON.parse(body);
     requests.push(request);
+    credentials.push(req.headers.authorization);
     res.writeHead(200, { "content-type": "text/event-stream" });
     for (const event of answer(request)) {
       const delta = typeof event === "string" ? {} : event;
@@ -76,14 +80,14 @@ async function stopAgent(): Promise<void> {
 }
 
 /** @returns the address of the agent. */
-async function startAgent(): Promise<string> {
+async function startAgent(key = "key"): Promise<string> {
   await stopAgent();
   agent = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", "server.ts"], {
     cwd: folder,
     env: {
       ...process.env,
       PORT: "0",
-      OPENAI_API_KEY: "key",
+      OPENAI_API_KEY: key,
       OPENAI_BASE_URL: `http://127.0.0.1:${(model.address() as AddressInfo).port}`,
       DATABASE: join(data, "agent.db"),
       RUNS: join(data, "runs.db"),
@@ -214,6 +218,28 @@ test("the terminal shows the conversation, and takes decisions", async () => {
   await expect.poll(() => output).toContain('The shop reports: {"orderId":2,"refunded":25}');
   terminal.stdin.end();
   expect(await once(terminal, "exit")).toEqual([0, null]);
+});
+
+test("the model's server gets the key, if it needs one", async () => {
+  for (const key of ["secret", ""]) {
+    const chat = await openChat(await startAgent(key));
+    await chat.send("Refund Ann's last order.");
+    expect(chat.getSnapshot().error).toBeUndefined();
+    chat.close();
+  }
+  expect([...new Set(credentials)]).toEqual(["Bearer secret", "Bearer none"]);
+});
+
+test("without a key and another server, it names what to set", () => {
+  const env = { ...process.env, OPENAI_API_KEY: "", OPENAI_BASE_URL: "", DATABASE: ":memory:" };
+  const { status, stderr } = spawnSync(process.execPath, ["server.ts"], {
+    cwd: folder,
+    env,
+    encoding: "utf8",
+  });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^Set OPENAI_API_KEY, or OPENAI_BASE_URL and MODEL .*$/m);
+  expect(stderr).not.toContain("    at ");
 });
 
 test("the agent itself fits on a screen", () => {

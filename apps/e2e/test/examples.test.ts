@@ -1,6 +1,6 @@
 /** What can be checked of the examples without installing them; `test-long/examples` uses them. */
 import { globSync, readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, sep } from "node:path";
 import { expect, test } from "vitest";
 import { exampleNames } from "../examples/install-examples.ts";
 import { repository } from "./readme-snippets.ts";
@@ -8,11 +8,11 @@ import { repository } from "./readme-snippets.ts";
 const folder = join(repository, "examples");
 const read = (file: string) => readFileSync(join(folder, file), "utf8");
 
-/** What a starter of the framework writes: configuration, and files that only load the counted ones. */
+/** What a starter of the framework writes: configuration, and files that only load the counted ones. CSS is not counted. */
 const isOfStarter = (file: string) =>
   /\.config\.[jt]s$|\.d\.ts$|^(?:layout\.tsx|app\.html)$/.test(basename(file)) ||
   (basename(file) === "index.html" && read(file).includes('<div id="root"></div>')) ||
-  (basename(file) === "main.ts" && read(file).includes("import App from "));
+  (/^main\.tsx?$/.test(basename(file)) && read(file).includes("import App from "));
 
 /** What takes the place of a model, so that no example needs a key. */
 const isPlaceholder = (file: string) => read(file).includes("/** A placeholder for your model: ");
@@ -39,4 +39,11 @@ test.each(exampleNames)("the README of %s begins with its start in one screen", 
 test("the index lists every example", () => {
   const listed = [...read("README.md").matchAll(/^\| \[`(.+?)`\]\(\1\) \|/gm)].map(([, name]) => name);
   expect(listed.toSorted()).toEqual([...exampleNames, "agent"].toSorted());
+});
+
+test("the examples share one style, which is short, and nothing else has one", () => {
+  const sheets = globSync("*/**/*.css", { cwd: folder, exclude: ["**/node_modules/**"] });
+  expect(sheets.map((file) => file.split(sep)[0]).toSorted()).toEqual(exampleNames.toSorted());
+  expect(new Set(sheets.map(read)).size).toBe(1);
+  expect(read(sheets[0]!).split("\n").length).toBeLessThan(40);
 });

@@ -8,7 +8,7 @@ const page = readFileSync(join(repository, "docs/getting-started.md"), "utf8");
 
 test.each([
   ["Next.js", "next", ["app/api/chat/agent.ts", "app/api/chat/route.ts", "app/page.tsx"]],
-  ["Hono and Vite", "hono-vite", ["server.ts", "agent.ts", "vite.config.ts", "src/main.tsx"]],
+  ["Hono and Vite", "hono-vite", ["server.ts", "agent.ts", "vite.config.ts", "src/App.tsx"]],
 ] as const)("the section %s has the files of its example, unchanged", (title, example, files) => {
   const section = page.split(/^## /m).find((part) => part.startsWith(`${title}\n`))!;
   const shown = Array.from(

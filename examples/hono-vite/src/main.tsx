@@ -1,36 +1,9 @@
-import { toMessageText } from "@kortyx/client";
-import { useChat } from "@kortyx/client/react";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
+import App from "./App.tsx";
 
-function Chat() {
-  const { messages, status, error, send, stop } = useChat({ endpoint: "/api/chat" });
-  const isBusy = status !== "ready" && status !== "error";
-  return (
-    <main>
-      <h1>Chat</h1>
-      <div role="log" aria-busy={isBusy}>
-        {messages.map((message) => (
-          <p key={message.id}>
-            <b>{message.role === "user" ? "You" : "Agent"}:</b> {toMessageText(message)}
-          </p>
-        ))}
-      </div>
-      {error && <p role="alert">{error.message}</p>}
-      <form
-        action={(form) => {
-          send(String(form.get("question")));
-        }}
-      >
-        <input name="question" aria-label="Question" required />
-        <button type="submit" disabled={isBusy}>
-          Send
-        </button>
-        <button type="button" disabled={!isBusy} onClick={stop}>
-          Stop
-        </button>
-      </form>
-    </main>
-  );
-}
-
-createRoot(document.querySelector("#root")!).render(<Chat />);
+createRoot(document.querySelector("#root")!).render(
+  <StrictMode>
+    <App />
+  </StrictMode>,
+);

@@ -1,8 +1,7 @@
 import { createChat, toMessageText } from "@kortyx/client";
 
 const chat = createChat({ endpoint: "/api/chat" });
-const [log, alert] = document.querySelectorAll("[role]");
-const [form] = document.forms;
+const [log, alert, form] = document.querySelectorAll("[role], form");
 const { question, send, stop } = form.elements;
 
 chat.subscribe(({ messages, status, error }) => {
