@@ -223,6 +223,12 @@ describe("the report", () => {
     );
   });
 
+  test("of a reader that cannot be started shows its exit code", async () => {
+    const { code, output } = await runKit("--client", "exit 7");
+    expect(code).toBe(2);
+    expect(output).toContain("received  the end of the command, with exit code 7\n");
+  });
+
   test("ends without a word when its reader leaves", async () => {
     const server = await listenOnNode((_, response) => void response.writeHead(404).end());
     const child = spawn(process.execPath, [command, server.url], { stdio: ["ignore", "pipe", "pipe"] });
@@ -238,6 +244,7 @@ describe("the report", () => {
     [["http://a", "--client", "cat"], "Expected one URL, or --client with a command."],
     [["localhost:3000"], "Expected a URL of http or https, got localhost:3000."],
     [["http://ann:secret@a"], "Expected a URL without a user: send one with --header 'authorization: …'."],
+    [["--client", " "], "Expected a command after --client."],
     [["http://a", "--header", "ann"], "Expected --header 'name: value'."],
     [["http://a", "--header", "na(me: ann"], "Expected --header 'name: value'."],
     [["http://a", "--require", "tools"], "Expected runs, sessions or parts, got --require tools."],

@@ -40,6 +40,7 @@ function readArguments(args: string[]) {
   if (values.help) return undefined;
   const { client: command, header, require, json } = values;
   const [url] = positionals;
+  if (command?.trim() === "") throw new UsageError("Expected a command after --client.");
   if (positionals.length + (command === undefined ? 0 : 1) !== 1) {
     throw new UsageError("Expected one URL, or --client with a command.");
   }
@@ -97,7 +98,9 @@ async function main(): Promise<number> {
   }
   const passed = holds(results);
   process.stdout.write(json ? `${JSON.stringify({ passed, results })}\n` : `\n${printSummary(results)}\n`);
-  return passed ? 0 : 1;
+  if (passed) return 0;
+  // A reader that never printed a line was not tested.
+  return results.some(({ section }) => section !== "") ? 1 : 2;
 }
 
 // Who reads the report may leave early, such as `head`.

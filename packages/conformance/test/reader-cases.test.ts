@@ -148,20 +148,28 @@ test("half a character may be replaced, and two bytes by one or two U+FFFD", asy
 describe("a command that", () => {
   const one = cases.slice(0, 1);
   const [first] = one[0]!.bodies;
+  const waiting = JSON.stringify(Buffer.from(first!.bytes).toString());
   const node = (program: string) => `"${process.execPath}" -e "${program}"`;
   const run = (program: string, timeoutMs = 30_000) =>
     failedOf(testReader((lines) => startCommand(program, timeoutMs, lines), one));
 
   test("ends too early is reported", async () => {
     expect(await run(node("process.exit(7)"))).toEqual([
-      "a line for each line\na line of JSON for each line\nthe end of the command, with exit code 7",
+      `a line for each line\n${first!.variant}, whole: ${waiting}\na line of JSON for each line\nthe end of the command, with exit code 7`,
     ]);
   });
 
   test("prints nothing is reported, and ended", async () => {
     expect(await run(node("setTimeout(() => {}, 5000)"), 200)).toEqual([
-      "a line for each line\na line of JSON within 0.2 s\nnothing",
+      `a line for each line\n${first!.variant}, whole: ${waiting}\na line of JSON within 0.2 s\nnothing`,
     ]);
+  });
+
+  test("ends its last line with the end of its output is read", async () => {
+    const report = '{\\"chunks\\":[],\\"outcome\\":\\"none\\"}';
+    const [failure] = await run(node(`process.stdout.write('${report}')`));
+    expect(failure!.split("\n").at(-1)).toBe("the end of the command, with exit code 0");
+    expect(failure).toContain(`${first!.variant}, byte by byte`);
   });
 
   test("prints something else is reported", async () => {

@@ -18,25 +18,39 @@ export const readReaderCases = (): ReaderCase[] => [...wireCases, ...readTranscr
 /** What some readers do not report. */
 type Detail = "lastEventId" | "retryMs";
 
+interface Progress {
+  /** Whether the reader reports it. */
+  details: Record<Detail, boolean>;
+  /** What the reader has not answered. */
+  waitsFor: string[];
+}
+
 /** Yields the results, in the order of the cases. */
 export async function* testReader(
   start: (lines: Iterable<string>) => FedReader,
   cases: readonly ReaderCase[] = readReaderCases(),
 ): AsyncGenerator<Result> {
   const reader = start(linesOf(cases));
-  const details: Record<Detail, boolean> = { lastEventId: false, retryMs: false };
+  const progress: Progress = { details: { lastEventId: false, retryMs: false }, waitsFor: [] };
   try {
-    for (const one of cases) yield await runCase(one, reader, details);
+    for (const one of cases) yield await runCase(one, reader, progress);
   } catch (error) {
     if (!(error instanceof CheckFailure)) throw error;
     // Without its line for each line, the reader cannot be followed any further.
     const { expected, received } = error;
-    yield { name: "a line for each line", section: "", status: "failed", sent: [], expected, received };
+    yield {
+      name: "a line for each line",
+      section: "",
+      status: "failed",
+      sent: progress.waitsFor,
+      expected,
+      received,
+    };
     return;
   } finally {
     reader.close();
   }
-  for (const [detail, isReported] of Object.entries(details)) {
+  for (const [detail, isReported] of Object.entries(progress.details)) {
     const reason = `No line has ${detail}, so it was not compared.`;
     if (!isReported) yield { name: detail, section: "4.2", status: "not-tried", sent: [], reason };
   }
@@ -56,7 +70,7 @@ function* linesOf(cases: readonly ReaderCase[]): Generator<string> {
 async function runCase(
   { name, section, bodies }: ReaderCase,
   reader: FedReader,
-  details: Record<Detail, boolean>,
+  progress: Progress,
 ): Promise<Result> {
   let failure: Pick<Result, "sent" | "expected" | "received"> | undefined;
   for (const body of bodies) {
@@ -64,14 +78,17 @@ async function runCase(
     /** Most lines of a body are the same. */
     let lastGood: string | undefined;
     for (const delivery of deliveriesOf(body)) {
-      const line = await reader.nextLine();
+      const line = await reader.nextLine().catch((error: unknown) => {
+        progress.waitsFor = describe(body, delivery);
+        throw error;
+      });
       // Only the first failure is reported, and the lines of the others are skipped.
       if (line === lastGood || failure !== undefined) continue;
       const reading = parseReading(line);
       if (reading !== undefined && isSameReading(reading, expected)) {
         lastGood = line;
-        details.lastEventId ||= reading.lastEventId !== undefined;
-        details.retryMs ||= reading.retryMs !== undefined;
+        progress.details.lastEventId ||= reading.lastEventId !== undefined;
+        progress.details.retryMs ||= reading.retryMs !== undefined;
       } else {
         const received = line.slice(0, 600);
         failure = { sent: describe(body, delivery), expected: printed(expected, reading), received };
