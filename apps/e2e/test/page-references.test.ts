@@ -115,6 +115,10 @@ test("no page has a snippet that its test does not run", () => {
   });
 });
 
+test("README.md has fewer than 150 lines", () => {
+  expect(readFileSync(join(repository, "README.md"), "utf8").trimEnd().split("\n").length).toBeLessThan(150);
+});
+
 test("docs/README.md, which is also the navigation of the site, lists every page", () => {
   const index = readFileSync(join(repository, "docs/README.md"), "utf8");
   const names = globSync("*.md", { cwd: join(repository, "docs"), exclude: ["README.md"] });
