@@ -22,6 +22,9 @@ export interface RouteRequest {
   isEnough?: ((recording: Recording) => boolean) | undefined;
 }
 
+/** A connection and its TLS are open sooner, or not at all, in milliseconds. */
+const connectMs = 10_000;
+
 /** Node before 22.15 has no decoder for zstd. */
 const hasZstd = typeof zlib.createZstdDecompress === "function";
 
@@ -40,7 +43,7 @@ interface Response {
 
 /** @throws the error of a connection that cannot be opened, or that closes without a response. */
 export async function askRoute(request: RouteRequest): Promise<Recording> {
-  const socket = await openSocket(request.url);
+  const socket = await openSocket(request);
   try {
     const sentAt = performance.now();
     const elapsed = () => performance.now() - sentAt;
@@ -76,7 +79,7 @@ function untilAborted<Value>(
   });
 }
 
-function openSocket(url: URL): Promise<Socket | TLSSocket> {
+function openSocket({ url, timeoutMs }: RouteRequest): Promise<Socket | TLSSocket> {
   const isSecure = url.protocol === "https:";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   const port = Number(url.port || (isSecure ? 443 : 80));
@@ -86,8 +89,14 @@ function openSocket(url: URL): Promise<Socket | TLSSocket> {
     : connect({ host, port, noDelay: true });
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
+    const limitMs = Math.min(connectMs, timeoutMs);
+    socket.setTimeout(limitMs, () => {
+      const message = `no connection within ${limitMs / 1000} s`;
+      socket.destroy(Object.assign(new Error(message), { code: "ETIMEDOUT" }));
+    });
     socket.once(isSecure ? "secureConnect" : "connect", () => {
       socket.off("error", reject);
+      socket.setTimeout(0);
       // From here on, the request or the body reports a failure of the connection.
       socket.on("error", () => {});
       resolve(socket);

@@ -12,7 +12,7 @@ export interface Finding {
   /** What to change; each is enough by itself. */
   fixes: string[];
   /** The section of the documentation. */
-  page?: string | undefined;
+  page: string;
 }
 
 /** Where each subject is described, below the folder `docs`. */
@@ -22,6 +22,13 @@ export const pages = {
   machines: "docs/runs.md#several-machines",
   doctor: "docs/doctor.md#findings",
 };
+
+/** Where a reader of the published package finds a page. */
+export function pageAt(page: string, repositoryUrl: string | undefined): string {
+  if (!repositoryUrl) return `${page}, in the repository of @kortyx/server`;
+  const repository = repositoryUrl.replace(/^git\+/, "").replace(/\.git$/, "");
+  return `${repository}/blob/HEAD/${page}`;
+}
 
 export const fault = (id: string, what: string, rest: Partial<Finding> = {}): Finding => ({
   id,

@@ -94,6 +94,6 @@ function printFinding({ severity, what, culprit, fixes, page }: Finding): string
     `${severity === "fault" ? "FAULT" : "note "} ${what.replaceAll(control, " ").trim()}`,
     ...(culprit === undefined ? [] : [`      Cause: ${culprit}`]),
     ...fixes.map((fix, index) => `      ${index === 0 ? "Fix:  " : "   or:"} ${fix}`),
-    ...(page === undefined ? [] : [`      More:  ${page}`]),
+    `      More:  ${page}`,
   ];
 }

@@ -1,9 +1,9 @@
 /** The command line: `doctor <url>` and its options. Measures nothing itself. */
 import { parseArgs } from "node:util";
-import { NoResponseError } from "./ask-route.ts";
+import { describeFailure } from "./describe-failure.ts";
 import { type Diagnosis, diagnose } from "./diagnose.ts";
 import { type Examination, type ExaminationOptions, examineRoute } from "./examine-route.ts";
-import { type Finding, fault } from "./finding.ts";
+import { type Finding, pageAt } from "./finding.ts";
 import { answersOf, printReport } from "./print-report.ts";
 
 /** A question whose answer takes a few seconds, and costs little. */
@@ -33,20 +33,26 @@ interface Command {
   json: boolean;
 }
 
+interface Surroundings {
+  /** Receives the text for standard output. */
+  print: (text: string) => void;
+  /** `repository.url` of the package, as in `git+https://github.com/owner/name.git`. */
+  repositoryUrl: string | undefined;
+}
+
 /**
  * Runs the command, and prints its report.
  *
- * @param print - Receives the text for standard output.
  * @returns the exit code.
  */
-export async function runCommand(args: string[], print: (text: string) => void): Promise<number> {
+export async function runCommand(args: string[], surroundings: Surroundings): Promise<number> {
   try {
     const command = parseCommand(args);
     if (command === undefined) {
-      print(usage);
+      surroundings.print(usage);
       return 0;
     }
-    return await runDoctor(command, print);
+    return await runDoctor(command, surroundings);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     console.error(`${error.message}\n\n${usage}`);
@@ -54,23 +60,30 @@ export async function runCommand(args: string[], print: (text: string) => void):
   }
 }
 
-async function runDoctor({ target, direct, json }: Command, print: (text: string) => void): Promise<number> {
+async function runDoctor(
+  { target, direct, json }: Command,
+  { print, repositoryUrl }: Surroundings,
+): Promise<number> {
   if (!json) print(`Asking ${target.url} ...\n\n`);
   const failures: Finding[] = [];
   const examine = async (options: ExaminationOptions) => {
     try {
       return await examineRoute(options);
     } catch (error) {
-      failures.push(describeFailure(error, options));
+      failures.push(describeFailure(error, options.url));
       return undefined;
     }
   };
   const examination = await examine(target);
   const directExamination = examination && direct && (await examine(direct));
-  const diagnosis = toDiagnosis(examination, directExamination, failures);
+  const { verdict, findings } = toDiagnosis(examination, directExamination, failures);
+  const diagnosis = {
+    verdict,
+    findings: findings.map((finding) => ({ ...finding, page: pageAt(finding.page, repositoryUrl) })),
+  };
   const answers = examination ? answersOf(examination, directExamination) : [];
   print(json ? `${JSON.stringify({ answers, ...diagnosis }, null, 2)}\n` : printReport(answers, diagnosis));
-  return diagnosis.verdict === "streams" ? 0 : 1;
+  return verdict === "streams" ? 0 : 1;
 }
 
 /** A route that sent no response is not right, whatever the other one did. */
@@ -82,27 +95,6 @@ function toDiagnosis(
   const diagnosis = examination && diagnose(examination, direct);
   if (diagnosis !== undefined && failures.length === 0) return diagnosis;
   return { verdict: "faulty", findings: [...failures, ...(diagnosis?.findings ?? [])] };
-}
-
-/** The route could not be asked. */
-function describeFailure(error: unknown, { url }: ExaminationOptions): Finding {
-  const { code, message } = error as NodeJS.ErrnoException;
-  const failure = fault(
-    "no-response",
-    `${url} sent no response: ${[code, message].filter(Boolean).join(": ")}`,
-  );
-  if (error instanceof NoResponseError) {
-    failure.culprit = "A proxy that holds everything back until the end, or a route that hangs.";
-  } else if (/CERT|SIGNATURE/.test(code ?? "")) {
-    failure.culprit = "This machine does not trust the certificate.";
-    failure.fixes = [
-      "`NODE_EXTRA_CA_CERTS=<file>` in the environment, with the certificate of the authority",
-    ];
-  } else if (code?.startsWith("ERR_HTTP2")) {
-    failure.culprit = "Likely a header that HTTP/2 forbids, such as `connection`.";
-    failure.fixes = ["`headers: { connection: null }` in the options of the route"];
-  }
-  return failure;
 }
 
 /** @returns `undefined` if only the usage was asked for. @throws UsageError */
@@ -148,7 +140,7 @@ function parse(args: string[]) {
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new UsageError(`Not a URL of http: or https:: ${text}`);
+  throw new UsageError(`Expected a URL such as https://your.host/api/chat; got ${text}.`);
 }
 
 function parseHeaders(lines: string[]): Record<string, string> {

@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo, Server } from "node:net";
+import { type AddressInfo, createServer as createTcpServer, type Server } from "node:net";
 import zlib from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
 import { askRoute, browserEncodings, type RouteRequest } from "../../src/doctor/ask-route.ts";
@@ -89,4 +90,15 @@ test("the request has its method, its headers and its body, and keeps its connec
     { method: "POST", headers: { cookie: "a=1" }, body: "{}" },
   );
   expect(received).toEqual({ method: "POST", body: "{}", cookie: "a=1", connection: "keep-alive" });
+});
+
+test("a port that does not begin TLS is given up in time", async () => {
+  const server = createTcpServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const url = new URL(`https://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await expect(askRoute({ url, method: "GET", headers: {}, timeoutMs: 50 })).rejects.toMatchObject({
+    code: "ETIMEDOUT",
+    message: "no connection within 0.05 s",
+  });
 });
