@@ -57,8 +57,8 @@ export interface Arrival {
 }
 
 interface ArrivalConditions {
-  /** How long the same path takes to respond to a request that starts no answer, in milliseconds. */
-  controlMs: number;
+  /** How long the same path takes to respond to a request that starts no answer, in milliseconds, if that is known. */
+  controlMs: number | undefined;
   /** How long this process itself may have been late, in milliseconds. */
   graceMs: number;
 }
@@ -72,9 +72,11 @@ export function measureArrival(recording: Recording, { controlMs, graceMs }: Arr
   const firstByteMs = blocks[0]?.beganMs;
   const delays = [
     wholeAnswerDelay(recording, events, controlMs),
-    lateStartDelay(recording, events, controlMs),
-    lateBodyDelay(recording, heartbeatMs),
     oneBrokenEventDelay(blocks),
+    // Only a server of this package announces heartbeats, and has promised the rest.
+    ...(heartbeatMs === undefined
+      ? []
+      : [lateStartDelay(recording, events, controlMs), lateBodyDelay(recording)]),
     ...(heartbeatMs
       ? [earlyHeartbeatDelay(blocks, heartbeatMs), missedHeartbeatDelay(recording, heartbeatMs)]
       : []),
@@ -94,30 +96,30 @@ export function measureArrival(recording: Recording, { controlMs, graceMs }: Arr
 }
 
 /** Rule 1: everything came at the end, and late. */
-function wholeAnswerDelay({ blocks }: Recording, events: Block[], controlMs: number): Delay {
+function wholeAnswerDelay({ blocks }: Recording, events: Block[], controlMs: number | undefined): Delay {
   const [first, last] = [blocks[0], blocks.at(-1)];
   const isLump = first !== undefined && last!.atMs - first.beganMs < spreadMs && events.length >= fewEvents;
-  const ms = isLump ? first.beganMs - controlMs : 0;
+  const ms = isLump ? first.beganMs - (controlMs ?? 0) : 0;
   return {
     ms,
-    evidence: `all ${events.length} events arrived together, ${seconds(ms)} later than the response to a bad request`,
+    evidence: `all ${events.length} events arrived together, ${lateness(ms, controlMs)}`,
   };
 }
 
 /** Rule 1: what came first, and late, was more than a beginning. */
-function lateStartDelay({ blocks }: Recording, events: Block[], controlMs: number): Delay {
+function lateStartDelay({ blocks }: Recording, events: Block[], controlMs: number | undefined): Delay {
   const firstMs = blocks[0]?.beganMs ?? 0;
   const together = events.filter(({ atMs }) => atMs - firstMs < sameMomentMs).length;
-  const ms = together >= manyEvents ? firstMs - controlMs : 0;
+  const ms = together >= manyEvents ? firstMs - (controlMs ?? 0) : 0;
   return {
     ms,
-    evidence: `the first ${together} events arrived together, ${seconds(ms)} later than the response to a bad request`,
+    evidence: `the first ${together} events arrived together, ${lateness(ms, controlMs)}`,
   };
 }
 
 /** Rule 1: the headers came, and the comment that follows them did not. */
-function lateBodyDelay({ blocks, headersMs }: Recording, heartbeatMs: number | undefined): Delay {
-  const ms = heartbeatMs === undefined ? 0 : blocks[0]!.beganMs - headersMs;
+function lateBodyDelay({ blocks, headersMs }: Recording): Delay {
+  const ms = blocks[0]!.beganMs - headersMs;
   return { ms, evidence: `the first bytes of the body arrived ${seconds(ms)} after the headers` };
 }
 
@@ -209,6 +211,10 @@ function cameInBursts(moments: number[], events: number): boolean {
 
 /** The longest of any number of times: more than a call can have arguments. */
 const longestOf = (times: number[]): number => times.reduce((longest, ms) => Math.max(longest, ms), 0);
+
+/** How late bytes were, in words. */
+export const lateness = (ms: number, controlMs: number | undefined): string =>
+  `${seconds(ms)} ${controlMs === undefined ? "after the request" : "later than the response to a bad request"}`;
 
 /** A duration in words: `0.25 s`. */
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 0)} s`;

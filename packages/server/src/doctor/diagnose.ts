@@ -27,8 +27,10 @@ export function diagnose(examination: Examination, direct?: Examination): Diagno
 /** Whether a fault is in the server or in front of it. */
 function compareWithDirect(finding: Finding, own: Diagnosis): Finding {
   if (finding.severity === "note") return finding;
-  if (own.findings.some(({ id }) => id === finding.id)) {
-    return { ...finding, culprit: "The server itself: asked directly, the same happens." };
+  const same = own.findings.find(({ id }) => id === finding.id);
+  if (same !== undefined) {
+    // A setting of a proxy would not help.
+    return { ...same, what: finding.what, culprit: "The server itself: asked directly, the same happens." };
   }
   if (own.verdict !== "streams") return finding;
   const proof = "Asked directly, the route streams, so the cause is in front of it.";

@@ -20,8 +20,11 @@ export interface ExaminationOptions {
 
 export interface Examination {
   url: URL;
-  /** How long the route takes to respond to a request that starts no answer, in milliseconds. */
-  controlMs: number;
+  /**
+   * How long the route takes to respond to a request that starts no answer, in milliseconds; `undefined` if it answers
+   * such a request too.
+   */
+  controlMs: number | undefined;
   /** The answer as a browser requests it. */
   answer: Recording;
   /** The same without compression; absent if the answer was not compressed. */
@@ -62,7 +65,8 @@ export async function examineRoute(options: ExaminationOptions): Promise<Examina
     }),
   };
   lateness.disable();
-  const controlMs = Math.min(...refusals.map(({ headersMs }) => headersMs));
+  const isRefused = refusals.every(({ status }) => status >= 300);
+  const controlMs = isRefused ? Math.min(...refusals.map(({ headersMs }) => headersMs)) : undefined;
   const graceMs = lateness.max / 1e6;
   return { url, controlMs, answer, plainAnswer, resumed: resumed || undefined, graceMs };
 }

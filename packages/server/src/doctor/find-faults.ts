@@ -10,7 +10,7 @@ import { type Finding, fault, note, pages } from "./finding.ts";
 /** @param direct - The examination of the same route without the proxies. */
 export function findFaults(examination: Examination, direct: Examination | undefined): Finding[] {
   return [
-    findDelay(examination) ?? findBursts(examination, direct),
+    findDelay(examination, direct) ?? findBursts(examination, direct),
     findCut(examination),
     findCache(examination),
     findLostRun(examination),
@@ -20,21 +20,26 @@ export function findFaults(examination: Examination, direct: Examination | undef
 const noTransform =
   '`headers: { "cache-control": "no-cache, no-transform" }` in the options of the route: most proxies then compress nothing';
 
-function findDelay(examination: Examination): Finding | undefined {
+/** Bytes are late in the same way if the handler itself holds them back. */
+function blameForBuffering(headers: Record<string, string>, direct: Examination | undefined) {
+  const { culprit, fixes } = blame(headers, "buffering");
+  const remark = "A handler that collects the answer first does the same: --direct shows which.";
+  return { culprit: direct === undefined ? `${culprit} ${remark}` : culprit, fixes, page: pages.proxies };
+}
+
+function findDelay(examination: Examination, direct: Examination | undefined): Finding | undefined {
   const { answer, plainAnswer } = examination;
   const { delay, firstByteMs } = measureArrival(answer, examination);
   if (delay === undefined) {
     if (firstByteMs !== undefined || answer.end !== "left") return undefined;
-    return fault("held-back", `Nothing of the answer arrived in ${seconds(answer.endMs)}.`, {
-      ...blame(answer.headers, "buffering"),
-      page: pages.proxies,
-    });
+    const what = `Nothing of the answer arrived in ${seconds(answer.endMs)}.`;
+    return fault("held-back", what, blameForBuffering(answer.headers, direct));
   }
   const what = `The answer is held back: ${delay.evidence}.`;
   const plain = plainAnswer && measureArrival(plainAnswer, examination);
   const isCompression = plain !== undefined && plain.delay === undefined && plain.isSpread;
   if (!isCompression) {
-    return fault("held-back", what, { ...blame(answer.headers, "buffering"), page: pages.proxies });
+    return fault("held-back", what, blameForBuffering(answer.headers, direct));
   }
   const { culprit, fixes } = blame(answer.headers, "compression");
   const encoding = answer.headers["content-encoding"];
@@ -68,10 +73,18 @@ function findCut(examination: Examination): Finding | undefined {
   if (answer.end === "left" || answer.retryMs !== undefined) return undefined;
   const isComplete = answer.blocks.some(({ type }) => type !== undefined && lastEvents.includes(type));
   if (isComplete) return undefined;
+  const { heartbeatMs } = measureArrival(answer, examination);
+  // A wire that is not of this package may have any end.
+  if (answer.end === "whole" && heartbeatMs === undefined && answer.blocks.length > 1) return undefined;
   const silenceMs = answer.endMs - (answer.blocks.at(-1)?.atMs ?? 0);
   const when = `after ${seconds(answer.endMs)}${answer.problem ? ` (${answer.problem})` : ""}`;
   if (silenceMs < leastIdleMs) {
     const { culprit, fixes } = blame(answer.headers, "duration");
+    if (answer.blocks.length === 0 && answer.end === "whole") {
+      return fault("cut-off", `The answer ended ${when}, before any of it arrived.`, {
+        culprit: "A handler that responds without a body, or a proxy that drops it.",
+      });
+    }
     const moment = answer.blocks.length === 0 ? "before any of it arrived" : "while bytes were arriving";
     return fault("cut-off", `The answer was cut off ${when}, ${moment}.`, {
       culprit: `A limit on the whole response, if it happens after the same time again; else a crash. ${culprit}`,
@@ -111,10 +124,11 @@ function blameForSilence(examination: Examination, silenceMs: number): { culprit
 
 function findCache({ answer }: Examination): Finding | undefined {
   const { age } = answer.headers;
-  const hit = ["x-cache", "cf-cache-status", "x-vercel-cache"].find((name) =>
-    /\bhit\b/i.test(answer.headers[name] ?? ""),
+  const hit = ["x-cache", "x-cache-status", "cache-status", "cf-cache-status", "x-vercel-cache"].find(
+    (name) => /\bhit\b/i.test(answer.headers[name] ?? ""),
   );
-  if (hit !== undefined || Number(age) > 0) {
+  // A proxy that holds a new answer back may count that time, in whole seconds.
+  if (hit !== undefined || Number(age) * 1000 > answer.headersMs + slackMs) {
     return fault(
       "cached",
       `The answer comes from a cache (${hit ?? "age"}: ${answer.headers[hit ?? "age"]}).`,

@@ -1,5 +1,5 @@
 /** What is worth knowing of a route that is no fault of its path. */
-import { measureArrival, seconds, slackMs } from "./arrival.ts";
+import { lateness, measureArrival, slackMs } from "./arrival.ts";
 import type { Examination } from "./examine-route.ts";
 import { type Finding, note, pages } from "./finding.ts";
 
@@ -36,15 +36,12 @@ export function findNotes(examination: Examination, direct: Examination | undefi
       }),
     );
   }
-  if (delay === undefined && firstByteMs !== undefined && firstByteMs - controlMs > slackMs) {
+  const lateMs = (firstByteMs ?? 0) - (controlMs ?? 0);
+  if (delay === undefined && lateMs > slackMs) {
     notes.push(
-      note(
-        "late-start",
-        `The first bytes came ${seconds(firstByteMs - controlMs)} later than the response to a bad request.`,
-        {
-          culprit: "Work of the route before it responds, or a buffer that must be filled first.",
-        },
-      ),
+      note("late-start", `The first bytes came ${lateness(lateMs, controlMs)}.`, {
+        culprit: "Work of the route before it responds, or a buffer that must be filled first.",
+      }),
     );
   }
   if (answer.blocks.some(({ type }) => type === "error" || type === "RUN_ERROR")) {

@@ -4,10 +4,14 @@ import { type Finding, fault } from "./finding.ts";
 import { hopsOf } from "./known-hops.ts";
 import type { Recording } from "./recording.ts";
 
-export function findRefusal({ status, headers, text }: Recording): Finding | undefined {
+export function findRefusal({ status, headers, ...recording }: Recording): Finding | undefined {
+  const text = recording.text === "" ? "an empty body" : recording.text;
   if (status >= 300 && status < 400) {
     return fault("redirected", `The route redirects to ${headers.location} with status ${status}.`, {
-      fixes: ["ask for that URL"],
+      fixes: [
+        "ask for that URL",
+        "`--header 'cookie: …'`, as your page sends it, if that is the page of a login",
+      ],
     });
   }
   if (status === 401 || status === 403) {
@@ -15,12 +19,16 @@ export function findRefusal({ status, headers, text }: Recording): Finding | und
       fixes: ["`--header 'cookie: …'` or `--header 'authorization: …'`, as your page sends it"],
     });
   }
-  if (status === 502 || status === 504) {
+  const type = headers["content-type"] ?? "no content type";
+  // This package has a status of 503 too, in JSON.
+  if (status === 502 || status === 504 || (status === 503 && !type.includes("json"))) {
     return fault("refused", `The response has status ${status}: ${text}`, {
-      culprit: culpritOf(hopsOf(headers), "It has not reached the route, or did not wait for it."),
+      culprit: culpritOf(hopsOf(headers), "The proxy has not reached the route, or did not wait for it."),
     });
   }
-  const type = headers["content-type"] ?? "no content type";
+  if (status === 400 && /plain HTTP request|speaking plain HTTP/i.test(text)) {
+    return fault("refused", `The response has status 400: ${text}`, { fixes: ["`https:` in the URL"] });
+  }
   if (status < 200 || status > 299) {
     const fix =
       status === 404 || status === 405

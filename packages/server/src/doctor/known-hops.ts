@@ -97,10 +97,20 @@ const knownHops: KnownHop[] = [
     },
   },
   {
+    name: "Varnish",
+    marks: [["x-varnish", any]],
+    fixes: {
+      buffering: "`return (pipe);` in `vcl_recv` for the path",
+      compression: "`return (pipe);` in `vcl_recv` for the path",
+      silence: "`between_bytes_timeout` above 10 s",
+    },
+  },
+  {
     name: "Apache",
     marks: [["server", /^Apache/i]],
     fixes: {
       buffering: "`flushpackets=on` on the `ProxyPass`",
+      silence: "`timeout=60` on the `ProxyPass`",
       compression: "`SetEnvIf Request_URI ^/api/chat no-gzip`",
     },
   },
@@ -110,7 +120,7 @@ const knownHops: KnownHop[] = [
       ["server", /^Caddy/i],
       ["via", /\bCaddy\b/i],
     ],
-    fixes: {},
+    fixes: { silence: "`read_timeout` of the transport above 10 s" },
   },
   {
     name: "IIS",

@@ -10,7 +10,7 @@ const verdicts = {
   streams: "The route streams: nothing on the path holds its bytes back.",
   faulty: "The route does not stream as it should.",
   unclear:
-    "Unclear: the answer was too short to see whether bytes are held back. Ask for a longer one with --message.",
+    "Unclear: the whole answer came in a moment, which does not show whether bytes are held back. Ask for a longer one with --message.",
 };
 
 /** What no request can show. */
@@ -31,7 +31,7 @@ function toMeasurements(examination: Examination, recording: Recording) {
     httpVersion: recording.httpVersion,
     path: hopsOf(recording.headers).map(({ name }) => name),
     contentEncoding: recording.headers["content-encoding"] ?? null,
-    controlMs: Math.round(examination.controlMs),
+    controlMs: examination.controlMs === undefined ? null : Math.round(examination.controlMs),
     headersMs: Math.round(recording.headersMs),
     firstByteMs: firstByteMs === undefined ? null : Math.round(firstByteMs),
     endMs: Math.round(recording.endMs),
@@ -64,7 +64,7 @@ export function printReport(answers: Answer[], { verdict, findings }: Diagnosis)
     ["HTTP version", ({ httpVersion }) => httpVersion],
     ["path, by headers", ({ path }) => path.join(", ") || "–"],
     ["compression", ({ contentEncoding }) => contentEncoding ?? "–"],
-    ["bad request after", ({ controlMs }) => seconds(controlMs)],
+    ["bad request after", ({ controlMs }) => (controlMs === null ? "–" : seconds(controlMs))],
     ["headers after", ({ headersMs }) => seconds(headersMs)],
     ["first byte after", ({ firstByteMs }) => (firstByteMs === null ? "–" : seconds(firstByteMs))],
     ["end after", ({ endMs, end }) => `${seconds(endMs)}, ${ends[end]}`],

@@ -77,9 +77,24 @@ const refusals: [string, Partial<Recording>, object][] = [
     { status: 404, headers: {}, text: "" },
     {
       id: "refused",
-      what: "The response has status 404 and no content type: ",
+      what: "The response has status 404 and no content type: an empty body",
       fixes: [expect.stringContaining("URL")],
     },
+  ],
+  [
+    "a load balancer without a server",
+    { status: 503, headers: { "content-type": "text/html" }, text: "<h1>No server</h1>" },
+    { id: "refused", culprit: expect.stringContaining("The proxy has not reached the route") },
+  ],
+  [
+    "a route that drains",
+    { status: 503, headers: { "content-type": "application/json" }, text: '{"code":"draining"}' },
+    { id: "refused", what: expect.stringContaining("503 and application/json") },
+  ],
+  [
+    "http: to a port with TLS",
+    { status: 400, headers: {}, text: "The plain HTTP request was sent to HTTPS port" },
+    { id: "refused", fixes: ["`https:` in the URL"] },
   ],
   ["an error of the server", { status: 500, headers: {} }, { id: "refused", fixes: [] }],
   ["a page", { headers: { "content-type": "text/html" } }, { id: "not-an-event-stream" }],
@@ -120,6 +135,8 @@ test.each([
   ["x-cache", "Hit from cloudfront"],
   ["cf-cache-status", "HIT"],
   ["x-vercel-cache", "HIT"],
+  ["x-cache-status", "HIT"],
+  ["cache-status", "edge; hit"],
   ["age", "3"],
 ])("an answer with %s: %s comes from a cache", (name, value) => {
   expect(found({ headers: { ...stream, [name]: value } })).toMatchObject([
@@ -137,8 +154,41 @@ test("an answer without its end is cut off, also if its body ended in order", ()
     expect(cutAt(20, 60_000, end)).toMatchObject([{ id: "cut-in-silence" }]);
   }
   expect(cutAt(20, 2000, "left")).toEqual([]);
-  const what = "The answer was cut off after 0.04 s, before any of it arrived.";
+  const what = "The answer ended after 0.04 s, before any of it arrived.";
   expect(cutAt(0, 40, "whole")).toMatchObject([{ id: "cut-off", what }]);
+});
+
+test("an answer in another wire may end in any way, unless its connection breaks", () => {
+  const blocks = createBlocks()
+    .slice(1, 20)
+    .map((block) => ({ ...block, type: "{}" }));
+  expect(found({ blocks })).toEqual([]);
+  expect(found({ blocks, end: "broken" })).toMatchObject([{ id: "cut-off" }]);
+});
+
+test("only a server of this package has promised to send something before an agent begins", () => {
+  const lateBy = (ms: number, blocks: Block[]) =>
+    blocks.map((block, at) => ({ ...block, beganMs: ms + 9 * at, atMs: ms + (at < 12 ? 0 : 9 * at) }));
+  const [opening, ...rest] = lateBy(3000, createBlocks());
+  const idsOf = (blocks: Block[]) => found({ blocks }).map(({ id }) => id);
+  expect(idsOf([opening!, ...rest])).toEqual(["held-back"]);
+  expect(idsOf(rest)).toEqual(["late-start"]);
+});
+
+test("a route that answers a bad request is compared with the request itself", () => {
+  const what = (over: Partial<Recording>) =>
+    found(over, { controlMs: undefined }).map((finding) => finding.what);
+  expect(what(held)).toEqual([
+    "The answer is held back: all 32 events arrived together, 3.00 s after the request.",
+  ]);
+  expect(what({ blocks: createBlocks(1200), headersMs: 1200 })).toEqual([
+    "The first bytes came 1.20 s after the request.",
+  ]);
+});
+
+test("a proxy may count the time for which it held a new answer back as its age", () => {
+  const idsOf = (age: string) => found({ headersMs: 3000, headers: { ...stream, age } }).map(({ id }) => id);
+  expect([idsOf("4"), idsOf("5")]).toEqual([[], ["cached"]]);
 });
 
 test("the heartbeat that is recommended is half of the silence at most", () => {
@@ -222,6 +272,9 @@ test("a fault is in the server if the same happens directly, and in front of it 
   expect(culpritOf(examination())).toMatch(
     /^Asked directly, the route streams, so the cause is in front of it\. No/,
   );
+  const inFront = examination({ ...held, headers: { ...stream, server: "nginx" } });
+  expect(diagnose(inFront).findings[0]!.fixes).toEqual([expect.stringContaining("nginx")]);
+  expect(diagnose(inFront, examination(held)).findings[0]!.fixes).toEqual([]);
   // What was not seen directly proves nothing.
   expect(culpritOf(examination({ blocks: createBlocks().slice(0, 1), end: "left" }))).toMatch(
     /^No header names/,

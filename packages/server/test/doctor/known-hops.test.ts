@@ -17,6 +17,7 @@ const headersOf: Record<string, Record<string, string>> = {
   Heroku: { via: "1.1 vegur" },
   Envoy: { server: "istio-envoy" },
   nginx: { server: "nginx/1.26.0" },
+  Varnish: { "x-varnish": "32770", via: "1.1 varnish (Varnish/7.1)" },
   Apache: { server: "Apache/2.4.62 (Debian)" },
   Caddy: { server: "Caddy" },
   IIS: { server: "Microsoft-IIS/10.0" },
