@@ -102,6 +102,7 @@ describe.skipIf(!isInstalled())("the site", () => {
       const page = await browser.newPage({ colorScheme: "light" });
       const errors: string[] = [];
       page.on("pageerror", (error) => errors.push(error.message));
+      page.on("console", (message) => message.type() === "error" && errors.push(message.text()));
       page.on("requestfailed", (request) => errors.push(`${request.url()} failed`));
       await page.goto(server.url + path);
       await look(page);
@@ -134,6 +135,20 @@ describe.skipIf(!isInstalled())("the site", () => {
           );
         expect(found).toContain("/attachments");
         expect(found.filter((path) => path.startsWith("/api/"))).toEqual([]);
+      });
+    });
+
+    test("a phone shows whole tables, each cell with the heading of its column", async () => {
+      await withPage("/errors", async (page) => {
+        await page.setViewportSize({ width: 390, height: 844 });
+        const cell = page.getByRole("cell", { name: "the body is not JSON, or not UTF-8" });
+        expect((await cell.boundingBox())!.x).toBeLessThan(50);
+        const heading = cell.evaluate((element) => getComputedStyle(element, "::before").content);
+        expect(await heading).toContain("why");
+        const hidden = await page.evaluate(() =>
+          Array.from(document.querySelectorAll("table"), (table) => table.scrollWidth - table.clientWidth),
+        );
+        expect(Math.max(...hidden)).toBe(0);
       });
     });
 

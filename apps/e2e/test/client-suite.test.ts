@@ -38,7 +38,7 @@ describe("the client in Node", () => {
 describe("the table of endings", () => {
   test("contains every class and code of a client in docs/errors.md", () => {
     const page = readFileSync(new URL("../../../docs/errors.md", import.meta.url), "utf8");
-    const cells = [...page.slice(page.indexOf("**The client fails**")).matchAll(/^\|([^|]+)\|/gm)];
+    const cells = [...page.slice(page.indexOf("## The client fails")).matchAll(/^\|([^|]+)\|/gm)];
     const quoted = cells.flatMap(([, cell]) =>
       Array.from(cell!.matchAll(/`([^`]+)`/g), ([, words]) => words!),
     );
