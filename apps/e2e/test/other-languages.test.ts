@@ -129,7 +129,8 @@ describe.skipIf(!hasPython())("Python", () => {
   });
 
   test("resumes the example of the page, whose connection breaks in the middle of an event", async () => {
-    const [body, rest] = [...page.matchAll(/^```text\n([\s\S]*?)^```$/gm)].map(([, example]) => example!);
+    // The first of the three is the grammar.
+    const [, body, rest] = [...page.matchAll(/^```text\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
     const server = await listenOnNode((request, response) => {
       response.writeHead(200, eventStream);
       if (request.headers["last-event-id"] === "3f2c.1") response.end(rest);
