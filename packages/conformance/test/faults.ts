@@ -56,6 +56,25 @@ const streamFaults: Fault[] = [
     handle: replace(end, `${end}data: {`),
   },
   {
+    name: "no blank line ends an event",
+    breaks: ["every chunk has its fields"],
+    isWide: true,
+    isPlain: true,
+    handle: replace("}\n\n", "}\n"),
+  },
+  {
+    name: "a chunk is a list",
+    breaks: ["every chunk has its fields"],
+    isWide: true,
+    handle: replace(/data: ({.*})/g, "data: [$1]"),
+  },
+  {
+    name: "a chunk is null",
+    breaks: ["every chunk has its fields"],
+    isWide: true,
+    handle: replace(/data: {.*}/g, "data: null"),
+  },
+  {
     name: "U+2028 is sent as it is",
     breaks: ["characters that end a line for some readers are escaped"],
     handle: replace("\\u2028", "\u2028"),
@@ -160,6 +179,16 @@ const streamFaults: Fault[] = [
       const { chunks, ...body } = await response.json();
       const others = chunks.filter(({ type }: { type: string }) => type !== "text-delta");
       return json({ ...body, chunks: others });
+    },
+  },
+  {
+    name: "the chunks of a buffered answer are null",
+    breaks: [buffered],
+    async handle(request, forward) {
+      const response = await forward(request.with({}));
+      if (fieldsOf(request).stream !== false || response.status !== 200) return response;
+      const { chunks, ...body } = await response.json();
+      return json({ ...body, chunks: [null, ...chunks] });
     },
   },
   {

@@ -1,5 +1,5 @@
 /** The grammar of section 2.2: what a writer may send. Reads strictly; readers must accept more. */
-import { createSSEDecoder, isTerminalChunk, type StreamChunk } from "@kortyx/protocol";
+import { checkChunk, createSSEDecoder, isTerminalChunk, type StreamChunk } from "@kortyx/protocol";
 import { check } from "../check-failure.ts";
 
 const block =
@@ -30,7 +30,15 @@ export function checkEnd(text: string): void {
   check(rest === "", "nothing after [DONE]", quote(rest));
 }
 
-const isEnd = (data: string): boolean =>
-  data === "[DONE]" || isTerminalChunk(JSON.parse(data) as StreamChunk);
+function isEnd(data: string): boolean {
+  if (data === "[DONE]") return true;
+  try {
+    const chunk: StreamChunk = JSON.parse(data);
+    return checkChunk(chunk) === undefined && isTerminalChunk(chunk);
+  } catch {
+    // Another check reports what is no chunk.
+    return false;
+  }
+}
 
 const quote = (text: string): string => JSON.stringify(text.slice(0, 200));
