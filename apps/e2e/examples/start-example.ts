@@ -6,6 +6,7 @@ import { exampleNames, type InstalledExamples, installExamples } from "./install
 const name = process.argv[2] ?? "";
 if (!exampleNames.includes(name)) {
   console.error(`Name an example: pnpm example ${exampleNames.join(" | ")}`);
+  if (name === "agent") console.error("examples/agent/README.md describes how the agent starts.");
   process.exit(1);
 }
 
