@@ -192,6 +192,15 @@ const streamFaults: Fault[] = [
     },
   },
   {
+    name: "a buffered answer breaks off",
+    breaks: [buffered, bufferedFailure],
+    async handle(request, forward) {
+      if (fieldsOf(request).stream !== false) return forward(request.with({}));
+      const broken = new ReadableStream({ start: (controller) => controller.error(new Error("Cut.")) });
+      return new Response(broken, { headers: { "content-type": "application/json" } });
+    },
+  },
+  {
     name: "a buffered answer has no list of chunks",
     breaks: [buffered],
     async handle(request, forward) {

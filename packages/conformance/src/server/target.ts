@@ -139,7 +139,10 @@ export class Target {
 /** @param from - Where the response comes from, for a report, if a redirect led there. */
 function createReply(response: Response, timeoutMs: number, from: string): Reply {
   const { status, headers } = response;
-  const text = () => within(timeoutMs, "the whole body", response.text());
+  const text = () =>
+    within(timeoutMs, "the whole body", response.text()).catch((error: unknown) => {
+      throw error instanceof CheckFailure ? error : new CheckFailure("the whole body", describeError(error));
+    });
   const type = headers.get("content-type") ?? "none";
   const describe = (body: string) => `${from}status ${status}, ${type}, ${shorten(body)}`;
   const excerpt = async () => {
