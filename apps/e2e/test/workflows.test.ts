@@ -27,10 +27,12 @@ interface Step {
   run?: string;
   uses?: string;
   env?: Record<string, string>;
+  with?: object;
 }
 interface Workflow {
   on: object;
   permissions: Record<string, string>;
+  concurrency: object;
   jobs: Record<
     string,
     {
@@ -40,7 +42,7 @@ interface Workflow {
       "timeout-minutes"?: number;
       uses?: string;
       steps?: Step[];
-      strategy?: { matrix: object };
+      strategy?: object;
     }
   >;
 }
@@ -69,6 +71,12 @@ describe.each(files)("%s", (path) => {
     }
   });
 
+  test("leaves no token for later steps in a clone", () => {
+    const clones = stepsOf(workflow).filter(({ uses }) => uses?.startsWith("actions/checkout@"));
+    expect(clones.length).toBeGreaterThan(1);
+    for (const clone of clones) expect(clone.with).toMatchObject({ "persist-credentials": false });
+  });
+
   test("names the commit of every action, and its version for a reader", () => {
     const uses = [...read(path).matchAll(/uses: (?!\.\/)(.*)/g)].map(([, action]) => action!);
     expect(uses.filter((action) => !/^[\w./-]+@[\da-f]{40} # v\d+\.\d+\.\d+$/.test(action))).toEqual([]);
@@ -76,17 +84,21 @@ describe.each(files)("%s", (path) => {
 });
 
 test("the packages are tested on three systems, with the oldest Node that they support and those after it", () => {
-  const { jobs } = workflowOf("ci.yml");
-  expect(jobs.packages!.strategy!.matrix).toEqual({
-    os: ["ubuntu-latest", "macos-latest", "windows-latest"],
-    node: [22, 24, 26],
+  const { packages } = workflowOf("ci.yml").jobs;
+  const matrix = { os: ["ubuntu-latest", "macos-latest", "windows-latest"], node: [22, 24, 26] };
+  expect(packages!.strategy).toEqual({ "fail-fast": false, matrix });
+  expect(packages!.steps!.at(-1)!.env).toEqual({
+    NODE_MAJOR: expect.stringMatching(/^\$\{\{ matrix\.node \}\}$/),
   });
 });
 
-test("every pull request is tested, and so is main before a release", () => {
-  expect(workflowOf("ci.yml").on).toEqual({ pull_request: null, workflow_call: null });
-  const { on, jobs } = workflowOf("release.yml");
+test("every pull request is compared with main and tested, and so is main before a release, which nothing cancels", () => {
+  const ci = workflowOf("ci.yml");
+  expect(ci.on).toEqual({ pull_request: null, workflow_call: null });
+  expect(ci.jobs.everything!.steps![0]!.with).toMatchObject({ "fetch-depth": 0 });
+  const { on, concurrency, jobs } = workflowOf("release.yml");
   expect(on).toEqual({ push: { branches: ["main"] } });
+  expect(concurrency).toEqual({ group: "release", "cancel-in-progress": false });
   expect(jobs.ci).toEqual({ uses: "./.github/workflows/ci.yml" });
   expect([jobs.mode!.needs, jobs.version!.needs, jobs.publish!.needs]).toEqual(["ci", "mode", "mode"]);
 });
@@ -96,6 +108,7 @@ test("a release refuses without an address, and publishes only where no changese
   const scripts = mode!.steps!.flatMap(({ run }) => run ?? []);
   expect(scripts[0]).toBe("node .ci/repository.mjs --required");
   expect(version!.if).toBe("needs.mode.outputs.mode == 'version'");
+  expect(version!.permissions).toEqual({ contents: "write", "pull-requests": "write" });
   expect(publish!.if).toBe("needs.mode.outputs.mode == 'publish'");
   expect(publish!.permissions).toEqual({ contents: "write", "id-token": "write" });
   expect(publish!.steps!.at(-1)!.env).toEqual({ pnpm_config_provenance: "true" });
@@ -295,7 +308,8 @@ test("the forms of issues have the fields that GitHub requires", () => {
     labels: z.array(z.string()),
     body: z.array(field),
   });
-  for (const path of globSync(".github/ISSUE_TEMPLATE/*.yml", { cwd: repository })) {
+  const folder = ".github/ISSUE_TEMPLATE";
+  for (const path of globSync(`${folder}/*.yml`, { cwd: repository, exclude: [`${folder}/config.yml`] })) {
     const { body } = form.parse(parse(read(path)));
     const fields = body.filter(({ type }) => type !== "markdown");
     expect(new Set(fields.map(({ id }) => id)).size, path).toBe(fields.length);
