@@ -12,6 +12,7 @@ import { checkNotReleased } from "../transcripts/freeze.ts";
 import { recordAll, resumeSecret } from "../transcripts/recordings.ts";
 import {
   hashFiles,
+  hashOf,
   namesOf,
   readBytes,
   readHere,
@@ -22,6 +23,15 @@ import {
   versions,
 } from "../transcripts/transcript-sets.ts";
 
+/** The hash of each version's list of hashes. Only that of a version that is not released may change. */
+const frozenLists: Record<string, string> = {
+  "0.1": "7c0cb95faf69fbaa58ab418ce9ba2f30384fa1600a563fb731cbcb3ca032732d",
+};
+
+test("no version has lost its transcripts", () => {
+  expect(versions).toEqual(Object.keys(frozenLists));
+});
+
 describe.each(versions)("the transcripts of %s", (version) => {
   test("are the files that were frozen", () => {
     const frozen = readFileSync(join(transcriptsFolder, version, sumsFile), "utf8");
@@ -29,6 +39,10 @@ describe.each(versions)("the transcripts of %s", (version) => {
       hashFiles(version),
       `A transcript of ${version} has changed. If ${version} is not released, run \`node apps/e2e/transcripts/freeze.ts ${version}\`.`,
     ).toBe(frozen);
+    expect(
+      hashOf(frozen),
+      `The list of hashes of ${version} has changed. Released transcripts never do; if ${version} is not released, write its new hash here.`,
+    ).toBe(frozenLists[version]);
   });
 
   test.each(namesOf(version))(

@@ -55,13 +55,16 @@ export const readMessage = (version: string, name: string): AssistantMessage =>
 /** The name of the list of hashes, which `sha256sum --check` reads. */
 export const sumsFile = "SHA256SUMS";
 
+export const hashOf = (content: Uint8Array | string): string =>
+  createHash("sha256").update(content).digest("hex");
+
 /** @returns the list of hashes that the files of a version should have. */
 export const hashFiles = (version: string): string =>
   globSync("{,messages/}*.{json,sse}", { cwd: join(transcriptsFolder, version) })
     .sort()
     .map((file) => {
       const bytes = readFileSync(join(transcriptsFolder, version, file));
-      return `${createHash("sha256").update(bytes).digest("hex")}  ${file}\n`;
+      return `${hashOf(bytes)}  ${file}\n`;
     })
     .join("");
 

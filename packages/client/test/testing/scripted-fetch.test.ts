@@ -56,6 +56,19 @@ test("an error is a request that fails", async () => {
 });
 
 describe("a list of steps", () => {
+  test("takes a step when the reader asks for it, and no earlier", async () => {
+    const waits = [vi.fn((go) => go()), vi.fn((go) => go())] as const;
+    const [first, second] = waits.map((then) => ({ then }) as unknown as PromiseLike<void>);
+    const reader = (await answerOf(first!, "a", second!, "b")).body!.getReader();
+    await macrotask();
+    expect(waits[0]).not.toHaveBeenCalled();
+    await reader.read();
+    await macrotask();
+    expect(waits[0]).toHaveBeenCalled();
+    expect(waits[1]).not.toHaveBeenCalled();
+    await reader.cancel();
+  });
+
   test("is a stream of these chunks, texts and bytes", async () => {
     const response = await answerOf(delta("a"), ": heartbeat\n\n", bytesOf(frame(delta("b"))));
     expect(response.status).toBe(200);

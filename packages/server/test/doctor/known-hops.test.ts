@@ -49,14 +49,29 @@ test("no hop is blamed that no header names", () => {
   });
 });
 
+const page = readFileSync(new URL("../../../../docs/infrastructure.md", import.meta.url), "utf8");
+const hops = Object.values(headersOf).flatMap(hopsOf);
+
 test("every setting that the doctor names is in docs/infrastructure.md", () => {
-  const page = readFileSync(new URL("../../../../docs/infrastructure.md", import.meta.url), "utf8");
-  const hops = Object.values(headersOf).flatMap(hopsOf);
   const settings = hops.flatMap(({ fixes }) =>
     Object.values(fixes).flatMap((fix) => Array.from(fix.matchAll(/`([^`]+)`/g), ([, code]) => code!)),
   );
   const missing = settings.filter((code) => !page.includes(code.replace(/[;:] .*|;$/, "")));
   expect([...new Set(missing)]).toEqual([]);
+});
+
+test("every limit that the doctor names is that of the same hop in docs/infrastructure.md", () => {
+  const limits = hops.flatMap(({ name, fixes }) => {
+    const row = page.split("\n").find((line) => line.startsWith(`| ${name}`));
+    return Object.values(fixes).flatMap((fix) =>
+      Array.from(fix.matchAll(/(below|above) (\d+)( s)?/g), ([, bound, number, unit]) => ({
+        row,
+        limit: bound === "above" ? `above ${number} s` : `${Number(number) / (unit ? 1 : 1000)} s`,
+      })),
+    );
+  });
+  expect(limits.length).toBeGreaterThan(5);
+  for (const { row, limit } of limits) expect(row).toMatch(new RegExp(`\\b${limit}\\b`));
 });
 
 test.each(Object.entries(pages))("the page about %s that a finding names has that section", (_, page) => {
