@@ -5,7 +5,7 @@
  */
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { isRedisInstalled } from "@kortyx/test-redis";
+import { hasRedis } from "@kortyx/test-redis";
 import { hasChromium } from "./chromium.ts";
 import { hasNginx } from "./nginx.ts";
 import { hasPython } from "./python.ts";
@@ -13,7 +13,7 @@ import { hasPython } from "./python.ts";
 const programs = [
   { name: "chromium", isThere: hasChromium, suite: "the browser tests" },
   { name: "nginx", isThere: hasNginx, suite: "the tests behind nginx" },
-  { name: "redis-server", isThere: isRedisInstalled, suite: "the tests of runs in Redis" },
+  { name: "redis-server", isThere: hasRedis, suite: "the tests of runs in Redis" },
   { name: "python3", isThere: hasPython, suite: "the tests of the reader in Python" },
 ];
 

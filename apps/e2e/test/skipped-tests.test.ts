@@ -1,11 +1,14 @@
 /** The last lines of a test run, as its user sees them. */
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
-const vitest = fileURLToPath(new URL("node_modules/vitest/vitest.mjs", `file://${repository}`));
+const vitest = join(repository, "node_modules/vitest/vitest.mjs");
 
 /** The last lines of a run of some test files, without colours and outside CI. */
 async function lastLinesOf(files: string[], environment: Record<string, string>, count: number) {
@@ -23,9 +26,12 @@ test("report that nothing was skipped", async () => {
   ]);
 });
 
-test("report the skipped tests and how to run them", async () => {
-  const withoutRedis = { REDIS_SERVER_PATH: "/nonexistent" };
-  expect(await lastLinesOf(["--project", "server", "first-durable"], withoutRedis, 4)).toEqual([
+test.each(["", "true"])("report the skipped tests and how to run them, with CI=%s", async (CI) => {
+  const folder = mkdtempSync(join(tmpdir(), "kortyx-skipped-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const run = ["--project", "server", "first-durable", `--outputFile.json=${join(folder, "results.json")}`];
+  const lines = await lastLinesOf(run, { REDIS_SERVER_PATH: "/nonexistent", CI }, 5);
+  expect(lines.filter((line) => !line.startsWith("JSON report")).slice(-4)).toEqual([
     "Skipped: 1 test.",
     "  packages/server/test/runs/first-durable-token.test.ts (1)",
     "`pnpm setup:system` installs the programs that tests need: Chromium, nginx, Redis and Python.",

@@ -241,14 +241,11 @@ const applications: Application[] = [
   },
 ];
 
-test.runIf(process.allowedNodeEnvironmentFlags.has("--no-async-context-frame"))(
-  "the vitest project selects the mechanism",
-  ({ task }) => {
-    expect(process.execArgv.includes("--no-async-context-frame")).toBe(
-      task.file.projectName === "server-async-hooks",
-    );
-  },
-);
+test("the vitest project selects the mechanism", ({ task }) => {
+  expect(process.execArgv.includes("--no-async-context-frame")).toBe(
+    task.file.projectName === "server-async-hooks",
+  );
+});
 
 describe.each(applications)("$name: a source keeps its context", ({ serve, body }) => {
   /** Makes two requests at the same time, which must not be confused. */
