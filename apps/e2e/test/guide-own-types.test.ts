@@ -22,8 +22,11 @@ const ask = (context: object) => {
 test("the typed route answers, and refuses a request without its context", async () => {
   const { chunks } = await collect(readStream(await ask({ tenant: "acme" })));
   expect(chunks[0]).toMatchObject({ tool: "search", input: { query: "Hello for acme" } });
-  expect(reduceMessage(chunks).parts).toMatchObject([
+  const { metadata, parts } = reduceMessage(chunks);
+  expect(metadata).toEqual({ cost: 0.02 });
+  expect(parts).toMatchObject([
     { type: "tool-call", state: "done", content: ["Tomato soup"] },
+    { type: "data", name: "progress", data: { percent: 100 } },
     {
       type: "structured-data",
       dataType: "recipe",

@@ -72,6 +72,22 @@ test("a question is a form while it can be answered, and one about a call is not
   );
 });
 
+test("an approval shows what the agent asks, and has a field for the input where it may be changed", () => {
+  const call = { type: "tool-call", toolCallId: "1", tool: "pay", inputText: "", input: { euros: 5 } };
+  const ask = (...ids: string[]) => {
+    const options = ids.map((id) => ({ id, label: id }));
+    const input = { kind: "choice", multiple: false, question: "Pay Ann?", options };
+    return render({ ...call, state: "awaiting-approval" }, [{ requestId: "q", toolCallId: "1", input }]);
+  };
+  expect(ask("approve", "deny")).toMatch(/<legend>Pay Ann\?<\/legend><code>.*Approve.*Deny/);
+  expect(ask("approve", "deny")).not.toContain("Edit");
+  expect(ask("approve", "edit", "deny")).toMatch(/<textarea name="input".*Approve.*Edit.*Deny/);
+});
+
+test("a step without a name is not shown", () => {
+  expect(render({ type: "step", state: "done", model: "gpt-5-mini" })).toBe("");
+});
+
 test("a citation is the number of its source, and leads to its line in the list of the answer", () => {
   const citations = [{ sourceId: "b", quote: "so it is" }, { sourceId: "unknown" }, { sourceId: "a" }];
   const markup = renderAll([
@@ -91,7 +107,7 @@ test("a part of an unknown type is not shown", () => {
   expect(render({ type: "hologram" })).toBe("");
 });
 
-test("a part, a state or a kind of question without a case is a type error", () => {
+test("a part, a state or a kind of question without a case is a type error, and types of one's own are not", () => {
   const labels = [...code.matchAll(/^ {4}case "(.*)":\n/gm)];
   expect(labels.length).toBeGreaterThanOrEqual(21);
   const files = labels.map(({ 0: label, index }, number) =>
@@ -101,7 +117,20 @@ test("a part, a state or a kind of question without a case is a type error", () 
     ),
   );
   const compilerOptions = { types: ["node"], customConditions: [], jsx: "react-jsx" };
-  files.push(folder.write("whole.tsx", code));
+  const ofTypes = code.replace("type Types = ChatTypes;", 'type Types = import("./chat-route.ts").AppTypes;');
+  expect(ofTypes).not.toBe(code);
+  const typedPage = `import { useChat } from "@kortyx/client/react";
+    import type { AppTypes } from "./chat-route.ts";
+    import { Answer } from "./whole-typed.tsx";
+    export function Page() {
+      const chat = useChat<AppTypes>({ endpoint: "/api/chat", context: { tenant: "acme" } });
+      return chat.messages.map((message) => message.role === "assistant" && <Answer key={message.id} message={message} chat={chat} />);
+    }`;
+  files.push(
+    folder.write("whole.tsx", code),
+    folder.write("whole-typed.tsx", ofTypes.replace("ChatTypes, ", "")),
+    folder.write("whole-typed-page.tsx", typedPage),
+  );
   const config = { extends: join(repository, "tsconfig.base.json"), compilerOptions, files };
   folder.write("tsconfig.json", JSON.stringify(config));
   const tsc = join(repository, "node_modules/typescript/bin/tsc");
@@ -111,5 +140,5 @@ test("a part, a state or a kind of question without a case is a type error", () 
   );
   const missed = labels.filter((_, number) => !reported.has(number)).map(([, label]) => label);
   expect(missed).toEqual([]);
-  expect(stdout).not.toContain("whole.tsx");
+  expect(stdout).not.toContain("whole");
 });

@@ -178,7 +178,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
-  test(`the typed chat of docs/own-types.md shows the tool call and the object of the typed route`, async () => {
+  test("the typed chat of docs/own-types.md shows each value of the typed route", async () => {
     const route = async () =>
       (await folder.run<{ POST: Handler }>("chat-route.ts", readersModules["chat-route.ts"]!)).POST;
     await withPage(
@@ -186,7 +186,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       async (page) => {
         await expect
           .poll(() => page.locator("#answer").textContent())
-          .toBe("Searched: Soup for acme\nRecipe: Tomato soup");
+          .toBe("Searched: Soup for acme\n100 %\nRecipe: Tomato soup\n0.02 €");
       },
       route,
     );
@@ -220,21 +220,21 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       createRoot(document.querySelector("#root")!).render(<Page />);`;
   const writeParts = () => folder.write("message-parts.tsx", snippetsOf("docs/message-parts.md", "tsx")[0]!);
 
-  test("the component of docs/message-parts.md approves a call and answers a question", async () => {
+  test("the component of docs/message-parts.md edits a call and answers a question", async () => {
     writeParts();
     const answers: unknown[] = [];
     const agent: ChatAgent = {
       async *streamChat(_messages, { resumes = [] }) {
-        answers.push(...resumes.map(({ answer }) => answer));
+        answers.push(...resumes.map(({ answer, input }) => input ?? answer));
         const [{ requestId } = { requestId: "" }] = resumes;
         if (requestId === "call") {
-          yield { type: "interrupt-resolved", requestId, outcome: "answered", answer: "approve" };
+          yield { type: "interrupt-resolved", requestId, outcome: "answered", answer: "edit" };
           yield { type: "tool-call-result", tool: "pay", toolCallId: "1", content: "Paid" };
         } else if (requestId === "city") {
           yield { type: "text-delta", delta: "Welcome to Rome." };
         } else {
           yield { type: "tool-call-start", tool: "pay", toolCallId: "1", input: { euros: 5 } };
-          const options = ["approve", "deny"].map((id) => ({ id, label: id }));
+          const options = ["approve", "edit", "deny"].map((id) => ({ id, label: id }));
           const input = { kind: "choice", multiple: false, question: "Pay?", options } as const;
           yield { type: "interrupt", requestId: "call", resumeToken: "t", toolCallId: "1", input };
           const city = { kind: "text", multiple: false, question: "Which city?" } as const;
@@ -249,7 +249,8 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       partsPage,
       async (page) => {
         await page.getByRole("button", { name: "Send" }).click();
-        await page.getByRole("button", { name: "Approve" }).click();
+        await page.getByRole("textbox", { name: "Input as JSON" }).fill('{"euros":4}');
+        await page.getByRole("button", { name: "Edit" }).click();
         await page.getByText('pay: "Paid"').waitFor();
         await page.getByRole("textbox", { name: "Answer" }).fill("Rome");
         await page.getByRole("button", { name: "Answer" }).click();
@@ -257,7 +258,7 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       },
       async () => createChatRoute({ agent }).POST,
     );
-    expect(answers.flat()).toEqual(["approve", "Rome"]);
+    expect(answers.flat()).toEqual([{ euros: 4 }, "Rome"]);
   });
 
   test("the component of docs/message-parts.md has no button or form that does nothing", async () => {
