@@ -16,6 +16,7 @@ import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
+import { checkNames } from "./check-names.ts";
 import type { CorsOptions } from "./cors.ts";
 import { checkUrlSchemes } from "./file-urls.ts";
 import type { StandardSchema } from "./standard-schema.ts";
@@ -41,11 +42,54 @@ const storeMethods = {
   close: true,
 } satisfies Record<StoreMethod, true>;
 
+/** Every option of a route; one that is missing here is a type error. */
+const routeOptions = {
+  agent: true,
+  authorize: true,
+  runs: true,
+  onFinish: true,
+  onError: true,
+  exposeErrors: true,
+  loadMessage: true,
+  resumeSecret: true,
+  allowedRoles: true,
+  schemas: true,
+  cors: true,
+  wires: true,
+  headers: true,
+  collectMessage: true,
+  maxBodyBytes: true,
+  maxMessages: true,
+  maxItems: true,
+  maxDepth: true,
+  maxBufferedBytes: true,
+  fileUrlSchemes: true,
+  heartbeatMs: true,
+  maxDurationMs: true,
+  stallTimeoutMs: true,
+  sourceIdleTimeoutMs: true,
+} satisfies Record<keyof ChatRouteOptions, true>;
+
+/** The same for `runs`. */
+const runOptions = {
+  store: true,
+  onActiveRun: true,
+  onDisconnect: true,
+  maxOpenRuns: true,
+  maxRunCharacters: true,
+  maxRunChunks: true,
+  maxRunDurationMs: true,
+  waitUntil: true,
+  onStart: true,
+  onFinish: true,
+} satisfies Record<keyof ChatRunOptions, true>;
+
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** @throws TypeError or RangeError that names the option, what was expected and what was received. */
 export function checkRouteOptions(options: ChatRouteOptions): void {
   checkObjectOption("The options of createChatRoute", options, "an object with an agent");
+  checkNames("createChatRoute", options, routeOptions);
   const { agent, authorize, headers, runs } = options;
   const isAgent = typeof agent?.streamChat === "function";
   checkOption("agent", isAgent, "an object with a streamChat() method", agent);
@@ -140,6 +184,7 @@ function checkRunOptions(runs: ChatRunOptions, authorize: ChatRouteOptions["auth
     (name) => typeof store[name] !== "function",
   );
   checkOption("runs.store", missing.length === 0, `a store with ${missing.join("(), ")}()`, store);
+  checkNames("runs", runs, runOptions);
   checkOption(
     "runs.onActiveRun",
     ["reject", "stop", "allow"].includes(onActiveRun),

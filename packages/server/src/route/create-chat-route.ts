@@ -34,7 +34,7 @@ import { retainRequest } from "./retain-request.ts";
  * response, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit
  * and React Router throw internally, such as a redirect, is rethrown.
  *
- * @throws TypeError for an option of the wrong type, for `runs` without `authorize`, and for `cors` that allows every
+ * @throws TypeError for an option of the wrong type or an unknown name, for `runs` without `authorize`, and for `cors` that allows every
  * origin together with credentials, which browsers refuse.
  * @throws RangeError for a number that is NaN or negative.
  *

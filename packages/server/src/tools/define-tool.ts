@@ -8,6 +8,7 @@ import {
   checkObjectOption,
   checkOption,
 } from "@kortyx/protocol/internal";
+import { checkNames } from "../route/check-names.ts";
 import type { StandardSchema } from "../route/standard-schema.ts";
 
 /** What a tool receives with its input. */
@@ -63,6 +64,18 @@ export interface ToolOptions<Input = unknown, Output = unknown> {
     | undefined;
 }
 
+/** Every option of a tool; one that is missing here is a type error. */
+export const toolOptions: Record<keyof ToolOptions, true> = {
+  description: true,
+  inputSchema: true,
+  jsonSchema: true,
+  title: true,
+  needsApproval: true,
+  approvalQuestion: true,
+  canEdit: true,
+  run: true,
+};
+
 /** A tool, as `defineTool` returns it. */
 // biome-ignore lint/suspicious/noExplicitAny: only `any` admits tools of every input into one object.
 export interface Tool<Input = any, Output = any> extends ToolOptions<Input, Output> {
@@ -91,7 +104,7 @@ export type ToolTypesOf<AgentTools extends Tools> = {
 /**
  * Defines a tool for {@link runTools}. Without `run`, the client runs it.
  *
- * @throws TypeError for an option of the wrong type, and for an `inputSchema` that cannot be written as JSON Schema,
+ * @throws TypeError for an option of the wrong type or an unknown name, and for an `inputSchema` that cannot be written as JSON Schema,
  * unless there is a `jsonSchema`.
  *
  * @example
@@ -111,6 +124,7 @@ export function defineTool<Input = unknown, Output = unknown>(
   tool: ToolOptions<Input, Output>,
 ): Tool<Input, Output> {
   const { description, inputSchema, needsApproval, run, approvalQuestion, canEdit } = tool;
+  checkNames("defineTool", tool, toolOptions);
   checkOption("description", typeof description === "string", "a string", description);
   const isSchema = inputSchema === undefined || typeof inputSchema?.["~standard"]?.validate === "function";
   checkOption("inputSchema", isSchema, "a Standard Schema, such as one of zod 4", inputSchema);

@@ -11,7 +11,8 @@ import {
 } from "@kortyx/protocol/internal";
 import type { ModelStream } from "../adapters/model-stream.ts";
 import type { ChatAgentOptions } from "../route/chat-agent.ts";
-import type { Tools } from "./define-tool.ts";
+import { checkNames } from "../route/check-names.ts";
+import { type Tools, toolOptions } from "./define-tool.ts";
 import type { OnToolError } from "./run-call.ts";
 import { ToolLoop } from "./tool-loop.ts";
 
@@ -64,7 +65,7 @@ export interface RunToolsOptions<Types extends ChatTypes = ChatTypes> {
  *
  * Without a route's `resumeSecret`, a client can invent a call that was approved.
  *
- * @throws TypeError or RangeError for a wrong option.
+ * @throws TypeError or RangeError for a wrong option, also of a tool.
  *
  * @example
  * ```ts
@@ -94,6 +95,7 @@ export function runTools(options: RunToolsOptions): AsyncGenerator<StreamChunk, 
     // A function under another name would not be found, and the page would be asked to run the tool.
     const isTool = typeof tool?.description === "string" && !("execute" in tool);
     checkOption(`tools.${name}`, isTool, "a tool as defineTool returns it, whose function is `run`", tool);
+    checkNames(`tools.${name}`, tool, toolOptions);
   }
   checkOption("turn", typeof turn === "function", "a function", turn);
   checkLimitOption("maxTurns", maxTurns);

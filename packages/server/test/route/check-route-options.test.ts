@@ -29,6 +29,23 @@ const wrong: [options: unknown, error: Error][] = [
     new TypeError("agent must be an object with a streamChat() method; got a promise."),
   ],
   [{ agent, authorize: "ann" }, new TypeError('authorize must be a function or "anonymous"; got "ann".')],
+  [
+    { agent, autorize: () => null },
+    new TypeError('createChatRoute has no option "autorize". Did you mean "authorize"?'),
+  ],
+  [
+    { agent, autorize: undefined },
+    new TypeError('createChatRoute has no option "autorize". Did you mean "authorize"?'),
+  ],
+  [
+    { agent, resumesecret: "a secret" },
+    new TypeError('createChatRoute has no option "resumesecret". Did you mean "resumeSecret"?'),
+  ],
+  [{ agent, toString: 1 }, new TypeError('createChatRoute has no option "toString".')],
+  [
+    withRuns({ store, onstart: () => {} }),
+    new TypeError('runs has no option "onstart". Did you mean "onStart"?'),
+  ],
   [{ agent, onFinish: {} }, new TypeError("onFinish must be a function; got an object.")],
   [{ agent, onError: "Sorry." }, new TypeError('onError must be a function; got "Sorry.".')],
   [

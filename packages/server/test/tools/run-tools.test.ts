@@ -587,6 +587,11 @@ test.each([
     { tools: { search: { description: "Searches.", execute: () => [] } } },
     "tools.search must be a tool as defineTool returns it, whose function is `run`; got",
   ],
+  [
+    "option of a tool",
+    { tools: { pay: { description: "Pays.", needApproval: true, run: () => "Paid." } } },
+    'tools.pay has no option "needApproval". Did you mean "needsApproval"?',
+  ],
   ["list of tools", { tools: [() => []] }, "tools.0 must be a tool as defineTool returns it"],
   ["turn", { turn: {} }, "turn must be a function; got"],
   ["maxTurns", { maxTurns: -1 }, "maxTurns must be a number, 0 or more; got"],
