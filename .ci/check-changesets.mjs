@@ -21,7 +21,8 @@ const manifest = "packages/protocol/package.json";
 const versionOf = (text) => JSON.parse(text).version;
 const isRelease = versionOf(git("show", `${main}:${manifest}`)) !== versionOf(readFileSync(manifest, "utf8"));
 if (!isRelease) {
-  const { status, error } = spawnSync("changeset", ["status", "--since", main], { stdio: "inherit" });
+  // Windows finds `changeset` only with a shell.
+  const { status, error } = spawnSync(`changeset status --since ${main}`, { shell: true, stdio: "inherit" });
   if (error) throw error;
   process.exitCode = status ?? 1;
 }

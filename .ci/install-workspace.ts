@@ -17,11 +17,12 @@ export const isWorkspaceInstalled = (folder: URL): boolean =>
 export function installWorkspace(folder: URL, name: string, notice: string): void {
   const wasInstalled = isWorkspaceInstalled(folder);
   if (!wasInstalled) console.info(notice);
-  const { status, stdout, stderr, error } = spawnSync(
-    "pnpm",
-    ["install", "--frozen-lockfile", "--prefer-offline"],
-    { cwd: fileURLToPath(folder), encoding: "utf8" },
-  );
+  // Windows finds `pnpm` only with a shell.
+  const { status, stdout, stderr, error } = spawnSync("pnpm install --frozen-lockfile --prefer-offline", {
+    cwd: fileURLToPath(folder),
+    shell: true,
+    encoding: "utf8",
+  });
   if (status === 0) return;
   const reason = error?.message ?? `${stdout}${stderr}`;
   if (process.env.CI === "true") throw new Error(`${name} could not be installed:\n${reason}`);

@@ -5,8 +5,9 @@
  */
 import { spawnSync } from "node:child_process";
 
-const build = ["run", "build", "--filter=@kortyx/demo", "--output-logs=errors-only"];
-const { status, error, stdout, stderr } = spawnSync("turbo", build, { encoding: "utf8" });
+const build = "turbo run build --filter=@kortyx/demo --output-logs=errors-only";
+// Windows finds `turbo` only with a shell.
+const { status, error, stdout, stderr } = spawnSync(build, { shell: true, encoding: "utf8" });
 if (status !== 0) {
   console.error(error?.message ?? `${stdout}${stderr}`);
   process.exit(status ?? 1);

@@ -1,11 +1,11 @@
 /** Writes `pnpm-lock.yaml` after a change of what an example depends on. The packages must be built. */
-import { execFileSync } from "node:child_process";
+import { execSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { copyExamples, exampleNames } from "./install-examples.ts";
 
 const root = copyExamples(exampleNames);
-execFileSync("pnpm", ["install", "--lockfile-only"], { cwd: root, stdio: "inherit" });
+execSync("pnpm install --lockfile-only", { cwd: root, stdio: "inherit" });
 cpSync(join(root, "pnpm-lock.yaml"), fileURLToPath(new URL("pnpm-lock.yaml", import.meta.url)));
 rmSync(root, { recursive: true });

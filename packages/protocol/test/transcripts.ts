@@ -21,7 +21,7 @@ const folder = new URL("../transcripts/", import.meta.url);
 export const transcripts: Transcript[] = globSync("*/*.sse", { cwd: folder })
   .sort()
   .map((file) => ({
-    name: file.slice(0, -4),
+    name: file.slice(0, -4).replaceAll("\\", "/"),
     bytes: new Uint8Array(readFileSync(new URL(file, folder))),
     ...JSON.parse(readFileSync(new URL(`${file.slice(0, -4)}.json`, folder), "utf8")),
   }));
