@@ -14,6 +14,8 @@ export interface ExamplePage {
   end(): Promise<string>;
   /** @returns every text that the conversation had since the page was opened, as often as it changed. */
   texts(): Promise<string[]>;
+  /** @returns how many pixels the end of the page is below what is visible. */
+  distanceToEnd(): Promise<number>;
   /** The violations that axe finds on the page. */
   violations(): Promise<string[]>;
 }
@@ -46,6 +48,8 @@ export async function openExample(context: BrowserContext, url: string): Promise
       return (await log.textContent()) ?? "";
     },
     texts: () => page.evaluate(() => (globalThis as unknown as { texts: string[] }).texts),
+    distanceToEnd: () =>
+      page.evaluate(() => document.documentElement.getBoundingClientRect().bottom - innerHeight),
     async violations() {
       await page.evaluate(axe.source);
       return page.evaluate(runAxe);

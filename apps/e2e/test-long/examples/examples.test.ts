@@ -57,7 +57,7 @@ function describeExample(
     }, 300_000);
     afterAll(() => server?.kill());
     beforeEach(async () => {
-      context = await browser.newContext();
+      context = await browser.newContext({ viewport: phone });
       example = await openExample(context, server.url);
     });
     afterEach(async () => {
@@ -67,6 +67,8 @@ function describeExample(
     defineTests();
   });
 }
+
+const phone = { width: 390, height: 844 };
 
 /** The placeholder of a model repeats it, which takes 20 s: room for what happens in between on a slow machine. */
 const longQuestion = `Will you stop ${"now ".repeat(400)}?`;
@@ -100,6 +102,8 @@ describe.skipIf(!examples)("the examples", () => {
       test("Stop keeps the part that has arrived, and the next question gets its answer", async () => {
         await example.ask(longQuestion);
         await example.log.getByText("You asked: ").waitFor();
+        // The question alone is longer than a phone.
+        await expect.poll(example.distanceToEnd).toBeLessThan(2);
         await example.button("Stop").click();
         const stopped = await example.end();
         expect(stopped).not.toContain("A model");
@@ -201,11 +205,17 @@ describe.skipIf(!examples)("the examples", () => {
 
   describeExample("human-in-the-loop", () => {
     test("a mail is sent once it is approved, and not if it is denied", async () => {
+      // A keyboard leaves as little room.
+      await example.page.setViewportSize({ width: phone.width, height: 300 });
       await example.ask("The report is ready.");
       const question = example.page.getByRole("group", {
         name: "Send “The report is ready.” to ada@example.com?",
       });
       await question.waitFor();
+      await expect.poll(example.distanceToEnd).toBeLessThan(2);
+      const form = await example.page.locator("form").boundingBox();
+      const buttons = await question.getByRole("button").first().boundingBox();
+      expect(buttons!.y + buttons!.height).toBeLessThanOrEqual(form!.y);
       expect(await example.violations()).toEqual([]);
       expect(await example.end()).toMatch(/Agent: I have written a mail\.\s*$/);
       await question.getByRole("button").first().click();
