@@ -31,9 +31,9 @@ export type FetchAnswer =
 
 /** A request that a scripted `fetch` received. */
 export interface ScriptedRequest {
-  /** As the client passed it. */
+  /** As it was passed, or that of the `Request`. */
   url: string | URL;
-  /** As the client passed it, but for the headers. */
+  /** As it was passed, but for the headers, or what the `Request` has. */
   init: RequestInit & {
     /** Found by their names in any case. */
     headers: Headers;
@@ -42,8 +42,11 @@ export interface ScriptedRequest {
 
 /** What {@link createScriptedFetch} returns. */
 export interface ScriptedFetch {
-  /** For the `fetch` option of `createChat` and of every other function that makes requests. */
-  fetch(url: string | URL, init?: RequestInit): Promise<Response>;
+  /**
+   * For the `fetch` option of `createChat` and of every other function that makes requests, and in place of the global
+   * `fetch`.
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
   /** The requests so far, the oldest first. */
   readonly calls: ScriptedRequest[];
 }
@@ -69,13 +72,20 @@ export interface ScriptedFetch {
 export function createScriptedFetch(...answers: FetchAnswer[]): ScriptedFetch {
   if (answers.length === 0) throw new TypeError("createScriptedFetch() needs at least one answer.");
   const calls: ScriptedRequest[] = [];
-  const fetch = (url: string | URL, init: RequestInit = {}): Promise<Response> => {
+  const fetch = (input: string | URL | Request, given: RequestInit = {}): Promise<Response> => {
+    const [url, init] = input instanceof Request ? readRequest(new Request(input, given)) : [input, given];
     const signal = init.signal ?? undefined;
     const count = calls.push({ url, init: { ...init, headers: new Headers(init.headers) } });
     if (signal?.aborted) return Promise.reject(signal.reason);
     return unlessAborted(respond(answers[Math.min(count, answers.length) - 1]!, url, init), signal);
   };
   return { fetch, calls };
+}
+
+/** A request as the arguments of a `fetch`. */
+function readRequest({ url, method, headers, body, signal }: Request): [url: string, init: RequestInit] {
+  const init = { method, headers, body, signal, duplex: "half" };
+  return [url, init];
 }
 
 async function respond(answer: FetchAnswer, url: string | URL, init: RequestInit): Promise<Response> {

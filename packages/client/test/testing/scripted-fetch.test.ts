@@ -44,6 +44,20 @@ test("a function gets the request at localhost, so a route in the same process i
   expect(await (await elsewhere.fetch("https://host/a", {})).text()).toBe("https://host/a");
 });
 
+test("it takes the arguments of the global fetch, also a request", async () => {
+  const { fetch, calls } = createScriptedFetch(async (request) =>
+    Response.json([request.method, request.url, await request.text(), request.headers.get("x-a")]),
+  );
+  const request = new Request("https://host/a", { method: "POST", body: "Hi", headers: { "x-a": "1" } });
+  const replacement: typeof globalThis.fetch = fetch;
+  expect(await (await replacement(request)).json()).toEqual(["POST", "https://host/a", "Hi", "1"]);
+  expect(calls).toMatchObject([{ url: "https://host/a", init: { method: "POST" } }]);
+  const leave = new AbortController();
+  const left = createScriptedFetch([never()]).fetch(new Request("https://host/"), { signal: leave.signal });
+  leave.abort(new Error("left"));
+  await expect(left.then((response) => response.text())).rejects.toThrow("left");
+});
+
 test("a function may choose a list by the request", async () => {
   const { fetch } = createScriptedFetch(({ method }) => (method === "GET" ? [done] : Response.json(method)));
   expect(await (await fetch("/", {})).text()).toBe(frame(done) + doneMarker);
