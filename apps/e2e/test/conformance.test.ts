@@ -23,7 +23,7 @@ import {
 } from "vitest";
 import { listen, listenOnNode } from "./live-server.ts";
 import { hasPython, pythonFolder, startPython } from "./python.ts";
-import { createSnippetFolder, snippetsOf, typeErrorsOf } from "./readme-snippets.ts";
+import { createSnippetFolder, readersModules, snippetsOf, typeErrorsOf } from "./readme-snippets.ts";
 
 const command = createRequire(import.meta.url)
   .resolve("@kortyx/conformance/package.json")
@@ -96,7 +96,11 @@ const onlyWithoutRuns = ["a GET is refused by a server without runs"];
 
 test("the snippets of its README, which run here, pass this project's own type checks", () => {
   expect(snippetsOf(page)).toHaveLength(2);
-  expect(typeErrorsOf([page], folder)).toBe("");
+  const ofTypes = agentSnippet
+    .replace("agent: ChatAgent ", "agent: ChatAgent<AppTypes> ")
+    .concat('import type { AppTypes } from "./chat-route.ts";');
+  expect(ofTypes).toContain("ChatAgent<AppTypes>");
+  expect(typeErrorsOf([page], folder, { ...readersModules, "typed-agent.ts": ofTypes })).toBe("");
 });
 
 describe("the kit passes", () => {

@@ -10,8 +10,8 @@ import { type ChatAgent, createChatRoute, createMemoryRunStore } from "@kortyx/s
 import { describe, expect, test } from "vitest";
 import { readTranscript } from "../transcripts/transcript-sets.ts";
 import { listen, listenOnNode } from "./live-server.ts";
-import { hasPython, pythonFolder, runPython } from "./python.ts";
-import { repository } from "./readme-snippets.ts";
+import { hasPython, pythonFolder, runProgram, runPython } from "./python.ts";
+import { createSnippetFolder, repository, snippetsOf } from "./readme-snippets.ts";
 
 /** What a reader finds in a body. */
 interface Reading {
@@ -43,7 +43,7 @@ function readHere(body: Uint8Array): Reading {
 }
 
 const page = readFileSync(join(repository, "docs/protocol.md"), "utf8");
-const text = { type: "text-delta", delta: "Hi" };
+const text = { type: "text-delta", delta: "Hi" } as const;
 const done = "data: [DONE]\n\n";
 
 test("the reader and the writer in Python have less than 100 lines of at most 100 characters", () => {
@@ -84,6 +84,32 @@ describe.skipIf(!hasPython())("Python", () => {
     expect(requests.length).toBeGreaterThan(2);
     for (const request of requests.slice(1))
       expect(request).toMatch(new RegExp(`^GET ${start.runId}\\.[0-5]$`));
+  });
+
+  test("asks and resumes as docs/runs.md does", async () => {
+    const route = createChatRoute({
+      agent: { streamChat: () => [text, { type: "text-delta", delta: " Ann" }, { type: "done" }] },
+      runs: { store: createMemoryRunStore() },
+      authorize: "anonymous",
+    });
+    const server = await listen(route.fetch);
+    const folder = createSnippetFolder("python");
+    const [code] = snippetsOf("docs/runs.md", "python");
+    const program = `${code}
+import sys
+url = sys.argv[1]
+for line in ask(url, {"messages": [{"role": "user", "content": "Hello"}]}):
+    if line.startswith(b"id: "):
+        last_id = line.decode()[4:].strip()
+    if line.startswith(b"data: ") and b"Hi" in line:
+        break
+print(resume(url, last_id).read().decode())
+`;
+    const resumed = await runProgram(folder.write("resume.py", program), server.url);
+    expect([...resumed.matchAll(/"delta":"(.*?)"/g)].map(([, delta]) => delta)).toEqual([" Ann"]);
+    expect(resumed).toContain("[DONE]");
+    folder.remove();
+    await server.close();
   });
 
   test("continues an answer of a route that signs its questions, and is refused with a token of its own", async () => {

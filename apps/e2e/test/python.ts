@@ -10,11 +10,19 @@ export const hasPython = (): boolean => spawnSync("python3", ["--version"]).stat
 
 /** Runs a job of `python/run.py`. */
 export async function runPython<Result>(job: string, ...values: unknown[]): Promise<Result> {
-  const child = spawn("python3", ["-B", "run.py"], { cwd: pythonFolder, stdio: ["pipe", "pipe", "pipe"] });
-  child.stdin.end(JSON.stringify([job, ...values]));
+  return JSON.parse(await run(job, ["run.py"], JSON.stringify([job, ...values])));
+}
+
+/** Runs a program. @returns what it prints. */
+export const runProgram = (...command: [file: string, ...values: string[]]): Promise<string> =>
+  run(command[0], command);
+
+async function run(name: string, command: string[], input = ""): Promise<string> {
+  const child = spawn("python3", ["-B", ...command], { cwd: pythonFolder, stdio: ["pipe", "pipe", "pipe"] });
+  child.stdin.end(input);
   const [output, log] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
-  if (child.exitCode !== 0) throw new Error(`The Python job ${job} failed:\n${log}`);
-  return JSON.parse(output);
+  if (child.exitCode !== 0) throw new Error(`The Python job ${name} failed:\n${log}`);
+  return output;
 }
 
 /** Starts a server of this folder, which prints its URL. */

@@ -7,7 +7,10 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 export const repository: string = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The snippets of a page in one language, unchanged. */
-export function snippetsOf(page: string, language: "ts" | "tsx" | "html" | "svelte" = "ts"): string[] {
+export function snippetsOf(
+  page: string,
+  language: "ts" | "tsx" | "html" | "svelte" | "python" = "ts",
+): string[] {
   const text = readFileSync(join(repository, page), "utf8");
   return [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)]
     .filter(([, name]) => name === language)

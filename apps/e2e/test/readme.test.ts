@@ -35,11 +35,12 @@ const pages = [
   "docs/message-parts.md",
   "docs/runs.md",
   "docs/approvals.md",
+  "packages/kortyx/README.md",
 ];
 
 test("every page has exactly the snippets that run here", () => {
-  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 4, 6, 0, 4, 2]);
-  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0]);
+  expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 4, 6, 0, 4, 2, 1]);
+  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0, 0]);
 });
 
 test("the page of the guides has the route of README.md", () => {
@@ -48,6 +49,14 @@ test("the page of the guides has the route of README.md", () => {
 
 test("every snippet passes this project's own type checks", () => {
   expect(typeErrorsOf(pages, folder)).toBe("");
+});
+
+test("the package of both sides answers and reads as its README shows", async () => {
+  type Module = { POST(): Response; show(response: Response, element: object): Promise<void> };
+  const { POST, show } = await folder.run<Module>("both.ts", snippetsOf("packages/kortyx/README.md")[0]!);
+  const shown: string[] = [];
+  await show(POST(), { append: (text: string) => shown.push(text) });
+  expect(shown).toEqual(["Hello"]);
 });
 
 const messages = [{ role: "user" as const, content: "Hello" }];
