@@ -63,10 +63,11 @@ function configure(folder: string, output: string, [name, declarations]: [string
 /**
  * Writes the report of each entry of a package, and nothing else, to an empty folder.
  *
- * @throws Error if the declarations have errors, or are not built.
+ * @throws Error if the declarations have errors, are not built, or name types of an internal entry, which has no report.
  */
 export function writeReports(folder: string, output: string): void {
   mkdirSync(output, { recursive: true });
+  if (Object.keys(readEntries(folder)).length === 0) return;
   const configs = Object.entries(readEntries(folder)).map((entry) => configure(folder, output, entry));
   const compilerState = CompilerState.create(configs[0]!, {
     additionalEntryPoints: configs.map(({ mainEntryPointFilePath }) => mainEntryPointFilePath),
@@ -82,6 +83,12 @@ export function writeReports(folder: string, output: string): void {
       },
     });
     if (!succeeded) throw new Error(`No report on ${config.mainEntryPointFilePath}:\n${problems.join("\n")}`);
+    const hidden = /^import .* from '.*\/internal(?:\/.*)?';$/m.exec(
+      readFileSync(config.reportFilePath, "utf8"),
+    );
+    if (hidden) {
+      throw new Error(`No report shows the types of "${hidden[0]}". Export them from a public entry there.`);
+    }
   }
   rmSync(join(output, "temp"), { recursive: true, force: true });
 }
@@ -103,9 +110,10 @@ if (process.argv[1] === import.meta.filename) {
   const differences: string[] = [];
   for (const name of readdirSync(join(repository, "packages"))) {
     const folder = join(repository, "packages", name);
-    if (readManifest(folder).private || Object.keys(readEntries(folder)).length === 0) continue;
-    const current = join(temporary, name);
     const accepted = join(folder, "api");
+    const hasEntries = Object.keys(readEntries(folder)).length > 0;
+    if (readManifest(folder).private || !(hasEntries || existsSync(accepted))) continue;
+    const current = join(temporary, name);
     writeReports(folder, current);
     if (process.argv.includes("--check")) {
       differences.push(compareReports(accepted, current));

@@ -85,3 +85,24 @@ test("an entry that is not built is an error", () => {
   rmSync(join(folder, "node.d.ts"));
   expect(() => writeReports(folder, join(root, "current"))).toThrow("node.d.ts");
 });
+
+test("a type of another package's internal entry, whose changes no report shows, is an error", () => {
+  const other = join(folder, "node_modules/other");
+  mkdirSync(other, { recursive: true });
+  const types = { types: "./index.d.ts" };
+  const manifest = { name: "other", version: "1.0.0", exports: { ".": types, "./internal": types } };
+  writeFileSync(join(other, "package.json"), JSON.stringify(manifest));
+  writeFileSync(join(other, "index.d.ts"), "export declare const secret: number;\n");
+  const current = join(root, "current");
+  write({ "node.d.ts": 'export { secret } from "other";\n' });
+  expect(() => writeReports(folder, current)).not.toThrow();
+  write({ "node.d.ts": 'export { secret } from "other/internal";\n' });
+  expect(() => writeReports(folder, current)).toThrow("import { secret } from 'other/internal'");
+});
+
+test("a package without public entries has no report", () => {
+  write({ "package.json": files["package.json"].replace(/"\.":.*"\.\/internal"/, '"./internal"') });
+  const current = mkdtempSync(join(root, "current-"));
+  writeReports(folder, current);
+  expect(compareReports(accepted, current)).toContain("deleted file mode");
+});

@@ -48,6 +48,7 @@ export {
   encodeChunk,
   encodeComment,
   encodeRetry,
+  stringifyChunk,
 } from "./encode-chunk.ts";
 export { type EventId, formatEventId, parseEventId } from "./event-id.ts";
 

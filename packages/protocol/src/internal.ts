@@ -21,7 +21,6 @@ export {
   endPiece,
   type PrintedChunk,
   printChunk,
-  stringifyChunk,
 } from "./encode-chunk.ts";
 export { isVisibleAscii, maxIdLength, visibleAsciiRule } from "./id-rules.ts";
 export { parseMediaType } from "./media-type.ts";

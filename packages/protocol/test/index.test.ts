@@ -31,6 +31,7 @@ test("the root exports exactly these names", () => {
     "reduceMessage",
     "reduceStreamError",
     "reduceStructuredChunks",
+    "stringifyChunk",
     "toChunk",
     "toMessageResume",
   ]);

@@ -127,7 +127,7 @@ export { createMemoryRunStore, type MemoryRunStoreOptions } from "./stores/memor
 
 // Write a store of runs
 
-export { stringifyChunk } from "@kortyx/protocol/internal";
+export { stringifyChunk } from "@kortyx/protocol";
 export {
   type AppendResult,
   type OpenedRun,

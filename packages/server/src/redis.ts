@@ -2,7 +2,8 @@
  * Keeps runs in Redis: they survive every process but Redis itself, and all machines share them. Scripts, commands and
  * the listening connection are in separate files.
  */
-import { checkObjectOption, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
+import { stringifyChunk } from "@kortyx/protocol";
+import { checkObjectOption, parseTimeoutMs } from "@kortyx/protocol/internal";
 import { type RedisClient, toRedisLink } from "./stores/redis-client.ts";
 import { RedisCommands, type ScriptValue } from "./stores/redis-commands.ts";
 import { formatNumber, type OwnerKeys, RedisKeys, toPrefix } from "./stores/redis-keys.ts";

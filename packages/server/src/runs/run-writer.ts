@@ -8,9 +8,10 @@ import {
   createMessageAccumulator,
   type ErrorChunk,
   type StreamChunk,
+  stringifyChunk,
   type UnknownChunk,
 } from "@kortyx/protocol";
-import { type PrintedChunk, parseTimeoutMs, stringifyChunk } from "@kortyx/protocol/internal";
+import { type PrintedChunk, parseTimeoutMs } from "@kortyx/protocol/internal";
 import { type OpenStream, registerFinishing, registerStream } from "../shutdown/stream-registry.ts";
 import { producerLostTerminal, type RunStore, type RunTerminal } from "../stores/run-store.ts";
 import { outsideRequests } from "../stream/async-context.ts";

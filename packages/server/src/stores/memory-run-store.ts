@@ -1,7 +1,8 @@
 /**
  * Keeps runs in the memory of one process: they survive their connections, but not the process.
  */
-import { checkLimitOption, stringifyChunk } from "@kortyx/protocol/internal";
+import { stringifyChunk } from "@kortyx/protocol";
+import { checkLimitOption } from "@kortyx/protocol/internal";
 import { nameOf, StoppedKeys } from "./memory-stopped-keys.ts";
 import {
   type AppendResult,

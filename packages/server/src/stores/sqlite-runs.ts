@@ -2,7 +2,7 @@
  * The runs of a SQLite store, and how each call changes them. Every method is one step within a transaction that the
  * caller begins. Waits for nothing and wakes no readers.
  */
-import { stringifyChunk } from "@kortyx/protocol/internal";
+import { stringifyChunk } from "@kortyx/protocol";
 import { clockToleranceMs, readMachineTime } from "./machine-clock.ts";
 import {
   type AppendResult,

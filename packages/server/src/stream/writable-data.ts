@@ -3,7 +3,8 @@
  * the answer before it is complete.
  */
 import type { DoneChunk } from "@kortyx/protocol";
-import { type PrintedChunk, printChunk, stringifyChunk } from "@kortyx/protocol/internal";
+import { stringifyChunk } from "@kortyx/protocol";
+import { type PrintedChunk, printChunk } from "@kortyx/protocol/internal";
 
 /**
  * @returns the chunk itself, or a copy without `data` if it is a `done` that can only be written without it. The reason

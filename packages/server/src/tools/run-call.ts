@@ -7,9 +7,9 @@ import {
   type InterruptAnswer,
   type InterruptOption,
   type StreamChunk,
+  stringifyChunk,
   toChunk,
 } from "@kortyx/protocol";
-import { stringifyChunk } from "@kortyx/protocol/internal";
 import type { ModelToolCall } from "../adapters/model-stream.ts";
 import type { SchemaIssue } from "../route/standard-schema.ts";
 import { closeIterator } from "../stream/source.ts";
