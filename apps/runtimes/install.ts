@@ -10,5 +10,5 @@ export const setup = (): void =>
   installWorkspace(
     folder,
     "apps/runtimes",
-    "Installing frameworks and runtimes for apps/runtimes, once: 700 MB, up to a minute.",
+    "Installing frameworks and runtimes for apps/runtimes, once: 750 MB, up to a minute.",
   );

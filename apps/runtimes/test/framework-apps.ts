@@ -1,12 +1,13 @@
 /**
- * The frameworks of the table that compile their applications: Next.js with its own route modules, SvelteKit with a
- * build.
+ * The frameworks of the table that compile their applications: Next.js with its own route modules, SvelteKit and
+ * TanStack Start with a build.
  */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { ChatRoute } from "@kortyx/server";
 import { pageOrigin } from "../routes/framework-route.ts";
 import { inProcess, listen, type RunningTarget, type Target } from "./framework-targets.ts";
 
@@ -100,23 +101,33 @@ const answer = ({ request }) => route.fetch(request);
 export { answer as GET, answer as POST, answer as DELETE };`,
 };
 
-/** Builds an application of three files in about five seconds, and serves it like adapter-node. */
-async function startSvelteKit(route: unknown): Promise<RunningTarget> {
-  mkdirSync(`${kitFolder}src/routes/api/chat`, { recursive: true });
-  for (const [file, text] of Object.entries(kitFiles)) writeFileSync(kitFolder + file, text);
+/** Writes an application that takes its route from `globalThis`, and builds it in a few seconds. */
+async function buildApp(
+  root: string,
+  files: Record<string, string>,
+  route: ChatRoute,
+  createPlugins: () => unknown,
+): Promise<void> {
+  mkdirSync(`${root}src/routes/api/chat`, { recursive: true });
+  for (const [file, text] of Object.entries(files)) writeFileSync(root + file, text);
   Object.assign(globalThis, { frameworkRoute: route });
   const { createBuilder } = await import("vite");
-  const { sveltekit } = await import("@sveltejs/kit/vite");
-  const { getRequest, setResponse } = await import("@sveltejs/kit/node");
   const previous = process.cwd();
-  process.chdir(kitFolder);
+  process.chdir(root);
   try {
-    const plugins = [await sveltekit({ adapter: { name: "none", adapt() {} } })];
-    const builder = await createBuilder({ configFile: false, plugins, logLevel: "silent", root: kitFolder });
+    const plugins = [(await createPlugins()) as never];
+    const builder = await createBuilder({ configFile: false, plugins, logLevel: "silent", root });
     await builder.buildApp();
   } finally {
     process.chdir(previous);
   }
+}
+
+/** Serves it like adapter-node. */
+async function startSvelteKit(route: ChatRoute): Promise<RunningTarget> {
+  const { sveltekit } = await import("@sveltejs/kit/vite");
+  const { getRequest, setResponse } = await import("@sveltejs/kit/node");
+  await buildApp(kitFolder, kitFiles, route, () => sveltekit({ adapter: { name: "none", adapt() {} } }));
   const output = pathToFileURL(`${kitFolder}.svelte-kit/output/server/`);
   const { Server } = await import(new URL("index.js", output).href);
   const { manifest } = await import(new URL("manifest.js", output).href);
@@ -138,4 +149,46 @@ const svelteKit = inProcess("SvelteKit", startSvelteKit, {
   },
 });
 
-export const appTargets: Target[] = [nextAppRouter, nextPagesRouter, svelteKit];
+const startFolder = fileURLToPath(new URL("../.tmp/tanstack-start/", import.meta.url));
+
+const startFiles = {
+  "package.json": '{ "private": true, "type": "module" }',
+  "src/start.js": `import { createMiddleware, createStart } from "@tanstack/react-start";
+import { setCookie } from "@tanstack/react-start/server";
+const middleware = createMiddleware().server(async ({ next }) => {
+  setCookie("visit", "1");
+  const result = await next();
+  result.response.headers.set("access-control-allow-origin", ${JSON.stringify(pageOrigin)});
+  return result;
+});
+export const startInstance = createStart(() => ({ requestMiddleware: [middleware] }));`,
+  "src/router.js": `import { createRouter } from "@tanstack/react-router";
+import { routeTree } from "./routeTree.gen";
+export const getRouter = () => createRouter({ routeTree });`,
+  "src/routes/__root.js": `import { createRootRoute } from "@tanstack/react-router";
+export const Route = createRootRoute();`,
+  "src/routes/api/chat.js": `import { createFileRoute } from "@tanstack/react-router";
+const route = globalThis.frameworkRoute;
+export const Route = createFileRoute("/api/chat")({
+  server: { handlers: { ANY: ({ request }) => route.fetch(request) } },
+});`,
+};
+
+/** Serves it with srvx, as its own guide does. */
+async function startTanStackStart(route: ChatRoute): Promise<RunningTarget> {
+  const { tanstackStart } = await import("@tanstack/react-start/plugin/vite");
+  const { toNodeHandler } = await import("h3");
+  await buildApp(startFolder, startFiles, route, tanstackStart);
+  const { default: app } = await import(pathToFileURL(`${startFolder}dist/server/server.js`).href);
+  return listen(createServer(toNodeHandler(app) as never));
+}
+
+const tanStackStart = inProcess("TanStack Start", startTanStackStart, {
+  redirectStatus: 307,
+  async onAuthorize(request) {
+    const { redirect } = await import("@tanstack/react-router");
+    if (request.headers.has("x-redirect")) throw redirect({ href: "/login" });
+  },
+});
+
+export const appTargets: Target[] = [nextAppRouter, nextPagesRouter, svelteKit, tanStackStart];
