@@ -1,6 +1,7 @@
 /** What can be checked of the examples without installing them; `test-long/examples` uses them. */
 import { globSync, readFileSync } from "node:fs";
 import { basename, join, sep } from "node:path";
+import type { ChatAgent } from "@kortyx/server";
 import { expect, test } from "vitest";
 import { exampleNames } from "../examples/install-examples.ts";
 import { repository } from "./readme-snippets.ts";
@@ -28,6 +29,18 @@ test.each(exampleNames)("%s has at most 60 lines of its own, not counting blank 
   const count = lines.filter((line) => line.trim() !== "").length;
   expect(count).toBeGreaterThan(0);
   expect(count).toBeLessThanOrEqual(60);
+});
+
+test("the examples with a model to replace share one placeholder, which ends when its signal aborts", async () => {
+  const agents = globSync("*/**/agent.ts", { cwd: folder, exclude: ["**/node_modules/**"] });
+  expect(new Set(agents.filter(isPlaceholder).map(read)).size).toBe(1);
+  const { agent }: { agent: ChatAgent } = await import(join(folder, "hono-vite/agent.ts"));
+  const stop = new AbortController();
+  const options = { signal: stop.signal } as Parameters<ChatAgent["streamChat"]>[1];
+  const answer = agent.streamChat([{ role: "user", content: "Hello" }], options) as AsyncGenerator;
+  expect(await answer.next()).toMatchObject({ done: false });
+  stop.abort();
+  await expect(answer.next()).rejects.toThrow("aborted");
 });
 
 test.each(exampleNames)("the README of %s begins with its start in one screen", (name) => {
