@@ -1,5 +1,5 @@
 /** Fills a memory store in its own process, and prints its heap use for each unit of its limit. */
-import { stringifyChunk } from "@kortyx/protocol/internal";
+import { stringifyChunk } from "@kortyx/protocol";
 import { createMemoryRunStore } from "../../src/stores/memory-run-store.ts";
 
 const [maxHeapBytes, chunkLength, batchLength] = process.argv.slice(2).map(Number);
