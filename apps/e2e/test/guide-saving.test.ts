@@ -1,9 +1,11 @@
 /** docs/saving.md: the whole chat, with its routes and the page that gets its messages back. `readme-saving.test.ts` has the rest of the route. */
-import { createChat, type StoredMessage } from "@kortyx/client";
+
+import { join } from "node:path";
+import { createChat, type StoredMessage, toMessageText, type UIMessage } from "@kortyx/client";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
-import { listen } from "./live-server.ts";
+import { listen, until } from "./live-server.ts";
 import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
 import { openScriptPage } from "./script-page.ts";
 
@@ -58,6 +60,75 @@ test("an answer that continues is saved in the place of its message, and drops n
   expect(loadMessages("ann", "s")).toHaveLength(4);
   expect(JSON.stringify(loadMessages("ann", "s")[1]).match(/Answered\./g)).toHaveLength(3);
   await server.close();
+});
+
+/** An agent whose answer stays half an answer: its process is as good as killed. */
+const hangingAgent = `export const agent = {
+  async *streamChat() {
+    yield { type: "text-delta", delta: "Half" };
+    await new Promise(() => {});
+  },
+};`;
+const ann = { headers: { cookie: "session=ann" }, sessionId: "s" };
+const saidIn = (messages: readonly (UIMessage | StoredMessage)[]) =>
+  messages.map((message) => [message.role, toMessageText(message as UIMessage)]);
+
+test("the question of a process that was killed is saved, and the next process answers it", async () => {
+  const [killed, restarted] = [createSnippetFolder("guide-saving-1"), createSnippetFolder("guide-saving-2")];
+  killed.write("agent.ts", hangingAgent);
+  vi.stubEnv("MESSAGES_FILE", join(killed.path, "messages.db"));
+  const first = await listen((await killed.run<Saving>("saving.ts", sqlRoute)).POST);
+  const asking = createChat({ endpoint: first.url, ...ann });
+  void asking.send("Hello");
+  await until(() => saidIn(asking.getSnapshot().messages)[1]?.[1] === "Half", "half an answer");
+  asking.close();
+  await first.close();
+  const { POST, loadMessages } = await restarted.run<Saving>("saving.ts", sqlRoute);
+  expect(saidIn(loadMessages("ann", "s"))).toEqual([["user", "Hello"]]);
+  const second = await listen(POST);
+  const chat = createChat({ endpoint: second.url, ...ann, initialMessages: loadMessages("ann", "s") });
+  await chat.regenerate();
+  const said = [
+    ["user", "Hello"],
+    ["assistant", "Hello"],
+  ];
+  expect(saidIn(chat.getSnapshot().messages)).toEqual(said);
+  expect(saidIn(loadMessages("ann", "s"))).toEqual(said);
+  await second.close();
+  vi.unstubAllEnvs();
+  for (const { remove } of [killed, restarted]) remove();
+});
+
+test("docs/runs.md: a tab that was open before catches up with another one when it is seen", async () => {
+  const own = createSnippetFolder("guide-saving-tabs");
+  own.write("agent.ts", hangingAgent);
+  const { loadMessages, ...route } = await own.run<Saving>("saving.ts", sqlRoute);
+  const server = await listen((request) => route[request.method as "POST" | "GET" | "DELETE"](request));
+  const openTab = () => createChat({ endpoint: server.url, ...ann, runs: true });
+  const [seen, idle] = [openTab(), openTab()];
+  const code = snippetsOf("docs/runs.md").find((snippet) => snippet.includes("catchUpWhenSeen"))!;
+  type Tabs = { catchUpWhenSeen(chat: typeof idle, load: () => Promise<UIMessage[]>): () => void };
+  const { catchUpWhenSeen } = await own.run<Tabs>("tabs.ts", code);
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
+  const leave = catchUpWhenSeen(idle, async () => JSON.parse(JSON.stringify(loadMessages("ann", "s"))));
+  void seen.send("Hello");
+  const shown = [
+    ["user", "Hello"],
+    ["assistant", "Half"],
+  ];
+  await until(() => saidIn(seen.getSnapshot().messages)[1]?.[1] === "Half", "half an answer");
+  expect(saidIn(idle.getSnapshot().messages)).toEqual([]);
+  for (const event of ["visibilitychange", "visibilitychange"]) document.dispatchEvent(new Event(event));
+  await until(() => saidIn(idle.getSnapshot().messages)[1]?.[1] === "Half", "the other tab shows it");
+  expect(saidIn(idle.getSnapshot().messages)).toEqual(shown);
+  await idle.stop();
+  document.dispatchEvent(new Event("visibilitychange"));
+  await until(() => seen.getSnapshot().status === "ready" && loadMessages("ann", "s").length === 2, "saved");
+  expect(idle.getSnapshot().error).toBeUndefined();
+  leave();
+  vi.unstubAllGlobals();
+  await server.close();
+  own.remove();
 });
 
 describe.skipIf(!hasChromium())("the page, in Chromium", () => {

@@ -113,9 +113,10 @@ test("the route of docs/approvals.md keeps one whole message through decisions, 
 });
 
 test("the agent of docs/approvals.md acts once, on its own call, and refuses an input that it cannot use", async () => {
-  const { sessionId, openChat, statusOf, close } = await approvals();
+  const { sessionId, openChat, stored, statusOf, close } = await approvals();
   const chat = openChat();
   await chat.send("the dinner");
+  const otherTab = openChat();
   const [question, other] = chat.getSnapshot().interrupts;
   await chat.respond([{ interrupt: question!, answer: "approve" }]);
   const { id: messageId } = chat.getSnapshot().messages.at(-1)!;
@@ -132,6 +133,21 @@ test("the agent of docs/approvals.md acts once, on its own call, and refuses an 
   const again = { messages, sessionId, messageId, resumes: answers(question!) };
   expect(await statusOf(again)).toBe(409);
   expect(await statusOf({ ...again, sessionId: "t" })).toBe(403);
+  type Tabs = { followOtherTabs(chat: typeof otherTab, load: () => Promise<UIMessage[]>): () => void };
+  const { followOtherTabs } = await folder.run<Tabs>("tabs.ts", snippetsOf("docs/approvals.md")[1]!);
+  let loads = 0;
+  const leave = followOtherTabs(otherTab, async () => {
+    loads += 1;
+    return stored();
+  });
+  await otherTab.respond([{ interrupt: question!, answer: "approve" }]);
+  const shown = () => JSON.stringify(otherTab.getSnapshot().messages);
+  await until(() => shown() === JSON.stringify(stored()), "the other tab shows what is stored");
+  expect(otherTab.getSnapshot().error?.message).toBe(
+    "This question has already been answered, perhaps in another tab.",
+  );
+  expect(loads).toBe(1);
+  leave();
   await chat.edit({ toolCallId: other!.toolCallId! }, { euros: "many" });
   expect(calls()[1]).toMatchObject({ state: "error", errorMessage: "Only up to 100 € can be transferred." });
   await close();

@@ -156,8 +156,9 @@ describe("a bad request", () => {
     const response = await post(createAgent(), { messages: [{ role: "user", content }] });
     expect(response.status).toBe(413);
     expect(await response.json()).toEqual({
-      error: "Invalid chat request: the body is larger than 1048576 bytes.",
+      error: "Your message is too large, together with its files and the conversation.",
       code: "body-too-large",
+      issues: [{ path: "", expected: "at most 1048576 bytes", received: "more" }],
     });
   });
 

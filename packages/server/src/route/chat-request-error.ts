@@ -48,18 +48,27 @@ const statuses: Record<ChatRequestErrorCode, ChatRequestError["status"]> = {
   "body-already-read": 500,
 };
 
+/** What a user can do something about. Every other code is a mistake in a program, and its text is for a developer. */
+const textsForUsers: Partial<Record<ChatRequestErrorCode, string>> = {
+  "invalid-resume-token": "This question cannot be answered here. Please ask again.",
+  "already-answered": "This question has already been answered, perhaps in another tab.",
+  "interrupt-expired": "The time to answer this question has passed. Please ask again.",
+  "body-too-large": "Your message is too large, together with its files and the conversation.",
+};
+
 /** The request is invalid. Its message and issues may be shown to the client. */
 export class ChatRequestError extends StreamError {
   override readonly name = "ChatRequestError";
   readonly code: ChatRequestErrorCode;
   /** The HTTP status of the response. */
   readonly status: 400 | 403 | 409 | 410 | 413 | 415 | 500;
-  /** The wrong fields, at most 100 of them; empty if the body could not be read. */
+  /** What is wrong, for a developer: at most 100 fields; empty if the body could not be read, unless it is too large. */
   readonly issues: ChatRequestIssue[];
 
   constructor(code: ChatRequestErrorCode, problem: string, issues: ChatRequestIssue[] = []) {
     const status = statuses[code];
-    super(`${status === 500 ? "Cannot read the" : "Invalid"} chat request: ${problem}.`);
+    const forDevelopers = `${status === 500 ? "Cannot read the" : "Invalid"} chat request: ${problem}.`;
+    super(textsForUsers[code] ?? forDevelopers);
     this.code = code;
     this.status = status;
     this.issues = issues;

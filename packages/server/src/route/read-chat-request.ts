@@ -172,7 +172,8 @@ export function checkRoles(messages: ChatMessage[], allowed: ChatMessage["role"]
 }
 
 async function readText(request: Request, maxBodyBytes: number): Promise<string> {
-  const tooLarge = new ChatRequestError("body-too-large", `the body is larger than ${maxBodyBytes} bytes`);
+  const expected = `at most ${maxBodyBytes} bytes`;
+  const tooLarge = invalidRequest([{ path: "", expected, received: "more" }], "body-too-large");
   if (Number(request.headers.get("content-length")) > maxBodyBytes) {
     discardBody(request);
     throw tooLarge;

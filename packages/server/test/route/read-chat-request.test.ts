@@ -279,7 +279,7 @@ describe("readChatRequest", () => {
     expect(await refusal(request(body))).toEqual([
       413,
       "body-too-large",
-      "Invalid chat request: the body is larger than 1048576 bytes.",
+      "Your message is too large, together with its files and the conversation.",
     ]);
     expect(pulled).toBeLessThanOrEqual(1030);
     expect(cancel).toHaveBeenCalledTimes(1);
