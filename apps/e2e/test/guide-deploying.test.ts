@@ -1,9 +1,11 @@
 /** The recipes of docs/deploying.md, with the calls of their platforms. The program is in `readme.test.ts`. */
 
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { connect, createServer } from "node:net";
 import { PassThrough } from "node:stream";
+import { pathToFileURL } from "node:url";
 import { readStream, reduceMessage } from "@kortyx/client";
 import { hasRedis, type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,10 +14,26 @@ import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("guide-deploying");
 afterAll(() => folder.remove());
-const [, vercel, lambda] = snippetsOf("docs/deploying.md") as [string, string, string];
+const [, next, vercel, lambda] = snippetsOf("docs/deploying.md") as [string, string, string, string];
 
 const body = JSON.stringify({ messages: [{ role: "user", content: "Hello" }], sessionId: "s" });
 const headers = { "content-type": "application/json", accept: "text/event-stream", cookie: "session=ann" };
+
+test("Next.js: with its variable, the program ends by itself on SIGTERM, and otherwise the signal is left to Next.js", () => {
+  const file = pathToFileURL(folder.write("instrumentation.ts", next)).href;
+  const program = `const { register } = await import(${JSON.stringify(file)});
+    await register();
+    setInterval(() => {}, 1000);
+    process.kill(process.pid, "SIGTERM");`;
+  const endWith = (env: Record<string, string>) => {
+    const options = { env: { ...process.env, NEXT_RUNTIME: "nodejs", ...env } };
+    const { status, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", program], options);
+    return [status, signal];
+  };
+  expect(endWith({ NEXT_MANUAL_SIG_HANDLE: "true" })).toEqual([0, null]);
+  expect(endWith({ NEXT_MANUAL_SIG_HANDLE: "" })).toEqual([null, "SIGTERM"]);
+  expect(endWith({ NEXT_MANUAL_SIG_HANDLE: "true", NEXT_RUNTIME: "edge" })).toEqual([null, "SIGTERM"]);
+});
 
 describe.skipIf(!hasRedis())("Vercel", () => {
   let redis: RedisServer;
