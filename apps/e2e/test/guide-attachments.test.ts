@@ -1,9 +1,15 @@
 /** docs/attachments.md: files from a page to the agent and back, whole and uploaded, in Chromium. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Chat, createChat } from "@kortyx/client";
 import { type ChatAgent, type ChatMessage, createChatRoute } from "@kortyx/server";
+import { toNodeHandler } from "@kortyx/server/node";
+import fastify, { type FastifyServerOptions } from "fastify";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
-import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
+import { hasNginx, startNginx } from "./nginx.ts";
+import { createSnippetFolder, repository, snippetsOf } from "./readme-snippets.ts";
 import { openScriptPage } from "./script-page.ts";
 
 type Handler = (request: Request) => Promise<Response>;
@@ -41,6 +47,70 @@ test("the route with a larger body takes a picture of 5 MB", async () => {
   const body = JSON.stringify({ messages: [{ role: "user", content: "Look", parts }] });
   const headers = { "content-type": "application/json" };
   expect((await POST(new Request("http://host/", { method: "POST", headers, body }))).status).toBe(200);
+});
+
+describe("a server before the route that limits bodies", () => {
+  const page = readFileSync(join(repository, "docs/attachments.md"), "utf8");
+  const large = {
+    content: "Look",
+    files: [new File([new Uint8Array(2_000_000)], "a.png", { type: "image/png" })],
+  };
+
+  async function openFastify(options: FastifyServerOptions) {
+    const { POST } = await folder.run<{ POST: Handler }>("large.ts", largeRoute);
+    const app = fastify({ forceCloseConnections: true, ...options });
+    app.route({ method: "POST", url: "/", handler: toNodeHandler(POST) as never });
+    onTestFinished(() => app.close());
+    return app.listen({ port: 0, host: "127.0.0.1" });
+  }
+
+  /** The number of an option that the page recommends, in bytes. */
+  const bodyLimit = (/Fastify\(\{ bodyLimit: ([\d *]+) \}\)/.exec(page)?.[1] ?? "")
+    .split("*")
+    .reduce((product, factor) => product * Number(factor), 1);
+
+  /** @returns the error that the chat shows after this message. */
+  async function errorAfter(chat: Chat, message: Parameters<Chat["send"]>[0]) {
+    await chat.send(message);
+    return chat.getSnapshot().error;
+  }
+  const openChat = (endpoint: string, maxHistoryBytes = Number.POSITIVE_INFINITY) =>
+    createChat({ endpoint, maxHistoryBytes });
+
+  test("Fastify refuses a picture of 2 MB, which the chat takes out; the option of the page lets it pass", async () => {
+    const refused = { status: 413, body: { code: "FST_ERR_CTP_BODY_TOO_LARGE" } };
+    const chat = openChat(await openFastify({}));
+    expect(await errorAfter(chat, large)).toMatchObject(refused);
+    expect(await errorAfter(chat, "Again")).toMatchObject(refused);
+    chat.setMessages((messages) => messages.slice(0, -1));
+    expect(chat.getSnapshot().messages).toMatchObject([{ role: "user", content: "Look" }]);
+    chat.setMessages((messages) => messages.slice(0, -1));
+    expect(await errorAfter(chat, "Hello")).toBeUndefined();
+
+    const endpoint = await openFastify({ bodyLimit });
+    const limited = openChat(endpoint, 1_000_000);
+    expect(await errorAfter(limited, large)).toMatchObject({ code: "too-large" });
+    expect(limited.getSnapshot().messages).toMatchObject([{ role: "user", content: "Look" }]);
+    expect(await errorAfter(openChat(endpoint), large)).toBeUndefined();
+  });
+
+  test.skipIf(!hasNginx())("nginx refuses it too, and passes it with the location of its page", async () => {
+    const infrastructure = readFileSync(join(repository, "docs/infrastructure.md"), "utf8");
+    const location = /```nginx\n[\s\S]*?location \/ \{\n([\s\S]*?)\n {2}\}/.exec(infrastructure)![1]!;
+    // What the test's own configuration has.
+    const directives = location.replaceAll(/^.*(?:proxy_pass|Host).*$/gm, "");
+    const upstream = await openFastify({ bodyLimit });
+    const urls = await Promise.all(
+      ["", directives].map(async (added) => {
+        const nginx = await startNginx(upstream, added);
+        onTestFinished(() => nginx.close());
+        return nginx.url;
+      }),
+    );
+    const [refused, passed] = await Promise.all(urls.map((url) => errorAfter(openChat(url), large)));
+    expect(refused).toMatchObject({ status: 413, body: expect.stringContaining("<html>") });
+    expect(passed).toBeUndefined();
+  });
 });
 
 describe.skipIf(!hasChromium())("in Chromium", () => {

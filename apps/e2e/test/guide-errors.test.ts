@@ -13,7 +13,7 @@ const folder = createSnippetFolder("guide-errors");
 afterAll(() => folder.remove());
 
 const page = readFileSync(join(repository, "docs/errors.md"), "utf8");
-const [onErrorSnippet, wordsSnippet] = snippetsOf("docs/errors.md") as [string, string];
+const [onErrorSnippet, retrySnippet, wordsSnippet] = snippetsOf("docs/errors.md") as [string, string, string];
 type Route = { POST(request: Request): Promise<Response> };
 
 const rows = (text: string): string[] => Array.from(text.matchAll(/^\| (.*?) \| /gm), ([, cell]) => cell!);
@@ -78,6 +78,23 @@ describe("the snippets", () => {
     expect(log.mock.calls).toEqual([
       [`${shown.replace(/[0-9a-f-]{36}/, correlationId)}:`, expect.any(TypeError)],
     ]);
+  });
+
+  test("offer another try for an error that is retryable, before the stream or inside it", async () => {
+    const { canRetry } = await folder.run<{ canRetry(error: unknown): boolean }>("retry.ts", retrySnippet);
+    const refused = (retryable: boolean) => () =>
+      Response.json({ error: "Busy.", code: "model-busy", retryable }, { status: 503 });
+    const failed = (retryable: boolean) => () => {
+      const chunk = JSON.stringify({ type: "error", message: "Busy.", code: "model-busy", retryable });
+      return new Response(`data: ${chunk}\n\ndata: [DONE]\n\n`, {
+        headers: { "content-type": "text/event-stream" },
+      });
+    };
+    const offers = [refused(true), failed(true), refused(false), failed(false)].map(async (answer) =>
+      canRetry(await errorOf("hello", answer)),
+    );
+    expect(await Promise.all(offers)).toEqual([true, true, false, false]);
+    expect([new Error("unknown"), undefined].map(canRetry)).toEqual([false, false]);
   });
 
   test("find the words for a code of the route, and for one of the client", async () => {

@@ -10,7 +10,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/attachments.md": [4, 1],
   "docs/auth.md": [7, 0],
   "docs/deploying.md": [4, 0],
-  "docs/errors.md": [2, 0],
+  "docs/errors.md": [3, 0],
   "docs/frameworks.md": [1, 0],
   "docs/from-kortyx.md": [1, 0],
   "docs/own-types.md": [2, 1],

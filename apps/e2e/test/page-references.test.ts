@@ -110,6 +110,7 @@ test("no page has a snippet that its test does not run", () => {
   // Each is run by the test that takes it by its language.
   const others = pages.map((page) => [page, fences(page, /^(?!tsx?$|sh$|json$|text$|http$|toml$)/)]);
   expect(Object.fromEntries(others.filter(([, names]) => names!.length > 0))).toEqual({
+    "docs/infrastructure.md": ["nginx"],
     "docs/runs.md": ["js", "python"],
     "docs/ssr.md": ["svelte"],
     "packages/client/README.md": ["html", "svelte"],

@@ -40,8 +40,5 @@ export function trimHistory(messages: ChatMessage[], maxBytes: number): ChatMess
     if (message.role === "user" || index === 0) first = index;
   }
   if (first !== undefined || messages.length === 0) return messages.slice(first);
-  throw new ChatStateError(
-    "too-large",
-    `Cannot send the last message: with what follows it, it takes more than ${maxBytes} bytes of JSON. Shorten it, upload its files (\`uploadFile\`), or raise \`maxHistoryBytes\` here and \`maxBodyBytes\` of the route.`,
-  );
+  throw new ChatStateError("too-large", "The message is too large. Shorten it, or attach smaller files.");
 }

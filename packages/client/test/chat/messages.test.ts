@@ -58,7 +58,7 @@ describe("trimHistory", () => {
         expect.objectContaining({
           name: "ChatStateError",
           code: "too-large",
-          message: `Cannot send the last message: with what follows it, it takes more than ${limit} bytes of JSON. Shorten it, upload its files (\`uploadFile\`), or raise \`maxHistoryBytes\` here and \`maxBodyBytes\` of the route.`,
+          message: "The message is too large. Shorten it, or attach smaller files.",
         }),
       );
     }

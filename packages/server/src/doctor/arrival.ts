@@ -100,9 +100,11 @@ function wholeAnswerDelay({ blocks }: Recording, events: Block[], controlMs: num
   const [first, last] = [blocks[0], blocks.at(-1)];
   const isLump = first !== undefined && last!.atMs - first.beganMs < spreadMs && events.length >= fewEvents;
   const ms = isLump ? first.beganMs - (controlMs ?? 0) : 0;
+  const spanMs = isLump ? last!.atMs - first.beganMs : 0;
+  const close = spanMs < sameMomentMs ? "together" : `within ${seconds(spanMs)}`;
   return {
     ms,
-    evidence: `all ${events.length} events arrived together, ${lateness(ms, controlMs)}`,
+    evidence: `all ${events.length} events arrived ${close}, ${lateness(ms, controlMs)}`,
   };
 }
 

@@ -181,6 +181,12 @@ test("a route that answers a bad request is compared with the request itself", (
   expect(what(held)).toEqual([
     "The answer is held back: all 32 events arrived together, 3.00 s after the request.",
   ]);
+  const atTwoMoments = held.blocks!.map((block, at) =>
+    at < 16 ? block : { ...block, beganMs: 3100, atMs: 3100 },
+  );
+  expect(what({ ...held, blocks: atTwoMoments })).toEqual([
+    "The answer is held back: all 32 events arrived within 0.10 s, 3.00 s after the request.",
+  ]);
   expect(what({ blocks: createBlocks(1200), headersMs: 1200 })).toEqual([
     "The first bytes came 1.20 s after the request.",
   ]);
