@@ -85,7 +85,7 @@ const snippetCounts: Record<string, number> = {
   "docs/ai-sdk-agents.md": 3,
   "docs/ai-sdk.md": 2,
   "docs/anthropic.md": 3,
-  "docs/from-ai-sdk.md": 1,
+  "docs/from-ai-sdk.md": 3,
   "docs/getting-started.md": 7,
   "docs/langgraph.md": 4,
   "docs/openai-chat.md": 3,

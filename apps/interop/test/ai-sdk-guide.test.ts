@@ -16,7 +16,10 @@ describe.skipIf(!isInstalled())("docs/ai-sdk.md", () => {
     );
     expect(folder.check()).toBe("");
     const html = renderToString(createElement(Conversation, { sessionId: "s1" }));
-    expect(html).toContain('<button type="submit">Send</button>');
+    // Two buttons at any time: React would reuse one for both, and a click on Stop would also send the form.
+    expect(html).toContain(
+      '<button type="submit">Send</button><button type="button" disabled="">Stop</button>',
+    );
   });
 
   test("the route answers the SDK's own transport", async () => {

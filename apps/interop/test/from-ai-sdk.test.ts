@@ -2,13 +2,19 @@
 import { readFileSync } from "node:fs";
 import { createChat, toMessageText } from "@kortyx/client";
 import type { UIMessage } from "ai";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
 import { createGuideFolder, snippetsOf } from "./kit/guide.ts";
+import { endFrames, textFrames } from "./kit/openai-chat-frames.ts";
+import { serveProvider } from "./kit/provider-server.ts";
 
 describe.skipIf(!isInstalled())("docs/from-ai-sdk.md", () => {
   const folder = createGuideFolder("from-ai-sdk");
-  afterAll(() => folder[Symbol.dispose]());
+  const [before, after, stored] = snippetsOf("docs/from-ai-sdk.md") as [string, string, string];
+  afterAll(() => {
+    folder[Symbol.dispose]();
+    vi.unstubAllEnvs();
+  });
 
   test("every name of the AI SDK in its tables exists", () => {
     const read = (file: string) => readFileSync(new URL(`../node_modules/${file}`, import.meta.url), "utf8");
@@ -25,13 +31,59 @@ describe.skipIf(!isInstalled())("docs/from-ai-sdk.md", () => {
     expect(names.filter((name) => !declared.has(name) && !others.test(name))).toEqual([]);
   });
 
+  test("the route before and the route after stream and save the same answer", async () => {
+    const server = await serveProvider(() => ({
+      pieces: [...textFrames("Hel", "lo"), ...endFrames("stop")],
+    }));
+    vi.stubEnv("OPENAI_BASE_URL", server.url);
+    vi.stubEnv("OPENAI_API_KEY", "key");
+    folder.write(
+      "database.ts",
+      `export const saved: unknown[] = [];
+export const saveConversation = (_id: string, messages: unknown[]): void => void saved.push(messages.at(-1));
+export const saveExchange = ({ message }: { message?: unknown }): void => void saved.push(message);
+`,
+    );
+    folder.write("session.ts", 'export const verifySession = (_request: Request): string => "ann";\n');
+    type Route = { POST(request: Request): Promise<Response> };
+    const old = await folder.run<Route>("before.ts", before);
+    const now = await folder.run<Route>("after.ts", after);
+    const { saved } = await folder.run<{ saved: unknown[] }>(
+      "saved.ts",
+      'export { saved } from "./database.ts";\n',
+    );
+    const fetchOf =
+      ({ POST }: Route) =>
+      (input: RequestInfo | URL, init?: RequestInit) =>
+        POST(new Request(new URL(String(input), "http://localhost"), init));
+    const { Chat } = await import("@ai-sdk/react");
+    const { DefaultChatTransport } = await import("ai");
+    const oldChat = new Chat({
+      transport: new DefaultChatTransport({ fetch: fetchOf(old) as typeof fetch }),
+    });
+    await oldChat.sendMessage({ text: "Hi" });
+    const chat = createChat({ endpoint: "http://localhost/api/chat", fetch: fetchOf(now), runs: true });
+    await chat.send("Hi");
+    expect(oldChat.lastMessage?.parts).toContainEqual({ type: "data-quota", id: "quota", data: { left: 9 } });
+    expect(chat.getSnapshot().messages.at(-1)!.parts).toContainEqual(
+      expect.objectContaining({ type: "data", name: "quota", data: { left: 9 } }),
+    );
+    await vi.waitFor(() => expect(saved).toHaveLength(2));
+    for (const message of saved) {
+      expect(message).toMatchObject({
+        parts: expect.arrayContaining([expect.objectContaining({ type: "text", text: "Hello" })]),
+      });
+    }
+    await server.close();
+  });
+
   test("its function makes stored messages those of a chat, with their files and calls", async () => {
     type Module = { toStoredMessages(messages: UIMessage[]): [] };
-    const { toStoredMessages } = await folder.run<Module>("stored.ts", snippetsOf("docs/from-ai-sdk.md")[0]!);
+    const { toStoredMessages } = await folder.run<Module>("stored.ts", stored);
     expect(folder.check()).toBe("");
     const call = { type: "tool-weather", toolCallId: "1", input: { city: "Rome" }, output: 21 } as const;
     const file = { type: "file", mediaType: "image/png", url: "https://host/a.png" } as const;
-    const stored = toStoredMessages([
+    const messagesOfChat = toStoredMessages([
       { id: "1", role: "user", parts: [{ type: "text", text: "Rome?" }, file] },
       {
         id: "2",
@@ -42,7 +94,10 @@ describe.skipIf(!isInstalled())("docs/from-ai-sdk.md", () => {
         ],
       },
     ]);
-    const chat = createChat({ endpoint: "/api/chat", initialMessages: JSON.parse(JSON.stringify(stored)) });
+    const chat = createChat({
+      endpoint: "/api/chat",
+      initialMessages: JSON.parse(JSON.stringify(messagesOfChat)),
+    });
     const { messages } = chat.getSnapshot();
     expect(messages.map((message) => [message.id, message.role, toMessageText(message)])).toEqual([
       ["1", "user", "Rome?"],
