@@ -118,7 +118,7 @@ describe.skipIf(!isInstalled())("the site", () => {
         await found.waitFor();
         await page.keyboard.press("Enter");
         await page.waitForURL(/#/);
-        expect(new URL(page.url()).pathname).toMatch(/^\/(runs|protocol)/);
+        expect(new URL(page.url()).pathname).toMatch(/^\/(errors|runs|protocol)/);
       });
     });
 

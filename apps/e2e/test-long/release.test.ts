@@ -23,9 +23,9 @@ vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const run = promisify(exec);
 
-/** Without what the npx that may run this test hands on: whose settings to read, and which packages to run. */
+/** Without what the npx that may run this test hands on: its name, whose settings to read, and which packages to run. */
 const environment = Object.fromEntries(
-  Object.entries(process.env).filter(([name]) => !/^npm_config_(userconfig|package)$/i.test(name)),
+  Object.entries(process.env).filter(([name]) => !/^npm_config_(userconfig|package|user_agent)$/i.test(name)),
 );
 
 let copy: RepositoryCopy;

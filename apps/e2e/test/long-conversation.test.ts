@@ -39,7 +39,7 @@ test.each([
     200,
     "x".repeat(6000),
     { maxHistoryBytes: Number.POSITIVE_INFINITY },
-    "the body is larger than 1048576 bytes",
+    "Your message is too large",
     {},
     166,
   ],
