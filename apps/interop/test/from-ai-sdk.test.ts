@@ -4,9 +4,12 @@ import { createChat, toMessageText } from "@kortyx/client";
 import type { UIMessage } from "ai";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { isInstalled } from "../install.ts";
+import { finishPart, textParts } from "./kit/ai-sdk-model.ts";
 import { createGuideFolder, snippetsOf } from "./kit/guide.ts";
 import { endFrames, textFrames } from "./kit/openai-chat-frames.ts";
 import { serveProvider } from "./kit/provider-server.ts";
+
+type Route = { POST(request: Request): Promise<Response> };
 
 describe.skipIf(!isInstalled())("docs/from-ai-sdk.md", () => {
   const folder = createGuideFolder("from-ai-sdk");
@@ -45,7 +48,6 @@ export const saveExchange = ({ message }: { message?: unknown }): void => void s
 `,
     );
     folder.write("session.ts", 'export const verifySession = (_request: Request): string => "ann";\n');
-    type Route = { POST(request: Request): Promise<Response> };
     const old = await folder.run<Route>("before.ts", before);
     const now = await folder.run<Route>("after.ts", after);
     const { saved } = await folder.run<{ saved: unknown[] }>(
@@ -64,6 +66,8 @@ export const saveExchange = ({ message }: { message?: unknown }): void => void s
     await oldChat.sendMessage({ text: "Hi" });
     const chat = createChat({ endpoint: "http://localhost/api/chat", fetch: fetchOf(now), runs: true });
     await chat.send("Hi");
+    expect(oldChat.lastMessage?.metadata).toEqual({ plan: "free" });
+    expect(chat.getSnapshot().messages.at(-1)).toMatchObject({ metadata: { plan: "free" } });
     expect(oldChat.lastMessage?.parts).toContainEqual({ type: "data-quota", id: "quota", data: { left: 9 } });
     expect(chat.getSnapshot().messages.at(-1)!.parts).toContainEqual(
       expect.objectContaining({ type: "data", name: "quota", data: { left: 9 } }),
@@ -75,6 +79,44 @@ export const saveExchange = ({ message }: { message?: unknown }): void => void s
       });
     }
     await server.close();
+  });
+
+  test("neither route sends what the model thought", async () => {
+    const file = { mediaType: "image/png", data: { type: "data", data: "AAAA" } };
+    const step = [
+      { type: "reasoning-start", id: "1" },
+      { type: "reasoning-delta", id: "1", delta: "A thought." },
+      { type: "reasoning-end", id: "1" },
+      { type: "reasoning-file", ...file },
+      { type: "file", ...file },
+      ...textParts("Hello"),
+      finishPart("stop"),
+    ];
+    folder.write(
+      "model.ts",
+      `import { scriptModel } from "../../test/kit/ai-sdk-model.ts";
+export const openai = { chat: (_name: string) => scriptModel(${JSON.stringify(step)} as never).model };
+`,
+    );
+    for (const [name, code] of [
+      ["before", before],
+      ["after", after],
+    ] as const) {
+      const { POST } = await folder.run<Route>(
+        `thinking-${name}.ts`,
+        code.replace('"@ai-sdk/openai"', '"./model.ts"'),
+      );
+      const message = { id: "1", role: "user", content: "Hi", parts: [{ type: "text", text: "Hi" }] };
+      const headers = { "content-type": "application/json" };
+      const body = JSON.stringify({ id: "s", messages: [message] });
+      const text = await (
+        await POST(new Request("http://localhost/api/chat", { method: "POST", headers, body }))
+      ).text();
+      expect(text.match(/"type":"(?:reasoning|file)[^"]*"|isReasoning|A thought/g), name).toEqual([
+        '"type":"file"',
+      ]);
+      expect(text).toContain("Hello");
+    }
   });
 
   test("its function makes stored messages those of a chat, with their files and calls", async () => {
