@@ -29,22 +29,34 @@ test("every guide has exactly the snippets that its test runs", () => {
   expect(Object.fromEntries(found)).toEqual(guides);
 });
 
-test("every snippet of a guide passes this project's own type checks", () => {
-  const modules = {
-    ...readersModules,
-    "import-route.ts": snippetsOf("docs/sse.md")[3]!,
-    "saving.ts": snippetsOf("docs/saving.md")[1]!,
-    "vercel-functions.d.ts": `
+/** What the snippets import. */
+const modules = {
+  ...readersModules,
+  "import-route.ts": snippetsOf("docs/sse.md")[3]!,
+  "saving.ts": snippetsOf("docs/saving.md")[1]!,
+  "vercel-functions.d.ts": `
 declare module "@vercel/functions" { export function waitUntil(promise: Promise<unknown>): void; }
 `,
-    "conversation.tsx": snippetsOf("docs/ssr.md", "tsx")[1]!,
-    "user.ts": `export const readUser = async (): Promise<string> => "ann";`,
-    "users.ts": `export const checkPassword = async (name: string, _password: string): Promise<string | null> => name;`,
-    "token.ts": `
+  "conversation.tsx": snippetsOf("docs/ssr.md", "tsx")[1]!,
+  "user.ts": `export const readUser = async (): Promise<string> => "ann";`,
+  "users.ts": `export const checkPassword = async (name: string, _password: string): Promise<string | null> => name;`,
+  "token.ts": `
 export const readToken = async (): Promise<string> => "valid";
 export const verifyToken = async (token: string): Promise<{ sub: string } | undefined> =>
   token === "valid" ? { sub: "ann" } : undefined;
 `,
-  };
+};
+
+test("every snippet of a guide passes this project's own type checks", () => {
   expect(typeErrorsOf(Object.keys(guides), folder, modules)).toBe("");
+});
+
+/** The pages without code for a browser. */
+const serverGuides = Object.keys(guides).filter(
+  (page) => !/attachments|own-types|sse|ssr|testing/.test(page),
+);
+
+test("the snippets of servers also pass without the types of a browser, as in the template of Vite", () => {
+  expect(serverGuides).toHaveLength(7);
+  expect(typeErrorsOf(serverGuides, folder, modules, { lib: ["es2024"] })).toBe("");
 });

@@ -93,10 +93,17 @@ export function createSnippetFolder(name: string): SnippetFolder {
  * Checks the snippets of pages as strictly as this project itself, each page in a folder of its own with the modules that its
  * reader has.
  *
+ * @param options - Other options of the compiler.
  * @returns the errors of the compiler, `""` for none.
  */
-export function typeErrorsOf(pages: string[], { path }: SnippetFolder, modules = readersModules): string {
+export function typeErrorsOf(
+  pages: string[],
+  { path }: SnippetFolder,
+  modules = readersModules,
+  options: { lib?: string[] } = {},
+): string {
   const checked = join(path, "checked");
+  rmSync(checked, { recursive: true, force: true });
   for (const page of pages) {
     const folder = join(checked, page.replaceAll(/\W/g, "-"));
     mkdirSync(folder, { recursive: true });
@@ -107,7 +114,7 @@ export function typeErrorsOf(pages: string[], { path }: SnippetFolder, modules =
       }
     }
   }
-  const compilerOptions = { types: ["node"], customConditions: [], jsx: "react-jsx" };
+  const compilerOptions = { types: ["node"], customConditions: [], jsx: "react-jsx", ...options };
   const config = { extends: join(repository, "tsconfig.base.json"), compilerOptions, include: ["**/*"] };
   writeFileSync(join(checked, "tsconfig.json"), JSON.stringify(config));
   const tsc = join(repository, "node_modules/typescript/bin/tsc");

@@ -81,7 +81,7 @@ async function explore(options: TargetOptions): Promise<Findings> {
   return findings;
 }
 
-/** An agent that does not know the prompts does not fail when it is told to, or fails always. */
+/** Finds an agent that does not know the prompts: `conformance:fail` then ends as the first question did. */
 async function findStranger(target: Target, first: AnswerStream): Promise<Pick<Findings, "stranger">> {
   const second = await (await target.ask(prompts.fail)).readAll();
   if (second.outcome !== first.outcome) return {};
