@@ -26,8 +26,7 @@ export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /**
    * The longest silence, in milliseconds, before the connection counts as dead. Any byte ends the silence, including
    * heartbeats. Once the server announces heartbeats, the limit is three intervals plus 2 s, or none if it sends no
-   * heartbeats. Only time during which the consumer waits counts. 0 waits forever; `Infinity` waits until heartbeats
-   * are announced.
+   * heartbeats. Only time during which the consumer waits counts. 0 and `Infinity` wait forever.
    *
    * @defaultValue 60,000
    */

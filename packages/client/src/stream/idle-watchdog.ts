@@ -33,7 +33,7 @@ const limitOf = (ms: number): number => (ms > 0 && ms <= maxTimerMs ? ms : never
 
 /**
  * @param idleTimeoutMs - The limit on silence until the server announces its heartbeats; from then on it is three of
- * their intervals plus 2 seconds. 0 has no limit, whatever the server announces.
+ * their intervals plus 2 seconds. Without a limit, there is none, whatever the server announces.
  */
 export function createIdleWatchdog(idleTimeoutMs: number): IdleWatchdog {
   let limitMs = limitOf(idleTimeoutMs);
@@ -56,7 +56,7 @@ export function createIdleWatchdog(idleTimeoutMs: number): IdleWatchdog {
       since = never;
     },
     expect(heartbeatMs) {
-      if (heartbeatMs === undefined || idleTimeoutMs === 0) return;
+      if (heartbeatMs === undefined || limitOf(idleTimeoutMs) === never) return;
       limitMs = limitOf(heartbeatMs && 3 * heartbeatMs + 2_000);
     },
     look(now) {

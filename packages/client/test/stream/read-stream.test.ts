@@ -671,7 +671,12 @@ describe("silence", () => {
 
   for (const [name, pieces, options] of [
     ["idleTimeoutMs is 0, even with announced heartbeats", [":hb=1000\n\n"], { idleTimeoutMs: 0 }],
-    ["idleTimeoutMs exceeds the range of a timer", [":x\n\n"], { idleTimeoutMs: 2 ** 31 }],
+    [
+      "idleTimeoutMs is infinite, even with announced heartbeats",
+      [":hb=1000\n\n"],
+      { idleTimeoutMs: Infinity },
+    ],
+    ["idleTimeoutMs exceeds the range of a timer", [":hb=1000\n\n"], { idleTimeoutMs: 2 ** 31 }],
     ["the server announces that it sends no heartbeats", [":hb=0\n\n"], {}],
   ] as const) {
     test(`has no limit when ${name}`, async () => {
