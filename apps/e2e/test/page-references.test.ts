@@ -160,11 +160,14 @@ test("the README of protocol lists every type of chunk, with the fields that not
     quotesIn(types!).map((type) => [type, quotesIn(fields!).sort()]),
   );
   const shared = ["type", "node", "opId", "schemaId", "schemaVersion", "providerMetadata"];
+  /** The `id` of chunks with an `opId` is like it: it names their origin. */
+  const isShared = (name: string, shape: object) =>
+    shared.includes(name) || (name === "id" && "opId" in shape);
   const defined = streamChunkSchema.options.map((schema) => {
     const kinds = "options" in schema ? schema.options : [schema];
     const fields = kinds.flatMap(({ shape }) =>
       Object.entries(shape)
-        .filter(([name, type]) => !(shared.includes(name) || name === "id") || !type.isOptional())
+        .filter(([name, type]) => !isShared(name, shape) || !type.isOptional())
         .filter(([name]) => name !== "type")
         .map(([name, type]) => (type.isOptional() ? `${name}?` : name)),
     );

@@ -241,8 +241,8 @@ export interface ChatAgentFields<Types extends ChatTypes = ChatTypes> extends Pi
   /**
    * Why the client asks: a new message, another answer to the last one, or the rest of an earlier answer, after its
    * questions were answered or its tools run. To `continue`, a client adds no message: the last one is the assistant's.
-   *
-   * @defaultValue `"send"`
+   * Absent means `continue` in a request with a `messageId` and `resumes` or `toolResults`, else `send`; an agent receives
+   * what was sent.
    */
   trigger?: "send" | "regenerate" | "continue" | undefined;
   /** The assistant message that the answer continues or replaces. At most 256 characters. */
