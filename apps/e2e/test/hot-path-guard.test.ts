@@ -1,5 +1,6 @@
 /** The guard of the hot path, `pnpm bench --guard`: when it fails. The measurements are made up. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+// @boundaries-ignore The benchmarks have their own lockfile, and no tests.
 import { guard } from "../../../benchmarks/report/guard.ts";
 
 const sync = { workload: "encode text sync", implementations: ["limit", "kortyx"] };
