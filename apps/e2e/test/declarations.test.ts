@@ -108,7 +108,9 @@ function errorsOf(compiler: string, name: string): string[] {
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [file] }));
   const tsc = join(dirname(resolve(`${compiler}/package.json`)), "bin/tsc");
-  const { stdout } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+  const { stdout } = spawnSync(process.execPath, [tsc, "-p", folder, "--pretty", "false"], {
+    encoding: "utf8",
+  });
   return stdout.split("\n").filter((line) => line !== "" && !line.includes("node_modules/"));
 }
 
