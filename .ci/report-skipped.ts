@@ -25,7 +25,7 @@ export function createSkippedReporter(): Reporter {
 }
 
 const otherTests =
-  "Not in this run: real failures, load, the site of the docs, the examples, and frameworks and other runtimes (Next.js, NestJS, SvelteKit, workerd, Bun, Deno; 950 MB). `pnpm test:long` installs and tests them.";
+  "Not in this run: real failures, load, the site of the docs (150 MB), the examples, and frameworks and other runtimes (Next.js, NestJS, SvelteKit, workerd, Bun, Deno; 750 MB). `pnpm test:long` installs and tests them.";
 
 function describeSkipped(skipped: { file: string; count: number }[]): string {
   if (skipped.length === 0) return "Skipped: nothing.";

@@ -12,9 +12,8 @@ type Route = { POST: Handler; OPTIONS: Handler };
 
 const folder = createSnippetFolder("guide-auth");
 afterAll(() => folder.remove());
-const [cookieRoute, session, honoRoute, tokenPage, tokenRoute, originRoute, originPage] = snippetsOf(
-  "docs/auth.md",
-) as [string, string, string, string, string, string, string];
+const [cookieRoute, session, signInPage, honoRoute, tokenPage, tokenRoute, originRoute, originPage] =
+  snippetsOf("docs/auth.md") as [string, string, string, string, string, string, string, string];
 
 const body = JSON.stringify({ messages: [{ role: "user", content: "Hello" }] });
 const headers = { "content-type": "application/json" };
@@ -53,7 +52,10 @@ describe("the session of the page", () => {
     );
     const route = await own.run<Route>("cookie.ts", cookieRoute);
     expect((await signIn(signing, "wrong")).status).toBe(401);
-    expect((await signIn(signing, "right", "text/plain")).status).toBe(401);
+    for (const type of ["text/plain", "text/plain;,application/json", ""]) {
+      expect((await signIn(signing, "right", type)).status, type).toBe(401);
+    }
+    expect((await signIn(signing, "right", "application/json; charset=utf-8")).status).toBe(204);
     const [cookie = "", ...attributes] = (await signIn(signing, "right")).headers
       .get("set-cookie")!
       .split("; ");
@@ -75,6 +77,25 @@ describe("the session of the page", () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 7 * 24 * 60 * 60_000 });
     expect(userOf(cookie)).toBeNull();
     vi.useRealTimers();
+    vi.unstubAllEnvs();
+  });
+
+  test("the page signs in at the route", async () => {
+    vi.stubEnv("SESSION_SECRET", "a secret of more than 32 characters");
+    const signing = await own.run<Pick<Route, "POST">>("session-of-page.ts", session);
+    const page = await own.run<{ signIn(name: string, password: string): Promise<boolean> }>(
+      "sign-in.ts",
+      signInPage,
+    );
+    const asked: string[] = [];
+    vi.stubGlobal("fetch", (path: string, init: RequestInit) => {
+      asked.push(path);
+      return signing.POST(new Request(`http://host${path}`, init));
+    });
+    expect(await page.signIn("ann", "wrong")).toBe(false);
+    expect(await page.signIn("ann", "right")).toBe(true);
+    expect(asked).toEqual(["/api/sign-in", "/api/sign-in"]);
+    vi.unstubAllGlobals();
     vi.unstubAllEnvs();
   });
 
@@ -115,10 +136,10 @@ test("the route in Hono admits the user that a middleware has verified", async (
 test("the page with a token reads it for every request, and again when it has expired", async () => {
   const tokens = ["expired", "valid", "valid"];
   Object.assign(globalThis, { tokens });
+  folder.write("token.ts", "export const readToken = async () => globalThis.tokens.shift();");
   folder.write(
-    "token.ts",
-    `export const readToken = async () => globalThis.tokens.shift();
-     export const verifyToken = async (token) => (token === "valid" ? { sub: "ann" } : undefined);`,
+    "verify-token.ts",
+    `export const verifyToken = async (token) => (token === "valid" ? { sub: "ann" } : undefined);`,
   );
   const route = await folder.run<Route>("token-route.ts", tokenRoute);
   const server = await listen(route.POST);

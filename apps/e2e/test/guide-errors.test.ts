@@ -2,7 +2,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as client from "@kortyx/client";
-import { createChat, type StreamHttpError } from "@kortyx/client";
+import {
+  ChatStateError,
+  createChat,
+  StreamConnectionError,
+  StreamHttpError,
+  StreamIdleError,
+  StreamTruncatedError,
+} from "@kortyx/client";
 import type ts from "typescript-5";
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { listen } from "./live-server.ts";
@@ -95,6 +102,25 @@ describe("the snippets", () => {
     );
     expect(await Promise.all(offers)).toEqual([true, true, false, false]);
     expect([new Error("unknown"), undefined].map(canRetry)).toEqual([false, false]);
+    const withStatus = (status: number, body: unknown) =>
+      new StreamHttpError(new Response(null, { status }), body);
+    for (const code of ["draining", "store-full", "store-unavailable"]) {
+      expect(canRetry(withStatus(503, { error: "Later.", code })), code).toBe(true);
+    }
+    expect(canRetry(withStatus(429, { error: "Wait.", code: "too-many-runs" }))).toBe(true);
+    for (const [status, body] of [
+      [400, { code: "invalid-request" }],
+      [409, { code: "run-active" }],
+      [500, { code: "internal" }],
+      [404, "<html>"],
+    ] as const) {
+      expect(canRetry(withStatus(status, body)), String(status)).toBe(false);
+    }
+    expect(canRetry(withStatus(504, "<html>"))).toBe(true);
+    expect(canRetry(new StreamConnectionError("http://host/", new TypeError("fetch failed")))).toBe(true);
+    expect(canRetry(new StreamTruncatedError())).toBe(true);
+    expect(canRetry(new StreamIdleError(1))).toBe(true);
+    expect(canRetry(new ChatStateError("busy", "Busy."))).toBe(false);
   });
 
   test("find the words for a code of the route, and for one of the client", async () => {

@@ -8,7 +8,7 @@ afterAll(() => folder.remove());
 /** Each guide, and how many snippets its test runs. */
 const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/attachments.md": [4, 1],
-  "docs/auth.md": [7, 0],
+  "docs/auth.md": [8, 0],
   "docs/deploying.md": [4, 0],
   "docs/errors.md": [3, 0],
   "docs/frameworks.md": [1, 0],
@@ -40,8 +40,8 @@ declare module "@vercel/functions" { export function waitUntil(promise: Promise<
   "conversation.tsx": snippetsOf("docs/ssr.md", "tsx")[1]!,
   "user.ts": `export const readUser = async (): Promise<string> => "ann";`,
   "users.ts": `export const checkPassword = async (name: string, _password: string): Promise<string | null> => name;`,
-  "token.ts": `
-export const readToken = async (): Promise<string> => "valid";
+  "token.ts": `export const readToken = async (): Promise<string> => "valid";`,
+  "verify-token.ts": `
 export const verifyToken = async (token: string): Promise<{ sub: string } | undefined> =>
   token === "valid" ? { sub: "ann" } : undefined;
 `,

@@ -98,7 +98,7 @@ const kitFiles = {
 }`,
   "src/routes/api/chat/+server.js": `const route = globalThis.frameworkRoute;
 const answer = ({ request }) => route.fetch(request);
-export { answer as GET, answer as POST, answer as DELETE };`,
+export { answer as GET, answer as POST, answer as DELETE, answer as OPTIONS };`,
 };
 
 /** Writes an application that takes its route from `globalThis`, and builds it in a few seconds. */
