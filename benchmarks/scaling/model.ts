@@ -41,8 +41,10 @@ export interface Model {
   size(answers: number): Size;
 }
 
-/** File descriptors of a process that are not streams. */
+/** File descriptors of a process that are neither streams nor connections to Redis. */
 const otherFiles = 100;
+/** Of a process to each master: one for commands and one to listen. */
+const redisConnections = 2;
 /** The heap needs room for garbage. */
 const heapFactor = 2;
 
@@ -54,14 +56,14 @@ export function createModel(of: ValueOf, assumed: typeof load = load): Model {
   const redis = (name: string) =>
     chunksPerSecond * of(`redis.followed1.${name}`) + of(`redis.answer.${name}`) / answerSeconds;
 
-  function sizeServers(kind: Kind, answers: number): ServerSize {
+  function sizeServers(kind: Kind, answers: number, masters = 0): ServerSize {
     const processes = Math.ceil((answers * usPerSecond(kind)) / (processShare * 1e6));
     const streams = answers / processes;
     return {
       processes,
       streams,
       memoryBytes: of(`server.${kind}.baseBytes`) + streams * of(`server.${kind}.idleHeapBytes`) * heapFactor,
-      files: streams + otherFiles,
+      files: streams + masters * redisConnections + otherFiles,
       clientBytesPerSecond: answers * chunksPerSecond * of(`server.${kind}.shortBytes`),
     };
   }
@@ -69,7 +71,8 @@ export function createModel(of: ValueOf, assumed: typeof load = load): Model {
   return {
     streamsOfCore: (kind) => 1e6 / usPerSecond(kind),
     size(answers) {
-      const servers = sizeServers("redis", answers);
+      const redisNodes = Math.ceil((answers * redis("cpuUs")) / (redisShare * 1e6));
+      const servers = sizeServers("redis", answers, redisNodes);
       // Runs in progress, and ended ones until they are deleted.
       const keptRuns = answers * (1 + retentionSeconds / answerSeconds);
       const chunks = chunksPerSecond * answerSeconds;
@@ -78,11 +81,10 @@ export function createModel(of: ValueOf, assumed: typeof load = load): Model {
         plain: sizeServers("plain", answers),
         redis: servers,
         scriptsPerSecond: answers * redis("scripts"),
-        redisNodes: Math.ceil((answers * redis("cpuUs")) / (redisShare * 1e6)),
+        redisNodes,
         redisBytes: keptRuns * (of("redis.memory.runBytes") + chunks * of("redis.memory.chunkBytes")),
         redisBytesPerSecond: answers * (redis("bytesIn") + redis("bytesOut")),
-        // One for commands and one to listen.
-        redisConnections: servers.processes * 2,
+        redisConnections: servers.processes * redisConnections,
       };
     },
   };

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createChat, type StreamHttpError } from "@kortyx/client";
 import { afterAll, expect, test } from "vitest";
-import { listen } from "./live-server.ts";
+import { listen, until } from "./live-server.ts";
 import { createSnippetFolder, repository, snippetsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("guide-security");
@@ -59,6 +59,13 @@ test("the snippet refuses a user who asks too often, and no other user, with a t
   await chat.send("Hello").catch(() => {});
   const error = chat.getSnapshot().error as StreamHttpError;
   expect([error.message, error.retryAfterMs]).toEqual(["Please wait a minute.", 60_000]);
+  const following = createChat({ endpoint: server.url, headers: { cookie: "session=ann" }, runs: true });
+  void following.send("Hello").catch(() => {});
+  await until(() => following.getSnapshot().reconnecting, "the question will be repeated");
+  const { error: none, connectionError } = following.getSnapshot();
+  const { message, retryAfterMs } = connectionError as StreamHttpError;
+  expect([none, message, retryAfterMs]).toEqual([undefined, "Please wait a minute.", 60_000]);
+  following.close();
   const other = chatOf("bob");
   await other.send("Hello");
   expect(other.getSnapshot().error).toBeUndefined();

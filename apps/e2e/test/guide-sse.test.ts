@@ -81,6 +81,18 @@ describe.skipIf(!hasChromium())("in Chromium", () => {
     await opened.close();
   });
 
+  test("the page with callbacks shows that an answer was cut off", async () => {
+    const file = folder.write("cut.ts", callbackPage);
+    const script = `import { ask } from ${JSON.stringify(file)}; void ask("Hello");`;
+    const frame = 'data: {"type":"text-delta","delta":"Hel"}\n\n';
+    const headers = { "content-type": "text/event-stream" };
+    const opened = await openScriptPage(browser, script, async () => new Response(frame, { headers }));
+    await expect.poll(() => opened.page.locator("#answer").getAttribute("data-outcome")).toBe("cut");
+    expect(await opened.page.locator("#answer").textContent()).toMatch(/^Hel./);
+    expect(opened.complaints).toEqual([]);
+    await opened.close();
+  });
+
   test("the page of another route shows its progress", async () => {
     const { POST } = await folder.run<Route>("import-route.ts", importRoute);
     const file = folder.write("import-page.ts", importPage);

@@ -14,6 +14,7 @@ afterAll(() => folder.remove());
 const snippets = snippetsOf("docs/testing.md");
 const ofVitest = snippets.filter((code) => code.includes('"vitest"'));
 const [ofPage] = snippetsOf("docs/testing.md", "tsx");
+const agent = snippetsOf("docs/getting-started.md").find((code) => code.includes("export const agent"))!;
 
 /** Rendering may take long on a busy machine. */
 const patience = `import { configure } from "@testing-library/react";
@@ -31,7 +32,8 @@ function runInNode(name: string, code: string): string {
   return spawnSync(process.execPath, options, { encoding: "utf8", env }).stdout;
 }
 
-test("every test of the page passes", () => {
+test("every test of the page passes, with the agent of Getting started", () => {
+  folder.write("agent.ts", agent);
   for (const [index, code] of ofVitest.entries()) folder.write(`snippet-${index}.test.ts`, code);
   folder.write("page.test.tsx", ofPage!);
   folder.write("vitest.config.ts", config);

@@ -206,19 +206,12 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
     });
   });
 
-  const partsPage = `import { useChat } from "@kortyx/client/react";
-      import { createRoot } from "react-dom/client";
-      import { Answer } from "./message-parts.tsx";
-      function Page() {
-        const chat = useChat({ endpoint: "/api/chat" });
-        const answers = chat.messages.filter(({ role }) => role === "assistant");
-        return <>
-          <button type="button" onClick={() => chat.send("Book")}>Send</button>
-          {answers.map((message) => <Answer key={message.id} message={message} chat={chat} />)}
-        </>;
-      }
-      createRoot(document.querySelector("#root")!).render(<Page />);`;
-  const writeParts = () => folder.write("message-parts.tsx", snippetsOf("docs/message-parts.md", "tsx")[0]!);
+  const [answerCode, messagesCode] = snippetsOf("docs/message-parts.md", "tsx") as [string, string];
+  const button = '<button type="button" onClick={() => chat.send("Book")}>Send</button>';
+  const partsPage = `import { createRoot } from "react-dom/client";
+      ${messagesCode.replace(/return (.*);\n\}/s, `return <>${button}{$1}</>;\n}`)}
+      createRoot(document.querySelector("#root")!).render(<Messages />);`;
+  const writeParts = () => folder.write("answer.tsx", answerCode);
 
   test("the component of docs/message-parts.md edits a call and answers a question", async () => {
     writeParts();

@@ -21,7 +21,7 @@ import { startRedisCluster } from "@kortyx/test-redis/cluster";
 import { build } from "esbuild";
 import { afterAll, expect, test } from "vitest";
 import { collect, listen, until } from "./live-server.ts";
-import { createSnippetFolder, snippetsOf, typeErrorsOf } from "./readme-snippets.ts";
+import { createSnippetFolder, readersModules, snippetsOf, typeErrorsOf } from "./readme-snippets.ts";
 
 const folder = createSnippetFolder("readme");
 process.env.RESUME_SECRET = "a secret of more than 32 characters";
@@ -40,7 +40,7 @@ const pages = [
 
 test("every page has exactly the snippets that run here", () => {
   expect(pages.map((page) => snippetsOf(page).length)).toEqual([2, 1, 4, 6, 0, 5, 3, 1]);
-  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 1, 0, 0, 0]);
+  expect(pages.map((page) => snippetsOf(page, "tsx").length)).toEqual([1, 0, 0, 1, 2, 0, 0, 0]);
 });
 
 test("the page of the guides has the route of README.md", () => {
@@ -48,7 +48,8 @@ test("the page of the guides has the route of README.md", () => {
 });
 
 test("every snippet passes this project's own type checks", () => {
-  expect(typeErrorsOf(pages, folder)).toBe("");
+  const modules = { ...readersModules, "answer.tsx": snippetsOf("docs/message-parts.md", "tsx")[0]! };
+  expect(typeErrorsOf(pages, folder, modules)).toBe("");
 });
 
 test("the package of both sides answers and reads as its README shows", async () => {
@@ -141,7 +142,7 @@ test("every route of the READMEs and docs answers a malformed request with a 4xx
     ["README.md", snippetsOf("README.md")[0]!],
     ...routeSnippets,
     ["packages/server/README.md, an agent of Kortyx", kortyxSnippet],
-    ["docs/runs.md", snippetsOf("docs/runs.md")[0]!],
+    ["docs/runs.md", `${snippetsOf("docs/runs.md")[0]}\nexport { store };`],
   ];
   for (const [index, [name, code]] of codes.entries()) {
     const { POST, store }: Route & { store?: RunStore } = await folder.run(`malformed-${index}.ts`, code!);
@@ -301,7 +302,8 @@ test("the Node snippet of docs/frameworks.md serves its route and a stream", asy
 
 test("the route of docs/runs.md keeps an answer that only its owner can follow and stop", async () => {
   process.env.RUNS_FILE = join(folder.path, "runs.db");
-  const { POST, GET, DELETE, store }: RunRoute = await folder.run("runs.ts", snippetsOf("docs/runs.md")[0]!);
+  const code = `${snippetsOf("docs/runs.md")[0]}\nexport { store };`;
+  const { POST, GET, DELETE, store }: RunRoute = await folder.run("runs.ts", code);
   const ask = (method: string, query: string, user: string, body?: unknown) => {
     const handler = { POST, GET, DELETE }[method]!;
     const headers = { ...jsonHeaders, accept: "text/event-stream", cookie: `session=${user}` };

@@ -117,6 +117,10 @@ describe.skipIf(!isInstalled())("docs/langgraph.md", () => {
     expect(first.at(-1)).toMatchObject({ finishReason: "tool-calls" });
     const toolResults = [{ toolCallId: "c1", tool: "print", content: "2 pages" }];
     expect(textOf(await collect([say("Print it", "u1")], { ...options, toolResults }))).toContain("2 pages");
+    // Requests without a session share no thread.
+    for (const id of ["u2", "u3"]) expect(textOf(await collect([say("Hello", id)], {}))).toBe("Hello > ");
+    const signal = AbortSignal.abort(new Error("Stopped."));
+    await expect(collect([say("Hello", "u4")], { ...options, signal })).rejects.toThrow("Stopped.");
   });
 
   test("a server's graph gets the newest message, the answers by id, and the signal", async () => {

@@ -188,6 +188,10 @@ testTable(page, "A graph without a checkpointer", blockTypes, {
     ]),
   "reasoning that came through `fromLangGraph`": () =>
     kindsOf(["thinking", "redacted_thinking", "reasoning"].map(reasoning)),
+  "a tool call that the provider has run": () =>
+    kindsOf([
+      { type: "tool-call", toolCallId: "c1", tool: "web", executor: "provider", state: "done", content: "x" },
+    ]),
   "other reasoning, data, steps": () =>
     kindsOf([reasoning(), { type: "data", name: "a", data: 1 }, { type: "step", stepId: "1" }]),
 });
