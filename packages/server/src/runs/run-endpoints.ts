@@ -7,7 +7,7 @@ import { maxIdLength } from "@kortyx/protocol/internal";
 import { type RunRecord, type RunStore, stoppedTerminal } from "../stores/run-store.ts";
 import { errorResponse } from "../stream/error-response.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
-import type { StreamOptions } from "../stream/stream-options.ts";
+import { readStreamTimes, type StreamOptions } from "../stream/stream-options.ts";
 import type { StreamResponseOptions } from "../stream/to-sse.ts";
 import { createWebBody } from "../stream/web-body.ts";
 import { type GuardedRunStore, guardRunStore } from "./guard-run-store.ts";
@@ -63,8 +63,9 @@ export class RunEndpoints {
   start(request: StartRequest): Promise<RunPosition | Response> {
     const { runs, hasOwners, streamOptions } = this.#options;
     const { onError, exposeErrors } = streamOptions;
+    const { sourceIdleTimeoutMs } = readStreamTimes(streamOptions);
     const { append } = this.#feeds;
-    return startRun({ ...runs, append, hasOwners, onError, exposeErrors }, request);
+    return startRun({ ...runs, append, hasOwners, onError, exposeErrors, sourceIdleTimeoutMs }, request);
   }
 
   /** The log of a run after the client's position, with event ids or without. */

@@ -20,9 +20,10 @@ import { registerSave } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "../stream/source-reader.ts";
 import { startTimer, type Timer, unref } from "../stream/start-timer.ts";
-import { defaultMaxRunCharacters } from "../stream/stream-options.ts";
+import { defaultMaxRunCharacters, never, sourceIdle } from "../stream/stream-options.ts";
 import { type LeaseResult, RunLease } from "./run-lease.ts";
 import { RunLog, type RunLogTarget } from "./run-log.ts";
+import { SilenceWatch, type WatchedSource } from "./silence-watch.ts";
 
 /** Extra room, in characters, for the terminal of a run that has reached its size limit. */
 const maxTerminalLength = 64 * 1024;
@@ -66,6 +67,8 @@ export interface RunWriterOptions extends RunLimits, FailureOptions {
   append: RunStore["append"];
   runId: string;
   source: StreamSource;
+  /** How long the source may be silent, in milliseconds. @defaultValue `Infinity` */
+  sourceIdleTimeoutMs?: number | undefined;
   /** The first entry. */
   first: StreamChunk;
   /** The message that the run continues. */
@@ -115,7 +118,7 @@ const storeFull: ErrorChunk = {
  */
 export const startRunWriter = (options: RunWriterOptions): RunWriter => new Writer(options);
 
-class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
+class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget, WatchedSource {
   readonly #options: RunWriterOptions;
   readonly #limits: ReadRunLimits;
   readonly #store: RunStore;
@@ -125,6 +128,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   readonly #lease: RunLease;
   readonly #message;
   readonly #durationTimer: Timer | undefined;
+  readonly #silence: SilenceWatch;
   readonly #unregister: () => void;
   readonly #begun = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<void>();
@@ -145,7 +149,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
   #onSaved: (() => void) | undefined;
 
   constructor(options: RunWriterOptions) {
-    const { store, runId, first, continued } = options;
+    const { store, runId, first, continued, sourceIdleTimeoutMs = never } = options;
     this.#limits = readRunLimits(options);
     this.#options = options;
     this.#store = store;
@@ -156,6 +160,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     const onTimeout = () => void this.#finish({ type: "abort", reason: "timeout" });
     // Does not keep a process alive that has nothing else to do.
     this.#durationTimer = unref(startTimer(onTimeout, this.#limits.maxRunDurationMs));
+    this.#silence = new SilenceWatch(this, sourceIdleTimeoutMs);
     this.#lease = new RunLease(store, runId, (result) => void this.#onRenewalRefused(result));
     this.finished = this.#callAtEnd();
     this.#log.push(first, stringifyChunk(first));
@@ -173,11 +178,21 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
     return this.#log.hasRoom;
   }
 
+  get isRequested(): boolean {
+    return this.#log.hasRoom;
+  }
+
+  onSilence(): void {
+    void this.#finish(sourceIdle);
+  }
+
   onRoom(): void {
+    this.#silence.reset();
     this.#reader.resume();
   }
 
   onChunk({ chunk, json }: PrintedChunk): void {
+    this.#silence.reset();
     const { maxRunCharacters, maxRunChunks } = this.#limits;
     if (chunk.type === "error" || this.#reader.error === undefined) this.#letGo();
     if (this.#log.size + json.length > maxRunCharacters || this.#log.chunks >= maxRunChunks) {
@@ -297,6 +312,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget {
       const { onFinish, messageKey } = this.#options;
       if (onFinish !== undefined && messageKey !== undefined) this.#onSaved = registerSave(messageKey);
     }
+    this.#silence.end();
     this.#log.seal();
     this.#reader.close();
   }

@@ -59,6 +59,7 @@ export interface RunPosition {
 export interface RunStartOptions extends ChatRunOptions, FailureOptions {
   /** Whether sessions belong to an owner: without owners, strangers may use the same session id. */
   hasOwners: boolean;
+  sourceIdleTimeoutMs: number;
   append: RunStore["append"];
 }
 

@@ -2,7 +2,7 @@
  * The options of a stream, its report at the end, and all defaults and constants shared by several modules of this
  * package. Checks options; measures and sends nothing.
  */
-import { type AssistantUIMessage, type ChatTypes, encodeComment } from "@kortyx/protocol";
+import { type AssistantUIMessage, type ChatTypes, type ErrorChunk, encodeComment } from "@kortyx/protocol";
 import {
   checkBooleanOption,
   checkFunctionOption,
@@ -40,6 +40,14 @@ export const defaultMaxAnswerBytes: number = 8 * 1024 * 1024;
 
 /** The same for a run, in UTF-16 code units of its chunks' JSON. */
 export const defaultMaxRunCharacters: number = 8 * 1024 * 1024;
+
+/** Ends an answer whose source was silent for too long. */
+export const sourceIdle: ErrorChunk = {
+  type: "error",
+  message: "The answer took too long to continue. Please try again.",
+  code: "source-idle",
+  retryable: true,
+};
 
 /** Why a stream ended. */
 export type StreamFinishReason =
@@ -94,7 +102,12 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
    * @defaultValue 8000
    */
   heartbeatMs?: number | undefined;
-  /** Ends the stream with `abort` `timeout` after this many milliseconds; 0 never does. @defaultValue never */
+  /**
+   * Ends the stream with `abort` `timeout` after this many milliseconds; 0 never does. That of a run ends without a
+   * terminal chunk, and its client continues it: `maxRunDurationMs` is the limit of the run.
+   *
+   * @defaultValue never
+   */
   maxDurationMs?: number | undefined;
   /**
    * Cancels the stream when a piece has waited unread for this many milliseconds; 0 never does.
@@ -103,8 +116,8 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
    */
   stallTimeoutMs?: number | undefined;
   /**
-   * Ends the stream with an `error` `source-idle` when the source has yielded nothing for this many milliseconds after
-   * a request; 0 never does.
+   * Ends the stream, and the run if it has one, with an `error` `source-idle` when the source has yielded nothing for
+   * this many milliseconds after a request; 0 never does.
    *
    * @defaultValue never
    */

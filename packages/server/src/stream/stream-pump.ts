@@ -31,6 +31,7 @@ import {
   readStreamTimes,
   type StreamFinishReason,
   type StreamTimes,
+  sourceIdle,
 } from "./stream-options.ts";
 import { type StreamDeadline, StreamTimers, type TimedStream } from "./stream-timers.ts";
 
@@ -55,13 +56,6 @@ const chunksPerClock = 4;
  * never waits.
  */
 const minBurstGapMs = 1;
-
-const sourceIdle: ErrorChunk = {
-  type: "error",
-  message: "The answer took too long to continue. Please try again.",
-  code: "source-idle",
-  retryable: true,
-};
 
 /** Where the pieces go. */
 export interface StreamSink {

@@ -307,6 +307,30 @@ describe("a client that leaves", () => {
   });
 });
 
+describe("an agent that falls silent", () => {
+  const silent = (body: object) => {
+    const ends: RunFinish[] = [];
+    const runs = { onFinish: (finish: RunFinish) => void ends.push(finish) };
+    const { route, calls } = routeOf(steered().agent, { runs, route: { sourceIdleTimeoutMs: 50 } });
+    return { response: route.POST(post(body)), calls, ends };
+  };
+
+  test("is aborted after sourceIdleTimeoutMs, and its run ends with an error that may be tried again", async () => {
+    const { response, calls, ends } = silent({});
+    const [, text, last] = eventsOf(await (await response).text());
+    expect(text?.data).toBe('{"type":"text-delta","delta":"0"}');
+    expect(JSON.parse(last!.data)).toMatchObject({ type: "error", code: "source-idle", retryable: true });
+    expect(calls[0]?.[1].signal.aborted).toBe(true);
+    await until(() => expect(ends).toMatchObject([{ terminal: { code: "source-idle" } }]));
+  });
+
+  test("is aborted during a buffered answer, too", async () => {
+    const response = await silent({ stream: false }).response;
+    expect(response.status).toBe(500);
+    expect(await response.json()).toMatchObject({ text: "0", error: { code: "source-idle" } });
+  });
+});
+
 describe("draining", () => {
   test("ends runs at the deadline with an abort (shutdown), which their followers here receive", async () => {
     const { route, calls } = routeOf(steered().agent);

@@ -286,6 +286,81 @@ describe("the log", () => {
   });
 });
 
+describe("a source that is silent for sourceIdleTimeoutMs", () => {
+  const idle = {
+    type: "error",
+    message: "The answer took too long to continue. Please try again.",
+    code: "source-idle",
+    retryable: true,
+  };
+
+  test("is left, and its run ends with an error after the last chunk", async () => {
+    const source = handFed();
+    const { producer, logged, finishes } = await produce(source.open, { sourceIdleTimeoutMs: 30_000 });
+    // Each chunk starts the time again, not only the first one and not only the timer's turn.
+    for (let chunk = 0; chunk < 4; chunk++) {
+      await pass(20_000);
+      source.give(delta("a"));
+    }
+    // Up to a batch later: its time begins when it is asked for the next chunk.
+    await pass(29_900);
+    expect(source.signal?.aborted).toBe(false);
+    await pass(200);
+    expect(source.signal?.aborted).toBe(true);
+    await pass(100);
+    await producer.finished;
+    expect((await logged()).slice(-2)).toEqual([delta("a"), idle]);
+    expect(source.returned).toBe(1);
+    expect(finishes).toMatchObject([{ terminal: idle, message: { status: "error" } }]);
+  });
+
+  test("is not silent when its chunk comes just in time", async () => {
+    const source = handFed();
+    const { producer, logged } = await produce(source.open, { sourceIdleTimeoutMs: 5000 });
+    source.give(delta("a"));
+    await pass(0);
+    await pass(4990);
+    source.give(delta("b"));
+    // Before its batch is appended.
+    await pass(10);
+    source.give(done);
+    await pass(100);
+    await producer.finished;
+    expect((await logged()).at(-1)).toEqual(done);
+  });
+
+  test("is not silent while its store takes no more", async () => {
+    const source = handFed();
+    const run = await produce(source.open, { sourceIdleTimeoutMs: 5000 });
+    const open = close(run.store);
+    // The first is being appended, and the batch after it is full.
+    const sent = Array.from({ length: 65 }, (_, index) => delta(`${index} `));
+    source.give(...sent);
+    await pass(0);
+    await pass(9900);
+    expect(source.pulls).toBe(sent.length);
+    open();
+    await pass(0);
+    // It has been asked for the next chunk only now.
+    expect(source.pulls).toBe(sent.length + 1);
+    await pass(4000);
+    source.give(done);
+    await pass(100);
+    await run.producer.finished;
+    expect((await run.logged()).at(-1)).toEqual(done);
+  });
+
+  test("is waited for without the option", async () => {
+    const source = handFed();
+    const { producer, finishes } = await produce(source.open, { maxRunDurationMs: 0 });
+    await pass(3_600_000);
+    expect(finishes).toEqual([]);
+    source.end();
+    await pass(100);
+    await producer.finished;
+  });
+});
+
 describe("a batch is appended", () => {
   test("at once with the first chunk and the first text, otherwise after 15 ms", async () => {
     const source = handFed();
