@@ -8,6 +8,7 @@ import fastify, { type FastifyServerOptions } from "fastify";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
+import { listen } from "./live-server.ts";
 import { hasNginx, startNginx } from "./nginx.ts";
 import { createSnippetFolder, repository, snippetsOf } from "./readme-snippets.ts";
 import { openScriptPage } from "./script-page.ts";
@@ -40,13 +41,20 @@ test("the route of the files refuses strangers and other types, and returns an a
   expect((await GET(new Request(`${url}1`))).status).toBe(404);
 });
 
-test("the route with a larger body takes a picture of 5 MB", async () => {
+test("the route with a larger body takes a picture of 5 MB, from a chat with the limit of the page", async () => {
   const { POST } = await folder.run<{ POST: Handler }>("large.ts", largeRoute);
   const url = `data:image/png;base64,${"A".repeat(6_700_000)}`;
   const parts = [{ type: "file", mediaType: "image/png", url }];
   const body = JSON.stringify({ messages: [{ role: "user", content: "Look", parts }] });
   const headers = { "content-type": "application/json" };
   expect((await POST(new Request("http://host/", { method: "POST", headers, body }))).status).toBe(200);
+  const page = readFileSync(join(repository, "docs/attachments.md"), "utf8");
+  const maxHistoryBytes = Number(/maxHistoryBytes: ([\d_]+)/.exec(page)![1]!.replaceAll("_", ""));
+  const server = await listen(POST);
+  const chat = createChat({ endpoint: server.url, maxHistoryBytes });
+  await chat.send({ content: "Look", files: parts as never });
+  expect(chat.getSnapshot().error).toBeUndefined();
+  await server.close();
 });
 
 describe("a server before the route that limits bodies", () => {

@@ -1,7 +1,9 @@
 /** The pages for users of other packages: every name of ours in their tables exists. Those of the AI SDK: `apps/interop`. */
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import * as client from "@kortyx/client";
 import { createChat } from "@kortyx/client";
+import * as server from "@kortyx/server";
 import { afterAll, expect, test } from "vitest";
 import { listen } from "./live-server.ts";
 import { createSnippetFolder, readersModules, repository, snippetsOf } from "./readme-snippets.ts";
@@ -28,15 +30,33 @@ test.each(["docs/from-ai-sdk.md", "docs/from-kortyx.md"])("every name of ours in
   expect(names.filter((name) => !declared.has(name) && !others.test(name))).toEqual([]);
 });
 
+test("docs/from-kortyx.md names packages that export what its table lists", () => {
+  const packages = { "@kortyx/server": server, "@kortyx/client": client };
+  const rows = readFileSync(join(repository, "docs/from-kortyx.md"), "utf8").matchAll(
+    /^\| (.*?) \| (.*?), of (`@kortyx\/(?:server|client)`|both packages) \|/gm,
+  );
+  const missing = [...rows].flatMap(([, there, , place]) => {
+    const named = Object.entries(packages).filter(
+      ([name]) => place === "both packages" || place === `\`${name}\``,
+    );
+    // `StreamChunk` is a type.
+    const names = [...there!.matchAll(/`([a-z]\w+)`/g)].map(([, name]) => name!);
+    return named.flatMap(([name, exports]) =>
+      names.filter((value) => !(value in exports)).map((value) => `${name}: ${value}`),
+    );
+  });
+  expect(missing).toEqual([]);
+});
+
 test("the route of docs/from-kortyx.md answers", async () => {
   folder.write("kortyx-agent.ts", readersModules["kortyx-agent.ts"]!);
   const { POST } = await folder.run<{ POST(request: Request): Promise<Response> }>(
     "from-kortyx.ts",
     snippetsOf("docs/from-kortyx.md")[0]!,
   );
-  const server = await listen(POST);
-  const chat = createChat({ endpoint: server.url });
+  const listening = await listen(POST);
+  const chat = createChat({ endpoint: listening.url });
   await chat.send("Oslo");
   expect(chat.getSnapshot().messages.at(-1)).toMatchObject({ parts: [{ text: "It is 21 °C in Oslo." }] });
-  await server.close();
+  await listening.close();
 });

@@ -89,6 +89,12 @@ describe.skipIf(!isInstalled()).each(targets)("$name", ({ protocol, setsCookie, 
     expect(await held.readAll()).toBe(first + done);
   });
 
+  test("a browser's preflight is answered, by the framework or the route", async () => {
+    const preflight = { "access-control-request-method": "POST", "content-type": "text/plain" };
+    const answer = await send({ method: "OPTIONS", headers: preflight });
+    expect([200, 204]).toContain(answer.status);
+  });
+
   test("a body read by the framework's parser reaches the agent unchanged", async () => {
     const said = 'é 😀 "\\ \u2028\n';
     const answer = await say(said);
