@@ -62,7 +62,7 @@ export type OpenedRun =
       /** The open run of the session. */
       run: RunRecord;
     }
-  /** The owner already has `maxOpenRuns` open runs, none of which is in the session. */
+  /** The owner already has `maxOpenRuns` open runs. `run-active` comes first. */
   | { status: "too-many-runs" }
   /** The store cannot take more. */
   | { status: "store-full" };
@@ -117,7 +117,7 @@ export interface RunStore {
   /**
    * Ends a run whose lease has expired, with `error` `producer-lost`.
    *
-   * @returns the terminal of the run, which may be an earlier one; undefined while the lease holds.
+   * @returns the terminal of the run, which may be an earlier one; undefined while the lease holds, and for an unknown run.
    */
   endIfLeaseExpired(runId: string): Promise<RunTerminal | undefined>;
   /**
@@ -186,8 +186,8 @@ export interface RunStoreOptions {
    */
   retentionMs?: number | undefined;
   /**
-   * How long a run stays open when its writer does not renew it, in milliseconds, at least 1. With `Infinity`, a run
-   * whose process has died stays open for good.
+   * How long a run stays open when its writer does not renew it, in milliseconds, at least 1. With `Infinity`, or more
+   * than 2,147,483,647 (25 days), a run whose process has died stays open for good.
    *
    * @defaultValue 15,000
    */
@@ -209,8 +209,10 @@ export function readRunStoreTimes({
 }: RunStoreOptions): Required<{ [Name in keyof RunStoreOptions]: number }> {
   const lease = parseDelayMs("leaseMs", leaseMs);
   if (lease === 0) throw new RangeError("leaseMs must be at least 1; got 0.");
+  parseDelayMs("retentionMs", retentionMs);
   return {
-    retentionMs: Math.min(parseDelayMs("retentionMs", retentionMs), foreverMs),
+    // No timer waits for it, so it may be longer than a timer can take.
+    retentionMs: Math.min(Math.ceil(retentionMs), foreverMs),
     leaseMs: Math.min(lease, foreverMs),
   };
 }

@@ -21,6 +21,17 @@ describe("time", () => {
     expect(await store.read(runId, -1, 1)).toBe(undefined);
   });
 
+  test("a run is kept no longer than `retentionMs`, even if no timer can be that long", async () => {
+    const days = 86_400_000;
+    const store = createMemoryRunStore({ retentionMs: 30 * days });
+    const runId = await openRun(store);
+    await store.end(runId, { type: "done" });
+    pass(30 * days - 1);
+    expect(await logOf(store, runId)).toEqual(['{"type":"done"}']);
+    pass(1);
+    expect(await store.read(runId, -1, 1)).toBe(undefined);
+  });
+
   test("a lease lasts 15 s", async () => {
     const store = createMemoryRunStore();
     const runId = await openRun(store);
