@@ -34,7 +34,8 @@ export function checkFileUrls(
     const { role, parts } = message;
     if (parts === undefined) return message;
     const kept = parts.filter((part, partIndex) => {
-      if (part.type !== "file" || schemes.includes(schemeOf(part.url)) || isAtProvider(part)) return true;
+      if (part.type !== "file" || schemes.includes(schemeOf(part.url))) return true;
+      if (schemes.length > 0 && isAtProvider(part)) return true;
       const path = `messages.${index}.parts.${partIndex}.url`;
       if (role !== "assistant") issues.push({ path, expected, received: describeReceived(part.url) });
       return false;

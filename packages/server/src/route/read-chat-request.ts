@@ -25,9 +25,9 @@ export interface ChatRequestLimits {
   maxDepth?: number | undefined;
   /**
    * The schemes that URLs of files may have, each with its colon; `[]` admits no file. A relative URL has no scheme, and is
-   * never admitted: a client that uploads a file sends its whole URL. A user's file with another URL is a 400; one of an
-   * answer is left out, because the agent itself may have sent it to the client. The check of a scheme does not keep an
-   * agent that loads a URL out of its own network.
+   * never admitted: a client that uploads a file sends its whole URL. An empty one is, if `providerReference` has the file.
+   * A user's file with another URL is a 400; one of an answer is left out, because the agent itself may have sent it to the
+   * client. The check of a scheme does not keep an agent that loads a URL out of its own network.
    *
    * @defaultValue `["https:", "data:"]`
    */
@@ -90,9 +90,9 @@ export async function readRequestJSON(
  * Validates the body of a chat request, such as `await request.json()` returns.
  *
  * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not
- * name are kept. Without an answer in `resumes` or `resume`, the last message's `metadata.resume`, its answer to a
- * question, is used. Then `resumes` has all answers, and `resume` is the first of them that is a text, ids of options, or
- * cancelled.
+ * name are kept. Without an answer in `resumes` or `resume`, and unless `trigger` is `continue`, the last message's
+ * `metadata.resume`, its answer to a question, is used. Then `resumes` has all answers, and `resume` is the first of them
+ * that is a text, ids of options, or cancelled.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
  * and what was received.

@@ -66,6 +66,16 @@ describe("the URL of a file", () => {
     );
   });
 
+  test("may not be empty if the route accepts no files, not even for one that a provider has", () => {
+    const part = { type: "file", mediaType: "a/b", url: "", providerReference: { openai: "f" } };
+    const withPart = (role: string) => ({ messages: [{ role, content: "Look", parts: [part] }] });
+    const limits = { fileUrlSchemes: [] };
+    expect(() => parseChatRequestBody(withPart("user"), limits)).toThrow(
+      "messages.0.parts.0.url must be left out, as this route accepts no files, got an empty string",
+    );
+    expect(parseChatRequestBody(withPart("assistant"), limits).messages[0]!.parts).toEqual([]);
+  });
+
   test("may have no scheme if the route accepts no files", () => {
     expect(() => parseChatRequestBody(withFile("user", "data:,"), { fileUrlSchemes: [] })).toThrow(
       "messages.0.parts.1.url must be left out, as this route accepts no files, got a string of 6 characters",
