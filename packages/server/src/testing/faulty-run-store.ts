@@ -2,7 +2,7 @@
  * A run store that fails as real ones do: wraps any store, with faults that a test turns on and off. Wrapped stores of the
  * same runs share their faults.
  */
-import type { RunRecord, RunStore } from "../stores/run-store.ts";
+import type { OpenedRun, OpenRun, RunRecord, RunStore } from "../stores/run-store.ts";
 
 /** A method of a store that may fail. */
 export type RunStoreMethod = Exclude<keyof RunStore, "canHandOff" | "leaseMs" | "wait" | "close">;
@@ -82,13 +82,24 @@ function createFaultyRunStore(
 ): RunStore {
   const innerId = (runId: string) => replacements.get(runId) ?? runId;
 
-  /** The run with the id that the caller knows. */
-  async function outer(run: RunRecord): Promise<RunRecord> {
+  /** The run with the id that the caller knows; undefined if it has vanished. */
+  async function outer(run: RunRecord): Promise<RunRecord | undefined> {
     for (const [runId, replacement] of replacements) {
       if (run.runId === replacement) return { ...run, runId };
-      if (run.runId === runId) return { ...(await store.read(replacement, -1, 0))!.run, runId };
+      if (run.runId !== runId) continue;
+      const page = await store.read(replacement, -1, 0);
+      return page && { ...page.run, runId };
     }
     return run;
+  }
+
+  async function open(request: OpenRun): Promise<OpenedRun> {
+    const opened = await store.open(request);
+    if (!("run" in opened) || !opened.run) return opened;
+    const run = await outer(opened.run);
+    if (run !== undefined) return { ...opened, run };
+    // The store still has the key of the vanished run.
+    return opened.status === "attached" ? store.open({ ...request, key: undefined }) : opened;
   }
 
   async function perform<Value>(method: RunStoreMethod, execute: () => Promise<Value>): Promise<Value> {
@@ -106,11 +117,7 @@ function createFaultyRunStore(
   return {
     canHandOff: store.canHandOff,
     leaseMs: store.leaseMs,
-    open: (request) =>
-      perform("open", async () => {
-        const opened = await store.open(request);
-        return "run" in opened && opened.run ? { ...opened, run: await outer(opened.run) } : opened;
-      }),
+    open: (request) => perform("open", () => open(request)),
     append: (runId, firstSeq, entries) =>
       perform("append", () => store.append(innerId(runId), firstSeq, entries)),
     renew: (runId) => perform("renew", () => store.renew(innerId(runId))),

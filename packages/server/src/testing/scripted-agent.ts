@@ -71,9 +71,20 @@ export function createScriptedAgent<Types extends ChatTypes = ChatTypes>(
     streamChat(messages, options) {
       const call = { messages, options, isOpen: true };
       const script = scripts[Math.min(calls.push(call), scripts.length) - 1]!;
-      return play(script, call);
+      return leavable(play(script, call), call);
     },
   };
+}
+
+/** A generator that is left before it has begun runs nothing of its own. */
+function leavable<Answer extends AsyncGenerator>(answer: Answer, call: { isOpen: boolean }): Answer {
+  const end = answer.return.bind(answer);
+  return Object.assign(answer, {
+    return(value: unknown) {
+      call.isOpen = false;
+      return end(value);
+    },
+  });
 }
 
 async function* play<Types extends ChatTypes>(

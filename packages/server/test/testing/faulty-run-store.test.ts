@@ -122,4 +122,7 @@ test("a run that loses all its writes does not exist any more", async () => {
   await faults.loseWrites(runId, 0);
   expect(await store.read(runId, -1, 10)).toBe(undefined);
   expect(await store.append(runId, 1, ["1"])).toBe("lost");
+  expect(await store.latest("ann", "s")).toBe(undefined);
+  const next = await store.open(opening({ sessionId: "s", key: "k" }));
+  expect(next).toMatchObject({ status: "created", run: { lastSeq: -1, terminal: undefined } });
 });

@@ -62,6 +62,14 @@ test("an agent records what it was asked, and which of its answers are open", as
   expect(agent.calls).toEqual([closed, closed, closed]);
 });
 
+test("an answer that its reader leaves before it has begun is not open", async () => {
+  const agent = createScriptedAgent([delta("1")]);
+  const answer = agent.streamChat(messages, {});
+  await answer.return();
+  expect(agent.calls[0]!.isOpen).toBe(false);
+  expect(await answer.next()).toEqual({ done: true, value: undefined });
+});
+
 test("a reader that leaves ends the answer, while it waits and between two chunks", async () => {
   for (const script of [
     [delta("1"), never],
