@@ -35,8 +35,8 @@ export interface KortyxAgent {
 /** Options of {@link fromKortyx}. */
 export interface FromKortyxOptions {
   /**
-   * Replaces the text of each `error` chunk, which quotes an error from inside the agent, with a generic one and a
-   * `correlationId`; the original chunk is logged under the same id.
+   * Replaces each `error` chunk, whose text quotes an error from inside the agent, with a generic one that has a
+   * `correlationId` and keeps only `retryable`; the original chunk is logged under the same id.
    *
    * @defaultValue true
    */

@@ -82,7 +82,8 @@ interface WrittenRun {
  * of Redis may lose the last second; with eviction of keys that have an expiry, runs may vanish, which is reported to
  * their followers.
  *
- * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a client that it can use.
+ * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a client that it can use,
+ * and for a prefix with `"{}"` in it.
  *
  * @example
  * ```ts

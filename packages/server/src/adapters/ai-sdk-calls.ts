@@ -9,9 +9,10 @@ import type { ModelToolCall } from "./model-stream.ts";
 export interface AISDKCallOptions extends Pick<ChatAgentFields, "resumes" | "toolResults"> {
   /**
    * Chooses the text that stands for a failed call, for the user and, in later requests, for the model. It is sent as it is:
-   * put no secrets in it. `undefined` chooses the default.
+   * put no secrets in it. `undefined` chooses the default. Not called for a tool that the provider runs: what that reports
+   * is sent.
    *
-   * @defaultValue a text without the error, which is logged with `console.error`
+   * @defaultValue a text without the error; that of a tool which has run is logged with `console.error`
    */
   onToolError?: ((error: unknown, call: ModelToolCall) => string | undefined) | undefined;
 }

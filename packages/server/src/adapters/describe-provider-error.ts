@@ -27,8 +27,8 @@ interface Failure {
 /**
  * Describes the failure of a model's provider to the user: use it as `onError` of a route or a stream.
  *
- * It recognises the errors of the SDKs of OpenAI and Anthropic, the AI SDK, LangChain and LangGraph, those of the adapters
- * of this package, and answers that were cut off; also as the `cause` of another error.
+ * It recognises the errors of the SDKs of OpenAI and Anthropic, the AI SDK, LangChain and LangGraph, failures that OpenAI
+ * and Anthropic report in a stream, and answers that were cut off; also as the `cause` of another error.
  *
  * @returns a text that can be shown, `code`, `retryable` and, if the provider asks for a delay, `retryAfterMs`. The code is
  * `model-busy`, `model-failed`, `model-unreachable`, `model-cut-off` or `conversation-too-long`. Undefined for every

@@ -36,7 +36,8 @@ export interface LangGraphOptions extends AdapterOptions {
   resumes?: readonly InterruptAnswer[] | undefined;
   /**
    * Called at the end of a server's stream that has no `end` event. The wire has no other sign of a complete answer: a
-   * connection that a proxy ends looks the same. `false` throws `StreamTruncatedError`.
+   * connection that a proxy ends looks the same. `false` throws `StreamTruncatedError`, and so does a stream that does not
+   * name its run: leave the option out for a graph in this process.
    */
   isComplete?: ((run: LangGraphRun) => boolean | PromiseLike<boolean>) | undefined;
   /**

@@ -37,10 +37,10 @@ export interface SignResumeTokensOptions {
  * `resumeSecret`. {@link verifyResumeTokens} verifies them.
  *
  * The `resumeToken` of each `interrupt`, and of each `tool-call-ready` with the `executor` `client`, is replaced by a
- * signed one. It holds the agent's own token, which the client can read but not change, is bound to owner and session, and
- * expires with the question's `expiresAt`, or after 7 days. That of a question about a call is bound to the call's tool and
- * input: a question before its call's input is whole fails the stream. A call that the client runs and that has no
- * `tool-call-ready` gets one at the end.
+ * signed one, or by an empty one for an automatic `interrupt`, which takes no answer. The signed one holds the agent's own
+ * token, which the client can read but not change, is bound to owner and session, and expires with the question's
+ * `expiresAt`, or after 7 days. That of a question about a call is bound to the call's tool and input: a question before its
+ * call's input is whole fails the stream. A call that the client runs and that has no `tool-call-ready` gets one at the end.
  *
  * @throws TypeError for a secret that is missing or too short.
  *

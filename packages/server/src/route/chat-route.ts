@@ -28,7 +28,7 @@ export interface ChatFinish<Types extends ChatTypes = ChatTypes> extends StreamF
   sessionId: string | undefined;
   /** The user's latest message. Absent if the answer continues an earlier one. */
   input: ChatMessage<Types> | undefined;
-  /** The conversation that was passed to the agent. */
+  /** The conversation, as the request has it. */
   messages: ChatMessage<Types>[];
 }
 
@@ -77,7 +77,8 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * answered. The agent receives its own tokens back. A token proves which question is answered, not that the answer is
    * true, nor, without `loadMessage`, that it is the first one.
    *
-   * Of several secrets, the first signs and all verify: put a new one in front, and remove the old one a week later.
+   * Of several secrets, the first signs and all verify: put a new one in front, and remove the old one when its tokens have
+   * expired.
    *
    * @defaultValue tokens reach the agent unchecked, which must verify them itself
    */
@@ -85,8 +86,9 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   /**
    * Returns the assistant message with this id, from the application's own storage, if it belongs to this owner and this
    * session. Called when a request continues an answer, after its tokens are verified and before the agent is called: the
-   * `message` of `onFinish` is then this one with what was added. An error that it throws is a masked 500. While an
-   * `onFinish` of this process has the message to save, the request waits for it, at most 10 s.
+   * `message` of `onFinish` is then this one with what was added. Also called when a client of `wires` follows such a run
+   * with a GET. An error that it throws is a masked 500. While an `onFinish` of this process has the message to save, the
+   * request waits for it, at most 10 s.
    *
    * A route without `runs` then begins every stream with `run-start`, so that a client knows each message by the id that
    * `onFinish` has saved it under.
@@ -111,7 +113,12 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * @defaultValue only the route's own
    */
   wires?: readonly RouteWire[] | undefined;
-  /** The largest buffered answer (`stream: false`), in bytes. @defaultValue 8 MiB */
+  /**
+   * The largest buffered answer (`stream: false`), in bytes of its stream; a larger one is a masked 500. Without `runs`, no
+   * time limits such an answer: those of the options are for streams.
+   *
+   * @defaultValue 8 MiB
+   */
   maxBufferedBytes?: CollectLimits["maxBytes"];
   /**
    * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated

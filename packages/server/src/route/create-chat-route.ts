@@ -36,7 +36,7 @@ import { retainRequest } from "./retain-request.ts";
  *
  * @throws TypeError for an option of the wrong type or an unknown name, for `runs` without `authorize`, and for `cors` that allows every
  * origin together with credentials, which browsers refuse.
- * @throws RangeError for a number that is NaN or negative.
+ * @throws RangeError for a limit or a time that is not a number, or is negative.
  *
  * @example
  * ```ts

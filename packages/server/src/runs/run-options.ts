@@ -12,7 +12,7 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
   store: RunStore;
   /**
    * What happens to a new run in a session that already has an open one: it is rejected, replaces it, or runs in
-   * parallel.
+   * parallel. Runs without owners belong to no session, and always run in parallel.
    *
    * @defaultValue `"reject"`
    */
@@ -28,7 +28,7 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
    * `Response` that it throws within a second is the response to the request.
    */
   onStart?: ((start: RunStart<Types>) => unknown) | undefined;
-  /** Called, and awaited, when a run has ended. An error that it throws is logged. */
+  /** Called, and awaited, when a run has ended, in the process that wrote it. An error that it throws is logged. */
   onFinish?: ((finish: RunFinish<Types>) => unknown) | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface RunStart<Types extends ChatTypes = ChatTypes> extends RequestPu
   sessionId: string | undefined;
   /** The user message that began it: the latest one. Absent if the run continues an earlier answer. */
   input: ChatMessage<Types> | undefined;
-  /** The conversation that was passed to the agent. */
+  /** The conversation, as the request has it. */
   messages: ChatMessage<Types>[];
 }
 

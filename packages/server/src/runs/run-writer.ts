@@ -31,13 +31,17 @@ const maxTerminalLength = 64 * 1024;
 /** The limits of a run. */
 export interface RunLimits {
   /**
-   * The maximum size of the JSON of all chunks together, in UTF-16 code units; a larger run ends with `error`
-   * `run-too-large`.
+   * The maximum size of the JSON of all chunks together, in UTF-16 code units, the user's message in `run-start` included;
+   * a larger run ends with `error` `run-too-large`.
    *
    * @defaultValue 8,388,608
    */
   maxRunCharacters?: number | undefined;
-  /** The maximum number of chunks; a larger run ends with `error` `run-too-large`. @defaultValue 100,000 */
+  /**
+   * The maximum number of chunks, `run-start` included and the terminal not; a larger run ends with `error` `run-too-large`.
+   *
+   * @defaultValue 100,000
+   */
   maxRunChunks?: number | undefined;
   /**
    * How long a run may take, in milliseconds, before it ends with `abort` `timeout`; 0 is forever.

@@ -55,7 +55,7 @@ export function collectStream(source: StreamSource): Promise<StreamChunk[]> {
  * `error`.
  *
  * @throws The source's error; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
- * `maxBytes`. The source is then left.
+ * `maxBytes`. The source is then left. RangeError for a `maxBytes` that is not a number, or is negative.
  *
  * @example
  * ```ts

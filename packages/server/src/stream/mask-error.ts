@@ -12,7 +12,12 @@ export type OnStreamError = (error: unknown) => ErrorDescription | undefined;
 
 /** How the error of a source is reported. */
 export interface FailureOptions {
-  /** Decides what the client receives when the source fails. @defaultValue a generic text with a correlation id */
+  /**
+   * Decides what the client receives when the source fails; in a route also when `authorize`, `loadMessage`, a schema or
+   * `onStart` throws.
+   *
+   * @defaultValue a generic text with a correlation id
+   */
   onError?: OnStreamError | undefined;
   /**
    * Sends the client the message of the error itself unless `onError` decides: which chunk is wrong and why, or the

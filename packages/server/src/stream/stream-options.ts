@@ -74,7 +74,7 @@ export type StreamFinishReason =
 export interface StreamFinish<Types extends ChatTypes = ChatTypes> {
   /** Why the stream ended. */
   reason: StreamFinishReason;
-  /** The number of chunks of the source that were sent. */
+  /** The number of chunks that were read from the source. When a client leaves, it may lack the last ones. */
   chunks: number;
   /** The number of bytes sent, including comments. */
   bytes: number;
@@ -95,16 +95,17 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
   /** Ends the stream when aborted: the request's signal, if the runtime has one. */
   signal?: AbortSignal | undefined;
   /**
-   * How often a comment is sent while there is nothing else to send, in milliseconds ± 10 %; 0 sends none. It must be
-   * shorter than the shortest idle timeout between server and client: 10 s on Bun, 55 s on Heroku, 60 s for nginx and
-   * AWS, 100 s at Cloudflare.
+   * How often a comment is sent while there is nothing else to send, in milliseconds ± 10 %; 0 sends only the one that
+   * opens the stream of a source that is silent at first. It must be shorter than the shortest idle timeout between server
+   * and client: 10 s on Bun, 55 s on Heroku, 60 s for nginx and AWS, 100 s at Cloudflare.
    *
    * @defaultValue 8000
    */
   heartbeatMs?: number | undefined;
   /**
    * Ends the stream with `abort` `timeout` after this many milliseconds; 0 never does. That of a run ends without a
-   * terminal chunk, and its client continues it: `maxRunDurationMs` is the limit of the run.
+   * terminal chunk, and its client continues it: `maxRunDurationMs` is the limit of the run. A reader of a run without
+   * event ids, which cannot continue, receives an `error` `connection-ended`.
    *
    * @defaultValue never
    */

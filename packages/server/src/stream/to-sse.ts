@@ -28,8 +28,8 @@ export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> exte
  * is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is less, plus one chunk.
  * While the process drains, the response is a 503 and the source is not opened.
  *
- * @throws TypeError or RangeError for headers or a status that a response with a body cannot have; the source is then
- * not opened.
+ * @throws TypeError or RangeError for a wrong option, and for headers or a status that a response with a body cannot have;
+ * the source is then not opened.
  *
  * @example
  * ```ts

@@ -51,8 +51,8 @@ export interface ToolOptions<Input = unknown, Output = unknown> {
   /** Whether that person may change the input, which is then checked again. @defaultValue false */
   canEdit?: boolean | undefined;
   /**
-   * Runs a call. What an async generator yields is the result so far, and what it returns the result. A result that is not
-   * JSON fails the call, like an error that is thrown.
+   * Runs a call. What an async generator yields is the result so far, and what it returns the result. A result that JSON
+   * cannot write, such as a function, fails the call, like an error that is thrown; `undefined` becomes `null`.
    *
    * @defaultValue the client runs the tool, and sends its result in a later request
    */
