@@ -26,9 +26,9 @@ import { reduceStreamError } from "./stream-outcome.ts";
 
 /** The fields of a request of AG-UI that its events depend on: the request itself will do. */
 export interface AGUITranslatorOptions {
-  /** The conversation. @defaultValue that of the stream's first chunk, if it is a `run-start` or a `session` */
+  /** The conversation. @defaultValue that of a first chunk `run-start` or `session`; else `"thread"` */
   threadId?: string | undefined;
-  /** The run. Ids that the stream leaves open begin with it. @defaultValue likewise */
+  /** The run. Ids that the stream leaves open begin with it. @defaultValue that of a first chunk `run-start`; else `"run"` */
   runId?: string | undefined;
   /** The run that this one continues. */
   parentRunId?: string | undefined;
@@ -63,7 +63,8 @@ export const toAGUI = (
 
 /**
  * Creates a translator of the chunks of one stream into events of AG-UI, for a program that writes the response itself.
- * Never throws. What AG-UI has no field for is in the events' `metadata`, under `kortyx`.
+ * Never throws. What AG-UI has no field for is in the events' `metadata`, under `kortyx`, and what it has no event for in
+ * `CUSTOM` events with the type of the chunk as their name.
  *
  * @example
  * ```ts

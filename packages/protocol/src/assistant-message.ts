@@ -53,7 +53,7 @@ export interface TextPart {
   readonly citations?: readonly Citation[] | undefined;
   /** What the provider wants back in a later request. */
   readonly providerMetadata?: ProviderMetadata | undefined;
-  /** The node of the workflow that produced the latest piece. */
+  /** The node of the workflow that began the part. */
   readonly node?: string | undefined;
 }
 
@@ -112,7 +112,7 @@ export interface ToolCallPart<Tool extends string = string, Input = unknown, Out
   readonly providerMetadata?: ProviderMetadata | undefined;
   /** What the provider wants back with the result. */
   readonly resultProviderMetadata?: ProviderMetadata | undefined;
-  /** The node of the workflow that made the call. */
+  /** The node of the workflow, as a chunk of the call has named it last. */
   readonly node?: string | undefined;
 }
 
@@ -182,8 +182,8 @@ export interface AssistantMessage<Types extends ChatTypes = ChatTypes> {
   /** In the order in which they began. */
   readonly parts: readonly MessagePart<Types>[];
   /**
-   * `aborted` after an `abort` chunk, `truncated` when the stream was cut off, `error` when it ended on an `error`
-   * chunk: see {@link ErrorChunk}.
+   * `aborted` after an `abort` chunk, or when the user left; `truncated` when the stream was cut off, `error` when it ended
+   * on an `error` chunk: see {@link ErrorChunk}.
    */
   readonly status: "streaming" | "done" | "aborted" | "error" | "truncated";
   /** The reason of the `abort` chunk. */

@@ -75,6 +75,8 @@ export interface ChunkDecoder {
 /**
  * Creates a decoder for one stream. Strings in chunks may be slices that keep their whole network piece in memory.
  *
+ * @throws RangeError for a `maxEventBytes` that is not a number, or is negative.
+ *
  * @example
  * ```ts
  * const decoder = createChunkDecoder();

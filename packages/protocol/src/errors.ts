@@ -93,7 +93,10 @@ export class StreamProtocolError extends StreamError {
   }
 }
 
-/** The stream stopped before `[DONE]` and before a terminal chunk: the answer is incomplete. */
+/**
+ * The answer is incomplete: the stream stopped before `[DONE]` and before a terminal chunk, or, in a run, before a terminal
+ * chunk or an `error`.
+ */
 export class StreamTruncatedError extends StreamError {
   override readonly name = "StreamTruncatedError";
   readonly code = "truncated";

@@ -14,8 +14,8 @@ export { streamChunkSchema } from "./chunk-schemas.ts";
 export const chatMessageSchema = createMessageSchema();
 
 /**
- * The body of a POST to a chat route. Unknown keys are kept; ids have at most 256 characters and are trimmed, and an empty
- * one counts as absent, as `null` does in every optional field.
+ * The body of a POST to a chat route. Unknown keys are kept. The ids of sessions, workflows and messages have at most 256
+ * characters and are trimmed, and an empty one counts as absent, as `null` does in every optional field.
  *
  * @example
  * ```ts

@@ -53,7 +53,8 @@ export interface SSEDecoder {
    */
   end(): void;
   /**
-   * The id in effect at the last event that `next` returned, for the `Last-Event-ID` header. `""` when there was none.
+   * The id in effect after what `next` has read, also of a block without data, for the `Last-Event-ID` header. `""` when
+   * there was none.
    */
   readonly lastEventId: string;
   /** The last valid `retry:` time that was pushed, in milliseconds. */
@@ -62,6 +63,8 @@ export interface SSEDecoder {
 
 /**
  * Creates a decoder for one stream.
+ *
+ * @throws RangeError for a `maxEventBytes` that is not a number, or is negative.
  *
  * @example
  * ```ts

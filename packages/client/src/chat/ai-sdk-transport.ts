@@ -77,10 +77,11 @@ export interface AISDKTransport {
 }
 
 /**
- * Creates a transport for `useChat` of the AI SDK. Its answers survive lost connections and reloads, and with `runs: true`, a
+ * Creates a transport for `useChat` of the AI SDK. On a route with runs, answers survive lost connections and reloads, and a
  * stop in one tab ends the answer in all of them.
  *
- * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
+ * @throws TypeError for an option of the wrong type, RangeError for a size or a time that is not a number, or is
+ * negative.
  *
  * @example
  * ```ts
@@ -103,11 +104,17 @@ export function createChatTransport(options: AISDKTransportOptions): AISDKTransp
   // Validates the options.
   createRouteTransport(routeOptions);
   let resumeStreamIsReplay = true;
-  const routeOf = ({ headers: added }: AISDKRequestOptions) =>
-    createRouteTransport(() => ({
+  const routeOf = ({ headers: added }: AISDKRequestOptions) => {
+    const { headers } = routeOptions;
+    return createRouteTransport(() => ({
       ...routeOptions,
-      headers: async () => mergeHeaders(await resolve(routeOptions.headers), added),
+      // Only a function may return other headers: a request that is refused with these would be refused again.
+      headers:
+        typeof headers === "function"
+          ? async () => mergeHeaders(await headers(), added)
+          : mergeHeaders(headers, added),
     }));
+  };
   return {
     get resumeStreamIsReplay() {
       return resumeStreamIsReplay;

@@ -80,8 +80,8 @@ interface ChatBehaviour<Types extends ChatTypes>
   /**
    * The conversation so far. It may arrive later, while the chat has no messages: an options function is called again
    * before each action, and `useChat` shows those of a later render. Accepts messages of a snapshot, the `message` and
-   * `messages` of a route's `onFinish`, and texts (`{ role, content }`); anything else is a `ChatStateError`
-   * `invalid-message`.
+   * `messages` of a route's `onFinish`, and texts of the user or the assistant (`{ role, content }`); anything else is a
+   * `ChatStateError` `invalid-message`.
    */
   initialMessages?: readonly StoredMessage<Types>[] | undefined;
   /**
@@ -114,8 +114,7 @@ interface ChatBehaviour<Types extends ChatTypes>
   tools?: ChatTools<Types> | undefined;
   /**
    * Uploads a `File` that is sent. Returns the absolute URL under which the agent can load it, and any other field of the
-   * part.
-   * If it throws, the message is not sent. `signal` is aborted when the chat is stopped or closed.
+   * part. If it throws, the message is not sent. `signal` is aborted when the chat is stopped or closed.
    *
    * @defaultValue the file becomes a `data:` URL, which counts in the size of this and every later request
    */
@@ -209,8 +208,9 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
   /**
    * Sends a message. With the `id` of an earlier message, replaces that message and drops everything after it.
    *
-   * @returns a promise that resolves when the answer has ended, for any reason.
-   * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without metadata; `invalid-message`
+   * @returns a promise that resolves when the answer has ended, for any reason, and so have the tools that it calls here and
+   * the rest of the answer.
+   * @throws ChatStateError, as a rejection: `busy`; `empty-message` for blank text without anything else; `invalid-message`
    * for a value that is not a message, such as the event of `onClick={send}`, and for a file whose URL is relative or
    * could run as a program; the error of `uploadFile`.
    */

@@ -23,6 +23,7 @@ export function checkChatOptions(options: ChatOptions): void {
   checkFunctionOption("uploadFile", options.uploadFile);
   checkLimitOption("maxHistoryBytes", options.maxHistoryBytes);
   for (const [name, tool] of Object.entries(options.tools ?? {})) {
+    if (tool === undefined) continue;
     const execute = tool?.execute;
     checkOption(`tools.${name}.execute`, typeof execute === "function", "a function", execute);
   }

@@ -155,13 +155,17 @@ export class Conversation implements AnswerOwner {
       signal.addEventListener("abort", () => resolve(undefined));
     });
     this.#preparation = preparation;
+    const failure = this.#failure;
     this.#failure = undefined;
     this.#refusal = undefined;
     this.#publish();
     try {
       return await Promise.race([left, prepare(signal)]);
     } catch (error) {
-      if (this.#preparation === preparation) this.#preparation = undefined;
+      if (this.#preparation === preparation) {
+        this.#preparation = undefined;
+        this.#failure = failure;
+      }
       throw error;
     }
   }

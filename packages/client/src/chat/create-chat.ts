@@ -40,6 +40,8 @@ import { toUIMessage } from "./stored-message.ts";
  * Creates the state of a conversation. Requests nothing before the first action.
  *
  * @param options - The options, or a function that returns them, called whenever one is needed.
+ * @throws TypeError for an option of the wrong type, RangeError for a size or a time that is not a number, or is negative,
+ * ChatStateError `invalid-message` for a wrong message in `initialMessages`.
  *
  * @example
  * ```ts

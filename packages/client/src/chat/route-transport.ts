@@ -16,7 +16,7 @@ import type { StreamHttpError } from "../stream/errors.ts";
 export interface ChatTransportOptions {
   /** Aborted when the chat no longer wants the stream. */
   signal: AbortSignal;
-  /** To be called when the connection is lost and will be restored, and when it is back. */
+  /** To be called when the connection opens, and when it is lost and will be restored. */
   onConnectionChange: (connection: ConnectionState) => void;
 }
 
@@ -67,12 +67,14 @@ const minStopRetryMs = 1_000;
  * A transport over a route: POST starts an answer, GET resumes it, DELETE stops it. `createChat({ endpoint })` uses it;
  * create one to change or extend a single method.
  *
- * A start is repeated only if its body has an idempotency key, which a chat with `runs: true` gives it. A stop is
- * repeated while the route responds with 503 and a `retry-after`, for at most 10 s.
+ * A start whose body has an idempotency key, which a chat with `runs: true` gives it, is repeated as with
+ * {@link RouteStreamOptions.runs}. A stop is repeated while the route responds with 503 and a `retry-after`, for at most
+ * 10 s.
  *
- * @param options - The options, or a function that returns them, called for every request.
- * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative: immediately, or
- * at the first request if the options are a function.
+ * @param options - The options, or a function that returns them, called for each start, resume and stop. A stream that
+ * reconnects keeps its options, and calls those that are functions.
+ * @throws TypeError for an option of the wrong type, RangeError for a size or a time that is not a number, or is
+ * negative: immediately, or at each start or resume if the options are a function.
  *
  * @example
  * ```ts

@@ -31,9 +31,11 @@ export interface RequestChatOptions<Types extends ChatTypes = ChatTypes>
  *
  * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result,
  * or the start of its text if that exceeds 65,536 UTF-16 code units.
- * @throws StreamConnectionError when no response came, StreamContentTypeError when it is not JSON, StreamTruncatedError
- * when the connection broke, StreamProtocolError when it is not a buffered result, or the signal's reason.
- * @throws TypeError for an option of the wrong type, or without options.
+ * @throws StreamConnectionError when no response came, StreamRequestError when the request cannot be made,
+ * StreamContentTypeError when the response is not JSON, StreamBodyError when it cannot be read, StreamTruncatedError when
+ * the connection broke, StreamProtocolError when it is not a buffered result, the error of an option's function, or the
+ * signal's reason.
+ * @throws TypeError, as a rejection, for an option of the wrong type, or without options.
  *
  * @example
  * ```ts

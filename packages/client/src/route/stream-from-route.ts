@@ -37,8 +37,8 @@ export type ConnectionState =
     }
   | {
       /**
-       * The connection was lost. The next request follows in `delayMs` milliseconds, earlier if the page comes online
-       * or becomes visible, but not before there is a network.
+       * The connection was lost, or a request has failed. The next request follows in `delayMs` milliseconds, earlier if
+       * the page comes online or becomes visible, but not before there is a network.
        */
       state: "reconnecting";
       /** 1 for the first attempt since new data arrived. */
@@ -54,8 +54,8 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
   /**
    * The route has runs. A chat's request then gets an idempotency key, and a POST without data so far may be repeated;
    * your own `body` must contain a key that stays the same. Without runs, a POST is repeated only if the server
-   * rejected it: because it is shutting down (503 `draining`), or with 401 or 403 if `headers` is a function. A GET may
-   * always be repeated.
+   * rejected it: because it is shutting down (503 `draining`), or with 401 or 403 if `headers` is a function. A GET
+   * without data so far may always be repeated.
    *
    * @defaultValue `false`
    */
@@ -75,7 +75,7 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
    * @defaultValue 30,000; 0 where `fetch` is a polyfill over XMLHttpRequest, which resolves when the response has ended
    */
   connectTimeoutMs?: number | undefined;
-  /** Called when the connection opens, and when it is lost and will be restored. Must not throw. */
+  /** Called when the connection opens, and before a request that follows a loss or a failure. Must not throw. */
   onConnectionChange?: ((connection: ConnectionState) => void) | undefined;
 }
 
@@ -83,9 +83,9 @@ export interface RouteStreamOptions extends RouteOptions, ChunkStreamOptions {
 export interface StreamFromRouteOptions extends RouteStreamOptions {
   /** Sent as JSON; no body is sent if undefined. */
   body?: Resolvable<unknown> | undefined;
-  /** The method of the first request. Resumes use GET. @defaultValue `"POST"` */
+  /** The method of the first request, in capitals. Resumes use GET. @defaultValue `"POST"` */
   method?: string | undefined;
-  /** Added to the endpoint's query. */
+  /** Added to the endpoint's query in the first request, but not in resumes. */
   query?: Record<string, string> | undefined;
 }
 
@@ -97,9 +97,9 @@ export interface StreamFromRouteOptions extends RouteStreamOptions {
  * server asks for it (`retry`, `retry-after`). No chunk is repeated or lost. A page loaded over HTTP/1.1 releases the
  * connection of such a stream after 2 s in the background; it continues when the page becomes visible, and every 30 s.
  *
- * @throws TypeError for an option of the wrong type, RangeError for a number that is NaN or negative.
- * @throws From the iteration: StreamConnectionError when no response came, StreamHttpError for a status other than
- * 2xx, and what {@link readStream} throws.
+ * @throws TypeError for an option of the wrong type, RangeError for a size or a time that is not a number, or is negative.
+ * @throws From the iteration: StreamConnectionError when no response came, StreamRequestError when the request cannot be
+ * made, StreamHttpError for a status other than 2xx, the error of an option's function, and what {@link readStream} throws.
  *
  * @example
  * ```ts

@@ -27,8 +27,8 @@ export class StreamConnectionError extends StreamError {
 }
 
 /**
- * The request is invalid: `fetch` rejects it before anything is sent. The message names what to change; `cause` is the
- * error of `fetch`.
+ * The request is invalid, and nothing is sent. The message names what to change; `cause` is the error of `fetch`, or of what
+ * the request is made from, if there is one.
  */
 export class StreamRequestError extends StreamError {
   override readonly name = "StreamRequestError";
@@ -125,11 +125,11 @@ export class StreamRemoteError extends StreamError {
 
 /** Why a chat refused an action. */
 export type ChatStateErrorCode =
-  /** An answer is streaming: `stop()` it, or wait for it. */
+  /** An answer is streaming, or a file is being uploaded: `stop()` it, or wait for it. */
   | "busy"
   /** A message without text, metadata or anything else. */
   | "empty-message"
-  /** Not a message at all, such as the event passed to a handler. */
+  /** Not a message, a file or an answer that a chat can take, such as the event passed to a handler. */
   | "invalid-message"
   /** There is no user message to answer again. */
   | "nothing-to-regenerate"

@@ -19,12 +19,13 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
  * of bytes or text; or `null`, which is truncated. A `Response` of a `fetch` that cannot stream is read whole.
  * @throws StreamTruncatedError when the body ends before the stream is complete, the connection breaks, or a run (events
  * with ids `<runId>.<seq>`) ends with `[DONE]` but without a `done`, an `abort` or an `error`.
- * @throws StreamIdleError when nothing arrives for longer than the server's heartbeats allow.
+ * @throws StreamIdleError when nothing arrives for longer than `idleTimeoutMs`, or the server's heartbeats, allow.
  * @throws StreamProtocolError when the data violates the contract; the chunks before that have been delivered.
  * @throws StreamHttpError, StreamContentTypeError when a `Response` is not a stream.
  * @throws StreamBodyError when the body was already read, or cannot be read.
  * @throws The signal's reason if the caller aborted.
- * @throws RangeError, at the call, for a time that is not a number of milliseconds.
+ * @throws At the call, TypeError for an option of the wrong type, RangeError for a size or a time that is not a number, or
+ * is negative.
  *
  * @example
  * ```ts

@@ -145,6 +145,19 @@ test("what fails without an answer is the error of the stream", async () => {
   expect(error).toMatchObject({ name: "StreamHttpError", status: 400 });
 });
 
+test("a request that is refused for its headers is repeated only if a function may return others", async () => {
+  for (const [headers, count] of [
+    [{ a: "1" }, 1],
+    [() => ({ a: "1" }), 2],
+  ] as const) {
+    const { calls, fetch } = createScriptedFetch(() => new Response(null, { status: 401 }));
+    const stream = await transportOf({ fetch, headers }).sendMessages(request({ headers: { b: "2" } }));
+    expect((await collect(stream)).error).toMatchObject({ status: 401 });
+    expect(calls).toHaveLength(count);
+    expect(Object.fromEntries(calls.at(-1)!.init.headers)).toMatchObject({ a: "1", b: "2" });
+  }
+});
+
 test("an answer that is cut off keeps what came, and fails with our error", async () => {
   const { fetch } = createScriptedFetch(
     () => new Response(testBody([frame(delta("Ha"))]).stream, eventStream),

@@ -193,6 +193,20 @@ describe("while a file is uploaded", () => {
     await finishWith(transport, done);
   });
 
+  test("a failure leaves the status of an answer that has failed before", async () => {
+    const { chat, transport } = setUp({
+      uploadFile: () => Promise.reject(new Error("The storage is full.")),
+    });
+    void chat.send("Hello");
+    const offline = new Error("offline");
+    streamOf(transport).fail(offline);
+    await flush();
+    await expect(chat.send({ content: "Look", files: [file("a.txt")] })).rejects.toThrow("full");
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: { message: "The storage is full." } });
+    await chat.setMessages([]);
+    expect(chat.getSnapshot()).toMatchObject({ status: "error", error: offline });
+  });
+
   test("stop, close and clear abort it, and nothing is sent", async () => {
     for (const method of ["stop", "close", "clear"] as const) {
       const { chat, transport, resolve, sent, signal } = setUpUploading();

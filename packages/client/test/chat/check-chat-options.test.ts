@@ -107,6 +107,7 @@ test("every valid endpoint is accepted, and nothing is requested", () => {
     createChat({ endpoint, fetch });
   }
   createChat({ transport: { start: vi.fn() } });
+  createChat({ endpoint: "/", tools: { locate: undefined } });
   createChat({ endpoint: "/", initialMessages: null, sessionId: null } as never);
   expect(calls).toHaveLength(0);
 });
