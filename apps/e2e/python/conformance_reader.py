@@ -1,4 +1,4 @@
-"""Reads bodies for the conformance kit: for each line of pieces, a line of what the reader found."""
+"""Reads answers for the conformance kit: for each line of pieces, a line of what the reader found."""
 import base64, json, sys
 from kortyx_stream import Reader
 
@@ -6,8 +6,11 @@ for line in sys.stdin:
     reader, chunks = Reader(), []
     try:
         for piece in json.loads(line):
-            for chunk in reader.feed(base64.b64decode(piece)):
-                chunks.append(chunk)
+            if piece is None:
+                reader.begin_response()
+            else:
+                for chunk in reader.feed(base64.b64decode(piece)):
+                    chunks.append(chunk)
         outcome = reader.outcome()
     except ValueError:
         outcome = "violation"

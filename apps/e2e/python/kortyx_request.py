@@ -2,6 +2,9 @@
 import re
 
 
+ids = ("sessionId", "workflowId", "messageId")
+
+
 class Refusal(Exception):
     """A response without a stream."""
 
@@ -16,7 +19,12 @@ def check(body):
 
     if not isinstance(body, dict):
         raise invalid([{"path": "", "expected": "an object", "received": type(body).__name__}])
-    fields = {name: value for name, value in body.items() if value not in (None, "")}
+    fields = {name: value for name, value in body.items() if value is not None}
+    for name in ids:
+        if isinstance(fields.get(name), str):
+            fields[name] = fields[name].strip()
+        if fields.get(name) == "":
+            del fields[name]
     lists = {name: fields.get(name, []) for name in ("messages", "resumes", "toolResults", "tools")}
     expect("messages", "messages" in fields, "a list", None)
     for name, items in lists.items():
@@ -37,7 +45,7 @@ def check(body):
     expect("stream", isinstance(fields.get("stream", True), bool), "a boolean", fields.get("stream"))
     trigger = fields.get("trigger", "send")
     expect("trigger", trigger in ("send", "regenerate", "continue"), "send, regenerate, continue", trigger)
-    for name in ("sessionId", "workflowId", "messageId"):
+    for name in ids:
         value = fields.get(name, "")
         expect(name, isinstance(value, str) and len(value) <= 256, "at most 256 characters", value)
     key = fields.get("idempotencyKey", "k")

@@ -130,6 +130,17 @@ describe("the kit passes", () => {
     await server.close();
   });
 
+  test("a route whose runs end with their last reader", async () => {
+    const runs = { store: createMemoryRunStore(), onDisconnect: "cancel" } as const;
+    const route = createChatRoute({ agent, runs, authorize: owner, heartbeatMs });
+    const server = await listen(route.fetch);
+    expect(await passWithout(server.url, ...asAnn, ...everything)).toEqual([
+      ...onlyWithoutRuns,
+      "a connection that is lost in mid-answer is resumed, also by two readers",
+    ]);
+    await server.close();
+  });
+
   test("a route without runs", async () => {
     const server = await listen(createChatRoute({ agent, heartbeatMs }).fetch);
     const notTried = await passWithout(server.url);
@@ -165,7 +176,15 @@ describe("the kit passes", () => {
   test("our reader", async () => {
     const reader = folder.write("reader.ts", readerSnippet);
     const client = `"${process.execPath}" "${reader}"`;
-    expect(await passWithout("--client", client)).toEqual(["lastEventId", "retryMs"]);
+    expect(await passWithout("--client", client)).toEqual([
+      "a resumed answer continues after its last event",
+      "what the rest repeats is skipped, and what it leaves out is missing",
+      "no line and no block continues in the next body",
+      "each body is decoded anew, and may begin with a byte order mark",
+      "what ends an answer is its last chunk, in whichever body",
+      "lastEventId",
+      "retryMs",
+    ]);
   });
 
   test.skipIf(!hasPython())("the reader in Python", async () => {

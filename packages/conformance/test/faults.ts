@@ -21,7 +21,6 @@ const failure = "an agent that fails ends its answer with an error, after what i
 const buffered = 'the answer to "stream": false is one JSON value';
 const bufferedFailure = 'a failed answer to "stream": false has status 500 and the error';
 
-const opening = "the stream of an open run begins with the interval of its heartbeats";
 const resumed = "a resumed stream follows the grammar, and has one end";
 
 const streamFaults: Fault[] = [
@@ -41,7 +40,7 @@ const streamFaults: Fault[] = [
     breaks: ["nginx is asked not to buffer"],
     handle: changeHeaders((headers) => headers.delete("x-accel-buffering")),
   },
-  { name: "lines end with CR LF", breaks: [grammar, resumed, opening], handle: replace("\n", "\r\n") },
+  { name: "lines end with CR LF", breaks: [grammar, resumed], handle: replace("\n", "\r\n") },
   { name: "no space follows the colon", breaks: [grammar, resumed], handle: replace("data: ", "data:") },
   {
     name: "events have a type",
@@ -231,6 +230,7 @@ const wrongBodies = [
   "a stream that is not a boolean",
   "a sessionId that is too long",
   "an idempotencyKey that is too long",
+  "an empty idempotencyKey",
   "an idempotencyKey with a space",
   "a workflowId that is not a text",
   "a context that is not an object",
@@ -336,6 +336,14 @@ const requestFaults: Fault[] = [
     name: "null is refused",
     breaks: ["null and an empty id count as absent"],
     handle: refuseIf(({ body }) => body.includes("null")),
+  },
+  {
+    name: "an empty key is no key",
+    breaks: ["an empty idempotencyKey: refused"],
+    handle: (request, forward) => {
+      const { idempotencyKey: key, ...fields } = fieldsOf(request);
+      return forward(request.with(key === "" ? { body: JSON.stringify(fields) } : {}));
+    },
   },
   {
     name: "unknown fields are refused",

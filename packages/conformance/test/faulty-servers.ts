@@ -28,12 +28,18 @@ export interface FaultyRequest {
 }
 
 /** A server without a fault. */
-export function createServer(options: { isPlain?: boolean; agent?: ChatAgent } = {}): Handler {
-  const { isPlain, agent = knowing } = options;
+export function createServer(
+  options: { isPlain?: boolean; agent?: ChatAgent; onDisconnect?: "continue" | "cancel" } = {},
+): Handler {
+  const { isPlain, agent = knowing, onDisconnect = "continue" } = options;
   const shared = { agent, heartbeatMs: 20 };
   const route = isPlain
     ? createChatRoute(shared)
-    : createChatRoute({ ...shared, runs: { store: createMemoryRunStore() }, authorize: () => "ann" });
+    : createChatRoute({
+        ...shared,
+        runs: { store: createMemoryRunStore(), onDisconnect },
+        authorize: () => "ann",
+      });
   return route.fetch;
 }
 

@@ -33,6 +33,10 @@ export const mistakes = {
   "what follows the JSON is ignored": "what is almost JSON is a violation",
   "a comma may end a list": "what is almost JSON is a violation",
   "a line has at most 65536 characters": "a line may be long",
+  "null is a violation": "null in an optional field counts as absent, and a missing required value as null",
+  "a missing value is a violation":
+    "null in an optional field counts as absent, and a missing required value as null",
+  "null is never a value": "null is a value in a field of any JSON value",
   "an unknown type is a violation": "a chunk of an unknown type is no violation",
   "only [DONE] completes": "an answer without [DONE] is complete after a done or an abort",
   "[DONE] is ignored": "[DONE] completes an answer that is no run",
@@ -68,6 +72,17 @@ export const mistakes = {
   "retry may be any number": "retry is digits only, and the last one counts",
   "retry may have digits of any script": "retry is digits only, and the last one counts",
   "the first retry counts": "retry is digits only, and the last one counts",
+  "retry counts with its block": "retry counts when its line has ended",
+  "retry needs no end of its line": "retry counts when its line has ended",
+  "each body is an answer of its own": "a resumed answer continues after its last event",
+  "the rest has no retry": "a resumed answer continues after its last event",
+  "the rest may begin anywhere": "what the rest repeats is skipped, and what it leaves out is missing",
+  "a line continues in the next body": "no line and no block continues in the next body",
+  "a block continues in the next body": "no line and no block continues in the next body",
+  "a character continues in the next body": "each body is decoded anew, and may begin with a byte order mark",
+  "only the first body begins with a mark": "each body is decoded anew, and may begin with a byte order mark",
+  "only a chunk of the last body ends an answer": "what ends an answer is its last chunk, in whichever body",
+  "[DONE] completes the rest of a run": "what ends an answer is its last chunk, in whichever body",
 } as const;
 
 export type Mistake = keyof typeof mistakes;
@@ -97,30 +112,64 @@ export class NaiveReader {
   #id = "";
   #position: [run: string, at: number] | undefined;
   #retryMs: number | null = null;
+  /** The last one of a whole block. */
+  #blockRetryMs: number | null = null;
+  /** The second body is being read. */
+  #isRest = false;
   #block: Block = {};
 
   constructor(mistake?: Mistake) {
     this.#isWrong = (other) => other === mistake;
   }
 
-  read(pieces: Uint8Array[]): Reading {
+  /** @param pieces - `null` is where a body ends, and the next one begins. */
+  read(pieces: readonly (Uint8Array | null)[]): Reading {
     const report = (outcome: Reading["outcome"]): Reading => {
       return { chunks: this.#chunks, outcome, lastEventId: this.#id, retryMs: this.#retryMs };
     };
+    const end = pieces.indexOf(null);
+    const first = pieces.slice(0, end < 0 ? undefined : end) as Uint8Array[];
+    const rest = end < 0 ? undefined : (pieces.slice(end + 1) as Uint8Array[]);
     try {
-      const text = this.#decode(pieces);
-      const lines = this.#split(text, pieces[0]?.length ?? 0);
-      const rest = lines.pop();
-      for (const line of lines) this.#readLine(line);
+      let line = this.#readBody(first);
+      if (rest !== undefined) {
+        if (this.#isWrong("a character continues in the next body")) {
+          rest.unshift(first.at(-1)!.subarray(-2));
+        }
+        if (this.#isWrong("a line continues in the next body")) rest.unshift(Buffer.from(line));
+        this.#beginRest();
+        line = this.#readBody(rest);
+      }
       if (this.#isWrong("the rest of the body is a block")) {
-        this.#readLine(rest ?? "");
+        this.#readLine(line);
         this.#readLine("");
       }
+      const isRetry = line.startsWith("retry:") && this.#isWrong("retry needs no end of its line");
+      if (isRetry) this.#readLine(line);
     } catch (error) {
       if (error instanceof Violation) return report("violation");
       throw error;
     }
     return report(this.#outcome());
+  }
+
+  /** @returns the line that has no end. */
+  #readBody(pieces: Uint8Array[]): string {
+    const lines = this.#split(this.#decode(pieces), pieces[0]?.length ?? 0);
+    const rest = lines.pop() ?? "";
+    for (const line of lines) this.#readLine(line);
+    if (this.#isWrong("retry counts with its block")) this.#retryMs = this.#blockRetryMs;
+    return rest;
+  }
+
+  #beginRest(): void {
+    this.#isRest = true;
+    this.#isDone = false;
+    if (!this.#isWrong("a block continues in the next body")) this.#block = {};
+    if (this.#isWrong("each body is an answer of its own")) this.#chunks.length = 0;
+    if (this.#isWrong("the rest has no retry")) this.#retryMs = null;
+    if (this.#isWrong("the rest may begin anywhere")) this.#position = undefined;
+    if (this.#isWrong("only a chunk of the last body ends an answer")) this.#last = "";
   }
 
   #decode(pieces: Uint8Array[]): string {
@@ -130,7 +179,8 @@ export class NaiveReader {
         new TextDecoder("utf-8", { fatal, ignoreBOM: true }).decode(bytes);
       const isAlone = this.#isWrong("each piece is decoded alone");
       const text = isAlone ? pieces.map(decode).join("") : decode(Buffer.concat(pieces));
-      if (this.#isWrong("the mark at the start is read")) return text;
+      const isFirstOnly = this.#isRest && this.#isWrong("only the first body begins with a mark");
+      if (isFirstOnly || this.#isWrong("the mark at the start is read")) return text;
       return this.#isWrong("every mark is ignored")
         ? text.replaceAll("\ufeff", "")
         : text.replace(/^\ufeff/, "");
@@ -198,6 +248,7 @@ export class NaiveReader {
   #readBlock(): void {
     const { data, type = "message", id } = this.#block;
     this.#block = {};
+    this.#blockRetryMs = this.#retryMs;
     const isMessage =
       type === "message" ||
       (type === "" && !this.#isWrong("an empty type is another type")) ||
@@ -253,6 +304,7 @@ export class NaiveReader {
   #readChunk(data: string): void {
     const chunk = this.#parse(data);
     if (chunk === undefined) return;
+    this.#checkNull(chunk);
     this.#chunks.push(chunk);
     const type = String(chunk.type);
     const isKnown = warnings.test(type) || known.test(type);
@@ -270,6 +322,14 @@ export class NaiveReader {
       if (this.#isWrong("what is not JSON is skipped")) return undefined;
     }
     throw new Violation();
+  }
+
+  #checkNull(chunk: Record<string, unknown>): void {
+    const names = Object.keys(chunk).filter((name) => chunk[name] === null);
+    if (names.some((name) => name !== "input") && this.#isWrong("null is a violation")) throw new Violation();
+    const isMissing = chunk.type === "tool-call-ready" && !("input" in chunk);
+    if (isMissing && this.#isWrong("a missing value is a violation")) throw new Violation();
+    if (this.#isWrong("null is never a value")) for (const name of names) delete chunk[name];
   }
 
   #forgive(data: string): string {
@@ -294,7 +354,8 @@ export class NaiveReader {
     const canEnd =
       this.#position === undefined ||
       (this.#last === "error" && !this.#isWrong("a run cannot end with an error")) ||
-      this.#isWrong("[DONE] completes every run");
+      this.#isWrong("[DONE] completes every run") ||
+      (this.#isRest && this.#isWrong("[DONE] completes the rest of a run"));
     const isComplete =
       (isTerminal && !this.#isWrong("only [DONE] completes")) ||
       (this.#isDone && (canEnd || isTerminal)) ||

@@ -48,6 +48,7 @@ const failedRun = "a failed run is resumed with its error";
 const byQuery = "a run is found by ?run=, and by ?run= with ?after=";
 const precedence = "Last-Event-ID takes precedence over the query";
 const nothingFollows = "204: nothing follows the last event";
+const opening = "the stream of an open run announces its heartbeats before the first event";
 const lostConnection = "a connection that is lost in mid-answer is resumed, also by two readers";
 const unknownRun = "an unknown run is refused";
 const repeatedPost =
@@ -77,9 +78,22 @@ const logFaults: Fault[] = [
   },
   {
     name: "heartbeats are not announced",
-    breaks: ["the stream of an open run begins with the interval of its heartbeats"],
+    breaks: [opening],
     timeoutMs: 10_000,
     handle: changeStreams((event) => (event.startsWith(":hb") ? "" : event)),
+  },
+  {
+    name: "heartbeats are announced after the first event",
+    breaks: [opening],
+    async handle(request, forward) {
+      let hasBegun = false;
+      return changeStream(await forward(request.with({})), (event) => {
+        if (event.startsWith(":hb") && !hasBegun) return "";
+        if (hasBegun) return event;
+        hasBegun = true;
+        return `${event}:hb=20\n\n`;
+      });
+    },
   },
   {
     name: "the run-start names another run",

@@ -42,6 +42,15 @@ test("a server with runs passes every check that is for it", async () => {
   expect(namesOf(results, "not-tried")).toEqual(["a GET is refused by a server without runs"]);
 });
 
+test("a server passes whose runs end with their last reader", async () => {
+  const results = await resultsOf(createServer({ onDisconnect: "cancel" }));
+  expect(failed(results)).toEqual([]);
+  expect(namesOf(results, "not-tried")).toEqual([
+    "a GET is refused by a server without runs",
+    "a connection that is lost in mid-answer is resumed, also by two readers",
+  ]);
+});
+
 test("a server without runs passes every other check, and what was not tried has its reason", async () => {
   const results = await resultsOf(createServer({ isPlain: true }));
   expect(failed(results)).toEqual([]);

@@ -20,25 +20,36 @@ export interface Reading {
   retryMs?: number | null;
 }
 
-/** What our own reader, which the tests of the protocol package check, makes of a body. */
-export function readHere(bytes: Uint8Array): Required<Reading> {
-  const decoder = createChunkDecoder();
-  decoder.push(bytes);
+/** What our own reader, which the tests of the protocol package check, makes of the bodies of an answer. */
+export function readHere(...bodies: Uint8Array[]): Required<Reading> {
   const chunks: StreamChunk[] = [];
-  const report = (outcome: Reading["outcome"]) => {
-    return { chunks, outcome, lastEventId: decoder.lastEventId, retryMs: decoder.retryMs ?? null };
-  };
   let error: ReturnType<typeof reduceStreamError>;
-  try {
-    for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) {
-      chunks.push(chunk);
-      error = reduceStreamError(error, chunk);
+  let lastType: string | undefined;
+  let lastEventId = "";
+  let retryMs: number | null = null;
+  let isComplete = false;
+  for (const bytes of bodies) {
+    const onUnknownChunk = ({ type }: { type: string }) => {
+      lastType = type;
+    };
+    const decoder = createChunkDecoder({ after: lastEventId, onUnknownChunk });
+    decoder.push(bytes);
+    let isViolated = false;
+    try {
+      for (let chunk = decoder.next(); chunk !== undefined; chunk = decoder.next()) {
+        chunks.push(chunk);
+        lastType = chunk.type;
+        error = reduceStreamError(error, chunk);
+      }
+    } catch {
+      isViolated = true;
     }
-  } catch {
-    return report("violation");
+    ({ lastEventId, retryMs = retryMs } = decoder);
+    if (isViolated) return { chunks, outcome: "violation", lastEventId, retryMs };
+    isComplete = decoder.complete || (decoder.done && lastType === "error");
   }
-  if (!decoder.complete) return report("truncated");
-  return report(chunks.at(-1)?.type === "abort" ? "aborted" : error === undefined ? "done" : "failed");
+  const ending = chunks.at(-1)?.type === "abort" ? "aborted" : error === undefined ? "done" : "failed";
+  return { chunks, outcome: isComplete ? ending : "truncated", lastEventId, retryMs };
 }
 
 /** @returns the line as a report; undefined if it is not one. */

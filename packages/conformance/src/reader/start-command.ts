@@ -10,7 +10,7 @@ import type { FedReader } from "./test-reader.ts";
  * @param timeoutMs - The longest wait for a line.
  * @param lines - Written at the pace at which the command reads.
  */
-export function startCommand(command: string, timeoutMs: number, lines: Iterable<string>): FedReader {
+export function startCommand(command: string, timeoutMs: number, lines: AsyncIterable<string>): FedReader {
   const child = spawn(command, { shell: true, stdio: ["pipe", "pipe", "inherit"] });
   // A command that has ended takes no more; its missing lines are reported.
   child.stdin.on("error", () => {});

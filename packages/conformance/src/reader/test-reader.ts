@@ -27,13 +27,20 @@ interface Progress {
 
 /** Yields the results, in the order of the cases. */
 export async function* testReader(
-  start: (lines: Iterable<string>) => FedReader,
+  start: (lines: AsyncIterable<string>) => FedReader,
   cases: readonly ReaderCase[] = readReaderCases(),
 ): AsyncGenerator<Result> {
-  const reader = start(linesOf(cases));
+  const plain = cases.filter(({ isResumed }) => !isResumed);
+  const resumed = cases.filter(({ isResumed }) => isResumed);
+  const canResume = Promise.withResolvers<boolean>();
+  const reader = start(linesOf(plain, resumed, canResume.promise));
   const progress: Progress = { details: { lastEventId: false, retryMs: false }, waitsFor: [] };
   try {
-    for (const one of cases) yield await runCase(one, reader, progress);
+    for (const one of plain) yield await runCase(one, reader, progress);
+    canResume.resolve(progress.details.lastEventId);
+    for (const one of resumed) {
+      yield progress.details.lastEventId ? await runCase(one, reader, progress) : notResumed(one);
+    }
   } catch (error) {
     if (!(error instanceof CheckFailure)) throw error;
     // Without its line for each line, the reader cannot be followed any further.
@@ -48,6 +55,7 @@ export async function* testReader(
     };
     return;
   } finally {
+    canResume.resolve(false);
     reader.close();
   }
   for (const [detail, isReported] of Object.entries(progress.details)) {
@@ -56,12 +64,26 @@ export async function* testReader(
   }
 }
 
+const notResumed = ({ name, section }: ReaderCase): Result => {
+  const reason = "No line has lastEventId, so the reader does not resume.";
+  return { name, section, status: "not-tried", sent: [], reason };
+};
+
 /** What the reader gets: lists of pieces in base64. */
-function* linesOf(cases: readonly ReaderCase[]): Generator<string> {
+async function* linesOf(
+  plain: readonly ReaderCase[],
+  resumed: readonly ReaderCase[],
+  canResume: Promise<boolean>,
+): AsyncGenerator<string> {
+  yield* printCases(plain);
+  if (await canResume) yield* printCases(resumed);
+}
+
+function* printCases(cases: readonly ReaderCase[]): Generator<string> {
   for (const { bodies } of cases) {
     for (const body of bodies) {
       for (const { pieces } of deliveriesOf(body)) {
-        yield `${show(pieces.map((piece) => Buffer.from(piece).toString("base64")))}\n`;
+        yield `${show(pieces.map((piece) => piece && Buffer.from(piece).toString("base64")))}\n`;
       }
     }
   }
@@ -74,7 +96,7 @@ async function runCase(
 ): Promise<Result> {
   let failure: Pick<Result, "sent" | "expected" | "received"> | undefined;
   for (const body of bodies) {
-    const expected = readHere(body.bytes);
+    const expected = readHere(body.bytes, ...(body.rest === undefined ? [] : [body.rest]));
     /** Most lines of a body are the same. */
     let lastGood: string | undefined;
     for (const delivery of deliveriesOf(body)) {
@@ -110,8 +132,12 @@ const printed = (
     ...(reading?.retryMs === undefined ? {} : { retryMs }),
   });
 
-function describe({ variant, bytes }: Body, { how }: Delivery): string[] {
+function describe({ variant, bytes, rest }: Body, { how }: Delivery): string[] {
+  const first = `${variant}, ${how}: ${excerptOf(bytes)}`;
+  return [rest === undefined ? first : `${first}, and then ${excerptOf(rest)}`];
+}
+
+function excerptOf(bytes: Uint8Array): string {
   const text = Buffer.from(bytes).toString();
-  const excerpt = text.length > 600 ? `…${text.slice(-600)}` : text;
-  return [`${variant}, ${how}: ${show(excerpt)}`];
+  return show(text.length > 600 ? `…${text.slice(-600)}` : text);
 }

@@ -1,5 +1,5 @@
 /** Bodies that show one rule of reading each. */
-import type { ReaderCase } from "./reader-case.ts";
+import type { Body, ReaderCase } from "./reader-case.ts";
 
 const event = (chunk: object, id?: string): string =>
   `${id === undefined ? "" : `id: ${id}\n`}data: ${JSON.stringify(chunk)}\n\n`;
@@ -100,6 +100,21 @@ const events: Row[] = [
       (data) => `${hi}data: ${data}\n\n${done}`,
     ),
   ],
+  [
+    "null in an optional field counts as absent, and a missing required value as null",
+    "2.4 (2)",
+    ...[
+      '{"type":"text-delta","delta":"Hi","node":null,"id":null}',
+      '{"type":"tool-call-ready","tool":"now","toolCallId":"c"}',
+      '{"type":"data","name":"toast","transient":null}',
+    ].map((data) => `data: ${data}\n\n${done}`),
+  ],
+  [
+    "null is a value in a field of any JSON value",
+    "2.4 (2)",
+    event({ type: "tool-call-start", tool: "now", toolCallId: "c", input: null }) + done,
+    event({ type: "interrupt-resolved", requestId: "q", outcome: "answered", answer: null }) + done,
+  ],
   ["a chunk of an unknown type is no violation", "2.4 (4)", event(later) + hi + done],
   [
     "an answer without [DONE] is complete after a done or an abort",
@@ -195,16 +210,72 @@ const ids: Row[] = [
     "2.5",
     `retry: 5\n\n${hi}retry: 1x\n\nretry: 70\nretry: -1\n\nretry: ٣\n\n${done}`,
   ],
+  ["retry counts when its line has ended", "2.5", `${hi}retry: 70\n`, `${hi}retry: 70`],
 ];
+
+/** An answer that is cut off, and the body of the response with the rest. */
+type ResumedRow = [name: string, section: string, ...bodies: [first: string | Uint8Array, rest: string][]];
+
+const two = withIds("r.0", "r.1");
+const resumed: ResumedRow[] = [
+  [
+    "a resumed answer continues after its last event",
+    "4.2",
+    [two, event(text("2"), "r.2") + event(doneChunk, "r.3")],
+    [two, event(text("2"), "r.2")],
+    [`retry: 70\n\n${two}`, ""],
+  ],
+  [
+    "what the rest repeats is skipped, and what it leaves out is missing",
+    "4.2 (2)",
+    [two, withIds("r.0", "r.1", "r.2") + event(doneChunk, "r.3")],
+    [two, withIds("r.3") + done],
+    [two, withIds("s.2") + done],
+  ],
+  [
+    "no line and no block continues in the next body",
+    "2.3 (7)",
+    ...['data: {"type":"done"}', 'data: {"type":"done"}\n', "event: ping\n", "data: "].map(
+      (cut): [string, string] => [two + cut, event(text("2"), "r.2") + event(doneChunk, "r.3")],
+    ),
+  ],
+  [
+    "each body is decoded anew, and may begin with a byte order mark",
+    "2.3 (1)",
+    [Buffer.from(`${two}id: r.2\ndata: €`).subarray(0, -1), event(doneChunk, "r.2")],
+    [two, `\ufeff${event(doneChunk, "r.2")}`],
+  ],
+  [
+    "what ends an answer is its last chunk, in whichever body",
+    "3.1",
+    [withIds("r.0") + event(error, "r.1"), end],
+    [two, end],
+    [withIds("r.0") + event(error, "r.1"), event(doneChunk, "r.2")],
+    [withIds("r.0") + event(error, "r.1") + event(later, "r.2"), end],
+  ],
+];
+
+const bytesOf = (body: string | Uint8Array): Uint8Array =>
+  typeof body === "string" ? Buffer.from(body) : body;
+
+const toBody = (index: number, bytes: string | Uint8Array, rest?: string): Body => ({
+  variant: `body ${index + 1}`,
+  bytes: bytesOf(bytes),
+  rest: rest === undefined ? undefined : bytesOf(rest),
+  cuts: "everywhere",
+});
 
 const ruleCases: ReaderCase[] = [...lines, ...events, ...ids].map(([name, section, ...bodies]) => ({
   name,
   section,
-  bodies: bodies.map((body, index) => ({
-    variant: `body ${index + 1}`,
-    bytes: typeof body === "string" ? Buffer.from(body) : body,
-    cuts: "everywhere",
-  })),
+  bodies: bodies.map((body, index) => toBody(index, body)),
+}));
+
+const resumedCases: ReaderCase[] = resumed.map(([name, section, ...bodies]) => ({
+  name,
+  section,
+  isResumed: true,
+  bodies: bodies.map(([first, rest], index) => toBody(index, first, rest)),
 }));
 
 /** More than the 65,536 bytes at which the readers of lines in some languages end. */
@@ -220,4 +291,4 @@ const longCase: ReaderCase = {
   ],
 };
 
-export const wireCases: ReaderCase[] = [...ruleCases, longCase];
+export const wireCases: ReaderCase[] = [...ruleCases, longCase, ...resumedCases];

@@ -62,6 +62,11 @@ export class AnswerStream {
     return this.#chunks.heartbeatMs;
   }
 
+  /** The server has announced that the run may end with its connection. */
+  get mustStay(): boolean {
+    return this.#chunks.mustStay;
+  }
+
   /** The text of the answer, as section 7.1 defines it. */
   get answerText(): string {
     return joinTextParts(reduceMessage(this.chunks as StreamChunk[]).parts);

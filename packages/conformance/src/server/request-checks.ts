@@ -54,6 +54,7 @@ const wrongBodies: [name: string, body: object][] = [
   ["a stream that is not a boolean", { ...hello, stream: "yes" }],
   ["a sessionId that is too long", { ...hello, sessionId: "s".repeat(257) }],
   ["an idempotencyKey that is too long", { ...hello, idempotencyKey: "k".repeat(129) }],
+  ["an empty idempotencyKey", { ...hello, idempotencyKey: "" }],
   ["an idempotencyKey with a space", { ...hello, idempotencyKey: "a key" }],
   ["a workflowId that is not a text", { ...hello, workflowId: 1 }],
   ["a context that is not an object", { ...hello, context: "Rome" }],

@@ -1,7 +1,7 @@
 /** Checks of runs: the log of an answer, who gets which part of it, and repeated requests. */
 import { randomUUID } from "node:crypto";
 import { isTerminalChunk, parseEventId } from "@kortyx/protocol";
-import { check, checkSame } from "../check-failure.ts";
+import { check, checkSame, NotTried } from "../check-failure.ts";
 import type { AnswerStream } from "./answer-stream.ts";
 import type { Check, Entry } from "./check.ts";
 import { checkRefusal } from "./request-checks.ts";
@@ -67,15 +67,15 @@ const logChecks: Check[] = [
     },
   },
   {
-    name: "the stream of an open run begins with the interval of its heartbeats",
+    name: "the stream of an open run announces its heartbeats before the first event",
     section: "2.5",
     async run(target) {
       const stream = await target.pause();
       const followed = await (await target.get({ run: runOf(stream) })).stream();
       await followed.readUntil(({ id }) => id !== "", "the first event");
       for (const { bytes } of [stream, followed]) {
-        const [first = ""] = bytes.toString().split("\n");
-        check(/^:hb=\d{1,9}$/.test(first), ":hb=<ms> as the first line", first);
+        const [opening = ""] = bytes.toString().split(/^(?:id|data):/m);
+        check(/^:hb=\d{1,9}$/m.test(opening), ":hb=<ms> before the first event", JSON.stringify(opening));
       }
     },
   },
@@ -175,6 +175,7 @@ const resumeChecks: Check[] = [
     async run(target) {
       const stream = await target.pause();
       const run = runOf(stream);
+      if (stream.mustStay) throw new NotTried("It sends :stay, so the run may end with its connection.");
       await stream.cancel();
       const after = `${run}.0`;
       const readers = [
