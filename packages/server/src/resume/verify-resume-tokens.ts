@@ -34,6 +34,7 @@ export interface VerifyResumeTokensOptions {
  * tool and input where `messages` show it.
  *
  * @returns the body with the agent's own tokens in place of the signed ones, and in each answer the `toolCallId` of its question.
+ * A `metadata.resume` that is not also in `resume` or `resumes` is removed.
  * @throws ChatRequestError that lists the fields: 403 `invalid-resume-token` if any token or call is not the server's, else
  * 410 `interrupt-expired` if any has expired.
  * @throws TypeError for a secret that is missing or too short.

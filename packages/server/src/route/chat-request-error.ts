@@ -7,7 +7,7 @@ import type { createBodySchema } from "@kortyx/protocol/internal/request-schemas
 
 /** One wrong field of a request. */
 export interface ChatRequestIssue {
-  /** Dot path from the body: `"messages.0.role"`; `""` for the body itself. */
+  /** Dot path from the body: `"messages.0.role"`; `""` for the body itself. That of a parameter is `"?wire"`. */
   path: string;
   /** What was expected. */
   expected: string;

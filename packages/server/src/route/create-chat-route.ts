@@ -28,7 +28,8 @@ import { retainRequest } from "./retain-request.ts";
  *
  * POST returns a stream, or one JSON value if the body has `stream: false`. If the agent fails within the first 25 ms,
  * the response is a 500; later, or with runs, its failure is an `error` chunk. Failures are JSON `{ error, code,
- * issues?, retryable?, correlationId? }`.
+ * issues?, retryable?, correlationId? }`; a buffered answer that ends with an `error` chunk is returned
+ * whole, with status 500.
  *
  * A `Response` that is thrown before the stream has begun, by `authorize`, the agent or `onStart` of a run, is the
  * response, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit

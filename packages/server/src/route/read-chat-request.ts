@@ -89,10 +89,10 @@ export async function readRequestJSON(
 /**
  * Validates the body of a chat request, such as `await request.json()` returns.
  *
- * Ids have at most 256 characters; they are trimmed, and an empty one counts as absent. Keys that the contract does not
- * name are kept. Without an answer in `resumes` or `resume`, and unless `trigger` is `continue`, the last message's
- * `metadata.resume`, its answer to a question, is used. Then `resumes` has all answers, and `resume` is the first of them
- * that is a text, ids of options, or cancelled.
+ * The ids of the session, the workflow and of messages have at most 256 characters; they are trimmed, and an empty one
+ * counts as absent. Keys that the contract does not name are kept. Without an answer in `resumes` or `resume`, and unless
+ * `trigger` is `continue`, the last message's `metadata.resume`, its answer to a question, is used. Then `resumes` has all
+ * answers, and `resume` is the first of them that is a text, ids of options, or cancelled.
  *
  * @throws ChatRequestError listing every wrong field (of more than 100, the first 100) with its path, what was expected
  * and what was received.

@@ -28,7 +28,10 @@ export interface ChatRunOptions<Types extends ChatTypes = ChatTypes> extends Run
    * `Response` that it throws within a second is the response to the request.
    */
   onStart?: ((start: RunStart<Types>) => unknown) | undefined;
-  /** Called, and awaited, when a run has ended, in the process that wrote it. An error that it throws is logged. */
+  /**
+   * Called, and awaited, when a run has ended, in the process that wrote it; not for a run that was stopped before it
+   * began. An error that it throws is logged.
+   */
   onFinish?: ((finish: RunFinish<Types>) => unknown) | undefined;
 }
 

@@ -23,7 +23,7 @@ const lastBytesMs = 1000;
  * the same answers.
  */
 export interface DrainCounts {
-  /** Ended on their own. */
+  /** Ended before the deadline: complete, failed, or left by their clients. */
   finished: number;
   /** Ended with `abort` `shutdown` at the deadline. */
   aborted: number;

@@ -180,7 +180,8 @@ export const maxStoppedKeys = 1_000;
 /** Options of every store. */
 export interface RunStoreOptions {
   /**
-   * How long a run is kept after its end, in milliseconds; 0 forgets it at once, `Infinity` never does.
+   * How long a run is kept after its end, in milliseconds; `Infinity` keeps it forever. A client that has not
+   * read the end by then receives an `error` `run-lost`: with 0, every client does.
    *
    * @defaultValue 900,000 (15 minutes)
    */

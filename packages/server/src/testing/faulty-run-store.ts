@@ -11,7 +11,7 @@ const writing: RunStoreMethod[] = ["open", "append", "renew", "end", "endIfLease
 
 /** What fails in the stores of {@link createFaultyRunStores}. A test sets the fields at any time; at first, nothing fails. */
 export interface Faults {
-  /** The methods that the faults below affect; undefined for all of them. */
+  /** The methods that the faults below affect; undefined for all of them. `wait` and `close` do not fail. */
   methods: RunStoreMethod[] | undefined;
   /** The delay of every method before it does anything, in milliseconds. */
   lateMs: number;

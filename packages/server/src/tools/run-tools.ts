@@ -65,7 +65,7 @@ export interface RunToolsOptions<Types extends ChatTypes = ChatTypes> {
  *
  * Without a route's `resumeSecret`, a client can invent a call that was approved.
  *
- * @throws TypeError or RangeError for a wrong option, also of a tool.
+ * @throws TypeError or RangeError for a wrong option, and for a tool without a description or with an unknown option.
  *
  * @example
  * ```ts
