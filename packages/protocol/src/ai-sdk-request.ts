@@ -12,7 +12,7 @@ type Fields = Record<string, unknown>;
 
 /**
  * Whether a parsed body is a request of the AI SDK's `useChat`, rather than one of ours: it names its `trigger` in the
- * SDK's words, or its messages have `parts` and no `content`.
+ * SDK's words, or one of its messages has `parts` and no `content`.
  *
  * @example
  * ```ts

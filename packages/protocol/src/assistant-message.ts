@@ -92,7 +92,7 @@ export interface ToolCallPart<Tool extends string = string, Input = unknown, Out
   readonly content?: Output | undefined;
   /** The same result as data for a program, if the tool returned both. */
   readonly structuredContent?: unknown;
-  /** Why the call failed, from `tool-call-error`, or was denied, from `tool-call-denied`. */
+  /** Why the call failed, from `tool-call-error`, or was denied, from `tool-call-denied` or `interrupt-resolved`. */
   readonly errorMessage?: string | undefined;
   /** The `code` of `tool-call-error`. */
   readonly errorCode?: string | undefined;
@@ -136,7 +136,7 @@ export type StructuredDataPart<DataType extends string = string, Data = unknown>
 
 /** A question to the user, and what became of it. */
 export interface InterruptPart extends Readonly<InterruptChunk> {
-  /** How the question was closed; absent while it is open. */
+  /** How the question was closed; absent if it was not. */
   readonly resolution?: Readonly<InterruptResolvedChunk> | undefined;
 }
 

@@ -213,7 +213,7 @@ export interface ClientToolResult {
 
 /** A tool that the client runs, and offers to the agent. Untrusted, its description included. */
 export interface ClientTool {
-  /** At most 256 characters. */
+  /** 1 to 256 characters. */
   name: string;
   /** For the model. */
   description: string;

@@ -133,6 +133,7 @@ export interface StructuredStreamAccumulator<Data = unknown> {
  * Creates a fold over the `structured-data` chunks of any number of streams.
  *
  * @param initialChunks - Applied first, in time linear in their size.
+ * @throws StreamProtocolError as {@link applyStructuredChunk} does, for one of them.
  *
  * @example
  * ```ts

@@ -19,8 +19,8 @@ export interface AssistantUIMessage<Types extends ChatTypes = ChatTypes> extends
   readonly id: string;
   readonly role: "assistant";
   /**
-   * Until the run that continues the message has ended: the message without that run. A chat that follows the run again,
-   * such as after a reload, begins here.
+   * Until the message has the `done` or `abort` of the run that continues it: the message without that run. A chat that
+   * follows the run again, such as after a reload, begins here.
    */
   readonly beforeRun?: AssistantUIMessage | undefined;
 }

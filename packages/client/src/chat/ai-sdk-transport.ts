@@ -62,7 +62,7 @@ export interface AISDKSendOptions extends AISDKRequestOptions {
 
 /** What the SDK passes when a page has been loaded. */
 export interface AISDKReconnectOptions extends AISDKRequestOptions {
-  /** Aborted to stop the answer. */
+  /** Aborted to stop the answer, or to leave the search for it. */
   abortSignal?: AbortSignal | undefined;
 }
 

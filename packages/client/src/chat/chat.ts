@@ -27,7 +27,7 @@ export interface ChatSnapshot<Types extends ChatTypes = ChatTypes> {
   readonly status: ChatStatus;
   /** The agent's progress: the latest `status` chunk, until text follows or the answer ends. */
   readonly statusMessage?: string | undefined;
-  /** The connection was lost and is being restored; the answer then continues. */
+  /** The connection was lost, or could not be made, and is being restored; the answer then continues. */
   readonly reconnecting: boolean;
   /** While `reconnecting`: why the connection was lost, or why the latest attempt failed. */
   readonly connectionError?: Error | undefined;
@@ -125,7 +125,7 @@ interface ChatBehaviour<Types extends ChatTypes>
   onChunk?: ((chunk: StreamChunk<Types>) => void) | undefined;
   /**
    * Called when an answer has ended, for any reason; `message` is missing if it failed or was left before its first
-   * chunk.
+   * chunk. Not called for a `resume` that shows no run.
    */
   onFinish?:
     | ((result: { message?: AssistantUIMessage<Types> | undefined; error?: Error | undefined }) => void)
@@ -314,10 +314,11 @@ export interface Chat<Types extends ChatTypes = ChatTypes> {
       | ((messages: readonly UIMessage<Types>[]) => readonly StoredMessage<Types>[]),
   ): Promise<void>;
   /**
-   * Follows the latest run of the session, if it has one: after a reload, or in another tab. Without a session, it
-   * makes no request.
+   * Follows the latest run of the session, if it has one: after a reload, or in another tab. Without a session, or with a
+   * transport that cannot resume, it makes no request. A failure becomes the snapshot's `error`.
    *
-   * @returns a promise that resolves when the run has ended, or as soon as it is known that there is none.
+   * @returns a promise that resolves when the run has ended, or as soon as it is known that there is none; while an answer
+   * is streaming, when that has ended.
    */
   resume(): Promise<void>;
   /**

@@ -26,7 +26,8 @@ export interface ChunkStreamOptions extends Omit<ChunkDecoderOptions, "after"> {
   /**
    * The longest silence, in milliseconds, before the connection counts as dead. Any byte ends the silence, including
    * heartbeats. Once the server announces heartbeats, the limit is three intervals plus 2 s, or none if it sends no
-   * heartbeats. Only time during which the consumer waits counts. 0 and `Infinity` wait forever.
+   * heartbeats. Only time during which the consumer waits counts. 0 and `Infinity` wait forever, and a response that is
+   * read whole has no limit.
    *
    * @defaultValue 60,000
    */
