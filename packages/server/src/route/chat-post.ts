@@ -18,6 +18,7 @@ import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse
 import { findWireOfBody, withWireHint } from "../wires/find-wire.ts";
 import type { RouteWire } from "../wires/route-wire.ts";
 import { translateResponse } from "../wires/translate-response.ts";
+import { bufferedResponse, readIntoResponse } from "./buffered-response.ts";
 import { toAgentOptions } from "./chat-agent.ts";
 import type { ChatRequestError } from "./chat-request-error.ts";
 import type { ChatRouteOptions, RequestPurpose } from "./chat-route.ts";
@@ -90,10 +91,10 @@ export class ChatPost {
 
   async #respond(read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
     if (this.#runs !== undefined) return this.#respondWithRun(this.#runs, read, shutdown);
-    if (read.body.stream === false) {
-      return this.#respondWithJSON(this.#withoutRun(read), read.request.signal);
-    }
-    return this.#respondWithStream(read);
+    const response = await this.#respondWithStream(read);
+    if (read.body.stream !== false) return response;
+    const { signal } = read.request;
+    return readIntoResponse(response, { maxBytes: this.#options.maxBufferedBytes, signal });
   }
 
   async #read(request: Request, owner: string | undefined): Promise<ReadRequest> {
@@ -208,18 +209,11 @@ export class ChatPost {
     });
     if (target instanceof Response) return target;
     if (body.stream === false) {
-      return this.#respondWithJSON(() => runs.chunksOf(target, request.signal), request.signal);
+      const { signal } = request;
+      const limits = { maxBytes: this.#options.maxBufferedBytes, signal };
+      return bufferedResponse(await collectBufferedStream(() => runs.chunksOf(target, signal), limits));
     }
     const hasIds = wire === undefined && (key !== undefined || readsEventIds(request));
     return runs.respond(target, { signal: request.signal, hasIds });
-  }
-
-  async #respondWithJSON(source: StreamSource, signal: AbortSignal): Promise<Response> {
-    const { maxBufferedBytes: maxBytes } = this.#options;
-    const result = await collectBufferedStream(source, { maxBytes, signal });
-    return Response.json(result, {
-      status: result.error === undefined ? 200 : 500,
-      headers: { "cache-control": "no-store" },
-    });
   }
 }

@@ -37,12 +37,16 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   extends Omit<StreamResponseOptions, "signal" | "status" | "onFinish">,
     ChatRequestLimits {
   /**
-   * Called once when a stream has ended, for any reason: the place to save the answer. An error that it throws is
-   * logged and has no other effect. Not called for a buffered answer (`stream: false`), or with `runs`, which have
-   * their own.
+   * Called once when an answer has ended, for any reason: the place to save it. An error that it throws is logged and has
+   * no other effect. A buffered answer (`stream: false`) that exceeds `maxBufferedBytes` counts as `cancelled`. An error
+   * together with `runs`, which have their own.
    */
   onFinish?: ((finish: ChatFinish<Types>) => unknown) | undefined;
-  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue true if there is an `onFinish` */
+  /**
+   * Folds the chunks that were sent into the `message` of `onFinish`. That of `runs` always has it.
+   *
+   * @defaultValue true if there is an `onFinish`
+   */
   collectMessage?: boolean | undefined;
   /** The agent that answers. It receives a `body` and a `signal` with every request. */
   agent: {
@@ -57,7 +61,7 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * or thrown, is the response; anything else but a well-formed string of 1 to 256 characters is a masked 500. Required
    * for a route with runs, because a run belongs to its owner. `"anonymous"` admits every visitor, and runs have no
    * owner: the unguessable id of a run, or its idempotency key, is enough to follow and stop it; sessions cannot be
-   * looked up, and the number of open runs is not limited.
+   * looked up, and neither `onActiveRun` nor `maxOpenRuns` has an effect.
    *
    * @defaultValue every request is admitted
    */
@@ -122,7 +126,7 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
   maxBufferedBytes?: CollectLimits["maxBytes"];
   /**
    * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated
-   * POST with the same idempotency key attaches to it. Their `onFinish` replaces the route's.
+   * POST with the same idempotency key attaches to it. Their `onFinish` takes the place of the route's.
    */
   runs?: ChatRunOptions<Types> | undefined;
 }

@@ -110,7 +110,7 @@ export function checkRouteOptions(options: ChatRouteOptions): void {
   checkBooleanOption("collectMessage", options.collectMessage);
   checkOption("headers", headers === undefined || isObject(headers), "an object of headers", headers);
   createEventStreamHead({ headers });
-  if (runs !== undefined) checkRunOptions(runs, authorize);
+  if (runs !== undefined) checkRunOptions(runs, options);
 }
 
 function checkAllowedRoles(allowed: unknown): void {
@@ -171,11 +171,15 @@ function isSentByBrowsers(origin: string): boolean {
   return URL.canParse(origin) && new URL(origin).origin === origin && !origin.includes("*");
 }
 
-function checkRunOptions(runs: ChatRunOptions, authorize: ChatRouteOptions["authorize"]): void {
+function checkRunOptions(runs: ChatRunOptions, { authorize, onFinish }: ChatRouteOptions): void {
   if (authorize === undefined) {
     throw new TypeError(
       'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
     );
+  }
+  // A route that gets runs would save no answer any more.
+  if (onFinish !== undefined) {
+    throw new TypeError("onFinish: a route with runs calls only that of `runs`; move it there.");
   }
   checkObjectOption("runs", runs, "an object with a store");
   const { store, onActiveRun = "reject", onDisconnect = "continue" } = runs;

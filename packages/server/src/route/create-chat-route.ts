@@ -35,8 +35,8 @@ import { retainRequest } from "./retain-request.ts";
  * response, and so is that of an error with `getResponse()`, such as Hono's `HTTPException`. What Next.js, SvelteKit
  * and React Router throw internally, such as a redirect, is rethrown.
  *
- * @throws TypeError for an option of the wrong type or an unknown name, for `runs` without `authorize`, and for `cors` that allows every
- * origin together with credentials, which browsers refuse.
+ * @throws TypeError for an option of the wrong type or an unknown name, for `runs` without `authorize` or with an
+ * `onFinish` beside them, and for `cors` that allows every origin together with credentials, which browsers refuse.
  * @throws RangeError for a limit or a time that is not a number, or is negative.
  *
  * @example

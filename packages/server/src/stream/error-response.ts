@@ -25,7 +25,10 @@ export function errorResponse({ status, headers, ...body }: RouteError): Respons
 /** The response to a request whose agent failed before its stream began. */
 export function failureResponse(error: ErrorChunk): Response {
   const { message, code = "internal", retryable, retryAfterMs, correlationId } = error;
-  // In whole seconds (RFC 9110, section 10.2.3).
-  const headers = retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+  const headers = retryAfterHeader(retryAfterMs);
   return errorResponse({ status: 500, error: message, code, retryable, correlationId, headers });
 }
+
+/** In whole seconds (RFC 9110, section 10.2.3). */
+export const retryAfterHeader = (retryAfterMs: number | undefined): Record<string, string> =>
+  retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };

@@ -104,8 +104,8 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
   heartbeatMs?: number | undefined;
   /**
    * Ends the stream with `abort` `timeout` after this many milliseconds; 0 never does. That of a run ends without a
-   * terminal chunk, and its client continues it: `maxRunDurationMs` is the limit of the run. A reader of a run without
-   * event ids, which cannot continue, receives an `error` `connection-ended`.
+   * terminal chunk, and its client continues it: `maxRunDurationMs` is the limit of the run, and of a buffered answer from
+   * it. A reader of a run without event ids, which cannot continue, receives an `error` `connection-ended`.
    *
    * @defaultValue never
    */

@@ -12,7 +12,10 @@ import { createStreamBody, type StreamOpening } from "./web-body.ts";
 
 /** Options of a streamed response: those of its stream, its headers and its status. */
 export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> extends StreamOptions<Types> {
-  /** Headers to add or replace, also as `res.getHeaders()` returns them; `null` removes a default. */
+  /**
+   * Headers to add to those of the stream or to replace, also as `res.getHeaders()` returns them; `null` removes a default.
+   * Refusals and buffered answers do not have them.
+   */
   headers?: CustomHeaders | undefined;
   /** The status of the response, which must allow a body. @defaultValue 200 */
   status?: number | undefined;

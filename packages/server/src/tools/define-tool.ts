@@ -46,9 +46,17 @@ export interface ToolOptions<Input = unknown, Output = unknown> {
    * @defaultValue false
    */
   needsApproval?: boolean | ((input: Input) => boolean | Promise<boolean>) | undefined;
-  /** The question to that person. @defaultValue `Run "pay"?`, with the title of the tool, or else its name */
+  /**
+   * The question to that person. An error without `needsApproval`.
+   *
+   * @defaultValue `Run "pay"?`, with the title of the tool, or else its name
+   */
   approvalQuestion?: ((input: Input) => string) | undefined;
-  /** Whether that person may change the input, which is then checked again. @defaultValue false */
+  /**
+   * Whether that person may change the input, which is then checked again. An error without `needsApproval`.
+   *
+   * @defaultValue false
+   */
   canEdit?: boolean | undefined;
   /**
    * Runs a call. What an async generator yields is the result so far, and what it returns the result. A result that JSON
@@ -104,8 +112,8 @@ export type ToolTypesOf<AgentTools extends Tools> = {
 /**
  * Defines a tool for {@link runTools}. Without `run`, the client runs it.
  *
- * @throws TypeError for an option of the wrong type or an unknown name, and for an `inputSchema` that cannot be written as JSON Schema,
- * unless there is a `jsonSchema`.
+ * @throws TypeError for an option of the wrong type or an unknown name, for an `inputSchema` that cannot be written as JSON Schema,
+ * unless there is a `jsonSchema`, and for options of an approval without `needsApproval`.
  *
  * @example
  * ```ts
@@ -133,6 +141,10 @@ export function defineTool<Input = unknown, Output = unknown>(
   checkFunctionOption("run", run);
   checkFunctionOption("approvalQuestion", approvalQuestion);
   if (typeof needsApproval !== "boolean") checkFunctionOption("needsApproval", needsApproval);
+  const ofApproval = approvalQuestion ? "approvalQuestion" : canEdit ? "canEdit" : undefined;
+  if (ofApproval !== undefined && needsApproval === undefined) {
+    throw new TypeError(`${ofApproval}: no one is asked without \`needsApproval\`; set it, too.`);
+  }
   const jsonSchema = tool.jsonSchema ?? (inputSchema && toJSONSchema(inputSchema));
   return { ...tool, jsonSchema };
 }

@@ -138,6 +138,10 @@ const wrong: [options: unknown, error: Error][] = [
       'runs: a route with runs needs `authorize`; `authorize: "anonymous"` admits every visitor.',
     ),
   ],
+  [
+    { agent, authorize: () => "ann", onFinish: () => {}, runs: { store } },
+    new TypeError("onFinish: a route with runs calls only that of `runs`; move it there."),
+  ],
   [withRuns(true), new TypeError("runs must be an object with a store; got true.")],
   [
     withRuns(store),
@@ -206,7 +210,6 @@ test("every valid option is accepted", () => {
     heartbeatMs: 0,
     collectMessage: true,
     onError: () => "Sorry.",
-    onFinish: fine,
     runs: {
       store,
       onActiveRun: "allow",
@@ -214,8 +217,10 @@ test("every valid option is accepted", () => {
       maxOpenRuns: 1,
       waitUntil: fine,
       onStart: fine,
+      onFinish: fine,
     },
   });
+  createChatRoute({ agent, onFinish: fine, collectMessage: false });
   const origins = [
     "http://localhost:3000",
     "http://127.0.0.1:5173",

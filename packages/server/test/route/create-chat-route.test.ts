@@ -160,6 +160,48 @@ describe("POST", () => {
     });
   });
 
+  describe("with stream: false keeps the limits of a stream:", () => {
+    /** A buffered answer of an agent that falls silent, and what the route's `onFinish` received. */
+    async function askSilent(limits: Partial<ChatRouteOptions>) {
+      const onFinish = vi.fn();
+      const { route, calls } = routeOf(
+        async function* () {
+          yield delta("Hel");
+          await new Promise(() => {});
+        },
+        { ...limits, onFinish },
+      );
+      const response = await route.POST(post({ messages, stream: false }));
+      return { response, signal: calls[0]![1].signal, finish: onFinish.mock.calls[0]?.[0] };
+    }
+
+    test("maxDurationMs", async () => {
+      const { response, signal, finish } = await askSilent({ maxDurationMs: 30 });
+      expect(response.status).toBe(200);
+      const chunks = [delta("Hel"), { type: "abort", reason: "timeout" }];
+      expect(await response.json()).toEqual({ chunks, text: "Hel", structured: [] });
+      expect(signal.aborted).toBe(true);
+      expect(finish).toMatchObject({ reason: "timeout", message: { status: "aborted" }, messages });
+    });
+
+    test("sourceIdleTimeoutMs", async () => {
+      const { response, signal, finish } = await askSilent({ sourceIdleTimeoutMs: 30 });
+      expect(response.status).toBe(500);
+      expect(await response.json()).toMatchObject({ text: "Hel", error: { code: "source-idle" } });
+      expect(signal.aborted).toBe(true);
+      expect(finish).toMatchObject({ reason: "source-idle", message: { status: "error" } });
+    });
+  });
+
+  test("with stream: false names the time after which a client may try again", async () => {
+    const { route } = routeOf(async function* () {
+      yield delta("Hel");
+      yield { type: "error", message: "Busy.", retryAfterMs: 1500 };
+    });
+    const response = await route.POST(post({ messages, stream: false }));
+    expect([response.status, response.headers.get("retry-after")]).toEqual([500, "2"]);
+  });
+
   test("passes on the options of toSSE, such as headers", async () => {
     const { route } = routeOf(answer, { headers: { "x-run": "7" } });
     const response = await route.POST(post({ messages }));

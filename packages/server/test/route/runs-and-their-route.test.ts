@@ -239,14 +239,6 @@ describe("callbacks", () => {
     finish();
     await promises[0];
   });
-
-  test("onFinish of the route is not called, because it is for plain streams", async () => {
-    const onFinish = vi.fn();
-    const { route } = routeOf(answer, { route: { onFinish } });
-    await (await route.POST(post())).text();
-    await settle();
-    expect(onFinish).not.toHaveBeenCalled();
-  });
 });
 
 describe("a client that leaves", () => {

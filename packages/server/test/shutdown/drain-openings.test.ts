@@ -121,6 +121,25 @@ describe("drain", () => {
     expect(await isOver(drained)).toBe(false);
     gate.resolve();
     expect((await requests).status).toBe(200);
-    expect(await drained).toEqual({ finished: 0, aborted: 0 });
+    expect(await drained).toEqual({ finished: 1, aborted: 0 });
+  });
+
+  test("ends a buffered answer without a run at its deadline, as it ends a stream", async () => {
+    const { route, agent } = routeOn(undefined);
+    agent.mockImplementation(async function* () {
+      yield { type: "text-delta" as const, delta: "Hel" };
+      await new Promise(() => {});
+    });
+    const requests = route.POST(post({ stream: false }));
+    await untilCalled(agent);
+    expect(await drain({ deadlineMs: 20 })).toEqual({ finished: 0, aborted: 1 });
+    const response = await requests;
+    expect([response.status, ((await response.json()) as { chunks: unknown }).chunks]).toEqual([
+      200,
+      [
+        { type: "text-delta", delta: "Hel" },
+        { type: "abort", reason: "shutdown" },
+      ],
+    ]);
   });
 });

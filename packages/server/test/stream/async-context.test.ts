@@ -436,7 +436,7 @@ describe("other forms of source keep their context:", () => {
         ...(signal && { signal }),
       });
     await requests.run("A", () => POST(request()));
-    expect(route.diary.entries()).toEqual(allIn("A", "open", "step", "finally", "onError"));
+    expect(route.diary.entries()).toEqual(allIn("A", "open", "step", "finally", "onError", "onFinish"));
 
     const left = diary();
     const controller = new AbortController();

@@ -56,6 +56,12 @@ describe("defineTool", () => {
     ["canEdit", { canEdit: 1 }, "canEdit must be a boolean; got"],
     ["approvalQuestion", { approvalQuestion: "?" }, "approvalQuestion must be a function; got"],
     ["run", { run: {} }, "run must be a function; got"],
+    [
+      "question about nothing",
+      { approvalQuestion: () => "?" },
+      "approvalQuestion: no one is asked without `needsApproval`; set it, too.",
+    ],
+    ["edit", { canEdit: true }, "canEdit: no one is asked without `needsApproval`; set it, too."],
     ["name", { needAproval: true }, 'defineTool has no option "needAproval". Did you mean "needsApproval"?'],
   ])("refuses a wrong %s", (_, options, message) => {
     expect(() => defineTool({ description: "", ...options } as never)).toThrow(message);
