@@ -80,8 +80,8 @@ interface ChatBehaviour<Types extends ChatTypes>
   /**
    * The conversation so far. It may arrive later, while the chat has no messages: an options function is called again
    * before each action, and `useChat` shows those of a later render. Accepts messages of a snapshot, the `message` and
-   * `messages` of a route's `onFinish`, and texts of the user or the assistant (`{ role, content }`); anything else is a
-   * `ChatStateError` `invalid-message`.
+   * `messages` of a route's `onFinish`, and texts of the user or the assistant (`{ role, content }`); any other message is
+   * a `ChatStateError` `invalid-message`, and what is no array a `TypeError`.
    */
   initialMessages?: readonly StoredMessage<Types>[] | undefined;
   /**

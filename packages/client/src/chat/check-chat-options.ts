@@ -13,10 +13,10 @@ import type { ChatOptions } from "./chat.ts";
 /** @throws TypeError that names the option, what was expected and what was received. */
 export function checkChatOptions(options: ChatOptions): void {
   checkObjectOption("The options of a chat", options, "an object with an endpoint or a transport");
-  const { transport, initialMessages: messages, sessionId } = options;
+  const { transport, sessionId } = options;
   const isTransport = !transport || typeof transport.start === "function";
   checkOption("transport", isTransport, "an object with a start() method", transport);
-  checkOption("initialMessages", !messages || Array.isArray(messages), "an array of messages", messages);
+  checkInitialMessages(options);
   checkOption("sessionId", !sessionId || typeof sessionId === "string", "a string", sessionId);
   checkFunctionOption("selectMessages", options.selectMessages);
   checkFunctionOption("onChunk", options.onChunk);
@@ -30,4 +30,9 @@ export function checkChatOptions(options: ChatOptions): void {
   checkFunctionOption("onFinish", options.onFinish);
   // Validates the route options; the stream requests nothing before it is read.
   if (!transport) streamFromRoute(options);
+}
+
+/** @throws TypeError if they are neither an array nor absent. They may arrive after the chat was created. */
+export function checkInitialMessages({ initialMessages: messages }: ChatOptions): void {
+  checkOption("initialMessages", !messages || Array.isArray(messages), "an array of messages", messages);
 }

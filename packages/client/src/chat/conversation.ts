@@ -11,7 +11,7 @@ import type { ConnectionState } from "../route/stream-from-route.ts";
 import { ActiveAnswer, type AnswerOwner, type AnswerRequest } from "./active-answer.ts";
 import { isWhole, shownPhase } from "./answer.ts";
 import type { ChatOptions, ChatSnapshot, ChatTiming } from "./chat.ts";
-import { checkChatOptions } from "./check-chat-options.ts";
+import { checkChatOptions, checkInitialMessages } from "./check-chat-options.ts";
 import type { AssistantUIMessage, UIMessage } from "./messages.ts";
 import { onNextFrame } from "./next-frame.ts";
 import { closeLate, type LateAnswers, openQuestions } from "./open-questions.ts";
@@ -90,7 +90,9 @@ export class Conversation implements AnswerOwner {
    * cleared.
    */
   takeHistory(): void {
-    const { initialMessages } = this.#readOptions();
+    const options = this.#readOptions();
+    checkInitialMessages(options);
+    const { initialMessages } = options;
     // Any other change of the messages replaces the first array.
     const isUntouched = this.#snapshot.messages === this.#firstMessages && this.#firstMessages.length === 0;
     if (!isUntouched || !initialMessages?.length) return;

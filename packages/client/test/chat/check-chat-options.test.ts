@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { createChat } from "../../src/chat/create-chat.ts";
+import { createChat, createChatState } from "../../src/chat/create-chat.ts";
 import { requestChat } from "../../src/route/request-chat.ts";
 import { streamChatFromRoute, streamFromRoute } from "../../src/route/stream-from-route.ts";
 import { readStream } from "../../src/stream/read-stream.ts";
@@ -110,4 +110,16 @@ test("every valid endpoint is accepted, and nothing is requested", () => {
   createChat({ endpoint: "/", tools: { locate: undefined } });
   createChat({ endpoint: "/", initialMessages: null, sessionId: null } as never);
   expect(calls).toHaveLength(0);
+});
+
+test("initial messages that arrive after the chat was created are checked, too", () => {
+  let initialMessages: unknown;
+  const { chat, takeHistory } = createChatState(() => ({ endpoint: "/", initialMessages }) as never);
+  takeHistory();
+  // The JSON of a refusal, of which the page has not read the status.
+  initialMessages = { error: "Please sign in.", code: "unauthorized" };
+  expect(takeHistory).toThrow(new TypeError("initialMessages must be an array of messages; got an object."));
+  initialMessages = [{ role: "user", id: "u1", content: "Hello" }];
+  takeHistory();
+  expect(chat.getSnapshot().messages).toHaveLength(1);
 });
