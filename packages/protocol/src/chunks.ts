@@ -175,7 +175,7 @@ export interface SourceChunk extends ProviderFields {
   type: "source";
   /** Names the source within its message. */
   id: string;
-  /** Where the source can be read. The client removes a URL that could run as a program. */
+  /** Where the source can be read. */
   url?: string | undefined;
   /** A title to show instead of the URL. */
   title?: string | undefined;
@@ -192,10 +192,7 @@ export interface FileChunk extends ProviderFields {
   type: "file";
   /** A media type as in RFC 6838, such as `image/png`. */
   mediaType: string;
-  /**
-   * Where the file can be loaded; a `data:` URL holds it. Empty if only a provider has it. The client empties a URL that could
-   * run as a program.
-   */
+  /** Where the file can be loaded; a `data:` URL holds it. Empty if only a provider has it. */
   url: string;
   /** Handles of the file at providers, by provider: `{ openai: "file-abc" }`. */
   providerReference?: Record<string, unknown> | undefined;

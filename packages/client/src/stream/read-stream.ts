@@ -13,7 +13,7 @@ export interface ReadStreamOptions extends ChunkStreamOptions {}
  * Reads the chunks of a stream.
  *
  * Nothing is read before the first `next()`, or beyond what the consumer requests. Leaving the loop cancels the body at
- * once. A stream can be iterated once.
+ * once. A stream can be iterated once. A URL that could run as a program is removed from a `source`, and is `""` in a `file`.
  *
  * @param body - A `Response`, whose status and content type are checked; a `ReadableStream` or another async iterable
  * of bytes or text; or `null`, which is truncated. A `Response` of a `fetch` that cannot stream is read whole.
