@@ -271,6 +271,10 @@ describe("the report", () => {
     [["http://a", "--header", "ann"], "Expected --header 'name: value'."],
     [["http://a", "--header", "na(me: ann"], "Expected --header 'name: value'."],
     [["http://a", "--require", "tools"], "Expected runs, sessions or parts, got --require tools."],
+    [
+      ["--client", "cat", "--require", "runs"],
+      "Expected --header and --require only with the URL of a server.",
+    ],
     [["http://a", "--timeout", "soon"], "Expected a number of seconds, got --timeout soon."],
     [["http://a", "--loud"], "Unknown option '--loud'."],
   ])("is the usage for the arguments %j", async (args, problem) => {

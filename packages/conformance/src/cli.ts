@@ -13,8 +13,8 @@ const usage = `Tests a server or a reader of Kortyx streams.
   kortyx-conformance <url>                 a server, whose agent knows the prompts of the README
   kortyx-conformance --client <command>    a reader: a line of JSON in, a line of JSON out, as in the README
 
-  --header 'name: value'   sent with every request; may be repeated
-  --require runs           fails if the server has no runs (or sessions, or parts); may be repeated
+  --header 'name: value'   of a server: sent with every request; may be repeated
+  --require runs           of a server: fails if it has no runs (or sessions, or parts); may be repeated
   --timeout <seconds>      the longest wait for anything, by default 10
   --json                   prints one JSON value instead of lines
   --help
@@ -51,6 +51,9 @@ function readArguments(args: string[]) {
   const timeoutMs = Number(values.timeout) * 1000;
   if (!(timeoutMs > 0))
     throw new UsageError(`Expected a number of seconds, got --timeout ${values.timeout}.`);
+  if (command !== undefined && header.length + require.length > 0) {
+    throw new UsageError("Expected --header and --require only with the URL of a server.");
+  }
   const unknown = require.find((name) => !["runs", "sessions", "parts"].includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`Expected runs, sessions or parts, got --require ${unknown}.`);

@@ -19,7 +19,7 @@ import { closeSource, type StreamSource } from "./stream/source.ts";
 import { readStreamTimes, type StreamOptions } from "./stream/stream-options.ts";
 import { createStreamPump, type StreamPump } from "./stream/stream-pump.ts";
 import { toThrownResponse } from "./stream/thrown-response.ts";
-import { type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
+import { checkResponseNames, type StreamResponseOptions, toSSE } from "./stream/to-sse.ts";
 
 export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
 
@@ -62,6 +62,7 @@ export function sendStream(
   try {
     const refusal = refuseWhileDraining(source);
     if (refusal !== undefined) return sendResponse(exchange, errorResponse(refusal));
+    checkResponseNames("sendStream", options);
     readStreamTimes(streamOptions);
     if (hasEnded(exchange.res) || isGone(exchange.res)) {
       closeSource(source);

@@ -4,6 +4,7 @@
  */
 import { stringifyChunk } from "@kortyx/protocol";
 import { checkObjectOption, parseTimeoutMs } from "@kortyx/protocol/internal";
+import { checkNames } from "./route/check-names.ts";
 import { type RedisClient, toRedisLink } from "./stores/redis-client.ts";
 import { RedisCommands, type ScriptValue } from "./stores/redis-commands.ts";
 import { formatNumber, type OwnerKeys, RedisKeys, toPrefix } from "./stores/redis-keys.ts";
@@ -56,6 +57,15 @@ export interface RedisRunStoreOptions extends RunStoreOptions {
   commandTimeoutMs?: number | undefined;
 }
 
+/** Every option; one that is missing here is a type error. */
+const optionNames: Record<keyof RedisRunStoreOptions, true> = {
+  client: true,
+  prefix: true,
+  commandTimeoutMs: true,
+  retentionMs: true,
+  leaseMs: true,
+};
+
 /** The delay caused by a lost wake-up. */
 const tickMs = 1_000;
 /** Owners and sessions of at most this many runs are cached, so that they need not be sent with every read. */
@@ -83,7 +93,7 @@ interface WrittenRun {
  * their followers.
  *
  * @throws RangeError for a time that is not a number of milliseconds, TypeError for anything but a client that it can use,
- * and for a prefix with `"{}"` in it.
+ * for a prefix with `"{}"` in it, and for an option of an unknown name.
  *
  * @example
  * ```ts
@@ -98,6 +108,8 @@ interface WrittenRun {
  */
 export function createRedisRunStore(options: RedisRunStoreOptions): RunStore {
   checkObjectOption("The options of createRedisRunStore", options, "an object with a client");
+  // With the `keyPrefix` of ioredis for `prefix`, two applications would share their keys.
+  checkNames("createRedisRunStore", options, optionNames);
   return toSpreadableStore(new RedisRunStore(options));
 }
 

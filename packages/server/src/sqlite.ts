@@ -4,7 +4,8 @@
  * in `sqlite-runs.ts`.
  */
 import type { DatabaseSync } from "node:sqlite";
-import { checkObjectOption } from "@kortyx/protocol/internal";
+import { checkBooleanOption, checkObjectOption } from "@kortyx/protocol/internal";
+import { checkNames } from "./route/check-names.ts";
 import {
   type AppendResult,
   type OpenRun,
@@ -43,6 +44,14 @@ export interface SqliteRunStoreOptions extends RunStoreOptions {
   canHandOff?: boolean | undefined;
 }
 
+/** Every option; one that is missing here is a type error. */
+const optionNames: Record<keyof SqliteRunStoreOptions, true> = {
+  path: true,
+  canHandOff: true,
+  retentionMs: true,
+  leaseMs: true,
+};
+
 /** How often the file is checked for writes by other processes while a reader waits. */
 const pollMs = 50;
 
@@ -51,7 +60,7 @@ const pollMs = 50;
  * ones, but leaves the log consistent. While another process holds the file's lock, methods that write wait for 2 s and
  * then reject; those that read do not wait.
  *
- * @throws Error for an unusable file, TypeError for anything but a path, RangeError for a time that is not a number of
+ * @throws Error for an unusable file, TypeError for a wrong or unknown option, RangeError for a time that is not a number of
  * milliseconds.
  *
  * @example
@@ -62,6 +71,7 @@ const pollMs = 50;
  */
 export function createSqliteRunStore(options: SqliteRunStoreOptions): RunStore {
   checkObjectOption("The options of createSqliteRunStore", options, "an object with a path");
+  checkNames("createSqliteRunStore", options, optionNames);
   return toSpreadableStore(new SqliteRunStore(options));
 }
 
@@ -86,6 +96,9 @@ class SqliteRunStore implements RunStore {
 
   constructor(options: SqliteRunStoreOptions) {
     const { path, canHandOff = false } = options;
+    checkBooleanOption("canHandOff", canHandOff);
+    if (canHandOff && path === ":memory:")
+      throw new TypeError('canHandOff: no other process has the runs of ":memory:"; name a file.');
     const times = readRunStoreTimes(options);
     this.canHandOff = canHandOff;
     this.leaseMs = times.leaseMs;

@@ -210,8 +210,11 @@ export class ChatPost {
     if (target instanceof Response) return target;
     if (body.stream === false) {
       const { signal } = request;
-      const limits = { maxBytes: this.#options.maxBufferedBytes, signal };
-      return bufferedResponse(await collectBufferedStream(() => runs.chunksOf(target, signal), limits));
+      const limits = { maxBytes: this.#options.maxBufferedBytes };
+      // Without the signal: a run must notice that its reader has left, even if that was before it was opened.
+      const result = await collectBufferedStream(runs.chunksOf(target, signal), limits);
+      signal.throwIfAborted();
+      return bufferedResponse(result);
     }
     const hasIds = wire === undefined && (key !== undefined || readsEventIds(request));
     return runs.respond(target, { signal: request.signal, hasIds });

@@ -15,6 +15,7 @@ import { checkSecrets } from "../resume/token-signer.ts";
 import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { RunStore } from "../stores/run-store.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
+import type { RouteWire } from "../wires/route-wire.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
 import { checkNames } from "./check-names.ts";
 import type { CorsOptions } from "./cors.ts";
@@ -84,6 +85,11 @@ const runOptions = {
   onFinish: true,
 } satisfies Record<keyof ChatRunOptions, true>;
 
+const corsOptions = { origin: true, credentials: true } satisfies Record<keyof CorsOptions, true>;
+
+/** The functions of a wire. */
+const wireMethods = ["readsBody", "toRequestBody", "createTranslator"] satisfies (keyof RouteWire)[];
+
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
 /** @throws TypeError or RangeError that names the option, what was expected and what was received. */
@@ -140,7 +146,7 @@ function checkWires(wires: ChatRouteOptions["wires"]): void {
   if (wires === undefined) return;
   checkOption("wires", Array.isArray(wires), "an array of wires, such as [aiSDKWire]", wires);
   for (const [index, wire] of wires.entries()) {
-    const isWire = typeof wire?.readsBody === "function" && typeof wire.createTranslator === "function";
+    const isWire = wireMethods.every((name) => typeof wire?.[name] === "function");
     checkOption(`wires.${index}`, isWire, "a wire, such as aiSDKWire", wire);
   }
 }
@@ -148,6 +154,7 @@ function checkWires(wires: ChatRouteOptions["wires"]): void {
 function checkCorsOptions(cors: CorsOptions | undefined): void {
   if (cors === undefined) return;
   checkOption("cors", isOrigin(cors?.origin), '{ origin }, with an origin, several, a function or "*"', cors);
+  checkNames("cors", cors, corsOptions);
   if (cors.origin !== "*") [cors.origin].flat().forEach(checkOrigin);
   checkBooleanOption("cors.credentials", cors.credentials);
 }

@@ -38,7 +38,8 @@ export function createCors(options: CorsOptions | undefined): Cors {
     const origin = request.headers.get("origin");
     const isAllowed =
       typeof allowed === "function" ? allowed : (name: string) => [allowed].flat().includes(name);
-    if (origin === null || !isAllowed(origin)) return headers;
+    // A promise is no answer: that of an `async` function would admit everyone.
+    if (origin === null || isAllowed(origin) !== true) return headers;
     headers["access-control-allow-origin"] = origin;
     if (credentials) headers["access-control-allow-credentials"] = "true";
     return headers;

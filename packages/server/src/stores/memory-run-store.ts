@@ -3,6 +3,7 @@
  */
 import { stringifyChunk } from "@kortyx/protocol";
 import { checkLimitOption } from "@kortyx/protocol/internal";
+import { checkNames } from "../route/check-names.ts";
 import { nameOf, StoppedKeys } from "./memory-stopped-keys.ts";
 import {
   type AppendResult,
@@ -32,6 +33,13 @@ export interface MemoryRunStoreOptions extends RunStoreOptions {
    */
   maxHeapBytes?: number | undefined;
 }
+
+/** Every option; one that is missing here is a type error. */
+const optionNames: Record<keyof MemoryRunStoreOptions, true> = {
+  retentionMs: true,
+  leaseMs: true,
+  maxHeapBytes: true,
+};
 
 interface MemoryRun {
   runId: string;
@@ -71,7 +79,7 @@ const runOverheadBytes = 512;
 /**
  * Creates a store that keeps runs in memory.
  *
- * @throws RangeError for a size or a time that is not a number, or is negative.
+ * @throws RangeError for a size or a time that is not a number, or is negative. TypeError for an option of an unknown name.
  *
  * @example
  * ```ts
@@ -80,6 +88,7 @@ const runOverheadBytes = 512;
  * ```
  */
 export function createMemoryRunStore(options: MemoryRunStoreOptions = {}): RunStore {
+  checkNames("createMemoryRunStore", options, optionNames);
   return toSpreadableStore(new MemoryRunStore(options));
 }
 

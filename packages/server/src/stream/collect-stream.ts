@@ -13,6 +13,7 @@ import {
   StreamProtocolError,
 } from "@kortyx/protocol";
 import { checkLimitOption, encodeChunkJson, type PrintedChunk } from "@kortyx/protocol/internal";
+import { checkNames } from "../route/check-names.ts";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import { defaultMaxAnswerBytes, never } from "./stream-options.ts";
@@ -28,6 +29,9 @@ export interface CollectLimits {
   /** Leaves the source when aborted; the promise then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
 }
+
+/** Every limit; one that is missing here is a type error. */
+const limitNames: Record<keyof CollectLimits, true> = { maxBytes: true, signal: true };
 
 /**
  * Collects the chunks of a stream, in order, up to and including the first terminal chunk. Unbounded.
@@ -72,6 +76,7 @@ export async function collectBufferedStream(
   limits: CollectLimits = {},
 ): Promise<BufferedStreamResult> {
   const { maxBytes = defaultMaxAnswerBytes, signal } = limits;
+  checkNames("collectBufferedStream", limits, limitNames);
   checkLimitOption("maxBytes", maxBytes);
   const chunks = await collectChunks(source, maxBytes, signal);
   return { chunks, ...summarizeStreamChunks(chunks) };

@@ -2,6 +2,7 @@
  * A source of chunks as the response of a streaming route. Does not read requests.
  */
 import type { ChatTypes, ErrorChunk } from "@kortyx/protocol";
+import { checkNames } from "../route/check-names.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { errorResponse } from "./error-response.ts";
 import { type CustomHeaders, createEventStreamHead } from "./event-stream-headers.ts";
@@ -21,6 +22,25 @@ export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> exte
   status?: number | undefined;
 }
 
+/** Every option; one that is missing here is a type error. */
+const optionNames: Record<keyof StreamResponseOptions, true> = {
+  signal: true,
+  headers: true,
+  status: true,
+  heartbeatMs: true,
+  maxDurationMs: true,
+  stallTimeoutMs: true,
+  sourceIdleTimeoutMs: true,
+  onError: true,
+  exposeErrors: true,
+  onFinish: true,
+  collectMessage: true,
+};
+
+/** @throws TypeError for an option of an unknown name. */
+export const checkResponseNames = (functionName: string, options: StreamResponseOptions): void =>
+  checkNames(functionName, options, optionNames);
+
 /**
  * Turns an agent's output into the response of a route: an iterable or `ReadableStream` of chunks, a promise of one, or
  * a function that is called with a signal.
@@ -31,7 +51,7 @@ export interface StreamResponseOptions<Types extends ChatTypes = ChatTypes> exte
  * is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is less, plus one chunk.
  * While the process drains, the response is a 503 and the source is not opened.
  *
- * @throws TypeError or RangeError for a wrong option, and for headers or a status that a response with a body cannot have;
+ * @throws TypeError or RangeError for a wrong or unknown option, and for headers or a status that a response with a body cannot have;
  * the source is then not opened.
  *
  * @example
@@ -48,6 +68,7 @@ export function toSSE<Types extends ChatTypes = ChatTypes>(
 export function toSSE(source: StreamSource, options: StreamResponseOptions = {}): Response {
   const refusal = refuseWhileDraining(source);
   if (refusal !== undefined) return errorResponse(refusal);
+  checkResponseNames("toSSE", options);
   return respond(source, options);
 }
 

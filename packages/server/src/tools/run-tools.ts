@@ -53,6 +53,16 @@ export interface RunToolsOptions<Types extends ChatTypes = ChatTypes> {
   onToolError?: OnToolError | undefined;
 }
 
+/** Every option; one that is missing here is a type error. */
+const optionNames: Record<keyof RunToolsOptions, true> = {
+  messages: true,
+  options: true,
+  tools: true,
+  turn: true,
+  maxTurns: true,
+  onToolError: true,
+};
+
 /**
  * Answers with a model and tools: calls the model, runs the tools that it calls, and calls it again with their results,
  * until it calls none.
@@ -89,6 +99,7 @@ export function runTools<Types extends ChatTypes = ChatTypes>(
 ): AsyncGenerator<StreamChunk<Types>, void, void>;
 export function runTools(options: RunToolsOptions): AsyncGenerator<StreamChunk, void, void> {
   const { messages, tools, turn, maxTurns, onToolError, options: given = {} } = options;
+  checkNames("runTools", options, optionNames);
   checkOption("messages", Array.isArray(messages), "an array", messages);
   checkObjectOption("tools", tools, "an object of tools by name");
   for (const [name, tool] of Object.entries(tools)) {

@@ -449,16 +449,18 @@ describe("the bridge alone", () => {
   }
 
   for (const protocol of ["http1", "http2"] as const) {
-    test(`over ${protocol}, an invalid number of milliseconds causes a 500 with the reason in the log`, async () => {
+    test.each([
+      [{ heartbeatMs: Number.NaN }, "heartbeatMs must be a number of milliseconds"],
+      [{ heartBeatMs: 5000 }, 'sendStream has no option "heartBeatMs". Did you mean "heartbeatMs"?'],
+    ])(`over ${protocol}, %o causes a 500 with the reason in the log`, async (options: object, reason) => {
       const error = vi.spyOn(console, "error").mockImplementation(() => {});
       const open = vi.fn();
-      const listener = (req: NodeRequest, res: NodeResponse) =>
-        sendStream(req, res, open, { heartbeatMs: Number.NaN });
+      const listener = (req: NodeRequest, res: NodeResponse) => sendStream(req, res, open, options);
       const response = await openRequest(await listen(protocol, listener));
       expect(response.status).toBe(500);
       expect((await readRest(response)).text).toContain('"code":"internal"');
       expect(open).not.toHaveBeenCalled();
-      expect(String(error.mock.calls[0]?.[1])).toContain("heartbeatMs must be a number of milliseconds");
+      expect(String(error.mock.calls[0]?.[1])).toContain(reason);
       error.mockRestore();
     });
 

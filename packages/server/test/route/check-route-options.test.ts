@@ -108,6 +108,14 @@ const wrong: [options: unknown, error: Error][] = [
     { agent, schemas: { context: null } },
     new TypeError("schemas.context must be a Standard Schema, such as z.object({ … }) of zod 4; got null."),
   ],
+  [
+    { agent, cors: { origin: "https://a.example", credential: true } },
+    new TypeError('cors has no option "credential". Did you mean "credentials"?'),
+  ],
+  [
+    { agent, wires: [{ readsBody: () => true, createTranslator: () => ({}) }] },
+    new TypeError("wires.0 must be a wire, such as aiSDKWire; got an object."),
+  ],
   [{ agent, collectMessage: "yes" }, new TypeError('collectMessage must be a boolean; got "yes".')],
   [{ agent, headers: 42 }, new TypeError("headers must be an object of headers; got 42.")],
   [{ agent, maxBodyBytes: "1mb" }, new RangeError('maxBodyBytes must be a number, 0 or more; got "1mb".')],

@@ -507,6 +507,25 @@ describe("stream: false", () => {
     await until(() => expect(calls[0]?.[1].signal.aborted).toBe(true));
   });
 
+  test("ends with onDisconnect: cancel also the run of a client that has left before it was opened", async () => {
+    const memory = createMemoryRunStore();
+    const gate = Promise.withResolvers<void>();
+    const open = vi.fn(async (request: Parameters<RunStore["open"]>[0]) => {
+      await gate.promise;
+      return memory.open(request);
+    });
+    const { route, calls } = routeOf(steered().agent, {
+      runs: { store: { ...memory, open }, onDisconnect: "cancel" },
+    });
+    const abort = new AbortController();
+    const answered = route.POST(post({ stream: false }, { ...ann(), signal: abort.signal }));
+    await until(() => expect(open).toHaveBeenCalled());
+    abort.abort();
+    gate.resolve();
+    expect((await answered).status).toBe(499);
+    await until(() => expect(calls[0]?.[1].signal.aborted).toBe(true));
+  });
+
   test("does not end the run when its client leaves", async () => {
     const { agent, next } = steered();
     const { route, calls } = routeOf(agent);

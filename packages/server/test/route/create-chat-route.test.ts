@@ -630,6 +630,13 @@ describe("cors", () => {
     }
   });
 
+  test("admits no one by a promise, whatever it resolves to", async () => {
+    const { route } = routeOf(answer, { cors: { origin: (async () => true) as never } });
+    const response = await route.POST(post({ messages }, from("https://app.example")));
+    expect(corsHeaders(response)).toEqual({ vary: "origin" });
+    await response.text();
+  });
+
   test("allows in a preflight the method, the requested headers and last-event-id", async () => {
     const { route } = routeOf(answer, { cors: { origin: ["https://a.example", "https://b.example"] } });
     expect(corsHeaders(await route.OPTIONS(preflight("https://b.example")))).toEqual({

@@ -243,6 +243,10 @@ describe("collectBufferedStream", () => {
     // 'data: {"type":"text-delta","delta":"語"}\n\n' is 43 bytes
     await expect(collectBufferedStream([delta("語")], { maxBytes: 43 })).resolves.toBeDefined();
     await expect(collectBufferedStream([delta("語")], { maxBytes: 42 })).rejects.toBeDefined();
+    // As the option of a route is called.
+    await expect(collectBufferedStream([], { maxBufferedBytes: 42 } as object)).rejects.toThrow(
+      'collectBufferedStream has no option "maxBufferedBytes".',
+    );
   });
 
   test("has a limit of 8 MiB by default", async () => {

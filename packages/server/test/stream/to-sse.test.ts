@@ -57,8 +57,9 @@ describe("the response", () => {
     expect(headers.get("cache-control")).toBe("private, no-store");
   });
 
-  test("throws for invalid headers or an invalid status, and opens no source", () => {
-    for (const options of [{ headers: { "x-a": "b\nc" } }, { status: 204 }, { status: 999 }]) {
+  test("throws for invalid headers, an invalid status or an unknown option, and opens no source", () => {
+    const unknown = { heartbeatMS: 5000 } as object;
+    for (const options of [{ headers: { "x-a": "b\nc" } }, { status: 204 }, { status: 999 }, unknown]) {
       const open = vi.fn();
       expect(() => toSSE(open, options)).toThrow();
       expect(open).not.toHaveBeenCalled();

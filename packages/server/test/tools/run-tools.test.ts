@@ -596,6 +596,7 @@ test.each([
   ["turn", { turn: {} }, "turn must be a function; got"],
   ["maxTurns", { maxTurns: -1 }, "maxTurns must be a number, 0 or more; got"],
   ["onToolError", { onToolError: "?" }, "onToolError must be a function; got"],
+  ["name", { maxTurn: 1 }, 'runTools has no option "maxTurn". Did you mean "maxTurns"?'],
 ])("a wrong %s is refused at once", (_, options, message) => {
   expect(() => runTools({ messages, tools: {}, turn: () => undefined, ...options } as never)).toThrow(
     message,
