@@ -13,7 +13,7 @@ import type { ChatOptions } from "./chat.ts";
 /** @throws TypeError that names the option, what was expected and what was received. */
 export function checkChatOptions(options: ChatOptions): void {
   checkObjectOption("The options of a chat", options, "an object with an endpoint or a transport");
-  const { transport, sessionId } = options;
+  const { transport, sessionId, history } = options;
   const isTransport = !transport || typeof transport.start === "function";
   checkOption("transport", isTransport, "an object with a start() method", transport);
   checkInitialMessages(options);
@@ -28,6 +28,9 @@ export function checkChatOptions(options: ChatOptions): void {
     checkOption(`tools.${name}.execute`, typeof execute === "function", "a function", execute);
   }
   checkFunctionOption("onFinish", options.onFinish);
+  checkFunctionOption("onConnectionChange", options.onConnectionChange);
+  const isHistory = !history || history === "text" || history === "parts";
+  checkOption("history", isHistory, '"text" or "parts"', history);
   // Validates the route options; the stream requests nothing before it is read.
   if (!transport) streamFromRoute(options);
 }

@@ -48,6 +48,11 @@ const wrongOfChats: [options: unknown, error: Error][] = [
     ),
   ],
   [{ transport: {} }, new TypeError("transport must be an object with a start() method; got an object.")],
+  [
+    { transport: { start() {} }, onConnectionChange: 1 },
+    new TypeError("onConnectionChange must be a function; got 1."),
+  ],
+  [{ endpoint: "/", history: "part" }, new TypeError('history must be "text" or "parts"; got "part".')],
   [{ endpoint: "/", sessionId: 7 }, new TypeError("sessionId must be a string; got 7.")],
   [
     { endpoint: "/", initialMessages: { length: 0 } },
