@@ -269,6 +269,17 @@ const stopFaults: Fault[] = [
     handle: changeRequests("DELETE", ({ query }) => json({ runId: query.get("run"), terminal: stopped })),
   },
   {
+    name: "a stopped answer has no end",
+    breaks: ["[DONE] ends a stopped answer"],
+    async handle(request, forward) {
+      let isStopped = false;
+      return changeStream(await forward(request.with({})), (event) => {
+        isStopped ||= event.includes('"abort"');
+        return isStopped && event === "data: [DONE]\n\n" ? "" : event;
+      });
+    },
+  },
+  {
     name: "a follower gets the end twice",
     breaks: [stopForAll],
     async handle(request, forward) {

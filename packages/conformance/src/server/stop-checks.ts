@@ -40,6 +40,16 @@ const checks: Check[] = [
     },
   },
   {
+    name: "[DONE] ends a stopped answer",
+    section: "2.2 (5)",
+    async run(target) {
+      const stream = await target.pause();
+      await stop(target, { run: runOf(stream) });
+      await stream.readAll();
+      check(stream.isMarkedAsDone, "[DONE] after the abort", stream.describe());
+    },
+  },
+  {
     name: "a repeated stop gets the same response",
     section: "4.5",
     async run(target) {
