@@ -242,7 +242,13 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
       partsPage,
       async (page) => {
         await page.getByRole("button", { name: "Send" }).click();
-        await page.getByRole("textbox", { name: "Input as JSON" }).fill('{"euros":4}');
+        const field = page.getByRole("textbox", { name: "Input as JSON" });
+        await field.fill('{"euros":');
+        await page.getByRole("button", { name: "Edit" }).click();
+        expect(await field.evaluate((input: HTMLTextAreaElement) => input.validationMessage)).toBe(
+          "This is not JSON.",
+        );
+        await field.fill('{"euros":4}');
         await page.getByRole("button", { name: "Edit" }).click();
         await page.getByText('pay: "Paid"').waitFor();
         await page.getByRole("textbox", { name: "Answer" }).fill("Rome");
