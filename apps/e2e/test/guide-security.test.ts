@@ -62,12 +62,23 @@ test("the snippet refuses a user who asks too often, and no other user, with a t
   const following = createChat({ endpoint: server.url, headers: { cookie: "session=ann" }, runs: true });
   void following.send("Hello").catch(() => {});
   await until(() => following.getSnapshot().reconnecting, "the question will be repeated");
-  const { error: none, connectionError } = following.getSnapshot();
+  const { status, error: none, connectionError } = following.getSnapshot();
   const { message, retryAfterMs } = connectionError as StreamHttpError;
-  expect([none, message, retryAfterMs]).toEqual([undefined, "Please wait a minute.", 60_000]);
+  expect([status, none]).toEqual(["submitted", undefined]);
+  expect([message, retryAfterMs]).toEqual(["Please wait a minute.", 60_000]);
   following.close();
   const other = chatOf("bob");
   await other.send("Hello");
   expect(other.getSnapshot().error).toBeUndefined();
   await server.close();
+});
+
+test("the snippet counts no request that only follows an answer", async () => {
+  const code = snippetsOf("docs/security.md")[0]!
+    .replace("createChatRoute }", "createChatRoute, createMemoryRunStore }")
+    .replace("{ POST }", "{ POST, GET }")
+    .replace("  agent,\n", "  agent,\n  runs: { store: createMemoryRunStore() },\n");
+  const { GET } = await folder.run<{ GET(request: Request): Promise<Response> }>("limit-of-runs.ts", code);
+  const follow = () => GET(new Request("http://host/?session=s", { headers: { cookie: "session=ann" } }));
+  for (let count = 1; count <= 21; count++) expect((await follow()).status).toBe(204);
 });
