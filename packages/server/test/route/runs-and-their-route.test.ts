@@ -297,6 +297,18 @@ describe("a client that leaves", () => {
     expect(short.calls[0]?.[1].signal.aborted).toBe(false);
     expect((await short.store.read(detached.runId, -1, 1))?.run.terminal).toBe(undefined);
   });
+
+  test("also ends the answer of readers in another process with onDisconnect: cancel", async () => {
+    const store = createMemoryRunStore();
+    const runs = { store, onDisconnect: "cancel" } as const;
+    const { runId, leave } = await start(routeOf(steered().agent, { runs }).route);
+    const there = routeOf(answer, { runs });
+    const { seen } = reading(await there.route.GET(get(`?run=${runId}`)));
+    await until(() => expect(seen.text).toContain("text-delta"));
+    await leave();
+    await seen.over;
+    expect(eventsOf(seen.text).at(-2)?.data).toBe('{"type":"abort","reason":"cancelled"}');
+  });
 });
 
 describe("an agent that falls silent", () => {
