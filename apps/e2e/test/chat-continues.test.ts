@@ -83,11 +83,10 @@ async function setUp(hasRuns: boolean, chatOptions: Partial<ChatOptions> = {}) {
     authorize: () => "ann",
     resumeSecret: "a secret of more than 32 characters",
     loadMessage: (id) => saved.find((message) => message.id === id) as AssistantUIMessage | undefined,
-    onFinish,
   };
   const route = hasRuns
     ? createChatRoute({ ...routeOptions, runs: { store: createMemoryRunStore(), onFinish } })
-    : createChatRoute(routeOptions);
+    : createChatRoute({ ...routeOptions, onFinish });
   const server = await listen(async (request) => {
     if (request.method === "POST") bodies.push(await request.clone().json());
     return route[request.method as "POST" | "GET" | "DELETE"](request);

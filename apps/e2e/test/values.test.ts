@@ -198,8 +198,7 @@ describe("an invalid chunk", () => {
       });
       expect(log).toHaveBeenCalledTimes(1);
       const buffered = await requestChat({ endpoint: server.url, messages }).catch((error: unknown) => error);
-      const body = { error: hasRuns ? { message: reason } : reason };
-      expect(buffered).toMatchObject({ status: 500, body });
+      expect(buffered).toMatchObject({ status: 500, body: { error: { message: reason } } });
     });
   }
 });
