@@ -43,7 +43,7 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    */
   onFinish?: ((finish: ChatFinish<Types>) => unknown) | undefined;
   /**
-   * Folds the chunks that were sent into the `message` of `onFinish`. That of `runs` always has it.
+   * Folds the chunks of the answer into the `message` of `onFinish`. That of `runs` always has it.
    *
    * @defaultValue true if there is an `onFinish`
    */

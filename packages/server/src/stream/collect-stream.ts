@@ -137,7 +137,7 @@ class Collector implements SourceConsumer {
   onChunk({ chunk, json }: PrintedChunk): void {
     this.#bytes += encoder.encode(encodeChunkJson(json)).length;
     if (this.#bytes > this.#maxBytes) {
-      const message = `The stream is larger than the limit of ${this.#maxBytes} bytes (maxBytes).`;
+      const message = `The stream is larger than the limit of ${this.#maxBytes} bytes (maxBytes, or maxBufferedBytes of a route).`;
       this.reader.close();
       this.#onEnd({ type: "failed", error: new StreamProtocolError("too-large", message) });
     } else this.chunks.push(chunk as StreamChunk);

@@ -57,7 +57,8 @@ export function maskError(error: unknown, { onError, exposeErrors }: FailureOpti
       failure = new AggregateError([error, thrown], "A stream failed, and so did its onError.");
     }
   }
-  const chunk = maskFailure(failure, error instanceof StreamProtocolError ? "invalid-chunk" : "internal");
+  const isInvalid = error instanceof StreamProtocolError && error.code !== "too-large";
+  const chunk = maskFailure(failure, isInvalid ? "invalid-chunk" : "internal");
   if (exposeErrors !== true) return chunk;
   return { ...chunk, message: error instanceof Error ? error.message : String(error) };
 }

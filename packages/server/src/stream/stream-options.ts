@@ -127,7 +127,7 @@ export interface StreamOptions<Types extends ChatTypes = ChatTypes> extends Fail
    * Called once when the stream has ended, for any reason. An error that it throws is logged and has no other effect.
    */
   onFinish?: ((finish: StreamFinish<Types>) => unknown) | undefined;
-  /** Folds the chunks that were sent into the `message` of `onFinish`. @defaultValue false */
+  /** Folds the chunks of the stream into the `message` of `onFinish`. @defaultValue false */
   collectMessage?: boolean | undefined;
 }
 

@@ -237,7 +237,8 @@ describe("collectBufferedStream", () => {
     };
     await expect(collectBufferedStream(endless, { maxBytes: 1000 })).rejects.toMatchObject({
       code: "too-large",
-      message: "The stream is larger than the limit of 1000 bytes (maxBytes).",
+      message:
+        "The stream is larger than the limit of 1000 bytes (maxBytes, or maxBufferedBytes of a route).",
     });
     expect(leave).toHaveBeenCalledTimes(1);
     // 'data: {"type":"text-delta","delta":"語"}\n\n' is 43 bytes
