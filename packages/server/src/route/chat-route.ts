@@ -117,12 +117,7 @@ export interface ChatRouteOptions<Types extends ChatTypes = ChatTypes>
    * @defaultValue only the route's own
    */
   wires?: readonly RouteWire[] | undefined;
-  /**
-   * The largest buffered answer (`stream: false`), in bytes of its stream; a larger one is a masked 500. Without `runs`, no
-   * time limits such an answer: those of the options are for streams.
-   *
-   * @defaultValue 8 MiB
-   */
+  /** The largest buffered answer (`stream: false`), in bytes of its stream; a larger one is a 500. @defaultValue 8 MiB */
   maxBufferedBytes?: CollectLimits["maxBytes"];
   /**
    * Keeps every answer in a store, so that it outlives its connection: GET resumes it, DELETE stops it, and a repeated

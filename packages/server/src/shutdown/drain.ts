@@ -32,8 +32,7 @@ export interface DrainCounts {
 /**
  * Lets open streams finish and refuses new ones with status 503, `code` `draining` and `retry-after`. Clients that
  * follow a run that another process can also serve (`canHandOff` of its store) are sent there at once. A run that is
- * being opened may still begin until the deadline, and a buffered answer (`stream: false`) is waited for, but not ended at
- * it. Draining cannot be undone: the process is about to end.
+ * being opened may still begin until the deadline. Draining cannot be undone: the process is about to end.
  *
  * Call it first, then close the server: with a third-party adapter, the last bytes of a stream may not have been sent
  * yet when this resolves.
