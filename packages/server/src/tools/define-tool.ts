@@ -13,7 +13,7 @@ import type { StandardSchema } from "../route/standard-schema.ts";
 
 /** What a tool receives with its input. */
 export interface ToolRunOptions {
-  /** The call. For what must never happen twice, an idempotency key. */
+  /** The call. For what must never happen twice, an idempotency key, unless the model's server repeats ids, such as `call_0`. */
   toolCallId: string;
   /** Aborted when the answer is no longer needed. */
   signal: AbortSignal;
