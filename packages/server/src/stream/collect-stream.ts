@@ -59,7 +59,8 @@ export function collectStream(source: StreamSource): Promise<StreamChunk[]> {
  * `error`.
  *
  * @throws The source's error; StreamProtocolError `invalid-chunk`, `unserializable-chunk`, or `too-large` beyond
- * `maxBytes`. The source is then left. RangeError for a `maxBytes` that is not a number, or is negative.
+ * `maxBytes`. The source is then left. RangeError for a `maxBytes` that is not a number, or is negative, TypeError for a
+ * limit of an unknown name.
  *
  * @example
  * ```ts
