@@ -8,13 +8,13 @@ afterAll(() => folder.remove());
 /** Each guide, and how many snippets its test runs. */
 const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/attachments.md": [4, 1],
-  "docs/auth.md": [8, 0],
+  "docs/auth.md": [7, 1],
   "docs/deploying.md": [4, 0],
   "docs/errors.md": [3, 0],
   "docs/frameworks.md": [1, 0],
   "docs/from-kortyx.md": [1, 0],
   "docs/own-types.md": [2, 1],
-  "docs/saving.md": [3, 1],
+  "docs/saving.md": [4, 1],
   "docs/security.md": [1, 0],
   "docs/sse.md": [5, 0],
   "docs/ssr.md": [0, 2],
@@ -33,7 +33,9 @@ test("every guide has exactly the snippets that its test runs", () => {
 const modules = {
   ...readersModules,
   "import-route.ts": snippetsOf("docs/sse.md")[3]!,
+  "session.ts": snippetsOf("docs/auth.md")[1]!,
   "saving.ts": snippetsOf("docs/saving.md")[1]!,
+  "messages.ts": snippetsOf("docs/saving.md")[2]!,
   "vercel-functions.d.ts": `
 declare module "@vercel/functions" { export function waitUntil(promise: Promise<unknown>): void; }
 `,

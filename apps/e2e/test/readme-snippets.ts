@@ -59,6 +59,8 @@ export const route = createChatRoute({ agent });
 
 /** The route whose types a page imports. */
 readersModules["chat-route.ts"] = snippetsOf("docs/own-types.md")[0]!;
+/** The form of a user who is signed out. */
+readersModules["sign-in.tsx"] = snippetsOf("docs/auth.md", "tsx")[0]!;
 /** The page that a test renders. */
 readersModules["App.tsx"] = snippetsOf("docs/getting-started.md", "tsx")[1]!;
 
