@@ -187,7 +187,7 @@ test("a killed answer is shown as interrupted, and an approved call is made agai
   await paid.resume();
   expect(paid.getSnapshot()).toMatchObject({ status: "error", interrupts: [] });
   paid.setMessages(loadMessages("ann", "paid") as UIMessage[]);
-  const [{ toolCallId }] = paid.getSnapshot().interrupts as [{ toolCallId: string }];
+  const toolCallId = paid.getSnapshot().interrupts[0]!.toolCallId!;
   await paid.approve({ toolCallId });
   expect(readFileSync(process.env.PAYMENTS!, "utf8")).toBe(`${toolCallId}\n`.repeat(2));
   expect(loadMessages("ann", "paid")).toMatchObject([

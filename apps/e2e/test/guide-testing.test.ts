@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
-import { createSnippetFolder, snippetsOf } from "./readme-snippets.ts";
+import { createSnippetFolder, repository, snippetsOf } from "./readme-snippets.ts";
 import { openScriptPage } from "./script-page.ts";
 
 const folder = createSnippetFolder("guide-testing");
@@ -19,10 +19,41 @@ const agent = snippetsOf("docs/getting-started.md").find((code) => code.includes
 /** Rendering may take long on a busy machine. */
 const patience = `import { configure } from "@testing-library/react";
 configure({ asyncUtilTimeout: 30_000 });`;
-const config = `export default {
-  test: { setupFiles: ["./patience.ts"], testTimeout: 60_000 },
+const config = `import ofPage from "./page.config.ts";
+export default {
+  test: { ...ofPage.test, setupFiles: ["./patience.ts"], testTimeout: 60_000 },
   oxc: { jsx: { runtime: "automatic" } },
 };`;
+
+/** A test of the whole chat, which gets its routes from its application. */
+const ofWholeChat = (name: string, body: string) => `${ofPage!.split("\n", 1)}
+import { createScriptedFetch } from "@kortyx/client/testing";
+import { fireEvent, render, screen } from "@testing-library/react";
+import { existsSync } from "node:fs";
+import { expect, test, vi } from "vitest";
+import { app } from "./app.ts";
+import { Conversation } from "./conversation.tsx";
+
+test("${name}", async () => {
+  vi.stubGlobal("fetch", createScriptedFetch((request) => app.fetch(request)).fetch);
+  document.cookie = "session=ann";
+  render(<Conversation sessionId="s" />);
+  ${body}
+});`;
+const ofSignedOut = ofWholeChat("happy-dom loses the cookie", `await screen.findByLabelText("Password");`);
+/** The module that the page mocks. */
+const [mock] = /vi\.mock\("\.\/session\.ts".*\)(?=`)/.exec(
+  readFileSync(join(repository, "docs/testing.md"), "utf8"),
+)!;
+const ofSignedIn = ofWholeChat(
+  "the whole chat answers a user who is signed in, without a file",
+  `fireEvent.change(await screen.findByLabelText("Question"), { target: { value: "Rome?" } });
+  fireEvent.submit(screen.getByLabelText("Question").closest("form"));
+  await screen.findByText(/^You asked: Rome/);
+  const load = async () => (await fetch("/api/messages?session=s")).json();
+  await expect.poll(async () => (await load()).length, { timeout: 30_000 }).toBe(2);
+  expect(existsSync("messages.db") || existsSync("runs.db")).toBe(false);`,
+);
 
 /** Runs a file in node:test. @returns its report. */
 function runInNode(name: string, code: string): string {
@@ -33,7 +64,15 @@ function runInNode(name: string, code: string): string {
 }
 
 test("every test of the page passes, with the agent of Getting started", () => {
+  const [, saving, messages, app] = snippetsOf("docs/saving.md");
   folder.write("agent.ts", agent);
+  folder.write("saving.ts", saving!);
+  folder.write("messages.ts", messages!);
+  folder.write("app.ts", app!);
+  folder.write("conversation.tsx", snippetsOf("docs/saving.md", "tsx")[0]!);
+  folder.write("signed-out.test.tsx", ofSignedOut);
+  folder.write("signed-in.test.tsx", `${ofSignedIn}\n${mock};`);
+  folder.write("page.config.ts", snippets.find((code) => code.includes("defineConfig"))!);
   for (const [index, code] of ofVitest.entries()) folder.write(`snippet-${index}.test.ts`, code);
   folder.write("page.test.tsx", ofPage!);
   folder.write("vitest.config.ts", config);
@@ -50,7 +89,7 @@ test("every test of the page passes, with the agent of Getting started", () => {
     ({ assertionResults }: { assertionResults: [] }) => assertionResults,
   );
   const ofStore = results.filter(({ ancestorTitles }) => ancestorTitles[0] === "my store");
-  expect([ofStore.length > 50, results.length - ofStore.length]).toEqual([true, 12]);
+  expect([ofStore.length > 50, results.length - ofStore.length]).toEqual([true, 15]);
 });
 
 test("the tests of the store pass in node:test, too", () => {

@@ -18,7 +18,7 @@ const guides: Record<string, [ts: number, tsx: number]> = {
   "docs/security.md": [1, 0],
   "docs/sse.md": [5, 0],
   "docs/ssr.md": [0, 2],
-  "docs/testing.md": [9, 1],
+  "docs/testing.md": [11, 1],
 };
 
 test("every guide has exactly the snippets that its test runs", () => {

@@ -6,7 +6,13 @@ import { isInstalled } from "../install.ts";
 import { createGuideFolder, type GuideFolder, snippetsOf } from "./kit/guide.ts";
 import { serveProvider, toFrames } from "./kit/provider-server.ts";
 
-const [route, tools, sources, approvals] = snippetsOf("docs/tools.md") as [string, string, string, string];
+const [route, ownTurn, tools, sources, approvals] = snippetsOf("docs/tools.md") as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
 
 type Call = { tool: string; input: object };
 const event = (delta: object, finish_reason: string | null = null) => ({
@@ -83,6 +89,7 @@ describe.skipIf(!isInstalled())("docs/tools.md", () => {
     using folder = createGuideFolder("tools-types");
     writeAll(folder);
     folder.write("route.ts", route);
+    folder.write("turn.ts", ownTurn);
     folder.write("tools.ts", tools);
     folder.write("sources.ts", sources);
     folder.write("approvals.ts", approvals);
@@ -128,6 +135,26 @@ describe.skipIf(!isInstalled())("docs/tools.md", () => {
         { role: "tool", tool_call_id: "call-0", content: '{"city":"Bern","celsius":21}' },
       ],
     });
+  });
+
+  test("a turn without an adapter shows its call, and gets the result", async () => {
+    using folder = createGuideFolder("tools-turn");
+    const { turn } = await folder.run<{ turn: never }>("turn.ts", ownTurn);
+    const { collectStream, defineTool, runTools } = await import("@kortyx/server");
+    const weather = defineTool({ description: "The weather in a city.", run: async () => ({ celsius: 21 }) });
+    const messages = [{ role: "user" as const, content: "Rome?" }];
+    const chunks = await collectStream(runTools({ messages, tools: { weather }, turn }));
+    expect(chunks.map(({ type }) => type)).toEqual([
+      "step-start",
+      "tool-call-ready",
+      "tool-call-result",
+      "step-end",
+      "step-start",
+      "text-delta",
+      "step-end",
+      "done",
+    ]);
+    expect(chunks).toContainEqual({ type: "text-delta", delta: 'The weather: {"celsius":21}' });
   });
 
   test("a tool that is a generator reports its progress", async () => {
