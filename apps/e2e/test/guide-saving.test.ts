@@ -329,7 +329,10 @@ describe.skipIf(!hasChromium())("the page, in Chromium", () => {
     const script = `import { createElement } from "react";
       import { createRoot } from "react-dom/client";
       import { Conversation } from ${JSON.stringify(file)};
-      createRoot(document.querySelector("#answer")!).render(createElement(Conversation, { sessionId: "s" }));`;
+      const root = createRoot(document.querySelector("#answer")!);
+      const show = (sessionId: string) => root.render(createElement(Conversation, { key: sessionId, sessionId }));
+      Object.assign(globalThis, { show });
+      show("s");`;
     let isBroken = false;
     const opened = await openScriptPage(browser, script, (request) =>
       isBroken ? new Response(null, { status: 500 }) : app.fetch(request),
@@ -362,6 +365,10 @@ describe.skipIf(!hasChromium())("the page, in Chromium", () => {
     await loadAgain.waitFor();
     isBroken = false;
     await loadAgain.click();
+    await expect.poll(shown).toEqual(["Hello", "1"]);
+    await page.evaluate(`show("another")`);
+    await expect.poll(shown).toEqual([]);
+    await page.evaluate(`show("s")`);
     await expect.poll(shown).toEqual(["Hello", "1"]);
     await page.getByLabel("Question").fill("Bye");
     await page.keyboard.press("Enter");
