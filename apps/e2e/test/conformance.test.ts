@@ -36,7 +36,9 @@ interface Run {
 }
 
 async function runKit(...args: string[]): Promise<Run> {
-  const child = spawn(process.execPath, [command, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  // As Python is by default: it prints in blocks of 8 KiB.
+  const env = { ...process.env, PYTHONUNBUFFERED: "" };
+  const child = spawn(process.execPath, [command, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
   const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: child.exitCode!, output, errors };
 }

@@ -125,6 +125,20 @@ test("a reader that reports no ids and no times is not compared in them, and get
   ]);
 });
 
+test("a reader that holds its lines back until its input has ended is tested, too", async () => {
+  async function* afterTheEnd(lines: AsyncIterable<string>): AsyncGenerator<string> {
+    const held: string[] = [];
+    for await (const line of lines) held.push(line);
+    yield* held;
+  }
+  const own = [...cases.slice(0, 3), ...cases.filter(({ isResumed }) => isResumed)];
+  const statuses: string[] = [];
+  for await (const { status } of testReader((lines) => startNaive()(afterTheEnd(lines)), own)) {
+    statuses.push(status);
+  }
+  expect(statuses).toEqual(own.map(() => "ok"));
+});
+
 test("chunks of unknown types may be left out, and null in an optional field stays or goes", async () => {
   const bodies = [
     'data: {"type":"x-later"}\n\ndata: {"type":"text-delta","delta":"Hi","id":null}\n\ndata: {"type":"done"}\n\n',

@@ -25,42 +25,46 @@ interface Progress {
   waitsFor: string[];
 }
 
-/** Yields the results, in the order of the cases. */
+type Start = (lines: AsyncIterable<string>) => FedReader;
+
+/**
+ * Yields the results, in the order of the cases. Starts the reader once more for those that are resumed, if its lines show
+ * that it resumes: a reader may hold its last lines back until its input has ended.
+ */
 export async function* testReader(
-  start: (lines: AsyncIterable<string>) => FedReader,
+  start: Start,
   cases: readonly ReaderCase[] = readReaderCases(),
 ): AsyncGenerator<Result> {
   const plain = cases.filter(({ isResumed }) => !isResumed);
   const resumed = cases.filter(({ isResumed }) => isResumed);
-  const canResume = Promise.withResolvers<boolean>();
-  const reader = start(linesOf(plain, resumed, canResume.promise));
   const progress: Progress = { details: { lastEventId: false, retryMs: false }, waitsFor: [] };
-  try {
-    for (const one of plain) yield await runCase(one, reader, progress);
-    canResume.resolve(progress.details.lastEventId);
-    for (const one of resumed) {
-      yield progress.details.lastEventId ? await runCase(one, reader, progress) : notResumed(one);
-    }
-  } catch (error) {
-    if (!(error instanceof CheckFailure)) throw error;
-    // Without its line for each line, the reader cannot be followed any further.
-    const { expected, received } = error;
-    yield {
-      name: "a line for each line",
-      section: "",
-      status: "failed",
-      sent: progress.waitsFor,
-      expected,
-      received,
-    };
-    return;
-  } finally {
-    canResume.resolve(false);
-    reader.close();
-  }
+  if (!(yield* runCases(plain, start, progress))) return;
+  if (!progress.details.lastEventId) yield* resumed.map(notResumed);
+  else if (!(yield* runCases(resumed, start, progress))) return;
   for (const [detail, isReported] of Object.entries(progress.details)) {
     const reason = `No line has ${detail}, so it was not compared.`;
     if (!isReported) yield { name: detail, section: "4.2", status: "not-tried", sent: [], reason };
+  }
+}
+
+/** @returns whether the reader printed a line for each line: without, it cannot be followed any further. */
+async function* runCases(
+  cases: readonly ReaderCase[],
+  start: Start,
+  progress: Progress,
+): AsyncGenerator<Result, boolean> {
+  const reader = start(linesOf(cases));
+  try {
+    for (const one of cases) yield await runCase(one, reader, progress);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CheckFailure)) throw error;
+    const { expected, received } = error;
+    const sent = progress.waitsFor;
+    yield { name: "a line for each line", section: "", status: "failed", sent, expected, received };
+    return false;
+  } finally {
+    reader.close();
   }
 }
 
@@ -70,16 +74,7 @@ const notResumed = ({ name, section }: ReaderCase): Result => {
 };
 
 /** What the reader gets: lists of pieces in base64. */
-async function* linesOf(
-  plain: readonly ReaderCase[],
-  resumed: readonly ReaderCase[],
-  canResume: Promise<boolean>,
-): AsyncGenerator<string> {
-  yield* printCases(plain);
-  if (await canResume) yield* printCases(resumed);
-}
-
-function* printCases(cases: readonly ReaderCase[]): Generator<string> {
+async function* linesOf(cases: readonly ReaderCase[]): AsyncGenerator<string> {
   for (const { bodies } of cases) {
     for (const body of bodies) {
       for (const { pieces } of deliveriesOf(body)) {
