@@ -13,6 +13,11 @@ const margins: Record<string, number> = {
   "read-shape": 1.25,
 };
 
+/** What the guard measures. */
+export const guardedWorkloads: string[] = targets
+  .filter(({ id }) => id in margins)
+  .map(({ workload }) => workload);
+
 /** @returns the workloads that miss a guarded target. Prints each target of the workloads that were measured. */
 export function judge(results: Results, rounds: number): Set<string> {
   const slow = new Set<string>();

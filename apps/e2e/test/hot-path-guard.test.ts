@@ -1,7 +1,9 @@
 /** The guard of the hot path, `pnpm bench --guard`: when it fails. The measurements are made up. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 // @boundaries-ignore The benchmarks have their own lockfile, and no tests.
-import { guard } from "../../../benchmarks/report/guard.ts";
+import { plans } from "../../../benchmarks/plan.ts";
+// @boundaries-ignore The same.
+import { guard, guardedWorkloads } from "../../../benchmarks/report/guard.ts";
 
 const sync = { workload: "encode text sync", implementations: ["limit", "kortyx"] };
 const burst = { workload: "encode text burst16", implementations: ["limit", "kortyx"] };
@@ -63,4 +65,8 @@ test("what could not be measured fails", async () => {
   const { passes } = await runGuard({ [sync.workload]: [null, null, null], [burst.workload]: [0.7] });
   expect(passes).toBe(false);
   expect(lines.at(-1)).toContain("NOT MEASURED");
+});
+
+test("everything with a bound is measured", () => {
+  expect(plans.guard.contests.map(({ workload }) => workload).sort()).toEqual([...guardedWorkloads].sort());
 });

@@ -90,12 +90,13 @@ export class Conversation implements AnswerOwner {
    * cleared.
    */
   takeHistory(): void {
+    // Any other change of the messages replaces the first array.
+    const isUntouched = this.#snapshot.messages === this.#firstMessages && this.#firstMessages.length === 0;
+    if (!isUntouched) return;
     const options = this.#readOptions();
     checkInitialMessages(options);
     const { initialMessages } = options;
-    // Any other change of the messages replaces the first array.
-    const isUntouched = this.#snapshot.messages === this.#firstMessages && this.#firstMessages.length === 0;
-    if (!isUntouched || !initialMessages?.length) return;
+    if (!initialMessages?.length) return;
     this.#messages = initialMessages.map(toUIMessage);
     this.#publish();
   }

@@ -29,8 +29,10 @@ export interface RequestChatOptions<Types extends ChatTypes = ChatTypes>
 /**
  * Requests the whole answer at once from a chat route. Has no timeout: use `signal` to abort it.
  *
- * @throws StreamHttpError for a status other than 2xx; when the agent failed (500), its `body` is the partial result,
- * or the start of its text if that exceeds 65,536 UTF-16 code units.
+ * An answer that was stopped, or has reached a limit of time, resolves with what came: its last chunk is an `abort`.
+ *
+ * @throws StreamHttpError for a status other than 2xx; when the agent failed (500) after its first chunk, its `body` is the
+ * partial result, or the start of its text if that exceeds 65,536 UTF-16 code units.
  * @throws StreamConnectionError when no response came, StreamRequestError when the request cannot be made,
  * StreamContentTypeError when the response is not JSON, StreamBodyError when it cannot be read, StreamTruncatedError when
  * the connection broke, StreamProtocolError when it is not a buffered result, the error of an option's function, or the

@@ -127,4 +127,7 @@ test("initial messages that arrive after the chat was created are checked, too",
   initialMessages = [{ role: "user", id: "u1", content: "Hello" }];
   takeHistory();
   expect(chat.getSnapshot().messages).toHaveLength(1);
+  // Those of a chat that has begun are not used any more.
+  initialMessages = { error: "Please sign in.", code: "unauthorized" };
+  takeHistory();
 });

@@ -5,6 +5,7 @@
 import {
   type BufferedStreamResult,
   createSSEDecoder,
+  DONE_FRAME,
   type StreamChunk,
   StreamProtocolError,
   StreamTruncatedError,
@@ -43,7 +44,8 @@ export async function readIntoResponse(
       throw new StreamTruncatedError();
     }
     bytes += value.length;
-    if (bytes > maxBytes) {
+    // The end of the stream is not a part of the answer.
+    if (bytes > maxBytes + DONE_FRAME.length) {
       const message = `The answer is larger than the limit of ${maxBytes} bytes (maxBufferedBytes).`;
       const error = new StreamProtocolError("too-large", message);
       reader.cancel(error).catch(() => {});

@@ -14,6 +14,7 @@ import { collectBufferedStream } from "../stream/collect-stream.ts";
 import { errorResponse, failureResponse } from "../stream/error-response.ts";
 import { messageKeyOf } from "../stream/message-saves.ts";
 import type { StreamSource } from "../stream/source.ts";
+import { type ContinuedStreamOptions, never } from "../stream/stream-options.ts";
 import { openStreamResponse, type StreamResponseOptions } from "../stream/to-sse.ts";
 import { findWireOfBody, withWireHint } from "../wires/find-wire.ts";
 import type { RouteWire } from "../wires/route-wire.ts";
@@ -91,8 +92,9 @@ export class ChatPost {
 
   async #respond(read: ReadRequest, shutdown: AbortSignal): Promise<Response> {
     if (this.#runs !== undefined) return this.#respondWithRun(this.#runs, read, shutdown);
-    const response = await this.#respondWithStream(read);
-    if (read.body.stream !== false) return response;
+    if (read.body.stream !== false) return this.#respondWithStream(read);
+    // No comments: the client receives nothing before the answer is complete.
+    const response = await this.#respondWithStream(read, { openingMs: never, heartbeatMs: 0 });
     const { signal } = read.request;
     return readIntoResponse(response, { maxBytes: this.#options.maxBufferedBytes, signal });
   }
@@ -158,12 +160,13 @@ export class ChatPost {
     return { verified: checked?.body ?? verified, continued, refusal };
   }
 
-  async #respondWithStream(read: ReadRequest): Promise<Response> {
+  async #respondWithStream(read: ReadRequest, times: ContinuedStreamOptions = {}): Promise<Response> {
     const { request, body, owner, trigger, messageId, input, messages, continued, messageKey } = read;
     const { onFinish, collectMessage = onFinish !== undefined } = this.#options;
     const { sessionId } = body;
     const { response, failure } = await openStreamResponse(this.#withoutRun(read), {
       ...this.#streamOptions,
+      ...times,
       signal: request.signal,
       collectMessage,
       continued,

@@ -3,6 +3,7 @@
  * lists that a response already has; does not decide what the application exposes. Source: Fetch Standard, section 3.3
  * "CORS protocol".
  */
+import { isPromiseLike } from "../stream/source.ts";
 import { joinHeaderLists } from "./header-list.ts";
 
 /** Which other origins may use a route. */
@@ -38,8 +39,10 @@ export function createCors(options: CorsOptions | undefined): Cors {
     const origin = request.headers.get("origin");
     const isAllowed =
       typeof allowed === "function" ? allowed : (name: string) => [allowed].flat().includes(name);
+    if (origin === null) return headers;
+    const answer: unknown = isAllowed(origin);
     // A promise is no answer: that of an `async` function would admit everyone.
-    if (origin === null || isAllowed(origin) !== true) return headers;
+    if (!answer || isPromiseLike(answer)) return headers;
     headers["access-control-allow-origin"] = origin;
     if (credentials) headers["access-control-allow-credentials"] = "true";
     return headers;

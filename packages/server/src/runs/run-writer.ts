@@ -73,6 +73,8 @@ export interface RunWriterOptions extends RunLimits, FailureOptions {
   source: StreamSource;
   /** How long the source may be silent, in milliseconds. @defaultValue `Infinity` */
   sourceIdleTimeoutMs?: number | undefined;
+  /** Resolves when the source calls the agent, whose silence counts from then on. @defaultValue it does so at once */
+  agentCalled?: Promise<void> | undefined;
   /** The first entry. */
   first: StreamChunk;
   /** The message that the run continues. */
@@ -165,6 +167,7 @@ class Writer implements RunWriter, OpenStream, SourceConsumer, RunLogTarget, Wat
     // Does not keep a process alive that has nothing else to do.
     this.#durationTimer = unref(startTimer(onTimeout, this.#limits.maxRunDurationMs));
     this.#silence = new SilenceWatch(this, sourceIdleTimeoutMs);
+    void Promise.resolve(options.agentCalled).then(() => this.#silence.start());
     this.#lease = new RunLease(store, runId, (result) => void this.#onRenewalRefused(result));
     this.finished = this.#callAtEnd();
     this.#log.push(first, stringifyChunk(first));

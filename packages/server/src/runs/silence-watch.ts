@@ -11,14 +11,20 @@ export interface WatchedSource {
 export class SilenceWatch {
   readonly #source: WatchedSource;
   readonly #limitMs: number;
-  #since: number = performance.now();
+  #since = 0;
   #timer: Timer | undefined;
+  #hasEnded = false;
 
   /** @param limitMs - Milliseconds; `Infinity` watches nothing. */
   constructor(source: WatchedSource, limitMs: number) {
     this.#source = source;
     this.#limitMs = limitMs;
-    this.#startTimer(limitMs);
+  }
+
+  start(): void {
+    if (this.#hasEnded) return;
+    this.#startTimer(this.#limitMs);
+    this.reset();
   }
 
   /** A chunk came, or is requested. */
@@ -28,6 +34,7 @@ export class SilenceWatch {
   }
 
   end(): void {
+    this.#hasEnded = true;
     clearTimeout(this.#timer);
   }
 

@@ -164,6 +164,7 @@ async function beginWriting(options: RunStartOptions, request: StartRequest, run
     continued,
     messageKey,
     source: opening.source,
+    agentCalled: opening.agentCalled,
     onFinish: onFinish && ((result) => onFinish({ ...begun, ...result })),
   });
   waitUntil?.(writer.finished);

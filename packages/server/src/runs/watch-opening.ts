@@ -21,6 +21,8 @@ export interface RunOpening {
   source: StreamSource;
   /** Resolves when the run has begun. Rejects with the value thrown on purpose before it began. */
   readonly begun: Promise<void>;
+  /** Resolves when `onStart` has returned. */
+  readonly agentCalled: Promise<void>;
 }
 
 /** Watches a source until it has begun. Costs one timer, and nothing after the first chunk. */
@@ -32,6 +34,7 @@ export function watchOpening(source: StreamSource, onStart: () => unknown): RunO
     onBegun = resolve;
     onRefused = reject;
   });
+  const { promise: agentCalled, resolve: onAgentCalled } = Promise.withResolvers<void>();
   // The request may no longer be waiting.
   begun.catch(() => {});
   let timer = setTimeout(begin, maxOpeningMs);
@@ -53,9 +56,11 @@ export function watchOpening(source: StreamSource, onStart: () => unknown): RunO
 
   return {
     begun,
+    agentCalled,
     async source({ signal }) {
       try {
         await onStart();
+        onAgentCalled();
         if (isOpening) {
           clearTimeout(timer);
           timer = setTimeout(begin, openingWindowMs);

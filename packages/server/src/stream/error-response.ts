@@ -29,6 +29,6 @@ export function failureResponse(error: ErrorChunk): Response {
   return errorResponse({ status: 500, error: message, code, retryable, correlationId, headers });
 }
 
-/** In whole seconds (RFC 9110, section 10.2.3). */
-export const retryAfterHeader = (retryAfterMs: number | undefined): Record<string, string> =>
-  retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
+/** In whole seconds (RFC 9110, section 10.2.3), at most 2,147,483,647; an agent may name any number. */
+export const retryAfterHeader = (retryAfterMs = Number.NaN): Record<string, string> =>
+  retryAfterMs >= 0 ? { "retry-after": String(Math.min(Math.ceil(retryAfterMs / 1000), 2 ** 31 - 1)) } : {};

@@ -137,6 +137,8 @@ export interface ContinuedStreamOptions extends StreamOptions {
   continued?: AssistantUIMessage | undefined;
   /** The name of the message for requests that wait until `onFinish` has saved it. */
   messageKey?: string | undefined;
+  /** How long the stream of a silent source waits for its first chunk before it opens. @defaultValue 25 ms */
+  openingMs?: number | undefined;
 }
 
 /** The times of a stream, in milliseconds; `Infinity` means never. */
@@ -145,6 +147,7 @@ export interface StreamTimes {
   maxDurationMs: number;
   stallTimeoutMs: number;
   sourceIdleTimeoutMs: number;
+  openingMs: number;
 }
 
 /**
@@ -152,7 +155,7 @@ export interface StreamTimes {
  *
  * @throws RangeError for a time that is not a number of milliseconds, TypeError for another option of the wrong type.
  */
-export function readStreamTimes(options: StreamOptions): StreamTimes {
+export function readStreamTimes(options: ContinuedStreamOptions): StreamTimes {
   const { heartbeatMs = 8000, maxDurationMs = never } = options;
   const { stallTimeoutMs = 60_000, sourceIdleTimeoutMs = never } = options;
   const { signal, onError, onFinish, exposeErrors, collectMessage } = options;
@@ -167,6 +170,7 @@ export function readStreamTimes(options: StreamOptions): StreamTimes {
     maxDurationMs: parseTimeoutMs("maxDurationMs", maxDurationMs),
     stallTimeoutMs: parseTimeoutMs("stallTimeoutMs", stallTimeoutMs),
     sourceIdleTimeoutMs: parseTimeoutMs("sourceIdleTimeoutMs", sourceIdleTimeoutMs),
+    openingMs: options.openingMs ?? openingWindowMs,
   };
 }
 

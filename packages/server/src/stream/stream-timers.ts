@@ -4,7 +4,7 @@
  */
 import { maxTimerMs } from "@kortyx/protocol/internal";
 import { ref, type Timer, unref } from "./start-timer.ts";
-import { heartbeatJitter, never, openingWindowMs, type StreamTimes } from "./stream-options.ts";
+import { heartbeatJitter, never, type StreamTimes } from "./stream-options.ts";
 
 /** In the order in which they are checked: if several have passed, the first one that ends the stream wins. */
 const deadlines = ["maxDuration", "sourceIdle", "stall", "heartbeat"] as const;
@@ -80,7 +80,7 @@ export class StreamTimers {
   }
 
   #dueAt(deadline: StreamDeadline, now: number): number {
-    const { maxDurationMs, stallTimeoutMs } = this.#times;
+    const { maxDurationMs, stallTimeoutMs, openingMs } = this.#times;
     switch (deadline) {
       case "maxDuration":
         return this.startedAt + maxDurationMs;
@@ -91,8 +91,7 @@ export class StreamTimers {
       case "heartbeat":
         // The first comment opens the stream; the others keep it open. A reader that lags receives none.
         return (
-          (this.#isWanted ? this.#writtenAt : now) +
-          (this.#isOpened ? this.#heartbeatDelayMs : openingWindowMs)
+          (this.#isWanted ? this.#writtenAt : now) + (this.#isOpened ? this.#heartbeatDelayMs : openingMs)
         );
     }
   }

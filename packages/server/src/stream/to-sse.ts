@@ -6,7 +6,7 @@ import { checkNames } from "../route/check-names.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
 import { errorResponse } from "./error-response.ts";
 import { type CustomHeaders, createEventStreamHead } from "./event-stream-headers.ts";
-import type { SourceChunk, StreamSource } from "./source.ts";
+import { closeSource, type SourceChunk, type StreamSource } from "./source.ts";
 import type { ContinuedStreamOptions, StreamOptions } from "./stream-options.ts";
 import { isThrownOnPurpose } from "./thrown-response.ts";
 import { createStreamBody, type StreamOpening } from "./web-body.ts";
@@ -68,8 +68,13 @@ export function toSSE<Types extends ChatTypes = ChatTypes>(
 export function toSSE(source: StreamSource, options: StreamResponseOptions = {}): Response {
   const refusal = refuseWhileDraining(source);
   if (refusal !== undefined) return errorResponse(refusal);
-  checkResponseNames("toSSE", options);
-  return respond(source, options);
+  try {
+    checkResponseNames("toSSE", options);
+    return respond(source, options);
+  } catch (error) {
+    closeSource(source);
+    throw error;
+  }
 }
 
 /**

@@ -142,7 +142,7 @@ export function defineTool<Input = unknown, Output = unknown>(
   checkFunctionOption("approvalQuestion", approvalQuestion);
   if (typeof needsApproval !== "boolean") checkFunctionOption("needsApproval", needsApproval);
   const ofApproval = approvalQuestion ? "approvalQuestion" : canEdit ? "canEdit" : undefined;
-  if (ofApproval !== undefined && needsApproval === undefined) {
+  if (ofApproval !== undefined && !("needsApproval" in tool)) {
     throw new TypeError(`${ofApproval}: no one is asked without \`needsApproval\`; set it, too.`);
   }
   const jsonSchema = tool.jsonSchema ?? (inputSchema && toJSONSchema(inputSchema));

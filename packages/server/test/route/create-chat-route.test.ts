@@ -1,6 +1,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { ChatMessage, StreamChunk } from "@kortyx/protocol";
+import { type ChatMessage, DONE_FRAME, encodeChunk, type StreamChunk } from "@kortyx/protocol";
 import { chatRequestFields } from "@kortyx/protocol/internal";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RouteAgentOptions as AgentOptions } from "../../src/route/chat-agent.ts";
@@ -201,6 +201,20 @@ describe("POST", () => {
     const response = await route.POST(post({ messages, stream: false }));
     expect([response.status, response.headers.get("retry-after")]).toEqual([500, "2"]);
   });
+
+  test.each([
+    [-3000, null],
+    [1e30, "2147483647"],
+  ])(
+    "with stream: false sends no invalid time after which a client may try again: %s",
+    async (retryAfterMs, sent) => {
+      const { route } = routeOf(async function* () {
+        yield { type: "error", message: "Busy.", retryAfterMs };
+      });
+      const response = await route.POST(post({ messages, stream: false }));
+      expect([response.status, response.headers.get("retry-after")]).toEqual([500, sent]);
+    },
+  );
 
   test("passes on the options of toSSE, such as headers", async () => {
     const { route } = routeOf(answer, { headers: { "x-run": "7" } });
@@ -462,6 +476,22 @@ describe("a request that is refused", () => {
     expect(await response.json()).toMatchObject({ code: "internal" });
   });
 
+  test("has a buffered answer whose events are larger than maxBufferedBytes; its silence does not count", async () => {
+    const chunks = [delta("Hel"), delta("lo"), { type: "done" } as const];
+    const size = chunks.map((chunk) => encodeChunk(chunk)).join("").length;
+    const slow = async function* () {
+      yield chunks[0]!;
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      yield* chunks.slice(1);
+    };
+    const statusAt = async (maxBufferedBytes: number) => {
+      // The time of a stall makes the stream look at its other times, too.
+      const { route } = routeOf(slow, { maxBufferedBytes, heartbeatMs: 5, stallTimeoutMs: 40 });
+      return (await route.POST(post({ messages, stream: false }))).status;
+    };
+    expect(await Promise.all([statusAt(size), statusAt(size - 1 - DONE_FRAME.length)])).toEqual([200, 500]);
+  });
+
   test("gets exactly these fields, in a response that is not cached", async () => {
     const response = await routeOf(answer).route.POST(post("{oops"));
     expect(response.headers.get("cache-control")).toBe("no-store");
@@ -636,6 +666,19 @@ describe("cors", () => {
     const response = await route.POST(post({ messages }, from("https://app.example")));
     expect(corsHeaders(response)).toEqual({ vary: "origin" });
     await response.text();
+  });
+
+  test("takes any other true value of a test of origins for a yes, as JavaScript does", async () => {
+    const origin = (name: string) => name.match(/\.example$/) as never;
+    const { route } = routeOf(answer, { cors: { origin } });
+    for (const [page, allowed] of [
+      ["https://app.example", "https://app.example"],
+      ["https://app.test", undefined],
+    ] as const) {
+      const response = await route.POST(post({ messages }, from(page)));
+      expect(corsHeaders(response)["access-control-allow-origin"]).toBe(allowed);
+      await response.text();
+    }
   });
 
   test("allows in a preflight the method, the requested headers and last-event-id", async () => {

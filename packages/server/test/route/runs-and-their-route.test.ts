@@ -328,6 +328,13 @@ describe("an agent that falls silent", () => {
     await until(() => expect(ends).toMatchObject([{ terminal: { code: "source-idle" } }]));
   });
 
+  test("is not silent before onStart has returned", async () => {
+    const runs = { onStart: () => pause(150) };
+    const { route } = routeOf(answer, { runs, route: { sourceIdleTimeoutMs: 60 } });
+    const text = await (await route.POST(post())).text();
+    expect(eventsOf(text).at(-2)?.data).toBe('{"type":"done"}');
+  });
+
   test("is aborted during a buffered answer, too", async () => {
     const response = await silent({ stream: false }).response;
     expect(response.status).toBe(500);

@@ -44,6 +44,16 @@ const places: Record<string, (thrown: unknown) => Partial<ChatRouteOptions> & { 
   "the agent rejects when called": (thrown) => ({ agent: { streamChat: () => Promise.reject(thrown) } }),
   "the agent throws before its first chunk": (thrown) => ({ agent: throwingAgent(thrown) }),
   "a buffered answer's agent throws": (thrown) => ({ agent: throwingAgent(thrown), stream: false }),
+  // A stream would have begun by then.
+  "a buffered answer's agent throws after 40 ms": (thrown) => ({
+    agent: {
+      async *streamChat() {
+        await new Promise((resolve) => setTimeout(resolve, 40));
+        yield* throwingAgent(thrown).streamChat();
+      },
+    },
+    stream: false,
+  }),
 };
 
 function throwingAgent(thrown: unknown, chunks: StreamChunk[] = []) {
@@ -157,7 +167,7 @@ describe.each(Object.keys(places))("%s:", (place) => {
     const response = await post(thrown, place);
     expect(response.status).toBe(500);
     expect(await response.json()).toEqual(
-      place === "a buffered answer's agent throws"
+      place.startsWith("a buffered answer")
         ? expect.objectContaining({ code: "internal" })
         : {
             error: "Something went wrong on the server.",

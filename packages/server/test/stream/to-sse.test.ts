@@ -63,6 +63,9 @@ describe("the response", () => {
       const open = vi.fn();
       expect(() => toSSE(open, options)).toThrow();
       expect(open).not.toHaveBeenCalled();
+      const cancel = vi.fn();
+      expect(() => toSSE(new ReadableStream({ cancel }), options)).toThrow();
+      expect(cancel).toHaveBeenCalledOnce();
     }
   });
 

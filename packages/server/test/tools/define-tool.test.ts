@@ -67,6 +67,12 @@ describe("defineTool", () => {
     expect(() => defineTool({ description: "", ...options } as never)).toThrow(message);
   });
 
+  test("accepts options of an approval that is switched off", () => {
+    for (const needsApproval of [false, undefined]) {
+      defineTool({ description: "", canEdit: true, approvalQuestion: () => "?", needsApproval });
+    }
+  });
+
   test("infers input and output, also for the types of an application", () => {
     const tools = {
       search: defineTool({
