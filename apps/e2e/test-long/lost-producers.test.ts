@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { type RedisServer, startRedis } from "@kortyx/test-redis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { until } from "../test/live-server.ts";
 import type { StreamProgram } from "../test/stream-program.ts";
 import {
   type Follower,
@@ -77,6 +78,8 @@ describe.concurrent.each(stores)("a process whose runs are in %s", (name, addres
     const followers = await Promise.all(
       Array.from({ length: followerCount }, () => followSession(other.url, "killed")),
     );
+    const hasAll = ({ text }: { text: string }) => text.includes('"delta":"1 "');
+    await until(() => followers.every(hasAll), "the followers have what was written");
     const killedAt = performance.now();
     await producer.kill();
     await expectInTime(followers, killedAt, `${name}, kill -9`);
