@@ -23,7 +23,10 @@ export interface RedisCommandsOptions {
   commandTimeoutMs: number;
 }
 
-/** While a slot moves between nodes and its keys are on both, a script is tried again after this many milliseconds. */
+/**
+ * While a slot moves between nodes and its keys are on both, and when the client has left a node, a script is tried again
+ * after this many milliseconds. A script that has run already changes nothing the second time.
+ */
 const movingRetryMs = 25;
 
 export class RedisCommands {
@@ -74,7 +77,7 @@ export class RedisCommands {
   }
 
   async #evaluate(name: RedisScriptName, call: ScriptCall, signal: AbortSignal): Promise<unknown> {
-    const { isSharded } = this.#options.link;
+    const { isSharded, isCluster } = this.#options.link;
     for (;;) {
       const link = this.#current;
       try {
@@ -84,7 +87,8 @@ export class RedisCommands {
           return link.eval(redisScript(name, isSharded), call, signal);
         });
       } catch (error) {
-        if (signal.aborted || !isMoving(error)) throw error;
+        const isPassing = isMoving(error) || (isCluster && isLeft(error));
+        if (signal.aborted || this.#isClosed || !isPassing) throw error;
       }
       await pause(movingRetryMs);
     }
@@ -135,6 +139,9 @@ export class RedisCommands {
 
 /** The keys of a script are on two nodes. With `ioredis`, the last error may also be that of the node it has tried next. */
 const isMoving = (error: unknown): boolean => /TRYAGAIN|Too many Cluster redirections/.test(String(error));
+
+/** node-redis has left the node that had the call: it is a replica now, or in the cluster no more. */
+const isLeft = (error: unknown): boolean => String(error).includes("Disconnects client");
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => void unref(startTimer(resolve, ms)));
 
