@@ -143,9 +143,9 @@ export function createChatTransport(options: AISDKTransportOptions): AISDKTransp
         wasOpen ||= connection.state === "open";
         onConnectionChange(connection);
       };
-      const chunks = resume({ sessionId }, { signal: leaving.signal, onConnectionChange: noteConnection });
-      const iterator = chunks[Symbol.asyncIterator]();
       try {
+        const chunks = resume({ sessionId }, { signal: leaving.signal, onConnectionChange: noteConnection });
+        const iterator = chunks[Symbol.asyncIterator]();
         const burst = await readBurst(iterator);
         if (burst.hasEnded) {
           leaving.abort();

@@ -214,3 +214,13 @@ test("options of the wrong type are refused at once", () => {
     expect(() => transportOf({ [name]: 1 })).toThrow(name);
   }
 });
+
+test("a reconnect whose headers are invalid leaves no listener on the signal", async () => {
+  const transport = createChatTransport({ endpoint: "/api/chat", headers: { "not a name": "1" } });
+  const { signal } = new AbortController();
+  const added = vi.spyOn(signal, "addEventListener");
+  const removed = vi.spyOn(signal, "removeEventListener");
+  await expect(transport.reconnectToStream({ chatId: "c", abortSignal: signal })).rejects.toThrow();
+  expect(added).toHaveBeenCalled();
+  expect(removed).toHaveBeenCalledTimes(added.mock.calls.length);
+});
