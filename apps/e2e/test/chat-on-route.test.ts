@@ -3,11 +3,12 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { type ChatRoute, createChatRoute, createMemoryRunStore } from "@kortyx/server";
 import { type AgentScript, createScriptedAgent, type ScriptedAgent } from "@kortyx/server/testing";
-import { build } from "esbuild";
+import type { Plugin } from "esbuild";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { type LiveServer, listen, until } from "./live-server.ts";
+import { bundleScript } from "./script-page.ts";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
 const readme = readFileSync(new URL("../../../packages/client/README.md", import.meta.url), "utf8");
@@ -22,41 +23,28 @@ const pages: Record<string, string> = {
     }`,
 };
 
-async function bundlePage(name: string): Promise<string> {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: `import { createRoot } from "react-dom/client";
-        ${pages[name]}
-        createRoot(document.querySelector("#root")!).render(<Chat />);`,
-      resolveDir: folder,
+const readmeComponent: Plugin = {
+  name: "readme",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /readme-component/ }, () => ({
+      path: "readme-component.tsx",
+      namespace: "readme",
+    }));
+    onLoad({ filter: /.*/, namespace: "readme" }, () => ({
+      contents: component,
       loader: "tsx",
-    },
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    jsx: "automatic",
-    define: { "process.env.NODE_ENV": '"production"' },
-    plugins: [
-      {
-        name: "readme",
-        setup({ onResolve, onLoad }) {
-          onResolve({ filter: /readme-component/ }, () => ({
-            path: "readme-component.tsx",
-            namespace: "readme",
-          }));
-          onLoad({ filter: /.*/, namespace: "readme" }, () => ({
-            contents: component,
-            loader: "tsx",
-            resolveDir: folder,
-          }));
-        },
-      },
-    ],
-    write: false,
-    logLevel: "error",
-  });
-  return outputFiles[0]!.text;
-}
+      resolveDir: folder,
+    }));
+  },
+};
+
+const bundlePage = (name: string): Promise<string> =>
+  bundleScript(
+    `import { createRoot } from "react-dom/client";
+      ${pages[name]}
+      createRoot(document.querySelector("#root")!).render(<Chat />);`,
+    { resolveDir: folder, plugins: [readmeComponent] },
+  );
 
 describe.skipIf(!hasChromium()).each([false, true])("on a route, with runs: %s, in Chromium", (hasRuns) => {
   let browser: Browser;

@@ -2,7 +2,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ChatAgent, createChatRoute } from "@kortyx/server";
-import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
@@ -14,6 +13,7 @@ import {
   type SnippetFolder,
   snippetsOf,
 } from "./readme-snippets.ts";
+import { bundleScript } from "./script-page.ts";
 
 type Handler = (request: Request) => Promise<Response>;
 
@@ -37,22 +37,13 @@ describe.skipIf(!hasChromium())("the snippets for pages, in Chromium", () => {
 
   /** Shows a page with `code` as its only script, next to a route, and closes it. */
   async function withPage(code: string, look: (page: Page) => Promise<void>, route = echo): Promise<void> {
-    const { outputFiles } = await build({
-      stdin: { contents: code, resolveDir: folder.path, loader: "tsx" },
-      bundle: true,
-      format: "esm",
-      platform: "browser",
-      jsx: "automatic",
-      define: { "process.env.NODE_ENV": '"production"' },
-      write: false,
-      logLevel: "error",
-    });
+    const script = await bundleScript(code, { resolveDir: folder.path });
     const POST = await route();
     const server = await listen((request) => {
       const { pathname } = new URL(request.url);
       if (pathname === "/api/chat") return POST(request);
       if (pathname === "/client.js") {
-        return new Response(outputFiles[0]!.text, { headers: { "content-type": "text/javascript" } });
+        return new Response(script, { headers: { "content-type": "text/javascript" } });
       }
       return new Response(
         '<!doctype html><p id="answer"></p><p id="status"></p><p id="questions"></p><div id="root"></div><script type="module" src="/client.js"></script>',

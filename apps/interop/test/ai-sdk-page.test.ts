@@ -1,32 +1,20 @@
 /** The page of docs/ai-sdk.md, unchanged, on a real route, operated with a real mouse. */
 import { fileURLToPath } from "node:url";
 import { type ChatAgent, createChatRoute, createMemoryRunStore } from "@kortyx/server";
-import { build } from "esbuild";
 import { describe, expect, test } from "vitest";
 import { hasChromium, launchChromium } from "../../e2e/test/chromium.ts";
 import { listen, until } from "../../e2e/test/live-server.ts";
+import { bundleScript } from "../../e2e/test/script-page.ts";
 import { isInstalled } from "../install.ts";
 import { snippetsOf } from "./kit/guide.ts";
 
-const bundlePage = async (): Promise<string> => {
-  const { outputFiles } = await build({
-    stdin: {
-      contents: `import { createRoot } from "react-dom/client";
-        ${snippetsOf("docs/ai-sdk.md", "tsx")[0]}
-        createRoot(document.querySelector("#root")!).render(<Conversation sessionId="s1" />);`,
-      resolveDir: fileURLToPath(new URL(".", import.meta.url)),
-      loader: "tsx",
-    },
-    bundle: true,
-    format: "esm",
-    platform: "browser",
-    jsx: "automatic",
-    define: { "process.env.NODE_ENV": '"production"' },
-    write: false,
-    logLevel: "error",
-  });
-  return outputFiles[0]!.text;
-};
+const bundlePage = (): Promise<string> =>
+  bundleScript(
+    `import { createRoot } from "react-dom/client";
+      ${snippetsOf("docs/ai-sdk.md", "tsx")[0]}
+      createRoot(document.querySelector("#root")!).render(<Conversation sessionId="s1" />);`,
+    { resolveDir: fileURLToPath(new URL(".", import.meta.url)) },
+  );
 
 describe.skipIf(!isInstalled() || !hasChromium())("the page of docs/ai-sdk.md, in Chromium", () => {
   test.each(["submitted", "streaming"])("a click on Stop, while %s, asks nothing", async (status) => {
