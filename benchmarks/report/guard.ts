@@ -19,7 +19,7 @@ export const guardedWorkloads: string[] = targets
   .map(({ workload }) => workload);
 
 /** @returns the workloads that miss a guarded target. Prints each target of the workloads that were measured. */
-export function judge(results: Results, rounds: number): Set<string> {
+function judge(results: Results, rounds: number): Set<string> {
   const slow = new Set<string>();
   for (const target of targets.filter(({ id, workload }) => id in margins && workload in results)) {
     const margin = margins[target.id]!;

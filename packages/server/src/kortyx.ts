@@ -56,8 +56,8 @@ export interface FromKortyxOptions {
  * The agent receives the messages and, if the request has them, `sessionId`, `workflowId` and `context`. It knows one
  * question at a time: `resume` is stored where it reads one, in the `metadata.resume` of the last message, and other
  * answers, results of tools and tools of the client do not reach it. Neither do the `parts` of messages, nor an earlier
- * answer of parts without a text. In its stream, errors are masked, the `data` of `done` is removed, and `done` gets `finishReason: "interrupt"` after an
- * `interrupt`.
+ * answer of parts without a text. In its stream, errors are masked, the `data` of `done` is removed, and `done` gets
+ * `finishReason: "interrupt"` after an `interrupt`.
  *
  * It cannot be aborted: when the client leaves, its stream is destroyed at once, but its model may finish. With `runs`,
  * that answer is kept.

@@ -29,9 +29,10 @@ export type { FastifyReplyLike, FastifyRequestLike, NodeRequest, NodeResponse };
  * headers, without opening the source.
  *
  * Headers already set on the response are kept, except that `content-type` and those in `options.headers` are replaced
- * and `content-length` is removed; cookies, `vary` and `access-control-expose-headers` are merged. If headers were already
- * sent, the stream continues that response, and missing headers are logged once. An invalid header, status or option is a masked 500. With Fastify's own `request` and
- * `reply`, the stream is sent by `reply.send()`, so that hooks and plugins apply to it.
+ * and `content-length` is removed; cookies, `vary` and `access-control-expose-headers` are merged. If headers were
+ * already sent, the stream continues that response, and missing headers are logged once. An invalid header, status or
+ * option is a masked 500. With Fastify's own `request` and `reply`, the stream is sent by `reply.send()`, so that hooks
+ * and plugins apply to it.
  *
  * @returns A promise that resolves when the response has ended or its socket has closed. Never rejects.
  * @throws TypeError, synchronously, only for arguments that are not a request and a response.

@@ -4,12 +4,12 @@
  */
 import { stringifyChunk } from "@kortyx/protocol";
 import { checkObjectOption, parseTimeoutMs } from "@kortyx/protocol/internal";
-import { checkNames } from "./route/check-names.ts";
 import { type RedisClient, toRedisLink } from "./stores/redis-client.ts";
 import { RedisCommands, type ScriptValue } from "./stores/redis-commands.ts";
 import { formatNumber, type OwnerKeys, RedisKeys, toPrefix } from "./stores/redis-keys.ts";
 import { type Announced, RedisListener } from "./stores/redis-listener.ts";
 import type { RedisScriptName } from "./stores/redis-scripts.ts";
+import { WrittenRuns } from "./stores/redis-written-runs.ts";
 import { placeInId, placeOf } from "./stores/run-id.ts";
 import {
   type AppendResult,
@@ -29,6 +29,7 @@ import {
   toSpreadableStore,
 } from "./stores/run-store.ts";
 import { createRunWaiters } from "./stores/run-waiters.ts";
+import { checkNames } from "./stream/check-names.ts";
 import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
 export type { RedisClient };
@@ -77,16 +78,6 @@ type Names = [string, string];
 /** Owner, session, position and terminal, as the scripts return them. */
 type Fields = [string, string, string, string | null];
 
-/** A run that this process writes. */
-interface WrittenRun {
-  /** The names that expire unless their expiry is extended. */
-  names: string[];
-  /** The keys that change with its end, as `end` expects them. */
-  endKeys: string[];
-  /** When the names were last extended, as `performance.now()`. */
-  extendedAt: number;
-}
-
 /**
  * Creates a store that keeps runs in Redis. Guarantees hold for what Redis keeps: with `appendfsync everysec`, a crash
  * of Redis may lose the last second; with eviction of keys that have an expiry, runs may vanish, which is reported to
@@ -126,7 +117,7 @@ class RedisRunStore implements RunStore {
     },
   });
   readonly #names = new Map<string, Names>();
-  readonly #written = new Map<string, WrittenRun>();
+  readonly #written: WrittenRuns;
   /** The runs that this process is opening, by the name of their owner's open runs. */
   readonly #opening = new Map<string, Set<string>>();
   /** Whether runs of an earlier version may be left, once that is known. */
@@ -140,6 +131,7 @@ class RedisRunStore implements RunStore {
     const prefix = toPrefix(link.keyPrefix, options.prefix ?? "kortyx:");
     const { retentionMs, leaseMs } = readRunStoreTimes(options);
     this.leaseMs = leaseMs;
+    this.#written = new WrittenRuns(leaseMs);
     this.#prefix = prefix;
     const keys = new RedisKeys(prefix, link.isCluster);
     this.#keys = keys;
@@ -180,7 +172,7 @@ class RedisRunStore implements RunStore {
       });
     const [status, id, ...fields] = opened as [OpenedRun["status"], string, ...Fields];
     const run = id === undefined ? undefined : toRecord(id, fields);
-    if (status === "created" && run?.terminal === undefined) this.#rememberWritten(request, names[0]!);
+    if (status === "created" && run?.terminal === undefined) this.#written.add(request, names[0]!);
     return { status, run } as OpenedRun;
   }
 
@@ -252,14 +244,12 @@ class RedisRunStore implements RunStore {
 
   /** Also extends the expiry of the run's names, now and then: this process knows them. */
   async #renew(script: "append" | "renew", runId: string, values: ScriptValue[]): Promise<AppendResult> {
-    const written = this.#written.get(runId);
     const now = performance.now();
-    // With each renewal of a silent run, which comes after a third of a lease, so that both last equally long.
-    const isDue = written !== undefined && now - written.extendedAt > this.leaseMs / 4;
-    const names = isDue ? written.names : [];
-    const result = (await this.#run(script, [...this.#keys.ofRun(runId), ...names], values)) as AppendResult;
+    const names = this.#written.dueNames(runId, now);
+    const keys = [...this.#keys.ofRun(runId), ...(names ?? [])];
+    const result = (await this.#run(script, keys, values)) as AppendResult;
     if (result !== "ok") this.#written.delete(runId);
-    else if (isDue) this.#keepWritten(runId, { ...written, extendedAt: now });
+    else if (names !== undefined) this.#written.noteExtended(runId, now);
     return result;
   }
 
@@ -274,8 +264,8 @@ class RedisRunStore implements RunStore {
 
   /** The owner's open runs, and the key, as far as this process knows them. The next run of the owner finds the rest. */
   #namesToEnd(runId: string): string[] {
-    const written = this.#written.get(runId);
-    if (written !== undefined) return written.endKeys;
+    const endKeys = this.#written.endKeysOf(runId);
+    if (endKeys !== undefined) return endKeys;
     const [owner] = this.#names.get(runId) ?? [];
     return owner ? [this.#keys.ofOwner(placeInId(runId), { owner }).open] : [];
   }
@@ -312,23 +302,6 @@ class RedisRunStore implements RunStore {
     const values = [after, limit, wanted === "names" ? 1 : 0];
     const page = await this.#run("read", this.#keys.ofRun(runId), values);
     return page as [string, string | null, string[], number, Names | []] | null;
-  }
-
-  #rememberWritten({ runId, owner, sessionId, key }: OpenRun, { open, ...names }: OwnerKeys): void {
-    const endKeys = [open, ...(key === undefined ? [] : [names.key])];
-    const extended = [...(owner === "" ? [] : [open]), ...endKeys.slice(1)];
-    if (sessionId !== undefined) extended.push(names.session);
-    this.#keepWritten(runId, { names: extended, endKeys, extendedAt: performance.now() });
-  }
-
-  /** In the order in which their leases expire. Forgets runs whose writer gave up while Redis was away. */
-  #keepWritten(runId: string, written: WrittenRun): void {
-    this.#written.delete(runId);
-    this.#written.set(runId, written);
-    for (const [oldest, { extendedAt }] of this.#written) {
-      if (written.extendedAt - extendedAt < 2 * this.leaseMs) break;
-      this.#written.delete(oldest);
-    }
   }
 
   #remember(runId: string, names: Names): void {

@@ -5,7 +5,6 @@
  */
 import type { DatabaseSync } from "node:sqlite";
 import { checkBooleanOption, checkObjectOption } from "@kortyx/protocol/internal";
-import { checkNames } from "./route/check-names.ts";
 import {
   type AppendResult,
   type OpenRun,
@@ -26,6 +25,7 @@ import { createDiskReserve, type DiskReserve } from "./stores/sqlite-reserve.ts"
 import { type DiskRoom, type SqliteOpening, SqliteRuns } from "./stores/sqlite-runs.ts";
 import { prepareSqliteStatements, type RunRow, type SqliteStatements } from "./stores/sqlite-statements.ts";
 import { SqliteUpkeep } from "./stores/sqlite-upkeep.ts";
+import { checkNames } from "./stream/check-names.ts";
 import { startInterval, type Timer, unref } from "./stream/start-timer.ts";
 
 /** Options of {@link createSqliteRunStore}. */

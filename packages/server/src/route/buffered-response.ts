@@ -1,6 +1,6 @@
 /**
- * The answer to `stream: false`, as one JSON value. Without a run, it is a stream of the route that is read here to its end, so
- * limits of time, a shutdown and `onFinish` are those of the stream.
+ * The answer to `stream: false`, as one JSON value. Without a run, it is a stream of the route that is read here to its
+ * end, so limits of time, a shutdown and `onFinish` are those of the stream.
  */
 import {
   type BufferedStreamResult,

@@ -14,10 +14,10 @@ import {
 import { checkSecrets } from "../resume/token-signer.ts";
 import type { ChatRunOptions } from "../runs/run-options.ts";
 import type { RunStore } from "../stores/run-store.ts";
+import { checkNames } from "../stream/check-names.ts";
 import { createEventStreamHead } from "../stream/event-stream-headers.ts";
 import type { RouteWire } from "../wires/route-wire.ts";
 import type { ChatRouteOptions } from "./chat-route.ts";
-import { checkNames } from "./check-names.ts";
 import type { CorsOptions } from "./cors.ts";
 import { checkUrlSchemes } from "./file-urls.ts";
 import type { StandardSchema } from "./standard-schema.ts";

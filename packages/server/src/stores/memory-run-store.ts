@@ -3,7 +3,7 @@
  */
 import { stringifyChunk } from "@kortyx/protocol";
 import { checkLimitOption } from "@kortyx/protocol/internal";
-import { checkNames } from "../route/check-names.ts";
+import { checkNames } from "../stream/check-names.ts";
 import { nameOf, StoppedKeys } from "./memory-stopped-keys.ts";
 import {
   type AppendResult,

@@ -13,7 +13,7 @@ import {
   StreamProtocolError,
 } from "@kortyx/protocol";
 import { checkLimitOption, encodeChunkJson, type PrintedChunk } from "@kortyx/protocol/internal";
-import { checkNames } from "../route/check-names.ts";
+import { checkNames } from "./check-names.ts";
 import type { StreamSource } from "./source.ts";
 import { type SourceConsumer, type SourceEnd, SourceReader } from "./source-reader.ts";
 import { defaultMaxAnswerBytes, never } from "./stream-options.ts";

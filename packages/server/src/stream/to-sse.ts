@@ -2,8 +2,8 @@
  * A source of chunks as the response of a streaming route. Does not read requests.
  */
 import type { ChatTypes, ErrorChunk } from "@kortyx/protocol";
-import { checkNames } from "../route/check-names.ts";
 import { refuseWhileDraining } from "../shutdown/stream-registry.ts";
+import { checkNames } from "./check-names.ts";
 import { errorResponse } from "./error-response.ts";
 import { type CustomHeaders, createEventStreamHead } from "./event-stream-headers.ts";
 import { closeSource, type SourceChunk, type StreamSource } from "./source.ts";
@@ -51,8 +51,8 @@ export const checkResponseNames = (functionName: string, options: StreamResponse
  * is aborted, at once. Memory: at most two pieces of 64 chunks or 16,384 characters, whichever is less, plus one chunk.
  * While the process drains, the response is a 503 and the source is not opened.
  *
- * @throws TypeError or RangeError for a wrong or unknown option, and for headers or a status that a response with a body cannot have;
- * the source is then not opened.
+ * @throws TypeError or RangeError for a wrong or unknown option, and for headers or a status that a response with a
+ * body cannot have; the source is then not opened.
  *
  * @example
  * ```ts

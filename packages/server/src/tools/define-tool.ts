@@ -8,12 +8,15 @@ import {
   checkObjectOption,
   checkOption,
 } from "@kortyx/protocol/internal";
-import { checkNames } from "../route/check-names.ts";
 import type { StandardSchema } from "../route/standard-schema.ts";
+import { checkNames } from "../stream/check-names.ts";
 
 /** What a tool receives with its input. */
 export interface ToolRunOptions {
-  /** The call. For what must never happen twice, an idempotency key, unless the model's server repeats ids, such as `call_0`. */
+  /**
+   * The call. For what must never happen twice, an idempotency key, unless the model's server repeats ids, such as
+   * `call_0`.
+   */
   toolCallId: string;
   /** Aborted when the answer is no longer needed. */
   signal: AbortSignal;
@@ -112,8 +115,8 @@ export type ToolTypesOf<AgentTools extends Tools> = {
 /**
  * Defines a tool for {@link runTools}. Without `run`, the client runs it.
  *
- * @throws TypeError for an option of the wrong type or an unknown name, for an `inputSchema` that cannot be written as JSON Schema,
- * unless there is a `jsonSchema`, and for options of an approval without `needsApproval`.
+ * @throws TypeError for an option of the wrong type or an unknown name, for an `inputSchema` that cannot be written as
+ * JSON Schema, unless there is a `jsonSchema`, and for options of an approval without `needsApproval`.
  *
  * @example
  * ```ts

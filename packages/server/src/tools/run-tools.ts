@@ -11,7 +11,7 @@ import {
 } from "@kortyx/protocol/internal";
 import type { ModelStream } from "../adapters/model-stream.ts";
 import type { ChatAgentOptions } from "../route/chat-agent.ts";
-import { checkNames } from "../route/check-names.ts";
+import { checkNames } from "../stream/check-names.ts";
 import { type Tools, toolOptions } from "./define-tool.ts";
 import type { OnToolError } from "./run-call.ts";
 import { ToolLoop } from "./tool-loop.ts";

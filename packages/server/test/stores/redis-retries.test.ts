@@ -10,7 +10,7 @@ function failingWith(errors: Error[], isCluster = true) {
     return "ok";
   });
   const link = { isCluster, evalSha } as Partial<RedisLink> as RedisLink;
-  const commands = new RedisCommands({ link, times: [1, 1], commandTimeoutMs: 2000 });
+  const commands = new RedisCommands({ link, times: [1, 1], commandTimeoutMs: 60_000 });
   return { run: () => commands.run("renew", ["k"], []), evalSha };
 }
 
